@@ -1,0 +1,85 @@
+# Doradura's commands. `just --list` shows them; each sets up what it needs.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments
+
+python := env_var_or_default("PYTHON", "python3")
+
+# Show the commands.
+[private]
+default:
+    @{{ just_executable() }} --list --unsorted
+
+# Start the bot in the foreground; without a token against its own sandbox. Settings: DORADURA_* (docs/settings.md).
+run *arguments: (_venv "requirements.lock")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    sandbox=()
+    if [ -z "${DORADURA_TELEGRAM_TOKEN:-}${DORADURA_TELEGRAM_TOKEN_FILE:-}" ]; then sandbox=(--sandbox); fi
+    exec .venv/bin/python -m doradura run ${sandbox[@]+"${sandbox[@]}"} "$@"
+
+# Run all tests but the long ones.
+test *arguments: (_venv "requirements-dev.lock")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    exec .venv/bin/python -m pytest -m "not long" "$@"
+
+# Run the tests that take minutes.
+test-long *arguments: (_venv "requirements-dev.lock")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    exec .venv/bin/python -m pytest -m long "$@"
+
+# Lint, types, format, texts: reads only, the same as CI.
+check: (_venv "requirements-dev.lock")
+    .venv/bin/ruff check .
+    .venv/bin/ruff format --check .
+    .venv/bin/mypy
+    .venv/bin/python -m tests.texts --check
+
+# Format the code, compile the texts.
+fmt: (_venv "requirements-dev.lock")
+    .venv/bin/ruff check --fix-only --quiet .
+    .venv/bin/ruff format .
+    .venv/bin/python -m tests.texts
+
+# Measure: ours against what it is compared with, side by side, as ratios.
+bench *arguments: (_venv "requirements-dev.lock")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    exec .venv/bin/python -m tests.bench "$@"
+
+# Renew the lock files from pyproject.toml (hashes, no index named).
+lock *arguments: (_venv "requirements-dev.lock")
+    .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+        --no-annotate --no-header --all-extras --group build --group dev -q -o requirements-dev.lock "$@"
+    .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+        --no-annotate --no-header --all-extras --group build -c requirements-dev.lock -q -o requirements.lock
+
+# Take the newest yt-dlp: sites change faster than we release.
+update-ytdlp: (lock "--upgrade-package" "yt-dlp" "--upgrade-package" "yt-dlp-ejs")
+
+# Make .venv hold what a lock file lists. The larger one contains the smaller one.
+_venv lockfile:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    exec 9>.venv.lock
+    if command -v flock >/dev/null; then flock 9; fi
+    want="$(cat pyproject.toml "{{ lockfile }}" | cksum)"
+    if [ -x .venv/bin/python ] && grep -qsxF "{{ lockfile }} $want" .venv/doradura-installed; then exit 0; fi
+    if [ ! -x .venv/bin/python ]; then
+        echo "Setting up .venv (once, about a minute)..." >&2
+        {{ python }} -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Doradura needs Python 3.11 or newer; set PYTHON to one." >&2; exit 1; }
+        {{ python }} -m venv .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+    fi
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "{{ lockfile }}"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+    if [ "{{ lockfile }}" = requirements-dev.lock ]; then
+        : >.venv/doradura-installed
+        echo "requirements.lock $(cat pyproject.toml requirements.lock | cksum)" >>.venv/doradura-installed
+    else
+        touch .venv/doradura-installed
+        grep -v "^{{ lockfile }} " .venv/doradura-installed >.venv/doradura-installed.new || true
+        mv .venv/doradura-installed.new .venv/doradura-installed
+    fi
+    echo "{{ lockfile }} $want" >>.venv/doradura-installed

@@ -1,0 +1,238 @@
+"""What /health says: named checks, each measured when asked, and the worst of them.
+
+Knows nothing else of ours: the checks are handed in. Failing is what a restart or a person on this machine can mend;
+degraded is a fault outside. A check that doesn't answer in time is an answer too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import trio
+
+log = logging.getLogger(__name__)
+
+Status = Literal["ok", "degraded", "failing"]
+State = Literal["starting", "running", "draining"]
+ReportStatus = Literal["ok", "degraded", "failing", "starting", "draining"]
+
+GAUGE: Mapping[Status, float] = {"ok": 1.0, "degraded": 0.5, "failing": 0.0}
+
+CHECK_SECONDS = 2.0
+KEEP_SECONDS = 1.0
+"""How long the checks' answers are given again: probes and scrapes come in flocks."""
+
+TICK_SECONDS = 0.1
+LAG_WINDOW_SECONDS = 60.0
+LAG_DEGRADED_SECONDS = 0.5
+LAG_FAILING_SECONDS = 5.0
+
+DISK_FAILING_BYTES = 100 * 1024 * 1024
+DISK_DEGRADED_BYTES = 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one check found: a status, a sentence for people, and numbers for machines."""
+
+    status: Status
+    message: str
+    facts: Mapping[str, int | float | str | bool | None] = field(default_factory=dict)
+
+
+Check = Callable[[], Awaitable[CheckResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """The answer of /health."""
+
+    status: ReportStatus
+    version: str
+    uptime_seconds: float
+    checks: Mapping[str, CheckResult]
+
+    @property
+    def http_status(self) -> int:
+        """200 when requests and work are welcome, else 503."""
+        return 200 if self.status in ("ok", "degraded") else 503
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as the body of /health: plain types, each check's facts beside its status and message."""
+        return {
+            "status": self.status,
+            "version": self.version,
+            "uptime_seconds": round(self.uptime_seconds, 3),
+            "checks": {
+                name: {**found.facts, "status": found.status, "message": found.message}
+                for name, found in self.checks.items()
+            },
+        }
+
+    def gauge_values(self) -> dict[str, float]:
+        """Check -> 1, 0.5 or 0, for doradura_health_status."""
+        return {name: GAUGE[found.status] for name, found in self.checks.items()}
+
+
+class Health:
+    """The program's state and its checks.
+
+    A check in `outside` looks at something beyond this machine: its silence is degraded, any other's is failing.
+    """
+
+    def __init__(
+        self,
+        version: str,
+        checks: Mapping[str, Check],
+        *,
+        outside: Collection[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._version = version
+        self._checks = checks
+        self._outside = frozenset(outside)
+        self._clock = clock
+        self._began = clock()
+        self._state: State = "starting"
+        self._lock = trio.Lock()
+        self._kept: dict[str, CheckResult] = {}
+        self._checked_at: float | None = None
+
+    @property
+    def state(self) -> State:
+        """Where the program is in its life."""
+        return self._state
+
+    @property
+    def uptime_seconds(self) -> float:
+        """Seconds since this object was made."""
+        return self._clock() - self._began
+
+    def mark_running(self) -> None:
+        """Everything has started. A program that drains already goes on draining."""
+        if self._state == "starting":
+            self._state = "running"
+
+    def mark_draining(self) -> None:
+        """No new work is taken; there is no way back."""
+        self._state = "draining"
+
+    async def report(self) -> HealthReport:
+        """Run the checks, or give the last answers while they are fresh. Callers at the same time share one run.
+
+        The program's state is always that of now.
+        """
+        async with self._lock:
+            if self._checked_at is None or trio.current_time() - self._checked_at >= KEEP_SECONDS:
+                self._kept = await self._run_checks()
+                self._checked_at = trio.current_time()
+            found = self._kept
+        worst: Status = min((item.status for item in found.values()), key=GAUGE.__getitem__, default="ok")
+        status: ReportStatus = worst if self._state == "running" else self._state
+        return HealthReport(status, self._version, self.uptime_seconds, found)
+
+    async def _run_checks(self) -> dict[str, CheckResult]:
+        found: dict[str, CheckResult] = {}
+        async with trio.open_nursery() as nursery:
+            for name, check in self._checks.items():
+                nursery.start_soon(self._run_check, name, check, found)
+        return {name: found[name] for name in self._checks}
+
+    async def _run_check(self, name: str, check: Check, found: dict[str, CheckResult]) -> None:
+        """Run one check within its time. A barrier: a check that breaks is a finding, not the end of the program."""
+        silent: Status = "degraded" if name in self._outside else "failing"
+        found[name] = CheckResult(silent, f"did not answer within {CHECK_SECONDS:g} s")
+        try:
+            with trio.move_on_after(CHECK_SECONDS):
+                found[name] = await check()
+        except Exception as error:
+            log.exception("a health check broke", extra={"check": name})
+            found[name] = CheckResult(silent, f"the check itself broke ({type(error).__name__}); the log has more")
+
+
+class LoopLag:
+    """Measures how late the event loop runs a timer: what every other timer, poll and request suffers too."""
+
+    def __init__(self, observe: Callable[[float], None]) -> None:
+        self._observe = observe
+        self._due: float | None = None
+        # (time, lag), each smaller than the ones before it: the first is the worst that is still young enough.
+        self._worst: deque[tuple[float, float]] = deque()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Measure until cancelled."""
+        self._due = trio.current_time() + TICK_SECONDS
+        task_status.started()
+        try:
+            while True:
+                await trio.sleep_until(self._due)
+                now = trio.current_time()
+                lag = max(0.0, now - self._due)
+                self._observe(lag)
+                self._note(now, lag)
+                self._due = now + TICK_SECONDS
+        finally:
+            self._due = None
+
+    def _note(self, now: float, lag: float) -> None:
+        while self._worst and self._worst[-1][1] <= lag:
+            self._worst.pop()
+        self._worst.append((now, lag))
+        self._forget(now)
+
+    def _forget(self, now: float) -> None:
+        while self._worst and self._worst[0][0] < now - LAG_WINDOW_SECONDS:
+            self._worst.popleft()
+
+    async def check(self) -> CheckResult:
+        """Judge the worst lag of the last minute, the one that lasts right now included."""
+        await trio.lowlevel.checkpoint()
+        if self._due is None:
+            return CheckResult("failing", "the loop's lag is not measured")
+        now = trio.current_time()
+        self._forget(now)
+        worst = max(self._worst[0][1] if self._worst else 0.0, now - self._due)
+        facts = {"worst_lag_seconds": round(worst, 4)}
+        if worst >= LAG_FAILING_SECONDS:
+            return CheckResult("failing", f"the event loop stood still for {worst:.1f} s in the last minute", facts)
+        if worst >= LAG_DEGRADED_SECONDS:
+            return CheckResult("degraded", f"the event loop was {worst:.2f} s late in the last minute", facts)
+        return CheckResult("ok", "the event loop is on time", facts)
+
+
+class DiskSpace:
+    """Looks at the space left where a directory lies, and reports each figure to `measured`."""
+
+    def __init__(self, path: Path, *, measured: Callable[[int], None] = lambda _free_bytes: None) -> None:
+        self._path = path
+        self._measured = measured
+        # One thread at most: a dead network disk keeps it, and must not take another one at every check.
+        self._limiter = trio.CapacityLimiter(1)
+
+    async def check(self) -> CheckResult:
+        """Judge the free space. When cancelled, the thread is left to itself: statvfs can't be interrupted."""
+        try:
+            found = await trio.to_thread.run_sync(os.statvfs, self._path, abandon_on_cancel=True, limiter=self._limiter)
+        except OSError as error:
+            return CheckResult("failing", f"the data directory can't be asked for its space ({error.strerror})")
+        free = found.f_bavail * found.f_frsize
+        self._measured(free)
+        return judge_space(free, found.f_blocks * found.f_frsize)
+
+
+def judge_space(free_bytes: int, total_bytes: int) -> CheckResult:
+    """Judge free space in bytes, as an unprivileged user has it."""
+    facts = {"free_bytes": free_bytes, "total_bytes": total_bytes}
+    left = f"{free_bytes / 1024**2:,.0f} MiB free in the data directory"
+    if free_bytes < DISK_FAILING_BYTES:
+        return CheckResult("failing", f"{left}: downloads and the database stop soon", facts)
+    if free_bytes < DISK_DEGRADED_BYTES:
+        return CheckResult("degraded", f"{left}: large downloads may fail", facts)
+    return CheckResult("ok", left, facts)

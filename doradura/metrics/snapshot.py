@@ -1,0 +1,59 @@
+"""The values that a scrape reads from the database: fetched before the text is made, kept for a few seconds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+import trio
+
+from doradura.metrics.exposition import Samples
+
+log = logging.getLogger(__name__)
+
+Query = Callable[[], Awaitable[Samples]]
+
+
+class DatabaseValues:
+    """Asks the database for each family's samples, at most once in `keep_seconds`, whoever scrapes how often.
+
+    A query that fails or takes longer than `timeout_seconds` leaves its family out and calls `failed` once; the other
+    families are served.
+    """
+
+    def __init__(
+        self,
+        queries: Mapping[str, Query],
+        *,
+        failed: Callable[[], None],
+        keep_seconds: float = 5.0,
+        timeout_seconds: float = 2.0,
+    ) -> None:
+        self._queries = queries
+        self._failed = failed
+        self._keep_seconds = keep_seconds
+        self._timeout_seconds = timeout_seconds
+        self._lock = trio.Lock()
+        self._kept: dict[str, Samples] = {}
+        self._fetched_at: float | None = None
+
+    async def snapshot(self) -> Mapping[str, Samples]:
+        """Give family -> samples. Callers at the same time share one fetch; a cancelled one leaves it to the next."""
+        async with self._lock:
+            now = trio.current_time()
+            if self._fetched_at is None or now - self._fetched_at >= self._keep_seconds:
+                found: dict[str, Samples] = {}
+                async with trio.open_nursery() as nursery:
+                    for family, query in self._queries.items():
+                        nursery.start_soon(self._fetch, family, query, found)
+                self._kept, self._fetched_at = found, trio.current_time()
+            return self._kept
+
+    async def _fetch(self, family: str, query: Query, found: dict[str, Samples]) -> None:
+        """Run one query. A barrier: a scrape must not fail because the database does."""
+        try:
+            with trio.fail_after(self._timeout_seconds):
+                found[family] = await query()
+        except Exception:
+            log.exception("a metric could not be read from the database", extra={"metric": family})
+            self._failed()

@@ -1,0 +1,49 @@
+"""What the Telegram client reports, as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import time
+from typing import Literal
+
+from doradura.metrics.catalogue import Metrics
+
+Kind = Literal["send", "upload", "edit", "other", "poll"]
+Outcome = Literal["ok", "client_error", "rate_limited", "server_error", "network", "timeout"]
+
+
+class TelegramMetrics:
+    """The client's observer. It is typed by its methods alone, so neither side imports the other."""
+
+    def __init__(self, metrics: Metrics, *, clock: Callable[[], float] = time) -> None:
+        self._metrics = metrics
+        self._clock = clock
+
+    def request_finished(self, method: str, kind: Kind, outcome: Outcome, seconds: float) -> None:
+        """One HTTP request ended.
+
+        An error of Telegram's or of the way there is one a person may have to look at. A client_error is not counted
+        here: "bot was blocked by the user" is one, and whoever made the call knows what it meant.
+        """
+        self._metrics.telegram_requests.labels(method=method, outcome=outcome).inc()
+        if kind != "poll":
+            self._metrics.telegram_request_duration.labels(kind=kind).observe(seconds)
+        if outcome in ("server_error", "network", "timeout"):
+            self._metrics.errors.labels(category="telegram").inc()
+
+    def rate_limited(self, source: Literal["server", "local"]) -> None:
+        """A call has to wait."""
+        self._metrics.telegram_rate_limited.labels(source=source).inc()
+
+    def poll_completed(self) -> None:
+        """A long poll was answered properly."""
+        self._metrics.telegram_last_poll.set(self._clock())
+
+    def poll_conflict(self) -> None:
+        """A long poll was refused with 409: another program uses this token, and only a person can end that."""
+        self._metrics.telegram_poll_conflicts.inc()
+        self._metrics.errors.labels(category="telegram").inc()
+
+    def update_malformed(self) -> None:
+        """An update was passed over."""
+        self._metrics.errors.labels(category="telegram").inc()

@@ -1,0 +1,258 @@
+"""How the text of one setting becomes a value.
+
+Each function takes the text and gives the value, or raises ValueError with the rest of a sentence that begins with the
+variable's name: what is wrong, and what would be right. None repeats the text, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+TOKEN = re.compile(r"\d{3,}:[A-Za-z0-9_-]{24,}")
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?"
+)
+
+Parse = Callable[[str], Any]
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+PRIVATE_NETWORKS: tuple[IPNetwork, ...] = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
+        *("::1/128", "fc00::/7", "fe80::/10"),
+    )
+)
+"""Loopback, private and link-local ranges (RFC 1918, 3927, 4193, 4291)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where something listens. Port 0 means any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def single_line(value: str) -> str:
+    """Text without control characters."""
+    if any(ord(char) < 32 or ord(char) == 127 for char in value):
+        raise ValueError("has a line break or another control character in it; write it without")
+    return value
+
+
+def bot_token(value: str) -> str:
+    """A bot's token, in the shape of Bot API, "Authorizing your bot"."""
+    if not TOKEN.fullmatch(value):
+        raise ValueError(
+            "is no bot token; copy the one @BotFather gave, like 123456789:AAH... without quotes or spaces"
+        )
+    return value
+
+
+def _split(value: str, right: str) -> SplitResult:
+    """Take a URL apart. What urlsplit says is not passed on: it repeats parts of the value."""
+    try:
+        parts = urlsplit(single_line(value))
+        parts.port  # noqa: B018 - reading it is what checks the number
+    except ValueError:
+        raise ValueError(f"is no URL; {right}") from None
+    return parts
+
+
+def url(*schemes: str) -> Callable[[str], str]:
+    """A URL of one of these schemes, without the slash at its end."""
+
+    def parse(value: str) -> str:
+        right = f"write {' or '.join(f'{scheme}://' for scheme in schemes)} and host or host:port"
+        parts = _split(value, right)
+        if parts.scheme not in schemes or not parts.hostname or " " in value:
+            raise ValueError(f"is no URL of the kind wanted; {right}")
+        if parts.query or parts.fragment:
+            raise ValueError("has a query or a fragment; leave out everything from ? or # on")
+        return value.rstrip("/")
+
+    return parse
+
+
+def boolean(value: str) -> bool:
+    """Yes or no, in three spellings each."""
+    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if value.lower() not in known:
+        raise ValueError("is neither yes nor no; write true or false")
+    return known[value.lower()]
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    """A whole number, both bounds included."""
+
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", value) or not low <= int(value) <= high:
+            raise ValueError(f"is no whole number from {low} to {high}; write one, such as {low}")
+        return int(value)
+
+    return parse
+
+
+def choice(*words: str) -> Callable[[str], str]:
+    """One of a few words, in any case; gives it in small letters."""
+
+    def parse(value: str) -> str:
+        if value.lower() not in words:
+            raise ValueError(f"is not known; write one of {', '.join(words)}")
+        return value.lower()
+
+    return parse
+
+
+def _parts(value: str) -> list[str]:
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if not parts:
+        raise ValueError("is a list with nothing in it; name something, or leave the variable out")
+    return parts
+
+
+def user_ids(value: str) -> frozenset[int]:
+    """Telegram user ids, which are positive and fit in 52 bits (Bot API, User.id)."""
+    found = set()
+    for part in _parts(value):
+        if not re.fullmatch(r"[0-9]{1,16}", part) or not 0 < int(part) < 2**52:
+            raise ValueError("is no list of user ids; write positive numbers with commas between, such as 1234,5678")
+        found.add(int(part))
+    return frozenset(found)
+
+
+def _host(text: str) -> str:
+    """A host, IPv6 only in brackets. Raises ValueError with whatever text, maybe the value's: don't pass it on."""
+    host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if host != text or ":" in host:
+        if host == text:
+            raise ValueError
+        return str(ipaddress.IPv6Address(host))
+    if re.fullmatch(r"[0-9.]+", host):
+        return str(ipaddress.IPv4Address(host))
+    if not _HOST_NAME.fullmatch(host):
+        raise ValueError
+    return host
+
+
+def address(value: str) -> Address:
+    """host:port; an IPv6 host stands in brackets."""
+    host, _, port = value.rpartition(":")
+    right = "write host:port, such as 127.0.0.1:9090 or [::1]:9090"
+    if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+        raise ValueError(f"has no port from 0 to 65535; {right}")
+    try:
+        return Address(_host(host), int(port))
+    except ValueError:
+        raise ValueError(f"is no address; {right}") from None
+
+
+def loopback_address(value: str) -> Address:
+    """host:port where nobody but this machine gets."""
+    found = address(value)
+    if found.host != "localhost" and not _is_loopback(found.host):
+        raise ValueError("is off loopback, and anybody who reaches the sandbox drives it; write 127.0.0.1:8082")
+    return found
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _network(text: str) -> IPNetwork:
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        # What ipaddress says is not passed on: it repeats the value.
+        raise ValueError("is no list of networks; write CIDRs, such as 10.0.0.0/8,fd00::/8") from None
+    if "/" in text and network.network_address != ipaddress.ip_address(text.partition("/")[0]):
+        raise ValueError(f"names an address inside a network; write {network}")
+    return network
+
+
+def networks(value: str) -> tuple[IPNetwork, ...]:
+    """CIDRs; a lone address is a network of one."""
+    return tuple(_network(part) for part in _parts(value))
+
+
+def networks_or_all(value: str) -> tuple[IPNetwork, ...]:
+    """CIDRs, or `all` for every address there is."""
+    if value.lower() == "all":
+        return (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+    return networks(value)
+
+
+def private_targets(value: str) -> tuple[str, ...]:
+    """host:port and CIDR, as text in one spelling: the worker, another process, reads them again."""
+    return tuple(str(_network(part) if "/" in part else _target(part)) for part in _parts(value))
+
+
+def _target(text: str) -> Address:
+    try:
+        target = address(text)
+    except ValueError as error:
+        raise ValueError("is no list of targets; write host:port or CIDR, such as 10.1.2.3:80,fd00::/8") from error
+    if not target.port:
+        raise ValueError("has port 0; write the port that downloads may reach")
+    return target
+
+
+def directory(value: str) -> Path:
+    """A directory this user can write, or could make; absolute, because workers have directories of their own."""
+    path = Path(os.path.expanduser(single_line(value))).absolute()  # noqa: PTH111 - raises nothing for an unknown user
+    nearest = next(parent for parent in (path, *path.parents) if os.path.lexists(parent))
+    if not nearest.is_dir():
+        raise ValueError(f"can't be a directory, because {nearest} is none; name another place")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ValueError(f"can't be written, because {nearest} is closed to this user; change its owner or its mode")
+    return path
+
+
+def readable_file(value: str) -> Path:
+    """A file that exists and opens."""
+    path = Path(os.path.expanduser(single_line(value))).absolute()  # noqa: PTH111 - as above
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as error:
+        raise ValueError(f"can't be read ({error.strerror}); name a cookies.txt in Netscape form") from None
+
+
+def database_url(value: str) -> str:
+    """A PostgreSQL URL, or a file of the data directory: its lock and its backups speak of what lies there."""
+    right = "write postgresql://user@host/name, or sqlite:///name.db for a file in the data directory, or leave it out"
+    if value.startswith("postgresql://"):
+        _split(value, right)
+        return value
+    if not re.fullmatch(r"sqlite:///[A-Za-z0-9_][A-Za-z0-9_.-]*", value):
+        raise ValueError(f"is no database this program knows; {right}")
+    return value
+
+
+def basic_auth(value: str) -> str:
+    """user:password (RFC 7617: no colon in the user, no control characters)."""
+    user, _, password = single_line(value).partition(":")
+    if not user or not password:
+        raise ValueError("is no user and password; write user:password")
+    return value
+
+
+def bearer_token(value: str) -> str:
+    """What an Authorization header can carry."""
+    if not re.fullmatch(r"[!-~]+", value):
+        raise ValueError("has characters no bearer token can have; write visible ASCII without spaces")
+    return value

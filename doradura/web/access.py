@@ -1,0 +1,75 @@
+"""Who may ask: networks, proxies that are believed, and a password.
+
+Pure decisions on addresses and header values; nothing here reads a request or writes an answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """The settings DORADURA_ALLOWED_NETWORKS, DORADURA_TRUSTED_PROXIES and DORADURA_METRICS_BASIC_AUTH."""
+
+    allowed_networks: tuple[IPNetwork, ...]
+    trusted_proxies: tuple[IPNetwork, ...] = ()
+    basic_auth: str | None = None
+
+    def client(self, peer: str, forwarded_for: Sequence[str]) -> IPAddress | None:
+        """Find who asks: the peer, or, while the peer is a trusted proxy, whom it names.
+
+        `forwarded_for` are the values of all X-Forwarded-For headers in their order. They are read from the right,
+        because each proxy adds the address it saw at the end and everything before that is the client's own word.
+        None when a trusted proxy names something that is no address: then nobody knows who asks.
+        """
+        hops = [hop.strip() for value in forwarded_for for hop in value.split(",") if hop.strip()]
+        address = parse_address(peer)
+        while address is not None and hops and _within(address, self.trusted_proxies):
+            address = parse_address(hops.pop())
+        return address
+
+    def admits_address(self, client: IPAddress | None) -> bool:
+        """Whether this client's network may reach the guarded pages."""
+        return client is not None and _within(client, self.allowed_networks)
+
+    def admits_password(self, authorization: str | None) -> bool:
+        """Whether an Authorization header (RFC 7617) carries the right user and password, if one is wanted at all."""
+        if self.basic_auth is None:
+            return True
+        scheme, _, encoded = (authorization or "").partition(" ")
+        try:
+            given = base64.b64decode(encoded.strip(), validate=True)
+        except (binascii.Error, ValueError):
+            given = b""
+        # In constant time, so that how long a refusal takes tells nothing of how much was right.
+        same = hmac.compare_digest(given, self.basic_auth.encode())
+        return same and scheme.lower() == "basic"
+
+
+def parse_address(text: str) -> IPAddress | None:
+    """Read an address as sockets and proxies write it: with a port, in brackets, with a zone, as IPv4 inside IPv6."""
+    host = text.strip()
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _within(address: IPAddress, networks: Sequence[IPNetwork]) -> bool:
+    return any(address in network for network in networks)

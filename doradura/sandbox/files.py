@@ -1,0 +1,212 @@
+"""Files in messages: uploads become Audio, Video, Document, ... objects with a file_id, and a file_id finds them again.
+
+Owns what a file_id looks like and what may be sent as what. A file's figures are those the bot gave; what it left out
+is read from the file itself when that is small enough, as Telegram does. Waits for the disk and for ffmpeg.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+import trio
+
+from doradura.sandbox.blobs import Blobs
+from doradura.sandbox.bot import Bot
+from doradura.sandbox.parameters import Upload
+from doradura.sandbox.probe import PROBE_LIMIT_BYTES, Probed, picture_size, probe
+from doradura.sandbox.records import Object, StoredFile
+from doradura.sandbox.refusal import bad_request
+
+PROBES_AT_ONCE = 2
+PHOTO_LIMIT_BYTES = 10 * 1024 * 1024
+DOWNLOAD_LIMIT_BYTES = 20 * 1024 * 1024
+THUMBNAIL_LIMIT_BYTES = 200 * 1000
+THUMBNAIL_LIMIT_PIXELS = 320
+PICTURE_HEAD_BYTES = 128 * 1024
+"""Enough to find a JPEG's size behind its colour profile and preview."""
+
+MIME_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        ".mp3": "audio/mpeg",
+        ".m4a": "audio/mp4",
+        ".aac": "audio/aac",
+        ".flac": "audio/x-flac",
+        ".ogg": "audio/ogg",
+        ".oga": "audio/ogg",
+        ".opus": "audio/opus",
+        ".wav": "audio/x-wav",
+        ".mp4": "video/mp4",
+        ".m4v": "video/mp4",
+        ".mov": "video/quicktime",
+        ".mkv": "video/x-matroska",
+        ".webm": "video/webm",
+        ".jpg": "image/jpeg",
+        ".jpeg": "image/jpeg",
+        ".png": "image/png",
+        ".gif": "image/gif",
+        ".webp": "image/webp",
+        ".srt": "application/x-subrip",
+        ".vtt": "text/vtt",
+        ".txt": "text/plain",
+        ".csv": "text/csv",
+        ".json": "application/json",
+        ".html": "text/html",
+        ".pdf": "application/pdf",
+        ".zip": "application/zip",
+    }
+)
+_DEFAULT_MIME = MappingProxyType(
+    {"audio": "audio/mpeg", "video": "video/mp4", "animation": "video/mp4", "voice": "audio/ogg"}
+)
+_FOLDERS = MappingProxyType(
+    {"audio": "music", "voice": "voice", "video": "videos", "animation": "animations", "document": "documents"}
+)
+_ID_PREFIX = MappingProxyType(
+    {
+        "audio": "CQACAgIAAxkB",
+        "video": "BAACAgIAAxkB",
+        "document": "BQACAgIAAxkB",
+        "animation": "CgACAgIAAxkB",
+        "voice": "AwACAgIAAxkB",
+        "photo": "AgACAgIAAxkB",
+        "thumbnail": "AAMCAgADGQEB",
+    }
+)
+_TYPE_NAMES = MappingProxyType({"voice": "VoiceNote"})
+_PROBED = MappingProxyType({"audio": ("duration",), "voice": ("duration",), "video": ("duration", "width", "height")})
+
+
+def type_name(kind: str) -> str:
+    """Give TDLib's name of a file's type, as its errors have it."""
+    return _TYPE_NAMES.get(kind, kind.capitalize())
+
+
+def find_file(bot: Bot, kind: str, file_id: str) -> StoredFile:
+    """Give the file a file_id names, if it may be sent as `kind`. Raises RefusalError."""
+    file = bot.files.get(file_id)
+    if file is not None:
+        if file.kind != kind:
+            raise bad_request(f"can't use file of type {type_name(file.kind)} as {type_name(kind)}")
+        return file
+    if "." in file_id:
+        raise bad_request("failed to get HTTP URL content")
+    if any(file_id in other.files for other in bot.world.bots.values()):
+        raise bad_request("wrong file identifier/HTTP URL specified")
+    raise bad_request(f"wrong remote file identifier specified: {_id_trouble(file_id)}")
+
+
+def _id_trouble(file_id: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", file_id):
+        return "Wrong character in the string"
+    return "Wrong padding in the string" if len(file_id) % 4 == 1 else "can't unserialize it. Wrong last symbol"
+
+
+class Files:
+    """Turns uploads into files of a bot's."""
+
+    def __init__(self, blobs: Blobs, ffmpeg: str) -> None:
+        self._blobs = blobs
+        self._ffmpeg = ffmpeg
+        self._probes = trio.CapacityLimiter(PROBES_AT_ONCE)
+
+    async def add(
+        self, bot: Bot, kind: str, upload: Upload, *, given: Object | None = None, thumbnail: Upload | None = None
+    ) -> StoredFile:
+        """Make an upload a file of `kind`; `given` are the figures the sender named. Raises RefusalError."""
+        if upload.size == 0:
+            raise bad_request("file must be non-empty")
+        if kind == "photo":
+            return await self._add_photo(bot, upload)
+        mime_type = self._mime_type(kind, upload)
+        shown: Object = {key: value for key, value in (given or {}).items() if value}
+        probed = await self._probe(kind, upload, shown)
+        if kind in _PROBED:
+            shown = {"duration": probed.duration, **shown}
+        if kind in {"video", "animation"}:
+            shown = {"width": probed.width or 320, "height": probed.height or 320, "duration": probed.duration, **shown}
+        if kind == "audio":
+            names = {"performer": probed.performer, "title": probed.title}
+            shown |= {key: value for key, value in names.items() if value and key not in shown}
+        if kind != "voice":
+            shown["file_name"] = upload.filename or "file"
+        shown["mime_type"] = mime_type
+        if thumbnail is not None and (picture := await self._thumbnail(bot, thumbnail)) is not None:
+            shown["thumbnail"] = picture.shown
+        return self._store(bot, kind, upload, mime_type, shown)
+
+    async def picture(self, upload: Upload) -> tuple[int, int] | None:
+        """Give an uploaded picture's size, or None when it is no picture."""
+        return picture_size(await self._blobs.head(upload.blob, PICTURE_HEAD_BYTES))
+
+    async def _add_photo(self, bot: Bot, upload: Upload) -> StoredFile:
+        if upload.size > PHOTO_LIMIT_BYTES:
+            limit = f"the maximum size is {PHOTO_LIMIT_BYTES} bytes"
+            raise bad_request(f"file of size {upload.size} bytes is too big for a photo; {limit}")
+        size = await self.picture(upload)
+        if size is None:
+            raise bad_request("IMAGE_PROCESS_FAILED")
+        width, height = size
+        if width + height > 10_000 or not width or not height or max(size) > 20 * min(size):
+            raise bad_request("PHOTO_INVALID_DIMENSIONS")
+        return self._store(bot, "photo", upload, "image/jpeg", {"width": width, "height": height})
+
+    async def _thumbnail(self, bot: Bot, upload: Upload) -> StoredFile | None:
+        """Take a thumbnail, or ignore one Telegram would ignore: not JPEG, too large, too wide."""
+        head = await self._blobs.head(upload.blob, PICTURE_HEAD_BYTES)
+        size = picture_size(head)
+        if size is None or not head.startswith(b"\xff\xd8"):
+            return None
+        if upload.size > THUMBNAIL_LIMIT_BYTES or max(size) > THUMBNAIL_LIMIT_PIXELS:
+            return None
+        return self._store(bot, "thumbnail", upload, "image/jpeg", {"width": size[0], "height": size[1]})
+
+    async def _probe(self, kind: str, upload: Upload, shown: Object) -> Probed:
+        """Look into a small file when a figure is missing that Telegram would fill in."""
+        wanted = _PROBED.get("video" if kind == "animation" else kind, ())
+        known = all(name in shown for name in wanted) and (kind != "audio" or "title" in shown or "performer" in shown)
+        if not wanted or known or upload.size >= PROBE_LIMIT_BYTES:
+            return Probed()
+        async with self._probes:
+            return await probe(self._ffmpeg, self._blobs.path(upload.blob))
+
+    @staticmethod
+    def _mime_type(kind: str, upload: Upload) -> str:
+        by_name = MIME_TYPES.get(PurePosixPath(upload.filename.lower()).suffix)
+        named = upload.content_type.partition(";")[0].strip().lower()
+        if named == "application/octet-stream":
+            named = ""
+        return by_name or named or _DEFAULT_MIME.get(kind, "application/octet-stream")
+
+    @staticmethod
+    def _store(bot: Bot, kind: str, upload: Upload, mime_type: str, shown: Object) -> StoredFile:
+        file_id = _ID_PREFIX[kind] + secrets.token_urlsafe(42)
+        unique = hashlib.blake2b(f"{kind} {upload.blob}".encode(), digest_size=11).digest()
+        identity = {
+            "file_id": file_id,
+            "file_unique_id": base64.urlsafe_b64encode(unique).decode().rstrip("="),
+            "file_size": upload.size,
+        }
+        file = StoredFile(file_id, kind, upload.blob, upload.size, mime_type, {**shown, **identity})
+        bot.add_file(file)
+        return file
+
+
+def with_path(bot: Bot, file: StoredFile) -> StoredFile:
+    """Give the file with the path it is to be downloaded by, made at the first time of asking."""
+    if not file.path:
+        bot.record.next_file_number += 1
+        given = {"voice": ".oga", "photo": ".jpg", "thumbnail": ".jpg"}.get(file.kind, "")
+        suffix = given or PurePosixPath(file.shown.get("file_name", "")).suffix
+        if not re.fullmatch(r"\.[A-Za-z0-9]{1,8}", suffix):
+            suffix = ""
+        folder = _FOLDERS.get(file.kind, f"{file.kind}s")
+        file.path = f"{folder}/file_{bot.record.next_file_number}{suffix}"
+        bot.keep()
+        bot.add_file(file)
+    return file

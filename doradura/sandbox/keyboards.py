@@ -1,0 +1,107 @@
+"""Reads reply_markup, with the errors the Bot API server gives.
+
+Pure. Only an inline keyboard shows in a message; of the others it matters only that a message sent with one can't be
+edited.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from doradura.sandbox.parameters import Parameters
+from doradura.sandbox.refusal import bad_request
+
+CALLBACK_LIMIT_BYTES = 64
+BUTTON_LIMIT = 100
+"""Buttons in one keyboard; Telegram's own servers refuse more."""
+
+_OTHER_ACTIONS = frozenset(
+    {
+        "web_app",
+        "login_url",
+        "switch_inline_query",
+        "switch_inline_query_current_chat",
+        "switch_inline_query_chosen_chat",
+        "copy_text",
+        "callback_game",
+        "pay",
+    }
+)
+_SHOWN = frozenset({"text", "url", "callback_data", "icon_custom_emoji_id", "style", *_OTHER_ACTIONS})
+
+
+@dataclass(frozen=True, slots=True)
+class Keyboard:
+    """What a message is sent with."""
+
+    inline: dict[str, Any] | None = None
+    """An InlineKeyboardMarkup, which becomes part of the message."""
+    is_reply: bool = False
+    """A keyboard below the input field, its removal, or a forced reply."""
+
+
+def read_keyboard(parameters: Parameters) -> Keyboard:
+    """Read the parameter reply_markup. Raises RefusalError."""
+    if not parameters.text("reply_markup"):
+        return Keyboard()
+    try:
+        markup = parameters.json("reply_markup")
+    except msgspec.DecodeError:
+        raise bad_request("can't parse reply keyboard markup JSON object") from None
+    if markup is None:
+        return Keyboard()
+    if not isinstance(markup, dict):
+        raise bad_request("object expected as reply markup")
+    if "inline_keyboard" not in markup:
+        return Keyboard(is_reply=any(markup.get(key) for key in ("keyboard", "remove_keyboard", "force_reply")))
+    rows = markup["inline_keyboard"]
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        raise bad_request('field "inline_keyboard" must be an Array of Arrays')
+    keyboard = [[_button(button) for button in row] for row in rows if row]
+    if sum(len(row) for row in keyboard) > BUTTON_LIMIT:
+        raise bad_request("reply markup is too long")
+    return Keyboard(inline={"inline_keyboard": keyboard} if keyboard else None)
+
+
+def _button(button: object) -> dict[str, Any]:
+    """Check an inline button and give what of it a message shows."""
+    trouble = "can't parse inline keyboard button: "
+    if not isinstance(button, dict):
+        raise bad_request(trouble + "InlineKeyboardButton must be an Object")
+    if not isinstance(button.get("text"), str):
+        raise bad_request(
+            trouble + ('Field "text" must be of type String' if "text" in button else 'Can\'t find field "text"')
+        )
+    if not button["text"].strip():
+        raise bad_request(
+            "text buttons must be non-empty" if button["text"] else "inline keyboard button text is empty"
+        )
+    if "url" in button:
+        _check_url(str(button["url"]))
+    elif "callback_data" in button:
+        data = button["callback_data"]
+        if not isinstance(data, str) or not 0 < len(data.encode()) <= CALLBACK_LIMIT_BYTES:
+            raise bad_request("BUTTON_DATA_INVALID")
+    elif not _OTHER_ACTIONS & button.keys():
+        raise bad_request(trouble + "Text buttons are unallowed in the inline keyboard")
+    return {key: value for key, value in button.items() if key in _SHOWN}
+
+
+def _check_url(url: str) -> None:
+    """Refuse what Telegram would not make a link of: other schemes, and hosts without a dot such as localhost."""
+    refused = bad_request(f"inline keyboard button URL '{url}' is invalid: Wrong HTTP URL")
+    if not url:
+        raise bad_request("BUTTON_URL_INVALID")
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host = parts.hostname or ""
+    except ValueError:
+        raise refused from None
+    if parts.scheme in {"tg", "ton"}:
+        return
+    if parts.scheme not in {"http", "https"} or not ("." in host.strip(".") or ":" in host) or " " in url:
+        raise refused

@@ -1,0 +1,41 @@
+"""The table of Bot API methods the sandbox knows. Names are compared without regard to case."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+from doradura.sandbox import methods_bot, methods_files, methods_messages
+from doradura.sandbox.call import Call
+
+Method = Callable[[Call], Awaitable[object]]
+
+_BY_NAME: Mapping[str, Method] = MappingProxyType(
+    {
+        "getMe": methods_bot.get_me,
+        "deleteWebhook": methods_bot.delete_webhook,
+        "getWebhookInfo": methods_bot.get_webhook_info,
+        "setMyCommands": methods_bot.set_my_commands,
+        "getMyCommands": methods_bot.get_my_commands,
+        "deleteMyCommands": methods_bot.delete_my_commands,
+        "sendMessage": methods_messages.send_message,
+        "editMessageText": methods_messages.edit_message_text,
+        "editMessageCaption": methods_messages.edit_message_caption,
+        "editMessageReplyMarkup": methods_messages.edit_message_reply_markup,
+        "deleteMessage": methods_messages.delete_message,
+        "answerCallbackQuery": methods_messages.answer_callback_query,
+        "sendChatAction": methods_messages.send_chat_action,
+        "sendAudio": methods_files.send_audio,
+        "sendVideo": methods_files.send_video,
+        "sendDocument": methods_files.send_document,
+        "sendPhoto": methods_files.send_photo,
+        "editMessageMedia": methods_files.edit_message_media,
+        "getFile": methods_files.get_file,
+    }
+)
+METHODS: Mapping[str, Method] = MappingProxyType({name.lower(): method for name, method in _BY_NAME.items()})
+NAMES: Mapping[str, str] = MappingProxyType({name.lower(): name for name in (*_BY_NAME, "getUpdates")})
+"""Each method's spelling; getUpdates stands apart, since it waits for its client as well."""
+
+DESCRIPTIONS: Mapping[str, str] = MappingProxyType({"deletewebhook": "Webhook is already deleted"})
+"""What some successes say besides their result."""

@@ -1,0 +1,115 @@
+"""Bot API methods about files: sending them, putting them into messages, finding where to download them."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import msgspec
+
+from doradura.sandbox.call import Call, caption, message_caption
+from doradura.sandbox.files import DOWNLOAD_LIMIT_BYTES, find_file, with_path
+from doradura.sandbox.keyboards import read_keyboard
+from doradura.sandbox.methods_messages import send
+from doradura.sandbox.parameters import leading_integer
+from doradura.sandbox.records import Object, StoredFile
+from doradura.sandbox.refusal import bad_request
+
+_NUMBERS = ("duration", "width", "height")
+_TEXTS = ("performer", "title")
+_GIVEN = MappingProxyType(
+    {
+        "audio": ("duration", "performer", "title"),
+        "video": ("duration", "width", "height"),
+        "animation": ("duration", "width", "height"),
+    }
+)
+_INPUT_MEDIA = frozenset({"audio", "video", "document", "photo", "animation"})
+
+
+async def send_audio(call: Call) -> Object:
+    """Answer sendAudio."""
+    return await _send_file(call, "audio")
+
+
+async def send_video(call: Call) -> Object:
+    """Answer sendVideo."""
+    return await _send_file(call, "video")
+
+
+async def send_document(call: Call) -> Object:
+    """Answer sendDocument. What it is called by, it stays: the sandbox makes no video of a document."""
+    return await _send_file(call, "document")
+
+
+async def send_photo(call: Call) -> Object:
+    """Answer sendPhoto."""
+    return await _send_file(call, "photo")
+
+
+async def _send_file(call: Call, kind: str) -> Object:
+    text = message_caption(call.parameters)
+    # Refuse before looking into the file: that may take a while.
+    read_keyboard(call.parameters)
+    call.reply_to(call.writable_chat_id())
+    fields: Object = dict(call.parameters.texts)
+    return send(call, await _media(call, kind, fields, part=kind) | text)
+
+
+async def edit_message_media(call: Call) -> Object:
+    """Answer editMessageMedia: other media, or media instead of a text."""
+    try:
+        media = call.parameters.json("media") if call.parameters.text("media") else None
+    except msgspec.DecodeError:
+        raise bad_request("can't parse input media JSON object") from None
+    if not isinstance(media, dict):
+        raise bad_request("media is not specified" if media is None else "expected an Object as input media")
+    kind = media.get("type")
+    if kind not in _INPUT_MEDIA:
+        raise bad_request("can't parse InputMedia: type must be one of animation, audio, document, photo, video")
+    text = caption(str(media.get("caption", "")), str(media.get("parse_mode", "")), media.get("caption_entities"))
+    if text and media.get("show_caption_above_media") is True:
+        text["show_caption_above_media"] = True
+    keyboard = read_keyboard(call.parameters)
+    call.own_message()
+    content = await _media(call, kind, {**media, kind: media.get("media", "")}, part="media") | text
+    if keyboard.inline is not None:
+        content["reply_markup"] = keyboard.inline
+    # Looked up again: while the file was looked into, the message may have been deleted.
+    return call.finish_edit(call.own_message(), content)
+
+
+async def get_file(call: Call) -> Object:
+    """Answer getFile."""
+    file_id = call.parameters.text("file_id")
+    if not file_id:
+        raise bad_request("file_id not specified")
+    file = call.bot.files.get(file_id)
+    if file is None:
+        raise bad_request("invalid file_id")
+    if file.size > DOWNLOAD_LIMIT_BYTES:
+        raise bad_request("file is too big")
+    identity = {key: file.shown[key] for key in ("file_id", "file_unique_id", "file_size")}
+    return {**identity, "file_path": with_path(call.bot, file).path}
+
+
+async def _media(call: Call, kind: str, fields: Object, *, part: str) -> Object:
+    """Give a message's content: the file an upload or a file_id stands for. `fields` are those of method or media."""
+    value = str(fields.get(kind, ""))
+    upload = call.upload(value, part)
+    if upload is None and not value:
+        raise bad_request(f"there is no {kind} in the request")
+    if upload is None:
+        file = find_file(call.bot, kind, value)
+    else:
+        given: Object = {}
+        for name in _GIVEN.get(kind, ()):
+            text = str(fields.get(name, ""))
+            given[name] = max(0, leading_integer(text)) if name in _NUMBERS else text
+        thumbnail = call.upload(str(fields.get("thumbnail", "")), "thumbnail")
+        file = await call.files.add(call.bot, kind, upload, given=given, thumbnail=thumbnail)
+    return {kind: shown_file(file)}
+
+
+def shown_file(file: StoredFile) -> object:
+    """Give what stands in a message for a file: a photo is a list of sizes."""
+    return [file.shown] if file.kind == "photo" else file.shown

@@ -1,0 +1,121 @@
+"""Bot API methods about messages without files: sending, editing, deleting, pressed buttons, chat actions."""
+
+from __future__ import annotations
+
+from doradura.sandbox.call import Call, content_of, message_caption, message_text
+from doradura.sandbox.keyboards import read_keyboard
+from doradura.sandbox.records import Object
+from doradura.sandbox.refusal import bad_request
+
+CALLBACK_TEXT_LIMIT = 200
+
+_ACTIONS = frozenset(
+    {
+        "typing",
+        "upload_photo",
+        "record_video",
+        "upload_video",
+        "record_voice",
+        "upload_voice",
+        "record_audio",
+        "upload_audio",
+        "upload_document",
+        "choose_sticker",
+        "find_location",
+        "record_video_note",
+        "upload_video_note",
+        "cancel",
+    }
+)
+MEDIA = ("audio", "video", "document", "photo", "voice", "animation")
+
+
+async def send_message(call: Call) -> Object:
+    """Answer sendMessage."""
+    content = message_text(call.parameters)
+    return send(call, content)
+
+
+def send(call: Call, content: Object) -> Object:
+    """Send a message with the given content, and what every sendX takes: keyboard, reply, protection."""
+    keyboard = read_keyboard(call.parameters)
+    chat_id = call.writable_chat_id()
+    reply_to = call.reply_to(chat_id)
+    if call.parameters.boolean("protect_content"):
+        content = {"has_protected_content": True, **content}
+    if keyboard.inline is not None:
+        content = {**content, "reply_markup": keyboard.inline}
+    return call.bot.shown(call.bot.add_message(chat_id, content, reply_to=reply_to, fixed=keyboard.is_reply))
+
+
+async def edit_message_text(call: Call) -> Object:
+    """Answer editMessageText. Without reply_markup the message loses its inline keyboard."""
+    content = message_text(call.parameters)
+    keyboard = read_keyboard(call.parameters)
+    message = call.own_message()
+    if "text" not in message.body:
+        raise bad_request("there is no text in the message to edit")
+    return call.finish_edit(message, content | _markup(keyboard.inline))
+
+
+async def edit_message_caption(call: Call) -> Object:
+    """Answer editMessageCaption."""
+    content = message_caption(call.parameters)
+    keyboard = read_keyboard(call.parameters)
+    message = call.own_message()
+    media = {key: message.body[key] for key in MEDIA if key in message.body}
+    if not media:
+        raise bad_request("there is no caption in the message to edit")
+    return call.finish_edit(message, media | content | _markup(keyboard.inline))
+
+
+async def edit_message_reply_markup(call: Call) -> Object:
+    """Answer editMessageReplyMarkup."""
+    keyboard = read_keyboard(call.parameters)
+    message = call.own_message()
+    content = {key: value for key, value in content_of(message).items() if key != "reply_markup"}
+    return call.finish_edit(message, content | _markup(keyboard.inline))
+
+
+def _markup(inline: Object | None) -> Object:
+    return {} if inline is None else {"reply_markup": inline}
+
+
+async def delete_message(call: Call) -> bool:
+    """Answer deleteMessage: its own anywhere, others' in private chats."""
+    chat_id = call.chat_id()
+    if call.bot.chat(chat_id) is None:
+        raise bad_request("chat not found")
+    message_id = call.parameters.integer("message_id")
+    if message_id <= 0:
+        raise bad_request("message identifier is not specified")
+    message = call.bot.message(chat_id, message_id)
+    if message is None:
+        raise bad_request("message to delete not found")
+    if not message.own and chat_id in call.bot.groups:
+        raise bad_request("message can't be deleted")
+    call.bot.delete_message(message)
+    return True
+
+
+async def send_chat_action(call: Call) -> bool:
+    """Answer sendChatAction; only web pages that listen are told."""
+    action = call.parameters.text("action").strip().lower()
+    if action not in _ACTIONS:
+        raise bad_request("wrong parameter action in request")
+    chat_id = call.writable_chat_id()
+    call.bot.tell("action", chat_id, {"action": action})
+    return True
+
+
+async def answer_callback_query(call: Call) -> bool:
+    """Answer answerCallbackQuery: once, and within 150 s."""
+    parameters = call.parameters
+    if len(parameters.text("text")) > CALLBACK_TEXT_LIMIT:
+        raise bad_request("MESSAGE_TOO_LONG")
+    query = call.bot.open_query(parameters.text("callback_query_id"))
+    shown = {"text": parameters.text("text"), "show_alert": parameters.boolean("show_alert")}
+    query.answer = {**shown, "url": parameters.text("url")}
+    call.bot.keep_query(query)
+    call.bot.tell("callback", query.chat_id, {"id": query.query_id, **query.answer})
+    return True

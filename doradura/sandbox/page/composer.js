@@ -1,0 +1,259 @@
+// The text field and what surrounds it. What was typed stays until the sandbox took it.
+
+import { displayName, el, icon } from "/page/dom.js";
+import { summary } from "/page/message.js";
+import { matching } from "/page/commands.js";
+import { drawSamplesMenu } from "/page/samples.js";
+import { read, write } from "/page/route.js";
+
+const part = (id) => document.getElementById(id);
+
+/**
+ * `deliver` has send(text, replyTo), edit(message, text) and attach(file, caption), which promise whether the sandbox
+ * took it; commands(), which promises a list; and lastOwn(), a message or null.
+ */
+export class Composer {
+  #deliver;
+  #text = part("text");
+  #about = null; // {kind: "reply" | "edit", message}
+  #draft = null; // the key under which the text is remembered
+  #choices = [];
+  #chosen = 0;
+  #busy = false;
+
+  constructor(deliver) {
+    this.#deliver = deliver;
+    part("composer").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    this.#text.addEventListener("input", () => this.#typed());
+    this.#text.addEventListener("keydown", (event) => this.#key(event));
+    this.#text.addEventListener("blur", () => setTimeout(() => this.#suggest([]), 150));
+    part("samples-button").addEventListener("click", () => this.toggleSamples());
+    part("file").addEventListener("change", () => this.#attach());
+    part("composer").addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !part("samples").hidden) {
+        this.toggleSamples(false);
+        part("samples-button").focus();
+      }
+    });
+    document.addEventListener("pointerdown", (event) => {
+      if (!part("composer").contains(event.target)) this.toggleSamples(false);
+    });
+    drawSamplesMenu(part("samples"), (text) => this.fill(text), () => part("file").click());
+    this.#grow();
+  }
+
+  /** Open another chat's draft. */
+  open(key) {
+    this.#draft = `draft:${key}`;
+    this.#setAbout(null);
+    this.#set(read(this.#draft));
+    this.toggleSamples(false);
+    this.fail(null);
+  }
+
+  /** Show why something was not sent, beside what was not sent; null clears it. */
+  fail(text) {
+    part("composer-error").hidden = !text;
+    part("composer-error").textContent = text ?? "";
+  }
+
+  focus() {
+    this.#text.focus({ preventScroll: true });
+  }
+
+  /** Put a text into the field, ready to be sent. */
+  fill(text) {
+    this.#set(text);
+    this.toggleSamples(false);
+    this.focus();
+    this.#text.setSelectionRange(text.length, text.length);
+  }
+
+  reply(message) {
+    this.#setAbout({ kind: "reply", message });
+    this.focus();
+  }
+
+  edit(message) {
+    this.#setAbout({ kind: "edit", message });
+    this.fill(message.text);
+  }
+
+  toggleSamples(open = part("samples").hidden) {
+    part("samples").hidden = !open;
+    part("samples-button").setAttribute("aria-expanded", String(open));
+    if (open) part("samples").querySelector("button").focus({ preventScroll: true });
+  }
+
+  async #submit() {
+    const text = this.#text.value.trim();
+    if (!text || this.#busy) return;
+    const about = this.#about;
+    const draft = this.#draft;
+    this.#suggest([]);
+    this.#setBusy(true);
+    try {
+      const sent = about?.kind === "edit"
+        ? await this.#deliver.edit(about.message, text)
+        : await this.#deliver.send(text, about?.message);
+      if (!sent || draft !== this.#draft) return;
+      if (this.#text.value.trim() === text) this.#set("");
+      if (this.#about === about) this.#setAbout(null);
+    } finally {
+      this.#setBusy(false);
+    }
+  }
+
+  async #attach() {
+    const [file] = part("file").files;
+    part("file").value = "";
+    this.toggleSamples(false);
+    if (!file) return;
+    this.#setBusy(true);
+    try {
+      if (await this.#deliver.attach(file, this.#text.value.trim())) this.#set("");
+    } finally {
+      this.#setBusy(false);
+    }
+  }
+
+  #setBusy(busy) {
+    this.#busy = busy;
+    part("send").setAttribute("aria-busy", String(busy));
+  }
+
+  #set(text) {
+    this.#text.value = text;
+    this.#remember();
+    this.#grow();
+  }
+
+  #remember() {
+    if (this.#draft && this.#about?.kind !== "edit") write(this.#draft, this.#text.value);
+  }
+
+  async #typed() {
+    this.#remember();
+    this.#grow();
+    this.fail(null);
+    const typed = this.#text.value;
+    if (!typed.startsWith("/")) {
+      this.#suggest([]);
+      return;
+    }
+    const commands = await this.#deliver.commands();
+    if (this.#text.value === typed) this.#suggest(matching(commands, typed));
+  }
+
+  #grow() {
+    this.#text.style.height = "auto";
+    this.#text.style.height = `${this.#text.scrollHeight}px`;
+    part("send").classList.toggle("ready", this.#text.value.trim() !== "");
+  }
+
+  #key(event) {
+    if (event.isComposing) return;
+    if (this.#choices.length && this.#choiceKey(event)) return;
+    if (event.key === "Enter" && !event.shiftKey) {
+      event.preventDefault();
+      this.#submit();
+    } else if (event.key === "Escape" && this.#about) {
+      if (this.#about.kind === "edit") this.#set("");
+      this.#setAbout(null);
+    } else if (event.key === "ArrowUp" && !this.#text.value) {
+      const last = this.#deliver.lastOwn();
+      if (last) {
+        event.preventDefault();
+        this.edit(last);
+      }
+    }
+  }
+
+  /** True when the key was for the list of commands. Enter sends what was typed whole; Tab completes. */
+  #choiceKey(event) {
+    const choice = this.#choices[this.#chosen];
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      this.#chosen = (this.#chosen + (event.key === "ArrowDown" ? 1 : -1) + this.#choices.length) %
+        this.#choices.length;
+      this.#drawChoices();
+    } else if (event.key === "Tab" || (event.key === "Enter" && this.#text.value !== `/${choice.command}`)) {
+      this.fill(`/${choice.command}${event.key === "Tab" ? " " : ""}`);
+      this.#suggest([]);
+      if (event.key === "Enter") this.#submit();
+    } else if (event.key === "Escape") {
+      this.#suggest([]);
+    } else {
+      return false;
+    }
+    event.preventDefault();
+    return true;
+  }
+
+  #suggest(choices) {
+    this.#choices = choices;
+    this.#chosen = 0;
+    this.#drawChoices();
+  }
+
+  #drawChoices() {
+    const list = part("suggestions");
+    list.hidden = this.#choices.length === 0;
+    list.replaceChildren(...this.#choices.map(({ command, description }, index) =>
+      el(
+        "div",
+        {
+          class: "suggestion",
+          role: "option",
+          id: `suggestion-${index}`,
+          "aria-selected": String(index === this.#chosen),
+          on: {
+            pointerdown: (event) => {
+              event.preventDefault();
+              this.fill(`/${command}`);
+              this.#suggest([]);
+              this.#submit();
+            },
+          },
+        },
+        el("strong", {}, `/${command}`),
+        el("span", {}, description),
+      )
+    ));
+    const chosen = list.children[this.#chosen];
+    if (chosen) {
+      this.#text.setAttribute("aria-activedescendant", chosen.id);
+      chosen.scrollIntoView({ block: "nearest" });
+    } else {
+      this.#text.removeAttribute("aria-activedescendant");
+    }
+  }
+
+  #setAbout(about) {
+    this.#about = about;
+    const node = part("composer-about");
+    node.hidden = !about;
+    if (!about) {
+      node.replaceChildren();
+      return;
+    }
+    const { kind, message } = about;
+    const close = () => {
+      if (kind === "edit") this.#set("");
+      this.#setAbout(null);
+      this.focus();
+    };
+    node.replaceChildren(
+      icon(kind),
+      el(
+        "div",
+        {},
+        el("strong", {}, kind === "edit" ? "Edit your message" : `Reply to ${displayName(message.from)}`),
+        el("span", {}, summary(message)),
+      ),
+      el("button", { type: "button", class: "round", "aria-label": "Cancel", on: { click: close } }, icon("close")),
+    );
+  }
+}

@@ -1,0 +1,121 @@
+// The list of messages: order, days, and scrolling that never pulls the reader away from what they read.
+
+import { MessageView } from "/page/message.js";
+
+const NEAR_BOTTOM_PX = 60;
+
+/** Emits "read" when the newest message is in sight. */
+export class Log extends EventTarget {
+  #scroller;
+  #column;
+  #jump;
+  #chat;
+  #views = []; // ascending message_id
+  #byId = new Map();
+  #sticky = true;
+  #missed = 0;
+
+  constructor({ scroller, column, jump, chat }) {
+    super();
+    this.#scroller = scroller;
+    this.#column = column;
+    this.#jump = jump;
+    this.#chat = chat;
+    scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    jump.addEventListener("click", () => {
+      this.toBottom({ smooth: true });
+      scroller.focus({ preventScroll: true });
+    });
+    const watcher = new ResizeObserver(() => this.#sticky && this.toBottom());
+    watcher.observe(column);
+    watcher.observe(scroller);
+  }
+
+  get atBottom() {
+    return this.#sticky;
+  }
+
+  /** Show another chat's messages, from its end. */
+  replace(messages) {
+    this.#scroller.setAttribute("aria-busy", "true");
+    this.#views = messages.map((message) => new MessageView(message, this.#chat));
+    this.#byId = new Map(this.#views.map((view) => [view.message.message_id, view]));
+    this.#views.forEach((view, index) => view.arrange(this.#views[index - 1]?.message ?? null));
+    this.#column.replaceChildren(...this.#views.map((view) => view.node));
+    this.#scroller.removeAttribute("aria-busy");
+    this.toBottom();
+  }
+
+  /** Add a message, or show its newer version. */
+  put(message) {
+    const known = this.#byId.get(message.message_id);
+    if (known) {
+      known.update(message);
+      return;
+    }
+    let index = this.#views.length;
+    while (index > 0 && this.#views[index - 1].message.message_id > message.message_id) index -= 1;
+    const view = new MessageView(message, this.#chat);
+    view.node.classList.add("arriving");
+    this.#column.insertBefore(view.node, this.#views[index]?.node ?? null);
+    this.#views.splice(index, 0, view);
+    this.#byId.set(message.message_id, view);
+    this.#arrange(index);
+    if (this.#chat.isOwn(message)) this.toBottom();
+    else if (!this.#sticky) this.#missed += 1;
+    this.#drawJump();
+  }
+
+  remove(messageId) {
+    const view = this.#byId.get(messageId);
+    if (!view) return;
+    const index = this.#views.indexOf(view);
+    if (view.node.contains(document.activeElement)) this.#scroller.focus({ preventScroll: true });
+    view.node.remove();
+    this.#views.splice(index, 1);
+    this.#byId.delete(messageId);
+    this.#arrange(index);
+  }
+
+  /** Bring a message into sight and point at it. False when it is not there. */
+  show(messageId) {
+    const view = this.#byId.get(messageId);
+    if (!view) return false;
+    view.node.scrollIntoView({ block: "center", behavior: calm() ? "auto" : "smooth" });
+    view.node.classList.add("pointed");
+    setTimeout(() => view.node.classList.remove("pointed"), 1600);
+    return true;
+  }
+
+  toBottom({ smooth = false } = {}) {
+    this.#sticky = true;
+    this.#missed = 0;
+    this.#scroller.scrollTo({ top: this.#scroller.scrollHeight, behavior: smooth && !calm() ? "smooth" : "instant" });
+    this.#drawJump();
+  }
+
+  #arrange(index) {
+    for (const at of [index, index + 1]) this.#views[at]?.arrange(this.#views[at - 1]?.message ?? null);
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
+    this.#sticky = scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX;
+    if (this.#sticky && this.#missed) {
+      this.#missed = 0;
+      this.dispatchEvent(new Event("read"));
+    }
+    this.#drawJump();
+  }
+
+  #drawJump() {
+    this.#jump.hidden = this.#sticky;
+    const words = this.#missed === 0 ? "" : this.#missed === 1 ? "1 new message" : `${this.#missed} new messages`;
+    this.#jump.querySelector(".jump-text").textContent = words;
+    this.#jump.setAttribute("aria-label", words || "To the newest message");
+  }
+}
+
+function calm() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}

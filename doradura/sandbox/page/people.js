@@ -1,0 +1,61 @@
+// The list of chats: every user's own chat with the bot, and the groups.
+
+import { displayName, el, paintAvatar } from "/page/dom.js";
+import { summary } from "/page/message.js";
+import { clockTime } from "/page/words.js";
+
+/** Draws the rows; `open(chatId)` is called with the one pressed. */
+export class People {
+  #list;
+  #open;
+
+  constructor(list, open) {
+    this.#list = list;
+    this.#open = open;
+    list.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  /** @param {{peer: object, last: object | null, unread: number}[]} rows @param {number | null} current chat id */
+  draw(rows, current) {
+    const focused = document.activeElement?.dataset?.chat;
+    this.#list.replaceChildren(...rows.map((row) => el("li", {}, this.#row(row, current))));
+    if (focused) this.#list.querySelector(`[data-chat="${focused}"]`)?.focus({ preventScroll: true });
+  }
+
+  #row({ peer, last, unread }, current) {
+    const avatar = el("span", { "aria-hidden": "true" });
+    paintAvatar(avatar, peer);
+    const name = displayName(peer);
+    const words = [name, peer.id === current ? "open" : null, unread ? `${unread} new` : null].filter(Boolean).join(
+      ", ",
+    );
+    return el(
+      "button",
+      {
+        type: "button",
+        class: "person",
+        "data-chat": peer.id,
+        "aria-current": peer.id === current ? "true" : null,
+        "aria-label": words,
+        title: peer.id > 0 ? `User ${peer.id}` : `Group ${peer.id}`,
+        on: { click: () => this.#open(peer.id) },
+      },
+      avatar,
+      el("span", { class: "person-name" }, name),
+      el("span", { class: "person-time" }, last ? clockTime(last.date) : ""),
+      el("span", { class: "person-last" }, last ? summary(last) : "Nothing said yet"),
+      unread ? el("span", { class: "person-unread" }, unread > 99 ? "99+" : String(unread)) : null,
+    );
+  }
+
+  #key(event) {
+    const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const rows = [...this.#list.querySelectorAll("button")];
+    const next = rows[rows.indexOf(document.activeElement) + step];
+    if (next) {
+      event.preventDefault();
+      next.focus();
+    }
+  }
+}

@@ -1,0 +1,74 @@
+"""What the sandbox keeps, in the form it is kept in. Pure data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+Object = dict[str, Any]
+"""An object of the Bot API, in the shape a bot gets it."""
+
+
+class Message(msgspec.Struct):
+    """A message of one bot's, and what about it the bot cannot see."""
+
+    chat_id: int
+    body: Object
+    """The Bot API's Message, without reply_to_message, which is looked up when it is shown."""
+    own: bool
+    """Sent by the bot."""
+    reply_to: int = 0
+    fixed: bool = False
+    """Sent with a keyboard that is not inline: such a message can't be edited."""
+
+    @property
+    def message_id(self) -> int:
+        """The message's number in its bot."""
+        number: int = self.body["message_id"]
+        return number
+
+
+class StoredFile(msgspec.Struct):
+    """A file as one bot knows it."""
+
+    file_id: str
+    kind: str
+    """audio, video, document, animation, voice, photo or thumbnail: a file_id can be sent only as what it is."""
+    blob: str
+    size: int
+    mime_type: str
+    shown: Object
+    """The Audio, Video, ... or PhotoSize that stands in messages."""
+    path: str = ""
+    """The file_path given by getFile, once it was asked for."""
+
+
+class Query(msgspec.Struct):
+    """A pressed button."""
+
+    query_id: str
+    created: float
+    chat_id: int
+    answer: Object | None = None
+    """What the bot answered: text, show_alert, url."""
+
+
+class Group(msgspec.Struct):
+    """A group or supergroup a bot was added to."""
+
+    chat: Object
+    members: list[int]
+    kicked: bool = False
+
+
+class BotRecord(msgspec.Struct):
+    """What there is to know of a bot besides its messages, files, updates and queries."""
+
+    token: str
+    next_message_id: int = 1
+    next_update_id: int = 0
+    next_file_number: int = 0
+    kinds: tuple[str, ...] = ()
+    commands: dict[str, list[Object]] = {}
+    """Lists by scope and language."""

@@ -1,0 +1,27 @@
+"""The Bot API's refusals, as exceptions a method raises.
+
+Texts are the server's own; `bad_request` writes the first letter small, as the server does, unless what follows shows
+that it is a constant such as BUTTON_DATA_INVALID.
+"""
+
+from __future__ import annotations
+
+
+class RefusalError(Exception):
+    """An answer with ok=false: the HTTP status, which is also error_code, and the description."""
+
+    def __init__(self, code: int, description: str) -> None:
+        super().__init__(description)
+        self.code = code
+        self.description = description
+
+
+def bad_request(text: str) -> RefusalError:
+    """Make a 400. `text` is what follows "Bad Request: "."""
+    constant = len(text) > 1 and (text[1] == "_" or "A" <= text[1] <= "Z")
+    return RefusalError(400, "Bad Request: " + (text if constant else text[:1].lower() + text[1:]))
+
+
+def forbidden(text: str) -> RefusalError:
+    """Make a 403. `text` is what follows "Forbidden: "."""
+    return RefusalError(403, f"Forbidden: {text}")

@@ -1,0 +1,168 @@
+"""The sandbox as a whole: binds, wires its parts, accepts connections until it is cancelled.
+
+Owns the listening socket, the nursery of connections, and the folder of uploads. Used inside the bot's process and
+alone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+
+from doradura.sandbox.blobs import Blobs
+from doradura.sandbox.botapi import BotApi, Downloads
+from doradura.sandbox.connection import Connection, server_config
+from doradura.sandbox.content import file_content, respond
+from doradura.sandbox.exchange import Handler, Request, Response, asgi
+from doradura.sandbox.faults import Faults
+from doradura.sandbox.files import Files
+from doradura.sandbox.human import Human
+from doradura.sandbox.journal import Journal
+from doradura.sandbox.media import Media
+from doradura.sandbox.pages import Pages
+from doradura.sandbox.record import CallRecord
+from doradura.sandbox.samples import make_samples
+from doradura.sandbox.world import World
+
+SANDBOX_TOKEN = "1000000001:SANDBOXAAAAAAAAAAAAAAAAAAAAAAAAAAAA"  # noqa: S105 - public on purpose: it opens only toys
+BACKLOG = 512
+
+
+class BindError(ValueError):
+    """The address is none the sandbox may listen on."""
+
+
+class Sandbox:
+    """A local Telegram."""
+
+    def __init__(self, *, bind: str, media_directory: Path, keep_directory: Path | None, ffmpeg: str) -> None:
+        """`bind` is host:port, port 0 for any free one. Raises BindError when that is not loopback.
+
+        Sample media are kept in `media_directory`; chats in `keep_directory`, or only in memory without one. `ffmpeg`
+        is the program that makes the samples and measures what bots send.
+        """
+        self._family, self._host, self._port = parse_bind(bind)
+        self._bind = bind
+        self._media_directory = media_directory
+        self._keep_directory = keep_directory
+        self._ffmpeg = ffmpeg
+        self._connections: set[Connection] = set()
+
+    async def run(self, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled. Starts with its address, once the samples are there and it listens.
+
+        Raises OSError, naming the address, when it is taken; JournalError when what was kept cannot be opened;
+        SamplesError when ffmpeg cannot make the samples.
+        """
+        listener = self._listen()
+        with listener:
+            async with self._directory() as directory, trio.open_nursery() as nursery:
+                samples = await make_samples(self._ffmpeg, self._media_directory)
+                journal = Journal(None if self._keep_directory is None else directory / "sandbox.sqlite3")
+                world = World(journal, Blobs(directory / "files"), clock=time.time)
+                await world.load()
+                await nursery.start(journal.run)
+                handler = self._handler(world, Media(samples, await trio.to_thread.run_sync(_sizes, samples)))
+                host, port = listener.getsockname()[:2]
+                task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+                await self._accept(listener, handler, nursery)
+
+    @asynccontextmanager
+    async def _directory(self) -> AsyncIterator[Path]:
+        """Give the folder of uploads and records: the one to keep, or one that goes with us."""
+        if self._keep_directory is not None:
+            yield self._keep_directory
+            return
+        directory = Path(await trio.to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="doradura-sandbox-")))
+        try:
+            yield directory
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(lambda: shutil.rmtree(directory, ignore_errors=True))
+
+    def _listen(self) -> socket.socket:
+        listener = socket.socket(self._family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self._host, self._port))
+            listener.listen(BACKLOG)
+        except OSError as error:
+            listener.close()
+            raise OSError(error.errno, f"the sandbox cannot listen on {self._bind}: {error.strerror}") from error
+        return listener
+
+    def _handler(self, world: World, media: Media) -> Handler:
+        """Wire the parts, and give the function that sends each request to its own."""
+        faults, record, pages = Faults(), CallRecord(), Pages()
+        files = Files(world.blobs, self._ffmpeg)
+        api, human, downloads = (
+            BotApi(world, files, faults, record),
+            Human(world, files, faults, record),
+            Downloads(world),
+        )
+
+        async def handle(request: Request) -> Response:
+            path = request.path
+            if path.startswith("/bot"):
+                return await api.answer(request)
+            if path.startswith("/sandbox/"):
+                return await human.answer(request)
+            if path.startswith("/media/"):
+                return await media.answer(request)
+            if path == "/" or path.startswith("/page/"):
+                return await pages.answer(request)
+            if path.startswith("/file/bot") and (found := downloads.find(request)) is not None:
+                blob, size = found
+                return respond(request, file_content(world.blobs.path(blob), size, "application/octet-stream"))
+            return Response.json({"ok": False, "error_code": 404, "description": "Not Found"}, 404)
+
+        return handle
+
+    async def _accept(self, listener: socket.socket, handler: Handler, nursery: trio.Nursery) -> None:
+        """Serve connections for ever; on the way out, none is left writing to a client that does not read."""
+        config = server_config()
+
+        async def serve(stream: trio.SocketStream) -> None:
+            connection = Connection(stream)
+            self._connections.add(connection)
+            try:
+                await connection.serve(asgi(handler, connection), config)
+            finally:
+                self._connections.discard(connection)
+
+        listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(listener))]
+        try:
+            await trio.serve_listeners(serve, listeners, handler_nursery=nursery)
+        finally:
+            for connection in self._connections:
+                connection.abort()
+
+
+def parse_bind(bind: str) -> tuple[socket.AddressFamily, str, int]:
+    """Read host:port. Raises BindError unless it is loopback: the sandbox lets anybody who reaches it do anything."""
+    host, separator, port = bind.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
+    try:
+        address = ipaddress.ip_address(host)
+        number = int(port)
+    except ValueError:
+        raise BindError(f"{bind!r} is not an address such as 127.0.0.1:8082") from None
+    if not separator or not 0 <= number <= 65535:
+        raise BindError(f"{bind!r} is not an address such as 127.0.0.1:8082")
+    if not address.is_loopback:
+        raise BindError(f"the sandbox listens on loopback only (such as 127.0.0.1:8082), not on {bind}")
+    return (socket.AF_INET6 if address.version == 6 else socket.AF_INET), host, number
+
+
+def _sizes(directory: Path) -> dict[str, int]:
+    return {
+        path.relative_to(directory).as_posix(): path.stat().st_size for path in directory.rglob("*") if path.is_file()
+    }

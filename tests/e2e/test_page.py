@@ -1,0 +1,499 @@
+"""The sandbox's web chat in a real browser: the Sandbox in a process of its own, a bot played by plain HTTP calls."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+
+CHROMIUM_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SERVER = """
+import sys
+from pathlib import Path
+import imageio_ffmpeg
+import trio
+from doradura.sandbox import Sandbox
+
+async def serve():
+    port, media, keep = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    sandbox = Sandbox(bind=f"127.0.0.1:{port}", media_directory=media, keep_directory=keep, ffmpeg=ffmpeg)
+    async with trio.open_nursery() as nursery:
+        print(await nursery.start(sandbox.run), flush=True)
+
+trio.run(serve)
+"""
+ADMIN, USER = 1000, 2000
+HOSTILE = "<img src=x onerror=\"document.title='taken over'\"><script>alert(1)</script>"
+PLAYS = """(kind) => {
+    const media = document.querySelector(kind);
+    return media.currentTime > 0 && Math.abs(media.duration - 10) < 0.5;
+}"""
+
+
+@dataclass
+class FakeBot:
+    """A bot of its own for one test, so that no test sees another's chats."""
+
+    server: str
+    user_id: int = 700_000_001
+    seen: int = 0
+
+    @property
+    def token(self) -> str:
+        """What opens this bot."""
+        return f"{self.user_id}:{'B' * 35}"
+
+    def call(self, method: str, *, files: dict[str, Any] | None = None, **parameters: Any) -> Any:
+        """One Bot API call, its result. Structures go as JSON, as they do in a form."""
+        form = {key: value if isinstance(value, str) else json.dumps(value) for key, value in parameters.items()}
+        response = httpx.post(f"{self.server}/bot{self.token}/{method}", data=form, files=files, timeout=30)
+        answer = response.json()
+        assert answer["ok"], answer
+        return answer["result"]
+
+    def say(self, text: str, *, to: int = USER, **more: Any) -> int:
+        """Send a text; its message_id."""
+        return int(self.call("sendMessage", chat_id=to, text=text, **more)["message_id"])
+
+    def update(self) -> dict[str, Any]:
+        """The next update, waited for."""
+        updates = self.call("getUpdates", offset=self.seen + 1, timeout=15, limit=1)
+        assert updates, "no update came"
+        self.seen = updates[0]["update_id"]
+        result: dict[str, Any] = updates[0]
+        return result
+
+
+def keyboard(*rows: list[dict[str, str]]) -> dict[str, Any]:
+    """An inline keyboard."""
+    return {"inline_keyboard": list(rows)}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, driven by Playwright."""
+    path = shutil.which("chromium")
+    if path is None:
+        reason = "no Chromium: apt-get install -y --no-install-recommends chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def media_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the samples are made once for all sandboxes here."""
+    return tmp_path_factory.mktemp("media")
+
+
+@contextmanager
+def sandbox(media: Path, keep: Path, port: str = "0") -> Iterator[str]:
+    """Run a sandbox in a process of its own; gives its address."""
+    command = [sys.executable, "-c", SERVER, port, str(media), str(keep)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            assert address, "the sandbox did not start"
+            yield address
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def shared_server(media_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One sandbox for the tests that need no fresh one: each has a bot of its own in it."""
+    with sandbox(media_directory, tmp_path_factory.mktemp("chats")) as address:
+        yield address
+
+
+@pytest.fixture
+def bot(shared_server: str, request: pytest.FixtureRequest) -> FakeBot:
+    """A bot that has made its first call."""
+    bot = FakeBot(shared_server, user_id=1 + zlib.crc32(request.node.nodeid.encode()))
+    bot.call("getMe")
+    return bot
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the page's console complained of; a test that provokes that clears it."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, shared_server: str, complaints: list[str]) -> Iterator[Page]:
+    """A page on which any error or refused load in the console fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            complaints.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def open_chat(page: Page, bot: FakeBot, chat: int = USER) -> None:
+    """Open a user's chat with the bot, and wait until the page is connected."""
+    page.goto(f"{bot.server}/?token={bot.token}#{chat}")
+    expect(page.locator("#bot-status.online")).to_be_visible()
+
+
+def bubble(page: Page, text: str | re.Pattern[str]) -> Locator:
+    """The messages that hold a text."""
+    return page.get_by_role("article").filter(has_text=text)
+
+
+def type_and_send(page: Page, text: str) -> None:
+    """Say something as a person does."""
+    page.get_by_label("Message", exact=True).fill(text)
+    page.keyboard.press("Enter")
+
+
+def test_page_waits_for_the_bot_and_then_opens_by_itself(page: Page, media_directory: Path, tmp_path: Path) -> None:
+    """Before any bot called, the page says so; at the first call the chat opens without a reload."""
+    with sandbox(media_directory, tmp_path) as server:
+        page.goto(server)
+        expect(page.get_by_role("heading", name="Waiting for the bot to connect")).to_be_visible()
+        FakeBot(server).call("getMe")
+        expect(page.get_by_role("heading", name=re.compile("Say hello to"))).to_be_visible()
+        expect(page.get_by_label("Message", exact=True)).to_be_enabled()
+        page.goto("about:blank")
+
+
+def test_typed_message_reaches_the_bot_and_its_answer_appears(page: Page, bot: FakeBot) -> None:
+    """Enter sends, Shift+Enter makes a line; the bot gets the text and its formatted answer appears."""
+    open_chat(page, bot)
+    field = page.get_by_label("Message", exact=True)
+    field.fill("first")
+    field.press("Shift+Enter")
+    field.press_sequentially("second")
+    field.press("Enter")
+    update = bot.update()
+    assert update["message"]["text"] == "first\nsecond"
+    assert update["message"]["from"]["id"] == USER
+    expect(field).to_have_value("")
+    bot.say(
+        "Read <b>this</b> and /help",
+        parse_mode="HTML",
+        reply_parameters={"message_id": update["message"]["message_id"]},
+    )
+    answer = bubble(page, "Read this")
+    expect(answer.locator("strong", has_text="this")).to_be_visible()
+    expect(answer.get_by_role("button", name=re.compile("^You"))).to_contain_text("first second")
+    answer.get_by_role("button", name="/help").click()
+    assert bot.update()["message"]["text"] == "/help"
+
+
+def test_sample_chip_sends_a_whole_link(page: Page, bot: FakeBot) -> None:
+    """An empty chat offers samples; pressing one sends this server's whole link, and the hint goes."""
+    open_chat(page, bot)
+    page.get_by_role("button", name="Download as MP3").first.click()
+    assert bot.update()["message"]["text"] == f"/download {bot.server}/media/sample.mp4 mp3 320k"
+    expect(page.get_by_role("region", name="Getting started")).to_be_hidden()
+
+
+def test_button_press_shows_the_bots_answer(page: Page, bot: FakeBot) -> None:
+    """A pressed button turns until the bot answers; a text is a toast, an alert a dialog."""
+    open_chat(page, bot)
+    bot.say(
+        "Choose",
+        reply_markup=keyboard([{"text": "MP3", "callback_data": "mp3"}, {"text": "Stop", "callback_data": "stop"}]),
+    )
+    button = page.get_by_role("button", name="MP3", exact=True)
+    button.click()
+    query = bot.update()["callback_query"]
+    assert query["data"] == "mp3"
+    expect(button).to_have_attribute("aria-busy", "true")
+    bot.call("answerCallbackQuery", callback_query_id=query["id"], text="Queued as MP3")
+    expect(page.locator(".toast")).to_have_text("Queued as MP3")
+    expect(button).not_to_have_attribute("aria-busy", "true")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    query = bot.update()["callback_query"]
+    bot.call("answerCallbackQuery", callback_query_id=query["id"], text="Really stopped", show_alert=True)
+    expect(page.get_by_role("dialog")).to_contain_text("Really stopped")
+    page.get_by_role("button", name="OK").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_edits_and_deletions_appear_at_once(page: Page, bot: FakeBot) -> None:
+    """An edit changes the message in place, its keyboard too; a deleted message goes."""
+    open_chat(page, bot)
+    kept = bot.say("Loading 10%", reply_markup=keyboard([{"text": "Cancel", "callback_data": "c"}]))
+    gone = bot.say("Short-lived")
+    expect(bubble(page, "Loading 10%")).to_be_visible()
+    expect(bubble(page, "Short-lived")).to_be_visible()
+    bot.call("editMessageText", chat_id=USER, message_id=kept, text="Loading 90%")
+    bot.call("deleteMessage", chat_id=USER, message_id=gone)
+    expect(bubble(page, "Loading 90%")).to_contain_text("edited")
+    expect(bubble(page, "Short-lived")).to_have_count(0)
+    expect(bubble(page, "Loading")).to_have_count(1)
+    expect(page.get_by_role("button", name="Cancel", exact=True)).to_have_count(0)
+
+
+def test_changes_made_while_disconnected_are_caught_up(
+    page: Page, media_directory: Path, tmp_path: Path, complaints: list[str]
+) -> None:
+    """After a restart of the sandbox the page shows what was sent, edited and deleted before it was connected again."""
+    with sandbox(media_directory, tmp_path) as server:
+        bot = FakeBot(server)
+        open_chat(page, bot)
+        edited, gone = bot.say("Old words"), bot.say("Goes away")
+        expect(bubble(page, "Goes away")).to_be_visible()
+    expect(page.get_by_text("Trying again")).to_be_visible()
+    page.route("**/sandbox/**", lambda route: route.abort())
+    with sandbox(media_directory, tmp_path, port=server.rpartition(":")[2]):
+        bot.call("editMessageText", chat_id=USER, message_id=edited, text="New words")
+        bot.call("deleteMessage", chat_id=USER, message_id=gone)
+        bot.say("Said meanwhile")
+        page.unroute("**/sandbox/**")
+        expect(bubble(page, "Said meanwhile")).to_be_visible()
+        expect(bubble(page, "New words")).to_be_visible()
+        expect(bubble(page, re.compile("Old words|Goes away"))).to_have_count(0)
+        expect(page.get_by_text("Trying again")).to_be_hidden()
+        page.goto("about:blank")
+    assert all("Failed to load resource" in complaint for complaint in complaints)
+    complaints.clear()
+
+
+def test_video_and_audio_play_with_length_and_names(page: Page, bot: FakeBot) -> None:
+    """A sent video and audio show what is known of them, and really play."""
+    sample = httpx.get(f"{bot.server}/media/sample.mp4").content
+    open_chat(page, bot)
+    bot.call(
+        "sendVideo",
+        chat_id=USER,
+        duration=10,
+        width=640,
+        height=360,
+        files={"video": ("sample.mp4", sample, "video/mp4")},
+    )
+    play = page.get_by_role("button", name="Play the video, 0:10")
+    box = play.bounding_box()
+    assert box is not None
+    assert abs(box["width"] / box["height"] - 640 / 360) < 0.02
+    play.click()
+    page.wait_for_function(PLAYS, arg="video")
+    bot.call(
+        "sendAudio",
+        chat_id=USER,
+        title="Doradura sample",
+        performer="Sandbox",
+        duration=10,
+        files={"audio": ("sample.m4a", sample, "audio/mp4")},
+    )
+    audio = bubble(page, "Doradura sample")
+    expect(audio).to_contain_text("Sandbox")
+    expect(audio).to_contain_text("0:10")
+    audio.get_by_role("button", name="Play Doradura sample").click()
+    expect(audio.get_by_role("button", name="Pause Doradura sample")).to_be_visible()
+    page.wait_for_function(PLAYS, arg="audio")
+    assert page.evaluate("document.querySelector('video').paused"), "one thing plays at a time"
+
+
+def test_an_edited_caption_does_not_stop_the_player(page: Page, bot: FakeBot) -> None:
+    """What plays goes on playing when its caption is edited."""
+    sample = httpx.get(f"{bot.server}/media/sample.mp4").content
+    open_chat(page, bot)
+    sent = bot.call(
+        "sendAudio", chat_id=USER, title="Tune", caption="one", files={"audio": ("sample.m4a", sample, "audio/mp4")}
+    )
+    page.get_by_role("button", name="Play Tune").click()
+    page.wait_for_function("() => document.querySelector('audio').currentTime > 0")
+    bot.call("editMessageCaption", chat_id=USER, message_id=sent["message_id"], caption="two")
+    expect(bubble(page, "two")).to_be_visible()
+    assert not page.evaluate("document.querySelector('audio').paused")
+
+
+def test_each_user_has_a_chat_and_the_switch_is_remembered(page: Page, bot: FakeBot) -> None:
+    """The switch shows the other's chat and who has news; a reload opens the same one; a new user can be added."""
+    open_chat(page, bot, USER)
+    bot.say("For the user")
+    bot.say("For the admin", to=ADMIN)
+    people = page.get_by_role("navigation", name="Chats")
+    people.get_by_role("button", name="Admin, 1 new").click()
+    expect(bubble(page, "For the admin")).to_be_visible()
+    expect(bubble(page, "For the user")).to_have_count(0)
+    type_and_send(page, "I am the admin")
+    assert bot.update()["message"]["from"]["id"] == ADMIN
+    page.reload()
+    expect(bubble(page, "For the admin")).to_be_visible()
+    people.get_by_role("button", name="Add a user").click()
+    page.get_by_label("First name").fill("Dana")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(people.get_by_role("button", name="Dana, open")).to_be_visible()
+    type_and_send(page, "hello")
+    assert bot.update()["message"]["from"]["first_name"] == "Dana"
+
+
+def test_a_group_appears_and_one_speaks_in_it(page: Page, bot: FakeBot) -> None:
+    """A group made meanwhile joins the list with its first message; in it one speaks as the user chosen last."""
+    open_chat(page, bot, USER)
+    order = {"title": "Friends", "type": "group", "member_ids": [ADMIN, USER]}
+    group = httpx.post(f"{bot.server}/sandbox/chats?token={bot.token}", json=order).json()["id"]
+    bot.update()
+    bot.say("Hello, friends", to=group)
+    page.get_by_role("navigation", name="Chats").get_by_role("button", name="Friends").click()
+    expect(page.get_by_role("heading", name="Friends")).to_be_visible()
+    expect(page.get_by_text("you are User")).to_be_visible()
+    expect(bubble(page, "Hello, friends")).to_be_visible()
+    type_and_send(page, "/help")
+    message = bot.update()["message"]
+    assert (message["chat"]["id"], message["from"]["id"]) == (group, USER)
+
+
+def test_hostile_text_stays_text(page: Page, bot: FakeBot) -> None:
+    """Markup in names, texts, captions and buttons is shown as it stands, and a script link is no link."""
+    open_chat(page, bot)
+    link = [{"type": "text_link", "offset": 0, "length": 4, "url": "http://ok.example/"}]
+    bot.say(f"link {HOSTILE}", entities=link, reply_markup=keyboard([{"text": HOSTILE, "callback_data": "x"}]))
+    bot.call(
+        "sendDocument",
+        chat_id=USER,
+        caption=HOSTILE,
+        files={"document": ("<b>x.html", b"<script>1</script>", "text/html")},
+    )
+    expect(bubble(page, HOSTILE)).to_have_count(2)
+    expect(page.get_by_role("button", name=HOSTILE)).to_be_visible()
+    assert page.locator(".log img, .log script, .people img[src=x]").count() == 0
+    assert "taken over" not in page.title()
+    assert page.evaluate("async () => (await import('/page/entities.js')).safeAddress('javascript:alert(1)')") is None
+    expect(page.get_by_role("link", name="link")).to_have_attribute("rel", "noopener noreferrer")
+
+
+def test_refused_text_stays_in_the_box(page: Page, bot: FakeBot, complaints: list[str]) -> None:
+    """What the sandbox refuses stays typed, with the reason beside it; a block leads to the way back."""
+    open_chat(page, bot)
+    field = page.get_by_label("Message", exact=True)
+    httpx.post(f"{bot.server}/sandbox/chats/{USER}/block?token={bot.token}", json={"from_id": USER, "blocked": True})
+    type_and_send(page, "precious words")
+    expect(page.get_by_role("alert")).to_contain_text("blocked")
+    expect(field).to_have_value("precious words")
+    assert len(complaints) == 1, "the browser notes the 400 itself"
+    complaints.clear()
+    page.get_by_role("button", name="Chat menu").click()
+    page.get_by_role("menuitem", name="Block the bot").click()
+    page.get_by_role("button", name="Press to unblock it").click()
+    field.press("Enter")
+    expect(bubble(page, "precious words")).to_be_visible()
+    expect(field).to_have_value("")
+
+
+def test_reader_is_not_pulled_down_by_news(page: Page, bot: FakeBot) -> None:
+    """At the end the list follows; scrolled up it stays and offers the new messages."""
+    for number in range(40):
+        bot.say(f"line {number}")
+    open_chat(page, bot)
+    log = page.get_by_role("log")
+    expect(bubble(page, re.compile("line 39"))).to_be_in_viewport()
+    log.evaluate("node => { node.scrollTop = 0; }")
+    jump = page.get_by_role("button", name="To the newest message")
+    expect(jump).to_be_visible()
+    bot.say("the news")
+    button = page.get_by_role("button", name="1 new message")
+    expect(button).to_be_visible()
+    assert log.evaluate("node => node.scrollTop") == 0
+    button.click()
+    expect(bubble(page, "the news")).to_be_in_viewport()
+    bot.say("more news")
+    expect(bubble(page, "more news")).to_be_in_viewport()
+
+
+def test_commands_are_suggested(page: Page, bot: FakeBot) -> None:
+    """A slash lists the bot's commands; the arrow keys and Enter send one."""
+    commands = [{"command": name, "description": f"about {name}"} for name in ("start", "download", "formats", "stats")]
+    bot.call("setMyCommands", commands=commands)
+    open_chat(page, bot)
+    page.get_by_label("Message", exact=True).press_sequentially("/st")
+    expect(page.locator("#suggestions").get_by_role("option")).to_have_text(["/startabout start", "/statsabout stats"])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert bot.update()["message"]["text"] == "/stats"
+
+
+def test_chat_action_is_shown(page: Page, bot: FakeBot) -> None:
+    """What the bot says it is doing stands in the head, until its message comes."""
+    open_chat(page, bot)
+    bot.call("sendChatAction", chat_id=USER, action="upload_video")
+    status = page.locator("#bot-status")
+    expect(status).to_have_text("sending a video")
+    bot.say("here")
+    expect(status).to_contain_text("@")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_narrow_screen_has_no_sideways_scroll(page: Page, bot: FakeBot, scheme: Any) -> None:
+    """At 360 px everything fits, long words, code and wide pictures included, in both schemes."""
+    page.set_viewport_size({"width": 360, "height": 640})
+    page.emulate_media(color_scheme=scheme)
+    open_chat(page, bot)
+    bot.say(
+        f"<pre>{'wide code ' * 30}</pre>{'x' * 300}",
+        parse_mode="HTML",
+        reply_markup=keyboard([{"text": f"button {number}", "callback_data": str(number)} for number in range(8)]),
+    )
+    type_and_send(page, f"{bot.server}/media/{'long-name-' * 30}.mp4")
+    expect(page.get_by_role("article")).to_have_count(2)
+    widths = page.evaluate(
+        "[document.documentElement, document.getElementById('log')].map(n => [n.scrollWidth, n.clientWidth])"
+    )
+    assert all(scroll <= client for scroll, client in widths), widths
+    expect(page.get_by_role("button", name="Send")).to_be_in_viewport()
+
+
+def test_a_thousand_messages_stay_quick(page: Page, bot: FakeBot) -> None:
+    """A long chat opens, and takes one more message, without a stall a person would notice."""
+    with httpx.Client(timeout=30) as client:
+        for number in range(1000):
+            client.post(f"{bot.server}/bot{bot.token}/sendMessage", json={"chat_id": USER, "text": f"message {number}"})
+    open_chat(page, bot)
+    expect(page.get_by_role("article")).to_have_count(1000)
+    expect(bubble(page, "message 999")).to_be_in_viewport()
+    page.get_by_role("navigation", name="Chats").get_by_role("button", name="Admin").click()
+    expect(page.get_by_role("article")).to_have_count(0)
+    milliseconds = page.evaluate("""() => {
+        const began = performance.now();
+        document.querySelector(".person[data-chat='2000']").click();
+        document.getElementById("log").getBoundingClientRect();
+        return performance.now() - began;
+    }""")
+    expect(page.get_by_role("article")).to_have_count(1000)
+    assert milliseconds < 1000
+    began = time.monotonic()
+    bot.say("one more")
+    expect(bubble(page, "one more")).to_be_in_viewport()
+    assert time.monotonic() - began < 2

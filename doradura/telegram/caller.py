@@ -1,0 +1,288 @@
+"""Making a call until it is done, refused, unknown or out of time.
+
+Owns the connections, the retrying and the waiting for chats that were told to wait; knows methods and parameters only
+as names and values. What is retried is decided in `retry`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import msgspec
+import trio
+
+from doradura.telegram.answers import read_answer
+from doradura.telegram.bodies import Body, JsonBody
+from doradura.telegram.connections import Answer, Lines, exchange
+from doradura.telegram.errors import (
+    DeadlineExceededError,
+    NotSentError,
+    RateLimitedError,
+    TelegramError,
+    UnconfirmedError,
+)
+from doradura.telegram.media import MediaParts
+from doradura.telegram.multipart import Multipart, Progress, measure
+from doradura.telegram.observer import Kind, TelegramObserver
+from doradura.telegram.retry import Again, GiveUp, Holds, Raise, decide, is_idempotent, rate_limit_wait
+
+logger = logging.getLogger(__name__)
+
+DEADLINE_SECONDS = 60.0
+CONNECT_SECONDS = 10.0
+ATTEMPT_SECONDS = 20.0
+"""The longest silence within one attempt of a call that may be repeated: a torn one leaves time for another."""
+PIECE_SECONDS = 60.0
+"""The longest an upload may take for one piece of 1 MiB."""
+UPLOAD_BYTES_PER_SECOND = 128 << 10
+
+
+def upload_deadline_seconds(size_bytes: int) -> float:
+    """Give the time for sending a file: at least 128 KiB/s, and what a small call has on top."""
+    return DEADLINE_SECONDS + size_bytes / UPLOAD_BYTES_PER_SECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """One call, however many attempts it takes. `patient`: waiting for a free connection does not use up its time."""
+
+    method: str
+    kind: Kind
+    lines: Lines
+    make_body: Callable[[], Body]
+    timeouts: Mapping[str, float | None]
+    hold_key: int | str
+    deadline_seconds: float
+    repeat_unconfirmed: bool
+    patient: bool = False
+
+
+@dataclass(slots=True)
+class _Run:
+    """How far a call has come."""
+
+    deadline: float
+    attempts: int = 0
+    unconfirmed: bool = False
+
+    def left_seconds(self) -> float:
+        return self.deadline - trio.current_time()
+
+    def given_up(self, method: str, last: TelegramError) -> DeadlineExceededError:
+        return DeadlineExceededError(method, attempts=self.attempts, last=last, unconfirmed=self.unconfirmed)
+
+
+class Caller:
+    """Makes calls with one bot's token; `draw` gives random numbers from 0 to 1."""
+
+    def __init__(
+        self,
+        token: str,
+        *,
+        api_url: str,
+        observer: TelegramObserver,
+        replies: Lines,
+        uploads: Lines,
+        polls: Lines,
+        draw: Callable[[], float],
+    ) -> None:
+        self._token = token
+        self._base_url = f"{api_url.rstrip('/')}/bot{quote(token, safe=':')}/"
+        self._urls: dict[str, httpx.URL] = {}
+        self._observer = observer
+        self._replies = replies
+        self._uploads = uploads
+        self._polls = polls
+        self._draw = draw
+        self._holds = Holds()
+        # As many reading threads as uploads can run at once: the uploads' own connections bound them.
+        self._readers = trio.CapacityLimiter(4)
+
+    async def call(
+        self,
+        method: str,
+        parameters: Mapping[str, object],
+        *,
+        chat_id: int | None = None,
+        kind: Kind = "other",
+        deadline_seconds: float = DEADLINE_SECONDS,
+        repeat_unconfirmed: bool | None = None,
+    ) -> msgspec.Raw:
+        """Call a method with small parameters and give its result.
+
+        `chat_id` is whose turn it has to wait for after a 429. `repeat_unconfirmed` says whether it may be done twice,
+        by default only where twice is the same as once. Raises the ApiError of a refusal, UnconfirmedError when it may
+        have been done and must not be repeated, and DeadlineExceededError after `deadline_seconds`.
+        """
+        repeat = is_idempotent(method) if repeat_unconfirmed is None else repeat_unconfirmed
+        silence = ATTEMPT_SECONDS if repeat else None
+        call = _Call(
+            method=method,
+            kind=kind,
+            lines=self._replies,
+            make_body=lambda: JsonBody(parameters),
+            timeouts=_timeouts(write=ATTEMPT_SECONDS, read=silence),
+            hold_key=method if chat_id is None else chat_id,
+            deadline_seconds=deadline_seconds,
+            repeat_unconfirmed=repeat,
+        )
+        return await self._until_done(call)
+
+    async def upload(
+        self,
+        method: str,
+        parameters: Mapping[str, object],
+        media: MediaParts,
+        *,
+        chat_id: int,
+        deadline_seconds: float | None = None,
+        progress: Progress | None = None,
+    ) -> msgspec.Raw:
+        """Call a method with files, streamed from disk; raises as `call`, and UploadFileError for the file.
+
+        The time it may take goes by the size, and begins when one of the upload connections is free.
+        """
+        sizes = {name: await self._measure(method, upload.path) for name, upload in media.files.items()}
+        heavy_bytes = await self._measure(method, media.heavy) if media.heavy else 0
+        form = Multipart(
+            method,
+            {**parameters, **media.parameters},
+            {name: (upload, sizes[name]) for name, upload in media.files.items()},
+            limiter=self._readers,
+            progress=progress,
+        )
+        call = _Call(
+            method=method,
+            kind="upload",
+            lines=self._uploads,
+            make_body=form.body,
+            timeouts=_timeouts(write=PIECE_SECONDS, read=None),
+            hold_key=chat_id,
+            deadline_seconds=deadline_seconds or upload_deadline_seconds(max(form.length, heavy_bytes)),
+            repeat_unconfirmed=is_idempotent(method),
+            patient=True,
+        )
+        return await self._until_done(call)
+
+    async def poll(self, parameters: Mapping[str, object], *, read_seconds: float) -> msgspec.Raw:
+        """Call getUpdates once, on the connection that is kept for it; raises whatever the one attempt ended in."""
+        call = _Call(
+            method="getUpdates",
+            kind="poll",
+            lines=self._polls,
+            make_body=lambda: JsonBody(parameters),
+            timeouts=_timeouts(write=CONNECT_SECONDS, read=read_seconds),
+            hold_key="getUpdates",
+            deadline_seconds=math.inf,
+            repeat_unconfirmed=False,
+        )
+        return await self._attempt(call, _Run(deadline=math.inf))
+
+    async def _measure(self, method: str, path: Path) -> int:
+        return await measure(method, path, limiter=self._readers)
+
+    async def _until_done(self, call: _Call) -> msgspec.Raw:
+        run = _Run(deadline=trio.current_time() + call.deadline_seconds)
+        while True:
+            await self._wait_for_turn(call, run)
+            run.attempts += 1
+            try:
+                return await self._attempt(call, run)
+            except TelegramError as error:
+                after_seconds = self._next_attempt(call, run, error)
+                if after_seconds is None:
+                    raise
+                logger.info("%s again in %.1f s, after: %s", call.method, after_seconds, error.detail)
+            await trio.sleep(after_seconds)
+
+    def _next_attempt(self, call: _Call, run: _Run, error: TelegramError) -> float | None:
+        """Give the seconds to the next attempt, None when the error is to travel; raises DeadlineExceededError."""
+        run.unconfirmed = run.unconfirmed or isinstance(error, UnconfirmedError)
+        draw = self._draw()
+        decision = decide(
+            error,
+            attempt=run.attempts,
+            remaining_seconds=run.left_seconds(),
+            repeat_unconfirmed=call.repeat_unconfirmed,
+            draw=draw,
+        )
+        if isinstance(error, RateLimitedError):
+            now = trio.current_time()
+            self._holds.hold(call.hold_key, until=now + rate_limit_wait(error, draw=draw), now=now)
+        match decision:
+            case Again(after_seconds):
+                return after_seconds
+            case GiveUp():
+                raise run.given_up(call.method, error) from error
+            case Raise():
+                return None
+
+    async def _wait_for_turn(self, call: _Call, run: _Run) -> None:
+        """Wait while the chat is held because another call to it got a 429."""
+        left = self._holds.left_seconds(call.hold_key, now=trio.current_time())
+        if left:
+            self._observer.rate_limited("local")
+        while left:
+            if left >= run.left_seconds():
+                last = RateLimitedError(call.method, "this chat has to wait still", retry_after_seconds=left)
+                raise run.given_up(call.method, last) from last
+            await trio.sleep(left)
+            left = self._holds.left_seconds(call.hold_key, now=trio.current_time())
+
+    async def _attempt(self, call: _Call, run: _Run) -> msgspec.Raw:
+        """Make one HTTP request and read its answer; counted however it ends, except by cancellation."""
+        started = trio.current_time()
+        body = call.make_body()
+        answer = None
+        try:
+            with trio.move_on_at(math.inf if call.patient else run.deadline) as scope:
+                async with call.lines.take() as transport:
+                    if call.patient:
+                        run.deadline += trio.current_time() - started
+                        scope.deadline = run.deadline
+                    started = trio.current_time()
+                    answer = await exchange(call.method, transport, self._request(call, body), body)
+            result = self._result(call.method, answer, body)
+        except TelegramError as error:
+            self._observer.request_finished(call.method, call.kind, error.outcome, trio.current_time() - started)
+            if isinstance(error, RateLimitedError):
+                self._observer.rate_limited("server")
+            raise
+        self._observer.request_finished(call.method, call.kind, "ok", trio.current_time() - started)
+        return result
+
+    def _result(self, method: str, answer: Answer | None, body: Body) -> msgspec.Raw:
+        """Give the result of an answer; None is an exchange that was cut off by the call's deadline."""
+        if answer is not None:
+            return read_answer(method, answer.status, answer.body, retry_after=answer.retry_after, secret=self._token)
+        if body.handed_over:
+            raise UnconfirmedError(method, "no answer within the call's time", outcome="timeout")
+        raise NotSentError(method, "not sent within the call's time", outcome="timeout")
+
+    def _request(self, call: _Call, body: Body) -> httpx.Request:
+        url = self._urls.get(call.method)
+        if url is None:
+            url = self._urls[call.method] = httpx.URL(self._base_url + call.method)
+        return httpx.Request(
+            "POST",
+            url,
+            headers=[
+                (b"Host", url.netloc),
+                (b"User-Agent", b"doradura"),
+                (b"Content-Type", body.content_type.encode()),
+                (b"Content-Length", b"%d" % body.length),
+            ],
+            stream=body,
+            extensions={"timeout": call.timeouts},
+        )
+
+
+def _timeouts(*, write: float, read: float | None) -> dict[str, float | None]:
+    """Give httpx's timeouts, silence in each phase; for a connection it never waits, as `Lines` shares them out."""
+    return {"connect": CONNECT_SECONDS, "pool": None, "write": write, "read": read}

@@ -1,0 +1,369 @@
+"""The Bot API as the rest of the program calls it: one method each, typed, with the harmless refusals taken as success.
+
+Every method raises what `errors` documents; a cancelled call may or may not have been done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Literal, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from doradura.telegram.caller import DEADLINE_SECONDS, Caller
+from doradura.telegram.connections import Lines, transport_maker
+from doradura.telegram.entities import plain_text
+from doradura.telegram.errors import (
+    EntityParseError,
+    MessageNotFoundError,
+    MessageNotModifiedError,
+    QueryTooOldError,
+    UnexpectedResultError,
+)
+from doradura.telegram.media import Media, MediaParts, edit_parts, send_parts
+from doradura.telegram.multipart import Progress
+from doradura.telegram.observer import TelegramObserver
+from doradura.telegram.types import BotCommand, Keyboard, Message, User
+
+logger = logging.getLogger(__name__)
+
+ParseMode = Literal["HTML", "MarkdownV2"]
+ChatAction = Literal["typing", "upload_document", "upload_video", "upload_voice", "upload_photo", "record_video"]
+
+CHAT_ACTION_SECONDS = 20.0
+"""An action is shown for 5 s; one that comes later than this is of no use to anybody."""
+POLL_MARGIN_SECONDS = 15.0
+"""How much longer than the poll itself its answer may take."""
+
+_T = TypeVar("_T")
+
+
+class BotApi:
+    """One bot's Bot API. Made by `open_bot_api`; may be used by any number of tasks at once."""
+
+    def __init__(self, caller: Caller, *, local_files: bool = False) -> None:
+        self._caller = caller
+        self._local_files = local_files
+
+    async def call(
+        self,
+        method: str,
+        parameters: Mapping[str, object],
+        result: type[_T],
+        *,
+        chat_id: int | None = None,
+        kind: Literal["send", "edit", "other"] = "other",
+        deadline_seconds: float = DEADLINE_SECONDS,
+        repeat_unconfirmed: bool | None = None,
+    ) -> _T:
+        """Call any method without files and read its result as `result`; parameters that are None are left out.
+
+        For what has no method of its own here. `repeat_unconfirmed` as in `Caller.call`.
+        """
+        raw = await self._caller.call(
+            method,
+            _given(parameters),
+            chat_id=chat_id,
+            kind=kind,
+            deadline_seconds=deadline_seconds,
+            repeat_unconfirmed=repeat_unconfirmed,
+        )
+        return _read(method, raw, result)
+
+    async def get_me(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> User:
+        """Give the bot's own user; raises TokenRefusedError when the token is wrong."""
+        return await self.call("getMe", {}, User, deadline_seconds=deadline_seconds)
+
+    async def get_updates(
+        self, *, offset: int | None, timeout_seconds: int, allowed_updates: Sequence[str], limit: int = 100
+    ) -> list[msgspec.Raw]:
+        """Wait up to `timeout_seconds` for updates and give them undecoded, oldest first.
+
+        One attempt on a connection of its own, without any retry: that is the poller's business. `offset` confirms
+        every update below it.
+        """
+        parameters = {"offset": offset, "limit": limit, "timeout": timeout_seconds, "allowed_updates": allowed_updates}
+        raw = await self._caller.poll(_given(parameters), read_seconds=timeout_seconds + POLL_MARGIN_SECONDS)
+        return _read("getUpdates", raw, list[msgspec.Raw])
+
+    async def delete_webhook(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+        """Remove a webhook, which would keep polls out; waiting updates are kept, as payments may be among them."""
+        await self.call("deleteWebhook", {}, bool, deadline_seconds=deadline_seconds)
+
+    async def set_my_commands(self, commands: Sequence[BotCommand], *, language_code: str | None = None) -> None:
+        """Set the menu of commands, for everybody or for users of one language."""
+        await self.call("setMyCommands", {"commands": commands, "language_code": language_code}, bool)
+
+    async def send_message(
+        self,
+        chat_id: int,
+        text: str,
+        *,
+        keyboard: Keyboard | None = None,
+        reply_to: int | None = None,
+        thread_id: int | None = None,
+        parse_mode: ParseMode | None = "HTML",
+        silent: bool = False,
+        repeat_unconfirmed: bool = True,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> Message:
+        """Send a text, without a link preview, and give the message.
+
+        With `repeat_unconfirmed` it may arrive twice when an answer is lost; without, UnconfirmedError is raised then.
+        Markup that Telegram cannot read is taken off, and the words sent plainly.
+        """
+        parameters: dict[str, object] = {
+            "chat_id": chat_id,
+            "message_thread_id": thread_id,
+            "link_preview_options": {"is_disabled": True},
+            "disable_notification": silent or None,
+            **_reply(reply_to),
+            **_markup(keyboard),
+        }
+
+        async def send(text_and_mode: Mapping[str, object]) -> Message:
+            return await self.call(
+                "sendMessage",
+                {**parameters, **text_and_mode},
+                Message,
+                chat_id=chat_id,
+                kind="send",
+                deadline_seconds=deadline_seconds,
+                repeat_unconfirmed=repeat_unconfirmed,
+            )
+
+        try:
+            return await send({"text": text, "parse_mode": parse_mode})
+        except EntityParseError as exc:
+            if parse_mode != "HTML":
+                raise
+            _log_plain(exc)
+            return await send({"text": plain_text(text)})
+
+    async def edit_message_text(
+        self,
+        chat_id: int,
+        message_id: int,
+        text: str,
+        *,
+        keyboard: Keyboard | None = None,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> None:
+        """Replace a message's text (HTML) and keyboard; without `keyboard` the buttons go away.
+
+        A message that already is so is a success. Raises MessageNotFoundError when there is no such message.
+        """
+        parameters: dict[str, object] = {
+            "chat_id": chat_id,
+            "message_id": message_id,
+            "link_preview_options": {"is_disabled": True},
+            **_markup(keyboard),
+        }
+
+        async def edit(text_and_mode: Mapping[str, object]) -> None:
+            with contextlib.suppress(MessageNotModifiedError):
+                await self._caller.call(
+                    "editMessageText",
+                    {**_given(parameters), **text_and_mode},
+                    chat_id=chat_id,
+                    kind="edit",
+                    deadline_seconds=deadline_seconds,
+                )
+
+        try:
+            await edit({"text": text, "parse_mode": "HTML"})
+        except EntityParseError as exc:
+            _log_plain(exc)
+            await edit({"text": plain_text(text)})
+
+    async def edit_message_media(
+        self,
+        chat_id: int,
+        message_id: int,
+        media: Media,
+        *,
+        keyboard: Keyboard | None = None,
+        deadline_seconds: float | None = None,
+        progress: Progress | None = None,
+    ) -> Message:
+        """Replace a message's content by a file, and give the message; twice is the same as once, so it is repeated.
+
+        Raises MessageNotModifiedError when that very file is there already, as there is no message to give then.
+        """
+        parameters: dict[str, object] = {"chat_id": chat_id, "message_id": message_id, **_markup(keyboard)}
+        return await self._with_media(
+            "editMessageMedia", parameters, media, edit_parts, deadline_seconds=deadline_seconds, progress=progress
+        )
+
+    async def send_media(
+        self,
+        chat_id: int,
+        media: Media,
+        *,
+        keyboard: Keyboard | None = None,
+        reply_to: int | None = None,
+        thread_id: int | None = None,
+        silent: bool = False,
+        deadline_seconds: float | None = None,
+        progress: Progress | None = None,
+    ) -> Message:
+        """Send an audio, a video or a document, and give the message with its file_id.
+
+        Never repeated once it may have arrived: UnconfirmedError is raised at once. An upload may take 60 s and a
+        second for every 128 KiB, counted from when one of the upload connections is free.
+        """
+        parameters: dict[str, object] = {
+            "chat_id": chat_id,
+            "message_thread_id": thread_id,
+            "disable_notification": silent or None,
+            **_reply(reply_to),
+            **_markup(keyboard),
+        }
+        return await self._with_media(
+            media.method, parameters, media, send_parts, deadline_seconds=deadline_seconds, progress=progress
+        )
+
+    async def delete_message(self, chat_id: int, message_id: int) -> None:
+        """Delete a message; one that is not there any more is a success."""
+        with contextlib.suppress(MessageNotFoundError):
+            await self.call("deleteMessage", {"chat_id": chat_id, "message_id": message_id}, bool, chat_id=chat_id)
+
+    async def answer_callback_query(self, query_id: str, text: str | None = None, *, show_alert: bool = False) -> None:
+        """End the spinner on a pressed button, with a notice or without; too late is a success: nobody waits then."""
+        parameters = {"callback_query_id": query_id, "text": text, "show_alert": show_alert or None}
+        with contextlib.suppress(QueryTooOldError):
+            await self.call("answerCallbackQuery", parameters, bool)
+
+    async def send_chat_action(self, chat_id: int, action: ChatAction = "typing") -> None:
+        """Show for 5 s what the bot is doing."""
+        parameters = {"chat_id": chat_id, "action": action}
+        await self.call("sendChatAction", parameters, bool, chat_id=chat_id, deadline_seconds=CHAT_ACTION_SECONDS)
+
+    async def _with_media(
+        self,
+        method: str,
+        parameters: Mapping[str, object],
+        media: Media,
+        parts: Callable[..., MediaParts],
+        *,
+        deadline_seconds: float | None,
+        progress: Progress | None,
+    ) -> Message:
+        """Send or edit a media message; a caption whose markup Telegram cannot read goes plainly."""
+        send = partial(self._media_once, method, _given(parameters), deadline_seconds, progress)
+        try:
+            return await send(parts(media, local_files=self._local_files))
+        except EntityParseError as exc:
+            if media.caption is None:
+                raise
+            _log_plain(exc)
+            stripped = replace(media, caption=plain_text(media.caption))
+            return await send(parts(stripped, local_files=self._local_files, plain=True))
+
+    async def _media_once(
+        self,
+        method: str,
+        parameters: Mapping[str, object],
+        deadline_seconds: float | None,
+        progress: Progress | None,
+        parts: MediaParts,
+    ) -> Message:
+        chat_id = parameters["chat_id"]
+        assert isinstance(chat_id, int)
+        if parts.heavy is not None:
+            raw = await self._caller.upload(
+                method, parameters, parts, chat_id=chat_id, deadline_seconds=deadline_seconds, progress=progress
+            )
+        else:
+            raw = await self._caller.call(
+                method,
+                {**parameters, **parts.parameters},
+                chat_id=chat_id,
+                kind="edit" if method.startswith("edit") else "send",
+                deadline_seconds=deadline_seconds or DEADLINE_SECONDS,
+            )
+        return _read(method, raw, Message)
+
+
+@contextlib.asynccontextmanager
+async def open_bot_api(
+    token: str,
+    *,
+    api_url: str = "https://api.telegram.org",
+    observer: TelegramObserver,
+    local_files: bool = False,
+    connections: int = 16,
+    uploads: int = 4,
+    draw: Callable[[], float] = random.random,
+    make_transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
+) -> AsyncIterator[BotApi]:
+    """Open a client for one bot and close its connections at the end; connects only when something is called.
+
+    `local_files` is for a server that runs with --local and reads files itself. At most `connections` small requests
+    and `uploads` uploads run at once, on connections apart, so that no upload holds back a reply. `draw` gives random
+    numbers from 0 to 1; `make_transport` stands in for the network in tests. Raises ValueError for an address that is
+    not HTTP.
+    """
+    parts = urlsplit(api_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"the Bot API's address begins with http:// or https://, not {api_url!r}")
+    _quiet_http_loggers()
+    # An upload never goes out on a connection that lay idle: when the server closes that in the same moment, a request
+    # small enough to be written whole would be lost in doubt.
+    reply_lines = Lines(connections, make_transport or transport_maker(api_url, keepalive_seconds=30))
+    upload_lines = Lines(uploads, make_transport or transport_maker(api_url, keepalive_seconds=0))
+    poll_lines = Lines(1, make_transport or transport_maker(api_url, keepalive_seconds=30))
+    caller = Caller(
+        token,
+        api_url=api_url,
+        observer=observer,
+        replies=reply_lines,
+        uploads=upload_lines,
+        polls=poll_lines,
+        draw=draw,
+    )
+    try:
+        yield BotApi(caller, local_files=local_files)
+    finally:
+        for lines in (reply_lines, upload_lines, poll_lines):
+            await lines.aclose()
+
+
+def _quiet_http_loggers() -> None:
+    """Keep httpx and httpcore from logging requests: at INFO and DEBUG they write the URL, which holds the token."""
+    for name in ("httpx", "httpcore"):
+        if logging.getLogger(name).level < logging.WARNING:
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _read(method: str, raw: msgspec.Raw, result: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(raw, type=result)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise UnexpectedResultError(method, f"done, but its result has another shape: {exc}") from exc
+
+
+def _given(parameters: Mapping[str, object]) -> dict[str, object]:
+    """Leave out what is None: in a JSON body the server would take null for the text "null"."""
+    return {key: value for key, value in parameters.items() if value is not None}
+
+
+def _reply(reply_to: int | None) -> dict[str, object]:
+    if reply_to is None:
+        return {}
+    return {"reply_parameters": {"message_id": reply_to, "allow_sending_without_reply": True}}
+
+
+def _markup(keyboard: Keyboard | None) -> dict[str, object]:
+    return {} if keyboard is None else {"reply_markup": {"inline_keyboard": keyboard}}
+
+
+def _log_plain(exc: EntityParseError) -> None:
+    logger.warning("%s: sent without markup, which Telegram could not read: %s", exc.method, exc.description)

@@ -1,0 +1,157 @@
+"""Everything that can go wrong when the bot talks to Telegram, as one tree.
+
+The tree answers the one question a sender has: did it happen? `ApiError` is an answer, so it did not. `NotSentError`
+never reached the server whole, so it did not. `UnconfirmedError` may have. No error carries a URL, because the URL
+holds the token.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Outcome = Literal["ok", "client_error", "rate_limited", "server_error", "network", "timeout"]
+"""How a request ended: the closed set that is also the metric's label."""
+
+
+class TelegramError(Exception):
+    """Any failure of a Bot API call; `method` says which call it was."""
+
+    outcome: Outcome = "network"
+
+    def __init__(self, method: str, detail: str) -> None:
+        super().__init__(f"{method}: {detail}")
+        self.method = method
+        self.detail = detail
+
+
+class MalformedUpdateError(ValueError):
+    """An update that does not have the Bot API's shape; no call failed, so it is not a `TelegramError`."""
+
+
+class ApiError(TelegramError):
+    """Telegram answered with `ok: false`, so nothing was done.
+
+    `code` is the answer's error_code, `description` its text, `parameters` what else it said (retry_after,
+    migrate_to_chat_id). Of this class itself are the codes that have no class of their own.
+    """
+
+    outcome: Outcome = "client_error"
+
+    def __init__(self, method: str, code: int, description: str, parameters: dict[str, int] | None = None) -> None:
+        super().__init__(method, f"{code} {description}")
+        self.code = code
+        self.description = description
+        self.parameters = dict(parameters or {})
+
+
+class BadRequestError(ApiError):
+    """400: what was asked cannot be done; asking again changes nothing."""
+
+
+class MessageNotModifiedError(BadRequestError):
+    """An edit that would change nothing: the message already is as it was wanted."""
+
+
+class MessageNotFoundError(BadRequestError):
+    """The message to edit, delete or reply to does not exist (any more)."""
+
+
+class EntityParseError(BadRequestError):
+    """The text's markup is not what its parse_mode allows."""
+
+
+class QueryTooOldError(BadRequestError):
+    """A button press or a pre-checkout query that was answered too late or twice."""
+
+
+class WrongFileIdError(BadRequestError):
+    """A file_id that cannot be sent: foreign, cut, expired or of another type."""
+
+
+class ChatNotFoundError(BadRequestError):
+    """No such chat, or one this bot has never met."""
+
+
+class ChatMigratedError(BadRequestError):
+    """The group became a supergroup; `new_chat_id` is its id from now on."""
+
+    def __init__(self, method: str, code: int, description: str, parameters: dict[str, int] | None = None) -> None:
+        super().__init__(method, code, description, parameters)
+        self.new_chat_id = self.parameters["migrate_to_chat_id"]
+
+
+class TokenRefusedError(ApiError):
+    """The token is wrong or was revoked: 401, or 404 where only a wrong token can be the reason."""
+
+
+class ForbiddenError(ApiError):
+    """403: the user blocked the bot, was deactivated or never started it, or the bot was removed from the group."""
+
+
+class ConflictError(ApiError):
+    """409: another getUpdates runs with this token, or a webhook is set."""
+
+
+class TooLargeError(ApiError):
+    """413: the request or its file is over the server's limit."""
+
+
+class RateLimitedError(ApiError):
+    """429: not before `retry_after_seconds` have passed."""
+
+    outcome: Outcome = "rate_limited"
+
+    def __init__(self, method: str, description: str, *, retry_after_seconds: float) -> None:
+        super().__init__(method, 429, description)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ServerError(ApiError):
+    """5xx in Telegram's own envelope: the server restarts or is in trouble, and did not do it."""
+
+    outcome: Outcome = "server_error"
+
+
+class NotSentError(TelegramError):
+    """The request certainly did not reach the server whole: no connection, or it tore before the last byte."""
+
+    def __init__(self, method: str, detail: str, *, outcome: Outcome = "network") -> None:
+        super().__init__(method, detail)
+        self.outcome = outcome
+
+
+class UploadFileError(NotSentError):
+    """The file to send is missing, unreadable or changed while it was read; trying again would not help."""
+
+    def __init__(self, method: str, detail: str) -> None:
+        super().__init__(method, detail, outcome="client_error")
+
+
+class UnconfirmedError(TelegramError):
+    """The request was sent whole and no understandable answer came: it may have been done, or not."""
+
+    def __init__(self, method: str, detail: str, *, outcome: Outcome = "network") -> None:
+        super().__init__(method, detail)
+        self.outcome = outcome
+
+
+class UnexpectedResultError(UnconfirmedError):
+    """Telegram said ok, but with a result of another shape than its documentation says.
+
+    It was done, so it is never repeated; what is not known is what came of it (the message's id).
+    """
+
+
+class DeadlineExceededError(TelegramError):
+    """The call was given up because its time ran out; `__cause__` is the last failure.
+
+    `unconfirmed` says whether any attempt may have been done after all. `retry_after_seconds` is set when Telegram
+    asked to wait for longer than the call had time.
+    """
+
+    def __init__(self, method: str, *, attempts: int, last: TelegramError, unconfirmed: bool) -> None:
+        super().__init__(method, f"given up after {attempts} attempts; last: {last.detail}")
+        self.attempts = attempts
+        self.outcome = last.outcome
+        self.unconfirmed = unconfirmed
+        self.retry_after_seconds = last.retry_after_seconds if isinstance(last, RateLimitedError) else None

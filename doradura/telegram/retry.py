@@ -1,0 +1,99 @@
+"""Whether a failed call is made again, and when. Decisions only: the waiting happens in `caller`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from doradura.telegram.errors import (
+    NotSentError,
+    RateLimitedError,
+    ServerError,
+    TelegramError,
+    UnconfirmedError,
+    UnexpectedResultError,
+    UploadFileError,
+)
+
+FIRST_DELAY_SECONDS = 0.5
+LONGEST_DELAY_SECONDS = 15.0
+
+_REPEATABLE_PREFIXES = ("get", "edit", "delete", "set", "answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """Nothing to be gained by another attempt: the error travels."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Another attempt would help, but its time lies past the call's deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Try again after so many seconds."""
+
+    after_seconds: float
+
+
+Decision = Raise | GiveUp | Again
+
+
+def is_idempotent(method: str) -> bool:
+    """Whether doing it twice is the same as once. A chat action twice is five seconds more of "typing"."""
+    return method == "sendChatAction" or method.startswith(_REPEATABLE_PREFIXES)
+
+
+def decide(
+    error: TelegramError, *, attempt: int, remaining_seconds: float, repeat_unconfirmed: bool, draw: float
+) -> Decision:
+    """Decide what becomes of a call whose attempt number `attempt` (from 1) ended in `error`.
+
+    `draw` is a random number from 0 to 1, so that callers that failed together do not come back together.
+    """
+    match error:
+        case UploadFileError() | UnexpectedResultError():
+            return Raise()
+        case UnconfirmedError() if not repeat_unconfirmed:
+            return Raise()
+        case RateLimitedError():
+            after_seconds = rate_limit_wait(error, draw=draw)
+        case NotSentError() | UnconfirmedError() | ServerError():
+            after_seconds = backoff(attempt, draw=draw)
+        case _:
+            return Raise()
+    return Again(after_seconds) if after_seconds < remaining_seconds else GiveUp()
+
+
+def rate_limit_wait(error: RateLimitedError, *, draw: float) -> float:
+    """Give the wait after a 429: what Telegram said and 0.5 to 1 s more, as it counts whole seconds."""
+    return error.retry_after_seconds + 0.5 + draw / 2
+
+
+def backoff(
+    attempt: int,
+    *,
+    draw: float,
+    first_seconds: float = FIRST_DELAY_SECONDS,
+    longest_seconds: float = LONGEST_DELAY_SECONDS,
+) -> float:
+    """Give the wait after attempt number `attempt` (from 1): doubling, up to a limit, less up to a half by chance."""
+    doubled: float = first_seconds * 2 ** min(attempt - 1, 30)
+    return min(longest_seconds, doubled) * (1 - draw / 2)
+
+
+class Holds:
+    """Which chats were told to wait, and until when; by the clock that is handed in, so it needs no loop."""
+
+    def __init__(self) -> None:
+        self._until: dict[int | str, float] = {}
+
+    def hold(self, key: int | str, *, until: float, now: float) -> None:
+        """Let nothing out to that chat before `until`; a later hold stands over an earlier one."""
+        self._until = {held: end for held, end in self._until.items() if end > now}
+        self._until[key] = max(until, self._until.get(key, until))
+
+    def left_seconds(self, key: int | str, *, now: float) -> float:
+        """Give how long that chat has to wait still; 0 when it need not."""
+        return max(0.0, self._until.get(key, now) - now)

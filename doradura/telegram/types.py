@@ -1,0 +1,226 @@
+"""The Bot API's objects, as far as the bot reads them, and the keyboards it sends.
+
+Unknown keys are ignored and everything optional may be absent: Telegram adds fields whenever it likes. The source is
+https://core.telegram.org/bots/api#available-types.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from doradura.telegram.errors import MalformedUpdateError
+
+CALLBACK_BYTES = 64
+"""https://core.telegram.org/bots/api#inlinekeyboardbutton: over it the whole message is refused."""
+
+
+class User(msgspec.Struct, frozen=True):
+    """A person or a bot."""
+
+    id: int
+    first_name: str
+    is_bot: bool = False
+    last_name: str | None = None
+    username: str | None = None
+    language_code: str | None = None
+
+
+class Chat(msgspec.Struct, frozen=True):
+    """A private chat, a group or a channel; a private chat's id is the user's."""
+
+    id: int
+    type: str
+    title: str | None = None
+    username: str | None = None
+    first_name: str | None = None
+
+
+class MessageEntity(msgspec.Struct, frozen=True):
+    """A marked piece of a text; offset and length count UTF-16 units."""
+
+    type: str
+    offset: int
+    length: int
+    url: str | None = None
+
+
+class PhotoSize(msgspec.Struct, frozen=True):
+    """One size of a photo."""
+
+    file_id: str
+    file_unique_id: str
+    width: int = 0
+    height: int = 0
+
+
+class Audio(msgspec.Struct, frozen=True):
+    """An audio file Telegram keeps."""
+
+    file_id: str
+    file_unique_id: str
+    duration: int = 0
+    file_size: int | None = None
+
+
+class Video(msgspec.Struct, frozen=True):
+    """A video file Telegram keeps."""
+
+    file_id: str
+    file_unique_id: str
+    duration: int = 0
+    width: int = 0
+    height: int = 0
+    file_size: int | None = None
+
+
+class Document(msgspec.Struct, frozen=True):
+    """Any other file Telegram keeps."""
+
+    file_id: str
+    file_unique_id: str
+    file_name: str | None = None
+    mime_type: str | None = None
+    file_size: int | None = None
+
+
+class SuccessfulPayment(msgspec.Struct, frozen=True):
+    """Stars that were paid: once per charge id."""
+
+    currency: str
+    total_amount: int
+    invoice_payload: str
+    telegram_payment_charge_id: str
+    subscription_expiration_date: int | None = None
+    is_recurring: bool = False
+    is_first_recurring: bool = False
+
+
+class RefundedPayment(msgspec.Struct, frozen=True):
+    """Stars that were given back."""
+
+    currency: str
+    total_amount: int
+    invoice_payload: str
+    telegram_payment_charge_id: str
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A message; of one the bot cannot see any more only chat, message_id and date (0) are there."""
+
+    message_id: int
+    chat: Chat
+    date: int = 0
+    from_user: User | None = msgspec.field(name="from", default=None)
+    edit_date: int | None = None
+    message_thread_id: int | None = None
+    reply_to_message: Message | None = None
+    text: str | None = None
+    caption: str | None = None
+    entities: tuple[MessageEntity, ...] = ()
+    caption_entities: tuple[MessageEntity, ...] = ()
+    audio: Audio | None = None
+    video: Video | None = None
+    document: Document | None = None
+    photo: tuple[PhotoSize, ...] = ()
+    migrate_to_chat_id: int | None = None
+    successful_payment: SuccessfulPayment | None = None
+    refunded_payment: RefundedPayment | None = None
+
+    @property
+    def file_id(self) -> str | None:
+        """The id by which this message's file can be sent again; None when it has no file."""
+        file = self.audio or self.video or self.document or (self.photo[-1] if self.photo else None)
+        return file.file_id if file else None
+
+
+class CallbackQuery(msgspec.Struct, frozen=True):
+    """A press of an inline button."""
+
+    id: str
+    from_user: User = msgspec.field(name="from")
+    message: Message | None = None
+    data: str | None = None
+
+
+class ChatMember(msgspec.Struct, frozen=True):
+    """What somebody is in a chat: member, kicked, left, administrator ..."""
+
+    status: str
+    user: User
+
+
+class ChatMemberUpdated(msgspec.Struct, frozen=True):
+    """The bot was added, removed, blocked or unblocked."""
+
+    chat: Chat
+    from_user: User = msgspec.field(name="from")
+    date: int
+    old_chat_member: ChatMember
+    new_chat_member: ChatMember
+
+
+class PreCheckoutQuery(msgspec.Struct, frozen=True):
+    """The question before a payment; to be answered within 10 s."""
+
+    id: str
+    from_user: User = msgspec.field(name="from")
+    currency: str
+    total_amount: int
+    invoice_payload: str
+
+
+class BotSubscriptionUpdated(msgspec.Struct, frozen=True):
+    """A user's paid subscription changed: canceled, active or failed (Bot API 10.2)."""
+
+    user: User
+    invoice_payload: str
+    state: str
+
+
+class Update(msgspec.Struct, frozen=True):
+    """One thing that happened; exactly one of the optional fields is set, none for a kind we do not read."""
+
+    update_id: int
+    message: Message | None = None
+    edited_message: Message | None = None
+    callback_query: CallbackQuery | None = None
+    my_chat_member: ChatMemberUpdated | None = None
+    pre_checkout_query: PreCheckoutQuery | None = None
+    subscription: BotSubscriptionUpdated | None = None
+
+
+class BotCommand(msgspec.Struct, frozen=True):
+    """A line of the bot's menu: `[a-z0-9_]{1,32}` without the slash, and its description."""
+
+    command: str
+    description: str
+
+
+class Button(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An inline button that either sends `callback_data` back to the bot or opens `url`.
+
+    Raises ValueError when it has not exactly one of them, or more than 64 bytes of data: Telegram would refuse the
+    whole message, and here the stack still shows who made the button.
+    """
+
+    text: str
+    callback_data: str | None = None
+    url: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.callback_data is None) == (self.url is None):
+            raise ValueError("a button has either callback_data or url")
+        if self.callback_data is not None and not 1 <= len(self.callback_data.encode()) <= CALLBACK_BYTES:
+            raise ValueError(f"callback_data of 1 to {CALLBACK_BYTES} bytes, not {self.callback_data!r}")
+
+
+Keyboard = tuple[tuple[Button, ...], ...]
+"""Rows of buttons under a message."""
+
+
+def decode_update(raw: bytes | str) -> Update:
+    """Read one stored update; raises MalformedUpdateError when its shape is not the Bot API's."""
+    try:
+        return msgspec.json.decode(raw, type=Update)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise MalformedUpdateError(str(exc)) from exc

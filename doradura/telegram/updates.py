@@ -1,0 +1,94 @@
+"""Cutting a poll's answer into single raw updates.
+
+Done one by one, so that one malformed update is passed over alone: decoding the batch as a whole would lose it all and
+ask for it again for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+_UpdateId = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+_PartyId = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+"""Bounded, as whoever stores them has 64 bits; Telegram promises 52."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawUpdate:
+    """An update as it came, with the little that is needed to store and to order it.
+
+    `kind` is the Bot API's name of what is inside (`message`, `callback_query` ...; `unknown` when there is nothing),
+    `raw` the update's JSON. `chat_id` and `user_id` are None where the update has none, or none that can be read.
+    """
+
+    update_id: int
+    kind: str
+    chat_id: int | None
+    user_id: int | None
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one poll brought: the updates that can be told apart, and how many could not."""
+
+    updates: tuple[RawUpdate, ...]
+    malformed: int
+
+    @property
+    def next_offset(self) -> int | None:
+        """The offset that confirms this batch, from its own ids alone; None when it has none."""
+        return max(update.update_id for update in self.updates) + 1 if self.updates else None
+
+
+class _Numbered(msgspec.Struct):
+    id: _PartyId
+
+
+class _InChat(msgspec.Struct):
+    chat: _Numbered | None = None
+
+
+class _Inside(msgspec.Struct):
+    """The parts of any kind of update that name its chat and its user."""
+
+    chat: _Numbered | None = None
+    message: _InChat | None = None
+    from_user: _Numbered | None = msgspec.field(name="from", default=None)
+    user: _Numbered | None = None
+
+
+def read_batch(items: Iterable[msgspec.Raw]) -> Batch:
+    """Read a poll's result item by item; what is no object with an update_id is counted as malformed."""
+    updates = []
+    malformed = 0
+    for item in items:
+        update = _read_update(item)
+        if update is None:
+            malformed += 1
+        else:
+            updates.append(update)
+    return Batch(tuple(updates), malformed)
+
+
+def _read_update(item: msgspec.Raw) -> RawUpdate | None:
+    try:
+        parts = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
+        update_id = msgspec.json.decode(parts.pop("update_id"), type=_UpdateId)
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+        return None
+    if not parts:
+        return RawUpdate(update_id, "unknown", None, None, bytes(item))
+    kind, content = next(iter(parts.items()))
+    try:
+        inside = msgspec.json.decode(content, type=_Inside)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # It has an id, so it can be stored and confirmed; whoever handles it finds out what is wrong with it.
+        return RawUpdate(update_id, kind, None, None, bytes(item))
+    chat = inside.chat or (inside.message.chat if inside.message else None)
+    user = inside.from_user or inside.user
+    return RawUpdate(update_id, kind, chat.id if chat else None, user.id if user else None, bytes(item))

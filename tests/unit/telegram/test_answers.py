@@ -1,0 +1,157 @@
+"""Reading answers: which refusal is which error."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from doradura.telegram import errors
+from doradura.telegram.answers import read_answer
+
+REFUSALS = [
+    ("sendMessage", 400, "Bad Request: message text is empty", errors.BadRequestError),
+    (
+        "editMessageText",
+        400,
+        "Bad Request: message is not modified: specified new message content and reply markup are exactly the same",
+        errors.MessageNotModifiedError,
+    ),
+    ("editMessageText", 400, "Bad Request: message to edit not found", errors.MessageNotFoundError),
+    ("deleteMessage", 400, "Bad Request: message to delete not found", errors.MessageNotFoundError),
+    ("sendMessage", 400, "Bad Request: message to be replied not found", errors.MessageNotFoundError),
+    ("editMessageText", 400, "Bad Request: MESSAGE_ID_INVALID", errors.MessageNotFoundError),
+    ("deleteMessage", 400, "Bad Request: message can't be deleted", errors.BadRequestError),
+    (
+        "sendMessage",
+        400,
+        'Bad Request: can\'t parse entities: Unsupported start tag "x" at byte offset 3',
+        errors.EntityParseError,
+    ),
+    (
+        "sendMessage",
+        400,
+        "Bad Request: can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard",
+        errors.BadRequestError,
+    ),
+    (
+        "answerCallbackQuery",
+        400,
+        "Bad Request: query is too old and response timeout expired or query ID is invalid",
+        errors.QueryTooOldError,
+    ),
+    ("sendAudio", 400, "Bad Request: wrong file identifier/HTTP URL specified", errors.WrongFileIdError),
+    (
+        "sendAudio",
+        400,
+        "Bad Request: wrong remote file identifier specified: can't unserialize it. Wrong last symbol",
+        errors.WrongFileIdError,
+    ),
+    ("sendAudio", 400, "Bad Request: can't use file of type Video as Audio", errors.WrongFileIdError),
+    ("sendMessage", 400, "Bad Request: chat not found", errors.ChatNotFoundError),
+    ("sendMessage", 401, "Unauthorized", errors.TokenRefusedError),
+    ("getMe", 404, "Not Found", errors.TokenRefusedError),
+    ("getUpdates", 404, "Not Found", errors.TokenRefusedError),
+    ("sendFoo", 404, "Not Found: method not found", errors.ApiError),
+    ("sendMessage", 403, "Forbidden: bot was blocked by the user", errors.ForbiddenError),
+    (
+        "getUpdates",
+        409,
+        "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
+        errors.ConflictError,
+    ),
+    ("sendVideo", 413, "Request Entity Too Large", errors.TooLargeError),
+    ("sendMessage", 421, "Misdirected Request: unallowed token specified", errors.ApiError),
+    ("sendMessage", 500, "Internal Server Error: restart", errors.ServerError),
+]
+
+
+def refused(code: int, description: str, **parameters: int) -> bytes:
+    """Give the body of a refusal."""
+    return json.dumps({"ok": False, "error_code": code, "description": description, "parameters": parameters}).encode()
+
+
+@pytest.mark.parametrize(("method", "code", "description", "expected"), REFUSALS)
+def test_a_refusal_is_the_error_that_says_it(
+    method: str, code: int, description: str, expected: type[errors.ApiError]
+) -> None:
+    """Each of the server's own refusals is exactly one error, which carries method, code and description."""
+    with pytest.raises(errors.ApiError) as caught:
+        read_answer(method, code, refused(code, description))
+
+    assert type(caught.value) is expected
+    assert (caught.value.method, caught.value.code, caught.value.description) == (method, code, description)
+    assert caught.value.outcome == ("server_error" if code >= 500 else "client_error")
+
+
+def test_a_result_is_given_undecoded() -> None:
+    """The result stays JSON: what it is depends on the method."""
+    assert bytes(read_answer("getMe", 200, b'{"ok": true, "result": {"id": 1}}')) == b'{"id": 1}'
+
+
+def test_a_migrated_group_names_its_new_id() -> None:
+    """An upgraded group is told apart by its parameter, whatever the text, and ids of 52 bits pass."""
+    body = refused(400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=-1002222222222)
+
+    with pytest.raises(errors.ChatMigratedError) as caught:
+        read_answer("sendMessage", 400, body)
+
+    assert caught.value.new_chat_id == -1002222222222
+
+
+@pytest.mark.parametrize(
+    ("body", "header", "expected"),
+    [
+        (refused(429, "Too Many Requests: retry after 17", retry_after=17), None, 17.0),
+        (refused(429, "Too Many Requests: retry after 17", retry_after=17), "99", 17.0),
+        (refused(429, "Too Many Requests: retry after 17"), "12", 12.0),
+        (refused(429, "Too Many Requests: retry after 17"), None, 5.0),
+        (b"<html>slow down</html>", "3", 3.0),
+        (b"", None, 5.0),
+        (b"", "Wed, 21 Oct 2026 07:28:00 GMT", 5.0),
+    ],
+)
+def test_a_429_says_how_long(body: bytes, header: str | None, expected: float) -> None:
+    """The parameter counts first, then the header, then 5 s; the text is never read."""
+    with pytest.raises(errors.RateLimitedError) as caught:
+        read_answer("sendMessage", 429, body, retry_after=header)
+
+    assert caught.value.retry_after_seconds == expected
+    assert caught.value.outcome == "rate_limited"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (502, b"<html><h1>502 Bad Gateway</h1></html>", "server_error"),
+        (504, b"", "server_error"),
+        (200, b'{"ok": true, "result": {"message_', "network"),
+        (200, b"<html>please log in to the wireless network</html>", "network"),
+        (200, b"[]", "network"),
+        (200, b"\xff\xfe", "network"),
+        (404, b"<html>nginx</html>", "network"),
+    ],
+)
+def test_what_is_no_envelope_leaves_the_outcome_open(status: int, body: bytes, outcome: str) -> None:
+    """A proxy's page or a torn body says nothing of what Telegram did."""
+    with pytest.raises(errors.UnconfirmedError) as caught:
+        read_answer("getMe", status, body)
+
+    assert caught.value.outcome == outcome
+
+
+def test_the_request_readers_413_has_no_body() -> None:
+    """A request over the server's own limits is refused with an empty body, and that is a refusal all the same."""
+    with pytest.raises(errors.TooLargeError):
+        read_answer("sendMessage", 413, b"")
+
+
+def test_a_token_that_the_server_quotes_is_taken_out() -> None:
+    """Whatever a server or a proxy writes into its description, the token is not passed on."""
+    body = refused(404, "Not Found: /bot12:SECRET/getFoo")
+
+    with pytest.raises(errors.ApiError) as caught:
+        read_answer("getFoo", 404, body, secret="12:SECRET")
+
+    assert "SECRET" not in str(caught.value)
+    assert caught.value.description == "Not Found: /bot<token>/getFoo"

@@ -1,0 +1,326 @@
+"""The long poll against a scripted Telegram."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import trio
+from trio.testing import MockClock
+
+from doradura.telegram import errors
+from doradura.telegram.client import BotApi
+from doradura.telegram.poller import Poller, RawUpdate
+
+BOT = {"id": 1, "is_bot": True, "first_name": "B", "username": "b_bot"}
+WEBHOOK = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+OTHER = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
+
+
+def update(number: int, text: str = "hi") -> dict[str, object]:
+    """Give an update of user 6 in chat 5."""
+    return {
+        "update_id": number,
+        "message": {
+            "message_id": 1,
+            "date": 1,
+            "chat": {"id": 5, "type": "private"},
+            "from": {"id": 6, "first_name": "U", "is_bot": False},
+            "text": text,
+        },
+    }
+
+
+class Bench:
+    """A poller on a scripted Telegram, with everything it did."""
+
+    def __init__(self, api: BotApi, telegram: Any, seen: Any, make: Any) -> None:
+        self.telegram = telegram
+        self.make = make
+        self.stored: list[list[int]] = []
+        self.raw: list[RawUpdate] = []
+        self.store_errors: list[Exception] = []
+        self.started: list[str | None] = []
+        self.states: list[str] = []
+        self.played = trio.Event()
+        telegram.on_asked = self.note_state
+        self.poller = Poller(
+            api,
+            store=self.store,
+            allowed_updates=["message", "callback_query"],
+            observer=seen,
+            draw=lambda: 0.0,
+            wall_clock=lambda: 1_000_000.0,
+        )
+
+    def note_state(self) -> None:
+        self.states.append(self.poller.state)
+
+    async def store(self, updates: Sequence[RawUpdate]) -> None:
+        self.stored.append([update.update_id for update in updates])
+        if self.store_errors:
+            raise self.store_errors.pop(0)
+        self.raw.extend(updates)
+
+    def script(self, *polls: Any) -> None:
+        """Let the start go well, then answer the polls so; after the last one, Telegram has nothing to say."""
+        results = [self.make.ok(poll) if isinstance(poll, list) else poll for poll in polls]
+        self.telegram.steps = [self.make.ok(BOT), self.make.ok(True), *results]
+        self.telegram.last = self.nothing
+
+    async def nothing(self) -> httpx.Response:
+        self.played.set()
+        return await self.stuck()
+
+    async def stuck(self) -> httpx.Response:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    @property
+    def polls(self) -> list[dict[str, Any]]:
+        return [asked.parameters for asked in self.telegram.asked if asked.method == "getUpdates"]
+
+    @property
+    def poll_times(self) -> list[float]:
+        times = [asked.at for asked in self.telegram.asked if asked.method == "getUpdates"]
+        return [round(at - times[0], 3) for at in times]
+
+    @property
+    def offsets(self) -> list[int | None]:
+        return [poll.get("offset") for poll in self.polls]
+
+    @asynccontextmanager
+    async def running(self) -> Any:
+        async with trio.open_nursery() as nursery:
+            user = await nursery.start(self.poller.run)
+            self.started.append(user.username)
+            yield
+            nursery.cancel_scope.cancel()
+
+    async def run_through(self) -> None:
+        """Run the poller until the script is played, which it never is when updates are lost or polls stop."""
+        with trio.fail_after(3600):
+            async with self.running():
+                await self.played.wait()
+
+
+@pytest.fixture
+def bench(api: BotApi, telegram: Any, seen: Any, make: Any) -> Bench:
+    """Give a poller that is not running yet."""
+    return Bench(api, telegram, seen, make)
+
+
+async def test_stores_then_confirms(bench: Bench, seen: Any, autojump_clock: MockClock) -> None:
+    """The first poll has no offset, and each later one confirms exactly what was stored before it."""
+    bench.script([update(100), update(101)], [update(102)])
+
+    await bench.run_through()
+
+    assert bench.telegram.methods == ["getMe", "deleteWebhook", "getUpdates", "getUpdates", "getUpdates"]
+    assert bench.started == ["b_bot"]
+    assert bench.stored == [[100, 101], [102]]
+    assert bench.offsets == [None, 102, 103]
+    assert bench.polls[0] == {"limit": 100, "timeout": 45, "allowed_updates": ["message", "callback_query"]}
+    assert (seen.polls, bench.poller.state, bench.poller.last_poll_wall) == (2, "polling", 1_000_000.0)
+    first = bench.raw[0]
+    assert (first.update_id, first.kind, first.chat_id, first.user_id) == (100, "message", 5, 6)
+
+
+async def test_what_cannot_be_stored_is_not_confirmed(bench: Bench, autojump_clock: MockClock) -> None:
+    """A failing store leaves the updates at Telegram: they are asked for with the same offset, ever more slowly."""
+    bench.script([update(1)], [update(2)], [update(2)], [update(2)])
+    bench.store_errors = []
+
+    async def fail_later(updates: Sequence[RawUpdate]) -> None:
+        await Bench.store(bench, updates)
+        if len(bench.stored) == 1:
+            bench.store_errors = [OSError("disk full"), OSError("disk full")]
+
+    bench.poller._store = fail_later
+    await bench.run_through()
+
+    assert bench.stored == [[1], [2], [2], [2]]
+    assert bench.offsets == [None, 2, 2, 2, 3]
+    assert bench.poll_times == [0, 0, 1, 3, 3]
+    assert "store_failing" in bench.states
+    assert bench.poller.state == "polling"
+
+
+async def test_follows_ids_that_fall(bench: Bench, autojump_clock: MockClock) -> None:
+    """Telegram restarts its ids at random, so only the last batch says what to confirm."""
+    bench.script([update(900_000_000)], [update(5), update(6)], [update(7)])
+
+    await bench.run_through()
+
+    assert bench.stored == [[900_000_000], [5, 6], [7]]
+    assert bench.offsets == [None, 900_000_001, 7, 8]
+
+
+async def test_repeats_are_handed_on(bench: Bench, autojump_clock: MockClock) -> None:
+    """Whether an update is known is the store's to say."""
+    bench.script([update(1)], [update(1), update(2)])
+
+    await bench.run_through()
+
+    assert bench.stored == [[1], [1, 2]]
+
+
+async def test_a_malformed_update_is_passed_over_alone(bench: Bench, seen: Any, autojump_clock: MockClock) -> None:
+    """The others of its batch are stored, and it is confirmed with them."""
+    bench.script([update(1), 17, {"message": {}}, {"update_id": "5"}, {"update_id": -1}, None, update(2)])
+
+    await bench.run_through()
+
+    assert bench.stored == [[1, 2]]
+    assert bench.offsets == [None, 3]
+    assert seen.malformed == 5
+
+
+async def test_malformed_updates_alone_do_not_spin(bench: Bench, autojump_clock: MockClock) -> None:
+    """They come again at once and cannot be confirmed, so the poller takes its time."""
+    bench.script([17], [17], [17, update(4)])
+
+    await bench.run_through()
+
+    assert bench.poll_times == [0, 5, 10, 10]
+    assert bench.offsets == [None, None, None, 5]
+
+
+async def test_empty_answers_at_once_do_not_spin(bench: Bench, autojump_clock: MockClock) -> None:
+    """Something between that answers every poll with nothing gets one poll a second."""
+    bench.script([], [], [])
+
+    await bench.run_through()
+
+    assert bench.poll_times == [0, 1, 2, 3]
+
+
+async def test_conflicts_back_off_and_are_logged_once_a_minute(
+    bench: Bench, seen: Any, make: Any, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
+    """A second instance is waited for, from 5 s up to 30 s, without a line in the log for each refusal."""
+    bench.script(*[make.refusal(409, OTHER)] * 5, [update(1)])
+    await bench.run_through()
+
+    assert bench.poll_times == [0, 5, 15, 35, 65, 95, 95]
+    assert seen.conflicts == 5
+    assert [record.message for record in caplog.records if "Conflict" in record.message] == [
+        f"getUpdates: {OTHER} (is a second instance running?)"
+    ] * 2
+    assert "conflict" in bench.states
+    assert bench.telegram.methods.count("deleteWebhook") == 1
+
+
+async def test_a_webhook_that_was_set_meanwhile_is_removed(bench: Bench, make: Any, autojump_clock: MockClock) -> None:
+    """Somebody set a webhook while the bot ran: it is removed again, as polls are refused until then."""
+    bench.script(make.refusal(409, WEBHOOK), make.ok(True), [update(1)])
+
+    await bench.run_through()
+
+    assert bench.telegram.methods[2:5] == ["getUpdates", "deleteWebhook", "getUpdates"]
+
+
+async def test_a_429_is_waited_out(bench: Bench, make: Any, autojump_clock: MockClock) -> None:
+    """The poll waits for as long as Telegram says, and half a second more."""
+    bench.script(make.refusal(429, "Too Many Requests: retry after 60", retry_after=60), [update(1)])
+
+    await bench.run_through()
+
+    assert bench.poll_times[:2] == [0, 60.5]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        httpx.ConnectError("no"),
+        httpx.ReadError("torn"),
+        httpx.ReadTimeout("silent"),
+        httpx.Response(502, content=b"<html>502 Bad Gateway</html>"),
+        httpx.Response(200, content=b'{"ok": true, "result": [{"upda'),
+        httpx.Response(200, content=b'{"ok": true, "result": {"a": 1}}'),
+        httpx.Response(500, json={"ok": False, "error_code": 500, "description": "Internal Server Error: restart"}),
+        httpx.Response(400, json={"ok": False, "error_code": 400, "description": "Bad Request: whatever"}),
+    ],
+    ids=lambda trouble: type(trouble).__name__,
+)
+async def test_no_trouble_ends_the_polling(bench: Bench, trouble: Any, autojump_clock: MockClock) -> None:
+    """After any failure the poller goes on, at first after a second, and takes its confirmation with it."""
+    bench.script([update(1)], trouble, trouble, [update(2)])
+    await bench.run_through()
+
+    assert bench.stored == [[1], [2]]
+    assert bench.offsets == [None, 2, 2, 2, 3]
+    assert bench.poll_times[:4] == [0, 0, 1, 3]
+    assert "unreachable" in bench.states
+    assert bench.poller.state == "polling"
+
+
+async def test_a_poll_that_never_returns_is_cut_off(
+    open_api: Any, telegram: Any, seen: Any, make: Any, autojump_clock: MockClock
+) -> None:
+    """Whatever the layers below do, a poll ends 20 s after its time, and the next one has a new connection."""
+    made: list[httpx.AsyncBaseTransport] = []
+
+    def make_transport() -> httpx.AsyncBaseTransport:
+        made.append(telegram.transport())
+        return made[-1]
+
+    async with open_api(make_transport=make_transport) as api:
+        bench = Bench(api, telegram, seen, make)
+        bench.script([update(1)], bench.stuck, [update(2)])
+        await bench.run_through()
+
+    assert bench.poll_times[:3] == [0, 0, 66]
+    # One for getMe and deleteWebhook, one for the first two polls, one for the third.
+    assert len(made) == 3
+
+
+async def test_waits_for_telegram_at_start(bench: Bench, make: Any, autojump_clock: MockClock) -> None:
+    """An outage at start is waited out before "started" is said; the bot does not die of it."""
+    bench.script([update(1)])
+    bench.telegram.steps = [
+        *[httpx.ConnectError("no")] * 30,
+        httpx.Response(502, content=b"<html>"),
+        make.refusal(429, "Too Many Requests", retry_after=3),
+        *bench.telegram.steps,
+    ]
+
+    await bench.run_through()
+
+    assert bench.started == ["b_bot"]
+
+
+@pytest.mark.parametrize(
+    ("code", "description"), [(401, "Unauthorized"), (404, "Not Found"), (401, "Unauthorized: invalid token specified")]
+)
+async def test_a_refused_token_ends_the_poller(
+    bench: Bench, make: Any, code: int, description: str, autojump_clock: MockClock
+) -> None:
+    """With a wrong token nothing can ever work: at start and later the error travels."""
+    bench.telegram.steps = [make.refusal(code, description)]
+    with pytest.raises(errors.TokenRefusedError):
+        await bench.poller.run()
+
+    bench.script([], make.refusal(code, description))
+    with pytest.raises(errors.TokenRefusedError):
+        await bench.poller.run()
+
+
+async def test_the_hook_comes_before_the_first_poll(
+    api: BotApi, telegram: Any, seen: Any, make: Any, autojump_clock: MockClock
+) -> None:
+    """What has to be done once Telegram is known to answer is done before updates come."""
+    greeted: list[tuple[str | None, list[str]]] = []
+
+    async def on_started(user: Any) -> None:
+        greeted.append((user.username, list(telegram.methods)))
+
+    bench = Bench(api, telegram, seen, make)
+    bench.poller._on_started = on_started
+    bench.script([update(1)])
+    await bench.run_through()
+
+    assert greeted == [("b_bot", ["getMe", "deleteWebhook"])]

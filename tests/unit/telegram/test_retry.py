@@ -1,0 +1,102 @@
+"""The one decision about repeating, as a table."""
+
+from __future__ import annotations
+
+import pytest
+
+from doradura.telegram import errors
+from doradura.telegram.retry import Again, Decision, GiveUp, Holds, Raise, backoff, decide, is_idempotent
+
+NOT_SENT = errors.NotSentError("m", "no connection")
+UNCONFIRMED = errors.UnconfirmedError("m", "torn")
+SERVER = errors.ServerError("m", 500, "Internal Server Error: restart")
+LIMITED = errors.RateLimitedError("m", "slow down", retry_after_seconds=9)
+UNEXPECTED = errors.UnexpectedResultError("m", "odd")
+UPLOAD_FILE = errors.UploadFileError("m", "gone")
+REFUSED = errors.BadRequestError("m", 400, "no")
+FORBIDDEN = errors.ForbiddenError("m", 403, "blocked")
+TOKEN = errors.TokenRefusedError("m", 401, "Unauthorized")
+CONFLICT = errors.ConflictError("m", 409, "other")
+TOO_LARGE = errors.TooLargeError("m", 413, "big")
+
+TABLE: list[tuple[errors.TelegramError, int, float, bool, Decision]] = [
+    (NOT_SENT, 1, 60, False, Again(0.5)),
+    (NOT_SENT, 2, 60, False, Again(1.0)),
+    (NOT_SENT, 5, 60, False, Again(8.0)),
+    (NOT_SENT, 6, 60, False, Again(15.0)),
+    (NOT_SENT, 5000, 60, False, Again(15.0)),
+    (NOT_SENT, 6, 15, False, GiveUp()),
+    (NOT_SENT, 1, -1, False, GiveUp()),
+    (SERVER, 3, 60, False, Again(2.0)),
+    (SERVER, 3, 2, False, GiveUp()),
+    (UNCONFIRMED, 1, 60, False, Raise()),
+    (UNCONFIRMED, 1, 60, True, Again(0.5)),
+    (UNCONFIRMED, 1, 0.4, True, GiveUp()),
+    (LIMITED, 1, 60, False, Again(9.5)),
+    (LIMITED, 7, 60, False, Again(9.5)),
+    (LIMITED, 1, 9.5, True, GiveUp()),
+    (UNEXPECTED, 1, 60, True, Raise()),
+    (UPLOAD_FILE, 1, 60, True, Raise()),
+    (REFUSED, 1, 60, True, Raise()),
+    (FORBIDDEN, 1, 60, True, Raise()),
+    (TOKEN, 1, 60, True, Raise()),
+    (CONFLICT, 1, 60, True, Raise()),
+    (TOO_LARGE, 1, 60, True, Raise()),
+]
+
+
+@pytest.mark.parametrize(("error", "attempt", "remaining", "repeat", "expected"), TABLE)
+def test_decisions(
+    error: errors.TelegramError, attempt: int, remaining: float, expected: Decision, *, repeat: bool
+) -> None:
+    """Not sent, 5xx and 429 are repeated in time; doubt only where a repeat does no harm; refusals never."""
+    decision = decide(error, attempt=attempt, remaining_seconds=remaining, repeat_unconfirmed=repeat, draw=0.0)
+
+    assert decision == expected
+
+
+def test_chance_spreads_the_waits() -> None:
+    """Those that failed together come back apart: a back-off loses up to a half, a 429's wait gains 0.5 to 1 s."""
+    assert (backoff(3, draw=0.0), backoff(3, draw=0.5), backoff(3, draw=1.0)) == (2.0, 1.5, 1.0)
+    late = decide(LIMITED, attempt=1, remaining_seconds=60, repeat_unconfirmed=False, draw=1.0)
+    assert late == Again(10.0)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("getMe", True),
+        ("editMessageMedia", True),
+        ("deleteMessage", True),
+        ("setMyCommands", True),
+        ("answerCallbackQuery", True),
+        ("sendChatAction", True),
+        ("sendMessage", False),
+        ("sendAudio", False),
+        ("refundStarPayment", False),
+        ("createInvoiceLink", False),
+    ],
+)
+def test_which_methods_may_be_done_twice(method: str, *, expected: bool) -> None:
+    """What sets a state may be repeated, what adds something may not."""
+    assert is_idempotent(method) is expected
+
+
+def test_a_hold_is_for_one_chat_and_ends() -> None:
+    """Only the chat that was told to wait waits, and a shorter hold does not cut a longer one."""
+    holds = Holds()
+    holds.hold(5, until=110, now=100)
+    holds.hold(5, until=105, now=101)
+
+    assert holds.left_seconds(5, now=102) == 8
+    assert holds.left_seconds(6, now=102) == 0
+    assert holds.left_seconds(5, now=111) == 0
+
+
+def test_holds_that_ended_are_forgotten() -> None:
+    """The table of held chats does not grow for ever."""
+    holds = Holds()
+    for chat_id in range(100):
+        holds.hold(chat_id, until=chat_id + 1, now=chat_id)
+
+    assert len(holds._until) == 1

@@ -1,0 +1,25 @@
+"""Queries on site breakers: sites that take us for a robot are left alone for a while."""
+
+from __future__ import annotations
+
+import sqlite3
+
+
+def open_until(db: sqlite3.Connection, site: str, until_ms: int) -> int:
+    """Pause a site; return how often in a row it was paused."""
+    row = db.execute(
+        "INSERT INTO site_breakers (site, until_ms, failures) VALUES (?, ?, 1) ON CONFLICT (site) DO UPDATE SET"
+        " until_ms = excluded.until_ms, failures = site_breakers.failures + 1 RETURNING failures",
+        (site, until_ms),
+    ).fetchone()
+    return int(row[0])
+
+
+def close(db: sqlite3.Connection, site: str) -> None:
+    """A site answers again."""
+    db.execute("DELETE FROM site_breakers WHERE site = ?", (site,))
+
+
+def all_open(db: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+    """Give site -> (until, times in a row)."""
+    return {row[0]: (row[1], row[2]) for row in db.execute("SELECT site, until_ms, failures FROM site_breakers")}

@@ -1,0 +1,281 @@
+"""The connection to SQLite: one thread that writes, a few connections that read.
+
+Owns the database file while `Storage.run` runs. Guarantees: a `write` has returned only after its group's commit is on
+disk (WAL, synchronous=FULL); each change is all or nothing, and one change's failure does not undo its neighbours in
+the group; a cancelled `write` either never happened or is waited for. Fails with `StorageError`, whose `reason` is from
+a closed set. A change must not keep the connection, wait for anything, or begin a transaction of its own.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+import outcome
+import trio
+
+from doradura.storage.migrations import migrate
+
+T = TypeVar("T")
+
+Connection = sqlite3.Connection
+Change = Callable[[Connection], T]
+"""A function that reads and writes with the connection it is given, inside a transaction that is not its own."""
+
+StorageReason = Literal["full", "locked", "corrupt", "closed", "other"]
+
+GROUP_LIMIT = 256
+"""Changes in one commit. More would let the first of them wait for the last without saving any time."""
+
+READERS = 4
+BUSY_TIMEOUT_SECONDS = 5.0
+
+
+class StorageError(Exception):
+    """The database did not do what it was asked; nothing of that change is stored."""
+
+    def __init__(self, message: str, *, reason: StorageReason = "other") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    @classmethod
+    def of(cls, error: sqlite3.Error) -> StorageError:
+        """Translate an error of SQLite's."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        reasons: dict[int, StorageReason] = {
+            sqlite3.SQLITE_FULL: "full",
+            sqlite3.SQLITE_IOERR: "full",
+            sqlite3.SQLITE_BUSY: "locked",
+            sqlite3.SQLITE_LOCKED: "locked",
+            sqlite3.SQLITE_CORRUPT: "corrupt",
+            sqlite3.SQLITE_NOTADB: "corrupt",
+        }
+        return cls(f"database: {error}", reason=reasons.get(code, "other"))
+
+
+@dataclass(slots=True, eq=False)
+class _Pending(Generic[T]):
+    """A change on its way to the writer thread and back."""
+
+    change: Change[T]
+    task: trio.lowlevel.Task
+    result: outcome.Outcome[T] | None = None
+    taken: bool = False
+    """The writer has it: it can't be taken back any more."""
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open a connection as this program wants it. Raises sqlite3.Error."""
+    connection = sqlite3.connect(
+        f"file:{_uri_path(path)}?mode={'ro' if read_only else 'rwc'}",
+        uri=True,
+        timeout=BUSY_TIMEOUT_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA foreign_keys = ON")
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _uri_path(path: Path) -> str:
+    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+class Storage:
+    """The database of one data directory."""
+
+    def __init__(self, path: Path, *, on_error: Callable[[StorageError], None] | None = None) -> None:
+        self._path = path
+        self._on_error = on_error or (lambda _error: None)
+        self._queue: queue.SimpleQueue[_Pending[Any] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._open = False
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._readers: list[sqlite3.Connection] = []
+        self._reader_limit = trio.CapacityLimiter(READERS)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Open the file, bring its tables up to date, then write until cancelled.
+
+        What was handed over before the cancel is still committed. Raises StorageError when the file can't be used.
+        """
+        self._token = trio.lowlevel.current_trio_token()
+        connection = await trio.to_thread.run_sync(self._open_and_migrate)
+        writer = threading.Thread(target=self._write_groups, args=(connection,), name="storage writer")
+        writer.start()
+        self._open = True
+        try:
+            await self.write(lambda db: db.execute("SELECT 1").fetchone())
+            task_status.started()
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                with self._lock:
+                    self._open = False
+                self._queue.put(None)
+                await trio.to_thread.run_sync(writer.join)
+                for reader in self._readers:
+                    reader.close()
+                self._readers.clear()
+
+    def _open_and_migrate(self) -> sqlite3.Connection:
+        try:
+            connection = connect(self._path)
+        except sqlite3.Error as error:
+            raise StorageError(f"can't open the database {self._path}: {error}") from error
+        try:
+            migrate(connection)
+        except sqlite3.Error as error:
+            connection.close()
+            raise StorageError.of(error) from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def write(self, change: Change[T]) -> T:
+        """Run a change in a transaction and return what it returned, once that is on disk.
+
+        Raises StorageError, or whatever the change itself raised (its effects are then undone). Cancelled before the
+        writer took it, the change does not happen; after that the cancel waits for the outcome.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        pending = _Pending(change, trio.lowlevel.current_task())
+        with self._lock:
+            if not self._open:
+                raise StorageError("the database is closed", reason="closed")
+            self._queue.put(pending)
+
+        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
+            with self._lock:
+                if pending.taken:
+                    return trio.lowlevel.Abort.FAILED
+                pending.taken = True
+                return trio.lowlevel.Abort.SUCCEEDED
+
+        try:
+            return await trio.lowlevel.wait_task_rescheduled(abort)  # type: ignore[no-any-return]
+        except StorageError as error:
+            self._on_error(error)
+            raise
+
+    async def read(self, query: Change[T]) -> T:
+        """Run a query on a connection that can't write; sees every write that had returned. Raises StorageError."""
+        try:
+            return await trio.to_thread.run_sync(self._read, query, limiter=self._reader_limit, abandon_on_cancel=True)
+        except StorageError as error:
+            self._on_error(error)
+            raise
+
+    def _read(self, query: Change[T]) -> T:
+        connection = self._take_reader()
+        try:
+            if connection is None:
+                connection = connect(self._path, read_only=True)
+            connection.execute("BEGIN")
+            try:
+                return query(connection)
+            finally:
+                connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StorageError.of(error) from error
+        finally:
+            if connection is not None:
+                self._give_back(connection)
+
+    def _take_reader(self) -> sqlite3.Connection | None:
+        with self._lock:
+            if not self._open:
+                raise StorageError("the database is closed", reason="closed")
+            return self._readers.pop() if self._readers else None
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            if self._open:
+                self._readers.append(connection)
+            else:
+                connection.close()
+
+    def _write_groups(self, connection: sqlite3.Connection) -> None:
+        """Commit what comes, in groups, until the end mark. Runs in the writer thread."""
+        last = False
+        while not last:
+            group: list[_Pending[Any]] = []
+            item = self._queue.get()
+            while True:
+                if item is None:
+                    last = True
+                    break
+                with self._lock:
+                    mine, item.taken = not item.taken, True
+                if mine:
+                    group.append(item)
+                if len(group) >= GROUP_LIMIT:
+                    break
+                try:
+                    item = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+            if group:
+                _commit(connection, group)
+                self._answer(group)
+        connection.close()
+
+    def _answer(self, group: list[_Pending[Any]]) -> None:
+        def wake() -> None:
+            for pending in group:
+                trio.lowlevel.reschedule(pending.task, pending.result)  # type: ignore[arg-type]
+
+        assert self._token is not None
+        self._token.run_sync_soon(wake)
+
+
+def _commit(connection: sqlite3.Connection, group: list[_Pending[Any]]) -> None:
+    """Run a group's changes in one transaction, each in a savepoint, and give every one its outcome."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        for pending in group:
+            pending.result = _run(connection, pending.change)
+            if not connection.in_transaction:
+                # A full disk makes SQLite roll back the whole transaction by itself: what ran before is gone too.
+                raise sqlite3.OperationalError("the transaction was rolled back by the database")
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if connection.in_transaction:
+            connection.rollback()
+        for pending in group:
+            if pending.result is None or isinstance(pending.result, outcome.Value):
+                pending.result = outcome.Error(_caused(StorageError.of(error), error))
+
+
+def _run(connection: sqlite3.Connection, change: Change[T]) -> outcome.Outcome[T]:
+    connection.execute("SAVEPOINT change")
+    try:
+        value = change(connection)
+    except BaseException as error:  # noqa: BLE001 - handed to the caller as it is; the writer thread must live on
+        if connection.in_transaction:
+            connection.execute("ROLLBACK TO change")
+            connection.execute("RELEASE change")
+        if isinstance(error, sqlite3.Error):
+            return outcome.Error(_caused(StorageError.of(error), error))
+        return outcome.Error(error)
+    connection.execute("RELEASE change")
+    return outcome.Value(value)
+
+
+def _caused(error: StorageError, cause: BaseException) -> StorageError:
+    error.__cause__ = cause
+    return error

@@ -1,0 +1,90 @@
+"""Queries on the inbox: Telegram's updates, stored raw before they are confirmed.
+
+An update is known by membership: its id is kept for `KEPT_MS` after it came, whatever became of it. Comparing ids would
+lose updates, as Telegram restarts them at random.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import NamedTuple
+
+KEPT_MS = 48 * 3600 * 1000
+TRIES = 3
+"""An update that failed this often is passed by."""
+
+
+class StoredUpdate(NamedTuple):
+    """An update that waits to be handled."""
+
+    update_id: int
+    arrival: int
+    kind: str
+    chat_id: int
+    raw: str
+    received_ms: int
+    tries: int
+
+
+class NewUpdate(NamedTuple):
+    """An update as it came from Telegram."""
+
+    update_id: int
+    arrival: int
+    kind: str
+    chat_id: int
+    raw: str
+
+
+def add(db: sqlite3.Connection, updates: Iterable[NewUpdate], now_ms: int) -> int:
+    """Store updates that are not known yet; return how many were new."""
+    new = 0
+    for update in updates:
+        cursor = db.execute(
+            "INSERT INTO inbox (update_id, arrival, kind, chat_id, raw, received_ms) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (update_id) DO NOTHING",
+            (update.update_id, update.arrival, update.kind, update.chat_id, update.raw, now_ms),
+        )
+        new += cursor.rowcount
+    return new
+
+
+def waiting(db: sqlite3.Connection, *, after_arrival: int, limit: int) -> list[StoredUpdate]:
+    """Give waiting updates in order of arrival, those after `after_arrival` only."""
+    rows = db.execute(
+        "SELECT update_id, arrival, kind, chat_id, raw, received_ms, tries FROM inbox"
+        " WHERE state = 'waiting' AND arrival > ? ORDER BY arrival LIMIT ?",
+        (after_arrival, limit),
+    )
+    return [StoredUpdate(*row) for row in rows]
+
+
+def done(db: sqlite3.Connection, update_id: int) -> bool:
+    """Mark an update handled, in the transaction of its effects; False when it was marked before."""
+    cursor = db.execute(
+        "UPDATE inbox SET state = 'done', raw = '' WHERE update_id = ? AND state = 'waiting'",
+        (update_id,),
+    )
+    return cursor.rowcount == 1
+
+
+def tried(db: sqlite3.Connection, update_id: int, error: str) -> int:
+    """Count a failed try and return how many there were; after `TRIES` the update is marked failed."""
+    row = db.execute(
+        "UPDATE inbox SET tries = tries + 1, error = ?,"
+        " state = CASE WHEN tries + 1 >= ? THEN 'failed' ELSE state END"
+        " WHERE update_id = ? AND state = 'waiting' RETURNING tries",
+        (error[:500], TRIES, update_id),
+    ).fetchone()
+    return TRIES if row is None else int(row[0])
+
+
+def forget_old(db: sqlite3.Connection, now_ms: int, limit: int = 1000) -> int:
+    """Delete handled updates that came before the kept time, at most `limit`; return how many."""
+    cursor = db.execute(
+        "DELETE FROM inbox WHERE update_id IN"
+        " (SELECT update_id FROM inbox WHERE received_ms < ? AND state <> 'waiting' LIMIT ?)",
+        (now_ms - KEPT_MS, limit),
+    )
+    return cursor.rowcount

@@ -1,0 +1,246 @@
+"""Queries on jobs: the durable queue and what became of every download.
+
+A job's states: `waiting` (in the queue) -> `running` (a worker has it, or its file is looked up) -> `sending` (the
+file is there and goes out) -> `done`, `failed` or `cancelled`. Each step is one transaction, so a kill between two
+steps leaves a job that `unfinished_at_start` finds. The order in the queue is `place`, a number fixed when the job is
+queued: the virtual time at which this user's turn comes, so that one user's twenty links don't stand before another's
+first.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+TURN_MS = 60_000
+"""How far a user's next job stands behind the one before: the share of time one job is counted as."""
+
+
+class Job(NamedTuple):
+    """A row of `jobs`, as far as the program reads it."""
+
+    job_id: int
+    user_id: int
+    chat_id: int
+    reply_to: int | None
+    url: str
+    cache_key: str
+    site: str
+    format: str
+    quality: str
+    plan: str
+    language: str
+    state: str
+    place: int
+    tries: int
+    created_ms: int
+    started_ms: int | None
+    message_id: int | None
+    maybe_sent: int
+    reason: str | None
+    title: str | None
+    product: str | None
+
+
+_COLUMNS = ", ".join(Job._fields)
+_UNFINISHED = "('waiting', 'running', 'sending')"
+
+
+class NewJob(NamedTuple):
+    """What a job starts from."""
+
+    job_id: int
+    user_id: int
+    chat_id: int
+    reply_to: int | None
+    url: str
+    cache_key: str
+    site: str
+    format: str
+    quality: str
+    plan: str
+    language: str
+    bonus_ms: int = 0
+    """How much earlier than its turn the plan lets it come."""
+
+
+def add(db: sqlite3.Connection, job: NewJob, now_ms: int) -> Job:
+    """Queue a job and return it."""
+    row = db.execute("SELECT queue_ms FROM users WHERE user_id = ?", (job.user_id,)).fetchone()
+    turn = max(now_ms, 0 if row is None else row[0])
+    db.execute("UPDATE users SET queue_ms = ? WHERE user_id = ?", (turn + TURN_MS, job.user_id))
+    db.execute(
+        "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, format, quality, plan, language,"
+        " state, place, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?)",
+        (*job[:11], turn - job.bonus_ms, now_ms),
+    )
+    added = get(db, job.job_id)
+    assert added is not None
+    return added
+
+
+def get(db: sqlite3.Connection, job_id: int) -> Job | None:
+    """Give one job."""
+    row = db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE job_id = ?", (job_id,)).fetchone()  # noqa: S608 - own text
+    return None if row is None else Job(*row)
+
+
+def claim(db: sqlite3.Connection, now_ms: int, paused_sites: tuple[str, ...] = ()) -> Job | None:
+    """Take the job whose turn it is, or None. Jobs of paused sites stay where they are."""
+    marks = ", ".join("?" * len(paused_sites))
+    row = db.execute(
+        "UPDATE jobs SET state = 'running', started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
+        " SELECT job_id FROM jobs WHERE state = 'waiting'"
+        f" AND site NOT IN ({marks}) ORDER BY place LIMIT 1) RETURNING {_COLUMNS}",
+        (now_ms, *paused_sites),
+    ).fetchone()
+    return None if row is None else Job(*row)
+
+
+def set_message(db: sqlite3.Connection, job_id: int, message_id: int) -> None:
+    """Note the progress message."""
+    db.execute("UPDATE jobs SET message_id = ? WHERE job_id = ?", (message_id, job_id))
+
+
+def set_worker(db: sqlite3.Connection, job_id: int, pid: int, started: int) -> None:
+    """Note the process that works on a job, so that a start after a kill can end it."""
+    db.execute("UPDATE jobs SET worker_pid = ?, worker_started = ? WHERE job_id = ?", (pid, started, job_id))
+
+
+def set_title(db: sqlite3.Connection, job_id: int, title: str) -> None:
+    """Note what the site calls it."""
+    db.execute("UPDATE jobs SET title = ? WHERE job_id = ?", (title[:500], job_id))
+
+
+def sending(db: sqlite3.Connection, job_id: int, product: str) -> bool:
+    """The file is there and goes out now; False when the job was cancelled meanwhile."""
+    cursor = db.execute(
+        "UPDATE jobs SET state = 'sending', product = ? WHERE job_id = ? AND state IN ('running', 'sending')",
+        (product, job_id),
+    )
+    return cursor.rowcount == 1
+
+
+def requeue(db: sqlite3.Connection, job_id: int) -> None:
+    """Put a job back where it stood, as not tried; one whose file was going out is remembered as maybe sent."""
+    db.execute(
+        "UPDATE jobs SET maybe_sent = CASE WHEN state = 'sending' THEN 1 ELSE maybe_sent END, state = 'waiting',"
+        " worker_pid = NULL, worker_started = NULL, product = NULL"
+        " WHERE job_id = ? AND state IN ('running', 'sending')",
+        (job_id,),
+    )
+
+
+def set_tries(db: sqlite3.Connection, job_id: int, tries: int) -> None:
+    """Note how many attempts failed."""
+    db.execute("UPDATE jobs SET tries = ?, worker_pid = NULL, worker_started = NULL WHERE job_id = ?", (tries, job_id))
+
+
+def finish(
+    db: sqlite3.Connection,
+    job_id: int,
+    state: str,
+    now_ms: int,
+    *,
+    reason: str | None = None,
+    size_bytes: int | None = None,
+    told: bool = False,
+) -> bool:
+    """End a job; False when it had ended before. `told`: its progress message needs no more attention."""
+    cursor = db.execute(
+        "UPDATE jobs SET state = ?, finished_ms = ?, reason = ?, size_bytes = ?, told = ?, product = NULL,"  # noqa: S608 - own text
+        f" worker_pid = NULL, worker_started = NULL WHERE job_id = ? AND state IN {_UNFINISHED}",
+        (state, now_ms, reason, size_bytes, int(told), job_id),
+    )
+    return cursor.rowcount == 1
+
+
+def set_told(db: sqlite3.Connection, job_id: int) -> None:
+    """The user knows how it ended."""
+    db.execute("UPDATE jobs SET told = 1 WHERE job_id = ?", (job_id,))
+
+
+def untold(db: sqlite3.Connection) -> list[Job]:
+    """Give the jobs that ended and whose progress message does not show it yet."""
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM jobs WHERE told = 0 AND state IN ('done', 'failed', 'cancelled') ORDER BY job_id",  # noqa: S608 - own text
+    )
+    return [Job(*row) for row in rows]
+
+
+def of_user(db: sqlite3.Connection, user_id: int) -> list[Job]:
+    """Give a user's unfinished jobs in the queue's order."""
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND state IN {_UNFINISHED} ORDER BY place",  # noqa: S608 - own text
+        (user_id,),
+    )
+    return [Job(*row) for row in rows]
+
+
+def before(db: sqlite3.Connection, place: int) -> int:
+    """Count the waiting jobs that stand before a place."""
+    return int(db.execute("SELECT COUNT(*) FROM jobs WHERE state = 'waiting' AND place < ?", (place,)).fetchone()[0])
+
+
+def depth(db: sqlite3.Connection) -> int:
+    """Count the waiting jobs."""
+    return int(db.execute("SELECT COUNT(*) FROM jobs WHERE state = 'waiting'").fetchone()[0])
+
+
+def oldest_waiting_ms(db: sqlite3.Connection) -> int | None:
+    """Give the time at which the oldest waiting job was asked for."""
+    row = db.execute("SELECT MIN(created_ms) FROM jobs WHERE state = 'waiting'").fetchone()
+    return None if row[0] is None else int(row[0])
+
+
+def same_unfinished(db: sqlite3.Connection, user_id: int, cache_key: str, fmt: str, quality: str) -> Job | None:
+    """Give this user's unfinished job for the same thing."""
+    row = db.execute(
+        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND cache_key = ? AND format = ? AND quality = ?"  # noqa: S608 - own text
+        f" AND state IN {_UNFINISHED} LIMIT 1",
+        (user_id, cache_key, fmt, quality),
+    ).fetchone()
+    return None if row is None else Job(*row)
+
+
+def unfinished_at_start(db: sqlite3.Connection) -> list[Job]:
+    """Give the jobs that a process before this one had in hand (one instance a database: they are nobody's now)."""
+    rows = db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE state IN ('running', 'sending') ORDER BY place")  # noqa: S608 - own text
+    return [Job(*row) for row in rows]
+
+
+def workers_at_start(db: sqlite3.Connection) -> list[tuple[int, int, int]]:
+    """Give (job or offer id, pid, kernel start time) of every worker that a process before this one had."""
+    rows = db.execute(
+        "SELECT job_id, worker_pid, worker_started FROM jobs WHERE worker_pid IS NOT NULL"
+        " UNION ALL SELECT offer_id, worker_pid, worker_started FROM offers WHERE worker_pid IS NOT NULL",
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def forget_workers(db: sqlite3.Connection) -> None:
+    """None of the noted processes runs any more: a cancelled job's would be looked for at every start else."""
+    for table in ("jobs", "offers"):
+        db.execute(
+            f"UPDATE {table} SET worker_pid = NULL, worker_started = NULL WHERE worker_pid IS NOT NULL",  # noqa: S608 - own text
+        )
+
+
+def fail_waiting(db: sqlite3.Connection, user_id: int, now_ms: int, *, reason: str) -> list[Job]:
+    """Fail every waiting job of a user who can't be sent anything; return them."""
+    rows = db.execute(
+        "UPDATE jobs SET state = 'failed', reason = ?, finished_ms = ?, told = 1"  # noqa: S608 - own text
+        f" WHERE user_id = ? AND state = 'waiting' RETURNING {_COLUMNS}",
+        (reason, now_ms, user_id),
+    ).fetchall()
+    return [Job(*row) for row in rows]
+
+
+def cancel(db: sqlite3.Connection, user_id: int, now_ms: int, job_id: int | None = None) -> list[Job]:
+    """Cancel a user's unfinished jobs, or the one named; return those that were."""
+    rows = db.execute(
+        "UPDATE jobs SET state = 'cancelled', finished_ms = ?, product = NULL WHERE user_id = ?"  # noqa: S608 - own text
+        f" AND (? IS NULL OR job_id = ?) AND state IN {_UNFINISHED} RETURNING {_COLUMNS}",
+        (now_ms, user_id, job_id, job_id),
+    ).fetchall()
+    return [Job(*row) for row in rows]

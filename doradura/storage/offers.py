@@ -1,0 +1,76 @@
+"""Queries on offers: a link that came alone, and the message that shows its keyboard of formats."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+
+class Offer(NamedTuple):
+    """A link and where its keyboard is shown."""
+
+    offer_id: int
+    user_id: int
+    chat_id: int
+    reply_to: int | None
+    url: str
+    message_id: int | None
+    state: str
+    tries: int
+
+
+_COLUMNS = "offer_id, user_id, chat_id, reply_to, url, message_id, state, tries"
+
+
+def add(db: sqlite3.Connection, offer: Offer, now_ms: int) -> None:
+    """Store a new offer."""
+    db.execute(
+        "INSERT INTO offers (offer_id, user_id, chat_id, reply_to, url, created_ms) VALUES (?, ?, ?, ?, ?, ?)",
+        (offer.offer_id, offer.user_id, offer.chat_id, offer.reply_to, offer.url, now_ms),
+    )
+
+
+def get(db: sqlite3.Connection, offer_id: int) -> Offer | None:
+    """Give one offer."""
+    row = db.execute(f"SELECT {_COLUMNS} FROM offers WHERE offer_id = ?", (offer_id,)).fetchone()  # noqa: S608 - own text
+    return None if row is None else Offer(*row)
+
+
+def unfinished(db: sqlite3.Connection) -> list[Offer]:
+    """Give the offers whose link was not looked at yet, oldest first."""
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM offers WHERE state IN ('new', 'shown') ORDER BY offer_id",  # noqa: S608 - own text
+    )
+    return [Offer(*row) for row in rows]
+
+
+def shown(db: sqlite3.Connection, offer_id: int, message_id: int) -> None:
+    """Note which message shows the keyboard."""
+    db.execute("UPDATE offers SET state = 'shown', message_id = ? WHERE offer_id = ?", (message_id, offer_id))
+
+
+def finish(db: sqlite3.Connection, offer_id: int, state: str) -> None:
+    """Note that the link was looked at: `known` or `failed`."""
+    db.execute(
+        "UPDATE offers SET state = ?, worker_pid = NULL, worker_started = NULL WHERE offer_id = ?",
+        (state, offer_id),
+    )
+
+
+def tried(db: sqlite3.Connection, offer_id: int) -> None:
+    """Count a try at looking at the link."""
+    db.execute("UPDATE offers SET tries = tries + 1 WHERE offer_id = ?", (offer_id,))
+
+
+def set_worker(db: sqlite3.Connection, offer_id: int, pid: int, started: int) -> None:
+    """Note the process that looks at the link."""
+    db.execute("UPDATE offers SET worker_pid = ?, worker_started = ? WHERE offer_id = ?", (pid, started, offer_id))
+
+
+def forget_old(db: sqlite3.Connection, before_ms: int, limit: int = 1000) -> int:
+    """Delete offers made before then, at most `limit`; return how many."""
+    cursor = db.execute(
+        "DELETE FROM offers WHERE offer_id IN (SELECT offer_id FROM offers WHERE created_ms < ? LIMIT ?)",
+        (before_ms, limit),
+    )
+    return cursor.rowcount

@@ -1,0 +1,40 @@
+"""The values that /metrics reads from the database at each scrape."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+
+from doradura.storage import jobs, users
+
+Samples = Mapping[tuple[str, ...], float]
+"""Label values -> value; the empty tuple where a family has no label."""
+
+Query = Callable[[sqlite3.Connection, int], Samples]
+"""Given a connection and the time in ms."""
+
+DAY_MS = 24 * 3600 * 1000
+SUPPORTED_LANGUAGES = ("en",)
+
+
+def _languages(db: sqlite3.Connection) -> Samples:
+    counts: dict[tuple[str, ...], float] = {(language,): 0.0 for language in (*SUPPORTED_LANGUAGES, "other")}
+    for language, count in users.languages(db).items():
+        counts[language if language in SUPPORTED_LANGUAGES else "other",] += count
+    return counts
+
+
+def _oldest_age_seconds(db: sqlite3.Connection, now_ms: int) -> float:
+    oldest = jobs.oldest_waiting_ms(db)
+    return 0.0 if oldest is None else max(0.0, (now_ms - oldest) / 1000)
+
+
+FAMILIES: Mapping[str, Query] = {
+    "doradura_queue_depth": lambda db, _now: {(): float(jobs.depth(db))},
+    "doradura_queue_oldest_job_age_seconds": lambda db, now: {(): _oldest_age_seconds(db, now)},
+    "doradura_daily_active_users": lambda db, now: {(): float(users.active(db, now - DAY_MS))},
+    "doradura_monthly_active_users": lambda db, now: {(): float(users.active(db, now - 30 * DAY_MS))},
+    "doradura_registered_users": lambda db, _now: {(): float(users.registered(db))},
+    "doradura_user_languages": lambda db, _now: _languages(db),
+}
+"""Family -> its query (connection, now in ms)."""

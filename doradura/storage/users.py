@@ -1,0 +1,62 @@
+"""Queries on users and their activity: who they are, when they were seen, whether they blocked the bot."""
+
+from __future__ import annotations
+
+import sqlite3
+
+DAY_MS = 24 * 3600 * 1000
+
+
+def seen(  # noqa: PLR0917 - a row's values, in the table's order
+    db: sqlite3.Connection,
+    user_id: int,
+    first_name: str,
+    username: str | None,
+    language: str | None,
+    now_ms: int,
+) -> bool:
+    """Note that a person did something; True when it is their first time. Whoever writes to us has not blocked us."""
+    known = db.execute("SELECT 1 FROM users WHERE user_id = ?", (user_id,)).fetchone()
+    db.execute(
+        "INSERT INTO users (user_id, first_name, username, language, first_seen_ms, last_seen_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (user_id) DO UPDATE SET first_name = excluded.first_name,"
+        " username = excluded.username, language = excluded.language, last_seen_ms = excluded.last_seen_ms,"
+        " blocked_ms = NULL",
+        (user_id, first_name[:256], username, language, now_ms, now_ms),
+    )
+    db.execute(
+        "INSERT INTO activity (day, user_id, actions) VALUES (?, ?, 1)"
+        " ON CONFLICT (day, user_id) DO UPDATE SET actions = activity.actions + 1",
+        (now_ms // DAY_MS, user_id),
+    )
+    return known is None
+
+
+def language(db: sqlite3.Connection, user_id: int) -> str | None:
+    """Give the language code Telegram told of a user."""
+    row = db.execute("SELECT language FROM users WHERE user_id = ?", (user_id,)).fetchone()
+    return None if row is None else row[0]
+
+
+def set_blocked(db: sqlite3.Connection, user_id: int, blocked_ms: int | None) -> None:
+    """Note since when a user blocks the bot; None: no longer."""
+    db.execute("UPDATE users SET blocked_ms = ? WHERE user_id = ?", (blocked_ms, user_id))
+
+
+def active(db: sqlite3.Connection, since_ms: int) -> int:
+    """Count the users seen since then."""
+    return int(db.execute("SELECT COUNT(*) FROM users WHERE last_seen_ms > ?", (since_ms,)).fetchone()[0])
+
+
+def registered(db: sqlite3.Connection) -> int:
+    """Count all users."""
+    return int(db.execute("SELECT COUNT(*) FROM users").fetchone()[0])
+
+
+def languages(db: sqlite3.Connection) -> dict[str, int]:
+    """Count users by language, without region ("pt-br" counts as "pt"); "" where none is known."""
+    counts: dict[str, int] = {}
+    for code, count in db.execute("SELECT language, COUNT(*) FROM users GROUP BY language"):
+        short = (code or "").split("-")[0].lower()
+        counts[short] = counts.get(short, 0) + count
+    return counts

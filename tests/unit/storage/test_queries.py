@@ -1,0 +1,171 @@
+"""The queries, on a database in memory."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from doradura.storage import inbox, jobs, offers, users
+from doradura.storage.ids import IdMaker
+from doradura.storage.inbox import NewUpdate
+from doradura.storage.jobs import NewJob
+from doradura.storage.migrations import NewerDatabaseError, migrate, migrations
+from doradura.storage.offers import Offer
+
+NOW = 1_800_000_000_000
+DAY = 24 * 3600 * 1000
+
+
+@pytest.fixture
+def db() -> Iterator[sqlite3.Connection]:
+    """A fresh database."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    migrate(connection)
+    yield connection
+    connection.close()
+
+
+def new_job(
+    job_id: int, user_id: int = 1, *, fmt: str = "mp3", site: str = "other", url: str = "https://a.example/x"
+) -> NewJob:
+    """A job as the chat makes it."""
+    return NewJob(job_id, user_id, user_id, 7, url, url, site, fmt, "320k", "free", "en")
+
+
+def update(update_id: int, arrival: int, chat_id: int = 1) -> NewUpdate:
+    """An update as the poll gives it."""
+    return NewUpdate(update_id, arrival, "message", chat_id, "{}")
+
+
+def test_a_repeated_update_is_known_by_membership(db: sqlite3.Connection) -> None:
+    """An id that was stored is not stored again, lower or higher than others, handled or not."""
+    assert inbox.add(db, [update(500, 1), update(9, 2)], NOW) == 2
+    inbox.done(db, 500)
+    assert inbox.add(db, [update(500, 3), update(9, 4), update(3, 5)], NOW) == 1
+    assert [row.update_id for row in inbox.waiting(db, after_arrival=0, limit=10)] == [9, 3]
+
+
+def test_a_poison_update_goes_by_after_three_tries(db: sqlite3.Connection) -> None:
+    """The third failed try takes an update out of the waiting ones."""
+    inbox.add(db, [update(1, 1)], NOW)
+    assert [inbox.tried(db, 1, "boom") for _ in range(3)] == [1, 2, 3]
+    assert inbox.waiting(db, after_arrival=0, limit=10) == []
+
+
+def test_only_handled_updates_are_forgotten_after_48_hours(db: sqlite3.Connection) -> None:
+    """A waiting update is never deleted; a handled one is once it is older than 48 hours."""
+    inbox.add(db, [update(1, 1), update(2, 2)], NOW)
+    inbox.done(db, 1)
+    assert inbox.forget_old(db, NOW + 2 * DAY) == 0
+    assert inbox.forget_old(db, NOW + 2 * DAY + 1) == 1
+    assert [row.update_id for row in inbox.waiting(db, after_arrival=0, limit=10)] == [2]
+
+
+def test_another_users_first_job_comes_before_ones_second(db: sqlite3.Connection) -> None:
+    """The queue is fair: three of one user, then one of another, are taken 1, other, 1, 1."""
+    users.seen(db, 1, "A", None, "en", NOW)
+    users.seen(db, 2, "B", None, "en", NOW)
+    for job_id in (11, 12, 13):
+        jobs.add(db, new_job(job_id), NOW)
+    jobs.add(db, new_job(21, 2), NOW + 5)
+    order = [job.job_id for _ in range(4) if (job := jobs.claim(db, NOW + 10))]
+    assert order == [11, 21, 12, 13]
+
+
+def test_a_waiting_job_ages(db: sqlite3.Connection) -> None:
+    """A user's tenth job, once its turn has come, stands before what is asked later by others."""
+    users.seen(db, 1, "A", None, "en", NOW)
+    for job_id in range(10):
+        jobs.add(db, new_job(job_id + 1), NOW)
+    users.seen(db, 2, "B", None, "en", NOW)
+    late = jobs.add(db, new_job(99, 2), NOW + 9 * jobs.TURN_MS + 1)
+    assert jobs.before(db, late.place) == 10
+
+
+def test_a_claim_passes_by_paused_sites(db: sqlite3.Connection) -> None:
+    """A job of a paused site keeps its place and is taken when the site is back."""
+    jobs.add(db, new_job(1, site="youtube"), NOW)
+    jobs.add(db, new_job(2, 2), NOW + 1)
+    first = jobs.claim(db, NOW, ("youtube",))
+    assert first is not None
+    assert first.job_id == 2
+    assert jobs.claim(db, NOW, ("youtube",)) is None
+    second = jobs.claim(db, NOW)
+    assert second is not None
+    assert second.job_id == 1
+
+
+def test_a_job_cut_off_is_queued_again_as_not_tried(db: sqlite3.Connection) -> None:
+    """Requeueing counts no try; a job whose file was going out is remembered as maybe sent."""
+    jobs.add(db, new_job(1), NOW)
+    jobs.claim(db, NOW)
+    jobs.requeue(db, 1)
+    job = jobs.get(db, 1)
+    assert job is not None
+    assert (job.state, job.tries, job.maybe_sent) == ("waiting", 0, 0)
+    jobs.claim(db, NOW)
+    jobs.sending(db, 1, "{}")
+    jobs.requeue(db, 1)
+    job = jobs.get(db, 1)
+    assert job is not None
+    assert (job.state, job.tries, job.maybe_sent, job.product) == ("waiting", 0, 1, None)
+
+
+def test_a_job_ends_once(db: sqlite3.Connection) -> None:
+    """What ended as cancelled can't be ended as done."""
+    jobs.add(db, new_job(1), NOW)
+    assert [job.job_id for job in jobs.cancel(db, 1, NOW)] == [1]
+    assert not jobs.finish(db, 1, "done", NOW)
+    job = jobs.get(db, 1)
+    assert job is not None
+    assert job.state == "cancelled"
+
+
+def test_a_user_cancels_only_their_own(db: sqlite3.Connection) -> None:
+    """Another user's id cancels nothing."""
+    jobs.add(db, new_job(1), NOW)
+    assert jobs.cancel(db, 2, NOW, 1) == []
+    assert jobs.depth(db) == 1
+
+
+def test_active_users_are_counted_over_a_rolling_day(db: sqlite3.Connection) -> None:
+    """A user seen 24 hours ago is not active any more; one seen a moment later is."""
+    users.seen(db, 1, "A", None, "en", NOW)
+    users.seen(db, 2, "B", None, "pt-br", NOW + 1)
+    assert users.active(db, NOW + DAY - DAY) == 1
+    assert users.languages(db) == {"en": 1, "pt": 1}
+
+
+def test_writing_again_undoes_a_block(db: sqlite3.Connection) -> None:
+    """Whoever writes to the bot has not blocked it."""
+    users.seen(db, 1, "A", None, "en", NOW)
+    users.set_blocked(db, 1, NOW)
+    users.seen(db, 1, "A", None, "en", NOW + 1)
+    assert db.execute("SELECT blocked_ms FROM users").fetchone()[0] is None
+
+
+def test_an_offer_is_open_until_its_link_was_looked_at(db: sqlite3.Connection) -> None:
+    """Offers that are new or only shown are taken up by the next start."""
+    offers.add(db, Offer(1, 1, 1, 5, "https://a.example", None, "new", 0), NOW)
+    offers.shown(db, 1, 77)
+    assert [offer.message_id for offer in offers.unfinished(db)] == [77]
+    offers.finish(db, 1, "known")
+    assert offers.unfinished(db) == []
+
+
+def test_a_newer_database_is_refused(db: sqlite3.Connection) -> None:
+    """A schema number we don't know is not touched."""
+    db.execute("INSERT INTO schema_version (version) VALUES (?)", (migrations()[-1][0] + 1,))
+    with pytest.raises(NewerDatabaseError, match="newer version"):
+        migrate(db)
+
+
+def test_ids_grow_when_the_clock_jumps_back() -> None:
+    """Order is kept whatever the clock does."""
+    times = iter([1000, 1001, 5, 6, 2000])
+    ids = IdMaker(lambda: next(times))
+    made = [ids.new() for _ in range(5)]
+    assert made == sorted(set(made))

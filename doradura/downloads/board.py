@@ -1,0 +1,160 @@
+"""The progress messages: one card a job, edited at most every three seconds and only when its text changes.
+
+Owns the message of every job that was shown something by this process. Showing is never waited for by the work: a card
+keeps the latest stage and a task of its own tells Telegram; what it can't tell is logged and told with the next change.
+The end of a job is told in any case: by `end`, which sends a new message where the old one is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+import trio
+
+from doradura.downloads.stages import Stage
+from doradura.storage import Storage, StorageError, jobs
+from doradura.telegram.client import BotApi
+from doradura.telegram.errors import MessageNotFoundError, TelegramError
+from doradura.telegram.types import Keyboard
+
+EDIT_INTERVAL_SECONDS = 3.0
+"""Telegram allows about one message a second in a chat and counts edits; 3 s leaves room for replies."""
+
+log = logging.getLogger(__name__)
+
+
+class Presenter(Protocol):
+    """Words for stages; the chat's part."""
+
+    def stage(self, job: jobs.Job, stage: Stage) -> tuple[str, Keyboard | None]:
+        """Give the HTML text and the buttons for a job's stage."""
+        ...
+
+
+class Card:
+    """The progress message of one job."""
+
+    def __init__(self, job: jobs.Job, board: Board) -> None:
+        self._job = job
+        self._board = board
+        self._stage: Stage | None = None
+        self._changed = trio.Event()
+        self._calling = trio.Lock()
+        self._shown: tuple[str, Keyboard | None] | None = None
+        self._gone = False
+        self._next_call_at = 0.0
+        self._waiting = trio.CancelScope()
+        self._over = False
+        self.message_id = job.message_id
+
+    def show(self, stage: Stage) -> None:
+        """Show a stage as soon as the pace allows; a later one takes its place."""
+        self._stage = stage
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Tell Telegram what changed, until `close` or cancelled. The barrier of one card's showing."""
+        while True:
+            with self._waiting:
+                await self._changed.wait()
+                await trio.sleep_until(self._next_call_at)
+                self._changed = trio.Event()
+            if self._over:
+                return
+            self._waiting = trio.CancelScope()
+            if self._stage is not None:
+                try:
+                    await self._tell(self._stage)
+                except TelegramError as error:
+                    log.info("progress not shown", extra={"job": self._job.job_id, "error": str(error)})
+                except Exception:  # the barrier named above
+                    log.exception("progress not shown", extra={"job": self._job.job_id})
+            self._next_call_at = trio.current_time() + EDIT_INTERVAL_SECONDS
+
+    def close(self) -> None:
+        """Show nothing more. A call on its way is not cut off: a message nobody knows of would stay for ever."""
+        self._over = True
+        self._waiting.cancel()
+
+    async def settle(self) -> int | None:
+        """Show nothing more; wait until no call is on its way, then give the message's id if there is one."""
+        self.close()
+        async with self._calling:
+            return None if self._gone else self.message_id
+
+    async def end(self, stage: Stage) -> None:
+        """Show how it ended, in a new message if the old one is gone. Raises TelegramError."""
+        await self.settle()
+        await self._tell(stage, again=True)
+
+    async def remove(self) -> None:
+        """Take the message away. Raises TelegramError."""
+        message_id = await self.settle()
+        if message_id is not None:
+            await self._board.api.delete_message(self._job.chat_id, message_id)
+
+    async def _tell(self, stage: Stage, *, again: bool = False) -> None:
+        async with self._calling:
+            text, keyboard = self._board.presenter.stage(self._job, stage)
+            if self._shown == (text, keyboard) or (self._gone and not again):
+                return
+            if self.message_id is not None and not self._gone:
+                try:
+                    await self._board.api.edit_message_text(self._job.chat_id, self.message_id, text, keyboard=keyboard)
+                except MessageNotFoundError:
+                    self._gone = True
+                    if not again:
+                        return
+            if self.message_id is None or self._gone:
+                await self._send(text, keyboard)
+            self._shown = (text, keyboard)
+
+    async def _send(self, text: str, keyboard: Keyboard | None) -> None:
+        message = await self._board.api.send_message(
+            self._job.chat_id, text, keyboard=keyboard, reply_to=self._job.reply_to
+        )
+        self.message_id = message.message_id
+        self._gone = False
+        await self._board.remember(self._job.job_id, message.message_id)
+
+
+class Board:
+    """All cards of this process."""
+
+    def __init__(self, api: BotApi, storage: Storage, presenter: Presenter) -> None:
+        self.api = api
+        self.presenter = presenter
+        self._storage = storage
+        self._cards: dict[int, Card] = {}
+        self._start: Callable[[Card], None] | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep the cards' tasks until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._start = lambda card: nursery.start_soon(card.run)
+            task_status.started()
+            await trio.sleep_forever()
+
+    def card(self, job: jobs.Job) -> Card:
+        """Give the job's card, a new one where there is none."""
+        card = self._cards.get(job.job_id)
+        if card is None:
+            card = self._cards[job.job_id] = Card(job, self)
+            if self._start is not None:
+                self._start(card)
+        return card
+
+    def drop(self, job_id: int) -> None:
+        """Forget the card of a job that ended."""
+        card = self._cards.pop(job_id, None)
+        if card is not None:
+            card.close()
+
+    async def remember(self, job_id: int, message_id: int) -> None:
+        """Store which message shows a job. A failure costs at most a second progress message after a restart."""
+        try:
+            await self._storage.write(lambda db: jobs.set_message(db, job_id, message_id))
+        except StorageError as error:
+            log.warning("progress message not stored", extra={"job": job_id, "error": str(error)})

@@ -1,0 +1,94 @@
+"""What a site says of an item, in our words.
+
+Owns the reading of yt-dlp's loose dictionaries into `Metadata`. What is not known is None, never 0 or an empty text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from doradura.downloads.protocol import Metadata, Size
+
+_TITLE_CHARACTERS = 300
+
+
+def describe(
+    info: Mapping[str, Any],
+    *,
+    extraction_seconds: float,
+    title: str | None = None,
+    performer: str | None = None,
+    duration_seconds: float | None = None,
+    has_video: bool | None = None,
+    height: int | None = None,
+    sizes: tuple[Size, ...] = (),
+) -> Metadata:
+    """Put together what is known; what is given beats what the site says."""
+    return Metadata(
+        title=title or title_of(info, str(info.get("webpage_url") or "")),
+        performer=performer or performer_of(info),
+        duration_seconds=duration_seconds or duration_of(info),
+        webpage_url=info.get("webpage_url") or None,
+        extractor=info.get("extractor") or None,
+        has_video=has_video if has_video is not None else _has_video(info),
+        height=height or _height(info),
+        sizes=sizes,
+        extraction_seconds=extraction_seconds,
+    )
+
+
+def title_of(info: Mapping[str, Any], url: str) -> str:
+    """The site's title on one line, else the host's name."""
+    title = clean(info.get("title"))
+    if title is not None and is_generic(info):
+        title = clean(title.removesuffix(" (1)"))  # yt-dlp counts a page's media even where there is one
+    return title or (urlsplit(url).hostname or "media").removeprefix("www.")
+
+
+def has_own_title(info: Mapping[str, Any]) -> bool:
+    """Whether the title is more than the name of a plain file."""
+    plain = info.get("direct") or not info.get("title") or info.get("title") == info.get("id")
+    return not (is_generic(info) and plain)
+
+
+def is_generic(info: Mapping[str, Any]) -> bool:
+    """Whether no extractor made for its site described the item: it is a plain file, or what a page embeds."""
+    return info.get("extractor_key") in {"Generic", "HTML5MediaEmbed", "QuotedHTML"}
+
+
+def performer_of(info: Mapping[str, Any]) -> str | None:
+    """Who made it, by the most telling name there is."""
+    for key in ("artist", "artists", "creator", "creators", "channel", "uploader"):
+        value = info.get(key)
+        text = clean(", ".join(map(str, value)) if isinstance(value, list | tuple) else value)
+        if text is not None:
+            return text
+    return None
+
+
+def duration_of(info: Mapping[str, Any]) -> float | None:
+    """The length in seconds, where it is told."""
+    value = info.get("duration")
+    return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
+def clean(value: object) -> str | None:
+    """A text on one line without control characters, cut to a sane length; None for nothing."""
+    if not isinstance(value, str):
+        return None
+    visible = "".join(c if c.isprintable() else " " for c in value)
+    return " ".join(visible.split())[:_TITLE_CHARACTERS] or None
+
+
+def _has_video(info: Mapping[str, Any]) -> bool | None:
+    codecs = {entry.get("vcodec") for entry in info.get("formats") or (info,)}
+    if codecs == {"none"}:
+        return False
+    return True if any(codec not in {None, "none"} for codec in codecs) or _height(info) else None
+
+
+def _height(info: Mapping[str, Any]) -> int | None:
+    heights = [entry.get("height") for entry in info.get("formats") or (info,)]
+    return max((int(h) for h in heights if isinstance(h, int | float) and h > 0), default=None)

@@ -1,0 +1,188 @@
+"""What went wrong, as one of the closed set of reasons.
+
+Owns the table from yt-dlp's, Python's and ffmpeg's errors to `protocol.REASONS`. The type of an error decides before
+its text does: texts change with every yt-dlp release. It runs in the child, where yt-dlp is loaded anyway.
+"""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import re
+import signal
+import socket
+import ssl
+from collections.abc import Iterator
+
+from yt_dlp.networking.exceptions import HTTPError, TransportError
+from yt_dlp.utils import (
+    ContentTooShortError,
+    DownloadError,
+    ExtractorError,
+    GeoRestrictedError,
+    UnsupportedError,
+    UserNotLive,
+    YoutubeDLError,
+)
+
+from doradura.downloads.egress import MARKER, EgressRefusedError
+from doradura.downloads.ffmpeg import FfmpegError
+
+_DETAIL_CHARACTERS = 500
+_CHAIN_LIMIT = 40
+
+
+class JobError(Exception):
+    """A failure whose reason is known where it is raised."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+_TEXTS: tuple[tuple[str, str], ...] = (
+    (r"not a bot|unusual traffic|captcha|anti-bot challenge", "bot_check"),
+    (r"private (video|account|post|profile|playlist|content)|(video|post|account|profile|it) is private", "private"),
+    (r"log ?in required|requires? (authentication|login|an account)|only available (for|to) registered", "login"),
+    (r"--cookies|sign in|members?-only|join this channel|confirm your age|account credentials|must be logged", "login"),
+    (r"in your (country|region|location)|geo.?restrict|from your location", "geo"),
+    (r"live event|premieres? in|is (currently )?live|live stream|not currently live|will begin in", "live"),
+    (r"429|too many requests|rate.?limit", "rate_limited"),
+    (r"has been (removed|deleted|terminated)|no longer (available|exists?)|does ?n.t exist|does not exist", "gone"),
+    (r"(video|media|post|content|page|track) (is )?(unavailable|not available|not found)", "gone"),
+    (r"drm|no video formats|requested format is not available|unsupported url|no media", "unsupported"),
+    (r"http error 5\d\d", "site_error"),
+    # Of an error that outlasted its retries yt-dlp keeps the text alone; it retries nothing but the network's errors.
+    (r"giving up after \d+ retries|timed? ?out|connection (reset|refused|aborted)|temporary failure", "network"),
+)
+_PATTERNS = tuple((re.compile(pattern, re.IGNORECASE), reason) for pattern, reason in _TEXTS)
+
+_STATUSES = {
+    401: "login",
+    402: "login",
+    404: "gone",
+    407: "network",
+    408: "network",
+    410: "gone",
+    425: "network",
+    429: "rate_limited",
+    451: "geo",
+}
+
+_ERRNOS = {
+    errno.ENOSPC: "disk",
+    errno.EDQUOT: "disk",
+    errno.EROFS: "disk",
+    errno.EIO: "disk",
+    errno.EFBIG: "too_large",
+    errno.ENOMEM: "internal",
+    errno.ETIMEDOUT: "network",
+    errno.ENETUNREACH: "network",
+    errno.EHOSTUNREACH: "network",
+}
+
+
+def classify(error: BaseException, *, generic: bool) -> tuple[str, str]:
+    """Give the reason of a failed job and one line for the log.
+
+    `generic` says that no known site's extractor was at work: a plain file's 403 is its owner's will, a known site's is
+    more often the site's mood. The whole chain of causes is looked at, yt-dlp's own links included; what was merely
+    being handled when the error arose counts only where nothing else speaks.
+    """
+    causes, chain = tuple(_chain(error, contexts=False)), tuple(_chain(error, contexts=True))
+    reason = (
+        _refused(chain)
+        or next(filter(None, (_by_type(link, generic=generic) for link in causes)), None)
+        or next(filter(None, (_by_text(link) for link in causes)), None)
+        or next(filter(None, (_by_type(link, generic=generic) for link in chain)), None)
+    )
+    if reason is None:
+        # A site's extractor that fails for no reason it can name has met an answer it does not understand.
+        reason = "site_error" if any(isinstance(link, ExtractorError | DownloadError) for link in chain) else "internal"
+    return reason, one_line(f"{type(error).__name__}: {error}")
+
+
+def one_line(text: str) -> str:
+    """A text fit for a log line: no control characters, at most 500 characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_DETAIL_CHARACTERS]
+
+
+def _chain(error: BaseException, *, contexts: bool) -> Iterator[BaseException]:
+    """The error and all that is behind it, nearest first, each once."""
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting and len(seen) < _CHAIN_LIMIT:
+        link = waiting.pop(0)
+        if not isinstance(link, BaseException) or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        # `cause` is yt-dlp's, `reason` urllib's and urllib3's. yt-dlp raises DownloadError while it handles the error
+        # that it stands for, so there the context is the cause.
+        waiting += [link.__cause__, getattr(link, "cause", None), getattr(link, "reason", None), *link.args]
+        if contexts or isinstance(link, DownloadError):
+            waiting.append(link.__context__)
+
+
+def _refused(chain: tuple[BaseException, ...]) -> str | None:
+    for link in chain:
+        # Libraries in between keep an error's text more often than its type.
+        if isinstance(link, EgressRefusedError) or MARKER in str(link):
+            return "refused_address"
+    return None
+
+
+_TYPES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (GeoRestrictedError, "geo"),
+    (UserNotLive, "live"),
+    (UnsupportedError, "unsupported"),
+    ((ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException, ContentTooShortError), "network"),
+)
+
+
+def _by_type(link: BaseException, *, generic: bool) -> str | None:
+    reason: str | None = None
+    match link:
+        case JobError():
+            reason = link.reason
+        case HTTPError():
+            reason = _by_status(link.status, generic=generic)
+        case FfmpegError():
+            reason = _by_ffmpeg(link)
+        case socket.gaierror():
+            # A name that does not exist stays so; a resolver that does not answer may answer later.
+            reason = "gone" if link.errno in {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None)} else "network"
+        case OSError() if link.errno in _ERRNOS:
+            reason = _ERRNOS[link.errno]
+        case TransportError():
+            # Its own causes say more where there are any (a name that does not exist, a full disk).
+            behind = (c for c in _chain(link, contexts=True) if not isinstance(c, TransportError))
+            reason = next(filter(None, (_by_type(cause, generic=generic) for cause in behind)), "network")
+        case _:
+            reason = next((reason for types, reason in _TYPES if isinstance(link, types)), None)
+    return reason
+
+
+def _by_status(status: int, *, generic: bool) -> str:
+    if status == 403:
+        return "private" if generic else "site_error"
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if generic and 400 <= status < 500:
+        return "gone"
+    return "site_error"
+
+
+def _by_ffmpeg(error: FfmpegError) -> str:
+    if error.returncode == -signal.SIGXFSZ or "File too large" in error.said:
+        return "too_large"
+    if "No space left" in error.said or "Disk quota exceeded" in error.said:
+        return "disk"
+    return "tool_crash"
+
+
+def _by_text(link: BaseException) -> str | None:
+    if not isinstance(link, YoutubeDLError):
+        return None
+    text = str(link)
+    return next((reason for pattern, reason in _PATTERNS if pattern.search(text)), None)

@@ -1,0 +1,236 @@
+"""yt-dlp, held to what a job may do: finding out what a link is, choosing, fetching.
+
+Owns every use of yt-dlp but the classification of its errors. It is used as a library of extractors and downloaders
+alone: its own post-processing never runs, so that no ffmpeg is started here, and every file it writes has the name
+that we give it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import re
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yt_dlp
+from yt_dlp.downloader.external import FFmpegFD
+from yt_dlp.globals import plugin_dirs
+from yt_dlp.networking import Request
+from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
+
+from doradura.downloads.describing import is_generic
+from doradura.downloads.failures import JobError
+from doradura.downloads.formats import Selection
+from doradura.downloads.protocol import Order
+
+_HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
+"""yt-dlp's networking in Python, which the egress guard sees."""
+
+_LIVE = frozenset({"is_live", "is_upcoming", "post_live"})
+_MANIFEST_BYTES = 16 * 1024 * 1024
+
+Info = dict[str, Any]
+"""yt-dlp's description of one item, untyped as it comes."""
+
+
+class LastLines:
+    """The last lines yt-dlp said, for a failure's detail; it must never write to our own output."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=10)
+
+    def debug(self, message: str) -> None:
+        """Take a line."""
+        self._lines.append(message)
+
+    info = warning = error = debug
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._lines))
+
+
+class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
+    """yt-dlp with one item a link, no live streams, and Python's networking alone."""
+
+    def __init__(self, order: Order, selection: Selection | None) -> None:
+        self.raw: Info | None = None
+        """The item as its extractor gave it, before anything was chosen from it."""
+        self.last_key: str | None = None
+        """The extractor at work, or last at work."""
+        self._order_url = order.url
+        self._chosen = selection
+        super().__init__(_options(order), auto_init="no_verbose_header")
+
+    def find(self) -> Info:
+        """Ask the site about the order's link, and choose where a choice was given.
+
+        Raises JobError and whatever yt-dlp raises.
+        """
+        info = self.extract_info(self._order_url, download=False)
+        if info is None:
+            raise JobError("unsupported", "the extractor gave nothing")
+        return info  # type: ignore[no-any-return]
+
+    def get_info_extractor(self, ie_key: str) -> Any:
+        """Note which extractor is asked for."""
+        self.last_key = ie_key
+        return super().get_info_extractor(ie_key)
+
+    def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
+        """Leave out handlers that are native code."""
+        ours = [handler for handler in handlers if handler.RH_KEY in _HANDLERS]
+        return super().build_request_director(ours, preferences)
+
+    def process_ie_result(self, ie_result: Info, download: bool = True, extra_info: Info | None = None) -> Info:  # noqa: FBT001, FBT002 -- yt-dlp's signature
+        """Take a list of exactly one for that one, and refuse every other list before its entries are asked for."""
+        if ie_result.get("_type", "video") not in {"playlist", "multi_video", "compat_list"}:
+            return super().process_ie_result(ie_result, download, extra_info)  # type: ignore[no-any-return]
+        entries = list(itertools.islice(iter(ie_result.get("entries") or ()), 2))
+        if len(entries) != 1 or entries[0] is None:
+            raise JobError("unsupported", f"playlist of {'several' if entries else 'no'} entries")
+        inherited = {key: ie_result[key] for key in ("extractor", "extractor_key", "webpage_url") if ie_result.get(key)}
+        return self.process_ie_result(entries[0], download, {**inherited, **(extra_info or {})})
+
+    def process_video_result(self, info_dict: Info, download: bool = True) -> Info:  # noqa: ARG002, FBT001, FBT002 -- yt-dlp's signature
+        """Refuse what is live, keep what was found, and choose."""
+        if info_dict.get("is_live") or info_dict.get("live_status") in _LIVE:
+            raise JobError("live", f"live status {info_dict.get('live_status') or 'is_live'}")
+        self.raw = _copy(info_dict)
+        if self._chosen is None:
+            return info_dict
+        return self.choose(self._chosen) or info_dict
+
+    def choose(self, selection: Selection) -> Info:
+        """What yt-dlp would fetch of the item for a selection. Raises yt-dlp's errors when nothing fits."""
+        assert self.raw is not None
+        self.params["format_sort"] = list(selection.order)
+        self.format_selector = self.build_format_selector(selection.expression)
+        return super().process_video_result(_copy(self.raw), download=False)  # type: ignore[no-any-return]
+
+
+def _copy(info: Info) -> Info:
+    """Choosing writes into the item and its formats; not everything in there can be copied deeply."""
+    copy = dict(info)
+    if info.get("formats"):
+        copy["formats"] = [dict(entry) for entry in info["formats"]]
+    return copy
+
+
+def _options(order: Order) -> Info:
+    directory = Path(order.directory)
+    options: Info = {
+        "quiet": True,
+        "no_warnings": False,
+        "noprogress": True,
+        "logger": LastLines(),
+        "color": "never",
+        "ignoreerrors": False,
+        "cachedir": False,
+        "paths": {"home": order.directory, "temp": order.directory},
+        "outtmpl": {"default": "media.%(ext)s"},
+        "noplaylist": True,
+        "playlist_items": None,
+        "allow_playlist_files": False,
+        "check_formats": None,
+        "fixup": "never",
+        "postprocessors": [],
+        "external_downloader": "native",
+        "external_downloader_args": None,
+        "hls_use_mpegts": False,
+        "concurrent_fragment_downloads": 1,
+        "retries": 2,
+        "fragment_retries": 3,
+        "extractor_retries": 1,
+        "file_access_retries": 0,
+        "skip_unavailable_fragments": False,
+        "socket_timeout": 15,
+        "http_chunk_size": None,
+        "extractor_args": {},
+        "enable_file_urls": False,
+        "ffmpeg_location": order.ffmpeg,
+        "proxy": order.proxy or "",
+        "updatetime": False,
+        "continuedl": True,
+        "remote_components": [],
+    }
+    if order.cookies_file is not None:
+        # A copy, because yt-dlp writes the cookies it got back into the file it was given.
+        options["cookiefile"] = shutil.copyfile(order.cookies_file, directory / "cookies.txt")
+    return options
+
+
+def restrain() -> None:
+    """Take from yt-dlp, in this process, what could start a program or load foreign code.
+
+    Raises JobError where curl_cffi is installed: it is native networking, which the egress guard cannot see.
+    """
+    if importlib.util.find_spec("curl_cffi") is not None:
+        raise JobError("internal", "curl_cffi is installed: it escapes the egress guard; uninstall it")
+    plugin_dirs.value = []
+
+    def never(*_: object, **__: object) -> bool:
+        return False
+
+    def refuse(*_: object, **__: object) -> Any:
+        raise JobError("unsupported", "only ffmpeg could fetch this, and it is given no addresses")
+
+    FFmpegFD.available = staticmethod(never)
+    FFmpegFD.can_download = staticmethod(never)
+    FFmpegFD.real_download = refuse
+    FFmpegFD._call_downloader = refuse  # noqa: SLF001 -- the last line before the program is started
+    FFmpegPostProcessor.real_run_ffmpeg = refuse
+    FFmpegPostProcessor.get_audio_codec = refuse
+    FFmpegPostProcessor.get_metadata_object = refuse
+    FFmpegPostProcessor._get_ffmpeg_version = lambda *_: (False, {})  # noqa: SLF001 -- else yt-dlp runs it to ask
+
+
+def parts_of(info: Mapping[str, Any]) -> list[Info]:
+    """The streams to fetch: one, or a picture and a sound apart."""
+    return list(info.get("requested_formats") or [dict(info)])
+
+
+def fetch(extractor: Extractor, info: Info, directory: Path, hook: Callable[[int, Info], None]) -> list[Path]:
+    """Fetch every part of the chosen item into `source0`, `source1`; `hook` is given a part's number and progress."""
+    paths = []
+    for number, part in enumerate(parts_of(info)):
+        whole = {**info, **part}
+        whole.pop("requested_formats", None)
+        if whole.get("protocol") in {"m3u8", "m3u8_native"} and is_generic(info):
+            hold_manifest(extractor, whole)
+        path = directory / f"source{number}"
+        extractor._progress_hooks = [lambda status, number=number: hook(number, status)]  # noqa: SLF001 -- one a part
+        done, _ = extractor.dl(str(path), whole)
+        if not done or not path.exists():
+            raise JobError("network", "yt-dlp fetched nothing: " + " | ".join(extractor.params["logger"]))
+        paths.append(path)
+    return paths
+
+
+def hold_manifest(extractor: Extractor, whole: Info) -> str:
+    """Read an HLS playlist ourselves: yt-dlp would take a live one's last half minute for the whole.
+
+    What was read is handed to the downloader, so it costs no second request. Raises JobError for a live one.
+    """
+    with extractor.urlopen(Request(whole["url"], headers=whole.get("http_headers") or {})) as response:
+        text: str = response.read(_MANIFEST_BYTES).decode("utf-8", "replace")
+        whole["url"] = response.url
+    if "#EXT-X-ENDLIST" not in text and not re.search(r"#EXT-X-PLAYLIST-TYPE:\s*VOD", text):
+        raise JobError("live", "the HLS playlist has no end")
+    whole["hls_media_playlist_data"] = text
+    return text
+
+
+def read_start(
+    extractor: Extractor, url: str, headers: Mapping[str, str], limit_bytes: int
+) -> tuple[bytes, int | None]:
+    """The first bytes of an address and its whole length where the server tells it. Raises yt-dlp's errors."""
+    request = Request(url, headers={**headers, "Range": f"bytes=0-{limit_bytes - 1}", "Accept-Encoding": "identity"})
+    with extractor.urlopen(request) as response:
+        start = response.read(limit_bytes)
+        ranged = re.fullmatch(r"bytes \d+-\d+/(\d+)", response.headers.get("Content-Range") or "")
+        told = ranged[1] if ranged else (response.headers.get("Content-Length") if response.status == 200 else None)
+    return start, int(told) if told is not None and told.isdigit() else None

@@ -1,0 +1,219 @@
+"""What happens inside one download child: from an order to a file, or to a reason.
+
+Owns the sequence. It runs in a process of its own, which it settles in: working directory, environment, yt-dlp's
+limits. It never touches the process's output; whoever runs it hands over `emit`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from yt_dlp.version import __version__ as yt_dlp_version
+
+from doradura.downloads import ffmpeg
+from doradura.downloads.describing import describe, has_own_title, performer_of, title_of
+from doradura.downloads.egress import is_guarded
+from doradura.downloads.failures import JobError, classify
+from doradura.downloads.fetching import Extractor, Info, fetch, parts_of, restrain
+from doradura.downloads.formats import FORMATS, Choice, Format, select
+from doradura.downloads.limits import SESSION_VARIABLE
+from doradura.downloads.making import Recipe, Source, Tags, make
+from doradura.downloads.probing import probe
+from doradura.downloads.protocol import Failure, Order, Progress, Result, SelfTest, WorkerMessage
+from doradura.downloads.stills import Stills
+
+Emit = Callable[[WorkerMessage], None]
+
+_KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", SESSION_VARIABLE)
+_PROGRESS_SECONDS = 0.5
+
+
+def run_job(order: Order, emit: Emit) -> None:
+    """Carry out one order and emit its messages, the last of them a final one.
+
+    This is the job's barrier: any error becomes a `Failure`, and only what `emit` itself raises for the final message
+    travels. It changes the process it runs in (directory, environment, yt-dlp's classes), so one process is one job.
+    """
+    work = _Work(order, emit)
+    try:
+        final = work.perform()
+    except Exception as error:  # noqa: BLE001 -- the barrier
+        reason, detail = classify(error, generic=work.is_generic())
+        final = Failure(reason=reason, detail=detail)
+    emit(final)
+
+
+def settle(directory: str) -> None:
+    """Make the job's directory this process's whole world, and forget the environment.
+
+    Proxy variables would lead connections past the egress guard's judgement, HOME and XDG to other people's settings,
+    and the bot's own variables hold secrets. PATH keeps the directory of our interpreter alone.
+    """
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    os.environ.clear()
+    os.environ.update(kept)
+    os.environ.update(
+        dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"), directory)
+    )
+    os.environ.update({"PATH": str(Path(sys.executable).parent), "YTDLP_NO_PLUGINS": "1"})
+    tempfile.tempdir = directory
+    os.chdir(directory)
+
+
+class _Work:
+    """One order's state."""
+
+    def __init__(self, order: Order, emit: Emit) -> None:
+        self._order = order
+        self._emit = emit
+        self._directory = Path(order.directory)
+        self._extractor: Extractor | None = None
+
+    def is_generic(self) -> bool:
+        """Whether no known site's extractor was at work."""
+        return self._extractor is None or self._extractor.last_key in {None, "Generic"}
+
+    def perform(self) -> WorkerMessage:
+        """Give the final message. Raises whatever went wrong."""
+        order = self._order
+        settle(order.directory)
+        restrain()
+        if order.task == "selftest":
+            return SelfTest(yt_dlp=yt_dlp_version, ffmpeg=ffmpeg.version(order.ffmpeg), guarded=is_guarded())
+        if order.task == "probe":
+            self._extractor = Extractor(order, None)
+            return probe(order, self._extractor)
+        return self._download(Choice(order.format, order.quality))
+
+    def _download(self, choice: Choice) -> Result:
+        order, row = self._order, FORMATS[choice.format]
+        self._extractor = extractor = Extractor(order, select(choice))
+        started = time.monotonic()
+        info = extractor.find()
+        self._emit(describe(info, extraction_seconds=time.monotonic() - started))
+        gauge = _Gauge(order, choice, info, self._emit)
+        paths = fetch(extractor, info, self._directory, gauge.hook)
+        sources = [Source(path, self._facts(path)) for path in paths]
+        self._emit(gauge.converting())
+
+        stills = Stills(order.ffmpeg, self._directory)
+        cover = stills.of_site(extractor, info)
+        if cover is None:
+            seen = next((s for s in sources if s.facts.cover or s.facts.video), None)
+            cover = None if seen is None else stills.of_file(seen.path, seen.facts)
+        tags = _tags(info, sources, order.url)
+        product = self._directory / f"media.{row.extension}"
+        make(Recipe(order.ffmpeg, row, row.grade(choice.quality), tags, cover, product), sources)
+        for path in paths:
+            path.unlink()  # the product may wait for its upload; its source need not
+        return self._result(row, product, tags, None if cover is None else stills.thumbnail(cover), gauge.fetched_bytes)
+
+    def _facts(self, path: Path) -> ffmpeg.Facts:
+        facts = ffmpeg.inspect(self._order.ffmpeg, path)
+        if facts is None:
+            raise JobError("unsupported", "what was fetched is no media file")
+        return facts
+
+    def _result(self, row: Format, product: Path, tags: Tags, thumbnail: Path | None, fetched_bytes: int) -> Result:
+        size = product.stat().st_size
+        if size > self._order.limits.upload_bytes:
+            raise JobError("too_large", f"the {row.word} has {size} bytes")
+        facts = self._facts(product)
+        return Result(
+            path=str(product),
+            size_bytes=size,
+            title=tags.title,
+            performer=tags.artist,
+            duration_seconds=facts.duration_seconds,
+            width=facts.video.width if facts.video is not None else None,
+            height=facts.video.height if facts.video is not None else None,
+            thumbnail_path=None if thumbnail is None else str(thumbnail),
+            fetched_bytes=fetched_bytes,
+        )
+
+
+def _tags(info: Info, sources: list[Source], url: str) -> Tags:
+    """The site's title; that of the file where the site's is only the file's name."""
+    title, artist = title_of(info, url), performer_of(info)
+    if not has_own_title(info):
+        title = next((s.facts.title for s in sources if s.facts.title), None) or title
+    return Tags(title, artist or next((s.facts.artist for s in sources if s.facts.artist), None))
+
+
+class _Gauge:
+    """Counts bytes over all parts, tells of them, and stops a fetch that cannot end well."""
+
+    def __init__(self, order: Order, choice: Choice, info: Info, emit: Emit) -> None:
+        self._emit = emit
+        self._limits = order.limits
+        self._parts = parts_of(info)
+        self._fetched = [0] * len(self._parts)
+        self._totals = [_whole(part.get("filesize")) for part in self._parts]
+        self._passes = passes_through(FORMATS[choice.format], self._parts)
+        self._told = float("-inf")
+        rate = FORMATS[choice.format].grade(choice.quality).bits_per_second
+        if rate is not None and info.get("duration"):
+            expected = int(info["duration"] * rate / 8)
+            if expected > self._limits.upload_bytes:
+                raise JobError("too_large", f"the product would have {expected} bytes")
+        self._judge()
+
+    @property
+    def fetched_bytes(self) -> int:
+        """Bytes of all parts so far."""
+        return sum(self._fetched)
+
+    def hook(self, number: int, status: Mapping[str, Any]) -> None:
+        """Take yt-dlp's word on one part. Raises JobError when the whole is, or is going to be, too large."""
+        self._fetched[number] = max(self._fetched[number], _whole(status.get("downloaded_bytes")) or 0)
+        self._totals[number] = _whole(status.get("total_bytes")) or self._totals[number]
+        self._judge()
+        now = time.monotonic()
+        if now - self._told >= _PROGRESS_SECONDS:
+            self._told = now
+            self._emit(self._progress(status))
+
+    def converting(self) -> Progress:
+        """The word that all is fetched."""
+        return Progress(stage="converting", fetched_bytes=self.fetched_bytes, total_bytes=self.fetched_bytes)
+
+    def _progress(self, status: Mapping[str, Any]) -> Progress:
+        guess = _whole(status.get("total_bytes_estimate")) if len(self._parts) == 1 else None
+        known = sum(total for total in self._totals if total) if all(self._totals) else guess
+        speed = status.get("speed")
+        return Progress(
+            stage="fetching",
+            fetched_bytes=self.fetched_bytes,
+            total_bytes=known if known and known >= self.fetched_bytes else None,
+            bytes_per_second=float(speed) if speed else None,
+        )
+
+    def _judge(self) -> None:
+        known = sum(max(total or 0, got) for total, got in zip(self._totals, self._fetched, strict=True))
+        if self._passes and known > self._limits.upload_bytes:
+            raise JobError("too_large", f"the source has at least {known} bytes and is sent as it is")
+        if known > self._limits.file_bytes * len(self._parts):
+            raise JobError("too_large", f"the source has at least {known} bytes")
+
+
+def passes_through(row: Format, parts: list[Info]) -> bool:
+    """Whether the product will be about as large as its parts, because they are copied into it.
+
+    A codec that is not told is taken from the file's ending: an MP4 file is most likely what it should be.
+    """
+    if row.kind == "audio":
+        codec = str(parts[0].get("acodec") or parts[0].get("ext"))
+        alone = parts[0].get("vcodec") == "none"
+        return alone and bool(row.copied_codecs) and codec.startswith(("mp4a", "aac", "m4a"))
+    films = [part for part in parts if part.get("vcodec") != "none"]
+    return all(str(p.get("vcodec") or p.get("ext")).startswith(("avc", "h264", "mp4", "m4v", "mov")) for p in films)
+
+
+def _whole(value: object) -> int | None:
+    return int(value) if isinstance(value, int | float) and value > 0 else None

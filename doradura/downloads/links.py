@@ -1,0 +1,239 @@
+"""Links: finding one in a message, refusing what is none of ours to fetch, and one spelling for each.
+
+Owns the judgement of a link as a text; nothing here resolves a name or connects. What a name stands for is judged when
+a worker connects (`egress.py`): a link that passes here is not yet a safe one. It must not import yt-dlp.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+from urllib.parse import SplitResult, urlsplit
+
+from doradura.downloads.egress import AllowedPrivate, EgressRefusedError, judge
+from doradura.downloads.sites import bare_host_pattern, site_of
+
+LINK_CHARACTERS = 2048
+
+LinkFault = Literal["scheme", "length", "characters", "host", "credentials", "port", "private_address", "local_name"]
+
+
+class LinkError(Exception):
+    """A link that is not fetched, and why."""
+
+    def __init__(self, reason: Literal["unsupported", "refused_address"], kind: LinkFault) -> None:
+        super().__init__(f"{reason}: {kind}")
+        self.reason = reason
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link that may be given to a worker."""
+
+    url: str
+    host: str
+    """Lower case; IPv6 without brackets."""
+    port: int
+    site: str
+    """A word of `sites.SITES`."""
+
+
+class Entity(Protocol):
+    """The part of Telegram's MessageEntity that matters here; offset and length count UTF-16 code units."""
+
+    @property
+    def type(self) -> str: ...  # noqa: D102 -- Telegram's names
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def length(self) -> int: ...  # noqa: D102
+    @property
+    def url(self) -> str | None: ...  # noqa: D102
+
+
+_SPELLED = re.compile(rf"https?://[^\s<>\"]+|(?<![\w.@/-])(?:www\.|{bare_host_pattern()}/)[^\s<>\"]+", re.IGNORECASE)
+_ENDINGS = ".,;:!?'\"*_~`\u00bb\u201d\u2019\u2026"
+_BRACKETS = {")": "(", "]": "[", "}": "{"}
+
+
+def find_link(text: str, entities: Iterable[Entity] = ()) -> str | None:
+    """The first http link in a message, with its scheme; None when there is none.
+
+    Telegram marks links in what people type, but not in everything clients send, so the text is read as well. A link
+    without a scheme counts when it begins with "www.", is a known site's, or Telegram marked it.
+    """
+    found: list[tuple[int, str]] = []
+    units = text.encode("utf-16-le")
+    for entity in entities:
+        if entity.type == "text_link" and entity.url:
+            found.append((entity.offset, entity.url))
+        elif entity.type == "url":
+            part = units[entity.offset * 2 : (entity.offset + entity.length) * 2].decode("utf-16-le", "ignore")
+            found.append((entity.offset, part))
+    for match in _SPELLED.finditer(text):
+        place = len(text[: match.start()].encode("utf-16-le")) // 2
+        found.append((place, _trim(match[0])))
+    for _, link in sorted(found, key=lambda each: each[0]):
+        whole = link if re.match(r"[a-z][a-z0-9+.-]*:", link, re.IGNORECASE) else f"https://{link}"
+        if re.match(r"https?://", whole, re.IGNORECASE):
+            return whole
+    return None
+
+
+def _trim(link: str) -> str:
+    """Cut off what belongs to the sentence: a full stop, a closing bracket that the link did not open."""
+    while link:
+        last = link[-1]
+        opening = _BRACKETS.get(last)
+        if last in _ENDINGS or (opening is not None and link.count(last) > link.count(opening)):
+            link = link[:-1]
+        else:
+            return link
+    return link
+
+
+def check_link(url: str, allowed_private: Sequence[str] = ()) -> Link:
+    """Refuse what is never fetched, before a worker is troubled. Raises LinkError.
+
+    `allowed_private` has `host:port` and networks that may be reached although private, as the egress guard has them.
+    """
+    if len(url) > LINK_CHARACTERS:
+        raise LinkError("unsupported", "length")
+    if not url or any(c.isspace() or not c.isprintable() for c in url) or "\\" in url:
+        # A backslash is a slash to browsers and part of the name to others: two readings of one link.
+        raise LinkError("unsupported", "characters")
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        raise LinkError("unsupported", "host") from None
+    if parts.scheme.lower() not in {"http", "https"}:
+        raise LinkError("unsupported", "scheme")
+    if "@" in parts.netloc:
+        raise LinkError("unsupported", "credentials")
+    port = _port(parts)
+    if not host:
+        raise LinkError("unsupported", "host")
+    plain = _plain_host(host)
+    _judge_host(plain, port, AllowedPrivate.parse(allowed_private))
+    return Link(url=url, host=plain, port=port, site=site_of(url))
+
+
+def _port(parts: SplitResult) -> int:
+    try:
+        port = parts.port
+    except ValueError:
+        raise LinkError("unsupported", "port") from None
+    if port == 0:
+        raise LinkError("unsupported", "port")
+    return port or _default_port(parts.scheme)
+
+
+def _default_port(scheme: str) -> int:
+    return 443 if scheme.lower() == "https" else 80
+
+
+def _plain_host(host: str) -> str:
+    """The host as a resolver would read it: letters of other widths and dots of other scripts become plain ones."""
+    plain = unicodedata.normalize("NFKC", host).replace("。", ".").lower().rstrip(".")
+    if ":" in plain:
+        return plain
+    if not plain.isascii():
+        try:
+            plain = plain.encode("idna").decode("ascii")
+        except UnicodeError:
+            raise LinkError("unsupported", "host") from None
+    if re.fullmatch(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", plain) is None or len(plain) > 253:
+        raise LinkError("unsupported", "host")
+    return plain
+
+
+_LOCAL_NAMES = ("localhost", "local", "internal", "localdomain", "home.arpa", "lan", "intranet")
+
+
+def _judge_host(host: str, port: int, allowed: AllowedPrivate) -> None:
+    literal = read_address(host)
+    if literal is not None:
+        try:
+            judge(literal, port, allowed)
+        except EgressRefusedError:
+            raise LinkError("refused_address", "private_address") from None
+    elif ":" in host:
+        raise LinkError("refused_address", "private_address")  # a zone id, or no address at all
+    elif _is_local(host) and not (host == "localhost" and _covers_loopback(allowed, port)):
+        raise LinkError("refused_address", "local_name")
+
+
+def _is_local(host: str) -> bool:
+    return "." not in host or host.endswith(tuple(f".{name}" for name in _LOCAL_NAMES))
+
+
+def _covers_loopback(allowed: AllowedPrivate, port: int) -> bool:
+    return any(allowed.covers(ipaddress.ip_address(text), port) for text in ("127.0.0.1", "::1"))
+
+
+def read_address(host: str) -> str | None:
+    """The plain literal of an address in any spelling that the C library takes; None when the host is a name.
+
+    inet_aton(3) takes one to four parts, each decimal, octal or hexadecimal, the last one filling what is left. What
+    looks like that and is out of range comes out as 0.0.0.0: no name ends in a number (WHATWG URL, host parsing).
+    """
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        if ":" in host or re.fullmatch(r"0[xX][0-9a-fA-F]*|[0-9]+", host.rpartition(".")[2]) is None:
+            return None
+    try:
+        numbers = [_number(part) for part in host.split(".")]
+        *first, last = numbers
+        if len(numbers) > 4 or any(n > 255 for n in first) or last >= 256 ** (5 - len(numbers)):
+            return "0.0.0.0"  # noqa: S104 -- stands for an address that cannot be, and is refused
+        whole = sum(n << (24 - 8 * place) for place, n in enumerate(first)) + last
+        return str(ipaddress.IPv4Address(whole))
+    except ValueError:
+        return "0.0.0.0"  # noqa: S104 -- as above
+
+
+def _number(part: str) -> int:
+    if part.lower().startswith("0x"):
+        return int(part[2:] or "0", 16)
+    return int(part, 8) if part.startswith("0") and len(part) > 1 else int(part)
+
+
+_TRACKING = re.compile(
+    r"utm_\w+|fbclid|gclid|dclid|gbraid|wbraid|msclkid|yclid|ysclid|ttclid|twclid|igsh|igshid|mc_cid|mc_eid|_ga|_gl",
+    re.IGNORECASE,
+)
+_TRACKING_OF_SITES = {
+    "youtube": frozenset({"si", "feature", "pp", "ab_channel"}),
+    "soundcloud": frozenset({"si"}),
+    "twitter": frozenset({"s", "t"}),
+    "tiktok": frozenset({"is_from_webapp", "sender_device", "_r", "_t"}),
+    "reddit": frozenset({"share_id", "rdt"}),
+}
+
+
+def canonical(url: str) -> str:
+    """One spelling for links that lead to the same thing, for the cache of files already sent.
+
+    The scheme, host and port are made plain, the fragment and parameters known to track people are dropped. All else
+    stays as it is, in its order: a query can say which video, and how much of it.
+    """
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    host = (parts.hostname or "").rstrip(".")
+    if ":" in host:
+        host = f"[{host}]"
+    port = "" if parts.port in {None, _default_port(scheme)} else f":{parts.port}"
+    known = _TRACKING_OF_SITES.get(site_of(url), frozenset())
+    query = "&".join(
+        piece
+        for piece in parts.query.split("&")
+        if piece and (name := piece.partition("=")[0]) not in known and _TRACKING.fullmatch(name) is None
+    )
+    return f"{scheme}://{host}{port}{parts.path or '/'}{'?' + query if query else ''}"

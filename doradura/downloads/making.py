@@ -1,0 +1,121 @@
+"""From fetched files to the product: which streams, copied or encoded, with which tags.
+
+Owns ffmpeg's output options. It knows nothing of sites.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from doradura.downloads import ffmpeg
+from doradura.downloads.failures import JobError
+from doradura.downloads.ffmpeg import Facts, Stream
+from doradura.downloads.formats import Format, Quality
+
+_MP3_RATES = frozenset({32_000, 44_100, 48_000})
+"""Under these MPEG audio has no 320 kbit/s, and the bit rate asked for would not be met."""
+
+_PLAYABLE_PIXELS = frozenset({"yuv420p", "yuvj420p"})
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A fetched file and what it is."""
+
+    path: Path
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What is written into the product."""
+
+    title: str
+    artist: str | None
+
+    def options(self) -> list[str]:
+        """Our tags instead of the source's: those hold encoders' names, links and worse."""
+        options = ["-map_metadata", "-1", "-map_chapters", "-1", "-metadata", f"title={self.title}"]
+        return options + (["-metadata", f"artist={self.artist}"] if self.artist else [])
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is to be made, and where."""
+
+    program: str
+    row: Format
+    grade: Quality
+    tags: Tags
+    cover: Path | None
+    """JPEG to embed in audio."""
+    product: Path
+
+
+def make(recipe: Recipe, sources: list[Source]) -> None:
+    """Write the product. Raises JobError for a source without what is asked for, FfmpegError."""
+    if recipe.row.kind == "audio":
+        _make_audio(recipe, sources)
+    else:
+        _make_video(recipe, sources)
+
+
+def _make_audio(recipe: Recipe, sources: list[Source]) -> None:
+    source = next((s for s in sources if s.facts.audio is not None), None)
+    if source is None:
+        raise JobError("unsupported", "the source has no sound")
+    inputs = [source.path]
+    options = ["-map", "0:a:0", *_sound(source.facts, recipe)]
+    if recipe.cover is not None:
+        inputs.append(recipe.cover)
+        options += ["-map", "1:v:0", "-c:v", "copy", "-disposition:v:0", "attached_pic"]
+        options += ["-metadata:s:v", "title=Cover", "-metadata:s:v", "comment=Cover (front)"]
+    if recipe.row.muxer == "mp3":
+        options += ["-id3v2_version", "3"]
+    _write(recipe, inputs, options)
+
+
+def _sound(facts: Facts, recipe: Recipe) -> list[str]:
+    sound = facts.audio
+    assert sound is not None
+    if sound.codec in recipe.row.copied_codecs:
+        return ["-c:a", "copy"]
+    rate = ["-ar", "44100"] if recipe.row.muxer == "mp3" and sound.sample_rate not in _MP3_RATES else []
+    return [*recipe.grade.encode, *rate]
+
+
+def _make_video(recipe: Recipe, sources: list[Source]) -> None:
+    film = next((number for number, s in enumerate(sources) if s.facts.video is not None), None)
+    if film is None:
+        raise JobError("unsupported", "the source has no moving picture")
+    facts = sources[film].facts
+    picture = facts.video
+    assert picture is not None
+    options = ["-map", f"{film}:v:{facts.pictures.index(picture)}", *_picture(picture, recipe.grade)]
+    heard = next((number for number, s in enumerate(sources) if s.facts.audio is not None), None)
+    if heard is not None:
+        options += ["-map", f"{heard}:a:0", *_sound(sources[heard].facts, recipe)]
+    _write(recipe, [s.path for s in sources], [*options, "-sn", "-dn", "-movflags", "+faststart"])
+
+
+def _write(recipe: Recipe, inputs: list[Path], options: list[str]) -> None:
+    output = [*options, *recipe.tags.options(), "-f", recipe.row.muxer, f"file:{recipe.product}"]
+    ffmpeg.run(recipe.program, inputs, output)
+
+
+def is_playable(picture: Stream) -> bool:
+    """Whether Telegram's players show the stream as it is."""
+    return picture.codec == "h264" and picture.pixels in _PLAYABLE_PIXELS
+
+
+def _picture(picture: Stream, grade: Quality) -> list[str]:
+    if is_playable(picture):
+        return ["-c:v", "copy"]
+    # H.264 in 4:2:0 wants even sides. A picture that is encoded anyway is made no larger than what was asked for.
+    scale = "scale=trunc(iw/2)*2:trunc(ih/2)*2"
+    if grade.height is not None and min(picture.width or 0, picture.height or 0) > grade.height:
+        side = grade.height
+        scale = f"scale='if(lt(iw,ih),{side},-2)':'if(lt(iw,ih),-2,{side})'"
+    options = ["-vf", f"{scale},format=yuv420p", "-c:v", "libx264", "-preset", "veryfast", "-crf", "23"]
+    return [*options, "-fps_mode", "vfr"]

@@ -1,0 +1,126 @@
+"""Looking at a link without fetching it: title, length, and what each format would weigh.
+
+Owns the `probe` task. Of a plain file, of which no page tells anything, it reads the first 2 MiB: most files say there
+what they are.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+from yt_dlp.utils import YoutubeDLError
+
+from doradura.downloads import ffmpeg
+from doradura.downloads.describing import clean, describe, duration_of, has_own_title, is_generic
+from doradura.downloads.failures import JobError
+from doradura.downloads.fetching import Extractor, Info, hold_manifest, parts_of, read_start
+from doradura.downloads.formats import FORMATS, Choice, Format, Quality, select
+from doradura.downloads.protocol import Metadata, Order, Size
+
+_START_BYTES = 2 * 1024 * 1024
+
+_TELLING = frozenset({"mov", "matroska", "flac", "avi", "flv"})
+"""Containers that state their length at the start. Of others ffmpeg guesses from the file's size, which is cut here."""
+
+
+def probe(order: Order, extractor: Extractor) -> Metadata:
+    """Say what is known of the order's link. Raises JobError and yt-dlp's errors."""
+    started = time.monotonic()
+    info = extractor.find()
+    seconds = time.monotonic() - started
+    if info.get("direct"):
+        return _plain_file(order, extractor, info, seconds)
+    duration = duration_of(info) or _hls_duration(extractor)
+    return describe(
+        info,
+        duration_seconds=duration,
+        sizes=tuple(_sizes(extractor, duration)),
+        extraction_seconds=seconds,
+    )
+
+
+def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float) -> Metadata:
+    chosen = (info.get("formats") or [info])[0]
+    start, whole_bytes = read_start(extractor, chosen["url"], chosen.get("http_headers") or {}, _START_BYTES)
+    path = Path(order.directory) / "start"
+    path.write_bytes(start)
+    facts = ffmpeg.inspect(order.ffmpeg, path)
+    complete = whole_bytes is not None and len(start) >= whole_bytes
+    if facts is None:
+        if complete:
+            raise JobError("unsupported", "no media file")
+        return describe(info, extraction_seconds=seconds)
+    duration = duration_of(info) or _file_duration(facts, whole_bytes, complete=complete)
+    film = facts.video
+    own = has_own_title(info)
+    return describe(
+        info,
+        title=None if own else clean(facts.title),
+        performer=clean(facts.artist),
+        duration_seconds=duration,
+        has_video=film is not None,
+        height=film.height if film is not None else None,
+        sizes=tuple(_file_sizes(facts, duration, whole_bytes)),
+        extraction_seconds=seconds,
+    )
+
+
+def _file_duration(facts: ffmpeg.Facts, whole_bytes: int | None, *, complete: bool) -> float | None:
+    if complete or not _TELLING.isdisjoint(facts.container.split(",")):
+        return facts.duration_seconds
+    if facts.container == "mp3" and facts.bits_per_second and whole_bytes:
+        return whole_bytes * 8 / facts.bits_per_second
+    return None
+
+
+def _file_sizes(facts: ffmpeg.Facts, duration: float | None, whole_bytes: int | None) -> list[Size]:
+    sizes = []
+    for row in FORMATS.values():
+        for grade in row.grades:
+            if row.kind == "audio" and facts.audio is not None:
+                copied = facts.audio.codec in row.copied_codecs
+                weight = _weight(duration, facts.audio.bits_per_second if copied else grade.bits_per_second)
+            else:
+                weight = whole_bytes if row.kind == "video" and facts.video is not None else None
+            sizes += _size(row, grade, weight)
+    return sizes
+
+
+def _sizes(extractor: Extractor, duration: float | None) -> list[Size]:
+    sizes = []
+    for row in FORMATS.values():
+        for grade in row.grades:
+            if grade.bits_per_second is not None:
+                sizes += _size(row, grade, _weight(duration, grade.bits_per_second))
+                continue
+            try:
+                chosen = extractor.choose(select(Choice(row.word, grade.word)))
+            except (YoutubeDLError, JobError):
+                continue  # the site has nothing for this one
+            parts = parts_of(chosen)
+            copied = row.kind == "video" or (parts[0].get("vcodec") == "none" and parts[0].get("ext") == "m4a")
+            told = [int(part.get("filesize") or part.get("filesize_approx") or 0) for part in parts]
+            sizes += _size(row, grade, sum(told) if copied and all(told) else None)
+    return sizes
+
+
+def _weight(duration: float | None, bits_per_second: int | None) -> int | None:
+    return int(duration * bits_per_second / 8) if duration and bits_per_second else None
+
+
+def _size(row: Format, grade: Quality, weight: int | None) -> list[Size]:
+    return [Size(format=row.word, quality=grade.word, size_bytes=weight)] if weight else []
+
+
+def _hls_duration(extractor: Extractor) -> float | None:
+    """The sum of a bare HLS playlist's segments."""
+    raw = extractor.raw or {}
+    if not is_generic(raw):
+        return None
+    streams = [entry for entry in raw.get("formats") or () if str(entry.get("protocol")).startswith("m3u8")]
+    if not streams:
+        return None
+    manifest = hold_manifest(extractor, dict(streams[-1]))
+    return sum(float(length) for length in re.findall(r"#EXTINF:\s*(\d+(?:\.\d+)?)", manifest)) or None

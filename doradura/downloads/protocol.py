@@ -1,0 +1,134 @@
+"""What the supervisor and a worker say to each other: one JSON object a line, in both directions.
+
+Owns the shapes alone. It must not import yt-dlp, Trio or anything that reads a file: both the main process and the
+forked child import it. A line is at most `LINE_LIMIT_BYTES` long; what is longer ends the conversation as `tool_crash`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+LINE_LIMIT_BYTES = 256 * 1024
+
+FINAL_REASONS = frozenset({"gone", "private", "login", "geo", "live", "too_large", "unsupported", "refused_address"})
+"""The site's or the user's doing: trying again changes nothing."""
+
+OUR_REASONS = frozenset(
+    {"bot_check", "rate_limited", "network", "site_error", "deadline", "disk", "tool_crash", "telegram", "internal"},
+)
+"""Counted as errors of ours (metrics.md)."""
+
+RETRIED_REASONS = frozenset({"rate_limited", "network", "site_error", "tool_crash"})
+"""Worth another attempt after a pause."""
+
+REASONS = FINAL_REASONS | OUR_REASONS | {"user_blocked"}
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one job may use. Bytes, seconds, counts."""
+
+    file_bytes: int
+    """RLIMIT_FSIZE: the largest file any process of the job may write."""
+    upload_bytes: int
+    """The largest file that can be sent to Telegram; a source known to be larger is refused before it is fetched."""
+    cpu_seconds: int
+    memory_bytes: int
+    """Resident memory of the job's session, all processes together."""
+    processes: int
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """One job for a worker, the first and only line it is sent."""
+
+    job_id: int
+    task: Literal["download", "probe", "selftest"]
+    directory: str
+    """An empty directory of the job's own, absolute; the worker's working directory and TMPDIR."""
+    url: str = ""
+    format: str = ""
+    """A word of `formats.FORMATS`."""
+    quality: str = "default"
+    limits: Limits
+    ffmpeg: str
+    """Absolute path of the ffmpeg program."""
+    proxy: str | None = None
+    cookies_file: str | None = None
+    allowed_private: tuple[str, ...] = ()
+    """`host:port` or CIDR that may be reached although private."""
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """What a format and quality would weigh, as far as the site says."""
+
+    format: str
+    quality: str
+    size_bytes: int
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="metadata"):
+    """What is known of the link once it was looked at. Absent values are None, never 0 or an empty text."""
+
+    title: str | None = None
+    performer: str | None = None
+    duration_seconds: float | None = None
+    webpage_url: str | None = None
+    """The site's own address of the media, without tracking parameters where it says so."""
+    extractor: str | None = None
+    has_video: bool | None = None
+    height: int | None = None
+    """The best video's height in pixels."""
+    sizes: tuple[Size, ...] = ()
+    extraction_seconds: float = 0.0
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="progress"):
+    """Sent at most twice a second."""
+
+    stage: Literal["fetching", "converting"]
+    fetched_bytes: int = 0
+    total_bytes: int | None = None
+    bytes_per_second: float | None = None
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="result"):
+    """The job's product, in its directory. Measured on the file itself, not taken from the site."""
+
+    path: str
+    """Absolute; the name is ours (`media.mp3`), never the site's."""
+    size_bytes: int
+    title: str
+    """Never empty: the site's title, else a word made of the host."""
+    performer: str | None = None
+    duration_seconds: float | None = None
+    width: int | None = None
+    height: int | None = None
+    thumbnail_path: str | None = None
+    """JPEG, at most 320 px a side and 200 kB."""
+    fetched_bytes: int = 0
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="failure"):
+    """The job's end without a product."""
+
+    reason: str
+    """One of `REASONS`."""
+    detail: str
+    """One line for the log, at most 500 characters; never shown to the user as it is."""
+
+
+class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="selftest"):
+    """Answer to a `selftest` order: the child ran, ffmpeg answered, the guard is in place."""
+
+    yt_dlp: str
+    ffmpeg: str
+    guarded: bool
+
+
+WorkerMessage = Metadata | Progress | Result | Failure | SelfTest
+"""A line from the worker. `Result`, `Failure`, `SelfTest` end it; a `probe` ends with `Metadata`."""
+
+
+class WorkerLostError(Exception):
+    """The worker went away for reasons that are not the job's: the job goes back to the queue as not tried."""

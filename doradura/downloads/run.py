@@ -1,0 +1,330 @@
+"""One job from its claim to its end: cache, attempts, delivery.
+
+A `JobRun` decides nothing about other jobs. Its timer is armed once, around everything; deadline, user cancel and
+shutdown are three different ends: the first two are outcomes, the third is trio's own cancellation, after which the
+job stands in the database as it stood and the next start goes on with it.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import trio
+
+from doradura.downloads.board import Board
+from doradura.downloads.delivery import Delivery
+from doradura.downloads.formats import FORMATS
+from doradura.downloads.protocol import (
+    REASONS,
+    RETRIED_REASONS,
+    Failure,
+    Metadata,
+    Progress,
+    Result,
+    WorkerLostError,
+)
+from doradura.downloads.stages import Cancelled as CancelledByUser
+from doradura.downloads.stages import Converting, Delivered, Failed, Fetching, Outcome, Retrying, Sending, Working
+from doradura.downloads.workers_protocol import Workers
+from doradura.downloads.workspace import Workspace
+from doradura.metrics import Metrics
+from doradura.storage import Change, Storage, StorageError, files, jobs
+from doradura.telegram.errors import ForbiddenError, TelegramError, TooLargeError, WrongFileIdError
+from doradura.telegram.media import Media, MediaKind, Upload
+from doradura.telegram.units import shorten
+
+ATTEMPTS = 3
+PAUSES_SECONDS = {"rate_limited": (20, 60)}
+DEFAULT_PAUSES_SECONDS = (2, 8)
+CAPTION_UNITS = 1024
+STORE_PAUSE_SECONDS = 1.0
+LOST_WORKERS = 5
+"""A job whose worker is lost this often is likely what kills it."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DownloadParts:
+    """What a job needs, handed down by the supervisor."""
+
+    storage: Storage
+    workers: Workers
+    workspace: Workspace
+    delivery: Delivery
+    board: Board
+    metrics: Metrics
+    bot_id: int
+    """The bot whose file_ids are ours."""
+
+
+class Slot:
+    """A place for one child process. Held or not; taking twice or giving back twice changes nothing."""
+
+    def __init__(self, limiter: trio.CapacityLimiter) -> None:
+        self._limiter = limiter
+        self._held = False
+
+    async def acquire(self) -> None:
+        """Wait for a place."""
+        if not self._held:
+            await self._limiter.acquire_on_behalf_of(self)
+            self._held = True
+
+    def release(self) -> None:
+        """Give the place back."""
+        if self._held:
+            self._held = False
+            self._limiter.release_on_behalf_of(self)
+
+
+class JobRun:
+    """The work on one job."""
+
+    def __init__(self, parts: DownloadParts, job: jobs.Job, slot: Slot, sending: trio.CapacityLimiter) -> None:
+        self._parts = parts
+        self.job = job
+        self._slot = slot
+        self._sending = sending
+        self._card = parts.board.card(job)
+        self._title = job.title
+        self.cancel_scope = trio.CancelScope()
+        """Cancelled when the user does not want the file any more."""
+        self.reached_worker = False
+
+    async def run(self) -> Outcome:
+        """Work until the job's end; a shutdown's cancellation travels through."""
+        outcome: Outcome = CancelledByUser()
+        with self.cancel_scope:
+            try:
+                with trio.fail_after(FORMATS[self.job.format].timer_seconds(self.job.quality)):
+                    outcome = await self._work()
+            except trio.TooSlowError:
+                outcome = Failed("deadline")
+        return outcome
+
+    async def _work(self) -> Outcome:
+        resumed = await self._product_on_disk()
+        if resumed is not None:
+            return await self._deliver(resumed, maybe_sent=True)
+        sent = await self._send_again()
+        if sent is not None:
+            return sent
+        end = await self._attempts()
+        if isinstance(end, Failed):
+            return end
+        return await self._deliver(end, maybe_sent=self.job.state == "sending" or bool(self.job.maybe_sent))
+
+    async def _product_on_disk(self) -> Result | None:
+        """Give the file of a sending that a kill cut off, if it is still whole."""
+        if self.job.state != "sending" or self.job.product is None:
+            return None
+        result = msgspec.json.decode(self.job.product, type=Result)
+        try:
+            found = await trio.Path(result.path).stat()
+        except OSError:
+            return None
+        return result if found.st_size == result.size_bytes else None
+
+    async def _send_again(self) -> Outcome | None:
+        """Send what was sent before by its file_id; None when there is nothing or Telegram does not know it."""
+        job, parts = self.job, self._parts
+        if job.state == "sending":  # its file went out by upload and is not there any more
+            return None
+        try:
+            known = await parts.storage.read(
+                lambda db: files.get(db, parts.bot_id, job.cache_key, job.format, job.quality),
+            )
+        except StorageError as error:
+            log.warning("not known whether it was sent before", extra={"job": job.job_id, "error": str(error)})
+            return None
+        if known is None:
+            parts.metrics.file_cache_lookups.labels(outcome="miss").inc()
+            return None
+        self._slot.release()
+        await self._store(lambda db: jobs.sending(db, job.job_id, ""))
+        sent_as = FORMATS[job.format].sent_as
+        media = Media(kind=sent_as, file=known.file_id, caption=caption_of(sent_as, known.title))
+        try:
+            outcome = await self._through_telegram(
+                media, known.size_bytes, known.title, maybe_sent=bool(job.maybe_sent)
+            )
+        except WrongFileIdError:
+            parts.metrics.file_cache_lookups.labels(outcome="stale").inc()
+            await self._note(lambda db: files.forget(db, parts.bot_id, known.file_id))
+            await self._slot.acquire()
+            return None
+        parts.metrics.file_cache_lookups.labels(outcome="hit").inc()
+        return outcome
+
+    async def _attempts(self) -> Result | Failed:
+        """Let workers try until one has the file or trying is over."""
+        tries, lost = self.job.tries, 0
+        while True:
+            await self._slot.acquire()
+            self._card.show(Working())
+            try:
+                end = await self._attempt()
+            except WorkerLostError as error:
+                lost += 1
+                log.warning("worker lost", extra={"job": self.job.job_id, "error": str(error)})
+                if lost >= LOST_WORKERS:
+                    return Failed("tool_crash", "the worker was lost again and again")
+                continue
+            except OSError as error:
+                return Failed("disk", f"the job's directory: {error}")
+            if isinstance(end, Result):
+                return end
+            tries += 1
+            if end.reason not in RETRIED_REASONS or tries >= ATTEMPTS:
+                return end
+            self._slot.release()
+            await self._pause(end, tries)
+
+    async def _pause(self, failed: Failed, tries: int) -> None:
+        pauses = PAUSES_SECONDS.get(failed.reason, DEFAULT_PAUSES_SECONDS)
+        seconds = pauses[min(tries, len(pauses)) - 1]
+        log.info(
+            "attempt failed, trying again",
+            extra={"job": self.job.job_id, "reason": failed.reason, "detail": failed.detail, "seconds": seconds},
+        )
+        self._parts.metrics.download_retries.labels(reason=failed.reason).inc()
+        await self._note(lambda db: jobs.set_tries(db, self.job.job_id, tries))
+        self._card.show(Retrying(failed.reason, seconds))
+        await trio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spreading retries, no secret
+
+    async def _attempt(self) -> Result | Failed:
+        """Let one worker try. Raises WorkerLostError, and OSError when there is no directory to be had."""
+        parts, job = self._parts, self.job
+        directory = await parts.workspace.fresh(job.job_id)
+        order = parts.workspace.download(job.job_id, directory, job.url, job.format, job.quality)
+        self.reached_worker = True
+        fetched = 0
+        with parts.metrics.downloads_in_progress.labels(format=job.format).track_inprogress():
+            async with parts.workers.work(order) as conversation:
+                await self._note(
+                    lambda db: jobs.set_worker(db, job.job_id, conversation.pid, conversation.started_at),
+                )
+                async for message in conversation:
+                    match message:
+                        case Metadata():
+                            await self._known(message)
+                        case Progress():
+                            parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
+                            fetched = max(fetched, message.fetched_bytes)
+                            self._show_progress(message)
+                        case Result():
+                            parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
+                            return message
+                        case Failure() if message.reason in REASONS:
+                            return Failed(message.reason, message.detail)
+                        case Failure():
+                            return Failed("tool_crash", f"the worker's reason was {message.reason}: {message.detail}")
+                        case _:
+                            return Failed("tool_crash", f"the worker said {type(message).__name__}")
+        return Failed("tool_crash", "the worker left without a word")
+
+    async def _note(self, change: Change[None]) -> None:
+        """Store what helps a later start; a failing database fails no download that goes on."""
+        try:
+            await self._parts.storage.write(change)
+        except StorageError as error:
+            log.warning("not noted", extra={"job": self.job.job_id, "error": str(error)})
+
+    async def _store(self, change: Change[object]) -> None:
+        """Store what has to stand before a file goes out: without it a kill would let it go out twice."""
+        while True:
+            try:
+                await self._parts.storage.write(change)
+            except StorageError as error:
+                log.error("a file waits for the database", extra={"job": self.job.job_id, "error": str(error)})  # noqa: TRY400 - no surprise
+            else:
+                return
+            await trio.sleep(STORE_PAUSE_SECONDS)
+
+    async def _known(self, metadata: Metadata) -> None:
+        self._parts.metrics.extraction_duration.observe(metadata.extraction_seconds)
+        if metadata.title:
+            self._title = metadata.title
+            title = metadata.title
+            await self._note(lambda db: jobs.set_title(db, self.job.job_id, title))
+
+    def _show_progress(self, progress: Progress) -> None:
+        title = self._title or self.job.url
+        if progress.stage == "converting":
+            self._card.show(Converting(title))
+        else:
+            self._card.show(
+                Fetching(title, progress.fetched_bytes, progress.total_bytes, progress.bytes_per_second),
+            )
+
+    async def _deliver(self, result: Result, *, maybe_sent: bool) -> Outcome:
+        """Send the file. Holds a place for sending before it gives the worker's back, so that files don't pile up."""
+        job = self.job
+        async with self._sending:
+            self._slot.release()
+            product = msgspec.json.encode(result).decode()
+            await self._store(lambda db: jobs.sending(db, job.job_id, product))
+            return await self._through_telegram(
+                media_of(job, result), result.size_bytes, result.title, maybe_sent=maybe_sent
+            )
+
+    async def _through_telegram(self, media: Media, size_bytes: int, title: str, *, maybe_sent: bool) -> Outcome:
+        self._card.show(Sending(title))
+        try:
+            sent = await self._parts.delivery.send(
+                self.job.chat_id,
+                media,
+                reply_to=self.job.reply_to,
+                settle=self._card.settle,
+                maybe_sent=maybe_sent,
+                size_bytes=size_bytes,
+            )
+        except WrongFileIdError:
+            raise
+        except ForbiddenError as error:
+            return Failed("user_blocked", str(error))
+        except TooLargeError as error:
+            return Failed("too_large", str(error))
+        except TelegramError as error:
+            return Failed("telegram", str(error))
+        return Delivered(
+            kind=media.kind,
+            size_bytes=size_bytes,
+            file_id=sent.file_id,
+            title=title,
+            in_progress_message=sent.in_progress_message,
+        )
+
+
+def media_of(job: jobs.Job, result: Result) -> Media:
+    """Say how a worker's file is sent: what the format's kind takes, under a name made of its title."""
+    fmt = FORMATS[job.format]
+    return Media(
+        kind=fmt.sent_as,
+        file=Upload(Path(result.path), file_name(result, fmt.extension), fmt.mime_type),
+        title=result.title if fmt.sent_as == "audio" else None,
+        performer=result.performer if fmt.sent_as == "audio" else None,
+        caption=caption_of(fmt.sent_as, result.title),
+        duration_seconds=None if result.duration_seconds is None else max(1, round(result.duration_seconds)),
+        width=result.width if fmt.sent_as == "video" else None,
+        height=result.height if fmt.sent_as == "video" else None,
+        thumbnail=None if result.thumbnail_path is None else Path(result.thumbnail_path),
+    )
+
+
+def caption_of(kind: MediaKind, title: str) -> str | None:
+    """Give the caption: the title, but for audio, whose player shows it."""
+    return None if kind == "audio" else html.escape(shorten(title, CAPTION_UNITS), quote=False)
+
+
+def file_name(result: Result, extension: str) -> str:
+    """Make the name a user sees when saving: performer and title, without what file systems refuse."""
+    whole = f"{result.performer} - {result.title}" if result.performer else result.title
+    kept = "".join(" " if c in '\\/:*?"<>|' or not c.isprintable() else c for c in whole)
+    return f"{' '.join(kept.split())[:120].strip(' .') or 'media'}.{extension}"

@@ -1,0 +1,81 @@
+"""How far a job is: what the progress message shows, and how a job ends. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """In the queue, with so many jobs before it."""
+
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """A worker looks at the link."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """The file comes in."""
+
+    title: str
+    done_bytes: int
+    total_bytes: int | None
+    bytes_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Converting:
+    """ffmpeg works on it."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """It goes out to Telegram."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """An attempt failed, the next one comes after a pause."""
+
+    reason: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The file is with the user."""
+
+    kind: str
+    size_bytes: int
+    file_id: str
+    title: str
+    in_progress_message: bool
+    """The progress message itself became the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The job ended without a file. `reason` is one of `protocol.REASONS`; `detail` is for the log alone."""
+
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The user did not want it any more."""
+
+
+Stage = Waiting | Working | Fetching | Converting | Sending | Retrying | Failed | Cancelled
+"""What a progress message can show."""
+
+Outcome = Delivered | Failed | Cancelled
+"""How a job ends."""

@@ -1,0 +1,335 @@
+"""The download supervisor: takes jobs from the queue in their order and sees each to its end.
+
+Owns which jobs run and the end of every job: recorded once, told once. It guarantees that a job that was queued ends
+as done, failed or cancelled, whatever is killed meanwhile: what a process before this one had in hand is taken up
+again by `recover`, and a shutdown leaves jobs as they stand for the next start. A failing database stops claiming
+and never a job's end: that is written again and again until it is stored.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+import trio
+
+from doradura.downloads.breaker import SiteBreakers
+from doradura.downloads.protocol import OUR_REASONS
+from doradura.downloads.run import DownloadParts, JobRun, Slot
+from doradura.downloads.stages import Cancelled, Delivered, Failed, Outcome, Waiting
+from doradura.storage import Change, Connection, StorageError, files, jobs, users
+from doradura.storage.files import SentFile
+from doradura.storage.ids import now_ms
+from doradura.telegram.errors import (
+    DeadlineExceededError,
+    ForbiddenError,
+    TelegramError,
+    UnconfirmedError,
+    UnexpectedResultError,
+)
+
+SENDING_AT_ONCE = 8
+"""Files on their way to Telegram; over it a finished worker keeps its place."""
+LOOK_SECONDS = 15.0
+"""How often the queue is looked at without being told: pauses of sites end by the clock."""
+TELL_PAUSE_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Supervisor:
+    """Works the queue off."""
+
+    def __init__(
+        self,
+        parts: DownloadParts,
+        breakers: SiteBreakers,
+        *,
+        slots: trio.CapacityLimiter,
+        end_strays: Callable[[Iterable[tuple[int, int, int]]], int],
+        tell_breaker: Callable[[str, int], Awaitable[None]],
+    ) -> None:
+        self._parts = parts
+        self._breakers = breakers
+        self._end_strays = end_strays
+        self._tell_breaker = tell_breaker
+        self._slots = slots
+        self._sending = trio.CapacityLimiter(SENDING_AT_ONCE)
+        self._wake = trio.Event()
+        self._claiming = trio.CancelScope()
+        self._running: dict[int, JobRun] = {}
+        self._resume: list[jobs.Job] = []
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Go on with what `recover` found, then claim jobs until `stop`; leave when the running ones have ended."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            task_status.started()
+            with self._claiming:
+                await self._claim_forever(nursery)
+            # What is cancelled from here on is told by the next start, as untold.
+            self._nursery = None
+
+    def stop(self) -> None:
+        """Claim nothing more; running jobs go on."""
+        self._claiming.cancel()
+
+    def wake(self) -> None:
+        """Something was queued."""
+        self._wake.set()
+
+    def queued(self, job: jobs.Job, before: int) -> None:
+        """Show a job that was just queued, and look whether it can start."""
+        if job.job_id not in self._running:
+            self._parts.board.card(job).show(Waiting(before))
+        self.wake()
+
+    def cancelled(self, cancelled: Iterable[jobs.Job]) -> None:
+        """End the work on jobs that are recorded as cancelled, and show it."""
+        for job in cancelled:
+            self._parts.metrics.download_cancelled.labels(format=job.format).inc()
+            self._parts.metrics.site_downloads.labels(site=job.site, outcome="cancelled").inc()
+            run = self._running.get(job.job_id)
+            if run is not None:
+                run.cancel_scope.cancel()
+            elif self._nursery is not None:
+                self._nursery.start_soon(self._tell, job, Cancelled())
+
+    async def recover(self) -> None:
+        """Take up what a process before this one left: its workers are ended, its jobs go on.
+
+        Before anything else uses the workspace or the queue. Raises StorageError.
+        """
+        storage = self._parts.storage
+        strays = await storage.read(jobs.workers_at_start)
+        ended = await trio.to_thread.run_sync(self._end_strays, strays)
+        left = await storage.read(jobs.unfinished_at_start)
+        self._resume = [job for job in left if job.state == "sending" and job.product]
+        await self._parts.workspace.clear(keep=[job.job_id for job in self._resume])
+
+        def put_back(db: Connection) -> None:
+            for job in left:
+                if job not in self._resume:
+                    jobs.requeue(db, job.job_id)
+            jobs.forget_workers(db)
+
+        await storage.write(put_back)
+        await self._breakers.load()
+        if left or ended:
+            log.info("taken up after a stop", extra={"jobs": len(left), "strays_ended": ended})
+
+    async def _claim_forever(self, nursery: trio.Nursery) -> None:
+        for job in await self._parts.storage.read(jobs.untold):
+            nursery.start_soon(self._tell_end_of, job)
+        for resumed in self._resume:
+            nursery.start_soon(self._one, resumed, Slot(self._slots))
+        while True:
+            slot = Slot(self._slots)
+            await slot.acquire()
+            claimed: jobs.Job | None = None
+            self._wake = trio.Event()
+            try:
+                claimed = await self._claim()
+            finally:
+                if claimed is None:
+                    slot.release()
+            if claimed is None:
+                with trio.move_on_after(LOOK_SECONDS):
+                    await self._wake.wait()
+            else:
+                nursery.start_soon(self._one, claimed, slot)
+
+    async def _claim(self) -> jobs.Job | None:
+        now = now_ms()
+        paused = self._breakers.paused()
+        try:
+            job = await self._parts.storage.write(lambda db: jobs.claim(db, now, paused))
+        except StorageError as error:
+            log.error("can't take a job from the queue", extra={"error": str(error)})  # noqa: TRY400 - no surprise
+            return None
+        if job is not None and job.started_ms == now:
+            self._parts.metrics.queue_wait_time.labels(plan=job.plan).observe(max(0.0, (now - job.created_ms) / 1000))
+        return job
+
+    async def _one(self, job: jobs.Job, slot: Slot) -> None:
+        """See one job to its end. The barrier of the job: whatever goes wrong in it ends it alone."""
+        run = self._running[job.job_id] = JobRun(self._parts, job, slot, self._sending)
+        started = trio.current_time()
+        try:
+            try:
+                outcome = await run.run()
+            except Exception as error:  # the barrier named above
+                log.exception("job failed unexpectedly", extra={"job": job.job_id})
+                outcome = Failed("internal", repr(error))
+            paused_seconds = None
+            if isinstance(outcome, Failed) and outcome.reason == "bot_check":
+                # Before the place is given back: the next job to take it must not be one of this site's.
+                paused_seconds = self._breakers.trip(job.site)
+            slot.release()
+            if await self._record(job, outcome):
+                self._count(run, outcome, trio.current_time() - started)
+            elif not isinstance(outcome, Delivered):
+                outcome = Cancelled()  # the user's press was recorded and counted first
+            await self._parts.workspace.remove(job.job_id)
+            await self._after(run, outcome, paused_seconds)
+        finally:
+            slot.release()
+            del self._running[job.job_id]
+
+    async def _record(self, job: jobs.Job, outcome: Outcome) -> bool:
+        """Store how a job ended; False when a user's cancel was recorded before."""
+        now = now_ms()
+
+        def change(db: Connection) -> bool:
+            match outcome:
+                case Delivered():
+                    ended = jobs.finish(
+                        db,
+                        job.job_id,
+                        "done",
+                        now,
+                        size_bytes=outcome.size_bytes,
+                        told=outcome.in_progress_message,
+                    )
+                    if outcome.file_id:
+                        files.put(
+                            db,
+                            self._parts.bot_id,
+                            job.cache_key,
+                            job.format,
+                            job.quality,
+                            SentFile(outcome.file_id, outcome.kind, outcome.title, outcome.size_bytes),
+                            now,
+                        )
+                case Failed():
+                    ended = jobs.finish(db, job.job_id, "failed", now, reason=outcome.reason)
+                case Cancelled():
+                    ended = jobs.finish(db, job.job_id, "cancelled", now)
+            return ended
+
+        return await self._until_stored(change)
+
+    async def _until_stored(self, change: Change[T]) -> T:
+        """Write what must not be lost: a file that was sent and is not recorded would be sent again."""
+        pause = 0.5
+        while True:
+            try:
+                return await self._parts.storage.write(change)
+            except StorageError as error:
+                log.error("a job's end is not stored yet", extra={"error": str(error)})  # noqa: TRY400 - no surprise
+            await trio.sleep(pause)
+            pause = min(pause * 2, 10.0)
+
+    def _count(self, run: JobRun, outcome: Outcome, seconds: float) -> None:
+        metrics, job = self._parts.metrics, run.job
+        if isinstance(outcome, Delivered):
+            metrics.download_success.labels(format=job.format, quality=job.quality).inc()
+            metrics.download_size.labels(kind=outcome.kind).observe(outcome.size_bytes)
+            metrics.site_downloads.labels(site=job.site, outcome="success").inc()
+        elif isinstance(outcome, Failed):
+            self.count_failure(job, outcome.reason)
+        if run.reached_worker and not isinstance(outcome, Cancelled):
+            metrics.download_duration.labels(format=job.format, quality=job.quality).observe(
+                seconds, {"job": str(job.job_id)}
+            )
+        log.info(
+            "job ended",
+            extra={
+                "job": job.job_id,
+                "outcome": type(outcome).__name__.lower(),
+                "format": job.format,
+                "quality": job.quality,
+                "site": job.site,
+                "seconds": round(seconds, 2),
+                **({"reason": outcome.reason, "detail": outcome.detail} if isinstance(outcome, Failed) else {}),
+            },
+        )
+
+    def count_failure(self, job: jobs.Job, reason: str) -> None:
+        """Count a job that failed; called once a job."""
+        metrics = self._parts.metrics
+        metrics.download_failure.labels(format=job.format, reason=reason).inc()
+        metrics.site_downloads.labels(site=job.site, outcome="failure").inc()
+        if reason in OUR_REASONS:
+            metrics.errors.labels(category="download").inc()
+
+    async def user_blocked(self, user_id: int) -> None:
+        """Note that a user blocked the bot, and end what they have in hand."""
+        now = now_ms()
+
+        def change(db: Connection) -> list[jobs.Job]:
+            users.set_blocked(db, user_id, now)
+            return jobs.fail_waiting(db, user_id, now, reason="user_blocked")
+
+        for job in await self._until_stored(change):
+            self.count_failure(job, "user_blocked")
+            self._parts.board.drop(job.job_id)
+
+    async def _after(self, run: JobRun, outcome: Outcome, paused_seconds: int | None) -> None:
+        job = run.job
+        try:
+            if isinstance(outcome, Delivered) and run.reached_worker:
+                await self._breakers.reset(job.site)
+            if paused_seconds is not None:
+                await self._breakers.keep(job.site)
+        except StorageError as error:
+            log.error("a site's breaker is not stored", extra={"site": job.site, "error": str(error)})  # noqa: TRY400 - no surprise
+        if isinstance(outcome, Failed) and outcome.reason == "user_blocked":
+            await self._refused_by(job)
+        await self._tell(job, outcome)
+        if paused_seconds is not None:
+            await self._tell_breaker(job.site, paused_seconds)
+
+    async def _refused_by(self, job: jobs.Job) -> None:
+        """The chat may not be written to. Only in a private one is that the user's doing."""
+        if job.chat_id == job.user_id:
+            await self.user_blocked(job.user_id)
+
+    async def _tell_end_of(self, job: jobs.Job) -> None:
+        """Tell what a process before this one recorded and did not tell."""
+        if job.state == "done":
+            await self._tell(job, None)
+        else:
+            await self._tell(job, Cancelled() if job.state == "cancelled" else Failed(job.reason or "internal"))
+
+    async def _tell(self, job: jobs.Job, outcome: Outcome | None) -> None:
+        """Show a job's end in its progress message (take it away when the file is there), and note that it was.
+
+        Goes on through Telegram's outages; what is not told when the process ends is told by the next one.
+        """
+        try:
+            while True:
+                try:
+                    await self._tell_once(job, outcome)
+                    break
+                except (DeadlineExceededError, UnconfirmedError) as error:
+                    log.warning("a job's end is not told yet", extra={"job": job.job_id, "error": str(error)})
+                await trio.sleep(TELL_PAUSE_SECONDS)
+        finally:
+            self._parts.board.drop(job.job_id)
+        await self._until_stored(lambda db: jobs.set_told(db, job.job_id))
+
+    async def _tell_once(self, job: jobs.Job, outcome: Outcome | None) -> None:
+        """Tell once. The barrier of one telling: a fault in one job's words must not end the others."""
+        card = self._parts.board.card(job)
+        try:
+            if outcome is None or isinstance(outcome, Delivered):
+                if outcome is None or not outcome.in_progress_message:
+                    await card.remove()
+            elif not (isinstance(outcome, Failed) and outcome.reason == "user_blocked"):
+                await card.end(outcome)
+        except ForbiddenError:
+            await self._refused_by(job)
+        except UnexpectedResultError as error:  # done, so it is not done again
+            log.warning("a job's end is told, the answer odd", extra={"job": job.job_id, "error": str(error)})
+        except (DeadlineExceededError, UnconfirmedError):
+            raise
+        except TelegramError as error:
+            log.warning("a job's end can't be told", extra={"job": job.job_id, "error": str(error)})
+        except Exception:  # the barrier named above
+            log.exception("a job's end can't be told", extra={"job": job.job_id})
+            self._parts.metrics.errors.labels(category="internal").inc()

@@ -1,0 +1,104 @@
+"""The jobs' directories and what each job may use.
+
+Owns DATA_DIR/jobs: one directory a job or probe, named by its id, mode 0700, removed at the job's end. A directory
+stays over a restart only for a file that was being sent.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import trio
+
+from doradura.downloads.formats import FORMATS
+from doradura.downloads.protocol import Limits, Order
+from doradura.settings import Settings
+
+SOURCE_BYTES = 2 * 1024**3
+"""The largest file a worker may write: an MP3 may come from a video far over what Telegram takes."""
+MEMORY_BYTES = 1536 * 1024**2
+PROCESSES = 16
+PROBE_SECONDS = 60
+SPACE_BYTES = 300 * 1024**2
+"""Free space under which no new job is taken: what Telegram takes at most, some times over."""
+
+
+class Workspace:
+    """Directories and orders."""
+
+    def __init__(self, settings: Settings, ffmpeg: str, allowed_private: Callable[[], tuple[str, ...]]) -> None:
+        self._settings = settings
+        self._ffmpeg = ffmpeg
+        self._allowed_private = allowed_private
+        self.root = settings.data_dir / "jobs"
+
+    async def open(self) -> None:
+        """Make the root. Raises OSError."""
+        await trio.Path(self.root).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    async def clear(self, keep: Collection[int]) -> None:
+        """Remove every directory that is not a kept job's."""
+        await trio.to_thread.run_sync(self._clear, {str(job_id) for job_id in keep})
+
+    def _clear(self, keep: set[str]) -> None:
+        for entry in self.root.iterdir():
+            if entry.name not in keep:
+                shutil.rmtree(entry, ignore_errors=True)
+
+    async def fresh(self, job_id: int) -> Path:
+        """Make an empty directory for a job, in the place of an old one. Raises OSError."""
+        return await trio.to_thread.run_sync(self._fresh, job_id)
+
+    def _fresh(self, job_id: int) -> Path:
+        directory = self.root / str(job_id)
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(mode=0o700)
+        return directory.absolute()
+
+    async def remove(self, job_id: int) -> None:
+        """Remove a job's directory; nothing there is no error."""
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(lambda: shutil.rmtree(self.root / str(job_id), ignore_errors=True))
+
+    async def free_bytes(self) -> int:
+        """Give the free space of the data directory. Raises OSError."""
+        found = await trio.to_thread.run_sync(os.statvfs, self._settings.data_dir)
+        return found.f_bavail * found.f_frsize
+
+    def download(self, job_id: int, directory: Path, url: str, fmt: str, quality: str) -> Order:
+        """Make the order for a job."""
+        order = self._order(job_id, directory, "download", FORMATS[fmt].timer_seconds(quality))
+        return msgspec.structs.replace(order, url=url, format=fmt, quality=quality)
+
+    def probe(self, offer_id: int, directory: Path, url: str) -> Order:
+        """Make the order to look at a link."""
+        return msgspec.structs.replace(self._order(offer_id, directory, "probe", PROBE_SECONDS), url=url)
+
+    def selftest(self, number: int, directory: Path) -> Order:
+        """Make the order for the worker's self-test."""
+        return self._order(number, directory, "selftest", PROBE_SECONDS)
+
+    def _order(
+        self, job_id: int, directory: Path, task: Literal["download", "probe", "selftest"], seconds: float
+    ) -> Order:
+        return Order(
+            job_id=job_id,
+            task=task,
+            directory=str(directory),
+            ffmpeg=self._ffmpeg,
+            proxy=self._settings.download_proxy,
+            cookies_file=None if self._settings.cookies_file is None else str(self._settings.cookies_file),
+            allowed_private=self._allowed_private(),
+            limits=Limits(
+                file_bytes=SOURCE_BYTES,
+                upload_bytes=self._settings.upload_limit_bytes,
+                cpu_seconds=int(seconds * 4),
+                memory_bytes=MEMORY_BYTES,
+                processes=PROCESSES,
+            ),
+        )

@@ -1,0 +1,367 @@
+"""Doubles for unit tests: a database in memory, a small Telegram, workers that follow a script. No socket, no thread.
+
+They are used behind the real interfaces: `FakeTelegram` answers a real `BotApi` through httpx's mock transport and
+checks what the real server checks (markup, lengths, which messages there are), so that a text it would refuse fails.
+"""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+import sqlite3
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+import trio
+
+from doradura.downloads.formats import FORMATS
+from doradura.downloads.protocol import Metadata, Order, Result, WorkerMessage
+from doradura.sandbox.markup import MarkupError, parse_html, units
+from doradura.storage import Change, Storage, StorageError
+from doradura.storage.migrations import migrate
+
+T = TypeVar("T")
+
+BOT_ID = 4242
+TOKEN = f"{BOT_ID}:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+
+class Changes:
+    """Tells whoever waits that something in the doubles changed."""
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    def note(self) -> None:
+        """Something changed."""
+        self._event.set()
+        self._event = trio.Event()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until a change made it true; two days of a mock clock at most, so that every test ends."""
+        with trio.fail_after(48 * 3600):
+            while not condition():
+                await self._event.wait()
+
+
+class MemoryStorage(Storage):
+    """The tables in memory, behind the storage's own interface; fails while `fault` is set or `faults` has one left."""
+
+    def __init__(self, changes: Changes | None = None) -> None:
+        super().__init__(Path("memory"))
+        self.changes = changes or Changes()
+        self.db = sqlite3.connect(":memory:", isolation_level=None)
+        self.db.row_factory = sqlite3.Row
+        migrate(self.db)
+        self.fault: StorageError | None = None
+        self.faults: deque[StorageError | None] = deque()
+        """What becomes of the next writes; None lets one pass."""
+
+    async def write(self, change: Change[T]) -> T:
+        """Run a change, all or nothing."""
+        await trio.lowlevel.checkpoint()
+        fault = self.fault or (self.faults.popleft() if self.faults else None)
+        if fault is not None:
+            raise StorageError(str(fault), reason=fault.reason)
+        self.db.execute("BEGIN")
+        try:
+            value = change(self.db)
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+        self.changes.note()
+        return value
+
+    async def read(self, query: Change[T]) -> T:
+        """Run a query."""
+        await trio.lowlevel.checkpoint()
+        if self.fault is not None:
+            raise StorageError(str(self.fault), reason=self.fault.reason)
+        return query(self.db)
+
+    def one(self, sql: str, *values: object) -> Any:
+        """Give the first value of the first row."""
+        row = self.db.execute(sql, values).fetchone()
+        return None if row is None else row[0]
+
+
+def ok(result: object) -> httpx.Response:
+    """The server's answer to what it did."""
+    return httpx.Response(200, json={"ok": True, "result": result})
+
+
+def refusal(code: int, description: str, **parameters: int) -> httpx.Response:
+    """The server's answer to what it did not do."""
+    return httpx.Response(
+        code, json={"ok": False, "error_code": code, "description": description, "parameters": parameters}
+    )
+
+
+RATE_LIMITED = refusal(429, "Too Many Requests: retry after 3", retry_after=3)
+SERVER_ERROR = refusal(500, "Internal Server Error")
+GARBAGE = httpx.Response(200, text="<html>captive portal</html>")
+BLOCKED = refusal(403, "Forbidden: bot was blocked by the user")
+TORN = httpx.ReadError("torn")
+"""The request is carried out, its answer is lost."""
+DOWN = httpx.ConnectError("no route")
+NEVER = "never"
+"""No answer at all."""
+
+Fault = httpx.Response | Exception | str
+
+
+@dataclass(frozen=True)
+class Called:
+    """A request as Telegram got it, and when (seconds of the clock)."""
+
+    method: str
+    parameters: dict[str, Any]
+    at: float
+    files: dict[str, bytes]
+
+
+@dataclass
+class FakeTelegram:
+    """A server with a model of messages: chat and message id -> what stands there."""
+
+    called: list[Called] = field(default_factory=list)
+    messages: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+    faults: dict[str, deque[Fault | None]] = field(default_factory=dict)
+    down: bool = False
+    blocked_by: set[int] = field(default_factory=set)
+    file_ids: set[str] = field(default_factory=set)
+    changes: Changes = field(default_factory=Changes)
+    last_id: int = 100
+
+    def fail(self, method: str, *faults: Fault | None) -> None:
+        """Let the next requests of a method end so; None lets one pass."""
+        self.faults.setdefault(method, deque()).extend(faults)
+
+    def transport(self) -> httpx.AsyncBaseTransport:
+        """What `open_bot_api` is to use for the network."""
+        return httpx.MockTransport(self._answer)
+
+    def all(self, method: str) -> list[Called]:
+        """Every request of a method."""
+        return [call for call in self.called if call.method == method]
+
+    def texts(self, method: str = "sendMessage") -> list[str]:
+        """The texts a method was called with, markup and all."""
+        return [call.parameters["text"] for call in self.all(method)]
+
+    def files_in(self, chat_id: int) -> list[dict[str, Any]]:
+        """The messages of a chat that are files."""
+        return [found for (chat, _), found in sorted(self.messages.items()) if chat == chat_id and "file_id" in found]
+
+    def words_in(self, chat_id: int) -> list[str]:
+        """The texts that stand in a chat now."""
+        return [
+            found["text"] for (chat, _), found in sorted(self.messages.items()) if chat == chat_id and found["text"]
+        ]
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        assert request.url.path.startswith(f"/bot{TOKEN}/")
+        method = request.url.path.rpartition("/")[2]
+        parameters, files = _read(request)
+        self.called.append(Called(method, parameters, trio.current_time(), files))
+        faults = self.faults.get(method)
+        fault = faults.popleft() if faults else None
+        try:
+            if self.down:
+                raise DOWN
+            if fault == NEVER:
+                await trio.sleep_forever()
+            if isinstance(fault, httpx.Response):
+                return httpx.Response(fault.status_code, content=fault.content)
+            answer = self._carry_out(method, parameters, files) if fault is not DOWN else ok(True)
+            if isinstance(fault, Exception):
+                raise fault
+            return answer
+        finally:
+            self.changes.note()
+
+    def _carry_out(self, method: str, parameters: dict[str, Any], files: dict[str, bytes]) -> httpx.Response:
+        chat_id = parameters.get("chat_id", 0)
+        if chat_id in self.blocked_by:
+            return BLOCKED
+        if method == "sendMessage":
+            return self._put(chat_id, None, parameters, None)
+        if method in {"sendAudio", "sendVideo", "sendDocument"}:
+            kind = method.removeprefix("send").lower()
+            return self._file((chat_id, None), kind, parameters[kind], parameters, files)
+        if method in {"editMessageText", "editMessageMedia", "deleteMessage"}:
+            return self._change(method, chat_id, parameters["message_id"], parameters, files)
+        return ok(True)
+
+    def _change(
+        self, method: str, chat_id: int, message_id: int, parameters: dict[str, Any], files: dict[str, bytes]
+    ) -> httpx.Response:
+        old = self.messages.get((chat_id, message_id))
+        if old is None:
+            return refusal(400, f"Bad Request: message to {method.partition('M')[0]} not found")
+        if method == "deleteMessage":
+            del self.messages[chat_id, message_id]
+            return ok(True)
+        if method == "editMessageMedia":
+            media = parameters["media"]
+            return self._file((chat_id, message_id), media["type"], media["media"], media, files)
+        if "file_id" in old:
+            return refusal(400, "Bad Request: there is no text in the message to edit")
+        if (old["text"], old["markup"]) == (parameters["text"], parameters.get("reply_markup")):
+            return refusal(400, "Bad Request: message is not modified")
+        return self._put(chat_id, message_id, parameters, None)
+
+    def _file(
+        self, place: tuple[int, int | None], kind: str, value: str, parameters: dict[str, Any], files: dict[str, bytes]
+    ) -> httpx.Response:
+        chat_id, at = place
+        if value.startswith("attach://"):
+            assert value.removeprefix("attach://") in files
+            value = f"file-{len(self.file_ids) + 1}"
+            self.file_ids.add(value)
+        elif value not in self.file_ids:
+            return refusal(400, "Bad Request: wrong file identifier/HTTP URL specified")
+        if at is not None and self.messages[chat_id, at].get("file_id") == value:
+            return refusal(400, "Bad Request: message is not modified")
+        return self._put(chat_id, at, parameters, (kind, value))
+
+    def _put(
+        self, chat_id: int, at: int | None, parameters: dict[str, Any], file: tuple[str, str] | None
+    ) -> httpx.Response:
+        text = parameters.get("caption" if file else "text")
+        if text is not None and parameters.get("parse_mode") == "HTML":
+            try:
+                visible, _ = parse_html(text)
+            except MarkupError as error:
+                return refusal(400, f"Bad Request: can't parse entities: {error}")
+            assert units(visible) <= (1024 if file else 4096)
+            assert visible or file
+        if at is None:
+            self.last_id += 1
+            at = self.last_id
+        stands: dict[str, Any] = {"text": text, "markup": parameters.get("reply_markup")}
+        answer: dict[str, Any] = {"message_id": at, "date": 1, "chat": {"id": chat_id, "type": "private"}}
+        if file:
+            kind, file_id = file
+            stands |= {"file_id": file_id, "kind": kind, "parameters": parameters}
+            answer[kind] = {"file_id": file_id, "file_unique_id": file_id}
+        self.messages[chat_id, at] = stands
+        return ok(answer)
+
+
+def _read(request: httpx.Request) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Give a request's parameters and files, JSON or multipart."""
+    kind = request.headers["content-type"]
+    if kind == "application/json":
+        return json.loads(request.content), {}
+    whole = b"Content-Type: " + kind.encode() + b"\r\n\r\n" + request.content
+    parameters: dict[str, Any] = {}
+    files: dict[str, bytes] = {}
+    for part in email.message_from_bytes(whole, policy=email.policy.HTTP).iter_parts():
+        name = str(part.get_param("name", header="content-disposition"))
+        content = part.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        if part.get_filename() is not None:
+            files[name] = content
+        elif name in {"chat_id", "message_id", "media", "duration", "width", "height"}:
+            parameters[name] = json.loads(content)
+        else:
+            parameters[name] = content.decode()
+    return parameters, files
+
+
+HANG = "hang"
+Step = WorkerMessage | Exception | float | str | trio.Event | Callable[[Order], WorkerMessage]
+"""What a worker does next: say something, fail, work so many seconds, hang, wait."""
+Script = tuple[Step, ...]
+
+
+def made(size_bytes: int = 1000, *, title: str = "A song", **facts: Any) -> Callable[[Order], Result]:
+    """Make a real file of that size in the job's directory and say that it is there."""
+
+    def make(order: Order) -> Result:
+        path = Path(order.directory) / f"media.{FORMATS[order.format].extension}"
+        path.write_bytes(b"m" * size_bytes)
+        return Result(path=str(path), size_bytes=size_bytes, title=title, fetched_bytes=size_bytes, **facts)
+
+    return make
+
+
+WORKS: Script = (Metadata(title="A song", extraction_seconds=0.5), 1.0, made())
+
+
+@dataclass
+class FakeWorkers:
+    """Workers that follow scripts: those for the link first, then those for any, then `usual`."""
+
+    usual: Script = WORKS
+    scripts: deque[Script] = field(default_factory=deque)
+    by_url: dict[str, deque[Script]] = field(default_factory=dict)
+    orders: list[Order] = field(default_factory=list)
+    running: int = 0
+    most: int = 0
+    """The largest number that ever ran at once."""
+    changes: Changes = field(default_factory=Changes)
+
+    def follow(self, *scripts: Iterable[Step], url: str | None = None) -> None:
+        """Give scripts for the next orders (of a link)."""
+        queue = self.scripts if url is None else self.by_url.setdefault(url, deque())
+        queue.extend(tuple(script) for script in scripts)
+
+    def work(self, order: Order) -> AbstractAsyncContextManager[FakeConversation]:
+        """Start an order."""
+        return self._work(order)
+
+    @asynccontextmanager
+    async def _work(self, order: Order) -> AsyncIterator[FakeConversation]:
+        self.orders.append(order)
+        own = self.by_url.get(order.url)
+        script = own.popleft() if own else self.scripts.popleft() if self.scripts else self.usual
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await trio.lowlevel.checkpoint()
+            self.changes.note()
+            yield FakeConversation(order, deque(script))
+        finally:
+            self.running -= 1
+            self.changes.note()
+
+
+@dataclass
+class FakeConversation:
+    """One order's messages."""
+
+    order: Order
+    steps: deque[Step]
+    pid: int = 4321
+    started_at: int = 99
+
+    def __aiter__(self) -> FakeConversation:
+        return self
+
+    async def __anext__(self) -> WorkerMessage:
+        await trio.lowlevel.checkpoint()
+        while self.steps:
+            step = self.steps.popleft()
+            if isinstance(step, msgspec.Struct):
+                return step
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, str):
+                await trio.sleep_forever()
+            elif isinstance(step, trio.Event):
+                await step.wait()
+            elif isinstance(step, float | int):
+                await trio.sleep(step)
+            else:
+                return step(self.order)
+        raise StopAsyncIteration

@@ -1,0 +1,146 @@
+"""Errors of yt-dlp, Python and ffmpeg as reasons."""
+
+from __future__ import annotations
+
+import errno
+import io
+import signal
+import socket
+import ssl
+
+import pytest
+from yt_dlp.networking.common import Response
+from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, ProxyError, TransportError
+from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
+
+from doradura.downloads.egress import MARKER, EgressRefusedError
+from doradura.downloads.failures import JobError, classify, one_line
+from doradura.downloads.ffmpeg import FfmpegError
+from doradura.downloads.protocol import REASONS
+
+
+def http(status: int) -> HTTPError:
+    """A site's answer."""
+    return HTTPError(Response(io.BytesIO(b""), "https://example.com/", {}, status=status))
+
+
+def said(text: str) -> ExtractorError:
+    """What an extractor expected."""
+    return ExtractorError(text, expected=True, ie="youtube")
+
+
+def behind(error: BaseException, context: BaseException) -> BaseException:
+    """The error as it is when it was raised while another was handled."""
+    error.__context__ = context
+    return error
+
+
+def wrapped(error: BaseException) -> BaseException:
+    """The error as it comes out of yt-dlp: an ExtractorError, for which a DownloadError is raised while handling it."""
+    inner = ExtractorError("Unable to download webpage", cause=error)
+    return behind(DownloadError(f"ERROR: {inner}"), inner)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (JobError("live", "x"), "live"),
+        (UnsupportedError("https://example.com/"), "unsupported"),
+        (GeoRestrictedError("x"), "geo"),
+        (UserNotLive(), "live"),
+        (http(404), "gone"),
+        (http(410), "gone"),
+        (http(401), "login"),
+        (http(429), "rate_limited"),
+        (http(451), "geo"),
+        (http(500), "site_error"),
+        (http(503), "site_error"),
+        (TransportError("x"), "network"),
+        (IncompleteRead(1, 2), "network"),
+        (ProxyError("x"), "network"),
+        (TransportError(cause=OSError(errno.ENOSPC, "x")), "disk"),
+        (ConnectionResetError(), "network"),
+        (TimeoutError(), "network"),
+        (ssl.SSLError("x"), "network"),
+        (TransportError(cause=ssl.SSLError("x")), "network"),
+        (socket.gaierror(socket.EAI_NONAME, "x"), "gone"),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), "network"),
+        (TransportError(cause=socket.gaierror(socket.EAI_NONAME, "x")), "gone"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk"),
+        (OSError(errno.EDQUOT, "x"), "disk"),
+        (OSError(errno.EFBIG, "File too large"), "too_large"),
+        (FfmpegError(1, "boom"), "tool_crash"),
+        (FfmpegError(-9, ""), "tool_crash"),
+        (FfmpegError(-signal.SIGXFSZ, ""), "too_large"),
+        (FfmpegError(1, "av_interleaved_write_frame(): No space left on device"), "disk"),
+        (EgressRefusedError("127.0.0.1", 80, "loopback"), "refused_address"),
+        (TransportError(f"[Errno 13] {MARKER}: 127.0.0.1"), "refused_address"),
+        (said("Sign in to confirm you\u2019re not a bot. Use --cookies"), "bot_check"),
+        (said("Private video. Sign in if you've been granted access"), "private"),
+        (said("This video is private"), "private"),
+        (said("This account is private"), "private"),
+        (said("Sign in to confirm your age"), "login"),
+        (said("This video is only available for registered users. Use --cookies"), "login"),
+        (said("Join this channel to get access to members-only content"), "login"),
+        (said("The uploader has not made this video available in your country"), "geo"),
+        (said("This live event will begin in 3 hours"), "live"),
+        (said("Video unavailable"), "gone"),
+        (said("This video has been removed by the uploader"), "gone"),
+        (said("No video formats found!"), "unsupported"),
+        (said("This video is DRM protected"), "unsupported"),
+        (said("Requested format is not available"), "unsupported"),
+        (said("HTTP Error 429: Too Many Requests"), "rate_limited"),
+        (said("Unable to extract title; please report this issue"), "site_error"),
+        (
+            DownloadError("ERROR: [download] Got error: 5 bytes read, 5 more expected. Giving up after 2 retries"),
+            "network",
+        ),
+        (DownloadError("ERROR: [download] Got error: HTTP Error 503: x. Giving up after 2 retries"), "site_error"),
+        (ValueError("x"), "internal"),
+        (KeyError("private video"), "internal"),
+        (MemoryError(), "internal"),
+    ],
+)
+def test_reasons(error: BaseException, reason: str) -> None:
+    """Each error has its reason, as it is and as yt-dlp wraps it."""
+    assert classify(error, generic=True)[0] == reason
+    if reason != "internal":
+        assert classify(wrapped(error), generic=True)[0] == reason
+    assert reason in REASONS
+
+
+def test_a_403_is_private_only_on_a_plain_link() -> None:
+    """A known site's 403 may pass; a plain file's is its owner's will."""
+    assert classify(wrapped(http(403)), generic=True)[0] == "private"
+    assert classify(wrapped(http(403)), generic=False)[0] == "site_error"
+
+
+def test_a_refused_address_is_found_behind_anything() -> None:
+    """The egress guard's refusal is known however deep it lies."""
+    refused = EgressRefusedError("10.0.0.1", 80, "private")
+    cause = ValueError("x")
+    cause.__cause__ = refused
+    for error in (cause, behind(ValueError("x"), refused), behind(KeyError("y"), behind(ValueError("x"), refused))):
+        assert classify(error, generic=True)[0] == "refused_address"
+
+
+def test_what_was_being_handled_counts_last() -> None:
+    """An error's own text beats the type of one that was merely being handled when it arose."""
+    assert classify(behind(said("Private video"), TimeoutError()), generic=False)[0] == "private"
+    assert classify(behind(said("What?"), TimeoutError()), generic=False)[0] == "network"
+
+
+def test_a_detail_is_one_short_line() -> None:
+    """Nothing a site says can break the log's lines."""
+    detail = classify(ValueError("a\nb\x1b[31m\r" + "c" * 1000), generic=True)[1]
+    assert detail.isprintable()
+    assert detail.startswith("ValueError: a b [31m")
+    assert len(detail) == 500
+    assert one_line("  a \t b ") == "a b"
+
+
+def test_a_ring_of_causes_ends() -> None:
+    """Errors that name each other as causes are read once."""
+    first, second = ValueError("a"), ValueError("b")
+    first.__cause__, second.__cause__ = second, first
+    assert classify(first, generic=True)[0] == "internal"

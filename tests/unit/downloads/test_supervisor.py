@@ -1,0 +1,403 @@
+"""Jobs from the queue to their end, with the real supervisor, board, delivery and Telegram client."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from doradura.downloads.protocol import Failure, Metadata, Progress
+from doradura.downloads.workspace import PROBE_SECONDS
+from doradura.storage import StorageError, jobs
+from tests.doubles import BLOCKED, GARBAGE, HANG, NEVER, RATE_LIMITED, SERVER_ERROR, TORN, Step, made
+from tests.wiring import ADMIN, LINK, USER, World
+
+YOUTUBE = "https://www.youtube.com/watch?v=abc"
+
+
+async def test_one_job_end_to_end(world: World, autojump_clock: MockClock) -> None:
+    """A job shows its stages in one message, sends its file once, takes the message away, and is counted exactly."""
+    world.workers.follow(
+        (
+            Metadata(title="Tom & <Jerry>", extraction_seconds=2.0),
+            4.0,
+            Progress(stage="fetching", fetched_bytes=500_000, total_bytes=1_000_000, bytes_per_second=250_000.0),
+            4.0,
+            Progress(stage="converting", fetched_bytes=1_000_000),
+            4.0,
+            made(1000, title="Tom & <Jerry>", performer="MGM", duration_seconds=9.6),
+        )
+    )
+    world.telegram.fail("sendAudio", SERVER_ERROR, SERVER_ERROR, SERVER_ERROR)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.ended()
+
+    assert world.telegram.texts("sendMessage") == ["⏳ <b>mp3 320k</b> – starting…"]
+    assert world.telegram.texts("editMessageText") == [
+        "🔎 <b>mp3 320k</b> – looking at the link…",
+        "⬇️ <b>Tom &amp; &lt;Jerry&gt;</b> (mp3 320k)\n▓▓▓▓▓░░░░░ 50 %\n500 kB of 1.0 MB · 250 kB/s",
+        "⚙️ <b>Tom &amp; &lt;Jerry&gt;</b> (mp3 320k)\nConverting…",
+        "⬆️ <b>Tom &amp; &lt;Jerry&gt;</b> (mp3 320k)\nSending…",
+    ]
+    (file,) = world.telegram.files_in(USER)
+    assert world.telegram.words_in(USER) == []
+    assert (file["kind"], file["parameters"]["title"], file["parameters"]["performer"]) == (
+        "audio",
+        "Tom & <Jerry>",
+        "MGM",
+    )
+    assert file["parameters"]["duration"] == 10
+    assert len(world.telegram.all("sendAudio")[-1].files["upload"]) == 1000
+    assert world.states() == ["done"]
+    assert list((world.directory / "jobs").iterdir()) == []
+
+    value = world.value
+    assert value("download_success_total", format="mp3", quality="320k") == value("download_success_total") == 1
+    assert value("site_downloads_total", site="other", outcome="success") == value("site_downloads_total") == 1
+    assert value("format_requests_total", format="mp3", plan="free") == 1
+    assert value("download_duration_seconds_count", format="mp3", quality="320k") == 1
+    assert value("download_duration_seconds_sum", format="mp3", quality="320k") == pytest.approx(12 + 0.25 + 0.5 + 1)
+    assert value("upload_duration_seconds_count", kind="audio") == 1
+    assert value("download_size_bytes_sum", kind="audio") == value("upload_bytes_total") == 1000
+    assert value("download_bytes_total") == 1_000_000
+    assert value("extraction_duration_seconds_sum") == 2.0
+    assert value("queue_wait_time_seconds_count", plan="free") == 1
+    assert value("file_cache_lookups_total", outcome="miss") == value("file_cache_lookups_total") == 1
+    assert value("downloads_in_progress") == 0
+    for never in ("download_failure_total", "download_cancelled_total", "download_retries_total"):
+        assert value(never) == 0
+    assert value("deliveries_unconfirmed_total") == 0
+
+
+async def test_a_telling_goes_on_for_as_long_as_telegram_is_down(world: World, autojump_clock: MockClock) -> None:
+    """Ten minutes without Telegram cost nobody a file or an answer: both arrive, once, when it is back."""
+    world.workers.follow((1.0, made()), url=f"{LINK}1")
+    world.workers.follow((Failure(reason="gone", detail="404"),), url=f"{LINK}2")
+    world.telegram.down = True
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}1"), world.message(f"/download {LINK}2", user=3000))
+        await trio.sleep(600)
+        assert world.states() == ["sending", "failed"]
+        assert world.telegram.messages == {}
+        world.telegram.down = False
+        await world.ended(2)
+    assert len(world.telegram.files_in(USER)) == 1
+    assert world.telegram.words_in(USER) == []
+    assert len(world.telegram.words_in(3000)) == 1
+    assert "nothing at this link" in world.telegram.words_in(3000)[0]
+    assert world.states() == ["done", "failed"]
+    assert world.value("deliveries_unconfirmed_total") == 0
+
+
+async def test_a_user_who_blocked_the_bot_is_not_worked_for(world: World, autojump_clock: MockClock) -> None:
+    """A 403 for a file ends that job and all waiting ones of that user, each counted, and no other user's."""
+    world.slots = 1
+    world.workers.usual = (5.0, made())
+    async with world.start() as bot:
+        await world.say(bot, *(world.message(f"/download {LINK}{n}") for n in range(3)))
+        await world.say(bot, world.message(f"/download {LINK}", user=3000))
+        world.telegram.blocked_by.add(USER)
+        await world.ended(4)
+    assert world.states() == ["done", "failed", "failed", "failed"]
+    assert world.value("download_failure_total", format="mp3", reason="user_blocked") == 3
+    assert world.value("errors_total", category="download") == 0
+    assert world.storage.one("SELECT blocked_ms FROM users WHERE user_id = ?", USER) is not None
+    assert world.storage.one("SELECT blocked_ms FROM users WHERE user_id = ?", 3000) is None
+    assert len(world.workers.orders) == 2
+
+
+async def test_a_group_that_threw_the_bot_out_blocks_no_user(world: World, autojump_clock: MockClock) -> None:
+    """A 403 from a group is that group's: the same user's job in the private chat is done."""
+    world.slots = 1
+    world.workers.usual = (1.0, made())
+    world.telegram.blocked_by.add(-77)
+    async with world.start() as bot:
+        await world.say(
+            bot, world.message(f"/download {LINK}1", chat=-77), world.message(f"/download {LINK}2"), world.message("/help")
+        )
+        await world.ended(2)
+    assert world.states() == ["failed", "done"]
+    assert world.storage.one("SELECT blocked_ms FROM users WHERE user_id = ?", USER) is None
+
+
+async def test_no_more_than_the_slots_at_once(world: World, autojump_clock: MockClock) -> None:
+    """Twenty jobs and two links alone, with retries among them, never have more workers than there are places."""
+    world.slots = 3
+    world.workers.usual = (7.0, made())
+    world.workers.follow(*[(1.0, Failure(reason="network", detail="torn"))] * 8)
+    async with world.start() as bot:
+        updates = [world.message(f"/download {LINK}{n}", user=3000 + n % 4) for n in range(20)]
+        await world.say(bot, *updates, world.message(LINK), world.message(f"{LINK}x"))
+        await world.ended(20)
+    assert world.workers.most == 3
+    assert world.workers.running == 0
+    assert world.states() == ["done"] * 20
+
+
+async def test_users_take_turns(world: World, autojump_clock: MockClock) -> None:
+    """Ten links of one user do not stand before another user's first."""
+    world.slots = 1
+    world.workers.usual = (10.0, made())
+    async with world.start() as bot:
+        await world.say(bot, *(world.message(f"/download {LINK}{n}") for n in range(10)))
+        await world.say(bot, world.message(f"/download {LINK}other", user=3000))
+        await world.ended(11)
+    assert [order.url for order in world.workers.orders].index(f"{LINK}other") == 1
+
+
+async def test_a_cancel_while_waiting_and_while_running(world: World, autojump_clock: MockClock) -> None:
+    """A cancelled job ends at once whatever it was at, is told and counted once, and is no failure."""
+    world.slots = 1
+    world.workers.usual = (HANG,)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}1"), world.message(f"/download {LINK}2"))
+        await world.changes.until(lambda: world.workers.running == 1)
+        await world.say(bot, world.message("/cancel"))
+        await world.ended(2)
+        assert world.workers.running == 0
+    assert world.states() == ["cancelled", "cancelled"]
+    assert sorted(world.telegram.words_in(USER)) == [
+        *["✖ Cancelled 2 downloads."],
+        *["✖ Cancelled. Send another link any time."] * 2,
+    ]
+    assert world.value("download_cancelled_total", format="mp3") == 2
+    assert world.value("site_downloads_total", site="other", outcome="cancelled") == 2
+    assert world.value("download_failure_total") == world.value("download_duration_seconds_count") == 0
+    assert list((world.directory / "jobs").iterdir()) == []
+
+
+async def test_a_shutdown_leaves_the_job_to_the_next_start(world: World, autojump_clock: MockClock) -> None:
+    """Cut off, a job keeps its row, counts as no failed try, and is finished by the next program in the same message."""
+    world.workers.follow((Metadata(title="A song"), HANG))
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.changes.until(lambda: world.storage.one("SELECT title FROM jobs"))
+        await trio.sleep(1)
+        assert world.storage.one("SELECT worker_pid FROM jobs") == 4321
+    assert world.states() == ["running"]
+    assert world.value("download_failure_total") == world.value("download_duration_seconds_count") == 0
+    assert world.value("download_cancelled_total") == world.value("download_success_total") == 0
+
+    async with world.start():
+        assert [row[1:] for row in world.strays] == [(4321, 99)]
+        assert world.storage.one("SELECT tries FROM jobs") == 0
+        await world.ended()
+    assert world.states() == ["done"]
+    assert len(world.telegram.files_in(USER)) == 1
+    assert len(world.telegram.all("sendMessage")) == 1
+    assert world.value("queue_wait_time_seconds_count") == 1
+
+
+async def test_a_drain_finishes_what_runs_and_claims_nothing_more(world: World, autojump_clock: MockClock) -> None:
+    """After `stop` the running job goes on to its end, the waiting one waits for the next start."""
+    world.slots = 1
+    world.workers.usual = (20.0, made())
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}1"), world.message(f"/download {LINK}2"))
+        await world.changes.until(lambda: world.workers.running == 1)
+        bot.supervisor.stop()
+        await world.ended()
+        await trio.sleep(100)
+        assert world.states() == ["done", "waiting"]
+        bot.supervisor.cancelled(jobs.cancel(world.storage.db, USER, 1))
+        await trio.sleep(1)
+        assert world.storage.one("SELECT told FROM jobs WHERE state = 'cancelled'") == 0
+    async with world.start():
+        await world.ended(2)
+    assert "✖ Cancelled. Send another link any time." in world.telegram.words_in(USER)
+
+
+@pytest.mark.parametrize("instant", [NEVER, TORN])
+async def test_a_kill_while_sending_puts_the_file_into_the_progress_message(
+    world: World, autojump_clock: MockClock, instant: str | Exception
+) -> None:
+    """The next start edits the file that is still on disk into the message, without a download and with the counter."""
+    world.telegram.fail("sendAudio", instant)
+    world.telegram.fail("editMessageMedia", NEVER)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.changes.until(lambda: world.telegram.all("sendAudio"))
+        await trio.sleep(3)
+    assert world.states() == ["sending"]
+    sent = len(world.telegram.files_in(USER))
+    before = world.value("deliveries_unconfirmed_total")
+    world.telegram.faults.clear()
+
+    async with world.start():
+        await world.ended()
+    assert world.states() == ["done"]
+    assert len(world.workers.orders) == 1
+    assert len(world.telegram.all("sendAudio")) == 1
+    assert len(world.telegram.files_in(USER)) == sent + 1
+    assert world.telegram.words_in(USER) == []
+    assert world.value("deliveries_unconfirmed_total") == before + 1
+    assert list((world.directory / "jobs").iterdir()) == []
+
+
+async def test_a_kill_while_sending_that_lost_the_file_downloads_again(world: World, autojump_clock: MockClock) -> None:
+    """Without the file on disk the job is done anew, and still goes into the progress message."""
+    world.telegram.fail("sendAudio", NEVER)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.changes.until(lambda: world.telegram.all("sendAudio"))
+    (file,) = (world.directory / "jobs").rglob("media.mp3")
+    file.unlink()
+    async with world.start():
+        await world.ended()
+    assert len(world.workers.orders) == 2
+    assert [call.method for call in world.telegram.called if call.files] == ["sendAudio", "editMessageMedia"]
+    assert len(world.telegram.files_in(USER)) == 1
+
+
+async def test_an_end_that_was_not_told_is_told_by_the_next_start(world: World, autojump_clock: MockClock) -> None:
+    """A kill between recording a failure and telling it loses no answer, and counts nothing twice."""
+    world.workers.follow((4.0, Failure(reason="geo", detail="")))
+    world.telegram.fail("editMessageText", None, NEVER)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.changes.until(lambda: world.states() == ["failed"])
+    assert world.storage.one("SELECT told FROM jobs") == 0
+    async with world.start():
+        await world.ended()
+    (words,) = world.telegram.words_in(USER)
+    assert "doesn't show this in the country" in words
+    assert world.value("download_failure_total") == 1
+
+
+async def test_the_end_of_a_job_is_stored_however_long_that_takes(world: World, autojump_clock: MockClock) -> None:
+    """With the database failing nothing is claimed, no running job fails of it, and what was sent is recorded once."""
+    world.workers.usual = (Metadata(title="A song"), 5.0, made())
+    world.slots = 1
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}1"), world.message(f"/download {LINK}2"))
+        await world.changes.until(lambda: world.workers.running == 1)
+        world.storage.fault = StorageError("disk full", reason="full")
+        await trio.sleep(60)
+        assert world.states() == ["running", "waiting"]
+        assert world.telegram.files_in(USER) == []
+        world.storage.fault = None
+        await world.ended(2)
+    assert world.states() == ["done", "done"]
+    assert len(world.telegram.files_in(USER)) == 2
+    assert world.value("download_failure_total") == 0
+
+
+async def test_a_fault_in_one_job_ends_it_alone(
+    world: World, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An unexpected exception is that job's failure, logged with its traceback and told; the next job is done."""
+    boom: tuple[Step, ...] = (ZeroDivisionError("boom"),)
+    world.workers.follow(boom)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}1"))
+        await world.ended()
+        await world.say(bot, world.message(f"/download {LINK}2"))
+        await world.ended(2)
+    assert world.states() == ["failed", "done"]
+    assert any("it is noted" in text for text in world.telegram.words_in(USER))
+    assert world.value("download_failure_total", format="mp3", reason="internal") == 1
+    assert [record.levelno for record in caplog.records if record.exc_info] == [logging.ERROR]
+
+
+async def test_a_job_of_a_format_that_is_no_more_ends_alone(world: World, autojump_clock: MockClock) -> None:
+    """A row that an older version stored, and whose format is gone, fails without taking the program with it."""
+    async with world.start() as bot:
+        world.workers.usual = (HANG,)
+        await world.say(bot, world.message(f"/download {LINK}1"))
+    world.storage.db.execute("UPDATE jobs SET format = 'ogg', message_id = NULL")
+    world.workers.usual = (made(),)
+    async with world.start() as bot:
+        await world.ended()
+        await world.say(bot, world.message(f"/download {LINK}2"))
+        await world.ended(2)
+    assert world.states() == ["failed", "done"]
+    assert any("it is noted" in text for text in world.telegram.words_in(USER))
+
+
+@pytest.mark.parametrize("answer", [RATE_LIMITED, SERVER_ERROR, GARBAGE])
+async def test_the_failure_text_waits_for_telegram(world: World, autojump_clock: MockClock, answer: object) -> None:
+    """Whatever Telegram answers instead, the user is told in the end, in one message."""
+    world.workers.follow((4.0, Failure(reason="private", detail="")))
+    world.telegram.fail("editMessageText", None, *[answer] * 40)  # type: ignore[list-item] # a response of the doubles
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.ended()
+    (words,) = world.telegram.words_in(USER)
+    assert "private or forbidden" in words
+
+
+async def test_a_deleted_progress_message_is_replaced_at_the_end(world: World, autojump_clock: MockClock) -> None:
+    """While working nothing is forced on a user who deleted the message; how it ended is said anew."""
+    world.workers.follow((10.0, Progress(stage="converting"), 10.0, Failure(reason="gone", detail="")))
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.changes.until(lambda: len(world.telegram.messages) == 1)
+        await trio.sleep(5)
+        world.telegram.messages.clear()
+        await world.ended()
+    assert len(world.telegram.texts("sendMessage")) == 2
+    assert len(world.telegram.words_in(USER)) == 1
+
+
+async def test_a_quick_job_leaves_no_progress_message(world: World, autojump_clock: MockClock) -> None:
+    """A job that ends while its first message is still on the way takes that message away all the same."""
+    world.workers.follow((made(),))
+    world.telegram.fail("sendMessage", SERVER_ERROR, SERVER_ERROR)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.ended()
+    assert len(world.telegram.files_in(USER)) == 1
+    assert world.telegram.words_in(USER) == []
+
+
+async def test_a_site_that_takes_us_for_a_robot_is_left_alone(world: World, autojump_clock: MockClock) -> None:
+    """Its breaker opens once for all jobs under way, the admin is told once, its jobs wait, other sites' go on."""
+    world.slots = 2
+    world.workers.follow(*[(5.0, Failure(reason="bot_check", detail="confirm"))] * 2)
+    async with world.start() as bot:
+        await world.say(bot, *(world.message(f"/download {YOUTUBE}{n}", user=3000 + n) for n in range(3)))
+        await world.ended(2)
+        assert world.value("site_breaker_open", site="youtube") == 1
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.ended(3)
+        assert sorted(world.states()) == ["done", "failed", "failed", "waiting"]
+        assert world.telegram.words_in(ADMIN) == [
+            "🟠 youtube takes the bot for a robot. Its downloads are paused for 10 minutes. If it goes on, set"
+            " DORADURA_COOKIES_FILE or DORADURA_DOWNLOAD_PROXY."
+        ]
+        began = trio.current_time()
+        await world.ended(4)
+        assert 580 < trio.current_time() - began < 620
+    assert sorted(world.states()) == ["done", "done", "failed", "failed"]
+    assert world.value("site_breaker_open", site="youtube") == 0
+    assert world.storage.one("SELECT COUNT(*) FROM site_breakers") == 0
+    assert world.value("errors_total", category="download") == 2
+
+
+async def test_a_breaker_that_cannot_be_stored_ends_no_job(world: World, autojump_clock: MockClock) -> None:
+    """The job whose failure opens a breaker is told although the breaker's write fails."""
+    world.workers.follow((5.0, Failure(reason="bot_check", detail="")))
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {YOUTUBE}"))
+        await world.changes.until(lambda: world.workers.running)
+        await trio.sleep(1)
+        world.storage.faults.extend([None, StorageError("busy", reason="locked")])
+        await world.ended()
+    assert world.states() == ["failed"]
+    assert "robot" in world.telegram.words_in(USER)[0]
+
+
+async def test_a_blocked_user_learns_nothing_and_nothing_is_tried_again(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """A 403 while telling marks the user, counts as told, and the program goes on."""
+    world.workers.follow((1.0, Failure(reason="gone", detail="")))
+    world.telegram.fail("editMessageText", BLOCKED)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.ended()
+    assert world.storage.one("SELECT blocked_ms FROM users") is not None
+    assert PROBE_SECONDS > len(world.telegram.called)

@@ -1,0 +1,274 @@
+"""The bot without its edges: everything between Telegram's updates and the workers, real but for the doubles.
+
+A `World` is what outlives the program (Telegram, the database, the disk); `World.start` is one life of the program, and
+its end by cancellation is what a kill or a shutdown's last moment is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+from trio.testing import MockClock
+
+from doradura.app import CHECKS, TELEGRAM_METHODS
+from doradura.chat.admin_notes import AdminNotes
+from doradura.chat.dispatcher import Dispatcher
+from doradura.chat.offers import Offers
+from doradura.chat.progress import ProgressTexts
+from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
+from doradura.chat.texts import Catalogues
+from doradura.chat.turn import ChatParts, Turn
+from doradura.downloads.board import Board
+from doradura.downloads.breaker import SiteBreakers
+from doradura.downloads.delivery import Delivery
+from doradura.downloads.formats import FORMATS
+from doradura.downloads.run import DownloadParts
+from doradura.downloads.sites import SITES
+from doradura.downloads.supervisor import Supervisor
+from doradura.downloads.workspace import Workspace
+from doradura.metrics import BuildFacts, Metrics, TelegramMetrics
+from doradura.settings import Settings, read_settings
+from doradura.storage import ids, jobs
+from doradura.storage.ids import IdMaker
+from doradura.telegram.client import open_bot_api
+from doradura.telegram.updates import RawUpdate, read_batch
+from tests.doubles import BOT_ID, TOKEN, Changes, FakeTelegram, FakeWorkers, MemoryStorage
+
+EPOCH_SECONDS = 1_800_000_000
+USER = 2000
+ADMIN = 1000
+LINK = "https://media.example/song"
+
+
+async def _inline(work: Callable[..., Any], *arguments: Any, **_options: Any) -> Any:
+    await trio.lowlevel.checkpoint()
+    return work(*arguments)
+
+
+def without_threads_and_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let file work run in the loop (a thread and an autojump clock don't go together), and the wall clock jump too.
+
+    The pauses between attempts are exact.
+    """
+    monkeypatch.setattr("trio.to_thread.run_sync", _inline)
+    monkeypatch.setattr("trio._path.run_sync", _inline)
+    monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=_wall_ns))
+    monkeypatch.setattr("doradura.downloads.run.random", SimpleNamespace(uniform=lambda _low, _high: 1.0))
+
+
+def _wall_ns() -> int:
+    return int((EPOCH_SECONDS + trio.current_time()) * 1_000_000_000)
+
+
+class RoomyWorkspace(Workspace):
+    """The real workspace, on a disk whose free space is what the test says."""
+
+    free = 10**12
+
+    async def free_bytes(self) -> int:
+        return self.free
+
+
+@dataclass
+class Bot:
+    """One life of the program."""
+
+    parts: ChatParts
+    dispatcher: Dispatcher
+    supervisor: Supervisor
+    board: Board
+    offers: Offers
+    workspace: RoomyWorkspace
+    breakers: SiteBreakers
+    nursery: trio.Nursery
+    cut: trio.CancelScope
+
+
+@dataclass
+class World:
+    """What a restart of the program leaves as it is."""
+
+    directory: Path
+    telegram: FakeTelegram = field(init=False)
+    workers: FakeWorkers = field(init=False)
+    storage: MemoryStorage = field(init=False)
+    settings: Settings = field(init=False)
+    metrics: Metrics = field(init=False)
+    slots: int = 2
+    strays: list[tuple[int, int, int]] = field(default_factory=list)
+    route: Callable[[Turn], Awaitable[None]] = route
+    last_update: int = 0
+
+    def __post_init__(self) -> None:
+        self.changes = Changes()
+        self.telegram = FakeTelegram(changes=self.changes)
+        self.workers = FakeWorkers(changes=self.changes)
+        self.storage = MemoryStorage(self.changes)
+        self.settings = read_settings(
+            {
+                "DORADURA_TELEGRAM_TOKEN": TOKEN,
+                "DORADURA_ADMIN_IDS": str(ADMIN),
+                "DORADURA_DATA_DIR": str(self.directory),
+                "DORADURA_QUEUE_LIMIT": "60",
+            }
+        )
+        self.new_metrics()
+
+    def new_metrics(self) -> None:
+        """Count from zero, as a new process does."""
+        self.metrics = Metrics(
+            sites=SITES,
+            formats={word: fmt.qualities for word, fmt in FORMATS.items()},
+            commands=COMMANDS,
+            update_types=HANDLED_UPDATES,
+            telegram_methods=TELEGRAM_METHODS,
+            checks=CHECKS,
+            build=BuildFacts(version="1", python="3", yt_dlp="1", ffmpeg="1", mode="telegram"),
+        )
+
+    @asynccontextmanager
+    async def start(self) -> AsyncIterator[Bot]:
+        """Start the program; leaving cuts it off where it stands."""
+        assert isinstance(trio.lowlevel.current_clock(), MockClock), "ask for autojump_clock in the test itself"
+        workspace = RoomyWorkspace(self.settings, "ffmpeg", tuple)
+        await workspace.open()
+        slots = trio.CapacityLimiter(self.slots)
+        async with (
+            open_bot_api(
+                TOKEN,
+                observer=TelegramMetrics(self.metrics),
+                draw=lambda: 1.0,
+                make_transport=self.telegram.transport,
+            ) as api,
+            trio.open_nursery() as nursery,
+        ):
+            catalogues = Catalogues()
+            board = Board(api, self.storage, ProgressTexts(catalogues, self.settings.upload_limit_bytes))
+            breakers = SiteBreakers(self.storage, self.metrics)
+            supervisor = Supervisor(
+                DownloadParts(
+                    storage=self.storage,
+                    workers=self.workers,
+                    workspace=workspace,
+                    delivery=Delivery(api, self.metrics),
+                    board=board,
+                    metrics=self.metrics,
+                    bot_id=BOT_ID,
+                ),
+                breakers,
+                slots=slots,
+                end_strays=self._end_strays,
+                tell_breaker=AdminNotes(api, catalogues, self.settings.admin_ids).breaker,
+            )
+            offers = Offers(
+                api=api,
+                storage=self.storage,
+                workers=self.workers,
+                slots=slots,
+                workspace=workspace,
+                metrics=self.metrics,
+                catalogues=catalogues,
+                upload_limit_bytes=self.settings.upload_limit_bytes,
+            )
+            parts = ChatParts(
+                api=api,
+                storage=self.storage,
+                metrics=self.metrics,
+                settings=self.settings,
+                ids=IdMaker(),
+                catalogues=catalogues,
+                supervisor=supervisor,
+                workspace=workspace,
+                offers=offers,
+                allowed_private=(),
+                username=lambda: "dora_bot",
+            )
+            dispatcher = Dispatcher(parts, self.route)
+            await supervisor.recover()
+            for part in (board, supervisor, offers, dispatcher):
+                await nursery.start(part.run)
+            yield Bot(parts, dispatcher, supervisor, board, offers, workspace, breakers, nursery, nursery.cancel_scope)
+            nursery.cancel_scope.cancel()
+
+    def _end_strays(self, rows: Iterable[tuple[int, int, int]]) -> int:
+        self.strays = list(rows)
+        return len(self.strays)
+
+    def value(self, name: str, **labels: str) -> float:
+        """Give a metric's sample, 0 where it has none; without labels the sum over all."""
+        full = f"doradura_{name}"
+        if labels:
+            return self.metrics.registry.get_sample_value(full, labels) or 0.0
+        return float(
+            sum(
+                sample.value
+                for family in self.metrics.registry.collect()
+                for sample in family.samples
+                if sample.name == full
+            )
+        )
+
+    def job(self, job_id: int) -> jobs.Job:
+        """Give a job's row."""
+        found = jobs.get(self.storage.db, job_id)
+        assert found is not None
+        return found
+
+    def states(self) -> list[str]:
+        """Give the states of all jobs, by their links: users' updates are handled side by side."""
+        return [row[0] for row in self.storage.db.execute("SELECT state FROM jobs ORDER BY url, job_id")]
+
+    async def ended(self, count: int = 1) -> None:
+        """Wait until so many jobs have ended and that was told."""
+        await self.changes.until(lambda: self.storage.one("SELECT COUNT(*) FROM jobs WHERE told = 1") >= count)
+
+    def message(self, text: str | None, *, user: int = USER, chat: int | None = None, **more: Any) -> RawUpdate:
+        """Make the update of a message."""
+        self.last_update += 1
+        chat = user if chat is None else chat
+        kind = "private" if chat > 0 else "supergroup"
+        message = {
+            "message_id": self.last_update,
+            "date": 1,
+            "chat": {"id": chat, "type": kind},
+            "from": {"id": user, "first_name": "Ann", "language_code": "en"},
+            **({} if text is None else {"text": text}),
+            **more,
+        }
+        return raw_update(self.last_update, {"message": message})
+
+    def press(self, data: str, *, user: int = USER, chat: int | None = None) -> RawUpdate:
+        """Make the update of a button's press."""
+        self.last_update += 1
+        query = {
+            "id": f"q{self.last_update}",
+            "from": {"id": user, "first_name": "Ann", "language_code": "en"},
+            "message": {"message_id": 1, "date": 1, "chat": {"id": chat or user, "type": "private"}},
+            "data": data,
+        }
+        return raw_update(self.last_update, {"callback_query": query})
+
+    async def handled(self, *, failed: int = 0) -> None:
+        """Wait until no update waits any more."""
+        await self.changes.until(lambda: not self.storage.one("SELECT COUNT(*) FROM inbox WHERE state = 'waiting'"))
+        assert self.storage.one("SELECT COUNT(*) FROM inbox WHERE state = 'failed'") == failed
+
+    async def say(self, bot: Bot, *updates: RawUpdate, failed: int = 0) -> None:
+        """Let updates come, and wait until they are handled."""
+        await bot.dispatcher.store(updates)
+        await self.handled(failed=failed)
+
+
+def raw_update(update_id: int, content: dict[str, Any]) -> RawUpdate:
+    """Make an update as the poll gives it."""
+    batch = read_batch([msgspec.Raw(json.dumps({"update_id": update_id, **content}).encode())])
+    return batch.updates[0]

@@ -1,0 +1,220 @@
+"""The command line: run, check, health, sandbox.
+
+This is the process's edge: the environment, signals and exit codes live here and nowhere else. Exit codes: 0 done, 1 an
+unexpected error or a check that failed, 2 settings (or an address that can't be used), 3 the data directory is in use,
+4 Telegram refuses the token.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import logging
+import os
+import platform
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import imageio_ffmpeg
+import trio
+
+from doradura import __version__, logs
+from doradura.settings import Settings, SettingsError, read_settings
+
+EXIT_OK, EXIT_FAILED, EXIT_SETTINGS, EXIT_LOCKED, EXIT_TOKEN = 0, 1, 2, 3, 4
+SECOND_SIGNAL_SECONDS = 1.0
+"""A signal to a process group arrives twice (a shell's and `just`'s): what comes sooner is the same wish."""
+
+if TYPE_CHECKING:
+    from doradura.app import App
+
+log = logging.getLogger("doradura")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    asked = _parser().parse_args(arguments)
+    return int(asked.command(asked))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="doradura", description="A self-hosted media bot for Telegram.")
+    parser.add_argument("--version", action="version", version=f"doradura {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="start the bot, in the foreground")
+    run.add_argument(
+        "--sandbox", action="store_true", help="against a local Telegram with a web chat: no token, no net"
+    )
+    run.set_defaults(command=_run)
+    check = commands.add_parser("check", help="verify settings, database, tools and token, line by line")
+    check.add_argument("--sandbox", action="store_true", help="check what `run --sandbox` needs")
+    check.set_defaults(command=_check)
+    health = commands.add_parser("health", help="ask the running bot; exit 0 when it works, for containers")
+    health.set_defaults(command=_health)
+    sandbox = commands.add_parser("sandbox", help="start the local Telegram alone, for any bot")
+    sandbox.add_argument("--keep", metavar="DIR", help="keep its chats in this directory (else in memory)")
+    sandbox.set_defaults(command=_sandbox)
+    return parser
+
+
+def _run(asked: argparse.Namespace) -> int:
+    settings = _settings(sandbox=asked.sandbox)
+    if settings is None:
+        return EXIT_SETTINGS
+    if settings.database_path is None:
+        return _complain(
+            "DORADURA_DATABASE_URL: this version keeps its data in SQLite; PostgreSQL is not supported yet. "
+            "Unset it to use SQLite in DORADURA_DATA_DIR.",
+        )
+    from doradura.app import App  # noqa: PLC0415 - `health` in a container starts without the weight of the bot
+    from doradura.metrics import BuildFacts  # noqa: PLC0415
+
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    build = BuildFacts(
+        version=__version__,
+        python=platform.python_version(),
+        yt_dlp=importlib.metadata.version("yt-dlp"),
+        ffmpeg=imageio_ffmpeg.get_ffmpeg_version(),
+        mode=settings.mode,
+    )
+    app = App(settings, environment=os.environ, build=build, ffmpeg=ffmpeg)
+    with logs.configure(settings.log_format, settings.log_level, settings.secrets()):
+        for name in settings.unknown:
+            log.warning("setting not known, ignored", extra={"setting": name})
+        return _exit_code(lambda: trio.run(_run_until_signal, app, strict_exception_groups=True))
+
+
+async def _run_until_signal(app: App) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as watching:
+            watching.start_soon(_stop_on_signals, signals, app)
+            async with trio.open_nursery() as running:
+                await running.start(app.run)
+                _greet(app)
+            watching.cancel_scope.cancel()
+
+
+async def _stop_on_signals(signals: AsyncIterator[int], app: App) -> None:
+    first: float | None = None
+    async for number in signals:
+        if first is None:
+            first = trio.current_time()
+            log.info("asked to stop", extra={"signal": signal.Signals(number).name})
+            app.stop()
+        elif trio.current_time() - first >= SECOND_SIGNAL_SECONDS:
+            log.warning("asked again: stopping at once")
+            app.abort()
+
+
+def _greet(app: App) -> None:
+    """Say where to look. On standard output, for people; the log says the same for machines."""
+    if app.sandbox_url is not None:
+        print(f"\n  Doradura's sandbox is ready. Open {app.sandbox_url}/ in a browser and send it a link.", flush=True)  # noqa: T201
+    elif app.me is not None:
+        print(f"\n  @{app.me.username} is ready.", flush=True)  # noqa: T201
+    print(f"  Numbers: {app.http_url}/metrics   Health: {app.http_url}/health   Stop with Ctrl-C.\n", flush=True)  # noqa: T201
+
+
+def _check(asked: argparse.Namespace) -> int:
+    settings = _settings(sandbox=asked.sandbox, token_required=False)
+    if settings is None:
+        return EXIT_SETTINGS
+    from doradura.check import run_checks  # noqa: PLC0415 - only this command needs it
+
+    with logs.configure(settings.log_format, settings.log_level, settings.secrets()):
+        return EXIT_OK if trio.run(run_checks, settings, imageio_ffmpeg.get_ffmpeg_exe, print) else EXIT_FAILED
+
+
+def _health(_asked: argparse.Namespace) -> int:
+    settings = _settings(token_required=False)
+    if settings is None:
+        return EXIT_SETTINGS
+    from doradura.check import ask_health  # noqa: PLC0415 - only this command needs it
+
+    healthy, text = ask_health(settings.http_bind)
+    print(text)  # noqa: T201 - the command's answer
+    return EXIT_OK if healthy else EXIT_FAILED
+
+
+def _sandbox(asked: argparse.Namespace) -> int:
+    settings = _settings(sandbox=True)
+    if settings is None:
+        return EXIT_SETTINGS
+    from doradura.sandbox import Sandbox  # noqa: PLC0415 - production never imports it
+
+    sandbox = Sandbox(
+        bind=str(settings.sandbox_bind),
+        media_directory=settings.data_dir / "sandbox" / "media",
+        keep_directory=Path(asked.keep) if asked.keep else None,
+        ffmpeg=imageio_ffmpeg.get_ffmpeg_exe(),
+    )
+
+    async def run() -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with trio.open_nursery() as nursery:
+                url = await nursery.start(sandbox.run)
+                print(f"\n  The sandbox is ready: {url}/\n  For a bot: DORADURA_TELEGRAM_API_URL={url}\n", flush=True)  # noqa: T201
+                async for _ in signals:
+                    nursery.cancel_scope.cancel()
+
+    with logs.configure(settings.log_format, settings.log_level, settings.secrets()):
+        return _exit_code(lambda: trio.run(run, strict_exception_groups=True))
+
+
+def _settings(*, sandbox: bool = False, token_required: bool = True) -> Settings | None:
+    try:
+        return read_settings(os.environ, sandbox=sandbox, token_required=token_required)
+    except SettingsError as error:
+        _complain(str(error))
+        return None
+
+
+def _complain(text: str) -> int:
+    print(f"doradura: {text}", file=sys.stderr)  # noqa: T201 - before there is a log
+    return EXIT_SETTINGS
+
+
+def _exit_code(run: Callable[[], None]) -> int:
+    """Run the program to its end, and turn the errors a person can mend into a sentence and a code."""
+    try:
+        run()
+    except BaseException as error:
+        for found in _leaves(error):
+            code = _KNOWN.get(type(found).__name__)
+            if code is not None:
+                log.critical(str(found))
+                return code
+        if isinstance(error, KeyboardInterrupt):
+            return 130
+        log.critical("stopped by an unexpected error", exc_info=error)
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+_KNOWN = MappingProxyType(
+    {
+        "BindError": EXIT_SETTINGS,
+        "SandboxBindError": EXIT_SETTINGS,
+        "DataDirectoryError": EXIT_SETTINGS,
+        "NewerDatabaseError": EXIT_SETTINGS,
+        "WorkersError": EXIT_FAILED,
+        "StorageError": EXIT_FAILED,
+        "DataDirectoryLockedError": EXIT_LOCKED,
+        "TokenRefusedError": EXIT_TOKEN,
+    },
+)
+"""By name, so that a command does not import what it has no use for."""
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for part in error.exceptions for leaf in _leaves(part)]
+    return [error]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

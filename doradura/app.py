@@ -1,0 +1,311 @@
+"""The wiring: every part is made here, started here, and stopped in the order of the indentation.
+
+    serving   leaves last    web, storage, sandbox, workers, the progress board
+      working leaves second  updates in hand, links, downloads
+        intake leaves first  the long poll
+
+`stop` ends the intake; what is in hand drains with a deadline; then everything is cancelled. An unexpected exception
+is no drain: it cancels everything and leaves `run` as it is.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import trio
+
+from doradura import __version__
+from doradura.chat.admin_notes import AdminNotes
+from doradura.chat.dispatcher import Dispatcher
+from doradura.chat.offers import Offers
+from doradura.chat.progress import ProgressTexts
+from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
+from doradura.chat.texts import Catalogues
+from doradura.chat.turn import ChatParts
+from doradura.checks import WorkerSelfTest, alerts_check, poll_check, storage_check
+from doradura.data_directory import hold_data_directory
+from doradura.downloads.board import Board
+from doradura.downloads.breaker import SiteBreakers
+from doradura.downloads.delivery import Delivery
+from doradura.downloads.formats import FORMATS
+from doradura.downloads.plain import PlainWorkers
+from doradura.downloads.run import DownloadParts
+from doradura.downloads.sites import SITES
+from doradura.downloads.supervisor import Supervisor
+from doradura.downloads.workers import ForkWorkers, end_strays, environment_for_jobs
+from doradura.downloads.workspace import Workspace
+from doradura.health import DiskSpace, Health, LoopLag
+from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
+from doradura.settings import Settings
+from doradura.storage import Storage, StorageError, inbox, offers, statistics
+from doradura.storage.ids import IdMaker, now_ms
+from doradura.telegram.client import BotApi, open_bot_api
+from doradura.telegram.errors import TelegramError
+from doradura.telegram.poller import Poller
+from doradura.telegram.types import BotCommand, User
+from doradura.web import AccessRules, WebServer
+
+log = logging.getLogger(__name__)
+
+TELEGRAM_METHODS = (
+    "getMe",
+    "getUpdates",
+    "deleteWebhook",
+    "setMyCommands",
+    "sendMessage",
+    "editMessageText",
+    "editMessageMedia",
+    "deleteMessage",
+    "answerCallbackQuery",
+    "sendChatAction",
+    "sendAudio",
+    "sendVideo",
+    "sendDocument",
+)
+CHECKS = ("poll", "storage", "worker", "disk", "alerts", "loop")
+CLEANING_SECONDS = 3600.0
+OFFERS_KEPT_MS = 30 * 24 * 3600 * 1000
+
+
+class App:
+    """One bot. Two of them can live in one process: nothing of it is global."""
+
+    def __init__(self, settings: Settings, *, environment: Mapping[str, str], build: BuildFacts, ffmpeg: str) -> None:
+        self.settings = settings
+        self.http_url: str | None = None
+        self.sandbox_url: str | None = None
+        self.me: User | None = None
+        """The bot itself, known once Telegram was asked."""
+        self._environment = environment
+        self._ffmpeg = ffmpeg
+        self._poller: Poller | None = None
+        self._whole = trio.CancelScope()
+        self._working: trio.Nursery | None = None
+        self._drain: Callable[[], None] | None = None
+        self.metrics = Metrics(
+            sites=SITES,
+            formats={word: fmt.qualities for word, fmt in FORMATS.items()},
+            commands=COMMANDS,
+            update_types=HANDLED_UPDATES,
+            telegram_methods=TELEGRAM_METHODS,
+            checks=CHECKS,
+            build=build,
+        )
+        self._storage = Storage(_database_path(settings), on_error=self._storage_failed)
+        self._database_values = DatabaseValues(
+            {family: self._reader(query) for family, query in statistics.FAMILIES.items()},
+            failed=lambda: None,  # the storage counts its failures itself
+        )
+
+    def stop(self) -> None:
+        """Take no new work, finish what is in hand, leave. Before the start is complete: leave."""
+        if self._drain is None:
+            self._whole.cancel()
+        else:
+            self._drain()
+
+    def abort(self) -> None:
+        """Leave what is in hand for the next start, and leave."""
+        if self._working is None:
+            self._whole.cancel()
+        else:
+            self._working.cancel_scope.cancel()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run the bot; `started()` when Telegram answered and everything works.
+
+        Raises DataDirectoryError, StorageError, BindError, SandboxBindError, TokenRefusedError, WorkersError: inside an
+        exception group once nurseries are open.
+        """
+        with hold_data_directory(self.settings.data_dir), self._whole:
+            async with trio.open_nursery() as serving:
+                await self._serve(serving, task_status)
+                serving.cancel_scope.cancel()
+
+    async def _serve(self, serving: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
+        """Start what leaves last, then what it serves."""
+        settings, metrics = self.settings, self.metrics
+        workers = make_workers(self._environment, metrics.worker_start.observe)
+        slots = trio.CapacityLimiter(settings.concurrent_downloads)
+        ids = IdMaker()
+        lag = LoopLag(observe=metrics.loop_lag.observe)
+        disk = DiskSpace(settings.data_dir, measured=metrics.disk_free.set)
+        api_url, allowed_private = settings.telegram_api_url, settings.allowed_private
+        workspace = Workspace(settings, self._ffmpeg, lambda: allowed_private)
+        self_test = WorkerSelfTest(workers, slots, workspace, ids)
+        health = Health(
+            version=__version__,
+            checks={
+                "poll": lambda: poll_check(lambda: self._poller),
+                "storage": lambda: storage_check(self._storage),
+                "worker": self_test.check,
+                "disk": disk.check,
+                "alerts": lambda: alerts_check(settings.admin_ids),
+                "loop": lag.check,
+            },
+            outside=("poll", "alerts"),
+        )
+
+        async def render(accept: str) -> tuple[bytes, str]:
+            metrics.set_health((await health.report()).gauge_values())
+            return await metrics.render(accept, await self._database_values.snapshot())
+
+        web = WebServer(
+            bind=(settings.http_bind.host, settings.http_bind.port),
+            render_metrics=render,
+            health=health.report,
+            info=lambda: {
+                "name": "doradura",
+                "version": __version__,
+                "mode": settings.mode,
+                "state": health.state,
+                "uptime_seconds": round(health.uptime_seconds, 1),
+            },
+            access=AccessRules(settings.allowed_networks, settings.trusted_proxies, settings.metrics_basic_auth),
+            count_error=metrics.errors.labels(category="http").inc,
+        )
+        self.http_url = await serving.start(web.run)
+        await serving.start(lag.run)
+        if settings.mode == "sandbox":
+            self.sandbox_url = api_url = await self._start_sandbox(serving)
+            allowed_private = (*allowed_private, urlsplit(api_url).netloc)
+        await serving.start(self._storage.run)
+        await serving.start(workers.run)
+        await workspace.open()
+        serving.start_soon(self._clean_forever)
+        async with open_bot_api(
+            settings.telegram_token,
+            api_url=api_url,
+            observer=TelegramMetrics(metrics),
+            local_files=settings.telegram_local,
+        ) as api:
+            catalogues = Catalogues()
+            board = Board(api, self._storage, ProgressTexts(catalogues, settings.upload_limit_bytes))
+            await serving.start(board.run)
+            supervisor = Supervisor(
+                DownloadParts(
+                    storage=self._storage,
+                    workers=workers,
+                    workspace=workspace,
+                    delivery=Delivery(api, metrics),
+                    board=board,
+                    metrics=metrics,
+                    bot_id=int(settings.telegram_token.partition(":")[0]),
+                ),
+                SiteBreakers(self._storage, metrics),
+                slots=slots,
+                end_strays=end_strays,
+                tell_breaker=AdminNotes(api, catalogues, settings.admin_ids).breaker,
+            )
+            await supervisor.recover()
+            serving.start_soon(self_test.run)
+            offering = Offers(
+                api=api,
+                storage=self._storage,
+                workers=workers,
+                slots=slots,
+                workspace=workspace,
+                metrics=metrics,
+                catalogues=catalogues,
+                upload_limit_bytes=settings.upload_limit_bytes,
+            )
+            parts = ChatParts(
+                api=api,
+                storage=self._storage,
+                metrics=metrics,
+                settings=settings,
+                ids=ids,
+                catalogues=catalogues,
+                supervisor=supervisor,
+                workspace=workspace,
+                offers=offering,
+                allowed_private=allowed_private,
+                username=lambda: (self.me.username if self.me else None) or "",
+            )
+            await self._work(api, parts, health, task_status)
+
+    async def _work(self, api: BotApi, parts: ChatParts, health: Health, task_status: trio.TaskStatus[None]) -> None:
+        """Run what drains, around what takes new work in."""
+        dispatcher = Dispatcher(parts, route)
+        async with trio.open_nursery() as working:
+            await working.start(parts.supervisor.run)
+            await working.start(parts.offers.run)
+            async with trio.open_nursery() as intake:
+                self._working, self._drain = working, intake.cancel_scope.cancel
+                self._poller = Poller(
+                    api, store=dispatcher.store, allowed_updates=HANDLED_UPDATES, observer=TelegramMetrics(self.metrics)
+                )
+                self.me = await intake.start(self._poller.run)
+                await working.start(dispatcher.run)
+                intake.start_soon(publish_commands, api, parts.catalogues)
+                gc.collect()
+                gc.freeze()
+                health.mark_running()
+                task_status.started()
+                log.info("ready", extra={"bot": self.me.username, "http": self.http_url, "sandbox": self.sandbox_url})
+            health.mark_draining()
+            log.info("draining", extra={"seconds": self.settings.drain_seconds})
+            working.cancel_scope.deadline = trio.current_time() + self.settings.drain_seconds
+            dispatcher.stop()
+            parts.offers.stop()
+            parts.supervisor.stop()
+        log.info("stopped", extra={"work_left": working.cancel_scope.cancelled_caught})
+
+    async def _start_sandbox(self, serving: trio.Nursery) -> str:
+        from doradura.sandbox import Sandbox  # noqa: PLC0415 - production never imports it
+
+        directory = self.settings.data_dir / "sandbox"
+        sandbox = Sandbox(
+            bind=str(self.settings.sandbox_bind),
+            media_directory=directory / "media",
+            keep_directory=directory,
+            ffmpeg=self._ffmpeg,
+        )
+        return str(await serving.start(sandbox.run))
+
+    async def _clean_forever(self) -> None:
+        """Forget what is too old to matter."""
+        while True:
+            try:
+                while await self._storage.write(lambda db: inbox.forget_old(db, now_ms())):
+                    pass
+                while await self._storage.write(lambda db: offers.forget_old(db, now_ms() - OFFERS_KEPT_MS)):
+                    pass
+            except StorageError as error:
+                log.warning("nothing cleaned", extra={"error": str(error)})
+            await trio.sleep(CLEANING_SECONDS)
+
+    def _reader(self, query: statistics.Query) -> Callable[[], Awaitable[statistics.Samples]]:
+        return lambda: self._storage.read(lambda db: query(db, now_ms()))
+
+    def _storage_failed(self, _error: StorageError) -> None:
+        self.metrics.errors.labels(category="storage").inc()
+
+
+def make_workers(environment: Mapping[str, str], observe_start: Callable[[float], None]) -> ForkWorkers | PlainWorkers:
+    """Give the fork server where the system has what it needs, else one process a job with a warm spare."""
+    if hasattr(os, "fork") and hasattr(socket, "SOCK_SEQPACKET") and sys.platform == "linux":
+        return ForkWorkers(observe_start=observe_start, environment=environment)
+    return PlainWorkers(environment=environment_for_jobs(environment))
+
+
+async def publish_commands(api: BotApi, catalogues: Catalogues) -> None:
+    """Put the commands into Telegram's menu; what fails is tried at the next start."""
+    texts = catalogues.for_language(None)
+    commands = [BotCommand(command=word, description=texts.plain(f"about.{word}")) for word in COMMANDS]
+    try:
+        await api.set_my_commands(commands)
+    except TelegramError as error:
+        log.warning("command menu not set", extra={"error": str(error)})
+
+
+def _database_path(settings: Settings) -> Path:
+    assert settings.database_path is not None, "the command line refuses what is no SQLite"
+    return settings.database_path

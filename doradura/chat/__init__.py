@@ -1,0 +1,1 @@
+"""What the bot says and does: one module a conversation, texts by key through gettext."""

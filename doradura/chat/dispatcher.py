@@ -1,0 +1,214 @@
+"""The inbox at work: every stored update is handled, per chat in order, money questions first.
+
+Owns the waiting updates of the inbox. Guarantees: an update that was stored is handled once its turn comes, over
+restarts; two updates of one chat are never handled at once; one that fails three times is marked failed, its sender is
+told, and it goes by. What is not the update's fault (Telegram or the database does not answer) is waited out and counts
+as no try. Memory is bounded: what does not fit waits in the database.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+import trio
+
+from doradura.chat.turn import ChatParts, Turn
+from doradura.storage import StorageError, inbox
+from doradura.storage.ids import now_ms
+from doradura.storage.inbox import NewUpdate, StoredUpdate
+from doradura.telegram.errors import (
+    DeadlineExceededError,
+    ForbiddenError,
+    MalformedUpdateError,
+    RateLimitedError,
+    ServerError,
+    TelegramError,
+    UnconfirmedError,
+)
+from doradura.telegram.poller import RawUpdate
+from doradura.telegram.types import Update, decode_update
+
+CONCURRENT_CHATS = 32
+IN_MEMORY = 500
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+LOOK_SECONDS = 30.0
+URGENT_KIND = "pre_checkout_query"
+"""Telegram gives ten seconds for its answer: it waits for no other update of its chat."""
+GIVE_UP_MS = 24 * 3600 * 1000
+"""An update that could not be answered for a day is not answered any more: nobody waits for it."""
+
+_OUTSIDE = (DeadlineExceededError, UnconfirmedError, RateLimitedError, ServerError, StorageError)
+
+log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Hands updates to their conversations."""
+
+    def __init__(self, parts: ChatParts, route: Callable[[Turn], Awaitable[None]]) -> None:
+        self._parts = parts
+        self._route = route
+        self._lanes: dict[object, deque[StoredUpdate]] = {}
+        self._held = 0
+        self._cursor = 0
+        self._wake = trio.Event()
+        self._reading = trio.CancelScope()
+        self._stopping = trio.Event()
+        self._limit = trio.CapacityLimiter(CONCURRENT_CHATS)
+
+    async def store(self, updates: Sequence[RawUpdate]) -> None:
+        """Put a poll's batch into the inbox in one commit; only then may it be confirmed. Raises StorageError."""
+        now = now_ms()
+        new = [
+            NewUpdate(update.update_id, self._parts.ids.new(), update.kind, _lane(update), _text(update.raw))
+            for update in updates
+        ]
+        await self._parts.storage.write(lambda db: inbox.add(db, new, now))
+        self._wake.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Handle updates until `stop`, then leave when those in hand are handled."""
+        async with trio.open_nursery() as nursery:
+            task_status.started()
+            with self._reading:
+                await self._read_forever(nursery)
+
+    def stop(self) -> None:
+        """Take up no update that is not in hand; the others wait in the database for the next start."""
+        self._stopping.set()
+        self._reading.cancel()
+
+    async def _read_forever(self, nursery: trio.Nursery) -> None:
+        while True:
+            self._wake = trio.Event()
+            room = IN_MEMORY - self._held
+            found: list[StoredUpdate] = []
+            if room > 0:
+                try:
+                    found = await self._parts.storage.read(
+                        lambda db: inbox.waiting(db, after_arrival=self._cursor, limit=room),  # noqa: B023 - runs now
+                    )
+                except StorageError as error:
+                    log.error("can't read the inbox", extra={"error": str(error)})  # noqa: TRY400 - no surprise
+                    await trio.sleep(FIRST_PAUSE_SECONDS)
+                    continue
+            for stored in found:
+                self._cursor = max(self._cursor, stored.arrival)
+                self._put(stored, nursery)
+            if not found:
+                with trio.move_on_after(LOOK_SECONDS):
+                    await self._wake.wait()
+
+    def _put(self, stored: StoredUpdate, nursery: trio.Nursery) -> None:
+        urgent = stored.kind == URGENT_KIND
+        key: object = (URGENT_KIND, stored.update_id) if urgent else stored.chat_id
+        self._held += 1
+        if key in self._lanes:
+            self._lanes[key].append(stored)
+        else:
+            self._lanes[key] = deque([stored])
+            nursery.start_soon(self._work, key, urgent)
+
+    async def _work(self, key: object, urgent: bool) -> None:  # noqa: FBT001 - nursery.start_soon takes no keywords
+        lane = self._lanes[key]
+        try:
+            while lane and not self._stopping.is_set():
+                await self._handle_until_done(lane[0], urgent=urgent)
+                lane.popleft()
+                self._held -= 1
+                self._wake.set()
+        finally:
+            del self._lanes[key]
+
+    async def _handle_until_done(self, stored: StoredUpdate, *, urgent: bool) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            if urgent:
+                done = await self._handle(stored)
+            else:
+                async with self._limit:
+                    done = await self._handle(stored)
+            if done:
+                return
+            with trio.move_on_after(pause):
+                await self._stopping.wait()
+            if self._stopping.is_set():
+                return
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def _handle(self, stored: StoredUpdate) -> bool:
+        """Handle one update; False when it is to be tried again. The barrier of one update."""
+        try:
+            update = decode_update(stored.raw)
+        except MalformedUpdateError as error:
+            log.warning("update not understood", extra={"update": stored.update_id, "error": str(error)})
+            self._parts.metrics.errors.labels(category="telegram").inc()
+            return await self._failed(stored, None, error, tries=inbox.TRIES)
+        turn = self._turn(stored, update)
+        try:
+            await self._route(turn)
+            if not turn.committed:
+                await turn.commit(lambda _db: None)
+        except ForbiddenError:
+            # They blocked us between writing and our answer: there is nobody to tell.
+            await self._done(turn)
+        except _OUTSIDE as error:
+            log.warning("update waits", extra={"update": stored.update_id, "error": str(error)})
+            if now_ms() - stored.received_ms > GIVE_UP_MS:
+                await self._done(turn)
+            elif not turn.committed:
+                return False
+        except Exception as error:  # the barrier of one update
+            log.exception("update failed", extra={"update": stored.update_id, "kind": stored.kind})
+            self._parts.metrics.errors.labels(category="internal").inc()
+            if not turn.committed:
+                return await self._failed(stored, turn, error)
+        self._parts.metrics.updates.labels(type=stored.kind).inc()
+        return True
+
+    def _turn(self, stored: StoredUpdate, update: Update) -> Turn:
+        user = None
+        for part in (update.message, update.callback_query, update.my_chat_member):
+            if part is not None:
+                user = part.from_user
+        return Turn(self._parts, stored.update_id, update, user, stored.chat_id, stored.received_ms)
+
+    async def _done(self, turn: Turn) -> None:
+        if not turn.committed:
+            try:
+                await turn.commit(lambda _db: None)
+            except StorageError as error:
+                log.warning("update not marked", extra={"update": turn.update_id, "error": str(error)})
+
+    async def _failed(self, stored: StoredUpdate, turn: Turn | None, error: Exception, *, tries: int = 1) -> bool:
+        """Count a failed try; at the last one tell the sender. True when the update is over."""
+        try:
+            for _ in range(tries):
+                count = await self._parts.storage.write(lambda db: inbox.tried(db, stored.update_id, repr(error)))
+        except StorageError:
+            return False
+        if count < inbox.TRIES:
+            return False
+        if turn is not None:
+            try:
+                if turn.update.message is not None:
+                    await turn.reply(turn.texts("trouble"))
+                elif turn.update.callback_query is not None:
+                    await turn.answer(turn.texts.plain("trouble"), alert=True)
+            except TelegramError as problem:
+                log.info("trouble not told", extra={"update": stored.update_id, "error": str(problem)})
+        return True
+
+
+def _lane(update: RawUpdate) -> int:
+    """Give the chat whose order an update keeps. An id that is none must not keep its whole batch from being stored."""
+    chat_id = update.chat_id or 0
+    return chat_id if -(2**63) <= chat_id < 2**63 else 0
+
+
+def _text(raw: bytes) -> str:
+    """Give an update as text. One that is not UTF-8 is stored too, and found malformed when its turn comes."""
+    return raw.decode(errors="replace")

@@ -1,0 +1,162 @@
+"""A wish for a file: a link alone, /download, a press on a format's button.
+
+All three end in `_queue`, so they refuse alike and count alike: a refused /download as a failure of its format, a
+refused link alone as one of format "none", text without a link not at all.
+"""
+
+from __future__ import annotations
+
+from doradura.chat.ids import parse_id
+from doradura.chat.progress import choice_text, failure_text
+from doradura.chat.turn import Turn
+from doradura.downloads.enqueue import Answer, Queued, Refused, enqueue
+from doradura.downloads.formats import FORMATS, Choice, ChoiceError, parse_choice
+from doradura.downloads.links import Link, LinkError, canonical, check_link, find_link
+from doradura.downloads.workspace import SPACE_BYTES
+from doradura.storage import Connection, offers
+from doradura.storage.ids import now_ms
+from doradura.storage.jobs import NewJob
+from doradura.storage.offers import Offer
+
+PLAN = "free"
+
+
+async def link_alone(turn: Turn, text: str) -> None:
+    """Answer a message that is no command: offer the formats for its link."""
+    message = turn.message
+    found = find_link(text, message.entities or message.caption_entities)
+    if found is None:
+        await turn.reply(turn.texts("nolink"))
+        return
+    link = await _checked(turn, found, fmt="none")
+    if link is None:
+        return
+    offer = Offer(
+        offer_id=turn.parts.ids.new(),
+        user_id=turn.user.id if turn.user else turn.chat_id,
+        chat_id=turn.chat_id,
+        reply_to=message.message_id,
+        url=link.url,
+        message_id=None,
+        state="new",
+        tries=0,
+    )
+    await turn.commit(lambda db: offers.add(db, offer, now_ms()))
+    turn.parts.offers.show(offer, turn.language)
+
+
+async def download(turn: Turn, rest: str) -> None:
+    """/download LINK [FORMAT] [QUALITY]."""
+    t = turn.texts
+    words = rest.split()
+    where = next((index for index, word in enumerate(words) if find_link(word)), None)
+    if where is None:
+        await turn.reply(t("download.usage", formats=", ".join(FORMATS)))
+        return
+    found = find_link(words.pop(where))
+    assert found is not None
+    try:
+        choice = parse_choice(words)
+    except ChoiceError as error:
+        await turn.reply(_choice_error_text(turn, error))
+        _refused(turn, error.format or "none", "unsupported")
+        return
+    link = await _checked(turn, found, fmt=choice.format)
+    if link is None:
+        return
+    answer = await _queue(turn, link, choice, reply_to=turn.message.message_id)
+    if isinstance(answer, Refused):
+        await turn.reply(_refusal(turn, answer))
+    elif not isinstance(answer, Queued):
+        await turn.reply(t("already"))
+
+
+async def press(turn: Turn, rest: str) -> None:
+    """A format's button under an offer: "<offer id>:<format>:<quality>"."""
+    t = turn.texts
+    offer_id, _, word = rest.partition(":")
+    fmt, _, quality = word.partition(":")
+    offer = None
+    number = parse_id(offer_id)
+    if number is not None and fmt in FORMATS and quality in FORMATS[fmt].qualities:
+        offer = await turn.parts.storage.read(lambda db: offers.get(db, number))
+    if offer is None:
+        await turn.answer(t.plain("offer.stale"), alert=True)
+        return
+    if turn.user is None or offer.user_id != turn.user.id:
+        await turn.answer(t.plain("offer.not_yours"), alert=True)
+        return
+    choice = Choice(fmt, quality)
+    link = check_link(offer.url, turn.parts.allowed_private)
+    answer = await _queue(turn, link, choice, reply_to=offer.reply_to)
+    if isinstance(answer, Refused):
+        await turn.answer(t.plain(f"refused.{answer.reason}", count=answer.count), alert=True)
+    elif isinstance(answer, Queued):
+        await turn.answer(t.plain("press.queued", choice=choice_text(fmt, quality)))
+    else:
+        await turn.answer(t.plain("already"))
+
+
+async def _queue(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None) -> Answer:
+    """Store the job (or the refusal) and mark the update handled; then let the supervisor know."""
+    parts = turn.parts
+    job = NewJob(
+        job_id=parts.ids.new(),
+        user_id=turn.user.id if turn.user else turn.chat_id,
+        chat_id=turn.chat_id,
+        reply_to=reply_to,
+        url=link.url,
+        cache_key=canonical(link.url),
+        site=link.site,
+        format=choice.format,
+        quality=choice.quality,
+        plan=PLAN,
+        language=turn.language,
+    )
+    free = await parts.workspace.free_bytes()
+
+    def change(db: Connection) -> Answer:
+        if free < SPACE_BYTES:
+            return Refused("space", 0)
+        return enqueue(db, job, queue_limit=parts.settings.queue_limit, now_ms=now_ms())
+
+    answer = await turn.commit(change)
+    parts.metrics.format_requests.labels(format=choice.format, plan=PLAN).inc()
+    if isinstance(answer, Queued):
+        parts.supervisor.queued(answer.job, answer.before)
+    elif isinstance(answer, Refused):
+        parts.metrics.queue_rejected.labels(reason=answer.reason).inc()
+    return answer
+
+
+async def _checked(turn: Turn, found: str, *, fmt: str) -> Link | None:
+    """Give the link if it may be opened; else say why not, count it, and give None."""
+    t = turn.texts
+    try:
+        return check_link(found, turn.parts.allowed_private)
+    except LinkError as error:
+        if error.reason == "refused_address":
+            await turn.reply(failure_text(t, error.reason, found, turn.parts.settings.upload_limit_bytes))
+        else:
+            await turn.reply(t(f"link.{error.kind}"))
+        _refused(turn, fmt, error.reason)
+        return None
+
+
+def _refused(turn: Turn, fmt: str, reason: str) -> None:
+    turn.parts.metrics.download_failure.labels(format=fmt, reason=reason).inc()
+
+
+def _refusal(turn: Turn, answer: Refused) -> str:
+    return turn.texts(f"refused.{answer.reason}", count=answer.count)
+
+
+def _choice_error_text(turn: Turn, error: ChoiceError) -> str:
+    t = turn.texts
+    word = error.word[:40]
+    if error.format is None:
+        return t("download.unknown_format", word=word, formats=", ".join(FORMATS))
+    qualities = FORMATS[error.format].qualities
+    if qualities == ("default",):
+        return t("download.no_quality", word=word, format=error.format)
+    return t("download.unknown_quality", word=word, format=error.format, qualities=", ".join(qualities))

@@ -1,0 +1,212 @@
+"""Offers: a link that came alone is answered at once with the formats, and then with what is known of it.
+
+Owns every offer from the moment it is stored until its link was looked at. An offer that a kill cut off is taken up
+by the next start. The keyboard works from the first second: what a worker finds out only improves the text and the
+buttons.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+import trio
+
+from doradura.chat.progress import choice_text, failure_text
+from doradura.chat.texts import Catalogues, Texts, duration_text, size_text
+from doradura.downloads.formats import FORMATS
+from doradura.downloads.protocol import OUR_REASONS, RETRIED_REASONS, Failure, Metadata, WorkerLostError
+from doradura.downloads.run import Slot
+from doradura.downloads.workers_protocol import Workers
+from doradura.downloads.workspace import PROBE_SECONDS, Workspace
+from doradura.metrics import Metrics
+from doradura.storage import Storage, StorageError, offers, users
+from doradura.storage.offers import Offer
+from doradura.telegram.client import BotApi
+from doradura.telegram.errors import DeadlineExceededError, TelegramError
+from doradura.telegram.types import Button, Keyboard
+from doradura.telegram.units import shorten
+
+ATTEMPTS = 3
+PAUSE_SECONDS = 2.0
+OUTAGE_PAUSE_SECONDS = 5.0
+"""Between two series of attempts when Telegram takes nothing; each series has pauses of its own."""
+BUTTONS_A_ROW = 3
+TITLE_UNITS = 200
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Offers:
+    """Shows links and looks at them."""
+
+    def __init__(
+        self,
+        *,
+        api: BotApi,
+        storage: Storage,
+        workers: Workers,
+        slots: trio.CapacityLimiter,
+        workspace: Workspace,
+        metrics: Metrics,
+        catalogues: Catalogues,
+        upload_limit_bytes: int,
+    ) -> None:
+        self._api = api
+        self._storage = storage
+        self._workers = workers
+        self._slots = slots
+        self._workspace = workspace
+        self._metrics = metrics
+        self._catalogues = catalogues
+        self._upload_limit_bytes = upload_limit_bytes
+        self._nursery: trio.Nursery | None = None
+        self._stopping = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Take up what was left, then look at what `show` gives, until `stop` and the last one is done."""
+        left = await self._storage.read(offers.unfinished)
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            for offer in left:
+                language = await self._storage.read(partial(users.language, user_id=offer.user_id))
+                self.show(offer, language or "en")
+            task_status.started()
+            await self._stopping.wait()
+            self._nursery = None
+
+    def stop(self) -> None:
+        """Take no more; leave when those in hand are done."""
+        self._stopping.set()
+
+    def show(self, offer: Offer, language: str) -> None:
+        """Show a stored offer. After `stop` it waits in the database for the next start."""
+        if self._nursery is not None:
+            self._nursery.start_soon(self._one, offer, self._catalogues.for_language(language))
+
+    async def _one(self, offer: Offer, t: Texts) -> None:
+        """See one offer to its end. The barrier of one offer."""
+        try:
+            message_id = offer.message_id or await self._show_keyboard(offer, t)
+            end = await self._look(offer)
+            await self._tell(offer, message_id, end, t)
+        except StorageError as error:
+            log.warning("offer waits for the next start", extra={"offer": offer.offer_id, "error": str(error)})
+        except TelegramError as error:
+            log.warning("offer can't be shown", extra={"offer": offer.offer_id, "error": str(error)})
+            await self._give_up(offer)
+        except Exception:  # the barrier of one offer
+            log.exception("offer failed", extra={"offer": offer.offer_id})
+            self._metrics.errors.labels(category="internal").inc()
+            await self._give_up(offer)
+        finally:
+            await self._workspace.remove(offer.offer_id)
+
+    async def _give_up(self, offer: Offer) -> None:
+        """Keep an offer that no repeat would mend from being tried at every start."""
+        try:
+            await self._storage.write(lambda db: offers.finish(db, offer.offer_id, "failed"))
+        except StorageError as error:
+            log.warning("offer not given up", extra={"offer": offer.offer_id, "error": str(error)})
+
+    async def _through_outages(self, call: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await call()
+            except DeadlineExceededError as error:
+                log.info("Telegram takes nothing, going on", extra={"error": str(error)})
+            await trio.sleep(OUTAGE_PAUSE_SECONDS)
+
+    async def _show_keyboard(self, offer: Offer, t: Texts) -> int:
+        message = await self._through_outages(
+            lambda: self._api.send_message(
+                offer.chat_id, t("offer.looking"), keyboard=keyboard(offer.offer_id, None), reply_to=offer.reply_to
+            )
+        )
+        await self._storage.write(lambda db: offers.shown(db, offer.offer_id, message.message_id))
+        return message.message_id
+
+    async def _look(self, offer: Offer) -> Metadata | Failure:
+        """Let a worker look at the link, again when that may help."""
+        end: Metadata | Failure = Failure(reason="internal", detail="not tried")
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                await trio.sleep(PAUSE_SECONDS * attempt)
+            slot = Slot(self._slots)
+            await slot.acquire()
+            try:
+                end = await self._attempt(offer)
+            except WorkerLostError as error:
+                end = Failure(reason="tool_crash", detail=str(error))
+            except OSError as error:
+                end = Failure(reason="disk", detail=f"the probe's directory: {error}")
+            finally:
+                slot.release()
+            if isinstance(end, Metadata) or end.reason not in RETRIED_REASONS:
+                break
+        return end
+
+    async def _attempt(self, offer: Offer) -> Metadata | Failure:
+        directory = await self._workspace.fresh(offer.offer_id)
+        order = self._workspace.probe(offer.offer_id, directory, offer.url)
+        with trio.move_on_after(PROBE_SECONDS):
+            async with self._workers.work(order) as conversation:
+                await self._storage.write(
+                    lambda db: offers.set_worker(db, offer.offer_id, conversation.pid, conversation.started_at),
+                )
+                async for message in conversation:
+                    if isinstance(message, Metadata | Failure):
+                        return message
+            return Failure(reason="tool_crash", detail="the worker left without a word")
+        return Failure(reason="deadline", detail=f"no answer in {PROBE_SECONDS} s")
+
+    async def _tell(self, offer: Offer, message_id: int, end: Metadata | Failure, t: Texts) -> None:
+        if isinstance(end, Metadata):
+            self._metrics.extraction_duration.observe(end.extraction_seconds)
+            known = known_text(t, end, offer.url)
+            buttons = keyboard(offer.offer_id, end)
+            await self._through_outages(
+                lambda: self._api.edit_message_text(offer.chat_id, message_id, known, keyboard=buttons)
+            )
+            await self._storage.write(lambda db: offers.finish(db, offer.offer_id, "known"))
+            return
+        log.info("link refused", extra={"offer": offer.offer_id, "reason": end.reason, "detail": end.detail})
+        text = failure_text(t, end.reason, offer.url, self._upload_limit_bytes)
+        await self._through_outages(lambda: self._api.edit_message_text(offer.chat_id, message_id, text))
+        await self._storage.write(lambda db: offers.finish(db, offer.offer_id, "failed"))
+        self._metrics.download_failure.labels(format="none", reason=end.reason).inc()
+        if end.reason in OUR_REASONS:
+            self._metrics.errors.labels(category="download").inc()
+
+
+def known_text(t: Texts, known: Metadata, url: str) -> str:
+    """Say what is known of a link; what is not known is not mentioned."""
+    facts = []
+    if known.performer:
+        facts.append(t.plain("offer.by", performer=shorten(known.performer, TITLE_UNITS)))
+    if known.duration_seconds:
+        facts.append(t.plain("offer.length", length=duration_text(known.duration_seconds)))
+    title = shorten(known.title or url, TITLE_UNITS)
+    return t("offer.known", title=title, facts="   ".join(facts)).replace("\n\n", "\n")
+
+
+def keyboard(offer_id: int, known: Metadata | None) -> Keyboard:
+    """Give the buttons of all formats, with sizes where they are known; no video for what has none."""
+    sizes = {(size.format, size.quality): size.size_bytes for size in known.sizes} if known else {}
+    rows: list[tuple[Button, ...]] = []
+    for fmt in FORMATS.values():
+        if fmt.kind == "video" and known is not None and known.has_video is False:
+            continue
+        buttons = []
+        for quality in fmt.qualities:
+            label = choice_text(fmt.word, quality)
+            size = sizes.get((fmt.word, quality))
+            if size:
+                label = f"{label} · {size_text(size)}"
+            buttons.append(Button(text=label, callback_data=f"o:{offer_id}:{fmt.word}:{quality}"))
+        rows += [tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW)]
+    return tuple(rows)

@@ -1,0 +1,100 @@
+"""Words and buttons for a job's progress message."""
+
+from __future__ import annotations
+
+from doradura.chat.texts import Catalogues, Texts, size_text
+from doradura.downloads.formats import FORMATS
+from doradura.downloads.stages import (
+    Cancelled,
+    Converting,
+    Failed,
+    Fetching,
+    Retrying,
+    Sending,
+    Stage,
+    Waiting,
+    Working,
+)
+from doradura.storage.jobs import Job
+from doradura.telegram.types import Button, Keyboard
+from doradura.telegram.units import shorten
+
+BAR_CELLS = 10
+TITLE_UNITS = 120
+LINK_UNITS = 80
+
+
+def choice_text(fmt: str, quality: str) -> str:
+    """Show a format and quality as people type them: "mp3 320k", "m4a"."""
+    return fmt if quality == "default" else f"{fmt} {quality}"
+
+
+class ProgressTexts:
+    """The presenter the board is given."""
+
+    def __init__(self, catalogues: Catalogues, upload_limit_bytes: int) -> None:
+        self._catalogues = catalogues
+        self._upload_limit_bytes = upload_limit_bytes
+
+    def stage(self, job: Job, stage: Stage) -> tuple[str, Keyboard | None]:
+        """Give the HTML text and the buttons for a job's stage."""
+        t = self._catalogues.for_language(job.language)
+        text = self._text(t, job, stage)
+        if isinstance(stage, Failed | Cancelled | Sending):
+            return text, None
+        return text, cancel_keyboard(t, job.job_id)
+
+    def _text(self, t: Texts, job: Job, stage: Stage) -> str:  # noqa: PLR0911 - one return a stage
+        choice = choice_text(job.format, job.quality)
+        match stage:
+            case Waiting(before=0):
+                return t("progress.accepted", choice=choice)
+            case Waiting():
+                return t.counted("progress.waiting", stage.before, choice=choice)
+            case Working():
+                return t("progress.working", choice=choice)
+            case Fetching():
+                return _fetching(t, stage, choice)
+            case Converting():
+                return t("progress.converting", title=shorten(stage.title, TITLE_UNITS), choice=choice)
+            case Sending():
+                return t("progress.sending", title=shorten(stage.title, TITLE_UNITS), choice=choice)
+            case Retrying():
+                why = t.plain(f"why.{stage.reason}")
+                return t("progress.retrying", choice=choice, why=why, seconds=stage.seconds)
+            case Failed():
+                late = stage.reason == "deadline"
+                minutes = round(FORMATS[job.format].timer_seconds(job.quality) / 60) if late else 0
+                return failure_text(t, stage.reason, job.url, self._upload_limit_bytes, minutes=minutes)
+            case Cancelled():
+                return t("cancelled")
+
+
+def failure_text(t: Texts, reason: str, url: str, upload_limit_bytes: int, *, minutes: int = 1) -> str:
+    """Say what went wrong, what to do, and which link it is about."""
+    what = t.plain(f"failed.{reason}", limit=size_text(upload_limit_bytes), minutes=minutes)
+    return t("failed", what=what, url=url.replace('"', "%22"), shown=shorten(url, LINK_UNITS))
+
+
+def cancel_keyboard(t: Texts, job_id: int) -> Keyboard:
+    """Give the button that cancels a job."""
+    return ((Button(text=t.plain("button.cancel"), callback_data=f"c:{job_id}"),),)
+
+
+def _fetching(t: Texts, stage: Fetching, choice: str) -> str:
+    speed = t.plain("progress.speed", rate=size_text(stage.bytes_per_second)) if stage.bytes_per_second else ""
+    title = shorten(stage.title, TITLE_UNITS)
+    if not stage.total_bytes:
+        return t("progress.fetching_unknown", title=title, choice=choice, done=size_text(stage.done_bytes), speed=speed)
+    share = min(1.0, stage.done_bytes / stage.total_bytes)
+    full = round(share * BAR_CELLS)
+    return t(
+        "progress.fetching",
+        title=title,
+        choice=choice,
+        bar="▓" * full + "░" * (BAR_CELLS - full),
+        percent=round(share * 100),
+        done=size_text(stage.done_bytes),
+        total=size_text(stage.total_bytes),
+        speed=speed,
+    )

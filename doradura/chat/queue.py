@@ -1,0 +1,78 @@
+"""/queue, /cancel and the cancel buttons."""
+
+from __future__ import annotations
+
+from doradura.chat.ids import parse_id
+from doradura.chat.progress import choice_text
+from doradura.chat.texts import Texts
+from doradura.chat.turn import Turn
+from doradura.storage import Connection, jobs
+from doradura.storage.ids import now_ms
+from doradura.telegram.types import Button, Keyboard
+from doradura.telegram.units import shorten
+
+SHOWN = 10
+TITLE_UNITS = 60
+BUTTONS_A_ROW = 5
+
+
+async def queue(turn: Turn, _rest: str) -> None:
+    """Show the user's unfinished downloads, each with a button that cancels it."""
+    t = turn.texts
+    user_id = turn.user.id if turn.user else turn.chat_id
+
+    def look(db: Connection) -> list[tuple[jobs.Job, int]]:
+        return [(job, jobs.before(db, job.place)) for job in jobs.of_user(db, user_id)]
+
+    found = await turn.parts.storage.read(look)
+    if not found:
+        await turn.reply(t("queue.empty"))
+        return
+    lines = [_line(t, number, job, before) for number, (job, before) in enumerate(found[:SHOWN], 1)]
+    if len(found) > SHOWN:
+        lines.append(t("queue.more", count=len(found) - SHOWN))
+    buttons = [
+        Button(text=t.plain("queue.cancel", number=number), callback_data=f"c:{job.job_id}")
+        for number, (job, _) in enumerate(found[:SHOWN], 1)
+    ]
+    keyboard: Keyboard = tuple(
+        tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW)
+    )
+    await turn.reply("\n".join(lines), keyboard)
+
+
+async def cancel(turn: Turn, _rest: str) -> None:
+    """Cancel all of the user's downloads."""
+    t = turn.texts
+    user_id = turn.user.id if turn.user else turn.chat_id
+    cancelled = await turn.commit(lambda db: jobs.cancel(db, user_id, now_ms()))
+    turn.parts.supervisor.cancelled(cancelled)
+    if cancelled:
+        await turn.reply(t.counted("cancel.done", len(cancelled)))
+    else:
+        await turn.reply(t("cancel.nothing"))
+
+
+async def press(turn: Turn, rest: str) -> None:
+    """A cancel button: the job's id."""
+    t = turn.texts
+    user_id = turn.user.id if turn.user else turn.chat_id
+    cancelled: list[jobs.Job] = []
+    job_id = parse_id(rest)
+    if job_id is not None:
+        cancelled = await turn.commit(lambda db: jobs.cancel(db, user_id, now_ms(), job_id))
+        turn.parts.supervisor.cancelled(cancelled)
+    await turn.answer(t.plain("press.cancelled" if cancelled else "press.ended"))
+
+
+def _line(t: Texts, number: int, job: jobs.Job, before: int) -> str:
+    if job.state == "waiting":
+        state = t.plain("queue.waiting_next") if before == 0 else _counted_plain(t, before)
+    else:
+        state = t.plain(f"queue.{job.state}")
+    title = shorten(job.title or job.url, TITLE_UNITS)
+    return t("queue.line", number=number, title=title, choice=choice_text(job.format, job.quality), state=state)
+
+
+def _counted_plain(t: Texts, before: int) -> str:
+    return t.counted("queue.waiting", before)

@@ -1,0 +1,107 @@
+"""One update's turn: what a conversation is given to read, to say and to store.
+
+Guarantee: `commit` stores the effects of an update and marks it handled in one transaction, so an effect happens once
+however often the update comes; a reply may be repeated. A conversation that commits nothing is marked handled at its
+end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from doradura.chat.texts import Catalogues, Texts
+from doradura.downloads.supervisor import Supervisor
+from doradura.downloads.workspace import Workspace
+from doradura.metrics import Metrics
+from doradura.settings import Settings
+from doradura.storage import Change, Connection, Storage, inbox, users
+from doradura.storage.ids import IdMaker, now_ms
+from doradura.telegram.client import BotApi
+from doradura.telegram.types import CallbackQuery, Keyboard, Message, Update, User
+
+if TYPE_CHECKING:
+    from doradura.chat.offers import Offers
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ChatParts:
+    """What conversations work with."""
+
+    api: BotApi
+    storage: Storage
+    metrics: Metrics
+    settings: Settings
+    ids: IdMaker
+    catalogues: Catalogues
+    supervisor: Supervisor
+    workspace: Workspace
+    offers: Offers
+    allowed_private: tuple[str, ...]
+    username: Callable[[], str]
+    """The bot's name, by which a command in a group addresses it."""
+
+
+@dataclass
+class Turn:
+    """An update being handled."""
+
+    parts: ChatParts
+    update_id: int
+    update: Update
+    user: User | None
+    chat_id: int
+    received_ms: int
+    committed: bool = field(default=False, init=False)
+
+    @property
+    def texts(self) -> Texts:
+        """The texts in the language of whoever wrote."""
+        return self.parts.catalogues.for_language(self.language)
+
+    @property
+    def language(self) -> str:
+        """The language code Telegram tells of whoever wrote."""
+        return (self.user.language_code if self.user else None) or "en"
+
+    @property
+    def message(self) -> Message:
+        """The message, where the update is one."""
+        assert self.update.message is not None
+        return self.update.message
+
+    @property
+    def press(self) -> CallbackQuery:
+        """The press of a button, where the update is one."""
+        assert self.update.callback_query is not None
+        return self.update.callback_query
+
+    async def commit(self, change: Change[T]) -> T:
+        """Store the effects and mark the update handled, together. Once a turn. Raises StorageError."""
+        assert not self.committed
+        now = now_ms()
+
+        def both(db: Connection) -> T:
+            inbox.done(db, self.update_id)
+            if self.user is not None and not self.user.is_bot and self.update.my_chat_member is None:
+                user = self.user
+                users.seen(db, user.id, user.first_name, user.username, user.language_code, now)
+            return change(db)
+
+        value = await self.parts.storage.write(both)
+        self.committed = True
+        handling = max(0.0, (now_ms() - self.received_ms) / 1000)
+        self.parts.metrics.update_handling.observe(handling)
+        return value
+
+    async def reply(self, text: str, keyboard: Keyboard | None = None) -> Message:
+        """Answer in the chat; in a group as a reply. Raises TelegramError."""
+        quote = self.update.message.message_id if self.update.message and self.chat_id < 0 else None
+        return await self.parts.api.send_message(self.chat_id, text, keyboard=keyboard, reply_to=quote)
+
+    async def answer(self, text: str | None = None, *, alert: bool = False) -> None:
+        """Answer the press, so that the button stops turning. Raises TelegramError."""
+        await self.parts.api.answer_callback_query(self.press.id, text, show_alert=alert)

@@ -1,0 +1,180 @@
+"""`check`: everything the bot needs, tried and told line by line; `health`: what a running bot says of itself."""
+
+from __future__ import annotations
+
+import http.client
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import trio
+
+from doradura.settings import Address, Settings
+from doradura.storage.connection import connect
+from doradura.storage.migrations import NewerDatabaseError, migrations
+from doradura.telegram.client import open_bot_api
+from doradura.telegram.errors import TelegramError
+from doradura.telegram.observer import SilentObserver
+
+HEALTH_TIMEOUT_SECONDS = 5.0
+TELEGRAM_TIMEOUT_SECONDS = 20.0
+LOW_SPACE_BYTES = 1024**3
+EXTRAS = {
+    "postgres": ("psycopg", "many instances on one database"),
+    "charts": ("matplotlib", "graphs as pictures"),
+    "youtube": ("deno", "the JavaScript runtime YouTube wants"),
+}
+
+Mark = Literal["ok", "note", "FAULT"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One finding. A note is worth reading, a fault keeps the bot from working."""
+
+    mark: Mark
+    name: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.mark:5}  {self.name:10}  {self.text}"
+
+
+async def run_checks(settings: Settings, find_ffmpeg: Callable[[], str], tell: Callable[[str], object]) -> bool:
+    """Try everything, telling a line each; True when there is no fault."""
+    faults = 0
+    checks: list[Callable[[], Awaitable[list[Line]]]] = [
+        lambda: _in_thread(_check_settings, settings),
+        lambda: _in_thread(_check_directory, settings.data_dir),
+        lambda: _in_thread(_check_database, settings),
+        lambda: _in_thread(_check_ffmpeg, find_ffmpeg),
+        lambda: _in_thread(_check_yt_dlp),
+        lambda: _in_thread(_check_extras),
+        lambda: _check_telegram(settings),
+    ]
+    for check in checks:
+        for line in await check():
+            tell(str(line))
+            faults += line.mark == "FAULT"
+    tell("")
+    tell("Everything the bot needs is there." if not faults else f"{faults} fault(s): mend what the FAULT lines say.")
+    return not faults
+
+
+async def _in_thread(check: Callable[..., list[Line]], *arguments: object) -> list[Line]:
+    return await trio.to_thread.run_sync(lambda: check(*arguments))
+
+
+def _check_settings(settings: Settings) -> list[Line]:
+    lines = [Line("ok", "settings", f"mode {settings.mode}, data in {settings.data_dir}")]
+    lines += [Line("note", "settings", f"{name} is not known and ignored") for name in settings.unknown]
+    if not settings.admin_ids:
+        lines.append(Line("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody is told when something is wrong"))
+    return lines
+
+
+def _check_directory(path: Path) -> list[Line]:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = path / f".check-{os.getpid()}"
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        return [Line("FAULT", "directory", f"{path}: {error.strerror}; set DORADURA_DATA_DIR to one you may write to")]
+    free = shutil.disk_usage(path).free
+    text = f"{path} is writable, {free / 1024**3:.1f} GiB free"
+    return [Line("ok" if free > LOW_SPACE_BYTES else "note", "directory", text)]
+
+
+def _check_database(settings: Settings) -> list[Line]:
+    path = settings.database_path
+    if path is None:
+        return [Line("FAULT", "database", "PostgreSQL is not supported by this version; unset DORADURA_DATABASE_URL")]
+    if not path.exists():
+        return [Line("ok", "database", f"{path} will be made at the first start")]
+    newest = migrations()[-1][0]
+    try:
+        connection = connect(path, read_only=True)
+        try:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            version = connection.execute("SELECT COALESCE(MAX(version), 0) FROM schema_version").fetchone()[0]
+        finally:
+            connection.close()
+    except (sqlite3.Error, NewerDatabaseError) as error:
+        return [Line("FAULT", "database", f"{path}: {error}; restore a backup")]
+    if found != "ok":
+        return [Line("FAULT", "database", f"{path} is damaged ({found}); restore a backup")]
+    if version > newest:
+        return [Line("FAULT", "database", f"{path} is of schema {version}, this program knows {newest}: it is newer")]
+    return [Line("ok", "database", f"{path} is sound, schema {version}")]
+
+
+def _check_ffmpeg(find: Callable[[], str]) -> list[Line]:
+    try:
+        ffmpeg = find()
+        answer = subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, timeout=20, check=True)  # noqa: S603 - the package's own program
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        return [Line("FAULT", "ffmpeg", f"does not run: {error}; install imageio-ffmpeg again")]
+    return [Line("ok", "ffmpeg", answer.stdout.splitlines()[0].partition(" Copyright")[0])]
+
+
+def _check_yt_dlp() -> list[Line]:
+    if importlib.util.find_spec("curl_cffi") is not None:
+        return [Line("FAULT", "yt-dlp", "curl_cffi is installed: it would pass by the egress guard; uninstall it")]
+    version = importlib.metadata.version("yt-dlp")
+    return [Line("ok", "yt-dlp", f"{version}; `just update-ytdlp` takes a newer one")]
+
+
+def _check_extras() -> list[Line]:
+    lines = []
+    for name, (module, what) in EXTRAS.items():
+        if importlib.util.find_spec(module) is None:
+            lines.append(Line("note", "extra", f"{name} is not installed ({what})"))
+        else:
+            lines.append(Line("ok", "extra", f"{name} {importlib.metadata.version(module)} ({what})"))
+    return lines
+
+
+async def _check_telegram(settings: Settings) -> list[Line]:
+    if settings.mode == "sandbox":
+        return [Line("ok", "telegram", "the sandbox serves as Telegram")]
+    if not settings.telegram_token:
+        text = "DORADURA_TELEGRAM_TOKEN is not set: `run` will refuse to start, `run --sandbox` needs none"
+        return [Line("note", "telegram", text)]
+    try:
+        async with open_bot_api(
+            settings.telegram_token, api_url=settings.telegram_api_url, observer=SilentObserver()
+        ) as api:
+            with trio.fail_after(TELEGRAM_TIMEOUT_SECONDS):
+                me = await api.get_me()
+    except trio.TooSlowError:
+        return [
+            Line("FAULT", "telegram", f"{settings.telegram_api_url} did not answer in {TELEGRAM_TIMEOUT_SECONDS:.0f} s")
+        ]
+    except TelegramError as error:
+        return [Line("FAULT", "telegram", f"{error}; is the token right, and the network there?")]
+    return [Line("ok", "telegram", f"the token is @{me.username}'s")]
+
+
+def ask_health(address: Address) -> tuple[bool, str]:
+    """Ask the bot that listens there; give whether it works, and a line that says so."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
+    connection = http.client.HTTPConnection(host, address.port, timeout=HEALTH_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        report = json.loads(answer.read())
+        faults = [f"{name}: {check['message']}" for name, check in report["checks"].items() if check["status"] != "ok"]
+        return answer.status == http.client.OK, "; ".join([str(report["status"]), *faults])
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
+        return False, f"nothing that is Doradura answers on {host}:{address.port} ({error})"
+    finally:
+        connection.close()

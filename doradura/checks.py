@@ -1,0 +1,135 @@
+"""What /health measures: one class a check, each asking its part for facts and judging them.
+
+Knows the parts' public facts and `health.CheckResult`. Failing is what a restart or a person on this machine can mend;
+degraded is a fault outside. Nothing here is a constant: a check that measured nothing says so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import msgspec
+import trio
+
+from doradura.downloads.protocol import Failure, SelfTest, WorkerLostError
+from doradura.downloads.workers_protocol import Workers
+from doradura.downloads.workspace import Workspace
+from doradura.health import CheckResult
+from doradura.storage import Connection, Storage, StorageError
+from doradura.storage.ids import IdMaker, now_ms
+from doradura.telegram.poller import Poller
+
+POLL_SILENCE_SECONDS = 120.0
+SELF_TEST_SECONDS = 300.0
+SELF_TEST_RETRY_SECONDS = 15.0
+SELF_TEST_TIMEOUT_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
+
+
+async def storage_check(storage: Storage) -> CheckResult:
+    """Write a row and say how long its commit took."""
+    started = trio.current_time()
+
+    def beat(db: Connection) -> None:
+        db.execute(
+            "INSERT INTO heartbeat (one, beat_ms) VALUES (1, ?)"
+            " ON CONFLICT (one) DO UPDATE SET beat_ms = excluded.beat_ms",
+            (now_ms(),),
+        )
+
+    try:
+        await storage.write(beat)
+    except StorageError as error:
+        return CheckResult("failing", f"{error} - see the log and the disk", {"reason": error.reason})
+    seconds = trio.current_time() - started
+    return CheckResult("ok", "a write was committed", {"commit_seconds": round(seconds, 4)})
+
+
+async def poll_check(poller: Callable[[], Poller | None]) -> CheckResult:
+    """Say when Telegram last answered a poll."""
+    part = poller()
+    if part is None or part.last_poll_at is None:
+        return CheckResult("degraded", "Telegram has not answered a poll yet", {"last_poll_seconds_ago": None})
+    ago = trio.current_time() - part.last_poll_at
+    facts = {"last_poll_seconds_ago": round(ago, 1)}
+    if ago > POLL_SILENCE_SECONDS:
+        return CheckResult("degraded", f"Telegram has not answered a poll for {ago:.0f} s - is it reachable?", facts)
+    return CheckResult("ok", "Telegram answers", facts)
+
+
+async def alerts_check(admin_ids: frozenset[int]) -> CheckResult:
+    """Say whether there is anybody to tell."""
+    facts = {"admins": len(admin_ids)}
+    if not admin_ids:
+        return CheckResult("degraded", "no admin is set - set DORADURA_ADMIN_IDS to your Telegram user id", facts)
+    return CheckResult("ok", "there is somebody to tell", facts)
+
+
+class WorkerSelfTest:
+    """Lets a worker run a job that needs no network, at the start and every few minutes."""
+
+    def __init__(self, workers: Workers, slots: trio.CapacityLimiter, workspace: Workspace, ids: IdMaker) -> None:
+        self._workers = workers
+        self._slots = slots
+        self._workspace = workspace
+        self._ids = ids
+        self._fault: str | None = None
+        self._answer: SelfTest | None = None
+        self._tested_at: float | None = None
+        self._seconds = 0.0
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Test until cancelled. `started()` after the first test, whatever came of it."""
+        while True:
+            # When every place is taken, workers are at work: that is test enough, and their number is a promise.
+            if self._slots.available_tokens > 0 or self._tested_at is None:
+                await self._test()
+            task_status.started()
+            task_status = trio.TASK_STATUS_IGNORED
+            await trio.sleep(SELF_TEST_SECONDS if self._fault is None else SELF_TEST_RETRY_SECONDS)
+
+    async def _test(self) -> None:
+        started = trio.current_time()
+        number = self._ids.new()
+        fault: str | None = f"no answer in {SELF_TEST_TIMEOUT_SECONDS:.0f} s"
+        try:
+            with trio.move_on_after(SELF_TEST_TIMEOUT_SECONDS):
+                async with self._slots:
+                    fault = await self._ask(number)
+        except (WorkerLostError, OSError) as error:
+            fault = str(error)
+        finally:
+            await self._workspace.remove(number)
+        self._fault, self._tested_at = fault, trio.current_time()
+        self._seconds = self._tested_at - started
+        if fault is not None:
+            log.error("worker self-test failed", extra={"fault": fault})
+
+    async def _ask(self, number: int) -> str | None:
+        order = self._workspace.selftest(number, await self._workspace.fresh(number))
+        async with self._workers.work(order) as conversation:
+            async for message in conversation:
+                if isinstance(message, SelfTest):
+                    self._answer = message
+                    return None if message.guarded else "the egress guard is not in place"
+                if isinstance(message, Failure):
+                    return f"{message.reason}: {message.detail}"
+        return "the worker left without a word"
+
+    async def check(self) -> CheckResult:
+        """Say what the last test found."""
+        if self._tested_at is None:
+            return CheckResult("degraded", "the first self-test is running", {})
+        facts: dict[str, int | float | str | bool | None] = {
+            "tested_seconds_ago": round(trio.current_time() - self._tested_at, 1),
+            "test_seconds": round(self._seconds, 3),
+            "busy": self._slots.borrowed_tokens,
+            "places": int(self._slots.total_tokens),
+        }
+        if self._answer is not None:
+            facts |= {key: value for key, value in msgspec.to_builtins(self._answer).items() if key != "type"}
+        if self._fault is not None:
+            return CheckResult("failing", f"the self-test failed: {self._fault} - run `check` for more", facts)
+        return CheckResult("ok", "a worker did its test job", facts)

@@ -1,0 +1,48 @@
+"""The data directory: made with mode 0700, and held by one process at a time.
+
+The lock is an flock on DATA_DIR/lock: the kernel gives it back however the process ends, and children don't inherit it
+(the descriptor is closed on exec, and the fork server's children come from a program of their own).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class DataDirectoryError(Exception):
+    """The data directory can't be used; the sentence says why and what to do."""
+
+
+class DataDirectoryLockedError(DataDirectoryError):
+    """Another process has it."""
+
+
+@contextmanager
+def hold_data_directory(path: Path) -> Iterator[None]:
+    """Make the directory if need be and hold it. Raises DataDirectoryError."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DataDirectoryError(
+            f"the data directory {path} can't be used: {error.strerror}. "
+            "Set DORADURA_DATA_DIR to a directory this user may write to.",
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "another process"
+            raise DataDirectoryLockedError(
+                f"the data directory {path} is in use by process {holder}. "
+                "Stop that one first, or set DORADURA_DATA_DIR to another directory.",
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

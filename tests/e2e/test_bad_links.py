@@ -1,0 +1,106 @@
+"""What can be wrong with a link: each gets its own clear answer, is counted, and reaches nothing private."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.e2e.program import Program, running, until
+
+USER = 2000
+
+
+async def failures(program: Program) -> dict[str, float]:
+    """The failures counted so far."""
+    counted = await program.metrics()
+    return {n: v for n, v in counted.items() if n.startswith("doradura_download_failure_total") and v}
+
+
+async def until_counted(program: Program, expected: Counter[str]) -> None:
+    """Wait until exactly these failures are counted."""
+
+    async def counted() -> bool:
+        return await failures(program) == expected
+
+    await until(counted, seconds=10)
+
+
+def labels(fmt: str, reason: str) -> str:
+    """A failure's sample."""
+    return f'doradura_download_failure_total{{format="{fmt}",reason="{reason}"}}'
+
+
+REFUSED = "isn't on the public internet"
+
+SITE_FAILURES = [
+    ("missing.mp4", "gone", "nothing at this link"),
+    ("forbidden.mp4", "private", "doesn't let me in"),
+    ("torn.mp4", "network", "broke off"),
+    ("status/500.mp4", "site_error", "problem of its own"),
+    ("status/401.mp4", "login", "needs a login"),
+    ("status/451.mp4", "geo", "country"),
+    ("redirect?to=http://127.0.0.1:1/x.mp4", "refused_address", REFUSED),
+    ("redirect?to=http://169.254.169.254/latest", "refused_address", REFUSED),
+    ("redirect?to=http://[::ffff:127.0.0.1]:1/", "refused_address", REFUSED),
+]
+
+
+async def test_links_whose_site_fails(tmp_path: Path) -> None:
+    """Each answer says what is wrong; a link alone and /download are both told, and counted apart, once."""
+    expected: Counter[str] = Counter()
+    async with running(tmp_path / "data") as program:
+
+        async def one(path: str, reason: str, words: str) -> None:
+            user = (await program.ask("POST", "/sandbox/users", json={"first_name": path[:20]}))["id"]
+            link = program.media(path)
+            for text in (f"/download {link} mp3", link):
+                asked = await program.say(user, text)
+                await program.wait(user, lambda m: words in m.get("text", ""), after=asked["message_id"], seconds=120)
+            expected.update((labels("mp3", reason), labels("none", reason)))
+
+        async with trio.open_nursery() as nursery:
+            for case in SITE_FAILURES:
+                nursery.start_soon(one, *case)
+        await until_counted(program, expected)
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "/download"])
+async def test_links_that_are_refused(tmp_path: Path, *, alone: bool) -> None:
+    """A refused link alone counts as a failure of format none, a refused /download as one of its format."""
+    cases = [
+        ("http://127.0.0.1:1/", "refused_address", REFUSED),
+        ("http://[::ffff:127.0.0.1]/", "refused_address", REFUSED),
+        ("http://169.254.169.254/latest/meta-data/", "refused_address", REFUSED),
+        ("http://2130706433/", "refused_address", REFUSED),
+        ("http://localhost:1/", "refused_address", REFUSED),
+        ("https://example.com/" + "a" * 4970, "unsupported", "too long"),
+        ("http://nothing.invalid/x.mp4", "gone", "nothing at this link"),
+    ]
+    expected: Counter[str] = Counter()
+    async with running(tmp_path / "data") as program:
+        for link, reason, words in cases:
+            asked = await program.say(USER, link if alone else f"/download {link} mp4")
+            answer = await program.wait(USER, lambda m: words in m.get("text", ""), after=asked["message_id"])  # noqa: B023 - used now
+            assert "reply_markup" not in answer
+            expected[labels("none" if alone else "mp4", reason)] += 1
+            await until_counted(program, expected)
+
+
+async def test_text_without_a_link_counts_nothing(tmp_path: Path) -> None:
+    """No link: a kind answer, and no failure is counted."""
+    cases = [
+        ("hello there", "didn't see a link"),
+        ("file:///etc/passwd", "https://"),
+        ("x" * 5000, "didn't see a link"),
+        ("/download", "/download LINK"),
+        ("/nonsense", "don't know that command"),
+        ("\u202e\u0000 \U0001f9a0", "didn't see a link"),
+    ]
+    async with running(tmp_path / "data") as program:
+        for text, words in cases:
+            asked = await program.say(USER, text)
+            await program.wait(USER, lambda m: words in m.get("text", ""), after=asked["message_id"])  # noqa: B023 - used now
+        assert await failures(program) == {}

@@ -1,0 +1,131 @@
+"""The command line: exit codes and sentences."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import ROOT, environment, running
+
+
+def doradura(data_dir: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "doradura", *arguments],
+        env=environment(data_dir, extra),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_run_without_a_token(tmp_path: Path) -> None:
+    """A lost secret does not turn production into a toy: exit 2, and the sentence names the way out."""
+    ended = doradura(tmp_path / "data", "run")
+    assert ended.returncode == 2
+    assert "DORADURA_TELEGRAM_TOKEN" in ended.stderr
+    assert "--sandbox" in ended.stderr
+
+
+def test_every_fault_in_one_message(tmp_path: Path) -> None:
+    """All settings that are wrong are named at once."""
+    ended = doradura(
+        tmp_path / "data", "run", DORADURA_TELEGRAM_TOKEN="nonsense", DORADURA_QUEUE_LIMIT="x", DORADURA_ADMIN_IDS="me"
+    )
+    assert ended.returncode == 2
+    for name in ("DORADURA_TELEGRAM_TOKEN", "DORADURA_QUEUE_LIMIT", "DORADURA_ADMIN_IDS"):
+        assert name in ended.stderr
+    assert "nonsense" not in ended.stderr
+
+
+def test_check_tells_line_by_line(tmp_path: Path) -> None:
+    """`check` names every part it tried and exits 0."""
+    ended = doradura(tmp_path / "data", "check", "--sandbox")
+    assert ended.returncode == 0, ended.stdout
+    for name in ("settings", "directory", "database", "ffmpeg", "yt-dlp", "extra", "telegram"):
+        assert f"  {name}" in ended.stdout
+
+
+def test_check_finds_a_damaged_database(tmp_path: Path) -> None:
+    """A database that is none is a fault, exit 1."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "doradura.db").write_bytes(b"not a database, but long enough to be read as one" * 100)
+    ended = doradura(tmp_path / "data", "check", "--sandbox")
+    assert ended.returncode == 1
+    assert "FAULT  database" in ended.stdout
+
+
+def test_check_with_a_token_asks_telegram(tmp_path: Path) -> None:
+    """With a token and no Telegram to be reached, `check` says so; the token stays out of it."""
+    token = "123456:" + "A" * 35
+    ended = doradura(
+        tmp_path / "data", "check", DORADURA_TELEGRAM_TOKEN=token, DORADURA_TELEGRAM_API_URL="http://127.0.0.1:9"
+    )
+    assert ended.returncode == 1
+    assert "FAULT  telegram" in ended.stdout
+    assert token not in ended.stdout + ended.stderr
+
+
+async def test_health_asks_the_running_one(tmp_path: Path) -> None:
+    """`health` exits 0 while the bot works and 1 when nothing answers."""
+    async with running(tmp_path / "data") as program:
+        bind = program.http_url.removeprefix("http://")
+        ended = doradura(tmp_path / "other", "health", DORADURA_HTTP_BIND=bind)
+        assert (ended.returncode, ended.stdout.strip()) == (0, "ok")
+    ended = doradura(tmp_path / "other", "health", DORADURA_HTTP_BIND=bind)
+    assert ended.returncode == 1
+
+
+async def test_a_second_process_on_the_same_data(tmp_path: Path) -> None:
+    """It exits 3 with a sentence that names the directory; the first goes on."""
+    async with running(tmp_path / "data") as program:
+        ended = doradura(tmp_path / "data", "run", "--sandbox")
+        assert ended.returncode == 3
+        assert "is in use by process" in ended.stderr
+        assert (await program.health())["status"] == "ok"
+
+
+async def test_a_taken_port(tmp_path: Path) -> None:
+    """The sentence names the port, the setting and Debian's prometheus package; exit 2."""
+    async with running(tmp_path / "data") as program:
+        bind = program.http_url.removeprefix("http://")
+        ended = doradura(tmp_path / "other", "run", "--sandbox", DORADURA_HTTP_BIND=bind)
+        assert ended.returncode == 2
+        for word in (bind.rpartition(":")[2], "DORADURA_HTTP_BIND", "prometheus"):
+            assert word in ended.stderr
+
+
+async def test_a_refused_token(tmp_path: Path) -> None:
+    """401 at getMe stops the program with exit 4 and a sentence; the token is in no line."""
+    async with running(tmp_path / "data") as program:
+        token = "123456:" + "A" * 35
+        fault = {"method": "getMe", "times": 0, "error_code": 401, "description": "Unauthorized"}
+        await program.ask("POST", "/sandbox/faults", params={"token": token}, json=fault)
+        ended = doradura(
+            tmp_path / "other",
+            "run",
+            DORADURA_TELEGRAM_TOKEN=token,
+            DORADURA_TELEGRAM_API_URL=program.sandbox_url,
+        )
+        assert ended.returncode == 4, ended.stderr
+        assert "Unauthorized" in ended.stderr
+        assert token not in ended.stderr + ended.stdout
+
+
+@pytest.mark.parametrize("fmt", ["text", "json"])
+async def test_the_token_is_in_no_log(tmp_path: Path, fmt: str) -> None:
+    """After a download with faults at debug level, no line has the token."""
+    async with running(tmp_path / "data", DORADURA_LOG_FORMAT=fmt) as program:
+        for fault in ({"error_code": 500, "description": "x"}, {"drop": "before"}, {"body": "garbage"}):
+            for method in ("getUpdates", "sendMessage", "editMessageText", "sendAudio"):
+                await program.fault(method=method, times=1, **fault)
+        asked = await program.say(2000, f"/download {program.media('sample.mp4')} m4a")
+        await program.wait(2000, lambda m: "audio" in m, after=asked["message_id"], seconds=90)
+        log = program.log()
+    assert "SANDBOXAAAA" not in log
+    assert "ready" in log

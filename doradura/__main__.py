@@ -8,6 +8,7 @@ unexpected error or a check that failed, 2 settings (or an address that can't be
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib.metadata
 import logging
 import os
@@ -185,6 +186,9 @@ def _exit_code(run: Callable[[], None]) -> int:
     except BaseException as error:
         for found in _leaves(error):
             code = _KNOWN.get(type(found).__name__)
+            if isinstance(found, OSError) and found.errno in _ADDRESS_FAULTS:
+                log.critical("%s. Stop what listens there, or set DORADURA_SANDBOX_BIND.", found)
+                return EXIT_SETTINGS
             if code is not None:
                 log.critical(str(found))
                 return code
@@ -198,9 +202,10 @@ def _exit_code(run: Callable[[], None]) -> int:
 _KNOWN = MappingProxyType(
     {
         "BindError": EXIT_SETTINGS,
-        "SandboxBindError": EXIT_SETTINGS,
         "DataDirectoryError": EXIT_SETTINGS,
         "NewerDatabaseError": EXIT_SETTINGS,
+        "JournalError": EXIT_FAILED,
+        "SamplesError": EXIT_FAILED,
         "WorkersError": EXIT_FAILED,
         "StorageError": EXIT_FAILED,
         "DataDirectoryLockedError": EXIT_LOCKED,
@@ -208,6 +213,8 @@ _KNOWN = MappingProxyType(
     },
 )
 """By name, so that a command does not import what it has no use for."""
+
+_ADDRESS_FAULTS = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES})
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -121,8 +121,8 @@ class App:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run the bot; `started()` when Telegram answered and everything works.
 
-        Raises DataDirectoryError, StorageError, BindError, SandboxBindError, TokenRefusedError, WorkersError: inside an
-        exception group once nurseries are open.
+        Raises DataDirectoryError, StorageError, BindError, TokenRefusedError, WorkersError, OSError (the sandbox's
+        address): inside an exception group once nurseries are open.
         """
         with hold_data_directory(self.settings.data_dir), self._whole:
             async with trio.open_nursery() as serving:

@@ -162,10 +162,9 @@ class FakeTelegram:
         return [found for (chat, _), found in sorted(self.messages.items()) if chat == chat_id and "file_id" in found]
 
     def words_in(self, chat_id: int) -> list[str]:
-        """The texts that stand in a chat now."""
-        return [
-            found["text"] for (chat, _), found in sorted(self.messages.items()) if chat == chat_id and found["text"]
-        ]
+        """The messages of a chat that are texts, as they stand now."""
+        found = [stands for (chat, _), stands in sorted(self.messages.items()) if chat == chat_id]
+        return [stands["text"] for stands in found if "file_id" not in stands]
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         assert request.url.path.startswith(f"/bot{TOKEN}/")

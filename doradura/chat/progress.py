@@ -9,6 +9,7 @@ from doradura.downloads.stages import (
     Converting,
     Failed,
     Fetching,
+    Paused,
     Retrying,
     Sending,
     Stage,
@@ -51,6 +52,8 @@ class ProgressTexts:
                 return t("progress.accepted", choice=choice)
             case Waiting():
                 return t.counted("progress.waiting", stage.before, choice=choice)
+            case Paused():
+                return t("progress.paused", choice=choice, site=stage.site)
             case Working():
                 return t("progress.working", choice=choice)
             case Fetching():

@@ -74,10 +74,11 @@ def duration_text(seconds: float) -> str:
 
 def size_text(size_bytes: float) -> str:
     """Show a size in kB, MB or GB (powers of ten, as phones show them)."""
-    if size_bytes < 1_000_000:
+    # The borders lie where rounding would show the next unit's first figure.
+    if size_bytes < 999_500:
         return f"{max(1, round(size_bytes / 1000))} kB"
-    if size_bytes < 100_000_000:
+    if size_bytes < 99_950_000:
         return f"{size_bytes / 1_000_000:.1f} MB"
-    if size_bytes < 1_000_000_000:
+    if size_bytes < 999_500_000:
         return f"{size_bytes / 1_000_000:.0f} MB"
     return f"{size_bytes / 1_000_000_000:.1f} GB"

@@ -13,6 +13,13 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """In the queue, and its site is left alone for a while."""
+
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
 class Working:
     """A worker looks at the link."""
 
@@ -74,7 +81,7 @@ class Cancelled:
     """The user did not want it any more."""
 
 
-Stage = Waiting | Working | Fetching | Converting | Sending | Retrying | Failed | Cancelled
+Stage = Waiting | Paused | Working | Fetching | Converting | Sending | Retrying | Failed | Cancelled
 """What a progress message can show."""
 
 Outcome = Delivered | Failed | Cancelled

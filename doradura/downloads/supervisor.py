@@ -17,7 +17,7 @@ import trio
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.protocol import OUR_REASONS
 from doradura.downloads.run import DownloadParts, JobRun, Slot
-from doradura.downloads.stages import Cancelled, Delivered, Failed, Outcome, Waiting
+from doradura.downloads.stages import Cancelled, Delivered, Failed, Outcome, Paused, Waiting
 from doradura.storage import Change, Connection, StorageError, files, jobs, users
 from doradura.storage.files import SentFile
 from doradura.storage.ids import now_ms
@@ -85,7 +85,8 @@ class Supervisor:
     def queued(self, job: jobs.Job, before: int) -> None:
         """Show a job that was just queued, and look whether it can start."""
         if job.job_id not in self._running:
-            self._parts.board.card(job).show(Waiting(before))
+            paused = job.site in self._breakers.paused()
+            self._parts.board.card(job).show(Paused(job.site) if paused else Waiting(before))
         self.wake()
 
     def cancelled(self, cancelled: Iterable[jobs.Job]) -> None:

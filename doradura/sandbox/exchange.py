@@ -212,9 +212,12 @@ async def _stream(request: Request, stream: Callable[[Send], Awaitable[None]], s
     async with trio.open_nursery() as nursery:
 
         async def watch() -> None:
+            nonlocal dropped
             with contextlib.suppress(DropConnection):
                 await request.discard()
                 await request.disconnected()
+            # Ending the answer properly would be refused by h11: less was sent than its length says.
+            dropped = True
             nursery.cancel_scope.cancel()
 
         nursery.start_soon(watch)

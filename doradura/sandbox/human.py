@@ -35,7 +35,7 @@ T = TypeVar("T")
 BODY_LIMIT_BYTES = FILE_LIMIT_BYTES * 3 // 2
 SMALL_BODY_BYTES = 64 * 1024
 TEXT_LIMIT_UNITS = 16384
-"""What a person may send here. Telegram's own clients split at 4096; a bot should meet what other clients might send."""
+"""What a person may send here. Telegram's own clients split at 4096; a bot should meet what others might send."""
 
 _INLINE_TYPES = ("audio/", "video/", "image/png", "image/jpeg", "image/gif", "image/webp")
 """What a browser may show in place. Anything else a bot sent is only ever saved: it would run as this origin's page."""

@@ -79,7 +79,10 @@ class _Run:
 
 
 class Caller:
-    """Makes calls with one bot's token; `draw` gives random numbers from 0 to 1."""
+    """Makes calls with one bot's token.
+
+    `readers` bounds the threads that read files; `draw` gives random numbers from 0 to 1.
+    """
 
     def __init__(
         self,
@@ -90,6 +93,7 @@ class Caller:
         replies: Lines,
         uploads: Lines,
         polls: Lines,
+        readers: trio.CapacityLimiter,
         draw: Callable[[], float],
     ) -> None:
         self._token = token
@@ -101,8 +105,7 @@ class Caller:
         self._polls = polls
         self._draw = draw
         self._holds = Holds()
-        # As many reading threads as uploads can run at once: the uploads' own connections bound them.
-        self._readers = trio.CapacityLimiter(4)
+        self._readers = readers
 
     async def call(
         self,

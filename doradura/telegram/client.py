@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import msgspec
+import trio
 
 from doradura.telegram.caller import DEADLINE_SECONDS, Caller
 from doradura.telegram.connections import Lines, transport_maker
@@ -327,6 +328,7 @@ async def open_bot_api(
         replies=reply_lines,
         uploads=upload_lines,
         polls=poll_lines,
+        readers=trio.CapacityLimiter(uploads),
         draw=draw,
     )
     try:

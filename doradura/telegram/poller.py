@@ -147,10 +147,14 @@ class Poller:
         return await self._take_in(batch, poll_seconds=self.last_poll_at - started)
 
     async def _poll(self) -> Batch | None:
-        """Poll once; None when the attempt had to be cut off, which also throws its connection away."""
+        """Poll once; None when the attempt had to be cut off, which also throws its connection away.
+
+        The first poll does not wait: it says within moments whether polling works, and brings what piled up.
+        """
+        timeout_seconds = 0 if self.last_poll_at is None else self._poll_seconds
         with trio.move_on_after(self._poll_seconds + STALL_MARGIN_SECONDS):
             items = await self._api.get_updates(
-                offset=self._offset, timeout_seconds=self._poll_seconds, allowed_updates=self._allowed_updates
+                offset=self._offset, timeout_seconds=timeout_seconds, allowed_updates=self._allowed_updates
             )
             return read_batch(items)
         return None

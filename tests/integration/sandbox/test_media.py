@@ -94,3 +94,13 @@ async def test_redirects(client: Client) -> None:
     answer = await client.http.get("/media/redirect", params={"to": "http://127.0.0.1:1/x?a=b"})
     assert (answer.status_code, answer.headers["location"]) == (302, "http://127.0.0.1:1/x?a=b")
     assert (await client.http.get("/media/redirect?to=a%0d%0ab")).status_code == 400
+
+
+async def test_a_client_that_leaves_is_no_error(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """A download that is broken off in the middle is not logged as a fault of the sandbox's."""
+    port = int(client.url.rpartition(":")[2])
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(b"GET /media/slow.mp4?kbps=8000 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert await stream.receive_some()
+    assert (await client.http.get("/media/sample.mp4")).status_code == 200
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []

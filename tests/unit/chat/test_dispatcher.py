@@ -1,0 +1,332 @@
+"""The inbox at work: order, tries, restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import msgspec
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from doradura.chat.dispatcher import CONCURRENT_CHATS, IN_MEMORY
+from doradura.chat.turn import Turn
+from doradura.storage import StorageError, jobs
+from doradura.telegram.updates import RawUpdate, read_batch
+from tests.doubles import BLOCKED, NEVER, TORN, refusal
+from tests.wiring import LINK, USER, World, raw_update
+
+Route = Callable[[Turn], Awaitable[None]]
+
+
+async def test_a_chats_updates_keep_their_order(world: World, autojump_clock: MockClock) -> None:
+    """Two updates of one chat are never handled at once; those of other chats don't wait for them."""
+    began: list[tuple[int, int, float]] = []
+    inside: set[int] = set()
+
+    async def slow(turn: Turn) -> None:
+        assert turn.chat_id not in inside
+        inside.add(turn.chat_id)
+        began.append((turn.chat_id, turn.update_id, trio.current_time()))
+        await trio.sleep(2)
+        inside.remove(turn.chat_id)
+
+    world.route = slow
+    async with world.start() as bot:
+        await world.say(bot, *(world.message("x", user=chat) for _ in range(3) for chat in (1, 2)))
+        assert trio.current_time() == 6
+    for chat in (1, 2):
+        mine = [(update, at) for at_chat, update, at in began if at_chat == chat]
+        assert mine == sorted(mine)
+        assert [at for _, at in mine] == [0, 2, 4]
+
+
+async def test_so_many_chats_at_once_and_so_many_updates_in_memory(world: World, autojump_clock: MockClock) -> None:
+    """More chats than places take turns; more updates than fit wait in the database; all are handled."""
+    inside: list[int] = []
+    most = 0
+
+    async def slow(turn: Turn) -> None:
+        nonlocal most
+        inside.append(turn.chat_id)
+        most = max(most, len(inside))
+        await trio.sleep(1)
+        inside.remove(turn.chat_id)
+
+    world.route = slow
+    async with world.start() as bot:
+        await bot.dispatcher.store([world.message("x", user=n + 1) for n in range(IN_MEMORY + 100)])
+        await trio.sleep(0.5)
+        assert bot.dispatcher._held == IN_MEMORY
+        await world.handled()
+    assert most == CONCURRENT_CHATS
+    assert world.value("updates_total", type="message") == IN_MEMORY + 100
+
+
+async def test_a_poison_update_goes_by(world: World, autojump_clock: MockClock) -> None:
+    """After three tries it is marked failed, its sender is told, and the next update of the chat is handled."""
+    tries: list[int] = []
+    route = world.route
+
+    async def poisoned(turn: Turn) -> None:
+        tries.append(turn.update_id)
+        if turn.update_id == 1:
+            raise ZeroDivisionError("boom")
+        await route(turn)
+
+    world.route = poisoned
+    async with world.start() as bot:
+        await world.say(bot, world.message("/start"), world.message("/start"), failed=1)
+    assert tries == [1, 1, 1, 2]
+    assert [text[:10] for text in world.telegram.texts()] == ["Something ", "👋 Hi Ann! "[:10]]
+    assert world.storage.one("SELECT error FROM inbox WHERE update_id = 1") == "ZeroDivisionError('boom')"
+    assert world.value("errors_total", category="internal") == 3
+    assert world.value("updates_total", type="message") == 1
+
+
+async def test_a_poison_press_is_answered(world: World, autojump_clock: MockClock) -> None:
+    """The button stops turning, and says what happened."""
+
+    async def poisoned(_turn: Turn) -> None:
+        raise ZeroDivisionError
+
+    world.route = poisoned
+    async with world.start() as bot:
+        await world.say(bot, world.press("c:1"), failed=1)
+    (answer,) = world.telegram.all("answerCallbackQuery")
+    assert answer.parameters["text"].startswith("Something went wrong")
+
+
+def _tried_since(world: World, tries: int) -> bool:
+    return bool(world.storage.one("SELECT tries FROM inbox") > tries)
+
+
+async def test_tries_are_counted_over_restarts(world: World, autojump_clock: MockClock) -> None:
+    """An update that kills its handler each time goes by at the third try, whenever those were."""
+
+    async def poisoned(_turn: Turn) -> None:
+        raise ZeroDivisionError
+
+    world.route = poisoned
+    for _ in range(2):
+        async with world.start() as bot:
+            if not world.last_update:
+                await bot.dispatcher.store([world.message("/start")])
+            await world.changes.until(partial(_tried_since, world, world.storage.one("SELECT tries FROM inbox")))
+    assert world.storage.one("SELECT tries FROM inbox") == 2
+    async with world.start():
+        await world.handled(failed=1)
+
+
+async def test_a_failing_database_is_no_try(world: World, autojump_clock: MockClock) -> None:
+    """An update waits until its effects can be stored, for as long as that takes, and happens once then."""
+    async with world.start() as bot:
+        await bot.dispatcher.store([world.message(f"/download {LINK}")])
+        world.storage.fault = StorageError("disk full", reason="full")
+        await trio.sleep(600)
+        assert world.storage.one("SELECT tries FROM inbox") == 0
+        world.storage.fault = None
+        await world.handled()
+        await world.ended()
+    assert world.states() == ["done"]
+    assert world.value("errors_total", category="internal") == 0
+
+
+async def test_a_batch_that_cannot_be_stored_is_an_error(world: World, autojump_clock: MockClock) -> None:
+    """Then the poll confirms nothing, and Telegram brings it again."""
+    async with world.start() as bot:
+        world.storage.fault = StorageError("disk full", reason="full")
+        with pytest.raises(StorageError):
+            await bot.dispatcher.store([world.message("/start")])
+        world.storage.fault = None
+    assert world.storage.one("SELECT COUNT(*) FROM inbox") == 0
+
+
+async def test_an_outage_of_telegram_is_no_try(world: World, autojump_clock: MockClock) -> None:
+    """A reply waits until Telegram is back and comes once."""
+    world.telegram.down = True
+    async with world.start() as bot:
+        await bot.dispatcher.store([world.message("/help")])
+        await trio.sleep(600)
+        assert world.storage.one("SELECT tries FROM inbox") == 0
+        world.telegram.down = False
+        await world.handled()
+    assert len(world.telegram.words_in(USER)) == 1
+
+
+async def test_nobody_waits_for_an_answer_a_day_late(world: World, autojump_clock: MockClock) -> None:
+    """After 24 hours without Telegram an update that stored nothing is done."""
+    world.telegram.down = True
+    async with world.start() as bot:
+        await bot.dispatcher.store([world.message("/help")])
+        await world.handled()
+    assert 24 * 3600 < trio.current_time() < 24 * 3600 + 300
+
+
+async def test_whoever_blocked_the_bot_is_not_answered(world: World, autojump_clock: MockClock) -> None:
+    """A 403 to a reply is the end of that update, no try and no error."""
+    world.telegram.fail("sendMessage", BLOCKED)
+    async with world.start() as bot:
+        await world.say(bot, world.message("/help"))
+    assert len(world.telegram.called) == 1
+    assert world.storage.one("SELECT tries FROM inbox") == 0
+    assert world.value("errors_total", category="internal") == 0
+
+
+async def test_a_refused_reply_is_poison_and_not_for_ever(world: World, autojump_clock: MockClock) -> None:
+    """What Telegram refuses for the text's own sake is tried three times."""
+    world.telegram.fail("sendMessage", *[refusal(400, "Bad Request: message is too long")] * 4)
+    async with world.start() as bot:
+        await world.say(bot, world.message("/help"), failed=1)
+    assert len(world.telegram.called) == 4
+
+
+async def test_a_repeated_update_has_no_second_effect(world: World, autojump_clock: MockClock) -> None:
+    """The same id again, while waiting, when done, in the same batch or after a restart, is one job and one reply."""
+    again = world.message(f"/download {LINK}")
+    async with world.start() as bot:
+        await world.say(bot, again, again)
+        await world.ended()
+        await world.say(bot, again)
+        await trio.sleep(60)
+    async with world.start() as bot:
+        await world.say(bot, again)
+        await trio.sleep(60)
+    assert world.states() == ["done"]
+    assert len(world.telegram.files_in(USER)) == 1
+    assert world.value("updates_total", type="message") == 1
+
+
+async def test_a_kill_between_the_effect_and_the_reply(world: World, autojump_clock: MockClock) -> None:
+    """The effect stands and is not done again; the job goes on in the next program."""
+    world.telegram.fail("sendMessage", NEVER)
+    world.workers.follow(("hang",))
+    async with world.start() as bot:
+        await bot.dispatcher.store([world.message(f"/download {LINK}")])
+        await world.changes.until(lambda: world.telegram.called)
+    async with world.start():
+        await world.handled()
+        await world.ended()
+    assert world.states() == ["done"]
+    assert len(world.telegram.files_in(USER)) == 1
+
+
+async def test_a_kill_before_the_effect(world: World, autojump_clock: MockClock) -> None:
+    """An update that was stored and not handled is handled by the next start."""
+    async with world.start() as bot:
+        bot.dispatcher.stop()
+        await bot.dispatcher.store([world.message("/cancel"), world.message("/start")])
+        await trio.sleep(60)
+        assert world.telegram.called == []
+    async with world.start():
+        await world.handled()
+    assert len(world.telegram.words_in(USER)) == 2
+
+
+async def test_a_stop_waits_for_what_is_in_hand_only(world: World, autojump_clock: MockClock) -> None:
+    """The update being handled comes to its end, the next one of the chat waits for the next start."""
+    handled: list[int] = []
+
+    async def slow(turn: Turn) -> None:
+        await trio.sleep(5)
+        handled.append(turn.update_id)
+
+    world.route = slow
+    async with world.start() as bot:
+        await bot.dispatcher.store([world.message("a"), world.message("b")])
+        await trio.sleep(1)
+        bot.dispatcher.stop()
+        await trio.sleep(60)
+    assert handled == [1]
+    assert world.storage.one("SELECT COUNT(*) FROM inbox WHERE state = 'waiting'") == 1
+
+
+async def test_a_stop_does_not_wait_for_an_outage(world: World, autojump_clock: MockClock) -> None:
+    """An update that waits for the database is left to the next start at once, not after its pause."""
+    async with world.start() as bot:
+        await bot.dispatcher.store([world.message("/cancel")])
+        world.storage.fault = StorageError("locked", reason="locked")
+        await trio.sleep(200)
+        bot.dispatcher.stop()
+        await wait_all_tasks_blocked()
+        assert bot.dispatcher._lanes == {}
+    assert world.storage.one("SELECT state FROM inbox") == "waiting"
+
+
+async def test_a_malformed_update_goes_by_at_once(world: World, autojump_clock: MockClock) -> None:
+    """A shape that is not the Bot API's is counted, marked, and keeps nobody waiting."""
+    odd = raw_update(77, {"message": {"chat": {"id": USER, "type": "private"}, "message_id": "seven"}})
+    async with world.start() as bot:
+        await world.say(bot, odd, world.message("/start"), failed=1)
+        assert trio.current_time() == 0
+    assert len(world.telegram.words_in(USER)) == 1
+    assert world.value("errors_total", category="telegram") == 1
+    assert world.value("updates_total", type="message") == 1
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"update_id": 5, "message": {"text": "\xff\xfe"}}',
+        b'{"update_id": 5, "message": {"chat": {"id": 99999999999999999999999999}}}',
+        b'{"update_id": 5, "message": {"chat": {"id": -9223372036854775809}, "date": 1, "message_id": 1}}',
+        b'{"update_id": 5, "message": null}',
+        b'{"update_id": 5}',
+    ],
+)
+async def test_no_update_keeps_its_batch_from_being_stored(world: World, autojump_clock: MockClock, raw: bytes) -> None:
+    """Bytes that are no text and ids that are no ids are found out later; else the poll would never go on."""
+    odd = read_batch([msgspec.Raw(raw)]).updates
+    assert len(odd) == 1
+    async with world.start() as bot:
+        await bot.dispatcher.store([*odd, world.message("/start")])
+        await world.changes.until(lambda: not world.storage.one("SELECT COUNT(*) FROM inbox WHERE state = 'waiting'"))
+    assert len(world.telegram.words_in(USER)) == 1
+
+
+async def test_a_kind_nobody_reads_is_done(world: World, autojump_clock: MockClock) -> None:
+    """An update of a kind that came later than this program is passed over."""
+    odd = raw_update(77, {"hologram": {"chat": {"id": USER}}})
+    async with world.start() as bot:
+        await world.say(bot, odd)
+    assert world.value("updates_total", type="other") == 1
+
+
+async def test_a_pre_checkout_waits_for_nobody(world: World, autojump_clock: MockClock) -> None:
+    """Telegram gives ten seconds: it is handled at once though all places are taken."""
+    at: dict[str, float] = {}
+
+    async def slow(turn: Turn) -> None:
+        if turn.update.pre_checkout_query is not None:
+            at["asked"] = trio.current_time()
+        else:
+            await trio.sleep(100)
+
+    def asked() -> RawUpdate:
+        query = {"id": "1", "from": {"id": 1, "first_name": "A"}, "currency": "XTR", "total_amount": 1}
+        return raw_update(9999, {"pre_checkout_query": {**query, "invoice_payload": "p"}})
+
+    world.route = slow
+    async with world.start() as bot:
+        await bot.dispatcher.store([world.message("x", user=n + 1) for n in range(CONCURRENT_CHATS + 5)])
+        await trio.sleep(1)
+        await bot.dispatcher.store([asked()])
+        await trio.sleep(1)
+        assert at == {"asked": 1.0}
+        bot.dispatcher.stop()
+
+
+async def test_a_reply_may_be_repeated_an_effect_not(world: World, autojump_clock: MockClock) -> None:
+    """When the answer to a reply is lost the words may come twice; the cancel they tell of happened once."""
+    world.workers.usual = ("hang",)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.changes.until(lambda: world.workers.running)
+        await trio.sleep(5)
+        world.telegram.fail("sendMessage", TORN)
+        await world.say(bot, world.message("/cancel"))
+        await world.ended()
+        await world.changes.until(lambda: world.telegram.texts().count("✖ Cancelled 1 download.") == 2)
+    assert world.value("download_cancelled_total") == 1
+    assert jobs.depth(world.storage.db) == 0

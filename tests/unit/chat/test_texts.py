@@ -1,0 +1,231 @@
+"""The texts: every key there is, every value given, everything Telegram can read."""
+
+from __future__ import annotations
+
+import ast
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+from hypothesis import given
+from hypothesis import strategies as st
+
+import doradura
+from doradura.chat.offers import known_text
+from doradura.chat.progress import ProgressTexts, failure_text
+from doradura.chat.router import COMMANDS
+from doradura.chat.texts import Catalogues, Texts, duration_text, size_text
+from doradura.downloads.links import LinkError, check_link
+from doradura.downloads.protocol import REASONS, RETRIED_REASONS, Metadata
+from doradura.downloads.stages import Converting, Failed, Fetching, Paused, Retrying, Sending, Stage, Waiting, Working
+from doradura.sandbox.markup import parse_html, units
+from doradura.storage.jobs import Job
+from tests.texts import stale
+
+PACKAGE = Path(doradura.__file__).parent
+(SOURCE,) = (PACKAGE / "chat" / "locale" / "en").rglob("*.po")
+T = Catalogues().for_language(None)
+CLOSED_SETS = {
+    "about.": tuple(COMMANDS),
+    "link.": ("scheme", "length", "characters", "host", "port", "credentials"),
+    "refused.": ("full", "limit", "space"),
+    "failed.": tuple(REASONS),
+    "why.": tuple(RETRIED_REASONS),
+    "queue.": ("running", "sending"),
+}
+"""What may stand behind a key that is put together: "failed." + reason."""
+
+with SOURCE.open("rb") as _file:
+    TEMPLATES: dict[str, tuple[str, ...]] = {
+        (message.id if isinstance(message.id, str) else message.id[0]): (
+            (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+        )
+        for message in read_po(_file)
+        if message.id
+    }
+
+
+def placeholders(text: str) -> set[str]:
+    """The names of the values a text needs."""
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def uses() -> Iterator[tuple[str, str, set[str]]]:
+    """Every use of a text in the code: where, which key, which values."""
+    for path in [*sorted((PACKAGE / "chat").glob("*.py")), PACKAGE / "app.py"]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and node.args and _is_text_call(node.func) and path.name != "texts.py":
+                given_values = {str(keyword.arg) for keyword in node.keywords}
+                if isinstance(node.func, ast.Attribute) and node.func.attr == "counted":
+                    given_values.add("count")
+                for key in _keys(node.args[0]):
+                    yield f"{path.name}:{node.lineno}", key, given_values
+
+
+def _is_text_call(function: ast.expr) -> bool:
+    if isinstance(function, ast.Name):
+        return function.id == "t"
+    if isinstance(function, ast.Attribute):
+        return function.attr in {"plain", "counted", "texts"}
+    return (
+        isinstance(function, ast.Call)
+        and isinstance(function.func, ast.Attribute)
+        and function.func.attr == "for_language"
+    )
+
+
+def _keys(argument: ast.expr) -> Iterator[str]:
+    match argument:
+        case ast.Constant(value=str() as key):
+            yield key
+        case ast.IfExp():
+            yield from _keys(argument.body)
+            yield from _keys(argument.orelse)
+        case ast.JoinedStr(values=[ast.Constant(value=str() as prefix), ast.FormattedValue()]):
+            yield from (prefix + word for word in CLOSED_SETS[prefix])
+        case _:
+            raise AssertionError(f"a key this test can't follow: {ast.unparse(argument)}")
+
+
+def test_every_key_used_exists_with_every_value_it_needs() -> None:
+    """A missing key or value would be an error in front of a user."""
+    found = list(uses())
+    assert len(found) > 60
+    assert [(where, key) for where, key, _ in found if key not in TEMPLATES] == []
+    assert [
+        (where, key, missing)
+        for where, key, given_values in found
+        for text in TEMPLATES[key]
+        if (missing := placeholders(text) - given_values)
+    ] == []
+
+
+def test_every_text_is_used() -> None:
+    """A text nobody shows is a feature that was forgotten."""
+    assert sorted(TEMPLATES.keys() - {key for _, key, _ in uses()}) == []
+
+
+def test_the_catalogue_is_compiled() -> None:
+    """What people edit is what the program reads."""
+    assert stale() == []
+
+
+@pytest.mark.parametrize("key", sorted(TEMPLATES))
+def test_every_text_is_html_that_telegram_takes(key: str) -> None:
+    """With values that are nothing but markup, each text parses and stays under Telegram's limit."""
+    for text in TEMPLATES[key]:
+        values = dict.fromkeys(placeholders(text), "<b>&amp; </i>&lt;" + "x" * 40)
+        counted = values.pop("count", None) is not None
+        filled = T.counted(key, 3, **values) if len(TEMPLATES[key]) > 1 else None
+        filled = filled or T(key, **values, **({"count": 3} if counted else {}))
+        visible, _ = parse_html(filled)
+        assert 0 < units(visible) < 4096
+        for value in values.values():
+            if 'href="{' not in text:
+                assert value in visible
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        key
+        for key in TEMPLATES
+        if key.startswith(("press.", "offer.stale", "offer.not_yours", "already", "refused.", "trouble"))
+    ],
+)
+def test_answers_to_a_press_are_short_enough(key: str) -> None:
+    """Telegram takes 200 characters and no markup there (Bot API, answerCallbackQuery)."""
+    shown = T.plain(key, **dict.fromkeys(placeholders(TEMPLATES[key][0]), "mp4 1080p"))
+    assert 0 < len(shown) <= 200
+    assert "<" not in shown
+
+
+@pytest.mark.parametrize("word", COMMANDS)
+def test_a_commands_description_fits_the_menu(word: str) -> None:
+    """1 to 256 characters (Bot API, BotCommand)."""
+    assert 1 <= len(T.plain(f"about.{word}")) <= 256
+
+
+def test_a_missing_key_is_an_error() -> None:
+    """Never a key in front of a user; a missing value neither."""
+    with pytest.raises(KeyError):
+        T("no.such")
+    with pytest.raises(KeyError):
+        T.counted("no.such", 2)
+    with pytest.raises(KeyError):
+        T("start")
+
+
+def test_plain_texts_show_values_as_they_are() -> None:
+    """Where Telegram takes no markup, escapes would be seen."""
+    assert T.plain("press.queued", choice="a & <b> &lt;") == "Got it: a & <b> &lt;"
+
+
+def test_numbers_choose_the_form() -> None:
+    """One is singular, all else plural."""
+    assert [T.counted("cancel.done", n) for n in (1, 2)] == ["✖ Cancelled 1 download.", "✖ Cancelled 2 downloads."]
+
+
+def test_an_unknown_language_gets_the_first() -> None:
+    """Regions don't matter, and nobody is without texts."""
+    catalogues = Catalogues()
+    for code in ("en-GB", "EN", "xx", "", None):
+        assert isinstance(catalogues.for_language(code), Texts)
+        assert catalogues.for_language(code).language == "en"
+
+
+def test_lengths_and_sizes_as_people_write_them() -> None:
+    """No zero length, no unit that reads odd at its border."""
+    assert [duration_text(s) for s in (0.2, 9.6, 205, 3723)] == ["0:01", "0:10", "3:25", "1:02:03"]
+    assert [size_text(b) for b in (1, 1000, 999_499, 999_500, 1_500_000, 99_950_000, 999_500_000, 2 * 10**9)] == [
+        *("1 kB", "1 kB", "999 kB", "1.0 MB", "1.5 MB", "100 MB", "1.0 GB", "2.0 GB")
+    ]
+
+
+JOB = Job(
+    *(2**62, 1, 1, None, "", "", "youtube", "mp4", "1080p", "free", "en", "running", 0, 0, 0),
+    *(None, None, 0, None, None, None),
+)
+LETTERS = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from("<>&\"'{}\0\n😀/ ")), max_size=400)
+SHOWN = ProgressTexts(Catalogues(), 50 << 20)
+
+
+@given(LETTERS, LETTERS, LETTERS)
+def test_any_title_gives_text_that_parses(title: str, performer: str, url: str) -> None:
+    """Whatever a site calls its things, Telegram can read the text, and it fits a message."""
+    stages: list[Stage] = [
+        Fetching(title, 5, 10, 2.0),
+        Fetching(title, 5, None, None),
+        Converting(title),
+        Sending(title),
+    ]
+    stages += [Waiting(0), Waiting(7), Paused("youtube"), Working(), Retrying("network", 3)]
+    texts = [SHOWN.stage(JOB, stage)[0] for stage in stages]
+    texts.append(known_text(T, Metadata(title=title, performer=performer, duration_seconds=3.0), url or "x"))
+    for text in texts:
+        visible, _ = parse_html(text)
+        assert 0 < units(visible) < 4096
+
+
+@given(LETTERS, st.sampled_from(sorted(REASONS)))
+def test_any_link_gives_text_that_parses(rest: str, reason: str) -> None:
+    """What a user sent as a link is shown as that link and nothing else: one link, and no markup of its own."""
+    url = "https://a.example/" + rest
+    for text in (failure_text(T, reason, url, 50 << 20), SHOWN.stage(JOB._replace(url=url), Failed(reason))[0]):
+        visible, entities = parse_html(text)
+        assert 0 < units(visible) < 4096
+        assert [entity["type"] for entity in entities] == ["text_link"]
+
+
+@given(LETTERS)
+def test_a_checked_link_is_shown_as_it_is(rest: str) -> None:
+    """The link in a failure's text leads where the user's link led."""
+    url = "https://a.example/" + rest
+    try:
+        check_link(url)
+    except LinkError:
+        return
+    _, (entity,) = parse_html(failure_text(T, "gone", url, 50 << 20))
+    assert entity["url"] == url.replace('"', "%22")

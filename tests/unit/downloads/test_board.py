@@ -1,0 +1,183 @@
+"""Progress messages: their pace, and that none of them is lost track of."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from doradura.downloads.board import EDIT_INTERVAL_SECONDS, Board, Card
+from doradura.downloads.stages import Cancelled, Converting, Failed, Sending, Stage, Working
+from doradura.storage import StorageError
+from doradura.storage.jobs import Job
+from doradura.telegram.client import open_bot_api
+from doradura.telegram.errors import ForbiddenError
+from doradura.telegram.observer import SilentObserver
+from doradura.telegram.types import Keyboard
+from tests.doubles import BLOCKED, SERVER_ERROR, TOKEN
+from tests.wiring import LINK, USER, World
+
+JOB = Job(
+    *(1, USER, USER, 5, LINK, LINK, "other", "mp3", "320k", "free", "en", "waiting", 0, 0, 0),
+    *(None, None, 0, None, None, None),
+)
+
+
+class Words:
+    """A presenter whose text is the stage's name."""
+
+    def stage(self, job: Job, stage: Stage) -> tuple[str, Keyboard | None]:  # noqa: ARG002 - as the protocol has it
+        if isinstance(stage, Converting) and not stage.title:
+            raise ZeroDivisionError
+        return type(stage).__name__, None
+
+
+@asynccontextmanager
+async def board_of(world: World) -> AsyncIterator[Board]:
+    """A running board."""
+    async with (
+        open_bot_api(
+            TOKEN, observer=SilentObserver(), draw=lambda: 1.0, make_transport=world.telegram.transport
+        ) as api,
+        trio.open_nursery() as nursery,
+    ):
+        board = Board(api, world.storage, Words())
+        await nursery.start(board.run)
+        yield board
+        nursery.cancel_scope.cancel()
+
+
+def stands(world: World) -> list[str]:
+    """What stands in the chat."""
+    return world.telegram.words_in(USER)
+
+
+async def shown(world: World, card: Card, stage: Stage) -> None:
+    """Show a stage and wait until it stands there."""
+    card.show(stage)
+    await world.changes.until(lambda: stands(world) == [type(stage).__name__])
+
+
+async def test_edits_keep_their_pace_and_show_the_latest(world: World, autojump_clock: MockClock) -> None:
+    """However often a stage changes there is an edit in three seconds at most, and it shows the last one."""
+    async with board_of(world) as board:
+        card = board.card(JOB)
+        for _ in range(40):
+            card.show(Working())
+            await trio.sleep(0.1)
+            card.show(Converting("x"))
+            await trio.sleep(0.1)
+        card.show(Sending("x"))
+        await trio.sleep(10)
+    times = [call.at for call in world.telegram.called]
+    assert len(times) == 4
+    assert [later - at for at, later in itertools.pairwise(times)] == pytest.approx([EDIT_INTERVAL_SECONDS] * 3)
+    assert world.telegram.texts() == ["Working"]
+    assert world.telegram.texts("editMessageText")[-1] == "Sending"
+
+
+async def test_the_same_text_is_not_sent_again(world: World, autojump_clock: MockClock) -> None:
+    """A stage that reads as before costs no request."""
+    async with board_of(world) as board:
+        card = board.card(JOB)
+        for _ in range(5):
+            card.show(Working())
+            await trio.sleep(5)
+    assert len(world.telegram.called) == 1
+
+
+async def test_the_message_is_remembered(world: World, autojump_clock: MockClock) -> None:
+    """A job's row knows its message; a database that fails meanwhile costs nothing but that."""
+    world.storage.faults.append(StorageError("busy"))
+    async with board_of(world) as board:
+        await shown(world, board.card(JOB), Working())
+        assert await board.card(JOB).settle() == world.telegram.last_id
+
+
+async def test_settling_waits_for_the_call_on_its_way(world: World, autojump_clock: MockClock) -> None:
+    """A first message that is still being sent is neither cut off nor forgotten: its id is what settling gives."""
+    world.telegram.fail("sendMessage", SERVER_ERROR, SERVER_ERROR)
+    async with board_of(world) as board:
+        card = board.card(JOB)
+        card.show(Working())
+        await world.changes.until(lambda: world.telegram.called)
+        assert await card.settle() == world.telegram.last_id
+        card.show(Sending("x"))
+        await trio.sleep(30)
+    assert stands(world) == ["Working"]
+
+
+async def test_removing_takes_the_message_away(world: World, autojump_clock: MockClock) -> None:
+    """Also one that is sent in that moment; a card that never showed anything removes nothing."""
+    async with board_of(world) as board:
+        await board.card(JOB).remove()
+        assert world.telegram.called == []
+        board.drop(JOB.job_id)
+        card = board.card(JOB)
+        card.show(Working())
+        await trio.lowlevel.checkpoint()
+        await card.remove()
+    assert stands(world) == []
+
+
+async def test_the_end_comes_at_once_in_the_old_message(world: World, autojump_clock: MockClock) -> None:
+    """The pace holds back progress, never the end."""
+    async with board_of(world) as board:
+        await shown(world, board.card(JOB), Working())
+        await board.card(JOB).end(Cancelled())
+        assert trio.current_time() == 0
+    assert stands(world) == ["Cancelled"]
+    assert len(world.telegram.texts()) == 1
+
+
+async def test_the_end_makes_a_new_message_where_the_old_is_gone(world: World, autojump_clock: MockClock) -> None:
+    """As a reply to the message that asked."""
+    async with board_of(world) as board:
+        await shown(world, board.card(JOB), Working())
+        world.telegram.messages.clear()
+        board.card(JOB).show(Sending("x"))
+        await trio.sleep(10)
+        assert stands(world) == []
+        assert await board.card(JOB).settle() is None
+        await board.card(JOB).end(Failed("gone"))
+    assert stands(world) == ["Failed"]
+    assert world.telegram.all("sendMessage")[-1].parameters["reply_parameters"]["message_id"] == 5
+
+
+async def test_what_telegram_refuses_ends_no_card(world: World, autojump_clock: MockClock) -> None:
+    """A refused edit is passed over, the next change is shown; the end's refusal is the caller's to know."""
+    async with board_of(world) as board:
+        card = board.card(JOB)
+        await shown(world, card, Working())
+        world.telegram.fail("editMessageText", BLOCKED)
+        card.show(Converting("x"))
+        await trio.sleep(5)
+        assert stands(world) == ["Working"]
+        await shown(world, card, Sending("x"))
+        world.telegram.fail("editMessageText", BLOCKED)
+        with pytest.raises(ForbiddenError):
+            await card.end(Failed("gone"))
+
+
+async def test_a_fault_in_the_words_ends_no_card(
+    world: World, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A presenter that raises is logged with its traceback, and the next stage is shown."""
+    async with board_of(world) as board:
+        board.card(JOB).show(Converting(""))
+        await trio.sleep(5)
+        await shown(world, board.card(JOB), Working())
+    assert [record.message for record in caplog.records if record.exc_info] == ["progress not shown"]
+
+
+async def test_a_restart_goes_on_in_the_same_message(world: World, autojump_clock: MockClock) -> None:
+    """A job that knows its message is shown there by the next program."""
+    async with board_of(world) as board:
+        await shown(world, board.card(JOB), Working())
+    async with board_of(world) as board:
+        await shown(world, board.card(JOB._replace(message_id=world.telegram.last_id)), Sending("x"))
+    assert len(world.telegram.texts()) == 1

@@ -117,7 +117,8 @@ def _greet(app: App) -> None:
         print(f"\n  Doradura's sandbox is ready. Open {app.sandbox_url}/ in a browser and send it a link.", flush=True)  # noqa: T201
     elif app.me is not None:
         print(f"\n  @{app.me.username} is ready.", flush=True)  # noqa: T201
-    print(f"  Numbers: {app.http_url}/metrics   Health: {app.http_url}/health   Stop with Ctrl-C.\n", flush=True)  # noqa: T201
+    url = (app.http_url or "").replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    print(f"  Numbers: {url}/metrics   Health: {url}/health   Stop with Ctrl-C.\n", flush=True)  # noqa: T201
 
 
 def _check(asked: argparse.Namespace) -> int:

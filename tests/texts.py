@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.mofile import write_mo
@@ -19,6 +20,8 @@ def compiled(source: Path) -> bytes:
     """Give the compiled form of a catalogue."""
     with source.open("rb") as file:
         catalogue = read_po(file, locale=source.parent.parent.name)
+    # Babel fills in the present minute: the same source would be stale a minute later.
+    catalogue.creation_date = datetime(2026, 1, 1, tzinfo=UTC)
     out = io.BytesIO()
     write_mo(out, catalogue)
     return out.getvalue()

@@ -231,7 +231,16 @@ class World:
         """Wait until so many jobs have ended and that was told."""
         await self.changes.until(lambda: self.storage.one("SELECT COUNT(*) FROM jobs WHERE told = 1") >= count)
 
-    def message(self, text: str | None, *, user: int = USER, chat: int | None = None, **more: Any) -> RawUpdate:
+    def message(
+        self,
+        text: str | None,
+        *,
+        user: int = USER,
+        chat: int | None = None,
+        name: str = "Ann",
+        is_bot: bool = False,
+        **more: Any,
+    ) -> RawUpdate:
         """Make the update of a message."""
         self.last_update += 1
         chat = user if chat is None else chat
@@ -240,7 +249,7 @@ class World:
             "message_id": self.last_update,
             "date": 1,
             "chat": {"id": chat, "type": kind},
-            "from": {"id": user, "first_name": "Ann", "language_code": "en"},
+            "from": {"id": user, "first_name": name, "is_bot": is_bot, "language_code": "en"},
             **({} if text is None else {"text": text}),
             **more,
         }

@@ -130,6 +130,7 @@ class Poller:
     async def _turn(self) -> float:
         """Poll once, store what came, and give the seconds to wait before the next poll."""
         started = trio.current_time()
+        first = self.last_poll_at is None
         try:
             batch = await self._poll()
         except TokenRefusedError:
@@ -144,7 +145,8 @@ class Poller:
         self.last_poll_at = trio.current_time()
         self.last_poll_wall = self._wall_clock()
         self._observer.poll_completed()
-        return await self._take_in(batch, poll_seconds=self.last_poll_at - started)
+        # The first poll answers at once by its own wish.
+        return await self._take_in(batch, poll_seconds=math.inf if first else self.last_poll_at - started)
 
     async def _poll(self) -> Batch | None:
         """Poll once; None when the attempt had to be cut off, which also throws its connection away.
@@ -173,8 +175,9 @@ class Poller:
             # Nothing to confirm. A malformed update alone comes again at once, and a broken proxy may answer at once
             # with nothing: neither may spin.
             self._progressed()
-            soonest = MALFORMED_DELAY_SECONDS if batch.malformed else SHORTEST_EMPTY_POLL_SECONDS
-            return max(0.0, soonest - poll_seconds)
+            if batch.malformed:
+                return MALFORMED_DELAY_SECONDS
+            return max(0.0, SHORTEST_EMPTY_POLL_SECONDS - poll_seconds)
         try:
             await self._store(batch.updates)
         except Exception:

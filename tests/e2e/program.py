@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ import imageio_ffmpeg
 import trio
 
 ROOT = Path(__file__).parent.parent.parent
+MEDIA_CACHE = ROOT / ".pytest_cache" / "sandbox-media"
 START_SECONDS = 60.0
 LOOK_SECONDS = 0.05
 """How often a chat is looked at while something is waited for: the one place where the e2e tests poll."""
@@ -175,6 +178,9 @@ def environment(data_dir: Path, extra: Mapping[str, str]) -> dict[str, str]:
 async def running(data_dir: Path, **extra: str) -> AsyncIterator[Program]:
     """Start the program and wait until it says it is ready; at the end it is stopped, and must have stopped well."""
     log_path = data_dir.parent / f"{data_dir.name}.log"
+    media = data_dir / "sandbox" / "media"
+    if MEDIA_CACHE.is_dir() and not media.exists():
+        await trio.to_thread.run_sync(shutil.copytree, MEDIA_CACHE, media)
     with log_path.open("ab") as log_file:
         process = await trio.lowlevel.open_process(
             [sys.executable, "-m", "doradura", "run", "--sandbox"],
@@ -188,6 +194,7 @@ async def running(data_dir: Path, **extra: str) -> AsyncIterator[Program]:
         said = await _greeting(process, log_path)
         async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             program = Program(process, data_dir, said["http"], said["sandbox"], client, log_path)
+            await trio.to_thread.run_sync(_keep_media, media)
             yield program
         if process.poll() is None:
             process.terminate()
@@ -200,6 +207,18 @@ async def running(data_dir: Path, **extra: str) -> AsyncIterator[Program]:
             await process.wait()
             if process.stdout is not None:
                 await process.stdout.aclose()
+
+
+def _keep_media(media: Path) -> None:
+    """Keep the samples for the next program: making them takes a second each time."""
+    if not MEDIA_CACHE.is_dir() and media.is_dir():
+        MEDIA_CACHE.parent.mkdir(exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=MEDIA_CACHE.parent))
+        shutil.copytree(media, made, dirs_exist_ok=True)
+        try:
+            made.rename(MEDIA_CACHE)
+        except OSError:  # another run was first
+            shutil.rmtree(made)
 
 
 async def _greeting(process: trio.Process, log_path: Path) -> dict[str, str]:

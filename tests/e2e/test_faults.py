@@ -69,12 +69,13 @@ async def test_the_poll(program: Program, fault: dict[str, Any]) -> None:
     assert len(await audios(program)) == 1
 
 
-async def test_silence(program: Program) -> None:
+async def test_silence(tmp_path: Path) -> None:
     """A call that is never answered holds up nothing else: another user is served meanwhile."""
-    await program.fault(method="sendMessage", times=1, delay_seconds=25, chat_id=USER)
-    await program.say(USER, "/help")
-    other = await program.say(1000, "/help")
-    await program.wait(1000, lambda m: "Commands" in m.get("text", ""), after=other["message_id"], seconds=10)
+    async with running(tmp_path / "data", DORADURA_DRAIN_SECONDS="1") as program:
+        await program.fault(method="sendMessage", times=1, delay_seconds=25, chat_id=USER)
+        await program.say(USER, "/help")
+        other = await program.say(1000, "/help")
+        await program.wait(1000, lambda m: "Commands" in m.get("text", ""), after=other["message_id"], seconds=10)
 
 
 async def test_a_user_who_blocks_the_bot(program: Program) -> None:

@@ -37,7 +37,7 @@ async def nothing_left(data_dir: Path) -> None:
 async def test_killed_during_a_download(tmp_path: Path) -> None:
     """After kill -9 in the middle of a download, no worker is left, and the next start finishes the job."""
     async with running(tmp_path / "data") as program:
-        asked = await program.say(USER, f"/download {program.media('slow.mp4?kbps=2000')} m4a")
+        asked = await program.say(USER, f"/download {program.media('slow.mp4?kbps=5000')} m4a")
         await job_in_worker(program)
         await program.kill()
     await nothing_left(tmp_path / "data")
@@ -67,7 +67,7 @@ async def test_killed_while_sending(tmp_path: Path) -> None:
 async def test_stopped_during_a_download(tmp_path: Path, number: int) -> None:
     """A signal lets the job run for the drain time, then puts it back; the next start finishes it; exit code 0."""
     async with running(tmp_path / "data", DORADURA_DRAIN_SECONDS="1") as program:
-        asked = await program.say(USER, f"/download {program.media('slow.mp4?kbps=800')} m4a")
+        asked = await program.say(USER, f"/download {program.media('slow.mp4?kbps=4000')} m4a")
         await job_in_worker(program)
         assert await program.stop(number, seconds=6) == 0
     await nothing_left(tmp_path / "data")
@@ -80,7 +80,7 @@ async def test_stopped_during_a_download(tmp_path: Path, number: int) -> None:
 async def test_drains_what_is_in_hand(tmp_path: Path) -> None:
     """While a job finishes after the signal, /health says draining with 503 and /metrics answers; the file arrives."""
     async with running(tmp_path / "data") as program:
-        asked = await program.say(USER, f"/download {program.media('slow.mp4?kbps=8000')} m4a")
+        asked = await program.say(USER, f"/download {program.media('slow.mp4?kbps=40000')} m4a")
         await job_in_worker(program)
         program.process.terminate()
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import socket
+import sqlite3
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,17 +37,21 @@ KEPT = {"lock", "doradura.db", "doradura.db-wal", "doradura.db-shm", "jobs", "sa
 """What a data directory may hold between two starts."""
 KEPT_BY_SANDBOX = {"media", "files", "sandbox.sqlite3", "sandbox.sqlite3-wal", "sandbox.sqlite3-shm"}
 
+ONE_BY_ONE = httpx.Limits(max_keepalive_connections=0)
+"""A person keeps no connection between two acts: open ones are counted as the app's."""
+
 Message = dict[str, Any]
 
 
 def make_media(directory: Path) -> Path:
-    """Make the sandbox's samples once, for all data directories of a test run."""
+    """Make the sandbox's samples once, for all data directories of a test run, where a sandbox would have them."""
+    media = directory / "sandbox" / "media"
 
     async def make() -> None:
-        await make_samples(imageio_ffmpeg.get_ffmpeg_exe(), directory)
+        await make_samples(imageio_ffmpeg.get_ffmpeg_exe(), media)
 
     trio.run(make)
-    return directory
+    return media
 
 
 def free_port() -> int:
@@ -116,6 +124,11 @@ class Home:
             app.stop()
             nursery.cancel_scope.deadline = trio.current_time() + 40
         assert not nursery.cancel_scope.cancelled_caught, "it did not leave"
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the database, on a connection of the test's own."""
+        with closing(sqlite3.connect(f"file:{self.directory}/doradura.db?mode=ro", uri=True)) as db:
+            return list(db.execute(sql))
 
     def temporary_files(self) -> list[str]:
         """Give what lies in the directory and should not between two starts."""
@@ -194,10 +207,33 @@ class Person:
 
 
 @asynccontextmanager
+async def telegram(media: Path) -> AsyncIterator[str]:
+    """Run a Telegram that outlives apps, in a process of its own: what hangs in it is not counted as an app's."""
+    directory = media.parent.parent
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-m", "doradura", "sandbox"],
+        env={**os.environ, "DORADURA_DATA_DIR": str(directory), "DORADURA_SANDBOX_BIND": "127.0.0.1:0"},
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        text = b""
+        with trio.fail_after(30):
+            while (found := re.search(rb"ready: (\S+)/\n", text)) is None:
+                text += await process.stdout.receive_some()
+        yield found[1].decode()
+    finally:
+        with trio.CancelScope(shield=True):
+            process.kill()
+            await process.wait()
+            await process.stdout.aclose()
+
+
+@asynccontextmanager
 async def person(sandbox_url: str | None, user_id: int = 2000) -> AsyncIterator[Person]:
     """Give a person in a sandbox, with an HTTP client that is closed at the end."""
     assert sandbox_url is not None
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=30, limits=ONE_BY_ONE) as client:
         yield Person(client, sandbox_url, user_id)
 
 
@@ -240,23 +276,24 @@ class Surroundings:
         )
 
 
-@contextmanager
-def nothing_left(*homes: Home) -> Iterator[None]:
-    """Fail when what runs inside leaves a task, thread, process, file, socket, temporary file or log handler."""
+@asynccontextmanager
+async def nothing_left(*homes: Home) -> AsyncIterator[None]:
+    """Fail when what runs inside leaves a task, thread, process, file, socket, temporary file or log handler.
+
+    Threads that were left to themselves, killed processes and the other ends of connections have a moment to go.
+    """
     before = Surroundings.now()
     yield
     deadline = time.monotonic() + SETTLE_SECONDS
-    # Tasks and sockets are ours to count at once; threads that were left to themselves, and killed processes, have a
-    # moment. This blocks the loop: nothing may need another turn of it.
-    assert trio.lowlevel.current_statistics().tasks_living == before.tasks, "a task is left"
     while (left := _left(before, homes)) and time.monotonic() < deadline:
-        time.sleep(LOOK_SECONDS)
-    assert not left
+        await trio.sleep(LOOK_SECONDS)
+    assert not left, f"left: {left}"
 
 
 def _left(before: Surroundings, homes: tuple[Home, ...]) -> dict[str, Any]:
     now = Surroundings.now()
     found = {
+        "tasks": now.tasks - before.tasks,
         "threads": [t.name for t in threading.enumerate() if t.ident in now.threads - before.threads],
         "children": sorted(now.children - before.children),
         "files": sorted(now.files - before.files),
@@ -321,6 +358,10 @@ class CutAtStep(trio.abc.Instrument):
     def arm(self, root: trio.lowlevel.Task, at: int | None) -> None:
         """Count from now on what runs inside `root`; cancel at step `at`, None: only count."""
         self._root, self._at, self.steps = root, at, 0
+
+    def cut_after(self, steps: int) -> None:
+        """Cancel so many steps from now."""
+        self._at = self.steps + steps
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """Count, and cancel when it is time."""

@@ -27,7 +27,7 @@ def home(tmp_path: Path, media: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 async def test_serves_then_drains_then_leaves_nothing(home: Home) -> None:
     """A stop in the middle of a download lets it finish: the file is there, and nothing of the app is left."""
-    with nothing_left(home):
+    async with nothing_left(home):
         async with home.running() as app, person(app.sandbox_url) as user:
             await user.say(f"/download {user.media('slow.mp4?kbps=8000')} m4a")
             await until(lambda: sample(app, "downloads_in_progress", format="m4a") == 1)
@@ -38,7 +38,7 @@ async def test_serves_then_drains_then_leaves_nothing(home: Home) -> None:
 async def test_two_apps_in_one_process(home: Home, tmp_path: Path, media: Path) -> None:
     """Each serves its own user from its own directory and counts for itself; the first goes on when the other left."""
     other = Home.make(tmp_path / "other", media)
-    with nothing_left(home, other):
+    async with nothing_left(home, other):
         async with home.running() as app, person(app.sandbox_url) as user:
             async with other.running() as second, person(second.sandbox_url, 1000) as neighbour:
                 await user.say(f"/download {user.media('sample.mp4')} m4a")
@@ -56,7 +56,7 @@ async def test_two_apps_in_one_process(home: Home, tmp_path: Path, media: Path) 
 
 async def test_a_second_app_on_the_same_directory(home: Home) -> None:
     """It is refused at once and disturbs nothing: the first one's download goes on to its end."""
-    with nothing_left(home):
+    async with nothing_left(home):
         async with home.running() as app, person(app.sandbox_url) as user:
             await user.say(f"/download {user.media('slow.mp4?kbps=8000')} m4a")
             await until(lambda: sample(app, "downloads_in_progress", format="m4a") == 1)
@@ -77,7 +77,7 @@ async def test_a_part_that_breaks(home: Home, monkeypatch: pytest.MonkeyPatch) -
 
     broken = trio.Event()
     monkeypatch.setattr(Poller, "_turn", turn)
-    with nothing_left(home):
+    async with nothing_left(home):
         app = home.app()
         with pytest.raises(BaseExceptionGroup) as caught, trio.fail_after(30):
             async with trio.open_nursery() as nursery:

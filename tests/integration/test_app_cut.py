@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -12,25 +11,15 @@ import pytest
 import trio
 
 from doradura.app import App
-from doradura.sandbox import Sandbox
-from tests.integration.app_tools import (
-    CutAtStep,
-    Home,
-    Person,
-    free_port,
-    make_media,
-    nothing_left,
-    person,
-    sample,
-    until,
-)
+from tests.integration.app_tools import CutAtStep, Home, Person, make_media, nothing_left, person, telegram, until
 
-SHORT_POINTS = 25
-LONG_POINTS = 250
-START_STEPS = 330
-"""A few more than a first start takes; a point that lies behind the end of a start cuts the app at rest."""
-BUSY_STEPS = 500
-REST_SECONDS = 0.3
+START_STEPS = 260
+"""A few more than a start takes; a point behind the end of a start cuts the app at rest."""
+BUSY_STEPS = 400
+REST_SECONDS = 0.2
+EVERY = 5
+"""At every fifth point it is also seen whether the next start on the same directory works, or more work comes in."""
+USER, ADMIN = 2000, 1000
 
 
 @pytest.fixture(scope="session")
@@ -40,25 +29,136 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def points(last: int, count: int) -> list[int]:
-    """Spread points over 1..last, dense at first: most of what is opened is opened early."""
-    return sorted({max(1, round(last * (index / count) ** 1.3)) for index in range(1, count + 1)})
+    """Spread points over 1..last."""
+    return sorted({max(1, round(last * index / count)) for index in range(1, count + 1)})
 
 
-@asynccontextmanager
-async def cut_at(app: App, at: int | None) -> AsyncIterator[CutAtStep]:
-    """Run an app that is cancelled at a step counted from its first, or when the block ends."""
+async def live(app: App, meanwhile: Callable[[CutAtStep], Awaitable[None]], at: int | None = None) -> CutAtStep:
+    """Run an app and what happens meanwhile; cancel both at the app's step `at`, or when `meanwhile` is over."""
     with trio.CancelScope() as scope:
         cut = CutAtStep(scope)
+
+        async def armed(*, task_status: trio.TaskStatus[None]) -> None:
+            cut.arm(trio.lowlevel.current_task(), at)
+            await app.run(task_status=task_status)
+
         trio.lowlevel.add_instrument(cut)
         try:
             async with trio.open_nursery() as nursery:
-
-                async def run(*, task_status: trio.TaskStatus[None]) -> None:
-                    cut.arm(trio.lowlevel.current_task(), at)
-                    await app.run(task_status=task_status)
-
-                nursery.start_soon(nursery.start, run)
-                yield cut
+                await nursery.start(armed)
+                await meanwhile(cut)
                 scope.cancel()
         finally:
             trio.lowlevel.remove_instrument(cut)
+    return cut
+
+
+async def rest(_cut: CutAtStep) -> None:
+    """Let nothing happen."""
+    await trio.sleep(REST_SECONDS)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        pytest.param(points(START_STEPS, 25), id="some"),
+        pytest.param(points(START_STEPS, START_STEPS), id="all", marks=pytest.mark.long),
+    ],
+)
+async def test_cut_at_any_step_of_a_start(tmp_path: Path, media: Path, at: list[int]) -> None:
+    """Wherever a first start is cancelled, nothing is left, and the next one on the same directory works."""
+    seen = set()
+    for number, point in enumerate(at):
+        home = Home.make(tmp_path / str(point), media)
+        async with nothing_left(home):
+            seen.add((await live(home.app(), rest, point)).cut_in)
+        if number % EVERY == 0:
+            async with home.running() as app, person(app.sandbox_url) as user:
+                asked = await user.say("/help")
+                await user.wait(lambda m: "Commands" in m.get("text", ""), after=asked["message_id"])
+    assert any("_serve" in name or "armed" in name for name in seen), seen
+
+
+class Busy:
+    """A home whose app always has something of everything to do: what is slow takes up its work again at each start."""
+
+    def __init__(self, home: Home, user: Person, admin: Person) -> None:
+        self._home = home
+        self._user = user
+        self._admin = admin
+        self.said = 0
+
+    async def prepare(self) -> None:
+        """Ask for a download that is slow, one that waits behind it, and a file whose sending hangs."""
+        async with self._home.running():
+            for method in ("sendAudio", "editMessageMedia"):
+                await self._admin.fault(method=method, times=0, delay_seconds=600, chat_id=ADMIN)
+        await self._say(self._admin, f"/download {self._admin.media('sample.mp4')} mp3")
+        await self._say(self._user, f"/download {self._user.media('slow.mp4?kbps=5000')} m4a")
+        await self._say(self._user, f"/download {self._user.media('sample.mp4')} m4a")
+
+    async def cut(self, at: int, *, more: bool) -> CutAtStep:
+        """Run an app until it is busy, and cancel it `at` steps later; `more` accepts another download."""
+        app = self._home.app()
+
+        async def meanwhile(cut: CutAtStep) -> None:
+            await until(lambda: self._states() >= {"waiting", "running", "sending"})
+            scraped.start_soon(self._scrape, app)
+            scraped.start_soon(self._scrape, app)
+            cut.cut_after(at)
+            await self._say(self._user, "/queue")
+            if more:
+                await self._say(self._user, f"/download {self._user.media(f'sample.mp4?of={at}')} m4a")
+                await self._say(self._admin, self._admin.media(f"sample.mp4?of={at}"))
+            await trio.sleep(5)
+
+        async with nothing_left(self._home), trio.open_nursery() as scraped:
+            return await live(app, meanwhile)
+
+    async def finish(self) -> None:
+        """Let a last app finish what was accepted."""
+        await self._admin.clear_faults()
+        async with self._home.running():
+            await until(lambda: not self._home.rows("SELECT 1 FROM inbox WHERE state = 'waiting'"), seconds=20)
+            await until(lambda: not self._home.rows("SELECT 1 FROM jobs WHERE told = 0"), seconds=60)
+            await until(lambda: not self._home.rows("SELECT 1 FROM offers WHERE state IN ('new', 'shown')"), seconds=20)
+
+    def _states(self) -> set[str]:
+        return {state for (state,) in self._home.rows("SELECT DISTINCT state FROM jobs")}
+
+    async def _say(self, who: Person, text: str) -> None:
+        with trio.CancelScope(shield=True):  # what was said is counted
+            await who.say(text)
+        self.said += 1
+
+    async def _scrape(self, app: App) -> None:
+        """Scrape without a pause, until the app is gone."""
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            with suppress(httpx.HTTPError):
+                while True:
+                    (
+                        await client.get(f"{app.http_url}/metrics", headers={"accept-encoding": "gzip"})
+                    ).raise_for_status()
+                    (await client.get(f"{app.http_url}/health")).raise_for_status()
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        pytest.param(points(BUSY_STEPS, 20), id="some"),
+        pytest.param(points(BUSY_STEPS, 200), id="all", marks=pytest.mark.long),
+    ],
+)
+async def test_cut_at_any_step_of_a_busy_moment(tmp_path: Path, media: Path, at: list[int]) -> None:
+    """A download, a queue, a file on its way, updates and scrapes: cut anywhere, again and again, all of it ends well."""
+    async with telegram(media) as url, person(url, USER) as user, person(url, ADMIN) as admin:
+        home = Home.make(tmp_path / "data", media, telegram_url=url, extra={"DORADURA_CONCURRENT_DOWNLOADS": "1"})
+        busy = Busy(home, user, admin)
+        await busy.prepare()
+        seen = [(await busy.cut(point, more=number % EVERY == 0)).cut_in for number, point in enumerate(at)]
+        await busy.finish()
+        assert home.rows("SELECT COUNT(*) FROM inbox WHERE state = 'done'") == [(busy.said,)]
+        assert home.rows("SELECT DISTINCT state FROM jobs") == [("done",)]
+        assert len(await user.files()) == home.rows(f"SELECT COUNT(*) FROM jobs WHERE user_id = {USER}")[0][0]
+        assert len(await admin.files()) == 1
+        assert list((home.directory / "jobs").iterdir()) == []

@@ -1,0 +1,209 @@
+"""Wishes for files: what is taken, what is refused, and how each is counted."""
+
+from __future__ import annotations
+
+import pytest
+from trio.testing import MockClock
+
+from doradura.downloads.enqueue import JOBS_OF_ONE_USER
+from doradura.downloads.workspace import SPACE_BYTES
+from doradura.storage import offers
+from doradura.storage.offers import Offer
+from tests.doubles import HANG
+from tests.wiring import LINK, USER, World
+
+
+def failures(world: World) -> float:
+    """Every counted failure."""
+    return world.value("download_failure_total")
+
+
+@pytest.mark.parametrize(
+    ("words", "choice"),
+    [
+        ("{} ", ("mp3", "320k")),
+        ("{} mp3 128", ("mp3", "128k")),
+        ("mp4 {} 1080p", ("mp4", "1080p")),
+        ("{} M4A", ("m4a", "default")),
+        ("{} 720", ("mp4", "720p")),
+    ],
+)
+async def test_a_download_starts_at_once(
+    world: World, autojump_clock: MockClock, words: str, choice: tuple[str, str]
+) -> None:
+    """With the format and quality asked for, in any order, else the default; counted as asked."""
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {words.format(LINK)}"))
+        await world.ended()
+    (order,) = world.workers.orders
+    assert (order.task, order.url, order.format, order.quality) == ("download", LINK, *choice)
+    assert world.value("format_requests_total", format=choice[0], plan="free") == 1
+    assert world.value("format_requests_total") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "counted", "said"),
+    [
+        (f"{LINK} ogg", ("none", "unsupported"), "I don't know the format “ogg”"),
+        (f"{LINK} mp3 999k", ("mp3", "unsupported"), "mp3 has no quality “999k”. It has: 128k, 192k, 320k."),
+        (f"{LINK} m4a 128k", ("m4a", "unsupported"), "m4a has only one quality"),
+        ("http://127.0.0.1/x mp4", ("mp4", "refused_address"), "isn't on the public internet"),
+        ("http://2130706433/", ("mp3", "refused_address"), "isn't on the public internet"),
+        ("https://user:secret@a.example/ mp4 360p", ("mp4", "unsupported"), "For your safety"),
+        (f"https://a.example/{'x' * 2100}", ("mp3", "unsupported"), "over 2,048 characters"),
+        ("https://a.example:0/", ("mp3", "unsupported"), "odd port"),
+    ],
+)
+async def test_a_refused_download_counts_with_its_format(
+    world: World, autojump_clock: MockClock, words: str, counted: tuple[str, str], said: str
+) -> None:
+    """It says why and what to do; no error of ours, no job, no worker."""
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {words}"))
+    (text,) = world.telegram.texts()
+    assert said in text
+    fmt, reason = counted
+    assert world.value("download_failure_total", format=fmt, reason=reason) == failures(world) == 1
+    assert world.value("errors_total", category="download") == 0
+    assert world.states() == []
+
+
+@pytest.mark.parametrize("words", ["", "mp3", "hello there", "ftp://a.example/x"])
+async def test_a_download_without_a_link_says_how(world: World, autojump_clock: MockClock, words: str) -> None:
+    """It counts nothing but the command."""
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {words}"))
+    assert "<code>/download LINK [FORMAT] [QUALITY]</code>" in world.telegram.texts()[0]
+    assert failures(world) == world.value("format_requests_total") == 0
+    assert world.value("command_usage_total", command="download") == 1
+
+
+async def test_a_text_without_a_link_counts_nothing(world: World, autojump_clock: MockClock) -> None:
+    """It is answered."""
+    async with world.start() as bot:
+        await world.say(bot, world.message("good morning"))
+    assert "I didn't see a link" in world.telegram.texts()[0]
+    assert failures(world) == world.value("format_requests_total") == world.value("command_usage_total") == 0
+
+
+async def test_a_refused_link_alone_counts_without_a_format(world: World, autojump_clock: MockClock) -> None:
+    """No offer is made for it."""
+    async with world.start() as bot:
+        await world.say(bot, world.message("http://169.254.169.254/latest/meta-data"))
+    assert world.value("download_failure_total", format="none", reason="refused_address") == failures(world) == 1
+    assert world.storage.one("SELECT COUNT(*) FROM offers") == 0
+    (text,) = world.telegram.texts()
+    assert 'href="http://169.254.169.254/latest/meta-data"' in text
+
+
+async def test_a_hidden_link_is_found(world: World, autojump_clock: MockClock) -> None:
+    """A word that leads somewhere, and an address that Telegram marked, are links too."""
+    hidden = [{"type": "text_link", "offset": 5, "length": 4, "url": LINK}]
+    marked = [{"type": "url", "offset": 0, "length": 16}]
+    async with world.start() as bot:
+        await world.say(bot, world.message("look here", entities=hidden))
+        await world.say(bot, world.message("media.example/ab and so on", entities=marked))
+    urls = [row[0] for row in world.storage.db.execute("SELECT url FROM offers ORDER BY offer_id")]
+    assert urls == [LINK, "https://media.example/ab"]
+
+
+async def test_the_same_wish_twice_is_one_job(world: World, autojump_clock: MockClock) -> None:
+    """The second one is told that it is on its way."""
+    world.workers.usual = (HANG,)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"), world.message(f"/download {LINK}?utm_source=x#t"))
+    assert len(world.states()) == 1
+    assert "This one is already on its way." in world.telegram.texts()
+    assert world.value("queue_rejected_total") == failures(world) == 0
+
+
+async def test_a_full_queue_says_so(world: World, autojump_clock: MockClock) -> None:
+    """It is counted as rejected, and as no failure."""
+    world.workers.usual = (HANG,)
+    async with world.start() as bot:
+        updates = [world.message(f"/download {LINK}{n}", user=3000 + n) for n in range(60 + world.slots)]
+        await world.say(bot, *updates)
+        await world.changes.until(lambda: world.states().count("running") == world.slots)
+        room = 60 - world.states().count("waiting")
+        await world.say(bot, *(world.message(f"/download {LINK}more{n}", user=5000 + n) for n in range(room)))
+        rejected = world.value("queue_rejected_total", reason="full")
+        await world.say(bot, world.message(f"/download {LINK}last"))
+    assert "The queue is full right now: 60 downloads are waiting. Please try again in a few minutes." in (
+        world.telegram.texts()
+    )
+    assert world.value("queue_rejected_total", reason="full") == rejected + 1
+    assert world.value("queue_rejected_total") == rejected + 1
+    assert failures(world) == 0
+
+
+async def test_one_user_may_not_fill_the_queue(world: World, autojump_clock: MockClock) -> None:
+    """Over fifty unfinished jobs a user is told; another one is served."""
+    world.workers.usual = (HANG,)
+    async with world.start() as bot:
+        await world.say(bot, *(world.message(f"/download {LINK}{n}") for n in range(JOBS_OF_ONE_USER + 1)))
+        await world.say(bot, world.message(f"/download {LINK}", user=3000))
+    assert len(world.states()) == JOBS_OF_ONE_USER + 1
+    assert any("You already have 50 downloads waiting" in text for text in world.telegram.texts())
+    assert world.value("queue_rejected_total", reason="limit") == world.value("queue_rejected_total") == 1
+
+
+async def test_a_full_disk_takes_no_job(world: World, autojump_clock: MockClock) -> None:
+    """Before it is full; by a command and by a button alike."""
+    async with world.start() as bot:
+        bot.workspace.free = SPACE_BYTES - 1
+        offers.add(world.storage.db, Offer(7, USER, USER, 1, LINK, None, "new", 0), 1)
+        await world.say(bot, world.message(f"/download {LINK}"), world.press("o:7:mp3:320k"))
+    assert any("short of disk space" in text for text in world.telegram.texts())
+    (answer,) = world.telegram.all("answerCallbackQuery")
+    assert "short of disk space" in answer.parameters["text"]
+    assert answer.parameters["show_alert"] is True
+    assert world.value("queue_rejected_total", reason="space") == 2
+    assert world.states() == []
+
+
+async def test_a_format_button_queues_the_job(world: World, autojump_clock: MockClock) -> None:
+    """The press is answered with what was understood, and the file comes as a reply to the link's message."""
+    async with world.start() as bot:
+        await world.say(bot, world.message(LINK))
+        await world.changes.until(lambda: world.telegram.all("editMessageText"))
+        buttons = [button for row in world.telegram.messages[USER, 101]["markup"]["inline_keyboard"] for button in row]
+        (wanted,) = [button for button in buttons if button["text"].startswith("mp4 480p")]
+        await world.say(bot, world.press(wanted["callback_data"]))
+        await world.ended()
+    assert world.telegram.all("answerCallbackQuery")[0].parameters["text"] == "Got it: mp4 480p"
+    (file,) = world.telegram.files_in(USER)
+    assert file["kind"] == "video"
+    assert '"message_id":1' in file["parameters"]["reply_parameters"]
+    assert world.value("format_requests_total", format="mp4", plan="free") == 1
+
+
+async def test_two_presses_are_one_job(world: World, autojump_clock: MockClock) -> None:
+    """Both are answered."""
+    world.workers.usual = (HANG,)
+    async with world.start() as bot:
+        offers.add(world.storage.db, Offer(7, USER, USER, 1, LINK, None, "known", 0), 1)
+        await world.say(bot, world.press("o:7:mp3:320k"), world.press("o:7:mp3:320k"))
+    answers = [call.parameters["text"] for call in world.telegram.all("answerCallbackQuery")]
+    assert answers == ["Got it: mp3 320k", "This one is already on its way."]
+    assert len(world.states()) == 1
+
+
+@pytest.mark.parametrize("data", ["o:7:ogg:320k", "o:7:mp3:999k", "o:8:mp3:320k", "o:7:mp3:", "o:7"])
+async def test_a_button_that_leads_nowhere_says_so(world: World, autojump_clock: MockClock, data: str) -> None:
+    """An offer that was forgotten, or a choice there is not (any more)."""
+    async with world.start() as bot:
+        offers.add(world.storage.db, Offer(7, USER, USER, 1, LINK, None, "known", 0), 1)
+        await world.say(bot, world.press(data))
+    (answer,) = world.telegram.all("answerCallbackQuery")
+    assert answer.parameters["text"] == "That message is too old. Send the link again."
+    assert world.states() == []
+
+
+async def test_somebody_elses_link_is_not_ones_own(world: World, autojump_clock: MockClock) -> None:
+    """Another user's press queues nothing, in whoever's name."""
+    async with world.start() as bot:
+        offers.add(world.storage.db, Offer(7, USER, -5, 1, LINK, None, "known", 0), 1)
+        await world.say(bot, world.press("o:7:mp3:320k", user=3000, chat=-5))
+    (answer,) = world.telegram.all("answerCallbackQuery")
+    assert "somebody else's link" in answer.parameters["text"]
+    assert world.states() == []

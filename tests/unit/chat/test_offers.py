@@ -1,0 +1,202 @@
+"""A link alone: answered at once with a keyboard, then with what is known of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from doradura.chat.offers import ATTEMPTS, keyboard, known_text
+from doradura.chat.texts import Catalogues
+from doradura.downloads.formats import FORMATS
+from doradura.downloads.protocol import Failure, Metadata, Size, WorkerLostError
+from doradura.downloads.workspace import PROBE_SECONDS
+from doradura.storage import StorageError
+from tests.doubles import BLOCKED, HANG, NEVER, Script
+from tests.wiring import LINK, USER, World
+
+KNOWN = Metadata(title="A <song>", performer="Ann", duration_seconds=205.0, has_video=True, extraction_seconds=1.5)
+
+
+def offer(world: World) -> str:
+    """The offer's state."""
+    return str(world.storage.one("SELECT state FROM offers"))
+
+
+async def looked(world: World) -> None:
+    """Wait until the link was looked at."""
+    await world.changes.until(lambda: offer(world) in {"known", "failed"})
+
+
+def shown(world: World) -> dict[str, Any]:
+    """The one message that stands in the chat."""
+    (message,) = world.telegram.messages.values()
+    return message
+
+
+async def test_a_link_is_answered_at_once_and_then_known(world: World, autojump_clock: MockClock) -> None:
+    """The keyboard works from the first second; what the worker finds out goes into the same message."""
+    world.workers.follow((3.0, KNOWN))
+    async with world.start() as bot:
+        await world.say(bot, world.message(LINK))
+        await world.changes.until(lambda: world.telegram.messages)
+        assert trio.current_time() == 0
+        first = shown(world)
+        assert first["text"].startswith("🔎 Looking at the link…")
+        await looked(world)
+    assert shown(world)["text"] == "<b>A &lt;song&gt;</b>\n👤 Ann   ⏱ 3:25\nPick a format:"
+    assert shown(world)["markup"] == first["markup"]
+    assert [order.task for order in world.workers.orders] == ["probe"]
+    assert world.value("extraction_duration_seconds_sum") == 1.5
+    assert world.value("format_requests_total") == world.value("download_failure_total") == 0
+    assert list((world.directory / "jobs").iterdir()) == []
+    assert offer(world) == "known"
+
+
+@pytest.mark.parametrize(
+    ("reason", "errors", "tries"), [("gone", 0, 1), ("bot_check", 1, 1), ("network", 1, ATTEMPTS), ("site_error", 1, 3)]
+)
+async def test_a_link_that_leads_nowhere(
+    world: World, autojump_clock: MockClock, reason: str, errors: int, tries: int
+) -> None:
+    """It is said why, without buttons, and counted once without a format; what may pass is tried again before."""
+    world.workers.usual = (Failure(reason=reason, detail=""),)
+    async with world.start() as bot:
+        await world.say(bot, world.message(LINK))
+        await looked(world)
+        await trio.sleep(1)
+    assert shown(world)["text"].startswith("😕 ")
+    assert shown(world)["markup"] is None
+    assert len(world.workers.orders) == tries
+    assert world.value("download_failure_total", format="none", reason=reason) == 1
+    assert world.value("download_failure_total") == 1
+    assert world.value("errors_total", category="download") == errors
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ((HANG,), "deadline"),
+        ((), "tool_crash"),
+        ((WorkerLostError("died"),), "tool_crash"),
+        ((OSError("full"),), "disk"),
+    ],
+)
+async def test_a_worker_that_tells_nothing(
+    world: World, autojump_clock: MockClock, script: Script, reason: str
+) -> None:
+    """A probe is bounded in time and tries, and its user is told in any case."""
+    world.workers.usual = script
+    async with world.start() as bot:
+        await world.say(bot, world.message(LINK))
+        await looked(world)
+        assert trio.current_time() <= PROBE_SECONDS
+        await trio.sleep(1)
+        assert world.workers.running == 0
+    assert world.value("download_failure_total", format="none", reason=reason) == 1
+    assert shown(world)["text"].startswith("😕 ")
+
+
+@pytest.mark.parametrize("instant", ["sendMessage", "probe", "editMessageText"])
+async def test_a_kill_leaves_the_offer_to_the_next_start(world: World, autojump_clock: MockClock, instant: str) -> None:
+    """Wherever it was cut off, the next program shows what is known, in the message there is."""
+    world.workers.usual = (KNOWN,)
+    if instant == "probe":
+        world.workers.follow((HANG,))
+    else:
+        world.telegram.fail(instant, NEVER)
+    async with world.start() as bot:
+        await world.say(bot, world.message(LINK))
+        await trio.sleep(5)
+    async with world.start():
+        await looked(world)
+    assert shown(world)["text"].startswith("<b>A &lt;song&gt;</b>")
+
+
+async def test_an_outage_delays_the_answer(world: World, autojump_clock: MockClock) -> None:
+    """Ten minutes without Telegram, and the link is answered all the same, once."""
+    world.workers.usual = (KNOWN,)
+    world.telegram.down = True
+    async with world.start() as bot:
+        await world.say(bot, world.message(LINK))
+        await trio.sleep(600)
+        world.telegram.down = False
+        await looked(world)
+    assert shown(world)["text"].startswith("<b>A &lt;song&gt;</b>")
+
+
+async def test_whoever_blocked_the_bot_gets_no_offer_ever(world: World, autojump_clock: MockClock) -> None:
+    """A refused message ends the offer; the next start does not try it again."""
+    world.telegram.fail("sendMessage", BLOCKED)
+    async with world.start() as bot:
+        await world.say(bot, world.message(LINK))
+        await looked(world)
+    assert offer(world) == "failed"
+    async with world.start():
+        await trio.sleep(10)
+    assert len(world.telegram.called) == 1
+
+
+async def test_a_failing_database_leaves_it_to_the_next_start(world: World, autojump_clock: MockClock) -> None:
+    """The offer is not given up for what is not its fault."""
+    world.workers.usual = (KNOWN,)
+    async with world.start() as bot:
+        world.storage.faults.extend([None, None, StorageError("full", reason="full")])
+        await world.say(bot, world.message(LINK))
+        await trio.sleep(30)
+    assert offer(world) == "new"
+    async with world.start():
+        await looked(world)
+    assert offer(world) == "known"
+
+
+async def test_a_stop_waits_for_the_links_in_hand(world: World, autojump_clock: MockClock) -> None:
+    """What is being looked at is shown; a link that comes later waits in the database."""
+    world.workers.usual = (10.0, KNOWN)
+    async with world.start() as bot:
+        await world.say(bot, world.message(LINK))
+        await world.changes.until(lambda: world.workers.running)
+        bot.offers.stop()
+        await looked(world)
+        await world.say(bot, world.message(f"{LINK}2", user=3000))
+        await trio.sleep(60)
+    assert [row[0] for row in world.storage.db.execute("SELECT state FROM offers ORDER BY offer_id")] == [
+        "known",
+        "new",
+    ]
+    assert world.telegram.words_in(3000) == []
+
+
+async def test_a_message_the_user_deleted_is_let_go(world: World, autojump_clock: MockClock) -> None:
+    """Nothing is sent anew for a keyboard nobody wants."""
+    world.workers.usual = (5.0, KNOWN)
+    async with world.start() as bot:
+        await world.say(bot, world.message(LINK))
+        await world.changes.until(lambda: world.telegram.messages)
+        world.telegram.messages.clear()
+        await looked(world)
+    assert world.telegram.messages == {}
+    assert USER > 0
+
+
+def test_what_is_not_known_is_not_mentioned() -> None:
+    """No 0:00, no "?", no empty line."""
+    t = Catalogues().for_language(None)
+    assert known_text(t, Metadata(), LINK) == f"<b>{LINK}</b>\nPick a format:"
+    assert known_text(t, Metadata(title="x", duration_seconds=9.6), LINK) == "<b>x</b>\n⏱ 0:10\nPick a format:"
+
+
+def test_the_keyboard_has_every_choice_with_its_size() -> None:
+    """Sizes where the site tells them; no video for what has none; data that a button can carry."""
+    offer_id = 2**63 - 1
+    every = [button for row in keyboard(offer_id, None) for button in row]
+    assert len(every) == sum(len(fmt.qualities) for fmt in FORMATS.values())
+    sizes = (Size(format="mp3", quality="320k", size_bytes=4_000_000),)
+    audio = [button for row in keyboard(offer_id, Metadata(has_video=False, sizes=sizes)) for button in row]
+    assert not any(button.text.startswith("mp4") for button in audio)
+    assert [button.text for button in audio if "320k" in button.text] == ["mp3 320k · 4.0 MB"]
+    unsure = [button for row in keyboard(offer_id, Metadata(has_video=None)) for button in row]
+    assert len(unsure) == len(every)
+    assert all(len(row) <= 3 for row in keyboard(offer_id, None))

@@ -1,0 +1,90 @@
+"""The words and buttons of progress messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from doradura.chat.progress import ProgressTexts, choice_text, failure_text
+from doradura.chat.texts import Catalogues
+from doradura.downloads.stages import (
+    Cancelled,
+    Converting,
+    Failed,
+    Fetching,
+    Paused,
+    Retrying,
+    Sending,
+    Stage,
+    Waiting,
+    Working,
+)
+from doradura.storage.jobs import Job
+from doradura.telegram.units import units
+
+JOB = Job(
+    *(77, 1, 1, None, "https://a.example/?a=1&b=2", "", "youtube", "m4a", "default", "free", "en", "running", 0, 0, 0),
+    *(None, None, 0, None, None, None),
+)
+SHOWN = ProgressTexts(Catalogues(), 50 << 20)
+DASH = "\N{EN DASH}"
+
+
+@pytest.mark.parametrize(
+    ("stage", "text"),
+    [
+        (Waiting(0), f"⏳ <b>m4a</b> {DASH} starting…"),
+        (Waiting(1), f"⏳ <b>m4a</b> {DASH} in the queue, 1 download before yours."),
+        (Waiting(2), f"⏳ <b>m4a</b> {DASH} in the queue, 2 downloads before yours."),
+        (
+            Paused("youtube"),
+            f"⏸ <b>m4a</b> {DASH} youtube is resting for a while; this download goes on by itself after that.",
+        ),
+        (Working(), f"🔎 <b>m4a</b> {DASH} looking at the link…"),
+        (Fetching("A", 0, 1_000_000, None), "⬇️ <b>A</b> (m4a)\n░░░░░░░░░░ 0 %\n1 kB of 1.0 MB"),
+        (Fetching("A", 1_500_000, 1_000_000, None), "⬇️ <b>A</b> (m4a)\n▓▓▓▓▓▓▓▓▓▓ 100 %\n1.5 MB of 1.0 MB"),
+        (Fetching("A", 1_500_000, None, 5000.0), "⬇️ <b>A</b> (m4a)\n1.5 MB so far · 5 kB/s"),
+        (Fetching("A", 1_500_000, 0, 0.0), "⬇️ <b>A</b> (m4a)\n1.5 MB so far"),
+        (Converting("A"), "⚙️ <b>A</b> (m4a)\nConverting…"),
+        (Sending("A"), "⬆️ <b>A</b> (m4a)\nSending…"),
+        (Retrying("rate_limited", 20), "🔁 <b>m4a</b>\nThe site asked for a pause. I'll try again in 20 s."),
+        (Cancelled(), "✖ Cancelled. Send another link any time."),
+    ],
+)
+def test_a_stage_reads_so(stage: Stage, text: str) -> None:
+    """Nothing unknown is shown as a figure."""
+    assert SHOWN.stage(JOB, stage)[0] == text
+
+
+@pytest.mark.parametrize("stage", [Sending("A"), Failed("gone"), Cancelled()])
+def test_what_can_not_be_cancelled_has_no_button(stage: Stage) -> None:
+    """All before that has one, with the job's id."""
+    assert SHOWN.stage(JOB, stage)[1] is None
+    for cancellable in (Waiting(0), Paused("x"), Working(), Fetching("A", 0, None, None), Retrying("network", 2)):
+        keyboard = SHOWN.stage(JOB, cancellable)[1]
+        assert keyboard is not None
+        assert keyboard[0][0].callback_data == "c:77"
+
+
+def test_a_failure_says_what_to_do_and_which_link() -> None:
+    """With the limit and the minutes that are really meant."""
+    assert SHOWN.stage(JOB, Failed("gone"))[0].splitlines()[1] == (
+        '<a href="https://a.example/?a=1&amp;b=2">https://a.example/?a=1&amp;b=2</a>'
+    )
+    assert "longer than 10 minutes" in SHOWN.stage(JOB, Failed("deadline"))[0]
+    assert "52.4 MB at most" in SHOWN.stage(JOB, Failed("too_large"))[0]
+
+
+def test_long_titles_and_links_are_cut() -> None:
+    """At a whole character, with an ellipsis; the link still leads to all of it."""
+    text = SHOWN.stage(JOB, Converting("😀" * 200))[0]
+    assert units(text) < 150
+    assert "😀…" in text
+    url = "https://a.example/" + "x" * 2000
+    shown = failure_text(Catalogues().for_language(None), "gone", url, 1)
+    assert f'href="{url}"' in shown
+    assert shown.endswith("xxx…</a>")
+
+
+def test_a_choice_reads_as_people_type_it() -> None:
+    """The only quality there is need not be said."""
+    assert (choice_text("mp3", "320k"), choice_text("m4a", "default")) == ("mp3 320k", "m4a")

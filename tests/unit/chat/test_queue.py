@@ -1,0 +1,125 @@
+"""/queue, /cancel and the cancel buttons."""
+
+from __future__ import annotations
+
+from trio.testing import MockClock
+
+from tests.doubles import HANG
+from tests.wiring import LINK, USER, World
+
+
+async def busy(world: World) -> None:
+    """Let every worker hang on whatever comes."""
+    world.slots = 1
+    world.workers.usual = (HANG,)
+
+
+async def test_an_empty_queue(world: World, autojump_clock: MockClock) -> None:
+    """Both commands say what to do instead."""
+    async with world.start() as bot:
+        await world.say(bot, world.message("/queue"), world.message("/cancel"))
+    assert world.telegram.texts() == [
+        "Nothing is waiting. Send me a link!",
+        "You have no downloads to cancel. Send me a link to start one.",
+    ]
+
+
+async def test_the_queue_shows_ones_own(world: World, autojump_clock: MockClock) -> None:
+    """What runs, what waits and behind how many; a button each; nobody else's links."""
+    await busy(world)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}1"))
+        await world.changes.until(lambda: world.workers.running)
+        await world.say(bot, world.message(f"/download {LINK}other", user=3000))
+        await world.say(bot, world.message(f"/download {LINK}<2> m4a"))
+        world.storage.db.execute("UPDATE jobs SET title = 'A & B' WHERE state = 'running'")
+        await world.say(bot, world.message("/queue"))
+    (shown,) = [call.parameters for call in world.telegram.all("sendMessage") if call.parameters["text"][:2] == "1."]
+    assert shown["text"].splitlines() == [
+        "1. <b>A &amp; B</b> \N{EN DASH} mp3 320k, in progress",
+        "2. <b>https://media.example/song</b> \N{EN DASH} m4a, 1 download before it",
+    ]
+    (row,) = shown["reply_markup"]["inline_keyboard"]
+    assert [button["text"] for button in row] == ["✖ 1", "✖ 2"]
+    ids = [
+        found[0]
+        for found in world.storage.db.execute("SELECT job_id FROM jobs WHERE user_id = ? ORDER BY place", (USER,))
+    ]
+    assert [button["callback_data"] for button in row] == [f"c:{job_id}" for job_id in ids]
+
+
+async def test_a_long_queue_is_cut_and_says_so(world: World, autojump_clock: MockClock) -> None:
+    """Ten are shown, the others are counted; five buttons a row."""
+    await busy(world)
+    async with world.start() as bot:
+        await world.say(bot, *(world.message(f"/download {LINK}{n}") for n in range(13)))
+        await world.say(bot, world.message("/queue"))
+    (shown,) = [call.parameters for call in world.telegram.all("sendMessage") if call.parameters["text"][:2] == "1."]
+    assert shown["text"].splitlines()[10:] == ["… and 3 more."]
+    assert [len(row) for row in shown["reply_markup"]["inline_keyboard"]] == [5, 5]
+
+
+async def test_the_next_in_the_queue_is_called_so(world: World, autojump_clock: MockClock) -> None:
+    """Nobody reads "0 downloads before it"."""
+    await busy(world)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}1"))
+        await world.changes.until(lambda: world.workers.running)
+        await world.say(bot, world.message(f"/download {LINK}2"), world.message("/queue"))
+    assert any(text.endswith("next in the queue") for text in world.telegram.texts())
+
+
+async def test_a_button_cancels_its_job_alone(world: World, autojump_clock: MockClock) -> None:
+    """The press is answered, the progress message says so and has no buttons any more."""
+    await busy(world)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}1"), world.message(f"/download {LINK}2"))
+        await world.changes.until(lambda: world.workers.running)
+        job_id = world.storage.one("SELECT job_id FROM jobs WHERE state = 'running'")
+        await world.say(bot, world.press(f"c:{job_id}"))
+        await world.ended()
+        await world.changes.until(lambda: len(world.workers.orders) == 2)
+    assert sorted(world.states()) == ["cancelled", "running"]
+    assert world.telegram.all("answerCallbackQuery")[0].parameters["text"] == "Cancelled."
+    (ended,) = [found for found in world.telegram.messages.values() if found["text"].startswith("✖")]
+    assert ended["markup"] is None
+
+
+async def test_a_second_press_is_answered_and_counts_nothing(world: World, autojump_clock: MockClock) -> None:
+    """The job was cancelled once."""
+    await busy(world)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        job_id = world.storage.one("SELECT job_id FROM jobs")
+        await world.say(bot, world.press(f"c:{job_id}"), world.press(f"c:{job_id}"))
+        await world.ended()
+    answers = [call.parameters["text"] for call in world.telegram.all("answerCallbackQuery")]
+    assert answers == ["Cancelled.", "That one has already ended."]
+    assert world.value("download_cancelled_total", format="mp3") == 1
+
+
+async def test_nobody_cancels_somebody_elses_job(world: World, autojump_clock: MockClock) -> None:
+    """The press is answered, the job goes on."""
+    await busy(world)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.changes.until(lambda: world.workers.running)
+        job_id = world.storage.one("SELECT job_id FROM jobs")
+        await world.say(bot, world.press(f"c:{job_id}", user=3000), world.message("/cancel", user=3000))
+        assert world.workers.running == 1
+    assert world.states() == ["running"]
+    assert len(world.telegram.all("answerCallbackQuery")) == 1
+    assert world.value("download_cancelled_total") == 0
+
+
+async def test_a_cancel_frees_the_place_for_the_next(world: World, autojump_clock: MockClock) -> None:
+    """The worker is ended at once, and the next user's job starts."""
+    await busy(world)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}1"))
+        await world.changes.until(lambda: world.workers.running)
+        await world.say(bot, world.message(f"/download {LINK}2", user=3000))
+        await world.say(bot, world.message("/cancel"))
+        await world.changes.until(lambda: len(world.workers.orders) == 2)
+        assert world.workers.running == 1
+    assert world.states() == ["cancelled", "running"]

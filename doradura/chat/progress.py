@@ -45,7 +45,7 @@ class ProgressTexts:
             return text, None
         return text, cancel_keyboard(t, job.job_id)
 
-    def _text(self, t: Texts, job: Job, stage: Stage) -> str:  # noqa: PLR0911 - one return a stage
+    def _text(self, t: Texts, job: Job, stage: Stage) -> str:  # noqa: C901, PLR0911 - one return a stage
         choice = choice_text(job.format, job.quality)
         match stage:
             case Waiting(before=0):

@@ -8,12 +8,12 @@ The end of a job is told in any case: by `end`, which sends a new message where 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import trio
 
-from doradura.downloads.stages import Stage
+from doradura.downloads.stages import Stage, Waiting
 from doradura.storage import Storage, StorageError, jobs
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import MessageNotFoundError, TelegramError
@@ -72,6 +72,11 @@ class Card:
                 except Exception:  # the barrier named above
                     log.exception("progress not shown", extra={"job": self._job.job_id})
             self._next_call_at = trio.current_time() + EDIT_INTERVAL_SECONDS
+
+    def move_up(self, before: int) -> None:
+        """Show a waiting job's new place; a job that has started shows more than that."""
+        if isinstance(self._stage, Waiting) and self._stage.before != before:
+            self.show(Waiting(before))
 
     def close(self) -> None:
         """Show nothing more. A call on its way is not cut off: a message nobody knows of would stay for ever."""
@@ -145,6 +150,13 @@ class Board:
             if self._start is not None:
                 self._start(card)
         return card
+
+    def show_places(self, waiting: Sequence[int]) -> None:
+        """Show to those who wait where they stand now, given the first job ids in the queue's order."""
+        for before, job_id in enumerate(waiting):
+            card = self._cards.get(job_id)
+            if card is not None:
+                card.move_up(before)
 
     def drop(self, job_id: int) -> None:
         """Forget the card of a job that ended."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import TypeVar
 
 import trio
@@ -34,6 +35,9 @@ SENDING_AT_ONCE = 8
 LOOK_SECONDS = 15.0
 """How often the queue is looked at without being told: pauses of sites end by the clock."""
 TELL_PAUSE_SECONDS = 5.0
+PLACES_SECONDS = 10.0
+PLACES = 30
+"""How many of those who wait are told their place anew: each is an edit, and Telegram counts those."""
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +74,9 @@ class Supervisor:
             self._nursery = nursery
             task_status.started()
             with self._claiming:
-                await self._claim_forever(nursery)
+                async with trio.open_nursery() as claiming:
+                    claiming.start_soon(self._show_places_forever)
+                    await self._claim_forever(nursery)
             # What is cancelled from here on is told by the next start, as untold.
             self._nursery = None
 
@@ -143,6 +149,15 @@ class Supervisor:
                     await self._wake.wait()
             else:
                 nursery.start_soon(self._one, claimed, slot)
+
+    async def _show_places_forever(self) -> None:
+        """Keep what the waiting ones are told of their place true; those far back are told when they come nearer."""
+        while True:
+            await trio.sleep(PLACES_SECONDS)
+            try:
+                self._parts.board.show_places(await self._parts.storage.read(partial(jobs.first_waiting, limit=PLACES)))
+            except StorageError as error:
+                log.warning("places in the queue not shown", extra={"error": str(error)})
 
     async def _claim(self) -> jobs.Job | None:
         now = now_ms()

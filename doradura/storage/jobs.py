@@ -182,6 +182,13 @@ def before(db: sqlite3.Connection, place: int) -> int:
     return int(db.execute("SELECT COUNT(*) FROM jobs WHERE state = 'waiting' AND place < ?", (place,)).fetchone()[0])
 
 
+def first_waiting(db: sqlite3.Connection, limit: int) -> list[int]:
+    """Give the ids of the first waiting jobs in the queue's order."""
+    return [
+        row[0] for row in db.execute("SELECT job_id FROM jobs WHERE state = 'waiting' ORDER BY place LIMIT ?", (limit,))
+    ]
+
+
 def depth(db: sqlite3.Connection) -> int:
     """Count the waiting jobs."""
     return int(db.execute("SELECT COUNT(*) FROM jobs WHERE state = 'waiting'").fetchone()[0])

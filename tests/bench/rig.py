@@ -56,7 +56,12 @@ async def started(
     """Start `python ARGUMENTS`, wait until standard output matches `greeting`, and end it with the context."""
     with log.open("ab") as log_file:
         process = await trio.lowlevel.open_process(
-            [sys.executable, *arguments], env=dict(variables), cwd=ROOT, stdout=subprocess.PIPE, stderr=log_file
+            [sys.executable, *arguments],
+            env=dict(variables),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=log_file,
+            start_new_session=True,  # Linux may share CPU time out by session: each one is to have its own
         )
     try:
         assert process.stdout is not None
@@ -230,8 +235,7 @@ def forget_peak(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
 
 
-async def scrape(client: httpx.AsyncClient, http_url: str) -> dict[str, float]:
-    """Give sample -> value."""
-    answer = await client.get(f"{http_url}/metrics")
-    lines = (line for line in answer.text.splitlines() if line and not line.startswith("#"))
+def samples_of(scrape: str) -> dict[str, float]:
+    """Read a scrape's text: sample -> value."""
+    lines = (line for line in scrape.splitlines() if line and not line.startswith("#"))
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}

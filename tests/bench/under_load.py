@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import median
 
-import httpx
 import trio
 
-from tests.bench.figures import Row, Series, spread
-from tests.bench.rig import Bot, Event, RigError, bot, sandbox, scrape
-from tests.bench.scrape import ask_forever
+from tests.bench.figures import Row, Series, bucket_bound, spread
+from tests.bench.rig import Bot, Event, RigError, bot, samples_of, sandbox
+from tests.bench.scrape import ask_forever, lag_buckets
 
 USERS = range(4001, 4006)
 JOBS_EACH = 4
@@ -27,15 +26,17 @@ INTERVALS = {"/health": 0.02, "/metrics": 0.1}
 
 
 class _Watch:
-    """Latencies of both paths while something else goes on."""
+    """Latencies of both paths while something else goes on, and what /metrics said."""
 
     def __init__(self) -> None:
         self.samples: dict[str, list[float]] = {path: [] for path in INTERVALS}
+        self.scrapes: list[str] = []
 
     async def run(self, http_url: str) -> None:
         async with trio.open_nursery() as nursery:
             for path, interval_seconds in INTERVALS.items():
-                nursery.start_soon(ask_forever, f"{http_url}{path}", interval_seconds, self.samples[path])
+                texts = self.scrapes if path == "/metrics" else None
+                nursery.start_soon(ask_forever, f"{http_url}{path}", interval_seconds, self.samples[path], texts)
 
 
 async def measure(runs: int, directory: Path) -> Row:
@@ -45,10 +46,10 @@ async def measure(runs: int, directory: Path) -> Row:
     load: list[dict[str, list[float]]] = []
     seconds: list[float] = []
     most_at_once = 0.0
+    lags: list[float] = []
     async with (
         sandbox(directory) as url,
         bot(directory, url, DORADURA_CONCURRENT_DOWNLOADS=str(CONCURRENT)) as ours,
-        httpx.AsyncClient(trust_env=False, timeout=30) as client,
     ):
         await _work_off(ours, url, "warm", each=1)
         for turn in range(runs):
@@ -56,16 +57,16 @@ async def measure(runs: int, directory: Path) -> Row:
             with trio.move_on_after(REST_SECONDS):
                 await quiet.run(ours.http_url)
             rest.append(quiet.samples)
-            busy, counts = _Watch(), _InProgress()
+            busy = _Watch()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(busy.run, ours.http_url)
-                nursery.start_soon(counts.run, client, ours.http_url)
                 began = trio.current_time()
                 await _work_off(ours, url, str(turn), each=JOBS_EACH)
                 seconds.append(trio.current_time() - began)
                 nursery.cancel_scope.cancel()
             load.append(busy.samples)
-            most_at_once = max(most_at_once, counts.most)
+            most_at_once = max(most_at_once, *map(_in_progress, busy.scrapes))
+            lags.append(bucket_bound(lag_buckets(busy.scrapes[0]), lag_buckets(busy.scrapes[-1]), 0.99))
     for path in INTERVALS:
         row.compare(
             path,
@@ -74,6 +75,7 @@ async def measure(runs: int, directory: Path) -> Row:
         )
         row.add("  busy", spread([each for part in load for each in part[path]]))
         row.add("  at rest", spread([each for part in rest for each in part[path]]))
+    row.add("loop lag, busy", f"p99 under {1000 * max(lags):g} ms")
     jobs = JOBS_EACH * len(USERS)
     row.add("jobs", f"{jobs} in {median(seconds):.1f} s, {jobs / median(seconds):.1f} a second, {CONCURRENT} at once")
     worst = max(each for part in load for path in INTERVALS for each in part[path])
@@ -82,18 +84,10 @@ async def measure(runs: int, directory: Path) -> Row:
     return row
 
 
-class _InProgress:
-    """The most jobs that were in a worker at once."""
-
-    def __init__(self) -> None:
-        self.most = 0.0
-
-    async def run(self, client: httpx.AsyncClient, http_url: str) -> None:
-        while True:
-            found = await scrape(client, http_url)
-            now = sum(value for name, value in found.items() if name.startswith("doradura_downloads_in_progress{"))
-            self.most = max(self.most, now)
-            await trio.sleep(0.05)
+def _in_progress(scrape: str) -> float:
+    """Give how many jobs were in a worker."""
+    found = samples_of(scrape)
+    return sum(value for name, value in found.items() if name.startswith("doradura_downloads_in_progress{"))
 
 
 async def _work_off(ours: Bot, sandbox_url: str, mark: str, *, each: int) -> None:

@@ -12,10 +12,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -79,8 +81,8 @@ class Home:
             shutil.copytree(media, directory / "sandbox" / "media", copy_function=os.link)
         return home
 
-    def settings(self) -> Settings:
-        """Read the settings as the command line does."""
+    def environment(self) -> dict[str, str]:
+        """Give the settings as the variables they are."""
         given = {
             "DORADURA_HTTP_BIND": "127.0.0.1:0",
             "DORADURA_SANDBOX_BIND": f"127.0.0.1:{self.sandbox_port}",
@@ -92,7 +94,11 @@ class Home:
             given["DORADURA_TELEGRAM_API_URL"] = self.telegram_url
             given["DORADURA_ADMIN_IDS"] = "1000"
             given["DORADURA_ALLOWED_PRIVATE"] = self.telegram_url.removeprefix("http://")
-        return read_settings(given, sandbox=self.telegram_url is None)
+        return given
+
+    def settings(self) -> Settings:
+        """Read the settings as the command line does."""
+        return read_settings(self.environment(), sandbox=self.telegram_url is None)
 
     def app(self) -> App:
         """Make an app, not started."""
@@ -103,6 +109,36 @@ class Home:
             build=BuildFacts(version="1", python="3", yt_dlp="2", ffmpeg="7", mode=settings.mode),
             ffmpeg=imageio_ffmpeg.get_ffmpeg_exe(),
         )
+
+    async def live(
+        self,
+        meanwhile: Callable[[App, AtStep], Awaitable[None]],
+        *,
+        at: int | None = None,
+        act: Callable[[App], None] | None = None,
+    ) -> AtStep:
+        """Run an app and what happens meanwhile, until either is over: then the other is cancelled.
+
+        At the app's step `at` both are cancelled too, or `act` is called instead.
+        """
+        app = self.app()
+        with trio.CancelScope() as scope:
+            step = AtStep(scope.cancel if act is None else lambda: act(app))
+
+            async def armed() -> None:
+                step.arm(trio.lowlevel.current_task(), at)
+                await app.run()
+                scope.cancel()
+
+            trio.lowlevel.add_instrument(step)
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(armed)
+                    await meanwhile(app, step)
+                    scope.cancel()
+            finally:
+                trio.lowlevel.remove_instrument(step)
+        return step
 
     @property
     def mark(self) -> str:
@@ -344,36 +380,72 @@ def processes_of(home: Home) -> list[str]:
     return found
 
 
-class CutAtStep(trio.abc.Instrument):
-    """Cancels `scope` right before the N-th step of any task inside an app's task, counting from `arm`."""
+class AtStep(trio.abc.Instrument):
+    """Calls `act` right before the N-th step of any task inside an app's task, counting from `arm`."""
 
-    def __init__(self, scope: trio.CancelScope) -> None:
-        self._scope = scope
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act = act
         self._root: trio.lowlevel.Task | None = None
         self._at: int | None = None
         self.steps = 0
-        self.cut_in = ""
+        self.task = ""
         """The task whose step it was."""
 
     def arm(self, root: trio.lowlevel.Task, at: int | None) -> None:
-        """Count from now on what runs inside `root`; cancel at step `at`, None: only count."""
+        """Count from now on what runs inside `root`; act at step `at`, None: only count."""
         self._root, self._at, self.steps = root, at, 0
 
-    def cut_after(self, steps: int) -> None:
-        """Cancel so many steps from now."""
+    def act_after(self, steps: int) -> None:
+        """Act so many steps from now."""
         self._at = self.steps + steps
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        """Count, and cancel when it is time."""
+        """Count, and act when it is time."""
         if self._root is None or not self._inside(task):
             return
         self.steps += 1
         if self.steps == self._at:
-            self.cut_in = task.name
-            self._scope.cancel()
+            self.task = task.name
+            self._act()
 
     def _inside(self, task: trio.lowlevel.Task) -> bool:
         at: trio.lowlevel.Task | None = task
         while at is not None and at is not self._root:
             at = None if at.parent_nursery is None else at.parent_nursery.parent_task
         return at is not None
+
+
+class Disk:
+    """What databases are on: once `full`, whatever they are asked fails."""
+
+    def __init__(self) -> None:
+        self.full = False
+
+    def sqlite3(self) -> SimpleNamespace:
+        """Give a module to put in the place of sqlite3."""
+        disk = self
+
+        class Connection(sqlite3.Connection):
+            def execute(self, *arguments: Any) -> sqlite3.Cursor:
+                if disk.full:
+                    error = sqlite3.OperationalError("database or disk is full")
+                    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                    raise error
+                return super().execute(*arguments)
+
+        return SimpleNamespace(**{**vars(sqlite3), "connect": partial(sqlite3.connect, factory=Connection)})
+
+
+@asynccontextmanager
+async def silent_server() -> AsyncIterator[str]:
+    """Take connections and say nothing."""
+
+    async def silence(stream: trio.SocketStream) -> None:
+        async with stream:
+            while await stream.receive_some():
+                pass
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, silence, 0)
+        yield f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+        nursery.cancel_scope.cancel()

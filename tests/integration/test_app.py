@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import trio
 
+from doradura.__main__ import main
+from doradura.app import App
 from doradura.data_directory import DataDirectoryLockedError
 from doradura.telegram.poller import Poller
-from tests.integration.app_tools import Home, make_media, nothing_left, person, sample, until
+from tests.integration.app_tools import (
+    AtStep,
+    Disk,
+    Home,
+    make_media,
+    nothing_left,
+    person,
+    sample,
+    silent_server,
+    until,
+)
+
+LEAVE_SECONDS = 3.0
+"""What leaving may take when nothing is in hand that has to end first."""
 
 
 @pytest.fixture(scope="session")
@@ -91,3 +109,131 @@ async def test_logging_is_left_as_it_was(home: Home) -> None:
     before = (logging.root.level, list(logging.root.handlers))
     async with home.running():
         assert (logging.root.level, list(logging.root.handlers)) == before
+
+
+
+async def test_stop_at_any_step_of_a_start(tmp_path: Path, media: Path) -> None:
+    """A stop before the start is complete leaves at once and without an error, wherever it comes."""
+
+    async def ended(_app: App, _step: AtStep) -> None:
+        await trio.sleep(10)
+        pytest.fail("it did not leave")
+
+    for at in range(10, 240, 25):
+        home = Home.make(tmp_path / str(at), media)
+        async with nothing_left(home):
+            await home.live(ended, at=at, act=App.stop)
+
+
+async def test_stop_while_telegram_is_silent(tmp_path: Path, media: Path) -> None:
+    """A Telegram that takes connections and never answers holds up no stop, and no look at /health before it."""
+    async with silent_server() as url, httpx.AsyncClient(trust_env=False) as client:
+        home = Home.make(tmp_path / "data", media, telegram_url=url)
+
+        async def stop(app: App, _step: AtStep) -> None:
+            await until(lambda: app._poller is not None)
+            answer = await client.get(f"{app.http_url}/health", headers={"connection": "close"})
+            assert (answer.status_code, answer.json()["status"]) == (503, "starting")
+            app.stop()
+            await trio.sleep(LEAVE_SECONDS)
+            pytest.fail("it did not leave")
+
+        async with nothing_left(home):
+            await home.live(stop)
+
+
+async def test_abort_cuts_the_drain(home: Home) -> None:
+    """What is in hand is left to the next start, as not tried."""
+
+    async def abort(app: App, _step: AtStep) -> None:
+        await until(lambda: app.me is not None)
+        async with person(app.sandbox_url) as user:
+            await user.say(f"/download {user.media('slow.mp4?kbps=100')} m4a")
+            await until(lambda: sample(app, "downloads_in_progress", format="m4a") == 1)
+            app.stop()
+            answer = await user.client.get(f"{app.http_url}/health")
+            assert (answer.status_code, answer.json()["status"]) == (503, "draining")
+        app.abort()
+        await trio.sleep(LEAVE_SECONDS)
+        pytest.fail("it did not leave")
+
+    async with nothing_left(home):
+        await home.live(abort)
+    assert home.rows("SELECT state, tries FROM jobs") == [("running", 0)]
+
+
+async def test_clients_that_do_not_leave(home: Home) -> None:
+    """One that asks on and on and reads nothing, and fifty that keep their connections, don't hold up the end."""
+
+    async def crowd(app: App, _step: AtStep) -> None:
+        await until(lambda: app.me is not None)
+        port = urlsplit(app.http_url or "").port or 0
+        request = b"GET /metrics HTTP/1.1\r\nhost: here\r\n\r\n"
+        idle = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(50)]
+        slow = await trio.open_tcp_stream("127.0.0.1", port)
+        try:
+            for stream in idle:
+                await stream.send_all(request)
+                assert (await stream.receive_some(12)) == b"HTTP/1.1 200"
+            with trio.move_on_after(1):
+                while True:
+                    await slow.send_all(request)
+            app.stop()
+            await trio.sleep(LEAVE_SECONDS)
+            pytest.fail("it did not leave")
+        finally:
+            for stream in (*idle, slow):
+                stream.socket.close()
+
+    async with nothing_left(home):
+        await home.live(crowd)
+
+
+async def test_a_full_disk(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the database fails, scrapes go on, /health says what fails, and updates wait at Telegram; then all is done."""
+    disk = Disk()
+    monkeypatch.setattr("doradura.storage.connection.sqlite3", disk.sqlite3())
+    async with nothing_left(home), home.running() as app, person(app.sandbox_url) as user:
+        await user.say(f"/download {user.media('slow.mp4?kbps=8000')} m4a")
+        await until(lambda: sample(app, "downloads_in_progress", format="m4a") == 1)
+        text = (await user.client.get(f"{app.http_url}/metrics")).text
+        assert "doradura_queue_depth 0.0" in text
+        disk.full = True
+        asked = await user.say("/help")
+        await until(lambda: app._poller is not None and app._poller.state == "store_failing")
+        await trio.sleep(5.1)  # database values are kept for five seconds
+        answer = await user.client.get(f"{app.http_url}/metrics")
+        assert answer.status_code == 200
+        assert "doradura_queue_depth" not in answer.text
+        assert "doradura_registered_users" not in answer.text
+        assert 'doradura_health_status{check="storage"} 0.0' in answer.text
+        report = await user.client.get(f"{app.http_url}/health")
+        assert report.status_code == 503
+        assert report.json()["status"] == "failing"
+        assert report.json()["checks"]["storage"]["status"] == "failing"
+        assert sample(app, "errors_total", category="storage") > 0
+        assert [m for m in await user.messages(asked["message_id"]) if m["from"]["is_bot"]] == []
+        disk.full = False
+        await user.wait(lambda m: "Commands" in m.get("text", ""), after=asked["message_id"], seconds=45)
+        await user.wait(lambda m: "audio" in m, seconds=45)
+        await until(lambda: sample(app, "download_success_total", format="m4a", quality="default") == 1)
+        assert len(await user.files()) == 1
+        await trio.sleep(1.1)  # what /health found is kept for a second
+        assert (await user.client.get(f"{app.http_url}/health")).json()["checks"]["storage"]["status"] == "ok"
+
+
+def test_a_part_that_breaks_ends_the_program(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line turns it into exit code 1, says so in the log, and gives logging back as it was."""
+
+    async def turn(_poller: Poller) -> float:
+        await trio.sleep(0.1)
+        raise ZeroDivisionError("on purpose")
+
+    monkeypatch.setattr(Poller, "_turn", turn)
+    for name in [name for name in os.environ if name.startswith("DORADURA_")]:
+        monkeypatch.delenv(name)
+    for name, value in home.environment().items():
+        monkeypatch.setenv(name, value)
+    before = (logging.root.level, list(logging.root.handlers))
+    assert main(["run", "--sandbox"]) == 1
+    assert (logging.root.level, list(logging.root.handlers)) == before

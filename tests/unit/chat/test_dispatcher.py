@@ -14,7 +14,7 @@ from doradura.chat.dispatcher import CONCURRENT_CHATS, IN_MEMORY
 from doradura.chat.turn import Turn
 from doradura.storage import StorageError, jobs
 from doradura.telegram.updates import RawUpdate, read_batch
-from tests.doubles import BLOCKED, NEVER, TORN, refusal
+from tests.doubles import BLOCKED, NEVER, TORN, made, refusal
 from tests.wiring import LINK, USER, World, raw_update
 
 Route = Callable[[Turn], Awaitable[None]]
@@ -201,7 +201,7 @@ async def test_a_repeated_update_has_no_second_effect(world: World, autojump_clo
 async def test_a_kill_between_the_effect_and_the_reply(world: World, autojump_clock: MockClock) -> None:
     """The effect stands and is not done again; the job goes on in the next program."""
     world.telegram.fail("sendMessage", NEVER)
-    world.workers.follow(("hang",))
+    world.workers.usual = (5.0, made())
     async with world.start() as bot:
         await bot.dispatcher.store([world.message(f"/download {LINK}")])
         await world.changes.until(lambda: world.telegram.called)
@@ -330,3 +330,19 @@ async def test_a_reply_may_be_repeated_an_effect_not(world: World, autojump_cloc
         await world.changes.until(lambda: world.telegram.texts().count("✖ Cancelled 1 download.") == 2)
     assert world.value("download_cancelled_total") == 1
     assert jobs.depth(world.storage.db) == 0
+
+
+async def test_a_fault_after_the_effect_does_not_undo_it(world: World, autojump_clock: MockClock) -> None:
+    """What was committed is done: no second try, no word of trouble, but an error for a person to look at."""
+
+    async def half(turn: Turn) -> None:
+        await turn.commit(lambda _db: None)
+        raise ZeroDivisionError
+
+    world.route = half
+    async with world.start() as bot:
+        await world.say(bot, world.message("/start"))
+        await wait_all_tasks_blocked()
+    assert world.telegram.called == []
+    assert world.value("errors_total", category="internal") == 1
+    assert world.value("updates_total", type="message") == 1

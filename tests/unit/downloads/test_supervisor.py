@@ -8,9 +8,21 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.downloads.protocol import Failure, Metadata, Progress
+from doradura.downloads.protocol import Failure, Metadata, Order, Progress
+from doradura.downloads.stages import Stage
 from doradura.storage import StorageError, jobs
-from tests.doubles import BLOCKED, GARBAGE, HANG, NEVER, RATE_LIMITED, SERVER_ERROR, TORN, Fault, Step, made
+from tests.doubles import (
+    BLOCKED,
+    GARBAGE,
+    HANG,
+    RATE_LIMITED,
+    SERVER_ERROR,
+    Fault,
+    Step,
+    made,
+    ok,
+    refusal,
+)
 from tests.wiring import ADMIN, LINK, USER, World
 
 YOUTUBE = "https://www.youtube.com/watch?v=abc"
@@ -171,104 +183,6 @@ async def test_a_cancel_while_waiting_and_while_running(world: World, autojump_c
     assert list((world.directory / "jobs").iterdir()) == []
 
 
-async def test_a_shutdown_leaves_the_job_to_the_next_start(world: World, autojump_clock: MockClock) -> None:
-    """Cut off, a job keeps its row and counts as no try; the next program finishes it in the same message."""
-    world.workers.follow((Metadata(title="A song"), HANG))
-    async with world.start() as bot:
-        await world.say(bot, world.message(f"/download {LINK}"))
-        await world.changes.until(lambda: world.storage.one("SELECT title FROM jobs"))
-        await trio.sleep(1)
-        assert world.storage.one("SELECT worker_pid FROM jobs") == 4321
-    assert world.states() == ["running"]
-    assert world.value("download_failure_total") == world.value("download_duration_seconds_count") == 0
-    assert world.value("download_cancelled_total") == world.value("download_success_total") == 0
-
-    async with world.start():
-        assert [row[1:] for row in world.strays] == [(4321, 99)]
-        assert world.storage.one("SELECT tries FROM jobs") == 0
-        await world.ended()
-    assert world.states() == ["done"]
-    assert len(world.telegram.files_in(USER)) == 1
-    assert len(world.telegram.all("sendMessage")) == 1
-    assert world.value("queue_wait_time_seconds_count") == 1
-
-
-async def test_a_drain_finishes_what_runs_and_claims_nothing_more(world: World, autojump_clock: MockClock) -> None:
-    """After `stop` the running job goes on to its end, the waiting one waits for the next start."""
-    world.slots = 1
-    world.workers.usual = (20.0, made())
-    async with world.start() as bot:
-        await world.say(bot, world.message(f"/download {LINK}1"), world.message(f"/download {LINK}2"))
-        await world.changes.until(lambda: world.workers.running == 1)
-        bot.supervisor.stop()
-        await world.ended()
-        await trio.sleep(100)
-        assert world.states() == ["done", "waiting"]
-        bot.supervisor.cancelled(jobs.cancel(world.storage.db, USER, 1))
-        await trio.sleep(1)
-        assert world.storage.one("SELECT told FROM jobs WHERE state = 'cancelled'") == 0
-    async with world.start():
-        await world.ended(2)
-    assert "✖ Cancelled. Send another link any time." in world.telegram.words_in(USER)
-
-
-@pytest.mark.parametrize("instant", [NEVER, TORN])
-async def test_a_kill_while_sending_puts_the_file_into_the_progress_message(
-    world: World, autojump_clock: MockClock, instant: str | Exception
-) -> None:
-    """The next start edits the file that is still on disk into the message, without a download and with the counter."""
-    world.telegram.fail("sendAudio", instant)
-    world.telegram.fail("editMessageMedia", NEVER)
-    async with world.start() as bot:
-        await world.say(bot, world.message(f"/download {LINK}"))
-        await world.changes.until(lambda: world.telegram.all("sendAudio"))
-        await trio.sleep(3)
-    assert world.states() == ["sending"]
-    sent = len(world.telegram.files_in(USER))
-    before = world.value("deliveries_unconfirmed_total")
-    world.telegram.faults.clear()
-
-    async with world.start():
-        await world.ended()
-    assert world.states() == ["done"]
-    assert len(world.workers.orders) == 1
-    assert len(world.telegram.all("sendAudio")) == 1
-    assert len(world.telegram.files_in(USER)) == sent + 1
-    assert world.telegram.words_in(USER) == []
-    assert world.value("deliveries_unconfirmed_total") == before + 1
-    assert list((world.directory / "jobs").iterdir()) == []
-
-
-async def test_a_kill_while_sending_that_lost_the_file_downloads_again(world: World, autojump_clock: MockClock) -> None:
-    """Without the file on disk the job is done anew, and still goes into the progress message."""
-    world.telegram.fail("sendAudio", NEVER)
-    async with world.start() as bot:
-        await world.say(bot, world.message(f"/download {LINK}"))
-        await world.changes.until(lambda: world.telegram.all("sendAudio"))
-    (file,) = (world.directory / "jobs").rglob("media.mp3")
-    file.unlink()
-    async with world.start():
-        await world.ended()
-    assert len(world.workers.orders) == 2
-    assert [call.method for call in world.telegram.called if call.files] == ["sendAudio", "editMessageMedia"]
-    assert len(world.telegram.files_in(USER)) == 1
-
-
-async def test_an_end_that_was_not_told_is_told_by_the_next_start(world: World, autojump_clock: MockClock) -> None:
-    """A kill between recording a failure and telling it loses no answer, and counts nothing twice."""
-    world.workers.follow((4.0, Failure(reason="geo", detail="")))
-    world.telegram.fail("editMessageText", None, NEVER)
-    async with world.start() as bot:
-        await world.say(bot, world.message(f"/download {LINK}"))
-        await world.changes.until(lambda: world.states() == ["failed"])
-    assert world.storage.one("SELECT told FROM jobs") == 0
-    async with world.start():
-        await world.ended()
-    (words,) = world.telegram.words_in(USER)
-    assert "doesn't show this in the country" in words
-    assert world.value("download_failure_total") == 1
-
-
 async def test_the_end_of_a_job_is_stored_however_long_that_takes(world: World, autojump_clock: MockClock) -> None:
     """With the database failing nothing is claimed, no running job fails of it, and what was sent is recorded once."""
     world.workers.usual = (Metadata(title="A song"), 5.0, made())
@@ -302,21 +216,6 @@ async def test_a_fault_in_one_job_ends_it_alone(
     assert any("it is noted" in text for text in world.telegram.words_in(USER))
     assert world.value("download_failure_total", format="mp3", reason="internal") == 1
     assert [record.levelno for record in caplog.records if record.exc_info] == [logging.ERROR]
-
-
-async def test_a_job_of_a_format_that_is_no_more_ends_alone(world: World, autojump_clock: MockClock) -> None:
-    """A row that an older version stored, and whose format is gone, fails without taking the program with it."""
-    async with world.start() as bot:
-        world.workers.usual = (HANG,)
-        await world.say(bot, world.message(f"/download {LINK}1"))
-    world.storage.db.execute("UPDATE jobs SET format = 'ogg', message_id = NULL")
-    world.workers.usual = (made(),)
-    async with world.start() as bot:
-        await world.ended()
-        await world.say(bot, world.message(f"/download {LINK}2"))
-        await world.ended(2)
-    assert world.states() == ["failed", "done"]
-    assert any("it is noted" in text for text in world.telegram.words_in(USER))
 
 
 @pytest.mark.parametrize("answer", [RATE_LIMITED, SERVER_ERROR, GARBAGE])
@@ -405,3 +304,60 @@ async def test_a_blocked_user_learns_nothing_and_nothing_is_tried_again(
         await world.ended()
     assert world.storage.one("SELECT blocked_ms FROM users") is not None
     assert len(world.telegram.all("editMessageText")) == 1
+
+
+async def test_a_telling_holds_no_place(world: World, autojump_clock: MockClock) -> None:
+    """While one user can't be told yet, the next job works."""
+    world.slots = 1
+    world.workers.follow((Failure(reason="gone", detail=""),))
+    world.telegram.down = True
+    async with world.start() as bot:
+        await world.say(bot, *(world.message(f"/download {LINK}{n}") for n in range(2)))
+        await trio.sleep(30)
+        assert len(world.workers.orders) == 2
+
+
+async def test_a_cancel_recorded_before_a_failure_is_what_is_told(world: World, autojump_clock: MockClock) -> None:
+    """The press was answered with "cancelled": the failure that came after it is neither told nor counted."""
+
+    def fail(_order: Order) -> Failure:
+        jobs.cancel(world.storage.db, USER, 1)
+        return Failure(reason="gone", detail="")
+
+    world.workers.follow((fail,))
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.ended()
+    assert world.telegram.words_in(USER) == ["✖ Cancelled. Send another link any time."]
+    assert world.value("download_failure_total") == 0
+
+
+async def test_an_odd_answer_to_a_telling_is_an_answer(world: World, autojump_clock: MockClock) -> None:
+    """Telegram said ok: the user was told, and is not told again for ever."""
+    world.workers.follow((5.0, Failure(reason="gone", detail="")))
+    refused = refusal(400, "Bad Request: nothing of this kind")
+    world.telegram.fail("sendMessage", refused, refused, ok(result=True))
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.ended()
+        await trio.sleep(100)
+    assert len(world.telegram.all("sendMessage")) == 3
+
+
+async def test_a_fault_in_the_telling_ends_it_alone(
+    world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault in the words for an end is logged and counted; other jobs go on."""
+
+    def stage(_self: object, _job: jobs.Job, _stage: Stage) -> tuple[str, None]:
+        raise ZeroDivisionError
+
+    world.workers.follow((5.0, Failure(reason="gone", detail="")))
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}1"))
+        await world.changes.until(lambda: world.workers.running)
+        monkeypatch.setattr("doradura.chat.progress.ProgressTexts.stage", stage)
+        await world.ended()
+        monkeypatch.undo()
+        assert world.value("errors_total", category="internal") == 1
+    assert [record.message for record in caplog.records if record.exc_info][-1] == "a job's end can't be told"

@@ -124,10 +124,13 @@ class App:
         Raises DataDirectoryError, StorageError, BindError, TokenRefusedError, WorkersError, OSError (the sandbox's
         address): inside an exception group once nurseries are open.
         """
-        with hold_data_directory(self.settings.data_dir), self._whole:
-            async with trio.open_nursery() as serving:
-                await self._serve(serving, task_status)
-                serving.cancel_scope.cancel()
+        try:
+            with hold_data_directory(self.settings.data_dir), self._whole:
+                async with trio.open_nursery() as serving:
+                    await self._serve(serving, task_status)
+                    serving.cancel_scope.cancel()
+        finally:
+            gc.unfreeze()  # what was frozen may be garbage from here on; another app in this process only loses speed
 
     async def _serve(self, serving: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
         """Start what leaves last, then what it serves."""

@@ -11,11 +11,12 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import trio
 
 from doradura.chat.turn import ChatParts, Turn
-from doradura.storage import StorageError, inbox
+from doradura.storage import Change, StorageError, inbox
 from doradura.storage.ids import now_ms
 from doradura.storage.inbox import NewUpdate, StoredUpdate
 from doradura.telegram.errors import (
@@ -32,6 +33,7 @@ from doradura.telegram.types import Update, decode_update
 
 CONCURRENT_CHATS = 32
 IN_MEMORY = 500
+IN_HAND_OF_A_CHAT = 20
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 LOOK_SECONDS = 30.0
@@ -52,8 +54,7 @@ class Dispatcher:
         self._parts = parts
         self._route = route
         self._lanes: dict[object, deque[StoredUpdate]] = {}
-        self._held = 0
-        self._cursor = 0
+        self._held: set[int] = set()
         self._wake = trio.Event()
         self._reading = trio.CancelScope()
         self._stopping = trio.Event()
@@ -84,28 +85,33 @@ class Dispatcher:
     async def _read_forever(self, nursery: trio.Nursery) -> None:
         while True:
             self._wake = trio.Event()
-            room = IN_MEMORY - self._held
-            found: list[StoredUpdate] = []
-            if room > 0:
-                try:
-                    found = await self._parts.storage.read(
-                        lambda db: inbox.waiting(db, after_arrival=self._cursor, limit=room),  # noqa: B023 - runs now
-                    )
-                except StorageError as error:
-                    log.error("can't read the inbox", extra={"error": str(error)})  # noqa: TRY400 - no surprise
-                    await trio.sleep(FIRST_PAUSE_SECONDS)
-                    continue
+            try:
+                found = await self._parts.storage.read(self._query())
+            except StorageError as error:
+                log.error("can't read the inbox", extra={"error": str(error)})  # noqa: TRY400 - no surprise
+                await trio.sleep(FIRST_PAUSE_SECONDS)
+                continue
             for stored in found:
-                self._cursor = max(self._cursor, stored.arrival)
                 self._put(stored, nursery)
             if not found:
                 with trio.move_on_after(LOOK_SECONDS):
                     await self._wake.wait()
 
+    def _query(self) -> Change[list[StoredUpdate]]:
+        """Ask for what is not in hand; one chat's flood must not keep the others' updates out of memory."""
+        full = [chat for chat, lane in self._lanes.items() if isinstance(chat, int) and len(lane) >= IN_HAND_OF_A_CHAT]
+        return partial(
+            inbox.waiting,
+            held=tuple(self._held),
+            full_chats=full,
+            urgent_kind=URGENT_KIND,
+            limit=max(0, IN_MEMORY - len(self._held)),
+        )
+
     def _put(self, stored: StoredUpdate, nursery: trio.Nursery) -> None:
         urgent = stored.kind == URGENT_KIND
         key: object = (URGENT_KIND, stored.update_id) if urgent else stored.chat_id
-        self._held += 1
+        self._held.add(stored.update_id)
         if key in self._lanes:
             self._lanes[key].append(stored)
         else:
@@ -117,8 +123,7 @@ class Dispatcher:
         try:
             while lane and not self._stopping.is_set():
                 await self._handle_until_done(lane[0], urgent=urgent)
-                lane.popleft()
-                self._held -= 1
+                self._held.discard(lane.popleft().update_id)
                 self._wake.set()
         finally:
             del self._lanes[key]

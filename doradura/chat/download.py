@@ -69,6 +69,7 @@ async def download(turn: Turn, rest: str) -> None:
         await turn.reply(_refusal(turn, answer))
     elif not isinstance(answer, Queued):
         await turn.reply(t("already"))
+    _count(turn, choice, answer)
 
 
 async def press(turn: Turn, rest: str) -> None:
@@ -95,10 +96,11 @@ async def press(turn: Turn, rest: str) -> None:
         await turn.answer(t.plain("press.queued", choice=choice_text(fmt, quality)))
     else:
         await turn.answer(t.plain("already"))
+    _count(turn, choice, answer)
 
 
 async def _queue(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None) -> Answer:
-    """Store the job (or the refusal) and mark the update handled; then let the supervisor know."""
+    """Store the job and mark the update handled, then let the supervisor know; or say why not."""
     parts = turn.parts
     job = NewJob(
         job_id=parts.ids.new(),
@@ -117,16 +119,35 @@ async def _queue(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None
 
     def change(db: Connection) -> Answer:
         if free < SPACE_BYTES:
-            return Refused("space", 0)
-        return enqueue(db, job, queue_limit=parts.settings.queue_limit, now_ms=now_ms())
+            raise _NotQueuedError(Refused("space", 0))
+        answer = enqueue(db, job, queue_limit=parts.settings.queue_limit, now_ms=now_ms())
+        if not isinstance(answer, Queued):
+            raise _NotQueuedError(answer)
+        return answer
 
-    answer = await turn.commit(change)
-    parts.metrics.format_requests.labels(format=choice.format, plan=PLAN).inc()
+    try:
+        answer = await turn.commit(change)
+    except _NotQueuedError as refused:
+        answer = refused.answer
     if isinstance(answer, Queued):
         parts.supervisor.queued(answer.job, answer.before)
-    elif isinstance(answer, Refused):
-        parts.metrics.queue_rejected.labels(reason=answer.reason).inc()
     return answer
+
+
+class _NotQueuedError(Exception):
+    """Undoes the transaction: nothing is stored, so the update is marked handled only once its sender was told."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def _count(turn: Turn, choice: Choice, answer: Answer) -> None:
+    """Count what was asked for and how it was answered, once the sender knows."""
+    metrics = turn.parts.metrics
+    metrics.format_requests.labels(format=choice.format, plan=PLAN).inc()
+    if isinstance(answer, Refused):
+        metrics.queue_rejected.labels(reason=answer.reason).inc()
 
 
 async def _checked(turn: Turn, found: str, *, fmt: str) -> Link | None:

@@ -30,6 +30,8 @@ from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
 
 ATTEMPTS = 3
+STARTS = 3
+"""A link that was being looked at when the program ended so often is not looked at again."""
 PAUSE_SECONDS = 2.0
 OUTAGE_PAUSE_SECONDS = 5.0
 """Between two series of attempts when Telegram takes nothing; each series has pauses of its own."""
@@ -92,7 +94,10 @@ class Offers:
         """See one offer to its end. The barrier of one offer."""
         try:
             message_id = offer.message_id or await self._show_keyboard(offer, t)
-            end = await self._look(offer)
+            if await self._storage.write(partial(offers.tried, offer_id=offer.offer_id)) > STARTS:
+                end: Metadata | Failure = Failure(reason="internal", detail="looking at it ended the program each time")
+            else:
+                end = await self._look(offer)
             await self._tell(offer, message_id, end, t)
         except StorageError as error:
             log.warning("offer waits for the next start", extra={"offer": offer.offer_id, "error": str(error)})

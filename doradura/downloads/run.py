@@ -93,20 +93,29 @@ class JobRun:
         self._sending = sending
         self._card = parts.board.card(job)
         self._title = job.title
-        self.cancel_scope = trio.CancelScope()
-        """Cancelled when the user does not want the file any more."""
+        self._scope = trio.CancelScope()
+        self._ended_as: Outcome = CancelledByUser()
         self.reached_worker = False
 
     async def run(self) -> Outcome:
         """Work until the job's end; a shutdown's cancellation travels through."""
-        outcome: Outcome = CancelledByUser()
-        with self.cancel_scope:
+        with self._scope:
             try:
                 with trio.fail_after(FORMATS[self.job.format].timer_seconds(self.job.quality)):
-                    outcome = await self._work()
+                    return await self._work()
             except trio.TooSlowError:
-                outcome = Failed("deadline")
-        return outcome
+                return Failed("deadline")
+        return self._ended_as
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether it ended by `end`."""
+        return self._scope.cancelled_caught
+
+    def end(self, outcome: Outcome) -> None:
+        """Stop working: nobody wants the file any more."""
+        self._ended_as = outcome
+        self._scope.cancel()
 
     async def _work(self) -> Outcome:
         resumed = await self._product_on_disk()

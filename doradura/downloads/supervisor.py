@@ -102,7 +102,7 @@ class Supervisor:
             self._parts.metrics.site_downloads.labels(site=job.site, outcome="cancelled").inc()
             run = self._running.get(job.job_id)
             if run is not None:
-                run.cancel_scope.cancel()
+                run.end(Cancelled())
             elif self._nursery is not None:
                 self._nursery.start_soon(self._tell, job, Cancelled())
 
@@ -284,6 +284,9 @@ class Supervisor:
         for job in await self._until_stored(change):
             self.count_failure(job, "user_blocked")
             self._parts.board.drop(job.job_id)
+        for run in self._running.values():
+            if run.job.chat_id == user_id:
+                run.end(Failed("user_blocked"))
 
     async def _after(self, run: JobRun, outcome: Outcome, paused_seconds: int | None) -> None:
         job = run.job
@@ -294,7 +297,7 @@ class Supervisor:
                 await self._breakers.keep(job.site)
         except StorageError as error:
             log.error("a site's breaker is not stored", extra={"site": job.site, "error": str(error)})  # noqa: TRY400 - no surprise
-        if isinstance(outcome, Failed) and outcome.reason == "user_blocked":
+        if isinstance(outcome, Failed) and outcome.reason == "user_blocked" and not run.cut_off:
             await self._refused_by(job)
         await self._tell(job, outcome)
         if paused_seconds is not None:

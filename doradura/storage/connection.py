@@ -125,11 +125,12 @@ class Storage:
             with trio.CancelScope(shield=True):
                 with self._lock:
                     self._open = False
-                self._queue.put(None)
-                await trio.to_thread.run_sync(writer.join)
+                # The readers first: only a writer that closes last puts the log into the file and takes it away.
                 for reader in self._readers:
                     reader.close()
                 self._readers.clear()
+                self._queue.put(None)
+                await trio.to_thread.run_sync(writer.join)
 
     def _open_and_migrate(self) -> sqlite3.Connection:
         try:

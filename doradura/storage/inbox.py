@@ -7,7 +7,7 @@ lose updates, as Telegram restarts them at random.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 KEPT_MS = 48 * 3600 * 1000
@@ -50,14 +50,25 @@ def add(db: sqlite3.Connection, updates: Iterable[NewUpdate], now_ms: int) -> in
     return new
 
 
-def waiting(db: sqlite3.Connection, *, after_arrival: int, limit: int) -> list[StoredUpdate]:
-    """Give waiting updates in order of arrival, those after `after_arrival` only."""
-    rows = db.execute(
-        "SELECT update_id, arrival, kind, chat_id, raw, received_ms, tries FROM inbox"
-        " WHERE state = 'waiting' AND arrival > ? ORDER BY arrival LIMIT ?",
-        (after_arrival, limit),
-    )
+def waiting(
+    db: sqlite3.Connection, *, held: Collection[int], full_chats: Collection[int], urgent_kind: str, limit: int
+) -> list[StoredUpdate]:
+    """Give waiting updates in order of arrival: none that is held, none of a chat that has enough in hand.
+
+    Those of the urgent kind come whatever the limit.
+    """
+    columns = "SELECT update_id, arrival, kind, chat_id, raw, received_ms, tries FROM inbox WHERE state = 'waiting'"
+    columns += f" AND update_id NOT IN ({_marks(held)})"
+    rows = db.execute(f"{columns} AND kind = ? ORDER BY arrival", (*held, urgent_kind)).fetchall()
+    rows += db.execute(
+        f"{columns} AND kind <> ? AND chat_id NOT IN ({_marks(full_chats)}) ORDER BY arrival LIMIT ?",
+        (*held, urgent_kind, *full_chats, limit),
+    ).fetchall()
     return [StoredUpdate(*row) for row in rows]
+
+
+def _marks(values: Collection[int]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def done(db: sqlite3.Connection, update_id: int) -> bool:

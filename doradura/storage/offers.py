@@ -57,9 +57,10 @@ def finish(db: sqlite3.Connection, offer_id: int, state: str) -> None:
     )
 
 
-def tried(db: sqlite3.Connection, offer_id: int) -> None:
-    """Count a try at looking at the link."""
-    db.execute("UPDATE offers SET tries = tries + 1 WHERE offer_id = ?", (offer_id,))
+def tried(db: sqlite3.Connection, offer_id: int) -> int:
+    """Count a start of looking at the link; return how many there were."""
+    row = db.execute("UPDATE offers SET tries = tries + 1 WHERE offer_id = ? RETURNING tries", (offer_id,)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def set_worker(db: sqlite3.Connection, offer_id: int, pid: int, started: int) -> None:

@@ -29,7 +29,7 @@ GAUGE = {"ok": 1.0, "degraded": 0.5, "failing": 0.0}
 
 UNMOVED = {
     "doradura_site_breaker_open",  # no sample site takes the bot for a bot
-    "python_gc_objects_uncollectable",  # 0 is what it should be
+    "python_gc_objects_uncollectable_total",  # 0 is what it should be
     "doradura_queue_oldest_job_age_seconds",  # no job waits once the tour is over
     "doradura_queue_depth",
     "doradura_downloads_in_progress",
@@ -278,7 +278,9 @@ async def test_health_is_the_same_in_both_places(tmp_path: Path) -> None:
 
         assert set((await became("ok", 200)).values()) == {1.0}
         before = resource.prlimit(program.process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(program.process.pid, resource.RLIMIT_FSIZE, (0, before[1]))  # as a full disk: no write succeeds
+        resource.prlimit(
+            program.process.pid, resource.RLIMIT_FSIZE, (0, before[1])
+        )  # as a full disk: no write succeeds
         assert {name for name, value in (await became("failing", 503)).items() if value == 0} == {"storage"}
         resource.prlimit(program.process.pid, resource.RLIMIT_FSIZE, before)
         assert set((await became("ok", 200)).values()) == {1.0}

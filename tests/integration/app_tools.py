@@ -251,8 +251,8 @@ async def telegram(media: Path) -> AsyncIterator[str]:
         env={**os.environ, "DORADURA_DATA_DIR": str(directory), "DORADURA_SANDBOX_BIND": "127.0.0.1:0"},
         stdout=subprocess.PIPE,
     )
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         text = b""
         with trio.fail_after(30):
             while (found := re.search(rb"ready: (\S+)/\n", text)) is None:
@@ -305,9 +305,9 @@ class Surroundings:
             children=frozenset(_children()),
             files=frozenset(_open_files()),
             handlers={
-                each.name: (each.level, *each.handlers)
+                each.name: tuple(each.handlers)
                 for each in loggers
-                if isinstance(each, logging.Logger) and (each.handlers or each.level)
+                if isinstance(each, logging.Logger) and each.handlers
             },
         )
 
@@ -321,7 +321,7 @@ async def nothing_left(*homes: Home) -> AsyncIterator[None]:
     before = Surroundings.now()
     yield
     deadline = time.monotonic() + SETTLE_SECONDS
-    while (left := _left(before, homes)) and time.monotonic() < deadline:
+    while (left := _left(before, homes)) and time.monotonic() < deadline:  # noqa: ASYNC110 - threads and processes
         await trio.sleep(LOOK_SECONDS)
     assert not left, f"left: {left}"
 
@@ -343,9 +343,9 @@ def _left(before: Surroundings, homes: tuple[Home, ...]) -> dict[str, Any]:
 def _open_files() -> list[str]:
     """Name every descriptor with what it is: a number that was used again for something else is seen too."""
     found = []
-    for number in os.listdir("/proc/self/fd"):
+    for entry in list(Path("/proc/self/fd").iterdir()):
         try:
-            found.append(f"{number} {os.readlink(f'/proc/self/fd/{number}')}")  # noqa: PTH115 - a socket is no path
+            found.append(f"{entry.name} {entry.readlink()}")
         except OSError:
             continue
     return [name for name in found if not name.endswith(f"/proc/{os.getpid()}/fd")]
@@ -437,15 +437,16 @@ class Disk:
 
 
 @asynccontextmanager
-async def silent_server() -> AsyncIterator[str]:
-    """Take connections and say nothing."""
+async def silent_server() -> AsyncIterator[tuple[str, trio.Event]]:
+    """Take connections and say nothing; give the address, and what tells that a request came."""
+    asked = trio.Event()
 
     async def silence(stream: trio.SocketStream) -> None:
         async with stream:
             while await stream.receive_some():
-                pass
+                asked.set()
 
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(trio.serve_tcp, silence, 0)
-        yield f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+        yield f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}", asked
         nursery.cancel_scope.cancel()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +25,7 @@ from tests.integration.app_tools import (
     make_media,
     nothing_left,
     person,
+    processes_of,
     sample,
     silent_server,
     until,
@@ -51,36 +55,36 @@ async def test_serves_then_drains_then_leaves_nothing(home: Home) -> None:
             await until(lambda: sample(app, "downloads_in_progress", format="m4a") == 1)
         assert sample(app, "download_success_total", format="m4a", quality="default") == 1
         assert list((home.directory / "jobs").iterdir()) == []
+        assert sorted(path.name for path in home.directory.iterdir()) == ["doradura.db", "jobs", "lock", "sandbox"]
+        assert gc.get_freeze_count() == 0
 
 
 async def test_two_apps_in_one_process(home: Home, tmp_path: Path, media: Path) -> None:
     """Each serves its own user from its own directory and counts for itself; the first goes on when the other left."""
     other = Home.make(tmp_path / "other", media)
-    async with nothing_left(home, other):
-        async with home.running() as app, person(app.sandbox_url) as user:
-            async with other.running() as second, person(second.sandbox_url, 1000) as neighbour:
-                await user.say(f"/download {user.media('sample.mp4')} m4a")
-                asked = await neighbour.say("/help")
-                await user.wait(lambda m: "audio" in m)
-                await neighbour.wait(lambda m: "Commands" in m.get("text", ""), after=asked["message_id"])
-                await until(lambda: sample(app, "download_success_total", format="m4a", quality="default"))
-                assert await neighbour.files() == []
-                assert sample(second, "download_success_total", format="m4a", quality="default") == 0
-                assert sample(app, "command_usage_total", command="help") == 0
-                assert sample(second, "command_usage_total", command="help") == 1
-            again = await user.say("/help")
-            await user.wait(lambda m: "Commands" in m.get("text", ""), after=again["message_id"])
+    async with nothing_left(home, other), home.running() as app, person(app.sandbox_url) as user:
+        async with other.running() as second, person(second.sandbox_url, 1000) as neighbour:
+            await user.say(f"/download {user.media('sample.mp4')} m4a")
+            asked = await neighbour.say("/help")
+            await user.wait(lambda m: "audio" in m)
+            await neighbour.wait(lambda m: "Commands" in m.get("text", ""), after=asked["message_id"])
+            await until(lambda: sample(app, "download_success_total", format="m4a", quality="default"))
+            assert await neighbour.files() == []
+            assert sample(second, "download_success_total", format="m4a", quality="default") == 0
+            assert sample(app, "command_usage_total", command="help") == 0
+            assert sample(second, "command_usage_total", command="help") == 1
+        again = await user.say("/help")
+        await user.wait(lambda m: "Commands" in m.get("text", ""), after=again["message_id"])
 
 
 async def test_a_second_app_on_the_same_directory(home: Home) -> None:
     """It is refused at once and disturbs nothing: the first one's download goes on to its end."""
-    async with nothing_left(home):
-        async with home.running() as app, person(app.sandbox_url) as user:
-            await user.say(f"/download {user.media('slow.mp4?kbps=8000')} m4a")
-            await until(lambda: sample(app, "downloads_in_progress", format="m4a") == 1)
-            with pytest.raises(DataDirectoryLockedError, match="in use by process"):
-                await home.app().run()
-            await user.wait(lambda m: "audio" in m)
+    async with nothing_left(home), home.running() as app, person(app.sandbox_url) as user:
+        await user.say(f"/download {user.media('slow.mp4?kbps=8000')} m4a")
+        await until(lambda: sample(app, "downloads_in_progress", format="m4a") == 1)
+        with pytest.raises(DataDirectoryLockedError, match="in use by process"):
+            await home.app().run()
+        await user.wait(lambda m: "audio" in m)
 
 
 async def test_a_part_that_breaks(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,10 +101,14 @@ async def test_a_part_that_breaks(home: Home, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(Poller, "_turn", turn)
     async with nothing_left(home):
         app = home.app()
-        with pytest.raises(BaseExceptionGroup) as caught, trio.fail_after(30):
+
+        async def run() -> None:
             async with trio.open_nursery() as nursery:
                 await nursery.start(app.run)
                 broken.set()
+
+        with pytest.raises(BaseExceptionGroup) as caught, trio.fail_after(30):
+            await run()
         assert caught.group_contains(BrokenError)
 
 
@@ -109,7 +117,6 @@ async def test_logging_is_left_as_it_was(home: Home) -> None:
     before = (logging.root.level, list(logging.root.handlers))
     async with home.running():
         assert (logging.root.level, list(logging.root.handlers)) == before
-
 
 
 async def test_stop_at_any_step_of_a_start(tmp_path: Path, media: Path) -> None:
@@ -127,11 +134,11 @@ async def test_stop_at_any_step_of_a_start(tmp_path: Path, media: Path) -> None:
 
 async def test_stop_while_telegram_is_silent(tmp_path: Path, media: Path) -> None:
     """A Telegram that takes connections and never answers holds up no stop, and no look at /health before it."""
-    async with silent_server() as url, httpx.AsyncClient(trust_env=False) as client:
+    async with silent_server() as (url, asked), httpx.AsyncClient(trust_env=False) as client:
         home = Home.make(tmp_path / "data", media, telegram_url=url)
 
         async def stop(app: App, _step: AtStep) -> None:
-            await until(lambda: app._poller is not None)
+            await asked.wait()
             answer = await client.get(f"{app.http_url}/health", headers={"connection": "close"})
             assert (answer.status_code, answer.json()["status"]) == (503, "starting")
             app.stop()
@@ -140,6 +147,34 @@ async def test_stop_while_telegram_is_silent(tmp_path: Path, media: Path) -> Non
 
         async with nothing_left(home):
             await home.live(stop)
+
+
+async def test_a_signal_while_starting(tmp_path: Path, media: Path) -> None:
+    """The program, told to stop while Telegram is silent, leaves at once with exit code 0 and without a traceback."""
+    async with silent_server() as (url, asked):
+        home = Home.make(tmp_path / "data", media, telegram_url=url)
+        process = await trio.lowlevel.open_process(
+            [sys.executable, "-m", "doradura", "run"],
+            env={**{n: v for n, v in os.environ.items() if not n.startswith("DORADURA_")}, **home.environment()},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        try:
+            with trio.fail_after(30):
+                await asked.wait()
+            process.terminate()
+            said = b""
+            with trio.fail_after(LEAVE_SECONDS):
+                async for piece in process.stderr:
+                    said += piece
+                await process.wait()
+        finally:
+            process.kill()
+            await process.stderr.aclose()
+        assert process.returncode == 0, said.decode()
+        assert b"Traceback" not in said
+        assert processes_of(home) == []
 
 
 async def test_abort_cuts_the_drain(home: Home) -> None:
@@ -190,7 +225,7 @@ async def test_clients_that_do_not_leave(home: Home) -> None:
 
 
 async def test_a_full_disk(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the database fails, scrapes go on, /health says what fails, and updates wait at Telegram; then all is done."""
+    """While the database fails, scrapes go on, /health says so, and updates wait at Telegram; then all is done."""
     disk = Disk()
     monkeypatch.setattr("doradura.storage.connection.sqlite3", disk.sqlite3())
     async with nothing_left(home), home.running() as app, person(app.sandbox_url) as user:

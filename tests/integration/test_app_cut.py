@@ -83,8 +83,12 @@ class Busy:
 
     async def cut_start(self, at: int) -> AtStep:
         """Cancel an app at a step of a start that takes up work."""
+
+        async def wait(_app: App, _step: AtStep) -> None:
+            await trio.sleep(5)
+
         async with nothing_left(self._home):
-            return await self._home.live(lambda _app, _step: trio.sleep(5), at=at)
+            return await self._home.live(wait, at=at)
 
     async def cut(self, at: int, *, more: bool) -> AtStep:
         """Run an app until it is busy, and cancel it `at` steps later; `more` accepts more work."""

@@ -133,7 +133,7 @@ async def test_a_press_too_late_to_answer_is_done(world: World, autojump_clock: 
 
 
 async def test_blocking_and_coming_back(world: World, autojump_clock: MockClock) -> None:
-    """A block fails what waits and is noted, a return takes the note away; neither counts as activity."""
+    """A block ends what runs and what waits and is noted; a return takes the note away; neither counts as activity."""
     world.slots = 1
     world.workers.usual = ("hang",)
     async with world.start() as bot:
@@ -141,12 +141,12 @@ async def test_blocking_and_coming_back(world: World, autojump_clock: MockClock)
         await world.changes.until(lambda: world.workers.running)
         actions = world.storage.one("SELECT SUM(actions) FROM activity")
         await world.say(bot, membership(world, "kicked"))
-        assert world.states() == ["running", "failed"]
+        await world.changes.until(lambda: world.states() == ["failed", "failed"])
         assert world.storage.one("SELECT blocked_ms FROM users") is not None
         await world.say(bot, membership(world, "member"))
         assert world.storage.one("SELECT blocked_ms FROM users") is None
         assert world.storage.one("SELECT SUM(actions) FROM activity") == actions
-    assert world.value("download_failure_total", format="mp3", reason="user_blocked") == 1
+    assert world.value("download_failure_total", format="mp3", reason="user_blocked") == 2
     assert world.value("updates_total", type="my_chat_member") == 2
 
 

@@ -361,3 +361,18 @@ async def test_a_fault_in_the_telling_ends_it_alone(
         monkeypatch.undo()
         assert world.value("errors_total", category="internal") == 1
     assert [record.message for record in caplog.records if record.exc_info][-1] == "a job's end can't be told"
+
+
+async def test_those_who_wait_see_their_place_change(world: World, autojump_clock: MockClock) -> None:
+    """When a job before theirs has ended, the message of a waiting one says so within seconds."""
+    world.slots = 1
+    world.workers.usual = ("hang",)
+    async with world.start() as bot:
+        for number in range(3):
+            await world.say(bot, world.message(f"/download {LINK}{number}", user=USER + number))
+        await world.changes.until(
+            lambda: any("1 download before" in text for text in world.telegram.words_in(USER + 2))
+        )
+        await world.say(bot, world.message("/cancel", user=USER + 1))
+        with trio.fail_after(30):
+            await world.changes.until(lambda: any("starting" in text for text in world.telegram.words_in(USER + 2)))

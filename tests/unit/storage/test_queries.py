@@ -40,19 +40,36 @@ def update(update_id: int, arrival: int, chat_id: int = 1) -> NewUpdate:
     return NewUpdate(update_id, arrival, "message", chat_id, "{}")
 
 
+def waiting(
+    db: sqlite3.Connection, *, held: tuple[int, ...] = (), full: tuple[int, ...] = (), limit: int = 10
+) -> list[int]:
+    """The ids of the waiting updates, in order."""
+    found = inbox.waiting(db, held=held, full_chats=full, urgent_kind="pre_checkout_query", limit=limit)
+    return [row.update_id for row in found]
+
+
+def test_a_flood_of_one_chat_does_not_keep_the_others_waiting(db: sqlite3.Connection) -> None:
+    """A chat with enough in hand is passed by, what is in hand is not given again, money questions come in any case."""
+    inbox.add(db, [update(n, n) for n in range(1, 6)] + [update(8, 8, 2)], NOW)
+    inbox.add(db, [NewUpdate(9, 9, "pre_checkout_query", 1, "{}")], NOW)
+    assert waiting(db, held=(1, 2), full=(1,)) == [9, 8]
+    assert waiting(db, held=(1, 2), limit=2) == [9, 3, 4]
+    assert waiting(db, limit=0) == [9]
+
+
 def test_a_repeated_update_is_known_by_membership(db: sqlite3.Connection) -> None:
     """An id that was stored is not stored again, lower or higher than others, handled or not."""
     assert inbox.add(db, [update(500, 1), update(9, 2)], NOW) == 2
     inbox.done(db, 500)
     assert inbox.add(db, [update(500, 3), update(9, 4), update(3, 5)], NOW) == 1
-    assert [row.update_id for row in inbox.waiting(db, after_arrival=0, limit=10)] == [9, 3]
+    assert waiting(db) == [9, 3]
 
 
 def test_a_poison_update_goes_by_after_three_tries(db: sqlite3.Connection) -> None:
     """The third failed try takes an update out of the waiting ones."""
     inbox.add(db, [update(1, 1)], NOW)
     assert [inbox.tried(db, 1, "boom") for _ in range(3)] == [1, 2, 3]
-    assert inbox.waiting(db, after_arrival=0, limit=10) == []
+    assert waiting(db) == []
 
 
 def test_only_handled_updates_are_forgotten_after_48_hours(db: sqlite3.Connection) -> None:
@@ -61,7 +78,7 @@ def test_only_handled_updates_are_forgotten_after_48_hours(db: sqlite3.Connectio
     inbox.done(db, 1)
     assert inbox.forget_old(db, NOW + 2 * DAY) == 0
     assert inbox.forget_old(db, NOW + 2 * DAY + 1) == 1
-    assert [row.update_id for row in inbox.waiting(db, after_arrival=0, limit=10)] == [2]
+    assert waiting(db) == [2]
 
 
 def test_another_users_first_job_comes_before_ones_second(db: sqlite3.Connection) -> None:

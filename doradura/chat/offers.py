@@ -74,12 +74,14 @@ class Offers:
         left = await self._storage.read(offers.unfinished)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            for offer in left:
-                language = await self._storage.read(partial(users.language, user_id=offer.user_id))
-                self.show(offer, language or "en")
-            task_status.started()
-            await self._stopping.wait()
-            self._nursery = None
+            try:
+                for offer in left:
+                    language = await self._storage.read(partial(users.language, user_id=offer.user_id))
+                    self.show(offer, language or "en")
+                task_status.started()
+                await self._stopping.wait()
+            finally:
+                self._nursery = None
 
     def stop(self) -> None:
         """Take no more; leave when those in hand are done."""

@@ -140,7 +140,10 @@ class Board:
         async with trio.open_nursery() as nursery:
             self._start = lambda card: nursery.start_soon(card.run)
             task_status.started()
-            await trio.sleep_forever()
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._start = None  # a job's task may take its first step when this nursery is closed already
 
     def card(self, job: jobs.Job) -> Card:
         """Give the job's card, a new one where there is none."""

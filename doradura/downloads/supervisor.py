@@ -73,12 +73,14 @@ class Supervisor:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             task_status.started()
-            with self._claiming:
-                async with trio.open_nursery() as claiming:
-                    claiming.start_soon(self._show_places_forever)
-                    await self._claim_forever(nursery)
-            # What is cancelled from here on is told by the next start, as untold.
-            self._nursery = None
+            try:
+                with self._claiming:
+                    async with trio.open_nursery() as claiming:
+                        claiming.start_soon(self._show_places_forever)
+                        await self._claim_forever(nursery)
+            finally:
+                # What is cancelled from here on is told by the next start, as untold.
+                self._nursery = None
 
     def stop(self) -> None:
         """Claim nothing more; running jobs go on."""

@@ -41,7 +41,7 @@ ROWS = MappingProxyType(
         "updates-per-cpu-second": Measurement(updates.measure, 3, "our bot / a naive bot"),
         "scrape": Measurement(scrape.measure, 5, "our /metrics / prometheus-client's own server"),
         "answers-under-load": Measurement(under_load.measure, 3, "answers while 20 jobs run / at rest"),
-        "upload-memory": Measurement(upload_memory.measure, 3, "growth for 45 MB / for half a megabyte"),
+        "upload-memory": Measurement(upload_memory.measure, 3, "growth of the process / size of the file"),
     }
 )
 
@@ -86,7 +86,8 @@ def _machine() -> str:
     """Say on what and when, without which no figure means anything."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     today = dt.datetime.now(dt.UTC).date()
-    return f"{today}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
+    load = os.getloadavg()[0]
+    return f"{today}, {os.cpu_count()} cores (load {load:.1f} before), Python {platform.python_version()}, {versions}"
 
 
 def _say(text: str) -> None:

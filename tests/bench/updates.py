@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,12 @@ from pathlib import Path
 import trio
 
 from tests.bench.figures import Row, Series
-from tests.bench.rig import Person, RigError, bot, cpu_seconds, open_person, sandbox, started, variables
+from tests.bench.rig import TOKEN, RigError, bot, cpu_seconds, open_person, sandbox, started, variables
 
 USERS = range(3001, 3051)
 MESSAGES_EACH = 40
 WARM_UP_EACH = 4
-WRITERS = 8
+WRITERS = 4
 NAIVE_TOKEN = "700002:NAIVEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 LOOK_SECONDS = 0.1
 PATIENCE_SECONDS = 120.0
@@ -50,12 +51,11 @@ async def measure(runs: int, directory: Path) -> Row:
             log=directory / "naive.log",
             variables=variables(directory / "none"),
         ) as other,
-        open_person(url, NAIVE_TOKEN) as naive_person,
     ):
         database = directory / "data" / "doradura.db"
         for each in (WARM_UP_EACH, *[MESSAGES_EACH] * runs):
-            ours.append(await _backlog(mine.pid, mine.person, each, database))
-            naive.append(await _backlog(other.pid, naive_person, each, None))
+            ours.append(await _backlog(mine.pid, url, TOKEN, each, database))
+            naive.append(await _backlog(other.pid, url, NAIVE_TOKEN, each, None))
         del ours[0], naive[0]
     row.compare(
         "per CPU second",
@@ -71,41 +71,47 @@ async def measure(runs: int, directory: Path) -> Row:
     return row
 
 
-async def _backlog(pid: int, person: Person, each: int, database: Path | None) -> Rate:
+async def _backlog(pid: int, url: str, token: str, each: int, database: Path | None) -> Rate:
     """Let a backlog grow while the bot stands still, then see it answer all of it."""
     os.kill(pid, signal.SIGSTOP)
     try:
-        last = await _write_all(person, each)
+        last = await _write_all(url, token, each)
         used = cpu_seconds(pid)
     finally:
         os.kill(pid, signal.SIGCONT)
     began = trio.current_time()
     with trio.fail_after(PATIENCE_SECONDS):
-        for user_id, message_id in last.items():
-            while (count := len(await person.messages(user_id, after=message_id))) < each:  # noqa: ASYNC110 - happens in another process
-                await trio.sleep(LOOK_SECONDS)
-            if count > each:
-                raise RigError(f"user {user_id} has {count} answers to {each} messages")
+        await _answered(url, token, each, last)
         seconds = trio.current_time() - began
-        while database is not None and _waiting(database):  # noqa: ASYNC110 - as above
+        while database is not None and _waiting(database):  # noqa: ASYNC110 - happens in another process
             await trio.sleep(LOOK_SECONDS)
     total = each * len(last)
     return Rate(total / (cpu_seconds(pid) - used), total / seconds)
 
 
-async def _write_all(person: Person, each: int) -> dict[int, int]:
-    """Let everybody write; give each one's last message."""
-    last: dict[int, int] = {}
-    limit = trio.CapacityLimiter(WRITERS)
+async def _answered(url: str, token: str, each: int, last: dict[int, int]) -> None:
+    """Wait until everybody has an answer to each message, and nobody more."""
+    async with open_person(url, token) as person:
+        for user_id, message_id in last.items():
+            while (count := len(await person.messages(user_id, after=message_id))) < each:  # noqa: ASYNC110 - as above
+                await trio.sleep(LOOK_SECONDS)
+            if count > each:
+                raise RigError(f"user {user_id} has {count} answers to {each} messages")
 
-    async def write(user_id: int) -> None:
-        async with limit:
+
+async def _write_all(url: str, token: str, each: int) -> dict[int, int]:
+    """Let everybody write, over a few connections; give each one's last message."""
+    last: dict[int, int] = {}
+
+    async def write(users: Sequence[int]) -> None:
+        async with open_person(url, token) as person:
             for number in range(each):
-                last[user_id] = await person.say(user_id, "/help" if number % 2 else f"hello, number {number}")
+                for user_id in users:
+                    last[user_id] = await person.say(user_id, "/help" if number % 2 else f"hello, number {number}")
 
     async with trio.open_nursery() as nursery:
-        for user_id in USERS:
-            nursery.start_soon(write, user_id)
+        for writer in range(WRITERS):
+            nursery.start_soon(write, USERS[writer::WRITERS])
     return last
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -31,13 +27,8 @@ from doradura.settings import SANDBOX_TOKEN, Settings, read_settings
 
 LOOK_SECONDS = 0.02
 """How often something in another task, thread or process is looked at while it is waited for."""
-SETTLE_SECONDS = 5.0
-"""What abandoned threads and killed processes have to be gone."""
 MARK = "LC_DORADURA_TEST"
 """A variable that jobs inherit (locale variables are kept), by which all processes of one app are found."""
-KEPT = {"lock", "doradura.db", "doradura.db-wal", "doradura.db-shm", "jobs", "sandbox"}
-"""What a data directory may hold between two starts."""
-KEPT_BY_SANDBOX = {"media", "files", "sandbox.sqlite3", "sandbox.sqlite3-wal", "sandbox.sqlite3-shm"}
 
 ONE_BY_ONE = httpx.Limits(max_keepalive_connections=0)
 """A person keeps no connection between two acts: open ones are counted as the app's."""
@@ -56,19 +47,11 @@ def make_media(directory: Path) -> Path:
     return media
 
 
-def free_port() -> int:
-    """Give a port that was free a moment ago: a sandbox that comes back must be where its links point."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @dataclass
 class Home:
     """A data directory and the settings of the apps that live in it, one after the other."""
 
     directory: Path
-    sandbox_port: int = 0
     telegram_url: str | None = None
     """A Telegram of its own, outside the app; None: the app runs its sandbox."""
     extra: dict[str, str] = field(default_factory=dict)
@@ -85,7 +68,7 @@ class Home:
         """Give the settings as the variables they are."""
         given = {
             "DORADURA_HTTP_BIND": "127.0.0.1:0",
-            "DORADURA_SANDBOX_BIND": f"127.0.0.1:{self.sandbox_port}",
+            "DORADURA_SANDBOX_BIND": "127.0.0.1:0",
             "DORADURA_DATA_DIR": str(self.directory),
             **self.extra,
         }
@@ -165,15 +148,6 @@ class Home:
         """Ask the database, on a connection of the test's own."""
         with closing(sqlite3.connect(f"file:{self.directory}/doradura.db?mode=ro", uri=True)) as db:
             return list(db.execute(sql))
-
-    def temporary_files(self) -> list[str]:
-        """Give what lies in the directory and should not between two starts."""
-        found = [entry.name for entry in self.directory.iterdir() if entry.name not in KEPT]
-        sandbox = self.directory / "sandbox"
-        if sandbox.exists():
-            found += [f"sandbox/{entry.name}" for entry in sandbox.iterdir() if entry.name not in KEPT_BY_SANDBOX]
-            found += [f"sandbox/media/{entry.name}" for entry in (sandbox / "media").glob(".*")]
-        return found
 
 
 @dataclass
@@ -283,101 +257,6 @@ async def until(true: Callable[[], Any], *, seconds: float = 30) -> None:
 def sample(app: App, name: str, **labels: str) -> float:
     """Give a metric's sample of an app; 0 where it has none."""
     return app.metrics.registry.get_sample_value(f"doradura_{name}", labels) or 0.0
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What of this process an app could leave changed."""
-
-    tasks: int
-    threads: frozenset[int]
-    children: frozenset[int]
-    files: frozenset[str]
-    handlers: dict[str, tuple[object, ...]]
-
-    @classmethod
-    def now(cls) -> Surroundings:
-        """Look."""
-        loggers = [logging.root, *(each for each in logging.root.manager.loggerDict.values())]
-        return cls(
-            tasks=trio.lowlevel.current_statistics().tasks_living,
-            threads=frozenset(t.ident or 0 for t in threading.enumerate() if not t.name.startswith("Trio thread ")),
-            children=frozenset(_children()),
-            files=frozenset(_open_files()),
-            handlers={
-                each.name: tuple(each.handlers)
-                for each in loggers
-                if isinstance(each, logging.Logger) and each.handlers
-            },
-        )
-
-
-@asynccontextmanager
-async def nothing_left(*homes: Home) -> AsyncIterator[None]:
-    """Fail when what runs inside leaves a task, thread, process, file, socket, temporary file or log handler.
-
-    Threads that were left to themselves, killed processes and the other ends of connections have a moment to go.
-    """
-    before = Surroundings.now()
-    yield
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while (left := _left(before, homes)) and time.monotonic() < deadline:  # noqa: ASYNC110 - threads and processes
-        await trio.sleep(LOOK_SECONDS)
-    assert not left, f"left: {left}"
-
-
-def _left(before: Surroundings, homes: tuple[Home, ...]) -> dict[str, Any]:
-    now = Surroundings.now()
-    found = {
-        "tasks": now.tasks - before.tasks,
-        "threads": [t.name for t in threading.enumerate() if t.ident in now.threads - before.threads],
-        "children": sorted(now.children - before.children),
-        "files": sorted(now.files - before.files),
-        "handlers": {} if now.handlers == before.handlers else now.handlers,
-        "processes": [line for home in homes for line in processes_of(home)],
-        "temporary": [name for home in homes for name in home.temporary_files()],
-    }
-    return {kind: what for kind, what in found.items() if what}
-
-
-def _open_files() -> list[str]:
-    """Name every descriptor with what it is: a number that was used again for something else is seen too."""
-    found = []
-    for entry in list(Path("/proc/self/fd").iterdir()):
-        try:
-            found.append(f"{entry.name} {entry.readlink()}")
-        except OSError:
-            continue
-    return [name for name in found if not name.endswith(f"/proc/{os.getpid()}/fd")]
-
-
-def _children() -> list[int]:
-    """Give this process's children, zombies included."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                rest = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(rest[1]) == os.getpid():
-                found.append(int(entry.name))
-    return found
-
-
-def processes_of(home: Home) -> list[str]:
-    """Give the command lines of processes that an app of this home started, however far down."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and int(entry.name) != os.getpid():
-            try:
-                environment = (entry / "environ").read_bytes()
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if f"{MARK}={home.mark}\0".encode() in environment + b"\0" or os.fsencode(home.directory) in command:
-                found.append(f"{entry.name}: {command.replace(bytes(1), b' ').decode(errors='replace')}")
-    return found
 
 
 class AtStep(trio.abc.Instrument):

@@ -18,14 +18,13 @@ from doradura.__main__ import main
 from doradura.app import App
 from doradura.data_directory import DataDirectoryLockedError
 from doradura.telegram.poller import Poller
+from tests.integration.app_leftovers import nothing_left, processes_of
 from tests.integration.app_tools import (
     AtStep,
     Disk,
     Home,
     make_media,
-    nothing_left,
     person,
-    processes_of,
     sample,
     silent_server,
     until,

@@ -10,7 +10,8 @@ import pytest
 import trio
 
 from doradura.app import App
-from tests.integration.app_tools import AtStep, Home, Person, make_media, nothing_left, person, telegram, until
+from tests.integration.app_leftovers import nothing_left
+from tests.integration.app_tools import AtStep, Home, Person, make_media, person, telegram, until
 
 START_STEPS = 260
 """A few more than a start takes; a point behind the end of a start cuts the app at rest."""
@@ -18,6 +19,7 @@ BUSY_STEPS = 360
 REST_SECONDS = 0.2
 EVERY = 5
 """At every fifth point the next start on the same directory is seen to work, or more work comes in."""
+BUSY = {"waiting", "running", "sending"}
 USER, ADMIN = 2000, 1000
 
 
@@ -73,13 +75,19 @@ class Busy:
         self.said = 0
 
     async def prepare(self) -> None:
-        """Ask for a download that is slow, one that waits behind it, and a file whose sending hangs."""
-        async with self._home.running():
+        """Ask for a file whose sending hangs, then for a download that is slow and for one that waits behind it."""
+
+        async def ask(app: App, _step: AtStep) -> None:
+            await working(app)
             for method in ("sendAudio", "editMessageMedia"):
                 await self._admin.fault(method=method, times=0, delay_seconds=600, chat_id=ADMIN)
-        await self._say(self._admin, f"/download {self._admin.media('sample.mp4')} mp3")
-        await self._say(self._user, f"/download {self._user.media('slow.mp4?kbps=5000')} m4a")
-        await self._say(self._user, f"/download {self._user.media('sample.mp4')} m4a")
+            await self._say(self._admin, f"/download {self._admin.media('sample.mp4')} mp3")
+            await until(lambda: self._states() == {"sending"})
+            await self._say(self._user, f"/download {self._user.media('slow.mp4?kbps=5000')} m4a")
+            await self._say(self._user, f"/download {self._user.media('sample.mp4')} m4a")
+            await until(lambda: self._states() == BUSY)
+
+        await self._home.live(ask)
 
     async def cut_start(self, at: int) -> AtStep:
         """Cancel an app at a step of a start that takes up work."""
@@ -95,7 +103,7 @@ class Busy:
 
         async def meanwhile(app: App, step: AtStep) -> None:
             await working(app)
-            await until(lambda: self._states() >= {"waiting", "running", "sending"})
+            await until(lambda: self._states() >= BUSY)
             scraping.start_soon(self._scrape, app)
             step.act_after(at)
             await self._say(self._user, "/queue")

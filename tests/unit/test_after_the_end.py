@@ -1,0 +1,23 @@
+"""Parts that others still call when they are cancelled already: in what order a cancelled tree ends is chance."""
+
+from __future__ import annotations
+
+from trio.testing import MockClock
+
+from doradura.downloads.stages import Working
+from doradura.storage.offers import Offer
+from tests.wiring import LINK, USER, World
+
+
+async def test_calls_to_parts_that_have_ended(world: World, autojump_clock: MockClock) -> None:
+    """A job's task, a handler or a press that comes after the end finds a part that does nothing, not an error."""
+    async with world.start() as bot:
+        world.workers.follow((3600.0,))
+        await world.say(bot, world.message(f"/download {LINK}"))
+    job_id = world.storage.one("SELECT job_id FROM jobs")
+    job = world.job(job_id)
+    bot.board.drop(job_id)
+    bot.board.card(job).show(Working())
+    bot.supervisor.queued(job, 0)
+    bot.supervisor.cancelled([job._replace(job_id=1)])
+    bot.offers.show(Offer(1, USER, USER, None, LINK, None, "new", 0), "en")

@@ -82,6 +82,7 @@ def _run(asked: argparse.Namespace) -> int:
         ffmpeg=imageio_ffmpeg.get_ffmpeg_version(),
         mode=settings.mode,
     )
+    os.umask(0o077)  # what the database and the sandbox keep is people's
     app = App(settings, environment=os.environ, build=build, ffmpeg=ffmpeg)
     with logs.configure(settings.log_format, settings.log_level, settings.secrets()):
         for name in settings.unknown:
@@ -93,10 +94,20 @@ async def _run_until_signal(app: App) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as watching:
             watching.start_soon(_stop_on_signals, signals, app)
-            async with trio.open_nursery() as running:
-                await running.start(app.run)
-                _greet(app)
+            # Not nursery.start: a stop before the start is complete is no error.
+            await app.run(task_status=_Greeting(app))
             watching.cancel_scope.cancel()
+
+
+class _Greeting:
+    """What the app tells that it has started: says so to whoever sits at the terminal."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def started(self, value: None = None) -> None:  # noqa: ARG002 - as trio's TaskStatus has it
+        """Greet."""
+        _greet(self._app)
 
 
 async def _stop_on_signals(signals: AsyncIterator[int], app: App) -> None:
@@ -148,6 +159,7 @@ def _sandbox(asked: argparse.Namespace) -> int:
         return EXIT_SETTINGS
     from doradura.sandbox import Sandbox  # noqa: PLC0415 - production never imports it
 
+    os.umask(0o077)
     sandbox = Sandbox(
         bind=str(settings.sandbox_bind),
         media_directory=settings.data_dir / "sandbox" / "media",

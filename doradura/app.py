@@ -158,7 +158,9 @@ class App:
 
         async def render(accept: str) -> tuple[bytes, str]:
             metrics.set_health((await health.report()).gauge_values())
-            return await metrics.render(accept, await self._database_values.snapshot())
+            # Before it is open and after it is closed there is nothing to ask, and that is no error.
+            values = await self._database_values.snapshot() if self._storage.is_open else {}
+            return await metrics.render(accept, values)
 
         web = WebServer(
             bind=(settings.http_bind.host, settings.http_bind.port),

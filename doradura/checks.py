@@ -7,7 +7,7 @@ degraded is a fault outside. Nothing here is a constant: a check that measured n
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 import trio
@@ -24,6 +24,13 @@ POLL_SILENCE_SECONDS = 120.0
 SELF_TEST_SECONDS = 300.0
 SELF_TEST_RETRY_SECONDS = 15.0
 SELF_TEST_TIMEOUT_SECONDS = 30.0
+
+_POLL_FAULTS: Mapping[str, str] = {
+    "unreachable": "Telegram can't be reached - is the network there?",
+    "conflict": "another program polls with this token - stop the second instance, or make a new token",
+    "rate_limited": "Telegram asked to wait before the next poll",
+    "store_failing": "updates can't be stored and wait at Telegram - see the storage check",
+}
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +60,9 @@ async def poll_check(poller: Callable[[], Poller | None]) -> CheckResult:
     if part is None or part.last_poll_at is None:
         return CheckResult("degraded", "Telegram has not answered a poll yet", {"last_poll_seconds_ago": None})
     ago = trio.current_time() - part.last_poll_at
-    facts = {"last_poll_seconds_ago": round(ago, 1)}
+    facts: dict[str, int | float | str | bool | None] = {"last_poll_seconds_ago": round(ago, 1), "state": part.state}
+    if part.state in _POLL_FAULTS:
+        return CheckResult("degraded", _POLL_FAULTS[part.state], facts)
     if ago > POLL_SILENCE_SECONDS:
         return CheckResult("degraded", f"Telegram has not answered a poll for {ago:.0f} s - is it reachable?", facts)
     return CheckResult("ok", "Telegram answers", facts)

@@ -26,12 +26,15 @@ from doradura.telegram.errors import (
     RateLimitedError,
     ServerError,
     TelegramError,
+    TokenRefusedError,
     UnconfirmedError,
+    UnexpectedResultError,
 )
 from doradura.telegram.poller import RawUpdate
 from doradura.telegram.types import Update, decode_update
 
-CONCURRENT_CHATS = 32
+CONCURRENT_CHATS = 200
+"""More than the client has connections: a chat that Telegram told to wait keeps its place here while it waits."""
 IN_MEMORY = 500
 IN_HAND_OF_A_CHAT = 20
 FIRST_PAUSE_SECONDS = 1.0
@@ -55,6 +58,8 @@ class Dispatcher:
         self._route = route
         self._lanes: dict[object, deque[StoredUpdate]] = {}
         self._held: set[int] = set()
+        self._more = False
+        """Updates may wait in the database that there was no room for."""
         self._wake = trio.Event()
         self._reading = trio.CancelScope()
         self._stopping = trio.Event()
@@ -93,6 +98,9 @@ class Dispatcher:
                 continue
             for stored in found:
                 self._put(stored, nursery)
+            self._more = len(self._held) >= IN_MEMORY or any(
+                len(lane) >= IN_HAND_OF_A_CHAT for lane in self._lanes.values()
+            )
             if not found:
                 with trio.move_on_after(LOOK_SECONDS):
                     await self._wake.wait()
@@ -105,6 +113,7 @@ class Dispatcher:
             held=tuple(self._held),
             full_chats=full,
             urgent_kind=URGENT_KIND,
+            limit_of_a_chat=IN_HAND_OF_A_CHAT,
             limit=max(0, IN_MEMORY - len(self._held)),
         )
 
@@ -124,7 +133,8 @@ class Dispatcher:
             while lane and not self._stopping.is_set():
                 await self._handle_until_done(lane[0], urgent=urgent)
                 self._held.discard(lane.popleft().update_id)
-                self._wake.set()
+                if self._more and (len(lane) in {0, IN_HAND_OF_A_CHAT // 2} or len(self._held) == IN_MEMORY // 2):
+                    self._wake.set()
         finally:
             del self._lanes[key]
 
@@ -147,18 +157,20 @@ class Dispatcher:
     async def _handle(self, stored: StoredUpdate) -> bool:
         """Handle one update; False when it is to be tried again. The barrier of one update."""
         try:
-            update = decode_update(stored.raw)
-        except MalformedUpdateError as error:
+            turn = self._turn(stored, decode_update(stored.raw))
+        except (MalformedUpdateError, RecursionError) as error:
             log.warning("update not understood", extra={"update": stored.update_id, "error": str(error)})
             self._parts.metrics.errors.labels(category="telegram").inc()
             return await self._failed(stored, None, error, tries=inbox.TRIES)
-        turn = self._turn(stored, update)
         try:
             await self._route(turn)
             if not turn.committed:
                 await turn.commit(lambda _db: None)
-        except ForbiddenError:
-            # They blocked us between writing and our answer: there is nobody to tell.
+        except TokenRefusedError:
+            raise  # that ends the program, and the update waits for the next start
+        except (ForbiddenError, UnexpectedResultError) as error:
+            # Blocked between writing and our answer: nobody is there to tell. An odd answer: it was done all the same.
+            log.warning("update answered in vain", extra={"update": stored.update_id, "error": str(error)})
             await self._done(turn)
         except _OUTSIDE as error:
             log.warning("update waits", extra={"update": stored.update_id, "error": str(error)})
@@ -171,8 +183,13 @@ class Dispatcher:
             self._parts.metrics.errors.labels(category="internal").inc()
             if not turn.committed:
                 return await self._failed(stored, turn, error)
-        self._parts.metrics.updates.labels(type=stored.kind).inc()
+        self._count(turn, stored.kind)
         return True
+
+    def _count(self, turn: Turn, kind: str) -> None:
+        self._parts.metrics.updates.labels(type=kind).inc()
+        if turn.command is not None:
+            self._parts.metrics.command_usage.labels(command=turn.command).inc()
 
     def _turn(self, stored: StoredUpdate, update: Update) -> Turn:
         user = None

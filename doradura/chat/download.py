@@ -55,6 +55,9 @@ async def download(turn: Turn, rest: str) -> None:
         return
     found = find_link(words.pop(where))
     assert found is not None
+    if any(find_link(word) for word in words):
+        await turn.reply(t("download.one_link"))
+        return
     try:
         choice = parse_choice(words)
     except ChoiceError as error:

@@ -8,6 +8,7 @@ buttons.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
@@ -25,7 +26,7 @@ from doradura.metrics import Metrics
 from doradura.storage import Storage, StorageError, offers, users
 from doradura.storage.offers import Offer
 from doradura.telegram.client import BotApi
-from doradura.telegram.errors import DeadlineExceededError, TelegramError
+from doradura.telegram.errors import DeadlineExceededError, TelegramError, TokenRefusedError
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
 
@@ -36,6 +37,7 @@ PAUSE_SECONDS = 2.0
 OUTAGE_PAUSE_SECONDS = 5.0
 """Between two series of attempts when Telegram takes nothing; each series has pauses of its own."""
 BUTTONS_A_ROW = 3
+OPEN_OFFERS_OF_ONE_USER = 5
 TITLE_UNITS = 200
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,9 @@ class Offers:
         self._upload_limit_bytes = upload_limit_bytes
         self._nursery: trio.Nursery | None = None
         self._stopping = trio.Event()
+        # Downloads keep at least half of the places: a hundred links sent alone must not hold them up.
+        self._looking = trio.CapacityLimiter(max(1, int(slots.total_tokens) // 2))
+        self._open: Counter[int] = Counter()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Take up what was left, then look at what `show` gives, until `stop` and the last one is done."""
@@ -94,8 +99,12 @@ class Offers:
 
     async def _one(self, offer: Offer, t: Texts) -> None:
         """See one offer to its end. The barrier of one offer."""
+        self._open[offer.user_id] += 1
         try:
             message_id = offer.message_id or await self._show_keyboard(offer, t)
+            if self._open[offer.user_id] > OPEN_OFFERS_OF_ONE_USER:
+                await self._tell_unseen(offer, message_id, t)
+                return
             if await self._storage.write(partial(offers.tried, offer_id=offer.offer_id)) > STARTS:
                 end: Metadata | Failure = Failure(reason="internal", detail="looking at it ended the program each time")
             else:
@@ -103,6 +112,8 @@ class Offers:
             await self._tell(offer, message_id, end, t)
         except StorageError as error:
             log.warning("offer waits for the next start", extra={"offer": offer.offer_id, "error": str(error)})
+        except TokenRefusedError:
+            raise  # that ends the program, and the offer waits for the next start
         except TelegramError as error:
             log.warning("offer can't be shown", extra={"offer": offer.offer_id, "error": str(error)})
             await self._give_up(offer)
@@ -111,7 +122,22 @@ class Offers:
             self._metrics.errors.labels(category="internal").inc()
             await self._give_up(offer)
         finally:
+            self._open[offer.user_id] -= 1
+            if not self._open[offer.user_id]:
+                del self._open[offer.user_id]
             await self._workspace.remove(offer.offer_id)
+
+    async def _tell_unseen(self, offer: Offer, message_id: int, t: Texts) -> None:
+        """So many links at once are not looked at beforehand; their buttons work as any."""
+        await self._through_outages(
+            lambda: self._api.edit_message_text(
+                offer.chat_id,
+                message_id,
+                t("offer.unseen", url=shorten(offer.url, TITLE_UNITS)),
+                keyboard=keyboard(offer.offer_id, None),
+            )
+        )
+        await self._storage.write(lambda db: offers.finish(db, offer.offer_id, "known"))
 
     async def _give_up(self, offer: Offer) -> None:
         """Keep an offer that no repeat would mend from being tried at every start."""
@@ -138,22 +164,24 @@ class Offers:
         return message.message_id
 
     async def _look(self, offer: Offer) -> Metadata | Failure:
-        """Let a worker look at the link, again when that may help."""
+        """Let a worker look at the link, again when that may help (a site that asks for a pause is left alone)."""
         end: Metadata | Failure = Failure(reason="internal", detail="not tried")
         for attempt in range(ATTEMPTS):
-            if attempt:
+            if isinstance(end, Failure) and attempt:
+                self._metrics.download_retries.labels(reason=end.reason).inc()
                 await trio.sleep(PAUSE_SECONDS * attempt)
             slot = Slot(self._slots)
-            await slot.acquire()
-            try:
-                end = await self._attempt(offer)
-            except WorkerLostError as error:
-                end = Failure(reason="tool_crash", detail=str(error))
-            except OSError as error:
-                end = Failure(reason="disk", detail=f"the probe's directory: {error}")
-            finally:
-                slot.release()
-            if isinstance(end, Metadata) or end.reason not in RETRIED_REASONS:
+            async with self._looking:
+                await slot.acquire()
+                try:
+                    end = await self._attempt(offer)
+                except WorkerLostError as error:
+                    end = Failure(reason="tool_crash", detail=str(error))
+                except OSError as error:
+                    end = Failure(reason="disk", detail=f"the probe's directory: {error}")
+                finally:
+                    slot.release()
+            if isinstance(end, Metadata) or end.reason not in RETRIED_REASONS or end.reason == "rate_limited":
                 break
         return end
 
@@ -175,7 +203,7 @@ class Offers:
         if isinstance(end, Metadata):
             self._metrics.extraction_duration.observe(end.extraction_seconds)
             known = known_text(t, end, offer.url)
-            buttons = keyboard(offer.offer_id, end)
+            buttons = keyboard(offer.offer_id, end, self._upload_limit_bytes)
             await self._through_outages(
                 lambda: self._api.edit_message_text(offer.chat_id, message_id, known, keyboard=buttons)
             )
@@ -201,8 +229,8 @@ def known_text(t: Texts, known: Metadata, url: str) -> str:
     return t("offer.known", title=title, facts="   ".join(facts)).replace("\n\n", "\n")
 
 
-def keyboard(offer_id: int, known: Metadata | None) -> Keyboard:
-    """Give the buttons of all formats, with sizes where they are known; no video for what has none."""
+def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = None) -> Keyboard:
+    """Give the buttons of all formats, with sizes where they are known; none for what can't be had or sent."""
     sizes = {(size.format, size.quality): size.size_bytes for size in known.sizes} if known else {}
     rows: list[tuple[Button, ...]] = []
     for fmt in FORMATS.values():
@@ -212,6 +240,8 @@ def keyboard(offer_id: int, known: Metadata | None) -> Keyboard:
         for quality in fmt.qualities:
             label = choice_text(fmt.word, quality)
             size = sizes.get((fmt.word, quality))
+            if size and limit_bytes is not None and size > limit_bytes:
+                continue
             if size:
                 label = f"{label} · {size_text(size)}"
             buttons.append(Button(text=label, callback_data=f"o:{offer_id}:{fmt.word}:{quality}"))

@@ -22,7 +22,7 @@ async def queue(turn: Turn, _rest: str) -> None:
     user_id = turn.user.id if turn.user else turn.chat_id
 
     def look(db: Connection) -> list[tuple[jobs.Job, int]]:
-        return [(job, jobs.before(db, job.place)) for job in jobs.of_user(db, user_id)]
+        return [(job, jobs.before(db, job.place)) for job in jobs.of_user(db, user_id, shown_chat(turn))]
 
     found = await turn.parts.storage.read(look)
     if not found:
@@ -42,10 +42,10 @@ async def queue(turn: Turn, _rest: str) -> None:
 
 
 async def cancel(turn: Turn, _rest: str) -> None:
-    """Cancel all of the user's downloads."""
+    """Cancel all of the user's downloads; in a group only those of the group."""
     t = turn.texts
     user_id = turn.user.id if turn.user else turn.chat_id
-    cancelled = await turn.commit(lambda db: jobs.cancel(db, user_id, now_ms()))
+    cancelled = await turn.commit(lambda db: jobs.cancel(db, user_id, now_ms(), chat_id=shown_chat(turn)))
     turn.parts.supervisor.cancelled(cancelled)
     if cancelled:
         await turn.reply(t.counted("cancel.done", len(cancelled)))
@@ -57,12 +57,28 @@ async def press(turn: Turn, rest: str) -> None:
     """A cancel button: the job's id."""
     t = turn.texts
     user_id = turn.user.id if turn.user else turn.chat_id
-    cancelled: list[jobs.Job] = []
     job_id = parse_id(rest)
-    if job_id is not None:
-        cancelled = await turn.commit(lambda db: jobs.cancel(db, user_id, now_ms(), job_id))
-        turn.parts.supervisor.cancelled(cancelled)
-    await turn.answer(t.plain("press.cancelled" if cancelled else "press.ended"))
+
+    def change(db: Connection) -> tuple[list[jobs.Job], jobs.Job | None]:
+        if job_id is None:
+            return [], None
+        return jobs.cancel(db, user_id, now_ms(), job_id=job_id), jobs.get(db, job_id)
+
+    cancelled, job = await turn.commit(change)
+    turn.parts.supervisor.cancelled(cancelled)
+    if cancelled:
+        await turn.answer(t.plain("press.cancelled"))
+    elif job is not None and job.user_id != user_id:
+        await turn.answer(t.plain("press.not_yours"), alert=True)
+    elif job is not None and job.state == "sending":
+        await turn.answer(t.plain("press.sending"))
+    else:
+        await turn.answer(t.plain("press.ended"))
+
+
+def shown_chat(turn: Turn) -> int | None:
+    """Which chat's downloads may be shown or touched here: in a group its own alone, in private all."""
+    return turn.chat_id if turn.chat_id < 0 else None
 
 
 def _line(t: Texts, number: int, job: jobs.Job, before: int) -> str:

@@ -55,7 +55,7 @@ async def _message(turn: Turn) -> None:
     if parsed is not None:
         word, rest = parsed
         command = COMMANDS.get(word)
-        turn.parts.metrics.command_usage.labels(command=word if command else "other").inc()
+        turn.command = word if command else "other"
         if command is not None:
             await command.handle(turn, rest)
         elif turn.chat_id > 0:

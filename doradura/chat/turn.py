@@ -56,6 +56,8 @@ class Turn:
     chat_id: int
     received_ms: int
     committed: bool = field(default=False, init=False)
+    command: str | None = field(default=None, init=False)
+    """The command it was, once known; "other" for one we don't have."""
 
     @property
     def texts(self) -> Texts:

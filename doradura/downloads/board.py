@@ -73,6 +73,11 @@ class Card:
                     log.exception("progress not shown", extra={"job": self._job.job_id})
             self._next_call_at = trio.current_time() + EDIT_INTERVAL_SECONDS
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a message to edit, as far as we know."""
+        return self.message_id is not None and not self._gone
+
     def move_up(self, before: int) -> None:
         """Show a waiting job's new place; a job that has started shows more than that."""
         if isinstance(self._stage, Waiting) and self._stage.before != before:

@@ -54,7 +54,7 @@ class SiteBreakers:
 
     async def keep(self, site: str) -> None:
         """Store a site's pause for the next start. Raises StorageError; the pause stands all the same."""
-        until, _ = self._open[site]
+        until, _ = self._open.get(site, (0, 0))
         await self._storage.write(lambda db: breakers.open_until(db, site, until))
 
     async def reset(self, site: str) -> None:

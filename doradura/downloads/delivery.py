@@ -100,11 +100,7 @@ class Delivery:
     ) -> Sent:
         if not maybe_sent:
             try:
-                message = await self._through_outages(lambda: self._api.send_media(chat_id, media, reply_to=reply_to))
-                return Sent(message.file_id or "", in_progress_message=False)
-            except UnexpectedResultError as error:
-                log.warning("file sent, its message not understood", extra={"chat": chat_id, "error": str(error)})
-                return Sent("", in_progress_message=False)
+                return await self._send_new(chat_id, media, reply_to)
             except UnconfirmedError as error:
                 log.warning("file sent, answer never came", extra={"chat": chat_id, "error": str(error)})
         self._metrics.deliveries_unconfirmed.inc()
@@ -122,7 +118,14 @@ class Delivery:
                 return Sent("", in_progress_message=True)
             except BadRequestError as error:
                 log.info("progress message can't take the file", extra={"chat": chat_id, "error": str(error)})
-        message = await self._through_outages(lambda: self._api.send_media(chat_id, media, reply_to=reply_to))
+        return await self._send_new(chat_id, media, reply_to)
+
+    async def _send_new(self, chat_id: int, media: Media, reply_to: int | None) -> Sent:
+        try:
+            message = await self._through_outages(lambda: self._api.send_media(chat_id, media, reply_to=reply_to))
+        except UnexpectedResultError as error:
+            log.warning("file sent, its message not understood", extra={"chat": chat_id, "error": str(error)})
+            return Sent("", in_progress_message=False)
         return Sent(message.file_id or "", in_progress_message=False)
 
     async def _through_outages(self, call: Callable[[], Awaitable[Message]]) -> Message:
@@ -132,12 +135,16 @@ class Delivery:
                 return await call()
             except DeadlineExceededError as error:
                 log.info("Telegram takes nothing, going on", extra={"error": str(error)})
-            await trio.sleep(PAUSE_SECONDS)
+                pause_seconds = max(PAUSE_SECONDS, error.retry_after_seconds or 0.0)
+            await trio.sleep(pause_seconds)
 
     async def _show_action(self, chat_id: int, action: ChatAction) -> None:
         while True:
             try:
                 await self._api.send_chat_action(chat_id, action)
+            except DeadlineExceededError as error:
+                if error.retry_after_seconds is not None:
+                    return  # told to be quiet: an action is not worth asking again and again
             except TelegramError as error:
                 log.debug("chat action not shown", extra={"error": str(error)})
             await trio.sleep(ACTION_INTERVAL_SECONDS)

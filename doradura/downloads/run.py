@@ -12,6 +12,7 @@ import logging
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import trio
@@ -34,7 +35,7 @@ from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.metrics import Metrics
 from doradura.storage import Change, Storage, StorageError, files, jobs
-from doradura.telegram.errors import ForbiddenError, TelegramError, TooLargeError, WrongFileIdError
+from doradura.telegram.errors import ForbiddenError, TelegramError, TokenRefusedError, TooLargeError, WrongFileIdError
 from doradura.telegram.media import Media, MediaKind, Upload
 from doradura.telegram.units import shorten
 
@@ -43,10 +44,14 @@ PAUSES_SECONDS = {"rate_limited": (20, 60)}
 DEFAULT_PAUSES_SECONDS = (2, 8)
 CAPTION_UNITS = 1024
 STORE_PAUSE_SECONDS = 1.0
+NAME_BYTES = 200
+"""File systems take 255 bytes a name, the ending included."""
 LOST_WORKERS = 5
 """A job whose worker is lost this often is likely what kills it."""
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ class JobRun:
         self._scope = trio.CancelScope()
         self._ended_as: Outcome = CancelledByUser()
         self.reached_worker = False
+        self._in_sending = False
 
     async def run(self) -> Outcome:
         """Work until the job's end; a shutdown's cancellation travels through."""
@@ -104,7 +110,8 @@ class JobRun:
                 with trio.fail_after(FORMATS[self.job.format].timer_seconds(self.job.quality)):
                     return await self._work()
             except trio.TooSlowError:
-                return Failed("deadline")
+                # The file was ready: what took so long was Telegram.
+                return Failed("telegram", "not sent in time") if self._in_sending else Failed("deadline")
         return self._ended_as
 
     @property
@@ -156,7 +163,8 @@ class JobRun:
             parts.metrics.file_cache_lookups.labels(outcome="miss").inc()
             return None
         self._slot.release()
-        await self._store(lambda db: jobs.sending(db, job.job_id, ""))
+        if not await self._store(lambda db: jobs.sending(db, job.job_id, "")):
+            return CancelledByUser()
         sent_as = FORMATS[job.format].sent_as
         media = Media(kind=sent_as, file=known.file_id, caption=caption_of(sent_as, known.title))
         try:
@@ -211,7 +219,7 @@ class JobRun:
         """Let one worker try. Raises WorkerLostError, and OSError when there is no directory to be had."""
         parts, job = self._parts, self.job
         directory = await parts.workspace.fresh(job.job_id)
-        order = parts.workspace.download(job.job_id, directory, job.url, job.format, job.quality)
+        order = await parts.workspace.download(job.job_id, directory, job.url, job.format, job.quality)
         self.reached_worker = True
         fetched = 0
         with parts.metrics.downloads_in_progress.labels(format=job.format).track_inprogress():
@@ -245,15 +253,13 @@ class JobRun:
         except StorageError as error:
             log.warning("not noted", extra={"job": self.job.job_id, "error": str(error)})
 
-    async def _store(self, change: Change[object]) -> None:
+    async def _store(self, change: Change[T]) -> T:
         """Store what has to stand before a file goes out: without it a kill would let it go out twice."""
         while True:
             try:
-                await self._parts.storage.write(change)
+                return await self._parts.storage.write(change)
             except StorageError as error:
                 log.error("a file waits for the database", extra={"job": self.job.job_id, "error": str(error)})  # noqa: TRY400 - no surprise
-            else:
-                return
             await trio.sleep(STORE_PAUSE_SECONDS)
 
     async def _known(self, metadata: Metadata) -> None:
@@ -278,13 +284,15 @@ class JobRun:
         async with self._sending:
             self._slot.release()
             product = msgspec.json.encode(result).decode()
-            await self._store(lambda db: jobs.sending(db, job.job_id, product))
+            if not await self._store(lambda db: jobs.sending(db, job.job_id, product)):
+                return CancelledByUser()
             return await self._through_telegram(
                 media_of(job, result), result.size_bytes, result.title, maybe_sent=maybe_sent
             )
 
     async def _through_telegram(self, media: Media, size_bytes: int, title: str, *, maybe_sent: bool) -> Outcome:
         self._card.show(Sending(title))
+        self._in_sending = True
         try:
             sent = await self._parts.delivery.send(
                 self.job.chat_id,
@@ -294,7 +302,7 @@ class JobRun:
                 maybe_sent=maybe_sent,
                 size_bytes=size_bytes,
             )
-        except WrongFileIdError:
+        except (WrongFileIdError, TokenRefusedError):
             raise
         except ForbiddenError as error:
             return Failed("user_blocked", str(error))
@@ -336,4 +344,5 @@ def file_name(result: Result, extension: str) -> str:
     """Make the name a user sees when saving: performer and title, without what file systems refuse."""
     whole = f"{result.performer} - {result.title}" if result.performer else result.title
     kept = "".join(" " if c in '\\/:*?"<>|' or not c.isprintable() else c for c in whole)
-    return f"{' '.join(kept.split())[:120].strip(' .') or 'media'}.{extension}"
+    short = " ".join(kept.split()).encode()[:NAME_BYTES].decode("utf-8", "ignore").strip(" .")
+    return f"{short or 'media'}.{extension}"

@@ -26,6 +26,7 @@ from doradura.telegram.errors import (
     DeadlineExceededError,
     ForbiddenError,
     TelegramError,
+    TokenRefusedError,
     UnconfirmedError,
     UnexpectedResultError,
 )
@@ -35,6 +36,8 @@ SENDING_AT_ONCE = 8
 LOOK_SECONDS = 15.0
 """How often the queue is looked at without being told: pauses of sites end by the clock."""
 TELL_PAUSE_SECONDS = 5.0
+TELLINGS_IN_DOUBT = 3
+"""A new message whose answer never came may be there: it is not written again and again."""
 PLACES_SECONDS = 10.0
 PLACES = 30
 """How many of those who wait are told their place anew: each is an edit, and Telegram counts those."""
@@ -65,6 +68,7 @@ class Supervisor:
         self._wake = trio.Event()
         self._claiming = trio.CancelScope()
         self._running: dict[int, JobRun] = {}
+        self._cancelled_while_claimed: set[int] = set()
         self._resume: list[jobs.Job] = []
         self._nursery: trio.Nursery | None = None
 
@@ -105,7 +109,10 @@ class Supervisor:
             run = self._running.get(job.job_id)
             if run is not None:
                 run.end(Cancelled())
-            elif self._nursery is not None:
+                continue
+            if job.started_ms is not None:
+                self._cancelled_while_claimed.add(job.job_id)  # its claim may be on its way in the same commit
+            if self._nursery is not None:
                 self._nursery.start_soon(self._tell, job, Cancelled())
 
     async def recover(self) -> None:
@@ -135,7 +142,7 @@ class Supervisor:
         for job in await self._parts.storage.read(jobs.untold):
             nursery.start_soon(self._tell_end_of, job)
         for resumed in self._resume:
-            nursery.start_soon(self._one, resumed, Slot(self._slots))
+            self._start(resumed, Slot(self._slots), nursery)
         while True:
             slot = Slot(self._slots)
             await slot.acquire()
@@ -149,8 +156,16 @@ class Supervisor:
             if claimed is None:
                 with trio.move_on_after(LOOK_SECONDS):
                     await self._wake.wait()
+            elif claimed.job_id in self._cancelled_while_claimed:
+                self._cancelled_while_claimed.discard(claimed.job_id)
+                slot.release()
             else:
-                nursery.start_soon(self._one, claimed, slot)
+                self._start(claimed, slot, nursery)
+
+    def _start(self, job: jobs.Job, slot: Slot, nursery: trio.Nursery) -> None:
+        """Let a job run; from this moment a cancel finds it."""
+        run = self._running[job.job_id] = JobRun(self._parts, job, slot, self._sending)
+        nursery.start_soon(self._one, run, slot)
 
     async def _show_places_forever(self) -> None:
         """Keep what the waiting ones are told of their place true; those far back are told when they come nearer."""
@@ -173,13 +188,18 @@ class Supervisor:
             self._parts.metrics.queue_wait_time.labels(plan=job.plan).observe(max(0.0, (now - job.created_ms) / 1000))
         return job
 
-    async def _one(self, job: jobs.Job, slot: Slot) -> None:
-        """See one job to its end. The barrier of the job: whatever goes wrong in it ends it alone."""
-        run = self._running[job.job_id] = JobRun(self._parts, job, slot, self._sending)
+    async def _one(self, run: JobRun, slot: Slot) -> None:
+        """See one job to its end. The barrier of the job: whatever goes wrong in it ends it alone.
+
+        But for a refused token: that ends the program, and the job stands as it stood.
+        """
+        job = run.job
         started = trio.current_time()
         try:
             try:
                 outcome = await run.run()
+            except TokenRefusedError:
+                raise
             except Exception as error:  # the barrier named above
                 log.exception("job failed unexpectedly", extra={"job": job.job_id})
                 outcome = Failed("internal", repr(error))
@@ -188,6 +208,9 @@ class Supervisor:
                 # Before the place is given back: the next job to take it must not be one of this site's.
                 paused_seconds = self._breakers.trip(job.site)
             slot.release()
+            if not isinstance(outcome, Delivered):
+                # Before its end is recorded: its files may be what fills the disk that the database needs.
+                await self._parts.workspace.remove(job.job_id)
             if await self._record(job, outcome):
                 self._count(run, outcome, trio.current_time() - started)
             elif not isinstance(outcome, Delivered):
@@ -322,12 +345,15 @@ class Supervisor:
 
         Goes on through Telegram's outages; what is not told when the process ends is told by the next one.
         """
+        in_doubt = 0
         try:
-            while True:
+            while in_doubt < TELLINGS_IN_DOUBT:
                 try:
                     await self._tell_once(job, outcome)
                     break
                 except (DeadlineExceededError, UnconfirmedError) as error:
+                    unconfirmed = not isinstance(error, DeadlineExceededError) or error.unconfirmed
+                    in_doubt += unconfirmed and not self._parts.board.card(job).is_there
                     log.warning("a job's end is not told yet", extra={"job": job.job_id, "error": str(error)})
                 await trio.sleep(TELL_PAUSE_SECONDS)
         finally:
@@ -347,7 +373,7 @@ class Supervisor:
             await self._refused_by(job)
         except UnexpectedResultError as error:  # done, so it is not done again
             log.warning("a job's end is told, the answer odd", extra={"job": job.job_id, "error": str(error)})
-        except (DeadlineExceededError, UnconfirmedError):
+        except (DeadlineExceededError, UnconfirmedError, TokenRefusedError):
             raise
         except TelegramError as error:
             log.warning("a job's end can't be told", extra={"job": job.job_id, "error": str(error)})

@@ -21,6 +21,8 @@ from doradura.settings import Settings
 
 SOURCE_BYTES = 2 * 1024**3
 """The largest file a worker may write: an MP3 may come from a video far over what Telegram takes."""
+RESERVE_BYTES = 100 * 1024**2
+LEAST_BYTES = 16 * 1024**2
 MEMORY_BYTES = 1536 * 1024**2
 PROCESSES = 16
 PROBE_SECONDS = 60
@@ -70,10 +72,13 @@ class Workspace:
         found = await trio.to_thread.run_sync(os.statvfs, self._settings.data_dir)
         return found.f_bavail * found.f_frsize
 
-    def download(self, job_id: int, directory: Path, url: str, fmt: str, quality: str) -> Order:
-        """Make the order for a job."""
+    async def download(self, job_id: int, directory: Path, url: str, fmt: str, quality: str) -> Order:
+        """Make the order for a job, with its share of the disk that is free now. Raises OSError."""
         order = self._order(job_id, directory, "download", FORMATS[fmt].timer_seconds(quality))
-        return msgspec.structs.replace(order, url=url, format=fmt, quality=quality)
+        # A job has its source and its product on the disk at once; the reserve is the database's.
+        share = (await self.free_bytes() - RESERVE_BYTES) // (2 * self._settings.concurrent_downloads)
+        limits = msgspec.structs.replace(order.limits, file_bytes=max(LEAST_BYTES, min(SOURCE_BYTES, share)))
+        return msgspec.structs.replace(order, url=url, format=fmt, quality=quality, limits=limits)
 
     def probe(self, offer_id: int, directory: Path, url: str) -> Order:
         """Make the order to look at a link."""

@@ -8,6 +8,7 @@ a closed set. A change must not keep the connection, wait for anything, or begin
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -147,6 +148,11 @@ class Storage:
             raise
         return connection
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be asked."""
+        return self._open
+
     async def write(self, change: Change[T]) -> T:
         """Run a change in a transaction and return what it returned, once that is on disk.
 
@@ -252,14 +258,15 @@ def _commit(connection: sqlite3.Connection, group: list[_Pending[Any]]) -> None:
             pending.result = _run(connection, pending.change)
             if not connection.in_transaction:
                 # A full disk makes SQLite roll back the whole transaction by itself: what ran before is gone too.
-                raise sqlite3.OperationalError("the transaction was rolled back by the database")
+                raise sqlite3.OperationalError("the transaction was rolled back by the database")  # noqa: TRY301 - as COMMIT's
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        if connection.in_transaction:
+    except BaseException as error:  # noqa: BLE001 - whoever waits must be answered, and the writer thread must live on
+        with contextlib.suppress(sqlite3.Error):
             connection.rollback()
+        failure = StorageError.of(error) if isinstance(error, sqlite3.Error) else StorageError(f"database: {error!r}")
         for pending in group:
             if pending.result is None or isinstance(pending.result, outcome.Value):
-                pending.result = outcome.Error(_caused(StorageError.of(error), error))
+                pending.result = outcome.Error(_caused(failure, error))
 
 
 def _run(connection: sqlite3.Connection, change: Change[T]) -> outcome.Outcome[T]:

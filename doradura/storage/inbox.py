@@ -51,18 +51,26 @@ def add(db: sqlite3.Connection, updates: Iterable[NewUpdate], now_ms: int) -> in
 
 
 def waiting(
-    db: sqlite3.Connection, *, held: Collection[int], full_chats: Collection[int], urgent_kind: str, limit: int
+    db: sqlite3.Connection,
+    *,
+    held: Collection[int],
+    full_chats: Collection[int],
+    urgent_kind: str,
+    limit: int,
+    limit_of_a_chat: int,
 ) -> list[StoredUpdate]:
-    """Give waiting updates in order of arrival: none that is held, none of a chat that has enough in hand.
+    """Give waiting updates in order of arrival: none that is held, none of a full chat, so many of each other one.
 
-    Those of the urgent kind come whatever the limit.
+    Those of the urgent kind come whatever the limits.
     """
-    columns = "SELECT update_id, arrival, kind, chat_id, raw, received_ms, tries FROM inbox WHERE state = 'waiting'"
-    columns += f" AND update_id NOT IN ({_marks(held)})"
-    rows = db.execute(f"{columns} AND kind = ? ORDER BY arrival", (*held, urgent_kind)).fetchall()
+    columns = "update_id, arrival, kind, chat_id, raw, received_ms, tries"
+    where = f"FROM inbox WHERE state = 'waiting' AND update_id NOT IN ({_marks(held)})"
+    rows = db.execute(f"SELECT {columns} {where} AND kind = ? ORDER BY arrival", (*held, urgent_kind)).fetchall()
     rows += db.execute(
-        f"{columns} AND kind <> ? AND chat_id NOT IN ({_marks(full_chats)}) ORDER BY arrival LIMIT ?",
-        (*held, urgent_kind, *full_chats, limit),
+        f"SELECT {columns} FROM (SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY chat_id ORDER BY arrival) AS turn"  # noqa: S608 - own text
+        f" {where} AND kind <> ? AND chat_id NOT IN ({_marks(full_chats)})) AS ordered"
+        " WHERE turn <= ? ORDER BY arrival LIMIT ?",
+        (*held, urgent_kind, *full_chats, limit_of_a_chat, limit),
     ).fetchall()
     return [StoredUpdate(*row) for row in rows]
 

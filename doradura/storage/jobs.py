@@ -168,11 +168,12 @@ def untold(db: sqlite3.Connection) -> list[Job]:
     return [Job(*row) for row in rows]
 
 
-def of_user(db: sqlite3.Connection, user_id: int) -> list[Job]:
-    """Give a user's unfinished jobs in the queue's order."""
+def of_user(db: sqlite3.Connection, user_id: int, chat_id: int | None = None) -> list[Job]:
+    """Give a user's unfinished jobs (those of one chat) in the queue's order."""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND state IN {_UNFINISHED} ORDER BY place",  # noqa: S608 - own text
-        (user_id,),
+        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND (? IS NULL OR chat_id = ?)"  # noqa: S608 - own text
+        f" AND state IN {_UNFINISHED} ORDER BY place",
+        (user_id, chat_id, chat_id),
     )
     return [Job(*row) for row in rows]
 
@@ -243,11 +244,20 @@ def fail_waiting(db: sqlite3.Connection, user_id: int, now_ms: int, *, reason: s
     return [Job(*row) for row in rows]
 
 
-def cancel(db: sqlite3.Connection, user_id: int, now_ms: int, job_id: int | None = None) -> list[Job]:
-    """Cancel a user's unfinished jobs, or the one named; return those that were."""
+def cancel(
+    db: sqlite3.Connection, user_id: int, now_ms: int, *, chat_id: int | None = None, job_id: int | None = None
+) -> list[Job]:
+    """Cancel a user's jobs that are not being sent yet (those of one chat, or the one named); return them.
+
+    What never started gives its turn in the queue back.
+    """
     rows = db.execute(
         "UPDATE jobs SET state = 'cancelled', finished_ms = ?, product = NULL WHERE user_id = ?"  # noqa: S608 - own text
-        f" AND (? IS NULL OR job_id = ?) AND state IN {_UNFINISHED} RETURNING {_COLUMNS}",
-        (now_ms, user_id, job_id, job_id),
+        " AND (? IS NULL OR chat_id = ?) AND (? IS NULL OR job_id = ?) AND state IN ('waiting', 'running')"
+        f" RETURNING {_COLUMNS}",
+        (now_ms, user_id, chat_id, chat_id, job_id, job_id),
     ).fetchall()
-    return [Job(*row) for row in rows]
+    cancelled = [Job(*row) for row in rows]
+    turns = sum(job.started_ms is None for job in cancelled)
+    db.execute("UPDATE users SET queue_ms = queue_ms - ? WHERE user_id = ?", (turns * TURN_MS, user_id))
+    return cancelled

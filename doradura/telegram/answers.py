@@ -6,6 +6,7 @@ describes the envelope.
 
 from __future__ import annotations
 
+import math
 import re
 
 import msgspec
@@ -30,9 +31,12 @@ from doradura.telegram.errors import (
     UnconfirmedError,
     WrongFileIdError,
 )
+from doradura.telegram.nesting import decode_nested
 
 RETRY_AFTER_SECONDS = 5.0
 """How long to wait after a 429 that does not say."""
+LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
+"""What is said beyond that, with however many digits, is no wait any more."""
 
 _BAD_REQUESTS: tuple[tuple[re.Pattern[str], type[BadRequestError]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), error)
@@ -53,7 +57,8 @@ _TOKEN_PROBES = frozenset({"getMe", "getUpdates"})
 
 
 class _Parameters(msgspec.Struct, frozen=True, omit_defaults=True):
-    retry_after: int | None = None
+    retry_after: msgspec.Raw = msgspec.Raw()
+    """As it came: a number that cannot be one (400 digits, a text) must not make the refusal unreadable."""
     migrate_to_chat_id: int | None = None
 
 
@@ -63,9 +68,6 @@ class _Envelope(msgspec.Struct, frozen=True):
     error_code: int | None = None
     description: str = ""
     parameters: _Parameters = _Parameters()
-
-
-_DECODER = msgspec.json.Decoder(_Envelope)
 
 
 def read_answer(
@@ -78,17 +80,18 @@ def read_answer(
     for what is not the Bot API's answer at all: a proxy's page, a torn or foreign body.
     """
     try:
-        envelope = _DECODER.decode(body)
+        envelope = decode_nested(body, _Envelope)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise _without_envelope(method, status, len(body), retry_after) from exc
     if envelope.ok:
         return envelope.result
+    new_chat_id = envelope.parameters.migrate_to_chat_id
     raise classify(
         method,
         envelope.error_code or status,
         envelope.description.replace(secret, "<token>") if secret else envelope.description,
-        {key: value for key, value in msgspec.structs.asdict(envelope.parameters).items() if value is not None},
-        retry_after=retry_after,
+        {} if new_chat_id is None else {"migrate_to_chat_id": new_chat_id},
+        retry_after=bytes(envelope.parameters.retry_after).decode().strip('"') or retry_after,
     )
 
 
@@ -97,7 +100,7 @@ def classify(
 ) -> ApiError:
     """Give the error that a refusal is, by its code and, for 400, by its text."""
     if code == 429:
-        return RateLimitedError(method, description, retry_after_seconds=_wait(parameters, retry_after))
+        return RateLimitedError(method, description, retry_after_seconds=_wait(retry_after))
     if code == 401 or (code == 404 and method in _TOKEN_PROBES):
         return TokenRefusedError(method, code, description, parameters)
     if code == 400:
@@ -120,16 +123,17 @@ def _without_envelope(method: str, status: int, length: int, retry_after: str | 
     all the same. Any other may have passed the request on, 502 and 504 above all.
     """
     if status == 429:
-        return RateLimitedError(method, "Too Many Requests", retry_after_seconds=_wait({}, retry_after))
+        return RateLimitedError(method, "Too Many Requests", retry_after_seconds=_wait(retry_after))
     if status == 413:
         return TooLargeError(method, status, "Request Entity Too Large")
     outcome: Outcome = "server_error" if status >= 500 else "network"
     return UnconfirmedError(method, f"status {status} with {length} bytes that are no answer", outcome=outcome)
 
 
-def _wait(parameters: dict[str, int], header: str | None) -> float:
-    if "retry_after" in parameters:
-        return float(max(0, parameters["retry_after"]))
-    if header is not None and header.isascii() and header.isdigit():
-        return float(header)
-    return RETRY_AFTER_SECONDS
+def _wait(said: str | None) -> float:
+    """Read the seconds to wait, between none and a day; RETRY_AFTER_SECONDS for what is no number."""
+    try:
+        seconds = float(said or "")
+    except ValueError:
+        return RETRY_AFTER_SECONDS
+    return RETRY_AFTER_SECONDS if math.isnan(seconds) else min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS)

@@ -30,7 +30,7 @@ from doradura.telegram.errors import (
 from doradura.telegram.media import MediaParts
 from doradura.telegram.multipart import Multipart, Progress, measure
 from doradura.telegram.observer import Kind, TelegramObserver
-from doradura.telegram.retry import Again, GiveUp, Holds, Raise, decide, is_idempotent, rate_limit_wait
+from doradura.telegram.retry import Again, GiveUp, Holds, Raise, decide, rate_limit_wait, unconfirmed_repeats
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class _Call:
     timeouts: Mapping[str, float | None]
     hold_key: int | str
     deadline_seconds: float
-    repeat_unconfirmed: bool
+    unconfirmed_repeats: float
     patient: bool = False
 
 
@@ -69,13 +69,14 @@ class _Run:
 
     deadline: float
     attempts: int = 0
-    unconfirmed: bool = False
+    unconfirmed: int = 0
+    """How many of the attempts may have been done."""
 
     def left_seconds(self) -> float:
         return self.deadline - trio.current_time()
 
     def given_up(self, method: str, last: TelegramError) -> DeadlineExceededError:
-        return DeadlineExceededError(method, attempts=self.attempts, last=last, unconfirmed=self.unconfirmed)
+        return DeadlineExceededError(method, attempts=self.attempts, last=last, unconfirmed=self.unconfirmed > 0)
 
 
 class Caller:
@@ -120,11 +121,11 @@ class Caller:
         """Call a method with small parameters and give its result.
 
         `chat_id` is whose turn it has to wait for after a 429. `repeat_unconfirmed` says whether it may be done twice,
-        by default only where twice is the same as once. Raises the ApiError of a refusal, UnconfirmedError when it may
+        by default only where twice is the same as once; where it is not, it is repeated twice at most. Raises the ApiError of a refusal, UnconfirmedError when it may
         have been done and must not be repeated, and DeadlineExceededError after `deadline_seconds`.
         """
-        repeat = is_idempotent(method) if repeat_unconfirmed is None else repeat_unconfirmed
-        silence = ATTEMPT_SECONDS if repeat else None
+        repeats = unconfirmed_repeats(method, repeat=repeat_unconfirmed)
+        silence = ATTEMPT_SECONDS if repeats else None
         call = _Call(
             method=method,
             kind=kind,
@@ -133,7 +134,7 @@ class Caller:
             timeouts=_timeouts(write=ATTEMPT_SECONDS, read=silence),
             hold_key=method if chat_id is None else chat_id,
             deadline_seconds=deadline_seconds,
-            repeat_unconfirmed=repeat,
+            unconfirmed_repeats=repeats,
         )
         return await self._until_done(call)
 
@@ -168,7 +169,7 @@ class Caller:
             timeouts=_timeouts(write=PIECE_SECONDS, read=None),
             hold_key=chat_id,
             deadline_seconds=deadline_seconds or upload_deadline_seconds(max(form.length, heavy_bytes)),
-            repeat_unconfirmed=is_idempotent(method),
+            unconfirmed_repeats=unconfirmed_repeats(method, repeat=None),
             patient=True,
         )
         return await self._until_done(call)
@@ -183,7 +184,7 @@ class Caller:
             timeouts=_timeouts(write=CONNECT_SECONDS, read=read_seconds),
             hold_key="getUpdates",
             deadline_seconds=math.inf,
-            repeat_unconfirmed=False,
+            unconfirmed_repeats=0,
         )
         return await self._attempt(call, _Run(deadline=math.inf))
 
@@ -206,13 +207,13 @@ class Caller:
 
     def _next_attempt(self, call: _Call, run: _Run, error: TelegramError) -> float | None:
         """Give the seconds to the next attempt, None when the error is to travel; raises DeadlineExceededError."""
-        run.unconfirmed = run.unconfirmed or isinstance(error, UnconfirmedError)
+        run.unconfirmed += isinstance(error, UnconfirmedError)
         draw = self._draw()
         decision = decide(
             error,
             attempt=run.attempts,
             remaining_seconds=run.left_seconds(),
-            repeat_unconfirmed=call.repeat_unconfirmed,
+            unconfirmed_repeats_left=call.unconfirmed_repeats - (run.unconfirmed - 1),
             draw=draw,
         )
         if isinstance(error, RateLimitedError):

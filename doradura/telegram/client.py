@@ -30,6 +30,7 @@ from doradura.telegram.errors import (
 )
 from doradura.telegram.media import Media, MediaParts, edit_parts, send_parts
 from doradura.telegram.multipart import Progress
+from doradura.telegram.nesting import decode_nested
 from doradura.telegram.observer import TelegramObserver
 from doradura.telegram.types import BotCommand, Keyboard, Message, User
 
@@ -347,7 +348,7 @@ def _quiet_http_loggers() -> None:
 
 def _read(method: str, raw: msgspec.Raw, result: type[_T]) -> _T:
     try:
-        return msgspec.json.decode(raw, type=result)
+        return decode_nested(raw, result)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise UnexpectedResultError(method, f"done, but its result has another shape: {exc}") from exc
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from doradura.telegram.errors import (
@@ -16,6 +17,8 @@ from doradura.telegram.errors import (
 
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 15.0
+UNCONFIRMED_REPEATS = 2
+"""How often a call may be repeated that, each time it was done after all, leaves one more copy in the chat."""
 
 _REPEATABLE_PREFIXES = ("get", "edit", "delete", "set", "answer")
 
@@ -45,17 +48,29 @@ def is_idempotent(method: str) -> bool:
     return method == "sendChatAction" or method.startswith(_REPEATABLE_PREFIXES)
 
 
+def unconfirmed_repeats(method: str, *, repeat: bool | None) -> float:
+    """Give how many repeats a method has after answers that never came.
+
+    As many as time allows where twice is the same as once. `repeat` is the caller's wish; without one, what adds
+    something is not repeated.
+    """
+    if is_idempotent(method):
+        return 0 if repeat is False else math.inf
+    return UNCONFIRMED_REPEATS if repeat else 0
+
+
 def decide(
-    error: TelegramError, *, attempt: int, remaining_seconds: float, repeat_unconfirmed: bool, draw: float
+    error: TelegramError, *, attempt: int, remaining_seconds: float, unconfirmed_repeats_left: float, draw: float
 ) -> Decision:
     """Decide what becomes of a call whose attempt number `attempt` (from 1) ended in `error`.
 
+    `unconfirmed_repeats_left` counts the repeats after answers that never came; those after refusals are not limited.
     `draw` is a random number from 0 to 1, so that callers that failed together do not come back together.
     """
     match error:
         case UploadFileError() | UnexpectedResultError():
             return Raise()
-        case UnconfirmedError() if not repeat_unconfirmed:
+        case UnconfirmedError() if unconfirmed_repeats_left <= 0:
             return Raise()
         case RateLimitedError():
             after_seconds = rate_limit_wait(error, draw=draw)

@@ -104,6 +104,10 @@ class RefundedPayment(msgspec.Struct, frozen=True):
     telegram_payment_charge_id: str
 
 
+class Content(msgspec.Struct, frozen=True):
+    """Something sent of which the bot reads no more than that it is there."""
+
+
 class Message(msgspec.Struct, frozen=True):
     """A message; of one the bot cannot see any more only chat, message_id and date (0) are there."""
 
@@ -122,6 +126,19 @@ class Message(msgspec.Struct, frozen=True):
     video: Video | None = None
     document: Document | None = None
     photo: tuple[PhotoSize, ...] = ()
+    animation: Content | None = None
+    voice: Content | None = None
+    video_note: Content | None = None
+    sticker: Content | None = None
+    location: Content | None = None
+    venue: Content | None = None
+    contact: Content | None = None
+    poll: Content | None = None
+    checklist: Content | None = None
+    dice: Content | None = None
+    game: Content | None = None
+    story: Content | None = None
+    paid_media: Content | None = None
     migrate_to_chat_id: int | None = None
     successful_payment: SuccessfulPayment | None = None
     refunded_payment: RefundedPayment | None = None
@@ -131,6 +148,22 @@ class Message(msgspec.Struct, frozen=True):
         """The id by which this message's file can be sent again; None when it has no file."""
         file = self.audio or self.video or self.document or (self.photo[-1] if self.photo else None)
         return file.file_id if file else None
+
+    @property
+    def is_content(self) -> bool:
+        """Whether somebody sent something that is no mere text: a file, a sticker, a place, a poll ...
+
+        What Telegram itself reports in a chat (a new member, a pinned message, a payment) is no content.
+        """
+        return bool(self.photo) or any(getattr(self, name) is not None for name in _CONTENT)
+
+
+_CONTENT = (
+    "audio",
+    "video",
+    "document",
+    *(field.name for field in msgspec.structs.fields(Message) if field.type == Content | None),
+)
 
 
 class CallbackQuery(msgspec.Struct, frozen=True):
@@ -222,5 +255,5 @@ def decode_update(raw: bytes | str) -> Update:
     """Read one stored update; raises MalformedUpdateError when its shape is not the Bot API's."""
     try:
         return msgspec.json.decode(raw, type=Update)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise MalformedUpdateError(str(exc)) from exc

@@ -12,6 +12,8 @@ from typing import Annotated
 
 import msgspec
 
+from doradura.telegram.nesting import without_depths
+
 _UpdateId = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 _PartyId = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
 """Bounded, as whoever stores them has 64 bits; Telegram promises 52."""
@@ -76,6 +78,14 @@ def read_batch(items: Iterable[msgspec.Raw]) -> Batch:
 
 
 def _read_update(item: msgspec.Raw) -> RawUpdate | None:
+    try:
+        return _read_parts(item)
+    except RecursionError:
+        # It goes on without its depths, as else nobody would know the id that confirms it.
+        return _read_parts(msgspec.Raw(without_depths(bytes(item))))
+
+
+def _read_parts(item: msgspec.Raw) -> RawUpdate | None:
     try:
         parts = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
         update_id = msgspec.json.decode(parts.pop("update_id"), type=_UpdateId)

@@ -132,7 +132,7 @@ async def test_the_timer_covers_attempts_and_sending(world: World, autojump_cloc
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
         assert trio.current_time() == pytest.approx(TIMER, abs=1)
-    assert world.value("download_failure_total", format="mp3", reason="deadline") == 1
+    assert world.value("download_failure_total", format="mp3", reason="telegram") == 1, "the file was ready"
 
 
 async def test_the_three_ends_before_time_differ(world: World, autojump_clock: MockClock) -> None:
@@ -258,18 +258,26 @@ async def test_a_known_file_whose_sending_stays_unknown(world: World, autojump_c
     assert world.states() == ["done", "done"]
 
 
-async def test_a_cancel_that_comes_when_the_file_is_there_is_not_counted_twice(
-    world: World, autojump_clock: MockClock
-) -> None:
-    """The press was recorded first: the job counts as cancelled alone, and the file's progress message goes away."""
+async def test_what_is_being_sent_is_not_cancelled(world: World, autojump_clock: MockClock) -> None:
+    """Once the file goes out a cancel changes nothing and is told so: "cancelled" and then a file would be untrue."""
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.changes.until(lambda: world.telegram.all("sendAudio"))
-        bot.supervisor.cancelled(jobs.cancel(world.storage.db, USER, 1))
+        assert jobs.cancel(world.storage.db, USER, 1) == []
         await world.ended()
+    assert world.states() == ["done"]
+
+
+async def test_a_cancel_recorded_just_before_the_sending(world: World, autojump_clock: MockClock) -> None:
+    """When the cancel's commit comes first, no file goes out, even if nobody told the running job."""
+    world.workers.usual = (10.0, made())
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.changes.until(lambda: world.workers.running)
+        assert len(jobs.cancel(world.storage.db, USER, 1)) == 1
+        await world.changes.until(lambda: any("Cancelled" in text for text in world.telegram.words_in(USER)))
     assert world.states() == ["cancelled"]
-    assert world.value("download_cancelled_total") == 1
-    assert world.value("download_success_total") == world.value("download_failure_total") == 0
+    assert not world.telegram.all("sendAudio")
 
 
 def test_a_file_name_is_one_that_file_systems_take() -> None:
@@ -282,7 +290,8 @@ def test_a_file_name_is_one_that_file_systems_take() -> None:
     assert named("Song", "Band") == "Band - Song.mp3"
     assert named("...") == "media.mp3"
     assert named("../../etc/passwd") == "etc passwd.mp3"
-    assert len(named("x" * 500)) == 124
+    assert len(named("x" * 500)) == 204
+    assert len(named("\U0001f9a0" * 500).encode()) == 204
 
 
 def test_what_telegram_is_told_of_a_file() -> None:

@@ -44,7 +44,9 @@ def waiting(
     db: sqlite3.Connection, *, held: tuple[int, ...] = (), full: tuple[int, ...] = (), limit: int = 10
 ) -> list[int]:
     """The ids of the waiting updates, in order."""
-    found = inbox.waiting(db, held=held, full_chats=full, urgent_kind="pre_checkout_query", limit=limit)
+    found = inbox.waiting(
+        db, held=held, full_chats=full, urgent_kind="pre_checkout_query", limit=limit, limit_of_a_chat=3
+    )
     return [row.update_id for row in found]
 
 
@@ -54,6 +56,7 @@ def test_a_flood_of_one_chat_does_not_keep_the_others_waiting(db: sqlite3.Connec
     inbox.add(db, [NewUpdate(9, 9, "pre_checkout_query", 1, "{}")], NOW)
     assert waiting(db, held=(1, 2), full=(1,)) == [9, 8]
     assert waiting(db, held=(1, 2), limit=2) == [9, 3, 4]
+    assert waiting(db) == [9, 1, 2, 3, 8], "three of a chat at most"
     assert waiting(db, limit=0) == [9]
 
 
@@ -144,7 +147,7 @@ def test_a_job_ends_once(db: sqlite3.Connection) -> None:
 def test_a_user_cancels_only_their_own(db: sqlite3.Connection) -> None:
     """Another user's id cancels nothing."""
     jobs.add(db, new_job(1), NOW)
-    assert jobs.cancel(db, 2, NOW, 1) == []
+    assert jobs.cancel(db, 2, NOW, job_id=1) == []
     assert jobs.depth(db) == 1
 
 

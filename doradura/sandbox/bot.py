@@ -151,6 +151,7 @@ class Bot:
             else:
                 self.blocked.remove(chat_id)
                 self.world.journal.delete("block", self.key(chat_id))
+        self.tell("block", chat_id, {"blocked": blocked})
         self.member_changed(chat, user_id, *(("member", "kicked") if blocked else ("kicked", "member")))
 
     def member_changed(self, chat: Object, user_id: int, old: str, new: str) -> None:

@@ -105,7 +105,7 @@ class BotApi:
         encoded = body.encode()
         try:
             value = msgspec.json.decode(encoded)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             value = None
         is_envelope = isinstance(value, dict) and "ok" in value
         self._note(exchange, status, encoded if is_envelope else None)

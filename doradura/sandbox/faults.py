@@ -68,7 +68,7 @@ def parse_fault(body: bytes) -> Fault:
     """Read an order. Raises FaultError."""
     try:
         fault = msgspec.json.decode(body, type=Fault, strict=False)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise FaultError(str(error)) from None
     if not fault.method:
         raise FaultError("method is empty")

@@ -118,7 +118,7 @@ class Human:
                 return msgspec.json.decode(body, type=kind, strict=False)
             decoder = msgspec.json.Decoder(kind, strict=False)
             return await trio.to_thread.run_sync(decoder.decode, body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise HumanError(400, str(error)) from None
 
     async def _done(self, value: object) -> Response:

@@ -7,6 +7,7 @@ Source: tdlib/telegram-bot-api and its HttpReader.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -34,6 +35,11 @@ BODY_TEXT_LIMIT_BYTES = 4 * TEXT_LIMIT_BYTES
 """An encoded body that carries no file: percent-encoding triples what is in it."""
 
 INFLATE_PIECE_BYTES = 256 * 1024
+
+JSON_DEPTH_LIMIT = 100
+"""The server's own (td/utils/JsonBuilder.h); what is deeper would also end in a RecursionError somewhere."""
+
+_BRACKET_OR_STRING = re.compile(r'"(?:[^"\\]++|\\.?)*+(?:"|\Z)|[\[{\]}]', re.DOTALL)
 
 Pieces = Callable[[], Awaitable[bytes]]
 
@@ -86,8 +92,23 @@ class Parameters:
         return self.text(name).strip().lower() in {"true", "yes", "1"}
 
     def json(self, name: str) -> object:
-        """Give a parameter's JSON value. Raises msgspec.DecodeError."""
-        return msgspec.json.decode(self.text(name))
+        """Give a parameter's JSON value. Raises msgspec.DecodeError, also for one nested deeper than the server's."""
+        text = self.text(name)
+        if _depth(text) > JSON_DEPTH_LIMIT:
+            raise msgspec.DecodeError("nested too deep")
+        return msgspec.json.decode(text)
+
+
+def _depth(text: str) -> int:
+    """Give how deep a JSON text is nested, without following it down."""
+    depth = deepest = 0
+    for bracket in _BRACKET_OR_STRING.findall(text):
+        if bracket in {"[", "{"}:
+            depth += 1
+            deepest = max(deepest, depth)
+        elif bracket in {"]", "}"}:
+            depth -= 1
+    return deepest
 
 
 def leading_integer(text: str) -> int:
@@ -167,7 +188,7 @@ def _put_json(into: Parameters, body: bytes) -> None:
         for name, raw in members.items():
             text = bytes(raw)
             into.put(name, msgspec.json.decode(text, type=str) if text.startswith(b'"') else text.decode())
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
 
 

@@ -128,9 +128,12 @@ class World:
         return -(SUPERGROUP_BASE + number) if supergroup else -number
 
     def state(self, bot: Bot | None) -> dict[str, Any]:
-        """Give the bots, people and chats there are."""
+        """Give the bots, people and chats there are, and who blocked `bot`; the default bot comes first, as a page knows it by nothing else."""
+        default = self.events.default_token
+        bots = sorted(self.bots.values(), key=lambda each: each.token != default)
         return {
-            "bots": [each.user for each in self.bots.values()],
+            "bots": [each.user for each in bots],
             "users": list(self.users.values()),
             "chats": bot.chats() if bot is not None else [],
+            "blocked_by": sorted(bot.blocked) if bot is not None else [],
         }

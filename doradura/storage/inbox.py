@@ -13,6 +13,8 @@ from typing import NamedTuple
 KEPT_MS = 48 * 3600 * 1000
 TRIES = 3
 """An update that failed this often is passed by."""
+PAGE = 500
+"""Rows looked at in one step. Each full page fills a chat's share, or is of what is held: both are few."""
 
 
 class StoredUpdate(NamedTuple):
@@ -61,18 +63,32 @@ def waiting(
 ) -> list[StoredUpdate]:
     """Give waiting updates in order of arrival: none that is held, none of a full chat, so many of each other one.
 
-    Those of the urgent kind come whatever the limits.
+    Those of the urgent kind come whatever the limits. Read in pages, the oldest first, and a chat that had its share is
+    left out of the next page: ordering the whole backlog would take as long as the backlog is, at every look.
     """
-    columns = "update_id, arrival, kind, chat_id, raw, received_ms, tries"
-    where = f"FROM inbox WHERE state = 'waiting' AND update_id NOT IN ({_marks(held)})"
-    rows = db.execute(f"SELECT {columns} {where} AND kind = ? ORDER BY arrival", (*held, urgent_kind)).fetchall()
-    rows += db.execute(
-        f"SELECT {columns} FROM (SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY chat_id ORDER BY arrival) AS turn"  # noqa: S608 - own text
-        f" {where} AND kind <> ? AND chat_id NOT IN ({_marks(full_chats)})) AS ordered"
-        " WHERE turn <= ? ORDER BY arrival LIMIT ?",
-        (*held, urgent_kind, *full_chats, limit_of_a_chat, limit),
-    ).fetchall()
-    return [StoredUpdate(*row) for row in rows]
+    columns = "SELECT update_id, arrival, kind, chat_id, raw, received_ms, tries FROM inbox WHERE state = 'waiting'"
+    known = set(held)
+    urgent = db.execute(f"{columns} AND kind = ? ORDER BY arrival", (urgent_kind,))
+    found = [update for row in urgent if (update := StoredUpdate(*row)).update_id not in known]
+    room = limit
+    shares: dict[int, int] = dict.fromkeys(full_chats, limit_of_a_chat)
+    arrival = -1
+    page: list[StoredUpdate] | None = None
+    while room > 0 and (page is None or len(page) == PAGE):
+        full = [chat_id for chat_id, count in shares.items() if count >= limit_of_a_chat]
+        rows = db.execute(
+            f"{columns} AND kind <> ? AND arrival > ? AND chat_id NOT IN ({_marks(full)}) ORDER BY arrival LIMIT ?",
+            (urgent_kind, arrival, *full, PAGE),
+        )
+        page = [StoredUpdate(*row) for row in rows]
+        for update in page:
+            arrival = update.arrival
+            share = shares.get(update.chat_id, 0)
+            if room > 0 and share < limit_of_a_chat and update.update_id not in known:
+                shares[update.chat_id] = share + 1
+                room -= 1
+                found.append(update)
+    return found
 
 
 def _marks(values: Collection[int]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 
 import msgspec
 
@@ -91,14 +92,17 @@ def read_answer(
         envelope.error_code or status,
         envelope.description.replace(secret, "<token>") if secret else envelope.description,
         {} if new_chat_id is None else {"migrate_to_chat_id": new_chat_id},
-        retry_after=bytes(envelope.parameters.retry_after).decode().strip('"') or retry_after,
+        retry_after=(bytes(envelope.parameters.retry_after).strip(b'"'), retry_after),
     )
 
 
 def classify(
-    method: str, code: int, description: str, parameters: dict[str, int], *, retry_after: str | None = None
+    method: str, code: int, description: str, parameters: dict[str, int], *, retry_after: Iterable[bytes | str | None]
 ) -> ApiError:
-    """Give the error that a refusal is, by its code and, for 400, by its text."""
+    """Give the error that a refusal is, by its code and, for 400, by its text.
+
+    `retry_after` is what was said of the wait after a 429; of it the first that can be read counts.
+    """
     if code == 429:
         return RateLimitedError(method, description, retry_after_seconds=_wait(retry_after))
     if code == 401 or (code == 404 and method in _TOKEN_PROBES):
@@ -123,17 +127,20 @@ def _without_envelope(method: str, status: int, length: int, retry_after: str | 
     all the same. Any other may have passed the request on, 502 and 504 above all.
     """
     if status == 429:
-        return RateLimitedError(method, "Too Many Requests", retry_after_seconds=_wait(retry_after))
+        return RateLimitedError(method, "Too Many Requests", retry_after_seconds=_wait((retry_after,)))
     if status == 413:
         return TooLargeError(method, status, "Request Entity Too Large")
     outcome: Outcome = "server_error" if status >= 500 else "network"
     return UnconfirmedError(method, f"status {status} with {length} bytes that are no answer", outcome=outcome)
 
 
-def _wait(said: str | None) -> float:
-    """Read the seconds to wait, between none and a day; RETRY_AFTER_SECONDS for what is no number."""
-    try:
-        seconds = float(said or "")
-    except ValueError:
-        return RETRY_AFTER_SECONDS
-    return RETRY_AFTER_SECONDS if math.isnan(seconds) else min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS)
+def _wait(said: Iterable[bytes | str | None]) -> float:
+    """Read the seconds to wait, between none and a day; RETRY_AFTER_SECONDS when nothing said is a number."""
+    for text in said:
+        try:
+            seconds = float(text or "")
+        except ValueError:
+            continue
+        if not math.isnan(seconds):
+            return min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS)
+    return RETRY_AFTER_SECONDS

@@ -121,8 +121,9 @@ class Caller:
         """Call a method with small parameters and give its result.
 
         `chat_id` is whose turn it has to wait for after a 429. `repeat_unconfirmed` says whether it may be done twice,
-        by default only where twice is the same as once; where it is not, it is repeated twice at most. Raises the ApiError of a refusal, UnconfirmedError when it may
-        have been done and must not be repeated, and DeadlineExceededError after `deadline_seconds`.
+        by default only where twice is the same as once; where it is not, it is repeated twice at most. Raises the
+        ApiError of a refusal, UnconfirmedError when it may have been done and must not be repeated (again), and
+        DeadlineExceededError after `deadline_seconds`.
         """
         repeats = unconfirmed_repeats(method, repeat=repeat_unconfirmed)
         silence = ATTEMPT_SECONDS if repeats else None

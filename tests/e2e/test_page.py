@@ -396,21 +396,37 @@ def test_hostile_text_stays_text(page: Page, bot: FakeBot) -> None:
 
 
 def test_refused_text_stays_in_the_box(page: Page, bot: FakeBot, complaints: list[str]) -> None:
-    """What the sandbox refuses stays typed, with the reason beside it; a block leads to the way back."""
+    """What the sandbox refuses stays typed, with the reason beside it, and can be sent again."""
     open_chat(page, bot)
     field = page.get_by_label("Message", exact=True)
-    httpx.post(f"{bot.server}/sandbox/chats/{USER}/block?token={bot.token}", json={"from_id": USER, "blocked": True})
+    refuse = re.compile(f"/sandbox/chats/{USER}/messages")
+    page.route(refuse, lambda route: route.fulfill(status=400, json={"error": "not now"}))
     type_and_send(page, "precious words")
-    expect(page.get_by_role("alert")).to_contain_text("blocked")
+    expect(page.get_by_role("alert")).to_contain_text("not now")
     expect(field).to_have_value("precious words")
     assert len(complaints) == 1, "the browser notes the 400 itself"
     complaints.clear()
-    page.get_by_role("button", name="Chat menu").click()
-    page.get_by_role("menuitem", name="Block the bot").click()
-    page.get_by_role("button", name="Press to unblock it").click()
+    page.unroute(refuse)
     field.press("Enter")
     expect(bubble(page, "precious words")).to_be_visible()
     expect(field).to_have_value("")
+
+
+def test_a_block_is_shown_wherever_it_was_made(page: Page, bot: FakeBot) -> None:
+    """A block from elsewhere shows at once, one made here outlives the browser's memory, and both can be undone."""
+    open_chat(page, bot)
+    unblock = page.get_by_role("button", name="Press to unblock it")
+    httpx.post(f"{bot.server}/sandbox/chats/{USER}/block?token={bot.token}", json={"from_id": USER, "blocked": True})
+    unblock.click()
+    expect(page.get_by_label("Message", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Chat menu").click()
+    page.get_by_role("menuitem", name="Block the bot").click()
+    expect(unblock).to_be_visible()
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    unblock.click()
+    type_and_send(page, "back again")
+    expect(bubble(page, "back again")).to_be_visible()
 
 
 def test_reader_is_not_pulled_down_by_news(page: Page, bot: FakeBot) -> None:
@@ -453,6 +469,62 @@ def test_chat_action_is_shown(page: Page, bot: FakeBot) -> None:
     expect(status).to_have_text("sending a video")
     bot.say("here")
     expect(status).to_contain_text("@")
+
+
+def test_the_page_opens_the_default_bot_after_a_restart(page: Page, media_directory: Path, tmp_path: Path) -> None:
+    """Without a token the page talks to the bot that called first since the start, as the sandbox itself does."""
+    first, second = 700_000_001, 700_000_002
+    with sandbox(media_directory, tmp_path) as server:
+        for number in (first, second):
+            FakeBot(server, number).say("before")
+    with sandbox(media_directory, tmp_path) as server:
+        bot = FakeBot(server, second)
+        bot.say("for the page")
+        page.goto(f"{server}/#{USER}")
+        expect(bubble(page, "for the page")).to_be_visible()
+        expect(page.get_by_role("heading", name=f"Bot {second}")).to_be_visible()
+        page.goto("about:blank")
+
+
+@pytest.mark.parametrize("mobile", [False, True])
+def test_long_names_and_words_fit_a_narrow_screen(
+    browser: Browser, media_directory: Path, tmp_path: Path, *, mobile: bool
+) -> None:
+    """At 360 px, on a phone too, no name, word, title or label makes the page wider than its window."""
+    with (
+        sandbox(media_directory, tmp_path) as server,
+        browser.new_context(viewport={"width": 360, "height": 640}, is_mobile=mobile, has_touch=mobile) as context,
+    ):
+        bot = FakeBot(server)
+        bot.call("getMe")
+        for name in ("W" * 200, "word " * 40, "Dana", "Erin"):
+            httpx.post(f"{server}/sandbox/users", json={"first_name": name}).raise_for_status()
+        order = {"title": "G" * 200, "type": "group", "member_ids": [3000]}
+        group = httpx.post(f"{server}/sandbox/chats", json=order).json()["id"]
+        sample = httpx.get(f"{server}/media/sample.mp4").content
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.goto(f"{server}/#{group}")
+        rows = [[{"text": "L" * 300, "callback_data": "a"}, {"text": "label " * 40, "callback_data": "b"}]]
+        said = bot.say("w" * 3000, to=group, reply_markup=keyboard(*rows))
+        bot.say("answer", to=group, reply_parameters={"message_id": said})
+        bot.call(
+            "sendAudio",
+            chat_id=group,
+            title="T" * 200,
+            performer="P" * 200,
+            files={"audio": ("n" * 200 + ".m4a", sample, "audio/mp4")},
+        )
+        bot.call("sendDocument", chat_id=group, files={"document": ("n" * 200, b"x", "application/zip")})
+        expect(page.get_by_role("article")).to_have_count(4)
+        widths = page.evaluate("""() => [
+            innerWidth,
+            ...[document.documentElement, document.getElementById("log")].map((node) => node.scrollWidth),
+            Math.max(...[...document.querySelectorAll(".chat, .chat *")].map((node) => node.getBoundingClientRect().right)),
+        ]""")
+        assert all(width <= 360 for width in widths), widths
+        for control in ("Send", "Chat menu"):
+            expect(page.get_by_role("button", name=control)).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

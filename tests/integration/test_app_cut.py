@@ -147,7 +147,7 @@ class Busy:
     "at",
     [
         pytest.param(points(BUSY_STEPS, 14), id="some"),
-        pytest.param(points(BUSY_STEPS, 250), id="all", marks=pytest.mark.long),
+        pytest.param(points(BUSY_STEPS, 180), id="all", marks=pytest.mark.long),
     ],
 )
 async def test_cut_at_any_step_of_a_busy_moment(tmp_path: Path, media: Path, at: list[int]) -> None:

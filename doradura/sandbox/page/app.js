@@ -23,7 +23,7 @@ class Page {
   #conversation = new Conversation(this.#api, this.#store);
   #people = new People(part("people"), (id) => this.open(id));
   #calls = new Calls(this.#api, part("panel"));
-  #state = { bots: [], users: [], chats: [] };
+  #state = { bots: [], users: [], chats: [], blocked_by: [] };
   #bot = null;
   #current = null;
   #me = null; // the user whose chat was open last: who speaks in a group
@@ -35,6 +35,7 @@ class Page {
     this.#live.addEventListener("state", ({ detail }) => this.#take(detail));
     this.#live.addEventListener("status", ({ detail }) => this.#show(detail));
     this.#live.addEventListener("action", ({ detail }) => this.#head.act(detail.chat_id, detail.action));
+    this.#live.addEventListener("block", ({ detail }) => this.#noteBlock(detail.chat_id, detail.blocked));
     for (const change of ["put", "remove", "replace"]) {
       this.#store.addEventListener(change, ({ detail }) => this.#changed(change, detail));
     }
@@ -171,18 +172,22 @@ class Page {
     ];
   }
 
-  /** The sandbox does not tell who blocked whom; this page remembers what it did. */
   #blocked() {
-    return this.#bot !== null && this.#current > 0 && read(`blocked:${this.#bot.id}:${this.#current}`) === "yes";
+    return this.#state.blocked_by.includes(this.#current);
+  }
+
+  #noteBlock(chatId, blocked) {
+    const others = this.#state.blocked_by.filter((id) => id !== chatId);
+    this.#state.blocked_by = blocked && chatId > 0 ? [...others, chatId] : others;
+    this.#drawHead();
   }
 
   async #block(blocked) {
     const chatId = this.#current;
     await this.#told(async () => {
       await this.#api.post(`chats/${chatId}/block`, { from_id: this.#conversation.personId, blocked });
-      write(`blocked:${this.#bot.id}:${chatId}`, blocked ? "yes" : "");
+      this.#noteBlock(chatId, blocked);
       toast(blocked ? "Blocked: the bot can't write here" : "Unblocked");
-      this.#drawHead();
     });
   }
 

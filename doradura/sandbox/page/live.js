@@ -6,7 +6,7 @@ const AGAIN_SECONDS = 1.5;
 
 /**
  * Emits "state" (detail: the answer of /sandbox/state), "status" (detail: status, which is "waiting" for a bot,
- * "online" or "reconnecting", and why in words), and "action" (detail: chat_id, action).
+ * "online" or "reconnecting", and why in words), "action" (detail: chat_id, action) and "block" (chat_id, blocked).
  */
 export class Live extends EventTarget {
   #api;
@@ -28,7 +28,7 @@ export class Live extends EventTarget {
     this.#held = [];
     const stream = new EventSource(this.#api.path("events"));
     this.#stream = stream;
-    for (const type of ["message", "edit", "delete", "action"]) {
+    for (const type of ["message", "edit", "delete", "action", "block"]) {
       stream.addEventListener(type, (event) => this.#take(type, JSON.parse(event.data)));
     }
     stream.onopen = () => this.#sync(round);
@@ -102,7 +102,7 @@ export class Live extends EventTarget {
   #apply(type, data) {
     if (type === "message" || type === "edit") this.#store.put(data.chat_id, data.message);
     else if (type === "delete") this.#store.remove(data.chat_id, data.message_id);
-    else this.#emit("action", data);
+    else this.#emit(type, data);
   }
 
   #emit(type, detail) {
@@ -112,7 +112,7 @@ export class Live extends EventTarget {
 
 /** The bot that is talked to, or null: with a token the one whose id it starts with, else the first that called. */
 export function botOf(state, token) {
-  if (!token) return state.bots[0] ?? null;
+  if (!token) return state.bots[0] ?? null; // the sandbox names its default bot first
   return state.bots.find((bot) => bot.id === Number(token.split(":")[0])) ?? null;
 }
 

@@ -369,3 +369,28 @@ async def test_a_kill_loses_nothing_that_was_answered(tmp_path: Path) -> None:
         connection.close()
     assert len(answered) >= 200
     assert answered <= stored
+
+
+async def test_a_commit_that_fails_is_told_to_the_whole_group(storage: Storage) -> None:
+    """Changes that ran are not stored when COMMIT itself is refused, and no caller is told otherwise."""
+    await storage.write(
+        lambda db: db.execute("CREATE TABLE child (n INTEGER REFERENCES n (n) DEFERRABLE INITIALLY DEFERRED)")
+    )
+    gate, failed = Gate(), []
+
+    async def fails(change: Change[object]) -> None:
+        try:
+            await storage.write(change)
+        except StorageError as error:
+            failed.append(error)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(storage.write, gate.change)
+        await gate.held()
+        nursery.start_soon(fails, put(1))
+        nursery.start_soon(fails, lambda db: db.execute("INSERT INTO child (n) VALUES (99)"))
+        await wait_all_tasks_blocked()
+        gate.opened.set()
+    assert len(failed) == 2
+    assert await storage.read(numbers) == []
+    assert await storage.write(put(2)) == 1

@@ -12,7 +12,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from doradura.chat.dispatcher import CONCURRENT_CHATS, IN_MEMORY
 from doradura.chat.turn import Turn
-from doradura.storage import StorageError, jobs
+from doradura.storage import StorageError, inbox, jobs
+from doradura.storage.inbox import NewUpdate
+from doradura.telegram.errors import TokenRefusedError
 from doradura.telegram.updates import RawUpdate, read_batch
 from tests.doubles import BLOCKED, NEVER, TORN, made, refusal
 from tests.wiring import LINK, USER, World, raw_update
@@ -346,3 +348,45 @@ async def test_a_fault_after_the_effect_does_not_undo_it(world: World, autojump_
     assert world.telegram.called == []
     assert world.value("errors_total", category="internal") == 1
     assert world.value("updates_total", type="message") == 1
+
+
+async def test_a_backlog_of_one_chat_at_the_start_keeps_nobody_waiting(world: World, autojump_clock: MockClock) -> None:
+    """Hundreds of updates of a chat that Telegram holds back wait in the database, not in the others' places."""
+    order: list[int] = []
+
+    async def held_back(turn: Turn) -> None:
+        order.append(turn.chat_id)
+        if turn.chat_id == 66:
+            await trio.sleep(3600)
+
+    backlog = [world.message("x", user=66) for _ in range(IN_MEMORY + 100)] + [world.message("y", user=77)]
+    world.storage.db.execute("BEGIN")
+    new = [NewUpdate(raw.update_id, n, raw.kind, raw.chat_id or 0, raw.raw.decode()) for n, raw in enumerate(backlog)]
+    inbox.add(world.storage.db, new, 1)
+    world.storage.db.execute("COMMIT")
+    world.route = held_back
+    async with world.start():
+        await world.changes.until(lambda: 77 in order)
+        assert trio.current_time() < 60
+
+
+async def test_a_refused_token_ends_the_program_and_no_update(world: World, autojump_clock: MockClock) -> None:
+    """401 travels, so that the program can stop with its sentence; the update waits for the next start."""
+    world.telegram.fail("sendMessage", refusal(401, "Unauthorized"))
+
+    async def life() -> None:
+        async with world.start() as bot:
+            await world.say(bot, world.message("/help"))
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await life()
+    assert caught.group_contains(TokenRefusedError)
+    assert world.storage.one("SELECT state FROM inbox") == "waiting"
+
+
+async def test_a_command_is_counted_once_however_often_it_is_tried(world: World, autojump_clock: MockClock) -> None:
+    """An outage repeats the answering, not the use."""
+    world.telegram.fail("sendMessage", *[refusal(500, "Internal Server Error")] * 300)
+    async with world.start() as bot:
+        await world.say(bot, world.message("/help"))
+    assert world.value("command_usage_total", command="help") == 1

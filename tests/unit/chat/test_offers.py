@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.chat.offers import ATTEMPTS, keyboard, known_text
+from doradura.chat.offers import ATTEMPTS, OPEN_OFFERS_OF_ONE_USER, STARTS, keyboard, known_text
 from doradura.chat.texts import Catalogues
 from doradura.downloads.formats import FORMATS
 from doradura.downloads.protocol import Failure, Metadata, Size, WorkerLostError
@@ -200,3 +200,39 @@ def test_the_keyboard_has_every_choice_with_its_size() -> None:
     unsure = [button for row in keyboard(offer_id, Metadata(has_video=None)) for button in row]
     assert len(unsure) == len(every)
     assert all(len(row) <= 3 for row in keyboard(offer_id, None))
+
+
+async def test_a_hundred_links_leave_the_downloads_their_places(world: World, autojump_clock: MockClock) -> None:
+    """Looking at links takes half of the places at most, and only some links of one person are looked at at once."""
+    world.slots = 2
+    world.workers.usual = (50.0, KNOWN)
+    async with world.start() as bot:
+        await world.say(bot, *[world.message(f"{LINK}{number}", user=66) for number in range(100)])
+        await world.changes.until(lambda: world.workers.running)
+        await world.say(bot, world.message(f"/download {LINK}", user=77))
+        with trio.fail_after(10):
+            await world.changes.until(lambda: any(order.task == "download" for order in world.workers.orders))
+        await world.changes.until(lambda: world.storage.one("SELECT COUNT(*) FROM offers WHERE state = 'known'") == 100)
+    assert sum(order.task == "probe" for order in world.workers.orders) == OPEN_OFFERS_OF_ONE_USER
+
+
+async def test_a_link_that_ends_the_program_is_given_up(world: World, autojump_clock: MockClock) -> None:
+    """After so many starts in which it was being looked at, it is told as failed."""
+    world.workers.usual = (HANG,)
+    for _ in range(STARTS):
+        async with world.start() as bot:
+            if not world.storage.one("SELECT COUNT(*) FROM offers"):
+                await world.say(bot, world.message(LINK))
+            await world.changes.until(lambda: world.workers.running)
+    async with world.start():
+        await looked(world)
+    assert offer(world) == "failed"
+
+
+def test_what_is_too_large_is_not_offered() -> None:
+    """A button that could only be refused is left out; sizes nobody knows are offered."""
+    sizes = tuple(Size(format="mp4", quality=quality, size_bytes=60_000_000) for quality in ("720p", "1080p"))
+    rows = keyboard(1, Metadata(sizes=sizes), 52_428_800)
+    labels = [button.text for row in rows for button in row]
+    assert "mp4 480p" in labels
+    assert not any("720p" in label or "1080p" in label for label in labels)

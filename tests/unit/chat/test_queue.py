@@ -7,6 +7,8 @@ from trio.testing import MockClock
 from tests.doubles import HANG
 from tests.wiring import LINK, USER, World
 
+GROUP = -500
+
 
 async def busy(world: World) -> None:
     """Let every worker hang on whatever comes."""
@@ -108,6 +110,32 @@ async def test_nobody_cancels_somebody_elses_job(world: World, autojump_clock: M
         await world.say(bot, world.press(f"c:{job_id}", user=3000), world.message("/cancel", user=3000))
         assert world.workers.running == 1
     assert world.states() == ["running"]
+    (answer,) = world.telegram.all("answerCallbackQuery")
+    assert "somebody else's" in answer.parameters["text"]
+
+
+async def test_a_group_sees_and_touches_its_own_downloads_alone(world: World, autojump_clock: MockClock) -> None:
+    """/queue and /cancel in a group neither show nor end what the same person asked for in private."""
+    await busy(world)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}secret"))
+        await world.say(bot, world.message("/queue", chat=GROUP), world.message("/cancel", chat=GROUP))
+        assert world.states() == ["running"]
+    assert not any("secret" in text for text in world.telegram.words_in(GROUP))
+    assert [text[:7] for text in world.telegram.words_in(GROUP)] == ["Nothing", "You hav"]
+
+
+async def test_a_press_while_the_file_goes_out(world: World, autojump_clock: MockClock) -> None:
+    """It is too late then, and the press says so."""
+    world.telegram.fail("sendAudio", "never")
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.changes.until(lambda: world.telegram.all("sendAudio"))
+        job_id = world.storage.one("SELECT job_id FROM jobs")
+        await world.say(bot, world.press(f"c:{job_id}"))
+    (answer,) = world.telegram.all("answerCallbackQuery")
+    assert "Too late" in answer.parameters["text"]
+    assert world.states() == ["sending"]
     assert len(world.telegram.all("answerCallbackQuery")) == 1
     assert world.value("download_cancelled_total") == 0
 

@@ -7,8 +7,9 @@ import trio
 from trio.testing import MockClock
 
 from doradura.downloads.protocol import Failure, Metadata
-from doradura.storage import jobs
-from tests.doubles import HANG, NEVER, TORN, made
+from doradura.storage import StorageError, jobs
+from doradura.telegram.errors import TokenRefusedError
+from tests.doubles import HANG, NEVER, TORN, made, refusal
 from tests.wiring import LINK, USER, World
 
 
@@ -141,3 +142,36 @@ async def test_a_known_file_cut_off_by_a_kill_goes_into_the_progress_message(
     assert [call.method for call in world.telegram.called].count("editMessageMedia") == 1
     assert len(world.telegram.files_in(3000)) == 1
     assert world.value("deliveries_unconfirmed_total") == 1
+
+
+async def test_a_refused_token_ends_the_program_and_no_job(world: World, autojump_clock: MockClock) -> None:
+    """A token that was changed in the middle: the file waits on the disk and goes out after the next start."""
+    world.telegram.fail("sendAudio", refusal(401, "Unauthorized"))
+
+    async def life() -> None:
+        async with world.start() as bot:
+            await world.say(bot, world.message(f"/download {LINK}"))
+            await trio.sleep_forever()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await life()
+    assert caught.group_contains(TokenRefusedError)
+    assert world.states() == ["sending"]
+    async with world.start():
+        await world.ended()
+    assert world.states() == ["done"]
+
+
+async def test_a_delivery_is_recorded_though_the_database_fails_for_long(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """A file that was sent and is not recorded would be sent again: its end is written until it is stored."""
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.changes.until(lambda: world.telegram.all("sendAudio"))
+        world.storage.faults.extend([StorageError("disk is full")] * 12)
+        await world.ended()
+    async with world.start():
+        await trio.sleep(60)
+    assert world.states() == ["done"]
+    assert len(world.telegram.all("sendAudio")) == 1

@@ -189,3 +189,14 @@ def test_ids_grow_when_the_clock_jumps_back() -> None:
     ids = IdMaker(lambda: next(times))
     made = [ids.new() for _ in range(5)]
     assert made == sorted(set(made))
+
+
+def test_a_cancelled_job_gives_its_turn_back(db: sqlite3.Connection) -> None:
+    """Who queues many and cancels them stands where they would have stood without; a started one used its turn."""
+    users.seen(db, 1, "A", None, "en", NOW)
+    jobs.add(db, new_job(1), NOW)
+    jobs.claim(db, NOW)
+    for job_id in range(2, 50):
+        jobs.add(db, new_job(job_id), NOW)
+    jobs.cancel(db, 1, NOW)
+    assert jobs.add(db, new_job(99), NOW).place == NOW + jobs.TURN_MS

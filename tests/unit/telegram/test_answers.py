@@ -9,6 +9,9 @@ import pytest
 from doradura.telegram import errors
 from doradura.telegram.answers import read_answer
 
+DAY = 24 * 3600.0
+DEEP = b"[" * 20_000 + b"]" * 20_000
+
 REFUSALS = [
     ("sendMessage", 400, "Bad Request: message text is empty", errors.BadRequestError),
     (
@@ -109,10 +112,22 @@ def test_a_migrated_group_names_its_new_id() -> None:
         (b"<html>slow down</html>", "3", 3.0),
         (b"", None, 5.0),
         (b"", "Wed, 21 Oct 2026 07:28:00 GMT", 5.0),
+        (b"", "9" * 400, DAY),
+        (b"", "-3", 0.0),
+        (b"", "nan", 5.0),
+        (refused(429, "slow", retry_after=-17), None, 0.0),
+        (refused(429, "slow", retry_after=int("9" * 400)), None, DAY),
+        (refused(429, "slow").replace(b"{}", b'{"retry_after": %s}' % (b"9" * 9000)), None, DAY),
+        (refused(429, "slow").replace(b"{}", b'{"retry_after": -1e999}'), None, 0.0),
+        (refused(429, "slow").replace(b"{}", b'{"retry_after": 1.5}'), "99", 1.5),
+        (refused(429, "slow").replace(b"{}", b'{"retry_after": "17"}'), "99", 17.0),
+        (refused(429, "slow").replace(b"{}", b'{"retry_after": "soon"}'), "12", 12.0),
+        (refused(429, "slow").replace(b"{}", b'{"retry_after": null}'), "12", 12.0),
+        (refused(429, "slow").replace(b"{}", b'{"retry_after": {"seconds": [1]}}'), None, 5.0),
     ],
 )
 def test_a_429_says_how_long(body: bytes, header: str | None, expected: float) -> None:
-    """The parameter counts first, then the header, then 5 s; the text is never read."""
+    """The parameter counts first, then the header, then 5 s, within a day and as far as either is a number."""
     with pytest.raises(errors.RateLimitedError) as caught:
         read_answer("sendMessage", 429, body, retry_after=header)
 
@@ -130,6 +145,9 @@ def test_a_429_says_how_long(body: bytes, header: str | None, expected: float) -
         (200, b"[]", "network"),
         (200, b"\xff\xfe", "network"),
         (404, b"<html>nginx</html>", "network"),
+        (200, DEEP, "network"),
+        (200, DEEP[:20_000], "network"),
+        (200, b'{"ok": ' + DEEP + b"}", "network"),
     ],
 )
 def test_what_is_no_envelope_leaves_the_outcome_open(status: int, body: bytes, outcome: str) -> None:
@@ -138,6 +156,15 @@ def test_what_is_no_envelope_leaves_the_outcome_open(status: int, body: bytes, o
         read_answer("getMe", status, body)
 
     assert caught.value.outcome == outcome
+
+
+def test_depths_hide_neither_a_result_nor_a_refusal() -> None:
+    """What nobody could have meant, nested 20,000 times, is cut off, and the answer around it read."""
+    result = read_answer("getMe", 200, b'{"ok": true, "x": ' + DEEP + b', "result": {"id": 1, "x": ' + DEEP + b"}}")
+    assert json.loads(bytes(result))["id"] == 1
+
+    with pytest.raises(errors.ForbiddenError):
+        read_answer("getMe", 403, b'{"ok": false, "error_code": 403, "x": ' + DEEP + b"}")
 
 
 def test_the_request_readers_413_has_no_body() -> None:

@@ -193,6 +193,33 @@ async def test_a_reply_may_be_repeated_unless_told_otherwise(
     assert len(telegram.asked) == 3
 
 
+async def test_a_message_in_doubt_is_sent_three_times_at_most(
+    api: BotApi, telegram: Any, autojump_clock: MockClock
+) -> None:
+    """Where answers never come back, each repeat may be one more copy in the chat: after two of them it is an error."""
+    telegram.last = httpx.ReadError("torn")
+
+    with pytest.raises(errors.UnconfirmedError):
+        await api.send_message(5, "hi")
+    assert telegram.methods == ["sendMessage"] * 3
+
+    telegram.asked.clear()
+    with pytest.raises(errors.DeadlineExceededError):
+        await api.edit_message_text(5, 7, "text")
+    assert len(telegram.asked) > 3, "an edit done twice does no harm"
+
+
+async def test_only_doubt_uses_up_the_repeats(api: BotApi, telegram: Any, make: Any, autojump_clock: MockClock) -> None:
+    """What certainly was not done may be tried again as long as there is time."""
+    restart = make.refusal(500, "Internal Server Error: restart")
+    telegram.steps = [restart, restart, httpx.ReadError("torn"), httpx.ConnectError("no"), httpx.ReadError("torn")]
+
+    message = await api.send_message(5, "hi")
+
+    assert message.message_id == 7
+    assert len(telegram.asked) == 6
+
+
 async def test_a_result_of_another_shape_is_not_repeated(api: BotApi, telegram: Any, make: Any) -> None:
     """Telegram said ok, so the message is there; sending it until its answer pleases us would flood the chat."""
     telegram.last = make.ok({"message_id": "seven"})

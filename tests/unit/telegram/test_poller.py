@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from trio.testing import MockClock
 from doradura.telegram import errors
 from doradura.telegram.client import BotApi
 from doradura.telegram.poller import Poller, RawUpdate
+from doradura.telegram.types import decode_update
 
 BOT = {"id": 1, "is_bot": True, "first_name": "B", "username": "b_bot"}
 WEBHOOK = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
@@ -178,6 +180,42 @@ async def test_a_malformed_update_is_passed_over_alone(bench: Bench, seen: Any, 
     assert bench.stored == [[1, 2]]
     assert bench.offsets == [None, 3]
     assert seen.malformed == 5
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_a_deeply_nested_update_is_confirmed(bench: Bench, autojump_clock: MockClock, *, alone: bool) -> None:
+    """20,000 brackets, more than a decoder follows, end nothing: their update is stored without them and confirmed."""
+    deep = json.dumps(update(2)).replace('"hi"', '"h]i", "x": ' + "[" * 20_000 + "]" * 20_000)
+    others = [] if alone else [json.dumps(update(1)), json.dumps(update(3))]
+    items = ", ".join([*others[:1], deep, *others[1:]])
+    bench.script([update(0)], httpx.Response(200, text=f'{{"ok": true, "result": [{items}]}}'))
+
+    await bench.run_through()
+
+    assert bench.stored == [[0], [2] if alone else [1, 2, 3]]
+    assert bench.offsets == [None, 1, 3 if alone else 4]
+    [kept] = [raw for raw in bench.raw if raw.update_id == 2]
+    assert (kept.kind, kept.chat_id, kept.user_id) == ("message", 5, 6)
+    message = decode_update(kept.raw).message
+    assert message is not None
+    assert message.text == "h]i"
+
+
+async def test_updates_that_are_nothing_but_depth_are_passed_over(
+    bench: Bench, seen: Any, autojump_clock: MockClock
+) -> None:
+    """Without an id to confirm, or with the depths where something is needed, only that one update is lost."""
+    deep = "[" * 20_000 + "]" * 20_000
+    broken = f'{{"update_id": 4, "message": {deep}}}'
+    bench.script(httpx.Response(200, text=f'{{"ok": true, "result": [{deep}, {broken}, {json.dumps(update(5))}]}}'))
+
+    await bench.run_through()
+
+    assert bench.stored == [[4, 5]]
+    assert bench.offsets == [None, 6]
+    assert seen.malformed == 1
+    with pytest.raises(errors.MalformedUpdateError):
+        decode_update(bench.raw[0].raw)
 
 
 async def test_malformed_updates_alone_do_not_spin(bench: Bench, autojump_clock: MockClock) -> None:

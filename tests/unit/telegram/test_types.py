@@ -180,3 +180,31 @@ def test_the_form_on_the_wire() -> None:
     )
     assert pieces[2] == b"\r\n--B--\r\n"
     assert len(pieces) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('"text": "hi"', False),
+        ('"pinned_message": {}', False),
+        ('"photo": []', False),
+        ('"voice": null', False),
+        ('"photo": [{"file_id": "a", "file_unique_id": "b"}]', True),
+        ('"audio": {"file_id": "a", "file_unique_id": "b"}', True),
+        ('"document": {"file_id": "a", "file_unique_id": "b"}', True),
+        ('"video": {"file_id": "a", "file_unique_id": "b"}', True),
+        ('"sticker": {"file_id": "a", "set_name": "s"}', True),
+        *(
+            (f'"{name}": {{"x": [1]}}', True)
+            for name in ("voice", "video_note", "animation", "location", "venue", "contact", "poll", "dice", "story")
+        ),
+    ],
+)
+def test_what_a_person_can_send_is_content(content: str, expected: bool) -> None:  # noqa: FBT001 - a table's column
+    """Whatever somebody sends that is no text is known to be there; what Telegram itself reports is not meant."""
+    raw = f'{{"update_id": 1, "message": {{"message_id": 1, "chat": {{"id": 5, "type": "private"}}, {content}}}}}'
+
+    message = decode_update(raw).message
+
+    assert message is not None
+    assert message.is_content is expected

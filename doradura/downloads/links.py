@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 from urllib.parse import SplitResult, urlsplit
@@ -57,32 +57,51 @@ class Entity(Protocol):
 
 
 _SPELLED = re.compile(rf"https?://[^\s<>\"]+|(?<![\w.@/-])(?:www\.|{bare_host_pattern()}/)[^\s<>\"]+", re.IGNORECASE)
+_FOREIGN = re.compile(
+    # Of http only what lacks its host is left to this one. The first character decides whether a run of letters is
+    # looked at again, so a long text costs its length once.
+    r"(?<![\w.+-])(?:https?:/|[a-z][a-z0-9+.-]{0,30}://[^\s<>\"]|file:/|javascript:[^\s<>\"]|magnet:\?"
+    r"|data:(?:[\w.+-]+/[\w.+-]+)?[;,])[^\s<>\"]*",
+    re.IGNORECASE,
+)
+"""Links that are never fetched. A colon alone makes none: "note: hello" and "12:30" are words."""
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?!\d+(?:[/?#]|$))", re.IGNORECASE)
+"""A scheme, and not the name and port of "example.com:8080/a"."""
 _ENDINGS = ".,;:!?'\"*_~`\u00bb\u201d\u2019\u2026"
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 
 
 def find_link(text: str, entities: Iterable[Entity] = ()) -> str | None:
-    """The first http link in a message, with its scheme; None when there is none.
+    """The first http link in a message, with its scheme; None when there is no link at all. Never raises.
 
     Telegram marks links in what people type, but not in everything clients send, so the text is read as well. A link
-    without a scheme counts when it begins with "www.", is a known site's, or Telegram marked it.
+    without a scheme counts when it begins with "www.", is a known site's, or Telegram marked it. Where there is no
+    http link, the first of another kind is given as it stands: `check_link` refuses it and says in which way.
     """
-    found: list[tuple[int, str]] = []
-    units = text.encode("utf-16-le")
+    found = sorted((*_marked(text, entities), *_spelled(text)), key=lambda each: each[0])
+    links = [link if _SCHEME.match(link) else f"https://{link}" for _, link in found]
+    return next((link for link in links if re.match(r"https?://.", link, re.IGNORECASE)), next(iter(links), None))
+
+
+def _marked(text: str, entities: Iterable[Entity]) -> Iterator[tuple[int, str]]:
+    """What Telegram says is a link, each with its place in UTF-16 code units."""
+    units = text.encode("utf-16-le", "surrogatepass")
     for entity in entities:
         if entity.type == "text_link" and entity.url:
-            found.append((entity.offset, entity.url))
+            yield entity.offset, entity.url
         elif entity.type == "url":
             part = units[entity.offset * 2 : (entity.offset + entity.length) * 2].decode("utf-16-le", "ignore")
-            found.append((entity.offset, part))
-    for match in _SPELLED.finditer(text):
-        place = len(text[: match.start()].encode("utf-16-le")) // 2
-        found.append((place, _trim(match[0])))
-    for _, link in sorted(found, key=lambda each: each[0]):
-        whole = link if re.match(r"[a-z][a-z0-9+.-]*:", link, re.IGNORECASE) else f"https://{link}"
-        if re.match(r"https?://", whole, re.IGNORECASE):
-            return whole
-    return None
+            if part:
+                yield entity.offset, part
+
+
+def _spelled(text: str) -> Iterator[tuple[int, str]]:
+    """What reads as a link, each with its place in UTF-16 code units."""
+    for pattern in (_SPELLED, _FOREIGN):
+        for match in pattern.finditer(text):
+            link = _trim(match[0])
+            if pattern.match(link):  # an ending cut off may have been all that made it a link
+                yield len(text[: match.start()].encode("utf-16-le", "surrogatepass")) // 2, link
 
 
 def _trim(link: str) -> str:
@@ -218,11 +237,15 @@ _TRACKING_OF_SITES = {
 }
 
 
+_TIME_FRAGMENT = re.compile(r"t=(?:npt:)?[\d.:,hms]*", re.IGNORECASE)
+
+
 def canonical(url: str) -> str:
     """One spelling for links that lead to the same thing, for the cache of files already sent.
 
-    The scheme, host and port are made plain, the fragment and parameters known to track people are dropped. All else
-    stays as it is, in its order: a query can say which video, and how much of it.
+    The scheme, host and port are made plain; parameters known to track people go, and so does a fragment that is empty
+    or only says where to start playing. All else stays as it is, in its order: a query can say which video, and how
+    much of it, and some sites have their whole address in the fragment (`https://music.163.com/#/song?id=1`).
     """
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
@@ -236,4 +259,6 @@ def canonical(url: str) -> str:
         for piece in parts.query.split("&")
         if piece and (name := piece.partition("=")[0]) not in known and _TRACKING.fullmatch(name) is None
     )
-    return f"{scheme}://{host}{port}{parts.path or '/'}{'?' + query if query else ''}"
+    fragment = "" if _TIME_FRAGMENT.fullmatch(parts.fragment) else parts.fragment
+    where = f"{scheme}://{host}{port}{parts.path or '/'}"
+    return f"{where}{'?' + query if query else ''}{'#' + fragment if fragment else ''}"

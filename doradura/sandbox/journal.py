@@ -59,6 +59,11 @@ class Journal:
             raise JournalError(f"the sandbox's state in {path} cannot be opened: {error}") from error
         return records
 
+    def close(self) -> None:
+        """Close the file of a journal that was loaded and will not run."""
+        if self._connection is not None:
+            self._connection.close()
+
     def put(self, kind: str, key: str, value: bytes) -> None:
         """Note a record's new value."""
         self._note(kind, key, value)

@@ -68,7 +68,11 @@ class Sandbox:
                 samples = await make_samples(self._ffmpeg, self._media_directory)
                 journal = Journal(None if self._keep_directory is None else directory / "sandbox.sqlite3")
                 world = World(journal, Blobs(directory / "files"), clock=time.time)
-                await world.load()
+                try:
+                    await world.load()
+                except BaseException:
+                    journal.close()
+                    raise
                 await nursery.start(journal.run)
                 handler = self._handler(world, Media(samples, await trio.to_thread.run_sync(_sizes, samples)))
                 host, port = listener.getsockname()[:2]

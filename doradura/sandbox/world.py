@@ -128,7 +128,10 @@ class World:
         return -(SUPERGROUP_BASE + number) if supergroup else -number
 
     def state(self, bot: Bot | None) -> dict[str, Any]:
-        """Give the bots, people and chats there are, and who blocked `bot`; the default bot comes first, as a page knows it by nothing else."""
+        """Give the bots, people and chats there are, and who blocked `bot`.
+
+        The default bot comes first: a page that names none knows it by nothing else.
+        """
         default = self.events.default_token
         bots = sorted(self.bots.values(), key=lambda each: each.token != default)
         return {

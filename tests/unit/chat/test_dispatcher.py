@@ -10,9 +10,9 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from doradura.chat.dispatcher import CONCURRENT_CHATS, IN_MEMORY
+from doradura.chat.dispatcher import CONCURRENT_CHATS, IN_HAND_OF_A_CHAT, IN_MEMORY, LOOK_SECONDS
 from doradura.chat.turn import Turn
-from doradura.storage import StorageError, inbox, jobs
+from doradura.storage import Change, StorageError, inbox, jobs
 from doradura.storage.inbox import NewUpdate
 from doradura.telegram.errors import TokenRefusedError
 from doradura.telegram.updates import RawUpdate, read_batch
@@ -390,3 +390,25 @@ async def test_a_command_is_counted_once_however_often_it_is_tried(world: World,
     async with world.start() as bot:
         await world.say(bot, world.message("/help"))
     assert world.value("command_usage_total", command="help") == 1
+
+
+async def test_a_look_that_finds_a_chat_full_is_made_again(world: World, autojump_clock: MockClock) -> None:
+    """A chat that is full when the inbox is asked, and not any more when it answers, goes on without a pause."""
+    look = world.storage.read
+
+    async def slow_look(query: Change[object]) -> object:
+        found = await look(query)
+        await trio.sleep(3)
+        return found
+
+    async def work(turn: Turn) -> None:
+        await trio.sleep(1)
+
+    count = 3 * IN_HAND_OF_A_CHAT
+    world.route = work
+    async with world.start() as bot:
+        world.storage.read = slow_look  # type: ignore[assignment]
+        await bot.dispatcher.store([world.message("x", user=5) for _ in range(count)])
+        began = trio.current_time()
+        await world.handled()
+        assert trio.current_time() - began < count + LOOK_SECONDS / 2

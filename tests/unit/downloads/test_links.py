@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import pytest
@@ -32,8 +33,7 @@ class Entity:
         ("/download https://example.com/a mp3", "https://example.com/a"),
         ("<https://example.com/a>", "https://example.com/a"),
         ("https://example.com/a\u00bb", "https://example.com/a"),
-        ("ftp://example.com/a", None),
-        ("file:///etc/passwd", None),
+        ("https://example.com/a\U0001f600", "https://example.com/a\U0001f600"),
         ("me@youtube.com/x", None),
         ("notyoutu.be/abc", None),
         ("words alone", None),
@@ -61,9 +61,83 @@ def test_a_hidden_link_counts_where_it_stands() -> None:
 
 
 def test_an_entity_of_another_scheme_is_passed_over() -> None:
-    """A marked link that is no http link gives way to the next."""
+    """A marked link that is no http link gives way to the next that is one."""
     entities = [Entity("text_link", 0, 1, "tg://user?id=1"), Entity("mention", 2, 3)]
     assert find_link("a @bc https://b.example/", entities) == "https://b.example/"
+
+
+@pytest.mark.parametrize(
+    ("text", "link", "kind"),
+    [
+        ("get ftp://example.com/a, please", "ftp://example.com/a", "scheme"),
+        ("file:///etc/passwd", "file:///etc/passwd", "scheme"),
+        ("file:/etc/passwd", "file:/etc/passwd", "scheme"),
+        ("FILE:///etc/passwd", "FILE:///etc/passwd", "scheme"),
+        ("javascript:alert(1)", "javascript:alert(1)", "scheme"),
+        ("data:text/html;base64,AAAA", "data:text/html;base64,AAAA", "scheme"),
+        ("magnet:?xt=urn:btih:1", "magnet:?xt=urn:btih:1", "scheme"),
+        ("rtmp://example.com/a", "rtmp://example.com/a", "scheme"),
+        ("http://", "http://", "host"),
+        ("see https:// there", "https://", "host"),
+        ("http:/example.com/a", "http:/example.com/a", "host"),
+    ],
+)
+def test_a_link_of_another_kind_is_found_to_be_refused(text: str, link: str, kind: str) -> None:
+    """A link that is never fetched is given as it stands, and the judgement says what is wrong with it."""
+    assert find_link(text) == link
+    with pytest.raises(LinkError) as refused:
+        check_link(link)
+    assert (refused.value.reason, refused.value.kind) == ("unsupported", kind)
+
+
+def test_an_http_link_comes_before_one_of_another_kind() -> None:
+    """What can be fetched is taken, wherever in the message it stands."""
+    assert find_link("ftp://a.example/ http:// and https://b.example/") == "https://b.example/"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "note: hello",
+        "12:30",
+        "a:b",
+        "std::vector",
+        "data:",
+        "data: 5",
+        "javascript: good",
+        "javascript:!",
+        "so sad ://",
+    ],
+)
+def test_a_colon_makes_no_link(text: str) -> None:
+    """Words with a colon in them are words."""
+    assert find_link(text) is None
+
+
+def test_a_marked_name_with_a_port_is_a_link() -> None:
+    """What stands before a port is no scheme."""
+    assert find_link("example.com:8080/a", [Entity("url", 0, 18)]) == "https://example.com:8080/a"
+
+
+@given(
+    st.text(st.one_of(st.sampled_from(":/.?#@ahtpsfile\ud800"), st.characters(exclude_categories=())), max_size=80),
+    st.lists(
+        st.builds(
+            Entity,
+            st.sampled_from(["url", "text_link", "bold"]),
+            st.integers(0, 100),
+            st.integers(0, 100),
+            st.one_of(st.none(), st.text(max_size=20)),
+        ),
+        max_size=3,
+    ),
+)
+def test_a_link_is_looked_for_in_any_text(text: str, entities: list[Entity]) -> None:
+    """No text makes the search fail, and what it gives is judged like any other link."""
+    found = find_link(text, entities)
+    if found is not None:
+        with contextlib.suppress(LinkError):
+            canonical(check_link(found).url)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +280,12 @@ def test_any_text_is_judged(text: str) -> None:
 @pytest.mark.parametrize(
     ("url", "plain"),
     [
-        ("HTTP://Example.COM:80/A?b=C#part", "http://example.com/A?b=C"),
+        ("HTTP://Example.COM:80/A?b=C#", "http://example.com/A?b=C"),
+        ("https://example.com/a#t=90", "https://example.com/a"),
+        ("https://example.com/a?v=1#t=1m30s", "https://example.com/a?v=1"),
+        ("https://example.com/a#t=10,20", "https://example.com/a"),
+        ("https://example.com/#title=1", "https://example.com/#title=1"),
+        ("https://music.163.com/#/song?id=1", "https://music.163.com/#/song?id=1"),
         ("https://example.com:443", "https://example.com/"),
         ("https://example.com:8443/", "https://example.com:8443/"),
         ("https://example.com/a?utm_source=x&b=1&fbclid=y&a=2", "https://example.com/a?b=1&a=2"),

@@ -151,7 +151,7 @@ async def test_a_refused_token_ends_the_program_and_no_job(world: World, autojum
     async def life() -> None:
         async with world.start() as bot:
             await world.say(bot, world.message(f"/download {LINK}"))
-            await trio.sleep_forever()
+            await trio.sleep(3600)
 
     with pytest.raises(ExceptionGroup) as caught:
         await life()

@@ -90,24 +90,26 @@ class Dispatcher:
     async def _read_forever(self, nursery: trio.Nursery) -> None:
         while True:
             self._wake = trio.Event()
+            full = self._full_chats()
+            # By what is asked for, not by what is in hand when the answer comes: there may be room again by then.
+            self._more = bool(full) or len(self._held) >= IN_MEMORY
             try:
-                found = await self._parts.storage.read(self._query())
+                found = await self._parts.storage.read(self._query(full))
             except StorageError as error:
                 log.error("can't read the inbox", extra={"error": str(error)})  # noqa: TRY400 - no surprise
                 await trio.sleep(FIRST_PAUSE_SECONDS)
                 continue
             for stored in found:
                 self._put(stored, nursery)
-            self._more = len(self._held) >= IN_MEMORY or any(
-                len(lane) >= IN_HAND_OF_A_CHAT for lane in self._lanes.values()
-            )
             if not found:
                 with trio.move_on_after(LOOK_SECONDS):
                     await self._wake.wait()
 
-    def _query(self) -> Change[list[StoredUpdate]]:
+    def _full_chats(self) -> list[int]:
+        return [chat for chat, lane in self._lanes.items() if isinstance(chat, int) and len(lane) >= IN_HAND_OF_A_CHAT]
+
+    def _query(self, full: list[int]) -> Change[list[StoredUpdate]]:
         """Ask for what is not in hand; one chat's flood must not keep the others' updates out of memory."""
-        full = [chat for chat, lane in self._lanes.items() if isinstance(chat, int) and len(lane) >= IN_HAND_OF_A_CHAT]
         return partial(
             inbox.waiting,
             held=tuple(self._held),

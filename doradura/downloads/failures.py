@@ -14,7 +14,13 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from yt_dlp.networking.exceptions import HTTPError, TransportError
+from yt_dlp.networking.exceptions import (
+    HTTPError,
+    NoSupportingHandlers,
+    RequestError,
+    TransportError,
+    UnsupportedRequest,
+)
 from yt_dlp.utils import (
     ContentTooShortError,
     DownloadError,
@@ -51,7 +57,8 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     (r"has been (removed|deleted|terminated)|no longer (available|exists?)|does ?n.t exist|does not exist", "gone"),
     (r"(video|media|post|content|page|track) (is )?(unavailable|not available|not found)", "gone"),
     (r"drm|no video formats|requested format is not available|unsupported url|no media", "unsupported"),
-    (r"http error 5\d\d", "site_error"),
+    (r"redirect loop|too many redirects|not get any data blocks|downloaded file is empty", "unsupported"),
+    (r"http error 5\d\d|try again|went wrong|needs to be reloaded|temporarily unavailable", "site_error"),
     # Of an error that outlasted its retries yt-dlp keeps the text alone; it retries nothing but the network's errors.
     (r"giving up after \d+ retries|timed? ?out|connection (reset|refused|aborted)|temporary failure", "network"),
 )
@@ -97,9 +104,17 @@ def classify(error: BaseException, *, generic: bool) -> tuple[str, str]:
         or next(filter(None, (_by_type(link, generic=generic) for link in chain)), None)
     )
     if reason is None:
-        # A site's extractor that fails for no reason it can name has met an answer it does not understand.
-        reason = "site_error" if any(isinstance(link, ExtractorError | DownloadError) for link in chain) else "internal"
+        reason = _unnamed(causes, chain)
     return reason, one_line(f"{type(error).__name__}: {error}")
+
+
+def _unnamed(causes: tuple[BaseException, ...], chain: tuple[BaseException, ...]) -> str:
+    """What stands for a failure that nothing names."""
+    if any(isinstance(link, ExtractorError) and link.expected for link in causes):
+        # The extractor read the site well and says that there is nothing to have behind this link.
+        return "unsupported"
+    # Else it has met an answer that it does not understand.
+    return "site_error" if any(isinstance(link, ExtractorError | DownloadError) for link in chain) else "internal"
 
 
 def one_line(text: str) -> str:
@@ -132,10 +147,15 @@ def _refused(chain: tuple[BaseException, ...]) -> str | None:
     return None
 
 
+_NO_ADDRESS = (NoSupportingHandlers, UnsupportedRequest, ValueError, http.client.InvalidURL)
+"""requests' errors of an address (no scheme, one it does not know, a bad host) are ValueErrors."""
+
 _TYPES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (GeoRestrictedError, "geo"),
     (UserNotLive, "live"),
     (UnsupportedError, "unsupported"),
+    # A page nested without end, or a site that leads to another address each time.
+    (RecursionError, "unsupported"),
     ((ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException, ContentTooShortError), "network"),
 )
 
@@ -146,7 +166,7 @@ def _by_type(link: BaseException, *, generic: bool) -> str | None:
         case JobError():
             reason = link.reason
         case HTTPError():
-            reason = _by_status(link.status, generic=generic)
+            reason = "unsupported" if link.redirect_loop else _by_status(link.status, generic=generic)
         case FfmpegError():
             reason = _by_ffmpeg(link)
         case socket.gaierror():
@@ -158,9 +178,25 @@ def _by_type(link: BaseException, *, generic: bool) -> str | None:
             # Its own causes say more where there are any (a name that does not exist, a full disk).
             behind = (c for c in _chain(link, contexts=True) if not isinstance(c, TransportError))
             reason = next(filter(None, (_by_type(cause, generic=generic) for cause in behind)), "network")
+        case RequestError():
+            reason = _by_request(link, generic=generic)
         case _:
             reason = next((reason for types, reason in _TYPES if isinstance(link, types)), None)
     return reason
+
+
+_FILE_SCHEME = re.compile(r"""(?:^|['"])file(?::|")""", re.IGNORECASE)
+
+
+def _by_request(link: RequestError, *, generic: bool) -> str:
+    """A request that was never sent: its address is none that can be asked, unless a cause says otherwise."""
+    chain = tuple(_chain(link, contexts=True))
+    if any(_FILE_SCHEME.search(str(each)) for each in chain):
+        return "refused_address"
+    if any(isinstance(each, _NO_ADDRESS) for each in chain):
+        return "unsupported"
+    behind = (each for each in chain if not isinstance(each, RequestError) or isinstance(each, TransportError))
+    return next(filter(None, (_by_type(each, generic=generic) for each in behind)), "site_error")
 
 
 def _by_status(status: int, *, generic: bool) -> str:
@@ -173,11 +209,20 @@ def _by_status(status: int, *, generic: bool) -> str:
     return "site_error"
 
 
+_NO_MEDIA = re.compile(
+    "Invalid data found when processing input|does not contain any stream|matches no streams|Unknown decoder|"
+    "Decoder .* not found|could not find codec parameters",
+    re.IGNORECASE,
+)
+
+
 def _by_ffmpeg(error: FfmpegError) -> str:
     if error.returncode == -signal.SIGXFSZ or "File too large" in error.said:
         return "too_large"
     if "No space left" in error.said or "Disk quota exceeded" in error.said:
         return "disk"
+    if error.returncode > 0 and _NO_MEDIA.search(error.said) is not None:
+        return "unsupported"
     return "tool_crash"
 
 

@@ -20,10 +20,12 @@ import yt_dlp
 from yt_dlp.downloader.external import FFmpegFD
 from yt_dlp.globals import plugin_dirs
 from yt_dlp.networking import Request
+from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
+from yt_dlp.utils import YoutubeDLError
 
 from doradura.downloads.describing import is_generic
-from doradura.downloads.failures import JobError
+from doradura.downloads.failures import JobError, one_line
 from doradura.downloads.formats import Selection
 from doradura.downloads.protocol import Order
 
@@ -203,21 +205,37 @@ def fetch(extractor: Extractor, info: Info, directory: Path, hook: Callable[[int
             hold_manifest(extractor, whole)
         path = directory / f"source{number}"
         extractor._progress_hooks = [lambda status, number=number: hook(number, status)]  # noqa: SLF001 -- one a part
-        done, _ = extractor.dl(str(path), whole)
-        if not done or not path.exists():
-            raise JobError("network", "yt-dlp fetched nothing: " + " | ".join(extractor.params["logger"]))
+        _fetch_part(extractor, whole, path)
         paths.append(path)
     return paths
+
+
+def _fetch_part(extractor: Extractor, whole: Info, path: Path) -> None:
+    try:
+        done, _ = extractor.dl(str(path), whole)
+    except YoutubeDLError as error:
+        if whole.get("protocol") in {"http", "https"} or re.search(r"HTTP Error 4(?!29)", str(error)) is None:
+            raise
+        # The playlist is there and one of its segments is not: the site is broken, the film is not gone.
+        raise JobError("site_error", one_line(f"a segment is missing: {error}")) from error
+    if not done or not path.exists():
+        raise JobError("network", "yt-dlp fetched nothing: " + " | ".join(extractor.params["logger"]))
 
 
 def hold_manifest(extractor: Extractor, whole: Info) -> str:
     """Read an HLS playlist ourselves: yt-dlp would take a live one's last half minute for the whole.
 
-    What was read is handed to the downloader, so it costs no second request. Raises JobError for a live one.
+    What was read is handed to the downloader, so it costs no second request. Raises JobError for a live one, and for
+    one so long that its end cannot be looked at.
     """
     with extractor.urlopen(Request(whole["url"], headers=whole.get("http_headers") or {})) as response:
-        text: str = response.read(_MANIFEST_BYTES).decode("utf-8", "replace")
+        content = bytearray()
+        while len(content) <= _MANIFEST_BYTES and (piece := response.read(_MANIFEST_BYTES + 1 - len(content))):
+            content += piece
         whole["url"] = response.url
+    if len(content) > _MANIFEST_BYTES:
+        raise JobError("unsupported", f"the HLS playlist has more than {_MANIFEST_BYTES} bytes")
+    text = content.decode("utf-8", "replace")
     if "#EXT-X-ENDLIST" not in text and not re.search(r"#EXT-X-PLAYLIST-TYPE:\s*VOD", text):
         raise JobError("live", "the HLS playlist has no end")
     whole["hls_media_playlist_data"] = text
@@ -229,8 +247,13 @@ def read_start(
 ) -> tuple[bytes, int | None]:
     """The first bytes of an address and its whole length where the server tells it. Raises yt-dlp's errors."""
     request = Request(url, headers={**headers, "Range": f"bytes=0-{limit_bytes - 1}", "Accept-Encoding": "identity"})
-    with extractor.urlopen(request) as response:
-        start = response.read(limit_bytes)
-        ranged = re.fullmatch(r"bytes \d+-\d+/(\d+)", response.headers.get("Content-Range") or "")
-        told = ranged[1] if ranged else (response.headers.get("Content-Length") if response.status == 200 else None)
+    try:
+        with extractor.urlopen(request) as response:
+            start = response.read(limit_bytes)
+            ranged = re.fullmatch(r"bytes \d+-\d+/(\d+)", response.headers.get("Content-Range") or "")
+            told = ranged[1] if ranged else (response.headers.get("Content-Length") if response.status == 200 else None)
+    except HTTPError as error:
+        if error.status != 416:
+            raise
+        return b"", 0  # an empty file has no first byte to ask for (RFC 9110, 15.5.17)
     return start, int(told) if told is not None and told.isdigit() else None

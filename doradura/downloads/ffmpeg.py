@@ -77,6 +77,11 @@ class Facts:
         return next((s for s in self.streams if s.kind == "audio"), None)
 
     @property
+    def is_still(self) -> bool:
+        """Whether the whole file is one picture. ffmpeg takes that for a film of one frame."""
+        return self.container.endswith("_pipe") or self.container == "image2"
+
+    @property
     def cover(self) -> Stream | None:
         """The first embedded still."""
         return next((s for s in self.pictures if s.picture), None)

@@ -37,8 +37,8 @@ _PROGRESS_SECONDS = 0.5
 def run_job(order: Order, emit: Emit) -> None:
     """Carry out one order and emit its messages, the last of them a final one.
 
-    This is the job's barrier: any error becomes a `Failure`, and only what `emit` itself raises for the final message
-    travels. It changes the process it runs in (directory, environment, yt-dlp's classes), so one process is one job.
+    This is the job's barrier: any error becomes a `Failure`, a stack or memory too small for what a site sent among
+    them, and only what `emit` itself raises for the final message travels. It changes the process it runs in (directory, environment, yt-dlp's classes), so one process is one job.
     """
     work = _Work(order, emit)
     try:
@@ -111,13 +111,15 @@ class _Work:
         product = self._directory / f"media.{row.extension}"
         make(Recipe(order.ffmpeg, row, row.grade(choice.quality), tags, cover, product), sources)
         for path in paths:
-            path.unlink()  # the product may wait for its upload; its source need not
+            path.unlink(missing_ok=True)  # the product may wait for its upload; its source, if it is another, need not
         return self._result(row, product, tags, None if cover is None else stills.thumbnail(cover), gauge.fetched_bytes)
 
     def _facts(self, path: Path) -> ffmpeg.Facts:
         facts = ffmpeg.inspect(self._order.ffmpeg, path)
-        if facts is None:
-            raise JobError("unsupported", "what was fetched is no media file")
+        if facts is None or facts.is_still:
+            raise JobError(
+                "unsupported", f"what was fetched is no {'media file' if facts is None else 'film but a still'}"
+            )
         return facts
 
     def _result(self, row: Format, product: Path, tags: Tags, thumbnail: Path | None, fetched_bytes: int) -> Result:

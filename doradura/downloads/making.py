@@ -1,4 +1,4 @@
-"""From fetched files to the product: which streams, copied or encoded, with which tags.
+"""From fetched files to the product: taken as they are, or which streams, copied or encoded, with which tags.
 
 Owns ffmpeg's output options. It knows nothing of sites.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from doradura.downloads import ffmpeg
+from doradura.downloads.boxes import is_streamable
 from doradura.downloads.failures import JobError
 from doradura.downloads.ffmpeg import Facts, Stream
 from doradura.downloads.formats import Format, Quality
@@ -54,11 +55,36 @@ class Recipe:
 
 
 def make(recipe: Recipe, sources: list[Source]) -> None:
-    """Write the product. Raises JobError for a source without what is asked for, FfmpegError."""
-    if recipe.row.kind == "audio":
+    """Write the product. A source that is one already is moved, not copied.
+
+    Raises JobError for a source without what is asked for, FfmpegError.
+    """
+    if len(sources) == 1 and is_finished(recipe.row, sources[0]):
+        sources[0].path.rename(recipe.product)
+    elif recipe.row.kind == "audio":
         _make_audio(recipe, sources)
     else:
         _make_video(recipe, sources)
+
+
+def is_finished(row: Format, source: Source) -> bool:
+    """Whether a fetched film is what Telegram plays while it loads, so that nothing is to be made of it.
+
+    Then it is as large as its site said, and costs no second file on the disk. Its height is not asked about: it was
+    chosen for that, and a picture that plays is never made smaller. A cover or a second sound is left out by making.
+    """
+    facts = source.facts
+    sounds = [stream.codec for stream in facts.streams if stream.kind == "audio"]
+    return (
+        row.kind == "video"
+        and row.muxer in facts.container.split(",")
+        and len(facts.pictures) == 1
+        and facts.video is not None
+        and is_playable(facts.video)
+        and len(sounds) <= 1
+        and row.copied_codecs.issuperset(sounds)
+        and is_streamable(source.path)
+    )
 
 
 def _make_audio(recipe: Recipe, sources: list[Source]) -> None:

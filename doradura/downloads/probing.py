@@ -47,7 +47,9 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float) 
     path = Path(order.directory) / "start"
     path.write_bytes(start)
     facts = ffmpeg.inspect(order.ffmpeg, path)
-    complete = whole_bytes is not None and len(start) >= whole_bytes
+    complete = len(start) < _START_BYTES or whole_bytes == _START_BYTES
+    if facts is not None and facts.is_still:
+        raise JobError("unsupported", "a still")
     if facts is None:
         if complete:
             raise JobError("unsupported", "no media file")

@@ -37,6 +37,8 @@ PAUSE_SECONDS = 2.0
 OUTAGE_PAUSE_SECONDS = 5.0
 """Between two series of attempts when Telegram takes nothing; each series has pauses of its own."""
 BUTTONS_A_ROW = 3
+NO_BREAK = "\u00a0"
+"""So that a narrow button does not break inside a size."""
 OPEN_OFFERS_OF_ONE_USER = 5
 TITLE_UNITS = 200
 
@@ -243,7 +245,8 @@ def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = No
             if size and limit_bytes is not None and size > limit_bytes:
                 continue
             if size:
-                label = f"{label} · {size_text(size)}"
+                shown = size_text(size).replace(" ", NO_BREAK)
+                label = f"{label}{NO_BREAK}· {shown}"
             buttons.append(Button(text=label, callback_data=f"o:{offer_id}:{fmt.word}:{quality}"))
         rows += [tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW)]
     return tuple(rows)

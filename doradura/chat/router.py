@@ -9,7 +9,6 @@ from doradura.chat import download, greeting, queue
 from doradura.chat.commands import Command, CommandTable, parse_command
 from doradura.chat.turn import Turn
 from doradura.storage import users
-from doradura.telegram.types import Message
 
 COMMANDS: CommandTable = MappingProxyType(
     {
@@ -48,7 +47,7 @@ async def _message(turn: Turn) -> None:
         return
     text = message.text or message.caption
     if text is None:
-        if turn.chat_id > 0 and _is_content(message):
+        if turn.chat_id > 0 and message.is_content:
             await turn.reply(turn.texts("unknown.attachment"))
         return
     parsed = parse_command(text, turn.parts.username())
@@ -84,8 +83,3 @@ async def _membership(turn: Turn) -> None:
         await turn.parts.supervisor.user_blocked(change.chat.id)
     else:
         await turn.commit(lambda db: users.set_blocked(db, change.chat.id, None))
-
-
-def _is_content(message: Message) -> bool:
-    """Something a person sent, not Telegram's note of what happened in the chat."""
-    return bool(message.audio or message.video or message.document or message.photo)

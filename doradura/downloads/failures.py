@@ -147,7 +147,7 @@ def _refused(chain: tuple[BaseException, ...]) -> str | None:
     return None
 
 
-_NO_ADDRESS = (NoSupportingHandlers, UnsupportedRequest, ValueError, http.client.InvalidURL)
+_NO_ADDRESS = (NoSupportingHandlers, UnsupportedRequest, ValueError)
 """requests' errors of an address (no scheme, one it does not know, a bad host) are ValueErrors."""
 
 _TYPES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
@@ -156,6 +156,7 @@ _TYPES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
     (UnsupportedError, "unsupported"),
     # A page nested without end, or a site that leads to another address each time.
     (RecursionError, "unsupported"),
+    (http.client.InvalidURL, "unsupported"),
     ((ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException, ContentTooShortError), "network"),
 )
 
@@ -193,10 +194,11 @@ def _by_request(link: RequestError, *, generic: bool) -> str:
     chain = tuple(_chain(link, contexts=True))
     if any(_FILE_SCHEME.search(str(each)) for each in chain):
         return "refused_address"
-    if any(isinstance(each, _NO_ADDRESS) for each in chain):
-        return "unsupported"
     behind = (each for each in chain if not isinstance(each, RequestError) or isinstance(each, TransportError))
-    return next(filter(None, (_by_type(each, generic=generic) for each in behind)), "site_error")
+    reason = next(filter(None, (_by_type(each, generic=generic) for each in behind)), None)
+    if reason is None:
+        reason = "unsupported" if any(isinstance(each, _NO_ADDRESS) for each in chain) else "site_error"
+    return reason
 
 
 def _by_status(status: int, *, generic: bool) -> str:

@@ -38,7 +38,8 @@ def run_job(order: Order, emit: Emit) -> None:
     """Carry out one order and emit its messages, the last of them a final one.
 
     This is the job's barrier: any error becomes a `Failure`, a stack or memory too small for what a site sent among
-    them, and only what `emit` itself raises for the final message travels. It changes the process it runs in (directory, environment, yt-dlp's classes), so one process is one job.
+    them, and only what `emit` itself raises for the final message travels. It changes the process it runs in
+    (directory, environment, yt-dlp's classes), so one process is one job.
     """
     work = _Work(order, emit)
     try:

@@ -69,25 +69,24 @@ def waiting(
     columns = "SELECT update_id, arrival, kind, chat_id, raw, received_ms, tries FROM inbox WHERE state = 'waiting'"
     known = set(held)
     urgent = db.execute(f"{columns} AND kind = ? ORDER BY arrival", (urgent_kind,))
-    found = [update for row in urgent if (update := StoredUpdate(*row)).update_id not in known]
+    found = [StoredUpdate(*row) for row in urgent if row["update_id"] not in known]
     room = limit
     shares: dict[int, int] = dict.fromkeys(full_chats, limit_of_a_chat)
     arrival = -1
-    page: list[StoredUpdate] | None = None
+    page: list[sqlite3.Row] | None = None
     while room > 0 and (page is None or len(page) == PAGE):
         full = [chat_id for chat_id, count in shares.items() if count >= limit_of_a_chat]
-        rows = db.execute(
+        page = db.execute(
             f"{columns} AND kind <> ? AND arrival > ? AND chat_id NOT IN ({_marks(full)}) ORDER BY arrival LIMIT ?",
             (urgent_kind, arrival, *full, PAGE),
-        )
-        page = [StoredUpdate(*row) for row in rows]
-        for update in page:
-            arrival = update.arrival
-            share = shares.get(update.chat_id, 0)
-            if room > 0 and share < limit_of_a_chat and update.update_id not in known:
-                shares[update.chat_id] = share + 1
+        ).fetchall()
+        for row in page:
+            arrival = row["arrival"]
+            share = shares.get(row["chat_id"], 0)
+            if room > 0 and share < limit_of_a_chat and row["update_id"] not in known:
+                shares[row["chat_id"]] = share + 1
                 room -= 1
-                found.append(update)
+                found.append(StoredUpdate(*row))
     return found
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 import trio
 
 from doradura.sandbox import SANDBOX_TOKEN
-from tests.integration.sandbox.conftest import Client
+from tests.integration.sandbox.conftest import Client, Opener
 
 
 async def test_without_a_bot_there_are_no_chats(client: Client) -> None:
@@ -24,6 +25,38 @@ async def test_without_a_bot_there_are_no_chats(client: Client) -> None:
     state = (await client.http.get("/sandbox/state")).json()
     assert [bot["id"] for bot in state["bots"]] == [1000000001]
     assert [chat["id"] for chat in state["chats"]] == [1000, 2000]
+
+
+async def test_the_default_bot_is_named_first(open_sandbox: Opener, tmp_path: Path) -> None:
+    """After a restart with the same state the first of the bots is the one that called first since then."""
+    other = f"4:{'B' * 35}"
+    async with open_sandbox(tmp_path) as client:
+        await client.result("getMe", other)
+        await client.result("getMe")
+    for first, second in (((SANDBOX_TOKEN, other)), (other, SANDBOX_TOKEN)):
+        async with open_sandbox(tmp_path) as client:
+            await client.result("getMe", first)
+            await client.result("getMe", second)
+            state = (await client.http.get("/sandbox/state")).json()
+            assert [bot["id"] for bot in state["bots"]] == [int(token.partition(":")[0]) for token in (first, second)]
+
+
+async def test_who_blocked_the_bot_is_kept(open_sandbox: Opener, tmp_path: Path) -> None:
+    """The state names who blocked the bot, after a restart too, until it is taken back."""
+
+    async def blocked_by(client: Client) -> object:
+        return (await client.http.get("/sandbox/state")).json()["blocked_by"]
+
+    async with open_sandbox(tmp_path) as client:
+        assert await blocked_by(client) == []
+        await client.result("getMe")
+        await client.act("chats/2000/block", blocked=True)
+        assert await blocked_by(client) == [2000]
+    async with open_sandbox(tmp_path) as client:
+        await client.result("getMe")
+        assert await blocked_by(client) == [2000]
+        await client.act("chats/2000/block", blocked=False)
+        assert await blocked_by(client) == []
 
 
 async def test_messages_replies_and_edits_reach_the_bot(client: Client) -> None:
@@ -95,6 +128,33 @@ async def test_mistakes_say_why(client: Client, path: str, body: dict[str, objec
     answer = await client.http.post(f"/sandbox/{path}", params={"token": SANDBOX_TOKEN}, json=body)
     assert answer.status_code == status
     assert answer.json()["error"]
+
+
+async def test_depths_are_a_mistake_like_any_other(client: Client) -> None:
+    """20,000 brackets, wherever they are put, are refused or ignored, and what they were a part of goes on."""
+    deep = "[" * 20_000 + "]" * 20_000
+    for path in ("chats/1000/messages", "faults"):
+        answer = await client.http.post(f"/sandbox/{path}?token={SANDBOX_TOKEN}", content=f'{{"x": {deep}}}')
+        assert answer.status_code == 400
+        assert answer.json()["error"]
+
+    for markup in (deep, '{"inline_keyboard": ' + "[" * 101 + "]" * 101 + "}"):
+        sent = await client.call("sendMessage", chat_id=1000, text="x", reply_markup=markup)
+        assert (sent["error_code"], sent["description"]) == (
+            400,
+            "Bad Request: can't parse reply keyboard markup JSON object",
+        )
+    body = f'{{"chat_id": 1000, "text": "x", "reply_markup": {deep}}}'
+    headers = {"content-type": "application/json"}
+    answer = await client.http.post(f"/bot{SANDBOX_TOKEN}/sendMessage", content=body, headers=headers)
+    assert answer.json()["error_code"] == 400
+
+    for ordered in (deep, f'{{"ok": true, "result": {deep}}}'):
+        await client.act("faults", method="getMe", body=ordered)
+        answer = await client.http.post(f"/bot{SANDBOX_TOKEN}/getMe")
+        assert (answer.status_code, answer.text) == (200, ordered)
+    lines = (await client.http.get("/sandbox/requests")).text.splitlines()
+    assert "response" not in json.loads(lines[-1])
 
 
 async def test_the_record_of_calls(client: Client) -> None:

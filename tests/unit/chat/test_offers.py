@@ -196,7 +196,7 @@ def test_the_keyboard_has_every_choice_with_its_size() -> None:
     sizes = (Size(format="mp3", quality="320k", size_bytes=4_000_000),)
     audio = [button for row in keyboard(offer_id, Metadata(has_video=False, sizes=sizes)) for button in row]
     assert not any(button.text.startswith("mp4") for button in audio)
-    assert [button.text for button in audio if "320k" in button.text] == ["mp3 320k · 4.0 MB"]
+    assert [button.text for button in audio if "320k" in button.text] == ["mp3 320k\u00a0· 4.0\u00a0MB"]
     unsure = [button for row in keyboard(offer_id, Metadata(has_video=None)) for button in row]
     assert len(unsure) == len(every)
     assert all(len(row) <= 3 for row in keyboard(offer_id, None))

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import errno
+import http.client
 import io
+import logging
 import signal
 import socket
 import ssl
 
 import pytest
+import requests
+from yt_dlp.networking._urllib import UrllibRH
 from yt_dlp.networking.common import Response
-from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, ProxyError, TransportError
+from yt_dlp.networking.exceptions import (
+    HTTPError,
+    IncompleteRead,
+    NoSupportingHandlers,
+    ProxyError,
+    RequestError,
+    SSLError,
+    TransportError,
+    UnsupportedRequest,
+)
 from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
 
 from doradura.downloads.egress import MARKER, EgressRefusedError
@@ -19,14 +32,23 @@ from doradura.downloads.ffmpeg import FfmpegError
 from doradura.downloads.protocol import REASONS
 
 
-def http(status: int) -> HTTPError:
+def status(code: int) -> HTTPError:
     """A site's answer."""
-    return HTTPError(Response(io.BytesIO(b""), "https://example.com/", {}, status=status))
+    return HTTPError(Response(io.BytesIO(b""), "https://example.com/", {}, status=code))
 
 
 def said(text: str) -> ExtractorError:
     """What an extractor expected."""
     return ExtractorError(text, expected=True, ie="youtube")
+
+
+ADAPTERS = "No connection adapters were found for"
+
+
+def unhandled(scheme: str) -> NoSupportingHandlers:
+    """What yt-dlp's networking says of a scheme that it does not know."""
+    handler = UrllibRH(logger=logging.getLogger(__name__))
+    return NoSupportingHandlers([UnsupportedRequest(f'Unsupported url scheme: "{scheme}"', handler=handler)], [])
 
 
 def behind(error: BaseException, context: BaseException) -> BaseException:
@@ -48,13 +70,13 @@ def wrapped(error: BaseException) -> BaseException:
         (UnsupportedError("https://example.com/"), "unsupported"),
         (GeoRestrictedError("x"), "geo"),
         (UserNotLive(), "live"),
-        (http(404), "gone"),
-        (http(410), "gone"),
-        (http(401), "login"),
-        (http(429), "rate_limited"),
-        (http(451), "geo"),
-        (http(500), "site_error"),
-        (http(503), "site_error"),
+        (status(404), "gone"),
+        (status(410), "gone"),
+        (status(401), "login"),
+        (status(429), "rate_limited"),
+        (status(451), "geo"),
+        (status(500), "site_error"),
+        (status(503), "site_error"),
         (TransportError("x"), "network"),
         (IncompleteRead(1, 2), "network"),
         (ProxyError("x"), "network"),
@@ -90,7 +112,30 @@ def wrapped(error: BaseException) -> BaseException:
         (said("This video is DRM protected"), "unsupported"),
         (said("Requested format is not available"), "unsupported"),
         (said("HTTP Error 429: Too Many Requests"), "rate_limited"),
-        (said("Unable to extract title; please report this issue"), "site_error"),
+        (said("Incomplete YouTube ID x. URL https://youtu.be/x looks truncated."), "unsupported"),
+        (said("Something went wrong. Try again later"), "site_error"),
+        (ExtractorError("Unable to extract title"), "site_error"),
+        (
+            HTTPError(Response(io.BytesIO(b""), "https://example.com/", {}, status=302), redirect_loop=True),
+            "unsupported",
+        ),
+        (DownloadError("ERROR: HTTP Error 302: Found (redirect loop detected)"), "unsupported"),
+        (DownloadError("ERROR: Did not get any data blocks"), "unsupported"),
+        (RequestError(cause=requests.exceptions.InvalidSchema(f"{ADAPTERS} 'ftp://x/file:y'")), "unsupported"),
+        (RequestError(cause=requests.exceptions.InvalidSchema(f"{ADAPTERS} 'data:text/plain,x'")), "unsupported"),
+        (RequestError(cause=requests.exceptions.InvalidSchema(f"{ADAPTERS} 'file:///etc/passwd'")), "refused_address"),
+        (RequestError("file:// URLs are disabled by default in yt-dlp for security reasons."), "refused_address"),
+        (RequestError(cause=requests.exceptions.InvalidURL("Failed to parse: http://[")), "unsupported"),
+        (RequestError(cause=http.client.InvalidURL("control characters")), "unsupported"),
+        (RequestError(cause=requests.exceptions.ChunkedEncodingError(http.client.IncompleteRead(b""))), "network"),
+        (RequestError("SSLV3_ALERT_HANDSHAKE_FAILURE", cause=SSLError("x")), "network"),
+        (RequestError("what?"), "site_error"),
+        (unhandled("ftp"), "unsupported"),
+        (unhandled("file"), "refused_address"),
+        (FfmpegError(1, "Error opening input: Invalid data found when processing input"), "unsupported"),
+        (FfmpegError(1, "Output file does not contain any stream"), "unsupported"),
+        (FfmpegError(-11, "Invalid data found when processing input"), "tool_crash"),
+        (RecursionError(), "unsupported"),
         (
             DownloadError("ERROR: [download] Got error: 5 bytes read, 5 more expected. Giving up after 2 retries"),
             "network",
@@ -111,8 +156,8 @@ def test_reasons(error: BaseException, reason: str) -> None:
 
 def test_a_403_is_private_only_on_a_plain_link() -> None:
     """A known site's 403 may pass; a plain file's is its owner's will."""
-    assert classify(wrapped(http(403)), generic=True)[0] == "private"
-    assert classify(wrapped(http(403)), generic=False)[0] == "site_error"
+    assert classify(wrapped(status(403)), generic=True)[0] == "private"
+    assert classify(wrapped(status(403)), generic=False)[0] == "site_error"
 
 
 def test_a_refused_address_is_found_behind_anything() -> None:
@@ -128,6 +173,7 @@ def test_what_was_being_handled_counts_last() -> None:
     """An error's own text beats the type of one that was merely being handled when it arose."""
     assert classify(behind(said("Private video"), TimeoutError()), generic=False)[0] == "private"
     assert classify(behind(said("What?"), TimeoutError()), generic=False)[0] == "network"
+    assert classify(behind(ValueError("What?"), said("There is nothing here")), generic=False)[0] == "site_error"
 
 
 def test_a_detail_is_one_short_line() -> None:

@@ -199,7 +199,7 @@ async def test_what_was_sent_once_is_sent_again_by_its_id(world: World, autojump
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}?v=1 mp4"))
         await world.ended()
-        await world.say(bot, world.message(f"/download {LINK}?v=1&utm_source=tg#x mp4 720", user=3000))
+        await world.say(bot, world.message(f"/download {LINK}?v=1&utm_source=tg# mp4 720", user=3000))
         await world.ended(2)
     assert len(world.workers.orders) == 1
     (first,), (second,) = world.telegram.files_in(USER), world.telegram.files_in(3000)

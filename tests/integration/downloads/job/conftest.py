@@ -49,6 +49,14 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _make("-i", sample, "-vn", "-ar", "22050", "-c:a", "pcm_s16le", str(place / "low.wav"))
     _make("-i", sample, "-an", "-c", "copy", str(place / "silent.mp4"))
     _make("-f", "lavfi", "-i", "testsrc=s=1280x720:d=1", "-frames:v", "1", "-c:v", "libwebp", str(place / "cover.webp"))
+    (place / "padded.mp4").write_bytes(
+        Path(sample).read_bytes() + (100_000).to_bytes(4, "big") + b"free" + bytes(99_992)
+    )
+    for name in ("photo.jpg", "photo.png"):
+        _make("-f", "lavfi", "-i", "testsrc=s=320x240:d=1", "-frames:v", "1", str(place / name))
+    (place / "empty.mp4").write_bytes(b"")
+    (place / "words.srt").write_text("1\n00:00:00,000 --> 00:00:02,000\nnothing but words\n")
+    _make("-i", str(place / "words.srt"), "-c:s", "mov_text", str(place / "subtitles.mp4"))
     for name, extra in (("ts", []), ("fmp4", ["-hls_segment_type", "fmp4"])):
         (place / name).mkdir()
         hls = ["-f", "hls", "-hls_time", "1", "-hls_playlist_type", "vod", *extra]
@@ -81,6 +89,13 @@ PAGES = {
     "/inward.html": "<!doctype html><html><body><video src='http://127.0.0.1:9/film.mp4'></video></body></html>",
     "/hls.html": "<!doctype html><html><body><video src='/master.m3u8'></video></body></html>",
     "/live.html": "<!doctype html><html><body><video src='/live.m3u8'></video></body></html>",
+    "/deep.html": (
+        "<!doctype html><html><head><title>Deep</title><script type='application/ld+json'>"
+        + '{"a":' * 100_000
+        + "</script></head><body>"
+        + "<div>" * 20_000
+        + "</body></html>"
+    ),
     "/bare.html": "<!doctype html><html><head><title>Words</title></head><body>Nothing to see.</body></html>",
 }
 
@@ -105,6 +120,16 @@ TEXTS = {
     "/live-master.m3u8": (
         "application/vnd.apple.mpegurl",
         '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=800000,RESOLUTION=640x360,CODECS="avc1.42c01e,mp4a.40.2"\nlive.m3u8\n',
+    ),
+    "/holed.m3u8": (
+        "application/vnd.apple.mpegurl",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\nts/index0.ts\n#EXTINF:1.0,\nmissing.ts\n#EXT-X-ENDLIST\n",
+    ),
+    "/long.m3u8": (
+        "application/vnd.apple.mpegurl",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\nts/index0.ts\n"
+        + "# a line that says nothing, many times over\n" * 400_000
+        + "#EXT-X-ENDLIST\n",
     ),
     "/evil-manifest.mp4": ("video/mp4", MANIFEST),
     "/evil-playlist.mp4": (
@@ -131,6 +156,15 @@ class Site:
     """Set when the site closes, so that requests left hanging end."""
 
 
+REDIRECTS = {
+    "/redirect": "http://127.0.0.1:9/film.mp4",
+    "/to-file": "file:///etc/passwd",
+    "/to-ftp": "ftp://example.com/film.mp4",
+    "/to-data": "data:text/plain,words",
+    "/loop": "/loop",
+}
+
+
 class _Handler(BaseHTTPRequestHandler):
     def __init__(self, site: Site, *arguments: Any) -> None:
         self._site = site
@@ -153,9 +187,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, path: str) -> None:
         if path.startswith("/status/"):
             self._head(int(path.split("/")[2].partition(".")[0]), "text/plain", 0)
-        elif path == "/redirect":
+        elif path in REDIRECTS or path == "/onward":
             self.send_response(302)
-            self.send_header("Location", "http://127.0.0.1:9/film.mp4")
+            self.send_header("Location", REDIRECTS.get(path) or f"{self.path}x")
             self.send_header("Content-Length", "0")
             self.end_headers()
         elif path == "/torn.mp4":
@@ -189,6 +223,8 @@ class _Handler(BaseHTTPRequestHandler):
             ".m3u8": "application/vnd.apple.mpegurl",
             ".mpd": "application/dash+xml",
             ".webp": "image/webp",
+            ".jpg": "image/jpeg",
+            ".png": "image/png",
         }
         self._send(kinds.get(file.suffix, "application/octet-stream"), file.read_bytes())
 

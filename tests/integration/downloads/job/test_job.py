@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import imageio_ffmpeg
+import msgspec
 import pytest
 
-from doradura.downloads.protocol import Metadata, Result, SelfTest
+from doradura.downloads import ffmpeg
+from doradura.downloads.protocol import Failure, Metadata, Result, SelfTest
+from tests.integration.downloads.job.conftest import LIMITS
 
 if TYPE_CHECKING:
     from tests.integration.downloads.job.conftest import Jobs
@@ -87,10 +91,39 @@ async def test_mp4_under_every_height_takes_the_smallest(jobs: Jobs) -> None:
 
 async def test_mp4_plays_from_its_start_and_keeps_h264(jobs: Jobs) -> None:
     """H.264 and AAC are copied, and the index stands before the media, so that clients can stream."""
-    end = await jobs.run("/sample.mp4", "mp4", "720p")
+    assert (jobs.site.media / "small.mp4").read_bytes().index(b"mdat") < 1000
+    end = await jobs.run("/small.mp4", "mp4", "720p")
     assert 0 < end.content.index(b"moov") < end.content.index(b"mdat")
     assert not any("libx264" in line for line in jobs.commands.lines())
     assert end.last.duration_seconds == pytest.approx(4.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("path", "quality"), [("sample.mp4", "720p"), ("sample.mp4", "360p"), ("padded.mp4", "best"), ("mute.mp4", "720p")]
+)
+async def test_mp4_that_is_one_already_is_taken_as_it_is(jobs: Jobs, path: str, quality: str) -> None:
+    """A file that Telegram can stream arrives byte for byte, measured and with a thumbnail, and no ffmpeg writes it."""
+    if path == "mute.mp4":
+        source, mute = jobs.site.media / "silent.mp4", jobs.site.media / path
+        ffmpeg.run(imageio_ffmpeg.get_ffmpeg_exe(), [source], ["-c", "copy", "-movflags", "+faststart", f"file:{mute}"])
+    end = await jobs.run(f"/{path}", "mp4", quality)
+    assert end.content == (jobs.site.media / path).read_bytes()
+    assert Path(end.last.path).name == "media.mp4"
+    assert end.last.size_bytes == end.last.fetched_bytes == len(end.content)
+    assert (end.last.width, end.last.height) == (640, 360)
+    assert end.last.duration_seconds == pytest.approx(4.0, abs=0.1)
+    assert jobs.still(end.last.thumbnail_path).width == 320
+    assert not any("mp4" in line[-2] for line in jobs.commands.lines())
+    assert not (jobs.directory / "source0").exists()
+
+
+async def test_a_padded_mp4_is_as_large_as_its_site_says(jobs: Jobs) -> None:
+    """What a file is padded with counts: it is refused by the length that would be sent."""
+    size = (jobs.site.media / "padded.mp4").stat().st_size
+    limits = msgspec.structs.replace(LIMITS, upload_bytes=size - 1)
+    end = await jobs.run("/padded.mp4", "mp4", "720p", limits=limits)
+    assert isinstance(end.last, Failure)
+    assert end.last.reason == "too_large"
 
 
 async def test_mp4_encodes_what_players_cannot_show(jobs: Jobs) -> None:
@@ -181,12 +214,12 @@ async def test_probe_of_hls_adds_up_its_segments(jobs: Jobs, path: str) -> None:
 
 
 async def test_selftest_names_the_tools(jobs: Jobs) -> None:
-    """The self-test tells the versions, and that no guard is in place where none was put."""
+    """The self-test tells the versions, and that the guard is in place."""
     end = await jobs.run("/", task="selftest")
     assert isinstance(end.last, SelfTest)
     assert end.last.yt_dlp[:2] == "20"
     assert end.last.ffmpeg
-    assert end.last.guarded is False
+    assert end.last.guarded is True
 
 
 async def test_cookies_are_read_and_not_written(jobs: Jobs, tmp_path: Path) -> None:

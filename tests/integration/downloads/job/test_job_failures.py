@@ -35,6 +35,18 @@ def limits(**changes: int) -> Limits:
         ("/bare.html", "unsupported"),
         ("/several.html", "unsupported"),
         ("/words.mp4", "unsupported"),
+        ("/photo.jpg", "unsupported"),
+        ("/photo.png", "unsupported"),
+        ("/empty.mp4", "unsupported"),
+        ("/subtitles.mp4", "unsupported"),
+        ("/deep.html", "unsupported"),
+        ("/loop", "unsupported"),
+        ("/onward?a", "unsupported"),
+        ("/to-ftp", "unsupported"),
+        ("/to-data", "unsupported"),
+        ("/to-file", "refused_address"),
+        ("/holed.m3u8", "site_error"),
+        ("/long.m3u8", "unsupported"),
         ("/live.m3u8", "live"),
         ("/live-master.m3u8", "live"),
         ("/live.html", "live"),
@@ -46,6 +58,21 @@ async def test_a_site_that_refuses(jobs: Jobs, path: str, reason: str) -> None:
     assert isinstance(end.last, Failure)
     assert end.last.reason == reason, end.last.detail
     assert 0 < len(end.last.detail) <= 500
+
+
+@pytest.mark.parametrize("path", ["/photo.jpg", "/photo.png", "/empty.mp4", "/subtitles.mp4", "/words.mp4"])
+async def test_probe_of_what_has_nothing_to_play(jobs: Jobs, path: str) -> None:
+    """A link to a picture, to nothing or to words offers no formats."""
+    end = await jobs.run(path, "", "", task="probe")
+    assert isinstance(end.last, Failure), end.last
+    assert end.last.reason == "unsupported", end.last.detail
+
+
+@pytest.mark.parametrize("form", [("mp3", "128k"), ("m4a", "default")])
+async def test_a_picture_is_no_sound(jobs: Jobs, form: tuple[str, str]) -> None:
+    """A picture is unsupported for sound as well."""
+    end = await jobs.run("/photo.jpg", *form)
+    assert end.last.reason == "unsupported", end.last.detail
 
 
 async def test_a_playlist_is_named(jobs: Jobs) -> None:
@@ -73,7 +100,8 @@ async def test_a_server_that_hangs(jobs: Jobs) -> None:
 
 async def test_a_server_that_is_not_there(jobs: Jobs) -> None:
     """A refused connection is the network's fault."""
-    order = msgspec.structs.replace(jobs.order("/"), url="http://127.0.0.1:9/film.mp4")
+    order = jobs.order("/", allowed_private=("127.0.0.1:9",))
+    order = msgspec.structs.replace(order, url="http://127.0.0.1:9/film.mp4")
     async with jobs.workers.work(order) as conversation:
         last = [message async for message in conversation][-1]
     assert isinstance(last, Failure)
@@ -144,7 +172,7 @@ async def test_a_file_cannot_name_other_files(jobs: Jobs, path: str, form: tuple
     """A playlist or a script in the place of a film does not make the job read a file of this machine."""
     end = await jobs.run(path, *form)
     assert isinstance(end.last, Failure)
-    assert end.last.reason in {"unsupported", "site_error"}, end.last.detail
+    assert end.last.reason in {"unsupported", "site_error", "refused_address"}, end.last.detail
 
 
 @pytest.mark.parametrize("path", ["/sample.mp4", "/ts/index.m3u8", "/dash/manifest.mpd", "/page.html", "/other.webm"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doradura.chat.texts import Texts, size_text
+from doradura.chat.texts import Texts, limit_text
 from doradura.chat.turn import Turn
 from doradura.downloads.formats import FORMATS
 
@@ -23,7 +23,7 @@ async def help_(turn: Turn, _rest: str) -> None:
         t(
             "help",
             commands="\n".join(lines),
-            limit=size_text(turn.parts.settings.upload_limit_bytes),
+            limit=limit_text(turn.parts.settings.upload_limit_bytes),
             formats=_formats(t),
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doradura.chat.texts import Catalogues, Texts, size_text
+from doradura.chat.texts import Catalogues, Texts, limit_text, size_text
 from doradura.downloads.formats import FORMATS
 from doradura.downloads.stages import (
     Cancelled,
@@ -75,7 +75,7 @@ class ProgressTexts:
 
 def failure_text(t: Texts, reason: str, url: str, upload_limit_bytes: int, *, minutes: int = 1) -> str:
     """Say what went wrong, what to do, and which link it is about."""
-    what = t.plain(f"failed.{reason}", limit=size_text(upload_limit_bytes), minutes=minutes)
+    what = t.plain(f"failed.{reason}", limit=limit_text(upload_limit_bytes), minutes=minutes)
     return t("failed", what=what, url=url.replace('"', "%22"), shown=shorten(url, LINK_UNITS))
 
 

@@ -72,6 +72,11 @@ def duration_text(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
 
 
+def limit_text(limit_bytes: int) -> str:
+    """Show Telegram's limit as Telegram says it: "50 MB" for 50 MiB."""
+    return f"{limit_bytes // 1024**2} MB"
+
+
 def size_text(size_bytes: float) -> str:
     """Show a size in kB, MB or GB (powers of ten, as phones show them)."""
     # The borders lie where rounding would show the next unit's first figure.

@@ -78,6 +78,8 @@ async def test_links_that_are_refused(tmp_path: Path, *, alone: bool) -> None:
         ("http://localhost:1/", "refused_address", REFUSED),
         ("https://example.com/" + "a" * 4970, "unsupported", "too long"),
         ("http://nothing.invalid/x.mp4", "gone", "nothing at this link"),
+        ("file:///etc/passwd", "unsupported", "start with http://"),
+        ("ftp://example.com/x.mp4", "unsupported", "start with http://"),
     ]
     expected: Counter[str] = Counter()
     async with running(tmp_path / "data") as program:
@@ -93,7 +95,6 @@ async def test_text_without_a_link_counts_nothing(tmp_path: Path) -> None:
     """No link: a kind answer, and no failure is counted."""
     cases = [
         ("hello there", "didn't see a link"),
-        ("file:///etc/passwd", "https://"),
         ("x" * 5000, "didn't see a link"),
         ("/download", "/download LINK"),
         ("/nonsense", "don't know that command"),

@@ -71,7 +71,7 @@ def test_a_failure_says_what_to_do_and_which_link() -> None:
         '<a href="https://a.example/?a=1&amp;b=2">https://a.example/?a=1&amp;b=2</a>'
     )
     assert "longer than 10 minutes" in SHOWN.stage(JOB, Failed("deadline"))[0]
-    assert "52.4 MB at most" in SHOWN.stage(JOB, Failed("too_large"))[0]
+    assert "50 MB at most" in SHOWN.stage(JOB, Failed("too_large"))[0]
 
 
 def test_long_titles_and_links_are_cut() -> None:

@@ -155,28 +155,7 @@ class App:
             },
             outside=("poll", "alerts"),
         )
-
-        async def render(accept: str) -> tuple[bytes, str]:
-            metrics.set_health((await health.report()).gauge_values())
-            # Before it is open and after it is closed there is nothing to ask, and that is no error.
-            values = await self._database_values.snapshot() if self._storage.is_open else {}
-            return await metrics.render(accept, values)
-
-        web = WebServer(
-            bind=(settings.http_bind.host, settings.http_bind.port),
-            render_metrics=render,
-            health=health.report,
-            info=lambda: {
-                "name": "doradura",
-                "version": __version__,
-                "mode": settings.mode,
-                "state": health.state,
-                "uptime_seconds": round(health.uptime_seconds, 1),
-            },
-            access=AccessRules(settings.allowed_networks, settings.trusted_proxies, settings.metrics_basic_auth),
-            count_error=metrics.errors.labels(category="http").inc,
-        )
-        self.http_url = await serving.start(web.run)
+        self.http_url = await serving.start(self._make_web(health).run)
         await serving.start(lag.run)
         if settings.mode == "sandbox":
             self.sandbox_url = api_url = await self._start_sandbox(serving)
@@ -235,6 +214,32 @@ class App:
                 username=lambda: (self.me.username if self.me else None) or "",
             )
             await self._work(api, parts, health, task_status)
+
+    def _make_web(self, health: Health) -> WebServer:
+        """Make the HTTP side: what it serves is asked for at each request."""
+
+        async def render(accept: str) -> tuple[bytes, str]:
+            self.metrics.set_health((await health.report()).gauge_values())
+            # Before it is open and after it is closed there is nothing to ask, and that is no error.
+            values = await self._database_values.snapshot() if self._storage.is_open else {}
+            return await self.metrics.render(accept, values)
+
+        return WebServer(
+            bind=(self.settings.http_bind.host, self.settings.http_bind.port),
+            render_metrics=render,
+            health=health.report,
+            info=lambda: {
+                "name": "doradura",
+                "version": __version__,
+                "mode": self.settings.mode,
+                "state": health.state,
+                "uptime_seconds": round(health.uptime_seconds, 1),
+            },
+            access=AccessRules(
+                self.settings.allowed_networks, self.settings.trusted_proxies, self.settings.metrics_basic_auth
+            ),
+            count_error=self.metrics.errors.labels(category="http").inc,
+        )
 
     async def _work(self, api: BotApi, parts: ChatParts, health: Health, task_status: trio.TaskStatus[None]) -> None:
         """Run what drains, around what takes new work in."""

@@ -69,6 +69,10 @@ def apply(limits: Limits) -> None:
     with contextlib.suppress(PermissionError):  # already nicer than that: only root could go back
         os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     with contextlib.suppress(OSError):
+        # Where the kernel groups processes by session, niceness counts inside the group alone: the job's session is a
+        # group of its own and would have as much of the processors as the bot (sched(7), "The autogroup feature").
+        (PROC / "self" / "autogroup").write_text(str(NICE))
+    with contextlib.suppress(OSError):
         (PROC / "self" / "oom_score_adj").write_text(str(OOM_SCORE))
     _prctl(_PR_SET_NO_NEW_PRIVS)
 

@@ -13,6 +13,7 @@ CREATE TABLE inbox (
     error TEXT
 );
 CREATE INDEX inbox_waiting ON inbox (arrival) WHERE state = 'waiting';
+CREATE INDEX inbox_urgent ON inbox (arrival) WHERE state = 'waiting' AND kind = 'pre_checkout_query';
 CREATE INDEX inbox_received ON inbox (received_ms);
 
 CREATE TABLE users (

@@ -175,6 +175,7 @@ def surroundings(order: Order, emit: Emit) -> None:
         "cwd": str(Path.cwd()),
         "environment": dict(os.environ),
         "nice": os.getpriority(os.PRIO_PROCESS, 0),
+        "autogroup": Path("/proc/self/autogroup").read_text() if Path("/proc/self/autogroup").exists() else "",
         "umask": mask,
         "session": os.getsid(0),
         "group": os.getpgid(0),

@@ -79,6 +79,9 @@ async def test_surroundings(workers: ForkWorkers, new_order: NewOrder) -> None:
     assert found["cpu"][0] == 17
     assert found["core"] == [0, 0]
     assert found["nice"] == max(10, os.getpriority(os.PRIO_PROCESS, 0))
+    assert not found["autogroup"] or found["autogroup"].endswith("nice 10\n"), (
+        "the session yields, not only the process"
+    )
     assert found["umask"] == 0o077
     assert len(found["descriptors"]) == 5  # 0, 1, 2, the conversation, and the one that lists them
     assert found["stdin"] == "/dev/null"

@@ -14,8 +14,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from doradura.metrics.exposition import Samples, expose
+from doradura.metrics.exposition import PAID_PLANS, Samples, expose
 from doradura.metrics.labels import OTHER, Labelled
+from doradura.metrics.late import LateGauge
 
 USER_REASONS = (
     "gone",
@@ -37,6 +38,8 @@ OUR_REASONS = (
 
 KINDS = ("audio", "video", "document")
 PLANS = ("free",)
+"""What a download is asked for under."""
+
 OUTCOMES = ("success", "failure", "cancelled")
 CATEGORIES = ("download", "telegram", "storage", "payment", "alert", "http", "internal")
 REQUEST_OUTCOMES = ("ok", "client_error", "rate_limited", "server_error", "network", "timeout")
@@ -49,6 +52,7 @@ UPLOAD_SECONDS = (0.25, 1, 2.5, 5, 15, 60, 300, 1200)
 EXTRACTION_SECONDS = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 REQUEST_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120)
 SHORT_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
+ALERT_SECONDS = (0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200)
 LAG_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 5)
 SIZE_BYTES = (*(65536 * 4**power for power in range(8)), 2**31)
 
@@ -91,6 +95,7 @@ class Metrics:
         self._declare_downloads(tuple(formats), [(word, quality) for word in formats for quality in formats[word]])
         self._declare_queue(tuple(formats))
         self._declare_telegram(_with_other(commands), _with_other(update_types), _with_other(telegram_methods), clock())
+        self._declare_money_and_alerts()
         self._declare_program(build)
 
     def _declare_downloads(self, formats: tuple[str, ...], pairs: list[tuple[str, str]]) -> None:
@@ -182,6 +187,38 @@ class Metrics:
         )
         # Not 0: a rule on the age of the last poll would fire at every start.
         self.telegram_last_poll.set(now)
+
+    def _declare_money_and_alerts(self) -> None:
+        self.checkouts = self._counters(
+            "checkouts_total",
+            "Answers to Telegram's question before a payment.",
+            {"plan": PAID_PLANS, "outcome": ("approved", "refused")},
+        )
+        self.alerts_received = self._counters(
+            "alerts_received_total",
+            "Alerts from Alertmanager, repeats left out.",
+            {"severity": ("critical", "warning", "none", OTHER), "status": ("firing", "resolved")},
+        )
+        self.alert_deliveries = self._counters(
+            "alert_deliveries_total",
+            "What became of telling an admin.",
+            {"outcome": ("sent", "edited", "retried", "failed")},
+        )
+        self.alert_delivery_lag = self._histogram(
+            "alert_delivery_lag_seconds", "Time from an alert stored to an admin told.", (), ALERT_SECONDS
+        )
+        # Its age is what alarms: without a watchdog yet there is none, and 0 would be an age of decades.
+        self.watchdog_last_seen = LateGauge(
+            "doradura_watchdog_last_seen_timestamp_seconds",
+            "When the last watchdog alert came; nothing before the first.",
+            self.registry,
+        )
+        self.canary_last_success = self._gauge(
+            "canary_last_success_timestamp_seconds", "When the canary download last succeeded; 0 until it did."
+        )
+        self.canary_runs = self._counters(
+            "canary_runs_total", "Canary downloads ended.", {"outcome": ("success", "failure")}
+        )
 
     def _declare_program(self, build: BuildFacts) -> None:
         self.errors = self._counters("errors_total", "Errors a person may have to look at.", {"category": CATEGORIES})

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import trio
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.samples import Exemplar, Sample
+
+from doradura.metrics.labels import OTHER
 
 END = b"# EOF\n"
 """What closes an OpenMetrics text, and must come once."""
@@ -22,15 +24,44 @@ _CONTENT_TYPE = re.compile(r"[a-z/-]+(; [a-z]+=[A-Za-z0-9.-]+)+")
 Samples = Mapping[tuple[str, ...], float]
 """Label values -> value; the empty tuple where a family has no label."""
 
-DATABASE_FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+PAID_PLANS = ("premium", "vip")
+"""What can be bought. Nothing sells them yet, so all their values are 0; what people use meanwhile is "free"."""
+
+LANGUAGES = ("en", OTHER)
+"""The languages the bot speaks."""
+
+PAYMENT_FAILURES = (
+    *("not_booked", "wrong_amount", "wrong_payer", "unknown_payload", "late_answer", "refund_failed", "reconcile"),
+)
+_PLAN = ("plan", PAID_PLANS)
+
+DATABASE_FAMILIES: Mapping[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
     "doradura_queue_depth": ("Jobs that wait for a worker.", ()),
     "doradura_queue_oldest_job_age_seconds": ("Age of the job that has waited longest, 0 when none waits.", ()),
     "doradura_daily_active_users": ("Distinct users in the last 24 hours.", ()),
     "doradura_monthly_active_users": ("Distinct users in the last 30 days.", ()),
     "doradura_registered_users": ("Users who ever wrote to the bot and were not forgotten.", ()),
-    "doradura_user_languages": ("Users by the language the bot answers them in.", ("language",)),
+    "doradura_user_languages": (
+        "Users by the language the bot answers them in.",
+        (("language", LANGUAGES),),
+    ),
+    "doradura_active_subscriptions": ("Subscriptions that hold now.", (_PLAN,)),
+    "doradura_revenue_stars_total": ("Stars received, those refunded later included.", (_PLAN,)),
+    "doradura_refunded_stars_total": ("Stars given back.", (_PLAN,)),
+    "doradura_new_subscriptions_total": (
+        "Subscriptions begun, by whether they renew themselves.",
+        (_PLAN, ("recurring", ("true", "false"))),
+    ),
+    "doradura_subscription_cancellations_total": ("Times a subscription was cancelled.", (_PLAN,)),
+    "doradura_payment_failures_total": (
+        "Payments that did not go as they must.",
+        (("reason", PAYMENT_FAILURES),),
+    ),
 }
-"""Family read from the database at a scrape -> its help text and labels. All are gauges."""
+"""Family read from the database at a scrape -> its help text and its labels, each with the closed set of its values.
+
+Those called `_total` are counters, the others gauges.
+"""
 
 
 class _Family:
@@ -90,7 +121,17 @@ def _database_families(database: Mapping[str, Samples]) -> Iterable[Metric]:
     for name, (documentation, labels) in DATABASE_FAMILIES.items():
         # A family whose query failed isn't there: no sample is better than a wrong one.
         if name in database:
-            family = GaugeMetricFamily(name, documentation, labels=labels)
-            for values, value in database[name].items():
-                family.add_metric(values, value)
+            kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            family = kind(name, documentation, labels=[label for label, _ in labels])
+            for row, value in _closed([values for _, values in labels], database[name]).items():
+                family.add_metric(row, value)
             yield family
+
+
+def _closed(sets: Sequence[tuple[str, ...]], found: Samples) -> Samples:
+    """Give every combination of the closed sets, 0 where the database has none; a value of no set counts as other."""
+    rows = dict.fromkeys(itertools.product(*sets), 0.0)
+    for row, value in found.items():
+        known = tuple(each if each in values else OTHER for each, values in zip(row, sets, strict=True))
+        rows[known] = rows.get(known, 0.0) + value
+    return rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 
-from doradura.storage import jobs, users
+from doradura.storage import jobs, ledger, users
 
 Samples = Mapping[tuple[str, ...], float]
 """Label values -> value; the empty tuple where a family has no label."""
@@ -14,14 +14,10 @@ Query = Callable[[sqlite3.Connection, int], Samples]
 """Given a connection and the time in ms."""
 
 DAY_MS = 24 * 3600 * 1000
-SUPPORTED_LANGUAGES = ("en",)
 
 
 def _languages(db: sqlite3.Connection) -> Samples:
-    counts: dict[tuple[str, ...], float] = {(language,): 0.0 for language in (*SUPPORTED_LANGUAGES, "other")}
-    for language, count in users.languages(db).items():
-        counts[language if language in SUPPORTED_LANGUAGES else "other",] += count
-    return counts
+    return {(language,): float(count) for language, count in users.languages(db).items()}
 
 
 def _oldest_age_seconds(db: sqlite3.Connection, now_ms: int) -> float:
@@ -36,5 +32,11 @@ FAMILIES: Mapping[str, Query] = {
     "doradura_monthly_active_users": lambda db, now: {(): float(users.active(db, now - 30 * DAY_MS))},
     "doradura_registered_users": lambda db, _now: {(): float(users.registered(db))},
     "doradura_user_languages": lambda db, _now: _languages(db),
+    "doradura_active_subscriptions": ledger.active,
+    "doradura_revenue_stars_total": lambda db, _now: ledger.received_stars(db),
+    "doradura_refunded_stars_total": lambda db, _now: ledger.refunded_stars(db),
+    "doradura_new_subscriptions_total": lambda db, _now: ledger.subscriptions(db),
+    "doradura_subscription_cancellations_total": lambda db, _now: ledger.cancellations(db),
+    "doradura_payment_failures_total": lambda db, _now: ledger.failures(db),
 }
-"""Family -> its query (connection, now in ms)."""
+"""Family -> its query (connection, now in ms). Label values without rows may be missing: a scrape shows them as 0."""

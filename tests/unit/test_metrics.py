@@ -21,8 +21,7 @@ FORMATS = {
 BUILD = BuildFacts(version="1.2.3", python="3.11.2", yt_dlp="2026.01.01", ffmpeg="7.0", mode="sandbox")
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 DATABASE: Mapping[str, Samples] = {
-    **{name: {(): 1.0} for name, (_, labels) in DATABASE_FAMILIES.items() if not labels},
-    "doradura_user_languages": {("en",): 3.0, ("other",): 1.0},
+    name: {tuple(values[0] for _, values in labels): 1.0} for name, (_, labels) in DATABASE_FAMILIES.items()
 }
 
 
@@ -148,8 +147,65 @@ async def test_database_families_come_from_the_snapshot() -> None:
     """Database values are what the snapshot says; a family that could not be read is left out."""
     found = await scrape(make_metrics(), {"doradura_queue_depth": {(): 7.0}, "doradura_user_languages": {("en",): 2.0}})
     assert found["doradura_queue_depth"] == {values(): 7.0}
-    assert found["doradura_user_languages"] == {values("en"): 2.0}
+    assert found["doradura_user_languages"] == {values("en"): 2.0, values("other"): 0.0}
     assert "doradura_registered_users" not in found
+
+
+async def test_database_labels_are_closed() -> None:
+    """Each plan, reason and language is there at 0 whatever the database has, and a value of no set counts as other."""
+    database: dict[str, Samples] = {
+        "doradura_revenue_stars_total": {("premium",): 250.0, ("gold",): 3.0, ("silver",): 4.0},
+        "doradura_new_subscriptions_total": {("vip", "true"): 2.0},
+        "doradura_payment_failures_total": {},
+        "doradura_user_languages": {("",): 2.0, ("ru",): 3.0},
+    }
+    found = await scrape(make_metrics(), database)
+    assert found["doradura_revenue_stars_total"] == {values("premium"): 250.0, values("vip"): 0.0, values("other"): 7.0}
+    assert found["doradura_new_subscriptions_total"] == {
+        values("premium", "true"): 0.0,
+        values("premium", "false"): 0.0,
+        values("vip", "true"): 2.0,
+        values("vip", "false"): 0.0,
+    }
+    reasons = (
+        "not_booked",
+        "wrong_amount",
+        "wrong_payer",
+        "unknown_payload",
+        "late_answer",
+        "refund_failed",
+        "reconcile",
+    )
+    assert found["doradura_payment_failures_total"] == {values(reason): 0.0 for reason in reasons}
+    assert found["doradura_user_languages"] == {values("en"): 0.0, values("other"): 5.0}
+    text, _ = await make_metrics().render("", database)
+    assert b"# TYPE doradura_revenue_stars_total counter" in text
+
+
+async def test_watchdog_has_no_sample_before_the_first() -> None:
+    """Its age alarms, so a watchdog that never came has none; once set it has the value."""
+    metrics = make_metrics()
+    assert "doradura_watchdog_last_seen_timestamp_seconds" not in await scrape(metrics)
+    metrics.watchdog_last_seen.set(1_800_000_000.5)
+    found = await scrape(metrics)
+    assert found["doradura_watchdog_last_seen_timestamp_seconds"] == {values(): 1_800_000_000.5}
+
+
+async def test_alerts_and_checkouts_exist_before_anything_happened() -> None:
+    """Every severity with every status, every outcome: at 0 from the start."""
+    found = await scrape(make_metrics())
+    severities = ("critical", "warning", "none", "other")
+    assert found["doradura_alerts_received_total"] == {
+        values(severity, status): 0.0 for severity in severities for status in ("firing", "resolved")
+    }
+    assert found["doradura_alert_deliveries_total"] == {
+        values(outcome): 0.0 for outcome in ("sent", "edited", "retried", "failed")
+    }
+    assert found["doradura_checkouts_total"] == {
+        values(plan, outcome): 0.0 for plan in ("premium", "vip") for outcome in ("approved", "refused")
+    }
+    assert found["doradura_canary_runs_total"] == {values("success"): 0.0, values("failure"): 0.0}
+    assert found["doradura_alert_delivery_lag_seconds_count"] == {values(): 0.0}
 
 
 async def test_two_programs_share_nothing() -> None:
@@ -224,7 +280,7 @@ async def test_openmetrics_text_is_valid_and_ends_once() -> None:
     assert text.count(b"# EOF") == 1
     parse: Callable[[str], Iterable[Metric]] = parse_openmetrics
     names = [family.name for family in parse(text.decode())]
-    assert set(DATABASE_FAMILIES) <= set(names)
+    assert {name.removesuffix("_total") for name in DATABASE_FAMILIES} <= set(names)
     assert len(names) == len(set(names))
 
 

@@ -60,7 +60,7 @@ class Site:
         async def query() -> Samples:
             if self.database_down:
                 raise OSError("no database")
-            return {("en",) if DATABASE_FAMILIES[name][1] else (): 3.0}
+            return {tuple(values[0] for _, values in DATABASE_FAMILIES[name][1]): 3.0}
 
         return query
 

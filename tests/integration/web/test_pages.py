@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from doradura.health import CheckResult
+from doradura.metrics import DATABASE_FAMILIES
 from doradura.web import AccessRules
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
@@ -63,7 +64,7 @@ async def test_metrics_without_a_database(site: Any, client: httpx.AsyncClient) 
     assert response.status_code == 200
     assert "doradura_queue_depth" not in response.text
     assert "doradura_build_info" in response.text
-    assert site.errors("storage") == 6.0
+    assert site.errors("storage") == len(DATABASE_FAMILIES)
     assert site.errors("http") == 0.0
 
 

@@ -134,7 +134,8 @@ async def _protect(response: Response) -> Response:
 
 async def _refusal(error: HTTPException) -> Response:
     """Say in JSON what werkzeug says in HTML, with the headers it found right (Allow, for one)."""
-    response = _json({"error": f"{error.name.lower()}: {', '.join(['/', *LINKS])} are here"}, error.code or 500)
+    there = f": {', '.join(['/', *LINKS])} are here" if error.code in {404, 405} else ""
+    response = _json({"error": f"{error.name.lower()}{there}"}, error.code or 500)
     for name, value in error.get_headers():
         if name.lower() != "content-type":
             response.headers[name] = value

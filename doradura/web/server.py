@@ -2,7 +2,8 @@
 
 hypercorn's own `serve` is not used, for three reasons. It makes its sockets inheritable, so that a child of ours would
 keep the port; it leaves connections to the garbage collector when cancelled; and it sends in a shielded scope, so that
-one client that stops reading would hold up our shutdown for ever. What is used is its protocol for one connection.
+one client that stops reading would hold up our shutdown for ever. What is used is its protocol for one connection,
+without HTTP/2 (`http1`).
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from typing import Any, cast
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
 
 from doradura.web.access import AccessRules
+from doradura.web.http1 import Http1Connection
 from doradura.web.routes import HealthReport, Sources, build_app
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class WebServer:
         self._open.add(stream)
         try:
             state = ConnectionState({})
-            await TCPServer(self._app, self._config, WorkerContext(None), state, cast("Any", stream))
+            await Http1Connection(self._app, self._config, WorkerContext(None), state, cast("Any", stream))
         except* Exception as group:
             log.exception("a connection broke", exc_info=group)
             self._count_error()
@@ -170,7 +171,6 @@ def _hypercorn_config() -> Config:
     config.include_server_header = False
     config.keep_alive_timeout = IDLE_SECONDS
     config.read_timeout = IDLE_SECONDS
-    config.h2_max_concurrent_streams = 8
     return config
 
 

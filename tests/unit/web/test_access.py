@@ -99,6 +99,21 @@ def test_wrong_password(header: str | None) -> None:
     assert not AccessRules(PRIVATE, basic_auth="user:pass:wörd").admits_password(header)
 
 
+def test_how_long_a_refusal_takes_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are compared in constant time, and what is compared has the same length whatever was given."""
+    lengths: list[tuple[int, int]] = []
+
+    def compare(left: bytes, right: bytes) -> bool:
+        lengths.append((len(left), len(right)))
+        return left == right
+
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    rules = AccessRules((), basic_auth="user:secret")
+    for header in (None, basic("u"), basic("user:secret"), basic("user:secret" * 100)):
+        rules.admits_password(header)
+    assert lengths == [(32, 32)] * 4
+
+
 def test_no_password_wanted() -> None:
     """Without the setting nobody is asked."""
     assert AccessRules(PRIVATE).admits_password(None)

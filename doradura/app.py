@@ -101,7 +101,7 @@ class App:
         self._storage = Storage(_database_path(settings), on_error=self._storage_failed)
         self._database_values = DatabaseValues(
             {family: self._reader(query) for family, query in statistics.FAMILIES.items()},
-            failed=lambda: None,  # the storage counts its failures itself
+            failed=self._reading_failed,
         )
 
     def stop(self) -> None:
@@ -297,6 +297,11 @@ class App:
 
     def _storage_failed(self, _error: StorageError) -> None:
         self.metrics.errors.labels(category="storage").inc()
+
+    def _reading_failed(self, error: Exception) -> None:
+        """Count a value that /metrics could not read; what the storage itself reported is counted already."""
+        if not isinstance(error, StorageError):
+            self.metrics.errors.labels(category="storage").inc()
 
 
 def make_workers(environment: Mapping[str, str], observe_start: Callable[[float], None]) -> ForkWorkers | PlainWorkers:

@@ -17,15 +17,15 @@ Query = Callable[[], Awaitable[Samples]]
 class DatabaseValues:
     """Asks the database for each family's samples, at most once in `keep_seconds`, whoever scrapes how often.
 
-    A query that fails or takes longer than `timeout_seconds` leaves its family out and calls `failed` once; the other
-    families are served.
+    A query that fails or takes longer than `timeout_seconds` leaves its family out and calls `failed` once with the
+    error (trio.TooSlowError for the time); the other families are served.
     """
 
     def __init__(
         self,
         queries: Mapping[str, Query],
         *,
-        failed: Callable[[], None],
+        failed: Callable[[Exception], None],
         keep_seconds: float = 5.0,
         timeout_seconds: float = 2.0,
     ) -> None:
@@ -54,6 +54,6 @@ class DatabaseValues:
         try:
             with trio.fail_after(self._timeout_seconds):
                 found[family] = await query()
-        except Exception:
+        except Exception as error:
             log.exception("a metric could not be read from the database", extra={"metric": family})
-            self._failed()
+            self._failed(error)

@@ -64,7 +64,7 @@ class Site:
 
         return query
 
-    def _storage_failed(self) -> None:
+    def _storage_failed(self, _error: Exception) -> None:
         self.metrics.errors.labels(category="storage").inc()
 
     def _http_failed(self) -> None:

@@ -6,12 +6,21 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 _STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}"
-    "body{color:#222;background:#fff}"
-    "dt{color:#666}dd{margin:0 0 .6rem}"
-    "@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}dt{color:#999}a{color:#8ab4f8}}"
+    ":root{color-scheme:light dark;--ink:#222;--paper:#fff;--soft:#666;--line:#ddd;--link:#0b57d0;"
+    "--ok:#1a7f37;--degraded:#8a5a00;--failing:#c62828}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#ddd;--paper:#181818;--soft:#9a9a9a;--line:#333;--link:#8ab4f8;"
+    "--ok:#56d364;--degraded:#e3b341;--failing:#ff7b72}}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem;"
+    "color:var(--ink);background:var(--paper)}"
+    "h1{margin:0}h2{font-size:1rem;margin:2rem 0 .3rem}a{color:var(--link)}"
+    "table{border-collapse:collapse;width:100%}"
+    "th,td{text-align:left;vertical-align:top;padding:.35rem 1rem .35rem 0;border-top:1px solid var(--line);"
+    "font-weight:normal}th{color:var(--soft);width:6rem}td:last-child{padding-right:0}"
+    ".ok{color:var(--ok)}.degraded,.starting,.draining{color:var(--degraded)}.failing{color:var(--failing)}"
+    ".status{font-size:1.25rem;margin:.3rem 0 0}"
 )
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
@@ -31,20 +40,33 @@ def duration(seconds: float) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def page(facts: Mapping[str, object], links: Mapping[str, str]) -> str:
-    """Write the page: facts as a list of name and value, links as path and what is there."""
-    shown = dict(facts)
-    uptime = shown.pop("uptime_seconds", None)
+def page(facts: Mapping[str, object], report: Mapping[str, Any], links: Mapping[str, str]) -> str:
+    """Write the page: how it is by a health report's JSON, facts as name and value, links as path and what is there."""
+    shown = {name: value for name, value in facts.items() if name not in {"name", "uptime_seconds"}}
+    uptime = facts.get("uptime_seconds")
     if isinstance(uptime, int | float):
         shown["up for"] = duration(uptime)
-    rows = "".join(f"<dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd>" for name, value in shown.items())
-    items = "".join(
-        f'<li><a href="{escape(path)}">{escape(path)}</a> {escape(what)}</li>' for path, what in links.items()
-    )
+    checks = {name: (found["status"], found["message"]) for name, found in report["checks"].items()}
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Doradura</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head><body><h1>Doradura</h1>"
+        f'<p class="status">It is {_status(report["status"])}.</p>'
         "<p>A self-hosted media bot. People talk to it in Telegram; here it tells how it is.</p>"
-        f"<dl>{rows}</dl><ul>{items}</ul></body></html>\n"
+        f"{_table({name: (escape(str(value)),) for name, value in shown.items()})}<h2>Checks</h2>"
+        f"{_table({name: (_status(status), escape(text)) for name, (status, text) in checks.items()})}<h2>More</h2>"
+        f"{_table({path: (escape(what),) for path, what in links.items()}, linked=True)}</body></html>\n"
     )
+
+
+def _status(status: str) -> str:
+    return f'<span class="{escape(status)}">{escape(status)}</span>'
+
+
+def _table(rows: Mapping[str, tuple[str, ...]], *, linked: bool = False) -> str:
+    """Write rows: a name, which may be a link to itself, and cells that are HTML already."""
+    made = []
+    for name, cells in rows.items():
+        text = f'<a href="{escape(name)}">{escape(name)}</a>' if linked else escape(name)
+        made.append(f'<tr><th scope="row">{text}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
+    return f"<table>{''.join(made)}</table>"

@@ -101,7 +101,8 @@ def _add_routes(app: QuartTrio, sources: Sources) -> None:
         facts = sources.info()
         # JSON stands first: it is what curl's */* gets, and a browser names text/html.
         if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
-            response = Response(page(facts, LINKS), content_type="text/html; charset=utf-8")
+            report = (await sources.health()).as_json()
+            response = Response(page(facts, report, LINKS), content_type="text/html; charset=utf-8")
         else:
             response = _json({**facts, "links": dict(LINKS)}, 200)
         response.headers["Vary"] = "Accept"

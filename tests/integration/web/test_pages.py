@@ -118,6 +118,8 @@ async def test_index_speaks_json_and_html(client: httpx.AsyncClient) -> None:
     assert "&lt;1.0&gt;" in response.text
     assert "1 d 2 h" in response.text
     assert 'href="/metrics"' in response.text
+    assert 'It is <span class="starting">starting</span>' in response.text
+    assert '<th scope="row">poll</th><td><span class="ok">ok</span></td><td>fine</td>' in response.text
     style = re.search(r"<style>(.*)</style>", response.text)
     assert style is not None
     digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()

@@ -129,8 +129,10 @@ def test_duration(seconds: float, text: str) -> None:
 
 def test_page_escapes_what_it_shows() -> None:
     """Nothing that is shown can become markup."""
-    text = page({"<b>": "<script>"}, {'/"x': "<i>"})
+    check = {"status": '"><u>', "message": "<s>"}
+    text = page({"<b>": "<script>"}, {"status": "<p>x", "checks": {"<em>": check}}, {'/"x': "<i>"})
     assert "<script>" not in text
     assert "<b>" not in text
     assert "<i>" not in text
+    assert not any(mark in text for mark in ("<u>", "<s>", "<p>x", "<em>"))
     assert 'href="/&quot;x"' in text

@@ -25,6 +25,7 @@ class SiteBreakers:
         self._storage = storage
         self._metrics = metrics
         self._open: dict[str, tuple[int, int]] = {}
+        self._published: frozenset[str] = frozenset()
 
     async def load(self) -> None:
         """Read what an earlier process left open."""
@@ -33,9 +34,7 @@ class SiteBreakers:
 
     def paused(self) -> tuple[str, ...]:
         """Give the sites that are paused now."""
-        now = now_ms()
-        self._publish()
-        return tuple(site for site, (until, _) in self._open.items() if until > now)
+        return self._publish()
 
     def trip(self, site: str) -> int | None:
         """Pause a site from this moment on; return for how many seconds. `keep` stores it.
@@ -64,8 +63,12 @@ class SiteBreakers:
             self._open.pop(site, None)
             self._publish()
 
-    def _publish(self) -> None:
+    def _publish(self) -> tuple[str, ...]:
+        """Show which sites are paused now, and give them. Runs at each look at the queue: what stays is left alone."""
         now = now_ms()
-        for site in self._metrics.sites:
-            until, _ = self._open.get(site, (0, 0))
-            self._metrics.site_breaker_open.labels(site=site).set(until > now)
+        paused = tuple(site for site, (until, _) in self._open.items() if until > now)
+        shown = frozenset(paused).intersection(self._metrics.sites)
+        for site in shown ^ self._published:
+            self._metrics.site_breaker_open.labels(site=site).set(site in shown)
+        self._published = shown
+        return paused

@@ -52,6 +52,10 @@ class Labelled(Generic[M]):
             child = self._make(labels, row)
         return child
 
+    def children(self) -> list[M]:
+        """Give every child made so far."""
+        return list(self._children.values())
+
     def _make(self, labels: Mapping[str, str], row: tuple[str, ...]) -> M:
         if set(labels) != set(self._names):
             raise KeyError(f"the labels are {', '.join(self._names)}, not {', '.join(labels)}")

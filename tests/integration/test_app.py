@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ import trio
 from doradura.__main__ import main
 from doradura.app import App
 from doradura.data_directory import DataDirectoryLockedError
+from doradura.storage import statistics
 from doradura.telegram.poller import Poller
 from tests.integration.app_leftovers import nothing_left, processes_of
 from tests.integration.app_tools import (
@@ -109,6 +111,23 @@ async def test_a_part_that_breaks(home: Home, monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(BaseExceptionGroup) as caught, trio.fail_after(30):
             await run()
         assert caught.group_contains(BrokenError)
+
+
+async def test_a_number_that_cannot_be_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query with a fault of ours in it costs its family and one error of storage, and no scrape."""
+
+    def broken(_db: sqlite3.Connection, _now_ms: int) -> statistics.Samples:
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr(statistics, "FAMILIES", {**statistics.FAMILIES, "doradura_queue_depth": broken})
+    async with home.running() as app, httpx.AsyncClient(trust_env=False) as client:
+        for _ in range(2):  # the second is answered from what the first found
+            scraped = await client.get(f"{app.http_url}/metrics")
+            assert scraped.status_code == 200
+            assert "doradura_queue_depth" not in scraped.text
+            assert "doradura_registered_users 0.0" in scraped.text
+        assert sample(app, "errors_total", category="storage") == 1
+        assert sample(app, "errors_total", category="http") == 0
 
 
 async def test_logging_is_left_as_it_was(home: Home) -> None:

@@ -22,8 +22,11 @@ from urllib.parse import urlsplit
 import trio
 
 from doradura import __version__
+from doradura.charts import Charts
+from doradura.chat.admin import AdminParts
 from doradura.chat.admin_notes import AdminNotes
 from doradura.chat.dispatcher import Dispatcher
+from doradura.chat.menus import CommandMenus
 from doradura.chat.offers import Offers
 from doradura.chat.progress import ProgressTexts
 from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
@@ -47,9 +50,8 @@ from doradura.settings import Settings
 from doradura.storage import Storage, StorageError, inbox, offers, statistics
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.client import BotApi, open_bot_api
-from doradura.telegram.errors import TelegramError
 from doradura.telegram.poller import Poller
-from doradura.telegram.types import BotCommand, User
+from doradura.telegram.types import User
 from doradura.web import AccessRules, WebServer
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ TELEGRAM_METHODS = (
     "getUpdates",
     "deleteWebhook",
     "setMyCommands",
+    "deleteMyCommands",
     "sendMessage",
     "editMessageText",
     "editMessageMedia",
@@ -68,6 +71,7 @@ TELEGRAM_METHODS = (
     "sendAudio",
     "sendVideo",
     "sendDocument",
+    "sendPhoto",
 )
 CHECKS = ("poll", "storage", "worker", "disk", "alerts", "loop")
 CLEANING_SECONDS = 3600.0
@@ -210,6 +214,11 @@ class App:
                 supervisor=supervisor,
                 workspace=workspace,
                 offers=offering,
+                admin=AdminParts(
+                    health=health.report,
+                    charts=Charts(settings.data_dir / "charts", self._environment),
+                    menus=CommandMenus(api, self._storage, catalogues, settings.admin_ids, COMMANDS),
+                ),
                 allowed_private=allowed_private,
                 username=lambda: (self.me.username if self.me else None) or "",
             )
@@ -254,7 +263,7 @@ class App:
                 )
                 self.me = await intake.start(self._poller.run)
                 await working.start(dispatcher.run)
-                intake.start_soon(publish_commands, api, parts.catalogues)
+                intake.start_soon(parts.admin.menus.publish)
                 gc.collect()
                 gc.freeze()
                 health.mark_running()
@@ -309,16 +318,6 @@ def make_workers(environment: Mapping[str, str], observe_start: Callable[[float]
     if hasattr(os, "fork") and hasattr(socket, "SOCK_SEQPACKET") and sys.platform == "linux":
         return ForkWorkers(observe_start=observe_start, environment=environment)
     return PlainWorkers(environment=environment_for_jobs(environment))
-
-
-async def publish_commands(api: BotApi, catalogues: Catalogues) -> None:
-    """Put the commands into Telegram's menu; what fails is tried at the next start."""
-    texts = catalogues.for_language(None)
-    commands = [BotCommand(command=word, description=texts.plain(f"about.{word}")) for word in COMMANDS]
-    try:
-        await api.set_my_commands(commands)
-    except TelegramError as error:
-        log.warning("command menu not set", extra={"error": str(error)})
 
 
 def _database_path(settings: Settings) -> Path:

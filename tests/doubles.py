@@ -193,7 +193,7 @@ class FakeTelegram:
             return BLOCKED
         if method == "sendMessage":
             return self._put(chat_id, None, parameters, None)
-        if method in {"sendAudio", "sendVideo", "sendDocument"}:
+        if method in {"sendAudio", "sendVideo", "sendDocument", "sendPhoto"}:
             kind = method.removeprefix("send").lower()
             return self._file((chat_id, None), kind, parameters[kind], parameters, files)
         if method in {"editMessageText", "editMessageMedia", "deleteMessage"}:
@@ -251,7 +251,8 @@ class FakeTelegram:
         if file:
             kind, file_id = file
             stands |= {"file_id": file_id, "kind": kind, "parameters": parameters}
-            answer[kind] = {"file_id": file_id, "file_unique_id": file_id}
+            known = {"file_id": file_id, "file_unique_id": file_id}
+            answer[kind] = [known] if kind == "photo" else known
         self.messages[chat_id, at] = stands
         return ok(answer)
 

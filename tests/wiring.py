@@ -20,8 +20,11 @@ import trio
 from trio.testing import MockClock
 
 from doradura.app import CHECKS, TELEGRAM_METHODS
+from doradura.charts import Chart, ChartError, Charts
+from doradura.chat.admin import AdminParts
 from doradura.chat.admin_notes import AdminNotes
 from doradura.chat.dispatcher import Dispatcher
+from doradura.chat.menus import CommandMenus
 from doradura.chat.offers import Offers
 from doradura.chat.progress import ProgressTexts
 from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
@@ -35,6 +38,7 @@ from doradura.downloads.run import DownloadParts
 from doradura.downloads.sites import SITES
 from doradura.downloads.supervisor import Supervisor
 from doradura.downloads.workspace import Workspace
+from doradura.health import HealthReport
 from doradura.metrics import BuildFacts, Metrics, TelegramMetrics
 from doradura.settings import Settings, read_settings
 from doradura.storage import ids, jobs
@@ -78,6 +82,35 @@ class RoomyWorkspace(Workspace):
         return self.free
 
 
+class FakeCharts(Charts):
+    """Draws no picture: notes what was to be drawn and gives `picture`, or has no matplotlib while that is None."""
+
+    def __init__(self, directory: Path, environment: dict[str, str], drawings: Drawings) -> None:
+        super().__init__(directory, environment)
+        self._drawings = drawings
+
+    @property
+    def available(self) -> bool:
+        """Whether there is a picture, or an error in its place."""
+        return self._drawings.picture is not None
+
+    async def draw(self, chart: Chart) -> bytes:
+        """Give the picture."""
+        await trio.Path(self.directory).mkdir(parents=True, exist_ok=True)
+        self._drawings.charts.append(chart)
+        if isinstance(self._drawings.picture, bytes):
+            return self._drawings.picture
+        raise self._drawings.picture or ChartError("no picture")
+
+
+@dataclass
+class Drawings:
+    """What comes of drawings, and what was to be drawn."""
+
+    picture: bytes | ChartError | None = None
+    charts: list[Chart] = field(default_factory=list)
+
+
 @dataclass
 class Bot:
     """One life of the program."""
@@ -107,6 +140,8 @@ class World:
     strays: list[tuple[int, int, int]] = field(default_factory=list)
     route: Callable[[Turn], Awaitable[None]] = route
     last_update: int = 0
+    drawings: Drawings = field(default_factory=Drawings)
+    health: HealthReport = field(default_factory=lambda: HealthReport("ok", "1", 0.0, {}))
 
     def __post_init__(self) -> None:
         self.changes = Changes()
@@ -189,6 +224,11 @@ class World:
                 supervisor=supervisor,
                 workspace=workspace,
                 offers=offers,
+                admin=AdminParts(
+                    health=self._health,
+                    charts=FakeCharts(self.directory / "charts", {}, self.drawings),
+                    menus=CommandMenus(api, self.storage, catalogues, self.settings.admin_ids, COMMANDS),
+                ),
                 allowed_private=(),
                 username=lambda: "dora_bot",
             )
@@ -198,6 +238,10 @@ class World:
                 await nursery.start(part.run)
             yield Bot(parts, dispatcher, supervisor, board, offers, workspace, breakers, nursery, nursery.cancel_scope)
             nursery.cancel_scope.cancel()
+
+    async def _health(self) -> HealthReport:
+        await trio.lowlevel.checkpoint()
+        return self.health
 
     def _end_strays(self, rows: Iterable[tuple[int, int, int]]) -> int:
         self.strays = list(rows)

@@ -15,9 +15,22 @@ class Command:
     word: str
     handle: Callable[[Turn, str], Awaitable[None]]
     """Given the turn and what stands behind the command."""
+    admin: bool = False
+    """For admins, in their private chat: to everybody else, and in a group, it is a command that does not exist."""
 
 
 CommandTable = Mapping[str, Command]
+
+
+def open_to(turn: Turn, table: CommandTable, word: str) -> Command | None:
+    """Give the command for this turn's sender and chat, None where there is none for them."""
+    command = table.get(word)
+    return None if command is not None and command.admin and not is_admin(turn) else command
+
+
+def is_admin(turn: Turn) -> bool:
+    """Whether an admin writes, where nobody else reads along."""
+    return turn.user is not None and turn.chat_id > 0 and turn.user.id in turn.parts.settings.admin_ids
 
 
 def parse_command(text: str, username: str) -> tuple[str, str] | None:

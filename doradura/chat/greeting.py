@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
+from doradura.chat.commands import CommandTable, is_admin
 from doradura.chat.texts import Texts, limit_text
 from doradura.chat.turn import Turn
 from doradura.downloads.formats import FORMATS
-
-SHOWN_COMMANDS = ("download", "queue", "cancel", "help", "start")
 
 
 async def start(turn: Turn, _rest: str) -> None:
@@ -15,18 +16,28 @@ async def start(turn: Turn, _rest: str) -> None:
     await turn.reply(turn.texts("start", name=name or "there"))
 
 
-async def help_(turn: Turn, _rest: str) -> None:
-    """Show the commands and the formats."""
-    t = turn.texts
-    lines = (t.plain("help.line", command=word, about=t.plain(f"about.{word}")) for word in SHOWN_COMMANDS)
-    await turn.reply(
-        t(
+def help_from(table: Callable[[], CommandTable]) -> Callable[[Turn, str], Awaitable[None]]:
+    """Make /help of the table of commands, which has /help in it and so is known only later."""
+
+    async def help_(turn: Turn, _rest: str) -> None:
+        """Show the commands and the formats; admins see theirs too."""
+        t = turn.texts
+        text = t(
             "help",
-            commands="\n".join(lines),
+            commands=_lines(t, table(), admin=False),
             limit=limit_text(turn.parts.settings.upload_limit_bytes),
             formats=_formats(t),
-        ),
-    )
+        )
+        if is_admin(turn):
+            text += t("help.admin", commands=_lines(t, table(), admin=True))
+        await turn.reply(text)
+
+    return help_
+
+
+def _lines(t: Texts, table: CommandTable, *, admin: bool) -> str:
+    shown = [command.word for command in table.values() if command.admin == admin]
+    return "\n".join(t.plain("help.line", command=word, about=t.plain(f"about.{word}")) for word in shown)
 
 
 def _formats(t: Texts) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from types import MappingProxyType
 
-from doradura.chat import download, greeting, queue
-from doradura.chat.commands import Command, CommandTable, parse_command
+from doradura.chat import analytics, download, figures_report, greeting, health_report, queue
+from doradura.chat.commands import Command, CommandTable, is_admin, open_to, parse_command
 from doradura.chat.turn import Turn
 from doradura.storage import users
 
@@ -14,15 +14,18 @@ COMMANDS: CommandTable = MappingProxyType(
     {
         command.word: command
         for command in (
-            Command("start", greeting.start),
-            Command("help", greeting.help_),
             Command("download", download.download),
             Command("queue", queue.queue),
             Command("cancel", queue.cancel),
+            Command("help", greeting.help_from(lambda: COMMANDS)),
+            Command("start", greeting.start),
+            Command("analytics", analytics.analytics, admin=True),
+            Command("health", health_report.health, admin=True),
+            Command("metrics", figures_report.metrics, admin=True),
         )
     },
 )
-"""Every command there is, in the order of the command menu."""
+"""Every command there is, in the order of the command menu and of /help."""
 
 HANDLED_UPDATES = ("message", "callback_query", "my_chat_member")
 """What Telegram is asked to send."""
@@ -35,6 +38,8 @@ async def route(turn: Turn) -> None:
     update = turn.update
     if update.message is not None:
         await _message(turn)
+        if is_admin(turn):
+            await turn.parts.admin.menus.came(turn.chat_id)
     elif update.callback_query is not None:
         await _press(turn)
     elif update.my_chat_member is not None:
@@ -53,7 +58,7 @@ async def _message(turn: Turn) -> None:
     parsed = parse_command(text, turn.parts.username())
     if parsed is not None:
         word, rest = parsed
-        command = COMMANDS.get(word)
+        command = open_to(turn, COMMANDS, word)
         turn.command = word if command else "other"
         if command is not None:
             await command.handle(turn, rest)

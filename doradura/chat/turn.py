@@ -22,6 +22,7 @@ from doradura.telegram.client import BotApi
 from doradura.telegram.types import CallbackQuery, Keyboard, Message, Update, User
 
 if TYPE_CHECKING:
+    from doradura.chat.admin import AdminParts
     from doradura.chat.offers import Offers
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ class ChatParts:
     supervisor: Supervisor
     workspace: Workspace
     offers: Offers
+    admin: AdminParts
     allowed_private: tuple[str, ...]
     username: Callable[[], str]
     """The bot's name, by which a command in a group addresses it."""

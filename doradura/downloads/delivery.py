@@ -36,6 +36,7 @@ _ACTIONS: Mapping[MediaKind, ChatAction] = {
     "audio": "upload_voice",
     "video": "upload_video",
     "document": "upload_document",
+    "photo": "upload_photo",
 }
 
 log = logging.getLogger(__name__)

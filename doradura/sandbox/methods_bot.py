@@ -150,6 +150,16 @@ def _command(command: object) -> Object:
     return {"command": name.removeprefix("/"), "description": description}
 
 
+def _check_chat(call: Call, chat_id: object) -> None:
+    """Refuse a chat Telegram does not know: of a person who never wrote to the bot it knows nothing."""
+    try:
+        number = int(str(chat_id))
+    except ValueError:
+        number = 0
+    if number not in call.bot.groups and number not in call.bot.started:
+        raise bad_request("chat not found")
+
+
 def _scope(call: Call) -> str:
     """Give a name for a command list: its scope and its language."""
     scope: object = {"type": "default"}
@@ -161,6 +171,8 @@ def _scope(call: Call) -> str:
     kind = scope.get("type") if isinstance(scope, dict) else None
     if not isinstance(scope, dict) or not isinstance(kind, str) or kind not in _SCOPES:
         raise bad_request("unsupported type specified")
+    if "chat_id" in _SCOPES[kind]:
+        _check_chat(call, scope.get("chat_id"))
     language = call.parameters.text("language_code")
     if not re.fullmatch(r"(?:[a-z]{2})?", language):
         raise bad_request("BOT_COMMAND_LANGUAGE_INVALID")

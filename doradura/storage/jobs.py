@@ -103,8 +103,10 @@ def set_message(db: sqlite3.Connection, job_id: int, message_id: int) -> None:
 
 
 def set_worker(db: sqlite3.Connection, job_id: int, pid: int, started: int) -> None:
-    """Note the process that works on a job, so that a start after a kill can end it."""
-    db.execute("UPDATE jobs SET worker_pid = ?, worker_started = ? WHERE job_id = ?", (pid, started, job_id))
+    """Note the process that works on a job, so that a start after a kill can end it; and that a worker had it."""
+    db.execute(
+        "UPDATE jobs SET worker_pid = ?, worker_started = ?, worked = 1 WHERE job_id = ?", (pid, started, job_id)
+    )
 
 
 def set_title(db: sqlite3.Connection, job_id: int, title: str) -> None:

@@ -99,9 +99,19 @@ class BotApi:
         """Remove a webhook, which would keep polls out; waiting updates are kept, as payments may be among them."""
         await self.call("deleteWebhook", {}, bool, deadline_seconds=deadline_seconds)
 
-    async def set_my_commands(self, commands: Sequence[BotCommand], *, language_code: str | None = None) -> None:
-        """Set the menu of commands, for everybody or for users of one language."""
-        await self.call("setMyCommands", {"commands": commands, "language_code": language_code}, bool)
+    async def set_my_commands(
+        self, commands: Sequence[BotCommand], *, language_code: str | None = None, chat_id: int | None = None
+    ) -> None:
+        """Set the menu of commands, for everybody or for users of one language; with `chat_id` for that chat alone.
+
+        Raises ChatNotFoundError for a chat Telegram does not know, such as that of somebody who never wrote to the bot.
+        """
+        parameters = {"commands": commands, "language_code": language_code, "scope": _chat_scope(chat_id)}
+        await self.call("setMyCommands", parameters, bool)
+
+    async def delete_my_commands(self, *, chat_id: int) -> None:
+        """Take a chat's own menu away: it sees the one for everybody then. Raises as `set_my_commands`."""
+        await self.call("deleteMyCommands", {"scope": _chat_scope(chat_id)}, bool)
 
     async def send_message(
         self,
@@ -216,7 +226,7 @@ class BotApi:
         deadline_seconds: float | None = None,
         progress: Progress | None = None,
     ) -> Message:
-        """Send an audio, a video or a document, and give the message with its file_id.
+        """Send an audio, a video, a document or a photo, and give the message with its file_id.
 
         Never repeated once it may have arrived: UnconfirmedError is raised at once. An upload may take 60 s and a
         second for every 128 KiB, counted from when one of the upload connections is free.
@@ -356,6 +366,11 @@ def _read(method: str, raw: msgspec.Raw, result: type[_T]) -> _T:
 def _given(parameters: Mapping[str, object]) -> dict[str, object]:
     """Leave out what is None: in a JSON body the server would take null for the text "null"."""
     return {key: value for key, value in parameters.items() if value is not None}
+
+
+def _chat_scope(chat_id: int | None) -> dict[str, object] | None:
+    """Give the scope of one chat (https://core.telegram.org/bots/api#botcommandscopechat); None is everybody."""
+    return None if chat_id is None else {"type": "chat", "chat_id": chat_id}
 
 
 def _reply(reply_to: int | None) -> dict[str, object]:

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-MediaKind = Literal["audio", "video", "document"]
+MediaKind = Literal["audio", "video", "document", "photo"]
 
-_METHODS: Mapping[MediaKind, str] = {"audio": "sendAudio", "video": "sendVideo", "document": "sendDocument"}
+_METHODS: Mapping[MediaKind, str] = {
+    "audio": "sendAudio",
+    "video": "sendVideo",
+    "document": "sendDocument",
+    "photo": "sendPhoto",
+}
 _FILE_PART = "upload"
 _THUMBNAIL_PART = "upload_thumbnail"
 
@@ -58,7 +63,7 @@ class MediaParts:
 
 
 def send_parts(media: Media, *, local_files: bool, plain: bool = False) -> MediaParts:
-    """Give the parameters and files of sendAudio, sendVideo or sendDocument."""
+    """Give the parameters and files of sendAudio, sendVideo, sendDocument or sendPhoto."""
     reference, files, heavy = _file(media, local_files=local_files)
     parameters: dict[str, object] = {media.kind: reference, **_described(media, plain=plain)}
     if media.kind == "document" and files:

@@ -17,12 +17,13 @@ MAY_IMPORT = {
     "health": set(),
     "data_directory": set(),
     "telegram": set(),
+    "charts": set(),
     "storage": {"settings"},
     "sandbox": {"settings", "logs"},
     "web": {"metrics", "health", "settings"},
     "downloads": {"storage", "metrics", "telegram", "settings"},
     "accounts": {"storage", "metrics", "telegram", "settings"},
-    "chat": {"telegram", "downloads", "accounts", "storage", "metrics", "settings"},
+    "chat": {"telegram", "downloads", "accounts", "charts", "health", "storage", "metrics", "settings"},
     "checks": {"downloads", "health", "storage", "telegram", "settings"},
     "check": {"settings", "storage", "telegram"},
 }
@@ -34,6 +35,7 @@ ONLY_IN = {
     "quart_trio": {"web", "sandbox"},
     "hypercorn": {"web", "sandbox"},
     "yt_dlp": {"downloads"},
+    "matplotlib": {"charts"},
     "prometheus_client": {"metrics"},
     "sqlite3": {"storage", "sandbox", "check"},
 }

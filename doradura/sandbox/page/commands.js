@@ -1,17 +1,19 @@
 // The bot's commands, for suggestions while "/" is typed.
 
 /**
- * The commands that a chat sees, as [{command, description}], out of the bot's own setMyCommands calls (the sandbox's
- * human side has no call for them). A scope for this chat goes before all private chats, and that before the default
+ * The commands that a chat sees, as [{command, description}], out of the bot's own setMyCommands and deleteMyCommands
+ * calls (the sandbox's human side has no call for them). A scope for this chat goes before all private chats, and that before the default
  * (Bot API, BotCommandScope).
  */
 export function commandsFor(calls, chatId) {
   const found = new Map();
   for (const { method, params, status } of calls) {
-    if (method?.toLowerCase() !== "setmycommands" || status !== 200 || params.language_code) continue;
+    const name = method?.toLowerCase();
+    if (!["setmycommands", "deletemycommands"].includes(name) || status !== 200 || params.language_code) continue;
     const scope = parsed(params.scope) ?? { type: "default" };
     const key = scope.type === "chat" ? `chat ${scope.chat_id}` : scope.type;
-    found.set(key, parsed(params.commands) ?? []);
+    if (name === "deletemycommands") found.delete(key);
+    else found.set(key, parsed(params.commands) ?? []);
   }
   const group = chatId < 0 ? "all_group_chats" : "all_private_chats";
   return found.get(`chat ${chatId}`) ?? found.get(group) ?? found.get("default") ?? [];

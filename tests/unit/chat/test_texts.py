@@ -6,6 +6,7 @@ import ast
 import string
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from babel.messages.pofile import read_po
@@ -13,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import doradura
+from doradura.app import CHECKS
+from doradura.chat.analytics import WINDOWS
 from doradura.chat.offers import known_text
 from doradura.chat.progress import ProgressTexts, failure_text
 from doradura.chat.router import COMMANDS
@@ -20,6 +23,7 @@ from doradura.chat.texts import Catalogues, Texts, duration_text, size_text
 from doradura.downloads.links import LinkError, check_link
 from doradura.downloads.protocol import REASONS, RETRIED_REASONS, Metadata
 from doradura.downloads.stages import Converting, Failed, Fetching, Paused, Retrying, Sending, Stage, Waiting, Working
+from doradura.health import ReportStatus
 from doradura.sandbox.markup import parse_html, units
 from doradura.storage.jobs import Job
 from tests.texts import stale
@@ -29,6 +33,12 @@ PACKAGE = Path(doradura.__file__).parent
 T = Catalogues().for_language(None)
 CLOSED_SETS = {
     "about.": tuple(COMMANDS),
+    "span.": ("s", "min", "h", "d"),
+    "window.": tuple(window.word for window in WINDOWS),
+    "health.": get_args(ReportStatus),
+    "metrics.health.": get_args(ReportStatus),
+    "check.": (*CHECKS, "other"),
+    "do.": (*CHECKS, "other"),
     "link.": ("scheme", "length", "characters", "host", "port", "credentials"),
     "refused.": ("full", "limit", "space"),
     "failed.": tuple(REASONS),

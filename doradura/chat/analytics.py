@@ -1,0 +1,220 @@
+"""/analytics: what became of the downloads of the last day, week or month, with a picture where one can be drawn.
+
+Every figure is counted in the database at that moment (`storage.reports`), so it is right after a restart and at any
+hour. The picture is a photo with the text as its caption; where none can be drawn, the text has a row of blocks.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+import trio
+
+from doradura.charts import Chart, ChartError, Line
+from doradura.chat.figures import count_text, percent_text, ranking_text, span_text, sparkline
+from doradura.chat.texts import Texts, size_text
+from doradura.chat.turn import Turn
+from doradura.metrics.catalogue import OUR_REASONS
+from doradura.storage import Connection, reports
+from doradura.storage.ids import now_ms
+from doradura.storage.reports import Span
+from doradura.telegram.errors import ForbiddenError, TelegramError, TokenRefusedError, UnconfirmedError
+from doradura.telegram.media import Media, Upload
+
+HOUR_MS = 3600 * 1000
+RANKED = 5
+"""Lines of a ranking: with all texts at their longest, the whole must fit under a photo (1,024 characters)."""
+
+log = logging.getLogger(__name__)
+
+
+class Window(NamedTuple):
+    """A stretch of time that can be asked for."""
+
+    word: str
+    length_ms: int
+    steps: int
+    """Bars of the picture."""
+    labelled: int
+    """Every so many bars the time is written below."""
+
+
+WINDOWS = (
+    Window("24h", 24 * HOUR_MS, 24, 6),
+    Window("7d", 7 * 24 * HOUR_MS, 7, 1),
+    Window("30d", 30 * 24 * HOUR_MS, 30, 6),
+)
+
+
+class Analysis(NamedTuple):
+    """The figures, all of one moment."""
+
+    ended: reports.Ended
+    reasons: dict[str, int]
+    formats: dict[str, int]
+    sites: dict[str, int]
+    durations: reports.Durations | None
+    course: tuple[list[int], list[int]]
+    people: reports.People
+    queue: reports.Queue
+
+
+def analyse(db: Connection, window: Window, now: int) -> Analysis:
+    """Count everything."""
+    span = Span.last(window.length_ms, now)
+    return Analysis(
+        ended=reports.ended(db, span),
+        reasons=reports.reasons(db, span),
+        formats=reports.formats(db, span),
+        sites=reports.sites(db, span),
+        durations=reports.durations(db, span),
+        course=reports.course(db, span, window.steps),
+        people=reports.people(db, span),
+        queue=reports.queue(db, now),
+    )
+
+
+async def analytics(turn: Turn, rest: str) -> None:
+    """Answer /analytics [24h|7d|30d]."""
+    t = turn.texts
+    word = rest.lower() or WINDOWS[0].word
+    window = next((window for window in WINDOWS if window.word == word), None)
+    if window is None:
+        allowed = ", ".join(f"/analytics {known.word}" for known in WINDOWS)
+        await turn.reply(t("analytics.unknown", word=rest[:40], allowed=allowed))
+        return
+    now = now_ms()
+    # First of all this update is over: whoever asks is counted too, and a lost answer brings no second picture.
+    await turn.commit(lambda _db: None)
+    found = await turn.parts.storage.read(lambda db: analyse(db, window, now))
+    if any(map(sum, found.course)) and await _with_picture(turn, window, found):
+        return
+    await turn.reply(report_text(t, window, found, drawn=False))
+
+
+async def _with_picture(turn: Turn, window: Window, found: Analysis) -> bool:
+    """Send the report under a picture; False when none could be drawn, or Telegram took none."""
+    charts, api, t = turn.parts.admin.charts, turn.parts.api, turn.texts
+    if not charts.available:
+        return False
+    try:
+        await api.send_chat_action(turn.chat_id, "upload_photo")
+    except TelegramError as error:
+        log.info("chat action not shown", extra={"error": str(error)})
+    path = charts.directory / f"{turn.update_id}.png"
+    try:
+        await trio.Path(path).write_bytes(await charts.draw(chart_of(t, window, found)))
+        photo = Media(
+            kind="photo",
+            file=Upload(path, "analytics.png", "image/png"),
+            caption=report_text(t, window, found, drawn=True),
+        )
+        await api.send_media(turn.chat_id, photo)
+    except (UnconfirmedError, ForbiddenError, TokenRefusedError):
+        raise  # it may be there, or nothing gets through at all
+    except (ChartError, OSError, TelegramError) as error:
+        log.warning("report without its picture", extra={"error": str(error)})
+        return False
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.Path(path).unlink(missing_ok=True)
+    return True
+
+
+def chart_of(t: Texts, window: Window, found: Analysis) -> Chart:
+    """Say what the picture shows: a bar a part, from its beginning to its end, the last one ending now."""
+    delivered, failed = found.course
+    step_ms = window.length_ms / window.steps
+    ticks = [
+        (float(at), _ago(t, (window.steps - at) * step_ms / 1000)) for at in range(0, window.steps + 1, window.labelled)
+    ]
+    return Chart(
+        title=t.plain("analytics.chart", window=t.plain(f"window.{window.word}")),
+        kind="bars",
+        positions=tuple(at + 0.5 for at in range(window.steps)),
+        lines=(
+            Line(t.plain("analytics.chart.delivered"), tuple(map(float, delivered)), "good"),
+            Line(t.plain("analytics.chart.failed"), tuple(map(float, failed)), "bad"),
+        ),
+        ticks=tuple(ticks),
+        whole=True,
+    )
+
+
+def _ago(t: Texts, seconds: float) -> str:
+    if seconds == 0:
+        return t.plain("analytics.chart.now")
+    if seconds % 86_400 or seconds <= 86_400:
+        return t.plain("span.h", count=round(seconds / 3600))
+    return t.plain("span.d", count=round(seconds / 86_400))
+
+
+def report_text(t: Texts, window: Window, found: Analysis, *, drawn: bool) -> str:
+    """Put the report into words; `drawn`: it stands under a picture."""
+    title = t("analytics.title", window=t.plain(f"window.{window.word}"))
+    ended = found.ended
+    if not any((ended.delivered, ended.failed, ended.cancelled)):
+        blocks = [t("analytics.none", window=t.plain(f"window.{window.word}"))]
+    else:
+        blocks = [ended_text(t, found)]
+        if not drawn:
+            every = [good + bad for good, bad in zip(*found.course, strict=True)]
+            blocks.insert(0, t("analytics.spark", line=sparkline(every)))
+        rankings = [
+            *([t("analytics.formats", list=ranking_text(found.formats, RANKED))] if found.formats else []),
+            *([t("analytics.sites", list=ranking_text(found.sites, RANKED))] if found.sites else []),
+            *([t("analytics.reasons", list=ranking_text(found.reasons, RANKED))] if found.reasons else []),
+        ]
+        blocks += ["\n".join(rankings)] if rankings else []
+    blocks.append("\n".join([_people_text(t, found.people), queue_text(t, found.queue)]))
+    return "\n\n".join([title, *blocks])
+
+
+def ended_text(t: Texts, found: Analysis) -> str:
+    """Say how many jobs ended how, and how long they took."""
+    ended = found.ended
+    ours = sum(count for reason, count in found.reasons.items() if reason in OUR_REASONS)
+    lines = [
+        t.counted(
+            "analytics.delivered", ended.delivered, shown=count_text(ended.delivered), size=size_text(ended.bytes)
+        )
+        if ended.delivered
+        else t("analytics.nothing_delivered")
+    ]
+    if ended.failed:
+        lines.append(
+            t(
+                "analytics.failed" if ours else "analytics.failed_none_ours",
+                count=count_text(ended.failed),
+                ours=count_text(ours),
+            )
+        )
+    if ended.cancelled:
+        lines.append(t("analytics.cancelled", count=count_text(ended.cancelled)))
+    if ended.success_rate is not None:
+        lines.append(t("analytics.rate", percent=percent_text(ended.success_rate)))
+    if found.durations is not None:
+        half, most = span_text(t, found.durations.p50), span_text(t, found.durations.p95)
+        lines.append(t("analytics.durations", half=half, most=most))
+    if ended.again:
+        lines.append(t.counted("analytics.again", ended.again, shown=count_text(ended.again)))
+    return "\n".join(lines)
+
+
+def _people_text(t: Texts, people: reports.People) -> str:
+    return t.counted("analytics.people", people.active, shown=count_text(people.active), new=count_text(people.new))
+
+
+def queue_text(t: Texts, queue: reports.Queue) -> str:
+    """Say what waits and what is worked on at this moment."""
+    if not queue.waiting and not queue.running:
+        return t("figures.queue_idle")
+    if not queue.waiting:
+        return t("figures.queue_empty", running=count_text(queue.running))
+    return t(
+        "figures.queue",
+        waiting=count_text(queue.waiting),
+        oldest=span_text(t, queue.oldest_seconds),
+        running=count_text(queue.running),
+    )

@@ -1,0 +1,51 @@
+"""Figures as people read them on a phone: 1,204, 96.3 %, 1 min 5 s, ▂▅█."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from doradura.chat.texts import Texts
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def count_text(count: float) -> str:
+    """Show a number of things with its thousands apart."""
+    return f"{round(count):,}"
+
+
+def percent_text(share: float) -> str:
+    """Show a share from 0 to 1 in per cent, rounded down: 100 is said only where nothing is missing."""
+    tenths = math.floor(share * 1000 + 1e-9)
+    return f"{tenths // 10}" if tenths % 10 == 0 else f"{tenths / 10:.1f}"
+
+
+def span_text(t: Texts, seconds: float) -> str:
+    """Show a length of time in its two largest units; under ten seconds with a tenth."""
+    if round(seconds, 1) < 10:
+        return t("span.s", count=f"{max(0.0, seconds):.1f}".removesuffix(".0"))
+    whole = round(seconds)
+    parts: list[tuple[str, int]] = []
+    for unit, length in _UNITS:
+        count, whole = divmod(whole, length)
+        if count or parts:
+            parts.append((unit, count))
+    shown = [(unit, count) for unit, count in parts[:2] if count]
+    return " ".join(t(f"span.{unit}", count=count) for unit, count in shown)
+
+
+def ranking_text(counts: Mapping[str, int], most: int) -> str:
+    """Show the first few of a ranking, and how many the others have together: "mp3 800, mp4 350, … 12"."""
+    shown = [f"{word.replace('_', ' ')} {count_text(count)}" for word, count in list(counts.items())[:most]]
+    left = sum(list(counts.values())[most:])
+    return ", ".join([*shown, *([f"… {count_text(left)}"] if left else [])])
+
+
+def sparkline(values: Sequence[int]) -> str:
+    """Draw a row of numbers with block characters; what is not 0 is never drawn as 0."""
+    most = max(values, default=0)
+    if most == 0:
+        return _BLOCKS[0] * len(values)
+    return "".join(_BLOCKS[math.ceil(value * (len(_BLOCKS) - 1) / most)] for value in values)

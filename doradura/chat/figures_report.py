@@ -1,0 +1,147 @@
+"""/metrics: the catalogue's figures in words, by subject.
+
+What is said of a stretch of time is counted in the database at that moment. What only the program's own counters know
+(errors, Telegram's answers, memory) is said to count since the start, as it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+from doradura.chat.analytics import HOUR_MS, RANKED, queue_text
+from doradura.chat.figures import count_text, percent_text, ranking_text, span_text
+from doradura.chat.texts import Texts, size_text
+from doradura.chat.turn import Turn
+from doradura.health import HealthReport
+from doradura.metrics import Metrics
+from doradura.metrics.reading import counted
+from doradura.storage import Connection, reports, users
+from doradura.storage.ids import now_ms
+from doradura.storage.reports import DAY_MS, Span
+
+
+async def metrics(turn: Turn, rest: str) -> None:
+    """Answer /metrics [performance|business|engagement|system]; without a subject all of them."""
+    word = rest.lower()
+    if word and word not in SECTIONS:
+        allowed = ", ".join(f"/metrics {known}" for known in SECTIONS)
+        await turn.reply(turn.texts("metrics.unknown", word=rest[:40], allowed=allowed))
+        return
+    await turn.commit(lambda _db: None)  # whoever asks is counted too
+    wanted = [SECTIONS[word]] if word else list(SECTIONS.values())
+    await turn.reply("\n\n".join([await section(turn) for section in wanted]))
+
+
+async def _performance(turn: Turn) -> str:
+    now = now_ms()
+    return await turn.parts.storage.read(lambda db: performance_text(turn.texts, db, now))
+
+
+def performance_text(t: Texts, db: Connection, now: int) -> str:
+    """How well downloads went in the last 24 hours."""
+    day = Span.last(DAY_MS, now)
+    ended, durations = reports.ended(db, day), reports.durations(db, day)
+    lines = [t("metrics.performance")]
+    if ended.success_rate is None:
+        lines.append(t("metrics.no_downloads"))
+    else:
+        hour = reports.ended(db, Span.last(HOUR_MS, now))
+        lines += [
+            t(
+                "metrics.rate",
+                count=count_text(ended.delivered + ended.failed),
+                percent=percent_text(ended.success_rate),
+            ),
+            t("metrics.hour", count=count_text(hour.delivered + hour.failed)),
+        ]
+    if durations is not None:
+        spans = {name: span_text(t, getattr(durations, name)) for name in ("mean", "p50", "p95", "p99", "longest")}
+        lines.append(
+            t(
+                "metrics.durations",
+                mean=spans["mean"],
+                p50=spans["p50"],
+                p95=spans["p95"],
+                p99=spans["p99"],
+                longest=spans["longest"],
+            )
+        )
+    if ended.delivered:
+        average = size_text(ended.bytes / ended.delivered)
+        lines.append(t("metrics.sizes", total=size_text(ended.bytes), average=average))
+    lines.append(queue_text(t, reports.queue(db, now)))
+    return "\n".join(lines)
+
+
+async def _business(turn: Turn) -> str:
+    now = now_ms()
+    return await turn.parts.storage.read(lambda db: business_text(turn.texts, db, now))
+
+
+def business_text(t: Texts, db: Connection, now: int) -> str:
+    """What was delivered under which plan in the last 30 days."""
+    plans = reports.plans(db, Span.last(30 * DAY_MS, now))
+    lines = [
+        t("metrics.business"),
+        t("metrics.plans", list=ranking_text(plans, RANKED)) if plans else t("metrics.no_plans"),
+    ]
+    return "\n".join(lines)
+
+
+async def _engagement(turn: Turn) -> str:
+    now = now_ms()
+    return await turn.parts.storage.read(lambda db: engagement_text(turn.texts, db, now))
+
+
+def engagement_text(t: Texts, db: Connection, now: int) -> str:
+    """Who uses the bot."""
+    day, week, month = (reports.people(db, Span.last(days * DAY_MS, now)) for days in (1, 7, 30))
+    blocked = reports.blocked(db)
+    languages = {code or "?": count for code, count in sorted(users.languages(db).items(), key=_most_first)}
+    lines = [
+        t("metrics.engagement"),
+        t("metrics.active", day=count_text(day.active), week=count_text(week.active), month=count_text(month.active)),
+        t("metrics.new", day=count_text(day.new), week=count_text(week.new), month=count_text(month.new)),
+        t("metrics.got", count=count_text(reports.downloaders(db, Span.last(DAY_MS, now)))),
+        t("metrics.actions", count=count_text(reports.actions(db, now // DAY_MS))),
+        t("metrics.registered", count=count_text(users.registered(db)), blocked=count_text(blocked)),
+    ]
+    if languages:
+        lines.append(t("metrics.languages", list=ranking_text(languages, RANKED)))
+    return "\n".join(lines)
+
+
+def _most_first(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
+
+
+async def _system(turn: Turn) -> str:
+    return system_text(turn.texts, turn.parts.metrics, await turn.parts.admin.health())
+
+
+def system_text(t: Texts, metrics: Metrics, report: HealthReport) -> str:
+    """How the program does, since it started."""
+    registry = metrics.registry
+    errors = counted(registry, "doradura_errors_total", "category")
+    calls = counted(registry, "doradura_telegram_requests_total", "outcome")
+    memory = counted(registry, "process_resident_memory_bytes").get("", 0.0)
+    disk = counted(registry, "doradura_disk_free_bytes").get("", 0.0)
+    bad = {outcome: count for outcome, count in calls.items() if outcome != "ok"}
+    lines = [
+        t("metrics.system"),
+        t("metrics.up", time=span_text(t, report.uptime_seconds), version=report.version),
+        t("metrics.errors", list=ranking_text(errors, RANKED)) if errors else t("metrics.no_errors"),
+        t("metrics.calls", count=count_text(sum(calls.values()))),
+        *([t("metrics.bad_calls", list=ranking_text(bad, RANKED))] if bad else []),
+        *([t("metrics.memory", size=size_text(memory))] if memory else []),
+        *([t("metrics.disk", size=size_text(disk))] if disk else []),
+        t(f"metrics.health.{report.status}"),
+    ]
+    return "\n".join(lines)
+
+
+SECTIONS: Mapping[str, Callable[[Turn], Awaitable[str]]] = MappingProxyType(
+    {"performance": _performance, "business": _business, "engagement": _engagement, "system": _system}
+)
+"""Subject -> what makes its text, in the order they are told."""

@@ -50,12 +50,7 @@ WINDOWS = (
 class Analysis(NamedTuple):
     """The figures, all of one moment."""
 
-    ended: reports.Ended
-    reasons: dict[str, int]
-    formats: dict[str, int]
-    sites: dict[str, int]
-    durations: reports.Durations | None
-    course: tuple[list[int], list[int]]
+    jobs: reports.Tally
     people: reports.People
     queue: reports.Queue
 
@@ -63,16 +58,7 @@ class Analysis(NamedTuple):
 def analyse(db: Connection, window: Window, now: int) -> Analysis:
     """Count everything."""
     span = Span.last(window.length_ms, now)
-    return Analysis(
-        ended=reports.ended(db, span),
-        reasons=reports.reasons(db, span),
-        formats=reports.formats(db, span),
-        sites=reports.sites(db, span),
-        durations=reports.durations(db, span),
-        course=reports.course(db, span, window.steps),
-        people=reports.people(db, span),
-        queue=reports.queue(db, now),
-    )
+    return Analysis(reports.tally(db, span, window.steps), reports.people(db, span), reports.queue(db, now))
 
 
 async def analytics(turn: Turn, rest: str) -> None:
@@ -88,7 +74,7 @@ async def analytics(turn: Turn, rest: str) -> None:
     # First of all this update is over: whoever asks is counted too, and a lost answer brings no second picture.
     await turn.commit(lambda _db: None)
     found = await turn.parts.storage.read(lambda db: analyse(db, window, now))
-    if any(map(sum, found.course)) and await _with_picture(turn, window, found):
+    if any((*found.jobs.delivered, *found.jobs.failed)) and await _with_picture(turn, window, found):
         return
     await turn.reply(report_text(t, window, found, drawn=False))
 
@@ -124,7 +110,7 @@ async def _with_picture(turn: Turn, window: Window, found: Analysis) -> bool:
 
 def chart_of(t: Texts, window: Window, found: Analysis) -> Chart:
     """Say what the picture shows: a bar a part, from its beginning to its end, the last one ending now."""
-    delivered, failed = found.course
+    delivered, failed = found.jobs.delivered, found.jobs.failed
     step_ms = window.length_ms / window.steps
     ticks = [
         (float(at), _ago(t, (window.steps - at) * step_ms / 1000)) for at in range(0, window.steps + 1, window.labelled)
@@ -153,18 +139,18 @@ def _ago(t: Texts, seconds: float) -> str:
 def report_text(t: Texts, window: Window, found: Analysis, *, drawn: bool) -> str:
     """Put the report into words; `drawn`: it stands under a picture."""
     title = t("analytics.title", window=t.plain(f"window.{window.word}"))
-    ended = found.ended
+    ended = found.jobs.ended
     if not any((ended.delivered, ended.failed, ended.cancelled)):
         blocks = [t("analytics.none", window=t.plain(f"window.{window.word}"))]
     else:
         blocks = [ended_text(t, found)]
         if not drawn:
-            every = [good + bad for good, bad in zip(*found.course, strict=True)]
+            every = [good + bad for good, bad in zip(found.jobs.delivered, found.jobs.failed, strict=True)]
             blocks.insert(0, t("analytics.spark", line=sparkline(every)))
         rankings = [
-            *([t("analytics.formats", list=ranking_text(found.formats, RANKED))] if found.formats else []),
-            *([t("analytics.sites", list=ranking_text(found.sites, RANKED))] if found.sites else []),
-            *([t("analytics.reasons", list=ranking_text(found.reasons, RANKED))] if found.reasons else []),
+            *([t("analytics.formats", list=ranking_text(found.jobs.formats, RANKED))] if found.jobs.formats else []),
+            *([t("analytics.sites", list=ranking_text(found.jobs.sites, RANKED))] if found.jobs.sites else []),
+            *([t("analytics.reasons", list=ranking_text(found.jobs.reasons, RANKED))] if found.jobs.reasons else []),
         ]
         blocks += ["\n".join(rankings)] if rankings else []
     blocks.append("\n".join([_people_text(t, found.people), queue_text(t, found.queue)]))
@@ -173,8 +159,8 @@ def report_text(t: Texts, window: Window, found: Analysis, *, drawn: bool) -> st
 
 def ended_text(t: Texts, found: Analysis) -> str:
     """Say how many jobs ended how, and how long they took."""
-    ended = found.ended
-    ours = sum(count for reason, count in found.reasons.items() if reason in OUR_REASONS)
+    ended = found.jobs.ended
+    ours = sum(count for reason, count in found.jobs.reasons.items() if reason in OUR_REASONS)
     lines = [
         t.counted(
             "analytics.delivered", ended.delivered, shown=count_text(ended.delivered), size=size_text(ended.bytes)
@@ -194,8 +180,8 @@ def ended_text(t: Texts, found: Analysis) -> str:
         lines.append(t("analytics.cancelled", count=count_text(ended.cancelled)))
     if ended.success_rate is not None:
         lines.append(t("analytics.rate", percent=percent_text(ended.success_rate)))
-    if found.durations is not None:
-        half, most = span_text(t, found.durations.p50), span_text(t, found.durations.p95)
+    if found.jobs.durations is not None:
+        half, most = span_text(t, found.jobs.durations.p50), span_text(t, found.jobs.durations.p95)
         lines.append(t("analytics.durations", half=half, most=most))
     if ended.again:
         lines.append(t.counted("analytics.again", ended.again, shown=count_text(ended.again)))

@@ -36,7 +36,7 @@ def span_text(t: Texts, seconds: float) -> str:
     return " ".join(t(f"span.{unit}", count=count) for unit, count in shown)
 
 
-def ranking_text(counts: Mapping[str, int], most: int) -> str:
+def ranking_text(counts: Mapping[str, float], most: int) -> str:
     """Show the first few of a ranking, and how many the others have together: "mp3 800, mp4 350, … 12"."""
     shown = [f"{word.replace('_', ' ')} {count_text(count)}" for word, count in list(counts.items())[:most]]
     left = sum(list(counts.values())[most:])

@@ -41,12 +41,13 @@ async def _performance(turn: Turn) -> str:
 def performance_text(t: Texts, db: Connection, now: int) -> str:
     """How well downloads went in the last 24 hours."""
     day = Span.last(DAY_MS, now)
-    ended, durations = reports.ended(db, day), reports.durations(db, day)
+    found = reports.tally(db, day)
+    ended, durations = found.ended, found.durations
     lines = [t("metrics.performance")]
     if ended.success_rate is None:
         lines.append(t("metrics.no_downloads"))
     else:
-        hour = reports.ended(db, Span.last(HOUR_MS, now))
+        hour = reports.tally(db, Span.last(HOUR_MS, now)).ended
         lines += [
             t(
                 "metrics.rate",
@@ -81,7 +82,7 @@ async def _business(turn: Turn) -> str:
 
 def business_text(t: Texts, db: Connection, now: int) -> str:
     """What was delivered under which plan in the last 30 days."""
-    plans = reports.plans(db, Span.last(30 * DAY_MS, now))
+    plans = reports.tally(db, Span.last(30 * DAY_MS, now)).plans
     lines = [
         t("metrics.business"),
         t("metrics.plans", list=ranking_text(plans, RANKED)) if plans else t("metrics.no_plans"),
@@ -98,7 +99,7 @@ def engagement_text(t: Texts, db: Connection, now: int) -> str:
     """Who uses the bot."""
     day, week, month = (reports.people(db, Span.last(days * DAY_MS, now)) for days in (1, 7, 30))
     blocked = reports.blocked(db)
-    languages = {code or "?": count for code, count in sorted(users.languages(db).items(), key=_most_first)}
+    languages = {code[:8] or "?": count for code, count in sorted(users.languages(db).items(), key=_most_first)}
     lines = [
         t("metrics.engagement"),
         t("metrics.active", day=count_text(day.active), week=count_text(week.active), month=count_text(month.active)),

@@ -8,14 +8,12 @@ before it became a job is in no figure here.
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from typing import NamedTuple
 
 from doradura.storage import jobs
 
 DAY_MS = 24 * 3600 * 1000
-
-_ENDED = "finished_ms > ? AND finished_ms <= ?"
-_TIMED = f"{_ENDED} AND worked = 1 AND state IN ('done', 'failed') AND started_ms IS NOT NULL"
 
 
 class Span(NamedTuple):
@@ -60,6 +58,23 @@ class Durations(NamedTuple):
     longest: float
 
 
+class Tally(NamedTuple):
+    """What became of the jobs of a stretch; rankings most first."""
+
+    ended: Ended
+    formats: dict[str, int]
+    """Delivered ones, by format; so by site and by plan."""
+    sites: dict[str, int]
+    plans: dict[str, int]
+    reasons: dict[str, int]
+    """Failed ones, by reason."""
+    delivered: list[int]
+    """The course: delivered ones in each part of the stretch, the oldest first."""
+    failed: list[int]
+    durations: Durations | None
+    """None where no worker had a job."""
+
+
 class Queue(NamedTuple):
     """The queue as it is now."""
 
@@ -75,93 +90,96 @@ class People(NamedTuple):
     new: int
 
 
-def ended(db: sqlite3.Connection, span: Span) -> Ended:
-    """Count the jobs that ended."""
-    row = db.execute(
-        "SELECT COALESCE(SUM(CASE WHEN state = 'done' THEN 1 ELSE 0 END), 0),"  # noqa: S608 - own text
-        " COALESCE(SUM(CASE WHEN state = 'failed' THEN 1 ELSE 0 END), 0),"
-        " COALESCE(SUM(CASE WHEN state = 'cancelled' THEN 1 ELSE 0 END), 0),"
-        " COALESCE(SUM(CASE WHEN state = 'done' THEN size_bytes ELSE 0 END), 0),"
-        " COALESCE(SUM(CASE WHEN state = 'done' AND worked = 0 THEN 1 ELSE 0 END), 0)"
-        f" FROM jobs WHERE {_ENDED}",
-        span,
-    ).fetchone()
-    return Ended(*(int(value) for value in row))
+def tally(db: sqlite3.Connection, span: Span, steps: int = 1) -> Tally:
+    """Count the jobs that ended, in one pass; the course in `steps` equal parts of the stretch.
 
-
-def reasons(db: sqlite3.Connection, span: Span) -> dict[str, int]:
-    """Count the failures by reason, most first."""
-    rows = db.execute(
-        f"SELECT COALESCE(reason, 'internal'), COUNT(*) FROM jobs WHERE {_ENDED} AND state = 'failed'"  # noqa: S608 - own text
-        " GROUP BY 1 ORDER BY 2 DESC, 1",
-        span,
-    )
-    return {row[0]: int(row[1]) for row in rows}
-
-
-def formats(db: sqlite3.Connection, span: Span) -> dict[str, int]:
-    """Count what was delivered by format, most first."""
-    return _delivered_by(db, "format", span)
-
-
-def sites(db: sqlite3.Connection, span: Span) -> dict[str, int]:
-    """Count what was delivered by site, most first."""
-    return _delivered_by(db, "site", span)
-
-
-def plans(db: sqlite3.Connection, span: Span) -> dict[str, int]:
-    """Count what was delivered by the plan it was asked under, most first."""
-    return _delivered_by(db, "plan", span)
-
-
-def _delivered_by(db: sqlite3.Connection, column: str, span: Span) -> dict[str, int]:
-    rows = db.execute(
-        f"SELECT {column}, COUNT(*) FROM jobs WHERE {_ENDED} AND state = 'done' GROUP BY 1 ORDER BY 2 DESC, 1",  # noqa: S608 - own text
-        span,
-    )
-    return {row[0]: int(row[1]) for row in rows}
-
-
-def durations(db: sqlite3.Connection, span: Span) -> Durations | None:
-    """Measure the jobs that a worker had and that ended by themselves; None when there are none.
-
-    A percentile is the nearest rank: the smallest time that so many per cent of the jobs did not exceed.
-    """
-    count, mean, longest = db.execute(
-        f"SELECT COUNT(*), AVG(finished_ms - started_ms), MAX(finished_ms - started_ms) FROM jobs WHERE {_TIMED}",  # noqa: S608 - own text
-        span,
-    ).fetchone()
-    if not count:
-        return None
-
-    def percentile(percent: int) -> float:
-        rank = -(-count * percent // 100)
-        row = db.execute(
-            f"SELECT finished_ms - started_ms FROM jobs WHERE {_TIMED} ORDER BY 1 LIMIT 1 OFFSET ?",  # noqa: S608 - own text
-            (*span, rank - 1),
-        ).fetchone()
-        return float(row[0]) / 1000
-
-    return Durations(
-        int(count), float(mean) / 1000, percentile(50), percentile(95), percentile(99), float(longest) / 1000
-    )
-
-
-def course(db: sqlite3.Connection, span: Span, steps: int) -> tuple[list[int], list[int]]:
-    """Count what was delivered and what failed in each of `steps` equal parts of a stretch, the oldest first.
-
-    The parts' sums are what `ended` counts.
+    Percentiles are nearest ranks: the smallest time that so many per cent of the jobs did not exceed.
     """
     step_ms = -(-(span.until_ms - span.since_ms) // steps)
-    delivered, failed = [0] * steps, [0] * steps
     rows = db.execute(
-        f"SELECT state, (finished_ms - ? - 1) / ?, COUNT(*) FROM jobs WHERE {_ENDED} AND state IN ('done', 'failed')"  # noqa: S608 - own text
-        " GROUP BY 1, 2",
+        "SELECT state, format, site, plan, reason, (finished_ms - ? - 1) / ?, worked, COUNT(*),"
+        " COALESCE(SUM(size_bytes), 0), COALESCE(SUM(finished_ms - started_ms), 0)"
+        " FROM jobs WHERE finished_ms > ? AND finished_ms <= ? GROUP BY 1, 2, 3, 4, 5, 6, 7",
         (span.since_ms, step_ms, *span),
     )
-    for state, step, count in rows:
-        (delivered if state == "done" else failed)[int(step)] += int(count)
-    return delivered, failed
+    found = _Counters(steps)
+    for row in rows:
+        found.add(*row)
+    return Tally(
+        ended=Ended(
+            found.states["done"], found.states["failed"], found.states["cancelled"], found.bytes, found.sent_again
+        ),
+        formats=_ranked(found.formats),
+        sites=_ranked(found.sites),
+        plans=_ranked(found.plans),
+        reasons=_ranked(found.reasons),
+        delivered=found.course["done"],
+        failed=found.course["failed"],
+        durations=_durations(db, span, found.timed, found.timed_ms),
+    )
+
+
+class _Counters:
+    """Sums of groups of jobs."""
+
+    def __init__(self, steps: int) -> None:
+        self.states: Counter[str] = Counter()
+        self.formats: Counter[str] = Counter()
+        self.sites: Counter[str] = Counter()
+        self.plans: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.course = {"done": [0] * steps, "failed": [0] * steps}
+        self.bytes = self.sent_again = self.timed = self.timed_ms = 0
+
+    def add(  # noqa: PLR0917 - a row's values, in the query's order
+        self,
+        state: str,
+        fmt: str,
+        site: str,
+        plan: str,
+        reason: str | None,
+        step: int,
+        worked: int,
+        count: int,
+        size_bytes: int,
+        took_ms: int,
+    ) -> None:
+        """Add a group of jobs that are alike."""
+        self.states[state] += count
+        if state == "cancelled":
+            return
+        self.course[state][step] += count
+        if worked:
+            self.timed += count
+            self.timed_ms += took_ms
+        if state == "failed":
+            self.reasons[reason or "internal"] += count
+            return
+        self.formats[fmt] += count
+        self.sites[site] += count
+        self.plans[plan] += count
+        self.bytes += size_bytes
+        self.sent_again += 0 if worked else count
+
+
+def _ranked(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _durations(db: sqlite3.Connection, span: Span, measured: int, sum_ms: int) -> Durations | None:
+    """Find the times at the percentiles' ranks, of so many jobs that took so long together."""
+    if not measured:
+        return None
+    ranks = [-(-measured * percent // 100) for percent in (50, 95, 99, 100)]
+    rows = db.execute(
+        "SELECT place, took_ms FROM (SELECT finished_ms - started_ms AS took_ms,"
+        " ROW_NUMBER() OVER (ORDER BY finished_ms - started_ms) AS place FROM jobs"
+        " WHERE finished_ms > ? AND finished_ms <= ? AND worked = 1 AND state IN ('done', 'failed')) AS placed"
+        " WHERE place IN (?, ?, ?, ?)",
+        (*span, *ranks),
+    )
+    seconds = {int(place): took_ms / 1000 for place, took_ms in rows}
+    return Durations(measured, sum_ms / measured / 1000, *(seconds[rank] for rank in ranks))
 
 
 def queue(db: sqlite3.Connection, now_ms: int) -> Queue:
@@ -193,6 +211,7 @@ def actions(db: sqlite3.Connection, day: int) -> int:
 
 def downloaders(db: sqlite3.Connection, span: Span) -> int:
     """Count the users who got a file."""
-    return int(
-        db.execute(f"SELECT COUNT(DISTINCT user_id) FROM jobs WHERE {_ENDED} AND state = 'done'", span).fetchone()[0]  # noqa: S608 - own text
-    )
+    row = db.execute(
+        "SELECT COUNT(DISTINCT user_id) FROM jobs WHERE finished_ms > ? AND finished_ms <= ? AND state = 'done'", span
+    ).fetchone()
+    return int(row[0])

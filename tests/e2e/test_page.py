@@ -461,6 +461,21 @@ def test_commands_are_suggested(page: Page, bot: FakeBot) -> None:
     assert bot.update()["message"]["text"] == "/stats"
 
 
+def test_a_chats_own_commands_are_suggested(page: Page, bot: FakeBot) -> None:
+    """What is set for one chat is suggested there alone, and no more once it is deleted."""
+    every, own = ({"command": name, "description": "x"} for name in ("start", "stats"))
+    scope = {"type": "chat", "chat_id": USER}
+    bot.call("setMyCommands", commands=[every])
+    bot.call("setMyCommands", commands=[every, own], scope=scope)
+    open_chat(page, bot)
+    options = page.locator("#suggestions").get_by_role("option")
+    page.get_by_label("Message", exact=True).press_sequentially("/st")
+    expect(options).to_have_text(["/startx", "/statsx"])
+    bot.call("deleteMyCommands", scope=scope)
+    page.get_by_label("Message", exact=True).press_sequentially("a")
+    expect(options).to_have_text(["/startx"])
+
+
 def test_chat_action_is_shown(page: Page, bot: FakeBot) -> None:
     """What the bot says it is doing stands in the head, until its message comes."""
     open_chat(page, bot)

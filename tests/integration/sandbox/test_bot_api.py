@@ -275,6 +275,23 @@ async def test_commands_have_scopes(client: Client) -> None:
     assert wrong["description"] == "Bad Request: BOT_COMMAND_INVALID"
 
 
+async def test_a_chats_menu_needs_the_chat(client: Client) -> None:
+    """Telegram knows nothing of a person who never wrote to the bot; a group's own list is a list too."""
+    start = {"command": "start", "description": "Begin"}
+    stranger = {"type": "chat", "chat_id": 4000}
+    await client.act("users", first_name="New", id=4000)
+    for method in ("setMyCommands", "getMyCommands", "deleteMyCommands"):
+        refused = await client.call(method, commands=[start], scope=stranger)
+        assert (refused["error_code"], refused["description"]) == (400, "Bad Request: chat not found")
+    await client.act("chats/4000/messages", from_id=4000, text="hello")
+    await client.result("setMyCommands", commands=[start], scope=stranger)
+    assert await client.result("getMyCommands", scope=stranger) == [start]
+    assert await client.result("getMyCommands", scope={"type": "chat", "chat_id": 1000}) == []
+    group = await client.act("chats", title="G", type="group", member_ids=[1000])
+    await client.result("setMyCommands", commands=[start], scope={"type": "chat", "chat_id": str(group["id"])})
+    assert await client.result("getMyCommands", scope={"type": "chat", "chat_id": group["id"]}) == [start]
+
+
 async def test_bots_do_not_see_each_other(client: Client) -> None:
     """A second token is a bot of its own, with its own chats and numbers."""
     first = await client.result("sendMessage", chat_id=1000, text="from one")

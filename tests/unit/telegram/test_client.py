@@ -117,6 +117,22 @@ async def test_commands_are_set_by_language(api: BotApi, telegram: Any, make: An
     assert telegram.asked[1].parameters["language_code"] == "de"
 
 
+async def test_a_chats_own_menu(api: BotApi, telegram: Any, make: Any) -> None:
+    """One chat's menu has that chat as its scope, and is taken away by the same."""
+    telegram.last = make.ok(True)
+
+    await api.set_my_commands([BotCommand("health", "Is all well")], chat_id=1000)
+    await api.delete_my_commands(chat_id=1000)
+
+    scope = {"type": "chat", "chat_id": 1000}
+    assert telegram.methods == ["setMyCommands", "deleteMyCommands"]
+    assert telegram.asked[0].parameters == {
+        "commands": [{"command": "health", "description": "Is all well"}],
+        "scope": scope,
+    }
+    assert telegram.asked[1].parameters == {"scope": scope}
+
+
 async def test_a_known_file_is_sent_by_its_id(api: BotApi, telegram: Any, seen: Any) -> None:
     """By file_id nothing is uploaded: a small request with the caption, and without the thumbnail Telegram has."""
     await api.send_media(5, Media("audio", "FILE", caption="<i>c</i>", title="T", performer="P", duration_seconds=9))

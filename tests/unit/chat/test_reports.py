@@ -1,0 +1,371 @@
+"""/analytics, /health and /metrics: what they say, to whom, and with a picture or without."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+import trio
+from trio.testing import MockClock
+
+from doradura.app import CHECKS
+from doradura.charts import ChartError
+from doradura.chat.analytics import WINDOWS, Analysis, report_text
+from doradura.chat.health_report import KNOWN_CHECKS
+from doradura.chat.texts import Catalogues
+from doradura.downloads.protocol import Failure, Metadata
+from doradura.downloads.sites import SITES
+from doradura.health import CheckResult, HealthReport
+from doradura.metrics.catalogue import OUR_REASONS, USER_REASONS
+from doradura.sandbox.markup import parse_html, units
+from doradura.storage.reports import Durations, Ended, People, Queue, Tally
+from tests.doubles import BLOCKED, SERVER_ERROR, TORN, made, refusal
+from tests.wiring import ADMIN, LINK, Bot, World
+
+GROUP = -100123
+PICTURE = b"\x89PNG\r\n\x1a\n..."
+GONE = Failure(reason="gone", detail="404")
+LOST = Failure(reason="site_error", detail="broken")
+T = Catalogues().for_language(None)
+
+
+async def downloads(world: World, bot: Bot) -> None:
+    """Two files (the second one sent again), one dead link and one that fails by our doing, one after the other."""
+    world.workers.follow((Metadata(title="A", extraction_seconds=0.1), 3.0, made(2_000_000)), url=f"{LINK}1")
+    world.workers.follow((GONE,), url=f"{LINK}2")
+    world.workers.follow((1.0, LOST), (1.0, LOST), (1.0, LOST), (1.0, LOST), url=f"{LINK}3")
+    for count, number in enumerate((1, 1, 2, 3), 1):
+        await world.say(bot, world.message(f"/download {LINK}{number} mp3", name="Ann"))
+        await world.ended(count)
+
+
+def answers(world: World) -> list[str]:
+    """What the admin was told, in texts and under pictures."""
+    return [
+        str(call.parameters.get("text") or call.parameters["caption"])
+        for call in world.telegram.called
+        if call.method in {"sendMessage", "sendPhoto"} and call.parameters["chat_id"] == ADMIN
+    ]
+
+
+async def asked(world: World, bot: Bot, text: str, *, count: int = 1) -> str:
+    """Let the admin ask; wait for so many answers (a report's update is over before it is told), give the last one."""
+    before = len(answers(world))
+    await world.say(bot, world.message(text, user=ADMIN))
+    await world.changes.until(lambda: len(answers(world)) == before + count)
+    return answers(world)[-1]
+
+
+async def test_analytics_in_words(world: World, autojump_clock: MockClock) -> None:
+    """Without matplotlib the report is a text with a row of blocks; every figure is that of the database."""
+    async with world.start() as bot:
+        await downloads(world, bot)
+        text = await asked(world, bot, "/analytics")
+    worked = "SELECT finished_ms - started_ms FROM jobs WHERE worked = 1 ORDER BY 1"
+    times = [row[0] for row in world.storage.db.execute(worked)]
+    assert times == [0, 3000, 13_000]
+    assert text.splitlines() == [
+        "📊 <b>The last 24 hours</b>",
+        "",
+        f"<code>{'▁' * 23}█</code>",
+        "",
+        "✅ <b>2</b> files delivered, 4.0 MB",
+        "❌ <b>2</b> failed, <b>1</b> of them by our doing",
+        "📈 Success rate <b>50 %</b>",
+        "⏱ Half took up to <b>3 s</b>, 95 % up to <b>13 s</b>",
+        "♻️ <b>1</b> was sent again without a download",
+        "",
+        "<b>Formats</b>: mp3 2",
+        "<b>Sites</b>: other 2",
+        "<b>Failures</b>: gone 1, site error 1",
+        "",
+        "👥 <b>2</b> people were here, 2 for the first time",
+        "⏳ The queue is empty",
+    ]
+
+
+async def test_a_day_later_and_after_a_restart(world: World, autojump_clock: MockClock) -> None:
+    """A restart changes no figure; a day later the day is empty and the week is not."""
+    async with world.start() as bot:
+        await downloads(world, bot)
+        before = await asked(world, bot, "/analytics")
+    world.new_metrics()
+    async with world.start() as bot:
+        assert await asked(world, bot, "/analytics 24h") == before
+        await trio.sleep(24 * 3600)
+        day = await asked(world, bot, "/analytics 24H")
+        week = await asked(world, bot, "/analytics 7d")
+    assert day.splitlines()[2:] == [
+        "No downloads in the last 24 hours yet.",
+        "",
+        "👥 <b>1</b> person was here, 0 for the first time",
+        "⏳ The queue is empty",
+    ]
+    assert "<code>▁▁▁▁▁█▁</code>" in week
+    assert "✅ <b>2</b> files delivered" in week
+
+
+async def test_analytics_with_a_picture(world: World, autojump_clock: MockClock) -> None:
+    """The report stands under a photo whose bars are the database's counts; its file is removed after that."""
+    world.drawings.picture = PICTURE
+    async with world.start() as bot:
+        await downloads(world, bot)
+        caption = await asked(world, bot, "/analytics 7d")
+    (sent,) = world.telegram.all("sendPhoto")
+    assert list(sent.files.values()) == [PICTURE]
+    assert "✅ <b>2</b> files delivered" in caption
+    assert "<code>" not in caption
+    (chart,) = world.drawings.charts
+    assert [(line.name, line.values) for line in chart.lines] == [
+        ("delivered", (0, 0, 0, 0, 0, 0, 2)),
+        ("failed", (0, 0, 0, 0, 0, 0, 2)),
+    ]
+    assert chart.ticks[0] == (0.0, "7 d")
+    assert chart.ticks[-2:] == ((6.0, "24 h"), (7.0, "now"))
+    assert list((world.directory / "charts").iterdir()) == []
+
+
+@pytest.mark.parametrize("refused", [refusal(400, "Bad Request: PHOTO_INVALID_DIMENSIONS"), refusal(413, "too large")])
+async def test_a_refused_picture_leaves_the_words(
+    world: World, autojump_clock: MockClock, refused: httpx.Response
+) -> None:
+    """What Telegram takes no photo of is told in words."""
+    world.drawings.picture = PICTURE
+    world.telegram.fail("sendPhoto", refused)
+    async with world.start() as bot:
+        await downloads(world, bot)
+        assert "<code>▁" in await asked(world, bot, "/analytics", count=2)
+
+
+async def test_a_failed_drawing_leaves_the_words(world: World, autojump_clock: MockClock) -> None:
+    """A child that crashes or takes too long costs the picture, not the report."""
+    world.drawings.picture = ChartError("no picture within 20 s")
+    async with world.start() as bot:
+        await downloads(world, bot)
+        assert "<code>▁" in await asked(world, bot, "/analytics")
+    assert world.telegram.all("sendPhoto") == []
+
+
+async def test_a_lost_answer_brings_no_second_picture(world: World, autojump_clock: MockClock) -> None:
+    """A photo whose answer is lost is there; it is sent neither again nor in words."""
+    world.drawings.picture = PICTURE
+    world.telegram.fail("sendPhoto", TORN)
+    async with world.start() as bot:
+        await downloads(world, bot)
+        await asked(world, bot, "/analytics")
+        assert await asked(world, bot, "/analytics 1y") == answers(world)[1]
+    assert len(world.telegram.all("sendPhoto")) == 1
+    assert len(answers(world)) == 2
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "answer"),
+    [
+        (
+            "/analytics 1y",
+            "I can't show “1y”. Say one of: /analytics 24h, /analytics 7d, /analytics 30d.",
+        ),
+        (
+            "/analytics 24h <b>",
+            "I can't show “24h &lt;b&gt;”. Say one of: /analytics 24h, /analytics 7d, /analytics 30d.",
+        ),
+        (
+            "/metrics money",
+            (
+                "I have no figures on “money”. Say one of: /metrics performance, /metrics business,"
+                " /metrics engagement, /metrics system."
+            ),
+        ),
+    ],
+)
+async def test_what_there_is_no_report_of(world: World, autojump_clock: MockClock, asked_for: str, answer: str) -> None:
+    """A wrong word is told what is allowed."""
+    async with world.start() as bot:
+        assert await asked(world, bot, asked_for) == answer
+
+
+@pytest.mark.parametrize("command", ["/analytics", "/analytics 7d", "/health", "/metrics", "/metrics system"])
+async def test_to_others_there_is_no_such_command(world: World, autojump_clock: MockClock, command: str) -> None:
+    """A user gets word for word what an unknown command gets, and it counts as one."""
+    async with world.start() as bot:
+        await world.say(bot, world.message("/nonsense"), world.message(command))
+    unknown, told = world.telegram.texts()
+    assert told == unknown
+    assert world.value("command_usage_total", command="other") == world.value("command_usage_total") == 2
+
+
+@pytest.mark.parametrize("command", ["/analytics", "/health", "/metrics", "/health@dora_bot"])
+async def test_reports_stay_out_of_groups(world: World, autojump_clock: MockClock, command: str) -> None:
+    """In a group others read along: an admin's command is an unknown one there, to which nothing is said."""
+    async with world.start() as bot:
+        await world.say(bot, world.message(command, user=ADMIN, chat=GROUP))
+    assert world.telegram.texts() == []
+    assert world.value("command_usage_total", command="other") == 1
+
+
+async def test_admins_help_has_their_commands(world: World, autojump_clock: MockClock) -> None:
+    """The admin's /help lists all; in a group it is everybody's."""
+    async with world.start() as bot:
+        text = await asked(world, bot, "/help")
+        await world.say(bot, world.message("/help", user=ADMIN, chat=GROUP))
+    assert "<b>For admins</b>, in this chat alone\n/analytics \N{EN DASH} downloads in figures" in text
+    assert "/health" not in world.telegram.texts()[-1]
+
+
+async def test_health_says_what_to_do(world: World, autojump_clock: MockClock) -> None:
+    """What is not well comes first, as it was measured, with advice; the rest after it."""
+    world.health = HealthReport(
+        "failing",
+        "1.2.3",
+        7384.0,
+        {
+            "poll": CheckResult("ok", "Telegram answers"),
+            "alerts": CheckResult("degraded", "no admin is <set>"),
+            "disk": CheckResult("failing", "12 MiB free in the data directory"),
+            "canary": CheckResult("degraded", "no canary came back"),
+        },
+    )
+    async with world.start() as bot:
+        text = await asked(world, bot, "/health")
+    assert text.splitlines() == [
+        "🔴 <b>Something needs you</b>",
+        "Up for 2 h 3 min, version 1.2.3",
+        "",
+        "🔴 <b>Disk</b>: 12 MiB free in the data directory",
+        "      ➜ Make room where DORADURA_DATA_DIR lies, or move it to a larger disk.",
+        "🟠 <b>Alerts</b>: no admin is &lt;set&gt;",
+        "      ➜ Every admin of DORADURA_ADMIN_IDS has to write to me once, and must not block me.",
+        "🟠 <b>canary</b>: no canary came back",
+        "      ➜ The log says more.",
+        "✅ <b>Telegram</b>: Telegram answers",
+    ]
+
+
+def test_every_check_has_a_name_and_advice() -> None:
+    """A new check is a text too."""
+    assert set(CHECKS) == KNOWN_CHECKS
+
+
+async def test_metrics_of_performance(world: World, autojump_clock: MockClock) -> None:
+    """The day's figures from the database, the last hour's apart."""
+    async with world.start() as bot:
+        await downloads(world, bot)
+        times = [
+            row[0] for row in world.storage.db.execute("SELECT finished_ms - started_ms FROM jobs WHERE worked = 1")
+        ]
+        await trio.sleep(3 * 3600)
+        text = await asked(world, bot, "/metrics performance")
+        await trio.sleep(22 * 3600)
+        later = await asked(world, bot, "/metrics performance")
+    assert sorted(times) == [0, 3000, 13_000]
+    assert text.splitlines() == [
+        "⚡ <b>Performance</b>, last 24 hours",
+        "Downloads: <b>4</b> ended, <b>50 %</b> of them well",
+        "In the last hour: <b>0</b>",
+        (
+            "Time from start to end: mean 5.3 s, half up to <b>3 s</b>, 95 % up to <b>13 s</b>,"
+            " 99 % up to <b>13 s</b>, the longest 13 s"
+        ),
+        "Delivered: <b>4.0 MB</b>, 2.0 MB a file",
+        "⏳ The queue is empty",
+    ]
+    assert later.splitlines()[1] == "No downloads in the last 24 hours yet."
+
+
+async def test_metrics_of_engagement_and_business(world: World, autojump_clock: MockClock) -> None:
+    """Who was here, who is known, who blocks; what was delivered under which plan."""
+    async with world.start() as bot:
+        await downloads(world, bot)
+        await world.say(bot, world.message("/start", user=3000, name="Cy"))
+        world.storage.db.execute("UPDATE users SET blocked_ms = 1, language = 'pt-br' WHERE user_id = 3000")
+        text = await asked(world, bot, "/metrics engagement")
+        business = await asked(world, bot, "/metrics business")
+    assert text.splitlines() == [
+        "👥 <b>Engagement</b>",
+        "Active: <b>3</b> in 24 hours, <b>3</b> in 7 days, <b>3</b> in 30 days",
+        "New: <b>3</b> in 24 hours, <b>3</b> in 7 days, <b>3</b> in 30 days",
+        "Got a file in 24 hours: <b>1</b>",
+        "Messages and presses today (UTC): <b>6</b>",
+        "Known: <b>3</b>, of whom 1 block me",
+        "Languages: en 2, pt 1",
+    ]
+    assert "Delivered by plan: free 2" in business
+
+
+async def test_metrics_of_the_system(world: World, autojump_clock: MockClock) -> None:
+    """Counters of the registry are said to count since the start."""
+    world.health = HealthReport("degraded", "1.2.3", 65.0, {})
+    world.telegram.fail("sendMessage", SERVER_ERROR)
+    async with world.start() as bot:
+        await world.say(bot, world.message("/start"))
+        world.metrics.errors.labels(category="storage").inc(1200)
+        world.metrics.errors.labels(category="alert").inc(3)
+        world.metrics.disk_free.set(81_600_000_000)
+        calls = len(world.telegram.called)
+        text = await asked(world, bot, "/metrics system")
+    lines = text.splitlines()
+    assert lines[:5] == [
+        "🖥 <b>System</b>",
+        "Started <b>1 min 5 s</b> ago, version 1.2.3",
+        "Errors since the start: storage 1,200, alert 3, telegram 1",
+        f"Calls to Telegram since the start: <b>{calls}</b>",
+        "Of these not answered well: server error 1",
+    ]
+    assert lines[5].startswith("Memory: ")
+    assert lines[6:] == ["Free on the disk: 81.6 GB", "Health: something is not right, see /health"]
+
+
+async def test_all_metrics_are_one_message(world: World, autojump_clock: MockClock) -> None:
+    """Without a subject all four are told, in order."""
+    async with world.start() as bot:
+        text = await asked(world, bot, "/metrics")
+    heads = [line for line in text.splitlines() if line[:1] in "⚡💫👥🖥" and "<b>" in line[:5]]
+    assert [head.partition("<b>")[2].partition("</b>")[0] for head in heads] == [
+        "Performance",
+        "Business",
+        "Engagement",
+        "System",
+    ]
+
+
+async def test_an_admin_who_blocked_the_bot(world: World, autojump_clock: MockClock) -> None:
+    """Nothing gets through to them, and that is no fault of the update's."""
+    world.drawings.picture = PICTURE
+    async with world.start() as bot:
+        await downloads(world, bot)
+        world.telegram.fail("sendPhoto", BLOCKED)
+        await asked(world, bot, "/analytics")
+        await asked(world, bot, "/analytics 1y")
+    assert len(answers(world)) == 2
+
+
+def test_the_longest_report_fits_under_a_photo() -> None:
+    """With every name at its longest and a billion of everything it is under 1,024 characters, in every window."""
+    most = 999_999_999
+
+    def ranking(names: tuple[str, ...]) -> dict[str, int]:
+        return dict.fromkeys(sorted(names, key=len, reverse=True), most)
+
+    tally = Tally(
+        ended=Ended(most, most, most, 10**15, most),
+        formats=ranking(("thumbnail", "opus", "flac", "m4a", "mp3", "mp4", "wav")),
+        sites=ranking((*SITES, "other")),
+        plans={},
+        reasons=ranking((*OUR_REASONS, *USER_REASONS)),
+        delivered=[most] * 30,
+        failed=[most] * 30,
+        durations=Durations(most, 1.0, 3599.0, 86_399.0, 1.0, 1.0),
+    )
+    found = Analysis(tally, People(most, most), Queue(most, 10_000_000.0, most))
+    for window in WINDOWS:
+        text, _ = parse_html(report_text(T, window, found, drawn=True))
+        assert units(text) <= 1024
+    nothing = replace_ended(found)
+    assert "NaN" not in report_text(T, WINDOWS[0], nothing, drawn=False)
+
+
+def replace_ended(found: Analysis) -> Analysis:
+    """The same, with nothing but a cancelled job."""
+    tally = found.jobs._replace(
+        ended=Ended(0, 0, 1, 0, 0), formats={}, sites={}, reasons={}, delivered=[0], failed=[0], durations=None
+    )
+    return found._replace(jobs=tally)

@@ -1,0 +1,233 @@
+"""What the admins' reports count, on a database in memory: each figure beside rows whose sums are known."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from doradura.storage import jobs, menus, reports, users
+from doradura.storage.jobs import NewJob
+from doradura.storage.migrations import migrate, migrations, statements
+from doradura.storage.reports import Durations, Ended, People, Queue, Span
+
+NOW = 1_800_000_000_000
+HOUR = 3600 * 1000
+DAY = 24 * HOUR
+TODAY = Span.last(DAY, NOW)
+
+
+def opened() -> sqlite3.Connection:
+    """A fresh database."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection)
+    return connection
+
+
+@pytest.fixture
+def db() -> Iterator[sqlite3.Connection]:
+    """A fresh database, closed at the end."""
+    connection = opened()
+    yield connection
+    connection.close()
+
+
+class Jobs:
+    """Puts ended jobs into the table, by the program's own queries."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+        self.last = 0
+
+    def end(
+        self,
+        state: str,
+        *,
+        at: int,
+        took: int = 1000,
+        fmt: str = "mp3",
+        site: str = "other",
+        reason: str | None = None,
+        size: int | None = None,
+        worked: bool = True,
+        user: int = 1,
+    ) -> None:
+        """One job that ended at that time, `took` ms after its start."""
+        self.last += 1
+        url = f"https://a.example/{self.last}"
+        new = NewJob(self.last, user, user, None, url, url, site, fmt, "320k", "free", "en")
+        jobs.add(self.db, new, at - took - 5)
+        assert jobs.claim(self.db, at - took) is not None
+        if worked:
+            jobs.set_worker(self.db, self.last, 1, 1)
+        assert jobs.finish(self.db, self.last, state, at, reason=reason, size_bytes=size)
+
+
+def test_how_jobs_ended(db: sqlite3.Connection) -> None:
+    """Delivered, failed and cancelled ones, what was sent, and rankings with the most first, then by name."""
+    made = Jobs(db)
+    for _ in range(2):
+        made.end("done", at=NOW - 1, size=1000, site="youtube")
+    made.end("done", at=NOW - 2, size=500, fmt="mp4", worked=False)
+    made.end("done", at=NOW - 2, size=500, fmt="m4a")
+    made.end("failed", at=NOW - 3, reason="network")
+    made.end("failed", at=NOW - 3, reason="gone")
+    made.end("failed", at=NOW - 3, reason="network")
+    made.end("cancelled", at=NOW - 4)
+    found = reports.tally(db, TODAY)
+    assert found.ended == Ended(delivered=4, failed=3, cancelled=1, bytes=3000, again=1)
+    assert found.ended.success_rate == 4 / 7
+    assert list(found.formats.items()) == [("mp3", 2), ("m4a", 1), ("mp4", 1)]
+    assert list(found.sites.items()) == [("other", 2), ("youtube", 2)]
+    assert list(found.reasons.items()) == [("network", 2), ("gone", 1)]
+    assert found.plans == {"free": 4}
+
+
+def test_nothing_is_nothing(db: sqlite3.Connection) -> None:
+    """Without a job there are zeros, no rate and no durations: nothing is divided by nothing."""
+    jobs.add(db, NewJob(1, 1, 1, None, "u", "u", "other", "mp3", "320k", "free", "en"), NOW - 9000)
+    found = reports.tally(db, TODAY, 24)
+    assert found.ended == Ended(0, 0, 0, 0, 0)
+    assert found.ended.success_rate is None
+    assert found.durations is None
+    assert (found.delivered, found.failed) == ([0] * 24, [0] * 24)
+    assert reports.queue(db, NOW) == Queue(waiting=1, oldest_seconds=9.0, running=0)
+
+
+def test_the_stretch_ends_are_exact(db: sqlite3.Connection) -> None:
+    """A job that ended a day ago to the millisecond is outside, one that ends now inside; a day later none is."""
+    made = Jobs(db)
+    made.end("done", at=NOW - DAY)
+    made.end("done", at=NOW - DAY + 1)
+    made.end("done", at=NOW)
+    made.end("done", at=NOW + 1)
+    assert reports.tally(db, TODAY).ended.delivered == 2
+    assert reports.tally(db, Span.last(7 * DAY, NOW)).ended.delivered == 3
+    assert reports.tally(db, Span.last(DAY, NOW + DAY)).ended.delivered == 1
+    assert reports.tally(db, Span.last(DAY, NOW + DAY + 1)).ended.delivered == 0
+
+
+def test_durations_are_nearest_ranks_of_workers_jobs(db: sqlite3.Connection) -> None:
+    """Of 1 to 100 s the percentiles are 50, 95, 99; what was sent again and what was cancelled is not measured."""
+    made = Jobs(db)
+    for seconds in range(1, 101):
+        made.end("failed" if seconds % 10 == 0 else "done", at=NOW - seconds, took=seconds * 1000, reason="gone")
+    made.end("done", at=NOW, took=900_000, worked=False)
+    made.end("cancelled", at=NOW, took=900_000)
+    assert reports.tally(db, TODAY).durations == Durations(100, 50.5, 50.0, 95.0, 99.0, 100.0)
+
+
+def test_one_job_is_all_percentiles(db: sqlite3.Connection) -> None:
+    """With one job every percentile is that job's time."""
+    Jobs(db).end("done", at=NOW, took=1234)
+    assert reports.tally(db, TODAY).durations == Durations(1, 1.234, 1.234, 1.234, 1.234, 1.234)
+
+
+def test_the_course_has_the_oldest_first(db: sqlite3.Connection) -> None:
+    """Each hour of the day has a part; the parts' borders belong to the older one, as the stretch's end does."""
+    made = Jobs(db)
+    made.end("done", at=NOW - DAY + 1)
+    made.end("done", at=NOW - 23 * HOUR)
+    made.end("failed", at=NOW - 23 * HOUR + 1)
+    made.end("done", at=NOW)
+    found = reports.tally(db, TODAY, 24)
+    assert found.delivered == [2, *[0] * 22, 1]
+    assert found.failed == [0, 1, *[0] * 22]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    ends=st.lists(st.tuples(st.sampled_from(["done", "failed", "cancelled"]), st.integers(0, 8 * DAY)), max_size=25),
+    steps=st.integers(1, 30),
+    length=st.integers(1000, 7 * DAY),
+)
+def test_the_parts_add_up(ends: list[tuple[str, int]], steps: int, length: int) -> None:
+    """However a stretch is cut, the course's parts and every ranking add up to what ended in it."""
+    db = opened()
+    made = Jobs(db)
+    for state, ago in ends:
+        made.end(state, at=NOW - ago, reason="gone" if state == "failed" else None)
+    found = reports.tally(db, Span.last(length, NOW), steps)
+    expected = [state for state, ago in ends if ago < length]
+    assert found.ended.delivered == sum(found.delivered) == sum(found.formats.values()) == expected.count("done")
+    assert found.ended.failed == sum(found.failed) == sum(found.reasons.values()) == expected.count("failed")
+    assert found.ended.cancelled == expected.count("cancelled")
+    db.close()
+
+
+def test_people(db: sqlite3.Connection) -> None:
+    """Who wrote in the stretch, who came first in it, who blocks; what all did on a day of UTC."""
+    users.seen(db, 1, "A", None, "en", NOW - 3 * DAY)
+    users.seen(db, 1, "A", None, "en", NOW - 10)
+    users.seen(db, 2, "B", None, "en", NOW - 5)
+    users.seen(db, 3, "C", None, "en", NOW - 2 * DAY)
+    users.set_blocked(db, 3, NOW)
+    assert reports.people(db, TODAY) == People(active=2, new=1)
+    assert reports.people(db, Span.last(7 * DAY, NOW)) == People(active=3, new=3)
+    assert reports.blocked(db) == 1
+    assert reports.actions(db, NOW // DAY) == 2
+    assert reports.actions(db, NOW // DAY - 1) == 0
+
+
+def test_downloaders_are_counted_once(db: sqlite3.Connection) -> None:
+    """A user with two files is one; one whose job failed is none."""
+    made = Jobs(db)
+    for user in (1, 1, 2):
+        made.end("done", at=NOW, user=user)
+    made.end("failed", at=NOW, user=3, reason="gone")
+    assert reports.downloaders(db, TODAY) == 2
+
+
+def test_running_jobs_are_no_waiting_ones(db: sqlite3.Connection) -> None:
+    """A claimed job and one being sent are in progress; an empty queue has no oldest."""
+    for number in (1, 2):
+        jobs.add(db, NewJob(number, number, 1, None, "u", "u", "other", "mp3", "320k", "free", "en"), NOW)
+        assert jobs.claim(db, NOW) is not None
+    assert jobs.sending(db, 1, "{}")
+    assert reports.queue(db, NOW) == Queue(waiting=0, oldest_seconds=0.0, running=2)
+
+
+def test_a_report_reads_the_index_alone(db: sqlite3.Connection) -> None:
+    """A month of half a million jobs would be read from the table for six times as long."""
+    plans: list[str] = []
+
+    def note(statement: str) -> None:
+        if statement.startswith("SELECT"):
+            plans.append(statement)
+
+    Jobs(db).end("done", at=NOW)
+    db.set_trace_callback(note)
+    reports.tally(db, TODAY)
+    db.set_trace_callback(None)
+    shown = [[row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {plan}")] for plan in plans]
+    assert len(shown) == 2
+    assert all(any("COVERING INDEX jobs_ended" in line for line in lines) for lines in shown)
+
+
+def test_older_jobs_count_as_a_workers() -> None:
+    """A database of before this column: what was delivered or failed there was a worker's, as nearly all was."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    for number, sql in migrations():
+        if number == 4:
+            db.execute(
+                "INSERT INTO jobs (job_id, user_id, chat_id, url, cache_key, site, format, quality, plan, language,"
+                " state, place, created_ms, started_ms, finished_ms)"
+                " VALUES (1, 1, 1, 'u', 'u', 'other', 'mp3', '320k', 'free', 'en', 'done', 1, 1, ?, ?)",
+                (NOW - 2000, NOW),
+            )
+        for statement in statements(sql):
+            db.execute(statement)
+    assert reports.tally(db, TODAY).durations == Durations(1, 2.0, 2.0, 2.0, 2.0, 2.0)
+    db.close()
+
+
+def test_who_has_the_admins_menu(db: sqlite3.Connection) -> None:
+    """Noted twice is noted once, and taken away it is gone."""
+    menus.add(db, 1000)
+    menus.add(db, 1000)
+    menus.add(db, 7)
+    menus.remove(db, 7)
+    assert menus.shown(db) == {1000}

@@ -81,12 +81,29 @@ async def _business(turn: Turn) -> str:
 
 
 def business_text(t: Texts, db: Connection, now: int) -> str:
-    """What was delivered under which plan in the last 30 days."""
-    plans = reports.tally(db, Span.last(30 * DAY_MS, now)).plans
+    """What was delivered under which plan in the last 30 days, what was paid for it, who subscribes."""
+    month = Span.last(30 * DAY_MS, now)
+    plans, money = reports.tally(db, month).plans, reports.money(db, month)
     lines = [
         t("metrics.business"),
         t("metrics.plans", list=ranking_text(plans, RANKED)) if plans else t("metrics.no_plans"),
     ]
+    if money.received_ever:
+        lines += [
+            t("metrics.stars", received=count_text(money.received), refunded=count_text(money.refunded)),
+            t(
+                "metrics.stars_ever",
+                received=count_text(money.received_ever),
+                refunded=count_text(money.refunded_ever),
+            ),
+            t("metrics.subscriptions_new", count=count_text(money.begun)),
+        ]
+    else:
+        lines.append(t("metrics.no_payments"))
+    if money.active:
+        lines.append(t("metrics.subscriptions", list=ranking_text(money.active, RANKED)))
+    if money.failures:
+        lines.append(t("metrics.payment_failures", list=ranking_text(money.failures, RANKED)))
     return "\n".join(lines)
 
 

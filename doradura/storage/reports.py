@@ -11,7 +11,7 @@ import sqlite3
 from collections import Counter
 from typing import NamedTuple
 
-from doradura.storage import jobs
+from doradura.storage import jobs, ledger
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -88,6 +88,21 @@ class People(NamedTuple):
 
     active: int
     new: int
+
+
+class Money(NamedTuple):
+    """Stars and subscriptions: of a stretch, and of all time as the metrics count them."""
+
+    received: int
+    refunded: int
+    begun: int
+    """Subscriptions."""
+    failures: dict[str, int]
+    """Payments that went wrong, by reason."""
+    received_ever: int
+    refunded_ever: int
+    active: dict[str, int]
+    """Subscriptions that hold now, by plan."""
 
 
 def tally(db: sqlite3.Connection, span: Span, steps: int = 1) -> Tally:
@@ -215,3 +230,25 @@ def downloaders(db: sqlite3.Connection, span: Span) -> int:
         "SELECT COUNT(DISTINCT user_id) FROM jobs WHERE finished_ms > ? AND finished_ms <= ? AND state = 'done'", span
     ).fetchone()
     return int(row[0])
+
+
+def money(db: sqlite3.Connection, span: Span) -> Money:
+    """Add up what was paid and given back in a stretch and ever, and count subscriptions."""
+    row = db.execute(
+        "SELECT (SELECT COALESCE(SUM(stars), 0) FROM ledger WHERE paid_ms > ? AND paid_ms <= ?),"
+        " (SELECT COALESCE(SUM(stars), 0) FROM ledger WHERE refunded_ms > ? AND refunded_ms <= ?),"
+        " (SELECT COUNT(*) FROM subscriptions WHERE started_ms > ? AND started_ms <= ?)",
+        (*span, *span, *span),
+    ).fetchone()
+    failures = db.execute(
+        "SELECT reason, COUNT(*) FROM payment_failures WHERE failed_ms > ? AND failed_ms <= ? GROUP BY reason", span
+    )
+    return Money(
+        received=int(row[0]),
+        refunded=int(row[1]),
+        begun=int(row[2]),
+        failures=_ranked(Counter({reason: int(count) for reason, count in failures})),
+        received_ever=int(sum(ledger.received_stars(db).values())),
+        refunded_ever=int(sum(ledger.refunded_stars(db).values())),
+        active=_ranked(Counter({plan: int(n) for (plan,), n in ledger.active(db, span.until_ms).items()})),
+    )

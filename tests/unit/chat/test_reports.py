@@ -17,6 +17,7 @@ from doradura.downloads.sites import SITES
 from doradura.health import CheckResult, HealthReport
 from doradura.metrics.catalogue import OUR_REASONS, USER_REASONS
 from doradura.sandbox.markup import parse_html, units
+from doradura.storage.ids import now_ms
 from doradura.storage.reports import Durations, Ended, People, Queue, Tally
 from tests.doubles import BLOCKED, SERVER_ERROR, TORN, made, refusal
 from tests.wiring import ADMIN, LINK, Bot, World
@@ -289,6 +290,31 @@ async def test_metrics_of_engagement_and_business(world: World, autojump_clock: 
         "Languages: en 2, pt 1",
     ]
     assert "Delivered by plan: free 2" in business
+
+
+async def test_metrics_of_business(world: World, autojump_clock: MockClock) -> None:
+    """Stars of the month and of all time, subscriptions, and what went wrong; before the first payment just that."""
+    async with world.start() as bot:
+        before = await asked(world, bot, "/metrics business")
+        now = now_ms()
+        world.storage.db.execute(f"INSERT INTO ledger VALUES ('a', 1, 'premium', 1500, 'a', {now}, NULL)")
+        world.storage.db.execute(f"INSERT INTO ledger VALUES ('b', 1, 'premium', 100, 'b', 1, {now})")
+        world.storage.db.execute(
+            f"INSERT INTO subscriptions VALUES ('a', 1, 'premium', 1, {now}, {now + 1000_000}, NULL, NULL, 0)"
+        )
+        world.storage.db.execute(
+            f"INSERT INTO payment_failures (failure_id, reason, failed_ms) VALUES (1, 'late_answer', {now})"
+        )
+        after = await asked(world, bot, "/metrics business")
+    assert before.splitlines()[1:] == ["Nothing delivered in the last 30 days yet.", "No payments yet."]
+    assert after.splitlines()[1:] == [
+        "Nothing delivered in the last 30 days yet.",
+        "Stars: <b>1,500</b> ⭐ received, 100 ⭐ given back",
+        "Since the first one: 1,600 ⭐ received, 100 ⭐ given back",
+        "New subscriptions: <b>1</b>",
+        "Subscriptions now: premium 1",
+        "❗ Payments that went wrong: late answer 1",
+    ]
 
 
 async def test_metrics_of_the_system(world: World, autojump_clock: MockClock) -> None:

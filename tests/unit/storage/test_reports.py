@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from doradura.storage import jobs, menus, reports, users
 from doradura.storage.jobs import NewJob
 from doradura.storage.migrations import migrate, migrations, statements
-from doradura.storage.reports import Durations, Ended, People, Queue, Span
+from doradura.storage.reports import Durations, Ended, Money, People, Queue, Span
 
 NOW = 1_800_000_000_000
 HOUR = 3600 * 1000
@@ -231,3 +231,24 @@ def test_who_has_the_admins_menu(db: sqlite3.Connection) -> None:
     menus.add(db, 7)
     menus.remove(db, 7)
     assert menus.shown(db) == {1000}
+
+
+def paid(db: sqlite3.Connection, charge: str, *, stars: int, at: int, refunded: int | None = None) -> None:
+    """A charge that began a subscription of a month."""
+    db.execute("INSERT INTO ledger VALUES (?, 1, 'premium', ?, ?, ?, ?)", (charge, stars, charge, at, refunded))
+    db.execute(
+        "INSERT INTO subscriptions VALUES (?, 1, 'premium', 1, ?, ?, ?, NULL, 0)",
+        (charge, at, at + 30 * DAY, refunded),
+    )
+
+
+def test_money_of_a_stretch_and_of_all_time(db: sqlite3.Connection) -> None:
+    """A charge counts when it was paid and when it was given back; sums of all time are those of the metrics."""
+    paid(db, "a", stars=100, at=NOW - 2 * DAY, refunded=NOW - 5)
+    paid(db, "b", stars=250, at=NOW - 10)
+    db.executemany(
+        "INSERT INTO payment_failures (failure_id, reason, failed_ms) VALUES (?, ?, ?)",
+        [(1, "late_answer", NOW - 2 * DAY), (2, "wrong_amount", NOW - 1), (3, "wrong_amount", NOW)],
+    )
+    assert reports.money(db, TODAY) == Money(250, 100, 1, {"wrong_amount": 2}, 350, 100, {"premium": 1})
+    assert reports.money(db, Span.last(DAY, NOW + 40 * DAY)) == Money(0, 0, 0, {}, 350, 100, {})

@@ -96,7 +96,7 @@ class FakeCharts(Charts):
 
     async def draw(self, chart: Chart) -> bytes:
         """Give the picture."""
-        await trio.Path(self.directory).mkdir(parents=True, exist_ok=True)
+        await trio.lowlevel.checkpoint()
         self._drawings.charts.append(chart)
         if isinstance(self._drawings.picture, bytes):
             return self._drawings.picture

@@ -47,7 +47,7 @@ class Charts:
         draw_seconds: float = DRAW_SECONDS,
     ) -> None:
         """Take where matplotlib may keep its list of fonts, and the bot's own environment."""
-        self.directory = directory
+        self._directory = directory
         self._command = tuple(command)
         self._draw_seconds = draw_seconds
         self._environment = {name: environment[name] for name in _KEPT if name in environment}
@@ -64,7 +64,7 @@ class Charts:
             raise ChartError("matplotlib is not installed: the extra `charts` is missing")
         async with self._one:
             try:
-                await trio.Path(self.directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+                await trio.Path(self._directory).mkdir(mode=0o700, parents=True, exist_ok=True)
                 with trio.fail_after(self._draw_seconds):
                     return await self._draw(chart)
             except trio.TooSlowError:
@@ -79,7 +79,7 @@ class Charts:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            env={**self._environment, "MPLCONFIGDIR": str(self.directory), "MPLBACKEND": "agg"},
+            env={**self._environment, "MPLCONFIGDIR": str(self._directory), "MPLBACKEND": "agg"},
         )
         picture, said = bytearray(), bytearray()
         try:

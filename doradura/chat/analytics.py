@@ -81,30 +81,25 @@ async def analytics(turn: Turn, rest: str) -> None:
 
 async def _with_picture(turn: Turn, window: Window, found: Analysis) -> bool:
     """Send the report under a picture; False when none could be drawn, or Telegram took none."""
-    charts, api, t = turn.parts.admin.charts, turn.parts.api, turn.texts
-    if not charts.available:
+    parts, t = turn.parts, turn.texts
+    if not parts.admin.charts.available:
         return False
+    number = parts.ids.new()
     try:
-        await api.send_chat_action(turn.chat_id, "upload_photo")
-    except TelegramError as error:
-        log.info("chat action not shown", extra={"error": str(error)})
-    path = charts.directory / f"{turn.update_id}.png"
-    try:
-        await trio.Path(path).write_bytes(await charts.draw(chart_of(t, window, found)))
-        photo = Media(
-            kind="photo",
-            file=Upload(path, "analytics.png", "image/png"),
-            caption=report_text(t, window, found, drawn=True),
-        )
-        await api.send_media(turn.chat_id, photo)
+        await parts.api.send_chat_action(turn.chat_id, "upload_photo")
+        picture = await parts.admin.charts.draw(chart_of(t, window, found))
+        # Among the jobs' directories: what a kill leaves there is removed at the next start.
+        path = await parts.workspace.fresh(number) / "analytics.png"
+        await trio.Path(path).write_bytes(picture)
+        caption = report_text(t, window, found, drawn=True)
+        await parts.api.send_media(turn.chat_id, Media("photo", Upload(path, path.name, "image/png"), caption))
     except (UnconfirmedError, ForbiddenError, TokenRefusedError):
         raise  # it may be there, or nothing gets through at all
     except (ChartError, OSError, TelegramError) as error:
         log.warning("report without its picture", extra={"error": str(error)})
         return False
     finally:
-        with trio.CancelScope(shield=True):
-            await trio.Path(path).unlink(missing_ok=True)
+        await parts.workspace.remove(number)
     return True
 
 

@@ -122,7 +122,7 @@ async def test_analytics_with_a_picture(world: World, autojump_clock: MockClock)
     ]
     assert chart.ticks[0] == (0.0, "7 d")
     assert chart.ticks[-2:] == ((6.0, "24 h"), (7.0, "now"))
-    assert list((world.directory / "charts").iterdir()) == []
+    assert list((world.directory / "jobs").iterdir()) == []
 
 
 @pytest.mark.parametrize("refused", [refusal(400, "Bad Request: PHOTO_INVALID_DIMENSIONS"), refusal(413, "too large")])

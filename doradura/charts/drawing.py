@@ -68,6 +68,10 @@ def _dress(axes: Axes, chart: Chart) -> None:
         axes.axhline(chart.threshold, color=_COLOURS["bad"], linewidth=1.6, linestyle="--")
     if chart.ticks:
         axes.set_xticks([at for at, _ in chart.ticks], [_plain(label) for _, label in chart.ticks])
+        # The outer labels stay within the bars' width: the first one would touch the zero of the other axis.
+        labels = axes.get_xticklabels()
+        labels[0].set_horizontalalignment("left")
+        labels[-1].set_horizontalalignment("right")
     axes.tick_params(labelsize=13, colors=_INK, length=0)
     axes.grid(axis="y", color=_GRID, linewidth=1)
     axes.set_axisbelow(True)

@@ -106,10 +106,10 @@ async def _with_picture(turn: Turn, window: Window, found: Analysis) -> bool:
 def chart_of(t: Texts, window: Window, found: Analysis) -> Chart:
     """Say what the picture shows: a bar a part, from its beginning to its end, the last one ending now."""
     delivered, failed = found.jobs.delivered, found.jobs.failed
-    step_ms = window.length_ms / window.steps
-    ticks = [
-        (float(at), _ago(t, (window.steps - at) * step_ms / 1000)) for at in range(0, window.steps + 1, window.labelled)
-    ]
+    step_seconds = window.length_ms / window.steps / 1000
+    labelled = range(0, window.steps + 1, window.labelled)
+    ticks = [(float(at), _before(t, (window.steps - at) * step_seconds)) for at in labelled]
+    ticks[0] = (0.0, t.plain("analytics.chart.ago", time=ticks[0][1]))
     return Chart(
         title=t.plain("analytics.chart", window=t.plain(f"window.{window.word}")),
         kind="bars",
@@ -123,7 +123,7 @@ def chart_of(t: Texts, window: Window, found: Analysis) -> Chart:
     )
 
 
-def _ago(t: Texts, seconds: float) -> str:
+def _before(t: Texts, seconds: float) -> str:
     if seconds == 0:
         return t.plain("analytics.chart.now")
     if seconds % 86_400 or seconds <= 86_400:

@@ -115,7 +115,8 @@ def test_durations_are_nearest_ranks_of_workers_jobs(db: sqlite3.Connection) -> 
     made = Jobs(db)
     for seconds in range(1, 101):
         made.end("failed" if seconds % 10 == 0 else "done", at=NOW - seconds, took=seconds * 1000, reason="gone")
-    made.end("done", at=NOW, took=900_000, worked=False)
+    for _ in range(10):
+        made.end("done", at=NOW, took=1, worked=False)
     made.end("cancelled", at=NOW, took=900_000)
     assert reports.tally(db, TODAY).durations == Durations(100, 50.5, 50.0, 95.0, 99.0, 100.0)
 

@@ -154,6 +154,7 @@ class App:
                 "loop": lag.check,
             },
             outside=("poll", "alerts"),
+            broke=metrics.errors.labels(category="internal").inc,
         )
         self.http_url = await serving.start(self._make_web(health).run)
         await serving.start(lag.run)
@@ -171,7 +172,12 @@ class App:
             local_files=settings.telegram_local,
         ) as api:
             catalogues = Catalogues()
-            board = Board(api, self._storage, ProgressTexts(catalogues, settings.upload_limit_bytes))
+            board = Board(
+                api,
+                self._storage,
+                ProgressTexts(catalogues, settings.upload_limit_bytes),
+                broke=metrics.errors.labels(category="internal").inc,
+            )
             await serving.start(board.run)
             supervisor = Supervisor(
                 DownloadParts(

@@ -118,8 +118,8 @@ async def test_broken_check_is_a_finding(
         raise ZeroDivisionError
 
     broke: list[None] = []
-    checks = {"storage": breaks, "poll": Counted()}
-    report = await Health("1.0", checks, broke=lambda: broke.append(None)).report()
+    made = Health("1.0", {"storage": breaks, "poll": Counted()}, broke=lambda: broke.append(None))
+    report = await made.report()
     assert report.checks["storage"].status == "failing"
     assert "ZeroDivisionError" in report.checks["storage"].message
     assert report.checks["poll"].status == "ok"

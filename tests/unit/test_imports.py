@@ -33,6 +33,7 @@ ONLY_IN = {
     "quart": {"web", "sandbox"},
     "quart_trio": {"web", "sandbox"},
     "hypercorn": {"web", "sandbox"},
+    "h11": {"web"},
     "yt_dlp": {"downloads"},
     "prometheus_client": {"metrics"},
     "sqlite3": {"storage", "sandbox", "check"},

@@ -105,7 +105,7 @@ async def test_an_alert_is_told_and_resolves_in_place(program: Program) -> None:
     await told(program, body(alert(status="resolved")))
     ended = await program.wait(ADMIN, lambda m: first_line(m) == "✅ RESOLVED: High error rate")
     assert ended["message_id"] == message["message_id"]
-    assert "\nLasted 12 min: 2026-11-23 18:37 UTC – 2026-11-23 18:49 UTC\n" in ended["text"]
+    assert "\nLasted 12 min: 2026-11-23 18:37 UTC to 2026-11-23 18:49 UTC\n" in ended["text"]
     assert ended["text"].endswith("\n#HighErrorRate")
     assert len(await notes(program)) == 1
     counted = await program.metrics()
@@ -135,7 +135,8 @@ async def test_only_who_knows_the_token(program: Program) -> None:
     for authorization in ("", "Bearer wrong", "Basic eDp5"):
         answer = await post(program, body(alert()), Authorization=authorization)
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
-    for content in ([], {"version": "4"}, {"alerts": "none"}):
+    nonsense: tuple[Any, ...] = ([], {"version": "4"}, {"alerts": "none"})
+    for content in nonsense:
         assert (await post(program, content)).status_code == 400
     assert await notes(program) == []
     assert path.read_text(encoding="utf-8") not in program.log()
@@ -232,7 +233,7 @@ async def test_an_admin_who_never_started_the_bot_is_named(tmp_path: Path) -> No
 
         async def named() -> bool:
             check = (await program.health())["checks"]["alerts"]
-            return check["status"] == "degraded" and check["unreachable"] == "4711"
+            return bool(check["status"] == "degraded" and check["unreachable"] == "4711")
 
         await until(named, seconds=20)
         assert await undelivered(program) == 0

@@ -36,7 +36,7 @@ from doradura.telegram.retry import backoff
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 5.0
+POLL_SECONDS = 15.0
 """How often the outbox is looked at unasked: for what another program of the same database put there."""
 PROBE_SECONDS = 600.0
 """How often an admin who can't be written to is tried without a reason."""

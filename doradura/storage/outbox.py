@@ -42,9 +42,13 @@ def admins(db: sqlite3.Connection) -> dict[int, str | None]:
 def tell(
     db: sqlite3.Connection, card_id: int, kind: Kind, severity_rank: int, *, new_id: Callable[[], int], now_ms: int
 ) -> None:
-    """Let every admin be told of a card; what waits for it already is told with it."""
+    """Let every admin be told of a card; what waits for it already is told with it.
+
+    A reminder is for those who were told: to the others the card itself is news still.
+    """
     for admin_id in admins(db):
-        tell_admin(db, (new_id(), admin_id, card_id, kind, severity_rank), now_ms)
+        if kind != "reminder" or _is_shown(db, card_id, admin_id):
+            tell_admin(db, (new_id(), admin_id, card_id, kind, severity_rank), now_ms)
 
 
 def tell_admin(db: sqlite3.Connection, row: tuple[int, int, int, Kind, int], now_ms: int) -> None:
@@ -59,16 +63,19 @@ def tell_admin(db: sqlite3.Connection, row: tuple[int, int, int, Kind, int], now
     )
 
 
+def _is_shown(db: sqlite3.Connection, card_id: int, admin_id: int) -> bool:
+    key = (card_id, admin_id)
+    found = db.execute("SELECT 1 FROM alert_messages WHERE card_id = ? AND admin_id = ?", key).fetchone()
+    return found is not None
+
+
 def has_message(db: sqlite3.Connection, card_id: int, admin_id: int) -> bool:
     """Whether a card stands in an admin's chat, or waits to."""
-    return (
-        db.execute(
-            "SELECT 1 FROM alert_messages WHERE card_id = ? AND admin_id = ? UNION ALL"
-            " SELECT 1 FROM alert_outbox WHERE card_id = ? AND admin_id = ? AND kind = 'card' AND state <> 'failed'",
-            (card_id, admin_id, card_id, admin_id),
-        ).fetchone()
-        is not None
-    )
+    waits = db.execute(
+        "SELECT 1 FROM alert_outbox WHERE card_id = ? AND admin_id = ? AND kind = 'card' AND state <> 'failed'",
+        (card_id, admin_id),
+    ).fetchone()
+    return waits is not None or _is_shown(db, card_id, admin_id)
 
 
 def next_for(db: sqlite3.Connection, admin_id: int, now_ms: int) -> Waiting | None:

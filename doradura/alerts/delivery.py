@@ -41,7 +41,7 @@ POLL_SECONDS = 15.0
 PROBE_SECONDS = 600.0
 """How often an admin who can't be written to is tried without a reason."""
 PROBE_TRIES = 4
-SETTLE_SECONDS = 3.0
+SETTLE_SECONDS = 2.0
 """How long a telling under way may end at shutdown: cut off, it would be repeated at the next start."""
 TRIES = 3
 """How often what Telegram refuses is offered, whatever form it has."""
@@ -190,18 +190,19 @@ class AlertDelivery:
 
     async def _step(self, admin: _Admin) -> bool:
         """Tell an admin the next thing; False when there is nothing to tell."""
+        if admin.doubt:
+            await self._probe(admin)
+        # Held while something is being told, and only then: it is what a shutdown waits for.
         async with admin.calling:
             if self._leaving:
                 return False
-            if admin.doubt:
-                await self._probe(admin)
             found = await self._storage.read(lambda db: outbox.next_for(db, admin.admin_id, now_ms()))
-            if found is None:
-                if trio.current_time() >= admin.probe_at:
-                    await self._probe(admin)
-                return False
-            await self._tell(admin, found)
-            return True
+            if found is not None:
+                await self._tell(admin, found)
+                return True
+        if trio.current_time() >= admin.probe_at:
+            await self._probe(admin)
+        return False
 
     async def _tell(self, admin: _Admin, found: outbox.Waiting) -> None:
         """Tell one thing. Raises what concerns everything for this admin; what concerns this one alone is put off."""

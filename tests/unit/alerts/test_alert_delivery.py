@@ -44,6 +44,19 @@ async def test_a_fault_of_telegrams(alerts: Alerts, autojump_clock: MockClock, f
     assert alerts.firsts() == [CRITICAL] * copies
 
 
+async def test_telegram_is_asked_before_a_message_is_repeated(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """After a lost answer nothing is sent again until Telegram answers: an outage makes no heap of copies."""
+    telegram = alerts.world.telegram
+    async with alerts.life() as life:
+        await alerts.world.changes.until(lambda: telegram.called)
+        telegram.fail("sendMessage", TORN)
+        telegram.fail("sendChatAction", *[DOWN] * 20)
+        await life.post(alert())
+    methods = [call.method for call in telegram.called]
+    first = methods.index("sendMessage")
+    assert methods[first:] == ["sendMessage", *["sendChatAction"] * 21, "sendMessage"]
+
+
 async def test_an_outage_of_hours(alerts: Alerts, autojump_clock: MockClock) -> None:
     """Fired, changed, repeated and resolved while Telegram is away: one message, which says how it ended."""
     world = alerts.world

@@ -99,6 +99,8 @@ async def test_what_was_overtaken_opens_nothing(alerts: Alerts, autojump_clock: 
         starts = stamp(now_ms())
         for status in ("firing", "resolved", "firing", "resolved"):
             await life.post(alert(starts=starts, status=status))
+            await trio.sleep(10)
+        assert len(alerts.world.telegram.all("editMessageText")) == 1
         assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate"]
         await trio.sleep(MINUTE)
         await life.post(alert(starts=starts))

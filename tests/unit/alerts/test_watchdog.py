@@ -72,6 +72,20 @@ async def test_a_false_end_is_called_so(alerts: Alerts, autojump_clock: MockCloc
     assert "may be false" not in alerts.words()[1]
 
 
+async def test_a_false_end_is_taken_back_at_once(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """What fires on after an end that was doubtful is never taken for an old notice."""
+    async with alerts.life() as life:
+        firing = alert()
+        await life.post(firing, WATCHDOG)
+        await trio.sleep(601)
+        await life.post({**firing, "status": "resolved"})
+        assert "may be false" in alerts.words()[0]
+        await trio.sleep(5)
+        await life.post(WATCHDOG, firing)
+        assert alerts.firsts()[0] == "🔴 CRITICAL: Summary of HighErrorRate"
+        assert alerts.words()[-1].split("\n")[1] == "Still firing, for 10 min now."
+
+
 async def test_a_restart_gives_the_watchdog_its_time(alerts: Alerts, autojump_clock: MockClock) -> None:
     """What could not be heard while the bot was away was not missed; the gauge is right from the start."""
     async with alerts.life() as life:

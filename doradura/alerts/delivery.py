@@ -40,7 +40,8 @@ POLL_SECONDS = 15.0
 """How often the outbox is looked at unasked: for what another program of the same database put there."""
 PROBE_SECONDS = 600.0
 """How often an admin who can't be written to is tried without a reason."""
-PROBE_TRIES = 4
+DOUBT_SECONDS = 600.0
+"""How long a message whose answer was lost waits for any answer of Telegram's before it is sent again all the same."""
 SETTLE_SECONDS = 2.0
 """How long a telling under way may end at shutdown: cut off, it would be repeated at the next start."""
 TRIES = 3
@@ -57,8 +58,8 @@ class _Admin:
     admin_id: int
     calling: trio.Lock = field(default_factory=trio.Lock)
     failures: int = 0
-    doubt: bool = False
-    """The last call's answer never came."""
+    doubt_until: float | None = None
+    """Set while the last message's answer is lost: when it is sent again, whatever Telegram does."""
     fault: bool | None = None
     """Whether Telegram refuses to write to them; None until it was asked."""
     probe_at: float = 0.0
@@ -150,6 +151,10 @@ class AlertDelivery:
             except StorageError as error:
                 log.warning("the watchdog's silence is not known", extra={"error": str(error)})
                 wait_seconds = POLL_SECONDS
+            except Exception:  # the barrier of one look: alerts are told without a watchdog too
+                log.exception("the watchdog's silence is not known")
+                self._metrics.errors.labels(category="alert").inc()
+                wait_seconds = POLL_SECONDS
             with trio.move_on_after(wait_seconds):
                 await woken.wait()
 
@@ -190,7 +195,7 @@ class AlertDelivery:
 
     async def _step(self, admin: _Admin) -> bool:
         """Tell an admin the next thing; False when there is nothing to tell."""
-        if admin.doubt:
+        if admin.doubt_until is not None:
             await self._probe(admin)
         # Held while something is being told, and only then: it is what a shutdown waits for.
         async with admin.calling:
@@ -213,12 +218,14 @@ class AlertDelivery:
         except BadRequestError as error:
             await self._bad(found, error)
         except TelegramError as error:
-            admin.doubt = isinstance(error, UnconfirmedError) or getattr(error, "unconfirmed", False)
+            if isinstance(error, UnconfirmedError) or getattr(error, "unconfirmed", False):
+                admin.doubt_until = trio.current_time() + DOUBT_SECONDS
             raise
         except StorageError:
             raise
         except Exception as error:  # the barrier of one alert: the others go by
             log.exception("an alert could not be told", extra={"admin": admin.admin_id, "card": found.card_id})
+            self._metrics.errors.labels(category="alert").inc()
             await self._bad(found, error)
         else:
             await self._reached(admin)
@@ -226,8 +233,8 @@ class AlertDelivery:
     async def _probe(self, admin: _Admin) -> None:
         """Find out whether Telegram answers, and lets us write to this admin, without sending anything.
 
-        After an answer that never came it must be found out before the message is repeated; should Telegram answer
-        nothing but messages, they are sent all the same after a few tries.
+        After an answer that never came it must be found out before the message is repeated: an outage that swallows
+        answers would make a heap of copies. Should Telegram answer nothing but messages, one is sent at long intervals.
         """
         admin.probe_at = trio.current_time() + PROBE_SECONDS
         try:
@@ -235,12 +242,12 @@ class AlertDelivery:
         except (ForbiddenError, ChatNotFoundError) as error:
             await self._refused(admin, error)
         except TelegramError as error:
-            if admin.doubt and admin.failures <= PROBE_TRIES:
+            if admin.doubt_until is not None and trio.current_time() < admin.doubt_until:
                 raise
             log.info("an admin can't be probed", extra={"admin": admin.admin_id, "error": str(error)})
         else:
             await self._reached(admin)
-        admin.doubt = False
+        admin.doubt_until = None
 
     async def _refused(self, admin: _Admin, error: TelegramError) -> None:
         """Keep what this admin is to be told until they let us."""
@@ -266,6 +273,7 @@ class AlertDelivery:
             await self._storage.write(lambda db: outbox.put_off(db, found.notice_id, now_ms() + PUT_OFF_MS, text))
             return
         log.error("an alert can't be told", extra={"admin": found.admin_id, "card": found.card_id, "error": text})
-        self._metrics.errors.labels(category="alert").inc()
+        if isinstance(error, TelegramError):  # any other was counted where it was caught
+            self._metrics.errors.labels(category="alert").inc()
         self._metrics.alert_deliveries.labels(outcome="failed").inc()
         await self._storage.write(lambda db: outbox.give_up(db, found.notice_id, text))

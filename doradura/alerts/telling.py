@@ -8,9 +8,11 @@ from __future__ import annotations
 import html
 import logging
 
+import trio
+
 from doradura.alerts.words import AlertWords
 from doradura.metrics import Metrics
-from doradura.storage import Connection, Storage, alerts, outbox
+from doradura.storage import Change, Connection, Storage, StorageError, alerts, outbox
 from doradura.storage.alerts import CardView
 from doradura.storage.ids import now_ms
 from doradura.storage.outbox import Waiting
@@ -25,6 +27,7 @@ VIEW_LIMIT = 60
 CALL_SECONDS = 20.0
 """How long one call may try by itself; the outbox tries again after it."""
 BARE_UNITS = 1000
+RECORD_SECONDS = 1.0
 
 
 class Telling:
@@ -60,7 +63,7 @@ class Telling:
                 outbox.put_message(db, row, message_id, now_ms())
             outbox.finish(db, row)
 
-        await self._storage.write(done)
+        await self._record(done)
 
     async def _edit(self, row: Waiting, message_id: int, view: CardView) -> bool:
         """Change the message; False when it is not there any more or can't be changed: then a new one is needed."""
@@ -72,7 +75,7 @@ class Telling:
             log.info("an alert's message is not to be edited", extra={"admin": row.admin_id, "error": str(error)})
             return False
         self._metrics.alert_deliveries.labels(outcome="edited").inc()
-        await self._storage.write(lambda db: outbox.finish(db, row))
+        await self._record(lambda db: outbox.finish(db, row))
         return True
 
     async def _reply(self, row: Waiting, view: CardView) -> None:
@@ -86,7 +89,16 @@ class Telling:
             outbox.remember_ring(db, row, now_ms())
             outbox.finish(db, row)
 
-        await self._storage.write(done)
+        await self._record(done)
+
+    async def _record(self, change: Change[None]) -> None:
+        """Note what was told, however long the database takes: forgotten, it would be told again."""
+        while True:
+            try:
+                return await self._storage.write(change)
+            except StorageError as error:
+                log.warning("an alert that was told is not noted yet", extra={"error": str(error)})
+            await trio.sleep(RECORD_SECONDS)
 
     async def _message(self, row: Waiting, view: CardView, text: str, *, reply_to: int | None) -> int | None:
         """Send a new message and give its id; in a bare form when Telegram can't take the other."""

@@ -17,7 +17,8 @@ import pytest
 import trio
 
 from tests.e2e.program import Program, running, until
-from tests.e2e.test_alerts import ADMIN, all_told, first_line, notes
+from tests.e2e.test_alerts import all_told, first_line, notes
+from tests.e2e.webhook import ADMIN
 
 CONFIG = """
 route:

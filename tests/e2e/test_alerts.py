@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.e2e.program import Message, Program, running, until
+from tests.e2e.webhook import ADMIN, alert, body, post, told
 
-ADMIN = 1000
 PAYLOADS = Path(__file__).parent.parent / "data" / "alertmanager"
 
 
@@ -23,45 +22,11 @@ def payload(name: str) -> dict[str, Any]:
     return body
 
 
-def alert(name: str = "HighErrorRate", *, status: str = "firing", **more: Any) -> dict[str, Any]:
-    """One alert of a body."""
-    annotations = {"summary": "High error rate", "description": "12% of downloads failed in the last 5 minutes"}
-    return {
-        "status": status,
-        "labels": {"alertname": name, "severity": "critical", "instance": "127.0.0.1:9090"},
-        "annotations": annotations,
-        "startsAt": "2026-11-23T18:37:25.665Z",
-        "endsAt": "2026-11-23T18:49:30Z" if status == "resolved" else "0001-01-01T00:00:00Z",
-        "fingerprint": f"f-{name}",
-        **more,
-    }
-
-
-def body(*alerts: Any) -> dict[str, Any]:
-    """A body around alerts."""
-    return {"version": "4", "groupKey": '{}:{alertname="x"}', "status": "firing", "alerts": list(alerts)}
-
-
 @pytest.fixture
 async def program(tmp_path: Path) -> AsyncIterator[Program]:
     """A running bot with its sandbox, and a watchdog that may be silent for two seconds."""
     async with running(tmp_path / "data", DORADURA_WATCHDOG_SECONDS="2") as started:
         yield started
-
-
-async def post(program: Program, content: Any, **headers: str) -> httpx.Response:
-    """POST a body as Alertmanager does."""
-    token = (program.data_dir / "webhook.token").read_text(encoding="utf-8")
-    return await program.client.post(
-        f"{program.http_url}/alerts", json=content, headers={"Authorization": f"Bearer {token}", **headers}
-    )
-
-
-async def told(program: Program, *contents: Any) -> None:
-    """POST bodies that are taken."""
-    for content in contents:
-        answer = await post(program, content)
-        assert answer.status_code == 200, answer.text
 
 
 async def notes(program: Program) -> list[Message]:

@@ -21,9 +21,10 @@ MAY_IMPORT = {
     "sandbox": {"settings", "logs"},
     "web": {"metrics", "health", "settings"},
     "downloads": {"storage", "metrics", "telegram", "settings"},
+    "alerts": {"storage", "metrics", "telegram", "settings"},
     "accounts": {"storage", "metrics", "telegram", "settings"},
-    "chat": {"telegram", "downloads", "accounts", "storage", "metrics", "settings"},
-    "checks": {"downloads", "health", "storage", "telegram", "settings"},
+    "chat": {"telegram", "downloads", "accounts", "alerts", "storage", "metrics", "settings"},
+    "checks": {"alerts", "downloads", "health", "storage", "telegram", "settings"},
     "check": {"settings", "storage", "telegram"},
 }
 """Who may import which of our packages. What is not named here (app, __main__) may import everything."""

@@ -50,6 +50,7 @@ class Facts:
     webhook_token: str = field(repr=False)
     basic_auth: str | None = field(repr=False)
     speed: float = 1.0
+    with_bot: bool = False
 
 
 def settings_of(environ: Mapping[str, str]) -> Settings:
@@ -77,6 +78,7 @@ def facts_of(settings: Settings, asked: Asked, directory: Path) -> Facts:
         webhook_token=settings.webhook_token or kept_secret(settings.data_dir / "webhook.token"),
         basic_auth=settings.metrics_basic_auth,
         speed=asked.speed,
+        with_bot=asked.with_bot,
     )
 
 

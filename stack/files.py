@@ -1,7 +1,7 @@
 """The stack's files: the committed ones beside this package, and the rendered ones in DATA_DIR/stack.
 
-Guarantees that nobody but their owner reads a rendered file (directories 0700, files 0600) and that a program that reads
-one while it is rendered anew sees the old text or the new one, never a part.
+Guarantees that nobody but their owner reads a rendered file (directories 0700, files 0600) and that a program that
+reads one while it is rendered anew sees the old text or the new one, never a part.
 """
 
 from __future__ import annotations

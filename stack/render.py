@@ -21,9 +21,10 @@ RULES = "prometheus/rules/"
 ALERTMANAGER = "alertmanager/alertmanager.yml"
 DATASOURCE = "grafana/provisioning/datasources/prometheus.yml"
 DASHBOARDS = "grafana/provisioning/dashboards/doradura.yml"
-WEBHOOK_TOKEN = "alertmanager/webhook.token"
-SECRET_DIRECTORY = "bot"  # noqa: S105 - a path
-"""What the bot in a container reads its secrets from."""
+WEBHOOK_FILE = "alertmanager/webhook.token"
+BOT_WEBHOOK_FILE = "bot/webhook.token"
+BOT_TELEGRAM_FILE = "bot/telegram.token"
+"""A bot in a container reads its secrets from files of its own: they are in no environment that `inspect` shows."""
 
 _DURATION_KEYS = frozenset(
     {
@@ -58,8 +59,10 @@ def render(files: Mapping[str, str], facts: Facts) -> dict[str, str]:
         elif path == DASHBOARDS:
             tree["providers"][0]["options"]["path"] = facts.dashboards
         rendered[path] = _HEADER + yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=1000)
-    rendered[WEBHOOK_TOKEN] = rendered[f"{SECRET_DIRECTORY}/webhook.token"] = f"{facts.webhook_token}\n"
-    rendered[f"{SECRET_DIRECTORY}/telegram.token"] = f"{facts.telegram_token}\n"
+    rendered[WEBHOOK_FILE] = f"{facts.webhook_token}\n"
+    if facts.with_bot:
+        rendered[BOT_WEBHOOK_FILE] = f"{facts.webhook_token}\n"
+        rendered[BOT_TELEGRAM_FILE] = f"{facts.telegram_token}\n"
     return rendered
 
 

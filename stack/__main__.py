@@ -10,19 +10,19 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
-from doradura.settings import Settings, SettingsError
+from doradura.settings import SettingsError
 from stack import command
 from stack.facts import Asked, StackError, settings_of
 from stack.files import render_into, stack_directory
-from stack.runner import EXIT_OK, EXIT_SETTINGS, Runner
+from stack.runner import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS, Runner
+from stack.verify import Verification
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     asked = _parser().parse_args(arguments)
     try:
-        settings = settings_of(os.environ)
-        return int(asked.command(settings, asked))
+        return int(asked.command(asked))
     except (SettingsError, StackError) as error:
         print(f"stack: {error}", file=sys.stderr)  # noqa: T201 - the command's answer
         return EXIT_SETTINGS
@@ -42,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
         each.add_argument("--speed", type=_speed, default=1.0, metavar="N", help="divide every duration by N")
         each.add_argument("--targets", type=_targets, default=(), metavar="HOST:PORT,...", help="the bots to scrape")
         each.add_argument("--webhook-url", metavar="URL", help="who gets the alerts in place of the bot")
+    check = commands.add_parser("check", help="is the configuration sound, and does what runs work")
+    check.add_argument("--files", action="store_true", help="the committed files alone")
+    check.set_defaults(command=_check)
     commands.add_parser("down", help="stop the stack that runs").set_defaults(command=_down)
     logs = commands.add_parser("logs", help="show a program's log")
     logs.add_argument("name", nargs="?", metavar="NAME")
@@ -61,7 +64,8 @@ def _targets(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _run(settings: Settings, asked: argparse.Namespace) -> int:
+def _run(asked: argparse.Namespace) -> int:
+    settings = settings_of(os.environ)
     wanted = Asked(asked.targets, asked.webhook_url, asked.speed, with_bot=asked.with_bot)
     runner = Runner(settings, wanted, environ=os.environ, tell=_tell)
     return _until_signal(lambda: runner.run(native=asked.native))
@@ -88,18 +92,28 @@ def _until_signal(work: Callable[[], Awaitable[int]]) -> int:
     return code
 
 
-def _render(settings: Settings, asked: argparse.Namespace) -> int:
+def _render(asked: argparse.Namespace) -> int:
+    settings = settings_of(os.environ)
     facts = render_into(settings, Asked(asked.targets, asked.webhook_url, asked.speed, engine=asked.containers))
     _tell(f"Rendered into {stack_directory(settings)}: bots {', '.join(facts.targets)}.")
     return EXIT_OK
 
 
-def _down(settings: Settings, _asked: argparse.Namespace) -> int:
-    return command.down(settings, environ=os.environ, tell=_tell)
+def _check(asked: argparse.Namespace) -> int:
+    verification = Verification(os.environ)
+    faults = 0
+    for line in verification.files() if asked.files else verification.installation(settings_of(os.environ)):
+        _tell(str(line))
+        faults += line.mark == "FAULT"
+    return EXIT_FAILED if faults else EXIT_OK
 
 
-def _logs(settings: Settings, asked: argparse.Namespace) -> int:
-    return command.logs(settings, asked.name, follow=asked.follow, environ=os.environ, tell=_tell)
+def _down(_asked: argparse.Namespace) -> int:
+    return command.down(settings_of(os.environ), environ=os.environ, tell=_tell)
+
+
+def _logs(asked: argparse.Namespace) -> int:
+    return command.logs(settings_of(os.environ), asked.name, follow=asked.follow, environ=os.environ, tell=_tell)
 
 
 def _tell(line: str) -> None:

@@ -60,6 +60,10 @@ def settings_of(environ: Mapping[str, str]) -> Settings:
 
 def facts_of(settings: Settings, asked: Asked, directory: Path) -> Facts:
     """Find the facts. `directory` is where the rendered files will lie. Raises StackError."""
+    if asked.with_bot and settings.mode == "sandbox":
+        raise StackError(
+            "the bot's image has no sandbox: set DORADURA_TELEGRAM_TOKEN, or start the bot with `just run`"
+        )
     targets = asked.targets or (_bot(settings.http_bind, asked),)
     api_url = settings.telegram_api_url
     if settings.mode == "sandbox":

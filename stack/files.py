@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack.facts import Asked, Facts, facts_of
+from stack.facts import Asked, Facts, facts_of, kept_secret
 from stack.render import render
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 CONFIGURED = ("prometheus", "alertmanager", "grafana")
 RENDERED = (*CONFIGURED, "bot")
+GRAFANA_PASSWORD = "grafana.password"  # noqa: S105 - a file's name
+"""Kept from start to start; Grafana shows its dashboards without it, it is for changing things."""
 
 
 def committed() -> dict[str, str]:
@@ -45,6 +47,7 @@ def render_into(settings: Settings, asked: Asked) -> Facts:
     directory = stack_directory(settings)
     with closed_umask():
         facts = facts_of(settings, asked, directory)
+        kept_secret(directory / GRAFANA_PASSWORD)
         replace_files(directory, render(committed(), facts))
     return facts
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from doradura.settings import Address, Settings
 from stack.facts import kept_secret, reachable
+from stack.files import GRAFANA_PASSWORD
 
 RETENTION = "30d"
 INSTALL = {
@@ -117,7 +118,7 @@ def _grafana(binary: str, settings: Settings, directory: Path) -> Program:
     home = _grafana_home(Path(binary))
     server = ("server",) if Path(binary).name == "grafana" else ()
     rendered, data = directory / "grafana", directory / "data" / "grafana"
-    password = kept_secret(directory / "grafana.password")
+    password = kept_secret(directory / GRAFANA_PASSWORD)
     environment = {
         "GF_SERVER_HTTP_ADDR": bind.host,
         "GF_SERVER_HTTP_PORT": str(bind.port),

@@ -87,6 +87,8 @@ class Runner:
         self._record.clear()
 
     async def _natively(self) -> None:
+        if self._asked.with_bot:
+            raise StackError("--with-bot needs a container engine, and none answers; start the bot with `just run`")
         settings = with_ports(self._settings)
         programs, missing = found(settings, self._directory)
         for name in missing:

@@ -9,13 +9,17 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from doradura.settings import Address, Settings
+from stack.durations import divided
 from stack.facts import kept_secret, reachable
 from stack.files import GRAFANA_PASSWORD
 
 RETENTION = "30d"
+RESEND = "1m"
+"""Prometheus' own default: how soon an alert that still fires is sent to Alertmanager again."""
 INSTALL = {
     "prometheus": "apt-get install -y --no-install-recommends prometheus",
     "alertmanager": "apt-get install -y --no-install-recommends prometheus-alertmanager",
@@ -71,11 +75,15 @@ def places(settings: Settings) -> dict[str, Place]:
 
 
 def found(
-    settings: Settings, directory: Path, *, which: Callable[[str], str | None] = shutil.which
+    settings: Settings, directory: Path, *, speed: float = 1.0, which: Callable[[str], str | None] = shutil.which
 ) -> tuple[list[Program], list[str]]:
     """Give the programs that are installed, and the names of those that are not. `directory` is DATA_DIR/stack."""
     programs, missing = [], []
-    makers = {"prometheus": _prometheus, "alertmanager": _alertmanager, "grafana": _grafana}
+    makers: dict[str, Callable[[str, Settings, Path], Program]] = {
+        "prometheus": partial(_prometheus, speed=speed),
+        "alertmanager": _alertmanager,
+        "grafana": _grafana,
+    }
     for name, make in makers.items():
         binary = next((path for path in map(which, BINARIES[name]) if path is not None), None)
         if binary is None:
@@ -85,8 +93,10 @@ def found(
     return programs, missing
 
 
-def _prometheus(binary: str, settings: Settings, directory: Path) -> Program:
+def _prometheus(binary: str, settings: Settings, directory: Path, *, speed: float) -> Program:
     bind = settings.stack_prometheus
+    # An alert that fires before Prometheus has found its Alertmanager is told only when it is sent again.
+    resend = [] if speed == 1 else [f"--rules.alert.resend-delay={divided(RESEND, speed)}"]
     command = (
         binary,
         f"--config.file={directory / 'prometheus' / 'prometheus.yml'}",
@@ -96,6 +106,7 @@ def _prometheus(binary: str, settings: Settings, directory: Path) -> Program:
         f"--web.external-url=http://{reachable(bind)}",
         "--web.enable-lifecycle",
         "--enable-feature=exemplar-storage",
+        *resend,
     )
     return Program("prometheus", command)
 

@@ -90,7 +90,7 @@ class Runner:
         if self._asked.with_bot:
             raise StackError("--with-bot needs a container engine, and none answers; start the bot with `just run`")
         settings = with_ports(self._settings)
-        programs, missing = found(settings, self._directory)
+        programs, missing = found(settings, self._directory, speed=self._asked.speed)
         for name in missing:
             self._tell(f"{name.capitalize()} is not installed, the stack runs without it. To have it: {INSTALL[name]}")
         if not programs:

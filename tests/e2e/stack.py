@@ -167,7 +167,7 @@ async def answering(answer: Callable[[bytes, bytes], bytes]) -> AsyncIterator[st
 
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
-        yield "http://127.0.0.1:{}".format(listeners[0].socket.getsockname()[1])
+        yield f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
         nursery.cancel_scope.cancel()
 
 
@@ -189,7 +189,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 async def started(
     ready: str, *arguments: str, environ: Mapping[str, str], log: Path
 ) -> AsyncIterator[tuple[trio.Process, str]]:
-    """Start `python -m doradura ...`, wait for a line that matches, give the process and the match; ended afterwards."""
+    """Start `python -m doradura ...`, wait for a line that matches; give the process and the match's group."""
     with log.open("ab") as log_file:
         process = await trio.lowlevel.open_process(
             [sys.executable, "-m", "doradura", *arguments],

@@ -113,7 +113,7 @@ async def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
-        taken = "127.0.0.1:{}".format(holder.getsockname()[1])
+        taken = f"127.0.0.1:{holder.getsockname()[1]}"
         async with stack(tmp_path / "data", "--targets", "a:1", DORADURA_STACK_ALERTMANAGER=taken) as running:
             assert await running.until_ended() == 2
             assert f"alertmanager can't listen on {taken}: Address already in use." in running.said

@@ -129,18 +129,18 @@ class Receiver:
         self._came.set()
         self._came = trio.Event()
 
-    def named(self, name: str, status: str) -> list[Alert]:
-        """Give the alerts of a name that came firing or resolved."""
-        return [alert for alert in self.alerts if (alert["labels"]["alertname"], alert["status"]) == (name, status)]
+    def named(self, name: str) -> list[Alert]:
+        """Give what came of an alert, in order."""
+        return [alert for alert in self.alerts if alert["labels"]["alertname"] == name]
 
-    async def wait(self, name: str, status: str = "firing", *, seconds: float = 60, after: int = 0) -> Alert:
-        """Wait for an alert; `after` says how many of them came before."""
+    async def until(self, name: str, status: str, *, least: int = 1, seconds: float = 90) -> Alert:
+        """Wait until the last word on an alert is this, and as many words came."""
         with trio.move_on_after(seconds):
-            while len(self.named(name, status)) <= after:
+            while len(came := self.named(name)) < least or came[-1]["status"] != status:
                 await self._came.wait()
-            return self.named(name, status)[-1]
-        came = sorted({f"{alert['labels']['alertname']} {alert['status']}" for alert in self.alerts})
-        raise AssertionError(f"{name} {status} did not come in {seconds} s; there came {came}")
+            return came[-1]
+        words = sorted({f"{alert['labels']['alertname']} {alert['status']}" for alert in self.alerts})
+        raise AssertionError(f"{name} is not {status} in {seconds} s; there came {words}")
 
 
 @asynccontextmanager

@@ -50,7 +50,7 @@ class Record:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE
-        self._said: dict[str, Any] = {}
+        self._said: dict[str, Any] = {"mode": None, "urls": {}, "children": []}
 
     def begin(self, *, mode: str, urls: dict[str, str]) -> None:
         """Say how the stack runs, before its first process is started."""

@@ -11,7 +11,6 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -56,8 +55,9 @@ async def run(
     width = max(len(program.name) for program in programs)
     async with trio.open_nursery() as nursery:
         for program in programs:
-            output = _Output(LogFile(logs / f"{program.name}.log"), f"{program.name:{width}} | ", show)
-            await nursery.start(_keep, program, environment, record, output)
+            prefix = f"{program.name:{width}} | "
+            path = logs / f"{program.name}.log"
+            await nursery.start(_logged, program, environment, record, partial(_Output, path, prefix, show))
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
             for place in ready:
                 await _until_ready(client, place, ready_seconds)
@@ -74,17 +74,31 @@ async def _until_ready(client: httpx.AsyncClient, place: Place, seconds: float) 
     raise NotReadyError(f"{place.name} does not answer {place.ready_url} after {seconds:.0f} s; see its log")
 
 
-@dataclass(frozen=True, slots=True)
 class _Output:
-    """Where the lines of one program go."""
+    """Where the lines of one program go: its log, and with its name before them whoever looks."""
 
-    log: LogFile
-    prefix: str
-    show: Callable[[str], object]
+    def __init__(self, path: Path, prefix: str, show: Callable[[str], object]) -> None:
+        self.log = LogFile(path)
+        self._prefix = prefix
+        self._show = show
 
     def take(self, line: bytes) -> None:
         self.log.write(line)
-        self.show(self.prefix + line.decode("utf-8", "replace"))
+        self._show(self._prefix + line.decode("utf-8", "replace"))
+
+
+async def _logged(
+    program: Program,
+    environment: Mapping[str, str],
+    record: Record,
+    open_output: Callable[[], _Output],
+    task_status: trio.TaskStatus[None],
+) -> None:
+    output = open_output()
+    try:
+        await _keep(program, environment, record, output, task_status)
+    finally:
+        output.log.close()
 
 
 async def _keep(
@@ -120,7 +134,6 @@ async def _keep(
                 await _end(process, program.term_seconds)
                 nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS_SECONDS
             await process.stdout.aclose()
-            output.log.close()
 
 
 def _how(code: int) -> str:

@@ -16,7 +16,7 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     with (tmp_path / "prometheus" / "a.yml").open() as reading:
         assert reading.readline() == "old\n"
         replace_files(tmp_path, {"prometheus/a.yml": "new\n", "prometheus/b.yml": "same"})
-        assert set(reading) == {"old\n"}
+        assert reading.read() == "old\n" * 99_999
     assert (tmp_path / "prometheus" / "a.yml").read_text() == "new\n"
     assert (tmp_path / "prometheus" / "b.yml").stat().st_ino == same
 

@@ -189,6 +189,7 @@ def heat(title: str, meaning: str, query: Query, *, unit: str = SECONDS, size: t
     """A histogram's distribution over time: the darker, the more."""
     panel = (
         heatmap.Panel()
+        .unit(unit)
         .calculate(calculate=False)
         .y_axis(heatmap.YAxisConfig().unit(unit))
         # Cividis is read the same with every kind of colour blindness.

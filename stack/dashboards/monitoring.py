@@ -168,11 +168,10 @@ def _prometheus() -> list[Panel]:
         ),
         lines(
             "On disk",
-            "Blocks and the write-ahead log.",
+            "Blocks, without the last two hours' write-ahead log; the retention bounds them.",
             Query(f"max(prometheus_tsdb_storage_blocks_bytes{{{PROMETHEUS}}})", "blocks"),
-            Query(f"max(prometheus_tsdb_wal_storage_size_bytes{{{PROMETHEUS}}})", "write-ahead log"),
             unit=BYTES,
-            colours={"blocks": BLUE, "write-ahead log": ORANGE},
+            colours={"blocks": BLUE},
             size=(8, 8),
         ),
         lines(

@@ -31,7 +31,6 @@ STACK: Mapping[str, frozenset[str]] = {
     "prometheus_tsdb_head_series": frozenset(),
     "prometheus_tsdb_head_samples_appended_total": frozenset({"type"}),
     "prometheus_tsdb_storage_blocks_bytes": frozenset(),
-    "prometheus_tsdb_wal_storage_size_bytes": frozenset(),
     "prometheus_engine_query_duration_seconds": frozenset({"slice", "quantile"}),
     "prometheus_rule_group_last_duration_seconds": frozenset({"rule_group"}),
     "prometheus_rule_evaluation_failures_total": frozenset({"rule_group"}),

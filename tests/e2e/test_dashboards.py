@@ -1,0 +1,76 @@
+"""Every query of every dashboard, asked of a real Prometheus that scrapes the real bot at work."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from tests.dashboards import NAMES, dashboard, filled, queries
+from tests.e2e.monitors import Prometheus, open_monitors
+from tests.e2e.program import Program, running, until
+
+USER = 2000
+RULES = [
+    {"alert": severity.title(), "expr": "vector(1)", "labels": {"severity": severity}}
+    for severity in ("critical", "warning")
+]
+LATER = {
+    "monitoring: Watchdog last seen",
+    "monitoring: Not yet delivered",
+    "monitoring: From stored to delivered",
+    "monitoring: Last canary download",
+}
+"""Panels that are rightly empty: no alert has come to the bot here, and no canary runs."""
+
+
+async def work(program: Program) -> None:
+    """Sound and pictures, one again, one that fails, one that Telegram makes wait."""
+    sample = program.media("sample.mp4")
+    for words, kind in (("mp3", "audio"), ("mp4 360p", "video"), ("m4a", "audio"), ("mp3", "audio")):
+        asked = await program.say(USER, f"/download {sample} {words}")
+        await program.wait(USER, lambda m, kind=kind: kind in m, after=asked["message_id"])
+    await program.fault(method="sendMessage", error_code=500, description="Internal Server Error")
+    await program.say(USER, sample)
+    await program.say(USER, f"/download {program.media('status/500.mp4')} mp3")
+    failed = 'doradura_download_failure_total{format="mp3",reason="site_error"}'
+
+    async def counted() -> bool:
+        return (await program.metrics())[failed] == 1
+
+    await until(counted, seconds=60)
+
+
+async def unanswered(prometheus: Prometheus) -> set[str]:
+    """Give the panels of which a query has no number for an answer."""
+    empty = set()
+    for asked in queries():
+        if not await prometheus.numbers(filled(asked.expr), instant=asked.instant):
+            empty.add(f"{asked.dashboard}: {asked.panel}")
+    return empty
+
+
+async def test_every_query_answers(tmp_path: Path) -> None:
+    """Each query of each panel gives at least one number, and each mark of an alert is drawn, but for a named few."""
+    async with running(tmp_path / "data") as program:
+        async with open_monitors(tmp_path, [program.http_url.removeprefix("http://")], rules=RULES) as prometheus:
+            # What happens before the first scrape is no increase.
+            await until(partial(prometheus.numbers, "up == 1 and on () (count(up == 1) == 3)"), seconds=60)
+            await work(program)
+            empty: set[str] = set()
+
+            async def answered() -> bool:
+                nonlocal empty
+                empty = await unanswered(prometheus)
+                return empty <= LATER
+
+            with suppress(trio.TooSlowError):
+                await until(answered, seconds=30)
+            assert empty <= LATER
+            for name in NAMES:
+                for mark in dashboard(name)["annotations"]["list"]:
+                    assert await prometheus.numbers(mark["expr"])
+            instances = await prometheus.ask("label/instance/values", **{"match[]": "doradura_build_info"})
+            assert instances == [program.http_url.removeprefix("http://")]

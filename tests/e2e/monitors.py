@@ -85,16 +85,31 @@ async def open_monitors(
         ],
     }
     _write(directory / "prometheus.yml", configuration)
-    at = f"--web.listen-address=127.0.0.1:{alertmanager}"
-    storage = f"--storage.path={directory / 'alertmanager'}"
-    command = [found("prometheus-alertmanager"), f"--config.file={directory / 'alertmanager.yml'}", storage, at]
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-        async with _running([*command, "--cluster.listen-address="], f"http://127.0.0.1:{alertmanager}", client):
-            at = f"--web.listen-address=127.0.0.1:{prometheus}"
-            storage = f"--storage.tsdb.path={directory / 'prometheus'}"
-            command = [found("prometheus"), f"--config.file={directory / 'prometheus.yml'}", storage, at]
-            async with _running(command, f"http://127.0.0.1:{prometheus}", client) as url:
-                yield Prometheus(url, client)
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=30) as client,
+        _running(_alertmanager(directory, alertmanager), f"http://127.0.0.1:{alertmanager}", client),
+        _running(_prometheus(directory, prometheus), f"http://127.0.0.1:{prometheus}", client) as url,
+    ):
+        yield Prometheus(url, client)
+
+
+def _alertmanager(directory: Path, port: int) -> list[str]:
+    return [
+        found("prometheus-alertmanager"),
+        f"--config.file={directory / 'alertmanager.yml'}",
+        f"--storage.path={directory / 'alertmanager'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]
+
+
+def _prometheus(directory: Path, port: int) -> list[str]:
+    return [
+        found("prometheus"),
+        f"--config.file={directory / 'prometheus.yml'}",
+        f"--storage.tsdb.path={directory / 'prometheus'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
@@ -110,7 +125,7 @@ async def _running(command: list[str], url: str, client: httpx.AsyncClient) -> A
     )
     try:
         with trio.fail_after(30):
-            while not await _ready(url, client):  # noqa: ASYNC110 - what is waited for happens in another process
+            while not await _ready(url, client):
                 assert process.poll() is None, f"{command} has ended"
                 await trio.sleep(LOOK_SECONDS)
         yield url

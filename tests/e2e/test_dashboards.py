@@ -10,7 +10,7 @@ import trio
 
 from tests.dashboards import NAMES, dashboard, filled, queries
 from tests.e2e.monitors import Prometheus, open_monitors
-from tests.e2e.program import Program, running, until
+from tests.e2e.program import Message, Program, running, until
 
 USER = 2000
 RULES = [
@@ -31,7 +31,7 @@ async def work(program: Program) -> None:
     sample = program.media("sample.mp4")
     for words, kind in (("mp3", "audio"), ("mp4 360p", "video"), ("m4a", "audio"), ("mp3", "audio")):
         asked = await program.say(USER, f"/download {sample} {words}")
-        await program.wait(USER, lambda m, kind=kind: kind in m, after=asked["message_id"])
+        await program.wait(USER, partial(contains, kind), after=asked["message_id"])
     await program.fault(method="sendMessage", error_code=500, description="Internal Server Error")
     await program.say(USER, sample)
     await program.say(USER, f"/download {program.media('status/500.mp4')} mp3")
@@ -41,6 +41,11 @@ async def work(program: Program) -> None:
         return (await program.metrics())[failed] == 1
 
     await until(counted, seconds=60)
+
+
+def contains(kind: str, message: Message) -> bool:
+    """Say whether a message is a file of a kind."""
+    return kind in message
 
 
 async def unanswered(prometheus: Prometheus) -> set[str]:
@@ -54,23 +59,25 @@ async def unanswered(prometheus: Prometheus) -> set[str]:
 
 async def test_every_query_answers(tmp_path: Path) -> None:
     """Each query of each panel gives at least one number, and each mark of an alert is drawn, but for a named few."""
-    async with running(tmp_path / "data") as program:
-        async with open_monitors(tmp_path, [program.http_url.removeprefix("http://")], rules=RULES) as prometheus:
-            # What happens before the first scrape is no increase.
-            await until(partial(prometheus.numbers, "up == 1 and on () (count(up == 1) == 3)"), seconds=60)
-            await work(program)
-            empty: set[str] = set()
+    async with (
+        running(tmp_path / "data") as program,
+        open_monitors(tmp_path, [program.http_url.removeprefix("http://")], rules=RULES) as prometheus,
+    ):
+        # What happens before the first scrape is no increase.
+        await until(partial(prometheus.numbers, "up == 1 and on () (count(up == 1) == 3)"), seconds=60)
+        await work(program)
+        empty: set[str] = set()
 
-            async def answered() -> bool:
-                nonlocal empty
-                empty = await unanswered(prometheus)
-                return empty <= LATER
+        async def answered() -> bool:
+            nonlocal empty
+            empty = await unanswered(prometheus)
+            return empty <= LATER
 
-            with suppress(trio.TooSlowError):
-                await until(answered, seconds=30)
-            assert empty <= LATER
-            for name in NAMES:
-                for mark in dashboard(name)["annotations"]["list"]:
-                    assert await prometheus.numbers(mark["expr"])
-            instances = await prometheus.ask("label/instance/values", **{"match[]": "doradura_build_info"})
-            assert instances == [program.http_url.removeprefix("http://")]
+        with suppress(trio.TooSlowError):
+            await until(answered, seconds=30)
+        assert empty <= LATER
+        for name in NAMES:
+            for mark in dashboard(name)["annotations"]["list"]:
+                assert await prometheus.numbers(mark["expr"])
+        instances = await prometheus.ask("label/instance/values", **{"match[]": "doradura_build_info"})
+        assert instances == [program.http_url.removeprefix("http://")]

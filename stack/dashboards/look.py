@@ -46,8 +46,8 @@ RUNBOOKS = "https://github.com/doradura/doradura/blob/main/docs/runbooks.md"
 BLUE, SKY, GREEN, ORANGE = "#3B8FD1", "#56B4E9", "#009E73", "#E69F00"
 RED, PINK, YELLOW, GREY = "#D55E00", "#CC79A7", "#F0E442", "#999999"
 
-PER_MINUTE = "suffix: /min"
-STARS = "suffix: ⭐"
+PER_MINUTE = "suffix:/min"
+STARS = "suffix:Stars"
 SECONDS, BYTES, SHARE, COUNT, BYTES_PER_SECOND, WHEN = "s", "bytes", "percentunit", "short", "Bps", "dateTimeFromNow"
 
 Steps = Sequence[tuple[float, str]]

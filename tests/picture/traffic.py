@@ -16,12 +16,12 @@ LINKS = (
     ("sample.mp4", "mp4 360p", 8),
     ("page.html", "mp4 720p", 12),
     ("hls/index.m3u8", "mp4", 8),
-    ("slow.mp4?kbps=6000", "mp3", 6),
-    ("slow.mp4?kbps=2500", "m4a", 5),
-    ("slow.mp4?kbps=1200", "mp4 360p", 3),
-    ("missing.mp4", "mp3", 4),
-    ("forbidden.mp4", "mp4 360p", 2),
-    ("status/500.mp4", "m4a", 3),
+    ("slow.mp4?kbps=9000", "mp3", 6),
+    ("slow.mp4?kbps=4000", "m4a", 4),
+    ("slow.mp4?kbps=1500", "mp4 360p", 1),
+    ("missing.mp4", "mp3", 2),
+    ("forbidden.mp4", "mp4 360p", 1),
+    ("status/500.mp4", "m4a", 1),
 )
 """Path, words and how often of about a hundred."""
 
@@ -37,10 +37,12 @@ async def people(program: Program, *, count: int, seconds: float, pause_seconds:
             passed = (trio.current_time() - began) / seconds
             # A busy third in the middle, with a few at once now and then, as when a link goes round in a group.
             busy = 0.35 <= passed <= 0.7
-            for _ in range(chance.choice((1, 1, 1, 2, 6) if busy else (1, 1, 1, 2))):
+            for _ in range(chance.choice((1, 1, 1, 2, 5) if busy else (1, 1, 1, 2))):
                 path, words = chance.choices(paths, weights)[0]
                 user = FIRST_USER + int(count * chance.random() ** 1.6)
                 await program.say(user, f"/download {program.media(path)}{_fresh(chance, path)} {words}")
+            if chance.random() < 0.06:
+                await program.say(user, "/cancel")
             if chance.random() < (0.25 if 0.55 <= passed <= 0.65 else 0.02):
                 await program.fault(method="sendMessage", error_code=502, description="Bad Gateway")
             await trio.sleep(chance.expovariate(1 / pause_seconds) * (0.6 if busy else 1))

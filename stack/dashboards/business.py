@@ -80,8 +80,8 @@ def _wishes() -> list[Panel]:
         ),
         bars(
             "Delivered, by site",
-            "Files delivered in the time shown, by where they came from.",
-            table('sort_desc(sum by (site) (increase(doradura_site_downloads_total{@, outcome="success"}[$__range])))'),
+            "Files delivered in the time shown, by where they came from: the ten sites most used.",
+            table('topk(10, sum by (site) (increase(doradura_site_downloads_total{@, outcome="success"}[$__range])))'),
             by="site",
         ),
         levels(
@@ -146,10 +146,10 @@ def _stars() -> list[Panel]:
             Query("sum by (outcome) (increase(doradura_checkouts_total{@}[$window]))", "{{outcome}}"),
             colours={"approved": BLUE, "refused": RED},
         ),
-        figure(
+        levels(
             "Payment failures",
             "Since the beginning, by reason. Every one wants a person: it is somebody's money.",
-            Query("max by (reason) (doradura_payment_failures_total{@})", "{{reason}}"),
+            now("max by (reason) (doradura_payment_failures_total{@})", "{{reason}}"),
             steps=[(1, RED)],
             size=(12, 8),
             alerts=["PaymentFailures"],

@@ -42,13 +42,17 @@ from stack.dashboards.queries import SOURCE, Query
 
 RUNBOOKS = "https://github.com/doradura/doradura/blob/main/docs/runbooks.md"
 
-# Okabe and Ito's colours: told apart with every kind of colour blindness, on a dark ground and on a light one.
+# Okabe and Ito's colours, told apart with every kind of colour blindness; the blue is lighter, for a dark ground.
 BLUE, SKY, GREEN, ORANGE = "#3B8FD1", "#56B4E9", "#009E73", "#E69F00"
 RED, PINK, YELLOW, GREY = "#D55E00", "#CC79A7", "#F0E442", "#999999"
 
 PER_MINUTE = "suffix:/min"
 STARS = "suffix:Stars"
 SECONDS, BYTES, SHARE, COUNT, BYTES_PER_SECOND, WHEN = "s", "bytes", "percentunit", "short", "Bps", "dateTimeFromNow"
+
+COUNTED = {COUNT, PER_MINUTE, STARS}
+NARROW = 10
+"""Up to so many of the grid's 24 columns a legend is put below."""
 
 Steps = Sequence[tuple[float, str]]
 
@@ -75,12 +79,15 @@ def lines(
         .fill_opacity(35 if stacked else 10)
         .gradient_mode(GraphGradientMode.OPACITY)
         .show_points(VisibilityMode.NEVER)
-        .legend(_legend(["lastNotNull", "max"]))
+        .legend(_legend(beside=size[0] > NARROW))
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
         .thresholds(_steps(limits, base="transparent"))
     )
     if maximum is not None:
         panel.max(maximum)
+    elif unit in COUNTED:
+        # A line of zeros lies at the foot of a small scale, not of one up to 100.
+        panel.axis_soft_max(1)
     if stacked:
         panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL))
     if limits:
@@ -156,6 +163,7 @@ def bars(
         barchart.Panel()
         .unit(unit)
         .min(0)
+        .decimals(0)
         .x_field(by)
         .show_value(VisibilityMode.AUTO)
         .bar_width(0.7)
@@ -171,18 +179,26 @@ def bars(
     return _finish(panel.build(), title, meaning, [query], size=size, alerts=())
 
 
-def levels(title: str, meaning: str, *queries: Query, unit: str = COUNT, size: tuple[int, int] = (8, 8)) -> Panel:
+def levels(
+    title: str,
+    meaning: str,
+    *queries: Query,
+    size: tuple[int, int] = (8, 8),
+    steps: Steps = (),
+    alerts: Sequence[str] = (),
+) -> Panel:
     """Horizontal bars with their figure beside them, for a few named values."""
     panel = (
         bargauge.Panel()
-        .unit(unit)
+        .unit(COUNT)
         .min(0)
+        .decimals(0)
         .orientation(VizOrientation.HORIZONTAL)
         .display_mode(BarGaugeDisplayMode.BASIC)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .thresholds(_steps((), base=BLUE))
+        .thresholds(_steps(steps, base=BLUE))
     )
-    return _finish(panel.build(), title, meaning, queries, size=size, alerts=())
+    return _finish(panel.build(), title, meaning, queries, size=size, alerts=alerts)
 
 
 def heat(title: str, meaning: str, query: Query, *, unit: str = SECONDS, size: tuple[int, int] = (12, 8)) -> Panel:
@@ -255,14 +271,14 @@ def _runbook(alert: str) -> dashboard.DashboardLink:
     )
 
 
-def _legend(calculations: list[str]) -> common.VizLegendOptions:
-    return (
-        common.VizLegendOptions()
-        .show_legend(show_legend=True)
-        .display_mode(LegendDisplayMode.TABLE)
-        .placement(LegendPlacement.RIGHT)
-        .calcs(calculations)
+def _legend(*, beside: bool) -> common.VizLegendOptions:
+    """Give a legend with figures: a table beside the lines, or below them where beside would take half the panel."""
+    legend = (
+        common.VizLegendOptions().show_legend(show_legend=True).calcs(["lastNotNull", "max"] if beside else ["max"])
     )
+    if beside:
+        return legend.display_mode(LegendDisplayMode.TABLE).placement(LegendPlacement.RIGHT)
+    return legend.display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
 
 
 def _steps(steps: Steps, *, base: str) -> build.ThresholdsConfig:

@@ -208,7 +208,7 @@ def _sites() -> list[Panel]:
             "Sites paused",
             "A site that fails again and again is paused for a while; of several bots, paused on any.",
             Query("max by (site) (doradura_site_breaker_open{@})", "{{site}}"),
-            words={"0": "open", "1": "paused"},
+            words={"0": "working", "1": "paused"},
             base=BLUE,
             steps=[(1, RED)],
             size=(8, 8),
@@ -278,10 +278,14 @@ def _telegram() -> list[Panel]:
         ),
         lines(
             "Calls that failed",
-            "Each minute, by how; an outcome appears when it first happens.",
+            "Each minute, in all and by how; an outcome has a line once it has happened.",
             Query(
-                '60 * sum by (outcome) (rate(doradura_telegram_requests_total{@, outcome!="ok"}[$__rate_interval]))'
-                " or vector(0)",
+                "60 * (sum(rate(doradura_telegram_requests_total{@}[$__rate_interval])) - "
+                'sum(rate(doradura_telegram_requests_total{@, outcome="ok"}[$__rate_interval])))',
+                "all",
+            ),
+            Query(
+                '60 * sum by (outcome) (rate(doradura_telegram_requests_total{@, outcome!="ok"}[$__rate_interval]))',
                 "{{outcome}}",
             ),
             unit=PER_MINUTE,

@@ -27,6 +27,9 @@ function Body({ panel, series, given, theme, width, height }: {
   const frames = series.map((one, index) => frameOf(panel, one, index, theme));
   const drawn = { panel, frames, theme, width, height };
   const range = { from: dateTime(given.from), to: dateTime(given.to), raw: { from: dateTime(given.from), to: dateTime(given.to) } };
+  if (frames.length === 0) {
+    return <div style={{ textAlign: 'center', paddingTop: height / 2 - 20 }}>{panel.fieldConfig.defaults.noValue ?? 'No data'}</div>;
+  }
   if (panel.type === 'timeseries') {
     return (
       <TimeSeries frames={frames} structureRev={1} timeRange={range} timeZone="utc" width={width} height={height} legend={panel.options.legend} options={panel.options} />

@@ -9,8 +9,8 @@ from pathlib import Path
 import trio
 
 from tests.dashboards import NAMES, dashboard, filled, queries
-from tests.e2e.monitors import Prometheus, open_monitors
 from tests.e2e.program import Message, Program, running, until
+from tests.monitors import Prometheus, open_monitors
 
 USER = 2000
 RULES = [

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import trio
 
-from tests.e2e.monitors import open_monitors
 from tests.e2e.program import running
+from tests.monitors import open_monitors
 from tests.picture.draw import answers, built, draw
 from tests.picture.traffic import people
 

@@ -4,19 +4,9 @@ import re
 from collections.abc import Mapping
 
 import pytest
-from prometheus_client.samples import Sample
 
-from doradura.metrics import DATABASE_FAMILIES, BuildFacts, Metrics
 from tests.dashboards import NAMES, Asked, dashboard, filled, queries, selected
-
-COMING: Mapping[str, frozenset[str]] = {
-    "doradura_alert_outbox_depth": frozenset(),
-    "doradura_alert_oldest_undelivered_seconds": frozenset(),
-}
-"""Read from the database, with tables of their own that come with the alerts in chat."""
-
-DATABASE = {*DATABASE_FAMILIES, *COMING}
-"""The same on every instance, whatever the number of instances."""
+from tests.written import DATABASE, written
 
 EVERY_TARGET = frozenset({"job", "instance"})
 STACK: Mapping[str, frozenset[str]] = {
@@ -50,33 +40,7 @@ STACK: Mapping[str, frozenset[str]] = {
 """What Prometheus and Alertmanager tell of themselves, with its labels; that it is there is seen in the e2e test."""
 
 
-def registry() -> dict[str, tuple[str, frozenset[str]]]:
-    """Give every sample name that a bot writes, with its family and its labels."""
-    metrics = Metrics(
-        sites=["youtube"],
-        formats={"mp3": ("320k",)},
-        commands=["start"],
-        update_types=["message"],
-        telegram_methods=["sendMessage"],
-        checks=["poll"],
-        build=BuildFacts(version="1", python="3", yt_dlp="1", ffmpeg="1", mode="sandbox"),
-    )
-    metrics.set_health({"poll": 1})
-    metrics.watchdog_last_seen.set(1)
-    found: dict[str, tuple[str, frozenset[str]]] = {}
-    for family in metrics.registry.collect():
-        for sample in (one for one in family.samples if not one.name.endswith("_created")):
-            found[sample.name] = (_family(sample), frozenset(sample.labels))
-    for name, (_, labels) in DATABASE_FAMILIES.items():
-        found[name] = (name, frozenset(label for label, _ in labels))
-    return found | {name: (name, labels) for name, labels in COMING.items()}
-
-
-def _family(sample: Sample) -> str:
-    return re.sub(r"_(bucket|sum|count)$", "", sample.name)
-
-
-OURS = registry()
+OURS = written()
 KNOWN = {name: labels | EVERY_TARGET for name, (_, labels) in OURS.items()}
 KNOWN |= {name: labels | EVERY_TARGET for name, labels in STACK.items()}
 QUERIES = list(queries())
@@ -109,7 +73,15 @@ def test_right_for_one_bot_and_for_five(asked: Asked) -> None:
         if found[0] in DATABASE:
             assert re.search(r"\bmax( by \([\w, ]+\))? ?\((increase\()?$", before), before
         assert asked.expr[found.end() :].startswith('{instance=~"$instance"'), "it is not of the chosen instances"
+        if found[0].endswith("_bucket"):
+            assert re.search(r"\bsum by \((\w+, )?le\) \((rate|increase)\($", before), "a percentile wants all buckets"
         assert re.search(r"\b(sum|max|min|count)( by \([\w, ]+\))? ?\(", before), "it is one series a bot"
+
+
+def test_ranges_are_what_was_chosen() -> None:
+    """What a query looks back at is Grafana's interval, the chosen window, the time shown, or a whole day."""
+    found = {span for asked in QUERIES for span in re.findall(r"\[([^]]+)\]", asked.expr)}
+    assert found == {"$__rate_interval", "$window", "$__range", "1d"}
 
 
 def test_every_metric_is_shown() -> None:

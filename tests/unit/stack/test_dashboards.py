@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from stack.dashboards.__main__ import made, main
 from tests.dashboards import DIRECTORY, NAMES, dashboard, panels
@@ -101,6 +102,16 @@ def test_panels_have_a_place_of_their_own(name: str) -> None:
     assert len(cells) == len(set(cells))
     assert max(column for column, _ in cells) == 23
     assert {column for column, row in cells if row == places[-1]["y"]} >= set(range(8))
+
+
+def test_grafana_is_told_of_the_dashboards_source() -> None:
+    """The datasource that is provisioned has the uid the dashboards name, and knows the scrape interval."""
+    directory = ROOT / "stack" / "grafana" / "provisioning"
+    (source,) = yaml.safe_load((directory / "datasources" / "prometheus.yml").read_text())["datasources"]
+    assert (source["uid"], source["type"], source["url"]) == (SOURCE["uid"], "prometheus", "http://127.0.0.1:9091")
+    assert source["jsonData"]["timeInterval"] == "15s"
+    (provider,) = yaml.safe_load((directory / "dashboards" / "doradura.yml").read_text())["providers"]
+    assert (provider["type"], provider["allowUiUpdates"]) == ("file", False)
 
 
 def test_links_lead_to_alerts_that_exist() -> None:

@@ -88,7 +88,23 @@ async def open_monitors(
     async with (
         httpx.AsyncClient(trust_env=False, timeout=30) as client,
         _running(_alertmanager(directory, alertmanager), f"http://127.0.0.1:{alertmanager}", client),
-        _running(_prometheus(directory, prometheus), f"http://127.0.0.1:{prometheus}", client) as url,
+        open_prometheus(directory, port=prometheus) as server,
+    ):
+        yield server
+
+
+@asynccontextmanager
+async def open_prometheus(directory: Path, *, port: int) -> AsyncIterator[Prometheus]:
+    """Start the Prometheus of `directory`/prometheus.yml, its data in `directory`/prometheus; ready when entered."""
+    command = [
+        found("prometheus"),
+        f"--config.file={directory / 'prometheus.yml'}",
+        f"--storage.tsdb.path={directory / 'prometheus'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=30) as client,
+        _running(command, f"http://127.0.0.1:{port}", client) as url,
     ):
         yield Prometheus(url, client)
 
@@ -100,15 +116,6 @@ def _alertmanager(directory: Path, port: int) -> list[str]:
         f"--storage.path={directory / 'alertmanager'}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--cluster.listen-address=",
-    ]
-
-
-def _prometheus(directory: Path, port: int) -> list[str]:
-    return [
-        found("prometheus"),
-        f"--config.file={directory / 'prometheus.yml'}",
-        f"--storage.tsdb.path={directory / 'prometheus'}",
-        f"--web.listen-address=127.0.0.1:{port}",
     ]
 
 

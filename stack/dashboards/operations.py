@@ -9,6 +9,7 @@ from stack.dashboards.look import (
     BLUE,
     BYTES,
     BYTES_PER_SECOND,
+    GREEN,
     ORANGE,
     PER_MINUTE,
     PINK,
@@ -129,7 +130,7 @@ def _downloads() -> list[Panel]:
             average("doradura_extraction_duration_seconds", "average"),
             unit=SECONDS,
             size=(8, 8),
-            colours={"p50": SKY, "p95": BLUE, "average": ORANGE},
+            colours={"p50": GREEN, "p95": BLUE, "average": ORANGE},
         ),
     ]
 

@@ -88,7 +88,7 @@ def _work() -> list[Panel]:
             quantile(0.95, DURATION, "p95"),
             quantile(0.99, DURATION, "p99"),
             unit=SECONDS,
-            colours={"p50": SKY, "p95": BLUE, "p99": PINK},
+            colours={"p50": GREEN, "p95": BLUE, "p99": PINK},
             limits=[(60, ORANGE)],
             alerts=["SlowDownloads"],
         ),

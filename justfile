@@ -35,8 +35,8 @@ check: (_venv "requirements-dev.lock")
     .venv/bin/ruff check .
     .venv/bin/ruff format --check .
     .venv/bin/mypy
-    .venv/bin/python -m tests.texts --check
     .venv/bin/python -m stack.dashboards --check
+    .venv/bin/python -m tests.texts --check
 
 # Format the code, compile the texts.
 fmt: (_venv "requirements-dev.lock")

@@ -11,6 +11,7 @@ INSTALL = {
     "prometheus": "apt-get install -y --no-install-recommends prometheus",
     "promtool": "apt-get install -y --no-install-recommends prometheus",
     "prometheus-alertmanager": "apt-get install -y --no-install-recommends prometheus-alertmanager",
+    "amtool": "apt-get install -y --no-install-recommends prometheus-alertmanager",
     "chromium": "apt-get install -y --no-install-recommends chromium",
 }
 

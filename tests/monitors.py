@@ -59,15 +59,23 @@ class Prometheus:
 
 @asynccontextmanager
 async def open_monitors(
-    directory: Path, bots: Sequence[str], *, rules: Sequence[Mapping[str, Any]] = (), scrape: str = SCRAPE
+    directory: Path,
+    bots: Sequence[str],
+    *,
+    token: Path,
+    rules: Sequence[Mapping[str, Any]] = (),
+    scrape: str = SCRAPE,
 ) -> AsyncIterator[Prometheus]:
     """Start Alertmanager, which tells the first of `bots` (host:port), and Prometheus, which scrapes all of them.
+
+    `token` is the file with what opens that bot's webhook.
 
     Both are ready when it is entered, and have ended when it is left.
     """
     prometheus, alertmanager = free_port(), free_port()
     route = {"receiver": "bot", "group_wait": "0s", "group_interval": "1s", "repeat_interval": "1s"}
-    webhook = {"url": f"http://{bots[0]}/alerts", "send_resolved": True}
+    opened = {"authorization": {"credentials_file": str(token)}}
+    webhook = {"url": f"http://{bots[0]}/alerts", "send_resolved": True, "http_config": opened}
     receivers = [{"name": "bot", "webhook_configs": [webhook]}]
     _write(directory / "alertmanager.yml", {"route": route, "receivers": receivers})
     _write(directory / "rules.yml", {"groups": [{"name": "test", "interval": scrape, "rules": list(rules)}]})
@@ -101,6 +109,8 @@ async def open_prometheus(directory: Path, *, port: int) -> AsyncIterator[Promet
         f"--config.file={directory / 'prometheus.yml'}",
         f"--storage.tsdb.path={directory / 'prometheus'}",
         f"--web.listen-address=127.0.0.1:{port}",
+        # What fires before Alertmanager is known is dropped, and would be sent again a minute later only.
+        "--rules.alert.resend-delay=1s",
     ]
     async with (
         httpx.AsyncClient(trust_env=False, timeout=30) as client,

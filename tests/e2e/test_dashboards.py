@@ -14,16 +14,18 @@ from tests.monitors import Prometheus, open_monitors
 
 USER = 2000
 RULES = [
-    {"alert": severity.title(), "expr": "vector(1)", "labels": {"severity": severity}}
-    for severity in ("critical", "warning")
+    {"alert": name, "expr": "vector(1)", "labels": {"severity": severity}}
+    for name, severity in (("Sample", "critical"), ("Other", "warning"), ("Watchdog", "none"))
 ]
-LATER = {
+ALERTS = {
     "monitoring: Watchdog last seen",
     "monitoring: Not yet delivered",
     "monitoring: From stored to delivered",
-    "monitoring: Last canary download",
 }
-"""Panels that are rightly empty: no alert has come to the bot here, and no canary runs."""
+"""Panels that are empty until the bot takes alerts."""
+
+LATER = {"monitoring: Last canary download", *ALERTS}
+"""Panels that are rightly empty: no canary runs."""
 
 BEFORE_THE_FIRST_DOWNLOAD = {"overview: Success rate", "overview: Duration percentiles"}
 """Panels of the Overview that have no figure until something ended; the one says so, the other has no line yet."""
@@ -65,9 +67,10 @@ async def test_every_query_answers(tmp_path: Path) -> None:
 
     A bot that has done nothing yet shows zeros, not empty panels.
     """
+    token = tmp_path / "data" / "webhook.token"
     async with (
         running(tmp_path / "data") as program,
-        open_monitors(tmp_path, [program.http_url.removeprefix("http://")], rules=RULES) as prometheus,
+        open_monitors(tmp_path, [program.http_url.removeprefix("http://")], token=token, rules=RULES) as prometheus,
     ):
         # What happens before the first scrape is no increase, and a rate wants two.
         await until(partial(prometheus.numbers, "min(sum_over_time(up[1m])) >= 3 and count(up) == 3"), seconds=60)

@@ -25,9 +25,12 @@ async def picture(modules: Path, target: Path, *, minutes: int) -> None:
     """Make the data, then the picture."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
+        token = directory / "data" / "webhook.token"
         async with (
             running(directory / "data", DORADURA_LOG_LEVEL="info") as program,
-            open_monitors(directory, [program.http_url.removeprefix("http://")], scrape="2s") as prometheus,
+            open_monitors(
+                directory, [program.http_url.removeprefix("http://")], token=token, scrape="2s"
+            ) as prometheus,
         ):
             await trio.sleep(5)  # a few scrapes in which nothing happens
             await people(program, count=24, seconds=minutes * 60, pause_seconds=6)

@@ -35,6 +35,7 @@ check: (_venv "requirements-dev.lock")
     .venv/bin/ruff check .
     .venv/bin/ruff format --check .
     .venv/bin/mypy
+    .venv/bin/python -m stack.dashboards --check
     .venv/bin/python -m tests.texts --check
     .venv/bin/python -m stack check --files
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import trio
 
-from tests.e2e.program import ROOT, Program, running
+from tests.e2e.examples import example, place
+from tests.e2e.program import Program, running
 from tests.e2e.prometheus_program import Prometheus, free_port, open_prometheus, until_equal
 
-EXAMPLES = ROOT / "stack" / "examples"
-RULES = ROOT / "stack" / "prometheus" / "rules"
 USER = 2000
-INTERVAL = {
-    "scrape_interval: 15s": "scrape_interval: 1s",
-    "scrape_timeout: 10s": "scrape_timeout: 1s",
-    "evaluation_interval: 15s": "evaluation_interval: 1s",
-}
-"""So that the test takes seconds; nothing else of the intervals differs from what ships."""
-
 SUCCESSES = 'doradura_download_success_total{format="m4a"}'
 ALL_SUCCESSES = "sum(doradura_download_success_total)"
 
@@ -56,30 +47,6 @@ async def _work(bot: Program, files: int, people: int) -> None:
         ]
 
     await until_equal(counted, [files, 1, people], seconds=60)
-
-
-def example(name: str, where: Path, addresses: Mapping[str, str]) -> Path:
-    """Copy an example, with the addresses in use and short intervals; fails when one of these isn't there."""
-    target = where / "examples" / name
-    shutil.copytree(EXAMPLES / name, target)
-    if RULES.is_dir():
-        shutil.copytree(RULES, where / "prometheus" / "rules", dirs_exist_ok=True)
-    table = {**addresses, **INTERVAL}
-    used = set()
-    for path in target.rglob("*.yml"):
-        text = path.read_text(encoding="utf-8")
-        for written, real in table.items():
-            if written in text:
-                used.add(written)
-                text = text.replace(written, real)
-        path.write_text(text, encoding="utf-8")
-    assert used == set(table)
-    return target
-
-
-def place(bot: Program) -> str:
-    """A bot's address."""
-    return bot.http_url.removeprefix("http://")
 
 
 async def sums(bots: list[Program]) -> dict[str, float]:

@@ -5,14 +5,14 @@ every exception is visible where it is made:
 
 | info string | what is done with the block |
 |---|---|
-| `console` | each `$` line is run; what stands below it must be in its output, `...` for anything |
+| `console` | each `$` line is run, again for a while until what stands below it is in its output, `...` for anything |
 | `console foreground` | stays running to the page's end, once the lines below the command have shown |
 | `console foreground anew` | as before, after everything that stays running was ended |
-| `console engine` | wants a container engine: run where one answers, else only its syntax and names are checked |
+| `console engine` | wants a container engine: only its syntax and the containers' names are checked |
 | `promql` | each query (an empty line between two) must answer with samples |
 | `promql may be empty` | as `promql`, but no sample is an answer too |
 | `python` | all blocks of a page are run one after the other |
-| `yaml scrape`, `yaml rules`, `yaml compose` | checked by promtool or compose, as part of a whole file where needed |
+| `yaml scrape`, `yaml rules` | accepted by promtool |
 | `mermaid`, `nginx`, `caddyfile` | their form is checked |
 | `text` | for people alone |
 """
@@ -29,7 +29,7 @@ PAGES = tuple(ROOT / "docs" / name for name in ("monitoring.md", "security.md"))
 KINDS = {
     *("console", "console foreground", "console foreground anew", "console engine"),
     *("promql", "promql may be empty", "python", "mermaid", "nginx", "caddyfile", "text"),
-    *("yaml scrape", "yaml rules", "yaml compose"),
+    *("yaml scrape", "yaml rules"),
 }
 
 _FENCE = re.compile(r"^(`{3,}|~{3,})(.*)$")

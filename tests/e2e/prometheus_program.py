@@ -19,8 +19,10 @@ import trio
 INSTALL = {
     "prometheus": "apt-get install -y --no-install-recommends prometheus",
     "promtool": "apt-get install -y --no-install-recommends prometheus",
-    "amtool": "apt-get install -y --no-install-recommends prometheus-alertmanager",
+    "prometheus-alertmanager": "apt-get install -y --no-install-recommends prometheus-alertmanager",
     "just": "pip install rust-just",
+    "curl": "apt-get install -y --no-install-recommends curl",
+    "openssl": "apt-get install -y --no-install-recommends openssl",
 }
 LOOK_SECONDS = 0.2
 
@@ -91,29 +93,58 @@ async def until_equal(ask: Callable[[], Awaitable[object]], wanted: object, *, s
     raise AssertionError(f"after {seconds} s it is {last}, not {wanted}")
 
 
+ALERTMANAGER = """
+route: {receiver: nobody}
+receivers: [{name: nobody}]
+"""
+
+
 @asynccontextmanager
 async def open_prometheus(configuration: Path, storage: Path, *, port: int) -> AsyncIterator[Prometheus]:
-    """Start it and wait until it is ready; at the end it is stopped."""
-    program = found("prometheus")
-    log_path = storage.with_suffix(".log")
+    """Start one and wait until it is ready; at the end it is stopped."""
+    command = [
+        found("prometheus"),
+        f"--config.file={configuration}",
+        f"--storage.tsdb.path={storage}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--enable-feature=exemplar-storage",
+    ]
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=30) as client,
+        _started(command, f"http://127.0.0.1:{port}/-/ready", client, storage.with_suffix(".log")) as process,
+    ):
+        yield Prometheus(f"127.0.0.1:{port}", client, process)
+
+
+@asynccontextmanager
+async def open_alertmanager(where: Path, *, port: int) -> AsyncIterator[str]:
+    """Start one that tells nobody, for what it says of itself; give its address."""
+    (where / "alertmanager.yml").write_text(ALERTMANAGER, encoding="utf-8")
+    command = [
+        shutil.which("alertmanager") or found("prometheus-alertmanager"),
+        f"--config.file={where / 'alertmanager.yml'}",
+        f"--storage.path={where / 'alertmanager'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=30) as client,
+        _started(command, f"http://127.0.0.1:{port}/-/ready", client, where / "alertmanager.log"),
+    ):
+        yield f"127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def _started(
+    command: list[str], ready_url: str, client: httpx.AsyncClient, log_path: Path
+) -> AsyncIterator[trio.Process]:
     with log_path.open("ab") as log_file:
         process = await trio.lowlevel.open_process(
-            [
-                program,
-                f"--config.file={configuration}",
-                f"--storage.tsdb.path={storage}",
-                f"--web.listen-address=127.0.0.1:{port}",
-                "--enable-feature=exemplar-storage",
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=log_file,
-            stderr=log_file,
+            command, stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file, start_new_session=True
         )
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-            server = Prometheus(f"127.0.0.1:{port}", client, process)
-            await _ready(server, log_path)
-            yield server
+        await _ready(process, ready_url, client, log_path)
+        yield process
     finally:
         with trio.CancelScope(shield=True):
             if process.poll() is None:
@@ -125,18 +156,18 @@ async def open_prometheus(configuration: Path, storage: Path, *, port: int) -> A
                 await process.wait()
 
 
-async def _ready(server: Prometheus, log_path: Path) -> None:
+async def _ready(process: trio.Process, url: str, client: httpx.AsyncClient, log_path: Path) -> None:
     with trio.move_on_after(30):
-        while server.process.poll() is None:
+        while process.poll() is None:
             try:
-                answer = await server.client.get(f"http://{server.address}/-/ready")
+                answer = await client.get(url)
             except httpx.TransportError:
                 pass
             else:
                 if answer.status_code == 200:
                     return
             await trio.sleep(LOOK_SECONDS)
-    raise AssertionError(f"Prometheus did not become ready: {_end_of(log_path)}")
+    raise AssertionError(f"it did not become ready: {_end_of(log_path)}")
 
 
 def _end_of(log_path: Path) -> str:

@@ -159,7 +159,8 @@ def test_limits_are_the_programs() -> None:
     assert {
         "connections at once": f"{server.CONNECTION_LIMIT}",
         "a request's head, and rest between two requests": f"{server.IDLE_SECONDS} s",
-        "a body's size": f"{routes.BODY_LIMIT_BYTES // 2**20} MiB",
+        "any other body": f"{routes.BODY_LIMIT_BYTES // 2**20} MiB",
+        "a body to /alerts": f"{routes.ALERTS_LIMIT_BYTES // 2**20} MiB, ten thousand alerts of 3 kB",
         "a body's time": f"{routes.BODY_SECONDS} s",
         "an answer the client doesn't read": f"{server.SEND_SECONDS} s",
     }.items() <= rows.items()

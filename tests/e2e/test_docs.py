@@ -135,8 +135,10 @@ def _nginx(nginx: str, block: Block, where: Path) -> None:
     subprocess.run(["bash", "-c", make], check=True, capture_output=True)
     text = block.text.replace("/etc/ssl/bot.example.org.pem", str(certificate))
     text = text.replace("/etc/ssl/bot.example.org.key", str(key))
-    logs = f"pid {where}/pid; error_log stderr;"
-    (where / "nginx.conf").write_text(f"{logs} events {{}} http {{ access_log off;\n{text}}}\n", encoding="utf-8")
+    own = f"pid {where}/pid; error_log stderr;"
+    paths = "".join(f"{of}_temp_path {where}/{of};" for of in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    whole = f"{own} events {{}} http {{ access_log off; {paths}\n{text}}}\n"
+    (where / "nginx.conf").write_text(whole, encoding="utf-8")
     order = [nginx, "-t", "-p", str(where), "-c", str(where / "nginx.conf")]
     done = subprocess.run(order, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ every exception is visible where it is made:
 | `console foreground` | stays running to the page's end, once the lines below the command have shown |
 | `console foreground anew` | as before, after everything that stays running was ended |
 | `console engine` | wants a container engine: only its syntax and the containers' names are checked |
+| `console install` | installs something: the lines are the runner's own |
 | `promql` | each query (an empty line between two) must answer with samples |
 | `promql may be empty` | as `promql`, but no sample is an answer too |
 | `python` | all blocks of a page are run one after the other |
@@ -27,7 +28,7 @@ ROOT = Path(__file__).parent.parent.parent
 PAGES = tuple(ROOT / "docs" / name for name in ("monitoring.md", "security.md"))
 
 KINDS = {
-    *("console", "console foreground", "console foreground anew", "console engine"),
+    *("console", "console foreground", "console foreground anew", "console engine", "console install"),
     *("promql", "promql may be empty", "python", "mermaid", "nginx", "caddyfile", "text"),
     *("yaml scrape", "yaml rules"),
 }

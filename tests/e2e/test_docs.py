@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from doradura.web import routes, server
+from stack.programs import INSTALL
 from tests.e2e.markdown import KINDS, PAGES, ROOT, Block, blocks, commands, of_kind, queries
 from tests.e2e.prometheus_program import found
 
@@ -152,6 +153,14 @@ def test_commands_for_a_container_engine_name_our_containers(page: Path) -> None
             subprocess.run(["bash", "-n", "-c", command.text], check=True)
             name = command.text.split()[-1]
             assert f"container_name: {name}\n" in COMPOSE.read_text(encoding="utf-8"), command
+
+
+def test_install_lines_are_the_runners() -> None:
+    """What a page says to install is what the runner itself says when it is missing."""
+    shown = [
+        command.text for page in PAGES for block in of_kind(page, "console install") for command in commands(block)
+    ]
+    assert shown == [INSTALL["prometheus"], INSTALL["alertmanager"]]
 
 
 def test_limits_are_the_programs() -> None:

@@ -75,7 +75,7 @@ async def watched_bot(where: Path) -> AsyncIterator[tuple[Program, Prometheus]]:
             async def up() -> object:
                 return await server.value("sum(up)")
 
-            await until_equal(up, 3, seconds=30)
+            await until_equal(up, 3, seconds=60)
             await work(bot, 1)
 
             async def counted() -> object:
@@ -84,7 +84,7 @@ async def watched_bot(where: Path) -> AsyncIterator[tuple[Program, Prometheus]]:
                     await server.value("sum(doradura_download_failure_total)"),
                 ]
 
-            await until_equal(counted, [3, 3], seconds=60)
+            await until_equal(counted, [3, 3], seconds=90)
             yield bot, server
 
 

@@ -79,7 +79,7 @@ async def agrees(server: Prometheus, bots: list[Program]) -> None:
     async def answers() -> dict[str, float | None]:
         return {expression: await server.value(expression) for expression in wanted}
 
-    await until_equal(answers, wanted, seconds=30)
+    await until_equal(answers, wanted, seconds=60)
 
 
 async def test_several_instances(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ async def test_several_instances(tmp_path: Path) -> None:
             async def up() -> object:
                 return await server.labels('up{job="doradura-bot"} == 1', "instance")
 
-            await until_equal(up, rest, seconds=30)
+            await until_equal(up, rest, seconds=60)
             assert await server.value(ALL_SUCCESSES) == 2
 
 
@@ -149,6 +149,6 @@ async def test_federation(tmp_path: Path) -> None:
         async def up() -> object:
             return await us.labels('up{job="doradura-bot"} == 1', "instance")
 
-        await until_equal(up, {(place(bots[1]),)}, seconds=30)
+        await until_equal(up, {(place(bots[1]),)}, seconds=60)
         lingering = await parent.labels('up{job="doradura-bot"}', "instance")
         assert lingering == {(place(bot),) for bot in bots}, "docs/monitoring.md says that it lingers in the parent"

@@ -26,7 +26,7 @@ STOP_SECONDS = 60
 
 PROGRAMS = {
     "monitoring.md": ("just", "curl", "prometheus", "promtool", "prometheus-alertmanager"),
-    "security.md": ("just", "curl", "openssl"),
+    "security.md": ("just", "curl", "openssl", "prometheus", "promtool", "prometheus-alertmanager"),
 }
 """What a page's commands need on the machine."""
 
@@ -62,8 +62,8 @@ def table(ports: dict[str, str], data: Path) -> dict[str, str]:
     }
 
 
-WHOLE = {"just stack": "just stack --native"}
-"""Whole commands that are run otherwise: where an engine answers, `just stack` would fetch images."""
+STACK = re.compile(r"\bjust stack$")
+"""A command that is run otherwise, with --native: where an engine answers, it would fetch images."""
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Reader:
         """Put in what differs here from the page."""
         for written, real in table(self.ports, self.data).items():
             text = text.replace(written, real)
-        return WHOLE.get(text, text)
+        return STACK.sub("just stack --native", text)
 
     async def type(self, command: Command) -> None:
         """Run a command until it answers as the page shows; fails with what it said last."""

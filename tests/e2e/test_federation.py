@@ -82,6 +82,15 @@ async def agrees(server: Prometheus, bots: list[Program]) -> None:
     await until_equal(answers, wanted, seconds=60)
 
 
+async def records_once(server: Prometheus) -> None:
+    """Wait until the recording rules have made their series from all bots: one, of no instance."""
+
+    async def recorded() -> object:
+        return await server.labels("doradura:downloads:rate5m", "job", "instance", "prometheus")
+
+    await until_equal(recorded, {(None, None, None)}, seconds=60)
+
+
 async def test_several_instances(tmp_path: Path) -> None:
     """One Prometheus adds up three bots, keeps them apart by instance, and drops one taken out of the file."""
     port = free_port()
@@ -94,6 +103,7 @@ async def test_several_instances(tmp_path: Path) -> None:
         )
         async with open_prometheus(where / "prometheus.yml", tmp_path / "one", port=port) as server:
             await agrees(server, bots)
+            await records_once(server)
             by_instance = {
                 frozenset({("instance", place(bot))}): float(n) for bot, n in zip(bots, (1, 2, 0), strict=True)
             }
@@ -134,6 +144,7 @@ async def test_federation(tmp_path: Path) -> None:
             for file, port in zip(files, ports, strict=True)
         ]
         await agrees(parent, bots)
+        await records_once(parent)
         kept = {
             ("doradura-bot", place(bot), region, None, None)
             for bot, region in zip(bots, ("us", "us", "eu"), strict=True)

@@ -91,75 +91,74 @@ async def records_once(server: Prometheus) -> None:
     await until_equal(recorded, {(None, None, None)}, seconds=60)
 
 
-async def test_several_instances(tmp_path: Path) -> None:
+def drop(targets: Path, bot: Program) -> None:
+    """Take a bot out of a file of targets."""
+    text, line = targets.read_text(encoding="utf-8"), f"    - '{place(bot)}'\n"
+    assert line in text
+    targets.write_text(text.replace(line, ""), encoding="utf-8")
+
+
+async def until_up(server: Prometheus, bots: list[Program]) -> None:
+    """Wait until a server scrapes these bots and no other."""
+
+    async def up() -> object:
+        return await server.labels('up{job="doradura-bot"} == 1', "instance")
+
+    await until_equal(up, {(place(bot),) for bot in bots}, seconds=60)
+
+
+async def several_instances(bots: list[Program], where: Path) -> None:
     """One Prometheus adds up three bots, keeps them apart by instance, and drops one taken out of the file."""
     port = free_port()
-    async with three_bots(tmp_path) as bots:
-        written = {f"bot-instance-{number}:9090": place(bot) for number, bot in enumerate(bots, 1)}
-        where = example(
-            "several-instances",
-            tmp_path,
-            {**written, "127.0.0.1:9091": f"127.0.0.1:{port}", "127.0.0.1:9093": f"127.0.0.1:{free_port()}"},
-        )
-        async with open_prometheus(where / "prometheus.yml", tmp_path / "one", port=port) as server:
-            await agrees(server, bots)
-            await records_once(server)
-            by_instance = {
-                frozenset({("instance", place(bot))}): float(n) for bot, n in zip(bots, (1, 2, 0), strict=True)
-            }
-            assert await server.query(f"sum by (instance) ({SUCCESSES})") == by_instance
-            targets = where / "targets" / "bots.yml"
-            removed = f"    - '{place(bots[0])}'\n"
-            assert removed in targets.read_text()
-            targets.write_text(targets.read_text().replace(removed, ""))
-            rest = {(place(bot),) for bot in bots[1:]}
-
-            async def up() -> object:
-                return await server.labels('up{job="doradura-bot"} == 1', "instance")
-
-            await until_equal(up, rest, seconds=60)
-            assert await server.value(ALL_SUCCESSES) == 2
+    written = {f"bot-instance-{number}:9090": place(bot) for number, bot in enumerate(bots, 1)}
+    own = {"127.0.0.1:9091": f"127.0.0.1:{port}", "127.0.0.1:9093": f"127.0.0.1:{free_port()}"}
+    directory = example("several-instances", where, {**written, **own})
+    async with open_prometheus(directory / "prometheus.yml", where / "series", port=port) as server:
+        await agrees(server, bots)
+        await records_once(server)
+        assert await server.query(f"sum by (instance) ({SUCCESSES})") == {
+            frozenset({("instance", place(bot))}): files for bot, files in zip(bots, (1, 2, 0), strict=True)
+        }
+        drop(directory / "targets" / "bots.yml", bots[0])
+        await until_up(server, bots[1:])
+        assert await server.value(ALL_SUCCESSES) == 2
 
 
-async def test_federation(tmp_path: Path) -> None:
+async def federation(bots: list[Program], where: Path) -> None:
     """A parent has every bot's series from two children, labels kept; a target that a child drops leaves the child."""
     ports = [free_port() for _ in range(3)]
-    async with three_bots(tmp_path) as bots, AsyncExitStack() as servers:
-        addresses = {
-            **{
-                name: place(bot)
-                for name, bot in zip(("bot-us-1:9090", "bot-us-2:9090", "bot-eu-1:9090"), bots, strict=True)
-            },
-            "prometheus-us:9090": f"127.0.0.1:{ports[0]}",
-            "prometheus-eu:9090": f"127.0.0.1:{ports[1]}",
-            "127.0.0.1:9091": f"127.0.0.1:{ports[2]}",
-            "127.0.0.1:9093": f"127.0.0.1:{free_port()}",
-        }
-        where = example("federation", tmp_path, addresses)
-        files = ("prometheus-us.yml", "prometheus-eu.yml", "prometheus.yml")
-        us, _eu, parent = [
-            await servers.enter_async_context(
-                open_prometheus(where / file, tmp_path / file.removesuffix(".yml"), port=port)
-            )
-            for file, port in zip(files, ports, strict=True)
+    us, eu, parent = (f"127.0.0.1:{port}" for port in ports)
+    addresses = {
+        "bot-us-1:9090": place(bots[0]),
+        "bot-us-2:9090": place(bots[1]),
+        "bot-eu-1:9090": place(bots[2]),
+        "prometheus-us:9090": us,
+        "prometheus-eu:9090": eu,
+        "127.0.0.1:9091": parent,
+        "127.0.0.1:9093": f"127.0.0.1:{free_port()}",
+    }
+    directory = example("federation", where, addresses)
+    async with AsyncExitStack() as stack:
+        child, _, whole = [
+            await stack.enter_async_context(open_prometheus(directory / f"{name}.yml", where / name, port=port))
+            for name, port in zip(("prometheus-us", "prometheus-eu", "prometheus"), ports, strict=True)
         ]
-        await agrees(parent, bots)
-        await records_once(parent)
-        kept = {
+        await agrees(whole, bots)
+        await records_once(whole)
+        assert await whole.labels('up{job="federate"} == 1', "instance") == {(us,), (eu,)}
+        names = ("job", "instance", "prometheus", "exported_job", "exported_instance")
+        assert await whole.labels("doradura_build_info", *names) == {
             ("doradura-bot", place(bot), region, None, None)
             for bot, region in zip(bots, ("us", "us", "eu"), strict=True)
         }
-        names = ("job", "instance", "prometheus", "exported_job", "exported_instance")
-        assert await parent.labels("doradura_build_info", *names) == kept
-        assert await parent.labels('up{job="federate"} == 1', "instance") == {
-            (f"127.0.0.1:{port}",) for port in ports[:2]
-        }
-        targets = where / "targets" / "bots-us.yml"
-        targets.write_text(targets.read_text().replace(f"    - '{place(bots[0])}'\n", ""))
-
-        async def up() -> object:
-            return await us.labels('up{job="doradura-bot"} == 1', "instance")
-
-        await until_equal(up, {(place(bots[1]),)}, seconds=60)
-        lingering = await parent.labels('up{job="doradura-bot"}', "instance")
+        drop(directory / "targets" / "bots-us.yml", bots[0])
+        await until_up(child, bots[1:2])
+        lingering = await whole.labels('up{job="doradura-bot"}', "instance")
         assert lingering == {(place(bot),) for bot in bots}, "docs/monitoring.md says that it lingers in the parent"
+
+
+async def test_the_examples_with_three_bots(tmp_path: Path) -> None:
+    """Both examples add up, keep apart and drop three real bots: one server over all, and a parent of two children."""
+    async with three_bots(tmp_path) as bots:
+        await several_instances(bots, tmp_path / "several")
+        await federation(bots, tmp_path / "federation")

@@ -35,7 +35,9 @@ check: (_venv "requirements-dev.lock")
     .venv/bin/ruff check .
     .venv/bin/ruff format --check .
     .venv/bin/mypy
+    .venv/bin/python -m stack.dashboards --check
     .venv/bin/python -m tests.texts --check
+    .venv/bin/python -m stack check --files
 
 # Format the code, compile the texts.
 fmt: (_venv "requirements-dev.lock")
@@ -48,6 +50,26 @@ bench *arguments: (_venv "requirements-dev.lock")
     #!/usr/bin/env bash
     set -euo pipefail
     exec .venv/bin/python -m tests.bench "$@"
+
+# Start Prometheus, Alertmanager and Grafana around the bot, in the foreground (docs/monitoring.md).
+stack *arguments: (_venv "requirements.lock")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    exec .venv/bin/python -m stack run "$@"
+
+# Stop the stack that runs, or what a killed one left.
+stack-down: (_venv "requirements.lock")
+    .venv/bin/python -m stack down
+
+# Check the stack's configuration, and the programs that run.
+stack-check: (_venv "requirements.lock")
+    .venv/bin/python -m stack check
+
+# Show the log of prometheus, alertmanager or grafana; -f follows it.
+stack-logs *arguments: (_venv "requirements.lock")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    exec .venv/bin/python -m stack logs "$@"
 
 # Renew the lock files from pyproject.toml (hashes, no index named).
 lock *arguments: (_venv "requirements-dev.lock")

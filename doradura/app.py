@@ -1,6 +1,6 @@
 """The wiring: every part is made here, started here, and stopped in the order of the indentation.
 
-    serving   leaves last    web, storage, sandbox, workers, the progress board
+    serving   leaves last    web, storage, sandbox, workers, the progress board, alert delivery
       working leaves second  updates in hand, links, downloads
         intake leaves first  the long poll
 
@@ -13,18 +13,22 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import random
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import trio
 
 from doradura import __version__
+from doradura.alerts import AlertDelivery, Intake
 from doradura.charts import Charts
 from doradura.chat.admin import AdminParts
 from doradura.chat.admin_notes import AdminNotes
+from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.dispatcher import Dispatcher
 from doradura.chat.menus import CommandMenus
 from doradura.chat.offers import Offers
@@ -32,8 +36,8 @@ from doradura.chat.progress import ProgressTexts
 from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
 from doradura.chat.texts import Catalogues
 from doradura.chat.turn import ChatParts
-from doradura.checks import WorkerSelfTest, alerts_check, poll_check, storage_check
-from doradura.data_directory import hold_data_directory
+from doradura.checks import AlertsCheck, WorkerSelfTest, poll_check, storage_check
+from doradura.data_directory import generated_secret, hold_data_directory
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.delivery import Delivery
@@ -47,7 +51,7 @@ from doradura.downloads.workspace import Workspace
 from doradura.health import DiskSpace, Health, LoopLag
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
 from doradura.settings import Settings
-from doradura.storage import Storage, StorageError, inbox, offers, statistics
+from doradura.storage import Storage, StorageError, alerts, inbox, offers, statistics
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.client import BotApi, open_bot_api
 from doradura.telegram.poller import Poller
@@ -76,6 +80,9 @@ TELEGRAM_METHODS = (
 CHECKS = ("poll", "storage", "worker", "disk", "alerts", "loop")
 CLEANING_SECONDS = 3600.0
 OFFERS_KEPT_MS = 30 * 24 * 3600 * 1000
+ALERTS_KEPT_MS = 30 * 24 * 3600 * 1000
+ALERT_CONNECTIONS = 4
+"""Connections to Telegram that alerts have for themselves: they never wait behind what users are sent."""
 
 
 class App:
@@ -90,6 +97,8 @@ class App:
         self._environment = environment
         self._ffmpeg = ffmpeg
         self._poller: Poller | None = None
+        self._alert_delivery: AlertDelivery | None = None
+        self._alert_ids = IdMaker()
         self._whole = trio.CancelScope()
         self._working: trio.Nursery | None = None
         self._drain: Callable[[], None] | None = None
@@ -154,10 +163,11 @@ class App:
                 "storage": lambda: storage_check(self._storage),
                 "worker": self_test.check,
                 "disk": disk.check,
-                "alerts": lambda: alerts_check(settings.admin_ids),
+                "alerts": AlertsCheck(settings.admin_ids, self._storage, lambda: self._alert_delivery).check,
                 "loop": lag.check,
             },
             outside=("poll", "alerts"),
+            broke=metrics.errors.labels(category="internal").inc,
         )
         self.http_url = await serving.start(self._make_web(health).run)
         await serving.start(lag.run)
@@ -168,14 +178,22 @@ class App:
         await serving.start(workers.run)
         await workspace.open()
         serving.start_soon(self._clean_forever)
-        async with open_bot_api(
-            settings.telegram_token,
-            api_url=api_url,
-            observer=TelegramMetrics(metrics),
-            local_files=settings.telegram_local,
-        ) as api:
-            catalogues = Catalogues()
-            board = Board(api, self._storage, ProgressTexts(catalogues, settings.upload_limit_bytes))
+        catalogues = Catalogues()
+        async with (
+            open_bot_api(
+                settings.telegram_token,
+                api_url=api_url,
+                observer=TelegramMetrics(metrics),
+                local_files=settings.telegram_local,
+            ) as api,
+            self._telling_alerts(serving, api_url, catalogues),
+        ):
+            board = Board(
+                api,
+                self._storage,
+                ProgressTexts(catalogues, settings.upload_limit_bytes),
+                broke=metrics.errors.labels(category="internal").inc,
+            )
             await serving.start(board.run)
             supervisor = Supervisor(
                 DownloadParts(
@@ -224,8 +242,39 @@ class App:
             )
             await self._work(api, parts, health, task_status)
 
+    @asynccontextmanager
+    async def _telling_alerts(self, serving: trio.Nursery, api_url: str, catalogues: Catalogues) -> AsyncIterator[None]:
+        """Tell alerts from here on; at the end, let those that are being told come through."""
+        settings = self.settings
+        async with open_bot_api(
+            settings.telegram_token,
+            api_url=api_url,
+            observer=TelegramMetrics(self.metrics),
+            connections=ALERT_CONNECTIONS,
+        ) as api:
+            delivery = AlertDelivery(
+                api,
+                self._storage,
+                self.metrics,
+                AlertTexts(catalogues),
+                self._alert_ids,
+                admin_ids=settings.admin_ids,
+                watchdog_seconds=settings.watchdog_seconds,
+                draw=random.random,
+            )
+            await serving.start(delivery.run)
+            self._alert_delivery = delivery
+            yield
+            await delivery.settle()
+
+    def _wake_alert_delivery(self) -> None:
+        if self._alert_delivery is not None:
+            self._alert_delivery.wake()
+
     def _make_web(self, health: Health) -> WebServer:
-        """Make the HTTP side: what it serves is asked for at each request."""
+        """Make the HTTP side: what it serves is asked for at each request. Raises DataDirectoryError."""
+        settings = self.settings
+        intake = Intake(self._storage, self.metrics, self._alert_ids, self._wake_alert_delivery)
 
         async def render(accept: str) -> tuple[bytes, str]:
             self.metrics.set_health((await health.report()).gauge_values())
@@ -244,8 +293,12 @@ class App:
                 "state": health.state,
                 "uptime_seconds": round(health.uptime_seconds, 1),
             },
+            accept_alerts=intake.accept,
             access=AccessRules(
-                self.settings.allowed_networks, self.settings.trusted_proxies, self.settings.metrics_basic_auth
+                settings.allowed_networks,
+                settings.trusted_proxies,
+                settings.metrics_basic_auth,
+                settings.webhook_token or generated_secret(settings.data_dir / "webhook.token"),
             ),
             count_error=self.metrics.errors.labels(category="http").inc,
         )
@@ -296,6 +349,8 @@ class App:
                 while await self._storage.write(lambda db: inbox.forget_old(db, now_ms())):
                     pass
                 while await self._storage.write(lambda db: offers.forget_old(db, now_ms() - OFFERS_KEPT_MS)):
+                    pass
+                while await self._storage.write(lambda db: alerts.forget_old(db, now_ms() - ALERTS_KEPT_MS)):
                     pass
             except StorageError as error:
                 log.warning("nothing cleaned", extra={"error": str(error)})

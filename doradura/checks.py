@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import msgspec
 import trio
 
+from doradura.alerts import AlertDelivery
 from doradura.downloads.protocol import Failure, SelfTest, WorkerLostError
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.health import CheckResult
-from doradura.storage import Connection, Storage, StorageError
+from doradura.storage import Connection, Storage, StorageError, outbox
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.poller import Poller
 
 POLL_SILENCE_SECONDS = 120.0
+UNDELIVERED_SECONDS = 300.0
+"""As the alert AlertDeliveryStalled has it."""
 SELF_TEST_SECONDS = 300.0
 SELF_TEST_RETRY_SECONDS = 15.0
 SELF_TEST_TIMEOUT_SECONDS = 30.0
@@ -68,12 +72,58 @@ async def poll_check(poller: Callable[[], Poller | None]) -> CheckResult:
     return CheckResult("ok", "Telegram answers", facts)
 
 
-async def alerts_check(admin_ids: frozenset[int]) -> CheckResult:
-    """Say whether there is anybody to tell."""
-    facts = {"admins": len(admin_ids)}
-    if not admin_ids:
-        return CheckResult("degraded", "no admin is set - set DORADURA_ADMIN_IDS to your Telegram user id", facts)
-    return CheckResult("ok", "there is somebody to tell", facts)
+class AlertsCheck:
+    """Looks at whom alerts reach, and at what waits to be told."""
+
+    def __init__(
+        self, admin_ids: frozenset[int], storage: Storage, delivery: Callable[[], AlertDelivery | None]
+    ) -> None:
+        self._admin_ids = admin_ids
+        self._storage = storage
+        self._delivery = delivery
+
+    async def check(self) -> CheckResult:
+        """Say whether what is accepted is told, and to everybody."""
+        facts: dict[str, int | float | str | bool | None] = {"admins": len(self._admin_ids)}
+        if not self._admin_ids:
+            return CheckResult("degraded", "no admin is set - set DORADURA_ADMIN_IDS to your Telegram user id", facts)
+        delivery = self._delivery()
+        if delivery is None or not self._storage.is_open:
+            return CheckResult("degraded", "alerts are not told yet", facts)
+        try:
+            found = await self._storage.read(_undelivered)
+        except StorageError as error:
+            return CheckResult("degraded", f"what waits is not known: {error} - see the storage check", facts)
+        refused = {admin: fault for admin, fault in found.admins.items() if fault is not None}
+        facts |= {
+            "waiting": found.waiting,
+            "oldest_seconds": round(found.oldest_seconds, 1),
+            "unreachable": ", ".join(map(str, refused)) or None,
+        }
+        if found.oldest_seconds > UNDELIVERED_SECONDS:
+            # Telegram's silence is no fault of this machine, and no restart mends it.
+            outside = delivery.trouble == "telegram" or bool(refused)
+            what = f"an alert has waited for {found.oldest_seconds:.0f} s to be told"
+            where = "Telegram does not take it" if outside else "see the log"
+            return CheckResult("degraded" if outside else "failing", f"{what} - {where}", facts)
+        if refused:
+            who = "; ".join(f"{admin}: {fault}" for admin, fault in refused.items())
+            return CheckResult(
+                "degraded", f"Telegram refuses to write to an admin ({who}) - they must send /start to the bot", facts
+            )
+        return CheckResult("ok", "every admin can be told", facts)
+
+
+class _Undelivered(NamedTuple):
+    admins: dict[int, str | None]
+    waiting: int
+    oldest_seconds: float
+
+
+def _undelivered(db: Connection) -> _Undelivered:
+    oldest = outbox.oldest_ms(db)
+    age_seconds = 0.0 if oldest is None else max(0.0, (now_ms() - oldest) / 1000)
+    return _Undelivered(outbox.admins(db), outbox.depth(db), age_seconds)
 
 
 class WorkerSelfTest:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,3 +48,33 @@ def hold_data_directory(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def generated_secret(path: Path) -> str:
+    """Give the secret a file holds; make the file, mode 0600, where there is none or an empty one.
+
+    It is never seen half written, and of two programs that make it at once both get the same. Raises
+    DataDirectoryError.
+    """
+    try:
+        if path.exists() and (known := path.read_text(encoding="utf-8").strip()):
+            return known
+        made = path.with_name(f"{path.name}.{os.getpid()}.new")
+        descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, secrets.token_urlsafe(32).encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if path.exists():
+            made.replace(path)
+        else:
+            with suppress(FileExistsError):
+                os.link(made, path)
+            made.unlink()
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataDirectoryError(
+            f"the secret in {path} can't be read or made: {error}. "
+            "Set DORADURA_WEBHOOK_TOKEN, or make the file readable for this user.",
+        ) from error

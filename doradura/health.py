@@ -85,6 +85,7 @@ class Health:
     """The program's state and its checks.
 
     A check in `outside` looks at something beyond this machine: its silence is degraded, any other's is failing.
+    `broke` is called once for each check that raised, which none should.
     """
 
     def __init__(
@@ -93,11 +94,13 @@ class Health:
         checks: Mapping[str, Check],
         *,
         outside: Collection[str] = (),
+        broke: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._version = version
         self._checks = checks
         self._outside = frozenset(outside)
+        self._broke = broke
         self._clock = clock
         self._began = clock()
         self._state: State = "starting"
@@ -154,6 +157,7 @@ class Health:
                 found[name] = await check()
         except Exception as error:
             log.exception("a health check broke", extra={"check": name})
+            self._broke()
             found[name] = CheckResult(silent, f"the check itself broke ({type(error).__name__}); the log has more")
 
 

@@ -71,6 +71,7 @@ class Card:
                     log.info("progress not shown", extra={"job": self._job.job_id, "error": str(error)})
                 except Exception:  # the barrier named above
                     log.exception("progress not shown", extra={"job": self._job.job_id})
+                    self._board.broke()
             self._next_call_at = trio.current_time() + EDIT_INTERVAL_SECONDS
 
     @property
@@ -133,9 +134,13 @@ class Card:
 class Board:
     """All cards of this process."""
 
-    def __init__(self, api: BotApi, storage: Storage, presenter: Presenter) -> None:
+    def __init__(
+        self, api: BotApi, storage: Storage, presenter: Presenter, *, broke: Callable[[], None] = lambda: None
+    ) -> None:
+        """`broke` is called once for each showing that ended in a fault of ours."""
         self.api = api
         self.presenter = presenter
+        self.broke = broke
         self._storage = storage
         self._cards: dict[int, Card] = {}
         self._start: Callable[[Card], None] | None = None

@@ -57,6 +57,8 @@ DATABASE_FAMILIES: Mapping[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ..
         "Payments that did not go as they must.",
         (("reason", PAYMENT_FAILURES),),
     ),
+    "doradura_alert_outbox_depth": ("Notices not yet told to an admin.", ()),
+    "doradura_alert_oldest_undelivered_seconds": ("Age of the oldest notice not delivered, 0 when all are.", ()),
 }
 """Family read from the database at a scrape -> its help text and its labels, each with the closed set of its values.
 

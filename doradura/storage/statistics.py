@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 
-from doradura.storage import jobs, ledger, users
+from doradura.storage import jobs, ledger, outbox, users
 
 Samples = Mapping[tuple[str, ...], float]
 """Label values -> value; the empty tuple where a family has no label."""
@@ -20,14 +20,13 @@ def _languages(db: sqlite3.Connection) -> Samples:
     return {(language,): float(count) for language, count in users.languages(db).items()}
 
 
-def _oldest_age_seconds(db: sqlite3.Connection, now_ms: int) -> float:
-    oldest = jobs.oldest_waiting_ms(db)
-    return 0.0 if oldest is None else max(0.0, (now_ms - oldest) / 1000)
+def _age_seconds(oldest_ms: int | None, now_ms: int) -> float:
+    return 0.0 if oldest_ms is None else max(0.0, (now_ms - oldest_ms) / 1000)
 
 
 FAMILIES: Mapping[str, Query] = {
     "doradura_queue_depth": lambda db, _now: {(): float(jobs.depth(db))},
-    "doradura_queue_oldest_job_age_seconds": lambda db, now: {(): _oldest_age_seconds(db, now)},
+    "doradura_queue_oldest_job_age_seconds": lambda db, now: {(): _age_seconds(jobs.oldest_waiting_ms(db), now)},
     "doradura_daily_active_users": lambda db, now: {(): float(users.active(db, now - DAY_MS))},
     "doradura_monthly_active_users": lambda db, now: {(): float(users.active(db, now - 30 * DAY_MS))},
     "doradura_registered_users": lambda db, _now: {(): float(users.registered(db))},
@@ -38,5 +37,7 @@ FAMILIES: Mapping[str, Query] = {
     "doradura_new_subscriptions_total": lambda db, _now: ledger.subscriptions(db),
     "doradura_subscription_cancellations_total": lambda db, _now: ledger.cancellations(db),
     "doradura_payment_failures_total": lambda db, _now: ledger.failures(db),
+    "doradura_alert_outbox_depth": lambda db, _now: {(): float(outbox.depth(db))},
+    "doradura_alert_oldest_undelivered_seconds": lambda db, now: {(): _age_seconds(outbox.oldest_ms(db), now)},
 }
 """Family -> its query (connection, now in ms). Label values without rows may be missing: a scrape shows them as 0."""

@@ -19,11 +19,15 @@ IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """The settings DORADURA_ALLOWED_NETWORKS, DORADURA_TRUSTED_PROXIES and DORADURA_METRICS_BASIC_AUTH."""
+    """The settings DORADURA_ALLOWED_NETWORKS, DORADURA_TRUSTED_PROXIES, DORADURA_METRICS_BASIC_AUTH and _WEBHOOK_TOKEN.
+
+    Without a webhook token nobody may post alerts.
+    """
 
     allowed_networks: tuple[IPNetwork, ...]
     trusted_proxies: tuple[IPNetwork, ...] = ()
     basic_auth: str | None = None
+    webhook_token: str | None = None
 
     def client(self, peer: str, forwarded_for: Sequence[str]) -> IPAddress | None:
         """Find who asks: the peer, or, while the peer is a trusted proxy, whom it names.
@@ -55,6 +59,12 @@ class AccessRules:
         # the comparison itself gives up at once when the lengths differ.
         same = hmac.compare_digest(_digest(given), _digest(self.basic_auth.encode()))
         return same and scheme.lower() == "basic"
+
+    def admits_bearer(self, authorization: str | None) -> bool:
+        """Whether an Authorization header (RFC 6750) carries the webhook's token."""
+        scheme, _, given = (authorization or "").partition(" ")
+        same = hmac.compare_digest(given.strip().encode(), (self.webhook_token or "").encode())
+        return bool(self.webhook_token) and same and scheme.lower() == "bearer"
 
 
 def parse_address(text: str) -> IPAddress | None:

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import trio
 from quart import Response, jsonify, request
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException
+from quart_trio.wrappers import TrioRequest
+from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from doradura.web.access import AccessRules
 from doradura.web.page import CONTENT_SECURITY_POLICY, page
@@ -30,6 +31,12 @@ LINKS: Mapping[str, str] = {
 GUARDED = frozenset({"/", "/metrics"})
 """Paths for allowed networks and, where a password is set, for those who know it. /health is open: probes have none."""
 
+ALERTS = "/alerts"
+"""The path of Alertmanager's webhook: for allowed networks, with the webhook's token."""
+
+ALERTS_LIMIT_BYTES = 32 * 1024 * 1024
+"""Ten thousand alerts, each with texts of 3 kB. Over it a body is refused whole: half of it would hide the rest."""
+
 
 class HealthReport(Protocol):
     """What a health report can do for us."""
@@ -42,6 +49,22 @@ class HealthReport(Protocol):
         """The answer's body."""
 
 
+class AlertsReply(Protocol):
+    """What a webhook is answered."""
+
+    @property
+    def status(self) -> int:
+        """The answer's status code."""
+
+    @property
+    def error(self) -> str | None:
+        """Why it was not taken."""
+
+    @property
+    def stored(self) -> int:
+        """How many alerts were taken."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sources:
     """Where the answers come from."""
@@ -51,8 +74,20 @@ class Sources:
     health: Callable[[], Awaitable[HealthReport]]
     info: Callable[[], Mapping[str, object]]
     """What / says: name, version, mode, state, uptime_seconds. Never a secret."""
+    accept_alerts: Callable[[bytes], Awaitable[AlertsReply]]
+    """A webhook's body -> what became of it; 200 only once its alerts are stored."""
     count_error: Callable[[], None]
     """Called once for each request that broke."""
+
+
+class _Request(TrioRequest):
+    """A request whose body may be as large as its path allows."""
+
+    def __init__(self, method: str, scheme: str, path: str, *rest: Any, **options: Any) -> None:
+        # Here and not in a route: the body comes in beside the route, and would be over the usual limit by then.
+        if path == ALERTS:
+            options["max_content_length"] = ALERTS_LIMIT_BYTES
+        super().__init__(method, scheme, path, *rest, **options)
 
 
 def build_app(sources: Sources, access: AccessRules) -> QuartTrio:
@@ -60,6 +95,7 @@ def build_app(sources: Sources, access: AccessRules) -> QuartTrio:
     app = QuartTrio("doradura.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT_BYTES
     app.config["BODY_TIMEOUT"] = BODY_SECONDS
+    app.request_class = _Request
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the status stands first, as in the contract
     app.after_request(_protect)
     app.register_error_handler(HTTPException, _refusal)
@@ -96,6 +132,17 @@ def _add_routes(app: QuartTrio, sources: Sources) -> None:
         report = await sources.health()
         return _json(report.as_json(), report.http_status)
 
+    @app.post(ALERTS)
+    async def alerts() -> Response:
+        try:
+            body = await request.get_data(cache=False, as_text=False)
+        except RequestTimeout:
+            # Not 408: for Alertmanager that is a refusal, after which it does not try again soon.
+            return _json({"error": f"the body did not come within {BODY_SECONDS} s; send it again"}, 503)
+        assert isinstance(body, bytes)
+        reply = await sources.accept_alerts(body)
+        return _json({"stored": reply.stored} if reply.error is None else {"error": reply.error}, reply.status)
+
     @app.get("/")
     async def index() -> Response:
         facts = sources.info()
@@ -110,19 +157,33 @@ def _add_routes(app: QuartTrio, sources: Sources) -> None:
 
 
 def _refused(access: AccessRules) -> Response | None:
-    if (request.content_length or 0) > BODY_LIMIT_BYTES:
-        return _json({"error": f"a body may have {BODY_LIMIT_BYTES} bytes"}, 413)
-    if request.path not in GUARDED:
+    """Say why a request is not for this client; how much it sends is looked at only after that."""
+    refusal = _stranger(access)
+    limit_bytes = ALERTS_LIMIT_BYTES if request.path == ALERTS else BODY_LIMIT_BYTES
+    if refusal is None and (request.content_length or 0) > limit_bytes:
+        return _json({"error": f"a body may have {limit_bytes} bytes"}, 413)
+    return refusal
+
+
+def _stranger(access: AccessRules) -> Response | None:
+    if request.path not in GUARDED and request.path != ALERTS:
         return None
     peer = (request.scope.get("client") or ("", 0))[0]
     client = access.client(peer, request.headers.getlist("X-Forwarded-For"))
     if not access.admits_address(client):
         return _json({"error": "your network may not see this; DORADURA_ALLOWED_NETWORKS says which ones may"}, 403)
-    if not access.admits_password(request.headers.get("Authorization")):
-        response = _json({"error": "user and password, please"}, 401)
-        response.headers["WWW-Authenticate"] = 'Basic realm="doradura", charset="UTF-8"'
-        return response
+    authorization = request.headers.get("Authorization")
+    if request.path == ALERTS and not access.admits_bearer(authorization):
+        return _unauthorized("the webhook's token, please; docs/alerts.md says where it is", "Bearer")
+    if request.path in GUARDED and not access.admits_password(authorization):
+        return _unauthorized("user and password, please", 'Basic realm="doradura", charset="UTF-8"')
     return None
+
+
+def _unauthorized(error: str, challenge: str) -> Response:
+    response = _json({"error": error}, 401)
+    response.headers["WWW-Authenticate"] = challenge
+    return response
 
 
 async def _protect(response: Response) -> Response:

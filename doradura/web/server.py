@@ -24,7 +24,7 @@ from hypercorn.typing import ASGIFramework, ConnectionState
 
 from doradura.web.access import AccessRules
 from doradura.web.http1 import Http1Connection
-from doradura.web.routes import HealthReport, Sources, build_app
+from doradura.web.routes import AlertsReply, HealthReport, Sources, build_app
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +56,19 @@ class WebServer:
         render_metrics: Callable[[str], Awaitable[tuple[bytes, str]]],
         health: Callable[[], Awaitable[HealthReport]],
         info: Callable[[], Mapping[str, object]],
+        accept_alerts: Callable[[bytes], Awaitable[AlertsReply]],
         access: AccessRules,
         count_error: Callable[[], None],
     ) -> None:
         self._host, self._port = bind
         self._count_error = count_error
-        sources = Sources(render_metrics=render_metrics, health=health, info=info, count_error=count_error)
+        sources = Sources(
+            render_metrics=render_metrics,
+            health=health,
+            info=info,
+            accept_alerts=accept_alerts,
+            count_error=count_error,
+        )
         self._app = ASGIWrapper(cast("ASGIFramework", build_app(sources, access)))
         self._config = _hypercorn_config()
         self._open: set[_Stream] = set()

@@ -56,7 +56,13 @@ async def test_serves_then_drains_then_leaves_nothing(home: Home) -> None:
             await until(lambda: sample(app, "downloads_in_progress", format="m4a") == 1)
         assert sample(app, "download_success_total", format="m4a", quality="default") == 1
         assert list((home.directory / "jobs").iterdir()) == []
-        assert sorted(path.name for path in home.directory.iterdir()) == ["doradura.db", "jobs", "lock", "sandbox"]
+        assert sorted(path.name for path in home.directory.iterdir()) == [
+            "doradura.db",
+            "jobs",
+            "lock",
+            "sandbox",
+            "webhook.token",
+        ]
         assert gc.get_freeze_count() == 0
 
 

@@ -112,16 +112,19 @@ async def test_silent_check_is_a_finding(autojump_clock: trio.testing.MockClock)
 async def test_broken_check_is_a_finding(
     autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A check that raises is failing and logged; its neighbours' results stand."""
+    """A check that raises is failing, logged and counted once; its neighbours' results stand."""
 
     async def breaks() -> CheckResult:
         raise ZeroDivisionError
 
-    report = await Health("1.0", {"storage": breaks, "poll": Counted()}).report()
+    broke: list[None] = []
+    made = Health("1.0", {"storage": breaks, "poll": Counted()}, broke=lambda: broke.append(None))
+    report = await made.report()
     assert report.checks["storage"].status == "failing"
     assert "ZeroDivisionError" in report.checks["storage"].message
     assert report.checks["poll"].status == "ok"
     assert [record.message for record in caplog.records] == ["a health check broke"]
+    assert len(broke) == 1
 
 
 async def test_calls_share_a_run_and_its_result(autojump_clock: trio.testing.MockClock) -> None:

@@ -22,9 +22,10 @@ MAY_IMPORT = {
     "sandbox": {"settings", "logs"},
     "web": {"metrics", "health", "settings"},
     "downloads": {"storage", "metrics", "telegram", "settings"},
+    "alerts": {"storage", "metrics", "telegram", "settings"},
     "accounts": {"storage", "metrics", "telegram", "settings"},
-    "chat": {"telegram", "downloads", "accounts", "charts", "health", "storage", "metrics", "settings"},
-    "checks": {"downloads", "health", "storage", "telegram", "settings"},
+    "chat": {"telegram", "downloads", "accounts", "alerts", "charts", "health", "storage", "metrics", "settings"},
+    "checks": {"alerts", "downloads", "health", "storage", "telegram", "settings"},
     "check": {"settings", "storage", "telegram"},
 }
 """Who may import which of our packages. What is not named here (app, __main__) may import everything."""
@@ -34,6 +35,7 @@ ONLY_IN = {
     "quart": {"web", "sandbox"},
     "quart_trio": {"web", "sandbox"},
     "hypercorn": {"web", "sandbox"},
+    "h11": {"web"},
     "yt_dlp": {"downloads"},
     "matplotlib": {"charts"},
     "prometheus_client": {"metrics"},

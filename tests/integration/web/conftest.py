@@ -8,6 +8,7 @@ import httpx
 import pytest
 import trio
 
+from doradura.alerts import Reply
 from doradura.health import CheckResult, Health
 from doradura.metrics import DATABASE_FAMILIES, BuildFacts, DatabaseValues, Metrics, Samples
 from doradura.web import AccessRules, WebServer
@@ -43,6 +44,8 @@ class Site:
     check: CheckResult = field(default_factory=lambda: CheckResult("ok", "fine", {"age_seconds": 1}))
     break_with: Exception | None = None
     database_down: bool = False
+    bodies: list[bytes] = field(default_factory=list)
+    reply: Reply = field(default_factory=lambda: Reply(200, stored=1))
     url: str = ""
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     ended: trio.Event = field(default_factory=trio.Event)
@@ -77,6 +80,13 @@ class Site:
         self.metrics.set_health((await self.health.report()).gauge_values())
         return await self.metrics.render(accept, await self._database.snapshot())
 
+    async def accept(self, body: bytes) -> Reply:
+        """What the program does with a webhook's body."""
+        if self.break_with is not None:
+            raise self.break_with
+        self.bodies.append(body)
+        return self.reply
+
     def info(self) -> Mapping[str, object]:
         """What / says."""
         return {"name": "doradura", "version": "<1.0>", "mode": "sandbox", "uptime_seconds": 93784.0}
@@ -94,6 +104,7 @@ class Site:
             render_metrics=self.render,
             health=self.health.report,
             info=self.info,
+            accept_alerts=self.accept,
             access=rules,
             count_error=self._http_failed,
         )

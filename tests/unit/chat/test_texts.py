@@ -44,6 +44,9 @@ CLOSED_SETS = {
     "failed.": tuple(REASONS),
     "why.": tuple(RETRIED_REASONS),
     "queue.": ("running", "sending"),
+    "alert.first.": ("critical", "warning", "info", "resolved"),
+    "alert.line.": ("critical", "warning", "info", "resolved"),
+    "alert.many.": ("critical", "warning", "info", "resolved"),
 }
 """What may stand behind a key that is put together: "failed." + reason."""
 

@@ -45,7 +45,8 @@ async def board_of(world: World) -> AsyncIterator[Board]:
         ) as api,
         trio.open_nursery() as nursery,
     ):
-        board = Board(api, world.storage, Words())
+        broke = world.metrics.errors.labels(category="internal").inc
+        board = Board(api, world.storage, Words(), broke=broke)
         await nursery.start(board.run)
         yield board
         nursery.cancel_scope.cancel()
@@ -166,12 +167,13 @@ async def test_what_telegram_refuses_ends_no_card(world: World, autojump_clock: 
 async def test_a_fault_in_the_words_ends_no_card(
     world: World, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A presenter that raises is logged with its traceback, and the next stage is shown."""
+    """A presenter that raises is logged with its traceback and counted, and the next stage is shown."""
     async with board_of(world) as board:
         board.card(JOB).show(Converting(""))
         await trio.sleep(5)
         await shown(world, board.card(JOB), Working())
     assert [record.message for record in caplog.records if record.exc_info] == ["progress not shown"]
+    assert world.value("errors_total", category="internal") == 1
 
 
 async def test_a_restart_goes_on_in_the_same_message(world: World, autojump_clock: MockClock) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from doradura.storage import inbox, jobs, offers, users
+from doradura.storage import alerts, inbox, jobs, offers, outbox, users
 from doradura.storage.ids import IdMaker
 from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
@@ -200,3 +200,41 @@ def test_a_cancelled_job_gives_its_turn_back(db: sqlite3.Connection) -> None:
         jobs.add(db, new_job(job_id), NOW)
     jobs.cancel(db, 1, NOW)
     assert jobs.add(db, new_job(99), NOW).place == NOW + jobs.TURN_MS
+
+
+def test_what_changes_while_it_is_told_waits_on(db: sqlite3.Connection) -> None:
+    """A card that changed between its reading and its end is told again, counted as waiting since the change."""
+    ids = iter(range(10, 99))
+    outbox.set_admins(db, [1])
+    alerts.add_card(db, 5, NOW)
+    outbox.tell(db, 5, "card", 1, new_id=lambda: next(ids), now_ms=NOW)
+    told = outbox.next_for(db, 1, NOW)
+    assert told is not None
+    outbox.begin(db, told.notice_id)
+    outbox.tell(db, 5, "card", 0, new_id=lambda: next(ids), now_ms=NOW + 7)
+    assert outbox.depth(db) == 1
+    outbox.put_message(db, told, 77, NOW + 8)
+    outbox.finish(db, told)
+    again = outbox.next_for(db, 1, NOW + 9)
+    assert again is not None
+    assert (again.version, again.stored_ms, again.tries, again.message_id) == (2, NOW + 7, 0, 77)
+    outbox.finish(db, again)
+    assert outbox.next_for(db, 1, NOW + 9) is None
+    assert outbox.oldest_ms(db) is None
+
+
+def test_old_alerts_are_forgotten_but_not_what_fires(db: sqlite3.Connection) -> None:
+    """A card goes with all that belongs to it once it has ended for long; a firing one stays, however old."""
+    for card, state in ((1, "firing"), (2, "resolved"), (3, "note"), (4, "resolved")):
+        alerts.add_card(db, card, NOW)
+        ended = None if state != "resolved" else NOW + (10 * DAY if card == 4 else 0)
+        incident = alerts.Incident(card, card, f"f{card}", state, 0, "A", "", "", NOW, closed_ms=ended)
+        alerts.put(db, incident)
+        alerts.note_seen(db, ("g", f"f{card}", "", "firing"), NOW)
+    outbox.set_admins(db, [1])
+    outbox.tell(db, 2, "card", 0, new_id=lambda: 50, now_ms=NOW)
+    assert alerts.forget_old(db, NOW + DAY) == 4
+    assert alerts.forget_old(db, NOW + DAY) == 0
+    assert [row[0] for row in db.execute("SELECT card_id FROM alert_cards ORDER BY card_id")] == [1, 4]
+    assert [row[0] for row in db.execute("SELECT fingerprint FROM alert_seen ORDER BY fingerprint")] == ["f1", "f4"]
+    assert outbox.depth(db) == 0

@@ -1,0 +1,46 @@
+"""Incidents of our own making: what the bot itself has to tell the admins, in the transaction of its cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from doradura.storage import Connection, alerts, outbox
+from doradura.storage.alerts import Incident
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A sentence for the admins: told once to each, never throttled, without an end."""
+
+    alertname: str
+    """The last line's hashtag, such as PaymentFailures."""
+    summary: str
+    description: str = ""
+    severity_rank: int = 0
+    """0 critical, 1 warning, 2 the rest."""
+
+
+def add_note(db: Connection, note: Note, *, new_id: Callable[[], int], now_ms: int) -> int:
+    """Put a note into the outbox of every admin and give its card's id.
+
+    To be called inside a change, so that the note is stored if and only if its cause is. `AlertDelivery.wake` after
+    the commit tells it at once; without it the outbox is looked at within seconds.
+    """
+    return add_incident(
+        db,
+        Incident(
+            *(new_id(), new_id(), "", "note", note.severity_rank, note.alertname, note.summary, note.description),
+            since_ms=now_ms,
+        ),
+        new_id=new_id,
+        now_ms=now_ms,
+    )
+
+
+def add_incident(db: Connection, incident: Incident, *, new_id: Callable[[], int], now_ms: int) -> int:
+    """Store an incident with a card of its own, and let every admin be told."""
+    alerts.add_card(db, incident.card_id, now_ms)
+    alerts.put(db, incident)
+    outbox.tell(db, incident.card_id, "card", incident.severity_rank, new_id=new_id, now_ms=now_ms)
+    return incident.card_id

@@ -1,0 +1,189 @@
+"""Alertmanager's webhook body, version 4, read tolerantly: bytes in, notices out.
+
+Pure. What matters is strict (JSON, an object, a list `alerts`); everything else may be missing, new or of an odd type
+without costing one alert. The source is https://prometheus.io/docs/alerting/latest/configuration/#webhook_config.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+WATCHDOG = "Watchdog"
+UNREADABLE = "UnreadableAlert"
+
+NAME_UNITS = 200
+"""The longest alert name, instance or key that is kept."""
+SUMMARY_UNITS = 1000
+DESCRIPTION_UNITS = 8000
+"""Twice what a message holds; what is cut here or there ends in an ellipsis."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RANKS: Mapping[str, int] = {"critical": 0, "warning": 1, "none": 2, "info": 2}
+
+Status = Literal["firing", "resolved"]
+
+
+class PayloadError(Exception):
+    """The body is no webhook of Alertmanager's; sending it again would change nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One alert of one body, in our words. Times are ms since 1970, None where the body has none that can be used."""
+
+    group_key: str
+    fingerprint: str
+    status: Status
+    starts: str
+    """startsAt as it was written: it tells one firing from the next."""
+    starts_ms: int | None
+    ends_ms: int | None
+    severity: str
+    """As labelled: the metric's label is closed elsewhere."""
+    severity_rank: int
+    alertname: str
+    summary: str
+    description: str
+    instance: str
+    runbook: str
+    remind_ms: int | None
+
+
+def parse_payload(body: bytes) -> list[Notice]:
+    """Read a body; raises PayloadError. Each element of `alerts` gives a notice, whatever it is."""
+    payload = _decode(body)
+    if not isinstance(payload, dict):
+        raise PayloadError("the body is no JSON object")
+    alerts = payload.get("alerts")
+    if not isinstance(alerts, list):
+        raise PayloadError("the body has no list `alerts`: is it a webhook of Alertmanager's, version 4?")
+    group_key = _digest(_text(payload.get("groupKey")))
+    status = payload.get("status")
+    return [_notice(alert, group_key, status) for alert in alerts]
+
+
+def _decode(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    try:
+        # Lone surrogates, NaN and broken UTF-8 are no reason to lose an alert: the standard library reads past them.
+        return json.loads(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        raise PayloadError("the body is no JSON") from None
+
+
+def _notice(alert: Any, group_key: str, group_status: Any) -> Notice:
+    if not isinstance(alert, dict):
+        return _unreadable(alert, group_key)
+    labels, annotations = _mapping(alert.get("labels")), _mapping(alert.get("annotations"))
+    status = alert.get("status", group_status)
+    severity = _text(labels.get("severity"))
+    alertname = _text(labels.get("alertname"))
+    starts = _text(alert.get("startsAt"))
+    return Notice(
+        group_key=group_key,
+        fingerprint=_fingerprint(alert.get("fingerprint"), labels),
+        # What says neither is taken for firing: a false alarm costs less than a missed one.
+        status="resolved" if _text(status).strip().lower() == "resolved" else "firing",
+        starts=starts if len(starts) <= NAME_UNITS else _digest(starts),
+        starts_ms=parse_time(starts),
+        ends_ms=parse_time(_text(alert.get("endsAt"))),
+        severity=severity,
+        severity_rank=_RANKS.get(severity.strip().lower(), 1),
+        alertname=_line(alertname, NAME_UNITS),
+        summary=_line(_text(annotations.get("summary")), SUMMARY_UNITS),
+        description=_short(
+            _text(annotations.get("description") or annotations.get("message")).strip(), DESCRIPTION_UNITS
+        ),
+        instance=_line(_text(labels.get("instance")), NAME_UNITS),
+        runbook=_line(_text(annotations.get("runbook_url")), 2 * NAME_UNITS),
+        remind_ms=_milliseconds(annotations.get("remind_seconds")),
+    )
+
+
+def _unreadable(alert: Any, group_key: str) -> Notice:
+    """Give a notice of something that is no alert at all: somebody meant to say something."""
+    text = _text(alert)
+    return Notice(
+        group_key=group_key,
+        fingerprint=_digest(text),
+        status="firing",
+        starts="",
+        starts_ms=None,
+        ends_ms=None,
+        severity="",
+        severity_rank=1,
+        alertname=UNREADABLE,
+        summary="",
+        description=_short(text, DESCRIPTION_UNITS),
+        instance="",
+        runbook="",
+        remind_ms=None,
+    )
+
+
+def parse_time(text: str) -> int | None:
+    """Read an RFC 3339 time; None for none, for nonsense, and for the year 1, Go's word for no time."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not 1970 <= moment.year < 9999:
+        return None
+    return int((moment - _EPOCH).total_seconds() * 1000)
+
+
+def _milliseconds(value: Any) -> int | None:
+    try:
+        seconds = float(_text(value))
+    except ValueError:
+        return None
+    return int(seconds * 1000) if math.isfinite(seconds) and 0 < seconds < 1e9 else None
+
+
+def _mapping(value: Any) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _fingerprint(given: Any, labels: Mapping[Any, Any]) -> str:
+    """Give the alert's identity: Alertmanager's, else one from the labels, as Alertmanager makes its own."""
+    text = _text(given)
+    if text and len(text) <= NAME_UNITS:
+        return text
+    return _digest(text or repr(sorted((_text(name), _text(value)) for name, value in labels.items())))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _line(text: str, limit: int) -> str:
+    return _short(" ".join(text.split()), limit)
+
+
+def _short(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _text(value: Any) -> str:
+    """Give a value as text that a database and Telegram take: no NUL, no half of a surrogate pair."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        try:
+            value = msgspec.json.encode(value).decode()
+        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+            value = str(type(value).__name__)
+    clean: str = value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return clean

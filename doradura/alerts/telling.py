@@ -1,0 +1,134 @@
+"""One telling: a waiting row becomes a message, an edit or a reply, and is taken away once Telegram has answered.
+
+Raises what the Bot API raised, with the row as it was; the delivery decides what that means.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+
+import trio
+
+from doradura.alerts.words import AlertWords
+from doradura.metrics import Metrics
+from doradura.storage import Change, Connection, Storage, StorageError, alerts, outbox
+from doradura.storage.alerts import CardView
+from doradura.storage.ids import now_ms
+from doradura.storage.outbox import Waiting
+from doradura.telegram.client import BotApi
+from doradura.telegram.errors import BadRequestError, ChatNotFoundError, UnexpectedResultError
+from doradura.telegram.units import shorten
+
+log = logging.getLogger(__name__)
+
+VIEW_LIMIT = 60
+"""More incidents of one card are never shown: a message has no room for them."""
+CALL_SECONDS = 20.0
+"""How long one call may try by itself; the outbox tries again after it."""
+BARE_UNITS = 1000
+RECORD_SECONDS = 1.0
+
+
+class Telling:
+    """Carries out what an outbox's row asks for."""
+
+    def __init__(self, api: BotApi, storage: Storage, metrics: Metrics, words: AlertWords) -> None:
+        self._api = api
+        self._storage = storage
+        self._metrics = metrics
+        self._words = words
+
+    async def tell(self, row: Waiting) -> None:
+        """Tell one thing. Raises TelegramError and StorageError."""
+
+        def begin(db: Connection) -> CardView:
+            outbox.begin(db, row.notice_id)
+            return alerts.view(db, row.card_id, VIEW_LIMIT)
+
+        view = await self._storage.write(begin)
+        if row.tries:
+            self._metrics.alert_deliveries.labels(outcome="retried").inc()
+        if row.kind != "card":
+            await self._reply(row, view)
+        elif row.message_id is None or not await self._edit(row, row.message_id, view):
+            await self._send(row, view)
+        self._metrics.alert_delivery_lag.observe(max(0.0, (now_ms() - row.stored_ms) / 1000))
+
+    async def _send(self, row: Waiting, view: CardView) -> None:
+        message_id = await self._message(row, view, self._card(view), reply_to=None)
+
+        def done(db: Connection) -> None:
+            if message_id is not None:
+                outbox.put_message(db, row, message_id, now_ms())
+            outbox.finish(db, row)
+
+        await self._record(done)
+
+    async def _edit(self, row: Waiting, message_id: int, view: CardView) -> bool:
+        """Change the message; False when it is not there any more or can't be changed: then a new one is needed."""
+        try:
+            await self._api.edit_message_text(row.admin_id, message_id, self._card(view), deadline_seconds=CALL_SECONDS)
+        except ChatNotFoundError:
+            raise
+        except BadRequestError as error:
+            log.info("an alert's message is not to be edited", extra={"admin": row.admin_id, "error": str(error)})
+            return False
+        self._metrics.alert_deliveries.labels(outcome="edited").inc()
+        await self._record(lambda db: outbox.finish(db, row))
+        return True
+
+    async def _reply(self, row: Waiting, view: CardView) -> None:
+        """Ring for a card that is shown; for one that is not, or rang since, or has ended, nothing is to be said."""
+        rings = row.kind == "return" or (view.firing > 0 and (row.told_ms or 0) < row.stored_ms)
+        if row.message_id is not None and rings:
+            text = self._words.back(view) if row.kind == "return" else self._words.reminder(view, now_ms())
+            await self._message(row, view, text, reply_to=row.message_id)
+
+        def done(db: Connection) -> None:
+            outbox.remember_ring(db, row, now_ms())
+            outbox.finish(db, row)
+
+        await self._record(done)
+
+    async def _record(self, change: Change[None]) -> None:
+        """Note what was told, however long the database takes: forgotten, it would be told again."""
+        while True:
+            try:
+                return await self._storage.write(change)
+            except StorageError as error:
+                log.warning("an alert that was told is not noted yet", extra={"error": str(error)})
+            await trio.sleep(RECORD_SECONDS)
+
+    async def _message(self, row: Waiting, view: CardView, text: str, *, reply_to: int | None) -> int | None:
+        """Send a new message and give its id; in a bare form when Telegram can't take the other."""
+        try:
+            message = await self._api.send_message(
+                row.admin_id, text, reply_to=reply_to, repeat_unconfirmed=False, deadline_seconds=CALL_SECONDS
+            )
+        except UnexpectedResultError as error:
+            # It was done; what we don't get to know is where. The next change is told by a new message.
+            log.warning("an alert's message is not known", extra={"admin": row.admin_id, "error": str(error)})
+            return None
+        except ChatNotFoundError:
+            raise
+        except BadRequestError as error:
+            log.warning("an alert is told barely", extra={"admin": row.admin_id, "error": str(error)})
+            message = await self._api.send_message(
+                row.admin_id,
+                shorten(self._words.bare(view), BARE_UNITS),
+                reply_to=reply_to,
+                parse_mode=None,
+                repeat_unconfirmed=False,
+                deadline_seconds=CALL_SECONDS,
+            )
+        self._metrics.alert_deliveries.labels(outcome="sent").inc()
+        return message.message_id
+
+    def _card(self, view: CardView) -> str:
+        try:
+            return self._words.card(view)
+        except Exception:  # an alert is told, whatever its words do
+            log.exception("an alert's words failed", extra={"names": [item.alertname for item in view.incidents[:5]]})
+            self._metrics.errors.labels(category="alert").inc()
+            return html.escape(shorten(self._words.bare(view), BARE_UNITS), quote=False)

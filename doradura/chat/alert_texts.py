@@ -1,0 +1,164 @@
+"""The words for alerts: what stands in the admins' chats, never longer than Telegram takes.
+
+A message's first line says how bad it is and what it is, its last is a hashtag that finds all messages of that alert.
+What is cut says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from doradura.chat.texts import Catalogues, Texts
+from doradura.storage.alerts import CardView, Incident
+from doradura.telegram.units import shorten, units
+
+SUMMARY_UNITS = 300
+INSTANCE_UNITS = 200
+DESCRIPTION_UNITS = 2500
+LINE_UNITS = 120
+LIST_UNITS = 3000
+TAGS = 5
+NAME_UNITS = 64
+
+_RANK_KEYS = ("critical", "warning", "info")
+
+
+class AlertTexts:
+    """The presenter the alerts are given; admins read the default language."""
+
+    def __init__(self, catalogues: Catalogues) -> None:
+        self._t = catalogues.for_language(None)
+
+    def card(self, view: CardView) -> str:
+        """Give the message of one incident, or of many."""
+        return _single(self._t, view.incidents[0]) if view.total == 1 else _many(self._t, view)
+
+    def reminder(self, view: CardView, now_ms: int) -> str:
+        """Say that it fires still, and since when."""
+        t, worst = self._t, view.incidents[0]
+        if view.firing == 1:
+            still = t("alert.still", span=span_text((now_ms - worst.since_ms) / 1000))
+        else:
+            still = t("alert.still_many", firing=view.firing, total=view.total)
+        return "\n".join([_first_line(t, worst), still, _tags([worst])])
+
+    def back(self, view: CardView) -> str:
+        """Say that monitoring is heard again."""
+        t = self._t
+        return "\n".join([t("alert.back"), _tags(view.incidents[:1])])
+
+    def bare(self, view: CardView) -> str:
+        """Give a short plain text for what can't be shown otherwise."""
+        t, worst = self._t, view.incidents[0]
+        first = t.plain(f"alert.first.{_key(worst)}", summary=_name(worst))
+        return "\n".join([first, t.plain("alert.bare", total=view.total), _tags([worst])])
+
+    def silence(self, seconds: int) -> tuple[str, str]:
+        """Give summary and description for a watchdog that has been silent for so long."""
+        t = self._t
+        return t.plain("alert.silence"), t.plain("alert.silence.about", span=span_text(seconds))
+
+
+def _single(t: Texts, incident: Incident) -> str:
+    lines = [_first_line(t, incident)]
+    if incident.description:
+        lines.append(t("alert.text", text=_cut(t, incident.description, DESCRIPTION_UNITS)))
+    if incident.state != "note":
+        lines.append(_when(t, incident))
+    if incident.doubtful:
+        lines.append(t("alert.doubtful"))
+    if incident.fired > 1:
+        lines.append(t("alert.fired", count=incident.fired))
+    if incident.instance:
+        lines.append(t("alert.instance", instance=shorten(incident.instance, INSTANCE_UNITS)))
+    if incident.runbook:
+        lines.append(_runbook(t, incident.runbook))
+    return "\n".join([*lines, _tags([incident])])
+
+
+def _many(t: Texts, view: CardView) -> str:
+    worst = view.incidents[0]
+    key = _RANK_KEYS[worst.severity_rank] if view.firing else "resolved"
+    lines = [t(f"alert.many.{key}", total=view.total)]
+    if 0 < view.firing < view.total:
+        lines.append(t("alert.many.of", firing=view.firing, resolved=view.total - view.firing))
+    if any(incident.doubtful for incident in view.incidents):
+        lines.append(t("alert.doubtful"))
+    lines.append("")
+    room, shown = LIST_UNITS, []
+    for incident in view.incidents:
+        line = _list_line(t, incident)
+        room -= units(line) + 1
+        if room < 0:
+            break
+        shown.append(incident)
+        lines.append(line)
+    if len(shown) < view.total:
+        lines.append(t("alert.many.more", count=view.total - len(shown)))
+    return "\n".join([*lines, _tags(shown)])
+
+
+def _first_line(t: Texts, incident: Incident) -> str:
+    summary = shorten(incident.summary, SUMMARY_UNITS) if incident.summary else _name(incident)
+    return f"<b>{t(f'alert.first.{_key(incident)}', summary=summary)}</b>"
+
+
+def _list_line(t: Texts, incident: Incident) -> str:
+    what = incident.summary or _name(incident)
+    if incident.instance and incident.instance not in what:
+        what = f"{shorten(what, LINE_UNITS - 40)} · {shorten(incident.instance, 40)}"
+    return t(f"alert.line.{_key(incident)}", summary=shorten(what, LINE_UNITS))
+
+
+def _key(incident: Incident) -> str:
+    return "resolved" if incident.state == "resolved" else _RANK_KEYS[incident.severity_rank]
+
+
+def _name(incident: Incident) -> str:
+    return shorten(incident.alertname, NAME_UNITS) or "?"
+
+
+def _when(t: Texts, incident: Incident) -> str:
+    since = time_text(incident.since_ms)
+    if incident.state != "resolved" or incident.ended_ms is None:
+        return t("alert.since", since=since)
+    span = span_text((incident.ended_ms - incident.since_ms) / 1000)
+    return t("alert.lasted", span=span, since=since, until=time_text(incident.ended_ms))
+
+
+def _runbook(t: Texts, url: str) -> str:
+    if re.match(r"https?://[^\s<>]+$", url):
+        return t("alert.runbook", url=url.replace('"', "%22"))
+    return t("alert.runbook_text", text=url)
+
+
+def _cut(t: Texts, text: str, limit: int) -> str:
+    return text if units(text) <= limit else f"{shorten(text, limit)} {t.plain('alert.cut')}"
+
+
+def _tags(incidents: Sequence[Incident]) -> str:
+    """Give the last line: a hashtag takes letters, digits and underlines only."""
+    names = dict.fromkeys(re.sub(r"\W", "_", incident.alertname)[:NAME_UNITS] or "alert" for incident in incidents)
+    return " ".join(f"#{name}" for name in list(names)[:TAGS])
+
+
+def time_text(moment_ms: int) -> str:
+    """Show a moment: 2026-11-23 18:37 UTC."""
+    return datetime.fromtimestamp(moment_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def span_text(seconds: float) -> str:
+    """Show a length of time in its two largest units: 45 s, 12 min, 3 h 5 min, 2 d 4 h."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes = whole // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"

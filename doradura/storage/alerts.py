@@ -1,0 +1,167 @@
+"""Queries on incidents and their cards: what fires, what ended, and which message shows it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Incident(NamedTuple):
+    """An alert from its first firing to its end; a `note` is a sentence of our own, without an end."""
+
+    incident_id: int
+    card_id: int
+    fingerprint: str
+    state: str
+    severity_rank: int
+    alertname: str
+    summary: str
+    description: str
+    since_ms: int
+    instance: str = ""
+    runbook: str = ""
+    starts: str = ""
+    remind_ms: int | None = None
+    fired: int = 1
+    ended_ms: int | None = None
+    closed_ms: int | None = None
+    doubtful: int = 0
+
+
+_COLUMNS = ", ".join(Incident._fields)
+_MARKS = ", ".join("?" * len(Incident._fields))
+
+
+def note_seen(db: sqlite3.Connection, key: tuple[str, str, str, str], now_ms: int) -> bool:
+    """Note that a notice came, by its group, fingerprint, startsAt and status; return whether it was there before."""
+    known = db.execute(
+        "UPDATE alert_seen SET last_ms = ? WHERE group_key = ? AND fingerprint = ? AND starts = ? AND status = ?",
+        (now_ms, *key),
+    )
+    if known.rowcount:
+        return True
+    db.execute(
+        "INSERT INTO alert_seen (group_key, fingerprint, starts, status, last_ms) VALUES (?, ?, ?, ?, ?)",
+        (*key, now_ms),
+    )
+    return False
+
+
+def latest(db: sqlite3.Connection, fingerprint: str) -> Incident | None:
+    """Give the open incident of a fingerprint, else the latest: the clock that made the ids may have jumped back."""
+    row = db.execute(
+        f"SELECT {_COLUMNS} FROM alert_incidents WHERE fingerprint = ?"  # noqa: S608 - own text
+        " ORDER BY CASE state WHEN 'firing' THEN 0 ELSE 1 END, incident_id DESC LIMIT 1",
+        (fingerprint,),
+    ).fetchone()
+    return None if row is None else Incident(*row)
+
+
+def add_card(db: sqlite3.Connection, card_id: int, now_ms: int) -> None:
+    """Store a message to be."""
+    db.execute("INSERT INTO alert_cards (card_id, told_ms) VALUES (?, ?)", (card_id, now_ms))
+
+
+def told_ms(db: sqlite3.Connection, card_id: int) -> int:
+    """Give when a card was last told aloud."""
+    row = db.execute("SELECT told_ms FROM alert_cards WHERE card_id = ?", (card_id,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def set_told(db: sqlite3.Connection, card_id: int, now_ms: int) -> None:
+    """Note that a card is told aloud now."""
+    db.execute("UPDATE alert_cards SET told_ms = ? WHERE card_id = ?", (now_ms, card_id))
+
+
+def put(db: sqlite3.Connection, incident: Incident) -> None:
+    """Store an incident, in the place of its older form if there is one."""
+    changed = ", ".join(f"{name} = excluded.{name}" for name in Incident._fields[1:])
+    db.execute(
+        f"INSERT INTO alert_incidents ({_COLUMNS}) VALUES ({_MARKS}) ON CONFLICT (incident_id) DO UPDATE SET {changed}",  # noqa: S608 - own text
+        incident,
+    )
+
+
+class CardView(NamedTuple):
+    """What a card is to show: the first incidents of it, the worst that fire first, and how many there are."""
+
+    incidents: Sequence[Incident]
+    total: int
+    firing: int
+
+
+def view(db: sqlite3.Connection, card_id: int, limit: int) -> CardView:
+    """Give what a card shows, with at most `limit` incidents."""
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM alert_incidents WHERE card_id = ?"  # noqa: S608 - own text
+        " ORDER BY CASE state WHEN 'firing' THEN 0 ELSE 1 END, severity_rank, incident_id LIMIT ?",
+        (card_id, limit),
+    ).fetchall()
+    total, firing = db.execute(
+        "SELECT COUNT(*), COALESCE(SUM(CASE state WHEN 'firing' THEN 1 ELSE 0 END), 0)"
+        " FROM alert_incidents WHERE card_id = ?",
+        (card_id,),
+    ).fetchone()
+    return CardView([Incident(*row) for row in rows], int(total), int(firing))
+
+
+def doubt_ends_since(db: sqlite3.Connection, since_ms: int) -> list[tuple[int, int]]:
+    """Mark the ends we were told of since then as doubtful; return (card, worst severity) of the cards."""
+    rows = db.execute(
+        "UPDATE alert_incidents SET doubtful = 1 WHERE state = 'resolved' AND closed_ms >= ? AND doubtful = 0"
+        " RETURNING card_id, severity_rank",
+        (since_ms,),
+    ).fetchall()
+    worst: dict[int, int] = {}
+    for card_id, rank in rows:
+        worst[card_id] = min(rank, worst.get(card_id, rank))
+    return sorted(worst.items())
+
+
+def open_cards(db: sqlite3.Connection) -> list[tuple[int, int]]:
+    """Give (card, worst severity) of the cards on which something fires."""
+    return [
+        (row[0], row[1])
+        for row in db.execute(
+            "SELECT card_id, MIN(severity_rank) FROM alert_incidents WHERE state = 'firing'"
+            " GROUP BY card_id ORDER BY card_id"
+        )
+    ]
+
+
+def watchdog_seen_ms(db: sqlite3.Connection) -> int | None:
+    """Give when the last watchdog came."""
+    row = db.execute("SELECT seen_ms FROM alert_watchdog").fetchone()
+    return None if row is None else int(row[0])
+
+
+def see_watchdog(db: sqlite3.Connection, now_ms: int) -> None:
+    """Note that a watchdog came."""
+    db.execute(
+        "INSERT INTO alert_watchdog (one, seen_ms) VALUES (1, ?)"
+        " ON CONFLICT (one) DO UPDATE SET seen_ms = excluded.seen_ms",
+        (now_ms,),
+    )
+
+
+def forget_old(db: sqlite3.Connection, before_ms: int, limit: int = 1000) -> int:
+    """Delete what ended and was told before then, at most `limit` cards; return how many rows went."""
+    cards = [
+        row[0]
+        for row in db.execute(
+            "SELECT card_id FROM alert_incidents GROUP BY card_id"
+            " HAVING MAX(CASE WHEN state = 'firing' THEN 1 ELSE 0 END) = 0 AND MAX(COALESCE(closed_ms, since_ms)) < ?"
+            " LIMIT ?",
+            (before_ms, limit),
+        )
+    ]
+    for card_id in cards:
+        for table in ("alert_outbox", "alert_messages", "alert_incidents", "alert_cards"):
+            db.execute(f"DELETE FROM {table} WHERE card_id = ?", (card_id,))  # noqa: S608 - own names
+    seen = db.execute(
+        "DELETE FROM alert_seen WHERE last_ms < ? AND NOT EXISTS (SELECT 1 FROM alert_incidents"
+        " WHERE alert_incidents.fingerprint = alert_seen.fingerprint)",
+        (before_ms,),
+    )
+    return len(cards) + seen.rowcount

@@ -1,0 +1,168 @@
+"""Queries on the alerts' outbox: what each admin is to be told still, and where it stands in their chat."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection
+from typing import Literal, NamedTuple
+
+Kind = Literal["card", "reminder", "return"]
+
+
+class Waiting(NamedTuple):
+    """One thing to tell one admin."""
+
+    notice_id: int
+    admin_id: int
+    card_id: int
+    kind: Kind
+    version: int
+    stored_ms: int
+    tries: int
+    message_id: int | None
+    """Where the card stands in their chat."""
+    told_ms: int | None
+
+
+def set_admins(db: sqlite3.Connection, admin_ids: Collection[int]) -> None:
+    """Take over who the admins are; what waited for one who is none any more is dropped."""
+    known = {row[0] for row in db.execute("SELECT admin_id FROM alert_admins")}
+    for gone in known - set(admin_ids):
+        db.execute("DELETE FROM alert_admins WHERE admin_id = ?", (gone,))
+        db.execute("DELETE FROM alert_outbox WHERE admin_id = ?", (gone,))
+    for new in sorted(set(admin_ids) - known):
+        db.execute("INSERT INTO alert_admins (admin_id) VALUES (?)", (new,))
+
+
+def admins(db: sqlite3.Connection) -> dict[int, str | None]:
+    """Give admin -> why Telegram refuses to write to them."""
+    return {row[0]: row[1] for row in db.execute("SELECT admin_id, fault FROM alert_admins ORDER BY admin_id")}
+
+
+def tell(
+    db: sqlite3.Connection, card_id: int, kind: Kind, severity_rank: int, *, new_id: Callable[[], int], now_ms: int
+) -> None:
+    """Let every admin be told of a card; what waits for it already is told with it.
+
+    A reminder is for those who were told: to the others the card itself is news still.
+    """
+    for admin_id in admins(db):
+        if kind != "reminder" or _is_shown(db, card_id, admin_id):
+            tell_admin(db, (new_id(), admin_id, card_id, kind, severity_rank), now_ms)
+
+
+def tell_admin(db: sqlite3.Connection, row: tuple[int, int, int, Kind, int], now_ms: int) -> None:
+    """Let one admin be told of a card: a row's id, admin, card, kind and severity."""
+    db.execute(
+        "INSERT INTO alert_outbox (notice_id, admin_id, card_id, kind, severity_rank, stored_ms, changed_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (admin_id, card_id, kind) WHERE state <> 'failed' DO UPDATE SET"
+        " version = alert_outbox.version + 1, changed_ms = excluded.changed_ms,"
+        " severity_rank = CASE WHEN excluded.severity_rank < alert_outbox.severity_rank"
+        " THEN excluded.severity_rank ELSE alert_outbox.severity_rank END",
+        (*row, now_ms, now_ms),
+    )
+
+
+def _is_shown(db: sqlite3.Connection, card_id: int, admin_id: int) -> bool:
+    key = (card_id, admin_id)
+    found = db.execute("SELECT 1 FROM alert_messages WHERE card_id = ? AND admin_id = ?", key).fetchone()
+    return found is not None
+
+
+def has_message(db: sqlite3.Connection, card_id: int, admin_id: int) -> bool:
+    """Whether a card stands in an admin's chat, or waits to."""
+    waits = db.execute(
+        "SELECT 1 FROM alert_outbox WHERE card_id = ? AND admin_id = ? AND kind = 'card' AND state <> 'failed'",
+        (card_id, admin_id),
+    ).fetchone()
+    return waits is not None or _is_shown(db, card_id, admin_id)
+
+
+def next_for(db: sqlite3.Connection, admin_id: int, now_ms: int) -> Waiting | None:
+    """Give what an admin is to be told next: the worst first, but a card's own in their order."""
+    row = db.execute(
+        "SELECT o.notice_id, o.admin_id, o.card_id, o.kind, o.version, o.stored_ms, o.tries, m.message_id, m.told_ms"
+        " FROM alert_outbox AS o"
+        " LEFT JOIN alert_messages AS m ON m.card_id = o.card_id AND m.admin_id = o.admin_id"
+        " WHERE o.admin_id = ? AND o.state = 'waiting' AND o.next_ms <= ? AND NOT EXISTS ("
+        " SELECT 1 FROM alert_outbox AS e WHERE e.admin_id = o.admin_id AND e.card_id = o.card_id"
+        " AND e.state <> 'failed' AND e.notice_id < o.notice_id)"
+        " ORDER BY o.severity_rank, o.notice_id LIMIT 1",
+        (admin_id, now_ms),
+    ).fetchone()
+    return None if row is None else Waiting(*row)
+
+
+def begin(db: sqlite3.Connection, notice_id: int) -> None:
+    """Note before a telling that it is tried: after a kill that is how a repeat is known."""
+    db.execute("UPDATE alert_outbox SET tries = tries + 1 WHERE notice_id = ?", (notice_id,))
+
+
+def finish(db: sqlite3.Connection, told: Waiting) -> None:
+    """Take away what was told; what changed meanwhile waits on as of its change."""
+    gone = db.execute("DELETE FROM alert_outbox WHERE notice_id = ? AND version = ?", (told.notice_id, told.version))
+    if not gone.rowcount:
+        db.execute(
+            "UPDATE alert_outbox SET stored_ms = changed_ms, tries = 0 WHERE notice_id = ?",
+            (told.notice_id,),
+        )
+
+
+def put_message(db: sqlite3.Connection, told: Waiting, message_id: int, now_ms: int) -> None:
+    """Note where a card stands in an admin's chat."""
+    db.execute(
+        "INSERT INTO alert_messages (card_id, admin_id, message_id, told_ms) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (card_id, admin_id) DO UPDATE SET message_id = excluded.message_id, told_ms = excluded.told_ms",
+        (told.card_id, told.admin_id, message_id, now_ms),
+    )
+
+
+def remember_ring(db: sqlite3.Connection, told: Waiting, now_ms: int) -> None:
+    """Note that an admin was reminded of a card."""
+    db.execute(
+        "UPDATE alert_messages SET told_ms = ? WHERE card_id = ? AND admin_id = ?",
+        (now_ms, told.card_id, told.admin_id),
+    )
+
+
+def put_off(db: sqlite3.Connection, notice_id: int, until_ms: int, error: str) -> None:
+    """Leave one bad notice for later; the others go by."""
+    db.execute("UPDATE alert_outbox SET next_ms = ?, error = ? WHERE notice_id = ?", (until_ms, error, notice_id))
+
+
+def give_up(db: sqlite3.Connection, notice_id: int, error: str) -> None:
+    """Note that something can't be told at all."""
+    db.execute("UPDATE alert_outbox SET state = 'failed', error = ? WHERE notice_id = ?", (error, notice_id))
+
+
+def set_fault(db: sqlite3.Connection, admin_id: int, fault: str, now_ms: int) -> None:
+    """Note that Telegram refuses to write to an admin; what waits for them is parked."""
+    db.execute(
+        "UPDATE alert_admins SET fault = ?, fault_ms = COALESCE(fault_ms, ?) WHERE admin_id = ?",
+        (fault, now_ms, admin_id),
+    )
+    db.execute("UPDATE alert_outbox SET state = 'parked' WHERE admin_id = ? AND state = 'waiting'", (admin_id,))
+
+
+def clear_fault(db: sqlite3.Connection, admin_id: int) -> None:
+    """Note that an admin can be written to; what was parked for them waits again."""
+    db.execute("UPDATE alert_admins SET fault = NULL, fault_ms = NULL WHERE admin_id = ?", (admin_id,))
+    db.execute("UPDATE alert_outbox SET state = 'waiting' WHERE admin_id = ? AND state = 'parked'", (admin_id,))
+
+
+# What is parked for one admin while another was told is not undelivered; while nobody can be told, all of it is.
+_UNDELIVERED = (
+    " FROM alert_outbox WHERE state = 'waiting' OR (state = 'parked'"
+    " AND NOT EXISTS (SELECT 1 FROM alert_admins WHERE fault IS NULL))"
+)
+
+
+def depth(db: sqlite3.Connection) -> int:
+    """Give how many notices are not delivered yet."""
+    return int(db.execute(f"SELECT COUNT(*){_UNDELIVERED}").fetchone()[0])
+
+
+def oldest_ms(db: sqlite3.Connection) -> int | None:
+    """Give when the oldest notice that is not delivered was stored."""
+    found = db.execute(f"SELECT MIN(stored_ms){_UNDELIVERED}").fetchone()[0]
+    return None if found is None else int(found)

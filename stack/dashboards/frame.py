@@ -1,0 +1,118 @@
+"""What every dashboard has around its panels: variables, links to the others, the time shown, the alerts' marks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard
+
+from stack.dashboards.look import ORANGE, RED
+from stack.dashboards.queries import SOURCE
+
+TAG = "doradura"
+WINDOWS = ("5m", "15m", "30m", "1h", "6h", "1d")
+"""What rates and percentiles are taken over: at least four scrapes, at intervals of up to a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Panels in reading order, below a title; without one they come first."""
+
+    title: str
+    panels: Sequence[dashboard.Panel]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready(Builder[dashboard.Panel]):
+    """A panel that is built already."""
+
+    panel: dashboard.Panel
+
+    def build(self) -> dashboard.Panel:
+        return self.panel
+
+
+def page(uid: str, title: str, description: str, sections: Sequence[Section]) -> str:
+    """Give a dashboard as Grafana reads it from a file: the same text for the same sections."""
+    frame = (
+        build.Dashboard(title)
+        .uid(f"doradura-{uid}")
+        .description(description)
+        .tags([TAG])
+        .timezone("browser")
+        .time("now-6h", "now")
+        .refresh("30s")
+        .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
+        .with_variable(_instances())
+        .with_variable(_window())
+        .link(_others())
+    )
+    for name, colour in (("critical", RED), ("warning", ORANGE)):
+        frame.annotation(_marks(name, colour))
+    number = 0
+    for section in sections:
+        if section.title:
+            number += 1
+            frame.with_row(build.Row(section.title).id(number))
+        for panel in section.panels:
+            number += 1
+            panel.id_val = number
+            frame.with_panel(_Ready(panel))
+    return json.dumps(frame.build(), cls=JSONEncoder, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _instances() -> build.QueryVariable:
+    return (
+        build.QueryVariable("instance")
+        .label("Instance")
+        .description("The bots that are looked at.")
+        .datasource(SOURCE)
+        .query("label_values(doradura_build_info, instance)")
+        .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(dashboard.VariableSort.NATURAL_ASC)
+        .multi(multi=True)
+        .include_all(include_all=True)
+        # Not the list of names: a bot that is gone now is still part of the past that is shown.
+        .all_value(".*")
+        .current(dashboard.VariableOption(selected=True, text=["All"], value=["$__all"]))
+    )
+
+
+def _window() -> build.IntervalVariable:
+    return (
+        build.IntervalVariable("window")
+        .label("Window")
+        .description("What percentiles, averages and shares are taken over.")
+        .values(",".join(WINDOWS))
+        .auto(auto=False)
+        .options([dashboard.VariableOption(selected=one == WINDOWS[0], text=one, value=one) for one in WINDOWS])
+        .current(dashboard.VariableOption(selected=True, text=WINDOWS[0], value=WINDOWS[0]))
+    )
+
+
+def _others() -> build.DashboardLink:
+    return (
+        build.DashboardLink("Doradura")
+        .type(dashboard.DashboardLinkType.DASHBOARDS)
+        .tags([TAG])
+        .as_dropdown(as_dropdown=False)
+        .include_vars(include_vars=True)
+        .keep_time(keep_time=True)
+    )
+
+
+def _marks(severity: str, colour: str) -> build.AnnotationQuery:
+    """A mark in every graph where an alert fired."""
+    return (
+        build.AnnotationQuery()
+        .name(f"Alerts: {severity}")
+        .datasource(SOURCE)
+        .enable(enable=True)
+        .icon_color(colour)
+        .expr(f'ALERTS{{alertstate="firing", severity="{severity}"}}')
+    )

@@ -1,0 +1,153 @@
+"""The Operations dashboard's part on the program itself: its loop, process, disk and what it is built of."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.models.dashboard import Panel
+
+from stack.dashboards.look import (
+    BLUE,
+    BYTES,
+    GREEN,
+    ORANGE,
+    PER_MINUTE,
+    RED,
+    SECONDS,
+    SHARE,
+    WHEN,
+    figure,
+    lines,
+)
+from stack.dashboards.queries import Query, average, now, per_minute, quantile
+
+BOT = 'job="doradura-bot", instance=~"$instance"'
+
+
+def program() -> list[Panel]:
+    """Give the panels, in reading order."""
+    return [*_work(), *_process(), *_build()]
+
+
+def _work() -> list[Panel]:
+    return [
+        lines(
+            "Updates",
+            "What Telegram brought, each minute, by type.",
+            per_minute("doradura_updates_total", "type"),
+            unit=PER_MINUTE,
+            size=(8, 8),
+        ),
+        lines(
+            "Handling of an update",
+            "From received to its effects stored.",
+            quantile(0.5, "doradura_update_handling_seconds", "p50"),
+            quantile(0.95, "doradura_update_handling_seconds", "p95"),
+            average("doradura_update_handling_seconds", "average"),
+            unit=SECONDS,
+            colours={"p50": GREEN, "p95": BLUE, "average": ORANGE},
+            size=(8, 8),
+        ),
+        lines(
+            "Lateness of the event loop",
+            "How late a timer runs: what everything in the program waits for.",
+            quantile(0.5, "doradura_loop_lag_seconds", "p50"),
+            quantile(0.99, "doradura_loop_lag_seconds", "p99"),
+            average("doradura_loop_lag_seconds", "average"),
+            unit=SECONDS,
+            colours={"p50": GREEN, "p99": BLUE, "average": ORANGE},
+            limits=[(0.5, RED)],
+            size=(8, 8),
+            alerts=["LoopStalled"],
+        ),
+        lines(
+            "Errors",
+            "Everything a person may have to look at, each minute, by category.",
+            per_minute("doradura_errors_total", "category"),
+            unit=PER_MINUTE,
+            size=(8, 8),
+            alerts=["StorageFailing"],
+        ),
+        lines(
+            "Health",
+            "Each part's check: 1 ok, 0.5 degraded, 0 failing; of several bots the worst.",
+            Query("min by (check) (doradura_health_status{@})", "{{check}}"),
+            maximum=1,
+            size=(8, 8),
+        ),
+        lines(
+            "Free disk",
+            "Where the data directory lies, each bot's.",
+            Query("min by (instance) (doradura_disk_free_bytes{@})", "{{instance}}"),
+            unit=BYTES,
+            limits=[(2**30, RED)],
+            size=(8, 8),
+            alerts=["DiskFillingUp"],
+        ),
+    ]
+
+
+def _process() -> list[Panel]:
+    return [
+        lines(
+            "Processor",
+            "Of one core, the bot's own process; downloads run in processes of their own.",
+            Query(f"sum by (instance) (rate(process_cpu_seconds_total{{{BOT}}}[$__rate_interval]))", "{{instance}}"),
+            unit=SHARE,
+            size=(8, 8),
+        ),
+        lines(
+            "Memory",
+            "Of the bot's own process.",
+            Query(f"sum by (instance) (process_resident_memory_bytes{{{BOT}}})", "{{instance}}, resident"),
+            Query(f"sum by (instance) (process_virtual_memory_bytes{{{BOT}}})", "{{instance}}, virtual"),
+            unit=BYTES,
+            size=(8, 8),
+        ),
+        lines(
+            "Open files",
+            "As a share of what the process may have open.",
+            Query(f"max by (instance) (process_open_fds{{{BOT}}} / process_max_fds{{{BOT}}})", "{{instance}}"),
+            unit=SHARE,
+            size=(8, 8),
+        ),
+        lines(
+            "Collections",
+            "Of Python's garbage collector each minute, by generation.",
+            Query(
+                f"60 * sum by (generation) (rate(python_gc_collections_total{{{BOT}}}[$__rate_interval]))",
+                "generation {{generation}}",
+            ),
+            unit=PER_MINUTE,
+            size=(8, 8),
+        ),
+        lines(
+            "Objects collected",
+            "Each minute, and those that could not be: these stay for good.",
+            Query(f"60 * sum(rate(python_gc_objects_collected_total{{{BOT}}}[$__rate_interval]))", "collected"),
+            Query(f"60 * sum(rate(python_gc_objects_uncollectable_total{{{BOT}}}[$__rate_interval]))", "uncollectable"),
+            unit=PER_MINUTE,
+            colours={"collected": BLUE, "uncollectable": RED},
+            size=(8, 8),
+        ),
+    ]
+
+
+def _build() -> list[Panel]:
+    return [
+        figure(
+            "Started",
+            "The bot that started last.",
+            now(f"1000 * max(process_start_time_seconds{{{BOT}}})"),
+            unit=WHEN,
+            size=(8, 4),
+        ),
+        figure(
+            "What runs",
+            "Versions of the program, yt-dlp, ffmpeg and Python, and whether it talks to Telegram or to the sandbox.",
+            now(
+                "count by (version, yt_dlp, ffmpeg, python, mode) (doradura_build_info{@})",
+                "{{version}} · yt-dlp {{yt_dlp}} · ffmpeg {{ffmpeg}} · Python {{python}} · {{mode}}",
+            ),
+            names=True,
+            size=(24, 4),
+        ),
+    ]

@@ -1,0 +1,73 @@
+"""The shape of the dashboards' queries.
+
+A query is written with `{@}` where the chosen instances go: `sum(rate(doradura_updates_total{@}[$window]))`. What makes
+it right for one bot and for five: counters and gauges of the program are summed, values read from the database are the
+same everywhere and taken by max(), percentiles are made of `sum by (le)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.models.dashboard import DataSourceRef
+from grafana_foundation_sdk.models.prometheus import Dataquery, PromQueryFormat
+
+SOURCE = DataSourceRef(type_val="prometheus", uid="doradura-prometheus")
+INSTANCE = 'instance=~"$instance"'
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One PromQL expression, how its series are called, and how they come."""
+
+    expr: str
+    legend: str = ""
+    format: PromQueryFormat = PromQueryFormat.TIME_SERIES
+    instant: bool = False
+
+    def target(self, ref_id: str) -> Dataquery:
+        """Give what Grafana sends."""
+        return Dataquery(
+            expr=self.expr.replace("{@", "{" + INSTANCE),
+            instant=self.instant,
+            range_val=not self.instant,
+            format_val=self.format,
+            legend_format=self.legend or "__auto",
+            ref_id=ref_id,
+            datasource=SOURCE,
+        )
+
+
+def now(expr: str, legend: str = "") -> Query:
+    """A figure as it is at the end of the chosen time, asked for once."""
+    return Query(expr, legend, instant=True)
+
+
+def table(expr: str) -> Query:
+    """Figures by a label as they are at the end of the chosen time, as rows: what a bar chart wants."""
+    return Query(expr, "", PromQueryFormat.TABLE, instant=True)
+
+
+def buckets(metric: str) -> Query:
+    """How many measurements came into each of a histogram's buckets, step by step."""
+    return Query(f"sum by (le) (increase({metric}_bucket{{@}}[$__rate_interval]))", "{{le}}", PromQueryFormat.HEATMAP)
+
+
+def quantile(share: float, metric: str, legend: str, by: str = "") -> Query:
+    """A percentile of a histogram in the chosen window, over all chosen instances."""
+    labels = f"{by}, le" if by else "le"
+    return Query(f"histogram_quantile({share}, sum by ({labels}) (rate({metric}_bucket{{@}}[$window])))", legend)
+
+
+def average(metric: str, legend: str, by: str = "") -> Query:
+    """The mean of a histogram in the chosen window: the sum measured by how often; nothing where nothing was."""
+    group = f"sum by ({by})" if by else "sum"
+    return Query(
+        f"{group} (rate({metric}_sum{{@}}[$window])) / ({group} (rate({metric}_count{{@}}[$window])) > 0)", legend
+    )
+
+
+def per_minute(metric: str, by: str = "", legend: str = "") -> Query:
+    """How often a minute something happened, by a label or in all."""
+    group = f"sum by ({by})" if by else "sum"
+    return Query(f"60 * {group} (rate({metric}{{@}}[$__rate_interval]))", legend or f"{{{{{by}}}}}")

@@ -1,0 +1,72 @@
+"""A container engine with Compose, where one really answers; and the stack as containers.
+
+A client without its daemon is no engine: it is asked before it is used.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from doradura.settings import Settings
+from stack.files import HERE, stack_directory
+
+ANSWER_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine that answered. `user` is whom the containers run as, so that they can read files of mode 0600."""
+
+    tool: str
+    user: str
+
+    def compose(self, *arguments: str, with_bot: bool = False) -> list[str]:
+        """Give the command line of a Compose command."""
+        profile = ["--profile", "bot"] if with_bot else []
+        return [self.tool, "compose", "-f", str(HERE / "compose.yaml"), *profile, *arguments]
+
+    def environment(self, settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+        """Give what compose.yaml reads: an environment, and what this installation puts in."""
+        return {
+            **environ,
+            "DORADURA_STACK_CONFIG": str(stack_directory(settings)),
+            "DORADURA_STACK_USER": self.user,
+            "DORADURA_STACK_PROMETHEUS": str(settings.stack_prometheus),
+            "DORADURA_STACK_ALERTMANAGER": str(settings.stack_alertmanager),
+            "DORADURA_STACK_GRAFANA": str(settings.stack_grafana),
+        }
+
+
+def find(*, which: Callable[[str], str | None] = shutil.which) -> Engine | None:
+    """Find an engine that answers and knows Compose."""
+    for name in ("docker", "podman"):
+        tool = which(name)
+        if tool is None or _ask(tool, "compose", "version") is None:
+            continue
+        answer = _ask(tool, "info")
+        if answer is not None:
+            # A rootless engine's root is this user; in any other engine this user has its own number.
+            user = "0:0" if "rootless: true" in answer or "rootless\n" in answer else f"{os.getuid()}:{os.getgid()}"
+            return Engine(tool, user)
+    return None
+
+
+def down(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Remove the stack's containers; the volumes stay. Blocks."""
+    answering = find()
+    if answering is not None:
+        command = answering.compose("down", with_bot=True)
+        subprocess.run(command, env=answering.environment(settings, environ), check=False)  # noqa: S603 - as below
+
+
+def _ask(*command: str) -> str | None:
+    """Give what a command says; None when it fails or takes too long."""
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False)  # noqa: S603 - the engine's own client
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout if answer.returncode == 0 else None

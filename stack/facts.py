@@ -1,0 +1,126 @@
+"""What of the stack's configuration differs from one installation to the next, read from the bot's settings.
+
+Owns the webhook's token file: made with mode 0600 when neither a setting nor an earlier start gave one, and never made
+twice, whoever comes first, this program or the bot.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from doradura.settings import Address, Settings, read_settings
+
+TELEGRAM_NAMES = ("DORADURA_TELEGRAM_TOKEN", "DORADURA_TELEGRAM_TOKEN_FILE")
+HOST_INSIDE = "host.docker.internal"
+"""The machine, as the containers of compose.yaml call it."""
+
+
+class StackError(Exception):
+    """The stack can't do what was asked; the sentence says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks for beyond the settings."""
+
+    targets: tuple[str, ...] = ()
+    webhook_url: str | None = None
+    speed: float = 1.0
+    engine: bool = False
+    """For containers, whose addresses are not the machine's."""
+    with_bot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that `render` needs to know. Addresses are as the stack's own programs reach them."""
+
+    targets: tuple[str, ...]
+    prometheus: str
+    alertmanager: str
+    webhook_url: str
+    dashboards: str
+    admin_ids: tuple[int, ...]
+    telegram_api_url: str
+    telegram_token: str = field(repr=False)
+    webhook_token: str = field(repr=False)
+    basic_auth: str | None = field(repr=False)
+    speed: float = 1.0
+    with_bot: bool = False
+
+
+def settings_of(environ: Mapping[str, str]) -> Settings:
+    """Read the settings as `just run` does: without a token the bot is the sandbox's. Raises SettingsError."""
+    return read_settings(environ, sandbox=not any(environ.get(name) for name in TELEGRAM_NAMES))
+
+
+def facts_of(settings: Settings, asked: Asked, directory: Path) -> Facts:
+    """Find the facts. `directory` is where the rendered files will lie. Raises StackError."""
+    if asked.with_bot and settings.mode == "sandbox":
+        raise StackError(
+            "the bot's image has no sandbox: set DORADURA_TELEGRAM_TOKEN, or start the bot with `just run`"
+        )
+    targets = asked.targets or (_bot(settings.http_bind, asked),)
+    api_url = settings.telegram_api_url
+    if settings.mode == "sandbox":
+        host = HOST_INSIDE if asked.engine else _reachable(settings.sandbox_bind.host)
+        api_url = f"http://{Address(host, settings.sandbox_bind.port)}"
+    inside = asked.engine
+    return Facts(
+        targets=targets,
+        prometheus="prometheus:9090" if inside else reachable(settings.stack_prometheus),
+        alertmanager="alertmanager:9093" if inside else reachable(settings.stack_alertmanager),
+        webhook_url=asked.webhook_url or f"http://{targets[0]}/alerts",
+        dashboards="/etc/grafana/dashboards" if inside else str(directory / "grafana" / "dashboards"),
+        admin_ids=tuple(sorted(settings.admin_ids)),
+        telegram_api_url=api_url,
+        telegram_token=settings.telegram_token,
+        webhook_token=settings.webhook_token or kept_secret(settings.data_dir / "webhook.token"),
+        basic_auth=settings.metrics_basic_auth,
+        speed=asked.speed,
+        with_bot=asked.with_bot,
+    )
+
+
+def _bot(bind: Address, asked: Asked) -> str:
+    if asked.with_bot:
+        return "doradura-bot:9090"
+    if not bind.port:
+        raise StackError("DORADURA_HTTP_BIND has port 0: nobody knows which port the bot takes. Set one, or --targets.")
+    return str(Address(HOST_INSIDE, bind.port)) if asked.engine else reachable(bind)
+
+
+def reachable(bind: Address) -> str:
+    """Give host:port at which this machine reaches what listens there."""
+    return str(Address(_reachable(bind.host), bind.port))
+
+
+def _reachable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+
+
+def kept_secret(path: Path) -> str:
+    """Give the secret a file keeps; make both, the file with mode 0600, when there is none."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        # Written whole under another name and linked: whoever else makes it now, both read the same.
+        own = path.with_name(f".{path.name}.{os.getpid()}")
+        own.unlink(missing_ok=True)
+        with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(f"{secrets.token_urlsafe(32)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(own)
+        except FileExistsError:
+            pass
+        finally:
+            own.unlink()
+    secret = path.read_text(encoding="utf-8").strip()
+    if not secret:
+        raise StackError(f"{path} is empty; remove it, and a new one is made")
+    return secret

@@ -1,0 +1,81 @@
+"""The stack's files: the committed ones beside this package, and the rendered ones in DATA_DIR/stack.
+
+Guarantees that nobody but their owner reads a rendered file (directories 0700, files 0600) and that a program that
+reads one while it is rendered anew sees the old text or the new one, never a part.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stack.facts import Asked, Facts, facts_of, kept_secret
+from stack.render import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from doradura.settings import Settings
+
+HERE = Path(__file__).parent
+CONFIGURED = ("prometheus", "alertmanager", "grafana")
+RENDERED = (*CONFIGURED, "bot")
+GRAFANA_PASSWORD = "grafana.password"  # noqa: S105 - a file's name
+"""Kept from start to start; Grafana shows its dashboards without it, it is for changing things."""
+
+
+def committed() -> dict[str, str]:
+    """Read the committed configuration: path below stack/ -> text."""
+    return {
+        str(path.relative_to(HERE)): path.read_text(encoding="utf-8")
+        for part in CONFIGURED
+        for path in sorted((HERE / part).rglob("*"))
+        if path.is_file() and path.suffix in {".yml", ".json"}
+    }
+
+
+def stack_directory(settings: Settings) -> Path:
+    """Where everything of the stack's lies."""
+    return settings.data_dir / "stack"
+
+
+def render_into(settings: Settings, asked: Asked) -> Facts:
+    """Render for these settings into DATA_DIR/stack; give the facts used. Raises StackError."""
+    directory = stack_directory(settings)
+    with closed_umask():
+        facts = facts_of(settings, asked, directory)
+        kept_secret(directory / GRAFANA_PASSWORD)
+        replace_files(directory, render(committed(), facts))
+    return facts
+
+
+def replace_files(directory: Path, files: Mapping[str, str]) -> None:
+    """Make the rendered parts of a directory hold exactly these files."""
+    for relative, text in files.items():
+        path = directory / relative
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            made = path.with_name(f".{path.name}.new")
+            made.unlink(missing_ok=True)
+            with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
+            made.replace(path)
+        path.chmod(0o600)
+    for part in RENDERED:
+        for path in (directory / part).rglob("*"):
+            if path.is_file() and str(path.relative_to(directory)) not in files:
+                with suppress(FileNotFoundError):
+                    path.unlink()
+
+
+@contextmanager
+def closed_umask() -> Iterator[None]:
+    """Let nothing made inside be anybody else's to read."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)

@@ -1,0 +1,115 @@
+"""The committed configuration as this installation's: pure, files and facts in, files out.
+
+`render` changes only what the facts name: addresses, passwords, tokens, and with a speed other than 1 every duration.
+It raises KeyError or DurationError on a committed file that is not of the expected form: never a file half rendered.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from stack import durations
+from stack.facts import Facts
+
+PROMETHEUS = "prometheus/prometheus.yml"
+TARGETS = "prometheus/targets/doradura-bot.yml"
+RULES = "prometheus/rules/"
+ALERTMANAGER = "alertmanager/alertmanager.yml"
+DATASOURCE = "grafana/provisioning/datasources/prometheus.yml"
+DASHBOARDS = "grafana/provisioning/dashboards/doradura.yml"
+WEBHOOK_FILE = "alertmanager/webhook.token"
+BOT_WEBHOOK_FILE = "bot/webhook.token"
+BOT_TELEGRAM_FILE = "bot/telegram.token"
+"""A bot in a container reads its secrets from files of its own: they are in no environment that `inspect` shows."""
+
+_DURATION_KEYS = frozenset(
+    {
+        *("scrape_interval", "evaluation_interval", "scrape_timeout", "refresh_interval", "timeInterval"),
+        *("interval", "for", "keep_firing_for"),
+        *("group_wait", "group_interval", "repeat_interval", "resolve_timeout"),
+    },
+)
+_HEADER = "# Rendered by `python -m stack`. Edit the file of the same name under stack/ and render again.\n"
+
+
+def render(files: Mapping[str, str], facts: Facts) -> dict[str, str]:
+    """Render files (path below stack/ -> text). Every path given is in the answer, and what the facts add."""
+    scrape = yaml.safe_load(files[PROMETHEUS])["global"]["scrape_interval"]
+    scrape_seconds = durations.seconds_of(durations.divided(scrape, facts.speed))
+    rendered = {}
+    for path, text in files.items():
+        if not path.endswith(".yml"):
+            rendered[path] = text
+            continue
+        tree = yaml.safe_load(text)
+        if facts.speed != 1:
+            tree = _faster(tree, facts.speed, scrape_seconds)
+        if path == PROMETHEUS:
+            _prometheus(tree, facts)
+        elif path == TARGETS:
+            tree = [{"targets": list(facts.targets)}]
+        elif path == ALERTMANAGER:
+            _alertmanager(tree, facts)
+        elif path == DATASOURCE:
+            tree["datasources"][0]["url"] = f"http://{facts.prometheus}"
+        elif path == DASHBOARDS:
+            tree["providers"][0]["options"]["path"] = facts.dashboards
+        rendered[path] = _HEADER + yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=1000)
+    rendered[WEBHOOK_FILE] = f"{facts.webhook_token}\n"
+    if facts.with_bot:
+        rendered[BOT_WEBHOOK_FILE] = f"{facts.webhook_token}\n"
+        rendered[BOT_TELEGRAM_FILE] = f"{facts.telegram_token}\n"
+    return rendered
+
+
+def _faster(value: Any, speed: float, scrape_seconds: float) -> Any:
+    """Divide every duration of a tree."""
+    if isinstance(value, list):
+        return [_faster(item, speed, scrape_seconds) for item in value]
+    if not isinstance(value, dict):
+        return value
+    divided = {}
+    for key, item in value.items():
+        if key in _DURATION_KEYS and isinstance(item, str):
+            divided[key] = durations.divided(item, speed)
+        elif key == "expr":
+            divided[key] = durations.promql(str(item), speed, scrape_seconds)
+        elif key == "remind_seconds":
+            divided[key] = str(max(1, round(int(item) / speed)))
+        else:
+            divided[key] = _faster(item, speed, scrape_seconds)
+    return divided
+
+
+def _prometheus(tree: dict[str, Any], facts: Facts) -> None:
+    tree["alerting"]["alertmanagers"][0]["static_configs"] = [{"targets": [facts.alertmanager]}]
+    jobs = {job["job_name"]: job for job in tree["scrape_configs"]}
+    jobs["prometheus"]["static_configs"] = [{"targets": [facts.prometheus]}]
+    jobs["alertmanager"]["static_configs"] = [{"targets": [facts.alertmanager]}]
+    if facts.basic_auth is not None:
+        # Inline, not as a file: Prometheus strips a file's text, and the file this lands in is as closed as that one.
+        user, _, password = facts.basic_auth.partition(":")
+        jobs["doradura-bot"]["basic_auth"] = {"username": user, "password": password}
+
+
+def _alertmanager(tree: dict[str, Any], facts: Facts) -> None:
+    receivers = {receiver["name"]: receiver for receiver in tree["receivers"]}
+    receivers["bot"]["webhook_configs"][0]["url"] = facts.webhook_url
+    model = receivers["telegram"]["telegram_configs"][0]
+    receivers["telegram"]["telegram_configs"] = [
+        {
+            **copy.deepcopy(model),
+            "api_url": facts.telegram_api_url,
+            "bot_token": facts.telegram_token,
+            "chat_id": admin,
+        }
+        for admin in facts.admin_ids
+    ]
+    if not facts.admin_ids:
+        # A receiver without an entry would swallow what it is sent.
+        tree["receivers"].remove(receivers["telegram"])
+        tree["route"]["routes"] = [route for route in tree["route"]["routes"] if route["receiver"] != "telegram"]

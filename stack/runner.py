@@ -1,0 +1,143 @@
+"""The stack's runner: one of it runs over a data directory, as containers where an engine answers, else natively.
+
+Owns the lock DATA_DIR/stack/lock while it runs, and with it the record of what was started. Leaves nothing running when
+it is cancelled or fails; what a runner before it left behind, killed, it ends first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from doradura.data_directory import DataDirectoryLockedError, hold_data_directory
+from doradura.settings import Settings
+from stack import engine, running
+from stack.addresses import AddressTakenError, check_free, with_ports
+from stack.engine import Engine
+from stack.facts import Asked, StackError
+from stack.files import closed_umask, render_into, stack_directory
+from stack.programs import INSTALL, Place, Program, found, places
+from stack.record import Record, end
+
+EXIT_OK, EXIT_FAILED, EXIT_SETTINGS, EXIT_RUNNING = 0, 1, 2, 3
+PULL_SECONDS = 900.0
+"""How long containers may take to answer: images are fetched first."""
+DOWN_SECONDS = 90.0
+
+Tell = Callable[[str], object]
+
+
+class Runner:
+    """Runs the stack of one data directory."""
+
+    def __init__(self, settings: Settings, asked: Asked, *, environ: Mapping[str, str], tell: Tell) -> None:
+        self._settings = settings
+        self._asked = asked
+        self._environ = environ
+        self._tell = tell
+        self._directory = stack_directory(settings)
+        self._record = Record(self._directory)
+
+    async def run(self, *, native: bool) -> int:
+        """Run until cancelled or until a program ends; give the exit code."""
+        code = EXIT_OK
+        try:
+            self._settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with closed_umask(), hold_data_directory(self._directory):
+                await self._hold(native=native)
+        except* DataDirectoryLockedError:
+            self._tell("The stack runs already. `just stack-down` stops it, `just stack-check` looks at it.")
+            code = EXIT_RUNNING
+        except* AddressTakenError as group:
+            code = self._said(group, EXIT_SETTINGS)
+        except* (StackError, OSError) as group:
+            code = self._said(group, EXIT_FAILED)
+        return code
+
+    def _said(self, group: BaseExceptionGroup[Exception], code: int) -> int:
+        for error in group.exceptions:
+            if isinstance(error, BaseExceptionGroup):
+                self._said(error, code)
+            else:
+                self._tell(f"stack: {error}")
+        return code
+
+    async def _hold(self, *, native: bool) -> None:
+        await self._end_what_was_left()
+        answering = None if native else await trio.to_thread.run_sync(engine.find, abandon_on_cancel=True)
+        try:
+            if answering is None:
+                await self._natively()
+            else:
+                await self._in_containers(answering)
+        finally:
+            self._record.clear()
+
+    async def _end_what_was_left(self) -> None:
+        left = self._record.children()
+        if left:
+            self._tell(f"Ending what an earlier start left: {', '.join(child.name for child in left)}.")
+            await trio.to_thread.run_sync(end, left)
+        if self._record.read()["mode"] == "containers":
+            await trio.to_thread.run_sync(engine.down, self._settings, self._environ)
+        self._record.clear()
+
+    async def _natively(self) -> None:
+        if self._asked.with_bot:
+            raise StackError("--with-bot needs a container engine, and none answers; start the bot with `just run`")
+        settings = with_ports(self._settings)
+        programs, missing = found(settings, self._directory, speed=self._asked.speed)
+        for name in missing:
+            self._tell(f"{name.capitalize()} is not installed, the stack runs without it. To have it: {INSTALL[name]}")
+        if not programs:
+            raise StackError("none of the stack's programs is installed")
+        known = places(settings)
+        wanted = [known[program.name] for program in programs]
+        for place in wanted:
+            check_free(place)
+        facts = render_into(settings, self._asked)
+        if not facts.admin_ids:
+            self._tell("DORADURA_ADMIN_IDS is not set: Alertmanager tells nobody by itself when the bot is dead.")
+        self._record.begin(mode="native", urls={place.name: place.url for place in wanted})
+        # What is the bot's, tokens too, is no business of theirs.
+        clean = {name: value for name, value in self._environ.items() if not name.startswith("DORADURA_")}
+        await self._keep(programs, wanted, clean, running.READY_SECONDS)
+
+    async def _in_containers(self, answering: Engine) -> None:
+        asked = dataclasses.replace(self._asked, engine=True)
+        render_into(self._settings, asked)
+        command = answering.compose("up", "--remove-orphans", with_bot=asked.with_bot)
+        program = Program("containers", tuple(command), term_seconds=DOWN_SECONDS)
+        wanted = list(places(self._settings).values())
+        self._record.begin(mode="containers", urls={place.name: place.url for place in wanted})
+        self._tell(f"Running as containers, with {Path(answering.tool).name}.")
+        try:
+            environment = answering.environment(self._settings, self._environ)
+            await self._keep([program], wanted, environment, PULL_SECONDS)
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(engine.down, self._settings, self._environ)
+
+    async def _keep(
+        self, programs: Sequence[Program], wanted: Sequence[Place], environment: Mapping[str, str], seconds: float
+    ) -> None:
+        async with trio.open_nursery() as nursery:
+            start = partial(
+                running.run,
+                programs,
+                wanted,
+                logs=self._directory / "logs",
+                record=self._record,
+                environment=environment,
+                show=self._tell,
+                ready_seconds=seconds,
+            )
+            await nursery.start(start)
+            self._tell("")
+            for place in wanted:
+                self._tell(f"  {place.name.capitalize():12}  {place.url}")
+            self._tell("  The stack is ready. Stop it with Ctrl-C or `just stack-down`.\n")

@@ -1,0 +1,27 @@
+"""Programs of others that a test needs and a machine may lack."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+INSTALL = {
+    "prometheus": "apt-get install -y --no-install-recommends prometheus",
+    "promtool": "apt-get install -y --no-install-recommends prometheus",
+    "prometheus-alertmanager": "apt-get install -y --no-install-recommends prometheus-alertmanager",
+    "amtool": "apt-get install -y --no-install-recommends prometheus-alertmanager",
+    "chromium": "apt-get install -y --no-install-recommends chromium",
+}
+
+
+def found(program: str) -> str:
+    """Give where a program is; without it the test is skipped with the line that installs it, and fails in CI."""
+    path = shutil.which(program)
+    if path is None:
+        reason = f"{program} is missing: {INSTALL[program]}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path

@@ -1,0 +1,115 @@
+"""Alerts on an autojump clock: what a restart leaves (Telegram, the database), and the lives of the program in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import trio
+
+from doradura.alerts import AlertDelivery, Intake
+from doradura.chat.alert_texts import AlertTexts
+from doradura.chat.texts import Catalogues
+from doradura.storage.ids import IdMaker, now_ms
+from doradura.telegram.client import open_bot_api
+from doradura.telegram.observer import SilentObserver
+from tests.doubles import TOKEN
+from tests.wiring import ADMIN, World
+
+WATCHDOG_SECONDS = 600
+
+
+def stamp(at_ms: int) -> str:
+    """A time as Alertmanager writes it."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
+
+
+def alert(name: str = "HighErrorRate", *, status: str = "firing", starts: str | None = None, **more: Any) -> Any:
+    """One alert of a body; `remind` is the annotation, other keys replace what stands here."""
+    remind = more.pop("remind", None)
+    annotations = {"summary": f"Summary of {name}", "description": "12% failed"}
+    return {
+        "status": status,
+        "labels": {"alertname": name, "severity": more.pop("severity", "critical")},
+        "annotations": annotations if remind is None else {**annotations, "remind_seconds": remind},
+        "startsAt": stamp(now_ms()) if starts is None else starts,
+        "endsAt": stamp(now_ms()) if status == "resolved" else "0001-01-01T00:00:00Z",
+        "fingerprint": f"f-{name}",
+        **more,
+    }
+
+
+def body(*alerts: Any, group: str = "g") -> bytes:
+    """A body around alerts."""
+    return json.dumps({"version": "4", "groupKey": group, "status": "firing", "alerts": alerts}).encode()
+
+
+@dataclass
+class Life:
+    """One life of the program."""
+
+    world: World
+    intake: Intake
+    delivery: AlertDelivery
+
+    async def post(self, *alerts: Any, group: str = "g") -> None:
+        """POST a body that is taken, and wait until it is told."""
+        await self.accept(*alerts, group=group)
+        await self.told()
+
+    async def accept(self, *alerts: Any, group: str = "g") -> None:
+        """POST a body that is taken."""
+        assert (await self.intake.accept(body(*alerts, group=group))).status == 200
+
+    async def told(self) -> None:
+        """Wait until nothing waits any more."""
+        await self.world.changes.until(lambda: not self.world.storage.one("SELECT COUNT(*) FROM alert_outbox"))
+
+
+@dataclass
+class Alerts:
+    """The world, and how to start a program in it."""
+
+    world: World
+
+    @asynccontextmanager
+    async def life(self, *admins: int) -> AsyncIterator[Life]:
+        """Start the program; leaving cuts it off where it stands."""
+        world, ids = self.world, IdMaker()
+        async with (
+            open_bot_api(
+                TOKEN, observer=SilentObserver(), draw=lambda: 1.0, make_transport=world.telegram.transport
+            ) as api,
+            trio.open_nursery() as nursery,
+        ):
+            delivery = AlertDelivery(
+                *(api, world.storage, world.metrics, AlertTexts(Catalogues()), ids),
+                admin_ids=admins or (ADMIN,),
+                watchdog_seconds=WATCHDOG_SECONDS,
+            )
+            await nursery.start(delivery.run)
+            yield Life(world, Intake(world.storage, world.metrics, ids, delivery.wake), delivery)
+            nursery.cancel_scope.cancel()
+
+    def words(self, admin: int = ADMIN) -> list[str]:
+        """What stands in an admin's chat, without the markup of the first line."""
+        return [text.replace("<b>", "").replace("</b>", "") for text in self.world.telegram.words_in(admin)]
+
+    def firsts(self, admin: int = ADMIN) -> list[str]:
+        """The first lines of what stands there."""
+        return [text.split("\n")[0] for text in self.words(admin)]
+
+    def sent(self) -> int:
+        """How many messages were sent."""
+        return len(self.world.telegram.all("sendMessage"))
+
+
+@pytest.fixture
+def alerts(world: World) -> Alerts:
+    """Alerts in a world. A test asks for autojump_clock besides."""
+    return Alerts(world)

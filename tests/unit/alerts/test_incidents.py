@@ -1,0 +1,173 @@
+"""Incidents: one message each, edited while it changes, told again when it is due."""
+
+from __future__ import annotations
+
+import trio
+from trio.testing import MockClock
+
+from doradura.storage.ids import now_ms
+from tests.unit.alerts.conftest import Alerts, alert, stamp
+
+MINUTE = 60
+HOUR = 3600
+
+
+async def test_a_day_of_a_critical_alert(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """Alertmanager repeats it every half hour, at times early: one message and a reply to it at each repeat."""
+    async with alerts.life() as life:
+        firing = alert(remind="1800")
+        for turn in range(48):
+            await life.post(firing)
+            await trio.sleep(30 * MINUTE + (-20 if turn % 2 else 20))
+    assert alerts.firsts() == ["🔴 CRITICAL: Summary of HighErrorRate"] * 48
+    first, *reminders = alerts.words()
+    assert first.endswith("12% failed\nSince 2027-01-15 08:00 UTC\n#HighErrorRate")
+    assert reminders[0] == "🔴 CRITICAL: Summary of HighErrorRate\nStill firing, for 30 min now.\n#HighErrorRate"
+    assert reminders[-1] == "🔴 CRITICAL: Summary of HighErrorRate\nStill firing, for 23 h 30 min now.\n#HighErrorRate"
+    replies = [
+        call.parameters["reply_parameters"]["message_id"] for call in alerts.world.telegram.all("sendMessage")[1:]
+    ]
+    assert replies == [101] * 47
+    assert alerts.world.telegram.all("editMessageText") == []
+    assert alerts.world.value("alerts_received_total", severity="critical", status="firing") == 1
+
+
+async def test_repeats_before_their_time_are_silent(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """A repeat in the reminder's time, and any repeat of an alert without one, says nothing."""
+    async with alerts.life() as life:
+        firing = [alert(remind="900"), alert("SlowDownloads", severity="warning")]
+        for _ in range(14):
+            await life.post(*firing)
+            await trio.sleep(MINUTE)
+        assert alerts.sent() == 2
+        await life.post(*firing)
+    assert alerts.firsts() == [
+        "🔴 CRITICAL: Summary of HighErrorRate",
+        "🟠 WARNING: Summary of SlowDownloads",
+        "🔴 CRITICAL: Summary of HighErrorRate",
+    ]
+
+
+async def test_flapping_for_an_hour(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """Every two minutes on and off: a new message only when the reminder's time is over, else the old one changes."""
+    async with alerts.life() as life:
+        for _ in range(30):
+            starts = stamp(now_ms())
+            await life.post(alert(remind="1800", starts=starts))
+            await trio.sleep(MINUTE)
+            await life.post(alert(remind="1800", starts=starts, status="resolved"))
+            await trio.sleep(MINUTE)
+    assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate"] * 2
+    assert [line for text in alerts.words() for line in text.split("\n") if line.startswith("Fired")] == [
+        "Fired 15 times",
+        "Fired 15 times",
+    ]
+    assert "Lasted 1 min: 2027-01-15 08:28 UTC to 2027-01-15 08:29 UTC" in alerts.words()[0]
+    assert alerts.sent() == 2
+    assert len(alerts.world.telegram.all("editMessageText")) == 58
+
+
+async def test_firing_again_without_a_reminders_time_is_news(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """An alert without the annotation that fires again is a message of its own."""
+    async with alerts.life() as life:
+        for _ in range(2):
+            starts = stamp(now_ms())
+            await life.post(alert(starts=starts))
+            await trio.sleep(MINUTE)
+            await life.post(alert(starts=starts, status="resolved"))
+            await trio.sleep(MINUTE)
+    assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate"] * 2
+
+
+async def test_one_incident_whatever_the_group_or_start(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """A second group and another startsAt change the message; so does the text, and the end of either."""
+    async with alerts.life() as life:
+        await life.post(alert(starts="2027-01-15T07:00:00Z"))
+        await life.post(alert(starts="2027-01-15T07:30:00Z"), group="other")
+        assert alerts.world.telegram.all("editMessageText") == []
+        await life.post(alert(starts="2027-01-15T07:30:00Z", annotations={"summary": "Worse"}))
+        assert alerts.firsts() == ["🔴 CRITICAL: Worse"]
+        await life.post(alert(starts="2027-01-15T07:30:00Z", status="resolved"), group="other")
+    assert alerts.firsts() == ["✅ RESOLVED: Worse"]
+    assert "Lasted 1 h: 2027-01-15 07:00 UTC to 2027-01-15 08:00 UTC" in alerts.words()[0]
+    assert alerts.world.value("alerts_received_total", severity="critical", status="firing") == 3
+
+
+async def test_what_was_overtaken_opens_nothing(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """A firing notice that comes again just after its end is old; a minute later it is true, and rings."""
+    async with alerts.life() as life:
+        starts = stamp(now_ms())
+        for status in ("firing", "resolved", "firing", "resolved"):
+            await life.post(alert(starts=starts, status=status))
+            await trio.sleep(10)
+        assert len(alerts.world.telegram.all("editMessageText")) == 1
+        assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate"]
+        await trio.sleep(MINUTE)
+        await life.post(alert(starts=starts))
+        assert alerts.firsts() == ["🔴 CRITICAL: Summary of HighErrorRate"] * 2
+        assert alerts.words()[1].split("\n")[1] == "Still firing, for 1 min now."
+        await life.post(alert(starts=starts, status="resolved"))
+    assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate", "🔴 CRITICAL: Summary of HighErrorRate"]
+
+
+async def test_an_old_end_does_not_end_a_new_firing(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """The end of the firing before, sent once more, leaves the present one alone."""
+    async with alerts.life() as life:
+        first = stamp(now_ms())
+        await life.post(alert(starts=first))
+        await life.post(alert(starts=first, status="resolved"))
+        await trio.sleep(MINUTE)
+        await life.post(alert())
+        await life.post(alert(starts=first, status="resolved"))
+    assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate", "🔴 CRITICAL: Summary of HighErrorRate"]
+
+
+async def test_an_end_without_a_beginning_is_told(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """After a lost database the end of what fired is news; said twice it is none."""
+    async with alerts.life() as life:
+        ended = alert(status="resolved", starts="2027-01-15T07:00:00Z")
+        await life.post(ended)
+        await life.post(ended)
+    assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate"]
+
+
+async def test_five_are_a_message_each_six_are_one(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """The limit is five new alerts of one POST; those that are known already do not count."""
+    async with alerts.life() as life:
+        five = [alert(f"A{number}") for number in range(5)]
+        await life.post(*five)
+        assert alerts.sent() == 5
+        await life.post(*five, *(alert(f"B{number}") for number in range(5)))
+        assert alerts.sent() == 10
+        await life.post(*(alert(f"C{number}", severity="warning") for number in range(6)))
+    assert alerts.sent() == 11
+    assert alerts.words()[-1] == "\n".join(
+        [
+            "🟠 WARNING: 6 alerts at once",
+            "",
+            *(f"🟠 Summary of C{number}" for number in range(6)),
+            "#C0 #C1 #C2 #C3 #C4",
+        ]
+    )
+
+
+async def test_a_burst_resolves_in_its_message(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """The one message of many counts what has ended, and says so at last of all."""
+    async with alerts.life() as life:
+        many = [alert(f"C{number}", severity="warning") for number in range(6)]
+        await life.post(*many, alert("D"))
+        assert alerts.firsts() == ["🔴 CRITICAL: 7 alerts at once"]
+        await life.post(alert("D", status="resolved"), *many)
+        assert alerts.words()[0].split("\n")[:2] == ["🟠 WARNING: 7 alerts at once", "6 firing, 1 resolved"]
+        assert alerts.words()[0].split("\n")[-2] == "✅ Summary of D"
+        await life.post(*(alert(f"C{number}", status="resolved") for number in range(6)))
+    assert alerts.firsts() == ["✅ RESOLVED: 7 alerts"]
+    assert alerts.sent() == 1
+
+
+async def test_one_body_that_says_all_about_one_alert(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """Fired and resolved in the same body, and fired anew: two incidents, each told."""
+    async with alerts.life() as life:
+        starts = stamp(now_ms() - 120_000)
+        await life.post(alert(starts=starts), alert(starts=starts, status="resolved"), alert())
+    assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate", "🔴 CRITICAL: Summary of HighErrorRate"]

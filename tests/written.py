@@ -1,0 +1,45 @@
+"""What a bot writes at a scrape: every sample name with its family and labels, taken from the registry itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from prometheus_client.samples import Sample
+
+from doradura.metrics import DATABASE_FAMILIES, BuildFacts, Metrics
+
+COMING: Mapping[str, frozenset[str]] = {
+    "doradura_alert_outbox_depth": frozenset(),
+    "doradura_alert_oldest_undelivered_seconds": frozenset(),
+}
+"""Read from the database, with tables of their own that come with the alerts in chat."""
+
+DATABASE = {*DATABASE_FAMILIES, *COMING}
+"""The same on every instance, whatever the number of instances."""
+
+
+def written() -> dict[str, tuple[str, frozenset[str]]]:
+    """Give every sample name that a bot writes, with its family and its labels."""
+    metrics = Metrics(
+        sites=["youtube"],
+        formats={"mp3": ("320k",)},
+        commands=["start"],
+        update_types=["message"],
+        telegram_methods=["sendMessage"],
+        checks=["poll"],
+        build=BuildFacts(version="1", python="3", yt_dlp="1", ffmpeg="1", mode="sandbox"),
+    )
+    metrics.set_health({"poll": 1})
+    metrics.watchdog_last_seen.set(1)
+    found: dict[str, tuple[str, frozenset[str]]] = {}
+    for family in metrics.registry.collect():
+        for sample in (one for one in family.samples if not one.name.endswith("_created")):
+            found[sample.name] = (_family(sample), frozenset(sample.labels))
+    for name, (_, labels) in DATABASE_FAMILIES.items():
+        found[name] = (name, frozenset(label for label, _ in labels))
+    return found | {name: (name, labels) for name, labels in COMING.items()}
+
+
+def _family(sample: Sample) -> str:
+    return re.sub(r"_(bucket|sum|count)$", "", sample.name)

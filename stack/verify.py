@@ -131,9 +131,14 @@ def _running(urls: Mapping[str, str]) -> Iterator[Line]:
 def _scraped(client: httpx.Client, url: str) -> Iterator[Line]:
     answer = _ask(client, f"{url}/api/v1/targets?state=active")
     for target in _json(answer).get("data", {}).get("activeTargets", []):
-        labels, up = target["labels"], target["health"] == "up"
-        why = "is up" if up else f"is {target['health']}: {target['lastError'] or 'not scraped yet'}"
-        yield Line("ok" if up else "FAULT", labels["job"], f"{labels['instance']} {why}")
+        job, instance = target["labels"]["job"], target["labels"]["instance"]
+        match target["health"]:
+            case "up":
+                yield Line("ok", job, f"{instance} is up")
+            case "unknown":  # just started: nothing is wrong yet
+                yield Line("skip", job, f"{instance} was not scraped yet; ask again in a quarter of a minute")
+            case _:
+                yield Line("FAULT", job, f"{instance} is down: {target['lastError']}")
     answer = _ask(client, f"{url}/api/v1/rules")
     groups = _json(answer).get("data", {}).get("groups", [])
     rules = [rule for group in groups for rule in group["rules"]]

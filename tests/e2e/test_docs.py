@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from stack.programs import INSTALL
 
 from doradura.web import routes, server
+from stack.programs import INSTALL
 from tests.e2e.markdown import KINDS, PAGES, ROOT, Block, blocks, commands, of_kind, queries
 from tests.e2e.prometheus_program import found
 

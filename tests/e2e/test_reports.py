@@ -10,9 +10,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from doradura.chat.figures import span_text
+from doradura.chat.texts import Catalogues
 from tests.e2e.program import Message, Program, running, until
 
 ADMIN, USER, GUEST = 1000, 2000, 3000
+TEXTS = Catalogues().for_language(None)
 OPEN = ["download", "queue", "cancel", "help", "start"]
 DAY_MS = 24 * 3600 * 1000
 
@@ -97,8 +100,8 @@ def compare_with_database(program: Program, text: str) -> None:
     with database(program) as db:
         times = [row[0] for row in db.execute("SELECT finished_ms - started_ms FROM jobs WHERE worked = 1 ORDER BY 1")]
     assert len(times) == 4, "the repeat needed no worker"
-    assert figure(text, r"Half took up to ([\d.]+) s") == round(times[1] / 1000, 1)
-    assert figure(text, r"95 % up to ([\d.]+) s") == round(times[3] / 1000, 1)
+    half, most = (span_text(TEXTS, took / 1000) for took in (times[1], times[3]))
+    assert f"Half took up to {half}, 95 % up to {most}\n" in text
     assert figure(text, r"♻️ (\d+) was sent again") == 1
     assert "Formats: m4a 2, mp3 1, mp4 1" in text
     assert "Failures: gone 1" in text

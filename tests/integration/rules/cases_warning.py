@@ -105,6 +105,13 @@ DOWNLOADS = [
         [Told("60% of downloads went well in the last 30 minutes, dead links not counted as failures")],
         instances=FIVE,
     ),
+    Case(
+        "LowSuccessRate",
+        "none goes well, and the rounding of the sum does not make it less",
+        series("doradura_download_failure_total", growing(0.41), format="mp3", reason="site_error"),
+        2400,
+        [Told("0% of downloads went well in the last 30 minutes, dead links not counted as failures")],
+    ),
     Case("LowSuccessRate", "90.1 % go well", downloads(901, 99), 2400, change=("expr", "< 90", "< 91")),
     Case(
         "LowSuccessRate",

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from prometheus_client.samples import Sample
 
 from doradura.metrics import DATABASE_FAMILIES, BuildFacts, Metrics
 
-COMING: Mapping[str, frozenset[str]] = {
-    "doradura_alert_outbox_depth": frozenset(),
-    "doradura_alert_oldest_undelivered_seconds": frozenset(),
-}
-"""Read from the database, with tables of their own that come with the alerts in chat."""
-
-DATABASE = {*DATABASE_FAMILIES, *COMING}
+DATABASE = frozenset(DATABASE_FAMILIES)
 """The same on every instance, whatever the number of instances."""
 
 
@@ -38,7 +31,7 @@ def written() -> dict[str, tuple[str, frozenset[str]]]:
             found[sample.name] = (_family(sample), frozenset(sample.labels))
     for name, (_, labels) in DATABASE_FAMILIES.items():
         found[name] = (name, frozenset(label for label, _ in labels))
-    return found | {name: (name, labels) for name, labels in COMING.items()}
+    return found
 
 
 def _family(sample: Sample) -> str:

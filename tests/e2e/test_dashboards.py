@@ -17,14 +17,7 @@ RULES = [
     {"alert": name, "expr": "vector(1)", "labels": {"severity": severity}}
     for name, severity in (("Sample", "critical"), ("Other", "warning"), ("Watchdog", "none"))
 ]
-ALERTS = {
-    "monitoring: Watchdog last seen",
-    "monitoring: Not yet delivered",
-    "monitoring: From stored to delivered",
-}
-"""Panels that are empty until the bot takes alerts."""
-
-LATER = {"monitoring: Last canary download", *ALERTS}
+LATER = {"monitoring: Last canary download"}
 """Panels that are rightly empty: no canary runs."""
 
 BEFORE_THE_FIRST_DOWNLOAD = {"overview: Success rate", "overview: Duration percentiles"}

@@ -131,9 +131,10 @@ def _running(urls: Mapping[str, str]) -> Iterator[Line]:
 def _scraped(client: httpx.Client, url: str) -> Iterator[Line]:
     answer = _ask(client, f"{url}/api/v1/targets?state=active")
     for target in _json(answer).get("data", {}).get("activeTargets", []):
-        labels, up = target["labels"], target["health"] == "up"
-        why = "is up" if up else f"is {target['health']}: {target['lastError'] or 'not scraped yet'}"
-        yield Line("ok" if up else "FAULT", labels["job"], f"{labels['instance']} {why}")
+        labels, health = target["labels"], target["health"]
+        marks: dict[str, Mark] = {"up": "ok", "unknown": "skip"}
+        why = {"up": "is up", "unknown": "is not scraped yet"}.get(health, f"is {health}: {target['lastError']}")
+        yield Line(marks.get(health, "FAULT"), labels["job"], f"{labels['instance']} {why}")
     answer = _ask(client, f"{url}/api/v1/rules")
     groups = _json(answer).get("data", {}).get("groups", [])
     rules = [rule for group in groups for rule in group["rules"]]

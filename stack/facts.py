@@ -1,17 +1,15 @@
 """What of the stack's configuration differs from one installation to the next, read from the bot's settings.
 
-Owns the webhook's token file: made with mode 0600 when neither a setting nor an earlier start gave one, and never made
-twice, whoever comes first, this program or the bot.
+The webhook's token is the bot's: whoever comes first, this program or the bot, makes its file, the other reads it.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from doradura.data_directory import DataDirectoryError, generated_secret
 from doradura.settings import Address, Settings, read_settings
 
 TELEGRAM_NAMES = ("DORADURA_TELEGRAM_TOKEN", "DORADURA_TELEGRAM_TOKEN_FILE")
@@ -104,23 +102,9 @@ def _reachable(host: str) -> str:
 
 
 def kept_secret(path: Path) -> str:
-    """Give the secret a file keeps; make both, the file with mode 0600, when there is none."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        # Written whole under another name and linked: whoever else makes it now, both read the same.
-        own = path.with_name(f".{path.name}.{os.getpid()}")
-        own.unlink(missing_ok=True)
-        with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(f"{secrets.token_urlsafe(32)}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            path.hardlink_to(own)
-        except FileExistsError:
-            pass
-        finally:
-            own.unlink()
-    secret = path.read_text(encoding="utf-8").strip()
-    if not secret:
-        raise StackError(f"{path} is empty; remove it, and a new one is made")
-    return secret
+    """Give the secret a file keeps, as the bot would; make both when there is none. Raises StackError."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return generated_secret(path)
+    except (OSError, DataDirectoryError) as error:
+        raise StackError(str(error)) from error

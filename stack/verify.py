@@ -131,14 +131,10 @@ def _running(urls: Mapping[str, str]) -> Iterator[Line]:
 def _scraped(client: httpx.Client, url: str) -> Iterator[Line]:
     answer = _ask(client, f"{url}/api/v1/targets?state=active")
     for target in _json(answer).get("data", {}).get("activeTargets", []):
-        job, instance = target["labels"]["job"], target["labels"]["instance"]
-        match target["health"]:
-            case "up":
-                yield Line("ok", job, f"{instance} is up")
-            case "unknown":  # just started: nothing is wrong yet
-                yield Line("skip", job, f"{instance} was not scraped yet; ask again in a quarter of a minute")
-            case _:
-                yield Line("FAULT", job, f"{instance} is down: {target['lastError']}")
+        labels, health = target["labels"], target["health"]
+        marks: dict[str, Mark] = {"up": "ok", "unknown": "skip"}
+        why = {"up": "is up", "unknown": "is not scraped yet"}.get(health, f"is {health}: {target['lastError']}")
+        yield Line(marks.get(health, "FAULT"), labels["job"], f"{labels['instance']} {why}")
     answer = _ask(client, f"{url}/api/v1/rules")
     groups = _json(answer).get("data", {}).get("groups", [])
     rules = [rule for group in groups for rule in group["rules"]]

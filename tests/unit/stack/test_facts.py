@@ -92,8 +92,10 @@ def test_the_webhook_token_is_the_bots(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["webhook.token"]
 
 
-def test_an_empty_secret_is_said(tmp_path: Path) -> None:
-    """A file that was cut off by a full disk opens nothing, so it is named."""
-    (tmp_path / "secret").write_text("\n")
-    with pytest.raises(StackError, match="is empty"):
-        kept_secret(tmp_path / "secret")
+def test_a_secret_that_can_not_be_read_is_said(tmp_path: Path) -> None:
+    """A secret's file that is none is a sentence that names it; an empty one, cut off by a full disk, is made anew."""
+    (tmp_path / "empty").touch()
+    assert len(kept_secret(tmp_path / "empty")) >= 32
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(StackError, match="directory can't be read or made"):
+        kept_secret(tmp_path / "directory")

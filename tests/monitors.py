@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,10 @@ from tests.programs import found
 LOOK_SECONDS = 0.1
 SCRAPE = "1s"
 """A quick interval, so that a test has many scrapes in a few seconds; also what a scrape may take."""
+
+TELLS_NOBODY = {"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}]}
+
+Labels = frozenset[tuple[str, str]]
 
 
 def free_port() -> int:
@@ -44,6 +49,24 @@ class Prometheus:
         assert answer.status_code == 200, f"{path} {parameters}: {answer.status_code} {answer.text}"
         return answer.json()["data"]
 
+    async def query(self, expression: str) -> dict[Labels, float]:
+        """Evaluate an expression now: labels -> value."""
+        result = await self.ask("query", query=expression)
+        if result["resultType"] == "scalar":
+            return {frozenset(): float(result["result"][1])}
+        assert result["resultType"] == "vector", f"{expression} gives a {result['resultType']}"
+        return {frozenset(each["metric"].items()): float(each["value"][1]) for each in result["result"]}
+
+    async def value(self, expression: str) -> float | None:
+        """The only value of an expression; None when there is none."""
+        answer = await self.query(expression)
+        assert len(answer) <= 1, f"{expression} gives {answer}"
+        return next(iter(answer.values()), None)
+
+    async def labels(self, expression: str, *names: str) -> set[tuple[str | None, ...]]:
+        """What an expression's series have as these labels."""
+        return {tuple(dict(labels).get(name) for name in names) for labels in await self.query(expression)}
+
     async def numbers(self, expr: str, *, instant: bool = True, seconds: float = 60) -> list[float]:
         """Give every number an expression answers, of all series: now, or over the last seconds. NaN is none."""
         if instant:
@@ -55,6 +78,18 @@ class Prometheus:
             result = (await self.ask("query_range", query=expr, **span))["result"]
             values = [value for series in result for value in series["values"]]
         return [float(value) for _, value in values if not math.isnan(float(value))]
+
+
+async def until_equal(ask: Callable[[], Awaitable[object]], wanted: object, *, seconds: float) -> None:
+    """Wait until what is asked for is so; fails with what it was last."""
+    last: object = None
+    with trio.move_on_after(seconds):
+        while True:
+            last = await ask()
+            if last == wanted:
+                return
+            await trio.sleep(LOOK_SECONDS)
+    raise AssertionError(f"after {seconds} s it is {last}, not {wanted}")
 
 
 @asynccontextmanager
@@ -77,7 +112,6 @@ async def open_monitors(
     opened = {"authorization": {"credentials_file": str(token)}}
     webhook = {"url": f"http://{bots[0]}/alerts", "send_resolved": True, "http_config": opened}
     receivers = [{"name": "bot", "webhook_configs": [webhook]}]
-    _write(directory / "alertmanager.yml", {"route": route, "receivers": receivers})
     _write(directory / "rules.yml", {"groups": [{"name": "test", "interval": scrape, "rules": list(rules)}]})
     targets = {
         "doradura-bot": list(bots),
@@ -94,39 +128,50 @@ async def open_monitors(
     }
     _write(directory / "prometheus.yml", configuration)
     async with (
-        httpx.AsyncClient(trust_env=False, timeout=30) as client,
-        _running(_alertmanager(directory, alertmanager), f"http://127.0.0.1:{alertmanager}", client),
-        open_prometheus(directory, port=prometheus) as server,
+        open_alertmanager(directory, port=alertmanager, configuration={"route": route, "receivers": receivers}),
+        open_prometheus(directory / "prometheus.yml", directory / "prometheus", port=prometheus) as server,
     ):
         yield server
 
 
 @asynccontextmanager
-async def open_prometheus(directory: Path, *, port: int) -> AsyncIterator[Prometheus]:
-    """Start the Prometheus of `directory`/prometheus.yml, its data in `directory`/prometheus; ready when entered."""
+async def open_prometheus(configuration: Path, storage: Path, *, port: int) -> AsyncIterator[Prometheus]:
+    """Start a Prometheus; ready when entered, its end come when left."""
     command = [
         found("prometheus"),
-        f"--config.file={directory / 'prometheus.yml'}",
-        f"--storage.tsdb.path={directory / 'prometheus'}",
+        f"--config.file={configuration}",
+        f"--storage.tsdb.path={storage}",
         f"--web.listen-address=127.0.0.1:{port}",
+        "--enable-feature=exemplar-storage",
         # What fires before Alertmanager is known is dropped, and would be sent again a minute later only.
         "--rules.alert.resend-delay=1s",
     ]
+    url = f"http://127.0.0.1:{port}"
     async with (
         httpx.AsyncClient(trust_env=False, timeout=30) as client,
-        _running(command, f"http://127.0.0.1:{port}", client) as url,
+        _started(command, f"{url}/-/ready", client, storage.with_suffix(".log")),
     ):
         yield Prometheus(url, client)
 
 
-def _alertmanager(directory: Path, port: int) -> list[str]:
-    return [
-        found("prometheus-alertmanager"),
+@asynccontextmanager
+async def open_alertmanager(
+    directory: Path, *, port: int, configuration: Mapping[str, Any] = TELLS_NOBODY
+) -> AsyncIterator[None]:
+    """Start an Alertmanager, its files in `directory`; ready when entered, its end come when left."""
+    _write(directory / "alertmanager.yml", configuration)
+    command = [
+        shutil.which("alertmanager") or found("prometheus-alertmanager"),
         f"--config.file={directory / 'alertmanager.yml'}",
         f"--storage.path={directory / 'alertmanager'}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--cluster.listen-address=",
     ]
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=30) as client,
+        _started(command, f"http://127.0.0.1:{port}/-/ready", client, directory / "alertmanager.log"),
+    ):
+        yield
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
@@ -135,17 +180,16 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 @asynccontextmanager
-async def _running(command: list[str], url: str, client: httpx.AsyncClient) -> AsyncIterator[str]:
-    """Start a program and wait until it says that it is ready; it has ended when this is left."""
-    process = await trio.lowlevel.open_process(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+async def _started(
+    command: list[str], ready_url: str, client: httpx.AsyncClient, log_path: Path
+) -> AsyncIterator[trio.Process]:
+    with log_path.open("ab") as log_file:
+        process = await trio.lowlevel.open_process(
+            command, stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file, start_new_session=True
+        )
     try:
-        with trio.fail_after(30):
-            while not await _ready(url, client):
-                assert process.poll() is None, f"{command} has ended"
-                await trio.sleep(LOOK_SECONDS)
-        yield url
+        await _ready(process, ready_url, client, log_path)
+        yield process
     finally:
         with trio.CancelScope(shield=True):
             if process.poll() is None:
@@ -157,8 +201,19 @@ async def _running(command: list[str], url: str, client: httpx.AsyncClient) -> A
                 await process.wait()
 
 
-async def _ready(url: str, client: httpx.AsyncClient) -> bool:
-    try:
-        return (await client.get(f"{url}/-/ready")).status_code == 200
-    except httpx.TransportError:
-        return False
+async def _ready(process: trio.Process, url: str, client: httpx.AsyncClient, log_path: Path) -> None:
+    with trio.move_on_after(30):
+        while process.poll() is None:
+            try:
+                answer = await client.get(url)
+            except httpx.TransportError:
+                pass
+            else:
+                if answer.status_code == 200:
+                    return
+            await trio.sleep(LOOK_SECONDS)
+    raise AssertionError(f"it did not become ready: {_end_of(log_path)}")
+
+
+def _end_of(log_path: Path) -> str:
+    return log_path.read_text(encoding="utf-8", errors="replace")[-2000:]

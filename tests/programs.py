@@ -13,6 +13,9 @@ INSTALL = {
     "prometheus-alertmanager": "apt-get install -y --no-install-recommends prometheus-alertmanager",
     "amtool": "apt-get install -y --no-install-recommends prometheus-alertmanager",
     "chromium": "apt-get install -y --no-install-recommends chromium",
+    "curl": "apt-get install -y --no-install-recommends curl",
+    "just": "pip install rust-just",
+    "openssl": "apt-get install -y --no-install-recommends openssl",
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 from doradura.web import routes, server
 from stack.programs import INSTALL
 from tests.e2e.markdown import KINDS, PAGES, ROOT, Block, blocks, commands, of_kind, queries
-from tests.e2e.prometheus_program import found
+from tests.programs import found
 
 RULES = ROOT / "stack" / "prometheus" / "rules"
 COMPOSE = ROOT / "stack" / "compose.yaml"

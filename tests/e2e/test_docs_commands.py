@@ -17,7 +17,8 @@ import trio
 
 from tests.e2e.markdown import PAGES, ROOT, Command, commands, of_kind
 from tests.e2e.program import MEDIA_CACHE
-from tests.e2e.prometheus_program import LOOK_SECONDS, found, free_port
+from tests.monitors import LOOK_SECONDS, free_port
+from tests.programs import found
 
 SHOWN_SECONDS = 90
 """How long a reader looks again before what the page shows must be there: a first scrape and a rule take their time."""

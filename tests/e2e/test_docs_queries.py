@@ -12,7 +12,7 @@ import trio
 from tests.e2e.examples import example, place
 from tests.e2e.markdown import PAGES, of_kind, queries
 from tests.e2e.program import Program, running
-from tests.e2e.prometheus_program import Prometheus, free_port, open_alertmanager, open_prometheus, until_equal
+from tests.monitors import Prometheus, free_port, open_alertmanager, open_prometheus, until_equal
 
 USER, ADMIN = 2000, 1000
 

@@ -10,7 +10,7 @@ import trio
 
 from tests.e2e.examples import example, place
 from tests.e2e.program import Program, running
-from tests.e2e.prometheus_program import Prometheus, free_port, open_prometheus, until_equal
+from tests.monitors import Prometheus, free_port, open_prometheus, until_equal
 
 USER = 2000
 SUCCESSES = 'doradura_download_success_total{format="m4a"}'

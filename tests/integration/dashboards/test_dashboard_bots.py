@@ -54,7 +54,7 @@ async def test_five_equal_bots_show_five_times_or_the_same(tmp_path: Path) -> No
     await trio.run_process(backfill, capture_stdout=True, capture_stderr=True)
     (tmp_path / "prometheus.yml").write_text(json.dumps({"scrape_configs": []}), encoding="utf-8")
     compared = 0
-    async with open_prometheus(tmp_path, port=free_port()) as prometheus:
+    async with open_prometheus(tmp_path / "prometheus.yml", tmp_path / "prometheus", port=free_port()) as prometheus:
 
         async def ask(expr: str, instance: str) -> list[tuple[tuple[tuple[str, str], ...], float]]:
             expr = filled(expr, instance=instance, window="5m", step="2m", shown="10m")

@@ -86,6 +86,8 @@ class FakeAlertmanager(Monitoring):
     started_ms: int = 0
     made: Callable[[], None] = lambda: None
     """Called when a silence was made, before that is answered."""
+    listed: Callable[[], None] = lambda: None
+    """Called when the silences were listed, before that is answered."""
 
     def active(self) -> list[dict[str, Any]]:
         """Give the silences that last."""
@@ -109,6 +111,8 @@ class FakeAlertmanager(Monitoring):
             "/api/v2/status": {"uptime": stamp(self.started_ms), "config": {"original": ""}},
         }
         if path in lists:
+            if path == "/api/v2/silences":
+                self.listed()
             return httpx.Response(200, json=lists[path])
         return self._one(request.method, path.rpartition("/")[2])
 

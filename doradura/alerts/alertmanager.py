@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -82,7 +83,7 @@ class Alertmanager:
     async def silence(self, silence_id: str) -> FoundSilence | None:
         """Give one silence; None when Alertmanager does not know it (any more)."""
         try:
-            return await fetch(self._client, "GET", f"/api/v2/silence/{silence_id}", FoundSilence)
+            return await fetch(self._client, "GET", _path(silence_id), FoundSilence)
         except MonitoringError as error:
             if error.status == 404:
                 return None
@@ -103,7 +104,7 @@ class Alertmanager:
 
     async def end(self, silence_id: str) -> None:
         """End a silence."""
-        await fetch(self._client, "DELETE", f"/api/v2/silence/{silence_id}", bytes)
+        await fetch(self._client, "DELETE", _path(silence_id), bytes)
 
     async def fingerprints(self) -> set[str]:
         """Give the fingerprints of all alerts it has, silenced and inhibited ones too."""
@@ -113,6 +114,10 @@ class Alertmanager:
         """Give when it was started: for some minutes after that it does not know yet what fires."""
         status = await fetch(self._client, "GET", "/api/v2/status", _Status)
         return round(status.uptime.timestamp() * 1000)
+
+
+def _path(silence_id: str) -> str:
+    return f"/api/v2/silence/{quote(silence_id, safe='')}"
 
 
 def _stamp(moment_ms: int) -> str:

@@ -296,6 +296,20 @@ async def test_what_ends_elsewhere_is_noticed(world: World, autojump_clock: Mock
     assert buttons == ["🔔 Undo silence", "📈 Graph"]
 
 
+async def test_what_was_listed_before_it_was_silenced_again(world: World, autojump_clock: MockClock) -> None:
+    """Undone and silenced again while Alertmanager's list was on its way: the new silence stays."""
+    incident_id = fire(world)
+    async with world.start() as bot:
+        await world.say(bot, world.press(f"a:s1:{incident_id}", user=ADMIN))
+        row = alert_marks.silence(world.storage.db, incident_id)
+        assert row is not None
+        world.alertmanager.listed = lambda: alert_marks.put_silence(
+            world.storage.db, row._replace(mark="new", silence_id="silence-2", by_name="Bea")
+        )
+        await bot.parts.admin.silencing.look()
+    assert "🔕 Silenced by Bea until" in card(world, incident_id)[0]
+
+
 def test_labels_that_are_no_texts() -> None:
     """A silence needs every label as it is: where one is no text, or they are too many, there is no such button."""
     for odd in ({"a": 1}, {"a": None}, {"a": ""}, {"a": "x" * 20_000}, {"a": "\0"}):

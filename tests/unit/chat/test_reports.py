@@ -209,8 +209,7 @@ async def test_admins_help_has_their_commands(world: World, autojump_clock: Mock
         text = await asked(world, bot, "/help")
         await world.say(bot, world.message("/help", user=ADMIN, chat=GROUP))
     assert (
-        "<b>For admins</b>, in this chat alone\n/alerts \N{EN DASH} what fires and what is silenced\n/analytics \N{EN DASH} "
-        in text
+        "<b>For admins</b>, in this chat alone\n/alerts \N{EN DASH} what fires and what is silenced\n/analytics" in text
     )
     assert "/health" not in world.telegram.texts()[-1]
 

@@ -33,7 +33,7 @@ STEPS = 180
 SERIES = 6
 QUERY_UNITS = 300
 NAME_UNITS = 40
-TITLE_UNITS = 60
+TITLE_UNITS = 48
 BLOCKS = 30
 """Columns of blocks that a narrow phone shows in one line."""
 

@@ -20,6 +20,7 @@ DOTS_PER_INCH = 120
 BAR_SHARE = 0.86
 ONE_LINE = 64
 """Letters that a line of title and names holds."""
+HALF_LINE = 32
 
 _COLOURS: Mapping[Paint, str] = {"good": "#2f9e6e", "bad": "#d64545", "plain": "#3578c9"}
 _INK = "#2b2f36"
@@ -93,7 +94,8 @@ def _legend(axes: Axes, chart: Chart) -> None:
             loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(chart.lines), frameon=False, fontsize=13
         )
     else:
-        drawn = axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.08), ncols=2, frameon=False, fontsize=10)
+        columns = 2 if max(len(line.name) for line in chart.lines) <= HALF_LINE else 1
+        drawn = axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.08), ncols=columns, frameon=False, fontsize=10)
     for text in drawn.get_texts():
         text.set_color(_INK)
 

@@ -103,7 +103,7 @@ async def test_a_level_above_and_figures_below_nothing(fonts: Path) -> None:
 
 async def test_long_names_leave_room_for_the_figures(fonts: Path) -> None:
     """Six series with the longest names the graph of an alert gives: the figures keep their place."""
-    lines = tuple(Line(f"{n}{'m' * 39}", (0.0, float(n))) for n in range(6))
+    lines = tuple(Line(f"{n}{'m' * 39}", (1.0, 2.0 + n)) for n in range(6))
     assert colours(await Charts(fonts, os.environ).draw(Chart("m" * 48, "lines", (0.0, 1.0), lines)))[BLUE] > 500
 
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import sqlite3
-import subprocess
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from importlib import util
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
-import trio
 
 from tests.e2e.program import Message, running, until
 from tests.e2e.test_alertmanager import Alertmanager, binary, free_port
 from tests.e2e.test_alerts import all_told, first_line
 from tests.e2e.webhook import ADMIN, alert, body, told
+from tests.monitors import open_prometheus
+from tests.programs import found
 
 LABELS = {"alertname": "HighErrorRate", "instance": "bot:9090", "severity": "critical"}
 
@@ -43,16 +39,6 @@ groups:
       - alert: Ruled
         expr: up > 0.5
 """
-
-
-def prometheus_binary() -> str:
-    """Where Prometheus is."""
-    found = shutil.which("prometheus")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI has no Prometheus")
-        pytest.skip("no Prometheus: apt-get install -y --no-install-recommends prometheus")
-    return found
 
 
 async def silences(alertmanager: Alertmanager) -> list[dict[str, Any]]:
@@ -128,62 +114,24 @@ async def test_silenced_and_undone_over_a_restart(tmp_path: Path) -> None:
         await third.wait(ADMIN, lambda m: "⚠️ What Alertmanager silences is not known" in m["text"])
 
 
-class Prometheus:
-    """One Prometheus that scrapes itself, with one rule; its alerts go nowhere."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._port = free_port()
-        self.url = f"http://127.0.0.1:{self._port}"
-        directory.mkdir()
-        (directory / "prometheus.yml").write_text(
-            PROMETHEUS.format(port=self._port, rules=directory / "rules.yml"), encoding="utf-8"
-        )
-        (directory / "rules.yml").write_text(RULES, encoding="utf-8")
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Start it and wait until it has scraped; at the end it is killed."""
-        process = await trio.lowlevel.open_process(
-            [
-                prometheus_binary(),
-                f"--config.file={self._directory / 'prometheus.yml'}",
-                f"--storage.tsdb.path={self._directory / 'data'}",
-                f"--web.listen-address=127.0.0.1:{self._port}",
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            await until(self._has_scraped, seconds=30)
-            yield
-        finally:
-            process.kill()
-            with trio.CancelScope(shield=True):
-                await process.wait()
-
-    async def _has_scraped(self) -> bool:
-        try:
-            async with httpx.AsyncClient(trust_env=False) as client:
-                answer = await client.get(f"{self.url}/api/v1/query", params={"query": "up"})
-                return answer.status_code == 200 and bool(answer.json()["data"]["result"])
-        except httpx.TransportError:
-            return False
-
-
 async def test_the_graph_of_a_real_prometheus(tmp_path: Path) -> None:
     """By the expression in the alert's link, and by the rule where it has none; without Prometheus that is said."""
-    prometheus_binary()
-    prometheus = Prometheus(tmp_path / "prometheus")
-    linked = alert("Linked", generatorURL=f"{prometheus.url}/graph?g0.expr=sum%28up%29+%3E+0.5&g0.tab=1")
+    found("prometheus")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    configuration, rules = tmp_path / "prometheus.yml", tmp_path / "rules.yml"
+    configuration.write_text(PROMETHEUS.format(port=port, rules=rules), encoding="utf-8")
+    rules.write_text(RULES, encoding="utf-8")
+    linked = alert("Linked", generatorURL=f"{url}/graph?g0.expr=sum%28up%29+%3E+0.5&g0.tab=1")
     linked["annotations"] = {"summary": "Linked"}
     ruled = alert("Ruled")
     ruled["annotations"] = {"summary": "Ruled"}
-    async with running(tmp_path / "data", DORADURA_PROMETHEUS_URL=prometheus.url) as program:
+    async with running(tmp_path / "data", DORADURA_PROMETHEUS_URL=url) as program:
         await told(program, body(linked, ruled))
         await all_told(program)
         messages = {first_line(m).rpartition(" ")[2]: m for m in await program.messages(ADMIN)}
-        async with prometheus.running():
+        async with open_prometheus(configuration, tmp_path / "prometheus", port=port) as prometheus:
+            await until(lambda: prometheus.query("up"), seconds=30)
             for name, query in (("Linked", "sum(up)"), ("Ruled", "up")):
                 answer = await program.press(ADMIN, messages[name], "📈")
                 assert answer["text"] == "I am asking Prometheus …"

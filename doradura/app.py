@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import trio
 
 from doradura import __version__
-from doradura.alerts import AlertDelivery, Intake
+from doradura.alerts import AlertDelivery, Intake, open_monitoring
 from doradura.charts import Charts
 from doradura.chat.admin import AdminParts
 from doradura.chat.admin_notes import AdminNotes
@@ -187,6 +187,7 @@ class App:
                 local_files=settings.telegram_local,
             ) as api,
             self._telling_alerts(serving, api_url, catalogues),
+            open_monitoring(settings, self._storage, metrics, self._alert_ids, self._wake_alert_delivery) as monitoring,
         ):
             board = Board(
                 api,
@@ -236,6 +237,8 @@ class App:
                     health=health.report,
                     charts=Charts(settings.data_dir / "charts", self._environment),
                     menus=CommandMenus(api, self._storage, catalogues, settings.admin_ids, COMMANDS),
+                    silencing=monitoring.silencing,
+                    prometheus=monitoring.prometheus,
                 ),
                 allowed_private=allowed_private,
                 username=lambda: (self.me.username if self.me else None) or "",

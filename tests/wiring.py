@@ -19,6 +19,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from doradura.alerts import Alertmanager, Prometheus, Silencing, open_client
 from doradura.app import CHECKS, TELEGRAM_METHODS
 from doradura.charts import Chart, ChartError, Charts
 from doradura.chat.admin import AdminParts
@@ -46,6 +47,7 @@ from doradura.storage.ids import IdMaker
 from doradura.telegram.client import open_bot_api
 from doradura.telegram.updates import RawUpdate, read_batch
 from tests.doubles import BOT_ID, TOKEN, Changes, FakeTelegram, FakeWorkers, MemoryStorage
+from tests.monitoring_doubles import FakeAlertmanager, FakePrometheus
 
 EPOCH_SECONDS = 1_800_000_000
 USER = 2000
@@ -141,6 +143,8 @@ class World:
     route: Callable[[Turn], Awaitable[None]] = route
     last_update: int = 0
     drawings: Drawings = field(default_factory=Drawings)
+    alertmanager: FakeAlertmanager = field(default_factory=FakeAlertmanager)
+    prometheus: FakePrometheus = field(default_factory=FakePrometheus)
     health: HealthReport = field(default_factory=lambda: HealthReport("ok", "1", 0.0, {}))
 
     def __post_init__(self) -> None:
@@ -184,8 +188,13 @@ class World:
                 draw=lambda: 1.0,
                 make_transport=self.telegram.transport,
             ) as api,
+            open_client("http://alertmanager.test", self.alertmanager.transport()) as alertmanager_client,
+            open_client("http://prometheus.test", self.prometheus.transport()) as prometheus_client,
             trio.open_nursery() as nursery,
         ):
+            silencing = Silencing(
+                Alertmanager(alertmanager_client), self.storage, self.metrics, IdMaker(), lambda: None
+            )
             catalogues = Catalogues()
             board = Board(api, self.storage, ProgressTexts(catalogues, self.settings.upload_limit_bytes))
             breakers = SiteBreakers(self.storage, self.metrics)
@@ -228,6 +237,8 @@ class World:
                     health=self._health,
                     charts=FakeCharts(self.directory / "charts", {}, self.drawings),
                     menus=CommandMenus(api, self.storage, catalogues, self.settings.admin_ids, COMMANDS),
+                    silencing=silencing,
+                    prometheus=Prometheus(prometheus_client),
                 ),
                 allowed_private=(),
                 username=lambda: "dora_bot",

@@ -16,7 +16,7 @@ from doradura.alerts.incidents import Action, decide, within_reminder
 from doradura.alerts.payload import WATCHDOG, Notice, PayloadError, parse_payload
 from doradura.alerts.watchdog import hear, is_silent
 from doradura.metrics import Metrics
-from doradura.storage import Connection, Storage, StorageError, alerts, outbox
+from doradura.storage import Connection, Storage, StorageError, alert_marks, alerts, outbox
 from doradura.storage.alerts import Incident
 from doradura.storage.ids import IdMaker, now_ms
 
@@ -139,6 +139,10 @@ class _Body:
             self._worst(self._changed, incident)
         # What fires again rings, but in the reminder's time; what fires still rings only where a reminder is asked for.
         asked = notice.remind_ms is not None or action is Action.REOPEN
+        if action is Action.REOPEN and notice.starts != known.starts:
+            alert_marks.forget_acknowledgement(self._db, incident.incident_id)
+        elif alert_marks.acknowledged(self._db, incident.incident_id) is not None:
+            asked = False  # somebody has taken it on
         due = asked and not within_reminder(notice.remind_ms, told_ms=told, now_ms=self._now_ms)
         if incident.state == "firing" and due:
             self._worst(self._ring, incident)
@@ -171,6 +175,8 @@ class _Body:
             *(self._new_id(), 0, notice.fingerprint, "firing", notice.severity_rank, notice.alertname),
             *(notice.summary, notice.description, since, notice.instance, notice.runbook, notice.starts),
             notice.remind_ms,
+            labels=notice.labels,
+            generator=notice.generator,
         )
 
     def _follow(self, notice: Notice, known: Incident, action: Action) -> Incident:
@@ -205,4 +211,4 @@ class _Body:
 
 def _visible(incident: Incident) -> Incident:
     """Give what of an incident a message shows."""
-    return incident._replace(starts="", remind_ms=None, closed_ms=None)
+    return incident._replace(starts="", remind_ms=None, closed_ms=None, generator="")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,9 @@ NAME_UNITS = 200
 SUMMARY_UNITS = 1000
 DESCRIPTION_UNITS = 8000
 """Twice what a message holds; what is cut here or there ends in an ellipsis."""
+
+LABELS_UNITS = 16_000
+GENERATOR_UNITS = 8000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANKS: Mapping[str, int] = {"critical": 0, "warning": 1, "none": 2, "info": 2}
@@ -55,6 +59,9 @@ class Notice:
     instance: str
     runbook: str
     remind_ms: int | None
+    labels: str = ""
+    """All labels as JSON, exact, as a silence needs them; empty where that can't be."""
+    generator: str = ""
 
 
 def parse_payload(body: bytes) -> list[Notice]:
@@ -108,6 +115,8 @@ def _notice(alert: Any, group_key: str, group_status: Any) -> Notice:
         instance=_line(_text(labels.get("instance")), NAME_UNITS),
         runbook=_line(_text(annotations.get("runbook_url")), 2 * NAME_UNITS),
         remind_ms=_milliseconds(annotations.get("remind_seconds")),
+        labels=_exact_labels(labels),
+        generator=_generator(alert.get("generatorURL")),
     )
 
 
@@ -154,6 +163,20 @@ def _milliseconds(value: Any) -> int | None:
 
 def _mapping(value: Any) -> dict[Any, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _exact_labels(labels: Mapping[Any, Any]) -> str:
+    """Give labels as a silence must have them: one that left some out would silence more than this alert."""
+    if not labels or any(_text(part) != part or not part for item in labels.items() for part in item):
+        return ""
+    text = msgspec.json.encode(labels, order="sorted").decode()
+    return text if len(text) <= LABELS_UNITS else ""
+
+
+def _generator(value: Any) -> str:
+    """Give the link to the expression; one cut off would show another."""
+    text = _text(value)
+    return text if len(text) <= GENERATOR_UNITS and re.match(r"https?://[^\s<>]+$", text) else ""
 
 
 def _fingerprint(given: Any, labels: Mapping[Any, Any]) -> str:

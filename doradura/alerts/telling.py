@@ -18,6 +18,7 @@ from doradura.storage.ids import now_ms
 from doradura.storage.outbox import Waiting
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import BadRequestError, ChatNotFoundError, UnexpectedResultError
+from doradura.telegram.types import Keyboard
 from doradura.telegram.units import shorten
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Telling:
         self._metrics.alert_delivery_lag.observe(max(0.0, (now_ms() - row.stored_ms) / 1000))
 
     async def _send(self, row: Waiting, view: CardView) -> None:
-        message_id = await self._message(row, view, self._card(view), reply_to=None)
+        message_id = await self._message(row, view, self._card(view), reply_to=None, keyboard=self._keyboard(view))
 
         def done(db: Connection) -> None:
             if message_id is not None:
@@ -68,7 +69,13 @@ class Telling:
     async def _edit(self, row: Waiting, message_id: int, view: CardView) -> bool:
         """Change the message; False when it is not there any more or can't be changed: then a new one is needed."""
         try:
-            await self._api.edit_message_text(row.admin_id, message_id, self._card(view), deadline_seconds=CALL_SECONDS)
+            await self._api.edit_message_text(
+                row.admin_id,
+                message_id,
+                self._card(view),
+                keyboard=self._keyboard(view),
+                deadline_seconds=CALL_SECONDS,
+            )
         except ChatNotFoundError:
             raise
         except BadRequestError as error:
@@ -100,11 +107,18 @@ class Telling:
                 log.warning("an alert that was told is not noted yet", extra={"error": str(error)})
             await trio.sleep(RECORD_SECONDS)
 
-    async def _message(self, row: Waiting, view: CardView, text: str, *, reply_to: int | None) -> int | None:
+    async def _message(
+        self, row: Waiting, view: CardView, text: str, *, reply_to: int | None, keyboard: Keyboard | None = None
+    ) -> int | None:
         """Send a new message and give its id; in a bare form when Telegram can't take the other."""
         try:
             message = await self._api.send_message(
-                row.admin_id, text, reply_to=reply_to, repeat_unconfirmed=False, deadline_seconds=CALL_SECONDS
+                row.admin_id,
+                text,
+                keyboard=keyboard,
+                reply_to=reply_to,
+                repeat_unconfirmed=False,
+                deadline_seconds=CALL_SECONDS,
             )
         except UnexpectedResultError as error:
             # It was done; what we don't get to know is where. The next change is told by a new message.
@@ -124,6 +138,14 @@ class Telling:
             )
         self._metrics.alert_deliveries.labels(outcome="sent").inc()
         return message.message_id
+
+    def _keyboard(self, view: CardView) -> Keyboard | None:
+        try:
+            return self._words.keyboard(view)
+        except Exception:  # an alert is told, if need be without its buttons
+            log.exception("an alert's buttons failed")
+            self._metrics.errors.labels(category="alert").inc()
+            return None
 
     def _card(self, view: CardView) -> str:
         try:

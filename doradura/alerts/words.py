@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from doradura.storage.alerts import CardView
+from doradura.telegram.types import Keyboard
 
 
 class AlertWords(Protocol):
@@ -12,6 +13,10 @@ class AlertWords(Protocol):
 
     def card(self, view: CardView) -> str:
         """Give the message of one incident, or of many."""
+        ...
+
+    def keyboard(self, view: CardView) -> Keyboard | None:
+        """Give the buttons under it."""
         ...
 
     def reminder(self, view: CardView, now_ms: int) -> str:

@@ -18,6 +18,9 @@ WIDTH_INCHES = 8.0
 HEIGHT_INCHES = 4.5
 DOTS_PER_INCH = 120
 BAR_SHARE = 0.86
+ONE_LINE = 64
+"""Letters that a line of title and names holds."""
+HALF_LINE = 32
 
 _COLOURS: Mapping[Paint, str] = {"good": "#2f9e6e", "bad": "#d64545", "plain": "#3578c9"}
 _INK = "#2b2f36"
@@ -59,13 +62,15 @@ def _lines(axes: Axes, chart: Chart) -> None:
 def _dress(axes: Axes, chart: Chart) -> None:
     """Titles, labels, levels."""
     axes.set_title(_plain(chart.title), loc="left", fontsize=17, fontweight="bold", color=_INK, pad=14)
-    axes.set_ylim(bottom=0)
+    if chart.threshold is not None:
+        # Before the levels are fixed: a level above all figures has to be seen too.
+        axes.axhline(chart.threshold, color=_COLOURS["bad"], linewidth=1.6, linestyle="--")
+    if all((value or 0.0) >= 0 for line in chart.lines for value in line.values):
+        axes.set_ylim(bottom=0)
     if chart.whole:
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         if max((sum(values) for values in zip(*_counts(chart), strict=True)), default=0.0) < 1:
             axes.set_ylim(top=1)
-    if chart.threshold is not None:
-        axes.axhline(chart.threshold, color=_COLOURS["bad"], linewidth=1.6, linestyle="--")
     if chart.ticks:
         axes.set_xticks([at for at, _ in chart.ticks], [_plain(label) for _, label in chart.ticks])
         # The outer labels stay within the bars' width: the first one would touch the zero of the other axis.
@@ -79,14 +84,20 @@ def _dress(axes: Axes, chart: Chart) -> None:
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(_GRID)
     if len(chart.lines) > 1:
-        axes.legend(
-            loc="lower right",
-            bbox_to_anchor=(1.0, 1.0),
-            ncols=len(chart.lines),
-            frameon=False,
-            fontsize=13,
-            labelcolor=_INK,
+        _legend(axes, chart)
+
+
+def _legend(axes: Axes, chart: Chart) -> None:
+    """Name the series: beside the title where there is room, else below, where they take none from the figures."""
+    if len(chart.title) + sum(len(line.name) + 4 for line in chart.lines) <= ONE_LINE:
+        drawn = axes.legend(
+            loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(chart.lines), frameon=False, fontsize=13
         )
+    else:
+        columns = 2 if max(len(line.name) for line in chart.lines) <= HALF_LINE else 1
+        drawn = axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.08), ncols=columns, frameon=False, fontsize=10)
+    for text in drawn.get_texts():
+        text.set_color(_INK)
 
 
 def _counts(chart: Chart) -> list[list[float]]:

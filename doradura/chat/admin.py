@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from doradura.alerts import Prometheus, Silencing
 from doradura.charts import Charts
 from doradura.chat.menus import CommandMenus
 from doradura.health import HealthReport
@@ -17,3 +18,5 @@ class AdminParts:
     health: Callable[[], Awaitable[HealthReport]]
     charts: Charts
     menus: CommandMenus
+    silencing: Silencing
+    prometheus: Prometheus

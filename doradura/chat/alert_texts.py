@@ -10,8 +10,10 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from doradura.chat.alert_keyboards import card_keyboard
 from doradura.chat.texts import Catalogues, Texts
-from doradura.storage.alerts import CardView, Incident
+from doradura.storage.alerts import CardView, Incident, Marks
+from doradura.telegram.types import Keyboard
 from doradura.telegram.units import shorten, units
 
 SUMMARY_UNITS = 300
@@ -21,6 +23,7 @@ LINE_UNITS = 120
 LIST_UNITS = 3000
 TAGS = 5
 NAME_UNITS = 64
+PERSON_UNITS = 60
 
 _RANK_KEYS = ("critical", "warning", "info")
 
@@ -33,7 +36,15 @@ class AlertTexts:
 
     def card(self, view: CardView) -> str:
         """Give the message of one incident, or of many."""
-        return _single(self._t, view.incidents[0]) if view.total == 1 else _many(self._t, view)
+        return (
+            _single(self._t, view.incidents[0], view.marks_of(view.incidents[0]))
+            if view.total == 1
+            else _many(self._t, view)
+        )
+
+    def keyboard(self, view: CardView) -> Keyboard | None:
+        """Give the buttons under it."""
+        return card_keyboard(self._t, view)
 
     def reminder(self, view: CardView, now_ms: int) -> str:
         """Say that it fires still, and since when."""
@@ -61,7 +72,7 @@ class AlertTexts:
         return t.plain("alert.silence"), t.plain("alert.silence.about", span=span_text(seconds))
 
 
-def _single(t: Texts, incident: Incident) -> str:
+def _single(t: Texts, incident: Incident, marks: Marks) -> str:
     lines = [_first_line(t, incident)]
     if incident.description:
         lines.append(t("alert.text", text=_cut(t, incident.description, DESCRIPTION_UNITS)))
@@ -75,7 +86,20 @@ def _single(t: Texts, incident: Incident) -> str:
         lines.append(t("alert.instance", instance=shorten(incident.instance, INSTANCE_UNITS)))
     if incident.runbook:
         lines.append(_runbook(t, incident.runbook))
+    lines += _done(t, marks)
     return "\n".join([*lines, _tags([incident])])
+
+
+def _done(t: Texts, marks: Marks) -> list[str]:
+    """Say what admins did about an incident."""
+    lines = []
+    if marks.silenced_by is not None:
+        name, until = shorten(marks.silenced_by, PERSON_UNITS), time_text(marks.silenced_until_ms or 0)
+        lines.append(t("alert.silenced", name=name, until=until))
+    if marks.acknowledged_by is not None:
+        name, at = shorten(marks.acknowledged_by, PERSON_UNITS), time_text(marks.acknowledged_ms or 0)
+        lines.append(t("alert.acknowledged", name=name, at=at))
+    return lines
 
 
 def _many(t: Texts, view: CardView) -> str:
@@ -89,7 +113,7 @@ def _many(t: Texts, view: CardView) -> str:
     lines.append("")
     room, shown = LIST_UNITS, []
     for incident in view.incidents:
-        line = _list_line(t, incident)
+        line = list_line(t, incident) + _signs(view.marks_of(incident))
         room -= units(line) + 1
         if room < 0:
             break
@@ -105,7 +129,13 @@ def _first_line(t: Texts, incident: Incident) -> str:
     return f"<b>{t(f'alert.first.{_key(incident)}', summary=summary)}</b>"
 
 
-def _list_line(t: Texts, incident: Incident) -> str:
+def _signs(marks: Marks) -> str:
+    """Mark in a list what admins did."""
+    return f"{' 🔕' if marks.silenced_by is not None else ''}{' 👤' if marks.acknowledged_by is not None else ''}"
+
+
+def list_line(t: Texts, incident: Incident) -> str:
+    """Give an incident in one line."""
     what = incident.summary or _name(incident)
     if incident.instance and incident.instance not in what:
         what = f"{shorten(what, LINE_UNITS - 40)} · {shorten(incident.instance, 40)}"

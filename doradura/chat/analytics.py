@@ -6,27 +6,21 @@ hour. The picture is a photo with the text as its caption; where none can be dra
 
 from __future__ import annotations
 
-import logging
 from typing import NamedTuple
 
-import trio
-
-from doradura.charts import Chart, ChartError, Line
+from doradura.charts import Chart, Line
 from doradura.chat.figures import count_text, percent_text, ranking_text, span_text, sparkline
+from doradura.chat.pictures import send_picture
 from doradura.chat.texts import Texts, size_text
 from doradura.chat.turn import Turn
 from doradura.metrics.catalogue import OUR_REASONS
 from doradura.storage import Connection, reports
 from doradura.storage.ids import now_ms
 from doradura.storage.reports import Span
-from doradura.telegram.errors import ForbiddenError, TelegramError, TokenRefusedError, UnconfirmedError
-from doradura.telegram.media import Media, Upload
 
 HOUR_MS = 3600 * 1000
 RANKED = 5
 """Lines of a ranking: with all texts at their longest, the whole must fit under a photo (1,024 characters)."""
-
-log = logging.getLogger(__name__)
 
 
 class Window(NamedTuple):
@@ -74,33 +68,11 @@ async def analytics(turn: Turn, rest: str) -> None:
     # First of all this update is over: whoever asks is counted too, and a lost answer brings no second picture.
     await turn.commit(lambda _db: None)
     found = await turn.parts.storage.read(lambda db: analyse(db, window, now))
-    if any((*found.jobs.delivered, *found.jobs.failed)) and await _with_picture(turn, window, found):
-        return
-    await turn.reply(report_text(t, window, found, drawn=False))
-
-
-async def _with_picture(turn: Turn, window: Window, found: Analysis) -> bool:
-    """Send the report under a picture; False when none could be drawn, or Telegram took none."""
-    parts, t = turn.parts, turn.texts
-    if not parts.admin.charts.available:
-        return False
-    number = parts.ids.new()
-    try:
-        await parts.api.send_chat_action(turn.chat_id, "upload_photo")
-        picture = await parts.admin.charts.draw(chart_of(t, window, found))
-        # Among the jobs' directories: what a kill leaves there is removed at the next start.
-        path = await parts.workspace.fresh(number) / "analytics.png"
-        await trio.Path(path).write_bytes(picture)
+    if any((*found.jobs.delivered, *found.jobs.failed)) and turn.parts.admin.charts.available:
         caption = report_text(t, window, found, drawn=True)
-        await parts.api.send_media(turn.chat_id, Media("photo", Upload(path, path.name, "image/png"), caption))
-    except (UnconfirmedError, ForbiddenError, TokenRefusedError):
-        raise  # it may be there, or nothing gets through at all
-    except (ChartError, OSError, TelegramError) as error:
-        log.warning("report without its picture", extra={"error": str(error)})
-        return False
-    finally:
-        await parts.workspace.remove(number)
-    return True
+        if await send_picture(turn, chart_of(t, window, found), caption, "analytics.png"):
+            return
+    await turn.reply(report_text(t, window, found, drawn=False))
 
 
 def chart_of(t: Texts, window: Window, found: Analysis) -> Chart:

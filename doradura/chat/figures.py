@@ -49,3 +49,15 @@ def sparkline(values: Sequence[int]) -> str:
     if most == 0:
         return _BLOCKS[0] * len(values)
     return "".join(_BLOCKS[math.ceil(value * (len(_BLOCKS) - 1) / most)] for value in values)
+
+
+def blocks(values: Sequence[float | None], columns: int) -> str:
+    """Draw a series with block characters, the highest value of each column; a gap where there is none."""
+    size = max(1, -(-len(values) // columns))
+    groups = [[v for v in values[at : at + size] if v is not None] for at in range(0, len(values), size)]
+    most = [max(group, default=None) for group in groups]
+    known = [value for value in most if value is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    low = min(low, 0.0)
+    scale = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join("\u00a0" if value is None else _BLOCKS[round((value - low) * scale)] for value in most)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from types import MappingProxyType
 
-from doradura.chat import analytics, download, figures_report, greeting, health_report, queue
+from doradura.chat import alert_buttons, alert_list, analytics, download, figures_report, greeting, health_report, queue
 from doradura.chat.commands import Command, CommandTable, is_admin, open_to, parse_command
 from doradura.chat.turn import Turn
 from doradura.storage import users
@@ -19,6 +19,7 @@ COMMANDS: CommandTable = MappingProxyType(
             Command("cancel", queue.cancel),
             Command("help", greeting.help_from(lambda: COMMANDS)),
             Command("start", greeting.start),
+            Command("alerts", alert_list.alerts, admin=True),
             Command("analytics", analytics.analytics, admin=True),
             Command("health", health_report.health, admin=True),
             Command("metrics", figures_report.metrics, admin=True),
@@ -74,6 +75,8 @@ async def _press(turn: Turn) -> None:
         await download.press(turn, rest)
     elif verb == "c":
         await queue.press(turn, rest)
+    elif verb == "a":
+        await alert_buttons.press(turn, rest)
     else:
         await turn.answer(turn.texts.plain("press.unknown"), alert=True)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -27,9 +28,23 @@ class Incident(NamedTuple):
     ended_ms: int | None = None
     closed_ms: int | None = None
     doubtful: int = 0
+    labels: str = ""
+    """As JSON, exact, for a silence; empty where they are not all texts, or too many."""
+    generator: str = ""
+    """generatorURL: where Prometheus shows the expression."""
 
 
-_COLUMNS = ", ".join(Incident._fields)
+class Marks(NamedTuple):
+    """What admins have done about an incident, as its message shows it."""
+
+    acknowledged_by: str | None = None
+    acknowledged_ms: int | None = None
+    silenced_by: str | None = None
+    silenced_until_ms: int | None = None
+
+
+UNMARKED = Marks()
+INCIDENT_COLUMNS = ", ".join(Incident._fields)
 _MARKS = ", ".join("?" * len(Incident._fields))
 
 
@@ -51,7 +66,7 @@ def note_seen(db: sqlite3.Connection, key: tuple[str, str, str, str], now_ms: in
 def latest(db: sqlite3.Connection, fingerprint: str) -> Incident | None:
     """Give the open incident of a fingerprint, else the latest: the clock that made the ids may have jumped back."""
     row = db.execute(
-        f"SELECT {_COLUMNS} FROM alert_incidents WHERE fingerprint = ?"  # noqa: S608 - own text
+        f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE fingerprint = ?"  # noqa: S608 - own text
         " ORDER BY CASE state WHEN 'firing' THEN 0 ELSE 1 END, incident_id DESC LIMIT 1",
         (fingerprint,),
     ).fetchone()
@@ -78,7 +93,8 @@ def put(db: sqlite3.Connection, incident: Incident) -> None:
     """Store an incident, in the place of its older form if there is one."""
     changed = ", ".join(f"{name} = excluded.{name}" for name in Incident._fields[1:])
     db.execute(
-        f"INSERT INTO alert_incidents ({_COLUMNS}) VALUES ({_MARKS}) ON CONFLICT (incident_id) DO UPDATE SET {changed}",  # noqa: S608 - own text
+        f"INSERT INTO alert_incidents ({INCIDENT_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - own text
+        f" ON CONFLICT (incident_id) DO UPDATE SET {changed}",
         incident,
     )
 
@@ -89,12 +105,17 @@ class CardView(NamedTuple):
     incidents: Sequence[Incident]
     total: int
     firing: int
+    marks: Mapping[int, Marks] = MappingProxyType({})
+
+    def marks_of(self, incident: Incident) -> Marks:
+        """Give what was done about one of them."""
+        return self.marks.get(incident.incident_id, UNMARKED)
 
 
 def view(db: sqlite3.Connection, card_id: int, limit: int) -> CardView:
     """Give what a card shows, with at most `limit` incidents."""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM alert_incidents WHERE card_id = ?"  # noqa: S608 - own text
+        f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE card_id = ?"  # noqa: S608 - own text
         " ORDER BY CASE state WHEN 'firing' THEN 0 ELSE 1 END, severity_rank, incident_id LIMIT ?",
         (card_id, limit),
     ).fetchall()
@@ -103,7 +124,19 @@ def view(db: sqlite3.Connection, card_id: int, limit: int) -> CardView:
         " FROM alert_incidents WHERE card_id = ?",
         (card_id,),
     ).fetchone()
-    return CardView([Incident(*row) for row in rows], int(total), int(firing))
+    return CardView([Incident(*row) for row in rows], int(total), int(firing), marks(db, card_id))
+
+
+def marks(db: sqlite3.Connection, card_id: int) -> dict[int, Marks]:
+    """Give incident -> what was done about it, for those of a card about which something was."""
+    rows = db.execute(
+        "SELECT i.incident_id, a.by_name, a.at_ms, s.by_name, s.until_ms FROM alert_incidents AS i"
+        " LEFT JOIN alert_acknowledgements AS a ON a.incident_id = i.incident_id"
+        " LEFT JOIN alert_silences AS s ON s.incident_id = i.incident_id AND s.silence_id IS NOT NULL"
+        " WHERE i.card_id = ? AND (a.incident_id IS NOT NULL OR s.incident_id IS NOT NULL)",
+        (card_id,),
+    )
+    return {int(row[0]): Marks(*row[1:]) for row in rows}
 
 
 def doubt_ends_since(db: sqlite3.Connection, since_ms: int) -> list[tuple[int, int]]:
@@ -157,6 +190,12 @@ def forget_old(db: sqlite3.Connection, before_ms: int, limit: int = 1000) -> int
         )
     ]
     for card_id in cards:
+        for table in ("alert_acknowledgements", "alert_silences"):
+            db.execute(
+                f"DELETE FROM {table} WHERE incident_id IN"  # noqa: S608 - own names
+                " (SELECT incident_id FROM alert_incidents WHERE card_id = ?)",
+                (card_id,),
+            )
         for table in ("alert_outbox", "alert_messages", "alert_incidents", "alert_cards"):
             db.execute(f"DELETE FROM {table} WHERE card_id = ?", (card_id,))  # noqa: S608 - own names
     seen = db.execute(

@@ -58,9 +58,9 @@ def free_port() -> int:
 class Alertmanager:
     """One Alertmanager, that may be killed and started again on its files."""
 
-    def __init__(self, directory: Path, program: Program) -> None:
+    def __init__(self, directory: Path, program: Program, *, port: int | None = None) -> None:
         self._directory = directory
-        self._port = free_port()
+        self._port = port or free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._client = httpx.AsyncClient(base_url=self.url, trust_env=False)
         directory.mkdir()

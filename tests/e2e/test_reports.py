@@ -138,11 +138,11 @@ async def test_only_admins_have_the_commands(tmp_path: Path) -> None:
         assert [call["status"] for call in menus] == [200, 200, 400]
         assert menus[2]["response"]["description"] == "Bad Request: chat not found"
         assert await menu(program) == OPEN
-        assert await menu(program, ADMIN) == [*OPEN, "analytics", "health", "metrics"]
+        assert await menu(program, ADMIN) == [*OPEN, "alerts", "analytics", "health", "metrics"]
         await program.ask("POST", "/sandbox/users", json={"first_name": "Late", "language_code": "en", "id": GUEST})
         await asked(program, "/start", user=GUEST)
         assert "Telegram answers" in (await asked(program, "/health", user=GUEST))["text"]
-        assert await menu(program, GUEST) == [*OPEN, "analytics", "health", "metrics"]
+        assert await menu(program, GUEST) == [*OPEN, "alerts", "analytics", "health", "metrics"]
     async with running(tmp_path / "data", DORADURA_ADMIN_IDS=str(ADMIN)) as program:
         assert "don't know" in (await asked(program, "/health", user=GUEST))["text"]
         assert await menu(program, GUEST) == []

@@ -31,7 +31,7 @@ MAY_IMPORT = {
 """Who may import which of our packages. What is not named here (app, __main__) may import everything."""
 
 ONLY_IN = {
-    "httpx": {"telegram"},
+    "httpx": {"telegram", "alerts"},
     "quart": {"web", "sandbox"},
     "quart_trio": {"web", "sandbox"},
     "hypercorn": {"web", "sandbox"},

@@ -93,6 +93,20 @@ async def test_lines_with_a_threshold(fonts: Path) -> None:
     assert colours(await Charts(fonts, os.environ).draw(longer))[BLUE] > 500
 
 
+async def test_a_level_above_and_figures_below_nothing(fonts: Path) -> None:
+    """A level that all figures are under is seen, and so are figures under zero."""
+    under = Chart("p95", "lines", (0.0, 1.0), (Line("", (0.01, 0.02)),), threshold=0.5)
+    assert colours(await Charts(fonts, os.environ).draw(under))[RED] > 500
+    negative = Chart("p95", "lines", (0.0, 1.0), (Line("", (-2.0, -1.0)),))
+    assert colours(await Charts(fonts, os.environ).draw(negative))[BLUE] > 500
+
+
+async def test_long_names_leave_room_for_the_figures(fonts: Path) -> None:
+    """Six series with the longest names the graph of an alert gives: the figures keep their place."""
+    lines = tuple(Line(f"{n}{'m' * 39}", (1.0, 2.0 + n)) for n in range(6))
+    assert colours(await Charts(fonts, os.environ).draw(Chart("m" * 48, "lines", (0.0, 1.0), lines)))[BLUE] > 500
+
+
 async def test_zeros_are_a_picture_too(fonts: Path) -> None:
     """Nothing but zeros is an empty picture, not an error."""
     empty = Chart("none", "bars", (0.5,), (Line("delivered", (0.0,), "good"),), whole=True)

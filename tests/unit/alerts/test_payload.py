@@ -90,7 +90,11 @@ def test_one_alert_exactly() -> None:
         instance="127.0.0.1:9200",
         runbook="",
         remind_ms=None,
+        labels=notice.labels,
+        generator=notice.generator,
     )
+    received = json.loads(BODIES["am-0.33.1-simple-firing"])["alerts"][0]
+    assert (json.loads(notice.labels), notice.generator) == (received["labels"], received["generatorURL"])
     with database() as db:
         assert stored(db, [notice])[0] == (
             "<b>🟠 WARNING: Queue of 127.0.0.1:9200 holds 77 items</b>\n"

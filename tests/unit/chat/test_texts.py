@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import doradura
+from doradura.alerts.fetching import Reason
+from doradura.alerts.silencing import What
 from doradura.app import CHECKS
 from doradura.chat.analytics import WINDOWS
 from doradura.chat.offers import known_text
@@ -47,6 +49,12 @@ CLOSED_SETS = {
     "alert.first.": ("critical", "warning", "info", "resolved"),
     "alert.line.": ("critical", "warning", "info", "resolved"),
     "alert.many.": ("critical", "warning", "info", "resolved"),
+    "outcome.": (
+        *(what for what in get_args(What) if what != "already"),
+        *("already_silenced", "already_acknowledged"),
+    ),
+    "alertmanager.": (*get_args(Reason), "unsure"),
+    "prometheus.": get_args(Reason),
 }
 """What may stand behind a key that is put together: "failed." + reason."""
 
@@ -145,7 +153,19 @@ def test_every_text_is_html_that_telegram_takes(key: str) -> None:
     [
         key
         for key in TEMPLATES
-        if key.startswith(("press.", "offer.stale", "offer.not_yours", "already", "refused.", "trouble"))
+        if key.startswith(
+            (
+                "press.",
+                "alert.press.",
+                "outcome.",
+                "alertmanager.",
+                "offer.stale",
+                "offer.not_yours",
+                "already",
+                "refused.",
+                "trouble",
+            )
+        )
     ],
 )
 def test_answers_to_a_press_are_short_enough(key: str) -> None:

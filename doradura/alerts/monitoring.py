@@ -1,0 +1,41 @@
+"""What the admins' chat asks of Alertmanager and Prometheus, open together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import trio
+
+from doradura.alerts.alertmanager import Alertmanager
+from doradura.alerts.fetching import open_client
+from doradura.alerts.prometheus import Prometheus
+from doradura.alerts.silencing import Silencing
+from doradura.metrics import Metrics
+from doradura.settings import Settings
+from doradura.storage import Storage
+from doradura.storage.ids import IdMaker
+
+
+class Monitoring(NamedTuple):
+    """Both, ready to be asked."""
+
+    silencing: Silencing
+    prometheus: Prometheus
+
+
+@asynccontextmanager
+async def open_monitoring(
+    settings: Settings, storage: Storage, metrics: Metrics, ids: IdMaker, wake: Callable[[], None]
+) -> AsyncIterator[Monitoring]:
+    """Give both, and notice the end of silences meanwhile; neither has to be there."""
+    async with (
+        open_client(settings.alertmanager_url) as alertmanager,
+        open_client(settings.prometheus_url) as prometheus,
+        trio.open_nursery() as nursery,
+    ):
+        silencing = Silencing(Alertmanager(alertmanager), storage, metrics, ids, wake)
+        await nursery.start(silencing.run)
+        yield Monitoring(silencing, Prometheus(prometheus))
+        nursery.cancel_scope.cancel()

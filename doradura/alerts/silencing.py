@@ -1,0 +1,307 @@
+"""What admins do about incidents: silence one and undo it at Alertmanager, acknowledge one.
+
+Owns the rows of both. Guarantees: of two presses at once, and of one that is handled again after a kill, there is one
+effect. A silence is written down before it is asked for, with a mark that stands in its comment, and looked for before
+one is made. Outcomes are values; who asked is told by the chat. Every message of the incident is changed through the
+outbox.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+import trio
+
+from doradura.alerts.alertmanager import Alertmanager, FoundSilence
+from doradura.alerts.fetching import MonitoringError
+from doradura.alerts.watchdog import is_silent
+from doradura.metrics import Metrics
+from doradura.storage import Connection, Storage, StorageError, alert_marks, alerts, outbox
+from doradura.storage.alert_marks import Silence
+from doradura.storage.alerts import Incident
+from doradura.storage.ids import IdMaker, now_ms
+
+log = logging.getLogger(__name__)
+
+HOUR_MS = 3600 * 1000
+LOOK_SECONDS = 60.0
+"""How often Alertmanager is asked, while something silenced fires, whether it still does: a silenced alert's end is
+never posted."""
+YOUNG_MS = 10 * 60 * 1000
+"""So long after its start Alertmanager may not have heard again of everything that fires."""
+COMMENT = "Silenced from Doradura's chat"
+
+What = Literal["silenced", "already", "undone", "not_silenced", "ended", "acknowledged", "over", "unknown", "no_labels"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a press."""
+
+    what: What
+    by_name: str = ""
+    """Who silenced or acknowledged it: perhaps not the one who pressed."""
+    at_ms: int = 0
+    """Until when it is silenced, or when it was acknowledged."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """An incident about which something is being done."""
+
+    lock: trio.Lock = field(default_factory=trio.Lock)
+    waiting: int = 0
+
+
+class Silencing:
+    """Does what the buttons ask. Raises StorageError, and MonitoringError where Alertmanager is asked."""
+
+    def __init__(
+        self, alertmanager: Alertmanager, storage: Storage, metrics: Metrics, ids: IdMaker, wake: Callable[[], None]
+    ) -> None:
+        self.alertmanager = alertmanager
+        self._storage = storage
+        self._metrics = metrics
+        self._ids = ids
+        self._wake_delivery = wake
+        self._places: dict[int, _Place] = {}
+        self._changed = trio.Event()
+
+    async def acknowledge(self, incident_id: int, by: str) -> Outcome:
+        """Note that somebody takes an incident on: nobody is reminded of it any more."""
+
+        def change(db: Connection) -> Outcome:
+            incident = alert_marks.incident(db, incident_id)
+            if incident is None or incident.state != "firing":
+                return Outcome("unknown" if incident is None else "over")
+            fresh = alert_marks.acknowledge(db, incident_id, by, now_ms())
+            known = alert_marks.acknowledged(db, incident_id)
+            assert known is not None
+            if fresh:
+                alert_marks.drop_reminders(db, incident.card_id)
+                self._tell(db, incident)
+            return Outcome("acknowledged" if fresh else "already", *known)
+
+        outcome = await self._storage.write(change)
+        self._wake()
+        return outcome
+
+    async def acknowledge_all(self, card_id: int, by: str) -> int:
+        """Take on everything that fires on a card; give how much that was."""
+
+        def change(db: Connection) -> int:
+            taken = [n for n in alert_marks.firing_of(db, card_id) if alert_marks.acknowledge(db, n, by, now_ms())]
+            if taken:
+                alert_marks.drop_reminders(db, card_id)
+                incident = alert_marks.incident(db, taken[0])
+                assert incident is not None
+                self._tell(db, incident)
+            return len(taken)
+
+        count = await self._storage.write(change)
+        self._wake()
+        return count
+
+    async def silence(self, incident_id: int, hours: int, by: str) -> Outcome:
+        """Silence an incident's alert for so long, unless it is."""
+        async with self._alone(incident_id):
+            start = now_ms()
+            wanted = Silence(incident_id, f"{incident_id}-{start}", None, by, start + hours * HOUR_MS)
+            incident, row = await self._storage.write(lambda db: _want(db, wanted))
+            if incident is None or incident.state != "firing":
+                return Outcome("unknown" if incident is None else "over")
+            if not incident.labels or row is None:
+                return Outcome("no_labels")
+            if row.silence_id is not None:
+                found = await self.alertmanager.silence(row.silence_id)
+                if found is not None and found.is_active:
+                    return Outcome("already", row.by_name, row.until_ms)
+            labels = msgspec.json.decode(incident.labels, type=dict[str, str])
+            equal = await self._equal(labels)
+            if equal is not None:
+                return await self._took_effect(incident, row, equal)
+            # What is written down may be an hour old, of somebody whom nothing was done for.
+            await self._storage.write(lambda db: alert_marks.put_silence(db, wanted))
+            self._changed.set()  # should the answer be lost, it is looked for
+            try:
+                silence_id = await self.alertmanager.make(
+                    labels,
+                    until_ms=wanted.until_ms,
+                    now_ms=start,
+                    by=by,
+                    comment=f"{COMMENT} by {by} ({wanted.mark})",
+                )
+            except MonitoringError as error:
+                equal = None
+                if error.unconfirmed:
+                    with suppress(MonitoringError):
+                        equal = await self._equal(labels)
+                if equal is None:
+                    raise
+                return await self._took_effect(incident, wanted, equal)
+            made = wanted._replace(silence_id=silence_id)
+            await self._note(incident, made)
+            return Outcome("silenced", made.by_name, made.until_ms)
+
+    async def _equal(self, labels: dict[str, str]) -> FoundSilence | None:
+        """Find the active silence of exactly this alert that lasts longest."""
+        found = [item for item in await self.alertmanager.silences() if item.is_active and item.is_exactly(labels)]
+        return max(found, key=lambda item: item.ends_at, default=None)
+
+    async def _took_effect(self, incident: Incident, row: Silence, equal: FoundSilence) -> Outcome:
+        """Take a silence that is there for the incident's: it is what a lost answer was about, or another's."""
+        await self._note(incident, Silence(incident.incident_id, row.mark, equal.id, equal.created_by, equal.until_ms))
+        return Outcome("silenced" if row.mark in equal.comment else "already", equal.created_by, equal.until_ms)
+
+    async def undo(self, incident_id: int) -> Outcome:
+        """End the silence of an incident."""
+        async with self._alone(incident_id):
+
+            def look(db: Connection) -> tuple[Incident | None, Silence | None]:
+                return alert_marks.incident(db, incident_id), alert_marks.silence(db, incident_id)
+
+            incident, row = await self._storage.read(look)
+            if incident is None:
+                return Outcome("unknown")
+            if row is None or row.silence_id is None:
+                return Outcome("not_silenced")
+            found = await self.alertmanager.silence(row.silence_id)
+            active = found is not None and found.is_active
+            if active:
+                try:
+                    await self.alertmanager.end(row.silence_id)
+                except MonitoringError as error:
+                    again = found
+                    if error.unconfirmed:
+                        with suppress(MonitoringError):
+                            again = await self.alertmanager.silence(row.silence_id)
+                    if again is not None and again.is_active:
+                        raise
+            await self._forget(incident, row)
+            return Outcome("undone" if active else "ended", row.by_name, row.until_ms)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Notice the end of silences, and of what is silenced, until cancelled."""
+        task_status.started()
+        while True:
+            self._changed = trio.Event()
+            wait_seconds = LOOK_SECONDS
+            try:
+                rows = await self._storage.read(alert_marks.silences)
+                if rows:
+                    await self.look()
+                    wait_seconds = min(wait_seconds, max(1.0, (rows[0].until_ms - now_ms()) / 1000))
+                else:
+                    wait_seconds = float("inf")
+            except MonitoringError as error:
+                log.info("silences not looked at", extra={"reason": error.reason, "error": str(error)})
+            except StorageError as error:
+                log.warning("silences not looked at", extra={"error": str(error)})
+            except Exception:  # the barrier of one turn
+                log.exception("silences not looked at")
+                self._metrics.errors.labels(category="alert").inc()
+            with trio.move_on_after(wait_seconds):
+                await self._changed.wait()
+
+    async def look(self) -> None:
+        """Take over from Alertmanager which silences are over, and which silenced alerts are."""
+        rows = await self._storage.read(alert_marks.silences)
+        if not rows:
+            return
+        active = {item.id: item for item in await self.alertmanager.silences() if item.is_active}
+        for row in rows:
+            await self._follow(row, active)
+        # The start first: one that is restarted between the two knows nothing.
+        if now_ms() - await self.alertmanager.started_ms() < YOUNG_MS:
+            return
+        there = await self.alertmanager.fingerprints()
+        for row in rows:
+            await self._end_unheard(row, there)
+
+    async def _follow(self, seen: Silence, active: dict[str, FoundSilence]) -> None:
+        """Forget a silence that is over; note one whose making was never confirmed, and a new end."""
+        async with self._alone(seen.incident_id):
+
+            def look(db: Connection) -> tuple[Incident | None, Silence | None]:
+                return alert_marks.incident(db, seen.incident_id), alert_marks.silence(db, seen.incident_id)
+
+            incident, row = await self._storage.read(look)
+            if incident is None or row != seen:
+                return  # what Alertmanager said is older than what was done meanwhile
+            if row.silence_id is None:
+                found = next((item for item in active.values() if row.mark in item.comment), None)
+                over = row.until_ms < now_ms()
+            else:
+                found = active.get(row.silence_id)
+                over = found is None
+            if over:
+                await self._forget(incident, row)
+            elif found is not None and (found.id != row.silence_id or abs(found.until_ms - row.until_ms) > 1000):
+                await self._note(incident, row._replace(silence_id=found.id, until_ms=found.until_ms))
+
+    async def _end_unheard(self, row: Silence, there: set[str]) -> None:
+        """End a silenced incident whose alert Alertmanager has no more."""
+
+        def change(db: Connection) -> None:
+            incident = alert_marks.incident(db, row.incident_id)
+            if incident is not None and incident.state == "firing" and incident.fingerprint not in there:
+                now = now_ms()
+                doubtful = int(is_silent(db))
+                alerts.put(db, incident._replace(state="resolved", ended_ms=now, closed_ms=now, doubtful=doubtful))
+                self._tell(db, incident)
+
+        if row.silence_id is not None:
+            await self._storage.write(change)
+            self._wake_delivery()
+
+    async def _note(self, incident: Incident, row: Silence) -> None:
+        def change(db: Connection) -> None:
+            alert_marks.put_silence(db, row)
+            self._tell(db, incident)
+
+        await self._storage.write(change)
+        self._wake()
+
+    async def _forget(self, incident: Incident, row: Silence) -> None:
+        def change(db: Connection) -> None:
+            if alert_marks.end_silence(db, row.incident_id, row.mark):
+                self._tell(db, incident)
+
+        await self._storage.write(change)
+        self._wake()
+
+    def _tell(self, db: Connection, incident: Incident) -> None:
+        outbox.tell(db, incident.card_id, "card", incident.severity_rank, new_id=self._ids.new, now_ms=now_ms())
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._wake_delivery()
+
+    @asynccontextmanager
+    async def _alone(self, incident_id: int) -> AsyncIterator[None]:
+        """Do one thing about an incident at a time."""
+        place = self._places.setdefault(incident_id, _Place())
+        place.waiting += 1
+        try:
+            async with place.lock:
+                yield
+        finally:
+            place.waiting -= 1
+            if not place.waiting:
+                del self._places[incident_id]
+
+
+def _want(db: Connection, wanted: Silence) -> tuple[Incident | None, Silence | None]:
+    """Write down what is wanted, where nothing is; give the incident and what is written."""
+    incident = alert_marks.incident(db, wanted.incident_id)
+    if incident is None or incident.state != "firing" or not incident.labels:
+        return incident, None
+    known = alert_marks.silence(db, wanted.incident_id)
+    if known is None:
+        alert_marks.put_silence(db, wanted)
+    return incident, known or wanted

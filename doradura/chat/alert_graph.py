@@ -1,0 +1,155 @@
+"""The graph of an alert: what its expression gave over the last hours, as a picture or in blocks.
+
+Asks Prometheus at the press, within its time limits; shows few series and says how many more there are.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from doradura.alerts import (
+    Measured,
+    MonitoringError,
+    PromSpan,
+    Series,
+    expression_of,
+    measured,
+)
+from doradura.charts import Chart, Line
+from doradura.chat.figures import blocks
+from doradura.chat.pictures import send_picture
+from doradura.chat.texts import Texts
+from doradura.chat.turn import Turn
+from doradura.storage import alert_marks
+from doradura.storage.alerts import Incident
+from doradura.storage.ids import now_ms
+from doradura.telegram.units import shorten
+
+HOURS = 6
+STEPS = 180
+SERIES = 6
+QUERY_UNITS = 300
+NAME_UNITS = 40
+TITLE_UNITS = 48
+BLOCKS = 30
+"""Columns of blocks that a narrow phone shows in one line."""
+
+log = logging.getLogger(__name__)
+
+
+class Graph(NamedTuple):
+    """What is to be shown."""
+
+    title: str
+    link: str
+    what: Measured
+    series: Sequence[Series]
+    total: int
+
+
+async def press(turn: Turn, incident_id: int) -> None:
+    """Answer the button: the press at once, the graph as soon as it is there."""
+    t = turn.texts
+    incident = await turn.parts.storage.read(lambda db: alert_marks.incident(db, incident_id))
+    if incident is None:
+        await turn.answer(t.plain("outcome.unknown"), alert=True)
+        return
+    await turn.commit(lambda _db: None)  # a lost answer brings no second picture
+    await turn.answer(t.plain("alert.press.drawing"))
+    reply_to = turn.press.message.message_id if turn.press.message else None
+    try:
+        graph = await look(turn, incident)
+    except MonitoringError as error:
+        log.warning("no graph", extra={"reason": error.reason, "error": error.detail})
+        text = t(f"prometheus.{error.reason}", detail=shorten(error.detail, QUERY_UNITS))
+        await _say(turn, "\n".join([text, *_link(t, incident.generator)]), reply_to)
+        return
+    if graph is None or not graph.series:
+        text = t("graph.no_rule" if graph is None else "graph.empty", hours=HOURS, name=incident.alertname)
+        await _say(turn, "\n".join([text, *_link(t, incident.generator)]), reply_to)
+        return
+    if await send_picture(turn, chart_of(t, graph), graph_text(t, graph, drawn=True), "graph.png", reply_to=reply_to):
+        return
+    await _say(turn, graph_text(t, graph, drawn=False), reply_to)
+
+
+async def _say(turn: Turn, text: str, reply_to: int | None) -> None:
+    await turn.parts.api.send_message(turn.chat_id, text, reply_to=reply_to)
+
+
+async def look(turn: Turn, incident: Incident) -> Graph | None:
+    """Ask Prometheus; None when no expression is known. Raises MonitoringError."""
+    prometheus = turn.parts.admin.prometheus
+    expression = expression_of(incident.generator) or await prometheus.expression(incident.alertname)
+    if expression is None:
+        return None
+    span = PromSpan(now_ms() - HOURS * 3_600_000, HOURS * 3_600_000 // STEPS, STEPS)
+    labels = alert_labels(incident)
+    what = measured(expression)
+    try:
+        series, total = await prometheus.over(what.query, span, labels, most=SERIES)
+    except MonitoringError as error:
+        if error.status is None or what.query == expression:
+            raise
+        # Our reading of the expression may be wrong; all of it is one that Prometheus took.
+        what = Measured(expression)
+        series, total = await prometheus.over(expression, span, labels, most=SERIES)
+    return Graph(incident.summary or incident.alertname, incident.generator, what, series, total)
+
+
+def chart_of(t: Texts, graph: Graph) -> Chart:
+    """Say what the picture shows."""
+    every = STEPS // HOURS
+    ticks = [
+        (float(hour * every), t.plain("graph.now" if hour == HOURS else "graph.ago", hours=HOURS - hour))
+        for hour in range(HOURS + 1)
+    ]
+    return Chart(
+        title=shorten(graph.title, TITLE_UNITS),
+        kind="lines",
+        positions=tuple(map(float, range(STEPS + 1))),
+        lines=tuple(
+            Line(name, series.values) for name, series in zip(names_of(graph.series), graph.series, strict=True)
+        ),
+        ticks=tuple(ticks),
+        threshold=graph.what.threshold,
+    )
+
+
+def graph_text(t: Texts, graph: Graph, *, drawn: bool) -> str:
+    """Say what the graph shows; without a picture, with a row of blocks for each series."""
+    lines = [t("graph.title", title=shorten(graph.title, TITLE_UNITS), hours=HOURS)]
+    for name, series in zip(names_of(graph.series), graph.series, strict=True):
+        known = [value for value in series.values if value is not None]
+        if not drawn:
+            lines.append(t("graph.blocks", line=blocks(series.values, BLOCKS)))
+        if known:
+            last, least, most = (f"{value:.4g}" for value in (known[-1], min(known), max(known)))
+            lines.append(t("graph.line", name=name or "▪", last=last, least=least, most=most))
+    if graph.total > len(graph.series):
+        lines.append(t("graph.more", count=graph.total - len(graph.series)))
+    if graph.what.threshold is not None:
+        lines.append(t("graph.level", level=f"{graph.what.threshold:.4g}"))
+    lines.append(t("graph.query", query=shorten(" ".join(graph.what.query.split()), QUERY_UNITS)))
+    return "\n".join([*lines, *_link(t, graph.link)])
+
+
+def names_of(series: Sequence[Series]) -> list[str]:
+    """Name series by the labels in which they differ."""
+    keys = sorted({key for item in series for key in item.labels})
+    differ = [key for key in keys if len({item.labels.get(key) for item in series}) > 1]
+    return [shorten(", ".join(item.labels.get(key, "-") for key in differ), NAME_UNITS) for item in series]
+
+
+def alert_labels(incident: Incident) -> Mapping[str, str]:
+    """Give an alert's labels; none where they are not known."""
+    found: dict[str, str] = json.loads(incident.labels) if incident.labels else {}
+    return found
+
+
+def _link(t: Texts, generator: str) -> list[str]:
+    """Give the line that leads to Prometheus; what is no link at all is not shown as one."""
+    return [t("graph.link", url=generator.replace('"', "%22"))] if generator else []

@@ -1,0 +1,163 @@
+"""/alerts: what fires and what is silenced, a page at a time; an incident of it with the buttons of its own message.
+
+The list is of the moment it is asked for. Alertmanager is asked too: for silences that were made, ended or changed
+elsewhere, and for silenced alerts that have ended; when it can't be reached the list says so and shows what is known.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from doradura.alerts import FoundSilence, MonitoringError
+from doradura.chat.alert_keyboards import incident_keyboard
+from doradura.chat.alert_texts import AlertTexts, list_line, time_text
+from doradura.chat.texts import Texts
+from doradura.chat.turn import Turn
+from doradura.storage import Connection, alert_marks
+from doradura.storage import alerts as stored
+from doradura.storage.alerts import CardView, Incident, Marks
+from doradura.telegram.errors import MessageNotFoundError
+from doradura.telegram.types import Button, Keyboard
+from doradura.telegram.units import shorten
+
+PAGE = 8
+BUTTONS_A_ROW = 4
+SILENCES = 6
+MATCHERS_UNITS = 160
+NAME_UNITS = 40
+
+log = logging.getLogger(__name__)
+
+
+class Page(NamedTuple):
+    """A page of what fires."""
+
+    number: int
+    pages: int
+    total: int
+    incidents: Sequence[Incident]
+    marks: Sequence[Marks]
+
+
+async def alerts(turn: Turn, _rest: str) -> None:
+    """Answer /alerts."""
+    text, keyboard = await _show(turn, 0)
+    await turn.commit(lambda _db: None)  # a lost answer brings no second list
+    await turn.parts.api.send_message(turn.chat_id, text, keyboard=keyboard)
+
+
+async def open_page(turn: Turn, number: int) -> None:
+    """Turn the list's message to another page."""
+    await _edit(turn, *await _show(turn, number))
+
+
+async def open_incident(turn: Turn, incident_id: int, page: int) -> None:
+    """Turn the list's message to one incident, with its buttons and the way back."""
+    t = turn.texts
+
+    def look(db: Connection) -> tuple[Incident | None, Marks]:
+        incident = alert_marks.incident(db, incident_id)
+        return incident, stored.UNMARKED if incident is None else marks_of(db, incident)
+
+    incident, marks = await turn.parts.storage.read(look)
+    back = (Button(text=t.plain("button.back"), callback_data=f"a:p:{page}"),)
+    if incident is None:
+        await _edit(turn, t("outcome.unknown"), (back,))
+        return
+    view = CardView([incident], 1, int(incident.state == "firing"), {incident.incident_id: marks})
+    text = AlertTexts(turn.parts.catalogues).card(view)
+    await _edit(turn, text, (*incident_keyboard(t, incident, marks, page=page), back))
+
+
+async def _edit(turn: Turn, text: str, keyboard: Keyboard | None) -> None:
+    message = turn.press.message
+    if message is None:
+        return
+    try:
+        await turn.parts.api.edit_message_text(turn.chat_id, message.message_id, text, keyboard=keyboard)
+    except MessageNotFoundError as error:
+        log.info("the list is not there any more", extra={"error": str(error)})
+
+
+async def _show(turn: Turn, number: int) -> tuple[str, Keyboard | None]:
+    t, silencing = turn.texts, turn.parts.admin.silencing
+    found: list[FoundSilence] | None = None
+    trouble = ""
+    try:
+        await silencing.look()
+        found = [item for item in await silencing.alertmanager.silences() if item.is_active]
+    except MonitoringError as error:
+        log.warning("/alerts without Alertmanager", extra={"reason": error.reason, "error": error.detail})
+        trouble = t("alerts.unreachable", why=t.plain(f"alertmanager.{error.reason}"))
+    page = await turn.parts.storage.read(lambda db: read_page(db, number))
+    below = trouble if found is None else silences_text(t, found)
+    return f"{page_text(t, page)}\n\n{below}", page_keyboard(t, page)
+
+
+def read_page(db: Connection, number: int) -> Page:
+    """Read a page; the last one where there are not so many any more."""
+    _, total = alert_marks.firing(db, 0)
+    pages = max(1, -(-total // PAGE))
+    number = min(number, pages - 1)
+    incidents, _ = alert_marks.firing(db, PAGE, number * PAGE)
+    return Page(number, pages, total, incidents, [marks_of(db, incident) for incident in incidents])
+
+
+def marks_of(db: Connection, incident: Incident) -> Marks:
+    """Give what was done about one incident."""
+    return stored.marks(db, incident.card_id).get(incident.incident_id, stored.UNMARKED)
+
+
+def page_text(t: Texts, page: Page) -> str:
+    """Put a page into words."""
+    if not page.total:
+        return t("alerts.none")
+    lines = [t.counted("alerts.title", page.total)]
+    if page.pages > 1:
+        lines.append(t("alerts.page", page=page.number + 1, pages=page.pages))
+    lines.append("")
+    for number, (incident, marks) in enumerate(zip(page.incidents, page.marks, strict=True), page.number * PAGE + 1):
+        lines.append(t("alerts.line", number=number) + list_line(t, incident))
+        if marks.silenced_by is not None:
+            until = time_text(marks.silenced_until_ms or 0)
+            lines.append(t("alerts.silenced", name=shorten(marks.silenced_by, NAME_UNITS), until=until))
+        if marks.acknowledged_by is not None:
+            lines.append(t("alerts.acknowledged", name=shorten(marks.acknowledged_by, NAME_UNITS)))
+    return "\n".join(lines)
+
+
+def page_keyboard(t: Texts, page: Page) -> Keyboard | None:
+    """Give a button for each incident, and those that turn the page."""
+    first = page.number * PAGE + 1
+    buttons = [
+        Button(text=t.plain("button.number", number=number), callback_data=f"a:o:{incident.incident_id}:{page.number}")
+        for number, incident in enumerate(page.incidents, first)
+    ]
+    rows = [tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW)]
+    turns = []
+    if page.number:
+        turns.append(Button(text=t.plain("button.before"), callback_data=f"a:p:{page.number - 1}"))
+    if page.number < page.pages - 1:
+        turns.append(Button(text=t.plain("button.after"), callback_data=f"a:p:{page.number + 1}"))
+    return (*rows, *([tuple(turns)] if turns else [])) or None
+
+
+def silences_text(t: Texts, found: Sequence[FoundSilence]) -> str:
+    """Say what Alertmanager silences just now, from here or from elsewhere."""
+    if not found:
+        return t("alerts.no_silences")
+    lines = [t.counted("alerts.silences", len(found))]
+    for item in sorted(found, key=lambda item: item.ends_at)[:SILENCES]:
+        signs = {(False, True): "=", (False, False): "!=", (True, True): "=~", (True, False): "!~"}
+        what = ", ".join(
+            f"{matcher.name}{signs[matcher.is_regex, matcher.is_equal]}{matcher.value}"
+            for matcher in sorted(item.matchers, key=lambda matcher: (matcher.name != "alertname", matcher.name))
+        )
+        name = shorten(item.created_by, NAME_UNITS)
+        until = time_text(item.until_ms)
+        lines.append(t("alerts.silence", what=shorten(what, MATCHERS_UNITS), name=name, until=until))
+    if len(found) > SILENCES:
+        lines.append(t("alerts.silences_more", count=len(found) - SILENCES))
+    return "\n".join(lines)

@@ -1,0 +1,41 @@
+"""Pictures in a chat: drawn in a child process, sent as a photo with its text, and taken off the disk again."""
+
+from __future__ import annotations
+
+import logging
+
+import trio
+
+from doradura.charts import Chart, ChartError
+from doradura.chat.turn import Turn
+from doradura.telegram.errors import ForbiddenError, TelegramError, TokenRefusedError, UnconfirmedError
+from doradura.telegram.media import Media, Upload
+
+log = logging.getLogger(__name__)
+
+
+async def send_picture(turn: Turn, chart: Chart, caption: str, filename: str, *, reply_to: int | None = None) -> bool:
+    """Send a chart with a text (HTML) below; False when none could be drawn, or Telegram took none.
+
+    Raises TelegramError where it may be there already, and where nothing gets through at all.
+    """
+    parts = turn.parts
+    if not parts.admin.charts.available:
+        return False
+    number = parts.ids.new()
+    try:
+        await parts.api.send_chat_action(turn.chat_id, "upload_photo")
+        picture = await parts.admin.charts.draw(chart)
+        # Among the jobs' directories: what a kill leaves there is removed at the next start.
+        path = await parts.workspace.fresh(number) / filename
+        await trio.Path(path).write_bytes(picture)
+        photo = Media("photo", Upload(path, filename, "image/png"), caption)
+        await parts.api.send_media(turn.chat_id, photo, reply_to=reply_to)
+    except (UnconfirmedError, ForbiddenError, TokenRefusedError):
+        raise  # it may be there, or nothing gets through at all
+    except (ChartError, OSError, TelegramError) as error:
+        log.warning("no picture", extra={"error": str(error)})
+        return False
+    finally:
+        await parts.workspace.remove(number)
+    return True

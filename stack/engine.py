@@ -11,10 +11,12 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from doradura.settings import Settings
+from doradura.settings import OPTIONS, Address, Settings
 from stack.files import HERE, stack_directory
 
 ANSWER_SECONDS = 10.0
+GRACE_SECONDS = 15
+"""What a container of the bot's has beyond its drain before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,28 @@ class Engine:
         """Give what compose.yaml reads: an environment, and what this installation puts in."""
         return {
             **environ,
+            **_secrets_from_files(settings, environ),
             "DORADURA_STACK_CONFIG": str(stack_directory(settings)),
             "DORADURA_STACK_USER": self.user,
-            "DORADURA_STACK_PROMETHEUS": str(settings.stack_prometheus),
-            "DORADURA_STACK_ALERTMANAGER": str(settings.stack_alertmanager),
-            "DORADURA_STACK_GRAFANA": str(settings.stack_grafana),
+            "DORADURA_STACK_PROMETHEUS": _published(settings.stack_prometheus),
+            "DORADURA_STACK_ALERTMANAGER": _published(settings.stack_alertmanager),
+            "DORADURA_STACK_GRAFANA": _published(settings.stack_grafana),
+            "DORADURA_STACK_GRACE": f"{settings.drain_seconds + GRACE_SECONDS}s",
         }
+
+
+def _secrets_from_files(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Give the secrets that are set as NAME_FILE by their names: a container can't open this machine's files."""
+    return {
+        option.name: str(getattr(settings, option.field))
+        for option in OPTIONS
+        if option.secret and environ.get(f"{option.name}_FILE")
+    }
+
+
+def _published(address: Address) -> str:
+    """Write an address as Compose takes it: it publishes ports on addresses, not on names."""
+    return str(Address("127.0.0.1", address.port) if address.host == "localhost" else address)
 
 
 def find(*, which: Callable[[str], str | None] = shutil.which) -> Engine | None:

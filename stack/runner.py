@@ -110,7 +110,9 @@ class Runner:
     async def _in_containers(self, answering: Engine) -> None:
         asked = dataclasses.replace(self._asked, engine=True)
         render_into(self._settings, asked)
-        command = answering.compose("up", "--remove-orphans", with_bot=asked.with_bot)
+        # --build: an image that is there would else be taken, however old the program in it.
+        build = ["--build"] if asked.with_bot else []
+        command = answering.compose("up", "--remove-orphans", *build, with_bot=asked.with_bot)
         program = Program("containers", tuple(command), term_seconds=DOWN_SECONDS)
         wanted = list(places(self._settings).values())
         self._record.begin(mode="containers", urls={place.name: place.url for place in wanted})

@@ -51,13 +51,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def keep_talking(program: Program, user: int) -> None:
-    """Write to the bot again and again: an idle poll lasts 45 s, which at this speed is an outage of Telegram's."""
-    while True:
-        await program.say(user, "/help")
-        await trio.sleep(1)
-
-
 async def keep_failing(program: Program, links: Iterable[str], *, pause_seconds: float) -> None:
     """Ask for one link after the other."""
     user = (await program.ask("POST", "/sandbox/users", json={"first_name": "Unlucky"}))["id"]
@@ -104,12 +97,9 @@ async def test_who_must_be_told_is_told(tmp_path: Path) -> None:
         async with bot.running() as process:
             program = Program(process, data, f"http://127.0.0.1:{port}", url, running.client, bot.log)
             await running.until_said(READY)
-            async with trio.open_nursery() as talking:
-                talking.start_soon(keep_talking, program, IDLER)
-                await the_watchdog_comes(running, kept, data)
-                await the_queue_backs_up(program, kept)
-                await downloads_fail(program, kept)
-                talking.cancel_scope.cancel()
+            await the_watchdog_comes(running, kept, data)
+            await the_queue_backs_up(program, kept)
+            await downloads_fail(program, kept)
             await telegram_goes_away(program, kept)
             await program.kill()
         await the_bot_is_dead_and_comes_back(program, bot, kept)
@@ -172,11 +162,8 @@ async def telegram_goes_away(program: Program, kept: Receiver) -> None:
     await kept.until("TelegramUnreachable", "firing")
     await told(program, "🔴 CRITICAL: Telegram is unreachable")
     await program.clear_faults()
-    async with trio.open_nursery() as talking:
-        talking.start_soon(keep_talking, program, IDLER)
-        await kept.until("TelegramUnreachable", "resolved")
-        await told(program, "✅ RESOLVED: Telegram is unreachable")
-        talking.cancel_scope.cancel()
+    await kept.until("TelegramUnreachable", "resolved")
+    await told(program, "✅ RESOLVED: Telegram is unreachable")
 
 
 async def the_bot_is_dead_and_comes_back(program: Program, bot: Bot, kept: Receiver) -> None:

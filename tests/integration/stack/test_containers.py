@@ -57,6 +57,23 @@ def which_in(directory: Path) -> Any:
     return lambda name: str(directory / name) if (directory / name).exists() else None
 
 
+def test_what_compose_is_given_fits_a_container(tmp_path: Path) -> None:
+    """Secrets in files come by value, since a container can't open them; the rest as Compose wants it."""
+    secret = tmp_path / "password"
+    secret.write_text("prometheus:secret\n")
+    environ = {
+        "DORADURA_DATA_DIR": str(tmp_path),
+        "DORADURA_METRICS_BASIC_AUTH_FILE": str(secret),
+        "DORADURA_STACK_PROMETHEUS": "localhost:19691",
+        "DORADURA_DRAIN_SECONDS": "60",
+    }
+    given = engine.Engine("docker", "1:1").environment(settings_of(environ), environ)
+    assert given["DORADURA_METRICS_BASIC_AUTH"] == "prometheus:secret"
+    assert given["DORADURA_STACK_PROMETHEUS"] == "127.0.0.1:19691"
+    assert given["DORADURA_STACK_GRACE"] == "75s"
+    assert "DORADURA_DATABASE_URL" not in given
+
+
 def test_a_client_without_its_daemon_is_no_engine(tmp_path: Path) -> None:
     """Only an engine that answers `info` is used; the next one is asked."""
     assert engine.find(which=which_in(tmp_path)) is None

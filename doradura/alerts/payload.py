@@ -80,7 +80,7 @@ def parse_payload(body: bytes) -> list[Notice]:
 def _decode(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
         # Lone surrogates, NaN and broken UTF-8 are no reason to lose an alert: the standard library reads past them.

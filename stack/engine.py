@@ -15,6 +15,8 @@ from doradura.settings import OPTIONS, Address, Settings
 from stack.files import HERE, stack_directory
 
 ANSWER_SECONDS = 10.0
+UNPRIVILEGED = "10001:10001"
+"""Whom the containers run as when root starts the stack: the user of the bot's image (stack/Dockerfile)."""
 GRACE_SECONDS = 15
 """What a container of the bot's has beyond its drain before it is killed."""
 
@@ -67,10 +69,15 @@ def find(*, which: Callable[[str], str | None] = shutil.which) -> Engine | None:
             continue
         answer = _ask(tool, "info")
         if answer is not None:
-            # A rootless engine's root is this user; in any other engine this user has its own number.
-            user = "0:0" if "rootless: true" in answer or "rootless\n" in answer else f"{os.getuid()}:{os.getgid()}"
-            return Engine(tool, user)
+            return Engine(tool, _user(answer, os.getuid(), os.getgid()))
     return None
+
+
+def _user(info: str, uid: int, gid: int) -> str:
+    """Give whom containers run as. A rootless engine's root is this user; in any other this user has its own number."""
+    if "rootless: true" in info or "rootless\n" in info:
+        return "0:0"
+    return f"{uid}:{gid}" if uid else UNPRIVILEGED
 
 
 def down(settings: Settings, environ: Mapping[str, str]) -> None:

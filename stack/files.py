@@ -71,6 +71,17 @@ def replace_files(directory: Path, files: Mapping[str, str]) -> None:
                     path.unlink()
 
 
+def give_to(directory: Path, user: str) -> None:
+    """Let a user ("uid:gid") own the rendered files, when root rendered them; anybody else renders as that user."""
+    if os.getuid():
+        return
+    uid, _, gid = user.partition(":")
+    for part in (*RENDERED, GRAFANA_PASSWORD):
+        for path in (directory / part, *(directory / part).rglob("*")):
+            if path.exists():
+                os.chown(path, int(uid), int(gid))
+
+
 @contextmanager
 def closed_umask() -> Iterator[None]:
     """Let nothing made inside be anybody else's to read."""

@@ -19,7 +19,7 @@ from stack import engine, running
 from stack.addresses import AddressTakenError, check_free, with_ports
 from stack.engine import Engine
 from stack.facts import Asked, StackError
-from stack.files import closed_umask, render_into, stack_directory
+from stack.files import closed_umask, give_to, render_into, stack_directory
 from stack.programs import INSTALL, Place, Program, found, places
 from stack.record import Record, end
 
@@ -110,6 +110,7 @@ class Runner:
     async def _in_containers(self, answering: Engine) -> None:
         asked = dataclasses.replace(self._asked, engine=True)
         render_into(self._settings, asked)
+        give_to(self._directory, answering.user)
         # --build: an image that is there would else be taken, however old the program in it.
         build = ["--build"] if asked.with_bot else []
         command = answering.compose("up", "--remove-orphans", *build, with_bot=asked.with_bot)

@@ -20,6 +20,7 @@ from stack.files import HERE
 from stack.runner import Runner
 
 ROOT = HERE.parent
+CONTAINER_USER = f"{os.getuid()}:{os.getgid()}" if os.getuid() else "10001:10001"
 ENGINE = """#!{python}
 # An engine that writes down how it is called, and whose `up` serves what the stack is asked for until SIGTERM.
 import http.server, os, signal, sys, threading
@@ -87,14 +88,14 @@ def test_a_client_without_its_daemon_is_no_engine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("info", ["Security Options:\n  seccomp\n  rootless\n", "  security:\n    rootless: true\n"])
 def test_a_rootless_engine_is_known(tmp_path: Path, info: str) -> None:
-    """In a rootless engine root is this user, in another this user has the same number: so 0600 files are readable."""
+    """In a rootless engine root is this user, in another this user has the same number; root's are not root."""
     put_engine(tmp_path)
     ordinary = engine.find(which=which_in(tmp_path))
     put_engine(tmp_path, info=info)
     rootless = engine.find(which=which_in(tmp_path))
     assert ordinary is not None
     assert rootless is not None
-    assert (ordinary.user, rootless.user) == (f"{os.getuid()}:{os.getgid()}", "0:0")
+    assert (ordinary.user, rootless.user) == (CONTAINER_USER, "0:0")
 
 
 async def test_containers_are_started_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +122,10 @@ async def test_containers_are_started_and_removed(tmp_path: Path, monkeypatch: p
     assert "host.docker.internal:9090" in targets
     assert "containers | containers are up" in said
     compose = f"compose -f {HERE / 'compose.yaml'}"
-    given = f"{os.getuid()}:{os.getgid()} {tmp_path / 'data' / 'stack'}"
+    stack = tmp_path / "data" / "stack"
+    given = f"{CONTAINER_USER} {stack}"
+    for path in (stack / "prometheus", stack / "alertmanager" / "webhook.token", stack / "grafana.password"):
+        assert f"{path.stat().st_uid}:{path.stat().st_gid}" == CONTAINER_USER, path
     made = [line for line in calls.read_text().splitlines() if " -f " in line]
     assert made == [f"{compose} up --remove-orphans {given}", f"{compose} --profile bot down {given}"]
 

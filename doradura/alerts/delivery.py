@@ -269,7 +269,7 @@ class AlertDelivery:
     async def _bad(self, found: outbox.Waiting, error: Exception) -> None:
         """Leave what Telegram refuses in any form for later, at last for good."""
         text = str(error)
-        if found.tries + 1 < TRIES:
+        if found.refusals + 1 < TRIES:
             await self._storage.write(lambda db: outbox.put_off(db, found.notice_id, now_ms() + PUT_OFF_MS, text))
             return
         log.error("an alert can't be told", extra={"admin": found.admin_id, "card": found.card_id, "error": text})

@@ -19,6 +19,8 @@ class Waiting(NamedTuple):
     version: int
     stored_ms: int
     tries: int
+    refusals: int
+    """How often it could not be told in any form, for what it is; outages are not among them."""
     message_id: int | None
     """Where the card stands in their chat."""
     told_ms: int | None
@@ -81,7 +83,8 @@ def has_message(db: sqlite3.Connection, card_id: int, admin_id: int) -> bool:
 def next_for(db: sqlite3.Connection, admin_id: int, now_ms: int) -> Waiting | None:
     """Give what an admin is to be told next: the worst first, but a card's own in their order."""
     row = db.execute(
-        "SELECT o.notice_id, o.admin_id, o.card_id, o.kind, o.version, o.stored_ms, o.tries, m.message_id, m.told_ms"
+        "SELECT o.notice_id, o.admin_id, o.card_id, o.kind, o.version, o.stored_ms, o.tries,"
+        " o.refusals, m.message_id, m.told_ms"
         " FROM alert_outbox AS o"
         " LEFT JOIN alert_messages AS m ON m.card_id = o.card_id AND m.admin_id = o.admin_id"
         " WHERE o.admin_id = ? AND o.state = 'waiting' AND o.next_ms <= ? AND NOT EXISTS ("
@@ -103,7 +106,7 @@ def finish(db: sqlite3.Connection, told: Waiting) -> None:
     gone = db.execute("DELETE FROM alert_outbox WHERE notice_id = ? AND version = ?", (told.notice_id, told.version))
     if not gone.rowcount:
         db.execute(
-            "UPDATE alert_outbox SET stored_ms = changed_ms, tries = 0 WHERE notice_id = ?",
+            "UPDATE alert_outbox SET stored_ms = changed_ms, tries = 0, refusals = 0 WHERE notice_id = ?",
             (told.notice_id,),
         )
 
@@ -126,8 +129,11 @@ def remember_ring(db: sqlite3.Connection, told: Waiting, now_ms: int) -> None:
 
 
 def put_off(db: sqlite3.Connection, notice_id: int, until_ms: int, error: str) -> None:
-    """Leave one bad notice for later; the others go by."""
-    db.execute("UPDATE alert_outbox SET next_ms = ?, error = ? WHERE notice_id = ?", (until_ms, error, notice_id))
+    """Leave one bad notice for later, and count that; the others go by."""
+    db.execute(
+        "UPDATE alert_outbox SET next_ms = ?, error = ?, refusals = refusals + 1 WHERE notice_id = ?",
+        (until_ms, error, notice_id),
+    )
 
 
 def give_up(db: sqlite3.Connection, notice_id: int, error: str) -> None:

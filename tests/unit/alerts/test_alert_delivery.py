@@ -196,6 +196,16 @@ async def test_a_bad_notice_holds_up_nothing(alerts: Alerts, autojump_clock: Moc
     assert world.value("errors_total", category="alert") == 1
 
 
+async def test_an_outage_is_no_refusal(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """However long Telegram was away, what it refuses once after that is told when it refuses no more."""
+    world = alerts.world
+    world.telegram.fail("sendMessage", *[DOWN] * 40, TOO_LONG, TOO_LONG)
+    async with alerts.life() as life:
+        await life.post(alert())
+    assert alerts.firsts() == ["🔴 CRITICAL: Summary of HighErrorRate"]
+    assert world.value("alert_deliveries_total", outcome="failed") == 0
+
+
 async def test_words_that_break_are_no_reason_to_be_silent(
     alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

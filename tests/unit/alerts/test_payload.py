@@ -241,3 +241,9 @@ def test_ten_thousand_alerts_in_one_body() -> None:
     assert visible.split("\n")[0] == "🟠 WARNING: 10000 alerts at once"
     shown = sum(line.startswith("🟠 Queue") for line in visible.split("\n"))
     assert f"… and {10_000 - shown} more that have no room here; Alertmanager lists them all." in visible
+
+
+def test_a_broken_byte_costs_no_neighbour() -> None:
+    """What is no UTF-8 is replaced where it stands; the alerts beside it come as they are."""
+    body = b'{"alerts": [{"labels": {"alertname": "a\xff\xfe"}}, {"labels": {"alertname": "b"}}]}'
+    assert [notice.alertname for notice in parse_payload(body)] == ["a\ufffd\ufffd", "b"]

@@ -25,7 +25,7 @@ BEFORE_THE_FIRST_DOWNLOAD = {"overview: Success rate", "overview: Duration perce
 
 
 async def work(program: Program) -> None:
-    """Sound and pictures, one again, one that fails, one that Telegram makes wait."""
+    """Sound and pictures, one again, one that fails, one that Telegram makes wait; an alert of another server's."""
     sample = program.media("sample.mp4")
     for words, kind in (("mp3", "audio"), ("mp4 360p", "video"), ("m4a", "audio"), ("mp3", "audio")):
         asked = await program.say(USER, f"/download {sample} {words}")
@@ -33,6 +33,11 @@ async def work(program: Program) -> None:
     await program.fault(method="sendMessage", error_code=500, description="Internal Server Error")
     await program.say(USER, sample)
     await program.say(USER, f"/download {program.media('status/500.mp4')} mp3")
+    # Those of the monitors can be told before the bot's first scrape, and are no increase then.
+    alert = {"status": "firing", "labels": {"alertname": "Late"}, "startsAt": "2026-01-01T00:00:00Z"}
+    headers = {"Authorization": f"Bearer {(program.data_dir / 'webhook.token').read_text(encoding='utf-8')}"}
+    posted = await program.client.post(f"{program.http_url}/alerts", json={"alerts": [alert]}, headers=headers)
+    assert posted.status_code == 200
     failed = 'doradura_download_failure_total{format="mp3",reason="site_error"}'
 
     async def counted() -> bool:

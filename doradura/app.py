@@ -12,10 +12,7 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import random
-import socket
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -40,13 +37,14 @@ from doradura.checks import AlertsCheck, WorkerSelfTest, poll_check, storage_che
 from doradura.data_directory import generated_secret, hold_data_directory
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
+from doradura.downloads.choice import make_workers
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.formats import FORMATS
-from doradura.downloads.plain import PlainWorkers
 from doradura.downloads.run import DownloadParts
 from doradura.downloads.sites import SITES
 from doradura.downloads.supervisor import Supervisor
-from doradura.downloads.workers import ForkWorkers, end_strays, environment_for_jobs
+from doradura.downloads.workers import end_strays
+from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.health import DiskSpace, Health, LoopLag
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
@@ -54,7 +52,7 @@ from doradura.settings import Settings
 from doradura.storage import Storage, StorageError, alerts, inbox, offers, statistics
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.client import BotApi, open_bot_api
-from doradura.telegram.poller import POLL_SECONDS, Poller
+from doradura.telegram.poller import Poller, poll_seconds
 from doradura.telegram.types import User
 from doradura.web import AccessRules, WebServer
 
@@ -79,8 +77,6 @@ TELEGRAM_METHODS = (
 )
 CHECKS = ("poll", "storage", "worker", "disk", "alerts", "loop")
 CLEANING_SECONDS = 3600.0
-LOCAL_POLL_SECONDS = 2
-LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 OFFERS_KEPT_MS = 30 * 24 * 3600 * 1000
 ALERTS_KEPT_MS = 30 * 24 * 3600 * 1000
 ALERT_CONNECTIONS = 4
@@ -158,19 +154,7 @@ class App:
         api_url, allowed_private = settings.telegram_api_url, settings.allowed_private
         workspace = Workspace(settings, self._ffmpeg, lambda: allowed_private)
         self_test = WorkerSelfTest(workers, slots, workspace, ids)
-        health = Health(
-            version=__version__,
-            checks={
-                "poll": lambda: poll_check(lambda: self._poller),
-                "storage": lambda: storage_check(self._storage),
-                "worker": self_test.check,
-                "disk": disk.check,
-                "alerts": AlertsCheck(settings.admin_ids, self._storage, lambda: self._alert_delivery).check,
-                "loop": lag.check,
-            },
-            outside=("poll", "alerts"),
-            broke=metrics.errors.labels(category="internal").inc,
-        )
+        health = self._make_health(self_test, disk, lag)
         self.http_url = await serving.start(self._make_web(health).run)
         await serving.start(lag.run)
         if settings.mode == "sandbox":
@@ -198,20 +182,9 @@ class App:
                 broke=metrics.errors.labels(category="internal").inc,
             )
             await serving.start(board.run)
-            supervisor = Supervisor(
-                DownloadParts(
-                    storage=self._storage,
-                    workers=workers,
-                    workspace=workspace,
-                    delivery=Delivery(api, metrics),
-                    board=board,
-                    metrics=metrics,
-                    bot_id=int(settings.telegram_token.partition(":")[0]),
-                ),
-                SiteBreakers(self._storage, metrics),
-                slots=slots,
-                end_strays=end_strays,
-                tell_breaker=AdminNotes(api, catalogues, settings.admin_ids).breaker,
+            delivery = Delivery(api, metrics)
+            supervisor = self._make_supervisor(
+                workers, workspace, delivery, board, slots, AdminNotes(api, catalogues, settings.admin_ids)
             )
             await supervisor.recover()
             serving.start_soon(self_test.run)
@@ -275,6 +248,48 @@ class App:
     def _wake_alert_delivery(self) -> None:
         if self._alert_delivery is not None:
             self._alert_delivery.wake()
+
+    def _make_supervisor(  # noqa: PLR0917 - it takes what it wires
+        self,
+        workers: Workers,
+        workspace: Workspace,
+        delivery: Delivery,
+        board: Board,
+        slots: trio.CapacityLimiter,
+        notes: AdminNotes,
+    ) -> Supervisor:
+        """Make what runs the downloads."""
+        return Supervisor(
+            DownloadParts(
+                storage=self._storage,
+                workers=workers,
+                workspace=workspace,
+                delivery=delivery,
+                board=board,
+                metrics=self.metrics,
+                bot_id=int(self.settings.telegram_token.partition(":")[0]),
+            ),
+            SiteBreakers(self._storage, self.metrics),
+            slots=slots,
+            end_strays=end_strays,
+            tell_breaker=notes.breaker,
+        )
+
+    def _make_health(self, self_test: WorkerSelfTest, disk: DiskSpace, lag: LoopLag) -> Health:
+        """Make the checks: each asks its part when it is asked itself."""
+        return Health(
+            version=__version__,
+            checks={
+                "poll": lambda: poll_check(lambda: self._poller),
+                "storage": lambda: storage_check(self._storage),
+                "worker": self_test.check,
+                "disk": disk.check,
+                "alerts": AlertsCheck(self.settings.admin_ids, self._storage, lambda: self._alert_delivery).check,
+                "loop": lag.check,
+            },
+            outside=("poll", "alerts"),
+            broke=self.metrics.errors.labels(category="internal").inc,
+        )
 
     def _make_web(self, health: Health) -> WebServer:
         """Make the HTTP side: what it serves is asked for at each request. Raises DataDirectoryError."""
@@ -375,21 +390,6 @@ class App:
         """Count a value that /metrics could not read; what the storage itself reported is counted already."""
         if not isinstance(error, StorageError):
             self.metrics.errors.labels(category="storage").inc()
-
-
-def poll_seconds(api_url: str) -> int:
-    """How long a poll may wait. On this machine asking again costs nothing, and each end shows that the server lives.
-
-    An idle bot beside a stack that runs at thirty times the speed would else look as if Telegram were silent.
-    """
-    return LOCAL_POLL_SECONDS if urlsplit(api_url).hostname in LOOPBACK_HOSTS else POLL_SECONDS
-
-
-def make_workers(environment: Mapping[str, str], observe_start: Callable[[float], None]) -> ForkWorkers | PlainWorkers:
-    """Give the fork server where the system has what it needs, else one process a job with a warm spare."""
-    if hasattr(os, "fork") and hasattr(socket, "SOCK_SEQPACKET") and sys.platform == "linux":
-        return ForkWorkers(observe_start=observe_start, environment=environment)
-    return PlainWorkers(environment=environment_for_jobs(environment))
 
 
 def _database_path(settings: Settings) -> Path:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from doradura.app import poll_seconds
+from doradura.telegram.poller import poll_seconds
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,7 @@ class App:
                     menus=CommandMenus(api, self._storage, catalogues, settings.admin_ids, COMMANDS),
                     silencing=monitoring.silencing,
                     prometheus=monitoring.prometheus,
+                    can_be_told=self._can_be_told,
                 ),
                 allowed_private=allowed_private,
                 username=lambda: (self.me.username if self.me else None) or "",
@@ -244,6 +245,10 @@ class App:
             self._alert_delivery = delivery
             yield
             await delivery.settle()
+
+    def _can_be_told(self, user_id: int) -> None:
+        if self._alert_delivery is not None:
+            self._alert_delivery.came(user_id)
 
     def _wake_alert_delivery(self) -> None:
         if self._alert_delivery is not None:

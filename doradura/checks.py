@@ -14,10 +14,11 @@ import msgspec
 import trio
 
 from doradura.alerts import AlertDelivery
+from doradura.alerts.delivery import Trouble
 from doradura.downloads.protocol import Failure, SelfTest, WorkerLostError
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
-from doradura.health import CheckResult
+from doradura.health import CheckResult, Status
 from doradura.storage import Connection, Storage, StorageError, outbox
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.poller import Poller
@@ -25,6 +26,8 @@ from doradura.telegram.poller import Poller
 POLL_SILENCE_SECONDS = 120.0
 UNDELIVERED_SECONDS = 300.0
 """As the alert AlertDeliveryStalled has it."""
+GIVEN_UP_MS = 24 * 3600 * 1000
+"""How long a notice that could not be told is shown: it is a fault of ours, or of an alert's words."""
 SELF_TEST_SECONDS = 300.0
 SELF_TEST_RETRY_SECONDS = 15.0
 SELF_TEST_TIMEOUT_SECONDS = 30.0
@@ -94,36 +97,49 @@ class AlertsCheck:
             found = await self._storage.read(_undelivered)
         except StorageError as error:
             return CheckResult("degraded", f"what waits is not known: {error} - see the storage check", facts)
-        refused = {admin: fault for admin, fault in found.admins.items() if fault is not None}
         facts |= {
             "waiting": found.waiting,
             "oldest_seconds": round(found.oldest_seconds, 1),
-            "unreachable": ", ".join(map(str, refused)) or None,
+            "given_up": found.given_up,
+            "unreachable": ", ".join(map(str, found.refused)) or None,
         }
-        if found.oldest_seconds > UNDELIVERED_SECONDS:
-            # Telegram's silence is no fault of this machine, and no restart mends it.
-            outside = delivery.trouble == "telegram" or bool(refused)
-            what = f"an alert has waited for {found.oldest_seconds:.0f} s to be told"
-            where = "Telegram does not take it" if outside else "see the log"
-            return CheckResult("degraded" if outside else "failing", f"{what} - {where}", facts)
-        if refused:
-            who = "; ".join(f"{admin}: {fault}" for admin, fault in refused.items())
-            return CheckResult(
-                "degraded", f"Telegram refuses to write to an admin ({who}) - they must send /start to the bot", facts
-            )
-        return CheckResult("ok", "every admin can be told", facts)
+        return CheckResult(*_judge_delivery(found, delivery.trouble), facts)
 
 
 class _Undelivered(NamedTuple):
     admins: dict[int, str | None]
     waiting: int
     oldest_seconds: float
+    given_up: int
+    last_error: str
+
+    @property
+    def refused(self) -> dict[int, str]:
+        return {admin: fault for admin, fault in self.admins.items() if fault is not None}
 
 
 def _undelivered(db: Connection) -> _Undelivered:
     oldest = outbox.oldest_ms(db)
     age_seconds = 0.0 if oldest is None else max(0.0, (now_ms() - oldest) / 1000)
-    return _Undelivered(outbox.admins(db), outbox.depth(db), age_seconds)
+    given_up, last_error = outbox.given_up_since(db, now_ms() - GIVEN_UP_MS)
+    return _Undelivered(outbox.admins(db), outbox.depth(db), age_seconds, given_up, last_error)
+
+
+def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[Status, str]:
+    if found.oldest_seconds > UNDELIVERED_SECONDS:
+        # Telegram's silence is no fault of this machine, and no restart mends it; nor is that nobody lets us write.
+        nobody = len(found.refused) == len(found.admins) and trouble is None
+        what = f"an alert has waited for {found.oldest_seconds:.0f} s to be told"
+        if trouble == "telegram" or nobody:
+            return "degraded", f"{what} - Telegram does not take it"
+        return "failing", f"{what} - see the log"
+    if found.refused:
+        who = "; ".join(f"{admin}: {fault}" for admin, fault in found.refused.items())
+        return "degraded", f"Telegram refuses to write to an admin ({who}) - they must send /start to the bot"
+    if found.given_up:
+        what = f"{found.given_up} {'notice' if found.given_up == 1 else 'notices'} given up in the last day"
+        return "degraded", f"{what}: Telegram takes none in any form ({found.last_error}) - /alerts lists all"
+    return "ok", "every admin can be told"
 
 
 class WorkerSelfTest:

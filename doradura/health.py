@@ -234,7 +234,7 @@ class DiskSpace:
 def judge_space(free_bytes: int, total_bytes: int) -> CheckResult:
     """Judge free space in bytes, as an unprivileged user has it."""
     facts = {"free_bytes": free_bytes, "total_bytes": total_bytes}
-    left = f"{free_bytes / 1024**2:,.0f} MiB free in the data directory"
+    left = f"{free_bytes / 1000**2:,.0f} MB free in the data directory"
     if free_bytes < DISK_FAILING_BYTES:
         return CheckResult("failing", f"{left}: downloads and the database stop soon", facts)
     if free_bytes < DISK_DEGRADED_BYTES:

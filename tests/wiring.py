@@ -134,6 +134,8 @@ class World:
 
     directory: Path
     telegram: FakeTelegram = field(init=False)
+    can_be_told: list[int] = field(default_factory=list)
+    """Users whose chat was open again."""
     workers: FakeWorkers = field(init=False)
     storage: MemoryStorage = field(init=False)
     settings: Settings = field(init=False)
@@ -239,6 +241,7 @@ class World:
                     menus=CommandMenus(api, self.storage, catalogues, self.settings.admin_ids, COMMANDS),
                     silencing=silencing,
                     prometheus=Prometheus(prometheus_client),
+                    can_be_told=self.can_be_told.append,
                 ),
                 allowed_private=(),
                 username=lambda: "dora_bot",

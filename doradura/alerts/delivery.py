@@ -17,7 +17,7 @@ from typing import Literal
 
 import trio
 
-from doradura.alerts.telling import Telling
+from doradura.alerts.telling import Telling, may_have_been_done
 from doradura.alerts.watchdog import miss, silence_due_ms
 from doradura.alerts.words import AlertWords
 from doradura.metrics import Metrics
@@ -30,7 +30,6 @@ from doradura.telegram.errors import (
     DeadlineExceededError,
     ForbiddenError,
     TelegramError,
-    UnconfirmedError,
 )
 from doradura.telegram.retry import backoff
 
@@ -103,6 +102,13 @@ class AlertDelivery:
         """Look at the outbox now."""
         self._woken.set()
         self._woken = trio.Event()
+
+    def came(self, user_id: int) -> None:
+        """Note that somebody wrote, or let the bot in again: an admin who could not be written to is tried at once."""
+        for admin in self._admins:
+            if admin.admin_id == user_id and admin.fault:
+                admin.probe_at = -math.inf
+                self.wake()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Tell until cancelled. `started()` once the admins are taken over. Raises StorageError before that."""
@@ -218,7 +224,7 @@ class AlertDelivery:
         except BadRequestError as error:
             await self._bad(found, error)
         except TelegramError as error:
-            if isinstance(error, UnconfirmedError) or getattr(error, "unconfirmed", False):
+            if may_have_been_done(error):
                 admin.doubt_until = trio.current_time() + DOUBT_SECONDS
             raise
         except StorageError:
@@ -276,4 +282,4 @@ class AlertDelivery:
         if isinstance(error, TelegramError):  # any other was counted where it was caught
             self._metrics.errors.labels(category="alert").inc()
         self._metrics.alert_deliveries.labels(outcome="failed").inc()
-        await self._storage.write(lambda db: outbox.give_up(db, found.notice_id, text))
+        await self._storage.write(lambda db: outbox.give_up(db, found.notice_id, text, now_ms()))

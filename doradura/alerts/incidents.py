@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from doradura.alerts.payload import Notice
+from doradura.alerts.payload import Notice, parse_time
 from doradura.storage.alerts import Incident
 
 STALE_MS = 60_000
@@ -39,7 +39,7 @@ def decide(notice: Notice, known: Incident | None, *, seen: bool, told_ms: int, 
         return Action.OPEN if notice.status == "firing" else Action.OPEN_CLOSED
     same = notice.starts == known.starts
     if notice.status == "resolved":
-        return _decide_end(known, seen=seen, same=same)
+        return _decide_end(notice, known, seen=seen, same=same)
     if known.state == "firing":
         return Action.REFRESH
     if seen or same:
@@ -48,11 +48,26 @@ def decide(notice: Notice, known: Incident | None, *, seen: bool, told_ms: int, 
     return Action.REOPEN if within_reminder(notice.remind_ms, told_ms=told_ms, now_ms=now_ms) else Action.OPEN
 
 
-def _decide_end(known: Incident, *, seen: bool, same: bool) -> Action:
-    if known.state == "firing":
-        # The end of an earlier firing, repeated, does not end this one.
-        return Action.CLOSE if same or not seen else Action.IGNORE
-    return Action.IGNORE if same or seen else Action.OPEN_CLOSED
+def _decide_end(notice: Notice, known: Incident, *, seen: bool, same: bool) -> Action:
+    if same:
+        return Action.CLOSE if known.state == "firing" else Action.IGNORE
+    if seen or _is_earlier_end(notice, known):
+        return Action.IGNORE
+    return Action.CLOSE if known.state == "firing" else Action.OPEN_CLOSED
+
+
+def _is_earlier_end(notice: Notice, known: Incident) -> bool:
+    """Whether a late end belongs to an earlier firing of an incident that has fired again since."""
+    last_start_ms = parse_time(known.starts)
+    if notice.ends_ms is None or last_start_ms is None or notice.ends_ms > last_start_ms:
+        return False
+    return known.state == "firing" or (notice.starts_ms is not None and notice.starts_ms >= known.since_ms)
+
+
+def later_start(known: str, heard: str) -> str:
+    """Give which startsAt a firing incident goes by: an older firing, heard late, does not make it older."""
+    known_ms, heard_ms = parse_time(known), parse_time(heard)
+    return known if known_ms is not None and heard_ms is not None and heard_ms < known_ms else heard
 
 
 def within_reminder(remind_ms: int | None, *, told_ms: int, now_ms: int) -> bool:

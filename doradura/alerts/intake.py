@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from doradura.alerts.incidents import Action, decide, within_reminder
+from doradura.alerts.incidents import Action, decide, later_start, within_reminder
 from doradura.alerts.payload import WATCHDOG, Notice, PayloadError, parse_payload
 from doradura.alerts.watchdog import hear, is_silent
 from doradura.metrics import Metrics
@@ -75,6 +75,7 @@ class Intake:
             self._metrics.errors.labels(category="alert").inc()
             return Reply(503, f"not stored, send it again: {error.reason}")
         for severity, status in stored.received:
+            severity = severity.strip().lower()  # noqa: PLW2901 - as its rank is read
             known = severity if severity in SEVERITIES else "other"
             self._metrics.alerts_received.labels(severity=known, status=status).inc()
         if stored.watchdog:
@@ -189,6 +190,7 @@ class _Body:
             incident_id=known.incident_id,
             card_id=known.card_id,
             since_ms=fresh.since_ms if again and notice.starts_ms is not None else known.since_ms,
+            starts=notice.starts if again else later_start(known.starts, notice.starts),
             # A false end was none: then it has fired once, and long.
             fired=known.fired + (again and notice.starts != known.starts),
         )

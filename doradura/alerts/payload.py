@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import re
 from collections.abc import Mapping
@@ -17,8 +18,15 @@ from typing import Any, Literal
 
 import msgspec
 
+from doradura.telegram.nesting import without_depths
+
+log = logging.getLogger(__name__)
+
 WATCHDOG = "Watchdog"
 UNREADABLE = "UnreadableAlert"
+VERSION = "4"
+DIGITS = 4000
+"""Python refuses to read more at once; nobody means such a number."""
 
 NAME_UNITS = 200
 """The longest alert name, instance or key that is kept."""
@@ -72,6 +80,7 @@ def parse_payload(body: bytes) -> list[Notice]:
     alerts = payload.get("alerts")
     if not isinstance(alerts, list):
         raise PayloadError("the body has no list `alerts`: is it a webhook of Alertmanager's, version 4?")
+    _look_at_version(payload.get("version"))
     group_key = _digest(_text(payload.get("groupKey")))
     status = payload.get("status")
     return [_notice(alert, group_key, status) for alert in alerts]
@@ -83,10 +92,21 @@ def _decode(body: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        # Lone surrogates, NaN and broken UTF-8 are no reason to lose an alert: the standard library reads past them.
-        return json.loads(body.decode("utf-8", "replace"))
+        # Lone surrogates, NaN, broken UTF-8, numbers of any length and any depth are no reason to lose an alert.
+        return json.loads(without_depths(body).decode("utf-8", "replace"), parse_int=_integer)
     except (ValueError, RecursionError):
         raise PayloadError("the body is no JSON") from None
+
+
+def _integer(digits: str) -> int | str:
+    """Read a whole number; one with more digits than Python reads stays text."""
+    return int(digits) if len(digits) <= DIGITS else digits
+
+
+def _look_at_version(version: Any) -> None:
+    """Say that a body is of another version than the one that is known; it is taken as far as it can be read."""
+    if version != VERSION:
+        log.warning("a webhook of another version is read as version 4", extra={"version": _line(_text(version), 20)})
 
 
 def _notice(alert: Any, group_key: str, group_status: Any) -> Notice:
@@ -99,7 +119,7 @@ def _notice(alert: Any, group_key: str, group_status: Any) -> Notice:
     starts = _text(alert.get("startsAt"))
     return Notice(
         group_key=group_key,
-        fingerprint=_fingerprint(alert.get("fingerprint"), labels),
+        fingerprint=_fingerprint(alert, labels, annotations),
         # What says neither is taken for firing: a false alarm costs less than a missed one.
         status="resolved" if _text(status).strip().lower() == "resolved" else "firing",
         starts=starts if len(starts) <= NAME_UNITS else _digest(starts),
@@ -179,12 +199,24 @@ def _generator(value: Any) -> str:
     return text if len(text) <= GENERATOR_UNITS and re.match(r"https?://[^\s<>]+$", text) else ""
 
 
-def _fingerprint(given: Any, labels: Mapping[Any, Any]) -> str:
-    """Give the alert's identity: Alertmanager's, else one from the labels, as Alertmanager makes its own."""
-    text = _text(given)
+def _fingerprint(alert: Mapping[Any, Any], labels: Mapping[Any, Any], annotations: Mapping[Any, Any]) -> str:
+    """Give the alert's identity: Alertmanager's, else one from the labels, as Alertmanager makes its own.
+
+    One without labels goes by what tells it apart still, best by what stays the same while it fires.
+    """
+    text = _text(alert.get("fingerprint"))
     if text and len(text) <= NAME_UNITS:
         return text
-    return _digest(text or repr(sorted((_text(name), _text(value)) for name, value in labels.items())))
+    if text:
+        return _digest(text)
+    if labels:
+        return _digest(_pairs(labels))
+    lasting = [_text(annotations.get("summary")), _text(alert.get("generatorURL"))]
+    return _digest("\n".join(lasting) if any(lasting) else _pairs(annotations))
+
+
+def _pairs(mapping: Mapping[Any, Any]) -> str:
+    return repr(sorted((_text(name), _text(value)) for name, value in mapping.items()))
 
 
 def _digest(text: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import logging
+from functools import partial
 
 import trio
 
@@ -17,18 +18,29 @@ from doradura.storage.alerts import CardView
 from doradura.storage.ids import now_ms
 from doradura.storage.outbox import Waiting
 from doradura.telegram.client import BotApi
-from doradura.telegram.errors import BadRequestError, ChatNotFoundError, UnexpectedResultError
-from doradura.telegram.types import Keyboard
+from doradura.telegram.errors import (
+    BadRequestError,
+    ChatNotFoundError,
+    TelegramError,
+    UnconfirmedError,
+    UnexpectedResultError,
+)
+from doradura.telegram.types import Keyboard, Message
 from doradura.telegram.units import shorten
 
 log = logging.getLogger(__name__)
 
-VIEW_LIMIT = 60
+VIEW_LIMIT = 120
 """More incidents of one card are never shown: a message has no room for them."""
 CALL_SECONDS = 20.0
 """How long one call may try by itself; the outbox tries again after it."""
 BARE_UNITS = 1000
 RECORD_SECONDS = 1.0
+
+
+def may_have_been_done(error: TelegramError) -> bool:
+    """Whether a call that ended so may be in the chat all the same."""
+    return isinstance(error, UnconfirmedError) or getattr(error, "unconfirmed", False)
 
 
 class Telling:
@@ -42,14 +54,7 @@ class Telling:
 
     async def tell(self, row: Waiting) -> None:
         """Tell one thing. Raises TelegramError and StorageError."""
-
-        def begin(db: Connection) -> CardView:
-            outbox.begin(db, row.notice_id)
-            return alerts.view(db, row.card_id, VIEW_LIMIT)
-
-        view = await self._storage.write(begin)
-        if row.tries:
-            self._metrics.alert_deliveries.labels(outcome="retried").inc()
+        view = await self._storage.read(lambda db: alerts.view(db, row.card_id, VIEW_LIMIT))
         if row.kind != "card":
             await self._reply(row, view)
         elif row.message_id is None or not await self._edit(row, row.message_id, view):
@@ -110,34 +115,51 @@ class Telling:
     async def _message(
         self, row: Waiting, view: CardView, text: str, *, reply_to: int | None, keyboard: Keyboard | None = None
     ) -> int | None:
-        """Send a new message and give its id; in a bare form when Telegram can't take the other."""
+        """Send a new message and give its id; in a bare form when Telegram can't take the other.
+
+        The only call here that repeated leaves a second message: it is noted before, and after one that certainly left
+        none. What is begun over a sending whose end is not known is counted as `retried`.
+        """
+        await self._storage.write(lambda db: outbox.begin(db, row.notice_id))
+        if row.tries:
+            self._metrics.alert_deliveries.labels(outcome="retried").inc()
         try:
-            message = await self._api.send_message(
-                row.admin_id,
-                text,
-                keyboard=keyboard,
-                reply_to=reply_to,
-                repeat_unconfirmed=False,
-                deadline_seconds=CALL_SECONDS,
-            )
+            message = await self._message_once(row, view, text, reply_to=reply_to, keyboard=keyboard)
         except UnexpectedResultError as error:
             # It was done; what we don't get to know is where. The next change is told by a new message.
             log.warning("an alert's message is not known", extra={"admin": row.admin_id, "error": str(error)})
             return None
-        except ChatNotFoundError:
+        except TelegramError as error:
+            if not may_have_been_done(error):
+                await self._note_not_sent(row)
+            raise
+        self._metrics.alert_deliveries.labels(outcome="sent").inc()
+        return message.message_id
+
+    async def _message_once(
+        self, row: Waiting, view: CardView, text: str, *, reply_to: int | None, keyboard: Keyboard | None
+    ) -> Message:
+        send = partial(
+            self._api.send_message,
+            row.admin_id,
+            reply_to=reply_to,
+            repeat_unconfirmed=False,
+            deadline_seconds=CALL_SECONDS,
+        )
+        try:
+            return await send(text, keyboard=keyboard)
+        except (UnexpectedResultError, ChatNotFoundError):
             raise
         except BadRequestError as error:
             log.warning("an alert is told barely", extra={"admin": row.admin_id, "error": str(error)})
-            message = await self._api.send_message(
-                row.admin_id,
-                shorten(self._words.bare(view), BARE_UNITS),
-                reply_to=reply_to,
-                parse_mode=None,
-                repeat_unconfirmed=False,
-                deadline_seconds=CALL_SECONDS,
-            )
-        self._metrics.alert_deliveries.labels(outcome="sent").inc()
-        return message.message_id
+            return await send(shorten(self._words.bare(view), BARE_UNITS), parse_mode=None)
+
+    async def _note_not_sent(self, row: Waiting) -> None:
+        """Note it if that can be noted: if not, a repeat is counted that was none."""
+        try:
+            await self._storage.write(lambda db: outbox.not_sent(db, row.notice_id))
+        except StorageError as error:
+            log.warning("an alert that was not sent is not noted", extra={"error": str(error)})
 
     def _keyboard(self, view: CardView) -> Keyboard | None:
         try:

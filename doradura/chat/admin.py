@@ -20,3 +20,5 @@ class AdminParts:
     menus: CommandMenus
     silencing: Silencing
     prometheus: Prometheus
+    can_be_told: Callable[[int], None]
+    """Is told of each user whose private chat is open again, so that alerts kept for an admin come at once."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from doradura.chat.alert_keyboards import card_keyboard
+from doradura.chat.figures import span_text
 from doradura.chat.texts import Catalogues, Texts
 from doradura.storage.alerts import CardView, Incident, Marks
 from doradura.telegram.types import Keyboard
@@ -21,7 +22,7 @@ INSTANCE_UNITS = 200
 DESCRIPTION_UNITS = 2500
 LINE_UNITS = 120
 LIST_UNITS = 3000
-TAGS = 5
+TAGS = 10
 NAME_UNITS = 64
 PERSON_UNITS = 60
 
@@ -50,7 +51,7 @@ class AlertTexts:
         """Say that it fires still, and since when."""
         t, worst = self._t, view.incidents[0]
         if view.firing == 1:
-            still = t("alert.still", span=span_text((now_ms - worst.since_ms) / 1000))
+            still = t("alert.still", span=_span(t, (now_ms - worst.since_ms) / 1000))
         else:
             still = t("alert.still_many", firing=view.firing, total=view.total)
         return "\n".join([_first_line(t, worst), still, _tags([worst])])
@@ -69,7 +70,7 @@ class AlertTexts:
     def silence(self, seconds: int) -> tuple[str, str]:
         """Give summary and description for a watchdog that has been silent for so long."""
         t = self._t
-        return t.plain("alert.silence"), t.plain("alert.silence.about", span=span_text(seconds))
+        return t.plain("alert.silence"), t.plain("alert.silence.about", span=_span(t, seconds))
 
 
 def _single(t: Texts, incident: Incident, marks: Marks) -> str:
@@ -154,7 +155,7 @@ def _when(t: Texts, incident: Incident) -> str:
     since = time_text(incident.since_ms)
     if incident.state != "resolved" or incident.ended_ms is None:
         return t("alert.since", since=since)
-    span = span_text((incident.ended_ms - incident.since_ms) / 1000)
+    span = _span(t, (incident.ended_ms - incident.since_ms) / 1000)
     return t("alert.lasted", span=span, since=since, until=time_text(incident.ended_ms))
 
 
@@ -171,7 +172,8 @@ def _cut(t: Texts, text: str, limit: int) -> str:
 def _tags(incidents: Sequence[Incident]) -> str:
     """Give the last line: a hashtag takes letters, digits and underlines only."""
     names = dict.fromkeys(re.sub(r"\W", "_", incident.alertname)[:NAME_UNITS] or "alert" for incident in incidents)
-    return " ".join(f"#{name}" for name in list(names)[:TAGS])
+    left = len(names) - TAGS
+    return " ".join([*(f"#{name}" for name in list(names)[:TAGS]), *([f"+{left}"] if left > 0 else [])])
 
 
 def time_text(moment_ms: int) -> str:
@@ -179,16 +181,7 @@ def time_text(moment_ms: int) -> str:
     return datetime.fromtimestamp(moment_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def span_text(seconds: float) -> str:
-    """Show a length of time in its two largest units: 45 s, 12 min, 3 h 5 min, 2 d 4 h."""
+def _span(t: Texts, seconds: float) -> str:
+    """Show how long an alert lasted or is: to the minute once it is one, as it is looked at that often at most."""
     whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes = whole // 60
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
+    return span_text(t, whole if whole < 60 else whole // 60 * 60)

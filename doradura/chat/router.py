@@ -40,6 +40,7 @@ async def route(turn: Turn) -> None:
     if update.message is not None:
         await _message(turn)
         if is_admin(turn):
+            turn.parts.admin.can_be_told(turn.chat_id)
             await turn.parts.admin.menus.came(turn.chat_id)
     elif update.callback_query is not None:
         await _press(turn)
@@ -91,3 +92,4 @@ async def _membership(turn: Turn) -> None:
         await turn.parts.supervisor.user_blocked(change.chat.id)
     else:
         await turn.commit(lambda db: users.set_blocked(db, change.chat.id, None))
+        turn.parts.admin.can_be_told(change.chat.id)

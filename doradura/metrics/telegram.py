@@ -18,18 +18,23 @@ class TelegramMetrics:
     def __init__(self, metrics: Metrics, *, clock: Callable[[], float] = time) -> None:
         self._metrics = metrics
         self._clock = clock
+        self._down = False
+        self._conflict = False
 
     def request_finished(self, method: str, kind: Kind, outcome: Outcome, seconds: float) -> None:
         """One HTTP request ended.
 
-        An error of Telegram's or of the way there is one a person may have to look at. A client_error is not counted
-        here: "bot was blocked by the user" is one, and whoever made the call knows what it meant.
+        An error of Telegram's or of the way there is one a person may have to look at, and those without a success
+        between them are one: an outage is one thing to look at, however many requests it swallows. A client_error is
+        not counted here: "bot was blocked by the user" is one, and whoever made the call knows what it meant.
         """
         self._metrics.telegram_requests.labels(method=method, outcome=outcome).inc()
         if kind != "poll":
             self._metrics.telegram_request_duration.labels(kind=kind).observe(seconds)
-        if outcome in ("server_error", "network", "timeout"):
+        down = outcome in ("server_error", "network", "timeout")
+        if down and not self._down:
             self._metrics.errors.labels(category="telegram").inc()
+        self._down = down
 
     def rate_limited(self, source: Literal["server", "local"]) -> None:
         """A call has to wait."""
@@ -37,12 +42,18 @@ class TelegramMetrics:
 
     def poll_completed(self) -> None:
         """A long poll was answered properly."""
+        self._conflict = False
         self._metrics.telegram_last_poll.set(self._clock())
 
     def poll_conflict(self) -> None:
-        """A long poll was refused with 409: another program uses this token, and only a person can end that."""
+        """A long poll was refused with 409: another program uses this token, and only a person can end that.
+
+        One error until the polls are answered again, however many are refused.
+        """
         self._metrics.telegram_poll_conflicts.inc()
-        self._metrics.errors.labels(category="telegram").inc()
+        if not self._conflict:
+            self._metrics.errors.labels(category="telegram").inc()
+        self._conflict = True
 
     def update_malformed(self) -> None:
         """An update was passed over."""

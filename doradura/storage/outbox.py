@@ -19,6 +19,7 @@ class Waiting(NamedTuple):
     version: int
     stored_ms: int
     tries: int
+    """Sendings begun whose end is not known: a message may stand in the chat that we know nothing of."""
     refusals: int
     """How often it could not be told in any form, for what it is; outages are not among them."""
     message_id: int | None
@@ -97,8 +98,13 @@ def next_for(db: sqlite3.Connection, admin_id: int, now_ms: int) -> Waiting | No
 
 
 def begin(db: sqlite3.Connection, notice_id: int) -> None:
-    """Note before a telling that it is tried: after a kill that is how a repeat is known."""
+    """Note before a sending that it is tried: after a kill that is how a repeat is known."""
     db.execute("UPDATE alert_outbox SET tries = tries + 1 WHERE notice_id = ?", (notice_id,))
+
+
+def not_sent(db: sqlite3.Connection, notice_id: int) -> None:
+    """Note that a sending left no message: the next one repeats nothing."""
+    db.execute("UPDATE alert_outbox SET tries = 0 WHERE notice_id = ?", (notice_id,))
 
 
 def finish(db: sqlite3.Connection, told: Waiting) -> None:
@@ -136,9 +142,21 @@ def put_off(db: sqlite3.Connection, notice_id: int, until_ms: int, error: str) -
     )
 
 
-def give_up(db: sqlite3.Connection, notice_id: int, error: str) -> None:
-    """Note that something can't be told at all."""
-    db.execute("UPDATE alert_outbox SET state = 'failed', error = ? WHERE notice_id = ?", (error, notice_id))
+def give_up(db: sqlite3.Connection, notice_id: int, error: str, now_ms: int) -> None:
+    """Note that something can't be told at all, and when that was found."""
+    db.execute(
+        "UPDATE alert_outbox SET state = 'failed', error = ?, next_ms = ? WHERE notice_id = ?",
+        (error, now_ms, notice_id),
+    )
+
+
+def given_up_since(db: sqlite3.Connection, since_ms: int) -> tuple[int, str]:
+    """Give how many notices were given up since then, and why the last one was."""
+    rows = db.execute(
+        "SELECT error FROM alert_outbox WHERE state = 'failed' AND next_ms >= ? ORDER BY next_ms, notice_id",
+        (since_ms,),
+    ).fetchall()
+    return len(rows), rows[-1][0] if rows else ""
 
 
 def set_fault(db: sqlite3.Connection, admin_id: int, fault: str, now_ms: int) -> None:

@@ -162,6 +162,9 @@ def _refused(access: AccessRules) -> Response | None:
     limit_bytes = ALERTS_LIMIT_BYTES if request.path == ALERTS else BODY_LIMIT_BYTES
     if refusal is None and (request.content_length or 0) > limit_bytes:
         return _json({"error": f"a body may have {limit_bytes} bytes"}, 413)
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if refusal is None and request.path == ALERTS and encoding not in {"", "identity"}:
+        return _json({"error": f"send the body as it is: {encoding[:20]} is not unpacked here"}, 415)
     return refusal
 
 
@@ -196,7 +199,7 @@ async def _protect(response: Response) -> Response:
 
 async def _refusal(error: HTTPException) -> Response:
     """Say in JSON what werkzeug says in HTML, with the headers it found right (Allow, for one)."""
-    there = f": {', '.join(['/', *LINKS])} are here" if error.code in {404, 405} else ""
+    there = f": {', '.join(['/', *LINKS])} and POST {ALERTS} are here" if error.code in {404, 405} else ""
     response = _json({"error": f"{error.name.lower()}{there}"}, error.code or 500)
     for name, value in error.get_headers():
         if name.lower() != "content-type":

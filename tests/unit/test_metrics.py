@@ -344,7 +344,23 @@ async def test_telegram_reports_become_numbers() -> None:
     assert found["doradura_telegram_rate_limited_total"] == {values("server"): 1.0, values("local"): 0.0}
     assert found["doradura_telegram_last_poll_timestamp_seconds"] == {values(): 2000.0}
     assert found["doradura_telegram_poll_conflicts_total"] == {values(): 1.0}
-    assert found["doradura_errors_total"][values("telegram")] == 4.0
+    assert found["doradura_errors_total"][values("telegram")] == 3.0
+
+
+async def test_an_outage_is_one_error() -> None:
+    """However many requests it swallows; the next one after a success is another, and so it is with conflicts."""
+    metrics = make_metrics()
+    observer = TelegramMetrics(metrics)
+    for _ in range(2):
+        for _ in range(5):
+            observer.request_finished("getUpdates", "poll", "network", 0.2)
+        observer.request_finished("getUpdates", "poll", "ok", 0.2)
+    assert (await scrape(metrics))["doradura_errors_total"][values("telegram")] == 2.0
+    for _ in range(3):
+        observer.poll_conflict()
+    observer.poll_completed()
+    observer.poll_conflict()
+    assert (await scrape(metrics))["doradura_errors_total"][values("telegram")] == 4.0
 
 
 async def test_failing_query_leaves_its_family_out(

@@ -156,7 +156,7 @@ async def test_unknown_path_is_json(client: httpx.AsyncClient) -> None:
     """A 404 says in JSON what is here."""
     response = await client.get("/nowhere")
     assert response.status_code == 404
-    assert response.json() == {"error": "not found: /, /health, /metrics are here"}
+    assert response.json() == {"error": "not found: /, /health, /metrics and POST /alerts are here"}
 
 
 async def test_foreign_network_gets_403_but_health(start: Start) -> None:

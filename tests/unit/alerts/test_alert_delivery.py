@@ -76,6 +76,7 @@ async def test_an_outage_of_hours(alerts: Alerts, autojump_clock: MockClock) -> 
         assert trio.current_time() - back_at < 31
         assert await health(alerts, life.delivery) == ("ok", "every admin can be told")
     assert alerts.firsts() == [RESOLVED]
+    assert world.value("alert_deliveries_total", outcome="retried") == 0
 
 
 async def test_a_kill_at_each_instant(alerts: Alerts, autojump_clock: MockClock) -> None:
@@ -160,6 +161,41 @@ async def test_one_blocked_admin_holds_up_nobody(alerts: Alerts, autojump_clock:
         await life.told()
         assert (await health(alerts, life.delivery, ADMIN, SECOND_ADMIN))[0] == "ok"
     assert sorted(alerts.firsts(SECOND_ADMIN)) == [RESOLVED, "🔴 CRITICAL: Summary of QueueBackup"]
+
+
+async def test_an_admin_who_comes_back_is_told_at_once(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """Their message or their unblocking is enough: what was kept for them does not wait for the next probe."""
+    world = alerts.world
+    world.telegram.blocked_by.add(ADMIN)
+    async with alerts.life() as life:
+        await life.accept(alert())
+        await trio.sleep(30)
+        life.delivery.came(ADMIN)
+        await trio.sleep(30)
+        assert alerts.firsts() == []
+        world.telegram.blocked_by.clear()
+        life.delivery.came(SECOND_ADMIN)
+        await trio.sleep(30)
+        assert alerts.firsts() == []
+        life.delivery.came(ADMIN)
+        came_at = trio.current_time()
+        await life.told()
+        assert trio.current_time() == came_at
+    assert alerts.firsts() == [CRITICAL]
+
+
+async def test_one_who_blocks_hides_no_stall_of_ours(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """The database fails to take what is told while another admin is blocked: that is failing, and no outside fault."""
+    world = alerts.world
+    world.telegram.blocked_by.add(SECOND_ADMIN)
+    async with alerts.life(ADMIN, SECOND_ADMIN) as life:
+        await trio.sleep(1)
+        await life.accept(alert())
+        await trio.sleep(1)
+        life.delivery._admins[0].trouble = "internal"
+        world.storage.db.execute("UPDATE alert_outbox SET state = 'waiting', next_ms = ?", (now_ms() + 10**7,))
+        await trio.sleep(400)
+        assert (await health(alerts, life.delivery, ADMIN, SECOND_ADMIN))[0] == "failing"
 
 
 async def test_nobody_who_can_be_told(alerts: Alerts, autojump_clock: MockClock) -> None:

@@ -146,7 +146,7 @@ async def test_five_are_a_message_each_six_are_one(alerts: Alerts, autojump_cloc
             "🟠 WARNING: 6 alerts at once",
             "",
             *(f"🟠 Summary of C{number}" for number in range(6)),
-            "#C0 #C1 #C2 #C3 #C4",
+            "#C0 #C1 #C2 #C3 #C4 #C5",
         ]
     )
 
@@ -171,3 +171,27 @@ async def test_one_body_that_says_all_about_one_alert(alerts: Alerts, autojump_c
         starts = stamp(now_ms() - 120_000)
         await life.post(alert(starts=starts), alert(starts=starts, status="resolved"), alert())
     assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate", "🔴 CRITICAL: Summary of HighErrorRate"]
+
+
+async def test_a_late_end_of_an_older_firing_ends_nothing(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """Fired at 8:00 and again at 8:30; the end of the first, heard late, is no end of the second, and is no news."""
+    async with alerts.life() as life:
+        await life.post(alert(starts="2027-01-15T08:00:00Z"))
+        await life.post(alert(starts="2027-01-15T08:30:00Z"))
+        await life.post(alert(starts="2027-01-15T08:00:00Z", status="resolved", endsAt="2027-01-15T08:10:00Z"))
+        assert alerts.firsts() == ["🔴 CRITICAL: Summary of HighErrorRate"]
+        # An older firing that is heard again does not make the incident older: the end still is not its own.
+        await life.post(alert(starts="2027-01-15T08:05:00Z"))
+        await life.post(alert(starts="2027-01-15T08:06:00Z", status="resolved", endsAt="2027-01-15T08:12:00Z"))
+        assert alerts.firsts() == ["🔴 CRITICAL: Summary of HighErrorRate"]
+        await life.post(alert(starts="2027-01-15T08:30:00Z", status="resolved", endsAt="2027-01-15T08:40:00Z"))
+        await life.post(alert(starts="2027-01-15T08:07:00Z", status="resolved", endsAt="2027-01-15T08:13:00Z"))
+    assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate"]
+
+
+async def test_another_copys_end_ends_it(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """Two Prometheus servers start it a minute apart: an end after the later start ends it, whichever says so."""
+    async with alerts.life() as life:
+        await life.post(alert(starts="2027-01-15T08:01:00Z"))
+        await life.post(alert(starts="2027-01-15T08:00:00Z", status="resolved", endsAt="2027-01-15T08:10:00Z"))
+    assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate"]

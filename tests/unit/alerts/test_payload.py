@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from doradura.alerts.intake import store
 from doradura.alerts.payload import Notice, PayloadError, parse_payload, parse_time
-from doradura.chat.alert_texts import AlertTexts, span_text
+from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.texts import Catalogues
 from doradura.sandbox.markup import parse_html, units
 from doradura.storage import alerts, outbox
@@ -125,6 +125,39 @@ def test_single_alerts_of_odd_types_do_not_lose_the_others() -> None:
         check_texts(stored(db, notices))
 
 
+def test_absurd_numbers_and_depths_lose_no_neighbour() -> None:
+    """Six thousand digits, or nesting no decoder follows, in one alert: the others are read all the same."""
+    deep = b"[" * 100_000 + b"]" * 100_000
+    for odd in (b"9" * 6000, deep):
+        body = b'{"version": "4", "alerts": [{"labels": {"x": %s}}, {"labels": {"alertname": "Good"}}]}' % odd
+        assert [notice.alertname for notice in parse_payload(body)] == ["", "Good"]
+
+
+def test_alerts_without_labels_are_told_apart() -> None:
+    """By summary and source, which stay while it fires; by all annotations when it has neither."""
+
+    def alert(**annotations: str) -> dict[str, Any]:
+        return {"annotations": annotations}
+
+    alerts = [
+        alert(summary="disk", description="80 %"),
+        alert(summary="disk", description="90 %"),
+        alert(summary="memory"),
+        alert(description="a"),
+        alert(description="b"),
+        {"generatorURL": "http://prometheus/graph?x"},
+    ]
+    marks = [notice.fingerprint for notice in parse_payload(json.dumps({"alerts": alerts}).encode())]
+    assert marks[0] == marks[1]
+    assert len(set(marks)) == 5
+
+
+def test_another_version_is_taken_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    """What a later Alertmanager sends is read as far as it can be, with a word in the log."""
+    assert len(parse_payload(b'{"version": "5", "alerts": [{}]}')) == 1
+    assert [record.message for record in caplog.records] == ["a webhook of another version is read as version 4"]
+
+
 def test_text_that_no_database_takes() -> None:
     """Lone surrogates and NULs are replaced or dropped, never a reason to refuse."""
     body = (
@@ -161,18 +194,6 @@ def test_long_texts_are_cut_and_say_so() -> None:
 def test_times(text: str, expected: int | None) -> None:
     """RFC 3339 with nanoseconds and offsets; no time where there is none."""
     assert parse_time(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        *((-5, "0 s"), (59.4, "59 s"), (60, "1 min"), (3599, "59 min"), (3600, "1 h"), (11100, "3 h 5 min")),
-        *((86400, "1 d"), (187200, "2 d 4 h")),
-    ],
-)
-def test_spans(seconds: float, text: str) -> None:
-    """A length of time in its two largest units."""
-    assert span_text(seconds) == text
 
 
 _JUNK: st.SearchStrategy[Any] = st.recursive(

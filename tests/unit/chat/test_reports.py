@@ -236,7 +236,10 @@ async def test_health_says_what_to_do(world: World, autojump_clock: MockClock) -
         "🔴 <b>Disk</b>: 12 MiB free in the data directory",
         "      ➜ Make room where DORADURA_DATA_DIR lies, or move it to a larger disk.",
         "🟠 <b>Alerts</b>: no admin is &lt;set&gt;",
-        "      ➜ Every admin of DORADURA_ADMIN_IDS has to write to me once, and must not block me.",
+        (
+            "      ➜ What waits is told once Telegram and the database answer. "
+            "An admin named here has to unblock me and send /start."
+        ),
         "🟠 <b>canary</b>: no canary came back",
         "      ➜ The log says more.",
         "✅ <b>Telegram</b>: Telegram answers",

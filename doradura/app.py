@@ -51,6 +51,7 @@ from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetric
 from doradura.settings import Settings
 from doradura.storage import Storage, StorageError, alerts, inbox, offers, statistics
 from doradura.storage.ids import IdMaker, now_ms
+from doradura.telegram.caller import Turns
 from doradura.telegram.client import BotApi, open_bot_api
 from doradura.telegram.poller import Poller, poll_seconds
 from doradura.telegram.types import User
@@ -109,6 +110,9 @@ class App:
             checks=CHECKS,
             build=build,
         )
+        # Shared by all clients: Telegram counts a bot's calls together, and its silence is one outage for all.
+        self._telegram_metrics = TelegramMetrics(self.metrics)
+        self._turns = Turns()
         self._storage = Storage(_database_path(settings), on_error=self._storage_failed)
         self._database_values = DatabaseValues(
             {family: self._reader(query) for family, query in statistics.FAMILIES.items()},
@@ -169,8 +173,9 @@ class App:
             open_bot_api(
                 settings.telegram_token,
                 api_url=api_url,
-                observer=TelegramMetrics(metrics),
+                observer=self._telegram_metrics,
                 local_files=settings.telegram_local,
+                turns=self._turns,
             ) as api,
             self._telling_alerts(serving, api_url, catalogues),
             open_monitoring(settings, self._storage, metrics, self._alert_ids, self._wake_alert_delivery) as monitoring,
@@ -228,8 +233,9 @@ class App:
         async with open_bot_api(
             settings.telegram_token,
             api_url=api_url,
-            observer=TelegramMetrics(self.metrics),
+            observer=self._telegram_metrics,
             connections=ALERT_CONNECTIONS,
+            turns=self._turns,
         ) as api:
             delivery = AlertDelivery(
                 api,
@@ -340,7 +346,7 @@ class App:
                     api,
                     store=dispatcher.store,
                     allowed_updates=HANDLED_UPDATES,
-                    observer=TelegramMetrics(self.metrics),
+                    observer=self._telegram_metrics,
                     poll_seconds=poll_seconds(self.sandbox_url or self.settings.telegram_api_url),
                 )
                 self.me = await intake.start(self._poller.run)

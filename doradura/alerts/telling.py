@@ -80,6 +80,7 @@ class Telling:
                 self._card(view),
                 keyboard=self._keyboard(view),
                 deadline_seconds=CALL_SECONDS,
+                priority="alert",
             )
         except ChatNotFoundError:
             raise
@@ -145,6 +146,7 @@ class Telling:
             reply_to=reply_to,
             repeat_unconfirmed=False,
             deadline_seconds=CALL_SECONDS,
+            priority="alert",
         )
         try:
             return await send(text, keyboard=keyboard)

@@ -17,6 +17,7 @@ from doradura.downloads.stages import Stage, Waiting
 from doradura.storage import Storage, StorageError, jobs
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import MessageNotFoundError, TelegramError
+from doradura.telegram.pacing import Priority
 from doradura.telegram.types import Keyboard
 
 EDIT_INTERVAL_SECONDS = 3.0
@@ -107,13 +108,17 @@ class Card:
             await self._board.api.delete_message(self._job.chat_id, message_id)
 
     async def _tell(self, stage: Stage, *, again: bool = False) -> None:
+        """Show a stage. `again`: the last one, which may not be lost, nor wait behind everybody's progress."""
+        priority: Priority = "reply" if again else "progress"
         async with self._calling:
             text, keyboard = self._board.presenter.stage(self._job, stage)
             if self._shown == (text, keyboard) or (self._gone and not again):
                 return
             if self.message_id is not None and not self._gone:
                 try:
-                    await self._board.api.edit_message_text(self._job.chat_id, self.message_id, text, keyboard=keyboard)
+                    await self._board.api.edit_message_text(
+                        self._job.chat_id, self.message_id, text, keyboard=keyboard, priority=priority
+                    )
                 except MessageNotFoundError:
                     self._gone = True
                     if not again:

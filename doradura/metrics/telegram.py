@@ -40,6 +40,11 @@ class TelegramMetrics:
         """A call has to wait."""
         self._metrics.telegram_rate_limited.labels(source=source).inc()
 
+    def given_up(self, method: str) -> None:  # noqa: ARG002 - its requests were counted by method
+        """A call was not done in its time: an error of its own but in an outage, which is one already."""
+        if not self._down:
+            self._metrics.errors.labels(category="telegram").inc()
+
     def poll_completed(self) -> None:
         """A long poll was answered properly."""
         self._conflict = False

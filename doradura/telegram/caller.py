@@ -1,14 +1,15 @@
-"""Making a call until it is done, refused, unknown or out of time.
+"""Making a call until it is done, refused, unknown, superseded or out of time.
 
-Owns the connections, the retrying and the waiting for chats that were told to wait; knows methods and parameters only
-as names and values. What is retried is decided in `retry`.
+Owns the connections and the retrying; knows methods and parameters only as names and values. What is retried is decided
+in `retry`, when a call may go out in `pacing`, which edit of a message goes in `edits`.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -20,6 +21,7 @@ import trio
 from doradura.telegram.answers import read_answer
 from doradura.telegram.bodies import Body, JsonBody
 from doradura.telegram.connections import Answer, Lines, exchange
+from doradura.telegram.edits import EditOrder, MessageKey
 from doradura.telegram.errors import (
     DeadlineExceededError,
     NotSentError,
@@ -30,7 +32,8 @@ from doradura.telegram.errors import (
 from doradura.telegram.media import MediaParts
 from doradura.telegram.multipart import Multipart, Progress, measure
 from doradura.telegram.observer import Kind, TelegramObserver
-from doradura.telegram.retry import Again, GiveUp, Holds, Raise, decide, rate_limit_wait, unconfirmed_repeats
+from doradura.telegram.pacing import Pace, Pacer, Priority, TurnTooLateError
+from doradura.telegram.retry import Again, GiveUp, Raise, decide, is_paced, rate_limit_wait, unconfirmed_repeats
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +53,11 @@ def upload_deadline_seconds(size_bytes: int) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
-    """One call, however many attempts it takes. `patient`: waiting for a free connection does not use up its time."""
+    """One call, however many attempts it takes.
+
+    `priority` is None for what takes nothing of the budgets. `patient`: waiting for a free connection does not use up
+    its time.
+    """
 
     method: str
     kind: Kind
@@ -58,8 +65,11 @@ class _Call:
     make_body: Callable[[], Body]
     timeouts: Mapping[str, float | None]
     hold_key: int | str
+    priority: Priority | None
     deadline_seconds: float
     unconfirmed_repeats: float
+    edits: MessageKey | None = None
+    lasting: bool = False
     patient: bool = False
 
 
@@ -71,6 +81,7 @@ class _Run:
     attempts: int = 0
     unconfirmed: int = 0
     """How many of the attempts may have been done."""
+    waited: bool = False
 
     def left_seconds(self) -> float:
         return self.deadline - trio.current_time()
@@ -79,10 +90,19 @@ class _Run:
         return DeadlineExceededError(method, attempts=self.attempts, last=last, unconfirmed=self.unconfirmed > 0)
 
 
+class Turns:
+    """Whose turn it is among all calls of one bot, over all its clients."""
+
+    def __init__(self, pace: Pace | None = None) -> None:
+        self.pacer = Pacer(pace)
+        self.edits = EditOrder()
+
+
 class Caller:
     """Makes calls with one bot's token.
 
-    `readers` bounds the threads that read files; `draw` gives random numbers from 0 to 1.
+    `turns` is shared by all callers of one bot. `readers` bounds the threads that read files; `draw` gives
+    random numbers from 0 to 1.
     """
 
     def __init__(
@@ -96,6 +116,7 @@ class Caller:
         polls: Lines,
         readers: trio.CapacityLimiter,
         draw: Callable[[], float],
+        turns: Turns,
     ) -> None:
         self._token = token
         self._base_url = f"{api_url.rstrip('/')}/bot{quote(token, safe=':')}/"
@@ -105,7 +126,8 @@ class Caller:
         self._uploads = uploads
         self._polls = polls
         self._draw = draw
-        self._holds = Holds()
+        self._pacer = turns.pacer
+        self._edits = turns.edits
         self._readers = readers
 
     async def call(
@@ -117,13 +139,17 @@ class Caller:
         kind: Kind = "other",
         deadline_seconds: float = DEADLINE_SECONDS,
         repeat_unconfirmed: bool | None = None,
-    ) -> msgspec.Raw:
+        priority: Priority = "reply",
+        edits: MessageKey | None = None,
+        lasting: bool = True,
+    ) -> msgspec.Raw | None:
         """Call a method with small parameters and give its result.
 
-        `chat_id` is whose turn it has to wait for after a 429. `repeat_unconfirmed` says whether it may be done twice,
-        by default only where twice is the same as once; where it is not, it is repeated twice at most. Raises the
-        ApiError of a refusal, UnconfirmedError when it may have been done and must not be repeated (again), and
-        DeadlineExceededError after `deadline_seconds`.
+        `chat_id` is whose budget it takes from, or whose 429s it waits out. `edits` is the message it edits; None is
+        given when a newer edit of that message made this one needless, unless it is `lasting`. `repeat_unconfirmed`
+        says whether it may be done twice, by default only where twice is the same as once; where it is not, it is
+        repeated twice at most. Raises the ApiError of a refusal, UnconfirmedError when it may have been done and must not be
+        repeated (again), and DeadlineExceededError after `deadline_seconds`.
         """
         repeats = unconfirmed_repeats(method, repeat=repeat_unconfirmed)
         silence = ATTEMPT_SECONDS if repeats else None
@@ -134,8 +160,11 @@ class Caller:
             make_body=lambda: JsonBody(parameters),
             timeouts=_timeouts(write=ATTEMPT_SECONDS, read=silence),
             hold_key=method if chat_id is None else chat_id,
+            priority=priority if is_paced(method) and chat_id is not None else None,
             deadline_seconds=deadline_seconds,
             unconfirmed_repeats=repeats,
+            edits=edits,
+            lasting=lasting,
         )
         return await self._until_done(call)
 
@@ -148,6 +177,8 @@ class Caller:
         chat_id: int,
         deadline_seconds: float | None = None,
         progress: Progress | None = None,
+        priority: Priority = "file",
+        edits: MessageKey | None = None,
     ) -> msgspec.Raw:
         """Call a method with files, streamed from disk; raises as `call`, and UploadFileError for the file.
 
@@ -169,11 +200,16 @@ class Caller:
             make_body=form.body,
             timeouts=_timeouts(write=PIECE_SECONDS, read=None),
             hold_key=chat_id,
+            priority=priority,
             deadline_seconds=deadline_seconds or upload_deadline_seconds(max(form.length, heavy_bytes)),
             unconfirmed_repeats=unconfirmed_repeats(method, repeat=None),
+            edits=edits,
+            lasting=True,
             patient=True,
         )
-        return await self._until_done(call)
+        result = await self._until_done(call)
+        assert result is not None  # it is lasting
+        return result
 
     async def poll(self, parameters: Mapping[str, object], *, read_seconds: float) -> msgspec.Raw:
         """Call getUpdates once, on the connection that is kept for it; raises whatever the one attempt ended in."""
@@ -184,6 +220,7 @@ class Caller:
             make_body=lambda: JsonBody(parameters),
             timeouts=_timeouts(write=CONNECT_SECONDS, read=read_seconds),
             hold_key="getUpdates",
+            priority=None,
             deadline_seconds=math.inf,
             unconfirmed_repeats=0,
         )
@@ -192,19 +229,47 @@ class Caller:
     async def _measure(self, method: str, path: Path) -> int:
         return await measure(method, path, limiter=self._readers)
 
-    async def _until_done(self, call: _Call) -> msgspec.Raw:
+    async def _until_done(self, call: _Call) -> msgspec.Raw | None:
+        """Make attempts until one decides; None when a newer edit took this one's place."""
         run = _Run(deadline=trio.current_time() + call.deadline_seconds)
-        while True:
+        if call.edits is None:
+            while (result := await self._one_attempt(call, run, nullcontext)) is None:
+                pass
+            return result
+        edit = self._edits.arrive(call.edits, lasting=call.lasting)
+        try:
+            async with _until(run.deadline, edit.calling) as reached:
+                if not reached:
+                    last = NotSentError(call.method, "an earlier edit of the message is on its way still")
+                    raise self._given_up(call, run, last)
+                result = None
+                while result is None and not edit.superseded:
+                    result = await self._one_attempt(call, run, edit.waiting)
+                return result
+        finally:
+            self._edits.leave(call.edits, edit)
+
+    async def _one_attempt(
+        self, call: _Call, run: _Run, waiting: Callable[[], AbstractContextManager[object]]
+    ) -> msgspec.Raw | None:
+        """Wait for the turn and make an attempt; None when there may be another. `waiting` may end the waits."""
+        came = False
+        with waiting():
             await self._wait_for_turn(call, run)
-            run.attempts += 1
-            try:
-                return await self._attempt(call, run)
-            except TelegramError as error:
-                after_seconds = self._next_attempt(call, run, error)
-                if after_seconds is None:
-                    raise
-                logger.info("%s again in %.1f s, after: %s", call.method, after_seconds, error.detail)
+            came = True
+        if not came:
+            return None
+        run.attempts += 1
+        try:
+            return await self._attempt(call, run)
+        except TelegramError as error:
+            after_seconds = self._next_attempt(call, run, error)
+            if after_seconds is None:
+                raise
+            logger.info("%s again in %.1f s, after: %s", call.method, after_seconds, error.detail)
+        with waiting():
             await trio.sleep(after_seconds)
+        return None
 
     def _next_attempt(self, call: _Call, run: _Run, error: TelegramError) -> float | None:
         """Give the seconds to the next attempt, None when the error is to travel; raises DeadlineExceededError."""
@@ -219,38 +284,59 @@ class Caller:
         )
         if isinstance(error, RateLimitedError):
             now = trio.current_time()
-            self._holds.hold(call.hold_key, until=now + rate_limit_wait(error, draw=draw), now=now)
+            self._pacer.hold(call.hold_key, until=now + rate_limit_wait(error, draw=draw))
         match decision:
             case Again(after_seconds):
                 return after_seconds
             case GiveUp():
-                raise run.given_up(call.method, error) from error
+                raise self._given_up(call, run, error) from error
             case Raise():
                 return None
 
+    def _given_up(self, call: _Call, run: _Run, last: TelegramError) -> DeadlineExceededError:
+        logger.warning("%s given up after %d attempts: %s", call.method, run.attempts, last.detail)
+        self._observer.given_up(call.method)
+        return run.given_up(call.method, last)
+
     async def _wait_for_turn(self, call: _Call, run: _Run) -> None:
-        """Wait while the chat is held because another call to it got a 429."""
-        left = self._holds.left_seconds(call.hold_key, now=trio.current_time())
-        if left:
+        """Wait while the chat is held, and for the budgets; a patient call takes of them once it has a connection."""
+        paced = call.priority is not None and not call.patient
+        await self._paced(call, run, call.priority if paced else None)
+
+    async def _paced(self, call: _Call, run: _Run, priority: Priority | None) -> None:
+        try:
+            if priority is None:
+                waited = await self._pacer.pass_hold(call.hold_key, deadline=run.deadline)
+            else:
+                waited = await self._pacer.take_turn(call.hold_key, priority, deadline=run.deadline)
+        except TurnTooLateError as late:
             self._observer.rate_limited("local")
-        while left:
-            if left >= run.left_seconds():
-                last = RateLimitedError(call.method, "this chat has to wait still", retry_after_seconds=left)
-                raise run.given_up(call.method, last) from last
-            await trio.sleep(left)
-            left = self._holds.left_seconds(call.hold_key, now=trio.current_time())
+            last = RateLimitedError(call.method, "this chat has to wait still", retry_after_seconds=late.seconds)
+            raise self._given_up(call, run, last) from last
+        if waited and not run.waited:
+            run.waited = True
+            self._observer.rate_limited("local")
 
     async def _attempt(self, call: _Call, run: _Run) -> msgspec.Raw:
+        """Make one HTTP request; a patient call waits for a connection first, and only then takes of the budgets."""
+        if not call.patient:
+            return await self._exchange(call, run, call.lines.take())
+        asked = trio.current_time()
+        async with call.lines.take() as transport:
+            run.deadline += trio.current_time() - asked
+            await self._paced(call, run, call.priority)
+            return await self._exchange(call, run, nullcontext(transport))
+
+    async def _exchange(
+        self, call: _Call, run: _Run, connection: AbstractAsyncContextManager[httpx.AsyncBaseTransport]
+    ) -> msgspec.Raw:
         """Make one HTTP request and read its answer; counted however it ends, except by cancellation."""
         started = trio.current_time()
         body = call.make_body()
         answer = None
         try:
-            with trio.move_on_at(math.inf if call.patient else run.deadline) as scope:
-                async with call.lines.take() as transport:
-                    if call.patient:
-                        run.deadline += trio.current_time() - started
-                        scope.deadline = run.deadline
+            with trio.move_on_at(run.deadline):
+                async with connection as transport:
                     started = trio.current_time()
                     answer = await exchange(call.method, transport, self._request(call, body), body)
             result = self._result(call.method, answer, body)
@@ -286,6 +372,20 @@ class Caller:
             stream=body,
             extensions={"timeout": call.timeouts},
         )
+
+
+@asynccontextmanager
+async def _until(deadline: float, lock: trio.Lock) -> AsyncIterator[bool]:
+    """Hold a lock if it is free by then; gives whether it was."""
+    reached = False
+    with trio.move_on_at(deadline):
+        await lock.acquire()
+        reached = True
+    try:
+        yield reached
+    finally:
+        if reached:
+            lock.release()
 
 
 def _timeouts(*, write: float, read: float | None) -> dict[str, float | None]:

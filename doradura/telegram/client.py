@@ -18,7 +18,7 @@ import httpx
 import msgspec
 import trio
 
-from doradura.telegram.caller import DEADLINE_SECONDS, Caller
+from doradura.telegram.caller import DEADLINE_SECONDS, Caller, Turns
 from doradura.telegram.connections import Lines, transport_maker
 from doradura.telegram.entities import plain_text
 from doradura.telegram.errors import (
@@ -32,6 +32,7 @@ from doradura.telegram.media import Media, MediaParts, edit_parts, send_parts
 from doradura.telegram.multipart import Progress
 from doradura.telegram.nesting import decode_nested
 from doradura.telegram.observer import TelegramObserver
+from doradura.telegram.pacing import Priority
 from doradura.telegram.types import BotCommand, Keyboard, Message, User
 
 logger = logging.getLogger(__name__)
@@ -64,10 +65,11 @@ class BotApi:
         kind: Literal["send", "edit", "other"] = "other",
         deadline_seconds: float = DEADLINE_SECONDS,
         repeat_unconfirmed: bool | None = None,
+        priority: Priority = "reply",
     ) -> _T:
         """Call any method without files and read its result as `result`; parameters that are None are left out.
 
-        For what has no method of its own here. `repeat_unconfirmed` as in `Caller.call`.
+        For what has no method of its own here. `repeat_unconfirmed` and `priority` as in `Caller.call`.
         """
         raw = await self._caller.call(
             method,
@@ -76,7 +78,9 @@ class BotApi:
             kind=kind,
             deadline_seconds=deadline_seconds,
             repeat_unconfirmed=repeat_unconfirmed,
+            priority=priority,
         )
+        assert raw is not None  # only edits that name their message are superseded
         return _read(method, raw, result)
 
     async def get_me(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> User:
@@ -125,6 +129,7 @@ class BotApi:
         silent: bool = False,
         repeat_unconfirmed: bool = True,
         deadline_seconds: float = DEADLINE_SECONDS,
+        priority: Priority = "reply",
     ) -> Message:
         """Send a text, without a link preview, and give the message.
 
@@ -149,6 +154,7 @@ class BotApi:
                 kind="send",
                 deadline_seconds=deadline_seconds,
                 repeat_unconfirmed=repeat_unconfirmed,
+                priority=priority,
             )
 
         try:
@@ -167,10 +173,12 @@ class BotApi:
         *,
         keyboard: Keyboard | None = None,
         deadline_seconds: float = DEADLINE_SECONDS,
+        priority: Priority = "reply",
     ) -> None:
         """Replace a message's text (HTML) and keyboard; without `keyboard` the buttons go away.
 
-        A message that already is so is a success. Raises MessageNotFoundError when there is no such message.
+        A message that already is so is a success, and so is that a newer edit of it came while this one waited: then
+        this one is not sent. Raises MessageNotFoundError when there is no such message.
         """
         parameters: dict[str, object] = {
             "chat_id": chat_id,
@@ -187,6 +195,9 @@ class BotApi:
                     chat_id=chat_id,
                     kind="edit",
                     deadline_seconds=deadline_seconds,
+                    priority=priority,
+                    edits=(chat_id, message_id),
+                    lasting=False,
                 )
 
         try:
@@ -287,11 +298,19 @@ class BotApi:
         progress: Progress | None,
         parts: MediaParts,
     ) -> Message:
-        chat_id = parameters["chat_id"]
+        chat_id, message_id = parameters["chat_id"], parameters.get("message_id")
         assert isinstance(chat_id, int)
+        edits = (chat_id, message_id) if isinstance(message_id, int) else None
+        raw: msgspec.Raw | None
         if parts.heavy is not None:
             raw = await self._caller.upload(
-                method, parameters, parts, chat_id=chat_id, deadline_seconds=deadline_seconds, progress=progress
+                method,
+                parameters,
+                parts,
+                chat_id=chat_id,
+                deadline_seconds=deadline_seconds,
+                progress=progress,
+                edits=edits,
             )
         else:
             raw = await self._caller.call(
@@ -300,7 +319,10 @@ class BotApi:
                 chat_id=chat_id,
                 kind="edit" if method.startswith("edit") else "send",
                 deadline_seconds=deadline_seconds or DEADLINE_SECONDS,
+                priority="file",
+                edits=edits,
             )
+        assert raw is not None  # it is lasting: the message is needed
         return _read(method, raw, Message)
 
 
@@ -315,13 +337,14 @@ async def open_bot_api(
     uploads: int = 4,
     draw: Callable[[], float] = random.random,
     make_transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
+    turns: Turns | None = None,
 ) -> AsyncIterator[BotApi]:
     """Open a client for one bot and close its connections at the end; connects only when something is called.
 
     `local_files` is for a server that runs with --local and reads files itself. At most `connections` small requests
     and `uploads` uploads run at once, on connections apart, so that no upload holds back a reply. `draw` gives random
-    numbers from 0 to 1; `make_transport` stands in for the network in tests. Raises ValueError for an address that is
-    not HTTP.
+    numbers from 0 to 1; `make_transport` stands in for the network in tests. `turns` is shared by all clients of
+    one bot, as Telegram counts what they send together. Raises ValueError for an address that is not HTTP.
     """
     parts = urlsplit(api_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -341,6 +364,7 @@ async def open_bot_api(
         polls=poll_lines,
         readers=trio.CapacityLimiter(uploads),
         draw=draw,
+        turns=turns or Turns(),
     )
     try:
         yield BotApi(caller, local_files=local_files)

@@ -22,6 +22,9 @@ class TelegramObserver(Protocol):
     def rate_limited(self, source: LimitSource) -> None:
         """A call has to wait."""
 
+    def given_up(self, method: str) -> None:
+        """A call was not done in its time."""
+
     def poll_completed(self) -> None:
         """A long poll was answered properly, with updates or without."""
 
@@ -39,6 +42,9 @@ class SilentObserver:
         """Ignore it."""
 
     def rate_limited(self, source: LimitSource) -> None:
+        """Ignore it."""
+
+    def given_up(self, method: str) -> None:
         """Ignore it."""
 
     def poll_completed(self) -> None:

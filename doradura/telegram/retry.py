@@ -1,4 +1,4 @@
-"""Whether a failed call is made again, and when. Decisions only: the waiting happens in `caller`."""
+"""Whether a failed call is made again, and when, and which take of the budgets. Decisions only."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ UNCONFIRMED_REPEATS = 2
 """How often a call may be repeated that, each time it was done after all, leaves one more copy in the chat."""
 
 _REPEATABLE_PREFIXES = ("get", "edit", "delete", "set", "answer")
+_PACED_PREFIXES = ("send", "edit", "copy", "forward", "stop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,15 @@ Decision = Raise | GiveUp | Again
 def is_idempotent(method: str) -> bool:
     """Whether doing it twice is the same as once. A chat action twice is five seconds more of "typing"."""
     return method == "sendChatAction" or method.startswith(_REPEATABLE_PREFIXES)
+
+
+def is_paced(method: str) -> bool:
+    """Whether it takes of the budgets: what puts something into a chat or changes it there.
+
+    Taking away and actions wait out a chat's 429s, but are none of the messages Telegram counts; queries never wait, as
+    somebody holds a spinner, or a payment that lapses after ten seconds.
+    """
+    return method != "sendChatAction" and method.startswith(_PACED_PREFIXES)
 
 
 def unconfirmed_repeats(method: str, *, repeat: bool | None) -> float:
@@ -96,19 +106,3 @@ def backoff(
     """Give the wait after attempt number `attempt` (from 1): doubling, up to a limit, less up to a half by chance."""
     doubled: float = first_seconds * 2 ** min(attempt - 1, 30)
     return min(longest_seconds, doubled) * (1 - draw / 2)
-
-
-class Holds:
-    """Which chats were told to wait, and until when; by the clock that is handed in, so it needs no loop."""
-
-    def __init__(self) -> None:
-        self._until: dict[int | str, float] = {}
-
-    def hold(self, key: int | str, *, until: float, now: float) -> None:
-        """Let nothing out to that chat before `until`; a later hold stands over an earlier one."""
-        self._until = {held: end for held, end in self._until.items() if end > now}
-        self._until[key] = max(until, self._until.get(key, until))
-
-    def left_seconds(self, key: int | str, *, now: float) -> float:
-        """Give how long that chat has to wait still; 0 when it need not."""
-        return max(0.0, self._until.get(key, now) - now)

@@ -32,6 +32,7 @@ class Seen:
     polls: int = 0
     conflicts: int = 0
     malformed: int = 0
+    abandoned: list[str] = field(default_factory=list)
 
     def request_finished(self, method: str, kind: Kind, outcome: Outcome, seconds: float) -> None:
         self.finished.append((method, kind, outcome))
@@ -39,6 +40,9 @@ class Seen:
 
     def rate_limited(self, source: LimitSource) -> None:
         self.limited.append(source)
+
+    def given_up(self, method: str) -> None:
+        self.abandoned.append(method)
 
     def poll_completed(self) -> None:
         self.polls += 1

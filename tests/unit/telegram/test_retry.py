@@ -11,7 +11,6 @@ from doradura.telegram.retry import (
     Again,
     Decision,
     GiveUp,
-    Holds,
     Raise,
     backoff,
     decide,
@@ -112,23 +111,3 @@ def test_which_methods_may_be_done_twice(method: str, *, expected: bool) -> None
 def test_how_often_doubt_is_repeated(method: str, repeat: bool | None, expected: float) -> None:  # noqa: FBT001 - a table's column
     """What adds something is repeated twice at most, and only when that is wished for."""
     assert unconfirmed_repeats(method, repeat=repeat) == expected
-
-
-def test_a_hold_is_for_one_chat_and_ends() -> None:
-    """Only the chat that was told to wait waits, and a shorter hold does not cut a longer one."""
-    holds = Holds()
-    holds.hold(5, until=110, now=100)
-    holds.hold(5, until=105, now=101)
-
-    assert holds.left_seconds(5, now=102) == 8
-    assert holds.left_seconds(6, now=102) == 0
-    assert holds.left_seconds(5, now=111) == 0
-
-
-def test_holds_that_ended_are_forgotten() -> None:
-    """The table of held chats does not grow for ever."""
-    holds = Holds()
-    for chat_id in range(100):
-        holds.hold(chat_id, until=chat_id + 1, now=chat_id)
-
-    assert len(holds._until) == 1

@@ -1,0 +1,185 @@
+"""The budgets and the order of those that wait for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from doradura.telegram.pacing import SWEEP_EVERY, UNPACED, Pace, Pacer, Priority, TurnTooLateError
+
+PLENTY = 1e9
+
+
+class Calls:
+    """Calls that were let out: (what, when)."""
+
+    def __init__(self, pacer: Pacer) -> None:
+        self.pacer = pacer
+        self.out: list[tuple[str, float]] = []
+        self.began = trio.current_time()
+
+    async def make(self, name: str, chat: int, priority: Priority = "reply", *, seconds: float = PLENTY) -> None:
+        """Wait for a turn and note it."""
+        await self.pacer.take_turn(chat, priority, deadline=trio.current_time() + seconds)
+        self.out.append((name, round(trio.current_time() - self.began, 3)))
+
+    def times(self) -> list[float]:
+        """When each went out."""
+        return [at for _, at in self.out]
+
+
+async def all_of(*tasks: Callable[[], object]) -> None:
+    """Start tasks in this order, and wait for all."""
+    async with trio.open_nursery() as nursery:
+        for task in tasks:
+            nursery.start_soon(task)  # type: ignore[arg-type]
+            await trio.testing.wait_all_tasks_blocked()
+
+
+async def test_a_chat_has_a_burst_and_then_one_a_second(autojump_clock: MockClock) -> None:
+    """Ten at once, then each a second after the other; a minute's rest and there is a burst again."""
+    calls = Calls(Pacer())
+    for turn in range(12):
+        await calls.make(str(turn), 5)
+    assert calls.times() == [0.0] * 10 + [1.0, 2.0]
+    await trio.sleep(58)
+    for turn in range(11):
+        await calls.make(str(turn), 5)
+    assert calls.times()[12:] == [60.0] * 10 + [61.0]
+
+
+async def test_a_group_has_twenty_in_any_minute(autojump_clock: MockClock) -> None:
+    """However they are spread: the twenty-first goes out a minute after the first."""
+    calls = Calls(Pacer())
+    for turn in range(21):
+        await calls.make(str(turn), -5)
+        await trio.sleep(2 if turn == 0 else 0)
+    assert calls.times()[0] == 0.0
+    assert calls.times()[19] < 12
+    assert calls.times()[20] == 60.0
+
+
+async def test_the_bot_has_thirty_in_any_second(autojump_clock: MockClock) -> None:
+    """Over all chats: a hundred calls take three seconds, and no second holds more than thirty."""
+    calls = Calls(Pacer())
+    async with trio.open_nursery() as nursery:
+        for chat in range(1, 101):
+            nursery.start_soon(calls.make, str(chat), chat)
+    assert {at: calls.times().count(at) for at in calls.times()} == {0.0: 30, 1.0: 30, 2.0: 30, 3.0: 10}
+
+
+async def test_alerts_before_replies_before_files_before_progress(autojump_clock: MockClock) -> None:
+    """In one chat and over all of them, whatever came first; each kind in the order it came."""
+    calls = Calls(Pacer(Pace(bot_per_second=1, chat_burst=1)))
+    await calls.make("first", 1)
+    async with trio.open_nursery() as nursery:
+        waiting: list[tuple[str, int, Priority]] = [
+            ("progress", 2, "progress"),
+            ("file", 3, "file"),
+            ("reply", 1, "reply"),
+            ("reply too", 4, "reply"),
+            ("alert", 1, "alert"),
+        ]
+        for name, chat, priority in waiting:
+            nursery.start_soon(calls.make, name, chat, priority)
+            await trio.testing.wait_all_tasks_blocked()
+    assert calls.out == [
+        *[("first", 0.0), ("alert", 1.0), ("reply", 2.0), ("reply too", 3.0), ("file", 4.0), ("progress", 5.0)]
+    ]
+
+
+async def test_a_chat_over_its_budget_holds_up_no_other(autojump_clock: MockClock) -> None:
+    """Others go out at once while a hundred wait for their own chat."""
+    calls = Calls(Pacer())
+    with trio.move_on_after(3.5):
+        async with trio.open_nursery() as nursery:
+            for turn in range(100):
+                nursery.start_soon(calls.make, "busy", 5)
+                if turn % 10 == 0:
+                    await trio.testing.wait_all_tasks_blocked()
+            await trio.sleep(1.5)
+            nursery.start_soon(calls.make, "other", 6)
+    assert calls.out.count(("other", 1.5)) == 1
+    assert [at for name, at in calls.out if name == "busy"] == [0.0] * 10 + [1.0, 2.0, 3.0]
+
+
+async def test_who_is_cancelled_or_too_late_takes_nothing(autojump_clock: MockClock) -> None:
+    """Their turn is the next one's; the one who kept the time may be among them."""
+    pacer = Pacer(Pace(chat_burst=1))
+    calls = Calls(pacer)
+    await calls.make("first", 5)
+
+    async def cancelled() -> None:
+        with trio.move_on_after(0.5):
+            await calls.make("never", 5)
+
+    async def too_late() -> None:
+        with pytest.raises(TurnTooLateError) as caught:
+            await calls.make("never", 5, "alert", seconds=0.6)
+        assert caught.value.seconds == pytest.approx(0.4)
+
+    await all_of(cancelled, too_late, lambda: calls.make("second", 5), lambda: calls.make("third", 5))
+    assert calls.out == [("first", 0.0), ("second", 1.0), ("third", 2.0)]
+
+
+async def test_a_429_holds_its_chat_alone(autojump_clock: MockClock) -> None:
+    """Other chats go on; the held one waits it out, and an alert is the first to go then."""
+    pacer = Pacer(Pace(chat_burst=1))
+    calls = Calls(pacer)
+    pacer.hold(5, until=trio.current_time() + 30)
+    await all_of(lambda: calls.make("held", 5), lambda: calls.make("alert", 5, "alert"), lambda: calls.make("other", 6))
+    assert calls.out == [("other", 0.0), ("alert", 30.0), ("held", 31.0)]
+
+
+@pytest.mark.parametrize(("apart", "other_at"), [(5.0, 40.0), (5.1, 5.1)])
+async def test_429s_of_two_chats_close_together_hold_all(
+    apart: float, other_at: float, autojump_clock: MockClock
+) -> None:
+    """Within five seconds they mean the bot, for the longer of the two waits; later they mean two chats."""
+    pacer = Pacer()
+    calls = Calls(pacer)
+    pacer.hold(5, until=trio.current_time() + 40)
+    await trio.sleep(apart)
+    pacer.hold(6, until=trio.current_time() + 10)
+    await calls.make("other", 7)
+    assert calls.out == [("other", other_at)]
+
+
+async def test_two_429s_of_one_chat_hold_no_other(autojump_clock: MockClock) -> None:
+    """Nor do those of methods that concern no chat."""
+    pacer = Pacer()
+    calls = Calls(pacer)
+    for key in (5, 5, "setMyCommands", "getMe"):
+        pacer.hold(key, until=trio.current_time() + 40)
+    await calls.make("other", 7)
+    assert calls.out == [("other", 0.0)]
+
+
+async def test_a_hold_beyond_the_deadline_is_said_at_once(autojump_clock: MockClock) -> None:
+    """Nobody waits for what they cannot get; also where nothing of the budget is taken."""
+    pacer = Pacer()
+    pacer.hold(5, until=trio.current_time() + 40)
+    for wait in (
+        pacer.take_turn(5, "reply", deadline=trio.current_time() + 39),
+        pacer.pass_hold(5, deadline=trio.current_time() + 39),
+    ):
+        with pytest.raises(TurnTooLateError) as caught:
+            await wait
+        assert caught.value.seconds == 40
+    assert trio.current_time() == 0
+    assert await pacer.pass_hold(5, deadline=41)
+    assert trio.current_time() == 40
+    assert not await pacer.pass_hold(5, deadline=41)
+
+
+async def test_idle_chats_are_forgotten(autojump_clock: MockClock) -> None:
+    """Ten thousand chats that wrote once do not stay; one that is held does."""
+    pacer = Pacer(UNPACED)
+    pacer.hold(1, until=trio.current_time() + 1000)
+    for chat in range(2, 10_002):
+        await pacer.take_turn(chat, "reply", deadline=PLENTY)
+    assert len(pacer._chats) <= SWEEP_EVERY
+    assert 1 in pacer._chats

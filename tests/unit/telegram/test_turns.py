@@ -1,0 +1,151 @@
+"""What the client makes of the budgets: which calls wait, which edits are merged, and what is given up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from doradura.telegram import errors
+from doradura.telegram.client import BotApi
+from doradura.telegram.pacing import Priority
+
+
+def edits(telegram: Any) -> list[tuple[float, str]]:
+    """Each text edit that went out: seconds since the first request, and its text."""
+    return [
+        (at, asked.parameters["text"])
+        for at, asked in zip(telegram.times, telegram.asked, strict=True)
+        if asked.method == "editMessageText"
+    ]
+
+
+async def use_up(api: BotApi, chat_id: int) -> None:
+    """Send what a chat's burst allows."""
+    for _ in range(10):
+        await api.send_message(chat_id, "x")
+
+
+async def test_only_what_puts_something_into_a_chat_waits_for_its_budget(
+    api: BotApi, telegram: Any, make: Any, autojump_clock: MockClock
+) -> None:
+    """The eleventh message waits a second; actions, deletions and a pressed button's answer do not."""
+    await use_up(api, 5)
+    telegram.last = make.ok(True)
+    await api.send_chat_action(5)
+    await api.delete_message(5, 7)
+    await api.answer_callback_query("1")
+    assert telegram.times == [0.0] * 13
+    telegram.last = make.ok(make.message)
+    await api.send_message(5, "late")
+    assert telegram.times[-1] == 1.0
+
+
+async def test_waiting_edits_of_a_message_are_merged(
+    api: BotApi, telegram: Any, seen: Any, autojump_clock: MockClock
+) -> None:
+    """Three wait: the newest goes out, once, and the older ones count as done at once; another message's are apart."""
+    done: list[tuple[str, float]] = []
+
+    async def edit(message_id: int, text: str) -> None:
+        await api.edit_message_text(5, message_id, text)
+        done.append((text, round(trio.current_time(), 3)))
+
+    await use_up(api, 5)
+    async with trio.open_nursery() as nursery:
+        for message_id, text in ((7, "10 %"), (7, "20 %"), (8, "else"), (7, "30 %")):
+            nursery.start_soon(edit, message_id, text)
+            await trio.testing.wait_all_tasks_blocked()
+    assert sorted(edits(telegram)) == [(1.0, "else"), (2.0, "30 %")]
+    assert sorted(done) == [("10 %", 0.0), ("20 %", 0.0), ("30 %", 2.0), ("else", 1.0)]
+
+
+async def test_an_older_edit_never_lands_after_a_newer_one(
+    api: BotApi, telegram: Any, make: Any, autojump_clock: MockClock
+) -> None:
+    """The old one failed and would be repeated: the new one goes in its place. One on its way is waited for."""
+
+    async def slow() -> Any:
+        await trio.sleep(4)
+        return make.ok(make.message)
+
+    telegram.steps = [make.refusal(500, "Internal Server Error: restart"), slow]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(api.edit_message_text, 5, 7, "old")
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(api.edit_message_text, 5, 7, "newer")
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(api.edit_message_text, 5, 7, "newest")
+    assert edits(telegram) == [(0.0, "old"), (0.0, "newer"), (4.0, "newest")]
+
+
+async def test_alerts_pass_replies_and_progress_goes_last(
+    api: BotApi, telegram: Any, autojump_clock: MockClock
+) -> None:
+    """In the order of their worth, when the chat has to wait."""
+    await use_up(api, 5)
+    async with trio.open_nursery() as nursery:
+        kinds: tuple[Priority, ...] = ("progress", "reply", "alert")
+        for priority in kinds:
+            nursery.start_soon(lambda kind: api.send_message(5, kind, priority=kind), priority)
+            await trio.testing.wait_all_tasks_blocked()
+    assert [asked.parameters["text"] for asked in telegram.asked[10:]] == ["alert", "reply", "progress"]
+
+
+async def test_what_gets_no_turn_in_its_time_is_given_up(
+    api: BotApi, telegram: Any, seen: Any, autojump_clock: MockClock
+) -> None:
+    """Thirty wait with ten seconds each: ten go out, the others say so at their time's end, and are counted."""
+    given_up = []
+
+    async def send() -> None:
+        try:
+            await api.send_message(5, "x", deadline_seconds=10.5)
+        except errors.DeadlineExceededError as error:
+            given_up.append((round(trio.current_time(), 1), error.unconfirmed, error.attempts))
+
+    await use_up(api, 5)
+    async with trio.open_nursery() as nursery:
+        for _ in range(30):
+            nursery.start_soon(send)
+    assert len(telegram.asked) == 20
+    assert given_up == [(10.5, False, 0)] * 20
+    assert seen.abandoned == ["sendMessage"] * 20
+    assert seen.limited == ["local"] * 30
+
+
+async def test_429s_of_two_chats_hold_all(api: BotApi, telegram: Any, make: Any, autojump_clock: MockClock) -> None:
+    """A third chat's message waits as well; somebody's pressed button is answered all the same."""
+    telegram.steps = [make.refusal(429, "Too Many Requests", retry_after=20)] * 2
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(api.send_message, 5, "a")
+        nursery.start_soon(api.send_message, 6, "b")
+        await trio.sleep(1)
+        nursery.start_soon(api.send_message, 7, "c")
+        telegram.last = make.ok(True)
+        await api.answer_callback_query("1")
+        telegram.last = make.ok(make.message)
+    assert telegram.times == [0.0, 0.0, 1.0, 21.0, 21.0, 21.0]
+
+
+async def test_an_edit_behind_one_that_does_not_end_has_its_time_too(
+    api: BotApi, telegram: Any, make: Any, autojump_clock: MockClock
+) -> None:
+    """It is given up at its deadline, with nothing sent."""
+
+    async def never() -> Any:
+        await trio.sleep(30)
+        return make.ok(make.message)
+
+    telegram.steps = [never]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(api.edit_message_text, 5, 7, "slow")
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(errors.DeadlineExceededError) as caught:
+            await api.edit_message_text(5, 7, "late", deadline_seconds=5)
+        assert trio.current_time() == 5
+    assert not caught.value.unconfirmed
+    assert edits(telegram)[0] == (0.0, "slow")
+    assert "late" not in [text for _, text in edits(telegram)]

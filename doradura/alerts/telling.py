@@ -96,7 +96,9 @@ class Telling:
         rings = row.kind == "return" or (view.firing > 0 and (row.told_ms or 0) < row.stored_ms)
         if row.message_id is not None and rings:
             text = self._words.back(view) if row.kind == "return" else self._words.reminder(view, now_ms())
-            await self._message(row, view, text, reply_to=row.message_id)
+            # A reminder is acted on where it is read: far below the message it replies to.
+            keyboard = self._keyboard(view) if row.kind == "reminder" else None
+            await self._message(row, view, text, reply_to=row.message_id, keyboard=keyboard)
 
         def done(db: Connection) -> None:
             outbox.remember_ring(db, row, now_ms())

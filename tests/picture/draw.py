@@ -23,6 +23,7 @@ POINTS = 360
 HTML = """<!doctype html><meta charset="utf-8"><style>*{{box-sizing:border-box}}body{{margin:0;font-family:Inter}}
 table{{border-spacing:0}}button{{background:none;border:0;color:inherit;font:inherit}}{styles}</style>
 <div id="page"></div><script type="application/json" id="given">{given}</script><script>{script}</script>"""
+CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu"]
 
 
 def built(modules: Path, directory: Path) -> tuple[str, str]:
@@ -91,9 +92,8 @@ def draw(given: dict[str, Any], script: str, styles: str, target: Path) -> None:
     text = HTML.format(
         styles=styles, given=json.dumps(given).replace("</", "<\\/"), script=script.replace("</", "<\\/")
     )
-    arguments = ["--no-sandbox", "--disable-gpu"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found("chromium"), args=arguments)
+        browser = playwright.chromium.launch(executable_path=found("chromium"), args=CHROMIUM_ARGUMENTS)
         page = browser.new_page(viewport={"width": 1616, "height": 1100})
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))

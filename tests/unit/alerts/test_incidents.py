@@ -28,6 +28,8 @@ async def test_a_day_of_a_critical_alert(alerts: Alerts, autojump_clock: MockClo
         call.parameters["reply_parameters"]["message_id"] for call in alerts.world.telegram.all("sendMessage")[1:]
     ]
     assert replies == [101] * 47
+    shown = [call.parameters["reply_markup"] for call in alerts.world.telegram.all("sendMessage")]
+    assert shown[1:] == [shown[0]] * 47
     assert alerts.world.telegram.all("editMessageText") == []
     assert alerts.world.value("alerts_received_total", severity="critical", status="firing") == 1
 

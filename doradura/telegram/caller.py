@@ -148,8 +148,8 @@ class Caller:
         `chat_id` is whose budget it takes from, or whose 429s it waits out. `edits` is the message it edits; None is
         given when a newer edit of that message made this one needless, unless it is `lasting`. `repeat_unconfirmed`
         says whether it may be done twice, by default only where twice is the same as once; where it is not, it is
-        repeated twice at most. Raises the ApiError of a refusal, UnconfirmedError when it may have been done and must not be
-        repeated (again), and DeadlineExceededError after `deadline_seconds`.
+        repeated twice at most. Raises the ApiError of a refusal, UnconfirmedError when it may have been done and must
+        not be repeated (again), and DeadlineExceededError after `deadline_seconds`.
         """
         repeats = unconfirmed_repeats(method, repeat=repeat_unconfirmed)
         silence = ATTEMPT_SECONDS if repeats else None

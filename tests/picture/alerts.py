@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import ViewportSize, expect, sync_playwright
 
 from tests.e2e.program import Program, running
 from tests.picture.draw import CHROMIUM_ARGUMENTS
@@ -20,7 +20,7 @@ from tests.programs import found
 
 TARGET = Path(__file__).parent.parent.parent / "docs" / "alert.png"
 ADMIN = 1000
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 RUNBOOKS = "https://github.com/doradura/doradura/blob/main/docs/runbooks.md#"
 
 
@@ -41,14 +41,15 @@ async def picture(target: Path) -> None:
     """Let alerts arrive, then take the picture."""
     with tempfile.TemporaryDirectory() as name:
         async with running(Path(name) / "data") as program:
-            await _alerts(program, Path(name) / "data" / "webhook.token")
+            token = await trio.Path(name, "data", "webhook.token").read_text()
+            await _alerts(program, token.strip())
             await trio.to_thread.run_sync(_take, program.sandbox_url, target)
 
 
-async def _alerts(program: Program, token: Path) -> None:
+async def _alerts(program: Program, token: str) -> None:
     slow = ("SlowDownloads", "warning", "Downloads are slow", "Half of the mp4 downloads took over 2 min.")
     errors = ("HighErrorRate", "critical", "High error rate", "12% of downloads failed in the last 5 minutes.")
-    headers = {"Authorization": f"Bearer {token.read_text().strip()}"}
+    headers = {"Authorization": f"Bearer {token}"}
     for alerts in ([alert(*slow)], [alert(*slow, ended=True)], [alert(*errors)]):
         body = {"version": "4", "groupKey": alerts[0]["fingerprint"], "status": "firing", "alerts": alerts}
         answer = await program.client.post(f"{program.http_url}/alerts", json=body, headers=headers)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from doradura.sandbox.payments import Payments
 from doradura.sandbox.records import BotRecord, Group, Message, Object, Query, StoredFile
 from doradura.sandbox.refusal import bad_request, forbidden
 from doradura.sandbox.updates import DEFAULT_KINDS, QUERY_RETENTION_SECONDS, Update, UpdateQueue
@@ -54,6 +55,7 @@ class Bot:
         self.files: dict[str, StoredFile] = {}
         self.paths: dict[str, StoredFile] = {}
         self.queries: dict[str, Query] = {}
+        self.payments = Payments(self)
         self._messages: dict[int, bytes] = {}
         """Encoded: a long soak leaves some hundred thousand of them, and decoding one takes microseconds."""
         self._by_chat: dict[int, list[int]] = {}
@@ -169,7 +171,14 @@ class Bot:
     # ---- messages ----------------------------------------------------------------------------------------------------
 
     def add_message(
-        self, chat_id: int, content: Object, *, sender: Object | None = None, reply_to: int = 0, fixed: bool = False
+        self,
+        chat_id: int,
+        content: Object,
+        *,
+        sender: Object | None = None,
+        reply_to: int = 0,
+        fixed: bool = False,
+        invoice_id: str = "",
     ) -> Message:
         """Put a message into a chat: the bot's own without `sender`, else a person's, which is queued as an update."""
         body = {
@@ -181,7 +190,7 @@ class Bot:
         }
         self.record.next_message_id += 1
         self.keep()
-        message = Message(chat_id, body, own=sender is None, reply_to=reply_to, fixed=fixed)
+        message = Message(chat_id, body, own=sender is None, reply_to=reply_to, fixed=fixed, invoice_id=invoice_id)
         self._by_chat.setdefault(chat_id, []).append(message.message_id)
         self._put(message)
         if sender is not None:

@@ -21,9 +21,19 @@ from doradura.sandbox.detect import detect_entities
 from doradura.sandbox.exchange import Headers, Request, Response, Send
 from doradura.sandbox.faults import FaultError, Faults, parse_fault
 from doradura.sandbox.files import Files
+from doradura.sandbox.human_payments import PaymentError, find_invoice, pay, renew, subscription
 from doradura.sandbox.markup import units
 from doradura.sandbox.methods_files import shown_file
-from doradura.sandbox.orders import BlockOrder, ChatOrder, FileOrder, MessageOrder, PressOrder, UserOrder
+from doradura.sandbox.orders import (
+    BlockOrder,
+    ChatOrder,
+    FileOrder,
+    MessageOrder,
+    PayOrder,
+    PressOrder,
+    SubscriptionOrder,
+    UserOrder,
+)
 from doradura.sandbox.parameters import FILE_LIMIT_BYTES, Upload, leading_integer
 from doradura.sandbox.record import CallRecord
 from doradura.sandbox.records import Message, Object
@@ -81,8 +91,9 @@ class Human:
                 ("GET", r"events", self._events),
                 ("GET", r"files/([0-9a-f]{32})", self._file),
                 ("HEAD", r"files/([0-9a-f]{32})", self._file),
-                ("POST", r"chats/(-?\d{1,18})/pay", self._no_payments),
-                ("POST", r"payments/([^/]+)/(?:renew|subscription)", self._no_payments),
+                ("POST", r"chats/(-?\d{1,18})/pay", self._pay),
+                ("POST", r"payments/([^/]+)/renew", self._renew),
+                ("POST", r"payments/([^/]+)/subscription", self._subscription),
             )
         ]
 
@@ -93,7 +104,7 @@ class Human:
             for method, pattern, route in self._routes:
                 if request.method == method and (found := pattern.fullmatch(path)):
                     return await route(request, *found.groups())
-        except HumanError as error:
+        except (HumanError, PaymentError) as error:
             return Response.json({"error": str(error)}, error.status)
         return Response.json({"error": f"there is no {request.method} {request.path}"}, 404)
 
@@ -270,8 +281,25 @@ class Human:
             raise HumanError(404, "there is no such callback query")
         return await self._done({"answered": query.answer is not None, **(query.answer or {})})
 
-    async def _no_payments(self, _request: Request, *_names: str) -> Response:
-        raise HumanError(404, "payments are not there yet")
+    # ---- money -------------------------------------------------------------------------------------------------------
+
+    async def _pay(self, request: Request, chat: str) -> Response:
+        order = await self._order(request, PayOrder)
+        bot, chat_id = self._bot(request), int(chat)
+        sender = self._sender(bot, chat_id, order.from_id)
+        invoice = find_invoice(bot, chat_id, order)
+        if chat_id > 0:
+            bot.start(chat_id)
+        return await self._done(await pay(bot, invoice, sender, chat_id))
+
+    async def _renew(self, request: Request, charge_id: str) -> Response:
+        return await self._done(renew(self._bot(request), charge_id))
+
+    async def _subscription(self, request: Request, charge_id: str) -> Response:
+        order = await self._order(request, SubscriptionOrder)
+        bot = self._bot(request)
+        bot.payments.set_canceled(subscription(bot, charge_id), canceled=order.canceled)
+        return await self._done({})
 
     # ---- for tests and the page --------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
-from doradura.sandbox import methods_bot, methods_files, methods_messages
+from doradura.sandbox import methods_bot, methods_files, methods_messages, methods_payments
 from doradura.sandbox.call import Call
 
 Method = Callable[[Call], Awaitable[object]]
@@ -31,6 +31,14 @@ _BY_NAME: Mapping[str, Method] = MappingProxyType(
         "sendPhoto": methods_files.send_photo,
         "editMessageMedia": methods_files.edit_message_media,
         "getFile": methods_files.get_file,
+        "sendInvoice": methods_payments.send_invoice,
+        "createInvoiceLink": methods_payments.create_invoice_link,
+        "answerPreCheckoutQuery": methods_payments.answer_pre_checkout_query,
+        "answerShippingQuery": methods_payments.answer_shipping_query,
+        "refundStarPayment": methods_payments.refund_star_payment,
+        "editUserStarSubscription": methods_payments.edit_user_star_subscription,
+        "getStarTransactions": methods_payments.get_star_transactions,
+        "getMyStarBalance": methods_payments.get_my_star_balance,
     }
 )
 METHODS: Mapping[str, Method] = MappingProxyType({name.lower(): method for name, method in _BY_NAME.items()})

@@ -36,7 +36,7 @@ async def send_message(call: Call) -> Object:
     return send(call, content)
 
 
-def send(call: Call, content: Object) -> Object:
+def send(call: Call, content: Object, *, invoice_id: str = "") -> Object:
     """Send a message with the given content, and what every sendX takes: keyboard, reply, protection."""
     keyboard = read_keyboard(call.parameters)
     chat_id = call.writable_chat_id()
@@ -45,7 +45,8 @@ def send(call: Call, content: Object) -> Object:
         content = {"has_protected_content": True, **content}
     if keyboard.inline is not None:
         content = {**content, "reply_markup": keyboard.inline}
-    return call.bot.shown(call.bot.add_message(chat_id, content, reply_to=reply_to, fixed=keyboard.is_reply))
+    message = call.bot.add_message(chat_id, content, reply_to=reply_to, fixed=keyboard.is_reply, invoice_id=invoice_id)
+    return call.bot.shown(message)
 
 
 async def edit_message_text(call: Call) -> Object:

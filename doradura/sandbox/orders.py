@@ -52,6 +52,20 @@ class PressOrder(msgspec.Struct):
     from_id: int | None = None
 
 
+class PayOrder(msgspec.Struct):
+    """POST /sandbox/chats/ID/pay."""
+
+    from_id: int | None = None
+    message_id: int | None = None
+    invoice_link: str | None = None
+
+
+class SubscriptionOrder(msgspec.Struct):
+    """POST /sandbox/payments/CHARGE/subscription."""
+
+    canceled: bool
+
+
 class BlockOrder(msgspec.Struct):
     """POST /sandbox/chats/ID/block."""
 

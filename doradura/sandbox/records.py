@@ -20,7 +20,9 @@ class Message(msgspec.Struct):
     """Sent by the bot."""
     reply_to: int = 0
     fixed: bool = False
-    """Sent with a keyboard that is not inline: such a message can't be edited."""
+    """Sent with a keyboard that is not inline, or a service message: such a message can't be edited."""
+    invoice_id: str = ""
+    """The invoice it can be paid by."""
 
     @property
     def message_id(self) -> int:
@@ -60,6 +62,46 @@ class Group(msgspec.Struct):
     chat: Object
     members: list[int]
     kicked: bool = False
+
+
+class Invoice(msgspec.Struct, frozen=True):
+    """What can be paid, in Stars."""
+
+    invoice_id: str
+    title: str
+    description: str
+    payload: str
+    amount: int
+    start_parameter: str
+    subscription_period: int = 0
+    """Seconds; 0 for what is paid once."""
+
+
+class Charge(msgspec.Struct):
+    """A payment that was made."""
+
+    charge_id: str
+    number: int
+    user_id: int
+    chat_id: int
+    invoice: Invoice
+    date: int
+    first_charge_id: str = ""
+    """The subscription it belongs to; empty for a single payment."""
+    refunded: int = 0
+    """When the Stars were given back; 0 if they were not."""
+    refund_number: int = 0
+
+
+class Subscription(msgspec.Struct):
+    """What is charged anew each period until it is cancelled."""
+
+    first_charge_id: str
+    user_id: int
+    chat_id: int
+    invoice: Invoice
+    expires: int = 0
+    canceled: bool = False
 
 
 class BotRecord(msgspec.Struct):

@@ -15,6 +15,7 @@ from doradura.sandbox.blobs import Blobs
 from doradura.sandbox.bot import Bot
 from doradura.sandbox.events import Events
 from doradura.sandbox.journal import Journal
+from doradura.sandbox.payments import PURSE
 from doradura.sandbox.records import BotRecord, Group, Object, Query, StoredFile
 from doradura.sandbox.updates import Update
 
@@ -22,6 +23,7 @@ FIRST_FREE_USER_ID = 3000
 SUPERGROUP_BASE = 10**12
 TOKEN = re.compile(r"[1-9][0-9]{0,15}:[A-Za-z0-9_-]*", re.ASCII)
 SECRET_LENGTH = 24
+MONEY = ("invoice", "charge", "subscription")
 
 
 def is_token(token: str) -> bool:
@@ -38,6 +40,8 @@ class World:
         self.clock = clock
         self.events = Events(journal)
         self.users: dict[int, Object] = {}
+        self.stars: dict[int, int] = {}
+        """What people have, of those who ever paid."""
         self.bots: dict[str, Bot] = {}
         self.blobs_known: dict[str, StoredFile] = {}
         """A file for each blob that a message names."""
@@ -56,10 +60,23 @@ class World:
         for _, value in kinds.get("user", []):
             user = msgspec.json.decode(value)
             self.users[user["id"]] = user
+        for key, value in kinds.get("stars", []):
+            self.stars[int(key)] = msgspec.json.decode(value, type=int)
         for _, value in kinds.get("bot", []):
             record = msgspec.json.decode(value, type=BotRecord)
             self.bots[record.token] = Bot(self, record)
-        for kind in ("start", "block", "group", "file", "query", "message", "update"):
+        for kind in (
+            "start",
+            "block",
+            "group",
+            "file",
+            "query",
+            "message",
+            "update",
+            "invoice",
+            "charge",
+            "subscription",
+        ):
             self._restore(kind, kinds.get(kind, []))
         if not self.users:
             self.put_user({"id": 1000, "is_bot": False, "first_name": "Admin", "language_code": "en"})
@@ -71,7 +88,9 @@ class World:
         for key, value in records:
             token, _, name = key.partition(" ")
             bot = self.bots[token]
-            if kind == "start":
+            if kind in MONEY:
+                bot.payments.restore(kind, value)
+            elif kind == "start":
                 bot.started.add(int(name))
             elif kind == "block":
                 bot.blocked.add(int(name))
@@ -89,6 +108,7 @@ class World:
         for bot, queue in updates.items():
             bot.updates.restore(queue)
         for bot in self.bots.values():
+            bot.payments.sort()
             bot.queries = dict(sorted(bot.queries.items(), key=lambda item: item[1].created))
 
     def called(self, token: str) -> Bot:
@@ -110,6 +130,12 @@ class World:
         self.users[user["id"]] = user
         self.journal.put("user", str(user["id"]), msgspec.json.encode(user))
         return user
+
+    def spend(self, user_id: int, amount: int) -> None:
+        """Take Stars from a person, or give some back; what they lack is added: nobody is refused here."""
+        left = max(0, self.stars.get(user_id, PURSE) - amount)
+        self.stars[user_id] = left
+        self.journal.put("stars", str(user_id), msgspec.json.encode(left))
 
     def person(self, user_id: int) -> Object:
         """Give a person; one never seen gets a name made of the number."""
@@ -138,5 +164,6 @@ class World:
             "bots": [each.user for each in bots],
             "users": list(self.users.values()),
             "chats": bot.chats() if bot is not None else [],
+            "stars": {str(user_id): self.stars.get(user_id, PURSE) for user_id in self.users},
             "blocked_by": sorted(bot.blocked) if bot is not None else [],
         }

@@ -118,7 +118,7 @@ async def test_files_of_people(client: Client) -> None:
         ("chats/-7/messages", {"from_id": 1000, "text": "x"}, 404),
         ("chats/1000/messages", {"from_id": 1000, "text": "x", "edit_message_id": 9}, 404),
         ("chats/1000/press", {"from_id": 1000, "message_id": 9, "data": "x"}, 400),
-        ("chats/1000/pay", {"from_id": 1000}, 404),
+        ("chats/1000/pay", {}, 400),
         ("payments/x/renew", {}, 404),
         ("nothing", {}, 404),
     ],

@@ -78,6 +78,9 @@ class World:
             "subscription",
         ):
             self._restore(kind, kinds.get(kind, []))
+        for kind in MONEY:
+            for key, value in kinds.get(kind, []):
+                self.bots[key.partition(" ")[0]].payments.restore(kind, value)
         if not self.users:
             self.put_user({"id": 1000, "is_bot": False, "first_name": "Admin", "language_code": "en"})
             self.put_user({"id": 2000, "is_bot": False, "first_name": "User", "language_code": "en"})
@@ -88,9 +91,7 @@ class World:
         for key, value in records:
             token, _, name = key.partition(" ")
             bot = self.bots[token]
-            if kind in MONEY:
-                bot.payments.restore(kind, value)
-            elif kind == "start":
+            if kind == "start":
                 bot.started.add(int(name))
             elif kind == "block":
                 bot.blocked.add(int(name))

@@ -129,7 +129,7 @@ async def test_two_pay_at_once(client: Client) -> None:
             nursery.start_soon(pay, user)
         queries = [await update(client, "pre_checkout_query") for _ in range(2)]
         for query in reversed(queries):
-            answer: dict[str, object] = {"ok": True} if query["from"]["id"] == 1000 else {"error_message": "no"}
+            answer: dict[str, Any] = {"ok": True} if query["from"]["id"] == 1000 else {"error_message": "no"}
             await client.result("answerPreCheckoutQuery", pre_checkout_query_id=query["id"], **answer)
     assert paid[1000]["paid"] is True
     assert paid[2000] == {"paid": False, "error_message": "no"}

@@ -65,18 +65,7 @@ class World:
         for _, value in kinds.get("bot", []):
             record = msgspec.json.decode(value, type=BotRecord)
             self.bots[record.token] = Bot(self, record)
-        for kind in (
-            "start",
-            "block",
-            "group",
-            "file",
-            "query",
-            "message",
-            "update",
-            "invoice",
-            "charge",
-            "subscription",
-        ):
+        for kind in ("start", "block", "group", "file", "query", "message", "update"):
             self._restore(kind, kinds.get(kind, []))
         for kind in MONEY:
             for key, value in kinds.get(kind, []):

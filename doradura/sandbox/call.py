@@ -5,7 +5,10 @@ Raises RefusalError with the server's texts. Source: tdlib/telegram-bot-api, Cli
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -13,6 +16,7 @@ import msgspec
 from doradura.sandbox.bot import Bot
 from doradura.sandbox.detect import detect_entities
 from doradura.sandbox.files import Files
+from doradura.sandbox.markdown import parse_markdown, parse_markdown_v2
 from doradura.sandbox.markup import Entity, MarkupError, parse_html, trim, units
 from doradura.sandbox.parameters import Parameters, Upload, leading_integer
 from doradura.sandbox.records import Message, Object
@@ -22,6 +26,10 @@ TEXT_LIMIT_UNITS = 4096
 CAPTION_LIMIT_UNITS = 1024
 RAW_TEXT_LIMIT_BYTES = 32_768
 
+_PARSERS: Mapping[str, Callable[[str], tuple[str, list[Entity]]]] = MappingProxyType(
+    {"html": parse_html, "markdownv2": parse_markdown_v2, "markdown": parse_markdown}
+)
+_USER_LINK = re.compile(r"tg://user\?id=(\d{1,18})")
 _HEAD = ("message_id", "from", "chat", "date", "edit_date")
 _LASTING = ("has_protected_content",)
 """Set when a message is sent, and not touched by edits."""
@@ -97,6 +105,7 @@ class Call:
     def finish_edit(self, message: Message, content: Object) -> Object:
         """Give an edited message its new content, unless that is what it has."""
         content = {**{key: message.body[key] for key in _LASTING if key in message.body}, **content}
+        content = name_mentioned(content, self.bot.world.users)
         if content == content_of(message):
             raise bad_request(
                 "message is not modified: specified new message content and reply markup are exactly the same as a "
@@ -104,6 +113,38 @@ class Call:
             )
         self.bot.change_message(message, content)
         return self.bot.shown(message)
+
+
+def _with_address(entity: Entity) -> Entity:
+    """Give a link that names no scheme the one it is opened with."""
+    url = entity.get("url")
+    return entity if url is None or "://" in url else {**entity, "url": f"http://{url}"}
+
+
+def name_mentioned(content: Object, users: Mapping[int, Object]) -> Object:
+    """Make links to users mentions, as the server does; a user nobody knows is not mentioned."""
+    named = dict(content)
+    for key in ("entities", "caption_entities"):
+        if key in content:
+            entities = [_mention(entity, users) for entity in content[key]]
+            named[key] = [entity for entity in entities if entity is not None]
+            if not named[key]:
+                del named[key]
+    return named
+
+
+def _mention(entity: Entity, users: Mapping[int, Object]) -> Entity | None:
+    if entity["type"] == "text_mention":
+        given = entity.get("user")
+        user_id = str(given.get("id")) if isinstance(given, dict) else ""
+    elif entity["type"] == "text_link" and (found := _USER_LINK.fullmatch(entity.get("url", ""))):
+        user_id = found[1]
+    else:
+        return entity
+    user = users.get(int(user_id)) if user_id.isdecimal() else None
+    if user is None:
+        return None
+    return {"type": "text_mention", "offset": entity["offset"], "length": entity["length"], "user": user}
 
 
 def content_of(message: Message) -> Object:
@@ -116,11 +157,12 @@ def formatted(text: str, mode: str, entities: object) -> tuple[str, list[Entity]
     if len(text.encode()) > RAW_TEXT_LIMIT_BYTES:
         raise bad_request("text is too long")
     mode = mode.strip().lower()
-    if mode == "html":
+    if mode in _PARSERS:
         try:
-            plain, found = parse_html(text)
+            plain, found = _PARSERS[mode](text)
         except MarkupError as error:
             raise bad_request(f"can't parse entities: {error}") from None
+        found = [_with_address(entity) for entity in found]
     elif mode in {"", "none"}:
         plain, found = trim(text, _given_entities(entities))
     else:

@@ -16,6 +16,7 @@ Entity = dict[str, Any]
 """A MessageEntity of the Bot API."""
 
 SPACES = " \t\r\n\0\v"
+_UNCLEAN = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 _SIMPLE = MappingProxyType(
     {
@@ -197,7 +198,7 @@ class _Parser:
             return
         if opened.tag == "a":
             url = opened.argument or "".join(self.out[opened.at :])
-            if not _is_link(url):
+            if not is_link(url):
                 return
             entity |= {"type": "text_link", "url": url if "://" in url else f"http://{url}"}
         elif opened.tag == "tg-emoji":
@@ -253,7 +254,8 @@ def units(text: str) -> int:
 
 
 def trim(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
-    """Cut white space off both ends and put the entities in order: by offset, longer first."""
+    """Clean the text, cut white space off both ends and put the entities in order: by offset, longer first."""
+    text, entities = _clean(text, entities)
     shift = units(text) - units(text.lstrip())
     text = text.strip()
     size = units(text)
@@ -266,7 +268,28 @@ def trim(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
     return text, sorted(kept, key=lambda entity: (entity["offset"], -entity["length"]))
 
 
-def _is_link(url: str) -> bool:
+def _clean(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
+    """Take out carriage returns and make other control characters spaces, as TDLib's clean_input_string does."""
+    if not _UNCLEAN.search(text):
+        return text, entities
+    # Where each UTF-16 unit of the old text lies in the new one.
+    places, kept, size = [0], [], 0
+    for character in text:
+        if character != "\r":
+            kept.append(" " if _UNCLEAN.match(character) else character)
+            size += 1 + (character > "\uffff")
+        places += [size] * (1 + (character > "\uffff"))
+    moved = []
+    for entity in entities:
+        begin, end = (
+            places[min(max(0, at), len(places) - 1)] for at in (entity["offset"], entity["offset"] + entity["length"])
+        )
+        if begin < end:
+            moved.append({**entity, "offset": begin, "length": end - begin})
+    return "".join(kept), moved
+
+
+def is_link(url: str) -> bool:
     """Tell whether TDLib would keep a link: a known scheme or none, and a host with a dot."""
     scheme, separator, rest = url.partition("://")
     if separator and scheme.lower() not in {"http", "https", "tg", "ton"}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doradura.sandbox.call import Call, content_of, message_caption, message_text
+from doradura.sandbox.call import Call, content_of, message_caption, message_text, name_mentioned
 from doradura.sandbox.keyboards import read_keyboard
 from doradura.sandbox.records import Object
 from doradura.sandbox.refusal import bad_request
@@ -41,6 +41,7 @@ def send(call: Call, content: Object, *, invoice_id: str = "") -> Object:
     keyboard = read_keyboard(call.parameters)
     chat_id = call.writable_chat_id()
     reply_to = call.reply_to(chat_id)
+    content = name_mentioned(content, call.bot.world.users)
     if call.parameters.boolean("protect_content"):
         content = {"has_protected_content": True, **content}
     if keyboard.inline is not None:

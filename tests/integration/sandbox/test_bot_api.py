@@ -61,7 +61,7 @@ async def test_wrong_addresses(client: Client, path: str, status: int, descripti
         ({"text": "x"}, 400, "Bad Request: chat_id is empty"),
         ({"chat_id": 5, "text": "x"}, 400, "Bad Request: chat not found"),
         ({"chat_id": -5, "text": "x"}, 400, "Bad Request: chat not found"),
-        ({"chat_id": 1000, "text": "x", "parse_mode": "MarkdownV2"}, 400, "Bad Request: unsupported parse_mode"),
+        ({"chat_id": 1000, "text": "x", "parse_mode": "Markdown3"}, 400, "Bad Request: unsupported parse_mode"),
         (
             {"chat_id": 1000, "text": "x", "reply_parameters": {"message_id": 9}},
             400,

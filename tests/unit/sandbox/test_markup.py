@@ -115,3 +115,11 @@ def test_nothing_is_found_inside_code() -> None:
     """What the bot marked as code or link is left alone."""
     text, entities = parse_html("<code>/start</code> /help")
     assert [entity["type"] for entity in detect_entities(text, entities)] == ["code", "bot_command"]
+
+
+def test_control_characters_are_cleaned_as_telegram_does() -> None:
+    """Carriage returns go, tabs and the like become spaces, and entities keep their places."""
+    assert parse_html("a\r\n<b>\tx\r😀</b>\x0b<i>y</i>") == (
+        "a\n x😀 y",
+        [{"type": "bold", "offset": 2, "length": 4}, {"type": "italic", "offset": 7, "length": 1}],
+    )

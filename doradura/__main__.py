@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     health.set_defaults(command=_health)
     sandbox = commands.add_parser("sandbox", help="start the local Telegram alone, for any bot")
     sandbox.add_argument("--keep", metavar="DIR", help="keep its chats in this directory (else in memory)")
+    sandbox.add_argument("--flood-limits", action="store_true", help="answer 429 to bots that send too much at once")
     sandbox.set_defaults(command=_sandbox)
     return parser
 
@@ -165,6 +166,7 @@ def _sandbox(asked: argparse.Namespace) -> int:
         media_directory=settings.data_dir / "sandbox" / "media",
         keep_directory=Path(asked.keep) if asked.keep else None,
         ffmpeg=imageio_ffmpeg.get_ffmpeg_exe(),
+        flood_limits=asked.flood_limits,
     )
 
     async def run() -> None:

@@ -107,8 +107,9 @@ class Bot:
         if chat is None:
             raise bad_request("chat not found")
         if chat_id in self.groups:
-            if self.groups[chat_id].kicked:
-                raise forbidden(f"bot was kicked from the {chat['type']} chat")
+            refusal = self.groups[chat_id].refusal()
+            if refusal is not None:
+                raise refusal
         elif chat_id not in self.started:
             raise forbidden("bot can't initiate conversation with a user")
         elif chat_id in self.blocked:
@@ -140,9 +141,9 @@ class Bot:
         assert chat is not None
         if chat_id in self.groups:
             group = self.groups[chat_id]
-            if group.kicked == blocked:
+            if (group.kicked or group.left) == blocked:
                 return
-            group.kicked = blocked
+            group.kicked, group.left = blocked, False
             self.keep_group(chat_id)
         else:
             if (chat_id in self.blocked) == blocked:
@@ -156,12 +157,33 @@ class Bot:
         self.tell("block", chat_id, {"blocked": blocked})
         self.member_changed(chat, user_id, *(("member", "kicked") if blocked else ("kicked", "member")))
 
+    def leave_group(self, chat_id: int) -> None:
+        """The bot goes out of a group by itself."""
+        group = self.groups[chat_id]
+        group.left = True
+        self.keep_group(chat_id)
+        self.tell("block", chat_id, {"blocked": True})
+        self.member_changed(group.chat, self.user_id, "member", "left")
+
+    def upgrade_group(self, chat_id: int, sender: Object) -> Object:
+        """A group becomes a supergroup under another id; whoever writes to the old one is told so."""
+        group = self.groups[chat_id]
+        new_id = self.world.next_group_id(supergroup=True)
+        chat: Object = {"id": new_id, "title": group.chat["title"], "type": "supergroup"}
+        self.groups[new_id] = Group(chat, list(group.members))
+        self.keep_group(new_id)
+        self.add_message(chat_id, {"migrate_to_chat_id": new_id}, sender=sender)
+        group.migrated_to = new_id
+        self.keep_group(chat_id)
+        self.add_message(new_id, {"migrate_from_chat_id": chat_id}, sender=sender)
+        return chat
+
     def member_changed(self, chat: Object, user_id: int, old: str, new: str) -> None:
         """Queue a my_chat_member update."""
         until = {"kicked": {"until_date": 0}}
         change = {
             "chat": chat,
-            "from": self.world.users[user_id],
+            "from": self.user if user_id == self.user_id else self.world.users[user_id],
             "date": self.world.now(),
             "old_chat_member": {"user": self.user, "status": old, **until.get(old, {})},
             "new_chat_member": {"user": self.user, "status": new, **until.get(new, {})},
@@ -178,6 +200,7 @@ class Bot:
         sender: Object | None = None,
         reply_to: int = 0,
         fixed: bool = False,
+        keyboard: Object | None = None,
         invoice_id: str = "",
     ) -> Message:
         """Put a message into a chat: the bot's own without `sender`, else a person's, which is queued as an update."""
@@ -190,7 +213,15 @@ class Bot:
         }
         self.record.next_message_id += 1
         self.keep()
-        message = Message(chat_id, body, own=sender is None, reply_to=reply_to, fixed=fixed, invoice_id=invoice_id)
+        message = Message(
+            chat_id,
+            body,
+            own=sender is None,
+            reply_to=reply_to,
+            fixed=fixed or keyboard is not None,
+            keyboard=keyboard,
+            invoice_id=invoice_id,
+        )
         self._by_chat.setdefault(chat_id, []).append(message.message_id)
         self._put(message)
         if sender is not None:
@@ -236,9 +267,9 @@ class Bot:
         return body
 
     def seen(self, message: Message) -> Object:
-        """Give the Message object as a person gets it: with a `file_url` in each file."""
+        """Give the Message object as a person gets it: with a `file_url` in each file, and any keyboard."""
         seen: Object = self._with_urls(self.shown(message))
-        return seen
+        return seen if message.keyboard is None else {**seen, "reply_markup": message.keyboard}
 
     def _with_urls(self, value: Any) -> Any:
         if isinstance(value, list):

@@ -6,6 +6,7 @@ call that named them nowhere are removed again.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 
 import msgspec
@@ -16,12 +17,15 @@ from doradura.sandbox.call import Call
 from doradura.sandbox.exchange import DropConnection, Headers, Request, Response
 from doradura.sandbox.faults import Fault, Faults
 from doradura.sandbox.files import Files
+from doradura.sandbox.floods import Floods
 from doradura.sandbox.methods import DESCRIPTIONS, METHODS, NAMES
 from doradura.sandbox.methods_bot import get_updates
-from doradura.sandbox.parameters import Parameters, ReadError, read_parameters
+from doradura.sandbox.parameters import Parameters, ReadError, leading_integer, read_parameters
 from doradura.sandbox.record import CallRecord
 from doradura.sandbox.refusal import RefusalError
 from doradura.sandbox.world import TOKEN, World, is_token
+
+log = logging.getLogger(__name__)
 
 _JSON: Headers = ((b"content-type", b"application/json"),)
 
@@ -40,10 +44,11 @@ class _Exchange:
 class BotApi:
     """Answers /bot<token>/<method>."""
 
-    def __init__(self, world: World, files: Files, faults: Faults, record: CallRecord) -> None:
+    def __init__(self, world: World, files: Files, faults: Faults, floods: Floods, record: CallRecord) -> None:
         self._world = world
         self._files = files
         self._faults = faults
+        self._floods = floods
         self._record = record
 
     async def answer(self, request: Request) -> Response:
@@ -118,9 +123,13 @@ class BotApi:
         call = Call(bot, exchange.parameters, self._files)
         envelope: dict[str, object] = {"ok": True}
         try:
+            if name in METHODS:
+                self._floods.check(bot.token, name, _chat_number(exchange.parameters.text("chat_id")))
             if name == "getupdates":
                 envelope["result"] = await get_updates(call, exchange.request)
             else:
+                if name not in METHODS:
+                    log.warning("the sandbox has no such method", extra={"method": exchange.method[:64]})
                 envelope["result"] = await METHODS.get(name, _unknown)(call)
         except RefusalError as error:
             if told:
@@ -166,12 +175,17 @@ class BotApi:
         )
 
 
+def _chat_number(text: str) -> int | None:
+    return leading_integer(text) or None
+
+
 async def _unknown(_call: Call) -> object:
     raise RefusalError(404, "Not Found: method not found")
 
 
 def _failure(error: RefusalError) -> dict[str, object]:
-    return {"ok": False, "error_code": error.code, "description": error.description}
+    failure: dict[str, object] = {"ok": False, "error_code": error.code, "description": error.description}
+    return failure if error.parameters is None else {**failure, "parameters": dict(error.parameters)}
 
 
 class Downloads:

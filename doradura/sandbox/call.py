@@ -43,11 +43,11 @@ class Call:
     parameters: Parameters
     files: Files
 
-    def chat_id(self) -> int:
-        """Read chat_id. Names of channels are no chats here."""
-        text = self.parameters.text("chat_id").strip()
+    def chat_id(self, name: str = "chat_id") -> int:
+        """Read chat_id, or another parameter that names a chat. Names of channels are no chats here."""
+        text = self.parameters.text(name).strip()
         if not text:
-            raise bad_request("chat_id is empty")
+            raise bad_request(f"{name} is empty")
         try:
             return int(text)
         except ValueError:

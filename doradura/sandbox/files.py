@@ -62,7 +62,13 @@ MIME_TYPES: Mapping[str, str] = MappingProxyType(
     }
 )
 _DEFAULT_MIME = MappingProxyType(
-    {"audio": "audio/mpeg", "video": "video/mp4", "animation": "video/mp4", "voice": "audio/ogg"}
+    {
+        "audio": "audio/mpeg",
+        "video": "video/mp4",
+        "animation": "video/mp4",
+        "voice": "audio/ogg",
+        "video_note": "video/mp4",
+    }
 )
 _FOLDERS = MappingProxyType(
     {"audio": "music", "voice": "voice", "video": "videos", "animation": "animations", "document": "documents"}
@@ -74,11 +80,12 @@ _ID_PREFIX = MappingProxyType(
         "document": "BQACAgIAAxkB",
         "animation": "CgACAgIAAxkB",
         "voice": "AwACAgIAAxkB",
+        "video_note": "DQACAgIAAxkB",
         "photo": "AgACAgIAAxkB",
         "thumbnail": "AAMCAgADGQEB",
     }
 )
-_TYPE_NAMES = MappingProxyType({"voice": "VoiceNote"})
+_TYPE_NAMES = MappingProxyType({"voice": "VoiceNote", "video_note": "VideoNote"})
 _PROBED = MappingProxyType({"audio": ("duration",), "voice": ("duration",), "video": ("duration", "width", "height")})
 
 
@@ -133,9 +140,12 @@ class Files:
         if kind == "audio":
             names = {"performer": probed.performer, "title": probed.title}
             shown |= {key: value for key, value in names.items() if value and key not in shown}
-        if kind != "voice":
+        if kind == "video_note":
+            shown = {"length": min(probed.width, probed.height) or 240, "duration": probed.duration, **shown}
+        if kind not in {"voice", "video_note"}:
             shown["file_name"] = upload.filename or "file"
-        shown["mime_type"] = mime_type
+        if kind != "video_note":
+            shown["mime_type"] = mime_type
         if thumbnail is not None and (picture := await self._thumbnail(bot, thumbnail)) is not None:
             shown["thumbnail"] = picture.shown
         return self._store(bot, kind, upload, mime_type, shown)
@@ -168,7 +178,7 @@ class Files:
 
     async def _probe(self, kind: str, upload: Upload, shown: Object) -> Probed:
         """Look into a small file when a figure is missing that Telegram would fill in."""
-        wanted = _PROBED.get("video" if kind == "animation" else kind, ())
+        wanted = _PROBED.get("video" if kind in {"animation", "video_note"} else kind, ())
         known = all(name in shown for name in wanted) and (kind != "audio" or "title" in shown or "performer" in shown)
         if not wanted or known or upload.size >= PROBE_LIMIT_BYTES:
             return Probed()

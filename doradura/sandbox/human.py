@@ -21,6 +21,7 @@ from doradura.sandbox.detect import detect_entities
 from doradura.sandbox.exchange import Headers, Request, Response, Send
 from doradura.sandbox.faults import FaultError, Faults, parse_fault
 from doradura.sandbox.files import Files
+from doradura.sandbox.floods import FloodOrder, Floods
 from doradura.sandbox.human_payments import PaymentError, find_invoice, pay, renew, subscription
 from doradura.sandbox.markup import units
 from doradura.sandbox.methods_files import shown_file
@@ -32,6 +33,7 @@ from doradura.sandbox.orders import (
     PayOrder,
     PressOrder,
     SubscriptionOrder,
+    UpgradeOrder,
     UserOrder,
 )
 from doradura.sandbox.parameters import FILE_LIMIT_BYTES, Upload, leading_integer
@@ -68,10 +70,11 @@ class HumanError(Exception):
 class Human:
     """Answers /sandbox/..."""
 
-    def __init__(self, world: World, files: Files, faults: Faults, record: CallRecord) -> None:
+    def __init__(self, world: World, files: Files, faults: Faults, floods: Floods, record: CallRecord) -> None:
         self._world = world
         self._files = files
         self._faults = faults
+        self._floods = floods
         self._record = record
         self._routes: list[tuple[str, re.Pattern[str], Callable[..., Awaitable[Response]]]] = [
             (method, re.compile(pattern), route)
@@ -84,10 +87,13 @@ class Human:
                 ("POST", r"chats/(-?\d{1,18})/files", self._send_file),
                 ("POST", r"chats/(-?\d{1,18})/press", self._press),
                 ("POST", r"chats/(-?\d{1,18})/block", self._block),
+                ("POST", r"chats/(-?\d{1,18})/upgrade", self._upgrade),
                 ("GET", r"callbacks/(\w{1,64})", self._callback),
                 ("GET", r"requests", self._requests),
                 ("POST", r"faults", self._add_fault),
                 ("DELETE", r"faults", self._clear_faults),
+                ("GET", r"flood-limits", self._flood_limits),
+                ("POST", r"flood-limits", self._set_flood_limits),
                 ("GET", r"events", self._events),
                 ("GET", r"files/([0-9a-f]{32})", self._file),
                 ("HEAD", r"files/([0-9a-f]{32})", self._file),
@@ -164,7 +170,7 @@ class Human:
         sender = self._sender(bot, chat_id, from_id)
         if chat_id in bot.blocked:
             raise HumanError(400, "this user has blocked the bot")
-        if chat_id in bot.groups and bot.groups[chat_id].kicked:
+        if chat_id in bot.groups and bot.groups[chat_id].refusal() is not None:
             raise HumanError(400, "the bot is not in this group any more")
         if chat_id > 0:
             bot.start(chat_id)
@@ -208,6 +214,17 @@ class Human:
         sender = self._sender(bot, chat_id, order.from_id)
         bot.set_blocked(chat_id, sender["id"], blocked=order.blocked)
         return await self._done({})
+
+    async def _upgrade(self, request: Request, chat: str) -> Response:
+        order = await self._order(request, UpgradeOrder)
+        bot, chat_id = self._bot(request), int(chat)
+        group = bot.groups.get(chat_id)
+        if group is None:
+            raise HumanError(404, "there is no such group")
+        if group.chat["type"] != "group" or group.refusal() is not None:
+            raise HumanError(409, "only a group the bot is in becomes a supergroup, and only once")
+        sender = self._sender(bot, chat_id, order.from_id or group.members[0])
+        return await self._done(bot.upgrade_group(chat_id, sender))
 
     # ---- messages ----------------------------------------------------------------------------------------------------
 
@@ -316,6 +333,16 @@ class Human:
 
     async def _clear_faults(self, _request: Request) -> Response:
         return Response.json({"deleted": self._faults.clear()})
+
+    async def _flood_limits(self, _request: Request) -> Response:
+        return Response.json(self._floods.limits)
+
+    async def _set_flood_limits(self, request: Request) -> Response:
+        order = await self._order(request, FloodOrder)
+        try:
+            return Response.json(self._floods.change(order))
+        except ValueError as error:
+            raise HumanError(400, str(error)) from None
 
     async def _events(self, request: Request) -> Response:
         token = request.argument("token")

@@ -1,7 +1,7 @@
 """Reads reply_markup, with the errors the Bot API server gives.
 
-Pure. Only an inline keyboard shows in a message; of the others it matters only that a message sent with one can't be
-edited.
+Pure. Only an inline keyboard is part of the message a bot gets; the others are a person's, and a message sent with one
+can't be edited.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Keyboard:
 
     inline: dict[str, Any] | None = None
     """An InlineKeyboardMarkup, which becomes part of the message."""
-    is_reply: bool = False
+    reply: dict[str, Any] | None = None
     """A keyboard below the input field, its removal, or a forced reply."""
 
 
@@ -57,7 +57,7 @@ def read_keyboard(parameters: Parameters) -> Keyboard:
     if not isinstance(markup, dict):
         raise bad_request("object expected as reply markup")
     if "inline_keyboard" not in markup:
-        return Keyboard(is_reply=any(markup.get(key) for key in ("keyboard", "remove_keyboard", "force_reply")))
+        return Keyboard(reply=_reply_keyboard(markup))
     rows = markup["inline_keyboard"]
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         raise bad_request('field "inline_keyboard" must be an Array of Arrays')
@@ -65,6 +65,25 @@ def read_keyboard(parameters: Parameters) -> Keyboard:
     if sum(len(row) for row in keyboard) > BUTTON_LIMIT:
         raise bad_request("reply markup is too long")
     return Keyboard(inline={"inline_keyboard": keyboard} if keyboard else None)
+
+
+def _reply_keyboard(markup: dict[str, Any]) -> dict[str, Any] | None:
+    """Check a keyboard that is not inline; buttons that are mere texts become objects."""
+    if "keyboard" not in markup:
+        return markup if markup.get("remove_keyboard") or markup.get("force_reply") else None
+    rows = markup["keyboard"]
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        raise bad_request('field "keyboard" must be an Array of Arrays')
+    keyboard = []
+    for row in rows:
+        buttons = [{"text": button} if isinstance(button, str) else button for button in row]
+        if not all(isinstance(button, dict) and isinstance(button.get("text"), str) for button in buttons):
+            raise bad_request("can't parse keyboard button: Can't find field \"text\"")
+        if not all(button["text"].strip() for button in buttons):
+            raise bad_request("keyboard button text is empty")
+        if buttons:
+            keyboard.append(buttons)
+    return {**markup, "keyboard": keyboard} if keyboard else None
 
 
 def _button(button: object) -> dict[str, Any]:

@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
-from doradura.sandbox import methods_bot, methods_files, methods_messages, methods_payments
+from doradura.sandbox import (
+    methods_bot,
+    methods_chats,
+    methods_copies,
+    methods_files,
+    methods_kinds,
+    methods_messages,
+    methods_payments,
+)
 from doradura.sandbox.call import Call
 
 Method = Callable[[Call], Awaitable[object]]
+
+_NAME = methods_bot.tells("name", 64)
+_DESCRIPTION = methods_bot.tells("description", 512)
+_SHORT = methods_bot.tells("short_description", 120)
 
 _BY_NAME: Mapping[str, Method] = MappingProxyType(
     {
@@ -31,6 +43,43 @@ _BY_NAME: Mapping[str, Method] = MappingProxyType(
         "sendPhoto": methods_files.send_photo,
         "editMessageMedia": methods_files.edit_message_media,
         "getFile": methods_files.get_file,
+        "sendAnimation": methods_files.send_animation,
+        "sendVoice": methods_files.send_voice,
+        "sendVideoNote": methods_files.send_video_note,
+        "sendMediaGroup": methods_files.send_media_group,
+        "sendLocation": methods_kinds.send_location,
+        "sendVenue": methods_kinds.send_venue,
+        "sendContact": methods_kinds.send_contact,
+        "sendDice": methods_kinds.send_dice,
+        "forwardMessage": methods_copies.forward_message,
+        "forwardMessages": methods_copies.forward_messages,
+        "copyMessage": methods_copies.copy_message,
+        "copyMessages": methods_copies.copy_messages,
+        "deleteMessages": methods_copies.delete_messages,
+        "getChat": methods_chats.get_chat,
+        "getChatMember": methods_chats.get_chat_member,
+        "getChatMemberCount": methods_chats.get_chat_member_count,
+        "getChatAdministrators": methods_chats.get_chat_administrators,
+        "leaveChat": methods_chats.leave_chat,
+        "banChatMember": methods_chats.change_member,
+        "unbanChatMember": methods_chats.change_member,
+        "restrictChatMember": methods_chats.change_member,
+        "promoteChatMember": methods_chats.change_member,
+        "setChatTitle": methods_chats.set_chat_title,
+        "setChatDescription": methods_chats.set_chat_title,
+        "pinChatMessage": methods_chats.pin_chat_message,
+        "unpinChatMessage": methods_chats.unpin_chat_message,
+        "unpinAllChatMessages": methods_chats.unpin_all_chat_messages,
+        "setWebhook": methods_bot.set_webhook,
+        "setMyName": _NAME[0],
+        "getMyName": _NAME[1],
+        "setMyDescription": _DESCRIPTION[0],
+        "getMyDescription": _DESCRIPTION[1],
+        "setMyShortDescription": _SHORT[0],
+        "getMyShortDescription": _SHORT[1],
+        "setChatMenuButton": methods_bot.set_chat_menu_button,
+        "getChatMenuButton": methods_bot.get_chat_menu_button,
+        "getUserProfilePhotos": methods_bot.get_user_profile_photos,
         "sendInvoice": methods_payments.send_invoice,
         "createInvoiceLink": methods_payments.create_invoice_link,
         "answerPreCheckoutQuery": methods_payments.answer_pre_checkout_query,
@@ -45,5 +94,7 @@ METHODS: Mapping[str, Method] = MappingProxyType({name.lower(): method for name,
 NAMES: Mapping[str, str] = MappingProxyType({name.lower(): name for name in (*_BY_NAME, "getUpdates")})
 """Each method's spelling; getUpdates stands apart, since it waits for its client as well."""
 
-DESCRIPTIONS: Mapping[str, str] = MappingProxyType({"deletewebhook": "Webhook is already deleted"})
+DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
+    {"deletewebhook": "Webhook is already deleted", "setwebhook": "Webhook is already deleted"}
+)
 """What some successes say besides their result."""

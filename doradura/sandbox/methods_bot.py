@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 
 import msgspec
@@ -13,6 +14,8 @@ from doradura.sandbox.exchange import Request
 from doradura.sandbox.records import Object
 from doradura.sandbox.refusal import RefusalError, bad_request
 from doradura.sandbox.updates import DEFAULT_KINDS, DisplacedError, wanted_kinds
+
+Method = Callable[[Call], Awaitable[object]]
 
 COMMAND_LIMIT = 100
 _COMMAND = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
@@ -109,6 +112,67 @@ async def get_webhook_info(call: Call) -> Object:
     if updates.kinds != DEFAULT_KINDS:
         info["allowed_updates"] = list(updates.kinds)
     return info
+
+
+async def set_webhook(call: Call) -> bool:
+    """Answer setWebhook: no URL takes it away; any other is refused, as the sandbox reaches nothing outside."""
+    url = call.parameters.text("url").strip()
+    if not url:
+        return await delete_webhook(call)
+    if not url.lower().startswith("https://"):
+        raise bad_request("bad webhook: An HTTPS URL must be provided for webhook")
+    raise bad_request("bad webhook: Failed to resolve host: Name or service not known")
+
+
+def tells(kind: str, limit: int) -> tuple[Method, Method]:
+    """Give the methods that set and get what a bot says of itself, in each language."""
+
+    async def setter(call: Call) -> bool:
+        text = call.parameters.text(kind)
+        if len(text) > limit:
+            raise bad_request(f"BOT_{kind.upper()}_TOO_LONG")
+        key = f"{kind} {call.parameters.text('language_code')}"
+        if text:
+            call.bot.record.texts[key] = text
+        else:
+            call.bot.record.texts.pop(key, None)
+        call.bot.keep()
+        return True
+
+    async def getter(call: Call) -> Object:
+        texts = call.bot.record.texts
+        usual = call.bot.user["first_name"] if kind == "name" else ""
+        return {kind: texts.get(f"{kind} {call.parameters.text('language_code')}") or texts.get(f"{kind} ") or usual}
+
+    return setter, getter
+
+
+async def set_chat_menu_button(call: Call) -> bool:
+    """Answer setChatMenuButton."""
+    try:
+        button = call.parameters.json("menu_button") if call.parameters.text("menu_button") else {"type": "default"}
+    except msgspec.DecodeError:
+        raise bad_request("can't parse MenuButton JSON object") from None
+    if not isinstance(button, dict) or button.get("type") not in {"commands", "web_app", "default"}:
+        raise bad_request("can't parse menu button: MenuButton has unsupported type")
+    call.bot.record.menu_buttons[call.parameters.text("chat_id")] = button
+    call.bot.keep()
+    return True
+
+
+async def get_chat_menu_button(call: Call) -> Object:
+    """Answer getChatMenuButton: the chat's own, else everybody's."""
+    buttons = call.bot.record.menu_buttons
+    usual: Object = {"type": "commands"}
+    found = buttons.get(call.parameters.text("chat_id")) or buttons.get("", usual)
+    return usual if found["type"] == "default" else found
+
+
+async def get_user_profile_photos(call: Call) -> Object:
+    """Answer getUserProfilePhotos: nobody here has any."""
+    if call.parameters.integer("user_id") not in call.bot.world.users:
+        raise bad_request("invalid user_id specified")
+    return {"total_count": 0, "photos": []}
 
 
 async def set_my_commands(call: Call) -> bool:

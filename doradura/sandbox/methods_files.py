@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
@@ -14,15 +16,19 @@ from doradura.sandbox.parameters import leading_integer
 from doradura.sandbox.records import Object, StoredFile
 from doradura.sandbox.refusal import bad_request
 
-_NUMBERS = ("duration", "width", "height")
+ALBUM_LIMIT = 10
+_NUMBERS = ("duration", "width", "height", "length")
 _TEXTS = ("performer", "title")
 _GIVEN = MappingProxyType(
     {
         "audio": ("duration", "performer", "title"),
         "video": ("duration", "width", "height"),
         "animation": ("duration", "width", "height"),
+        "voice": ("duration",),
+        "video_note": ("duration", "length"),
     }
 )
+_ALBUM_MEDIA = frozenset({"audio", "document", "photo", "video"})
 _INPUT_MEDIA = frozenset({"audio", "video", "document", "photo", "animation"})
 
 
@@ -46,13 +52,67 @@ async def send_photo(call: Call) -> Object:
     return await _send_file(call, "photo")
 
 
+async def send_animation(call: Call) -> Object:
+    """Answer sendAnimation; it stands in `document` as well, as in Telegram."""
+    return await _send_file(call, "animation")
+
+
+async def send_voice(call: Call) -> Object:
+    """Answer sendVoice."""
+    return await _send_file(call, "voice")
+
+
+async def send_video_note(call: Call) -> Object:
+    """Answer sendVideoNote."""
+    return await _send_file(call, "video_note")
+
+
+async def send_media_group(call: Call) -> list[Object]:
+    """Answer sendMediaGroup: an album, a message for each of its files."""
+    items = _album(call)
+    chat_id = call.writable_chat_id()
+    reply_to = call.reply_to(chat_id)
+    contents = []
+    for item in items:
+        kind = item["type"]
+        text = caption(str(item.get("caption", "")), str(item.get("parse_mode", "")), item.get("caption_entities"))
+        contents.append(await _media(call, kind, {**item, kind: item.get("media", "")}, part="media") | text)
+    call.writable_chat_id()  # while files were looked into, the bot may have been blocked
+    group = {"media_group_id": str(10**17 + secrets.randbelow(9 * 10**17))} if len(contents) > 1 else {}
+    return [send(call, group | content, reply_to=reply_to) for content in contents]
+
+
+def _album(call: Call) -> list[Object]:
+    """Read the items of an album. Raises RefusalError."""
+    try:
+        items: Any = call.parameters.json("media") if call.parameters.text("media") else None
+    except msgspec.DecodeError:
+        raise bad_request("can't parse media JSON object") from None
+    if not isinstance(items, list):
+        raise bad_request("media is empty" if items is None else "expected an Array of InputMedia")
+    if not items:
+        raise bad_request("there are no messages to send")
+    if len(items) > ALBUM_LIMIT:
+        raise bad_request("too many messages to send as an album")
+    kinds = set()
+    for item in items:
+        if not isinstance(item, dict) or item.get("type") not in _ALBUM_MEDIA:
+            raise bad_request("can't parse InputMedia: type must be one of audio, document, photo, video")
+        kinds.add(str(item["type"]))
+    for alone in ("audio", "document"):
+        if alone in kinds and len(kinds) > 1:
+            raise bad_request(f"{alone} can't be mixed with other media types")
+    return items
+
+
 async def _send_file(call: Call, kind: str) -> Object:
     text = message_caption(call.parameters)
     # Refuse before looking into the file: that may take a while.
     read_keyboard(call.parameters)
     call.reply_to(call.writable_chat_id())
     fields: Object = dict(call.parameters.texts)
-    return send(call, await _media(call, kind, fields, part=kind) | text)
+    content = await _media(call, kind, fields, part=kind)
+    return send(call, content if kind == "video_note" else content | text)
 
 
 async def edit_message_media(call: Call) -> Object:
@@ -107,7 +167,10 @@ async def _media(call: Call, kind: str, fields: Object, *, part: str) -> Object:
             given[name] = max(0, leading_integer(text)) if name in _NUMBERS else text
         thumbnail = call.upload(str(fields.get("thumbnail", "")), "thumbnail")
         file = await call.files.add(call.bot, kind, upload, given=given, thumbnail=thumbnail)
-    return {kind: shown_file(file)}
+    shown: Object = {kind: shown_file(file)}
+    if kind == "animation":
+        shown["document"] = {key: file.shown[key] for key in file.shown if key not in {"width", "height", "duration"}}
+    return shown
 
 
 def shown_file(file: StoredFile) -> object:

@@ -27,7 +27,7 @@ _ACTIONS = frozenset(
         "cancel",
     }
 )
-MEDIA = ("audio", "video", "document", "photo", "voice", "animation")
+MEDIA = ("animation", "audio", "video", "document", "photo", "voice")
 
 
 async def send_message(call: Call) -> Object:
@@ -36,17 +36,18 @@ async def send_message(call: Call) -> Object:
     return send(call, content)
 
 
-def send(call: Call, content: Object, *, invoice_id: str = "") -> Object:
+def send(call: Call, content: Object, *, invoice_id: str = "", reply_to: int | None = None) -> Object:
     """Send a message with the given content, and what every sendX takes: keyboard, reply, protection."""
     keyboard = read_keyboard(call.parameters)
     chat_id = call.writable_chat_id()
-    reply_to = call.reply_to(chat_id)
+    if reply_to is None:
+        reply_to = call.reply_to(chat_id)
     content = name_mentioned(content, call.bot.world.users)
     if call.parameters.boolean("protect_content"):
         content = {"has_protected_content": True, **content}
     if keyboard.inline is not None:
         content = {**content, "reply_markup": keyboard.inline}
-    message = call.bot.add_message(chat_id, content, reply_to=reply_to, fixed=keyboard.is_reply, invoice_id=invoice_id)
+    message = call.bot.add_message(chat_id, content, reply_to=reply_to, keyboard=keyboard.reply, invoice_id=invoice_id)
     return call.bot.shown(message)
 
 

@@ -52,6 +52,12 @@ class PressOrder(msgspec.Struct):
     from_id: int | None = None
 
 
+class UpgradeOrder(msgspec.Struct):
+    """POST /sandbox/chats/ID/upgrade."""
+
+    from_id: int | None = None
+
+
 class PayOrder(msgspec.Struct):
     """POST /sandbox/chats/ID/pay."""
 

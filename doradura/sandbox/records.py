@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from doradura.sandbox.refusal import RefusalError, forbidden
+
 Object = dict[str, Any]
 """An object of the Bot API, in the shape a bot gets it."""
 
@@ -21,6 +23,8 @@ class Message(msgspec.Struct):
     reply_to: int = 0
     fixed: bool = False
     """Sent with a keyboard that is not inline, or a service message: such a message can't be edited."""
+    keyboard: Object | None = None
+    """A keyboard that is not inline: a person sees it, the bot does not get it back."""
     invoice_id: str = ""
     """The invoice it can be paid by."""
 
@@ -62,6 +66,19 @@ class Group(msgspec.Struct):
     chat: Object
     members: list[int]
     kicked: bool = False
+    left: bool = False
+    migrated_to: int = 0
+    """The supergroup it became."""
+
+    def refusal(self) -> RefusalError | None:
+        """Give why the bot can do nothing here, if it is so."""
+        if self.migrated_to:
+            moved = {"migrate_to_chat_id": self.migrated_to}
+            return RefusalError(400, "Bad Request: group chat was upgraded to a supergroup chat", parameters=moved)
+        kind = self.chat["type"]
+        if self.left:
+            return forbidden(f"bot is not a member of the {kind} chat")
+        return forbidden(f"bot was kicked from the {kind} chat") if self.kicked else None
 
 
 class Invoice(msgspec.Struct, frozen=True):
@@ -114,3 +131,9 @@ class BotRecord(msgspec.Struct):
     kinds: tuple[str, ...] = ()
     commands: dict[str, list[Object]] = {}
     """Lists by scope and language."""
+    pinned: dict[str, list[int]] = {}
+    """Message ids by chat, in the order they were pinned."""
+    texts: dict[str, str] = {}
+    """What the bot says of itself: name, description, short_description, each with a language."""
+    menu_buttons: dict[str, Object] = {}
+    """By chat; "" is everybody's."""

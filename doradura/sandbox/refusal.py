@@ -6,12 +6,15 @@ that it is a constant such as BUTTON_DATA_INVALID.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class RefusalError(Exception):
-    """An answer with ok=false: the HTTP status, which is also error_code, and the description."""
+    """An answer with ok=false: the HTTP status, which is also error_code, the description, and ResponseParameters."""
 
-    def __init__(self, code: int, description: str) -> None:
+    def __init__(self, code: int, description: str, *, parameters: Mapping[str, int] | None = None) -> None:
         super().__init__(description)
+        self.parameters = parameters
         self.code = code
         self.description = description
 

@@ -24,6 +24,7 @@ from doradura.sandbox.content import file_content, respond
 from doradura.sandbox.exchange import Handler, Request, Response, asgi
 from doradura.sandbox.faults import Faults
 from doradura.sandbox.files import Files
+from doradura.sandbox.floods import Floods
 from doradura.sandbox.human import Human
 from doradura.sandbox.journal import Journal
 from doradura.sandbox.media import Media
@@ -43,17 +44,26 @@ class BindError(ValueError):
 class Sandbox:
     """A local Telegram."""
 
-    def __init__(self, *, bind: str, media_directory: Path, keep_directory: Path | None, ffmpeg: str) -> None:
+    def __init__(
+        self,
+        *,
+        bind: str,
+        media_directory: Path,
+        keep_directory: Path | None,
+        ffmpeg: str,
+        flood_limits: bool = False,
+    ) -> None:
         """`bind` is host:port, port 0 for any free one. Raises BindError when that is not loopback.
 
         Sample media are kept in `media_directory`; chats in `keep_directory`, or only in memory without one. `ffmpeg`
-        is the program that makes the samples and measures what bots send.
+        is the program that makes the samples and measures what bots send. `flood_limits` begins with them switched on.
         """
         self._family, self._host, self._port = parse_bind(bind)
         self._bind = bind
         self._media_directory = media_directory
         self._keep_directory = keep_directory
         self._ffmpeg = ffmpeg
+        self._flood_limits = flood_limits
         self._connections: set[Connection] = set()
 
     async def run(self, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
@@ -106,10 +116,11 @@ class Sandbox:
     def _handler(self, world: World, media: Media) -> Handler:
         """Wire the parts, and give the function that sends each request to its own."""
         faults, record, pages = Faults(), CallRecord(), Pages()
+        floods = Floods(world.clock, enabled=self._flood_limits)
         files = Files(world.blobs, self._ffmpeg)
         api, human, downloads = (
-            BotApi(world, files, faults, record),
-            Human(world, files, faults, record),
+            BotApi(world, files, faults, floods, record),
+            Human(world, files, faults, floods, record),
             Downloads(world),
         )
 

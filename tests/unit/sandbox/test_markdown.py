@@ -100,7 +100,7 @@ def formatted(draw: st.DrawFn) -> tuple[str, list[dict[str, Any]]]:
     for word, kind in words:
         if kind:
             entity: dict[str, Any] = {"type": kind, "offset": units(text), "length": units(word)}
-            entities.append(entity | ({"url": "https://x.org/)\\"} if kind == "text_link" else {}))
+            entities.append(entity | ({"url": "https://x.org/"} if kind == "text_link" else {}))
         text += word + "x"
     return text, entities
 

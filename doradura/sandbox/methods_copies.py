@@ -1,0 +1,111 @@
+"""Bot API methods that send what is there already, and take away several at once: forwarding, copying, deleting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from doradura.sandbox.call import Call, content_of, message_caption
+from doradura.sandbox.keyboards import read_keyboard
+from doradura.sandbox.methods_messages import MEDIA, send
+from doradura.sandbox.records import Message, Object
+from doradura.sandbox.refusal import bad_request
+
+SEVERAL_LIMIT = 100
+_NOT_COPIED = frozenset({"reply_markup", "has_protected_content", "media_group_id"})
+SERVICE = ("successful_payment", "refunded_payment", "migrate_to_chat_id", "migrate_from_chat_id")
+
+
+async def forward_message(call: Call) -> Object:
+    """Answer forwardMessage: the same content, without its buttons, and whose it was."""
+    return _forward(call, _source(call, call.parameters.integer("message_id"), "forward"))
+
+
+async def forward_messages(call: Call) -> list[Object]:
+    """Answer forwardMessages; those that can't be forwarded are skipped."""
+    return [{"message_id": _forward(call, message)["message_id"]} for message in _several(call, "forward")]
+
+
+async def copy_message(call: Call) -> Object:
+    """Answer copyMessage: a new message with the same content, and another caption if one is given."""
+    message = _source(call, call.parameters.integer("message_id"), "copy")
+    content = _content(message)
+    if "caption" in call.parameters.texts and any(key in content for key in MEDIA):
+        content = {key: value for key, value in content.items() if not key.startswith("caption")}
+        content |= message_caption(call.parameters)
+    return {"message_id": send(call, content)["message_id"]}
+
+
+async def copy_messages(call: Call) -> list[Object]:
+    """Answer copyMessages; those that can't be copied are skipped."""
+    sent = []
+    for message in _several(call, "copy"):
+        content = _content(message)
+        if call.parameters.boolean("remove_caption"):
+            content = {key: value for key, value in content.items() if not key.startswith("caption")}
+        sent.append({"message_id": send(call, content)["message_id"]})
+    return sent
+
+
+async def delete_messages(call: Call) -> bool:
+    """Answer deleteMessages; what is not there, or may not be deleted, is skipped."""
+    chat_id = call.chat_id()
+    if call.bot.chat(chat_id) is None:
+        raise bad_request("chat not found")
+    for message_id in _ids(call):
+        message = call.bot.message(chat_id, message_id)
+        if message is not None and (message.own or chat_id not in call.bot.groups):
+            call.bot.delete_message(message)
+    return True
+
+
+def _forward(call: Call, message: Message) -> Object:
+    sender, date = message.body["from"], message.body["date"]
+    origin = {"type": "user", "sender_user": sender, "date": date}
+    content: Object = {"forward_origin": origin, "forward_from": sender, "forward_date": date}
+    if "forward_origin" in message.body:
+        content = {key: message.body[key] for key in content}
+    read_keyboard(call.parameters)
+    return send(call, content | _content(message), invoice_id=message.invoice_id)
+
+
+def _content(message: Message) -> Object:
+    return {key: value for key, value in content_of(message).items() if key not in _NOT_COPIED}
+
+
+def _source(call: Call, message_id: int, verb: str) -> Message:
+    """Give the message that is meant. Raises RefusalError."""
+    chat_id = call.chat_id("from_chat_id")
+    if call.bot.chat(chat_id) is None:
+        raise bad_request("chat not found")
+    if message_id <= 0:
+        raise bad_request("message identifier is not specified")
+    message = call.bot.message(chat_id, message_id)
+    if message is None:
+        raise bad_request(f"message to {verb} not found")
+    service = any(key in message.body for key in SERVICE)
+    if service or message.body.get("has_protected_content") or (verb == "copy" and message.invoice_id):
+        raise bad_request(f"message can't be {'copied' if verb == 'copy' else 'forwarded'}")
+    return message
+
+
+def _several(call: Call, verb: str) -> Iterator[Message]:
+    call.chat_id("from_chat_id")
+    for message_id in _ids(call):
+        chat_id = call.chat_id("from_chat_id")
+        if call.bot.message(chat_id, message_id) is not None:
+            yield _source(call, message_id, verb)
+
+
+def _ids(call: Call) -> list[int]:
+    """Read message_ids."""
+    try:
+        ids = call.parameters.json("message_ids") if call.parameters.text("message_ids") else None
+    except msgspec.DecodeError:
+        raise bad_request("can't parse message identifiers JSON object") from None
+    if not isinstance(ids, list) or not all(type(number) is int for number in ids):
+        raise bad_request("message identifiers are not specified" if ids is None else "expected an Array of Integers")
+    if len(ids) > SEVERAL_LIMIT:
+        raise bad_request("too many message identifiers specified")
+    return ids

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from doradura.telegram.bodies import Body, JsonBody
 from doradura.telegram.connections import Answer, Lines, exchange
 from doradura.telegram.edits import EditOrder, MessageKey
 from doradura.telegram.errors import (
+    ChatMigratedError,
     DeadlineExceededError,
     NotSentError,
     RateLimitedError,
@@ -91,11 +92,36 @@ class _Run:
 
 
 class Turns:
-    """Whose turn it is among all calls of one bot, over all its clients."""
+    """What all clients of one bot share: whose turn it is, and which groups became supergroups.
 
-    def __init__(self, pace: Pace | None = None) -> None:
+    `on_migrated` is told the old and the new id of a group as soon as Telegram names them; it must not raise.
+    """
+
+    def __init__(
+        self, pace: Pace | None = None, *, on_migrated: Callable[[int, int], Awaitable[None]] | None = None
+    ) -> None:
         self.pacer = Pacer(pace)
         self.edits = EditOrder()
+        self._on_migrated = on_migrated
+        self._moved: dict[int, int] = {}
+
+    def know_moved(self, moved: Mapping[int, int]) -> None:
+        """Take over what was known of moved groups: old id -> new id."""
+        self._moved.update(moved)
+
+    def place_of(self, chat_id: int) -> int:
+        """Give the id a chat has now."""
+        return self._moved.get(chat_id, chat_id)
+
+    async def note_moved(self, old_id: int, new_id: int) -> None:
+        """Send what is for the old id to the new one from now on."""
+        for known, end in self._moved.items():
+            if end == old_id:
+                self._moved[known] = new_id
+        self._moved[old_id] = new_id
+        self._moved.pop(new_id, None)
+        if self._on_migrated is not None:
+            await self._on_migrated(old_id, new_id)
 
 
 class Caller:
@@ -126,6 +152,7 @@ class Caller:
         self._uploads = uploads
         self._polls = polls
         self._draw = draw
+        self._turns = turns
         self._pacer = turns.pacer
         self._edits = turns.edits
         self._readers = readers
@@ -153,20 +180,24 @@ class Caller:
         """
         repeats = unconfirmed_repeats(method, repeat=repeat_unconfirmed)
         silence = ATTEMPT_SECONDS if repeats else None
-        call = _Call(
-            method=method,
-            kind=kind,
-            lines=self._replies,
-            make_body=lambda: JsonBody(parameters),
-            timeouts=_timeouts(write=ATTEMPT_SECONDS, read=silence),
-            hold_key=method if chat_id is None else chat_id,
-            priority=priority if is_paced(method) and chat_id is not None else None,
-            deadline_seconds=deadline_seconds,
-            unconfirmed_repeats=repeats,
-            edits=edits,
-            lasting=lasting,
-        )
-        return await self._until_done(call)
+
+        def make(chat: int | None) -> _Call:
+            given = parameters if chat is None else {**parameters, "chat_id": chat}
+            return _Call(
+                method=method,
+                kind=kind,
+                lines=self._replies,
+                make_body=lambda: JsonBody(given),
+                timeouts=_timeouts(write=ATTEMPT_SECONDS, read=silence),
+                hold_key=method if chat is None else chat,
+                priority=priority if is_paced(method) and chat is not None else None,
+                deadline_seconds=deadline_seconds,
+                unconfirmed_repeats=repeats,
+                edits=edits,
+                lasting=lasting,
+            )
+
+        return await self._wherever_it_is(make, chat_id)
 
     async def upload(
         self,
@@ -186,28 +217,32 @@ class Caller:
         """
         sizes = {name: await self._measure(method, upload.path) for name, upload in media.files.items()}
         heavy_bytes = await self._measure(method, media.heavy) if media.heavy else 0
-        form = Multipart(
-            method,
-            {**parameters, **media.parameters},
-            {name: (upload, sizes[name]) for name, upload in media.files.items()},
-            limiter=self._readers,
-            progress=progress,
-        )
-        call = _Call(
-            method=method,
-            kind="upload",
-            lines=self._uploads,
-            make_body=form.body,
-            timeouts=_timeouts(write=PIECE_SECONDS, read=None),
-            hold_key=chat_id,
-            priority=priority,
-            deadline_seconds=deadline_seconds or upload_deadline_seconds(max(form.length, heavy_bytes)),
-            unconfirmed_repeats=unconfirmed_repeats(method, repeat=None),
-            edits=edits,
-            lasting=True,
-            patient=True,
-        )
-        result = await self._until_done(call)
+
+        def make(chat: int | None) -> _Call:
+            assert chat is not None
+            form = Multipart(
+                method,
+                {**parameters, **media.parameters, "chat_id": chat},
+                {name: (upload, sizes[name]) for name, upload in media.files.items()},
+                limiter=self._readers,
+                progress=progress,
+            )
+            return _Call(
+                method=method,
+                kind="upload",
+                lines=self._uploads,
+                make_body=form.body,
+                timeouts=_timeouts(write=PIECE_SECONDS, read=None),
+                hold_key=chat,
+                priority=priority,
+                deadline_seconds=deadline_seconds or upload_deadline_seconds(max(form.length, heavy_bytes)),
+                unconfirmed_repeats=unconfirmed_repeats(method, repeat=None),
+                edits=edits,
+                lasting=True,
+                patient=True,
+            )
+
+        result = await self._wherever_it_is(make, chat_id)
         assert result is not None  # it is lasting
         return result
 
@@ -228,6 +263,18 @@ class Caller:
 
     async def _measure(self, method: str, path: Path) -> int:
         return await measure(method, path, limiter=self._readers)
+
+    async def _wherever_it_is(self, make: Callable[[int | None], _Call], chat_id: int | None) -> msgspec.Raw | None:
+        """Make a call to a chat; once more when Telegram says under which id the chat is to be found now."""
+        chat = None if chat_id is None else self._turns.place_of(chat_id)
+        try:
+            return await self._until_done(make(chat))
+        except ChatMigratedError as error:
+            if chat is None:
+                raise
+            logger.info("%s: a group became a supergroup", error.method)
+            await self._turns.note_moved(chat, error.new_chat_id)
+            return await self._until_done(make(error.new_chat_id))
 
     async def _until_done(self, call: _Call) -> msgspec.Raw | None:
         """Make attempts until one decides; None when a newer edit took this one's place."""

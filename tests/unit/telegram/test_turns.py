@@ -9,6 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from doradura.telegram import errors
+from doradura.telegram.caller import Turns
 from doradura.telegram.client import BotApi
 from doradura.telegram.pacing import Priority
 
@@ -149,3 +150,36 @@ async def test_an_edit_behind_one_that_does_not_end_has_its_time_too(
     assert not caught.value.unconfirmed
     assert edits(telegram)[0] == (0.0, "slow")
     assert "late" not in [text for _, text in edits(telegram)]
+
+
+async def test_a_group_that_moved_is_followed(
+    open_api: Any, telegram: Any, make: Any, autojump_clock: MockClock
+) -> None:
+    """The call goes to the new id at once, later ones do so by themselves, and the app is told, once."""
+    told: list[tuple[int, int]] = []
+
+    async def migrated(old: int, new: int) -> None:
+        await trio.lowlevel.checkpoint()
+        told.append((old, new))
+
+    turns = Turns(on_migrated=migrated)
+    turns.know_moved({-1: -5})
+    telegram.steps = [
+        make.refusal(400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=-1005)
+    ]
+    async with open_api(turns=turns) as api:
+        await api.send_message(-5, "hi")
+        await api.edit_message_text(-5, 7, "there")
+        await api.send_message(-1, "old friend")
+    assert [asked.parameters["chat_id"] for asked in telegram.asked] == [-5, -1005, -1005, -1005]
+    assert told == [(-5, -1005)]
+
+
+async def test_a_group_that_moves_in_circles_is_an_error(
+    api: BotApi, telegram: Any, make: Any, autojump_clock: MockClock
+) -> None:
+    """It is followed once for a call, whatever Telegram says."""
+    telegram.last = make.refusal(400, "Bad Request: upgraded", migrate_to_chat_id=-5)
+    with pytest.raises(errors.ChatMigratedError):
+        await api.send_message(-5, "hi")
+    assert len(telegram.asked) == 2

@@ -184,8 +184,8 @@ async def test_a_message_the_user_deleted_is_let_go(world: World, autojump_clock
 def test_what_is_not_known_is_not_mentioned() -> None:
     """No 0:00, no "?", no empty line."""
     t = Catalogues().for_language(None)
-    assert known_text(t, Metadata(), LINK) == f"<b>{LINK}</b>\nPick a format:"
-    assert known_text(t, Metadata(title="x", duration_seconds=9.6), LINK) == "<b>x</b>\n⏱ 0:10\nPick a format:"
+    assert known_text(t, Metadata(), LINK, 50) == f"<b>{LINK}</b>\nPick a format:"
+    assert known_text(t, Metadata(title="x", duration_seconds=9.6), LINK, 50) == "<b>x</b>\n⏱ 0:10\nPick a format:"
 
 
 def test_the_keyboard_has_every_choice_with_its_size() -> None:

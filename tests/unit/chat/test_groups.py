@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -110,7 +111,7 @@ async def test_a_topic_keeps_what_was_asked_in_it(world: World, autojump_clock: 
         await world.ended()
         await world.say(bot, world.message("/queue", chat=GROUP, message_thread_id=6))
     sent = {call.method: call.parameters.get("message_thread_id") for call in world.telegram.called}
-    assert int(sent["sendAudio"]) == 5
+    assert str(sent["sendAudio"]) == "5"
     assert [call.parameters.get("message_thread_id") for call in world.telegram.all("sendMessage")] == [5, None]
 
 
@@ -194,10 +195,11 @@ async def test_a_group_that_moves_takes_its_offers_along(world: World, autojump_
     """Either of Telegram's two notices is enough; messages of the old group are not edited in the new."""
     offer = Offer(9, USER, GROUP, 3, LINK, 4, "known", 0)
     await world.storage.write(lambda db: offers.add(db, offer, 1))
-    where, key, other = (GROUP, "migrate_to_chat_id", MOVED) if side == "to" else (MOVED, "migrate_from_chat_id", GROUP)
+    where, other = (GROUP, MOVED) if side == "to" else (MOVED, GROUP)
+    notice: dict[str, Any] = {f"migrate_{side}_chat_id": other}
     async with world.start() as bot:
-        await world.say(bot, world.message(None, chat=where, **{key: other}))
-        await world.say(bot, world.message(None, chat=where, **{key: other}))
+        await world.say(bot, world.message(None, chat=where, **notice))
+        await world.say(bot, world.message(None, chat=where, **notice))
         assert await world.storage.read(chats.migrations) == {GROUP: MOVED}
         await world.say(bot, world.press("o:9:mp3:320k", chat=MOVED))
         await world.ended()
@@ -213,8 +215,18 @@ async def test_migrations_give_the_last_id(world: World, autojump_clock: MockClo
         lambda db: jobs.add(db, jobs.NewJob(1, 2, -1, 3, LINK, "k", "s", "mp3", "128k", "free", "en"), 1)
     )
     for old, new in ((-1, -2), (-2, -3), (-4, -5), (-5, -4)):
-        await world.storage.write(lambda db, old=old, new=new: chats.migrated(db, old, new, 1))  # type: ignore[misc]
+        await world.storage.write(partial(chats.migrated, old_id=old, new_id=new, now_ms=1))
     ends = await world.storage.read(chats.migrations)
     assert (ends[-1], ends[-2]) == (-3, -3)
     job = world.job(1)
     assert (job.chat_id, job.reply_to) == (-3, None)
+
+
+async def test_a_block_in_private_leaves_the_groups_downloads(world: World, autojump_clock: MockClock) -> None:
+    """What waits for a group is wanted there still."""
+    for job_id, chat in ((1, USER), (2, GROUP)):
+        new = jobs.NewJob(job_id, USER, chat, 3, LINK, str(job_id), "s", "mp3", "128k", "free", "en")
+        await world.storage.write(partial(jobs.add, job=new, now_ms=1))
+    ended = await world.storage.write(lambda db: chats.closed(db, USER, 1))
+    assert [job.job_id for job in ended] == [1]
+    assert (world.job(1).state, world.job(2).state) == ("failed", "waiting")

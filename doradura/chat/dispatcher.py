@@ -184,6 +184,7 @@ class Dispatcher:
             self._parts.metrics.errors.labels(category="internal").inc()
             if not turn.committed:
                 return await self._failed(stored, turn, error)
+            await self._stop_turning(turn)
         self._count(turn, stored.kind)
         return True
 
@@ -202,6 +203,15 @@ class Dispatcher:
         self._parts.metrics.updates.labels(type=kind).inc()
         if turn.command is not None:
             self._parts.metrics.command_usage.labels(command=turn.command).inc()
+
+    @staticmethod
+    async def _stop_turning(turn: Turn) -> None:
+        """Answer a press whose effect is stored and whose own answer failed: the button must not turn for ever."""
+        if turn.update.callback_query is not None:
+            try:
+                await turn.answer()
+            except TelegramError as error:
+                log.info("press not answered", extra={"update": turn.update_id, "error": str(error)})
 
     def _turn(self, stored: StoredUpdate, update: Update) -> Turn:
         user = None if update.subscription is None else update.subscription.user

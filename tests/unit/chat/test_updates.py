@@ -10,6 +10,7 @@ from trio.testing import MockClock
 from doradura.chat.progress import smaller_keyboard
 from doradura.downloads.protocol import Failure, Metadata, Size
 from doradura.telegram.updates import RawUpdate
+from tests.doubles import refusal
 from tests.wiring import LINK, USER, World, raw_update
 
 OTHER = "https://media.example/other"
@@ -155,3 +156,12 @@ async def test_an_offer_says_why_a_format_is_missing(world: World, autojump_cloc
     buttons = [button["text"] for row in call.parameters["reply_markup"]["inline_keyboard"] for button in row]
     assert not any("1080p" in text for text in buttons)
     assert any("360p" in text for text in buttons)
+
+
+async def test_a_press_whose_answer_fails_is_answered_all_the_same(world: World, autojump_clock: MockClock) -> None:
+    """Its effect is stored by then, so it is not tried again as a whole: an answer without words ends the spinner."""
+    world.telegram.fail("answerCallbackQuery", refusal(400, "Bad Request: odd words"))
+    async with world.start() as bot:
+        await world.say(bot, world.press("c:1"))
+        await world.changes.until(lambda: len(world.telegram.all("answerCallbackQuery")) == 2)
+    assert "text" not in world.telegram.all("answerCallbackQuery")[1].parameters

@@ -202,6 +202,7 @@ class App:
                 metrics=metrics,
                 catalogues=catalogues,
                 upload_limit_bytes=settings.upload_limit_bytes,
+                refused=supervisor.chat_closed,
             )
             parts = ChatParts(
                 api=api,
@@ -222,6 +223,7 @@ class App:
                     can_be_told=self._can_be_told,
                 ),
                 allowed_private=allowed_private,
+                bot_id=int(settings.telegram_token.partition(":")[0]),
                 username=lambda: (self.me.username if self.me else None) or "",
             )
             await self._work(api, parts, health, task_status)

@@ -224,6 +224,7 @@ class World:
                 metrics=self.metrics,
                 catalogues=catalogues,
                 upload_limit_bytes=self.settings.upload_limit_bytes,
+                refused=supervisor.chat_closed,
             )
             parts = ChatParts(
                 api=api,
@@ -244,6 +245,7 @@ class World:
                     can_be_told=self.can_be_told.append,
                 ),
                 allowed_private=(),
+                bot_id=BOT_ID,
                 username=lambda: "dora_bot",
             )
             dispatcher = Dispatcher(parts, self.route)

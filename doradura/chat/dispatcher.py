@@ -166,14 +166,13 @@ class Dispatcher:
             return await self._failed(stored, None, error, tries=inbox.TRIES)
         try:
             await self._route(turn)
-            if not turn.committed:
-                await turn.commit(lambda _db: None)
+            await self._committed(turn)
         except TokenRefusedError:
             raise  # that ends the program, and the update waits for the next start
         except (ForbiddenError, UnexpectedResultError) as error:
             # Blocked between writing and our answer: nobody is there to tell. An odd answer: it was done all the same.
             log.warning("update answered in vain", extra={"update": stored.update_id, "error": str(error)})
-            await self._done(turn)
+            await self._in_vain(turn, error)
         except _OUTSIDE as error:
             log.warning("update waits", extra={"update": stored.update_id, "error": str(error)})
             if now_ms() - stored.received_ms > GIVE_UP_MS:
@@ -185,27 +184,50 @@ class Dispatcher:
             self._parts.metrics.errors.labels(category="internal").inc()
             if not turn.committed:
                 return await self._failed(stored, turn, error)
+            await self._stop_turning(turn)
         self._count(turn, stored.kind)
         return True
+
+    @staticmethod
+    async def _committed(turn: Turn) -> None:
+        if not turn.committed:
+            await turn.commit(lambda _db: None)
+
+    async def _in_vain(self, turn: Turn, error: TelegramError) -> None:
+        """Mark an update whose answer nobody got; a chat that refused it is closed after: the update told of life."""
+        await self._done(turn)
+        if isinstance(error, ForbiddenError):
+            await self._parts.supervisor.chat_closed(turn.chat_id)
 
     def _count(self, turn: Turn, kind: str) -> None:
         self._parts.metrics.updates.labels(type=kind).inc()
         if turn.command is not None:
             self._parts.metrics.command_usage.labels(command=turn.command).inc()
 
+    @staticmethod
+    async def _stop_turning(turn: Turn) -> None:
+        """Answer a press whose effect is stored and whose own answer failed: the button must not turn for ever."""
+        if turn.update.callback_query is not None:
+            try:
+                await turn.answer()
+            except TelegramError as error:
+                log.info("press not answered", extra={"update": turn.update_id, "error": str(error)})
+
     def _turn(self, stored: StoredUpdate, update: Update) -> Turn:
-        user = None
-        for part in (update.message, update.callback_query, update.my_chat_member):
+        user = None if update.subscription is None else update.subscription.user
+        message = update.message or update.edited_message
+        for part in (message, update.callback_query, update.my_chat_member, update.pre_checkout_query):
             if part is not None:
                 user = part.from_user
+        if message is not None and message.sender_chat is not None:
+            user = None  # `from` is a stand-in for a chat: GroupAnonymousBot, or the account "Telegram"
         return Turn(self._parts, stored.update_id, update, user, stored.chat_id, stored.received_ms)
 
     async def _done(self, turn: Turn) -> None:
-        if not turn.committed:
-            try:
-                await turn.commit(lambda _db: None)
-            except StorageError as error:
-                log.warning("update not marked", extra={"update": turn.update_id, "error": str(error)})
+        try:
+            await self._committed(turn)
+        except StorageError as error:
+            log.warning("update not marked", extra={"update": turn.update_id, "error": str(error)})
 
     async def _failed(self, stored: StoredUpdate, turn: Turn | None, error: Exception, *, tries: int = 1) -> bool:
         """Count a failed try; at the last one tell the sender. True when the update is over."""
@@ -218,7 +240,7 @@ class Dispatcher:
             return False
         if turn is not None:
             try:
-                if turn.update.message is not None:
+                if turn.update.message is not None or turn.update.edited_message is not None:
                     await turn.reply(turn.texts("trouble"))
                 elif turn.update.callback_query is not None:
                     await turn.answer(turn.texts.plain("trouble"), alert=True)

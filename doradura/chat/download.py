@@ -11,38 +11,71 @@ from doradura.chat.progress import choice_text, failure_text
 from doradura.chat.turn import Turn
 from doradura.downloads.enqueue import Answer, Queued, Refused, enqueue
 from doradura.downloads.formats import FORMATS, Choice, ChoiceError, parse_choice
-from doradura.downloads.links import Link, LinkError, canonical, check_link, find_link
+from doradura.downloads.links import Link, LinkError, canonical, check_link, find_link, find_links
 from doradura.downloads.workspace import SPACE_BYTES
-from doradura.storage import Connection, offers
+from doradura.storage import Connection, chats, jobs, offers
 from doradura.storage.ids import now_ms
 from doradura.storage.jobs import NewJob
 from doradura.storage.offers import Offer
+from doradura.telegram.types import Message
 
 PLAN = "free"
+LINKS_A_MESSAGE = 3
+"""So many are offered; each is a message of its own, and a chat takes about one a second."""
 
 
-async def link_alone(turn: Turn, text: str) -> None:
-    """Answer a message that is no command: offer the formats for its link."""
-    message = turn.message
-    found = find_link(text, message.entities or message.caption_entities)
-    if found is None:
+async def links_alone(turn: Turn, message: Message, *, edited: bool) -> None:
+    """Answer a message that is no command: offer the formats for each of its first links.
+
+    An edit that brings no new link is passed over: what it said before was answered, and what it began goes on.
+    """
+    found = find_links(message.text or message.caption or "", message.entities or message.caption_entities)
+    if edited:
+        begun_links = await _begun_links(turn)
+        found = [link for link in found if link not in begun_links]
+        if not found:
+            return
+    if not found:
         await turn.reply(turn.texts("nolink"))
         return
-    link = await _checked(turn, found, fmt="none")
-    if link is None:
-        return
-    offer = Offer(
-        offer_id=turn.parts.ids.new(),
-        user_id=turn.user.id if turn.user else turn.chat_id,
-        chat_id=turn.chat_id,
-        reply_to=message.message_id,
-        url=link.url,
-        message_id=None,
-        state="new",
-        tries=0,
-    )
-    await turn.commit(lambda db: offers.add(db, offer, now_ms()))
-    turn.parts.offers.show(offer, turn.language)
+    checked = [await _checked(turn, each, fmt="none") for each in found[:LINKS_A_MESSAGE]]
+    new = [
+        Offer(
+            offer_id=turn.parts.ids.new(),
+            user_id=turn.user.id if turn.user else turn.chat_id,
+            chat_id=turn.chat_id,
+            reply_to=turn.message.message_id,
+            url=link.url,
+            message_id=None,
+            state="new",
+            tries=0,
+            thread_id=turn.topic_id,
+        )
+        for link in checked
+        if link is not None
+    ]
+
+    def change(db: Connection) -> None:
+        for offer in new:
+            offers.add(db, offer, now_ms())
+
+    if new:
+        await turn.commit(change)
+    for offer in new:
+        turn.parts.offers.show(offer, turn.language)
+    if len(found) > LINKS_A_MESSAGE:
+        await turn.reply(turn.texts.counted("links.left", len(found) - LINKS_A_MESSAGE, most=LINKS_A_MESSAGE))
+
+
+async def begun(turn: Turn, text: str) -> bool:
+    """Whether a link of an edited message's text has a job or an offer already, from what it said before."""
+    links = find_links(text)
+    return bool(links) and not (await _begun_links(turn)).isdisjoint(links)
+
+
+async def _begun_links(turn: Turn) -> set[str]:
+    message_id = turn.message.message_id
+    return await turn.parts.storage.read(lambda db: chats.begun_by(db, turn.chat_id, message_id))
 
 
 async def download(turn: Turn, rest: str) -> None:
@@ -90,13 +123,34 @@ async def press(turn: Turn, rest: str) -> None:
     if turn.user is None or offer.user_id != turn.user.id:
         await turn.answer(t.plain("offer.not_yours"), alert=True)
         return
-    choice = Choice(fmt, quality)
-    link = check_link(offer.url, turn.parts.allowed_private)
-    answer = await _queue(turn, link, choice, reply_to=offer.reply_to)
+    await _press_queues(turn, offer.url, Choice(fmt, quality), reply_to=offer.reply_to)
+
+
+async def press_smaller(turn: Turn, rest: str) -> None:
+    """A button under a download that was too large: "<job id>:<format>:<quality>"."""
+    t = turn.texts
+    job_id, _, word = rest.partition(":")
+    fmt, _, quality = word.partition(":")
+    job = None
+    number = parse_id(job_id)
+    if number is not None and fmt in FORMATS and quality in FORMATS[fmt].qualities:
+        job = await turn.parts.storage.read(lambda db: jobs.get(db, number))
+    if job is None:
+        await turn.answer(t.plain("offer.stale"), alert=True)
+    elif turn.user is None or job.user_id != turn.user.id:
+        await turn.answer(t.plain("offer.not_yours"), alert=True)
+    else:
+        await _press_queues(turn, job.url, Choice(fmt, quality), reply_to=job.reply_to)
+
+
+async def _press_queues(turn: Turn, url: str, choice: Choice, *, reply_to: int | None) -> None:
+    """Queue what a button names and answer the press."""
+    t = turn.texts
+    answer = await _queue(turn, check_link(url, turn.parts.allowed_private), choice, reply_to=reply_to)
     if isinstance(answer, Refused):
         await turn.answer(t.plain(f"refused.{answer.reason}", count=answer.count), alert=True)
     elif isinstance(answer, Queued):
-        await turn.answer(t.plain("press.queued", choice=choice_text(fmt, quality)))
+        await turn.answer(t.plain("press.queued", choice=choice_text(choice.format, choice.quality)))
     else:
         await turn.answer(t.plain("already"))
     _count(turn, choice, answer)
@@ -117,6 +171,7 @@ async def _queue(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None
         quality=choice.quality,
         plan=PLAN,
         language=turn.language,
+        thread_id=turn.topic_id,
     )
     free = await parts.workspace.free_bytes()
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 import trio
 
 from doradura.chat.progress import choice_text, failure_text
-from doradura.chat.texts import Catalogues, Texts, duration_text, size_text
+from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text, size_text
 from doradura.downloads.formats import FORMATS
 from doradura.downloads.protocol import OUR_REASONS, RETRIED_REASONS, Failure, Metadata, WorkerLostError
 from doradura.downloads.run import Slot
@@ -26,7 +26,7 @@ from doradura.metrics import Metrics
 from doradura.storage import Storage, StorageError, offers, users
 from doradura.storage.offers import Offer
 from doradura.telegram.client import BotApi
-from doradura.telegram.errors import DeadlineExceededError, TelegramError, TokenRefusedError
+from doradura.telegram.errors import DeadlineExceededError, ForbiddenError, TelegramError, TokenRefusedError
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
 
@@ -61,7 +61,9 @@ class Offers:
         metrics: Metrics,
         catalogues: Catalogues,
         upload_limit_bytes: int,
+        refused: Callable[[int], Awaitable[None]],
     ) -> None:
+        """`refused` is called with a chat that takes nothing from the bot."""
         self._api = api
         self._storage = storage
         self._workers = workers
@@ -70,6 +72,7 @@ class Offers:
         self._metrics = metrics
         self._catalogues = catalogues
         self._upload_limit_bytes = upload_limit_bytes
+        self._refused = refused
         self._nursery: trio.Nursery | None = None
         self._stopping = trio.Event()
         # Downloads keep at least half of the places: a hundred links sent alone must not hold them up.
@@ -119,6 +122,8 @@ class Offers:
         except TelegramError as error:
             log.warning("offer can't be shown", extra={"offer": offer.offer_id, "error": str(error)})
             await self._give_up(offer)
+            if isinstance(error, ForbiddenError):
+                await self._refused(offer.chat_id)
         except Exception:  # the barrier of one offer
             log.exception("offer failed", extra={"offer": offer.offer_id})
             self._metrics.errors.labels(category="internal").inc()
@@ -159,7 +164,11 @@ class Offers:
     async def _show_keyboard(self, offer: Offer, t: Texts) -> int:
         message = await self._through_outages(
             lambda: self._api.send_message(
-                offer.chat_id, t("offer.looking"), keyboard=keyboard(offer.offer_id, None), reply_to=offer.reply_to
+                offer.chat_id,
+                t("offer.looking"),
+                keyboard=keyboard(offer.offer_id, None),
+                reply_to=offer.reply_to,
+                thread_id=offer.thread_id,
             )
         )
         await self._storage.write(lambda db: offers.shown(db, offer.offer_id, message.message_id))
@@ -204,7 +213,7 @@ class Offers:
     async def _tell(self, offer: Offer, message_id: int, end: Metadata | Failure, t: Texts) -> None:
         if isinstance(end, Metadata):
             self._metrics.extraction_duration.observe(end.extraction_seconds)
-            known = known_text(t, end, offer.url)
+            known = known_text(t, end, offer.url, self._upload_limit_bytes)
             buttons = keyboard(offer.offer_id, end, self._upload_limit_bytes)
             await self._through_outages(
                 lambda: self._api.edit_message_text(offer.chat_id, message_id, known, keyboard=buttons)
@@ -220,15 +229,18 @@ class Offers:
             self._metrics.errors.labels(category="download").inc()
 
 
-def known_text(t: Texts, known: Metadata, url: str) -> str:
-    """Say what is known of a link; what is not known is not mentioned."""
+def known_text(t: Texts, known: Metadata, url: str, limit_bytes: int) -> str:
+    """Say what is known of a link, and why formats are missing; what is not known is not mentioned."""
     facts = []
     if known.performer:
         facts.append(t.plain("offer.by", performer=shorten(known.performer, TITLE_UNITS)))
     if known.duration_seconds:
         facts.append(t.plain("offer.length", length=duration_text(known.duration_seconds)))
     title = shorten(known.title or url, TITLE_UNITS)
-    return t("offer.known", title=title, facts="   ".join(facts)).replace("\n\n", "\n")
+    text = t("offer.known", title=title, facts="   ".join(facts)).replace("\n\n", "\n")
+    if any(size.size_bytes and size.size_bytes > limit_bytes for size in known.sizes):
+        text += "\n" + t("offer.left_out", limit=limit_text(limit_bytes))
+    return text
 
 
 def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = None) -> Keyboard:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from doradura.chat.texts import Catalogues, Texts, limit_text, size_text
-from doradura.downloads.formats import FORMATS
+from doradura.downloads.formats import FORMATS, Choice, smaller
 from doradura.downloads.stages import (
     Cancelled,
     Converting,
@@ -21,6 +21,7 @@ from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
 
 BAR_CELLS = 10
+BUTTONS_A_ROW = 3
 TITLE_UNITS = 120
 LINK_UNITS = 80
 
@@ -41,6 +42,8 @@ class ProgressTexts:
         """Give the HTML text and the buttons for a job's stage."""
         t = self._catalogues.for_language(job.language)
         text = self._text(t, job, stage)
+        if isinstance(stage, Failed) and stage.reason == "too_large":
+            return text, smaller_keyboard(job)
         if isinstance(stage, Failed | Cancelled | Sending):
             return text, None
         return text, cancel_keyboard(t, job.job_id)
@@ -82,6 +85,18 @@ def failure_text(t: Texts, reason: str, url: str, upload_limit_bytes: int, *, mi
 def cancel_keyboard(t: Texts, job_id: int) -> Keyboard:
     """Give the button that cancels a job."""
     return ((Button(text=t.plain("button.cancel"), callback_data=f"c:{job_id}"),),)
+
+
+def smaller_keyboard(job: Job) -> Keyboard | None:
+    """Give the buttons that start a download again as a smaller file; None where there is none."""
+    buttons = [
+        Button(
+            text=choice_text(each.format, each.quality), callback_data=f"s:{job.job_id}:{each.format}:{each.quality}"
+        )
+        for each in smaller(Choice(job.format, job.quality))
+    ]
+    rows = tuple(tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW))
+    return rows or None
 
 
 def _fetching(t: Texts, stage: Fetching, choice: str) -> str:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
-from doradura.chat import alert_buttons, alert_list, analytics, download, figures_report, greeting, health_report, queue
+from doradura.chat import (
+    alert_buttons,
+    alert_list,
+    analytics,
+    download,
+    figures_report,
+    greeting,
+    groups,
+    health_report,
+    payments,
+    queue,
+)
 from doradura.chat.commands import Command, CommandTable, is_admin, open_to, parse_command
 from doradura.chat.turn import Turn
-from doradura.storage import users
+from doradura.telegram.types import Message
 
 COMMANDS: CommandTable = MappingProxyType(
     {
@@ -28,68 +39,91 @@ COMMANDS: CommandTable = MappingProxyType(
 )
 """Every command there is, in the order of the command menu and of /help."""
 
-HANDLED_UPDATES = ("message", "callback_query", "my_chat_member")
-"""What Telegram is asked to send."""
-
-log = logging.getLogger(__name__)
-
 
 async def route(turn: Turn) -> None:
     """Let the right conversation answer."""
-    update = turn.update
-    if update.message is not None:
-        await _message(turn)
-        if is_admin(turn):
-            turn.parts.admin.can_be_told(turn.chat_id)
-            await turn.parts.admin.menus.came(turn.chat_id)
-    elif update.callback_query is not None:
-        await _press(turn)
-    elif update.my_chat_member is not None:
-        await _membership(turn)
+    for kind, handle in HANDLERS.items():
+        if getattr(turn.update, kind) is not None:
+            await handle(turn)
 
 
 async def _message(turn: Turn) -> None:
+    if await groups.moved(turn) or await payments.paid_or_refunded(turn):
+        return
+    await _asked(turn, edited=False)
+    if is_admin(turn):
+        turn.parts.admin.can_be_told(turn.chat_id)
+        await turn.parts.admin.menus.came(turn.chat_id)
+
+
+async def _edited(turn: Turn) -> None:
+    """Answer what the message asks for now. What it began before goes on and is not begun again."""
+    await _asked(turn, edited=True)
+
+
+async def _asked(turn: Turn, *, edited: bool) -> None:
     message = turn.message
-    if message.from_user is None or message.from_user.is_bot:
+    if not _is_somebody(message):
         return
     text = message.text or message.caption
     if text is None:
-        if turn.chat_id > 0 and message.is_content:
-            await turn.reply(turn.texts("unknown.attachment"))
+        if message.is_content and not edited:
+            await _attachment(turn)
         return
     parsed = parse_command(text, turn.parts.username())
+    command = None if parsed is None else open_to(turn, COMMANDS, parsed[0])
     if parsed is not None:
-        word, rest = parsed
-        command = open_to(turn, COMMANDS, word)
-        turn.command = word if command else "other"
-        if command is not None:
-            await command.handle(turn, rest)
-        elif turn.chat_id > 0:
-            await turn.reply(turn.texts("unknown.command"))
-    elif turn.chat_id > 0:
-        await download.link_alone(turn, text)
+        turn.command = command.word if command else "other"
+    asked = message if turn.chat_id > 0 or command else groups.words_for_bot(turn)
+    if asked is None:
+        return
+    if turn.user is None:
+        await turn.reply(turn.texts("group.anonymous"))
+    elif parsed is not None and command is not None:
+        if not (edited and await download.begun(turn, parsed[1])):
+            await command.handle(turn, parsed[1])
+    elif parsed is not None:
+        await turn.reply(turn.texts("unknown.command"))
+    else:
+        await download.links_alone(turn, asked, edited=edited)
+
+
+async def _attachment(turn: Turn) -> None:
+    if turn.chat_id > 0:
+        await turn.reply(turn.texts("unknown.attachment"))
+
+
+def _is_somebody(message: Message) -> bool:
+    """Whether a person wrote it, or an anonymous one; not another bot, nor what a channel's post brings by itself."""
+    if message.from_user is None or message.is_automatic_forward:
+        return False
+    return message.sender_chat is not None or not message.from_user.is_bot
 
 
 async def _press(turn: Turn) -> None:
     verb, _, rest = (turn.press.data or "").partition(":")
-    if verb == "o":
-        await download.press(turn, rest)
-    elif verb == "c":
-        await queue.press(turn, rest)
-    elif verb == "a":
-        await alert_buttons.press(turn, rest)
-    else:
+    press = PRESSES.get(verb)
+    if press is None:
         await turn.answer(turn.texts.plain("press.unknown"), alert=True)
-
-
-async def _membership(turn: Turn) -> None:
-    """A person blocked the bot, or lets it in again."""
-    change = turn.update.my_chat_member
-    assert change is not None
-    if change.chat.type != "private":
-        return
-    if change.new_chat_member.status == "kicked":
-        await turn.parts.supervisor.user_blocked(change.chat.id)
     else:
-        await turn.commit(lambda db: users.set_blocked(db, change.chat.id, None))
-        turn.parts.admin.can_be_told(change.chat.id)
+        await press(turn, rest)
+
+
+PRESSES: Mapping[str, Callable[[Turn, str], Awaitable[None]]] = MappingProxyType(
+    {"o": download.press, "s": download.press_smaller, "c": queue.press, "a": alert_buttons.press}
+)
+"""Who answers a button, by the first word of its data."""
+
+HANDLERS: Mapping[str, Callable[[Turn], Awaitable[None]]] = MappingProxyType(
+    {
+        "message": _message,
+        "edited_message": _edited,
+        "callback_query": _press,
+        "my_chat_member": groups.membership,
+        "pre_checkout_query": payments.pre_checkout,
+        "subscription": payments.subscription,
+    }
+)
+
+HANDLED_UPDATES = tuple(HANDLERS)
+"""What Telegram is asked to send."""

@@ -43,6 +43,7 @@ class ChatParts:
     offers: Offers
     admin: AdminParts
     allowed_private: tuple[str, ...]
+    bot_id: int
     username: Callable[[], str]
     """The bot's name, by which a command in a group addresses it."""
 
@@ -73,9 +74,17 @@ class Turn:
 
     @property
     def message(self) -> Message:
-        """The message, where the update is one."""
-        assert self.update.message is not None
-        return self.update.message
+        """The message, new or edited, where the update is one."""
+        message = self.update.message or self.update.edited_message
+        assert message is not None
+        return message
+
+    @property
+    def topic_id(self) -> int | None:
+        """The forum topic the update came from."""
+        update = self.update
+        message = update.message or update.edited_message or (update.callback_query and update.callback_query.message)
+        return message.topic_id if message else None
 
     @property
     def press(self) -> CallbackQuery:
@@ -103,8 +112,11 @@ class Turn:
 
     async def reply(self, text: str, keyboard: Keyboard | None = None) -> Message:
         """Answer in the chat; in a group as a reply. Raises TelegramError."""
-        quote = self.update.message.message_id if self.update.message and self.chat_id < 0 else None
-        return await self.parts.api.send_message(self.chat_id, text, keyboard=keyboard, reply_to=quote)
+        asked = self.update.message or self.update.edited_message
+        quote = asked.message_id if asked and self.chat_id < 0 else None
+        return await self.parts.api.send_message(
+            self.chat_id, text, keyboard=keyboard, reply_to=quote, thread_id=self.topic_id
+        )
 
     async def answer(self, text: str | None = None, *, alert: bool = False) -> None:
         """Answer the press, so that the button stops turning. Raises TelegramError."""

@@ -8,7 +8,7 @@ The end of a job is told in any case: by `end`, which sends a new message where 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import trio
@@ -16,7 +16,7 @@ import trio
 from doradura.downloads.stages import Stage, Waiting
 from doradura.storage import Storage, StorageError, jobs
 from doradura.telegram.client import BotApi
-from doradura.telegram.errors import MessageNotFoundError, TelegramError
+from doradura.telegram.errors import ForbiddenError, MessageNotFoundError, TelegramError
 from doradura.telegram.pacing import Priority
 from doradura.telegram.types import Keyboard
 
@@ -68,6 +68,9 @@ class Card:
             if self._stage is not None:
                 try:
                     await self._tell(self._stage)
+                except ForbiddenError as error:
+                    log.info("progress not wanted", extra={"job": self._job.job_id, "error": str(error)})
+                    await self._board.refused(self._job.chat_id)
                 except TelegramError as error:
                     log.info("progress not shown", extra={"job": self._job.job_id, "error": str(error)})
                 except Exception:  # the barrier named above
@@ -129,7 +132,7 @@ class Card:
 
     async def _send(self, text: str, keyboard: Keyboard | None) -> None:
         message = await self._board.api.send_message(
-            self._job.chat_id, text, keyboard=keyboard, reply_to=self._job.reply_to
+            self._job.chat_id, text, keyboard=keyboard, reply_to=self._job.reply_to, thread_id=self._job.thread_id
         )
         self.message_id = message.message_id
         self._gone = False
@@ -149,6 +152,7 @@ class Board:
         self._storage = storage
         self._cards: dict[int, Card] = {}
         self._start: Callable[[Card], None] | None = None
+        self._on_refused: Callable[[int], Awaitable[None]] | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep the cards' tasks until cancelled."""
@@ -159,6 +163,15 @@ class Board:
                 await trio.sleep_forever()
             finally:
                 self._start = None  # a job's task may take its first step when this nursery is closed already
+
+    def tell_of_refusals(self, refused: Callable[[int], Awaitable[None]]) -> None:
+        """Let `refused` be called with every chat that takes nothing from the bot."""
+        self._on_refused = refused
+
+    async def refused(self, chat_id: int) -> None:
+        """A chat took nothing; whoever asked to be told of it is."""
+        if self._on_refused is not None:
+            await self._on_refused(chat_id)
 
     def card(self, job: jobs.Job) -> Card:
         """Give the job's card, a new one where there is none."""

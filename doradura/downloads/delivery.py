@@ -64,6 +64,7 @@ class Delivery:
         media: Media,
         *,
         reply_to: int | None,
+        thread_id: int | None = None,
         settle: Callable[[], Awaitable[int | None]],
         maybe_sent: bool,
         size_bytes: int,
@@ -79,7 +80,9 @@ class Delivery:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._show_action, chat_id, _ACTIONS[media.kind])
             try:
-                end = await self._send(chat_id, media, reply_to=reply_to, settle=settle, maybe_sent=maybe_sent)
+                end = await self._send(
+                    chat_id, media, reply_to=reply_to, thread_id=thread_id, settle=settle, maybe_sent=maybe_sent
+                )
             except TelegramError as error:  # out of the nursery it would come wrapped into a group
                 end = error
             nursery.cancel_scope.cancel()
@@ -96,12 +99,13 @@ class Delivery:
         media: Media,
         *,
         reply_to: int | None,
+        thread_id: int | None,
         settle: Callable[[], Awaitable[int | None]],
         maybe_sent: bool,
     ) -> Sent:
         if not maybe_sent:
             try:
-                return await self._send_new(chat_id, media, reply_to)
+                return await self._send_new(chat_id, media, reply_to, thread_id)
             except UnconfirmedError as error:
                 log.warning("file sent, answer never came", extra={"chat": chat_id, "error": str(error)})
         self._metrics.deliveries_unconfirmed.inc()
@@ -119,11 +123,13 @@ class Delivery:
                 return Sent("", in_progress_message=True)
             except BadRequestError as error:
                 log.info("progress message can't take the file", extra={"chat": chat_id, "error": str(error)})
-        return await self._send_new(chat_id, media, reply_to)
+        return await self._send_new(chat_id, media, reply_to, thread_id)
 
-    async def _send_new(self, chat_id: int, media: Media, reply_to: int | None) -> Sent:
+    async def _send_new(self, chat_id: int, media: Media, reply_to: int | None, thread_id: int | None) -> Sent:
         try:
-            message = await self._through_outages(lambda: self._api.send_media(chat_id, media, reply_to=reply_to))
+            message = await self._through_outages(
+                lambda: self._api.send_media(chat_id, media, reply_to=reply_to, thread_id=thread_id)
+            )
         except UnexpectedResultError as error:
             log.warning("file sent, its message not understood", extra={"chat": chat_id, "error": str(error)})
             return Sent("", in_progress_message=False)

@@ -173,6 +173,18 @@ def select(choice: Choice) -> Selection:
     return Selection(f"{playable}/{wide}", ("res", "vcodec:h264", "acodec:aac"))
 
 
+def smaller(choice: Choice) -> list[Choice]:
+    """What makes a smaller file than this choice, the best first: its lower qualities, for a film then its sound."""
+    row = FORMATS[choice.format]
+    lower = row.qualities[: row.qualities.index(choice.quality)]
+    fewer = [Choice(row.word, word) for word in reversed(lower)]
+    if row.kind == "video":
+        return [*fewer, Choice("m4a", "default"), Choice("mp3", "128k")]
+    if row.grade(choice.quality).bits_per_second is None:
+        fewer = [Choice("mp3", "128k")]
+    return fewer
+
+
 def parse_choice(words: Sequence[str], default: Choice = DEFAULT_CHOICE) -> Choice:
     """Read what a person typed after the link: a format, a quality, both in either order, or nothing.
 

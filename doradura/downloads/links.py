@@ -67,8 +67,16 @@ _FOREIGN = re.compile(
 """Links that are never fetched. A colon alone makes none: "note: hello" and "12:30" are words."""
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?!\d+(?:[/?#]|$))", re.IGNORECASE)
 """A scheme, and not the name and port of "example.com:8080/a"."""
+_HTTP = re.compile(r"https?://.", re.IGNORECASE)
 _ENDINGS = ".,;:!?'\"*_~`\u00bb\u201d\u2019\u2026"
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
+
+
+def find_links(text: str, entities: Iterable[Entity] = ()) -> list[str]:
+    """All http links in a message, each once, in its order; where there is none, what `find_link` gives."""
+    links = [link for link in _links(text, entities) if _HTTP.match(link)]
+    first = find_link(text, entities)
+    return list(dict.fromkeys(links)) or ([] if first is None else [first])
 
 
 def find_link(text: str, entities: Iterable[Entity] = ()) -> str | None:
@@ -78,9 +86,17 @@ def find_link(text: str, entities: Iterable[Entity] = ()) -> str | None:
     without a scheme counts when it begins with "www.", is a known site's, or Telegram marked it. Where there is no
     http link, the first of another kind is given as it stands: `check_link` refuses it and says in which way.
     """
-    found = sorted((*_marked(text, entities), *_spelled(text)), key=lambda each: each[0])
-    links = [link if _SCHEME.match(link) else f"https://{link}" for _, link in found]
-    return next((link for link in links if re.match(r"https?://.", link, re.IGNORECASE)), next(iter(links), None))
+    links = _links(text, entities)
+    return next((link for link in links if _HTTP.match(link)), next(iter(links), None))
+
+
+def _links(text: str, entities: Iterable[Entity]) -> list[str]:
+    entities = list(entities)
+    within = [range(each.offset + 1, each.offset + each.length) for each in entities if each.type == "url"]
+    spelled = [each for each in _spelled(text) if not any(each[0] in inside for inside in within)]
+    # What Telegram marked comes last and so counts where both begin at the same place.
+    found = dict(sorted((*spelled, *_marked(text, entities)), key=lambda each: each[0]))
+    return [link if _SCHEME.match(link) else f"https://{link}" for link in found.values()]
 
 
 def _marked(text: str, entities: Iterable[Entity]) -> Iterator[tuple[int, str]]:

@@ -298,6 +298,7 @@ class JobRun:
                 self.job.chat_id,
                 media,
                 reply_to=self.job.reply_to,
+                thread_id=self.job.thread_id,
                 settle=self._card.settle,
                 maybe_sent=maybe_sent,
                 size_bytes=size_bytes,

@@ -19,7 +19,7 @@ from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.protocol import OUR_REASONS
 from doradura.downloads.run import DownloadParts, JobRun, Slot
 from doradura.downloads.stages import Cancelled, Delivered, Failed, Outcome, Paused, Waiting
-from doradura.storage import Change, Connection, StorageError, files, jobs, users
+from doradura.storage import Change, Connection, StorageError, chats, files, jobs
 from doradura.storage.files import SentFile
 from doradura.storage.ids import now_ms
 from doradura.telegram.errors import (
@@ -71,6 +71,7 @@ class Supervisor:
         self._cancelled_while_claimed: set[int] = set()
         self._resume: list[jobs.Job] = []
         self._nursery: trio.Nursery | None = None
+        parts.board.tell_of_refusals(self.chat_closed)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Go on with what `recover` found, then claim jobs until `stop`; leave when the running ones have ended."""
@@ -298,19 +299,17 @@ class Supervisor:
         if reason in OUR_REASONS:
             metrics.errors.labels(category="download").inc()
 
-    async def user_blocked(self, user_id: int) -> None:
-        """Note that a user blocked the bot, and end what they have in hand."""
+    async def chat_closed(self, chat_id: int) -> None:
+        """End what is in hand for a chat that takes nothing any more; a private one is noted as its user's block.
+
+        The one way of every refusal (403), whoever met it: a reply, an offer, a progress message, a file, an end told.
+        """
         now = now_ms()
-
-        def change(db: Connection) -> list[jobs.Job]:
-            users.set_blocked(db, user_id, now)
-            return jobs.fail_waiting(db, user_id, now, reason="user_blocked")
-
-        for job in await self._until_stored(change):
+        for job in await self._until_stored(lambda db: chats.closed(db, chat_id, now)):
             self.count_failure(job, "user_blocked")
             self._parts.board.drop(job.job_id)
-        for run in self._running.values():
-            if run.job.chat_id == user_id:
+        for run in list(self._running.values()):
+            if run.job.chat_id == chat_id:
                 run.end(Failed("user_blocked"))
 
     async def _after(self, run: JobRun, outcome: Outcome, paused_seconds: int | None) -> None:
@@ -323,15 +322,10 @@ class Supervisor:
         except StorageError as error:
             log.error("a site's breaker is not stored", extra={"site": job.site, "error": str(error)})  # noqa: TRY400 - no surprise
         if isinstance(outcome, Failed) and outcome.reason == "user_blocked" and not run.cut_off:
-            await self._refused_by(job)
+            await self.chat_closed(job.chat_id)
         await self._tell(job, outcome)
         if paused_seconds is not None:
             await self._tell_breaker(job.site, paused_seconds)
-
-    async def _refused_by(self, job: jobs.Job) -> None:
-        """The chat may not be written to. Only in a private one is that the user's doing."""
-        if job.chat_id == job.user_id:
-            await self.user_blocked(job.user_id)
 
     async def _tell_end_of(self, job: jobs.Job) -> None:
         """Tell what a process before this one recorded and did not tell."""
@@ -370,7 +364,7 @@ class Supervisor:
             elif not (isinstance(outcome, Failed) and outcome.reason == "user_blocked"):
                 await card.end(outcome)
         except ForbiddenError:
-            await self._refused_by(job)
+            await self.chat_closed(job.chat_id)
         except UnexpectedResultError as error:  # done, so it is not done again
             log.warning("a job's end is told, the answer odd", extra={"job": job.job_id, "error": str(error)})
         except (DeadlineExceededError, UnconfirmedError, TokenRefusedError):

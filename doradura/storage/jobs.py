@@ -40,6 +40,8 @@ class Job(NamedTuple):
     reason: str | None
     title: str | None
     product: str | None
+    thread_id: int | None = None
+    """The forum topic it was asked for in."""
 
 
 _COLUMNS = ", ".join(Job._fields)
@@ -62,6 +64,7 @@ class NewJob(NamedTuple):
     language: str
     bonus_ms: int = 0
     """How much earlier than its turn the plan lets it come."""
+    thread_id: int | None = None
 
 
 def add(db: sqlite3.Connection, job: NewJob, now_ms: int) -> Job:
@@ -71,8 +74,8 @@ def add(db: sqlite3.Connection, job: NewJob, now_ms: int) -> Job:
     db.execute("UPDATE users SET queue_ms = ? WHERE user_id = ?", (turn + TURN_MS, job.user_id))
     db.execute(
         "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, format, quality, plan, language,"
-        " state, place, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?)",
-        (*job[:11], turn - job.bonus_ms, now_ms),
+        " state, place, created_ms, thread_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?)",
+        (*job[:11], turn - job.bonus_ms, now_ms, job.thread_id),
     )
     added = get(db, job.job_id)
     assert added is not None
@@ -236,12 +239,12 @@ def forget_workers(db: sqlite3.Connection) -> None:
         )
 
 
-def fail_waiting(db: sqlite3.Connection, user_id: int, now_ms: int, *, reason: str) -> list[Job]:
-    """Fail every waiting job of a user who can't be sent anything; return them."""
+def fail_waiting(db: sqlite3.Connection, chat_id: int, now_ms: int, *, reason: str) -> list[Job]:
+    """Fail every waiting job of a chat that can't be sent anything; return them."""
     rows = db.execute(
         "UPDATE jobs SET state = 'failed', reason = ?, finished_ms = ?, told = 1"  # noqa: S608 - own text
-        f" WHERE user_id = ? AND state = 'waiting' RETURNING {_COLUMNS}",
-        (reason, now_ms, user_id),
+        f" WHERE chat_id = ? AND state = 'waiting' RETURNING {_COLUMNS}",
+        (reason, now_ms, chat_id),
     ).fetchall()
     return [Job(*row) for row in rows]
 

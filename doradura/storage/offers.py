@@ -17,16 +17,19 @@ class Offer(NamedTuple):
     message_id: int | None
     state: str
     tries: int
+    thread_id: int | None = None
+    """The forum topic it was sent in."""
 
 
-_COLUMNS = "offer_id, user_id, chat_id, reply_to, url, message_id, state, tries"
+_COLUMNS = "offer_id, user_id, chat_id, reply_to, url, message_id, state, tries, thread_id"
 
 
 def add(db: sqlite3.Connection, offer: Offer, now_ms: int) -> None:
     """Store a new offer."""
     db.execute(
-        "INSERT INTO offers (offer_id, user_id, chat_id, reply_to, url, created_ms) VALUES (?, ?, ?, ?, ?, ?)",
-        (offer.offer_id, offer.user_id, offer.chat_id, offer.reply_to, offer.url, now_ms),
+        "INSERT INTO offers (offer_id, user_id, chat_id, reply_to, url, created_ms, thread_id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (offer.offer_id, offer.user_id, offer.chat_id, offer.reply_to, offer.url, now_ms, offer.thread_id),
     )
 
 

@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 ParseMode = Literal["HTML", "MarkdownV2"]
 ChatAction = Literal["typing", "upload_document", "upload_video", "upload_voice", "upload_photo", "record_video"]
 
+PRE_CHECKOUT_SECONDS = 10.0
+"""After that Telegram refuses the payment itself."""
 CHAT_ACTION_SECONDS = 20.0
 """An action is shown for 5 s; one that comes later than this is of no use to anybody."""
 POLL_MARGIN_SECONDS = 15.0
@@ -263,6 +265,12 @@ class BotApi:
         parameters = {"callback_query_id": query_id, "text": text, "show_alert": show_alert or None}
         with contextlib.suppress(QueryTooOldError):
             await self.call("answerCallbackQuery", parameters, bool)
+
+    async def answer_pre_checkout_query(self, query_id: str, *, error: str | None) -> None:
+        """Let a payment go on, or say why not; too late is a success: Telegram has refused it itself by then."""
+        parameters = {"pre_checkout_query_id": query_id, "ok": error is None, "error_message": error}
+        with contextlib.suppress(QueryTooOldError):
+            await self.call("answerPreCheckoutQuery", parameters, bool, deadline_seconds=PRE_CHECKOUT_SECONDS)
 
     async def send_chat_action(self, chat_id: int, action: ChatAction = "typing") -> None:
         """Show for 5 s what the bot is doing."""

@@ -42,6 +42,8 @@ class MessageEntity(msgspec.Struct, frozen=True):
     offset: int
     length: int
     url: str | None = None
+    user: User | None = None
+    """Whom a `text_mention` names."""
 
 
 class PhotoSize(msgspec.Struct, frozen=True):
@@ -115,8 +117,12 @@ class Message(msgspec.Struct, frozen=True):
     chat: Chat
     date: int = 0
     from_user: User | None = msgspec.field(name="from", default=None)
+    sender_chat: Chat | None = None
+    """The chat in whose name it was sent: an anonymous admin's group, a channel. `from` is a stand-in then."""
+    is_automatic_forward: bool = False
     edit_date: int | None = None
     message_thread_id: int | None = None
+    is_topic_message: bool = False
     reply_to_message: Message | None = None
     text: str | None = None
     caption: str | None = None
@@ -140,8 +146,14 @@ class Message(msgspec.Struct, frozen=True):
     story: Content | None = None
     paid_media: Content | None = None
     migrate_to_chat_id: int | None = None
+    migrate_from_chat_id: int | None = None
     successful_payment: SuccessfulPayment | None = None
     refunded_payment: RefundedPayment | None = None
+
+    @property
+    def topic_id(self) -> int | None:
+        """The forum topic it stands in. A mere reply has a thread too, one that nothing can be sent to."""
+        return self.message_thread_id if self.is_topic_message else None
 
     @property
     def file_id(self) -> str | None:

@@ -184,8 +184,8 @@ async def test_a_message_the_user_deleted_is_let_go(world: World, autojump_clock
 def test_what_is_not_known_is_not_mentioned() -> None:
     """No 0:00, no "?", no empty line."""
     t = Catalogues().for_language(None)
-    assert known_text(t, Metadata(), LINK) == f"<b>{LINK}</b>\nPick a format:"
-    assert known_text(t, Metadata(title="x", duration_seconds=9.6), LINK) == "<b>x</b>\n⏱ 0:10\nPick a format:"
+    assert known_text(t, Metadata(), LINK, 50) == f"<b>{LINK}</b>\nPick a format:"
+    assert known_text(t, Metadata(title="x", duration_seconds=9.6), LINK, 50) == "<b>x</b>\n⏱ 0:10\nPick a format:"
 
 
 def test_the_keyboard_has_every_choice_with_its_size() -> None:
@@ -213,7 +213,8 @@ async def test_a_hundred_links_leave_the_downloads_their_places(world: World, au
         with trio.fail_after(10):
             await world.changes.until(lambda: any(order.task == "download" for order in world.workers.orders))
         await world.changes.until(lambda: world.storage.one("SELECT COUNT(*) FROM offers WHERE state = 'known'") == 100)
-    assert sum(order.task == "probe" for order in world.workers.orders) == OPEN_OFFERS_OF_ONE_USER
+    # How many of the last ones are looked at depends on the order in which the paced edits of the others end.
+    assert 1 <= sum(order.task == "probe" for order in world.workers.orders) <= OPEN_OFFERS_OF_ONE_USER
 
 
 async def test_a_link_that_ends_the_program_is_given_up(world: World, autojump_clock: MockClock) -> None:

@@ -236,7 +236,7 @@ def test_any_title_gives_text_that_parses(title: str, performer: str, url: str) 
     ]
     stages += [Waiting(0), Waiting(7), Paused("youtube"), Working(), Retrying("network", 3)]
     texts = [SHOWN.stage(JOB, stage)[0] for stage in stages]
-    texts.append(known_text(T, Metadata(title=title, performer=performer, duration_seconds=3.0), url or "x"))
+    texts.append(known_text(T, Metadata(title=title, performer=performer, duration_seconds=3.0), url or "x", 50))
     for text in texts:
         visible, _ = parse_html(text)
         assert 0 < units(visible) < 4096

@@ -1,0 +1,57 @@
+"""Queries on chats: groups that got another id, what a message of one began, and chats that take nothing any more."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from doradura.storage import jobs, users
+
+
+def migrated(db: sqlite3.Connection, old_id: int, new_id: int, now_ms: int) -> None:
+    """A group became a supergroup: what is still to be shown goes to the new id. Noting it again changes nothing.
+
+    Message ids begin anew there, so what was said in the old group can be neither edited nor replied to.
+    """
+    if old_id == new_id:
+        return
+    db.execute(
+        "INSERT INTO chat_migrations (old_chat_id, new_chat_id, migrated_ms) VALUES (?, ?, ?)"
+        " ON CONFLICT (old_chat_id) DO UPDATE SET new_chat_id = excluded.new_chat_id",
+        (old_id, new_id, now_ms),
+    )
+    for table in ("jobs", "offers"):
+        db.execute(
+            f"UPDATE {table} SET chat_id = ?, message_id = NULL, reply_to = NULL, thread_id = NULL WHERE chat_id = ?",  # noqa: S608 - own text
+            (new_id, old_id),
+        )
+
+
+def migrations(db: sqlite3.Connection) -> dict[int, int]:
+    """Give every group that moved: old id -> the id it has in the end."""
+    moved = {row[0]: row[1] for row in db.execute("SELECT old_chat_id, new_chat_id FROM chat_migrations")}
+    ends = {}
+    for old_id, new_id in moved.items():
+        end, seen = new_id, {old_id}
+        while end in moved and end not in seen:
+            seen.add(end)
+            end = moved[end]
+        ends[old_id] = end
+    return ends
+
+
+def begun_by(db: sqlite3.Connection, chat_id: int, message_id: int) -> set[str]:
+    """Give the links for which a message has a job or an offer already."""
+    rows = db.execute(
+        "SELECT url FROM jobs WHERE chat_id = ? AND reply_to = ?"
+        " UNION SELECT url FROM offers WHERE chat_id = ? AND reply_to = ?",
+        (chat_id, message_id, chat_id, message_id),
+    )
+    return {row[0] for row in rows}
+
+
+def closed(db: sqlite3.Connection, chat_id: int, now_ms: int) -> list[jobs.Job]:
+    """A chat takes nothing any more: end what waits for it and return those jobs. A private one is its user's block."""
+    if chat_id > 0:
+        users.set_blocked(db, chat_id, now_ms)
+    db.execute("UPDATE offers SET state = 'failed' WHERE chat_id = ? AND state IN ('new', 'shown')", (chat_id,))
+    return jobs.fail_waiting(db, chat_id, now_ms, reason="user_blocked")

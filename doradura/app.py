@@ -49,11 +49,11 @@ from doradura.downloads.workspace import Workspace
 from doradura.health import DiskSpace, Health, LoopLag
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
 from doradura.settings import Settings
-from doradura.storage import Storage, StorageError, alerts, inbox, offers, statistics
+from doradura.storage import Storage, StorageError, alerts, chats, inbox, offers, statistics
 from doradura.storage.ids import IdMaker, now_ms
-from doradura.telegram.caller import Turns
 from doradura.telegram.client import BotApi, open_bot_api
 from doradura.telegram.poller import Poller, poll_seconds
+from doradura.telegram.turns import Turns
 from doradura.telegram.types import User
 from doradura.web import AccessRules, WebServer
 
@@ -112,7 +112,7 @@ class App:
         )
         # Shared by all clients: Telegram counts a bot's calls together, and its silence is one outage for all.
         self._telegram_metrics = TelegramMetrics(self.metrics)
-        self._turns = Turns()
+        self._turns = Turns(on_migrated=self._migrated)
         self._storage = Storage(_database_path(settings), on_error=self._storage_failed)
         self._database_values = DatabaseValues(
             {family: self._reader(query) for family, query in statistics.FAMILIES.items()},
@@ -168,6 +168,7 @@ class App:
         await serving.start(workers.run)
         await workspace.open()
         serving.start_soon(self._clean_forever)
+        self._turns.know_moved(await self._storage.read(chats.migrations))
         catalogues = Catalogues()
         async with (
             open_bot_api(
@@ -253,6 +254,13 @@ class App:
             self._alert_delivery = delivery
             yield
             await delivery.settle()
+
+    async def _migrated(self, old_id: int, new_id: int) -> None:
+        """Note that a group got another id. What is not stored is learnt again with the next call after a restart."""
+        try:
+            await self._storage.write(lambda db: chats.migrated(db, old_id, new_id, now_ms()))
+        except StorageError as error:
+            log.warning("a group that moved is not stored", extra={"chat": old_id, "error": str(error)})
 
     def _can_be_told(self, user_id: int) -> None:
         if self._alert_delivery is not None:

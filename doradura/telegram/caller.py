@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ import trio
 from doradura.telegram.answers import read_answer
 from doradura.telegram.bodies import Body, JsonBody
 from doradura.telegram.connections import Answer, Lines, exchange
-from doradura.telegram.edits import EditOrder, MessageKey
+from doradura.telegram.edits import MessageKey
 from doradura.telegram.errors import (
     ChatMigratedError,
     DeadlineExceededError,
@@ -33,8 +33,9 @@ from doradura.telegram.errors import (
 from doradura.telegram.media import MediaParts
 from doradura.telegram.multipart import Multipart, Progress, measure
 from doradura.telegram.observer import Kind, TelegramObserver
-from doradura.telegram.pacing import Pace, Pacer, Priority, TurnTooLateError
+from doradura.telegram.pacing import Priority, TurnTooLateError
 from doradura.telegram.retry import Again, GiveUp, Raise, decide, is_paced, rate_limit_wait, unconfirmed_repeats
+from doradura.telegram.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -89,39 +90,6 @@ class _Run:
 
     def given_up(self, method: str, last: TelegramError) -> DeadlineExceededError:
         return DeadlineExceededError(method, attempts=self.attempts, last=last, unconfirmed=self.unconfirmed > 0)
-
-
-class Turns:
-    """What all clients of one bot share: whose turn it is, and which groups became supergroups.
-
-    `on_migrated` is told the old and the new id of a group as soon as Telegram names them; it must not raise.
-    """
-
-    def __init__(
-        self, pace: Pace | None = None, *, on_migrated: Callable[[int, int], Awaitable[None]] | None = None
-    ) -> None:
-        self.pacer = Pacer(pace)
-        self.edits = EditOrder()
-        self._on_migrated = on_migrated
-        self._moved: dict[int, int] = {}
-
-    def know_moved(self, moved: Mapping[int, int]) -> None:
-        """Take over what was known of moved groups: old id -> new id."""
-        self._moved.update(moved)
-
-    def place_of(self, chat_id: int) -> int:
-        """Give the id a chat has now."""
-        return self._moved.get(chat_id, chat_id)
-
-    async def note_moved(self, old_id: int, new_id: int) -> None:
-        """Send what is for the old id to the new one from now on."""
-        for known, end in self._moved.items():
-            if end == old_id:
-                self._moved[known] = new_id
-        self._moved[old_id] = new_id
-        self._moved.pop(new_id, None)
-        if self._on_migrated is not None:
-            await self._on_migrated(old_id, new_id)
 
 
 class Caller:

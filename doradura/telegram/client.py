@@ -18,7 +18,7 @@ import httpx
 import msgspec
 import trio
 
-from doradura.telegram.caller import DEADLINE_SECONDS, Caller, Turns
+from doradura.telegram.caller import DEADLINE_SECONDS, Caller
 from doradura.telegram.connections import Lines, transport_maker
 from doradura.telegram.entities import plain_text
 from doradura.telegram.errors import (
@@ -28,11 +28,13 @@ from doradura.telegram.errors import (
     QueryTooOldError,
     UnexpectedResultError,
 )
+from doradura.telegram.lengths import CAPTION_UNITS, cut_text, split_text
 from doradura.telegram.media import Media, MediaParts, edit_parts, send_parts
 from doradura.telegram.multipart import Progress
 from doradura.telegram.nesting import decode_nested
 from doradura.telegram.observer import TelegramObserver
 from doradura.telegram.pacing import Priority
+from doradura.telegram.turns import Turns
 from doradura.telegram.types import BotCommand, Keyboard, Message, User
 
 logger = logging.getLogger(__name__)
@@ -133,24 +135,23 @@ class BotApi:
         deadline_seconds: float = DEADLINE_SECONDS,
         priority: Priority = "reply",
     ) -> Message:
-        """Send a text, without a link preview, and give the message.
+        """Send a text, without a link preview, and give the message; what is too long for one goes in several.
 
-        With `repeat_unconfirmed` it may arrive twice when an answer is lost; without, UnconfirmedError is raised then.
-        Markup that Telegram cannot read is taken off, and the words sent plainly.
+        The first of several is the reply, the last has the buttons and is given. With `repeat_unconfirmed` it may
+        arrive twice when an answer is lost; without, UnconfirmedError is raised then. Markup that Telegram cannot read
+        is taken off, and the words sent plainly.
         """
-        parameters: dict[str, object] = {
+        common: dict[str, object] = {
             "chat_id": chat_id,
             "message_thread_id": thread_id,
             "link_preview_options": {"is_disabled": True},
             "disable_notification": silent or None,
-            **_reply(reply_to),
-            **_markup(keyboard),
         }
 
-        async def send(text_and_mode: Mapping[str, object]) -> Message:
+        async def send(text: str, mode: ParseMode | None, more: Mapping[str, object]) -> Message:
             return await self.call(
                 "sendMessage",
-                {**parameters, **text_and_mode},
+                {**common, **more, "text": text, "parse_mode": mode},
                 Message,
                 chat_id=chat_id,
                 kind="send",
@@ -159,13 +160,19 @@ class BotApi:
                 priority=priority,
             )
 
-        try:
-            return await send({"text": text, "parse_mode": parse_mode})
-        except EntityParseError as exc:
-            if parse_mode != "HTML":
-                raise
-            _log_plain(exc)
-            return await send({"text": plain_text(text)})
+        async def send_piece(text: str, more: Mapping[str, object]) -> Message:
+            try:
+                return await send(text, parse_mode, more)
+            except EntityParseError as exc:
+                if parse_mode != "HTML":
+                    raise
+                _log_plain(exc)
+                return await send(cut_text(plain_text(text), markup=False), None, more)
+
+        *before, last = split_text(text, markup=parse_mode is not None)
+        for index, piece in enumerate(before):
+            await send_piece(piece, _reply(None if index else reply_to))
+        return await send_piece(last, {**_reply(None if before else reply_to), **_markup(keyboard)})
 
     async def edit_message_text(
         self,
@@ -177,7 +184,7 @@ class BotApi:
         deadline_seconds: float = DEADLINE_SECONDS,
         priority: Priority = "reply",
     ) -> None:
-        """Replace a message's text (HTML) and keyboard; without `keyboard` the buttons go away.
+        """Replace a message's text (HTML, cut where it is too long) and keyboard; without one the buttons go away.
 
         A message that already is so is a success, and so is that a newer edit of it came while this one waited: then
         this one is not sent. Raises MessageNotFoundError when there is no such message.
@@ -203,10 +210,10 @@ class BotApi:
                 )
 
         try:
-            await edit({"text": text, "parse_mode": "HTML"})
+            await edit({"text": cut_text(text), "parse_mode": "HTML"})
         except EntityParseError as exc:
             _log_plain(exc)
-            await edit({"text": plain_text(text)})
+            await edit({"text": cut_text(plain_text(text), markup=False)})
 
     async def edit_message_media(
         self,
@@ -288,6 +295,8 @@ class BotApi:
         progress: Progress | None,
     ) -> Message:
         """Send or edit a media message; a caption whose markup Telegram cannot read goes plainly."""
+        if media.caption is not None:
+            media = replace(media, caption=cut_text(media.caption, CAPTION_UNITS))
         send = partial(self._media_once, method, _given(parameters), deadline_seconds, progress)
         try:
             return await send(parts(media, local_files=self._local_files))

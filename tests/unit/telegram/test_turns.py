@@ -9,9 +9,10 @@ import trio
 from trio.testing import MockClock
 
 from doradura.telegram import errors
-from doradura.telegram.caller import Turns
 from doradura.telegram.client import BotApi
 from doradura.telegram.pacing import Priority
+from doradura.telegram.turns import Turns
+from doradura.telegram.types import Button
 
 
 def edits(telegram: Any) -> list[tuple[float, str]]:
@@ -183,3 +184,17 @@ async def test_a_group_that_moves_in_circles_is_an_error(
     with pytest.raises(errors.ChatMigratedError):
         await api.send_message(-5, "hi")
     assert len(telegram.asked) == 2
+
+
+async def test_a_long_text_goes_in_pieces(api: BotApi, telegram: Any, autojump_clock: MockClock) -> None:
+    """The first is the reply, the last has the buttons; an edit and a caption are cut."""
+    text = "<b>" + "word " * 1000 + "</b>"
+    buttons = ((Button(text="b", callback_data="d"),),)
+    await api.send_message(5, text, reply_to=3, keyboard=buttons)
+    await api.edit_message_text(5, 7, text)
+    first, last, edit = (asked.parameters for asked in telegram.asked)
+    assert (first["reply_parameters"]["message_id"], "reply_markup" in first) == (3, False)
+    assert ("reply_parameters" in last, "reply_markup" in last) == (False, True)
+    assert first["text"].count("word") + last["text"].count("word") == 1000
+    assert last["text"].startswith("<b>word")
+    assert edit["text"].endswith("word…</b>")

@@ -1,0 +1,41 @@
+"""What all clients of one bot share, as Telegram counts and moves chats by bot and not by connection."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from doradura.telegram.edits import EditOrder
+from doradura.telegram.pacing import Pace, Pacer
+
+
+class Turns:
+    """What all clients of one bot share: whose turn it is, and which groups became supergroups.
+
+    `on_migrated` is told the old and the new id of a group as soon as Telegram names them; it must not raise.
+    """
+
+    def __init__(
+        self, pace: Pace | None = None, *, on_migrated: Callable[[int, int], Awaitable[None]] | None = None
+    ) -> None:
+        self.pacer = Pacer(pace)
+        self.edits = EditOrder()
+        self._on_migrated = on_migrated
+        self._moved: dict[int, int] = {}
+
+    def know_moved(self, moved: Mapping[int, int]) -> None:
+        """Take over what was known of moved groups: old id -> new id."""
+        self._moved.update(moved)
+
+    def place_of(self, chat_id: int) -> int:
+        """Give the id a chat has now."""
+        return self._moved.get(chat_id, chat_id)
+
+    async def note_moved(self, old_id: int, new_id: int) -> None:
+        """Send what is for the old id to the new one from now on."""
+        for known, end in self._moved.items():
+            if end == old_id:
+                self._moved[known] = new_id
+        self._moved[old_id] = new_id
+        self._moved.pop(new_id, None)
+        if self._on_migrated is not None:
+            await self._on_migrated(old_id, new_id)

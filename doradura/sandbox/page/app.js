@@ -7,11 +7,12 @@ import { displayName, drawIcons } from "/page/dom.js";
 import { Head } from "/page/head.js";
 import { botOf, chatIds, Live } from "/page/live.js";
 import { menuButton } from "/page/menu.js";
-import { toast } from "/page/notices.js";
+import { ask, toast } from "/page/notices.js";
 import { People } from "/page/people.js";
-import { askForPerson, askForToken } from "/page/questions.js";
+import { askForGroup, askForPerson, askForToken } from "/page/questions.js";
 import { read, rememberChat, rememberedChat, tokenInAddress, write } from "/page/route.js";
 import { drawWaiting } from "/page/samples.js";
+import { Search } from "/page/search.js";
 import { Store } from "/page/store.js";
 
 const part = (id) => document.getElementById(id);
@@ -28,6 +29,11 @@ class Page {
   #current = null;
   #me = null; // the user whose chat was open last: who speaks in a group
   #head = new Head(() => this.#drawHead());
+  #search = new Search(
+    part("search"),
+    () => this.#store.messages(this.#current),
+    (id) => this.#conversation.show(id),
+  );
   #drawing = false;
 
   start() {
@@ -43,6 +49,9 @@ class Page {
     addEventListener("hashchange", () => this.open(rememberedChat()));
     document.addEventListener("visibilitychange", () => this.#drawSoon());
     part("add-person").addEventListener("click", () => this.#addPerson());
+    part("add-group").addEventListener("click", () => this.#addGroup());
+    document.addEventListener("find", ({ detail }) => this.#search.open(detail));
+    document.addEventListener("money", () => this.#refresh());
     part("unblock").addEventListener("click", () => this.#block(false));
     part("bot-select").addEventListener("change", (event) => this.#chooseBot(Number(event.target.value)));
     menuButton(part("menu-button"), part("menu"), () => this.#menu());
@@ -55,6 +64,7 @@ class Page {
     if (chatId > 0) this.#me = chatId;
     this.#me ??= this.#state.users[0].id;
     this.#current = chatId;
+    part("search").hidden = true;
     rememberChat(chatId);
     this.#conversation.open(chatId, this.#me, this.#bot);
     if (matchMedia("(hover: hover)").matches) this.#conversation.composer.focus();
@@ -67,6 +77,7 @@ class Page {
     const bot = botOf(state, this.#api.token);
     if (!bot) return;
     this.#state = state;
+    this.#conversation.stars = state.stars ?? {};
     const changed = bot.id !== this.#bot?.id;
     this.#bot = bot;
     const ids = chatIds(state);
@@ -166,7 +177,11 @@ class Page {
 
   #menu() {
     const blocked = this.#blocked();
+    const stars = this.#state.stars?.[this.#me];
     return [
+      ...(stars === undefined ? [] : [{ label: `${stars.toLocaleString("en")} ⭐ to spend`, act: () => this.#aboutStars(stars) }]),
+      { label: "Find in this chat", act: () => this.#search.open() },
+      { label: "Open in a window of its own", act: () => open(location.href, "_blank", "noopener") },
       { label: part("panel").hidden ? "Show Bot API calls" : "Hide Bot API calls", act: () => this.#calls.toggle() },
       { label: blocked ? "Unblock the bot" : "Block the bot", danger: !blocked, act: () => this.#block(!blocked) },
     ];
@@ -198,6 +213,23 @@ class Page {
       const user = await this.#api.post("users", answer);
       await this.#live.refresh();
       this.open(user.id);
+    });
+  }
+
+  #aboutStars(stars) {
+    ask({
+      title: `${stars.toLocaleString("en")} ⭐`,
+      text: "Pretended Stars, to pay bots with. What is missing for a payment is added by itself; no money moves.",
+    });
+  }
+
+  async #addGroup() {
+    const answer = await askForGroup(this.#state.users);
+    if (!answer) return;
+    await this.#told(async () => {
+      const chat = await this.#api.post("chats", answer);
+      await this.#live.refresh();
+      this.open(chat.id);
     });
   }
 

@@ -45,6 +45,8 @@ export class Calls {
   #newest = 0;
   #listed = new Set();
   #timer = null;
+  #failures = el("input", { type: "checkbox", name: "failures" });
+  #floods = el("input", { type: "checkbox", name: "floods" });
 
   constructor(api, panel) {
     this.#api = api;
@@ -76,9 +78,17 @@ export class Calls {
           el("button", { type: "button", class: "strong", on: { click: set } }, "Set"),
         ),
       ),
+      el(
+        "div",
+        { class: "faults-row switches" },
+        el("label", {}, this.#floods, "Flood limits"),
+        el("label", {}, this.#failures, "Failures only"),
+      ),
       this.#empty,
       this.#list,
     );
+    this.#failures.addEventListener("change", () => this.#list.classList.toggle("failures", this.#failures.checked));
+    this.#floods.addEventListener("change", () => this.#flood(this.#floods.checked));
     panel.addEventListener("keydown", (event) => event.key === "Escape" && this.toggle(false));
   }
 
@@ -88,6 +98,7 @@ export class Calls {
     if (!open) return;
     this.#panel.querySelector("button").focus({ preventScroll: true });
     this.#poll();
+    this.#askFloods();
   }
 
   async #poll() {
@@ -114,6 +125,24 @@ export class Calls {
 
   async #clear() {
     await this.#told(() => this.#api.delete("faults"), ({ deleted }) => `${deleted} faults cleared`);
+  }
+
+  async #askFloods() {
+    try {
+      this.#floods.checked = (await this.#api.get("flood-limits")).enabled;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // the switch shows what it showed
+    }
+  }
+
+  async #flood(enabled) {
+    await this.#told(
+      () => this.#api.post("flood-limits", { enabled }),
+      (limits) =>
+        limits.enabled
+          ? `On: ${limits.bot_per_second} a second in all, ${limits.chat_per_second} in a chat, ${limits.group_per_minute} a minute in a group`
+          : "Flood limits are off",
+    );
   }
 
   async #told(call, words) {
@@ -152,5 +181,23 @@ function callNode({ n, method, params, files, status, response, fault }) {
     );
     inside.textContent = details.open ? JSON.stringify(shown, null, 2) : "";
   });
-  return el("li", {}, details);
+  const copy = el("button", {
+    type: "button",
+    class: "quiet call-copy",
+    on: { click: () => copyText(curl(method, params)) },
+  }, "Copy as curl");
+  details.append(copy);
+  return el("li", { class: good ? "good" : "bad" }, details);
+}
+
+function curl(method, params) {
+  const body = JSON.stringify(params ?? {}).replaceAll("'", "'\\''");
+  return `curl -s ${location.origin}/botTOKEN/${method} -H 'content-type: application/json' -d '${body}'`;
+}
+
+function copyText(text) {
+  navigator.clipboard.writeText(text).then(
+    () => toast("Copied; put the bot's token in for TOKEN"),
+    () => toast("The browser did not allow copying.", { kind: "bad" }),
+  );
 }

@@ -16,6 +16,7 @@ export class Conversation {
   chatId = null;
   personId = null; // who speaks: in a private chat the chat's own user
   bot = null;
+  stars = {}; // what people have, by their id
   #api;
   #store;
   #usedKeyboard = null;
@@ -162,15 +163,26 @@ export class Conversation {
       : "What this button's invoice names";
     const agreed = await ask({
       title: "Pay with pretended Stars?",
-      text: `${what}. No money moves in the sandbox.`,
+      text: `${what}. You have ${(this.stars[this.personId] ?? 0).toLocaleString("en")} ⭐; no money moves in the sandbox.`,
       confirm: "Pay",
       cancel: "Not now",
     });
     if (!agreed) return;
     const target = link ? { invoice_link: link } : { message_id: message.message_id };
     const result = await this.#api.post(`chats/${this.chatId}/pay`, { from_id: this.personId, ...target });
+    document.dispatchEvent(new CustomEvent("money"));
     if (result.paid) toast("Paid");
     else ask({ title: "Not paid", text: result.error_message });
+  }
+
+  /** What one can do about a subscription: what Telegram does at the end of a period, and what its user may do. */
+  subscription(chargeId, what) {
+    return this.#try(async () => {
+      if (what === "renew") await this.#api.post(`payments/${chargeId}/renew`, {});
+      else await this.#api.post(`payments/${chargeId}/subscription`, { canceled: what === "cancel" });
+      document.dispatchEvent(new CustomEvent("money"));
+      toast({ renew: "Renewed", cancel: "Cancelled: it ends with the period", resume: "It goes on" }[what]);
+    });
   }
 
   async #commands() {

@@ -56,13 +56,18 @@ function wrap(entity, text, children, onCommand) {
       return el("button", { type: "button", class: "inline-link", on: { click: () => onCommand(text) } }, children);
     case "mention":
     case "text_mention":
-    case "hashtag":
-    case "cashtag":
     case "phone_number":
       return el("span", { class: "tagged" }, children);
+    case "hashtag":
+    case "cashtag":
+      return el("button", { type: "button", class: "inline-link", title: `Find ${text}`, on: { click: () => find(text) } }, children);
     default:
       return el("span", {}, children);
   }
+}
+
+function find(text) {
+  document.dispatchEvent(new CustomEvent("find", { detail: text }));
 }
 
 /** A link that opens beside the chat; one that is no web or mail address stays text, whoever wrote it. */

@@ -7,7 +7,7 @@ import { mediaOf } from "/page/media.js";
 import { clockTime, dayKey, dayName, fullTime, price } from "/page/words.js";
 
 const GROUP_SECONDS = 300;
-const PLAIN_KINDS = ["contact", "location", "venue", "poll", "dice", "story", "game", "paid_media"];
+const PLAIN_KINDS = ["poll", "story", "game", "paid_media"];
 
 /**
  * A message's node and the means to change it. `chat` is what the view asks of the page: isOwn(message), inGroup(),
@@ -64,6 +64,7 @@ export class MessageView {
     fill(this.#slots.text, service ?? this.#words(message));
     fill(this.#slots.meta, service ? null : meta(message));
     this.#drawKeys(message);
+    if (message.successful_payment?.is_recurring) this.#subscription(message.successful_payment);
     fill(this.#slots.tools, service ? null : this.#tools(message, own));
     this.bubble.classList.toggle(
       "with-media",
@@ -79,6 +80,10 @@ export class MessageView {
     if (message.invoice) nodes.push(invoiceNode(message.invoice));
     const text = message.text ?? message.caption;
     if (text) nodes.push(...renderText(text, message.entities ?? message.caption_entities, command));
+    if (message.dice) nodes.push(el("p", { class: "dice" }, message.dice.emoji), el("p", { class: "note" }, `It shows ${message.dice.value}.`));
+    if (message.contact) nodes.push(...contactNodes(message.contact));
+    if (message.venue) nodes.push(el("strong", {}, message.venue.title), el("p", {}, message.venue.address));
+    if (message.location) nodes.push(el("p", { class: "note" }, `📍 ${message.location.latitude}, ${message.location.longitude}`));
     const kind = PLAIN_KINDS.find((name) => message[name]);
     if (kind) nodes.push(el("p", { class: "note" }, `A ${kind.replace("_", " ")}: the sandbox does not draw it.`));
     return nodes.length ? nodes : null;
@@ -117,6 +122,13 @@ export class MessageView {
     }
   }
 
+  #subscription({ telegram_payment_charge_id: charge }) {
+    const act = (what, label) =>
+      el("button", { type: "button", class: "key", on: { click: () => this.#chat.subscription(charge, what) } }, label);
+    const row = [act("cancel", "Cancel subscription"), act("resume", "Resume"), act("renew", "Next period")];
+    fill(this.#slots.keys, el("div", { class: "keys", role: "group", "aria-label": "Subscription" }, el("div", { class: "keys-row" }, row)));
+  }
+
   #tools(message, own) {
     const tool = (name, label, act) =>
       el(
@@ -140,6 +152,11 @@ export function summary(message) {
   if (message.audio) return [message.audio.title, message.audio.performer].filter(Boolean).join(" · ") || "Audio";
   if (message.document) return message.document.file_name ?? "File";
   if (message.invoice) return message.invoice.title;
+  if (message.dice) return message.dice.emoji;
+  if (message.contact) return `👤 ${message.contact.first_name}`;
+  if (message.venue) return `📍 ${message.venue.title}`;
+  if (message.location) return "📍 Location";
+  if (message.video_note) return "Video message";
   for (
     const [kind, name] of [["photo", "Photo"], ["video", "Video"], ["voice", "Voice message"], [
       "animation",
@@ -159,6 +176,8 @@ export function serviceText(message) {
   if (refunded) return `${price(refunded.total_amount, refunded.currency)} refunded`;
   if (message.new_chat_members) return `${message.new_chat_members.map(displayName).join(", ")} joined`;
   if (message.left_chat_member) return `${displayName(message.left_chat_member)} left`;
+  if (message.migrate_to_chat_id) return "The group became a supergroup";
+  if (message.migrate_from_chat_id) return "This supergroup was a group before";
   if (message.pinned_message) return "A message was pinned";
   if (message.new_chat_title) return `The group is now called ${message.new_chat_title}`;
   if (message.group_chat_created || message.supergroup_chat_created) return "The group was created";
@@ -172,6 +191,10 @@ function meta(message) {
     clockTime(message.date),
   );
   return [message.edit_date ? el("span", {}, "edited ") : null, time].filter(Boolean);
+}
+
+function contactNodes({ first_name: first, last_name: last, phone_number: phone }) {
+  return [el("strong", {}, `👤 ${[first, last].filter(Boolean).join(" ")}`), el("p", {}, phone)];
 }
 
 function invoiceNode(invoice) {

@@ -23,6 +23,18 @@ export async function askForPerson() {
   return answer && { first_name: answer.first_name.trim(), language_code: answer.language_code || undefined };
 }
 
+/** A new group's {title, type, member_ids}, or null; everybody there is becomes a member. */
+export async function askForGroup(users) {
+  const answer = await ask({
+    title: "Add a group",
+    text: `The bot and everybody here become members: ${users.map(displayName).join(", ")}.`,
+    confirm: "Add",
+    cancel: "Cancel",
+    fields: [{ name: "title", label: "Title", required: true, placeholder: "Friends" }],
+  });
+  return answer && { title: answer.title.trim(), type: "group", member_ids: users.map((user) => user.id) };
+}
+
 /** A bot's token, or null. The sandbox tells bots apart by their tokens, which it does not give away. */
 export async function askForToken(bot) {
   const token = {

@@ -19,8 +19,12 @@ import httpx
 import imageio_ffmpeg
 import trio
 
+from tests.botapi.check import check_call
+
 ROOT = Path(__file__).parent.parent.parent
 MEDIA_CACHE = ROOT / ".pytest_cache" / "sandbox-media"
+CHECKED = ROOT / ".pytest_cache" / "calls-checked"
+"""How many calls were judged, a line a program; for whoever wants to know."""
 START_SECONDS = 60.0
 LOOK_SECONDS = 0.05
 """How often a chat is looked at while something is waited for: the one place where the e2e tests poll."""
@@ -196,6 +200,8 @@ async def running(data_dir: Path, **extra: str) -> AsyncIterator[Program]:
             program = Program(process, data_dir, said["http"], said["sandbox"], client, log_path)
             await trio.to_thread.run_sync(_keep_media, media)
             yield program
+            if process.poll() is None and program.sandbox_url:
+                await judge_record(program)
         if process.poll() is None:
             process.terminate()
             with trio.fail_after(40):
@@ -207,6 +213,20 @@ async def running(data_dir: Path, **extra: str) -> AsyncIterator[Program]:
             await process.wait()
             if process.stdout is not None:
                 await process.stdout.aclose()
+
+
+async def judge_record(program: Program) -> None:
+    """Judge every call the bot made by the Bot API as data, and every update it was given."""
+    calls = await program.requests()
+    problems = [f"call {call['n']}: {problem}" for call in calls for problem in check_call(call)]
+    await trio.to_thread.run_sync(_note_checked, len(calls))
+    assert problems == [], "\n".join(problems[:20])
+
+
+def _note_checked(count: int) -> None:
+    CHECKED.parent.mkdir(exist_ok=True)
+    with CHECKED.open("a") as counts:
+        counts.write(f"{count}\n")
 
 
 def _keep_media(media: Path) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import trio
 
 from doradura.metrics import Metrics
-from doradura.telegram.client import BotApi, ChatAction
+from doradura.telegram.client import BotApi
 from doradura.telegram.errors import (
     BadRequestError,
     DeadlineExceededError,
@@ -25,6 +25,7 @@ from doradura.telegram.errors import (
     WrongFileIdError,
 )
 from doradura.telegram.media import Media, MediaKind, Upload
+from doradura.telegram.parameters import ChatAction
 from doradura.telegram.types import Message
 
 ACTION_INTERVAL_SECONDS = 4.0

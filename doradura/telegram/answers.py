@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from typing import TypeVar
 
 import msgspec
 
@@ -30,6 +31,7 @@ from doradura.telegram.errors import (
     TokenRefusedError,
     TooLargeError,
     UnconfirmedError,
+    UnexpectedResultError,
     WrongFileIdError,
 )
 from doradura.telegram.nesting import decode_nested
@@ -44,6 +46,7 @@ _BAD_REQUESTS: tuple[tuple[re.Pattern[str], type[BadRequestError]], ...] = tuple
     for pattern, error in (
         (r"message is not modified", MessageNotModifiedError),
         (r"message to (edit|delete|be replied|reply) not found|replied message not found", MessageNotFoundError),
+        (r"message can't be edited|MESSAGE_EDIT_TIME_EXPIRED", MessageNotFoundError),
         (r"MESSAGE_ID_INVALID|message identifier is not specified", MessageNotFoundError),
         (r"can't parse (caption )?entities", EntityParseError),
         (r"query is too old|query ID is invalid", QueryTooOldError),
@@ -55,6 +58,8 @@ _BAD_REQUESTS: tuple[tuple[re.Pattern[str], type[BadRequestError]], ...] = tuple
 
 _TOKEN_PROBES = frozenset({"getMe", "getUpdates"})
 """Methods every server has, so that a 404 there can only mean the token."""
+
+_T = TypeVar("_T")
 
 
 class _Parameters(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -94,6 +99,14 @@ def read_answer(
         {} if new_chat_id is None else {"migrate_to_chat_id": new_chat_id},
         retry_after=(bytes(envelope.parameters.retry_after).strip(b'"'), retry_after),
     )
+
+
+def read_result(method: str, raw: msgspec.Raw, result: type[_T]) -> _T:
+    """Read a result as the type its method gives; raises UnexpectedResultError."""
+    try:
+        return decode_nested(raw, result)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise UnexpectedResultError(method, f"done, but its result has another shape: {exc}") from exc
 
 
 def classify(

@@ -12,35 +12,33 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Literal, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 import trio
 
+from doradura.telegram.answers import read_result
 from doradura.telegram.caller import DEADLINE_SECONDS, Caller
-from doradura.telegram.connections import Lines, transport_maker
+from doradura.telegram.connections import Lines, check_address, quiet_http_loggers, transport_maker
 from doradura.telegram.entities import plain_text
 from doradura.telegram.errors import (
+    BadRequestError,
     EntityParseError,
     MessageNotFoundError,
     MessageNotModifiedError,
     QueryTooOldError,
-    UnexpectedResultError,
+    WrongFileIdError,
 )
 from doradura.telegram.lengths import CAPTION_UNITS, cut_text, split_text
-from doradura.telegram.media import Media, MediaParts, edit_parts, send_parts
+from doradura.telegram.media import Media, MediaParts, Upload, edit_parts, send_parts
 from doradura.telegram.multipart import Progress
-from doradura.telegram.nesting import decode_nested
 from doradura.telegram.observer import TelegramObserver
 from doradura.telegram.pacing import Priority
+from doradura.telegram.parameters import ChatAction, ParseMode, chat_scope, given, markup, reply
 from doradura.telegram.turns import Turns
 from doradura.telegram.types import BotCommand, Keyboard, Message, User
 
 logger = logging.getLogger(__name__)
-
-ParseMode = Literal["HTML", "MarkdownV2"]
-ChatAction = Literal["typing", "upload_document", "upload_video", "upload_voice", "upload_photo", "record_video"]
 
 PRE_CHECKOUT_SECONDS = 10.0
 """After that Telegram refuses the payment itself."""
@@ -77,7 +75,7 @@ class BotApi:
         """
         raw = await self._caller.call(
             method,
-            _given(parameters),
+            given(parameters),
             chat_id=chat_id,
             kind=kind,
             deadline_seconds=deadline_seconds,
@@ -85,7 +83,7 @@ class BotApi:
             priority=priority,
         )
         assert raw is not None  # only edits that name their message are superseded
-        return _read(method, raw, result)
+        return read_result(method, raw, result)
 
     async def get_me(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> User:
         """Give the bot's own user; raises TokenRefusedError when the token is wrong."""
@@ -100,8 +98,8 @@ class BotApi:
         every update below it.
         """
         parameters = {"offset": offset, "limit": limit, "timeout": timeout_seconds, "allowed_updates": allowed_updates}
-        raw = await self._caller.poll(_given(parameters), read_seconds=timeout_seconds + POLL_MARGIN_SECONDS)
-        return _read("getUpdates", raw, list[msgspec.Raw])
+        raw = await self._caller.poll(given(parameters), read_seconds=timeout_seconds + POLL_MARGIN_SECONDS)
+        return read_result("getUpdates", raw, list[msgspec.Raw])
 
     async def delete_webhook(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
         """Remove a webhook, which would keep polls out; waiting updates are kept, as payments may be among them."""
@@ -114,12 +112,12 @@ class BotApi:
 
         Raises ChatNotFoundError for a chat Telegram does not know, such as that of somebody who never wrote to the bot.
         """
-        parameters = {"commands": commands, "language_code": language_code, "scope": _chat_scope(chat_id)}
+        parameters = {"commands": commands, "language_code": language_code, "scope": chat_scope(chat_id)}
         await self.call("setMyCommands", parameters, bool)
 
     async def delete_my_commands(self, *, chat_id: int) -> None:
         """Take a chat's own menu away: it sees the one for everybody then. Raises as `set_my_commands`."""
-        await self.call("deleteMyCommands", {"scope": _chat_scope(chat_id)}, bool)
+        await self.call("deleteMyCommands", {"scope": chat_scope(chat_id)}, bool)
 
     async def send_message(
         self,
@@ -171,8 +169,8 @@ class BotApi:
 
         *before, last = split_text(text, markup=parse_mode is not None)
         for index, piece in enumerate(before):
-            await send_piece(piece, _reply(None if index else reply_to))
-        return await send_piece(last, {**_reply(None if before else reply_to), **_markup(keyboard)})
+            await send_piece(piece, reply(None if index else reply_to))
+        return await send_piece(last, {**reply(None if before else reply_to), **markup(keyboard)})
 
     async def edit_message_text(
         self,
@@ -193,14 +191,14 @@ class BotApi:
             "chat_id": chat_id,
             "message_id": message_id,
             "link_preview_options": {"is_disabled": True},
-            **_markup(keyboard),
+            **markup(keyboard),
         }
 
         async def edit(text_and_mode: Mapping[str, object]) -> None:
             with contextlib.suppress(MessageNotModifiedError):
                 await self._caller.call(
                     "editMessageText",
-                    {**_given(parameters), **text_and_mode},
+                    {**given(parameters), **text_and_mode},
                     chat_id=chat_id,
                     kind="edit",
                     deadline_seconds=deadline_seconds,
@@ -229,7 +227,7 @@ class BotApi:
 
         Raises MessageNotModifiedError when that very file is there already, as there is no message to give then.
         """
-        parameters: dict[str, object] = {"chat_id": chat_id, "message_id": message_id, **_markup(keyboard)}
+        parameters: dict[str, object] = {"chat_id": chat_id, "message_id": message_id, **markup(keyboard)}
         return await self._with_media(
             "editMessageMedia", parameters, media, edit_parts, deadline_seconds=deadline_seconds, progress=progress
         )
@@ -255,8 +253,8 @@ class BotApi:
             "chat_id": chat_id,
             "message_thread_id": thread_id,
             "disable_notification": silent or None,
-            **_reply(reply_to),
-            **_markup(keyboard),
+            **reply(reply_to),
+            **markup(keyboard),
         }
         return await self._with_media(
             media.method, parameters, media, send_parts, deadline_seconds=deadline_seconds, progress=progress
@@ -294,18 +292,27 @@ class BotApi:
         deadline_seconds: float | None,
         progress: Progress | None,
     ) -> Message:
-        """Send or edit a media message; a caption whose markup Telegram cannot read goes plainly."""
+        """Send or edit a media message; a caption whose markup Telegram cannot read goes plainly.
+
+        A file that a --local server was to read itself and cannot (another user's, another container's) is uploaded.
+        """
         if media.caption is not None:
             media = replace(media, caption=cut_text(media.caption, CAPTION_UNITS))
-        send = partial(self._media_once, method, _given(parameters), deadline_seconds, progress)
-        try:
-            return await send(parts(media, local_files=self._local_files))
-        except EntityParseError as exc:
-            if media.caption is None:
-                raise
-            _log_plain(exc)
-            stripped = replace(media, caption=plain_text(media.caption))
-            return await send(parts(stripped, local_files=self._local_files, plain=True))
+        send = partial(self._media_once, method, given(parameters), deadline_seconds, progress)
+        by_address, plain = self._local_files and isinstance(media.file, Upload), False
+        while True:
+            try:
+                return await send(parts(media, local_files=by_address, plain=plain))
+            except EntityParseError as exc:
+                if media.caption is None or plain:
+                    raise
+                _log_plain(exc)
+                media, plain = replace(media, caption=plain_text(media.caption)), True
+            except BadRequestError as exc:
+                if not by_address or type(exc) not in (BadRequestError, WrongFileIdError):
+                    raise
+                logger.warning("%s: uploaded, as the server did not read the file: %s", method, exc.description)
+                by_address = False
 
     async def _media_once(
         self,
@@ -340,7 +347,7 @@ class BotApi:
                 edits=edits,
             )
         assert raw is not None  # it is lasting: the message is needed
-        return _read(method, raw, Message)
+        return read_result(method, raw, Message)
 
 
 @contextlib.asynccontextmanager
@@ -363,10 +370,8 @@ async def open_bot_api(
     numbers from 0 to 1; `make_transport` stands in for the network in tests. `turns` is shared by all clients of
     one bot, as Telegram counts what they send together. Raises ValueError for an address that is not HTTP.
     """
-    parts = urlsplit(api_url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"the Bot API's address begins with http:// or https://, not {api_url!r}")
-    _quiet_http_loggers()
+    check_address(api_url)
+    quiet_http_loggers()
     # An upload never goes out on a connection that lay idle: when the server closes that in the same moment, a request
     # small enough to be written whole would be lost in doubt.
     reply_lines = Lines(connections, make_transport or transport_maker(api_url, keepalive_seconds=30))
@@ -388,40 +393,6 @@ async def open_bot_api(
     finally:
         for lines in (reply_lines, upload_lines, poll_lines):
             await lines.aclose()
-
-
-def _quiet_http_loggers() -> None:
-    """Keep httpx and httpcore from logging requests: at INFO and DEBUG they write the URL, which holds the token."""
-    for name in ("httpx", "httpcore"):
-        if logging.getLogger(name).level < logging.WARNING:
-            logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _read(method: str, raw: msgspec.Raw, result: type[_T]) -> _T:
-    try:
-        return decode_nested(raw, result)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise UnexpectedResultError(method, f"done, but its result has another shape: {exc}") from exc
-
-
-def _given(parameters: Mapping[str, object]) -> dict[str, object]:
-    """Leave out what is None: in a JSON body the server would take null for the text "null"."""
-    return {key: value for key, value in parameters.items() if value is not None}
-
-
-def _chat_scope(chat_id: int | None) -> dict[str, object] | None:
-    """Give the scope of one chat (https://core.telegram.org/bots/api#botcommandscopechat); None is everybody."""
-    return None if chat_id is None else {"type": "chat", "chat_id": chat_id}
-
-
-def _reply(reply_to: int | None) -> dict[str, object]:
-    if reply_to is None:
-        return {}
-    return {"reply_parameters": {"message_id": reply_to, "allow_sending_without_reply": True}}
-
-
-def _markup(keyboard: Keyboard | None) -> dict[str, object]:
-    return {} if keyboard is None else {"reply_markup": {"inline_keyboard": keyboard}}
 
 
 def _log_plain(exc: EntityParseError) -> None:

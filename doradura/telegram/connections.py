@@ -8,10 +8,12 @@ transports are used without its client, which would add cookies, redirects and a
 from __future__ import annotations
 
 import contextlib
+import logging
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 import httpx
 import trio
@@ -163,3 +165,17 @@ def transport_maker(api_url: str, *, keepalive_seconds: float) -> Callable[[], h
 def _no_tls() -> ssl.SSLContext:
     """A context without certificates, for a server that is reached by plain HTTP."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def quiet_http_loggers() -> None:
+    """Keep httpx and httpcore from logging requests: at INFO and DEBUG they write the URL, which holds the token."""
+    for name in ("httpx", "httpcore"):
+        if logging.getLogger(name).level < logging.WARNING:
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def check_address(api_url: str) -> None:
+    """Raise ValueError for an address that is not HTTP."""
+    parts = urlsplit(api_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"the Bot API's address begins with http:// or https://, not {api_url!r}")

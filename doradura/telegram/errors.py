@@ -53,7 +53,7 @@ class MessageNotModifiedError(BadRequestError):
 
 
 class MessageNotFoundError(BadRequestError):
-    """The message to edit, delete or reply to does not exist (any more)."""
+    """The message to edit, delete or reply to does not exist (any more), or cannot be edited any more."""
 
 
 class EntityParseError(BadRequestError):

@@ -1,4 +1,17 @@
-"""Whether a failed call is made again, and when, and which take of the budgets. Decisions only."""
+"""Whether a failed call is made again, and when, and which take of the budgets. Decisions only.
+
+What no answer after the last byte means, by method:
+
+- get*, set*, answer*, deleteMessage, sendChatAction, edit*: done again until the call's time is over, as twice is the
+  same as once; the second answer ("not modified", "not found", "too old") then says that the first was done.
+- sendMessage: again, twice at most: an answer that comes double is better than none. Alerts and whatever else may not
+  come double ask for `repeat_unconfirmed=False` and get UnconfirmedError.
+- sendAudio, sendVideo, sendDocument, sendPhoto, copy*, forward*, sendInvoice: not again; UnconfirmedError, and whoever
+  sends settles it (a file goes into its progress message by an edit, which may be repeated).
+- getUpdates: one attempt; the poller asks again with the same offset.
+
+Before the last byte nothing was done, and every method is tried again.
+"""
 
 from __future__ import annotations
 

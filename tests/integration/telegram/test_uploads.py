@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import email
+import json
 import os
+import re
 import tracemalloc
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import trio
@@ -190,3 +193,59 @@ def open_files() -> list[str]:
     if not folder.exists():
         pytest.skip("needs /proc to see which files are open")
     return [str(entry.readlink()) for entry in folder.iterdir() if entry.is_symlink()]
+
+
+async def test_a_local_server_reads_the_file_by_its_address(
+    open_api: Any, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A --local server that decodes the address finds the file, whatever its name, and no byte of it goes over."""
+    monkeypatch.chdir(tmp_path)
+    a_file(tmp_path / "ä 100% #1?.mp3", 3 * MIB)
+    upload = Upload(Path("ä 100% #1?.mp3"), "song.mp3", "audio/mpeg")
+
+    async with open_api(local_files=True) as api:
+        await api.send_media(5, Media("audio", upload))
+
+    form = server.requests[0].body
+    address = re.search(rb'name="audio"\r\n\r\n(.*?)\r\n', form)
+    assert address is not None
+    parts = urlsplit(address[1].decode("ascii"))
+    assert (parts.scheme, parts.netloc, parts.query, parts.fragment) == ("file", "", "", "")
+    assert Path(unquote(parts.path)) == tmp_path / "ä 100% #1?.mp3"
+    assert server.requests[0].length < 1000
+
+
+@pytest.mark.parametrize(
+    "description", ["realpath failed for /data/song.mp3", "wrong file identifier/HTTP URL specified"]
+)
+async def test_what_a_local_server_cannot_read_is_uploaded(
+    open_api: Any, server: Any, behaviour: Any, tmp_path: Path, description: str
+) -> None:
+    """A server of another user or container, or one without --local, gets the bytes; refused again, it is an error."""
+    upload = a_file(tmp_path / "song.mp3", MIB)
+    said = json.dumps({"ok": False, "error_code": 400, "description": f"Bad Request: {description}"}).encode()
+    refused = behaviour(status="400 Bad Request", content=said)
+    server.behaviours = [refused, behaviour(), refused, refused]
+
+    async with open_api(local_files=True) as api:
+        await api.send_media(5, Media("audio", upload))
+        assert [upload.path.read_bytes() in request.body for request in server.requests] == [False, True]
+        with pytest.raises(errors.BadRequestError):
+            await api.send_media(5, Media("audio", upload))
+
+    assert len(server.requests) == 4
+
+
+async def test_a_local_server_that_refuses_the_chat_gets_no_bytes(
+    open_api: Any, server: Any, behaviour: Any, tmp_path: Path
+) -> None:
+    """Only a refusal that may be about the file is answered by uploading it."""
+    upload = a_file(tmp_path / "song.mp3", MIB)
+    said = b'{"ok": false, "error_code": 400, "description": "Bad Request: chat not found"}'
+    server.behaviours = [behaviour(status="400 Bad Request", content=said)]
+
+    async with open_api(local_files=True) as api:
+        with pytest.raises(errors.ChatNotFoundError):
+            await api.send_media(5, Media("audio", upload))
+
+    assert len(server.requests) == 1

@@ -141,3 +141,13 @@ async def test_the_poller_lives_through_tears(open_api: Any, server: Any, behavi
     assert b'"offset"' not in polls[0]
     assert all(b'"offset":51,' in poll for poll in polls[1:-1])
     assert b'"offset":52,' in polls[-1]
+
+
+async def test_a_redirect_is_not_followed(api: BotApi, server: Any, behaviour: Any) -> None:
+    """Whoever answers with another address gets no second request: the token is in its path."""
+    server.behaviours = [behaviour(status="302 Found\r\nLocation: /elsewhere", content=b"")]
+
+    with pytest.raises(errors.UnconfirmedError, match="status 302"):
+        await api.send_message(5, "hi", repeat_unconfirmed=False)
+
+    assert [request.method for request in server.requests] == ["sendMessage"]

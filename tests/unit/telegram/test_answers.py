@@ -24,7 +24,9 @@ REFUSALS = [
     ("deleteMessage", 400, "Bad Request: message to delete not found", errors.MessageNotFoundError),
     ("sendMessage", 400, "Bad Request: message to be replied not found", errors.MessageNotFoundError),
     ("editMessageText", 400, "Bad Request: MESSAGE_ID_INVALID", errors.MessageNotFoundError),
+    ("editMessageText", 400, "Bad Request: message can't be edited", errors.MessageNotFoundError),
     ("deleteMessage", 400, "Bad Request: message can't be deleted", errors.BadRequestError),
+    ("sendVideo", 400, "Bad Request: FILE_REFERENCE_EXPIRED", errors.WrongFileIdError),
     (
         "sendMessage",
         400,
@@ -144,6 +146,7 @@ def test_a_429_says_how_long(body: bytes, header: str | None, expected: float) -
         (200, b"<html>please log in to the wireless network</html>", "network"),
         (200, b"[]", "network"),
         (200, b"\xff\xfe", "network"),
+        (302, b"", "network"),
         (404, b"<html>nginx</html>", "network"),
         (200, DEEP, "network"),
         (200, DEEP[:20_000], "network"),

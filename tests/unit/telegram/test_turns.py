@@ -10,6 +10,7 @@ from trio.testing import MockClock
 
 from doradura.telegram import errors
 from doradura.telegram.client import BotApi
+from doradura.telegram.media import Media
 from doradura.telegram.pacing import Priority
 from doradura.telegram.turns import Turns
 from doradura.telegram.types import Button
@@ -192,9 +193,11 @@ async def test_a_long_text_goes_in_pieces(api: BotApi, telegram: Any, autojump_c
     buttons = ((Button(text="b", callback_data="d"),),)
     await api.send_message(5, text, reply_to=3, keyboard=buttons)
     await api.edit_message_text(5, 7, text)
-    first, last, edit = (asked.parameters for asked in telegram.asked)
+    await api.send_media(5, Media("audio", "FILEID", caption=text))
+    first, last, edit, media = (asked.parameters for asked in telegram.asked)
     assert (first["reply_parameters"]["message_id"], "reply_markup" in first) == (3, False)
     assert ("reply_parameters" in last, "reply_markup" in last) == (False, True)
     assert first["text"].count("word") + last["text"].count("word") == 1000
     assert last["text"].startswith("<b>word")
     assert edit["text"].endswith("word…</b>")
+    assert media["caption"].endswith("word…</b>")

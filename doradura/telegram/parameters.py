@@ -1,0 +1,33 @@
+"""Parameters that several of the Bot API's methods share. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from doradura.telegram.types import Keyboard
+
+ParseMode = Literal["HTML", "MarkdownV2"]
+ChatAction = Literal["typing", "upload_document", "upload_video", "upload_voice", "upload_photo", "record_video"]
+
+
+def given(parameters: Mapping[str, object]) -> dict[str, object]:
+    """Leave out what is None: in a JSON body the server would take null for the text "null"."""
+    return {key: value for key, value in parameters.items() if value is not None}
+
+
+def chat_scope(chat_id: int | None) -> dict[str, object] | None:
+    """Give the scope of one chat (https://core.telegram.org/bots/api#botcommandscopechat); None is everybody."""
+    return None if chat_id is None else {"type": "chat", "chat_id": chat_id}
+
+
+def reply(reply_to: int | None) -> dict[str, object]:
+    """Name the message that is answered; that it was deleted meanwhile keeps nothing from being sent."""
+    if reply_to is None:
+        return {}
+    return {"reply_parameters": {"message_id": reply_to, "allow_sending_without_reply": True}}
+
+
+def markup(keyboard: Keyboard | None) -> dict[str, object]:
+    """Give the buttons under a message; an edit without them takes them away."""
+    return {} if keyboard is None else {"reply_markup": {"inline_keyboard": keyboard}}

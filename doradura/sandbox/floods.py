@@ -24,7 +24,7 @@ class FloodLimits(msgspec.Struct):
     enabled: bool = False
     bot_per_second: int = 30
     chat_per_second: int = 1
-    chat_burst: int = 10
+    chat_burst: int = 20
     group_per_minute: int = 20
 
 

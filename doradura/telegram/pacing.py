@@ -38,7 +38,7 @@ class Pace:
 
     bot_per_second: float = 30
     chat_per_second: float = 1.0
-    chat_burst: int = 10
+    chat_burst: int = 20
     group_per_minute: float = 20
 
 

@@ -117,7 +117,7 @@ class Program:
         import json  # noqa: PLC0415
 
         answer = await self.client.get(f"{self.sandbox_url}/sandbox/requests")
-        found = [json.loads(line) for line in answer.text.splitlines()]
+        found = [json.loads(line) for line in answer.text.split("\n") if line]
         return [call for call in found if method is None or call["method"].lower() == method.lower()]
 
     async def fetch(self, file: Mapping[str, Any], target: Path) -> Path:

@@ -106,7 +106,9 @@ async def tour(program: Program) -> str:
     await program.press(USER, card, "✖")
     for number in range(51):  # one more than a user may have
         await program.say(ADMIN, f"/download {program.media('slow.mp4?kbps=10')}&of={number} m4a")
-    await until_value(program, 'doradura_queue_rejected_total{reason="limit"}', 1)
+    await until_value(
+        program, 'doradura_queue_rejected_total{reason="limit"}', 1, seconds=90
+    )  # one chat is written to once a second
 
     async def waiting() -> bool:
         return (await program.metrics())["doradura_queue_oldest_job_age_seconds"] > 0
@@ -115,7 +117,7 @@ async def tour(program: Program) -> str:
     busy = await text(program)
     await program.say(ADMIN, "/queue")
     await program.say(ADMIN, "/cancel")
-    await until_value(program, 'doradura_download_cancelled_total{format="m4a"}', 51)
+    await until_value(program, 'doradura_download_cancelled_total{format="m4a"}', 51, seconds=90)
     await program.ask("POST", f"/sandbox/chats/{ADMIN}/block", json={"from_id": ADMIN, "blocked": True})
     await until_value(program, 'doradura_updates_total{type="my_chat_member"}', 1)
     await told(program, body(alert("QueueBackup")))  # nobody can be told

@@ -52,9 +52,9 @@ def free_port() -> int:
 
 
 async def keep_failing(program: Program, links: Iterable[str], *, pause_seconds: float) -> None:
-    """Ask for one link after the other."""
-    user = (await program.ask("POST", "/sandbox/users", json={"first_name": "Unlucky"}))["id"]
+    """Ask for one link after the other, each in a chat of its own: one chat is written to once a second."""
     for link in links:
+        user = (await program.ask("POST", "/sandbox/users", json={"first_name": "Unlucky"}))["id"]
         await program.say(user, f"/download {link} mp3")
         await trio.sleep(pause_seconds)
 

@@ -143,7 +143,7 @@ def test_a_fault_and_flood_limits_are_switched_on_in_the_panel(page: Page, bot: 
     switch = page.get_by_label("Flood limits")
     switch.check()
     expect(page.locator(".toast").filter(has_text="On: 30 a second in all")).to_be_visible()
-    for _ in range(10):
+    for _ in range(20):
         bot.say("burst")
     with pytest.raises(AssertionError, match="Too Many Requests"):
         bot.say("flood")

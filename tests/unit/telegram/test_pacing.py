@@ -40,15 +40,15 @@ async def all_of(*tasks: Callable[[], object]) -> None:
 
 
 async def test_a_chat_has_a_burst_and_then_one_a_second(autojump_clock: MockClock) -> None:
-    """Ten at once, then each a second after the other; a minute's rest and there is a burst again."""
+    """Twenty at once, then each a second after the other; a minute's rest and there is a burst again."""
     calls = Calls(Pacer())
-    for turn in range(12):
+    for turn in range(22):
         await calls.make(str(turn), 5)
-    assert calls.times() == [0.0] * 10 + [1.0, 2.0]
+    assert calls.times() == [0.0] * 20 + [1.0, 2.0]
     await trio.sleep(58)
-    for turn in range(11):
+    for turn in range(21):
         await calls.make(str(turn), 5)
-    assert calls.times()[12:] == [60.0] * 10 + [61.0]
+    assert calls.times()[22:] == [60.0] * 20 + [61.0]
 
 
 async def test_a_group_has_twenty_in_any_minute(autojump_clock: MockClock) -> None:
@@ -103,7 +103,7 @@ async def test_a_chat_over_its_budget_holds_up_no_other(autojump_clock: MockCloc
             await trio.sleep(1.5)
             nursery.start_soon(calls.make, "other", 6)
     assert calls.out.count(("other", 1.5)) == 1
-    assert [at for name, at in calls.out if name == "busy"] == [0.0] * 10 + [1.0, 2.0, 3.0]
+    assert [at for name, at in calls.out if name == "busy"] == [0.0] * 20 + [1.0, 2.0, 3.0]
 
 
 async def test_who_is_cancelled_or_too_late_takes_nothing(autojump_clock: MockClock) -> None:

@@ -27,20 +27,20 @@ def edits(telegram: Any) -> list[tuple[float, str]]:
 
 async def use_up(api: BotApi, chat_id: int) -> None:
     """Send what a chat's burst allows."""
-    for _ in range(10):
+    for _ in range(20):
         await api.send_message(chat_id, "x")
 
 
 async def test_only_what_puts_something_into_a_chat_waits_for_its_budget(
     api: BotApi, telegram: Any, make: Any, autojump_clock: MockClock
 ) -> None:
-    """The eleventh message waits a second; actions, deletions and a pressed button's answer do not."""
+    """The twenty-first message waits a second; actions, deletions and a pressed button's answer do not."""
     await use_up(api, 5)
     telegram.last = make.ok(True)
     await api.send_chat_action(5)
     await api.delete_message(5, 7)
     await api.answer_callback_query("1")
-    assert telegram.times == [0.0] * 13
+    assert telegram.times == [0.0] * 23
     telegram.last = make.ok(make.message)
     await api.send_message(5, "late")
     assert telegram.times[-1] == 1.0
@@ -94,7 +94,7 @@ async def test_alerts_pass_replies_and_progress_goes_last(
         for priority in kinds:
             nursery.start_soon(lambda kind: api.send_message(5, kind, priority=kind), priority)
             await trio.testing.wait_all_tasks_blocked()
-    assert [asked.parameters["text"] for asked in telegram.asked[10:]] == ["alert", "reply", "progress"]
+    assert [asked.parameters["text"] for asked in telegram.asked[20:]] == ["alert", "reply", "progress"]
 
 
 async def test_what_gets_no_turn_in_its_time_is_given_up(
@@ -113,7 +113,7 @@ async def test_what_gets_no_turn_in_its_time_is_given_up(
     async with trio.open_nursery() as nursery:
         for _ in range(30):
             nursery.start_soon(send)
-    assert len(telegram.asked) == 20
+    assert len(telegram.asked) == 30
     assert given_up == [(10.5, False, 0)] * 20
     assert seen.abandoned == ["sendMessage"] * 20
     assert seen.limited == ["local"] * 30

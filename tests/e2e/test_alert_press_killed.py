@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -31,20 +31,22 @@ class Way:
         async with client, await trio.open_tcp_stream("127.0.0.1", self.port) as server, trio.open_nursery() as nursery:
             request = bytearray()
             nursery.start_soon(self._back, server, client, request)
-            async for piece in client:
-                if not request and piece.startswith(b"POST /api/v2/silences"):
-                    self.asked += 1
-                request += piece
-                await server.send_all(piece)
+            with suppress(trio.BrokenResourceError):  # the killed one's end
+                async for piece in client:
+                    if not request and piece.startswith(b"POST /api/v2/silences"):
+                        self.asked += 1
+                    request += piece
+                    await server.send_all(piece)
             nursery.cancel_scope.cancel()
 
     async def _back(self, server: trio.SocketStream, client: trio.SocketStream, request: bytearray) -> None:
-        async for piece in server:
-            if self.lossy and request.startswith(b"POST /api/v2/silences"):
-                self.done.set()
-                await trio.sleep_forever()
-            await client.send_all(piece)
-        await client.send_eof()
+        with suppress(trio.BrokenResourceError):  # who asked has closed
+            async for piece in server:
+                if self.lossy and request.startswith(b"POST /api/v2/silences"):
+                    self.done.set()
+                    await trio.sleep_forever()
+                await client.send_all(piece)
+            await client.send_eof()
 
 
 @asynccontextmanager

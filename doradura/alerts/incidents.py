@@ -17,6 +17,9 @@ Alertmanager, a POST whose answer was lost). Later than this it is true: the end
 REMIND_MARGIN_MS = 60_000
 """Alertmanager's repeats come at about their interval, at times early; without a margin every other one would do."""
 
+REMIND_MARGIN_SHARE = 10
+"""The margin is a tenth of the interval at most: a stack at --speed asks for reminders seconds apart."""
+
 
 class Action(Enum):
     """What is to be done with a notice."""
@@ -72,4 +75,6 @@ def later_start(known: str, heard: str) -> str:
 
 def within_reminder(remind_ms: int | None, *, told_ms: int, now_ms: int) -> bool:
     """Whether the last telling is so fresh that neither a reminder nor a new message is due."""
-    return remind_ms is not None and now_ms - told_ms < remind_ms - REMIND_MARGIN_MS
+    if remind_ms is None:
+        return False
+    return now_ms - told_ms < remind_ms - min(REMIND_MARGIN_MS, remind_ms // REMIND_MARGIN_SHARE)

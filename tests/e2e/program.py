@@ -50,6 +50,8 @@ class Program:
     client: httpx.AsyncClient
     log_path: Path
     extra: dict[str, str] = field(default_factory=dict)
+    is_alone: bool = True
+    """Whether nobody but the bot calls the Bot API: only then has it to answer for every call of the record."""
 
     def media(self, path: str) -> str:
         """Give the link of a sample."""
@@ -200,7 +202,7 @@ async def running(data_dir: Path, **extra: str) -> AsyncIterator[Program]:
             program = Program(process, data_dir, said["http"], said["sandbox"], client, log_path)
             await trio.to_thread.run_sync(_keep_media, media)
             yield program
-            if process.poll() is None and program.sandbox_url:
+            if process.poll() is None and program.sandbox_url and program.is_alone:
                 await judge_record(program)
         if process.poll() is None:
             process.terminate()

@@ -34,6 +34,15 @@ async def test_a_day_of_a_critical_alert(alerts: Alerts, autojump_clock: MockClo
     assert alerts.world.value("alerts_received_total", severity="critical", status="firing") == 1
 
 
+async def test_reminders_seconds_apart_keep_their_interval(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """At --speed 60 a reminder is asked for every 30 s: a repeat every ten seconds rings each third time."""
+    async with alerts.life() as life:
+        for _ in range(10):
+            await life.post(alert(remind="30"))
+            await trio.sleep(10)
+    assert alerts.firsts() == ["🔴 CRITICAL: Summary of HighErrorRate"] * 4
+
+
 async def test_repeats_before_their_time_are_silent(alerts: Alerts, autojump_clock: MockClock) -> None:
     """A repeat in the reminder's time, and any repeat of an alert without one, says nothing."""
     async with alerts.life() as life:

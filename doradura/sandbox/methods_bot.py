@@ -58,7 +58,9 @@ async def get_updates(call: Call, request: Request) -> list[msgspec.Raw]:
     limit = min(max(parameters.integer("limit", 100), 1), 100)
     timeout = min(max(parameters.integer("timeout"), 0), 50)
     _take_allowed_updates(call)
-    bot.updates.confirm(parameters.integer("offset"))
+    offset = parameters.integer("offset")
+    limit, timeout = bot.updates.pace(offset, limit, timeout, trio.current_time())
+    bot.updates.confirm(offset)
     found = bot.updates.take(limit, bot.world.clock())
     if not found and timeout:
         await _wait(call, request, timeout)
@@ -82,6 +84,7 @@ async def _wait(call: Call, request: Request, timeout: float) -> None:
             displaced = True
         nursery.cancel_scope.cancel()
     if displaced:
+        await trio.sleep(call.bot.updates.conflict_delay(trio.current_time()))
         one = "make sure that only one bot instance is running"
         raise RefusalError(409, f"Conflict: terminated by other getUpdates request; {one}")
 

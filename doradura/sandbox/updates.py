@@ -6,6 +6,7 @@ has to wait sends the first away. Time is handed in. Source: tdlib/telegram-bot-
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,12 @@ QUEUE_LIMIT = 100_000
 ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
 OFFSET_SLACK = 10
 """An offset further above the next id than this is taken for a mistake and ignored."""
+
+PACED_SECONDS, HASTY_SECONDS = 3.0, 0.5
+"""Asking again with the same offset: sooner than the first waits that long, sooner than the second gets one update."""
+
+CONFLICT_SECONDS = 3.0
+"""One 409 in so long is told at once; further ones are told that much later."""
 
 ALL_KINDS = (
     "message",
@@ -79,6 +86,8 @@ class UpdateQueue:
         self.updates: dict[int, Update] = {}
         self._changed = changed
         self._waiting: _Wait | None = None
+        self._last_offset: int | None = None
+        self._last_poll = self._next_conflict = -math.inf
 
     def add(self, kind: str, payload: dict[str, Any], now: float) -> None:
         """Queue an update, unless its kind is not wanted, and wake the poll that waits."""
@@ -103,6 +112,20 @@ class UpdateQueue:
         """Forget every pending update."""
         for update_id in list(self.updates):
             self._forget(update_id)
+
+    def pace(self, offset: int, limit: int, timeout: int, now: float) -> tuple[int, int]:
+        """Give the limit and timeout a poll really gets: who asks the same again and again is slowed down."""
+        since = now - self._last_poll if offset == self._last_offset else math.inf
+        self._last_offset, self._last_poll = offset, now
+        waits = math.ceil(PACED_SECONDS) if since < PACED_SECONDS and timeout < PACED_SECONDS else timeout
+        return 1 if since < HASTY_SECONDS else limit, waits
+
+    def conflict_delay(self, now: float) -> float:
+        """Give how late a displaced poll is to be told of it."""
+        if now < self._next_conflict:
+            return CONFLICT_SECONDS
+        self._next_conflict = now + CONFLICT_SECONDS
+        return 0.0
 
     def confirm(self, offset: int) -> None:
         """Forget what the offset of a poll says was received: all below it, or, negative, all but the newest."""

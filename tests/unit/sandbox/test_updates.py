@@ -123,3 +123,24 @@ async def test_a_second_waiting_poll_sends_the_first_away(autojump_clock: trio.t
         await trio.sleep(1)
         updates.add("message", {}, 0)
     assert ended == ["displaced at 1", "woken at 2"]
+
+
+def test_who_asks_the_same_again_is_slowed_down() -> None:
+    """The same offset within 3 s waits 3 s, within 0.5 s gets one update; another offset or a longer wait is let be."""
+    updates = queue()
+    polls = [(0, 0, 10.0), (0, 0, 10.4), (0, 2, 13.3), (0, 50, 13.9), (0, 0, 17.0), (5, 0, 17.1), (5, 50, 17.2)]
+    assert [updates.pace(offset, 100, timeout, now) for offset, timeout, now in polls] == [
+        (100, 0),
+        (1, 3),
+        (100, 3),
+        (100, 50),
+        (100, 0),
+        (100, 0),
+        (1, 50),
+    ]
+
+
+def test_further_conflicts_are_told_late() -> None:
+    """Of two bots that fight, the first to lose hears of it at once, the next ones 3 s later."""
+    updates = queue()
+    assert [updates.conflict_delay(now) for now in (0, 1, 2.9, 3, 4)] == [0, 3, 3, 0, 3]

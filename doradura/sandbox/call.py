@@ -31,7 +31,7 @@ _PARSERS: Mapping[str, Callable[[str], tuple[str, list[Entity]]]] = MappingProxy
 )
 _USER_LINK = re.compile(r"tg://user\?id=(\d{1,18})")
 _HEAD = ("message_id", "from", "chat", "date", "edit_date")
-_LASTING = ("has_protected_content",)
+_LASTING = ("has_protected_content", "media_group_id", "message_thread_id")
 """Set when a message is sent, and not touched by edits."""
 
 
@@ -70,7 +70,7 @@ class Call:
         message = self.bot.message(chat_id, message_id)
         if message is None:
             raise bad_request("message to edit not found")
-        if not message.own or message.fixed:
+        if not message.own or message.fixed or "forward_origin" in message.body:
             raise bad_request("message can't be edited")
         return message
 

@@ -18,7 +18,9 @@ import trio
 
 from doradura.sandbox.blobs import Blobs
 from doradura.sandbox.bot import Bot
+from doradura.sandbox.fetching import Fetcher
 from doradura.sandbox.parameters import Upload
+from doradura.sandbox.pictures import PHOTO_SIDES, THUMBNAIL_SIDE, shrink
 from doradura.sandbox.probe import PROBE_LIMIT_BYTES, Probed, picture_size, probe
 from doradura.sandbox.records import Object, StoredFile
 from doradura.sandbox.refusal import bad_request
@@ -85,6 +87,10 @@ _ID_PREFIX = MappingProxyType(
         "thumbnail": "AAMCAgADGQEB",
     }
 )
+_FILMS = frozenset({"video", "animation", "video_note"})
+_DETECTED = MappingProxyType(
+    {"video/mp4": "video", "audio/mpeg": "audio", "audio/mp4": "audio", "image/gif": "animation"}
+)
 _TYPE_NAMES = MappingProxyType({"voice": "VoiceNote", "video_note": "VideoNote"})
 _PROBED = MappingProxyType({"audio": ("duration",), "voice": ("duration",), "video": ("duration", "width", "height")})
 
@@ -101,8 +107,6 @@ def find_file(bot: Bot, kind: str, file_id: str) -> StoredFile:
         if file.kind != kind:
             raise bad_request(f"can't use file of type {type_name(file.kind)} as {type_name(kind)}")
         return file
-    if "." in file_id:
-        raise bad_request("failed to get HTTP URL content")
     if any(file_id in other.files for other in bot.world.bots.values()):
         raise bad_request("wrong file identifier/HTTP URL specified")
     raise bad_request(f"wrong remote file identifier specified: {_id_trouble(file_id)}")
@@ -117,10 +121,25 @@ def _id_trouble(file_id: str) -> str:
 class Files:
     """Turns uploads into files of a bot's."""
 
-    def __init__(self, blobs: Blobs, ffmpeg: str) -> None:
+    def __init__(self, blobs: Blobs, ffmpeg: str, fetcher: Fetcher) -> None:
         self._blobs = blobs
+        self._fetcher = fetcher
         self._ffmpeg = ffmpeg
         self._probes = trio.CapacityLimiter(PROBES_AT_ONCE)
+
+    async def add_from_url(self, bot: Bot, kind: str, url: str, *, given: Object | None = None) -> StoredFile:
+        """Make what is behind an address a file of `kind`. Raises RefusalError."""
+        upload = await self._fetcher.fetch(url, kind)
+        try:
+            return await self.add(bot, kind, upload, given=given)
+        finally:
+            if upload.blob not in bot.world.blobs_known:
+                await self._blobs.remove([upload.blob])
+
+    def kind_of_document(self, upload: Upload) -> str:
+        """Give what a document is made into unless its sender forbids it."""
+        mime_type = self._mime_type("document", upload)
+        return _DETECTED.get(mime_type, "document")
 
     async def add(
         self, bot: Bot, kind: str, upload: Upload, *, given: Object | None = None, thumbnail: Upload | None = None
@@ -146,7 +165,8 @@ class Files:
             shown["file_name"] = upload.filename or "file"
         if kind != "video_note":
             shown["mime_type"] = mime_type
-        if thumbnail is not None and (picture := await self._thumbnail(bot, thumbnail)) is not None:
+        picture = await self._thumbnail(bot, kind, upload, thumbnail)
+        if picture is not None:
             shown["thumbnail"] = picture.shown
         return self._store(bot, kind, upload, mime_type, shown)
 
@@ -164,17 +184,39 @@ class Files:
         width, height = size
         if width + height > 10_000 or not width or not height or max(size) > 20 * min(size):
             raise bad_request("PHOTO_INVALID_DIMENSIONS")
-        return self._store(bot, "photo", upload, "image/jpeg", {"width": width, "height": height})
+        smaller = await self._shrunk(bot, "photo", upload, tuple(side for side in PHOTO_SIDES if side < max(size)))
+        photo = self._store(bot, "photo", upload, "image/jpeg", {"width": width, "height": height})
+        files = [*smaller, photo]
+        for file in files:
+            file.sizes = [each.shown for each in files]
+            bot.add_file(file)
+        return photo
 
-    async def _thumbnail(self, bot: Bot, upload: Upload) -> StoredFile | None:
-        """Take a thumbnail, or ignore one Telegram would ignore: not JPEG, too large, too wide."""
-        head = await self._blobs.head(upload.blob, PICTURE_HEAD_BYTES)
+    async def _shrunk(self, bot: Bot, kind: str, upload: Upload, sides: tuple[int, ...]) -> list[StoredFile]:
+        """Make smaller pictures of an upload."""
+        async with self._probes:
+            pictures = await shrink(self._ffmpeg, self._blobs.path(upload.blob), sides)
+        made = []
+        for data in pictures:
+            width, height = picture_size(data) or (0, 0)
+            blob = await self._blobs.store(data)
+            small = Upload("", "image/jpeg", blob, len(data))
+            made.append(self._store(bot, kind, small, "image/jpeg", {"width": width, "height": height}))
+        return made
+
+    async def _thumbnail(self, bot: Bot, kind: str, upload: Upload, given: Upload | None) -> StoredFile | None:
+        """Take the thumbnail given, or make one of a small film; ignore what Telegram would: not JPEG, large, wide."""
+        if given is None:
+            if kind not in _FILMS or upload.size >= PROBE_LIMIT_BYTES:
+                return None
+            return next(iter(await self._shrunk(bot, "thumbnail", upload, (THUMBNAIL_SIDE,))), None)
+        head = await self._blobs.head(given.blob, PICTURE_HEAD_BYTES)
         size = picture_size(head)
         if size is None or not head.startswith(b"\xff\xd8"):
             return None
-        if upload.size > THUMBNAIL_LIMIT_BYTES or max(size) > THUMBNAIL_LIMIT_PIXELS:
+        if given.size > THUMBNAIL_LIMIT_BYTES or max(size) > THUMBNAIL_LIMIT_PIXELS:
             return None
-        return self._store(bot, "thumbnail", upload, "image/jpeg", {"width": size[0], "height": size[1]})
+        return self._store(bot, "thumbnail", given, "image/jpeg", {"width": size[0], "height": size[1]})
 
     async def _probe(self, kind: str, upload: Upload, shown: Object) -> Probed:
         """Look into a small file when a figure is missing that Telegram would fill in."""

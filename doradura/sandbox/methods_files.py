@@ -12,7 +12,7 @@ from doradura.sandbox.call import Call, caption, message_caption
 from doradura.sandbox.files import DOWNLOAD_LIMIT_BYTES, find_file, with_path
 from doradura.sandbox.keyboards import read_keyboard
 from doradura.sandbox.methods_messages import send
-from doradura.sandbox.parameters import leading_integer
+from doradura.sandbox.parameters import is_true, leading_integer
 from doradura.sandbox.records import Object, StoredFile
 from doradura.sandbox.refusal import bad_request
 
@@ -28,6 +28,7 @@ _GIVEN = MappingProxyType(
         "video_note": ("duration", "length"),
     }
 )
+_SPOILED = frozenset({"animation", "photo", "video"})
 _ALBUM_MEDIA = frozenset({"audio", "document", "photo", "video"})
 _INPUT_MEDIA = frozenset({"audio", "video", "document", "photo", "animation"})
 
@@ -43,7 +44,7 @@ async def send_video(call: Call) -> Object:
 
 
 async def send_document(call: Call) -> Object:
-    """Answer sendDocument. What it is called by, it stays: the sandbox makes no video of a document."""
+    """Answer sendDocument; an uploaded film or song becomes what it is, unless that is forbidden."""
     return await _send_file(call, "document")
 
 
@@ -76,7 +77,9 @@ async def send_media_group(call: Call) -> list[Object]:
     for item in items:
         kind = item["type"]
         text = caption(str(item.get("caption", "")), str(item.get("parse_mode", "")), item.get("caption_entities"))
-        contents.append(await _media(call, kind, {**item, kind: item.get("media", "")}, part="media") | text)
+        # A document in an album always stays one.
+        fields = {**item, kind: item.get("media", ""), "disable_content_type_detection": True}
+        contents.append(await _media(call, kind, fields, part="media") | text)
     call.writable_chat_id()  # while files were looked into, the bot may have been blocked
     group = {"media_group_id": str(10**17 + secrets.randbelow(9 * 10**17))} if len(contents) > 1 else {}
     return [send(call, group | content, reply_to=reply_to) for content in contents]
@@ -153,26 +156,41 @@ async def get_file(call: Call) -> Object:
 
 
 async def _media(call: Call, kind: str, fields: Object, *, part: str) -> Object:
-    """Give a message's content: the file an upload or a file_id stands for. `fields` are those of method or media."""
+    """Give a message's content: the file an upload, an address or a file_id stands for.
+
+    `fields` are those of method or media.
+    """
     value = str(fields.get(kind, ""))
     upload = call.upload(value, part)
     if upload is None and not value:
         raise bad_request(f"there is no {kind} in the request")
-    if upload is None:
-        file = find_file(call.bot, kind, value)
-    else:
-        given: Object = {}
-        for name in _GIVEN.get(kind, ()):
-            text = str(fields.get(name, ""))
-            given[name] = max(0, leading_integer(text)) if name in _NUMBERS else text
+    given = _given(kind, fields)
+    if upload is not None:
+        if kind == "document" and not is_true(fields.get("disable_content_type_detection")):
+            kind = call.files.kind_of_document(upload)
         thumbnail = call.upload(str(fields.get("thumbnail", "")), "thumbnail")
         file = await call.files.add(call.bot, kind, upload, given=given, thumbnail=thumbnail)
+    elif "." in value:
+        file = await call.files.add_from_url(call.bot, kind, value, given=given)
+    else:
+        file = find_file(call.bot, kind, value)
     shown: Object = {kind: shown_file(file)}
     if kind == "animation":
         shown["document"] = {key: file.shown[key] for key in file.shown if key not in {"width", "height", "duration"}}
+    if kind in _SPOILED and is_true(fields.get("has_spoiler")):
+        shown["has_media_spoiler"] = True
     return shown
+
+
+def _given(kind: str, fields: Object) -> Object:
+    """Read the figures a sender names."""
+    given: Object = {}
+    for name in _GIVEN.get(kind, ()):
+        text = str(fields.get(name, ""))
+        given[name] = max(0, leading_integer(text)) if name in _NUMBERS else text
+    return given
 
 
 def shown_file(file: StoredFile) -> object:
     """Give what stands in a message for a file: a photo is a list of sizes."""
-    return [file.shown] if file.kind == "photo" else file.shown
+    return (file.sizes or [file.shown]) if file.kind == "photo" else file.shown

@@ -30,6 +30,9 @@ _ACTIONS = frozenset(
 MEDIA = ("animation", "audio", "video", "document", "photo", "voice")
 
 
+_CAPTION_AND_BUTTONS = frozenset({"caption", "caption_entities", "show_caption_above_media", "reply_markup"})
+
+
 async def send_message(call: Call) -> Object:
     """Answer sendMessage."""
     content = message_text(call.parameters)
@@ -66,10 +69,10 @@ async def edit_message_caption(call: Call) -> Object:
     content = message_caption(call.parameters)
     keyboard = read_keyboard(call.parameters)
     message = call.own_message()
-    media = {key: message.body[key] for key in MEDIA if key in message.body}
-    if not media:
+    if not any(key in message.body for key in MEDIA):
         raise bad_request("there is no caption in the message to edit")
-    return call.finish_edit(message, media | content | _markup(keyboard.inline))
+    kept = {key: value for key, value in content_of(message).items() if key not in _CAPTION_AND_BUTTONS}
+    return call.finish_edit(message, kept | content | _markup(keyboard.inline))
 
 
 async def edit_message_reply_markup(call: Call) -> Object:

@@ -89,7 +89,7 @@ class Parameters:
 
     def boolean(self, name: str) -> bool:
         """Give true for `true`, `yes` and `1`; all else is false."""
-        return self.text(name).strip().lower() in {"true", "yes", "1"}
+        return is_true(self.text(name))
 
     def json(self, name: str) -> object:
         """Give a parameter's JSON value. Raises msgspec.DecodeError, also for one nested deeper than the server's."""
@@ -109,6 +109,11 @@ def _depth(text: str) -> int:
         elif bracket in {"]", "}"}:
             depth -= 1
     return deepest
+
+
+def is_true(value: object) -> bool:
+    """Read a boolean as the server does, from a text or from JSON."""
+    return str(value).strip().lower() in {"true", "yes", "1"}
 
 
 def leading_integer(text: str) -> int:

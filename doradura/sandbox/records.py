@@ -48,6 +48,8 @@ class StoredFile(msgspec.Struct):
     """The Audio, Video, ... or PhotoSize that stands in messages."""
     path: str = ""
     """The file_path given by getFile, once it was asked for."""
+    sizes: list[Object] = []
+    """Of a photo: every PhotoSize of it, the smallest first."""
 
 
 class Query(msgspec.Struct):

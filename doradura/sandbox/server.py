@@ -23,6 +23,7 @@ from doradura.sandbox.connection import Connection, server_config
 from doradura.sandbox.content import file_content, respond
 from doradura.sandbox.exchange import Handler, Request, Response, asgi
 from doradura.sandbox.faults import Faults
+from doradura.sandbox.fetching import Fetcher
 from doradura.sandbox.files import Files
 from doradura.sandbox.floods import Floods
 from doradura.sandbox.human import Human
@@ -84,8 +85,9 @@ class Sandbox:
                     journal.close()
                     raise
                 await nursery.start(journal.run)
-                handler = self._handler(world, Media(samples, await trio.to_thread.run_sync(_sizes, samples)))
                 host, port = listener.getsockname()[:2]
+                media = Media(samples, await trio.to_thread.run_sync(_sizes, samples))
+                handler = self._handler(world, media, port)
                 task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
                 await self._accept(listener, handler, nursery)
 
@@ -113,11 +115,11 @@ class Sandbox:
             raise OSError(error.errno, f"the sandbox cannot listen on {self._bind}: {error.strerror}") from error
         return listener
 
-    def _handler(self, world: World, media: Media) -> Handler:
+    def _handler(self, world: World, media: Media, port: int) -> Handler:
         """Wire the parts, and give the function that sends each request to its own."""
         faults, record, pages = Faults(), CallRecord(), Pages()
         floods = Floods(world.clock, enabled=self._flood_limits)
-        files = Files(world.blobs, self._ffmpeg)
+        files = Files(world.blobs, self._ffmpeg, Fetcher(world.blobs, media.answer, port))
         api, human, downloads = (
             BotApi(world, files, faults, floods, record),
             Human(world, files, faults, floods, record),

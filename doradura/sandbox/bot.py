@@ -144,6 +144,7 @@ class Bot:
             if (group.kicked or group.left) == blocked:
                 return
             group.kicked, group.left = blocked, False
+            group.admins = [each for each in group.admins if each != self.user_id]
             self.keep_group(chat_id)
         else:
             if (chat_id in self.blocked) == blocked:
@@ -170,7 +171,9 @@ class Bot:
         group = self.groups[chat_id]
         new_id = self.world.next_group_id(supergroup=True)
         chat: Object = {"id": new_id, "title": group.chat["title"], "type": "supergroup"}
-        self.groups[new_id] = Group(chat, list(group.members))
+        kept = Group(chat, list(group.members), admins=list(group.admins), banned=list(group.banned))
+        kept.description = group.description
+        self.groups[new_id] = kept
         self.keep_group(new_id)
         self.add_message(chat_id, {"migrate_to_chat_id": new_id}, sender=sender)
         group.migrated_to = new_id

@@ -24,11 +24,13 @@ from doradura.sandbox.files import Files
 from doradura.sandbox.floods import FloodOrder, Floods
 from doradura.sandbox.human_payments import PaymentError, find_invoice, pay, renew, subscription
 from doradura.sandbox.markup import units
+from doradura.sandbox.members import change, may_write
 from doradura.sandbox.methods_files import shown_file
 from doradura.sandbox.orders import (
     BlockOrder,
     ChatOrder,
     FileOrder,
+    MemberOrder,
     MessageOrder,
     PayOrder,
     PressOrder,
@@ -88,6 +90,7 @@ class Human:
                 ("POST", r"chats/(-?\d{1,18})/press", self._press),
                 ("POST", r"chats/(-?\d{1,18})/block", self._block),
                 ("POST", r"chats/(-?\d{1,18})/upgrade", self._upgrade),
+                ("POST", r"chats/(-?\d{1,18})/members", self._change_member),
                 ("GET", r"callbacks/(\w{1,64})", self._callback),
                 ("GET", r"requests", self._requests),
                 ("POST", r"faults", self._add_fault),
@@ -152,6 +155,8 @@ class Human:
             if from_id is None:
                 raise HumanError(400, "from_id is missing")
             sender = self._person(from_id)
+            if from_id in group.banned:
+                raise HumanError(400, "this user is banned from the group")
             if from_id not in group.members:
                 group.members.append(from_id)
                 bot.keep_group(chat_id)
@@ -172,6 +177,8 @@ class Human:
             raise HumanError(400, "this user has blocked the bot")
         if chat_id in bot.groups and bot.groups[chat_id].refusal() is not None:
             raise HumanError(400, "the bot is not in this group any more")
+        if chat_id in bot.groups and not may_write(bot.groups[chat_id], sender["id"]):
+            raise HumanError(400, "this user may not write to the group")
         if chat_id > 0:
             bot.start(chat_id)
         return sender
@@ -225,6 +232,20 @@ class Human:
             raise HumanError(409, "only a group the bot is in becomes a supergroup, and only once")
         sender = self._sender(bot, chat_id, order.from_id or group.members[0])
         return await self._done(bot.upgrade_group(chat_id, sender))
+
+    async def _change_member(self, request: Request, chat: str) -> Response:
+        order = await self._order(request, MemberOrder)
+        bot, chat_id = self._bot(request), int(chat)
+        group = bot.groups.get(chat_id)
+        if group is None:
+            raise HumanError(404, "there is no such group")
+        if group.migrated_to or order.user_id == group.members[0]:
+            raise HumanError(409, "the creator stays what they are, and so does a group that moved")
+        if order.user_id != bot.user_id:
+            self._person(order.user_id)
+        actor = self._person(order.from_id or (order.user_id if order.status == "left" else group.members[0]))
+        change(bot, chat_id, actor, order.user_id, order.status)
+        return await self._done({})
 
     # ---- messages ----------------------------------------------------------------------------------------------------
 

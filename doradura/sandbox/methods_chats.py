@@ -1,11 +1,12 @@
 """Bot API methods about chats and who is in them.
 
-There are no administrators but a group's creator, its first member: what needs rights is refused as to a mere member.
+Owns how they are found: `chat_of`, `group_of` and `user_id_of` refuse what is not there in the server's words.
 """
 
 from __future__ import annotations
 
 from doradura.sandbox.call import Call
+from doradura.sandbox.members import PERMISSIONS, member
 from doradura.sandbox.records import Group, Object
 from doradura.sandbox.refusal import bad_request
 
@@ -16,27 +17,12 @@ _GIFTS = {
     "premium_subscription": True,
     "gifts_from_channels": True,
 }
-_MEMBERS_MAY = (
-    "can_send_messages",
-    "can_send_audios",
-    "can_send_documents",
-    "can_send_photos",
-    "can_send_videos",
-    "can_send_video_notes",
-    "can_send_voice_notes",
-    "can_send_polls",
-    "can_send_other_messages",
-    "can_add_web_page_previews",
-    "can_change_info",
-    "can_invite_users",
-    "can_pin_messages",
-)
 _REACTIONS = 11
 
 
 async def get_chat(call: Call) -> Object:
     """Answer getChat."""
-    chat = _chat(call)
+    chat = chat_of(call)
     full: Object = {
         **chat,
         "accent_color_id": abs(chat["id"]) % 7,
@@ -45,7 +31,9 @@ async def get_chat(call: Call) -> Object:
     }
     group = call.bot.groups.get(chat["id"])
     if group is not None:
-        full["permissions"] = dict.fromkeys(_MEMBERS_MAY, True)
+        full["permissions"] = dict.fromkeys(PERMISSIONS, True)
+        if group.description:
+            full["description"] = group.description
     pinned = call.bot.record.pinned.get(str(chat["id"]), [])
     messages = [call.bot.message(chat["id"], number) for number in reversed(pinned)]
     shown = next((message for message in messages if message is not None), None)
@@ -56,24 +44,24 @@ async def get_chat(call: Call) -> Object:
 
 async def get_chat_member_count(call: Call) -> int:
     """Answer getChatMemberCount, the bot included."""
-    chat = _chat(call)
+    chat = chat_of(call)
     group = call.bot.groups.get(chat["id"])
     return 2 if group is None else len(group.members) + 1
 
 
 async def get_chat_administrators(call: Call) -> list[Object]:
-    """Answer getChatAdministrators: the creator."""
-    group = _group(call, "there are no administrators in the private chat")
-    return [_member(call, group, group.members[0])]
+    """Answer getChatAdministrators: the creator and whom a person made one."""
+    group = group_of(call, "there are no administrators in the private chat")
+    return [member(call.bot, group, user_id) for user_id in (group.members[0], *group.admins)]
 
 
 async def get_chat_member(call: Call) -> Object:
     """Answer getChatMember."""
-    chat = _chat(call)
-    user_id = _user_id(call)
+    chat = chat_of(call)
+    user_id = user_id_of(call)
     group = call.bot.groups.get(chat["id"])
     if group is not None:
-        return _member(call, group, user_id)
+        return member(call.bot, group, user_id)
     user = call.bot.user if user_id == call.bot.user_id else call.bot.world.users[user_id]
     if user_id not in {chat["id"], call.bot.user_id}:
         raise bad_request("member not found")
@@ -82,34 +70,24 @@ async def get_chat_member(call: Call) -> Object:
 
 async def leave_chat(call: Call) -> bool:
     """Answer leaveChat."""
-    chat_id = _chat(call)["id"]
-    _group(call, "chat member status can't be changed in private chats")
+    chat_id = chat_of(call)["id"]
+    group_of(call, "chat member status can't be changed in private chats")
     call.bot.leave_group(chat_id)
     return True
-
-
-async def change_member(call: Call) -> bool:
-    """Answer what changes a member: the bot is no administrator."""
-    _group(call, "can't change members of a private chat")
-    _user_id(call)
-    raise bad_request("not enough rights to restrict/unrestrict chat member")
-
-
-async def set_chat_title(call: Call) -> bool:
-    """Answer setChatTitle and setChatDescription: the bot is no administrator."""
-    _group(call, "method is available only for supergroups and channels")
-    raise bad_request("not enough rights to change chat title")
 
 
 async def pin_chat_message(call: Call) -> bool:
     """Answer pinChatMessage."""
     chat_id = call.writable_chat_id()
     message_id = call.parameters.integer("message_id")
-    if call.bot.message(chat_id, message_id) is None:
+    message = call.bot.message(chat_id, message_id)
+    if message is None:
         raise bad_request("message to pin not found")
     pinned = [number for number in call.bot.record.pinned.get(str(chat_id), []) if number != message_id]
     call.bot.record.pinned[str(chat_id)] = [*pinned, message_id]
     call.bot.keep()
+    # Of its own service messages a bot does hear.
+    call.bot.add_message(chat_id, {"pinned_message": message.body}, sender=call.bot.user, fixed=True)
     return True
 
 
@@ -132,7 +110,7 @@ async def unpin_all_chat_messages(call: Call) -> bool:
     return True
 
 
-def _chat(call: Call) -> Object:
+def chat_of(call: Call) -> Object:
     """Give the chat that is meant. Raises RefusalError."""
     chat_id = call.chat_id()
     chat = call.bot.chat(chat_id)
@@ -145,24 +123,17 @@ def _chat(call: Call) -> Object:
     return chat
 
 
-def _group(call: Call, private: str) -> Group:
-    chat = _chat(call)
+def group_of(call: Call, private: str) -> Group:
+    """Give the group that is meant; `private` is what is said of another chat. Raises RefusalError."""
+    chat = chat_of(call)
     if chat["id"] not in call.bot.groups:
         raise bad_request(private)
     return call.bot.groups[chat["id"]]
 
 
-def _user_id(call: Call) -> int:
+def user_id_of(call: Call) -> int:
+    """Give the user that is meant. Raises RefusalError."""
     user_id = call.parameters.integer("user_id")
     if user_id != call.bot.user_id and user_id not in call.bot.world.users:
         raise bad_request("invalid user_id specified")
     return user_id
-
-
-def _member(call: Call, group: Group, user_id: int) -> Object:
-    if user_id == call.bot.user_id:
-        return {"user": call.bot.user, "status": "member"}
-    user = call.bot.world.users[user_id]
-    if user_id == group.members[0]:
-        return {"user": user, "status": "creator", "is_anonymous": False}
-    return {"user": user, "status": "member" if user_id in group.members else "left"}

@@ -8,13 +8,22 @@ import msgspec
 
 from doradura.sandbox.call import Call, content_of, message_caption
 from doradura.sandbox.keyboards import read_keyboard
-from doradura.sandbox.methods_messages import MEDIA, send
+from doradura.sandbox.methods_messages import MEDIA, may_delete, send
 from doradura.sandbox.records import Message, Object
 from doradura.sandbox.refusal import bad_request
 
 SEVERAL_LIMIT = 100
 _NOT_COPIED = frozenset({"reply_markup", "has_protected_content", "media_group_id"})
-SERVICE = ("successful_payment", "refunded_payment", "migrate_to_chat_id", "migrate_from_chat_id")
+SERVICE = (
+    "successful_payment",
+    "refunded_payment",
+    "migrate_to_chat_id",
+    "migrate_from_chat_id",
+    "new_chat_members",
+    "left_chat_member",
+    "new_chat_title",
+    "pinned_message",
+)
 
 
 async def forward_message(call: Call) -> Object:
@@ -55,7 +64,7 @@ async def delete_messages(call: Call) -> bool:
         raise bad_request("chat not found")
     for message_id in _ids(call):
         message = call.bot.message(chat_id, message_id)
-        if message is not None and (message.own or chat_id not in call.bot.groups):
+        if message is not None and may_delete(call.bot, message):
             call.bot.delete_message(message)
     return True
 

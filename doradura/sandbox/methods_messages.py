@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from doradura.sandbox.bot import Bot
 from doradura.sandbox.call import Call, content_of, message_caption, message_text, name_mentioned
 from doradura.sandbox.keyboards import read_keyboard
-from doradura.sandbox.records import Object
+from doradura.sandbox.members import is_admin
+from doradura.sandbox.records import Message, Object
 from doradura.sandbox.refusal import bad_request
 
 CALLBACK_TEXT_LIMIT = 200
@@ -88,7 +90,7 @@ def _markup(inline: Object | None) -> Object:
 
 
 async def delete_message(call: Call) -> bool:
-    """Answer deleteMessage: its own anywhere, others' in private chats."""
+    """Answer deleteMessage."""
     chat_id = call.chat_id()
     if call.bot.chat(chat_id) is None:
         raise bad_request("chat not found")
@@ -98,10 +100,16 @@ async def delete_message(call: Call) -> bool:
     message = call.bot.message(chat_id, message_id)
     if message is None:
         raise bad_request("message to delete not found")
-    if not message.own and chat_id in call.bot.groups:
+    if not may_delete(call.bot, message):
         raise bad_request("message can't be deleted")
     call.bot.delete_message(message)
     return True
+
+
+def may_delete(bot: Bot, message: Message) -> bool:
+    """Tell whether the bot may delete a message: its own anywhere, others' in private and where it is administrator."""
+    group = bot.groups.get(message.chat_id)
+    return message.own or group is None or is_admin(bot, group)
 
 
 async def send_chat_action(call: Call) -> bool:

@@ -52,6 +52,14 @@ class PressOrder(msgspec.Struct):
     from_id: int | None = None
 
 
+class MemberOrder(msgspec.Struct):
+    """POST /sandbox/chats/ID/members."""
+
+    user_id: int
+    status: Literal["member", "administrator", "left", "kicked"]
+    from_id: int | None = None
+
+
 class UpgradeOrder(msgspec.Struct):
     """POST /sandbox/chats/ID/upgrade."""
 

@@ -71,6 +71,12 @@ class Group(msgspec.Struct):
     left: bool = False
     migrated_to: int = 0
     """The supergroup it became."""
+    admins: list[int] = []
+    """Besides the creator; the bot may be one."""
+    banned: list[int] = []
+    restricted: dict[str, Object] = {}
+    """Permissions of restricted members, by user."""
+    description: str = ""
 
     def refusal(self) -> RefusalError | None:
         """Give why the bot can do nothing here, if it is so."""

@@ -151,7 +151,9 @@ async def test_a_group_and_its_members(client: Client) -> None:
     assert await error(client, "sendMessage", chat_id=chat_id, text="x") == gone
     assert await error(client, "getChat", chat_id=chat_id) == gone
     updates = await client.result("getUpdates")
-    assert [each["my_chat_member"]["new_chat_member"]["status"] for each in updates] == ["member", "left"]
+    assert [list(each)[1] for each in updates] == ["my_chat_member", "message", "my_chat_member"]
+    assert updates[1]["message"]["pinned_message"]["text"] == "pin me"
+    assert [each["my_chat_member"]["new_chat_member"]["status"] for each in updates[::2]] == ["member", "left"]
 
 
 async def test_a_private_chat(client: Client) -> None:

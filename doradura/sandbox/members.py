@@ -1,0 +1,120 @@
+"""Who is what in a group: creator, administrators, members, restricted, banned, gone; and how the bot hears of changes.
+
+Pure but for the bot it works on. The creator is a group's first member. The bot hears of other people's changes
+(`chat_member`) only as an administrator, of its own (`my_chat_member`) always, and of who comes and goes by a service
+message, as in Telegram.
+"""
+
+from __future__ import annotations
+
+from doradura.sandbox.bot import Bot
+from doradura.sandbox.records import Group, Object
+
+PERMISSIONS = (
+    "can_send_messages",
+    "can_send_audios",
+    "can_send_documents",
+    "can_send_photos",
+    "can_send_videos",
+    "can_send_video_notes",
+    "can_send_voice_notes",
+    "can_send_polls",
+    "can_send_other_messages",
+    "can_add_web_page_previews",
+    "can_react_to_messages",
+    "can_edit_tag",
+    "can_change_info",
+    "can_invite_users",
+    "can_pin_messages",
+    "can_manage_topics",
+)
+_RIGHTS: Object = {
+    "can_be_edited": False,
+    "is_anonymous": False,
+    "can_manage_chat": True,
+    "can_delete_messages": True,
+    "can_manage_video_chats": True,
+    "can_restrict_members": True,
+    "can_promote_members": False,
+    "can_change_info": True,
+    "can_invite_users": True,
+    "can_pin_messages": True,
+    "can_post_stories": False,
+    "can_edit_stories": False,
+    "can_delete_stories": False,
+}
+_INSIDE = frozenset({"creator", "administrator", "member", "restricted"})
+
+
+def member(bot: Bot, group: Group, user_id: int) -> Object:
+    """Give the ChatMember of a known user."""
+    user = bot.user if user_id == bot.user_id else bot.world.users[user_id]
+    if user_id == bot.user_id:
+        status = "kicked" if group.kicked else "left" if group.left else "member"
+    elif user_id == group.members[0]:
+        return {"user": user, "status": "creator", "is_anonymous": False}
+    else:
+        status = "member" if user_id in group.members else "left"
+    if user_id in group.banned:
+        status = "kicked"
+    elif status == "member" and user_id in group.admins:
+        return {"user": user, "status": "administrator", **_RIGHTS}
+    elif status == "member" and str(user_id) in group.restricted:
+        allowed = group.restricted[str(user_id)]
+        permissions = {name: bool(allowed.get(name)) for name in PERMISSIONS}
+        return {"user": user, "status": "restricted", "is_member": True, **permissions, "until_date": 0}
+    return {"user": user, "status": status, **({"until_date": 0} if status == "kicked" else {})}
+
+
+def is_admin(bot: Bot, group: Group) -> bool:
+    """Tell whether the bot is an administrator of a group it is in."""
+    return bot.user_id in group.admins and group.refusal() is None
+
+
+def may_write(group: Group, user_id: int) -> bool:
+    """Tell whether a person in a group may write there."""
+    allowed = group.restricted.get(str(user_id))
+    return allowed is None or bool(allowed.get("can_send_messages"))
+
+
+def change(
+    bot: Bot, chat_id: int, actor: Object, user_id: int, status: str, *, permissions: Object | None = None
+) -> None:
+    """Make somebody an administrator, a member, restricted, gone ("left") or banned ("kicked").
+
+    Tells those who are told of it; what is so already is told to nobody.
+    """
+    group = bot.groups[chat_id]
+    old = member(bot, group, user_id)
+    _put(bot, group, user_id, status, permissions)
+    new = member(bot, group, user_id)
+    if new == old:
+        return
+    bot.keep_group(chat_id)
+    was_in, is_in = old["status"] in _INSIDE, new["status"] in _INSIDE
+    if was_in != is_in and user_id != bot.user_id:
+        said: Object = {"new_chat_members": [new["user"]]} if is_in else {"left_chat_member": new["user"]}
+        bot.add_message(chat_id, said, sender=actor, fixed=True)
+    kind = "my_chat_member" if user_id == bot.user_id else "chat_member"
+    if kind == "my_chat_member" or is_admin(bot, group):
+        head = {"chat": group.chat, "from": actor, "date": bot.world.now()}
+        bot.queue(kind, {**head, "old_chat_member": old, "new_chat_member": new})
+
+
+def _put(bot: Bot, group: Group, user_id: int, status: str, permissions: Object | None) -> None:
+    """Write down what somebody is from now on."""
+    group.restricted.pop(str(user_id), None)
+    group.admins = [each for each in group.admins if each != user_id]
+    group.banned = [each for each in group.banned if each != user_id]
+    if user_id == bot.user_id:
+        group.left, group.kicked = status == "left", status == "kicked"
+    elif status in _INSIDE and user_id not in group.members:
+        group.members.append(user_id)
+    elif status not in _INSIDE and user_id in group.members:
+        group.members.remove(user_id)
+    if status == "administrator":
+        group.admins.append(user_id)
+    elif status == "kicked" and user_id != bot.user_id:
+        group.banned.append(user_id)
+    elif status == "restricted":
+        group.restricted[str(user_id)] = permissions or {}

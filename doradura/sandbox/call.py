@@ -16,6 +16,7 @@ import msgspec
 from doradura.sandbox.bot import Bot
 from doradura.sandbox.detect import detect_entities
 from doradura.sandbox.files import Files
+from doradura.sandbox.keyboards import check_place
 from doradura.sandbox.markdown import parse_markdown, parse_markdown_v2
 from doradura.sandbox.markup import Entity, MarkupError, parse_html, trim, units
 from doradura.sandbox.parameters import Parameters, Upload, leading_integer
@@ -30,8 +31,9 @@ _PARSERS: Mapping[str, Callable[[str], tuple[str, list[Entity]]]] = MappingProxy
     {"html": parse_html, "markdownv2": parse_markdown_v2, "markdown": parse_markdown}
 )
 _USER_LINK = re.compile(r"tg://user\?id=(\d{1,18})")
+_QUOTED = frozenset({"bold", "italic", "underline", "strikethrough", "spoiler", "custom_emoji"})
 _HEAD = ("message_id", "from", "chat", "date", "edit_date")
-_LASTING = ("has_protected_content", "media_group_id", "message_thread_id")
+_LASTING = ("has_protected_content", "media_group_id", "quote")
 """Set when a message is sent, and not touched by edits."""
 
 
@@ -93,6 +95,22 @@ class Call:
             raise bad_request("message to be replied not found")
         return 0
 
+    def quote(self, chat_id: int, reply_to: int) -> Object:
+        """Give the part of the message replied to that is quoted, as a field; none when nothing is."""
+        given = _json_or_none(self.parameters, "reply_parameters")
+        message = self.bot.message(chat_id, reply_to)
+        if message is None or not isinstance(given, dict) or not given.get("quote"):
+            return {}
+        mode, entities = str(given.get("quote_parse_mode", "")), given.get("quote_entities")
+        plain, found = formatted(str(given["quote"]), mode, entities)
+        text = str(message.body.get("text") or message.body.get("caption") or "")
+        at = text.find(plain)
+        if at < 0 or not plain:
+            raise bad_request("QUOTE_TEXT_INVALID")
+        kept = [entity for entity in found if entity["type"] in _QUOTED]
+        place = {"position": units(text[:at]), "is_manual": True}
+        return {"quote": {"text": plain, **({"entities": kept} if kept else {}), **place}}
+
     def upload(self, value: str, part: str) -> Upload | None:
         """Give the uploaded file a value refers to: `attach://name`, or the part called like the parameter."""
         if value.startswith("attach://"):
@@ -106,6 +124,7 @@ class Call:
         """Give an edited message its new content, unless that is what it has."""
         content = {**{key: message.body[key] for key in _LASTING if key in message.body}, **content}
         content = name_mentioned(content, self.bot.world.users)
+        check_place(content.get("reply_markup"), private=message.chat_id > 0, invoice=bool(message.invoice_id))
         if content == content_of(message):
             raise bad_request(
                 "message is not modified: specified new message content and reply markup are exactly the same as a "

@@ -83,6 +83,7 @@ _ID_PREFIX = MappingProxyType(
         "animation": "CgACAgIAAxkB",
         "voice": "AwACAgIAAxkB",
         "video_note": "DQACAgIAAxkB",
+        "sticker": "CAACAgIAAxkB",
         "photo": "AgACAgIAAxkB",
         "thumbnail": "AAMCAgADGQEB",
     }
@@ -147,8 +148,8 @@ class Files:
         """Make an upload a file of `kind`; `given` are the figures the sender named. Raises RefusalError."""
         if upload.size == 0:
             raise bad_request("file must be non-empty")
-        if kind == "photo":
-            return await self._add_photo(bot, upload)
+        if kind in {"photo", "sticker"}:
+            return await (self._add_photo(bot, upload) if kind == "photo" else self._add_sticker(bot, upload, given))
         mime_type = self._mime_type(kind, upload)
         shown: Object = {key: value for key, value in (given or {}).items() if value}
         probed = await self._probe(kind, upload, shown)
@@ -191,6 +192,16 @@ class Files:
             file.sizes = [each.shown for each in files]
             bot.add_file(file)
         return photo
+
+    async def _add_sticker(self, bot: Bot, upload: Upload, given: Object | None) -> StoredFile:
+        suffix = PurePosixPath(upload.filename.lower()).suffix
+        moves = {"is_animated": suffix == ".tgs", "is_video": suffix == ".webm"}
+        size = await self.picture(upload) or ((512, 512) if any(moves.values()) else None)
+        if size is None:
+            raise bad_request("IMAGE_PROCESS_FAILED")
+        emoji = {"emoji": given["emoji"]} if given and given.get("emoji") else {}
+        shown: Object = {"type": "regular", "width": size[0], "height": size[1], **moves, **emoji}
+        return self._store(bot, "sticker", upload, "image/webp", shown)
 
     async def _shrunk(self, bot: Bot, kind: str, upload: Upload, sides: tuple[int, ...]) -> list[StoredFile]:
         """Make smaller pictures of an upload."""

@@ -16,6 +16,7 @@ from doradura.sandbox.parameters import Parameters
 from doradura.sandbox.refusal import bad_request
 
 CALLBACK_LIMIT_BYTES = 64
+COPY_LIMIT = 256
 BUTTON_LIMIT = 100
 """Buttons in one keyboard; Telegram's own servers refuse more."""
 
@@ -67,6 +68,15 @@ def read_keyboard(parameters: Parameters) -> Keyboard:
     return Keyboard(inline={"inline_keyboard": keyboard} if keyboard else None)
 
 
+def check_place(markup: Any, *, private: bool, invoice: bool) -> None:
+    """Refuse buttons a message can't have where it is: to pay without an invoice, an app outside of a private chat."""
+    buttons = [button for row in (markup or {}).get("inline_keyboard", []) for button in row]
+    if any("pay" in button for button in buttons) and not invoice:
+        raise bad_request("BUTTON_TYPE_INVALID")
+    if any("web_app" in button for button in buttons) and not private:
+        raise bad_request("BUTTON_TYPE_INVALID")
+
+
 def _reply_keyboard(markup: dict[str, Any]) -> dict[str, Any] | None:
     """Check a keyboard that is not inline; buttons that are mere texts become objects."""
     if "keyboard" not in markup:
@@ -99,6 +109,12 @@ def _button(button: object) -> dict[str, Any]:
         raise bad_request(
             "text buttons must be non-empty" if button["text"] else "inline keyboard button text is empty"
         )
+    _check_action(button, trouble)
+    return {key: value for key, value in button.items() if key in _SHOWN}
+
+
+def _check_action(button: dict[str, Any], trouble: str) -> None:
+    """Check what a press does: the first of the actions, in the server's order."""
     if "url" in button:
         _check_url(str(button["url"]))
     elif "callback_data" in button:
@@ -107,7 +123,16 @@ def _button(button: object) -> dict[str, Any]:
             raise bad_request("BUTTON_DATA_INVALID")
     elif not _OTHER_ACTIONS & button.keys():
         raise bad_request(trouble + "Text buttons are unallowed in the inline keyboard")
-    return {key: value for key, value in button.items() if key in _SHOWN}
+    for name in ("login_url", "web_app", "copy_text"):
+        if name in button and not isinstance(button[name], dict):
+            raise bad_request(f'{trouble}Field "{name}" must be of type Object')
+    if "login_url" in button:
+        _check_url(str(button["login_url"].get("url", "")))
+    elif "web_app" in button and not str(button["web_app"].get("url", "")).lower().startswith("https://"):
+        address = button["web_app"].get("url", "")
+        raise bad_request(f"inline keyboard button Web App URL '{address}' is invalid: Only HTTPS links are allowed")
+    elif "copy_text" in button and not 1 <= len(str(button["copy_text"].get("text", ""))) <= COPY_LIMIT:
+        raise bad_request("BUTTON_COPY_TEXT_INVALID")
 
 
 def _check_url(url: str) -> None:

@@ -28,21 +28,21 @@ PERMISSIONS = (
     "can_pin_messages",
     "can_manage_topics",
 )
-_RIGHTS: Object = {
-    "can_be_edited": False,
-    "is_anonymous": False,
-    "can_manage_chat": True,
-    "can_delete_messages": True,
-    "can_manage_video_chats": True,
-    "can_restrict_members": True,
-    "can_promote_members": False,
-    "can_change_info": True,
-    "can_invite_users": True,
-    "can_pin_messages": True,
-    "can_post_stories": False,
-    "can_edit_stories": False,
-    "can_delete_stories": False,
-}
+RIGHTS = (
+    "is_anonymous",
+    "can_manage_chat",
+    "can_delete_messages",
+    "can_manage_video_chats",
+    "can_restrict_members",
+    "can_promote_members",
+    "can_change_info",
+    "can_invite_users",
+    "can_pin_messages",
+    "can_post_stories",
+    "can_edit_stories",
+    "can_delete_stories",
+)
+_GRANTED = frozenset(RIGHTS[1:9]) - {"can_promote_members"}
 _INSIDE = frozenset({"creator", "administrator", "member", "restricted"})
 
 
@@ -58,7 +58,8 @@ def member(bot: Bot, group: Group, user_id: int) -> Object:
     if user_id in group.banned:
         status = "kicked"
     elif status == "member" and user_id in group.admins:
-        return {"user": user, "status": "administrator", **_RIGHTS}
+        rights = {name: name in _GRANTED for name in RIGHTS}
+        return {"user": user, "status": "administrator", "can_be_edited": False, **rights}
     elif status == "member" and str(user_id) in group.restricted:
         allowed = group.restricted[str(user_id)]
         permissions = {name: bool(allowed.get(name)) for name in PERMISSIONS}

@@ -14,6 +14,7 @@ from doradura.sandbox import (
     methods_members,
     methods_messages,
     methods_payments,
+    methods_polls,
 )
 from doradura.sandbox.call import Call
 
@@ -52,6 +53,15 @@ _BY_NAME: Mapping[str, Method] = MappingProxyType(
         "sendVenue": methods_kinds.send_venue,
         "sendContact": methods_kinds.send_contact,
         "sendDice": methods_kinds.send_dice,
+        "sendSticker": methods_files.send_sticker,
+        "sendPoll": methods_polls.send_poll,
+        "stopPoll": methods_polls.stop_poll,
+        "setMessageReaction": methods_polls.set_message_reaction,
+        "answerInlineQuery": methods_messages.answer_inline_query,
+        "logOut": methods_bot.leave_server,
+        "close": methods_bot.leave_server,
+        "setMyDefaultAdministratorRights": methods_bot.set_default_rights,
+        "getMyDefaultAdministratorRights": methods_bot.get_default_rights,
         "forwardMessage": methods_copies.forward_message,
         "forwardMessages": methods_copies.forward_messages,
         "copyMessage": methods_copies.copy_message,

@@ -11,6 +11,8 @@ import trio
 
 from doradura.sandbox.call import Call
 from doradura.sandbox.exchange import Request
+from doradura.sandbox.members import RIGHTS
+from doradura.sandbox.parameters import is_true
 from doradura.sandbox.records import Object
 from doradura.sandbox.refusal import RefusalError, bad_request
 from doradura.sandbox.updates import DEFAULT_KINDS, DisplacedError, wanted_kinds
@@ -30,6 +32,9 @@ _SCOPES = MappingProxyType(
         "chat_member": ("chat_id", "user_id"),
     }
 )
+
+
+_CHANNEL_RIGHTS = ("can_post_messages", "can_edit_messages")
 
 
 async def get_me(call: Call) -> Object:
@@ -148,6 +153,34 @@ def tells(kind: str, limit: int) -> tuple[Method, Method]:
         return {kind: texts.get(f"{kind} {call.parameters.text('language_code')}") or texts.get(f"{kind} ") or usual}
 
     return setter, getter
+
+
+async def leave_server(_call: Call) -> bool:
+    """Answer logOut and close: the bot may go. Unlike at Telegram it may come back at once."""
+    return True
+
+
+async def set_default_rights(call: Call) -> bool:
+    """Answer setMyDefaultAdministratorRights, for groups and for channels."""
+    try:
+        rights = call.parameters.json("rights") if call.parameters.text("rights") else {}
+    except msgspec.DecodeError:
+        raise bad_request("can't parse administrator rights JSON object") from None
+    if not isinstance(rights, dict):
+        raise bad_request("object expected as administrator rights")
+    names = (*RIGHTS, *_CHANNEL_RIGHTS) if call.parameters.boolean("for_channels") else RIGHTS
+    call.bot.record.rights[_audience(call)] = {name: is_true(rights.get(name)) for name in names}
+    call.bot.keep()
+    return True
+
+
+async def get_default_rights(call: Call) -> Object:
+    """Answer getMyDefaultAdministratorRights."""
+    return call.bot.record.rights.get(_audience(call)) or dict.fromkeys(RIGHTS, False)
+
+
+def _audience(call: Call) -> str:
+    return "channels" if call.parameters.boolean("for_channels") else "groups"
 
 
 async def set_chat_menu_button(call: Call) -> bool:

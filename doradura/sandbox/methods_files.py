@@ -26,8 +26,10 @@ _GIVEN = MappingProxyType(
         "animation": ("duration", "width", "height"),
         "voice": ("duration",),
         "video_note": ("duration", "length"),
+        "sticker": ("emoji",),
     }
 )
+_UNCAPTIONED = frozenset({"video_note", "sticker"})
 _SPOILED = frozenset({"animation", "photo", "video"})
 _ALBUM_MEDIA = frozenset({"audio", "document", "photo", "video"})
 _INPUT_MEDIA = frozenset({"audio", "video", "document", "photo", "animation"})
@@ -66,6 +68,11 @@ async def send_voice(call: Call) -> Object:
 async def send_video_note(call: Call) -> Object:
     """Answer sendVideoNote."""
     return await _send_file(call, "video_note")
+
+
+async def send_sticker(call: Call) -> Object:
+    """Answer sendSticker: a picture, or what is told by its name to be animated or a film."""
+    return await _send_file(call, "sticker")
 
 
 async def send_media_group(call: Call) -> list[Object]:
@@ -115,7 +122,7 @@ async def _send_file(call: Call, kind: str) -> Object:
     call.reply_to(call.writable_chat_id())
     fields: Object = dict(call.parameters.texts)
     content = await _media(call, kind, fields, part=kind)
-    return send(call, content if kind == "video_note" else content | text)
+    return send(call, content if kind in _UNCAPTIONED else content | text)
 
 
 async def edit_message_media(call: Call) -> Object:

@@ -40,7 +40,7 @@ class StoredFile(msgspec.Struct):
 
     file_id: str
     kind: str
-    """audio, video, document, animation, voice, photo or thumbnail: a file_id can be sent only as what it is."""
+    """As in the Bot API, such as video_note, or thumbnail: a file_id can be sent only as what it is."""
     blob: str
     size: int
     mime_type: str
@@ -145,3 +145,5 @@ class BotRecord(msgspec.Struct):
     """What the bot says of itself: name, description, short_description, each with a language."""
     menu_buttons: dict[str, Object] = {}
     """By chat; "" is everybody's."""
+    rights: dict[str, Object] = {}
+    """What it asks for when it is made an administrator, in groups and in channels."""

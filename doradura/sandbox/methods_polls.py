@@ -1,0 +1,141 @@
+"""Bot API methods for polls and reactions.
+
+Nobody votes here and nobody reads reactions: a poll keeps zero voters until the bot stops it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import msgspec
+
+from doradura.sandbox.call import Call, content_of, formatted
+from doradura.sandbox.keyboards import read_keyboard
+from doradura.sandbox.methods_messages import send
+from doradura.sandbox.parameters import leading_integer
+from doradura.sandbox.records import Object
+from doradura.sandbox.refusal import bad_request
+
+QUESTION_LIMIT = 300
+OPTION_LIMIT = 100
+OPTIONS_LIMIT = 12
+EXPLANATION_LIMIT = 200
+
+
+async def send_poll(call: Call) -> Object:
+    """Answer sendPoll."""
+    parameters = call.parameters
+    question, entities = _text(call, "question", QUESTION_LIMIT, "poll question")
+    options = [_option(number, option) for number, option in enumerate(_options(call))]
+    kind = parameters.text("type") or "regular"
+    if kind not in {"regular", "quiz"}:
+        raise bad_request("unsupported poll type specified")
+    anonymous = parameters.boolean("is_anonymous") or not parameters.text("is_anonymous")
+    poll: Object = {
+        "id": str(10**18 + secrets.randbelow(8 * 10**18)),
+        "question": question,
+        **({"question_entities": entities} if entities else {}),
+        "options": options,
+        "total_voter_count": 0,
+        "is_closed": parameters.boolean("is_closed"),
+        "is_anonymous": anonymous,
+        "type": kind,
+        "allows_multiple_answers": parameters.boolean("allows_multiple_answers"),
+        "allows_revoting": kind == "regular",
+        "members_only": False,
+    }
+    if kind == "quiz":
+        poll |= _quiz(call, len(options))
+    if parameters.text("open_period"):
+        poll["open_period"] = parameters.integer("open_period")
+    return send(call, {"poll": poll})
+
+
+async def stop_poll(call: Call) -> Object:
+    """Answer stopPoll: the poll as it ended."""
+    keyboard = read_keyboard(call.parameters)
+    message = call.own_message()
+    poll: Object | None = message.body.get("poll")
+    if poll is None:
+        raise bad_request("message with poll to stop not found")
+    if poll["is_closed"]:
+        raise bad_request("poll has already been closed")
+    content = {key: value for key, value in content_of(message).items() if key != "reply_markup"}
+    closed = {**poll, "is_closed": True}
+    buttons = {} if keyboard.inline is None else {"reply_markup": keyboard.inline}
+    call.finish_edit(message, {**content, "poll": closed, **buttons})
+    return closed
+
+
+async def set_message_reaction(call: Call) -> bool:
+    """Answer setMessageReaction: checked, and shown to nobody."""
+    chat_id = call.writable_chat_id()
+    message_id = call.parameters.integer("message_id")
+    if message_id <= 0:
+        raise bad_request("message identifier is not specified")
+    if call.bot.message(chat_id, message_id) is None:
+        raise bad_request("message to react not found")
+    reactions = _array(call, "reaction", "reaction types") or []
+    if len(reactions) > 1:
+        raise bad_request("REACTIONS_TOO_MANY")
+    for reaction in reactions:
+        if not isinstance(reaction, dict) or reaction.get("type") not in {"emoji", "custom_emoji"}:
+            raise bad_request("can't parse reaction type: invalid reaction type specified")
+        if reaction["type"] == "emoji" and (not isinstance(reaction.get("emoji"), str) or reaction["emoji"].isascii()):
+            raise bad_request("REACTION_INVALID")
+    return True
+
+
+def _text(call: Call, name: str, limit: int, called: str) -> tuple[str, list[Object]]:
+    plain, entities = formatted(call.parameters.text(name), call.parameters.text(f"{name}_parse_mode"), None)
+    if not plain:
+        raise bad_request(f"{called} must be non-empty")
+    if len(plain) > limit:
+        raise bad_request(f"{called} length must not exceed {limit}")
+    return plain, entities
+
+
+def _options(call: Call) -> list[Any]:
+    options = _array(call, "options", "options")
+    if options is None or len(options) < 2:
+        raise bad_request("poll must have at least 2 option")
+    if len(options) > OPTIONS_LIMIT:
+        raise bad_request(f"poll can't have more than {OPTIONS_LIMIT} options")
+    return options
+
+
+def _option(number: int, option: object) -> Object:
+    """Read an InputPollOption, or what was enough before there were any: its text."""
+    text = option.get("text") if isinstance(option, dict) else option
+    if not isinstance(text, str):
+        raise bad_request("can't parse poll option: option must be an Object")
+    if not text.strip():
+        raise bad_request("poll options must be non-empty")
+    if len(text) > OPTION_LIMIT:
+        raise bad_request(f"poll options length must not exceed {OPTION_LIMIT}")
+    return {"persistent_id": str(number), "text": text.strip(), "voter_count": 0}
+
+
+def _quiz(call: Call, options: int) -> Object:
+    given = _array(call, "correct_option_ids", "correct option identifiers")
+    if given is None and call.parameters.text("correct_option_id"):
+        given = [leading_integer(call.parameters.text("correct_option_id"))]
+    if not given or not all(type(number) is int and 0 <= number < options for number in given):
+        raise bad_request("wrong correct option ID specified")
+    quiz: Object = {"correct_option_ids": given}
+    if call.parameters.text("explanation"):
+        quiz["explanation"], entities = _text(call, "explanation", EXPLANATION_LIMIT, "poll explanation")
+        quiz |= {"explanation_entities": entities} if entities else {}
+    return quiz
+
+
+def _array(call: Call, name: str, called: str) -> list[Any] | None:
+    """Read an array, None when there is none. Raises RefusalError."""
+    try:
+        value = call.parameters.json(name) if call.parameters.text(name) else None
+    except msgspec.DecodeError:
+        raise bad_request(f"can't parse {called} JSON object") from None
+    if value is not None and not isinstance(value, list):
+        raise bad_request(f"expected an Array of {called}")
+    return value

@@ -56,11 +56,13 @@ class BotApi:
         if request.method not in {"GET", "POST"}:
             return Response(501, b"", [(b"connection", b"close")])
         token, _, name = request.path.removeprefix("/bot").partition("/")
-        exchange = _Exchange(request, name.removeprefix("test/") or request.argument("method") or "")
-        exchange.method = NAMES.get(exchange.method.lower(), exchange.method)
+        # Without a name in the path, the parameter `method` is one, wherever it stands.
+        exchange = _Exchange(request, _spelled(name.removeprefix("test/")))
         try:
             bot = self._bot(token)
             await read_parameters(request, self._world.blobs, exchange.parameters)
+            if not exchange.method:
+                exchange.method = _spelled(exchange.parameters.text("method"))
             self._arrive(exchange)
             return await self._with_faults(exchange, bot)
         except RefusalError as error:
@@ -173,6 +175,10 @@ class BotApi:
             envelope=envelope,
             fault=exchange.fault[0] if exchange.fault else None,
         )
+
+
+def _spelled(method: str) -> str:
+    return NAMES.get(method.lower(), method)
 
 
 def _chat_number(text: str) -> int | None:

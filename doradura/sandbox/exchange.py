@@ -17,7 +17,7 @@ import msgspec
 import trio
 from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
-from doradura.sandbox.connection import Connection
+from doradura.sandbox.connection import HEADER_LIMIT_BYTES, Connection
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def asgi(handler: Handler, connection: Connection) -> ASGIFramework:
             return
         request = _request(scope, receive)
         try:
-            response = refusal(request) or await handler(request)
+            response = _too_long(scope) or refusal(request) or await handler(request)
         except DropConnection:
             connection.abort()
             return
@@ -156,6 +156,13 @@ def refusal(request: Request) -> Response | None:
     if site not in {b"none", b"same-origin"} and request.path.startswith(("/bot", "/sandbox", "/file")):
         return Response.json({"error": "the sandbox answers only to its own page"}, 403)
     return None
+
+
+def _too_long(scope: HTTPScope) -> Response | None:
+    """Refuse a head over the limit; h11 sees to it only when the head comes in several pieces."""
+    size = len(scope["raw_path"]) + len(scope["query_string"])
+    size += sum(len(name) + len(value) for name, value in scope["headers"])
+    return Response(431, b"", [(b"connection", b"close")]) if size > HEADER_LIMIT_BYTES else None
 
 
 def is_loopback_host(host: str) -> bool:

@@ -298,3 +298,23 @@ async def test_bots_do_not_see_each_other(client: Client) -> None:
     second = await client.result("sendMessage", OTHER_TOKEN, chat_id=1000, text="from two")
     assert (first["message_id"], second["message_id"]) == (1, 1)
     assert [message["text"] for message in await client.messages()] == ["from one"]
+
+
+async def test_the_method_may_be_a_parameter(client: Client) -> None:
+    """Without a name in the path, the query or the body has it; the test servers' path is the same bot."""
+    path = f"/bot{SANDBOX_TOKEN}"
+    answers = [
+        await client.http.get(f"{path}/", params={"method": "getme"}),
+        await client.http.post(f"{path}/", data={"method": "getMe"}),
+        await client.http.post(f"{path}/", json={"method": "getMe"}),
+        await client.http.get(f"{path}/test/getMe"),
+    ]
+    assert [answer.json()["result"]["id"] for answer in answers] == [1000000001] * 4
+
+
+async def test_a_head_over_256_kib_is_refused(client: Client) -> None:
+    """431 without a body, and the connection is closed; a little less is read."""
+    path = f"/bot{SANDBOX_TOKEN}/getMe"
+    answer = await client.http.get(path, headers={"X-Long": "y" * 262_144})
+    assert (answer.status_code, answer.content, answer.headers["connection"]) == (431, b"", "close")
+    assert (await client.http.get(path, headers={"X-Long": "y" * 200_000})).status_code == 200

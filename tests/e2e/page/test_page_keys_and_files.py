@@ -65,3 +65,17 @@ def test_keys_find_switch_and_explain(page: Page, bot: FakeBot) -> None:
     assert page.evaluate("location.hash") == f"#{USER}"
     page.keyboard.press("Alt+c")
     expect(page.get_by_role("complementary", name="Bot API calls")).to_be_visible()
+
+
+def test_what_is_pressed_on_a_phone_is_large_enough(page: Page, bot: FakeBot) -> None:
+    """At phone width every button in sight is at least 44 px high and wide, and nothing is wider than the screen."""
+    bot.say("Choose", reply_markup={"inline_keyboard": [[{"text": "One", "callback_data": "1"}]]})
+    page.set_viewport_size({"width": 390, "height": 780})
+    open_chat(page, bot)
+    expect(page.get_by_role("button", name="One")).to_be_visible()
+    page.get_by_role("button", name="Chat menu").click()
+    small = page.evaluate("""() => [...document.querySelectorAll("button, select")]
+        .filter((node) => node.offsetWidth && (node.offsetHeight < 44 || node.offsetWidth < 44))
+        .map((node) => node.getAttribute("aria-label") ?? node.textContent)""")
+    assert small == []
+    assert page.evaluate("document.documentElement.scrollWidth") == 390

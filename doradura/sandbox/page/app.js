@@ -13,6 +13,7 @@ import { askForGroup, askForPerson, askForToken } from "/page/questions.js";
 import { read, rememberChat, rememberedChat, tokenInAddress, write } from "/page/route.js";
 import { drawWaiting } from "/page/samples.js";
 import { Search } from "/page/search.js";
+import { listenForShortcuts, showShortcuts } from "/page/shortcuts.js";
 import { Store } from "/page/store.js";
 
 const part = (id) => document.getElementById(id);
@@ -55,6 +56,11 @@ class Page {
     part("unblock").addEventListener("click", () => this.#block(false));
     part("bot-select").addEventListener("change", (event) => this.#chooseBot(Number(event.target.value)));
     menuButton(part("menu-button"), part("menu"), () => this.#menu());
+    listenForShortcuts({
+      find: () => this.#bot && this.#search.open(),
+      step: (by) => this.#step(by),
+      calls: () => this.#calls.toggle(),
+    });
     this.#drawHead();
     this.#live.start();
   }
@@ -71,6 +77,11 @@ class Page {
     this.#drawHead();
     this.#drawSoon();
     part("people").querySelector(`[data-chat="${chatId}"]`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  #step(by) {
+    const ids = chatIds(this.#state);
+    if (ids.length) this.open(ids[(ids.indexOf(this.#current) + by + ids.length) % ids.length]);
   }
 
   #take(state) {
@@ -183,6 +194,7 @@ class Page {
       { label: "Find in this chat", act: () => this.#search.open() },
       { label: "Open in a window of its own", act: () => open(location.href, "_blank", "noopener") },
       { label: part("panel").hidden ? "Show Bot API calls" : "Hide Bot API calls", act: () => this.#calls.toggle() },
+      { label: "Keys", act: showShortcuts },
       { label: blocked ? "Unblock the bot" : "Block the bot", danger: !blocked, act: () => this.#block(!blocked) },
     ];
   }

@@ -31,7 +31,17 @@ export class Composer {
     this.#text.addEventListener("keydown", (event) => this.#key(event));
     this.#text.addEventListener("blur", () => setTimeout(() => this.#suggest([]), 150));
     part("samples-button").addEventListener("click", () => this.toggleSamples());
-    part("file").addEventListener("change", () => this.#attach());
+    part("file").addEventListener("change", () => {
+      const files = [...part("file").files];
+      part("file").value = "";
+      this.#attach(files);
+    });
+    this.#text.addEventListener("paste", (event) => {
+      if (!event.clipboardData.files.length) return;
+      event.preventDefault();
+      this.#attach([...event.clipboardData.files]);
+    });
+    this.#takeDrops(document.querySelector(".chat"));
     part("composer").addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !part("samples").hidden) {
         this.toggleSamples(false);
@@ -107,14 +117,33 @@ export class Composer {
     }
   }
 
-  async #attach() {
-    const [file] = part("file").files;
-    part("file").value = "";
+  /** Files let fall on the chat are sent; the browser would open them and leave the page. */
+  #takeDrops(chat) {
+    const over = (event, on) => {
+      if (!event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      chat.classList.toggle("dropping", on);
+    };
+    chat.addEventListener("dragover", (event) => over(event, true));
+    chat.addEventListener("dragleave", (event) => chat.contains(event.relatedTarget) || over(event, false));
+    chat.addEventListener("drop", (event) => {
+      over(event, false);
+      if (!part("composer-row").hidden && !this.#text.disabled) this.#attach([...event.dataTransfer.files]);
+    });
+  }
+
+  /** Send files in order; what is typed is the first one's caption. */
+  async #attach(files) {
     this.toggleSamples(false);
-    if (!file) return;
+    if (!files.length || this.#busy) return;
+    const draft = this.#draft;
     this.#setBusy(true);
     try {
-      if (await this.#deliver.attach(file, this.#text.value.trim())) this.#set("");
+      for (const file of files) {
+        if (draft !== this.#draft) return;
+        if (!await this.#deliver.attach(file, this.#text.value.trim())) return;
+        if (draft === this.#draft) this.#set("");
+      }
     } finally {
       this.#setBusy(false);
     }

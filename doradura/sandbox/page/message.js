@@ -7,7 +7,7 @@ import { mediaOf } from "/page/media.js";
 import { clockTime, dayKey, dayName, fullTime, price } from "/page/words.js";
 
 const GROUP_SECONDS = 300;
-const PLAIN_KINDS = ["poll", "story", "game", "paid_media"];
+const PLAIN_KINDS = ["story", "game", "paid_media"];
 
 /**
  * A message's node and the means to change it. `chat` is what the view asks of the page: isOwn(message), inGroup(),
@@ -83,6 +83,7 @@ export class MessageView {
     if (message.dice) nodes.push(el("p", { class: "dice" }, message.dice.emoji), el("p", { class: "note" }, `It shows ${message.dice.value}.`));
     if (message.contact) nodes.push(...contactNodes(message.contact));
     if (message.venue) nodes.push(el("strong", {}, message.venue.title), el("p", {}, message.venue.address));
+    if (message.poll) nodes.push(...pollNodes(message.poll));
     if (message.location) nodes.push(el("p", { class: "note" }, `📍 ${message.location.latitude}, ${message.location.longitude}`));
     const kind = PLAIN_KINDS.find((name) => message[name]);
     if (kind) nodes.push(el("p", { class: "note" }, `A ${kind.replace("_", " ")}: the sandbox does not draw it.`));
@@ -153,6 +154,8 @@ export function summary(message) {
   if (message.document) return message.document.file_name ?? "File";
   if (message.invoice) return message.invoice.title;
   if (message.dice) return message.dice.emoji;
+  if (message.poll) return `📊 ${message.poll.question}`;
+  if (message.sticker) return `${message.sticker.emoji ?? ""} Sticker`.trim();
   if (message.contact) return `👤 ${message.contact.first_name}`;
   if (message.venue) return `📍 ${message.venue.title}`;
   if (message.location) return "📍 Location";
@@ -191,6 +194,14 @@ function meta(message) {
     clockTime(message.date),
   );
   return [message.edit_date ? el("span", {}, "edited ") : null, time].filter(Boolean);
+}
+
+function pollNodes({ question, options, total_voter_count: voters, is_closed: closed }) {
+  return [
+    el("strong", {}, `📊 ${question}`),
+    el("ul", { class: "poll" }, options.map((option) => el("li", {}, `${option.text} · ${option.voter_count}`))),
+    el("p", { class: "note" }, `${voters} ${voters === 1 ? "vote" : "votes"}${closed ? ", closed" : ""}`),
+  ];
 }
 
 function contactNodes({ first_name: first, last_name: last, phone_number: phone }) {

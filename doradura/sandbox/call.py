@@ -30,6 +30,7 @@ _PARSERS: Mapping[str, Callable[[str], tuple[str, list[Entity]]]] = MappingProxy
     {"html": parse_html, "markdownv2": parse_markdown_v2, "markdown": parse_markdown}
 )
 _USER_LINK = re.compile(r"tg://user\?id=(\d{1,18})")
+_ADDRESS = re.compile(r"(?:(https?)://)?(?![a-z]+:)([^/?#@]+)(.*)", re.DOTALL | re.IGNORECASE)
 _HEAD = ("message_id", "from", "chat", "date", "edit_date")
 _LASTING = ("has_protected_content",)
 """Set when a message is sent, and not touched by edits."""
@@ -116,9 +117,13 @@ class Call:
 
 
 def _with_address(entity: Entity) -> Entity:
-    """Give a link that names no scheme the one it is opened with."""
+    """Write a link as the server keeps it: with a scheme, the host in small letters, and at least a / behind it."""
     url = entity.get("url")
-    return entity if url is None or "://" in url else {**entity, "url": f"http://{url}"}
+    if url is None or not (found := _ADDRESS.fullmatch(url)):
+        return entity
+    scheme, host, rest = found.groups()
+    slash = "" if rest.startswith("/") else "/"
+    return {**entity, "url": f"{(scheme or 'http').lower()}://{host.lower()}{slash}{rest}"}
 
 
 def name_mentioned(content: Object, users: Mapping[int, Object]) -> Object:

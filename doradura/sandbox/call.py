@@ -31,7 +31,15 @@ _PARSERS: Mapping[str, Callable[[str], tuple[str, list[Entity]]]] = MappingProxy
     {"html": parse_html, "markdownv2": parse_markdown_v2, "markdown": parse_markdown}
 )
 _USER_LINK = re.compile(r"tg://user\?id=(\d{1,18})")
+_GIVEN_TYPES = frozenset(
+    {
+        *("bold", "italic", "underline", "strikethrough", "spoiler", "blockquote", "expandable_blockquote"),
+        *("code", "pre", "text_link", "text_mention", "custom_emoji"),
+    }
+)
+"""Those a bot may name; the others are found by the server alone."""
 _QUOTED = frozenset({"bold", "italic", "underline", "strikethrough", "spoiler", "custom_emoji"})
+_ADDRESS = re.compile(r"(?:(https?)://)?(?![a-z]+:)([^/?#@]+)(.*)", re.DOTALL | re.IGNORECASE)
 _HEAD = ("message_id", "from", "chat", "date", "edit_date")
 _LASTING = ("has_protected_content", "media_group_id", "quote")
 """Set when a message is sent, and not touched by edits."""
@@ -135,9 +143,13 @@ class Call:
 
 
 def _with_address(entity: Entity) -> Entity:
-    """Give a link that names no scheme the one it is opened with."""
+    """Write a link as the server keeps it: with a scheme, the host in small letters, and at least a / behind it."""
     url = entity.get("url")
-    return entity if url is None or "://" in url else {**entity, "url": f"http://{url}"}
+    if url is None or not (found := _ADDRESS.fullmatch(url)):
+        return entity
+    scheme, host, rest = found.groups()
+    slash = "" if rest.startswith("/") else "/"
+    return {**entity, "url": f"{(scheme or 'http').lower()}://{host.lower()}{slash}{rest}"}
 
 
 def name_mentioned(content: Object, users: Mapping[int, Object]) -> Object:
@@ -241,7 +253,7 @@ def _given_entities(value: object) -> list[Entity]:
     """Keep those of the given entities that have a type and a place."""
     kept: list[Entity] = []
     for entity in value if isinstance(value, list) else []:
-        if isinstance(entity, dict) and isinstance(entity.get("type"), str):
+        if isinstance(entity, dict) and entity.get("type") in _GIVEN_TYPES:
             place: list[Any] = [entity.get("offset"), entity.get("length")]
             if all(type(number) is int for number in place) and place[1] > 0:
                 kept.append(entity)

@@ -6,6 +6,7 @@ offsets of errors count UTF-8, offsets of entities UTF-16 units. A NUL stands be
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from doradura.sandbox.markup import SPACES, Entity, MarkupError, is_link, trim
@@ -35,7 +36,8 @@ _ENDS = {
     "strikethrough": "~",
     "spoiler": "||",
 }
-_EMOJI = "tg://emoji?id="
+_EMOJI = re.compile(r"emoji(?![^/?#])/?(?:\?([^#]*))?", re.DOTALL)
+_INT64 = 1 << 63
 
 
 @dataclass(slots=True)
@@ -131,19 +133,20 @@ class _Parser:
         if opened.kind == "pre" and opened.language:
             entity["language"] = opened.language
         elif opened.kind == "text_link":
-            url, end = self._link(end)
-            entity["url"] = url = url or "".join(self.out[opened.at :])
+            linked = self.text[end] == "("
+            url, end = self._link(end, "URL")
+            entity["url"] = url = url if linked else "".join(self.out[opened.at :])
             keep = keep and is_link(url)
         elif opened.kind == "custom_emoji":
-            url, end = self._link(end)
-            if not url.startswith(_EMOJI):
+            if self.text[end] != "(":
                 raise MarkupError("Custom emoji entity must contain a tg://emoji URL")
-            entity["custom_emoji_id"] = url.removeprefix(_EMOJI)
+            url, end = self._link(end, "custom emoji URL")
+            entity["custom_emoji_id"] = custom_emoji_id(url)
         if keep:
             self.entities.append(entity)
         return end
 
-    def _link(self, at: int) -> tuple[str, int]:
+    def _link(self, at: int, what: str) -> tuple[str, int]:
         """Read `(url)`; give the URL, empty where there is none, and where it ends."""
         if self.text[at] != "(":
             return "", at
@@ -155,8 +158,7 @@ class _Parser:
             url.append(self.text[at])
             at += 1
         if at >= self.size:
-            kind = "URL"
-            raise MarkupError(f"Can't find end of a {kind} at byte offset {byte_offset(self.text, begin)}")
+            raise MarkupError(f"Can't find end of a {what} at byte offset {byte_offset(self.text, begin)}")
         return "".join(url), at + 1
 
     def _line_end(self, at: int) -> int:
@@ -257,6 +259,24 @@ def language(text: str, at: int, size: int) -> tuple[str, int]:
     if text[at] in "\r\n":
         at += 2 if text[at + 1] in "\r\n" and text[at + 1] != text[at] else 1
     return named, at
+
+
+def custom_emoji_id(url: str) -> str:
+    """Give the id in a custom emoji's link, as TDLib's get_link_custom_emoji_id reads it. Raises MarkupError."""
+    scheme, separator, rest = url.lower().partition(":")
+    if scheme != "tg" or not separator:
+        raise MarkupError("Custom emoji URL must have scheme tg")
+    found = _EMOJI.match(rest.removeprefix("//"))
+    if found is None:
+        raise MarkupError('Custom emoji URL must have host "emoji"')
+    for each in (found[1] or "").split("&"):
+        key, _, value = each.partition("=")
+        if key == "id":
+            # An integer as TDLib writes it: no sign but a minus, no zero in front.
+            if not re.fullmatch(r"0|-?[1-9][0-9]{0,18}", value) or not -_INT64 <= int(value) < _INT64:
+                raise MarkupError("Invalid custom emoji identifier specified")
+            return value
+    raise MarkupError("Custom emoji URL must have an emoji identifier")
 
 
 def byte_offset(text: str, at: int) -> int:

@@ -64,7 +64,8 @@ async def get_updates(call: Call, request: Request) -> list[msgspec.Raw]:
     timeout = min(max(parameters.integer("timeout"), 0), 50)
     _take_allowed_updates(call)
     offset = parameters.integer("offset")
-    limit, timeout = bot.updates.pace(offset, limit, timeout, trio.current_time())
+    if bot.world.paces_polls():
+        limit, timeout = bot.updates.pace(offset, limit, timeout, trio.current_time())
     bot.updates.confirm(offset)
     found = bot.updates.take(limit, bot.world.clock())
     if not found and timeout:

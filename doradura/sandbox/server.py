@@ -119,6 +119,7 @@ class Sandbox:
         """Wire the parts, and give the function that sends each request to its own."""
         faults, record, pages = Faults(), CallRecord(), Pages()
         floods = Floods(world.clock, enabled=self._flood_limits)
+        world.paces_polls = lambda: floods.limits.enabled
         files = Files(world.blobs, self._ffmpeg, Fetcher(world.blobs, media.answer, port))
         api, human, downloads = (
             BotApi(world, files, faults, floods, record),

@@ -45,6 +45,8 @@ class World:
         self.bots: dict[str, Bot] = {}
         self.blobs_known: dict[str, StoredFile] = {}
         """A file for each blob that a message names."""
+        self.paces_polls: Callable[[], bool] = lambda: False
+        """Whether short polls are slowed down, as the server does; with the flood limits, which are off at first."""
         self._groups_made = 0
 
     def now(self) -> int:

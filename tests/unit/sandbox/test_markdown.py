@@ -10,6 +10,7 @@ from aiogram.utils.text_decorations import html_decoration, markdown_decoration
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doradura.sandbox.call import formatted as read_text
 from doradura.sandbox.markdown import RESERVED, parse_markdown, parse_markdown_v2
 from doradura.sandbox.markup import MarkupError, parse_html, units
 
@@ -50,6 +51,28 @@ def test_blocks_and_links(markup: str, text: str, entity: dict[str, Any]) -> Non
     assert parse_markdown_v2(markup) == (text, [entity])
 
 
+def test_links_to_nowhere() -> None:
+    """An empty address makes no link, whatever its text; a custom emoji's link may be written in several ways."""
+    assert parse_markdown_v2("[x\\.org]()") == ("x.org", [])
+    emoji = {"type": "custom_emoji", "offset": 0, "length": 1, "custom_emoji_id": "25"}
+    assert parse_markdown_v2("![e](TG:EMoji/?a=1&id=25#id=3)") == ("e", [emoji])
+
+
+@pytest.mark.parametrize(
+    ("link", "kept"),
+    [
+        ("X.org", "http://x.org/"),
+        ("https://X.org?Q=1", "https://x.org/?Q=1"),
+        ("https://x.org/Path", "https://x.org/Path"),
+        ("tg://resolve?domain=x", "tg://resolve?domain=x"),
+    ],
+)
+def test_a_link_is_kept_as_the_server_writes_it(link: str, kept: str) -> None:
+    """With a scheme, a host in small letters and a slash behind it; Telegram's own links as they are."""
+    _, (entity,) = read_text(f'<a href="{link}">a</a>', "HTML", None)
+    assert entity["url"] == kept
+
+
 @pytest.mark.parametrize(
     ("markup", "why"),
     [
@@ -61,7 +84,12 @@ def test_blocks_and_links(markup: str, text: str, entity: dict[str, Any]) -> Non
         ("_a __b_", "Can't find end of Italic entity at byte offset 6"),
         ("```py\nx", "Can't find end of PreCode entity at byte offset 0"),
         ("[l](http://x", "Can't find end of a URL at byte offset 4"),
-        ("![e](http://x.org)", "Custom emoji entity must contain a tg://emoji URL"),
+        ("é![e]", "Custom emoji entity must contain a tg://emoji URL"),
+        ("é![e](tg://emoji?id=1", "Can't find end of a custom emoji URL at byte offset 7"),
+        ("![e](http://x.org)", "Custom emoji URL must have scheme tg"),
+        ("![e](tg://emojis?id=1)", 'Custom emoji URL must have host "emoji"'),
+        ("![e](tg://emoji?a=1#id=2)", "Custom emoji URL must have an emoji identifier"),
+        ("![e](tg://emoji?id=012)", "Invalid custom emoji identifier specified"),
         (">a *b\nc*", "Can't find end of Bold entity at byte offset 3"),
     ],
 )

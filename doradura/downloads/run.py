@@ -303,8 +303,12 @@ class JobRun:
                 maybe_sent=maybe_sent,
                 size_bytes=size_bytes,
             )
-        except (WrongFileIdError, TokenRefusedError):
+        except TokenRefusedError:
             raise
+        except WrongFileIdError as error:
+            if isinstance(media.file, str):
+                raise  # what was sent once is not known any more: it is fetched anew
+            return Failed("telegram", str(error))
         except ForbiddenError as error:
             return Failed("user_blocked", str(error))
         except TooLargeError as error:

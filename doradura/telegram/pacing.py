@@ -42,10 +42,6 @@ class Pace:
     group_per_minute: float = 20
 
 
-UNPACED = Pace(bot_per_second=math.inf, chat_per_second=math.inf, group_per_minute=math.inf)
-"""No budgets at all: for measuring the client itself."""
-
-
 class TurnTooLateError(Exception):
     """The turn would come, or came, after the call's time; `seconds` is how long the chat would have to wait still."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.telegram.pacing import SWEEP_EVERY, UNPACED, Pace, Pacer, Priority, TurnTooLateError
+from doradura.telegram.pacing import SWEEP_EVERY, Pace, Pacer, Priority, TurnTooLateError
 
 PLENTY = 1e9
 
@@ -177,7 +178,7 @@ async def test_a_hold_beyond_the_deadline_is_said_at_once(autojump_clock: MockCl
 
 async def test_idle_chats_are_forgotten(autojump_clock: MockClock) -> None:
     """Ten thousand chats that wrote once do not stay; one that is held does."""
-    pacer = Pacer(UNPACED)
+    pacer = Pacer(Pace(bot_per_second=math.inf, chat_per_second=math.inf))
     pacer.hold(1, until=trio.current_time() + 1000)
     for chat in range(2, 10_002):
         await pacer.take_turn(chat, "reply", deadline=PLENTY)

@@ -181,6 +181,12 @@ class Bot:
         self.add_message(new_id, {"migrate_from_chat_id": chat_id}, sender=sender)
         return chat
 
+    def moved(self, chat_id: int) -> int:
+        """Give where a chat is now: a group may have become a supergroup."""
+        while (group := self.groups.get(chat_id)) is not None and group.migrated_to:
+            chat_id = group.migrated_to
+        return chat_id
+
     def member_changed(self, chat: Object, user_id: int, old: str, new: str) -> None:
         """Queue a my_chat_member update."""
         until = {"kicked": {"until_date": 0}}

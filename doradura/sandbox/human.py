@@ -173,15 +173,19 @@ class Human:
     def _writer(self, bot: Bot, chat_id: int, from_id: int | None) -> Object:
         """Give the person who writes to the bot, which starts it."""
         sender = self._sender(bot, chat_id, from_id)
-        if chat_id in bot.blocked:
-            raise HumanError(400, "this user has blocked the bot")
-        if chat_id in bot.groups and bot.groups[chat_id].refusal() is not None:
-            raise HumanError(400, "the bot is not in this group any more")
+        self._check_present(bot, chat_id)
         if chat_id in bot.groups and not may_write(bot.groups[chat_id], sender["id"]):
             raise HumanError(400, "this user may not write to the group")
         if chat_id > 0:
             bot.start(chat_id)
         return sender
+
+    @staticmethod
+    def _check_present(bot: Bot, chat_id: int) -> None:
+        if chat_id in bot.blocked:
+            raise HumanError(400, "this user has blocked the bot")
+        if chat_id in bot.groups and bot.groups[chat_id].refusal() is not None:
+            raise HumanError(400, "the bot is not in this group any more")
 
     @staticmethod
     def _message(bot: Bot, chat_id: int, message_id: int, status: int) -> Message:
@@ -324,10 +328,9 @@ class Human:
     async def _pay(self, request: Request, chat: str) -> Response:
         order = await self._order(request, PayOrder)
         bot, chat_id = self._bot(request), int(chat)
-        sender = self._sender(bot, chat_id, order.from_id)
         invoice = find_invoice(bot, chat_id, order)
-        if chat_id > 0:
-            bot.start(chat_id)
+        sender = self._sender(bot, chat_id, order.from_id)
+        self._check_present(bot, chat_id)
         return await self._done(await pay(bot, invoice, sender, chat_id))
 
     async def _renew(self, request: Request, charge_id: str) -> Response:

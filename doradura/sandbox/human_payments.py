@@ -48,6 +48,7 @@ async def pay(bot: Bot, invoice: Invoice, user: Object, chat_id: int) -> Object:
     checkout = bot.payments.check_out(invoice, user, chat_id)
     with trio.move_on_after(CHECKOUT_SECONDS):
         await checkout.answered.wait()
+    bot.payments.give_up(checkout)
     if checkout.charge_id is not None:
         return {"paid": True, "charge_id": checkout.charge_id}
     return {"paid": False, "error_message": checkout.error or "The bot didn't answer in time. Nothing was charged."}

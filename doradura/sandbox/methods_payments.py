@@ -6,6 +6,7 @@ were observed; INVOICE_TITLE_INVALID, INVOICE_DESCRIPTION_INVALID and REPLY_MARK
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Any
 
@@ -13,7 +14,9 @@ import msgspec
 
 from doradura.sandbox.call import Call
 from doradura.sandbox.keyboards import read_keyboard
+from doradura.sandbox.markup import units
 from doradura.sandbox.methods_messages import send
+from doradura.sandbox.parameters import INTEGER_LIMIT
 from doradura.sandbox.payments import LINK, SUBSCRIPTION_SECONDS
 from doradura.sandbox.records import Charge, Invoice, Object
 from doradura.sandbox.refusal import bad_request
@@ -24,6 +27,8 @@ DESCRIPTION_LIMIT = 255
 AMOUNT_LIMIT = 100_000
 SUBSCRIPTION_AMOUNT_LIMIT = 10_000
 TRANSACTIONS_LIMIT = 100
+
+_WHOLE_NUMBER = re.compile(r"-?\d{1,20}", re.ASCII)
 
 
 async def send_invoice(call: Call) -> Object:
@@ -79,13 +84,14 @@ def _check_terms(call: Call, prices: list[int]) -> None:
     parameters = call.parameters
     if parameters.text("currency").strip().upper() != "XTR":
         raise bad_request("PAYMENT_PROVIDER_INVALID")
-    if parameters.text("provider_token") or len(prices) != 1 or parameters.integer("max_tip_amount") > 0:
+    tips = parameters.integer("max_tip_amount") > 0 or parameters.text("suggested_tip_amounts").strip(" []")
+    if parameters.text("provider_token") or len(prices) != 1 or tips:
         raise bad_request("STARS_INVOICE_INVALID")
     if len(parameters.text("payload").encode()) > PAYLOAD_LIMIT_BYTES:
         raise bad_request("INVOICE_PAYLOAD_INVALID")
-    if len(parameters.text("title")) > TITLE_LIMIT:
+    if units(parameters.text("title")) > TITLE_LIMIT:
         raise bad_request("INVOICE_TITLE_INVALID")
-    if len(parameters.text("description")) > DESCRIPTION_LIMIT:
+    if units(parameters.text("description")) > DESCRIPTION_LIMIT:
         raise bad_request("INVOICE_DESCRIPTION_INVALID")
 
 
@@ -114,14 +120,21 @@ def _prices(call: Call) -> list[int]:
     for price in prices:
         if not isinstance(price, dict):
             raise bad_request("can't parse labeled price: expected an Object")
-        label, amount = price.get("label"), price.get("amount")
+        label = price.get("label")
         if not isinstance(label, str) or not label:
             raise bad_request("can't parse labeled price: Can't find field \"label\"")
-        try:
-            amounts.append(int(str(amount)))
-        except ValueError:
-            raise bad_request("can't parse labeled price: Can't find field \"amount\"") from None
+        amounts.append(_amount(price.get("amount")))
     return amounts
+
+
+def _amount(amount: object) -> int:
+    """Read a price's amount: a whole number of 64 bits, or one in a string."""
+    if amount is None:
+        raise bad_request("can't parse labeled price: Can't find field \"amount\"")
+    text = str(amount) if type(amount) is int else amount
+    if isinstance(text, str) and _WHOLE_NUMBER.fullmatch(text) and abs(int(text)) <= INTEGER_LIMIT:
+        return int(text)
+    raise bad_request('can\'t parse labeled price: Field "amount" must be of type Number')
 
 
 async def answer_pre_checkout_query(call: Call) -> bool:

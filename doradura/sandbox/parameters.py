@@ -39,6 +39,9 @@ INFLATE_PIECE_BYTES = 256 * 1024
 JSON_DEPTH_LIMIT = 100
 """The server's own (td/utils/JsonBuilder.h); what is deeper would also end in a RecursionError somewhere."""
 
+INTEGER_LIMIT = 2**63 - 1
+_INTEGER_DIGITS = 19
+
 _BRACKET_OR_STRING = re.compile(r'"(?:[^"\\]++|\\.?)*+(?:"|\Z)|[\[{\]}]', re.DOTALL)
 
 Pieces = Callable[[], Awaitable[bytes]]
@@ -117,7 +120,10 @@ def is_true(value: object) -> bool:
 
 
 def leading_integer(text: str) -> int:
-    """Read an integer as the server does: what follows the digits is ignored, and no digits are 0."""
+    """Read an integer as the server does: what follows the digits is ignored, and no digits are 0.
+
+    What is over 64 bits becomes the largest number there is: the digits may be as many as a body may hold.
+    """
     text = text.strip()
     sign = text[:1] if text[:1] in {"-", "+"} else ""
     digits = ""
@@ -125,7 +131,9 @@ def leading_integer(text: str) -> int:
         if character not in "0123456789":
             break
         digits += character
-    return int(sign + digits) if digits else 0
+    digits = digits.lstrip("0")
+    number = INTEGER_LIMIT if len(digits) > _INTEGER_DIGITS else min(int(digits or "0"), INTEGER_LIMIT)
+    return -number if sign == "-" else number
 
 
 async def read_parameters(request: Request, blobs: Blobs, into: Parameters) -> None:

@@ -51,6 +51,8 @@ class Payments:
         self.subscriptions: dict[str, Subscription] = {}
         """By the id of their first charge."""
         self._checkouts: dict[str, Checkout] = {}
+        self._transactions = 0
+        """Charges and refunds so far; each has its number, which is its place in `transactions`."""
 
     # ---- what is kept ------------------------------------------------------------------------------------------------
 
@@ -62,6 +64,7 @@ class Payments:
         elif kind == "charge":
             charge = msgspec.json.decode(value, type=Charge)
             self.charges[charge.charge_id] = charge
+            self._transactions = max(self._transactions, charge.number, charge.refund_number)
         else:
             subscription = msgspec.json.decode(value, type=Subscription)
             self.subscriptions[subscription.first_charge_id] = subscription
@@ -113,6 +116,10 @@ class Payments:
         self._bot.queue("pre_checkout_query", query)
         return checkout
 
+    def give_up(self, checkout: Checkout) -> None:
+        """The person waits no longer: whatever the bot answers from here on is too late."""
+        self._checkouts = {known: open_ for known, open_ in self._checkouts.items() if open_ is not checkout}
+
     def answer_checkout(self, query_id: str, *, error: str | None) -> None:
         """Take the bot's answer; without `error` the charge is made at once. Raises RefusalError."""
         checkout = self._checkouts.get(query_id)
@@ -127,13 +134,18 @@ class Payments:
         checkout.answered.set()
 
     def _charge(self, invoice: Invoice, user: Object, chat_id: int, first_charge_id: str = "") -> Charge:
-        """Make a charge and tell the bot. `first_charge_id` names the subscription that is renewed."""
+        """Make a charge and tell the bot. `first_charge_id` names the subscription that is renewed.
+
+        Who pays has started the bot: Telegram writes into their chat.
+        """
         world, now = self._bot.world, self._bot.world.now()
         charge_id = "stx" + secrets.token_hex(32)
         recurring = invoice.subscription_period > 0
+        chat_id = self._bot.moved(chat_id)
+        self._transactions += 1
         charge = Charge(
             charge_id=charge_id,
-            number=len(self.charges) + 1,
+            number=self._transactions,
             user_id=user["id"],
             chat_id=chat_id,
             invoice=invoice,
@@ -158,6 +170,8 @@ class Payments:
                 payment["is_first_recurring"] = True
         world.spend(user["id"], invoice.amount)
         self._keep(charge)
+        if chat_id > 0:
+            self._bot.start(chat_id)
         self._bot.add_message(chat_id, {"successful_payment": payment}, sender=user)
         return charge
 
@@ -188,8 +202,9 @@ class Payments:
 
     def refund(self, charge: Charge) -> None:
         """Give the Stars back, and say so in the chat."""
+        self._transactions += 1
         charge.refunded = self._bot.world.now()
-        charge.refund_number = len(self.charges) + 1
+        charge.refund_number = self._transactions
         self._keep(charge)
         self._bot.world.spend(charge.user_id, -charge.invoice.amount)
         refunded = {
@@ -198,7 +213,8 @@ class Payments:
             "invoice_payload": charge.invoice.payload,
             "telegram_payment_charge_id": charge.charge_id,
         }
-        message = self._bot.add_message(charge.chat_id, {"refunded_payment": refunded}, fixed=True)
+        chat_id = self._bot.moved(charge.chat_id)
+        message = self._bot.add_message(chat_id, {"refunded_payment": refunded}, fixed=True)
         # The only message of its own a bot hears of.
         self._bot.queue("message", self._bot.shown(message))
 
@@ -209,7 +225,7 @@ class Payments:
 
     def transactions(self) -> list[Object]:
         """Give the StarTransactions in the order they happened."""
-        found: list[tuple[int, int, Object]] = []
+        found: list[tuple[int, Object]] = []
         for charge in self.charges.values():
             partner: Object = {
                 "type": "user",
@@ -220,8 +236,7 @@ class Payments:
             if charge.invoice.subscription_period:
                 partner["subscription_period"] = charge.invoice.subscription_period
             told: Object = {"id": charge.charge_id, "amount": charge.invoice.amount}
-            found.append((charge.date, charge.number, {**told, "date": charge.date, "source": partner}))
+            found.append((charge.number, {**told, "date": charge.date, "source": partner}))
             if charge.refunded:
-                refund = {**told, "date": charge.refunded, "receiver": partner}
-                found.append((charge.refunded, charge.refund_number, refund))
-        return [each for _, _, each in sorted(found, key=lambda item: item[:2])]
+                found.append((charge.refund_number, {**told, "date": charge.refunded, "receiver": partner}))
+        return [each for _, each in sorted(found, key=lambda item: item[0])]

@@ -85,7 +85,7 @@ def test_transactions_keep_their_places(tmp_path: Path) -> None:
         return checkout.charge_id
 
     charges = []
-    for step in ("charge", "charge", "refund 1", "charge", "refund 0", "charge"):
+    for step in ("charge", "charge", "refund 1", "refund 0", "charge", "charge"):
         if step == "charge":
             charges.append(charge())
             told.append((charges[-1], "in"))

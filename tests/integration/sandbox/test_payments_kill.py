@@ -78,8 +78,8 @@ async def sell(client: Client, heard: Heard) -> None:
     with suppress(httpx.TransportError):
         while True:
             updates = await client.result("getUpdates", offset=offset, timeout=5)
-            told = [update["message"]["successful_payment"] for update in updates if "message" in update
-                    and "successful_payment" in update["message"]]  # fmt: skip
+            messages = [update["message"] for update in updates if "message" in update]
+            paid = [message["successful_payment"] for message in messages if "successful_payment" in message]
             for update in updates:
                 if "pre_checkout_query" in update:
                     query_id = update["pre_checkout_query"]["id"]
@@ -88,7 +88,7 @@ async def sell(client: Client, heard: Heard) -> None:
                     await refund(client, update["message"], heard)
             offset = updates[-1]["update_id"] + 1 if updates else offset
             await client.result("getUpdates", offset=offset, limit=1)
-            heard.updates += [payment["telegram_payment_charge_id"] for payment in told]
+            heard.updates += [payment["telegram_payment_charge_id"] for payment in paid]
 
 
 async def refund(client: Client, message: Any, heard: Heard) -> None:

@@ -69,7 +69,7 @@ async def test_the_figures_are_the_databases(tmp_path: Path) -> None:
             await fetched(program, path, words)
         report = await asked(program, "/analytics")
         assert report["photo"][-1]["width"] == 960
-        png = await program.client.get(f"{program.sandbox_url}{report['photo'][0]['file_url']}")
+        png = await program.client.get(f"{program.sandbox_url}{report['photo'][-1]['file_url']}")
         assert png.content.startswith(b"\x89PNG")
         text = report["caption"]
         compare_with_database(program, text)

@@ -45,6 +45,7 @@ class Floods:
         self.limits = FloodLimits(enabled=enabled)
         self._clock = clock
         self._sends: dict[tuple[str, int | None], deque[float]] = {}
+        self._buckets: dict[tuple[str, int], list[float]] = {}
 
     def change(self, order: FloodOrder) -> FloodLimits:
         """Change what is named; the counts begin anew. Raises ValueError for numbers that let nothing through."""
@@ -54,6 +55,7 @@ class Floods:
         for name, value in given.items():
             setattr(self.limits, name, value)
         self._sends.clear()
+        self._buckets.clear()
         return self.limits
 
     def check(self, token: str, method: str, chat_id: int | None) -> None:
@@ -63,19 +65,27 @@ class Floods:
             return
         now = self._clock()
         rules: list[tuple[int | None, int, float]] = [(None, self.limits.bot_per_second, _SECOND)]
-        if chat_id is not None:
-            # A burst, refilled steadily, is the same as so many in the time it takes to be refilled.
-            burst = self.limits.chat_burst
-            rules.append((chat_id, burst, burst / self.limits.chat_per_second))
-            if chat_id < 0:
-                rules.append((chat_id, self.limits.group_per_minute, _MINUTE))
+        if chat_id is not None and chat_id < 0:
+            rules.append((chat_id, self.limits.group_per_minute, _MINUTE))
         wait = max(self._wait(token, key, most, seconds, now) for key, most, seconds in rules)
+        bucket = None if chat_id is None else self._bucket(token, chat_id, now)
+        if bucket is not None:
+            wait = max(wait, (1 - bucket[0]) / self.limits.chat_per_second)
         if wait > 0:
             after = math.ceil(wait)
             text = f"Too Many Requests: retry after {after}"
             raise RefusalError(429, text, parameters={"retry_after": after})
-        for key in {key for key, _, _ in rules}:
+        for key, _, _ in rules:
             self._sends[token, key].append(now)
+        if bucket is not None:
+            bucket[0] -= 1
+
+    def _bucket(self, token: str, chat_id: int, now: float) -> list[float]:
+        """Give a chat's [sends it has left, when that was counted], filled up to now."""
+        bucket = self._buckets.setdefault((token, chat_id), [self.limits.chat_burst, now])
+        filled = bucket[0] + max(0.0, now - bucket[1]) * self.limits.chat_per_second
+        bucket[:] = [min(float(self.limits.chat_burst), filled), now]
+        return bucket
 
     def _wait(self, token: str, key: int | None, most: int, seconds: float, now: float) -> float:
         """Give how long until one more is within `most` in `seconds`."""

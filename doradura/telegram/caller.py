@@ -25,6 +25,7 @@ from doradura.telegram.edits import MessageKey
 from doradura.telegram.errors import (
     ChatMigratedError,
     DeadlineExceededError,
+    MessageNotFoundError,
     NotSentError,
     RateLimitedError,
     TelegramError,
@@ -150,7 +151,7 @@ class Caller:
         silence = ATTEMPT_SECONDS if repeats else None
 
         def make(chat: int | None) -> _Call:
-            given = parameters if chat is None else {**parameters, "chat_id": chat}
+            given = parameters if chat == chat_id else _elsewhere(method, parameters, chat)
             return _Call(
                 method=method,
                 kind=kind,
@@ -190,7 +191,7 @@ class Caller:
             assert chat is not None
             form = Multipart(
                 method,
-                {**parameters, **media.parameters, "chat_id": chat},
+                {**(parameters if chat == chat_id else _elsewhere(method, parameters, chat)), **media.parameters},
                 {name: (upload, sizes[name]) for name, upload in media.files.items()},
                 limiter=self._readers,
                 progress=progress,
@@ -254,6 +255,8 @@ class Caller:
         edit = self._edits.arrive(call.edits, lasting=call.lasting)
         try:
             async with _until(run.deadline, edit.calling) as reached:
+                if edit.superseded:
+                    return None
                 if not reached:
                     last = NotSentError(call.method, "an earlier edit of the message is on its way still")
                     raise self._given_up(call, run, last)
@@ -314,16 +317,12 @@ class Caller:
         return run.given_up(call.method, last)
 
     async def _wait_for_turn(self, call: _Call, run: _Run) -> None:
-        """Wait while the chat is held, and for the budgets; a patient call takes of them once it has a connection."""
-        paced = call.priority is not None and not call.patient
-        await self._paced(call, run, call.priority if paced else None)
-
-    async def _paced(self, call: _Call, run: _Run, priority: Priority | None) -> None:
+        """Wait while the chat is held, and for the budgets."""
         try:
-            if priority is None:
+            if call.priority is None:
                 waited = await self._pacer.pass_hold(call.hold_key, deadline=run.deadline)
             else:
-                waited = await self._pacer.take_turn(call.hold_key, priority, deadline=run.deadline)
+                waited = await self._pacer.take_turn(call.hold_key, call.priority, deadline=run.deadline)
         except TurnTooLateError as late:
             self._observer.rate_limited("local")
             last = RateLimitedError(call.method, "this chat has to wait still", retry_after_seconds=late.seconds)
@@ -333,13 +332,15 @@ class Caller:
             self._observer.rate_limited("local")
 
     async def _attempt(self, call: _Call, run: _Run) -> msgspec.Raw:
-        """Make one HTTP request; a patient call waits for a connection first, and only then takes of the budgets."""
+        """Make one HTTP request; a patient call's time stands still while it waits for a connection.
+
+        It has its turn already: waiting for one with a connection in hand, one busy group would hold up all uploads.
+        """
         if not call.patient:
             return await self._exchange(call, run, call.lines.take())
         asked = trio.current_time()
         async with call.lines.take() as transport:
             run.deadline += trio.current_time() - asked
-            await self._paced(call, run, call.priority)
             return await self._exchange(call, run, nullcontext(transport))
 
     async def _exchange(
@@ -387,6 +388,17 @@ class Caller:
             stream=body,
             extensions={"timeout": call.timeouts},
         )
+
+
+def _elsewhere(method: str, parameters: Mapping[str, object], chat_id: int | None) -> dict[str, object]:
+    """Give the parameters for a chat that has another id now.
+
+    Message ids began anew there: what names one would hit somebody else's message. Raises MessageNotFoundError.
+    """
+    if "message_id" in parameters:
+        raise MessageNotFoundError(method, 400, "Bad Request: message to edit not found: its group has another id now")
+    kept = {key: value for key, value in parameters.items() if key not in {"reply_parameters", "message_thread_id"}}
+    return {**kept, "chat_id": chat_id}
 
 
 @asynccontextmanager

@@ -57,8 +57,9 @@ def split_text(text: str, limit: int = TEXT_UNITS, *, markup: bool = True) -> li
 
 def cut_text(text: str, limit: int = TEXT_UNITS, *, markup: bool = True) -> str:
     """Give a text that is short enough, with an ellipsis where something is lost."""
-    if len(split_text(text, limit, markup=markup)) == 1:
-        return text
+    pieces = split_text(text, limit, markup=markup)
+    if len(pieces) == 1:
+        return pieces[0]
     first = _pieces(text, limit - 1, markup=markup)[0]
     return first.text("…") if markup else "".join(first.tokens).rstrip() + "…"
 

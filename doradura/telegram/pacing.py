@@ -148,12 +148,18 @@ class Pacer:
         Raises TurnTooLateError, at once where it is known before.
         """
         waited = False
-        while (chat := self._chats.get(key)) is not None and (left := chat.held_until - trio.current_time()) > 0:
-            if chat.held_until >= deadline:
+        while (left := (held_until := self._held_until(key)) - trio.current_time()) > 0:
+            if held_until >= deadline:
                 raise TurnTooLateError(left)
             waited = True
             await trio.sleep(left)
         return waited
+
+    def _held_until(self, key: Key) -> float:
+        """Until when a 429 holds a chat, or a method that concerns none; those a hold of the whole bot leaves free."""
+        chat = self._chats.get(key)
+        own = -math.inf if chat is None else chat.held_until
+        return max(own, self._bot_held_until) if isinstance(key, int) else own
 
     async def take_turn(self, key: Key, priority: Priority, *, deadline: float) -> bool:
         """Wait for a turn and take it; gives whether there was a wait. Raises TurnTooLateError.

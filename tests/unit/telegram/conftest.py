@@ -84,7 +84,8 @@ class ScriptedTelegram:
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
         assert request.url.path.startswith(f"/bot{TOKEN}/")
-        parameters = json.loads(request.content)
+        is_json = request.headers["content-type"] == "application/json"
+        parameters = json.loads(await request.aread()) if is_json else {}
         self.asked.append(Asked(request.url.path.rpartition("/")[2], parameters, trio.current_time(), request))
         self.on_asked()
         step = self.steps.pop(0) if self.steps else self.last

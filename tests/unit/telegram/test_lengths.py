@@ -71,6 +71,7 @@ def test_tags_are_closed_and_opened_again() -> None:
         ("&amp;" * 12, "&amp;" * 9 + "…"),
         ("😀" * 6, "😀" * 4 + "…"),
         ("one two three", "one two…"),
+        ("x" * 10 + " " * 20, "x" * 10),
     ],
 )
 def test_what_is_cut_ends_in_an_ellipsis(text: str, cut: str) -> None:

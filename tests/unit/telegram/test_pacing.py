@@ -145,6 +145,9 @@ async def test_429s_of_two_chats_close_together_hold_all(
     pacer.hold(5, until=trio.current_time() + 40)
     await trio.sleep(apart)
     pacer.hold(6, until=trio.current_time() + 10)
+    await pacer.pass_hold(8, deadline=PLENTY)  # what takes nothing of the budgets waits with them
+    assert trio.current_time() == other_at
+    assert not await pacer.pass_hold("answerCallbackQuery", deadline=PLENTY)
     await calls.make("other", 7)
     assert calls.out == [("other", other_at)]
 

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from doradura.telegram import errors
 from doradura.telegram.client import BotApi
-from doradura.telegram.media import Media
+from doradura.telegram.media import Media, Upload
 from doradura.telegram.pacing import Priority
 from doradura.telegram.turns import Turns
 from doradura.telegram.types import Button
@@ -170,10 +170,14 @@ async def test_a_group_that_moved_is_followed(
         make.refusal(400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=-1005)
     ]
     async with open_api(turns=turns) as api:
-        await api.send_message(-5, "hi")
-        await api.edit_message_text(-5, 7, "there")
+        await api.send_message(-5, "hi", reply_to=7)
+        # Message ids began anew there: 7 is somebody else's message now.
+        with pytest.raises(errors.MessageNotFoundError):
+            await api.edit_message_text(-5, 7, "there")
+        await api.delete_message(-5, 7)
         await api.send_message(-1, "old friend")
-    assert [asked.parameters["chat_id"] for asked in telegram.asked] == [-5, -1005, -1005, -1005]
+    assert [asked.parameters["chat_id"] for asked in telegram.asked] == [-5, -1005, -1005]
+    assert ["reply_parameters" in asked.parameters for asked in telegram.asked] == [True, False, False]
     assert told == [(-5, -1005)]
 
 
@@ -201,3 +205,41 @@ async def test_a_long_text_goes_in_pieces(api: BotApi, telegram: Any, autojump_c
     assert last["text"].startswith("<b>word")
     assert edit["text"].endswith("word…</b>")
     assert media["caption"].endswith("word…</b>")
+
+
+async def test_an_edit_that_was_superseded_behind_a_slow_one_is_done(
+    api: BotApi, telegram: Any, make: Any, seen: Any, autojump_clock: MockClock
+) -> None:
+    """It waited for the one on its way until its time was over; as a newer one came meanwhile, nothing is given up."""
+
+    async def slow() -> Any:
+        await trio.sleep(15)
+        return make.ok(make.message)
+
+    telegram.steps = [slow]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(api.edit_message_text, 5, 7, "slow")
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(lambda: api.edit_message_text(5, 7, "old", deadline_seconds=5))
+        await trio.sleep(1)
+        nursery.start_soon(api.edit_message_text, 5, 7, "new")
+    assert edits(telegram) == [(0.0, "slow"), (15.0, "new")]
+    assert seen.abandoned == []
+
+
+async def test_a_busy_group_holds_up_no_other_upload(
+    api: BotApi, telegram: Any, tmp_path: Any, autojump_clock: MockClock
+) -> None:
+    """Its files wait for their turn without a connection, so that another chat's file goes at once."""
+    path = tmp_path / "a.mp3"
+    path.write_bytes(b"x")
+    song = Media(kind="audio", file=Upload(path, "a.mp3", "audio/mpeg"))
+    for _ in range(20):
+        await api.send_message(-5, "x")
+    async with trio.open_nursery() as nursery:
+        for _ in range(6):
+            nursery.start_soon(api.send_media, -5, song)
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(1):
+            await api.send_media(6, song)
+        nursery.cancel_scope.cancel()

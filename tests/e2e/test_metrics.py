@@ -294,11 +294,11 @@ async def test_odd_input_adds_no_series(tmp_path: Path) -> None:
                     nursery.start_soon(one_odd_person, program, f"{word}{number}", number)
 
         before = series(await text(program))
-        await flood("odd", 20)
-        await until_value(program, 'doradura_command_usage_total{command="cancel"}', 20, seconds=60)
+        await flood("odd", 10)
+        await until_value(program, 'doradura_command_usage_total{command="cancel"}', 10, seconds=60)
         first = series(await text(program))
-        await flood("even", 30)
-        await until_value(program, 'doradura_command_usage_total{command="cancel"}', 50, seconds=60)
+        await flood("even", 12)
+        await until_value(program, 'doradura_command_usage_total{command="cancel"}', 22, seconds=60)
         scraped = await text(program)
         second = series(scraped)
         assert set(second) == set(first)
@@ -307,9 +307,9 @@ async def test_odd_input_adds_no_series(tmp_path: Path) -> None:
         assert set(before) <= set(second)
         assert len(second) < SERIES
         assert not re.search(r"(odd|even)\d", scraped), "no name, link or text of theirs is repeated"
-        assert second['doradura_command_usage_total{command="other"}'] >= 50
-        assert second['doradura_download_failure_total{format="none",reason="unsupported"}'] >= 50
-        assert second['doradura_download_failure_total{format="m4a",reason="refused_address"}'] == 50
+        assert second['doradura_command_usage_total{command="other"}'] >= 22
+        assert second['doradura_download_failure_total{format="none",reason="unsupported"}'] >= 22
+        assert second['doradura_download_failure_total{format="m4a",reason="refused_address"}'] == 22
         assert len(scraped) < TEXT_BYTES
         assert len(gzip.compress(scraped.encode())) < PACKED_BYTES
 

@@ -42,7 +42,7 @@ async def working(app: App) -> None:
 @pytest.mark.parametrize(
     "at",
     [
-        pytest.param(points(START_STEPS, 20), id="some"),
+        pytest.param(points(START_STEPS, 10), id="some"),
         pytest.param(points(START_STEPS, START_STEPS), id="all", marks=pytest.mark.long),
     ],
 )
@@ -146,7 +146,7 @@ class Busy:
 @pytest.mark.parametrize(
     "at",
     [
-        pytest.param(points(BUSY_STEPS, 14), id="some"),
+        pytest.param(points(BUSY_STEPS, 7), id="some"),
         pytest.param(points(BUSY_STEPS, 180), id="all", marks=pytest.mark.long),
     ],
 )

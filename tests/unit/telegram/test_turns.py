@@ -14,6 +14,7 @@ from doradura.telegram.media import Media, Upload
 from doradura.telegram.pacing import Priority
 from doradura.telegram.turns import Turns
 from doradura.telegram.types import Button
+from tests.wiring import without_threads_and_chance
 
 
 def edits(telegram: Any) -> list[tuple[float, str]]:
@@ -228,9 +229,10 @@ async def test_an_edit_that_was_superseded_behind_a_slow_one_is_done(
 
 
 async def test_a_busy_group_holds_up_no_other_upload(
-    api: BotApi, telegram: Any, tmp_path: Any, autojump_clock: MockClock
+    api: BotApi, telegram: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     """Its files wait for their turn without a connection, so that another chat's file goes at once."""
+    without_threads_and_chance(monkeypatch)
     path = tmp_path / "a.mp3"
     path.write_bytes(b"x")
     song = Media(kind="audio", file=Upload(path, "a.mp3", "audio/mpeg"))

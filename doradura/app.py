@@ -70,6 +70,7 @@ TELEGRAM_METHODS = (
     "editMessageMedia",
     "deleteMessage",
     "answerCallbackQuery",
+    "answerPreCheckoutQuery",
     "sendChatAction",
     "sendAudio",
     "sendVideo",

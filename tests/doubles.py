@@ -9,6 +9,7 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import math
 import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -30,6 +31,7 @@ from doradura.storage.migrations import migrate
 T = TypeVar("T")
 
 BOT_ID = 4242
+BOT = {"id": BOT_ID, "is_bot": True, "first_name": "Dora", "username": "dora_bot"}
 TOKEN = f"{BOT_ID}:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 
@@ -114,6 +116,10 @@ TORN = httpx.ReadError("torn")
 DOWN = httpx.ConnectError("no route")
 NEVER = "never"
 """No answer at all."""
+LATE = "late"
+"""The request is carried out, its answer comes when nobody listens any more."""
+CUT = "cut"
+"""The request is carried out, its answer ends in the middle."""
 
 Fault = httpx.Response | Exception | str
 
@@ -140,6 +146,10 @@ class FakeTelegram:
     file_ids: set[str] = field(default_factory=set)
     changes: Changes = field(default_factory=Changes)
     last_id: int = 100
+    updates: list[dict[str, Any]] = field(default_factory=list)
+    """What a poll gives until an offset confirms it."""
+    done: list[Called] = field(default_factory=list)
+    """The requests that were carried out, whatever became of their answers."""
 
     def fail(self, method: str, *faults: Fault | None) -> None:
         """Let the next requests of a method end so; None lets one pass."""
@@ -170,22 +180,37 @@ class FakeTelegram:
         assert request.url.path.startswith(f"/bot{TOKEN}/")
         method = request.url.path.rpartition("/")[2]
         parameters, files = _read(request)
-        self.called.append(Called(method, parameters, trio.current_time(), files))
+        call = Called(method, parameters, trio.current_time(), files)
+        self.called.append(call)
         faults = self.faults.get(method)
         fault = faults.popleft() if faults else None
         try:
             if self.down:
                 raise DOWN
             if fault == NEVER:
-                await trio.sleep_forever()
+                await _silence(request)
             if isinstance(fault, httpx.Response):
                 return httpx.Response(fault.status_code, content=fault.content)
-            answer = self._carry_out(method, parameters, files) if fault is not DOWN else ok(True)
+            if fault is DOWN:
+                raise DOWN
+            if method == "getUpdates":
+                await self._wait_for_updates(parameters)
+            answer = self._carry_out(method, parameters, files)
+            if json.loads(answer.content)["ok"]:
+                self.done.append(call)
             if isinstance(fault, Exception):
                 raise fault
-            return answer
+            if fault == LATE:
+                await _silence(request)
+            return httpx.Response(200, content=answer.content[:-3]) if fault == CUT else answer
         finally:
             self.changes.note()
+
+    async def _wait_for_updates(self, parameters: dict[str, Any]) -> None:
+        offset = parameters.get("offset", 0)
+        self.updates = [update for update in self.updates if update["update_id"] >= offset]
+        if not self.updates:
+            await trio.sleep(parameters["timeout"])
 
     def _carry_out(self, method: str, parameters: dict[str, Any], files: dict[str, bytes]) -> httpx.Response:
         chat_id = parameters.get("chat_id", 0)
@@ -198,7 +223,7 @@ class FakeTelegram:
             return self._file((chat_id, None), kind, parameters[kind], parameters, files)
         if method in {"editMessageText", "editMessageMedia", "deleteMessage"}:
             return self._change(method, chat_id, parameters["message_id"], parameters, files)
-        return ok(True)
+        return ok({"getUpdates": self.updates, "getMe": BOT}.get(method, True))
 
     def _change(
         self, method: str, chat_id: int, message_id: int, parameters: dict[str, Any], files: dict[str, bytes]
@@ -255,6 +280,13 @@ class FakeTelegram:
             answer[kind] = [known] if kind == "photo" else known
         self.messages[chat_id, at] = stands
         return ok(answer)
+
+
+async def _silence(request: httpx.Request) -> None:
+    """No answer: it lasts as long as the client listens."""
+    patience = request.extensions["timeout"]["read"]
+    await trio.sleep(math.inf if patience is None else patience)
+    raise httpx.ReadTimeout("no answer")
 
 
 def _read(request: httpx.Request) -> tuple[dict[str, Any], dict[str, bytes]]:

@@ -24,7 +24,7 @@ async def send_picture(turn: Turn, chart: Chart, caption: str, filename: str, *,
         return False
     number = parts.ids.new()
     try:
-        await parts.api.send_chat_action(turn.chat_id, "upload_photo")
+        await _show_action(turn)
         picture = await parts.admin.charts.draw(chart)
         # Among the jobs' directories: what a kill leaves there is removed at the next start.
         path = await parts.workspace.fresh(number) / filename
@@ -39,3 +39,13 @@ async def send_picture(turn: Turn, chart: Chart, caption: str, filename: str, *,
     finally:
         await parts.workspace.remove(number)
     return True
+
+
+async def _show_action(turn: Turn) -> None:
+    """Say that a picture is coming. Where that fails the picture comes all the same, unless nothing gets through."""
+    try:
+        await turn.parts.api.send_chat_action(turn.chat_id, "upload_photo")
+    except (ForbiddenError, TokenRefusedError):
+        raise
+    except TelegramError as error:
+        log.debug("chat action not shown", extra={"error": str(error)})

@@ -43,7 +43,8 @@ logger = logging.getLogger(__name__)
 DEADLINE_SECONDS = 60.0
 CONNECT_SECONDS = 10.0
 ATTEMPT_SECONDS = 20.0
-"""The longest silence within one attempt of a call that may be repeated: a torn one leaves time for another."""
+"""The longest silence within one attempt of a call that may be repeated, and half its time at most: a torn one leaves
+time for another."""
 PIECE_SECONDS = 60.0
 """The longest an upload may take for one piece of 1 MiB."""
 UPLOAD_BYTES_PER_SECOND = 128 << 10
@@ -148,7 +149,7 @@ class Caller:
         not be repeated (again), and DeadlineExceededError after `deadline_seconds`.
         """
         repeats = unconfirmed_repeats(method, repeat=repeat_unconfirmed)
-        silence = ATTEMPT_SECONDS if repeats else None
+        silence = min(ATTEMPT_SECONDS, deadline_seconds / 2) if repeats else None
 
         def make(chat: int | None) -> _Call:
             given = parameters if chat == chat_id else _elsewhere(method, parameters, chat)

@@ -1,4 +1,4 @@
-"""Each method the bot uses for its users meets each fault; docs/telegram-faults.md is held to what they see."""
+"""Each method the bot uses meets each fault; docs/telegram-faults.md is held to what they see."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from trio.testing import MockClock
 
+from doradura.app import TELEGRAM_METHODS
 from tests.unit.chat.faults import CONVERSATIONS, FAULTS
 from tests.wiring import World
 
@@ -34,9 +35,17 @@ def test_the_table_is_whole() -> None:
     assert sorted(case[:3] for case in CASES) == sorted(wanted)
 
 
+def test_each_method_of_the_bot_is_in_it() -> None:
+    """What the bot calls is what meets the faults; no format is sent as a document."""
+    assert {method for _, methods in CONVERSATIONS.values() for method in methods} == {*TELEGRAM_METHODS} - {
+        "sendDocument"
+    }
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: " / ".join(case[:3]))
 async def test_what_a_user_sees(world: World, autojump_clock: MockClock, case: tuple[str, str, str, str]) -> None:
     """An hour after it."""
     done, method, fault, seen = case
     converse, _ = CONVERSATIONS[done]
     assert await converse(world, method, FAULTS[fault]) == seen
+    assert not world.telegram.faults[method], "the fault was met"

@@ -49,7 +49,8 @@ from doradura.downloads.workspace import Workspace
 from doradura.health import DiskSpace, Health, LoopLag
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
 from doradura.settings import Settings
-from doradura.storage import Storage, StorageError, alerts, chats, inbox, offers, statistics
+from doradura.storage import Storage, StorageError, chats, statistics
+from doradura.storage.cleaning import clean_forever
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.client import BotApi, open_bot_api
 from doradura.telegram.poller import Poller, poll_seconds
@@ -78,9 +79,6 @@ TELEGRAM_METHODS = (
     "sendPhoto",
 )
 CHECKS = ("poll", "storage", "worker", "disk", "alerts", "loop")
-CLEANING_SECONDS = 3600.0
-OFFERS_KEPT_MS = 30 * 24 * 3600 * 1000
-ALERTS_KEPT_MS = 30 * 24 * 3600 * 1000
 ALERT_CONNECTIONS = 4
 """Connections to Telegram that alerts have for themselves: they never wait behind what users are sent."""
 
@@ -168,7 +166,7 @@ class App:
         await serving.start(self._storage.run)
         await serving.start(workers.run)
         await workspace.open()
-        serving.start_soon(self._clean_forever)
+        serving.start_soon(clean_forever, self._storage)
         self._turns.know_moved(await self._storage.read(chats.migrations))
         catalogues = Catalogues()
         async with (
@@ -387,20 +385,6 @@ class App:
             ffmpeg=self._ffmpeg,
         )
         return str(await serving.start(sandbox.run))
-
-    async def _clean_forever(self) -> None:
-        """Forget what is too old to matter."""
-        while True:
-            try:
-                while await self._storage.write(lambda db: inbox.forget_old(db, now_ms())):
-                    pass
-                while await self._storage.write(lambda db: offers.forget_old(db, now_ms() - OFFERS_KEPT_MS)):
-                    pass
-                while await self._storage.write(lambda db: alerts.forget_old(db, now_ms() - ALERTS_KEPT_MS)):
-                    pass
-            except StorageError as error:
-                log.warning("nothing cleaned", extra={"error": str(error)})
-            await trio.sleep(CLEANING_SECONDS)
 
     def _reader(self, query: statistics.Query) -> Callable[[], Awaitable[statistics.Samples]]:
         return lambda: self._storage.read(lambda db: query(db, now_ms()))

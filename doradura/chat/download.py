@@ -6,6 +6,8 @@ refused link alone as one of format "none", text without a link not at all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from doradura.chat.ids import parse_id
 from doradura.chat.progress import choice_text, failure_text
 from doradura.chat.turn import Turn
@@ -15,7 +17,7 @@ from doradura.downloads.links import Link, LinkError, canonical, check_link, fin
 from doradura.downloads.workspace import SPACE_BYTES
 from doradura.storage import Connection, chats, jobs, offers
 from doradura.storage.ids import now_ms
-from doradura.storage.jobs import NewJob
+from doradura.storage.jobs import Job, NewJob
 from doradura.storage.offers import Offer
 from doradura.telegram.types import Message
 
@@ -110,37 +112,29 @@ async def download(turn: Turn, rest: str) -> None:
 
 async def press(turn: Turn, rest: str) -> None:
     """A format's button under an offer: "<offer id>:<format>:<quality>"."""
-    t = turn.texts
-    offer_id, _, word = rest.partition(":")
-    fmt, _, quality = word.partition(":")
-    offer = None
-    number = parse_id(offer_id)
-    if number is not None and fmt in FORMATS and quality in FORMATS[fmt].qualities:
-        offer = await turn.parts.storage.read(lambda db: offers.get(db, number))
-    if offer is None:
-        await turn.answer(t.plain("offer.stale"), alert=True)
-        return
-    if turn.user is None or offer.user_id != turn.user.id:
-        await turn.answer(t.plain("offer.not_yours"), alert=True)
-        return
-    await _press_queues(turn, offer.url, Choice(fmt, quality), reply_to=offer.reply_to)
+    await _press(turn, rest, offers.get)
 
 
 async def press_smaller(turn: Turn, rest: str) -> None:
     """A button under a download that was too large: "<job id>:<format>:<quality>"."""
+    await _press(turn, rest, jobs.get)
+
+
+async def _press(turn: Turn, rest: str, get: Callable[[Connection, int], Offer | Job | None]) -> None:
+    """Queue what a button names: the link of what is stored under its number, in another form."""
     t = turn.texts
-    job_id, _, word = rest.partition(":")
+    number_text, _, word = rest.partition(":")
     fmt, _, quality = word.partition(":")
-    job = None
-    number = parse_id(job_id)
+    stored = None
+    number = parse_id(number_text)
     if number is not None and fmt in FORMATS and quality in FORMATS[fmt].qualities:
-        job = await turn.parts.storage.read(lambda db: jobs.get(db, number))
-    if job is None:
+        stored = await turn.parts.storage.read(lambda db: get(db, number))
+    if stored is None:
         await turn.answer(t.plain("offer.stale"), alert=True)
-    elif turn.user is None or job.user_id != turn.user.id:
+    elif turn.user is None or stored.user_id != turn.user.id:
         await turn.answer(t.plain("offer.not_yours"), alert=True)
     else:
-        await _press_queues(turn, job.url, Choice(fmt, quality), reply_to=job.reply_to)
+        await _press_queues(turn, stored.url, Choice(fmt, quality), reply_to=stored.reply_to)
 
 
 async def _press_queues(turn: Turn, url: str, choice: Choice, *, reply_to: int | None) -> None:

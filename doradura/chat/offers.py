@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import trio
 
-from doradura.chat.progress import choice_text, failure_text
+from doradura.chat.progress import button_rows, choice_text, failure_text
 from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text, size_text
 from doradura.downloads.formats import FORMATS
 from doradura.downloads.protocol import OUR_REASONS, RETRIED_REASONS, Failure, Metadata, WorkerLostError
@@ -36,7 +36,6 @@ STARTS = 3
 PAUSE_SECONDS = 2.0
 OUTAGE_PAUSE_SECONDS = 5.0
 """Between two series of attempts when Telegram takes nothing; each series has pauses of its own."""
-BUTTONS_A_ROW = 3
 NO_BREAK = "\u00a0"
 """So that a narrow button does not break inside a size."""
 OPEN_OFFERS_OF_ONE_USER = 5
@@ -260,5 +259,5 @@ def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = No
                 shown = size_text(size).replace(" ", NO_BREAK)
                 label = f"{label}{NO_BREAK}· {shown}"
             buttons.append(Button(text=label, callback_data=f"o:{offer_id}:{fmt.word}:{quality}"))
-        rows += [tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW)]
+        rows += button_rows(buttons)
     return tuple(rows)

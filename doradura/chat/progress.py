@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from doradura.chat.texts import Catalogues, Texts, limit_text, size_text
 from doradura.downloads.formats import FORMATS, Choice, smaller
 from doradura.downloads.stages import (
@@ -95,8 +97,12 @@ def smaller_keyboard(job: Job) -> Keyboard | None:
         )
         for each in smaller(Choice(job.format, job.quality))
     ]
-    rows = tuple(tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW))
-    return rows or None
+    return button_rows(buttons) or None
+
+
+def button_rows(buttons: Sequence[Button]) -> Keyboard:
+    """Give buttons in rows that a phone has room for."""
+    return tuple(tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW))
 
 
 def _fetching(t: Texts, stage: Fetching, choice: str) -> str:

@@ -57,7 +57,7 @@ async def _message(turn: Turn) -> None:
 
 
 async def _edited(turn: Turn) -> None:
-    """Answer what the message asks for now. What it began before goes on and is not begun again."""
+    """Answer what the message asks for since its edit. What it began before goes on and is not begun again."""
     await _asked(turn, edited=True)
 
 

@@ -6,7 +6,7 @@ Raises RefusalError with the server's texts. Source: tdlib/telegram-bot-api, Cli
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -176,6 +176,10 @@ def _mention(entity: Entity, users: Mapping[int, Object]) -> Entity | None:
     if user is None:
         return None
     return {"type": "text_mention", "offset": entity["offset"], "length": entity["length"], "user": user}
+
+
+Method = Callable[[Call], Awaitable[object]]
+"""What answers one Bot API method with its result."""
 
 
 def content_of(message: Message) -> Object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from doradura.sandbox import (
@@ -16,9 +16,7 @@ from doradura.sandbox import (
     methods_payments,
     methods_polls,
 )
-from doradura.sandbox.call import Call
-
-Method = Callable[[Call], Awaitable[object]]
+from doradura.sandbox.call import Method
 
 _NAME = methods_bot.tells("name", 64)
 _DESCRIPTION = methods_bot.tells("description", 512)
@@ -39,21 +37,21 @@ _BY_NAME: Mapping[str, Method] = MappingProxyType(
         "deleteMessage": methods_messages.delete_message,
         "answerCallbackQuery": methods_messages.answer_callback_query,
         "sendChatAction": methods_messages.send_chat_action,
-        "sendAudio": methods_files.send_audio,
-        "sendVideo": methods_files.send_video,
-        "sendDocument": methods_files.send_document,
-        "sendPhoto": methods_files.send_photo,
+        "sendAudio": methods_files.sender("audio"),
+        "sendVideo": methods_files.sender("video"),
+        "sendDocument": methods_files.sender("document"),
+        "sendPhoto": methods_files.sender("photo"),
         "editMessageMedia": methods_files.edit_message_media,
         "getFile": methods_files.get_file,
-        "sendAnimation": methods_files.send_animation,
-        "sendVoice": methods_files.send_voice,
-        "sendVideoNote": methods_files.send_video_note,
+        "sendAnimation": methods_files.sender("animation"),
+        "sendVoice": methods_files.sender("voice"),
+        "sendVideoNote": methods_files.sender("video_note"),
         "sendMediaGroup": methods_files.send_media_group,
         "sendLocation": methods_kinds.send_location,
         "sendVenue": methods_kinds.send_venue,
         "sendContact": methods_kinds.send_contact,
         "sendDice": methods_kinds.send_dice,
-        "sendSticker": methods_files.send_sticker,
+        "sendSticker": methods_files.sender("sticker"),
         "sendPoll": methods_polls.send_poll,
         "stopPoll": methods_polls.stop_poll,
         "setMessageReaction": methods_polls.set_message_reaction,

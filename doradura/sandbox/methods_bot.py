@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 
 import msgspec
 import trio
 
-from doradura.sandbox.call import Call
+from doradura.sandbox.call import Call, Method
 from doradura.sandbox.exchange import Request
 from doradura.sandbox.members import RIGHTS
 from doradura.sandbox.parameters import is_true
 from doradura.sandbox.records import Object
 from doradura.sandbox.refusal import RefusalError, bad_request
 from doradura.sandbox.updates import DEFAULT_KINDS, DisplacedError, wanted_kinds
-
-Method = Callable[[Call], Awaitable[object]]
 
 COMMAND_LIMIT = 100
 _COMMAND = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)

@@ -100,9 +100,9 @@ def _source(call: Call, message_id: int, verb: str) -> Message:
 
 
 def _several(call: Call, verb: str) -> Iterator[Message]:
-    call.chat_id("from_chat_id")
+    """Give those of the messages that are there."""
+    chat_id = call.chat_id("from_chat_id")
     for message_id in _ids(call):
-        chat_id = call.chat_id("from_chat_id")
         if call.bot.message(chat_id, message_id) is not None:
             yield _source(call, message_id, verb)
 

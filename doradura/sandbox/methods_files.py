@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from doradura.sandbox.call import Call, caption, message_caption
+from doradura.sandbox.call import Call, Method, caption, message_caption
 from doradura.sandbox.files import DOWNLOAD_LIMIT_BYTES, find_file, with_path
 from doradura.sandbox.keyboards import read_keyboard
 from doradura.sandbox.methods_messages import send
@@ -35,44 +35,17 @@ _ALBUM_MEDIA = frozenset({"audio", "document", "photo", "video"})
 _INPUT_MEDIA = frozenset({"audio", "video", "document", "photo", "animation"})
 
 
-async def send_audio(call: Call) -> Object:
-    """Answer sendAudio."""
-    return await _send_file(call, "audio")
+def sender(kind: str) -> Method:
+    """Give the method that sends one kind of file.
 
+    A document that is a film or a song becomes what it is, unless that is forbidden; an animation stands in `document`
+    as well: both as in Telegram.
+    """
 
-async def send_video(call: Call) -> Object:
-    """Answer sendVideo."""
-    return await _send_file(call, "video")
+    async def send_file(call: Call) -> Object:
+        return await _send_file(call, kind)
 
-
-async def send_document(call: Call) -> Object:
-    """Answer sendDocument; an uploaded film or song becomes what it is, unless that is forbidden."""
-    return await _send_file(call, "document")
-
-
-async def send_photo(call: Call) -> Object:
-    """Answer sendPhoto."""
-    return await _send_file(call, "photo")
-
-
-async def send_animation(call: Call) -> Object:
-    """Answer sendAnimation; it stands in `document` as well, as in Telegram."""
-    return await _send_file(call, "animation")
-
-
-async def send_voice(call: Call) -> Object:
-    """Answer sendVoice."""
-    return await _send_file(call, "voice")
-
-
-async def send_video_note(call: Call) -> Object:
-    """Answer sendVideoNote."""
-    return await _send_file(call, "video_note")
-
-
-async def send_sticker(call: Call) -> Object:
-    """Answer sendSticker: a picture, or what is told by its name to be animated or a film."""
-    return await _send_file(call, "sticker")
+    return send_file
 
 
 async def send_media_group(call: Call) -> list[Object]:

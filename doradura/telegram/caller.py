@@ -10,7 +10,6 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,6 +19,7 @@ import trio
 
 from doradura.telegram.answers import read_answer
 from doradura.telegram.bodies import Body, JsonBody
+from doradura.telegram.calls import Call, Run
 from doradura.telegram.connections import Answer, Lines, exchange
 from doradura.telegram.edits import MessageKey
 from doradura.telegram.errors import (
@@ -53,45 +53,6 @@ UPLOAD_BYTES_PER_SECOND = 128 << 10
 def upload_deadline_seconds(size_bytes: int) -> float:
     """Give the time for sending a file: at least 128 KiB/s, and what a small call has on top."""
     return DEADLINE_SECONDS + size_bytes / UPLOAD_BYTES_PER_SECOND
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Call:
-    """One call, however many attempts it takes.
-
-    `priority` is None for what takes nothing of the budgets. `patient`: waiting for a free connection does not use up
-    its time.
-    """
-
-    method: str
-    kind: Kind
-    lines: Lines
-    make_body: Callable[[], Body]
-    timeouts: Mapping[str, float | None]
-    hold_key: int | str
-    priority: Priority | None
-    deadline_seconds: float
-    unconfirmed_repeats: float
-    edits: MessageKey | None = None
-    lasting: bool = False
-    patient: bool = False
-
-
-@dataclass(slots=True)
-class _Run:
-    """How far a call has come."""
-
-    deadline: float
-    attempts: int = 0
-    unconfirmed: int = 0
-    """How many of the attempts may have been done."""
-    waited: bool = False
-
-    def left_seconds(self) -> float:
-        return self.deadline - trio.current_time()
-
-    def given_up(self, method: str, last: TelegramError) -> DeadlineExceededError:
-        return DeadlineExceededError(method, attempts=self.attempts, last=last, unconfirmed=self.unconfirmed > 0)
 
 
 class Caller:
@@ -151,9 +112,9 @@ class Caller:
         repeats = unconfirmed_repeats(method, repeat=repeat_unconfirmed)
         silence = min(ATTEMPT_SECONDS, deadline_seconds / 2) if repeats else None
 
-        def make(chat: int | None) -> _Call:
+        def make(chat: int | None) -> Call:
             given = parameters if chat == chat_id else _elsewhere(method, parameters, chat)
-            return _Call(
+            return Call(
                 method=method,
                 kind=kind,
                 lines=self._replies,
@@ -188,7 +149,7 @@ class Caller:
         sizes = {name: await self._measure(method, upload.path) for name, upload in media.files.items()}
         heavy_bytes = await self._measure(method, media.heavy) if media.heavy else 0
 
-        def make(chat: int | None) -> _Call:
+        def make(chat: int | None) -> Call:
             assert chat is not None
             form = Multipart(
                 method,
@@ -197,7 +158,7 @@ class Caller:
                 limiter=self._readers,
                 progress=progress,
             )
-            return _Call(
+            return Call(
                 method=method,
                 kind="upload",
                 lines=self._uploads,
@@ -218,7 +179,7 @@ class Caller:
 
     async def poll(self, parameters: Mapping[str, object], *, read_seconds: float) -> msgspec.Raw:
         """Call getUpdates once, on the connection that is kept for it; raises whatever the one attempt ended in."""
-        call = _Call(
+        call = Call(
             method="getUpdates",
             kind="poll",
             lines=self._polls,
@@ -229,12 +190,12 @@ class Caller:
             deadline_seconds=math.inf,
             unconfirmed_repeats=0,
         )
-        return await self._attempt(call, _Run(deadline=math.inf))
+        return await self._attempt(call, Run(deadline=math.inf))
 
     async def _measure(self, method: str, path: Path) -> int:
         return await measure(method, path, limiter=self._readers)
 
-    async def _wherever_it_is(self, make: Callable[[int | None], _Call], chat_id: int | None) -> msgspec.Raw | None:
+    async def _wherever_it_is(self, make: Callable[[int | None], Call], chat_id: int | None) -> msgspec.Raw | None:
         """Make a call to a chat; once more when Telegram says under which id the chat is to be found now."""
         chat = None if chat_id is None else self._turns.place_of(chat_id)
         try:
@@ -246,9 +207,9 @@ class Caller:
             await self._turns.note_moved(chat, error.new_chat_id)
             return await self._until_done(make(error.new_chat_id))
 
-    async def _until_done(self, call: _Call) -> msgspec.Raw | None:
+    async def _until_done(self, call: Call) -> msgspec.Raw | None:
         """Make attempts until one decides; None when a newer edit took this one's place."""
-        run = _Run(deadline=trio.current_time() + call.deadline_seconds)
+        run = Run(deadline=trio.current_time() + call.deadline_seconds)
         if call.edits is None:
             while (result := await self._one_attempt(call, run, nullcontext)) is None:
                 pass
@@ -269,7 +230,7 @@ class Caller:
             self._edits.leave(call.edits, edit)
 
     async def _one_attempt(
-        self, call: _Call, run: _Run, waiting: Callable[[], AbstractContextManager[object]]
+        self, call: Call, run: Run, waiting: Callable[[], AbstractContextManager[object]]
     ) -> msgspec.Raw | None:
         """Wait for the turn and make an attempt; None when there may be another. `waiting` may end the waits."""
         came = False
@@ -290,7 +251,7 @@ class Caller:
             await trio.sleep(after_seconds)
         return None
 
-    def _next_attempt(self, call: _Call, run: _Run, error: TelegramError) -> float | None:
+    def _next_attempt(self, call: Call, run: Run, error: TelegramError) -> float | None:
         """Give the seconds to the next attempt, None when the error is to travel; raises DeadlineExceededError."""
         run.unconfirmed += isinstance(error, UnconfirmedError)
         draw = self._draw()
@@ -312,12 +273,12 @@ class Caller:
             case Raise():
                 return None
 
-    def _given_up(self, call: _Call, run: _Run, last: TelegramError) -> DeadlineExceededError:
+    def _given_up(self, call: Call, run: Run, last: TelegramError) -> DeadlineExceededError:
         logger.warning("%s given up after %d attempts: %s", call.method, run.attempts, last.detail)
         self._observer.given_up(call.method)
         return run.given_up(call.method, last)
 
-    async def _wait_for_turn(self, call: _Call, run: _Run) -> None:
+    async def _wait_for_turn(self, call: Call, run: Run) -> None:
         """Wait while the chat is held, and for the budgets."""
         try:
             if call.priority is None:
@@ -332,7 +293,7 @@ class Caller:
             run.waited = True
             self._observer.rate_limited("local")
 
-    async def _attempt(self, call: _Call, run: _Run) -> msgspec.Raw:
+    async def _attempt(self, call: Call, run: Run) -> msgspec.Raw:
         """Make one HTTP request; a patient call's time stands still while it waits for a connection.
 
         It has its turn already: waiting for one with a connection in hand, one busy group would hold up all uploads.
@@ -345,7 +306,7 @@ class Caller:
             return await self._exchange(call, run, nullcontext(transport))
 
     async def _exchange(
-        self, call: _Call, run: _Run, connection: AbstractAsyncContextManager[httpx.AsyncBaseTransport]
+        self, call: Call, run: Run, connection: AbstractAsyncContextManager[httpx.AsyncBaseTransport]
     ) -> msgspec.Raw:
         """Make one HTTP request and read its answer; counted however it ends, except by cancellation."""
         started = trio.current_time()
@@ -373,7 +334,7 @@ class Caller:
             raise UnconfirmedError(method, "no answer within the call's time", outcome="timeout")
         raise NotSentError(method, "not sent within the call's time", outcome="timeout")
 
-    def _request(self, call: _Call, body: Body) -> httpx.Request:
+    def _request(self, call: Call, body: Body) -> httpx.Request:
         url = self._urls.get(call.method)
         if url is None:
             url = self._urls[call.method] = httpx.URL(self._base_url + call.method)

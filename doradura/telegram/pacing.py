@@ -1,7 +1,7 @@
 """When a call may go out: budgets for the bot, each chat and each group, and the order of those that wait.
 
 Owns the budgets, the 429s' holds and everybody who waits for a turn. Guarantees: never more than the budgets allow,
-counted when a call goes out; alerts before replies, replies before files, progress last, and first come first served
+counted when a call is let out; alerts before replies, replies before files, progress last, and first come first served
 within each; a chat that has used up its own budget holds up no other; a turn that nobody takes any more (cancelled, too
 late) is nobody's. A turn that does not come in time is an error, never a wait without end. It knows no HTTP.
 
@@ -114,7 +114,7 @@ class _Waiter:
 
 
 class Pacer:
-    """Gives turns. Used by every client of one bot; `known` chats are forgotten once they are idle."""
+    """Gives turns, to every client of one bot. Chats that have their whole budget again are forgotten."""
 
     def __init__(self, pace: Pace | None = None) -> None:
         self._pace = pace or Pace()

@@ -102,6 +102,17 @@ def step(name: str) -> Iterator[None]:
     print(name, flush=True)  # noqa: T201 - the test reads the steps
 
 
+async def refused(call: Awaitable[Any], kind: type[Exception], text: str) -> Exception:
+    """Make a call that must fail with exactly this exception and these words, in any letters: clients change them."""
+    try:
+        await call
+    except kind as error:
+        if type(error) is not kind or text.lower() not in str(error).lower():
+            raise AssertionError(f"refused with {error!r}, not with {kind.__name__} {text!r}") from error
+        return error
+    raise AssertionError(f"not refused, though expected: {kind.__name__} {text!r}")
+
+
 def same(found: object, expected: object) -> None:
     """Compare; a failure shows both."""
     if found != expected:

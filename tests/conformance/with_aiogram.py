@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from aiogram import Bot, Dispatcher, F
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import (
+    RestartingTelegram,
     TelegramBadRequest,
     TelegramConflictError,
     TelegramEntityTooLarge,
@@ -18,7 +18,6 @@ from aiogram.exceptions import (
     TelegramMigrateToChat,
     TelegramNotFound,
     TelegramRetryAfter,
-    TelegramServerError,
 )
 from aiogram.filters import Command
 from aiogram.types import (
@@ -38,7 +37,7 @@ from aiogram.types import (
     ReplyKeyboardMarkup,
 )
 
-from tests.conformance.person import PNG, USER, Person, arguments, eventually, known, same, step
+from tests.conformance.person import PNG, USER, Person, arguments, eventually, known, refused, same, step
 
 BUTTONS = InlineKeyboardMarkup(inline_keyboard=[[InlineKeyboardButton(text="Press", callback_data="pressed")]])
 PRICE = [LabeledPrice(label="A month", amount=5)]
@@ -97,17 +96,6 @@ class Shop:
     async def member(self, change: Any) -> None:
         """Note what became of the bot in a chat."""
         self.members.append(change.new_chat_member.status)
-
-
-async def refused(call: Awaitable[Any], kind: type[Exception], text: str) -> Exception:
-    """Make a call that must fail in this way."""
-    try:
-        await call
-    except kind as error:
-        if text not in str(error):
-            raise AssertionError(f"refused with {error!s}, not with {text!r}") from error
-        return error
-    raise AssertionError(f"not refused: {call}")
 
 
 async def talk(bot: Bot, shop: Shop, person: Person) -> None:
@@ -294,7 +282,7 @@ async def fail(bot: Bot, person: Person, url: str, token: str) -> None:
         assert isinstance(error, TelegramRetryAfter)
         same(error.retry_after, 3)
         await person.fault(method="sendMessage", error_code=500, description="Internal Server Error: restart")
-        await refused(_send(bot, USER), TelegramServerError, "")
+        await refused(_send(bot, USER), RestartingTelegram, "")
         await person.fault(method="sendVideo", error_code=413, description="Request Entity Too Large")
         await refused(bot.send_video(USER, BufferedInputFile(b"x", "x.mp4")), TelegramEntityTooLarge, "")
         await refused(bot.get_user_chat_boosts(USER, USER), TelegramNotFound, "")

@@ -32,7 +32,7 @@ from telegram.ext import (
     filters,
 )
 
-from tests.conformance.person import PNG, USER, Person, arguments, eventually, known, same, step
+from tests.conformance.person import PNG, USER, Person, arguments, eventually, known, refused, same, step
 
 BUTTONS = InlineKeyboardMarkup([[InlineKeyboardButton("Press", callback_data="pressed")]])
 PRICE = [LabeledPrice("A month", 7)]
@@ -97,17 +97,6 @@ class Shop:
         """Note what became of the bot in a chat."""
         assert update.my_chat_member is not None
         self.members.append(update.my_chat_member.new_chat_member.status)
-
-
-async def refused(call: Any, kind: type[Exception], text: str) -> Exception:
-    """Make a call that must fail in this way."""
-    try:
-        await call
-    except kind as error:
-        if type(error) is not kind or text.lower() not in str(error).lower():
-            raise AssertionError(f"refused with {error!r}, not with {kind.__name__} {text!r}") from error
-        return error
-    raise AssertionError(f"not refused, though expected: {text}")
 
 
 async def talk(bot: Bot, shop: Shop, person: Person) -> None:

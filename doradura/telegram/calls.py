@@ -1,0 +1,56 @@
+"""A call under way: what it asks for and how far it has come. Pure data; `caller` makes the attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import trio
+
+from doradura.telegram.bodies import Body
+from doradura.telegram.connections import Lines
+from doradura.telegram.edits import MessageKey
+from doradura.telegram.errors import DeadlineExceededError, TelegramError
+from doradura.telegram.observer import Kind
+from doradura.telegram.pacing import Priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call, however many attempts it takes.
+
+    `priority` is None for what takes nothing of the budgets. `patient`: waiting for a free connection does not use up
+    its time.
+    """
+
+    method: str
+    kind: Kind
+    lines: Lines
+    make_body: Callable[[], Body]
+    timeouts: Mapping[str, float | None]
+    hold_key: int | str
+    priority: Priority | None
+    deadline_seconds: float
+    unconfirmed_repeats: float
+    edits: MessageKey | None = None
+    lasting: bool = False
+    patient: bool = False
+
+
+@dataclass(slots=True)
+class Run:
+    """How far a call has come."""
+
+    deadline: float
+    attempts: int = 0
+    unconfirmed: int = 0
+    """How many of the attempts may have been done."""
+    waited: bool = False
+
+    def left_seconds(self) -> float:
+        """Give what is left of the call's time."""
+        return self.deadline - trio.current_time()
+
+    def given_up(self, method: str, last: TelegramError) -> DeadlineExceededError:
+        """Make the error that says so, `last` being what the last attempt ended in."""
+        return DeadlineExceededError(method, attempts=self.attempts, last=last, unconfirmed=self.unconfirmed > 0)

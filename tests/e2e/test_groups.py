@@ -71,9 +71,12 @@ async def test_thrown_out_of_a_group_it_falls_silent(program: Program) -> None:
     await say(program, group, f"/download {program.media('slow.mp4?kbps=100')} m4a")
     await program.wait(group, lambda m: "m4a" in m.get("text", ""))
     await program.ask("POST", f"/sandbox/chats/{group}/block", json={"from_id": USER, "blocked": True})
+    thrown_out = (await program.requests())[-1]["n"]
     await ended_in_vain(program, "m4a")
     await program.say(USER, f"/download {program.media('sample.mp4')} mp3 128k")
     await program.wait(USER, lambda m: "audio" in m)
+    later = [call for call in await program.requests() if call["n"] > thrown_out]
+    assert [call["method"] for call in later if str(call["params"].get("chat_id")) == str(group)] == []
 
 
 async def test_a_block_that_only_a_403_tells(program: Program) -> None:
@@ -86,11 +89,16 @@ async def test_a_block_that_only_a_403_tells(program: Program) -> None:
 
 
 async def test_an_edit_makes_a_link_of_what_was_none(program: Program) -> None:
-    """It is offered once."""
+    """It is offered once, however often it is edited."""
     first = await program.say(USER, "no link yet")
     await program.wait(USER, lambda m: "I didn't see a link" in m.get("text", ""))
     await say(program, USER, program.media("sample.mp4"), edit_message_id=first["message_id"])
     await program.wait(USER, lambda m: "Doradura sample" in m.get("text", ""))
+    again = f"{program.media('sample.mp4')} please"
+    await say(program, USER, again, edit_message_id=first["message_id"])
+    asked = await program.say(USER, "/queue")  # answered after the edit
+    await program.wait(USER, lambda m: "Nothing is waiting" in m.get("text", ""), after=asked["message_id"])
+    assert len([m for m in await program.messages(USER) if "Doradura sample" in m.get("text", "")]) == 1
 
 
 async def test_what_is_too_large_is_had_smaller_with_one_press(program: Program) -> None:

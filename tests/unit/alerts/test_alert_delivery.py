@@ -184,18 +184,28 @@ async def test_an_admin_who_comes_back_is_told_at_once(alerts: Alerts, autojump_
     assert alerts.firsts() == [CRITICAL]
 
 
-async def test_one_who_blocks_hides_no_stall_of_ours(alerts: Alerts, autojump_clock: MockClock) -> None:
-    """The database fails to take what is told while another admin is blocked: that is failing, and no outside fault."""
-    world = alerts.world
-    world.telegram.blocked_by.add(SECOND_ADMIN)
+async def test_one_who_blocks_hides_no_stall_of_ours(
+    alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One admin is blocked, and a fault of ours keeps the other from being told: that is failing, not degraded."""
+    next_for = outbox.next_for
+
+    def broken(db: Connection, admin_id: int, now: int) -> outbox.Waiting | None:
+        if admin_id == ADMIN:
+            raise RuntimeError("ours")
+        return next_for(db, admin_id, now)
+
+    alerts.world.telegram.blocked_by.add(SECOND_ADMIN)
     async with alerts.life(ADMIN, SECOND_ADMIN) as life:
         await trio.sleep(1)
+        monkeypatch.setattr(outbox, "next_for", broken)
         await life.accept(alert())
-        await trio.sleep(1)
-        life.delivery._admins[0].trouble = "internal"
-        world.storage.db.execute("UPDATE alert_outbox SET state = 'waiting', next_ms = ?", (now_ms() + 10**7,))
         await trio.sleep(400)
         assert (await health(alerts, life.delivery, ADMIN, SECOND_ADMIN))[0] == "failing"
+        monkeypatch.undo()
+        await trio.sleep(60)
+        assert (await health(alerts, life.delivery, ADMIN, SECOND_ADMIN))[0] == "degraded"
+    assert alerts.firsts() == [CRITICAL]
 
 
 async def test_nobody_who_can_be_told(alerts: Alerts, autojump_clock: MockClock) -> None:

@@ -30,7 +30,7 @@ class Heard:
         self.paid: set[str] = set()
         self.refunded: set[str] = set()
         self.updates: list[str] = []
-        """Charge ids of the payments in confirmed updates."""
+        """Charge ids of the payments in updates that came."""
 
 
 @asynccontextmanager
@@ -87,8 +87,9 @@ async def sell(client: Client, heard: Heard) -> None:
                 elif "successful_payment" in update.get("message", {}):
                     await refund(client, update["message"], heard)
             offset = updates[-1]["update_id"] + 1 if updates else offset
-            await client.result("getUpdates", offset=offset, limit=1)
+            # Before it is confirmed: of a kill behind the confirming and before its answer nobody would hear.
             heard.updates += [payment["telegram_payment_charge_id"] for payment in paid]
+            await client.result("getUpdates", offset=offset, limit=1)
 
 
 async def refund(client: Client, message: Any, heard: Heard) -> None:

@@ -15,8 +15,8 @@ from typing import TypeVar
 
 import trio
 
-from doradura.chat.progress import button_rows, choice_text, failure_text
-from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text, size_text
+from doradura.chat.progress import button_rows, choice_text, failure_text, sized_label
+from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text
 from doradura.downloads.formats import FORMATS
 from doradura.downloads.protocol import OUR_REASONS, RETRIED_REASONS, Failure, Metadata, WorkerLostError
 from doradura.downloads.run import Slot
@@ -36,8 +36,6 @@ STARTS = 3
 PAUSE_SECONDS = 2.0
 OUTAGE_PAUSE_SECONDS = 5.0
 """Between two series of attempts when Telegram takes nothing; each series has pauses of its own."""
-NO_BREAK = "\u00a0"
-"""So that a narrow button does not break inside a size."""
 OPEN_OFFERS_OF_ONE_USER = 5
 TITLE_UNITS = 200
 
@@ -237,7 +235,9 @@ def known_text(t: Texts, known: Metadata, url: str, limit_bytes: int) -> str:
         facts.append(t.plain("offer.length", length=duration_text(known.duration_seconds)))
     title = shorten(known.title or url, TITLE_UNITS)
     text = t("offer.known", title=title, facts="   ".join(facts)).replace("\n\n", "\n")
-    if any(size.size_bytes and size.size_bytes > limit_bytes for size in known.sizes):
+    if not keyboard(0, known, limit_bytes):
+        text += "\n" + t("offer.nothing_fits", limit=limit_text(limit_bytes))
+    elif any(size.size_bytes > limit_bytes for size in known.sizes):
         text += "\n" + t("offer.left_out", limit=limit_text(limit_bytes))
     return text
 
@@ -255,9 +255,6 @@ def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = No
             size = sizes.get((fmt.word, quality))
             if size and limit_bytes is not None and size > limit_bytes:
                 continue
-            if size:
-                shown = size_text(size).replace(" ", NO_BREAK)
-                label = f"{label}{NO_BREAK}· {shown}"
-            buttons.append(Button(text=label, callback_data=f"o:{offer_id}:{fmt.word}:{quality}"))
+            buttons.append(Button(text=sized_label(label, size), callback_data=f"o:{offer_id}:{fmt.word}:{quality}"))
         rows += button_rows(buttons)
     return tuple(rows)

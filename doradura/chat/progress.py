@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from doradura.chat.texts import Catalogues, Texts, limit_text, size_text
-from doradura.downloads.formats import FORMATS, Choice, smaller
+from doradura.downloads.formats import FORMATS, Choice, fitting
+from doradura.downloads.protocol import Size
 from doradura.downloads.stages import (
     Cancelled,
     Converting,
@@ -22,6 +23,8 @@ from doradura.storage.jobs import Job
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
 
+NO_BREAK = "\u00a0"
+"""So that a narrow button does not break inside a size."""
 BAR_CELLS = 10
 BUTTONS_A_ROW = 3
 TITLE_UNITS = 120
@@ -43,9 +46,9 @@ class ProgressTexts:
     def stage(self, job: Job, stage: Stage) -> tuple[str, Keyboard | None]:
         """Give the HTML text and the buttons for a job's stage."""
         t = self._catalogues.for_language(job.language)
-        text = self._text(t, job, stage)
         if isinstance(stage, Failed) and stage.reason == "too_large":
-            return text, smaller_keyboard(job)
+            return too_large(t, job, stage.sizes, self._upload_limit_bytes)
+        text = self._text(t, job, stage)
         if isinstance(stage, Failed | Cancelled | Sending):
             return text, None
         return text, cancel_keyboard(t, job.job_id)
@@ -80,24 +83,45 @@ class ProgressTexts:
 
 def failure_text(t: Texts, reason: str, url: str, upload_limit_bytes: int, *, minutes: int = 1) -> str:
     """Say what went wrong, what to do, and which link it is about."""
-    what = t.plain(f"failed.{reason}", limit=limit_text(upload_limit_bytes), minutes=minutes)
+    return _failed(t, t.plain(f"failed.{reason}", limit=limit_text(upload_limit_bytes), minutes=minutes), url)
+
+
+def too_large(t: Texts, job: Job, sizes: Sequence[Size], limit_bytes: int) -> tuple[str, Keyboard | None]:
+    """Say that a job's file is too large, and offer what is smaller: with its size, where that is known to fit."""
+    known = {Choice(size.format, size.quality): size.size_bytes for size in sizes}
+    asked = Choice(job.format, job.quality)
+    instead = fitting(asked, known, limit_bytes)
+    limit = limit_text(limit_bytes)
+    own = known.get(asked, 0)
+    if own > limit_bytes:
+        what = t.plain("failed.too_large.known", size=size_text(own), limit=limit)
+    else:
+        what = t.plain("failed.too_large.unknown", limit=limit)
+    next_step = t.plain("failed.too_large.smaller" if instead else "failed.too_large.none")
+    buttons = [
+        Button(
+            text=sized_label(choice_text(each.format, each.quality), known.get(each)),
+            callback_data=f"s:{job.job_id}:{each.format}:{each.quality}",
+        )
+        for each in instead
+    ]
+    return _failed(t, f"{what} {next_step}", job.url), button_rows(buttons) or None
+
+
+def sized_label(label: str, size_bytes: int | None) -> str:
+    """Give a button's words with the size of what it brings, where that is known."""
+    if not size_bytes:
+        return label
+    return f"{label}{NO_BREAK}· {size_text(size_bytes).replace(' ', NO_BREAK)}"
+
+
+def _failed(t: Texts, what: str, url: str) -> str:
     return t("failed", what=what, url=url.replace('"', "%22"), shown=shorten(url, LINK_UNITS))
 
 
 def cancel_keyboard(t: Texts, job_id: int) -> Keyboard:
     """Give the button that cancels a job."""
     return ((Button(text=t.plain("button.cancel"), callback_data=f"c:{job_id}"),),)
-
-
-def smaller_keyboard(job: Job) -> Keyboard | None:
-    """Give the buttons that start a download again as a smaller file; None where there is none."""
-    buttons = [
-        Button(
-            text=choice_text(each.format, each.quality), callback_data=f"s:{job.job_id}:{each.format}:{each.quality}"
-        )
-        for each in smaller(Choice(job.format, job.quality))
-    ]
-    return button_rows(buttons) or None
 
 
 def button_rows(buttons: Sequence[Button]) -> Keyboard:

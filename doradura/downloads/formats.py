@@ -173,6 +173,19 @@ def select(choice: Choice) -> Selection:
     return Selection(f"{playable}/{wide}", ("res", "vcodec:h264", "acodec:aac"))
 
 
+def fitting(choice: Choice, sizes: Mapping[Choice, int], limit_bytes: int) -> list[Choice]:
+    """What to take instead of a choice that is over a limit, the best first.
+
+    `sizes` (bytes) is what is known of the link's choices. Known to be over the limit is left out; what nobody knows
+    is there where it makes a smaller file as a rule. A sound whose rate is the source's own comes last, if it is
+    known to fit: it may be the larger one.
+    """
+    lower = smaller(choice)
+    copied = [Choice(row.word, row.default_quality) for row in _ROWS if row.kind == "audio" and row.copied_codecs]
+    lower += [each for each in copied if each in sizes and each not in (choice, *lower)]
+    return [each for each in lower if sizes.get(each, 0) <= limit_bytes]
+
+
 def smaller(choice: Choice) -> list[Choice]:
     """What makes a smaller file than this choice, the best first: its lower qualities, for a film then its sound."""
     row = FORMATS[choice.format]

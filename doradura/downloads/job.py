@@ -7,11 +7,14 @@ limits. It never touches the process's output; whoever runs it hands over `emit`
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from yt_dlp.version import __version__ as yt_dlp_version
@@ -24,14 +27,18 @@ from doradura.downloads.fetching import Extractor, Info, fetch, parts_of, restra
 from doradura.downloads.formats import FORMATS, Choice, Format, select
 from doradura.downloads.limits import SESSION_VARIABLE
 from doradura.downloads.making import Recipe, Source, Tags, make
-from doradura.downloads.probing import probe
-from doradura.downloads.protocol import Failure, Order, Progress, Result, SelfTest, WorkerMessage
+from doradura.downloads.probing import look, probe
+from doradura.downloads.protocol import Failure, Order, Progress, Result, SelfTest, Size, WorkerMessage
 from doradura.downloads.stills import Stills
 
 Emit = Callable[[WorkerMessage], None]
 
 _KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", SESSION_VARIABLE)
 _PROGRESS_SECONDS = 0.5
+_SIZES_SECONDS = 5.0
+"""So long the user waits at most to be told sizes with a refusal that stands already."""
+_GUESS_FACTOR = 3
+"""A size guessed from bit rate and length counts when it is so many times over the limit: rates told may be peaks."""
 
 
 def run_job(order: Order, emit: Emit) -> None:
@@ -46,7 +53,7 @@ def run_job(order: Order, emit: Emit) -> None:
         final = work.perform()
     except Exception as error:  # noqa: BLE001 -- the barrier
         reason, detail = classify(error, generic=work.is_generic())
-        final = Failure(reason=reason, detail=detail)
+        final = Failure(reason=reason, detail=detail, sizes=work.other_sizes() if reason == "too_large" else ())
     emit(final)
 
 
@@ -75,10 +82,23 @@ class _Work:
         self._emit = emit
         self._directory = Path(order.directory)
         self._extractor: Extractor | None = None
+        self._info: Info | None = None
+        self._seconds: float | None = None
+        """The length of what was fetched."""
 
     def is_generic(self) -> bool:
         """Whether no known site's extractor was at work."""
         return self._extractor is None or self._extractor.last_key in {None, "Generic"}
+
+    def other_sizes(self) -> tuple[Size, ...]:
+        """What each choice of the link would weigh, after one turned out too large; nothing where that fails."""
+        if self._extractor is None or self._info is None:
+            return ()
+        try:
+            with _at_most(_SIZES_SECONDS):
+                return look(self._order, self._extractor, self._info, 0.0, duration=self._seconds).sizes
+        except Exception:  # noqa: BLE001 -- the job has failed already, for a reason of its own
+            return ()
 
     def perform(self) -> WorkerMessage:
         """Give the final message. Raises whatever went wrong."""
@@ -96,11 +116,12 @@ class _Work:
         order, row = self._order, FORMATS[choice.format]
         self._extractor = extractor = Extractor(order, select(choice))
         started = time.monotonic()
-        info = extractor.find()
+        self._info = info = extractor.find()
         self._emit(describe(info, extraction_seconds=time.monotonic() - started))
         gauge = _Gauge(order, choice, info, self._emit)
         paths = fetch(extractor, info, self._directory, gauge.hook)
         sources = [Source(path, self._facts(path)) for path in paths]
+        self._seconds = max((s.facts.duration_seconds or 0.0 for s in sources), default=0.0) or None
         self._emit(gauge.converting())
 
         stills = Stills(order.ffmpeg, self._directory)
@@ -149,6 +170,22 @@ def _tags(info: Info, sources: list[Source], url: str) -> Tags:
     return Tags(title, artist or next((s.facts.artist for s in sources if s.facts.artist), None))
 
 
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in what takes longer, a site's silence too. Only for the process's main thread."""
+
+    def over(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError(f"longer than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 class _Gauge:
     """Counts bytes over all parts, tells of them, and stops a fetch that cannot end well."""
 
@@ -165,6 +202,9 @@ class _Gauge:
             expected = int(info["duration"] * rate / 8)
             if expected > self._limits.upload_bytes:
                 raise JobError("too_large", f"the product would have {expected} bytes")
+        guessed = sum(_whole(part.get("filesize") or part.get("filesize_approx")) or 0 for part in self._parts)
+        if self._passes and guessed > self._limits.upload_bytes * _GUESS_FACTOR:
+            raise JobError("too_large", f"the source has about {guessed} bytes and is sent as it is")
         self._judge()
 
     @property

@@ -29,10 +29,17 @@ def probe(order: Order, extractor: Extractor) -> Metadata:
     """Say what is known of the order's link. Raises JobError and yt-dlp's errors."""
     started = time.monotonic()
     info = extractor.find()
-    seconds = time.monotonic() - started
+    return look(order, extractor, info, time.monotonic() - started)
+
+
+def look(order: Order, extractor: Extractor, info: Info, seconds: float, *, duration: float | None = None) -> Metadata:
+    """Say what is known of an item that the site described in so many seconds. Raises as `probe`.
+
+    `duration` is the item's length in seconds where it was measured: no site's word is needed then.
+    """
     if info.get("direct"):
-        return _plain_file(order, extractor, info, seconds)
-    duration = duration_of(info) or _hls_duration(extractor)
+        return _plain_file(order, extractor, info, seconds, duration)
+    duration = duration or duration_of(info) or _hls_duration(extractor)
     return describe(
         info,
         duration_seconds=duration,
@@ -41,7 +48,7 @@ def probe(order: Order, extractor: Extractor) -> Metadata:
     )
 
 
-def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float) -> Metadata:
+def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, duration: float | None) -> Metadata:
     chosen = (info.get("formats") or [info])[0]
     start, whole_bytes = read_start(extractor, chosen["url"], chosen.get("http_headers") or {}, _START_BYTES)
     path = Path(order.directory) / "start"
@@ -54,7 +61,7 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float) 
         if complete:
             raise JobError("unsupported", "no media file")
         return describe(info, extraction_seconds=seconds)
-    duration = duration_of(info) or _file_duration(facts, whole_bytes, complete=complete)
+    duration = duration or duration_of(info) or _file_duration(facts, whole_bytes, complete=complete)
     film = facts.video
     own = has_own_title(info)
     return describe(

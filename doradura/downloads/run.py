@@ -239,7 +239,7 @@ class JobRun:
                             parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
                             return message
                         case Failure() if message.reason in REASONS:
-                            return Failed(message.reason, message.detail)
+                            return Failed(message.reason, message.detail, message.sizes)
                         case Failure():
                             return Failed("tool_crash", f"the worker's reason was {message.reason}: {message.detail}")
                         case _:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from doradura.downloads.protocol import Size
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -74,6 +76,8 @@ class Failed:
 
     reason: str
     detail: str = ""
+    sizes: tuple[Size, ...] = ()
+    """Of `too_large`: what choices of the link would weigh, where that is known. Gone once the process ends."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,3 +237,17 @@ def test_what_is_too_large_is_not_offered() -> None:
     labels = [button.text for row in rows for button in row]
     assert "mp4 480p" in labels
     assert not any("720p" in label or "1080p" in label for label in labels)
+
+
+def test_an_offer_of_which_nothing_fits_says_so() -> None:
+    """Without any button to press, the words say what is left to do."""
+    sizes = tuple(
+        Size(format=row.word, quality=quality, size_bytes=60_000_000)
+        for row in FORMATS.values()
+        for quality in row.qualities
+    )
+    known = Metadata(title="A night", sizes=sizes)
+    assert keyboard(1, known, 52_428_800) == ()
+    assert known_text(Catalogues().for_language("en"), known, LINK, 52_428_800).endswith(
+        "📏 All of it would be over 50 MB, and I can't send more. Please try a shorter one."
+    )

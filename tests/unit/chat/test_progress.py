@@ -6,6 +6,7 @@ import pytest
 
 from doradura.chat.progress import ProgressTexts, choice_text, failure_text
 from doradura.chat.texts import Catalogues
+from doradura.downloads.protocol import Size
 from doradura.downloads.stages import (
     Cancelled,
     Converting,
@@ -19,6 +20,7 @@ from doradura.downloads.stages import (
     Working,
 )
 from doradura.storage.jobs import Job
+from doradura.telegram.types import Button
 from doradura.telegram.units import units
 
 JOB = Job(
@@ -71,7 +73,26 @@ def test_a_failure_says_what_to_do_and_which_link() -> None:
         '<a href="https://a.example/?a=1&amp;b=2">https://a.example/?a=1&amp;b=2</a>'
     )
     assert "longer than 10 minutes" in SHOWN.stage(JOB, Failed("deadline"))[0]
-    assert "50 MB at most" in SHOWN.stage(JOB, Failed("too_large"))[0]
+
+
+def test_what_is_too_large_brings_what_is_smaller() -> None:
+    """Unknown sizes are offered without one, what is known not to fit is not, and with nothing left it says so."""
+    text, rows = SHOWN.stage(JOB, Failed("too_large"))
+    assert text.startswith("😕 This file is too large: I can send 50 MB at most. Tap a smaller one:\n")
+    assert rows == ((Button(text="mp3 128k", callback_data="s:77:mp3:128k"),),)
+    small = JOB._replace(format="mp3", quality="128k")
+    text, rows = SHOWN.stage(small, Failed("too_large"))
+    assert text.startswith(
+        "😕 This file is too large: I can send 50 MB at most. It comes no smaller, so please try a shorter one.\n"
+    )
+    assert rows is None
+    sizes = (
+        Size(format="mp3", quality="128k", size_bytes=60 << 20),
+        Size(format="m4a", quality="default", size_bytes=9),
+    )
+    text, rows = SHOWN.stage(small, Failed("too_large", sizes=sizes))
+    assert text.startswith("😕 It would be 62.9 MB, and I can send 50 MB at most. Tap a smaller one:\n")
+    assert rows == ((Button(text="m4a\u00a0· 1\u00a0kB", callback_data="s:77:m4a:default"),),)
 
 
 def test_long_titles_and_links_are_cut() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from trio.testing import MockClock
 
-from doradura.chat.progress import smaller_keyboard
 from doradura.downloads.protocol import Failure, Metadata, Size
 from doradura.telegram.updates import RawUpdate
 from tests.doubles import refusal
@@ -129,16 +128,18 @@ async def test_what_is_too_large_starts_again_smaller_with_one_press(world: Worl
     assert len(world.telegram.all("answerCallbackQuery")) == 4
 
 
-async def test_what_has_nothing_smaller_has_no_buttons(world: World, autojump_clock: MockClock) -> None:
-    """The smallest mp3 is the end; the sound of an m4a may still be had smaller."""
+async def test_smaller_choices_are_known_to_fit(world: World, autojump_clock: MockClock) -> None:
+    """Where the worker knows sizes, what would be refused again is not offered, and the buttons say what it weighs."""
+    weights = {"720p": 90 << 20, "480p": 60 << 20, "360p": 30_000_000}
+    sizes = tuple(Size(format="mp4", quality=word, size_bytes=size) for word, size in weights.items())
+    world.workers.follow([Failure(reason="too_large", detail="94 MB", sizes=sizes)])
     async with world.start() as bot:
-        await world.say(bot, world.message(f"/download {LINK} mp3 128k"))
+        await world.say(bot, world.message(f"/download {LINK} mp4 720p"))
         await world.ended()
-    job = world.job(world.storage.one("SELECT job_id FROM jobs"))
-    assert smaller_keyboard(job) is None
-    smaller = smaller_keyboard(job._replace(format="m4a", quality="default"))
-    assert smaller is not None
-    assert [button.text for row in smaller for button in row] == ["mp3 128k"]
+    told = (world.telegram.all("editMessageText") or world.telegram.all("sendMessage"))[-1].parameters
+    assert "It would be 94.4 MB, and I can send 50 MB at most. Tap a smaller one:" in told["text"]
+    labels = [button["text"] for row in told["reply_markup"]["inline_keyboard"] for button in row]
+    assert labels == ["mp4 360p\u00a0· 30.0\u00a0MB", "m4a", "mp3 128k"]
 
 
 async def test_an_offer_says_why_a_format_is_missing(world: World, autojump_clock: MockClock) -> None:

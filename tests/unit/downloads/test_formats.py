@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doradura.downloads.formats import DEFAULT_CHOICE, FORMATS, Choice, ChoiceError, parse_choice, select
+from doradura.downloads.formats import DEFAULT_CHOICE, FORMATS, Choice, ChoiceError, fitting, parse_choice, select
 
 
 def test_the_table() -> None:
@@ -122,3 +122,17 @@ def test_every_selection_is_bound_to_native_protocols() -> None:
 def test_a_height_is_an_upper_bound() -> None:
     """A height is asked of yt-dlp as the largest allowed, before any codec."""
     assert select(Choice("mp4", "480p")).order[0] == "res:480"
+
+
+def test_what_fits_instead() -> None:
+    """What is known to be over the limit is out; a sound copied as it is is in only if known to fit."""
+    film = Choice("mp4", "1080p")
+    words = [("mp4", "720p"), ("mp4", "480p"), ("mp4", "360p"), ("m4a", "default"), ("mp3", "128k")]
+    lower = [Choice(*word) for word in words]
+    assert fitting(film, {}, 50) == lower
+    assert fitting(film, {lower[0]: 51, lower[1]: 50, lower[3]: 51}, 50) == [lower[1], lower[2], lower[4]]
+    smallest = Choice("mp3", "128k")
+    assert fitting(smallest, {}, 50) == []
+    assert fitting(smallest, {lower[3]: 40, smallest: 60}, 50) == [lower[3]]
+    assert fitting(smallest, {lower[3]: 51}, 50) == []
+    assert fitting(Choice("m4a", "default"), {lower[3]: 60, smallest: 51}, 50) == []

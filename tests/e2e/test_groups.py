@@ -102,7 +102,7 @@ async def test_an_edit_makes_a_link_of_what_was_none(program: Program) -> None:
 
 
 async def test_what_is_too_large_is_had_smaller_with_one_press(program: Program) -> None:
-    """The refusal says size and limit and offers what fits: of a plain file its sound, as every film weighs the same."""
+    """The refusal says size and limit and offers what fits: a plain file's sound, as its films weigh the same."""
     asked = await program.say(USER, f"/download {program.media('big.mp4?mb=60')} mp4 720p")
     refused = await program.wait(USER, lambda m: "50 MB at most" in m.get("text", ""), after=asked["message_id"])
     labels = [button["text"] for row in refused["reply_markup"]["inline_keyboard"] for button in row]

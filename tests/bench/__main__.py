@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 import trio
 
-from tests.bench import link_to_file, metrics_cost, scrape, under_load, updates, upload_memory
+from tests.bench import link_to_file, metrics_cost, pacing_cost, scrape, under_load, updates, upload_memory
 from tests.bench.figures import Row
 
 PACKAGES = ("doradura", "trio", "httpx", "hypercorn", "quart-trio", "prometheus-client", "yt-dlp")
@@ -39,6 +39,7 @@ ROWS = MappingProxyType(
     {
         "link-to-file": Measurement(link_to_file.measure, 7, "a link to the file in the chat / the yt-dlp command"),
         "updates-per-cpu-second": Measurement(updates.measure, 3, "our bot / a naive bot"),
+        "pacing-cost": Measurement(pacing_cost.measure, 5, "a message sent with budgets / without, CPU"),
         "scrape": Measurement(scrape.measure, 5, "our /metrics / prometheus-client's own server"),
         "metrics-cost": Measurement(metrics_cost.measure, 3, "counting / a download, memory, size of a scrape"),
         "answers-under-load": Measurement(under_load.measure, 3, "answers while 20 jobs run / at rest"),

@@ -211,11 +211,15 @@ class Pacer:
     def _grant(self, now: float, asking: _Waiter) -> bool:
         """Give every turn that is due, the most urgent first; gives whether the one who asks has theirs."""
         while self._busy and max(self._bot.free_at(now), self._bot_held_until) <= now:
-            due = [(chat.waiting[0].rank, key) for key, chat in self._busy.items() if chat.free_at(now) <= now]
-            if not due:
+            found: tuple[tuple[int, int], Key, _Chat] | None = None
+            for key, chat in self._busy.items():
+                # Those who wait longest come first here, so a chat's budget is looked at for few of them.
+                rank = chat.waiting[0].rank
+                if (found is None or rank < found[0]) and chat.free_at(now) <= now:
+                    found = rank, key, chat
+            if found is None:
                 break
-            _, key = min(due)  # the rank's number is nobody else's
-            chat = self._busy[key]
+            _, key, chat = found
             waiter = heapq.heappop(chat.waiting)
             chat.spend(now)
             self._bot.spend(now)
@@ -234,7 +238,13 @@ class Pacer:
     def _next_at(self) -> float:
         """When the next turn is due."""
         now = trio.current_time()
-        return min((self._free_at(chat, now) for chat in self._busy.values()), default=math.inf)
+        bot_at = max(self._bot.free_at(now), self._bot_held_until)
+        earliest = math.inf
+        for chat in self._busy.values():
+            earliest = min(earliest, chat.free_at(now))
+            if earliest <= bot_at:
+                return bot_at  # in a long backlog the first chat says it already
+        return earliest
 
     def _chat(self, key: Key, now: float) -> _Chat:
         chat = self._chats.get(key)

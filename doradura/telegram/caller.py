@@ -233,15 +233,15 @@ class Caller:
         self, call: Call, run: Run, waiting: Callable[[], AbstractContextManager[object]]
     ) -> msgspec.Raw | None:
         """Wait for the turn and make an attempt; None when there may be another. `waiting` may end the waits."""
-        came = False
+        turns: list[AbstractContextManager[object]] = []
         with waiting():
-            await self._wait_for_turn(call, run)
-            came = True
-        if not came:
+            turns.append(await self._wait_for_turn(call, run))
+        if not turns:
             return None
         run.attempts += 1
         try:
-            return await self._attempt(call, run)
+            with turns[0]:
+                return await self._attempt(call, run)
         except TelegramError as error:
             after_seconds = self._next_attempt(call, run, error)
             if after_seconds is None:
@@ -278,13 +278,15 @@ class Caller:
         self._observer.given_up(call.method)
         return run.given_up(call.method, last)
 
-    async def _wait_for_turn(self, call: Call, run: Run) -> None:
-        """Wait while the chat is held, and for the budgets."""
+    async def _wait_for_turn(self, call: Call, run: Run) -> AbstractContextManager[object]:
+        """Wait while the chat is held, and for the budgets; gives the turn, in which the attempt is to be made."""
+        turn: AbstractContextManager[object] = nullcontext()
         try:
             if call.priority is None:
                 waited = await self._pacer.pass_hold(call.hold_key, deadline=run.deadline)
             else:
-                waited = await self._pacer.take_turn(call.hold_key, call.priority, deadline=run.deadline)
+                taken = await self._pacer.take_turn(call.hold_key, call.priority, deadline=run.deadline)
+                turn, waited = taken, taken.waited
         except TurnTooLateError as late:
             self._observer.rate_limited("local")
             last = RateLimitedError(call.method, "this chat has to wait still", retry_after_seconds=late.seconds)
@@ -292,6 +294,7 @@ class Caller:
         if waited and not run.waited:
             run.waited = True
             self._observer.rate_limited("local")
+        return turn
 
     async def _attempt(self, call: Call, run: Run) -> msgspec.Raw:
         """Make one HTTP request; a patient call's time stands still while it waits for a connection.

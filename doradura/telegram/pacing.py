@@ -1,9 +1,13 @@
 """When a call may go out: budgets for the bot, each chat and each group, and the order of those that wait.
 
-Owns the budgets, the 429s' holds and everybody who waits for a turn. Guarantees: never more than the budgets allow,
-counted when a call is let out; alerts before replies, replies before files, progress last, and first come first served
-within each; a chat that has used up its own budget holds up no other; a turn that nobody takes any more (cancelled, too
-late) is nobody's. A turn that does not come in time is an error, never a wait without end. It knows no HTTP.
+Owns the budgets, the 429s' holds and everybody who waits for a turn. Guarantees: Telegram never sees more than the
+budgets allow, whenever within its flight a call lands there; alerts before replies, replies before files, progress
+last, and first come first served within each; a chat that has used up its own budget holds up no other; a turn that
+nobody takes any more (cancelled, too late) is nobody's. A turn that does not come in time is an error, never a wait
+without end. It knows no HTTP.
+
+A call counts from being let out until its answer is there and the budget's time has passed after that: thirty calls
+let out together may land over a third of a second, and thirty more a second after the first would be too many.
 
 The numbers are Telegram's advice (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this):
 about 30 messages a second in all, one a second in a chat with short bursts, 20 a minute in a group.
@@ -14,9 +18,10 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections import deque
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 import trio
 
@@ -25,6 +30,9 @@ RANKS: dict[Priority, int] = {"alert": 0, "reply": 1, "file": 2, "progress": 3}
 
 TOGETHER_SECONDS = 5.0
 """429s of two chats so close together mean the bot as a whole."""
+FLIGHT_SECONDS = 5.0
+"""A call on its way for longer (an upload, an answer that does not come) has landed, or counts once it does: it
+holds up nobody meanwhile."""
 SWEEP_EVERY = 256
 """After so many new chats those that have their whole budget again are forgotten."""
 
@@ -51,25 +59,35 @@ class TurnTooLateError(Exception):
 
 
 class _Window:
-    """At most `limit` in any `seconds`, exactly: the times of those that went out."""
+    """At most `limit` in any `seconds`, exactly: until when each of those that went out counts, in order."""
 
     def __init__(self, limit: float, seconds: float) -> None:
         self._limit = limit
         self._seconds = seconds
-        self._times: deque[float] = deque()
+        self._until: list[float] = []
 
     def free_at(self, now: float) -> float:
-        while self._times and self._times[0] <= now - self._seconds:
-            self._times.popleft()
-        return now if len(self._times) < self._limit else self._times[0] + self._seconds
+        del self._until[: bisect_right(self._until, now)]
+        return now if len(self._until) < self._limit else self._until[len(self._until) - int(self._limit)]
 
     def is_empty(self, now: float) -> bool:
         self.free_at(now)
-        return not self._times
+        return not self._until
 
-    def spend(self, now: float) -> None:
+    def let_out(self, now: float) -> float:
+        """Count one more; gives what `landed` is to be told."""
+        until = now + FLIGHT_SECONDS + self._seconds
         if self._limit != math.inf:
-            self._times.append(now)
+            insort(self._until, until)
+        return until
+
+    def landed(self, until: float, now: float) -> None:
+        if self._limit == math.inf:
+            return
+        at = bisect_left(self._until, until)
+        if at < len(self._until) and self._until[at] == until:
+            del self._until[at]
+        insort(self._until, now + self._seconds)
 
 
 @dataclass(slots=True)
@@ -80,29 +98,43 @@ class _Chat:
     tokens: float
     counted_at: float
     window: _Window | None
+    in_flight: int = 0
     held_until: float = -math.inf
     waiting: list[_Waiter] = field(default_factory=list)
 
     def free_at(self, now: float) -> float:
         """When the next call may go out; `now` when it may at once."""
-        rate = self.pace.chat_per_second
-        if rate != math.inf:
-            self.tokens = min(self.pace.chat_burst, self.tokens + (now - self.counted_at) * rate)
-            self.counted_at = now
-        at = now if self.tokens >= 1 else now + (1 - self.tokens) / rate
+        self._refill(now)
+        at = now if self.tokens >= 1 else now + (1 - self.tokens) / self.pace.chat_per_second
         if self.window is not None:
             at = max(at, self.window.free_at(now))
         return max(at, self.held_until)
 
-    def spend(self, now: float) -> None:
+    def _refill(self, now: float) -> None:
+        if self.pace.chat_per_second != math.inf:
+            gained = (now - self.counted_at) * self.pace.chat_per_second
+            self.tokens = min(self.pace.chat_burst, self.tokens + gained)
+            self.counted_at = now
+
+    def let_out(self, now: float) -> float:
+        """Count one more; gives what `landed` is to be told."""
+        self.in_flight += 1
         if self.pace.chat_per_second != math.inf:
             self.tokens -= 1
+        return now if self.window is None else self.window.let_out(now)
+
+    def landed(self, until: float, now: float) -> None:
+        """Believe that it landed just now: Telegram's own count was full until then, and refills from then on."""
+        if self.pace.chat_per_second != math.inf:
+            self._refill(now)
+            self.tokens = min(self.tokens, self.pace.chat_burst - self.in_flight)
+        self.in_flight -= 1
         if self.window is not None:
-            self.window.spend(now)
+            self.window.landed(until, now)
 
     def is_fresh(self, now: float) -> bool:
         """Whether a new one in its place would be no different."""
-        free = self.free_at(now) <= now and self.tokens >= self.pace.chat_burst
+        free = self.free_at(now) <= now and self.tokens >= self.pace.chat_burst and not self.in_flight
         return free and not self.waiting and (self.window is None or self.window.is_empty(now))
 
 
@@ -110,7 +142,28 @@ class _Chat:
 class _Waiter:
     rank: tuple[int, int]
     woken: trio.Event = field(compare=False, default_factory=trio.Event)
-    granted: bool = field(compare=False, default=False)
+    turn: Turn | None = field(compare=False, default=None)
+
+
+class Turn:
+    """A call's turn, taken: the call is made in the `with` block, answered, failed or given up at its end."""
+
+    def __init__(self, over: Callable[[], None]) -> None:
+        self.waited = False
+        """Whether there was a wait for it."""
+        self._over: Callable[[], None] | None = over
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.over()
+
+    def over(self) -> None:
+        """Let the budgets' time run from now on. A second time changes nothing."""
+        if self._over is not None:
+            over, self._over = self._over, None
+            over()
 
 
 class Pacer:
@@ -161,8 +214,8 @@ class Pacer:
         own = -math.inf if chat is None else chat.held_until
         return max(own, self._bot_held_until) if isinstance(key, int) else own
 
-    async def take_turn(self, key: Key, priority: Priority, *, deadline: float) -> bool:
-        """Wait for a turn and take it; gives whether there was a wait. Raises TurnTooLateError.
+    async def take_turn(self, key: Key, priority: Priority, *, deadline: float) -> Turn:
+        """Wait for a turn and take it; whoever has it ends it. Raises TurnTooLateError.
 
         Cancelled, it has taken nothing.
         """
@@ -174,42 +227,54 @@ class Pacer:
         waiter = _Waiter((RANKS[priority], next(self._numbers)))
         heapq.heappush(chat.waiting, waiter)
         self._busy[key] = chat
-        if self._grant(now, waiter):
-            return False
+        if (turn := self._grant(now, waiter)) is not None:
+            return turn
         try:
-            came = await self._wait(waiter, deadline)
+            turn = await self._wait(waiter, deadline)
+        except BaseException:  # cancelled in the moment of its turn
+            if waiter.turn is not None:
+                waiter.turn.over()
+            raise
         finally:
             self._leave(key, chat, waiter)
-        if not came:
+        if turn is None:
             raise TurnTooLateError(max(0.0, self._free_at(chat, trio.current_time()) - trio.current_time()))
-        return True
+        turn.waited = True
+        return turn
 
-    async def _wait(self, waiter: _Waiter, deadline: float) -> bool:
+    async def _wait(self, waiter: _Waiter, deadline: float) -> Turn | None:
         # One who comes may be free earlier than whoever the timekeeper waits for.
-        if self._timekeeper is not None:
-            self._timekeeper.woken.set()
-        while not self._grant(trio.current_time(), waiter) and trio.current_time() < deadline:
+        self._look_again()
+        while self._grant(trio.current_time(), waiter) is None and trio.current_time() < deadline:
             if self._timekeeper is None:
                 self._timekeeper = waiter
             until = self._next_at() if self._timekeeper is waiter else math.inf
             with trio.move_on_at(min(until, deadline)):
                 await waiter.woken.wait()
             waiter.woken = trio.Event()
-        return waiter.granted
+        return waiter.turn
+
+    def _look_again(self) -> None:
+        """Wake the timekeeper; where there is none, somebody who then is."""
+        if self._timekeeper is not None:
+            self._timekeeper.woken.set()
+            return
+        for chat in self._busy.values():
+            chat.waiting[0].woken.set()
+            break
 
     def _leave(self, key: Key, chat: _Chat, waiter: _Waiter) -> None:
-        if not waiter.granted:
+        if waiter.turn is None:
             chat.waiting.remove(waiter)
             heapq.heapify(chat.waiting)
             self._forget_if_idle(key, chat)
         if self._timekeeper is waiter:
             self._timekeeper = None
-            for other in self._busy.values():
-                other.waiting[0].woken.set()
-                break
+        if self._timekeeper is None:  # it may have been this one that was woken to keep the time
+            self._look_again()
 
-    def _grant(self, now: float, asking: _Waiter) -> bool:
-        """Give every turn that is due, the most urgent first; gives whether the one who asks has theirs."""
+    def _grant(self, now: float, asking: _Waiter) -> Turn | None:
+        """Give every turn that is due, the most urgent first; gives that of the one who asks."""
         while self._busy and max(self._bot.free_at(now), self._bot_held_until) <= now:
             found: tuple[tuple[int, int], Key, _Chat] | None = None
             for key, chat in self._busy.items():
@@ -221,12 +286,21 @@ class Pacer:
                 break
             _, key, chat = found
             waiter = heapq.heappop(chat.waiting)
-            chat.spend(now)
-            self._bot.spend(now)
-            waiter.granted = True
+            waiter.turn = self._let_out(chat, now)
             waiter.woken.set()
             self._forget_if_idle(key, chat)
-        return asking.granted
+        return asking.turn
+
+    def _let_out(self, chat: _Chat, now: float) -> Turn:
+        of_bot, of_chat = self._bot.let_out(now), chat.let_out(now)
+
+        def over() -> None:
+            landed_at = trio.current_time()
+            self._bot.landed(of_bot, landed_at)
+            chat.landed(of_chat, landed_at)
+            self._look_again()
+
+        return Turn(over)
 
     def _forget_if_idle(self, key: Key, chat: _Chat) -> None:
         if not chat.waiting:

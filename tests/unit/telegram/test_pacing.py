@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.telegram.pacing import SWEEP_EVERY, Pace, Pacer, Priority, TurnTooLateError
+from doradura.sandbox.floods import Floods
+from doradura.telegram.pacing import FLIGHT_SECONDS, SWEEP_EVERY, Pace, Pacer, Priority, TurnTooLateError
 
 PLENTY = 1e9
 
@@ -22,10 +25,14 @@ class Calls:
         self.out: list[tuple[str, float]] = []
         self.began = trio.current_time()
 
-    async def make(self, name: str, chat: int, priority: Priority = "reply", *, seconds: float = PLENTY) -> None:
-        """Wait for a turn and note it."""
-        await self.pacer.take_turn(chat, priority, deadline=trio.current_time() + seconds)
-        self.out.append((name, round(trio.current_time() - self.began, 3)))
+    async def make(
+        self, name: str, chat: int, priority: Priority = "reply", *, seconds: float = PLENTY, flight: float = 0
+    ) -> None:
+        """Wait for a turn, note it, and be on the way for so long."""
+        with await self.pacer.take_turn(chat, priority, deadline=trio.current_time() + seconds):
+            self.out.append((name, round(trio.current_time() - self.began, 3)))
+            if flight:
+                await trio.sleep(flight)
 
     def times(self) -> list[float]:
         """When each went out."""
@@ -70,6 +77,81 @@ async def test_the_bot_has_thirty_in_any_second(autojump_clock: MockClock) -> No
         for chat in range(1, 101):
             nursery.start_soon(calls.make, str(chat), chat)
     assert {at: calls.times().count(at) for at in calls.times()} == {0.0: 30, 1.0: 30, 2.0: 30, 3.0: 10}
+
+
+async def test_a_call_counts_from_its_answer(autojump_clock: MockClock) -> None:
+    """It may have landed in its last moment: the bot's second, and a full chat's first, begin with the answer."""
+    calls = Calls(Pacer(Pace(bot_per_second=2)))
+    async with trio.open_nursery() as nursery:
+        for chat in (1, 2, 3):
+            nursery.start_soon(partial(calls.make, str(chat), chat, flight=0.4))
+    assert calls.times() == [0.0, 0.0, 1.4]
+    calls = Calls(Pacer(Pace(chat_burst=2)))
+    async with trio.open_nursery() as nursery:
+        for turn in range(4):
+            nursery.start_soon(partial(calls.make, str(turn), 5, flight=0.4))
+    assert calls.times() == [0.0, 0.0, 1.4, 2.4]
+
+
+async def test_a_long_flight_holds_up_nobody(autojump_clock: MockClock) -> None:
+    """An upload of minutes is no longer counted after a while, and again when it has landed."""
+    calls = Calls(Pacer(Pace(bot_per_second=1)))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(calls.make, "upload", 1, "file", flight=60.5))
+        await trio.sleep(0.1)
+        await calls.make("second", 2)
+        await trio.sleep_until(calls.began + 60.6)
+        await calls.make("third", 3)
+    assert calls.times() == [0.0, FLIGHT_SECONDS + 1, 61.5]
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_the_server_never_sees_too_many(seed: int, autojump_clock: MockClock) -> None:
+    """Whenever a call lands within its flight, a server that counts landings by the same numbers refuses none."""
+    rng = random.Random(seed)
+    pacer = Pacer()
+    floods = Floods(trio.current_time, enabled=True)
+    landed = 0
+
+    async def call(chat: int, flight: float, share: float) -> None:
+        nonlocal landed
+        with await pacer.take_turn(chat, "reply", deadline=PLENTY):
+            await trio.sleep(flight * share)
+            floods.check("1:A", "sendMessage", chat)
+            landed += 1
+            await trio.sleep(flight * (1 - share))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(600):
+            chat = rng.choice([*range(1, 15), -1, -2, -3])
+            nursery.start_soon(call, chat, rng.choice((0.0, 0.02, 0.4, FLIGHT_SECONDS)), rng.random())
+            await trio.sleep(rng.choice((0.0, 0.0, 0.0, 0.5)))
+    assert landed == 600
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_nobody_is_forgotten(seed: int, autojump_clock: MockClock) -> None:
+    """Whoever comes, goes, is let out or cancelled in the same moment as others, those who stay all have their turn."""
+    rng = random.Random(seed)
+    pacer = Pacer(Pace(bot_per_second=3, chat_burst=2))
+    got: set[int] = set()
+
+    async def call(number: int, chat: int, patience: float) -> None:
+        with trio.move_on_after(patience):
+            with await pacer.take_turn(chat, "reply", deadline=PLENTY):
+                got.add(number)
+                await trio.sleep(rng.choice((0, 0, 1)))
+
+    staying = set()
+    with trio.fail_after(10_000):
+        async with trio.open_nursery() as nursery:
+            for number in range(200):
+                patience = rng.choice((math.inf, 1, 2, 3))
+                if patience == math.inf:
+                    staying.add(number)
+                nursery.start_soon(call, number, rng.randrange(1, 8), patience)
+                await trio.sleep(rng.choice((0, 0, 0, 1)))
+    assert staying <= got
 
 
 async def test_alerts_before_replies_before_files_before_progress(autojump_clock: MockClock) -> None:
@@ -184,6 +266,6 @@ async def test_idle_chats_are_forgotten(autojump_clock: MockClock) -> None:
     pacer = Pacer(Pace(bot_per_second=math.inf, chat_per_second=math.inf))
     pacer.hold(1, until=trio.current_time() + 1000)
     for chat in range(2, 10_002):
-        await pacer.take_turn(chat, "reply", deadline=PLENTY)
+        (await pacer.take_turn(chat, "reply", deadline=PLENTY)).over()
     assert len(pacer._chats) <= SWEEP_EVERY
     assert 1 in pacer._chats

@@ -18,12 +18,12 @@ import trio
 from doradura.sandbox.bot import Bot
 from doradura.sandbox.content import file_content, respond
 from doradura.sandbox.detect import detect_entities
+from doradura.sandbox.entities import units
 from doradura.sandbox.exchange import Headers, Request, Response, Send
 from doradura.sandbox.faults import FaultError, Faults, parse_fault
 from doradura.sandbox.files import Files
 from doradura.sandbox.floods import FloodOrder, Floods
 from doradura.sandbox.human_payments import PaymentError, find_invoice, pay, renew, subscription
-from doradura.sandbox.markup import units
 from doradura.sandbox.members import change, may_write
 from doradura.sandbox.methods_files import shown_file
 from doradura.sandbox.orders import (

@@ -10,12 +10,13 @@ from typing import Any
 
 import msgspec
 
-from doradura.sandbox.call import Call, content_of, formatted
+from doradura.sandbox.call import Call, content_of
 from doradura.sandbox.keyboards import read_keyboard
 from doradura.sandbox.methods_messages import send
 from doradura.sandbox.parameters import leading_integer
 from doradura.sandbox.records import Object
 from doradura.sandbox.refusal import bad_request
+from doradura.sandbox.texts import formatted
 
 QUESTION_LIMIT = 300
 OPTION_LIMIT = 100

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from doradura.sandbox.bot import Bot
-from doradura.sandbox.entities import Entity, units
+from doradura.sandbox.entities import STYLES, Entity, units
 from doradura.sandbox.files import Files
 from doradura.sandbox.keyboards import check_place
 from doradura.sandbox.parameters import Parameters, Upload, leading_integer
@@ -24,7 +24,7 @@ TEXT_LIMIT_UNITS = 4096
 CAPTION_LIMIT_UNITS = 1024
 
 _USER_LINK = re.compile(r"tg://user\?id=(\d{1,19})")
-_QUOTED = frozenset({"bold", "italic", "underline", "strikethrough", "spoiler", "custom_emoji"})
+_QUOTED = frozenset({*STYLES, "custom_emoji", "date_time"})
 _HEAD = ("message_id", "from", "chat", "date", "edit_date")
 _LASTING = ("has_protected_content", "media_group_id", "quote")
 """Set when a message is sent, and not touched by edits."""

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from doradura.sandbox.entities import fix_text, units
 from doradura.sandbox.markdown import RESERVED, parse_markdown, parse_markdown_v2
 from doradura.sandbox.markup import MarkupError, parse_html
-from doradura.sandbox.texts import formatted as read_text
 
 
 def test_every_kind_of_entity() -> None:
@@ -43,7 +42,8 @@ def test_every_kind_of_entity() -> None:
         (">a\n>b\nc", "a\nb\nc", {"type": "blockquote", "offset": 0, "length": 4}),
         (">a\n>b||", "a\nb", {"type": "expandable_blockquote", "offset": 0, "length": 3}),
         ("**>a", "a", {"type": "blockquote", "offset": 0, "length": 1}),
-        ("[x](tg://user?id=7)", "x", {"type": "text_link", "offset": 0, "length": 1, "url": "tg://user?id=7"}),
+        ("[x](tg:user?id=7)", "x", {"type": "text_link", "offset": 0, "length": 1, "url": "tg://user?id=7"}),
+        ("[x](TG://user/?a=1&id=7#z)", "x", {"type": "text_link", "offset": 0, "length": 1, "url": "tg://user?id=7"}),
         ("[x\\.org]", "x.org", {"type": "text_link", "offset": 0, "length": 5, "url": "http://x.org/"}),
     ],
 )
@@ -60,18 +60,50 @@ def test_links_to_nowhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("link", "kept"),
+    ("markup", "text", "entities"),
     [
-        ("X.org", "http://x.org/"),
-        ("https://X.org?Q=1", "https://x.org/?Q=1"),
-        ("https://x.org/Path", "https://x.org/Path"),
-        ("tg://resolve?domain=x", "tg://resolve?domain=x"),
+        # The end of a quotation's last line is its own; a return before it does not matter.
+        (">a\n>b\nc", "a\nb\nc", [("blockquote", 0, 4)]),
+        (">a\n\n>b", "a\n\nb", [("blockquote", 0, 2), ("blockquote", 3, 1)]),
+        (">\na", "\na", [("blockquote", 0, 1)]),
+        (">", "", []),
+        ("a\n\r>b\r\nc", "a\n\rb\r\nc", [("blockquote", 3, 3)]),
+        (">a\n**>b", "a\nb", [("blockquote", 0, 2), ("blockquote", 2, 1)]),
+        (">>a", "a", [("blockquote", 0, 1)]),
+        ("a\\\n>b", "a\nb", [("blockquote", 2, 1)]),
+        # Two bars right before its end make it expandable, others are a spoiler's.
+        (">a||\nb", "a\nb", [("expandable_blockquote", 0, 2)]),
+        (">a||\r\nb", "a\r\nb", [("expandable_blockquote", 0, 3)]),
+        ("**>a\n>||b||||", "a\nb", [("expandable_blockquote", 0, 3), ("spoiler", 2, 1)]),
+        (">||a||\nb", "a\nb", [("blockquote", 0, 2), ("spoiler", 0, 1)]),
+        # Code in a quotation keeps its lines, whatever they begin with; styles may go over its lines.
+        (">`a\nb`\nc", "a\nb\nc", [("blockquote", 0, 4), ("code", 0, 3)]),
+        (">*a\n>b*\nc", "a\nb\nc", [("blockquote", 0, 4), ("bold", 0, 3)]),
+        ("*a\n>b\nc*", "a\nb\nc", [("bold", 0, 5), ("blockquote", 2, 2)]),
+        # Of three underscores the first two are read as one mark, unless something stands between.
+        ("_a __b___", "a b", [("italic", 0, 3), ("underline", 2, 1)]),
+        ("__a _b_\r__", "a b\r", [("underline", 0, 4), ("italic", 2, 1)]),
+        ("__a _b_ __", "a b ", [("underline", 0, 4), ("italic", 2, 1)]),
+        # Empty marks are nothing; a backslash before a letter of another alphabet is one.
+        ("a**____~~||||``[](x\\.org)", "a", []),
+        ("\\a\\_\\ж\\\\", "a_\\ж\\", []),
+        ("```a\r\nb```", "b", [("pre", 0, 1)]),
+        ("```\n\nb```", "\nb", [("pre", 0, 2)]),
+        ("`a_b\\`c`", "a_b`c", [("code", 0, 5)]),
     ],
 )
-def test_a_link_is_kept_as_the_server_writes_it(link: str, kept: str) -> None:
-    """With a scheme, a host in small letters and a slash behind it; Telegram's own links as they are."""
-    _, (entity,) = read_text(f'<a href="{link}">a</a>', "HTML", None)
-    assert entity["url"] == kept
+def test_what_marks_mean(markup: str, text: str, entities: list[tuple[str, int, int]]) -> None:
+    """Where marks could be read in several ways, they are read as TDLib does."""
+    plain, found = parse_markdown_v2(markup)
+    assert (plain, [(each["type"], each["offset"], each["length"]) for each in found]) == (text, entities)
+
+
+def test_formatted_dates() -> None:
+    """A link to a time makes a date of what it is about; the format's letters come in Telegram's order."""
+    fields = {"type": "date_time", "offset": 0, "length": 1, "unix_time": 5}
+    assert parse_markdown_v2("![x](tg://time?unix=5)") == ("x", [fields])
+    assert parse_markdown_v2("![x](TG:time?format=tDW&unix=5)") == ("x", [{**fields, "date_time_format": "wDt"}])
+    assert parse_markdown_v2("![x](tg://time?unix=5&format=R)") == ("x", [{**fields, "date_time_format": "r"}])
 
 
 @pytest.mark.parametrize(
@@ -100,6 +132,15 @@ def test_a_link_is_kept_as_the_server_writes_it(link: str, kept: str) -> None:
         ),
         ("![e](tg://time?unix=1&format=rt)", "Invalid date format used"),
         (">a *b\nc*", "Can't find end of Bold entity at byte offset 3"),
+        (">a ||b\nc", "Can't find end of Spoiler entity at byte offset 3"),
+        (">a *b||\nc", "Can't find end of Bold entity at byte offset 3"),
+        ("é__a _b___", "Can't find end of Italic entity at byte offset 10"),
+        ("é`a", "Can't find end of Code entity at byte offset 2"),
+        ("é```a", "Can't find end of Pre entity at byte offset 2"),
+        ("é~a", "Can't find end of Strikethrough entity at byte offset 2"),
+        ("é||a", "Can't find end of Spoiler entity at byte offset 2"),
+        ("é[a", "Can't find end of TextUrl entity at byte offset 2"),
+        ("é![a", "Can't find end of CustomEmoji entity at byte offset 2"),
     ],
 )
 def test_refusals(markup: str, why: str) -> None:

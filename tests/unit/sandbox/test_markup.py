@@ -45,6 +45,36 @@ def test_each_tag(tag: str, kind: str) -> None:
     assert parse_html(f"<{tag.upper()}>x</{tag}>") == ("x", [{"type": kind, "offset": 0, "length": 1}])
 
 
+@pytest.mark.parametrize(
+    ("markup", "text", "entities"),
+    [
+        ("<i>a</>b<b  >c</b  >", "abc", [("italic", 0, 1), ("bold", 2, 1)]),
+        ("<b class = x id='&lt;' q=\"'\" flag>a</b>", "a", [("bold", 0, 1)]),
+        ("<blockquote expandable>a</blockquote>", "a", [("expandable_blockquote", 0, 1)]),
+        ("<blockquote cite='' expandable=no>a</blockquote>", "a", [("expandable_blockquote", 0, 1)]),
+        ("<code class=language-c><pre>a</pre></code>", "a", [("pre", 0, 1)]),
+        ("<pre><code class=language-c>a</code> </pre>", "a ", [("pre", 0, 2), ("code", 0, 1)]),
+        ("<pre><code>a</code></pre>", "a", [("pre", 0, 1), ("code", 0, 1)]),
+        ("<a>x.org</a> <a>x</a> <a href=nodot>y</a>", "x.org x y", [("text_link", 0, 5)]),
+        ("<b></b><i> </i>", " ", [("italic", 0, 1)]),
+        ("<tg-emoji emoji-id=5>😀</tg-emoji>", "😀", [("custom_emoji", 0, 2)]),
+        ("<tg-time unix=5>a</tg-time><tg-time unix=x>b</tg-time>", "ab", [("date_time", 0, 1)]),
+        ("&#0; &#12345678; &#x110000; &lt &#65", "&#0; &#12345678; &#x110000; < A", []),
+    ],
+)
+def test_what_tags_mean(markup: str, text: str, entities: list[tuple[str, int, int]]) -> None:
+    """Tags and attributes are read as TDLib does, however they are written."""
+    plain, found = parse_html(markup)
+    assert (plain, [(each["type"], each["offset"], each["length"]) for each in found]) == (text, entities)
+
+
+def test_formatted_dates() -> None:
+    """A time in seconds, and a format whose letters come in Telegram's order."""
+    assert parse_html('<tg-time unix="5s" format="tdW">a</tg-time>')[1] == [
+        {"type": "date_time", "offset": 0, "length": 1, "unix_time": 5, "date_time_format": "wdt"}
+    ]
+
+
 def test_spoiler_span_and_code_language() -> None:
     """A span must be a spoiler; pre around code of a language is one entity."""
     assert parse_html('<span class="tg-spoiler">x</span>')[1][0]["type"] == "spoiler"
@@ -64,6 +94,19 @@ def test_spoiler_span_and_code_language() -> None:
         ("<b>a</b", "Unclosed end tag at byte offset 4"),
         ("<span>a</span>", 'Tag "span" must have class "tg-spoiler" at byte offset 0'),
         ('<a href="x', "Unclosed start tag at byte offset 0"),
+        ("<b x=y*>", "Unexpected end of name token at byte offset 5"),
+        ("é<b =x>", 'Empty attribute name in the tag "b" at byte offset 2'),
+        ("<B>a</EM >", 'Unmatched end tag at byte offset 4, expected "</b>", found "</em>"'),
+        ("<tg-emoji emoji-id=x>a</tg-emoji>", "Invalid custom emoji identifier specified"),
+        ("<tg-time unix=1 format=rt>a</tg-time>", "Invalid date format used"),
+        (
+            "&#xD83D;",
+            (
+                "Text contains invalid Unicode characters after decoding HTML entities, check for unmatched surrogate code "
+                "units"
+            ),
+        ),
+        ("a\0", "Text must not contain null bytes"),
         ("<a href=", 'Unclosed start tag "a" at byte offset 0'),
     ],
 )

@@ -51,7 +51,7 @@ class EntityError(ValueError):
 
 def units(text: str) -> int:
     """Count UTF-16 code units, Telegram's measure of offsets and lengths."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def order(entity: Entity) -> tuple[int, int, int]:
@@ -67,8 +67,8 @@ def fix_text(text: str, entities: list[Entity], *, may_be_empty: bool) -> tuple[
             if not 0 <= entity[name] <= _FARTHEST:
                 raise EntityError(f"Receive an entity with incorrect {name} {entity[name]}")
     kept = arrange(entity for entity in entities if entity["length"])
-    text, kept = _clean(text, kept)
-    text, kept = _trim(text, arrange(kept))
+    text, moved = _clean(text, kept)
+    text, kept = _trim(text, kept if moved is kept else arrange(moved))
     if not may_be_empty and _INVISIBLE.fullmatch(text):
         raise EntityError("Text must be non-empty")
     return text, _first_hundred(kept)

@@ -102,8 +102,8 @@ def test_spoiler_span_and_code_language() -> None:
         (
             "&#xD83D;",
             (
-                "Text contains invalid Unicode characters after decoding HTML entities, check for unmatched surrogate code "
-                "units"
+                "Text contains invalid Unicode characters after decoding HTML entities, check for unmatched "
+                "surrogate code units"
             ),
         ),
         ("a\0", "Text must not contain null bytes"),

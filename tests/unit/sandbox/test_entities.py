@@ -60,6 +60,8 @@ def test_nothing_visible(text: str) -> None:
         ("a\rb", [("bold", 1, 1), ("code", 2, 1)], "ab", [("code", 1, 1)]),
         ("\r😀\rb", [("bold", 1, 3), ("italic", 4, 1)], "😀b", [("bold", 0, 2), ("italic", 2, 1)]),
         ("a\u202eb", [("code", 0, 3)], "ab", [("code", 0, 2)]),
+        ("a\rb", [("bold", 0, 1), ("bold", 2, 1)], "ab", [("bold", 0, 2)]),
+        ("a ", [("italic", 0, 2), ("bold", 0, 1)], "a", [("bold", 0, 1), ("italic", 0, 1)]),
         # In front nothing is cut that an entity holds; behind all is.
         ("  ab  ", [("bold", 1, 5)], " ab", [("bold", 0, 3)]),
         ("  ab  ", [("code", 4, 2)], "ab", []),
@@ -117,6 +119,11 @@ def test_entities(text: str, entities: list[Short], kept: str, found: list[Short
         (
             "abc",
             [("code", 1, 3)],
+            "Entity beginning at UTF-16 offset 1 ends after the end of the text at UTF-16 offset 4",
+        ),
+        (
+            "abc",
+            [("blockquote", 0, 5), ("code", 1, 3)],
             "Entity beginning at UTF-16 offset 1 ends after the end of the text at UTF-16 offset 4",
         ),
         ("a😀b", [("bold", 2, 2)], "Entity begins in a middle of a UTF-16 symbol at byte offset 5"),

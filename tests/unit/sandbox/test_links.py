@@ -60,7 +60,7 @@ def test_refused_links(link: str, why: str) -> None:
 
 def test_what_own_links_say() -> None:
     """Users, emoji and times, in every spelling; the first of two counts; other links say nothing."""
-    assert user_id_in("tg://user?id=7") == user_id_in("TG:User/?a=1&id=7&id=8#id=9") == 7
+    assert user_id_in("tg://user?id=7") == user_id_in("TG:User/?a=1&ID=7&id=8#id=9") == 7
     assert [user_id_in(link) for link in ("tg://user?id=07", "tg://user?id=-7", "tg://users?id=7", "x.org?id=7")] == [
         0
     ] * 4

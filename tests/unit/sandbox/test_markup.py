@@ -59,7 +59,7 @@ def test_each_tag(tag: str, kind: str) -> None:
         ("<b></b><i> </i>", " ", [("italic", 0, 1)]),
         ("<tg-emoji emoji-id=5>😀</tg-emoji>", "😀", [("custom_emoji", 0, 2)]),
         ("<tg-time unix=5>a</tg-time><tg-time unix=x>b</tg-time>", "ab", [("date_time", 0, 1)]),
-        ("&#0; &#12345678; &#x110000; &lt &#65", "&#0; &#12345678; &#x110000; < A", []),
+        ("&#0; &#00000065; &#0000065; &#x110000; &lt &#65", "&#0; &#00000065; A &#x110000; < A", []),
     ],
 )
 def test_what_tags_mean(markup: str, text: str, entities: list[tuple[str, int, int]]) -> None:

@@ -24,7 +24,8 @@ import trio
 
 from doradura.downloads.formats import FORMATS
 from doradura.downloads.protocol import Metadata, Order, Result, WorkerMessage
-from doradura.sandbox.markup import MarkupError, parse_html, units
+from doradura.sandbox.entities import units
+from doradura.sandbox.markup import MarkupError, parse_html
 from doradura.storage import Change, Storage, StorageError
 from doradura.storage.migrations import migrate
 

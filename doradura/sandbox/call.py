@@ -8,38 +8,23 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
 from doradura.sandbox.bot import Bot
-from doradura.sandbox.detect import detect_entities
+from doradura.sandbox.entities import STYLES, Entity, units
 from doradura.sandbox.files import Files
 from doradura.sandbox.keyboards import check_place
-from doradura.sandbox.markdown import parse_markdown, parse_markdown_v2
-from doradura.sandbox.markup import Entity, MarkupError, parse_html, trim, units
 from doradura.sandbox.parameters import Parameters, Upload, leading_integer
 from doradura.sandbox.records import Message, Object
 from doradura.sandbox.refusal import bad_request
+from doradura.sandbox.texts import formatted
 
 TEXT_LIMIT_UNITS = 4096
 CAPTION_LIMIT_UNITS = 1024
-RAW_TEXT_LIMIT_BYTES = 32_768
 
-_PARSERS: Mapping[str, Callable[[str], tuple[str, list[Entity]]]] = MappingProxyType(
-    {"html": parse_html, "markdownv2": parse_markdown_v2, "markdown": parse_markdown}
-)
-_USER_LINK = re.compile(r"tg://user\?id=(\d{1,18})")
-_GIVEN_TYPES = frozenset(
-    {
-        *("bold", "italic", "underline", "strikethrough", "spoiler", "blockquote", "expandable_blockquote"),
-        *("code", "pre", "text_link", "text_mention", "custom_emoji"),
-    }
-)
-"""Those a bot may name; the others are found by the server alone."""
-_QUOTED = frozenset({"bold", "italic", "underline", "strikethrough", "spoiler", "custom_emoji"})
-_ADDRESS = re.compile(r"(?:(https?)://)?(?![a-z]+:)([^/?#@]+)(.*)", re.DOTALL | re.IGNORECASE)
+_USER_LINK = re.compile(r"tg://user\?id=(\d{1,19})")
+_QUOTED = frozenset({*STYLES, "custom_emoji", "date_time"})
 _HEAD = ("message_id", "from", "chat", "date", "edit_date")
 _LASTING = ("has_protected_content", "media_group_id", "quote")
 """Set when a message is sent, and not touched by edits."""
@@ -142,16 +127,6 @@ class Call:
         return self.bot.shown(message)
 
 
-def _with_address(entity: Entity) -> Entity:
-    """Write a link as the server keeps it: with a scheme, the host in small letters, and at least a / behind it."""
-    url = entity.get("url")
-    if url is None or not (found := _ADDRESS.fullmatch(url)):
-        return entity
-    scheme, host, rest = found.groups()
-    slash = "" if rest.startswith("/") else "/"
-    return {**entity, "url": f"{(scheme or 'http').lower()}://{host.lower()}{slash}{rest}"}
-
-
 def name_mentioned(content: Object, users: Mapping[int, Object]) -> Object:
     """Make links to users mentions, as the server does; a user nobody knows is not mentioned."""
     named = dict(content)
@@ -187,32 +162,13 @@ def content_of(message: Message) -> Object:
     return {key: value for key, value in message.body.items() if key not in _HEAD}
 
 
-def formatted(text: str, mode: str, entities: object) -> tuple[str, list[Entity]]:
-    """Give a text and its entities: of the markup, or those given, and in both cases those Telegram finds itself."""
-    if len(text.encode()) > RAW_TEXT_LIMIT_BYTES:
-        raise bad_request("text is too long")
-    mode = mode.strip().lower()
-    if mode in _PARSERS:
-        try:
-            plain, found = _PARSERS[mode](text)
-        except MarkupError as error:
-            raise bad_request(f"can't parse entities: {error}") from None
-        found = [_with_address(entity) for entity in found]
-    elif mode in {"", "none"}:
-        plain, found = trim(text, _given_entities(entities))
-    else:
-        raise bad_request("unsupported parse_mode")
-    return plain, detect_entities(plain, found)
-
-
 def message_text(parameters: Parameters) -> Object:
     """Read text, parse_mode, entities and link_preview_options of a text message."""
     text = parameters.text("text")
     if not text:
         raise bad_request("message text is empty")
-    plain, entities = formatted(text, parameters.text("parse_mode"), _json_or_none(parameters, "entities"))
-    if not plain:
-        raise bad_request("text must be non-empty")
+    mode, given = parameters.text("parse_mode"), _json_or_none(parameters, "entities")
+    plain, entities = formatted(text, mode, given, may_be_empty=False)
     if units(plain) > TEXT_LIMIT_UNITS:
         raise bad_request("message is too long")
     content: Object = {"text": plain}
@@ -251,14 +207,3 @@ def _json_or_none(parameters: Parameters, name: str) -> object:
         return parameters.json(name) if parameters.text(name) else None
     except msgspec.DecodeError:
         raise bad_request(f"can't parse {name} JSON object") from None
-
-
-def _given_entities(value: object) -> list[Entity]:
-    """Keep those of the given entities that have a type and a place."""
-    kept: list[Entity] = []
-    for entity in value if isinstance(value, list) else []:
-        if isinstance(entity, dict) and entity.get("type") in _GIVEN_TYPES:
-            place: list[Any] = [entity.get("offset"), entity.get("length")]
-            if all(type(number) is int for number in place) and place[1] > 0:
-                kept.append(entity)
-    return kept

@@ -18,12 +18,12 @@ import trio
 from doradura.sandbox.bot import Bot
 from doradura.sandbox.content import file_content, respond
 from doradura.sandbox.detect import detect_entities
+from doradura.sandbox.entities import fix_text, units
 from doradura.sandbox.exchange import Headers, Request, Response, Send
 from doradura.sandbox.faults import FaultError, Faults, parse_fault
 from doradura.sandbox.files import Files
 from doradura.sandbox.floods import FloodOrder, Floods
 from doradura.sandbox.human_payments import PaymentError, find_invoice, pay, renew, subscription
-from doradura.sandbox.markup import units
 from doradura.sandbox.members import change, may_write
 from doradura.sandbox.methods_files import shown_file
 from doradura.sandbox.orders import (
@@ -262,10 +262,10 @@ class Human:
 
     async def _say(self, request: Request, chat: str) -> Response:
         order = await self._order(request, MessageOrder)
-        if not order.text or units(order.text) > TEXT_LIMIT_UNITS:
+        content = _with_entities("text", order.text)
+        if not content or units(content["text"]) > TEXT_LIMIT_UNITS:
             raise HumanError(400, f"text has 1 to {TEXT_LIMIT_UNITS} characters")
         bot, chat_id = self._bot(request), int(chat)
-        content = _with_entities("text", order.text)
         if order.edit_message_id is not None:
             return await self._done(self._edit(bot, chat_id, order, content))
         if order.reply_to_message_id is not None:
@@ -389,7 +389,8 @@ class Human:
 
 
 def _with_entities(name: str, text: str) -> Object:
-    """Give a text or caption with what Telegram finds in it."""
-    entities = detect_entities(text, [])
+    """Give a text or caption as Telegram keeps it, with what it finds in it; no field for one that is only space."""
+    kept, _ = fix_text(text, [], may_be_empty=True)
+    entities = detect_entities(kept, [])
     key = "entities" if name == "text" else f"{name}_entities"
-    return {name: text, key: entities} if entities else {name: text}
+    return {**({name: kept} if kept else {}), **({key: entities} if entities else {})}

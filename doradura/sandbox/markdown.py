@@ -1,15 +1,17 @@
 """Turns a text with parse_mode MarkdownV2 or Markdown into plain text and entities, with the server's errors.
 
-Pure. It follows the rules of TDLib's do_parse_markdown_v2 and do_parse_markdown (td/telegram/MessageEntity.cpp): byte
-offsets of errors count UTF-8, offsets of entities UTF-16 units. A NUL stands behind the text, as in the C++.
+Pure. It follows the rules of TDLib's parse_markdown_v2 and parse_markdown (td/telegram/MessageEntity.cpp): byte offsets
+of errors count UTF-8, offsets of entities UTF-16 units. A NUL stands behind the text, as in the C++. Entities may still
+overlap as they like; entities.py makes them what Telegram keeps.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
-from doradura.sandbox.markup import SPACES, Entity, MarkupError, is_link, trim
+from doradura.sandbox.entities import Entity, order, units
+from doradura.sandbox.links import emoji_id_in, kept_link, time_in
+from doradura.sandbox.markup import SPACES, MarkupError, time_entity
 
 RESERVED = frozenset("_*[]()~`>#+-=|{}.!\n")
 _VERBATIM = frozenset({"code", "pre"})
@@ -36,8 +38,6 @@ _ENDS = {
     "strikethrough": "~",
     "spoiler": "||",
 }
-_EMOJI = re.compile(r"emoji(?![^/?#])/?(?:\?([^#]*))?", re.DOTALL)
-_INT64 = 1 << 63
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class _Parser:
         at = 0
         while at < self.size:
             at = self._step(at)
-        self._end_quotation()
+        self._end_quotation(self.size)
         if self.nested:
             raise self._unended()
 
@@ -77,6 +77,7 @@ class _Parser:
         character = self.text[at]
         if character == "\\" and "\0" < self.text[at + 1] <= "~":
             self._put(self.text[at + 1])
+            self.at_line_start = self.at_line_start or self.text[at + 1] == "\n"
             return at + 2
         inside = self.nested[-1].kind if self.nested else ""
         if character not in RESERVED or (inside in _VERBATIM and character != "`"):
@@ -86,6 +87,8 @@ class _Parser:
             return self._line_end(at)
         if self._is_end(at, inside):
             return self._close(at)
+        if character == ">" and self.at_line_start and self._quoted():
+            return at + 1
         return self._open(at)
 
     def _put(self, character: str) -> None:
@@ -119,7 +122,7 @@ class _Parser:
         simple = {"_": "italic", "*": "bold", "~": "strikethrough", "[": "text_link", "`": "code"}
         if character in simple:
             return simple[character], 1
-        if character == ">" and self.at_line_start and not any(each.kind == "blockquote" for each in self.nested):
+        if character == ">" and self.at_line_start:
             return "blockquote", 1
         raise MarkupError(f"Character '{character}' is reserved and must be escaped with the preceding '\\'")
 
@@ -134,19 +137,19 @@ class _Parser:
             entity["language"] = opened.language
         elif opened.kind == "text_link":
             linked = self.text[end] == "("
-            url, end = self._link(end, "URL")
-            entity["url"] = url = url if linked else "".join(self.out[opened.at :])
-            keep = keep and is_link(url)
+            url, end = self._link(end)
+            entity["url"] = kept_link(url if linked else "".join(self.out[opened.at :]))
+            keep = keep and bool(entity["url"])
         elif opened.kind == "custom_emoji":
             if self.text[end] != "(":
-                raise MarkupError("Custom emoji entity must contain a tg://emoji URL")
-            url, end = self._link(end, "custom emoji URL")
-            entity["custom_emoji_id"] = custom_emoji_id(url)
+                raise MarkupError("The entity must contain a tg://emoji or tg://time URL")
+            url, end = self._link(end)
+            entity |= _emoji_or_time(url)
         if keep:
             self.entities.append(entity)
         return end
 
-    def _link(self, at: int, what: str) -> tuple[str, int]:
+    def _link(self, at: int) -> tuple[str, int]:
         """Read `(url)`; give the URL, empty where there is none, and where it ends."""
         if self.text[at] != "(":
             return "", at
@@ -158,32 +161,41 @@ class _Parser:
             url.append(self.text[at])
             at += 1
         if at >= self.size:
-            raise MarkupError(f"Can't find end of a {what} at byte offset {byte_offset(self.text, begin)}")
+            raise MarkupError(f"Can't find end of a URL at byte offset {byte_offset(self.text, begin)}")
         return "".join(url), at + 1
 
     def _line_end(self, at: int) -> int:
-        """Put a line's end; a quotation goes on when the next line has its mark too."""
-        quoted = any(each.kind == "blockquote" for each in self.nested)
-        goes_on = quoted and self.text[at + 1] == ">"
-        if quoted and not goes_on:
-            self._end_quotation()
+        """Put a line's end. A quotation goes on if the next line has its mark too; else the end is its last part."""
+        goes_on = self.text[at + 1] == ">"
+        if goes_on or not self._quoted():
+            self._put_line_end()
+            return at + 2 if goes_on and self._quoted() else at + 1
+        self._end_quotation(at)
+        return at + 1
+
+    def _put_line_end(self) -> None:
         self.out.append("\n")
         self.out_units += 1
         self.at_line_start = True
-        return at + 2 if goes_on else at + 1
 
-    def _end_quotation(self) -> None:
-        """End the quotation that is open, if one is; `||` before its end makes it expandable."""
-        if not any(each.kind == "blockquote" for each in self.nested):
+    def _quoted(self) -> bool:
+        return any(each.kind == "blockquote" for each in self.nested)
+
+    def _end_quotation(self, at: int) -> None:
+        """End the quotation that is open, if one is; `||` right before its end makes it expandable."""
+        if not self._quoted():
             return
         kind = "blockquote"
         last = self.nested[-1]
-        if last.kind == "spoiler" and last.offset == self.out_units and self.nested[-2].kind == "blockquote":
+        returned = at < self.size and self.text[at - 1] == "\r"
+        if last.kind == "spoiler" and last.begin in {at - 2, at - 3 if returned else at - 2}:
             self.nested.pop()
             kind = "expandable_blockquote"
         if self.nested[-1].kind != "blockquote":
             raise self._unended()
         opened = self.nested.pop()
+        if at < self.size:
+            self._put_line_end()
         if self.out_units > opened.offset:
             self.entities.append({"type": kind, "offset": opened.offset, "length": self.out_units - opened.offset})
 
@@ -194,17 +206,17 @@ class _Parser:
 
 
 def parse_markdown_v2(text: str) -> tuple[str, list[Entity]]:
-    """Give the plain text and its entities, trimmed and in order. Raises MarkupError."""
+    """Give the plain text and its entities, in order. Raises MarkupError."""
     parser = _Parser(text + "\0\0\0", len(text))
     parser.parse()
-    return trim("".join(parser.out), parser.entities)
+    return "".join(parser.out), sorted(parser.entities, key=order)
 
 
 def parse_markdown(text: str) -> tuple[str, list[Entity]]:
     """The same for the older Markdown, which knows no nesting and no escapes within an entity."""
     padded, size = text + "\0\0\0", len(text)
     out: list[str] = []
-    units, at = 0, 0
+    out_units, at = 0, 0
     entities: list[Entity] = []
     while at < size:
         character = padded[at]
@@ -212,19 +224,19 @@ def parse_markdown(text: str) -> tuple[str, list[Entity]]:
             character, at = padded[at + 1], at + 1
         elif character in "_*`[":
             content, entity, at = _old_entity(padded, at, size)
-            length = sum(1 + (each > "\uffff") for each in content)
+            length = units(content)
             if length and entity:
-                entities.append({**entity, "offset": units, "length": length})
-            out += content
-            units += length
+                entities.append({**entity, "offset": out_units, "length": length})
+            out.append(content)
+            out_units += length
             continue
         out.append(character)
-        units += 1 + (character > "\uffff")
+        out_units += 1 + (character > "\uffff")
         at += 1
-    return trim("".join(out), entities)
+    return "".join(out), entities
 
 
-def _old_entity(text: str, begin: int, size: int) -> tuple[list[str], Entity, int]:
+def _old_entity(text: str, begin: int, size: int) -> tuple[str, Entity, int]:
     """Read an entity of the older Markdown; give its text, what it is (nothing for a bad link), and where it ends."""
     mark = text[begin]
     at, end_mark, named = begin + 1, "]" if mark == "[" else mark, ""
@@ -236,14 +248,15 @@ def _old_entity(text: str, begin: int, size: int) -> tuple[list[str], Entity, in
         at += 1
     if at >= size:
         raise MarkupError(f"Can't find end of the entity starting at byte offset {byte_offset(text, begin)}")
-    content = list(text[start:at])
+    content = text[start:at]
     at += len(end_mark)
     if mark == "[":
-        url = "".join(content)
+        url = content
         if text[at] == "(":
             end = text.find(")", at)
             url, at = (text[at + 1 : end], end + 1) if end >= 0 else (text[at + 1 : size], size)
-        return content, {"type": "text_link", "url": url} if is_link(url) else {}, at
+        url = kept_link(url)
+        return content, {"type": "text_link", "url": url} if url else {}, at
     if end_mark == "```":
         return content, {"type": "pre", **({"language": named} if named else {})}, at
     return content, {"type": {"_": "italic", "*": "bold", "`": "code"}[mark]}, at
@@ -261,22 +274,13 @@ def language(text: str, at: int, size: int) -> tuple[str, int]:
     return named, at
 
 
-def custom_emoji_id(url: str) -> str:
-    """Give the id in a custom emoji's link, as TDLib's get_link_custom_emoji_id reads it. Raises MarkupError."""
-    scheme, separator, rest = url.lower().partition(":")
-    if scheme != "tg" or not separator:
-        raise MarkupError("Custom emoji URL must have scheme tg")
-    found = _EMOJI.match(rest.removeprefix("//"))
-    if found is None:
-        raise MarkupError('Custom emoji URL must have host "emoji"')
-    for each in (found[1] or "").split("&"):
-        key, _, value = each.partition("=")
-        if key == "id":
-            # An integer as TDLib writes it: no sign but a minus, no zero in front.
-            if not re.fullmatch(r"0|-?[1-9][0-9]{0,18}", value) or not -_INT64 <= int(value) < _INT64:
-                raise MarkupError("Invalid custom emoji identifier specified")
-            return value
-    raise MarkupError("Custom emoji URL must have an emoji identifier")
+def _emoji_or_time(url: str) -> Entity:
+    """Give the fields of what a link behind `![...]` says. Raises MarkupError."""
+    if emoji_id := emoji_id_in(url):
+        return {"type": "custom_emoji", "custom_emoji_id": emoji_id}
+    if found := time_in(url):
+        return time_entity(*found)
+    raise MarkupError("Invalid tg://emoji or tg://time URL specified")
 
 
 def byte_offset(text: str, at: int) -> int:

@@ -1,8 +1,7 @@
 """Turns a text with parse_mode HTML into plain text and entities, with the errors the Bot API server gives.
 
-Pure. A port of the rules of TDLib's do_parse_html (td/telegram/MessageEntity.cpp): byte offsets of errors count
-UTF-8, offsets of entities UTF-16 units. What follows the parsing (trimming, order) is TDLib's fix_formatted_text, as
-far as a bot can see it.
+Pure. It follows the rules of TDLib's parse_html (td/telegram/MessageEntity.cpp): byte offsets of errors count UTF-8,
+offsets of entities UTF-16 units. Entities may still overlap as they like; entities.py makes them what Telegram keeps.
 """
 
 from __future__ import annotations
@@ -10,13 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
-Entity = dict[str, Any]
-"""A MessageEntity of the Bot API."""
+from doradura.sandbox.entities import Entity, order
+from doradura.sandbox.links import custom_emoji_id, kept_link
 
 SPACES = " \t\r\n\0\v"
-_UNCLEAN = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 _SIMPLE = MappingProxyType(
     {
@@ -34,11 +31,21 @@ _SIMPLE = MappingProxyType(
         "blockquote": "blockquote",
     }
 )
-_TAGS = frozenset({*_SIMPLE, "a", "pre", "code", "tg-emoji"})
+_TAGS = frozenset({*_SIMPLE, "a", "pre", "code", "tg-emoji", "tg-time"})
 _REFERENCE = re.compile(r"&(?:#(?:x([0-9a-fA-F]+)|([0-9]+))|([A-Za-z]+));?")
+_LONGEST_REFERENCE = 9
+"""Without what ends it. A longer one stands as it is."""
+_LEADING_DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)
+_LATEST = 1 << 31
+_LAST_CODE = 0x10FFFF
 _NAMED = MappingProxyType({"lt": "<", "gt": ">", "amp": "&", "quot": '"'})
 _ATTRIBUTE_NAME = re.compile(r"""[^ \t\r\n\0\v=>/"']*""")
 _NAME_TOKEN = re.compile(r"[A-Za-z0-9.-]*")
+
+
+_HALF_CHARACTER = (
+    "Text contains invalid Unicode characters after decoding HTML entities, check for unmatched surrogate code units"
+)
 
 
 class MarkupError(ValueError):
@@ -51,6 +58,7 @@ class _Open:
 
     tag: str
     argument: str
+    time: int
     offset: int
     at: int
 
@@ -62,6 +70,7 @@ class _Tag:
     name: str
     begin: int
     argument: str = ""
+    time: int = 0
 
 
 @dataclass(slots=True)
@@ -85,6 +94,8 @@ class _Parser:
                 continue
             reference = read_reference(self.text, at) if character == "&" else None
             character, at = reference or (character, at + 1)
+            if "\ud800" <= character <= "\udfff":
+                raise MarkupError(_HALF_CHARACTER)
             self.out.append(character)
             self.out_units += 1 + (character > "\uffff")
         if self.nested:
@@ -113,7 +124,7 @@ class _Parser:
         at = self._attributes(tag, at)
         if tag.name == "span" and tag.argument != "spoiler":
             raise MarkupError(f'Tag "span" must have class "tg-spoiler" at byte offset {self._byte(begin)}')
-        self.nested.append(_Open(tag.name, tag.argument, self.out_units, len(self.out)))
+        self.nested.append(_Open(tag.name, tag.argument, tag.time, self.out_units, len(self.out)))
         return at + 1
 
     def _attributes(self, tag: _Tag, at: int) -> int:
@@ -130,12 +141,14 @@ class _Parser:
             at = self._skip_spaces(at + len(name))
             if self.text[at] != "=":
                 self._closed(tag, at)
-                self._attribute(tag, name, "")
+                if tag.name == "blockquote":
+                    self._attribute(tag, name, "")
                 continue
             at = self._skip_spaces(at + 1)
             self._closed(tag, at)
             value, at = self._attribute_value(at)
-            self._closed(tag, at)
+            if at >= self.size:
+                raise MarkupError(f"Unclosed start tag at byte offset {self._byte(tag.begin)}")
             self._attribute(tag, name, value)
 
     def _closed(self, tag: _Tag, at: int) -> None:
@@ -171,17 +184,22 @@ class _Parser:
             tag.argument = value
         elif tag.name == "blockquote" and name == "expandable":
             tag.argument = "1"
+        elif tag.name == "tg-time" and name == "unix":
+            found = _LEADING_DIGITS.match(value)
+            tag.time = int(found[0]) if found else 0
+        elif tag.name == "tg-time" and name == "format":
+            tag.argument = value
 
     def _end_tag(self, begin: int) -> int:
         if not self.nested:
             raise MarkupError(f"Unexpected end tag at byte offset {self._byte(begin)}")
         at = self._word_end(begin + 2)
-        name = self.text[begin + 2 : at]
+        name = self.text[begin + 2 : at].lower()
         at = self._skip_spaces(at)
         if at >= self.size or self.text[at] != ">":
             raise MarkupError(f"Unclosed end tag at byte offset {self._byte(begin)}")
         opened = self.nested[-1]
-        if name and name.lower() != opened.tag:
+        if name and name != opened.tag:
             where = self._byte(begin)
             raise MarkupError(
                 f'Unmatched end tag at byte offset {where}, expected "</{opened.tag}>", found "</{name}>"'
@@ -197,12 +215,18 @@ class _Parser:
             self._code(opened, entity)
             return
         if opened.tag == "a":
-            url = opened.argument or "".join(self.out[opened.at :])
-            if not is_link(url):
+            url = kept_link(opened.argument or "".join(self.out[opened.at :]))
+            if not url:
                 return
-            entity |= {"type": "text_link", "url": url if "://" in url else f"http://{url}"}
+            entity |= {"type": "text_link", "url": url}
         elif opened.tag == "tg-emoji":
-            entity |= {"type": "custom_emoji", "custom_emoji_id": opened.argument}
+            entity |= {"type": "custom_emoji", "custom_emoji_id": custom_emoji_id(opened.argument)}
+            if not entity["custom_emoji_id"]:
+                raise MarkupError("Invalid custom emoji identifier specified")
+        elif opened.tag == "tg-time":
+            entity |= time_entity(opened.time, opened.argument)
+            if not 0 < opened.time < _LATEST:
+                return
         elif opened.tag == "blockquote" and opened.argument:
             entity["type"] = "expandable_blockquote"
         else:
@@ -225,13 +249,15 @@ class _Parser:
 
 
 def parse_html(text: str) -> tuple[str, list[Entity]]:
-    """Give the plain text and its entities, trimmed and in order. Raises MarkupError."""
+    """Give the plain text and its entities, in order. Raises MarkupError."""
+    if "\0" in text:
+        raise MarkupError("Text must not contain null bytes")
     parser = _Parser(text + "\0", len(text))
     parser.parse()
     for entity in parser.entities:
         if entity["type"] == "code":
             entity.pop("language", None)
-    return trim("".join(parser.out), parser.entities)
+    return "".join(parser.out), sorted(parser.entities, key=order)
 
 
 def read_reference(text: str, at: int) -> tuple[str, int] | None:
@@ -242,57 +268,22 @@ def read_reference(text: str, at: int) -> tuple[str, int] | None:
     hexadecimal, decimal, name = found.groups()
     if name:
         return (_NAMED[name], found.end()) if name in _NAMED else None
-    code = int(hexadecimal, 16) if hexadecimal else int(decimal[:10])
-    if not 0 < code < 0x10FFFF or 0xD800 <= code < 0xE000:
+    if len(found[0].removesuffix(";")) > _LONGEST_REFERENCE:
         return None
-    return chr(code), found.end()
+    code = int(hexadecimal, 16) if hexadecimal else int(decimal)
+    return (chr(code), found.end()) if 0 < code < _LAST_CODE else None
 
 
-def units(text: str) -> int:
-    """Count UTF-16 code units, Telegram's measure of offsets and lengths."""
-    return len(text) + sum(character > "\uffff" for character in text)
+def time_entity(unix: int, form: str) -> Entity:
+    """Make the fields of a formatted date, its format in the one order Telegram writes it. Raises MarkupError."""
+    fields: Entity = {"type": "date_time", "unix_time": unix}
+    if form in {"r", "R"}:
+        return {**fields, "date_time_format": "r"}
+    if set(form) - set("tTdDwW"):
+        raise MarkupError("Invalid date format used")
+    parts = ("w" if {"w", "W"} & set(form) else "", *(_first_of(pair, form) for pair in ("dD", "tT")))
+    return {**fields, **({"date_time_format": "".join(parts)} if form else {})}
 
 
-def trim(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
-    """Clean the text, cut white space off both ends and put the entities in order: by offset, longer first."""
-    text, entities = _clean(text, entities)
-    shift = units(text) - units(text.lstrip())
-    text = text.strip()
-    size = units(text)
-    kept = []
-    for entity in entities:
-        start = max(0, entity["offset"] - shift)
-        end = min(size, entity["offset"] + entity["length"] - shift)
-        if start < end:
-            kept.append({**entity, "offset": start, "length": end - start})
-    return text, sorted(kept, key=lambda entity: (entity["offset"], -entity["length"]))
-
-
-def _clean(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
-    """Take out carriage returns and make other control characters spaces, as TDLib's clean_input_string does."""
-    if not _UNCLEAN.search(text):
-        return text, entities
-    # Where each UTF-16 unit of the old text lies in the new one.
-    places, kept, size = [0], [], 0
-    for character in text:
-        if character != "\r":
-            kept.append(" " if _UNCLEAN.match(character) else character)
-            size += 1 + (character > "\uffff")
-        places += [size] * (1 + (character > "\uffff"))
-    moved = []
-    for entity in entities:
-        begin, end = (
-            places[min(max(0, at), len(places) - 1)] for at in (entity["offset"], entity["offset"] + entity["length"])
-        )
-        if begin < end:
-            moved.append({**entity, "offset": begin, "length": end - begin})
-    return "".join(kept), moved
-
-
-def is_link(url: str) -> bool:
-    """Tell whether TDLib would keep a link: a known scheme or none, and a host with a dot."""
-    scheme, separator, rest = url.partition("://")
-    if separator and scheme.lower() not in {"http", "https", "tg", "ton"}:
-        return False
-    host = (rest if separator else url).partition("/")[0].partition("?")[0]
-    return scheme.lower() in {"tg", "ton"} or "." in host or host.startswith("[")
+def _first_of(letters: str, form: str) -> str:
+    return next((letter for letter in letters if letter in form), "")

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from doradura.sandbox.call import Call
+from doradura.sandbox.entities import units
 from doradura.sandbox.keyboards import read_keyboard
-from doradura.sandbox.markup import units
 from doradura.sandbox.methods_messages import send
 from doradura.sandbox.parameters import INTEGER_LIMIT
 from doradura.sandbox.payments import LINK, SUBSCRIPTION_SECONDS

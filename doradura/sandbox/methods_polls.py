@@ -10,12 +10,13 @@ from typing import Any
 
 import msgspec
 
-from doradura.sandbox.call import Call, content_of, formatted
+from doradura.sandbox.call import Call, content_of
 from doradura.sandbox.keyboards import read_keyboard
 from doradura.sandbox.methods_messages import send
 from doradura.sandbox.parameters import leading_integer
 from doradura.sandbox.records import Object
 from doradura.sandbox.refusal import bad_request
+from doradura.sandbox.texts import formatted
 
 QUESTION_LIMIT = 300
 OPTION_LIMIT = 100
@@ -26,7 +27,8 @@ EXPLANATION_LIMIT = 200
 async def send_poll(call: Call) -> Object:
     """Answer sendPoll."""
     parameters = call.parameters
-    question, entities = _text(call, "question", QUESTION_LIMIT, "poll question")
+    question, found = _text(call, "question", QUESTION_LIMIT, "poll question")
+    entities = [entity for entity in found if entity["type"] == "custom_emoji"]
     options = [_option(number, option) for number, option in enumerate(_options(call))]
     kind = parameters.text("type") or "regular"
     if kind not in {"regular", "quiz"}:
@@ -88,7 +90,8 @@ async def set_message_reaction(call: Call) -> bool:
 
 
 def _text(call: Call, name: str, limit: int, called: str) -> tuple[str, list[Object]]:
-    plain, entities = formatted(call.parameters.text(name), call.parameters.text(f"{name}_parse_mode"), None)
+    given = _array(call, f"{name}_entities", f"{name}_entities")
+    plain, entities = formatted(call.parameters.text(name), call.parameters.text(f"{name}_parse_mode"), given)
     if not plain:
         raise bad_request(f"{called} must be non-empty")
     if len(plain) > limit:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doradura.sandbox.detect import detect_entities
-from doradura.sandbox.markup import MarkupError, parse_html, units
+from doradura.sandbox.entities import units
+from doradura.sandbox.markup import MarkupError, parse_html
 
 
 def test_tags_become_entities_with_utf16_offsets() -> None:
@@ -45,6 +45,36 @@ def test_each_tag(tag: str, kind: str) -> None:
     assert parse_html(f"<{tag.upper()}>x</{tag}>") == ("x", [{"type": kind, "offset": 0, "length": 1}])
 
 
+@pytest.mark.parametrize(
+    ("markup", "text", "entities"),
+    [
+        ("<i>a</>b<b  >c</b  >", "abc", [("italic", 0, 1), ("bold", 2, 1)]),
+        ("<b class = x id='&lt;' q=\"'\" flag>a</b>", "a", [("bold", 0, 1)]),
+        ("<blockquote expandable>a</blockquote>", "a", [("expandable_blockquote", 0, 1)]),
+        ("<blockquote cite='' expandable=no>a</blockquote>", "a", [("expandable_blockquote", 0, 1)]),
+        ("<code class=language-c><pre>a</pre></code>", "a", [("pre", 0, 1)]),
+        ("<pre><code class=language-c>a</code> </pre>", "a ", [("pre", 0, 2), ("code", 0, 1)]),
+        ("<pre><code>a</code></pre>", "a", [("pre", 0, 1), ("code", 0, 1)]),
+        ("<a>x.org</a> <a>x</a> <a href=nodot>y</a>", "x.org x y", [("text_link", 0, 5)]),
+        ("<b></b><i> </i>", " ", [("italic", 0, 1)]),
+        ("<tg-emoji emoji-id=5>😀</tg-emoji>", "😀", [("custom_emoji", 0, 2)]),
+        ("<tg-time unix=5>a</tg-time><tg-time unix=x>b</tg-time>", "ab", [("date_time", 0, 1)]),
+        ("&#0; &#00000065; &#0000065; &#x110000; &lt &#65", "&#0; &#00000065; A &#x110000; < A", []),
+    ],
+)
+def test_what_tags_mean(markup: str, text: str, entities: list[tuple[str, int, int]]) -> None:
+    """Tags and attributes are read as TDLib does, however they are written."""
+    plain, found = parse_html(markup)
+    assert (plain, [(each["type"], each["offset"], each["length"]) for each in found]) == (text, entities)
+
+
+def test_formatted_dates() -> None:
+    """A time in seconds, and a format whose letters come in Telegram's order."""
+    assert parse_html('<tg-time unix="5s" format="tdW">a</tg-time>')[1] == [
+        {"type": "date_time", "offset": 0, "length": 1, "unix_time": 5, "date_time_format": "wdt"}
+    ]
+
+
 def test_spoiler_span_and_code_language() -> None:
     """A span must be a spoiler; pre around code of a language is one entity."""
     assert parse_html('<span class="tg-spoiler">x</span>')[1][0]["type"] == "spoiler"
@@ -63,7 +93,21 @@ def test_spoiler_span_and_code_language() -> None:
         ("a <b", "Unclosed start tag at byte offset 2"),
         ("<b>a</b", "Unclosed end tag at byte offset 4"),
         ("<span>a</span>", 'Tag "span" must have class "tg-spoiler" at byte offset 0'),
-        ('<a href="x', 'Unclosed start tag "a" at byte offset 0'),
+        ('<a href="x', "Unclosed start tag at byte offset 0"),
+        ("<b x=y*>", "Unexpected end of name token at byte offset 5"),
+        ("é<b =x>", 'Empty attribute name in the tag "b" at byte offset 2'),
+        ("<B>a</EM >", 'Unmatched end tag at byte offset 4, expected "</b>", found "</em>"'),
+        ("<tg-emoji emoji-id=x>a</tg-emoji>", "Invalid custom emoji identifier specified"),
+        ("<tg-time unix=1 format=rt>a</tg-time>", "Invalid date format used"),
+        (
+            "&#xD83D;",
+            (
+                "Text contains invalid Unicode characters after decoding HTML entities, check for unmatched "
+                "surrogate code units"
+            ),
+        ),
+        ("a\0", "Text must not contain null bytes"),
+        ("<a href=", 'Unclosed start tag "a" at byte offset 0'),
     ],
 )
 def test_errors_are_the_servers(text: str, error: str) -> None:
@@ -71,12 +115,6 @@ def test_errors_are_the_servers(text: str, error: str) -> None:
     with pytest.raises(MarkupError) as raised:
         parse_html(text)
     assert str(raised.value) == error
-
-
-def test_white_space_is_trimmed_and_entities_move() -> None:
-    """A text's ends are cut, and its entities with them."""
-    assert parse_html("\n <b> x</b> \n") == ("x", [{"type": "bold", "offset": 0, "length": 1}])
-    assert parse_html("<b>  </b>") == ("", [])
 
 
 @given(st.text(alphabet="ab<>/&;#= \"'😀\n\0", max_size=40))
@@ -88,38 +126,3 @@ def test_any_text_gives_entities_inside_it_or_an_error(text: str) -> None:
         return
     for entity in entities:
         assert 0 <= entity["offset"] < entity["offset"] + entity["length"] <= units(plain)
-
-
-def found(text: str) -> list[tuple[str, str]]:
-    """Give what is found in a text, by name and value."""
-    return [
-        (entity["type"], text.encode("utf-16-le")[2 * entity["offset"] :][: 2 * entity["length"]].decode("utf-16-le"))
-        for entity in detect_entities(text, [])
-    ]
-
-
-def test_automatic_entities() -> None:
-    """Commands, mentions and links are found where Telegram finds them, without the sentence's punctuation."""
-    assert found("😀 /start@some_bot see https://x.org/a_(b). or youtube.com/watch?v=1, @user1 #tag") == [
-        ("bot_command", "/start@some_bot"),
-        ("url", "https://x.org/a_(b)"),
-        ("url", "youtube.com/watch?v=1"),
-        ("mention", "@user1"),
-        ("hashtag", "#tag"),
-    ]
-    assert found("http://127.0.0.1:8082/media/sample.mp4") == [("url", "http://127.0.0.1:8082/media/sample.mp4")]
-    assert found("1/2 and/or a@b #1 file.name") == []
-
-
-def test_nothing_is_found_inside_code() -> None:
-    """What the bot marked as code or link is left alone."""
-    text, entities = parse_html("<code>/start</code> /help")
-    assert [entity["type"] for entity in detect_entities(text, entities)] == ["code", "bot_command"]
-
-
-def test_control_characters_are_cleaned_as_telegram_does() -> None:
-    """Carriage returns go, tabs and the like become spaces, and entities keep their places."""
-    assert parse_html("a\r\n<b>\tx\r😀</b>\x0b<i>y</i>") == (
-        "a\n x😀 y",
-        [{"type": "bold", "offset": 2, "length": 4}, {"type": "italic", "offset": 7, "length": 1}],
-    )

@@ -1,0 +1,138 @@
+"""Reads the links a bot gives: whether Telegram keeps one and how it writes it; users, emoji and times in tg:// links.
+
+Pure. It follows TDLib's check_link and its like (td/telegram/LinkManager.cpp) and parse_url (tdutils HttpUrl.cpp).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_OWN = re.compile(r"(tg|ton|tonsite):(?://)?", re.IGNORECASE)
+_URL = re.compile(r"(?:([^:/?#@\[\]]*)://)?([^/?#]*)(.*)", re.DOTALL)
+_PORT = re.compile(r"(?P<host>[^:].*):(?P<port>[^:\]@]*)", re.DOTALL)
+_PART = re.compile(r"(?:[\w.\-!$,~*'();&+=]|[^\x00-\x7f])*+", re.ASCII)
+_ENCODED = re.compile(r"%[0-9a-fA-F]{2}")
+_HIGHEST_PORT = 65535
+_INT64 = 1 << 63
+_SPACE = 0x20
+
+
+class LinkError(ValueError):
+    """Telegram keeps no such link; the message is what it says of it."""
+
+
+def checked_link(link: str) -> str:
+    """Give a link as Telegram keeps it: with a scheme, the host in small letters, and a path. Raises LinkError."""
+    own = _OWN.match(link)
+    if own is None:
+        scheme, user, host, port, rest = _parts(link)
+        if "." not in host and not host.startswith("["):
+            raise LinkError("Wrong HTTP URL")
+        return f"{scheme}://{user + '@' if user else ''}{host}{f':{port}' if port else ''}{rest}"
+    kind, inner = own[1].lower(), link[own.end() :]
+    scheme, user, host, port, rest = _parts(inner)
+    if inner.lower().startswith("http://") or scheme == "https" or user or port or host.startswith("["):
+        raise LinkError("Wrong tg URL" if kind == "tg" else "Wrong ton URL")
+    if not re.fullmatch(r"[A-Za-z0-9_.-]*" if kind == "tonsite" else r"[A-Za-z0-9_-]*", host):
+        raise LinkError("Unallowed characters in URL host")
+    return f"{kind}://{host}{rest[1:] if rest.startswith('/?') else rest}"
+
+
+def kept_link(link: str) -> str:
+    """Give the link as checked_link does, a user's in its one form; nothing for what Telegram does not keep."""
+    if user_id := user_id_in(link):
+        return f"tg://user?id={user_id}"
+    try:
+        return checked_link(link)
+    except LinkError:
+        return ""
+
+
+def user_id_in(link: str) -> int:
+    """Give the id in a link to a user, tg://user?id= in one of its spellings; 0 for any other link."""
+    user_id = _integer(_arguments(link, "user").get("id", ""))
+    return max(0, user_id)
+
+
+def emoji_id_in(link: str) -> str:
+    """Give the id in a custom emoji's link; nothing for any other link."""
+    return custom_emoji_id(_arguments(link, "emoji").get("id", ""))
+
+
+def custom_emoji_id(value: str) -> str:
+    """Give an id of a custom emoji as Telegram writes it; nothing for what is none."""
+    number = _integer(value)
+    return str(number) if number else ""
+
+
+def time_in(link: str) -> tuple[int, str] | None:
+    """Give the time and the format, as written, in a tg://time link; nothing for any other link."""
+    arguments = _arguments(link, "time", lower=False)
+    unix = _integer(arguments.get("unix", ""))
+    return (unix, arguments.get("format", "")) if 0 < unix < 1 << 31 else None
+
+
+def _arguments(link: str, host: str, *, lower: bool = True) -> Mapping[str, str]:
+    """Give the arguments of a tg: link to a host, the first of each name; none of another link."""
+    found = re.fullmatch(rf"tg:(?://)?{host}/?\?([^#]*)(?:#.*)?", link, re.DOTALL | re.IGNORECASE)
+    if found is None:
+        return MappingProxyType({})
+    pairs = [each.partition("=") for each in (found[1].lower() if lower else found[1]).split("&")]
+    return {name: value for name, _, value in reversed(pairs)}
+
+
+def _integer(value: str) -> int:
+    """Read a 64-bit integer as TDLib writes it, without a plus or zeros in front; 0 for what is none."""
+    if not re.fullmatch(r"-?[1-9][0-9]{0,18}", value, re.ASCII):
+        return 0
+    number = int(value)
+    return number if -_INT64 <= number < _INT64 else 0
+
+
+def _parts(url: str) -> tuple[str, str, str, int, str]:
+    """Give scheme, user, host, port (0 for none) and the rest of an address. Raises LinkError."""
+    found = _URL.fullmatch(url)
+    scheme, place, rest = found.groups() if found else (None, "", "")
+    if scheme is not None and scheme.lower() not in {"http", "https"}:
+        raise LinkError("Unsupported URL protocol")
+    port = 0
+    if with_port := _PORT.fullmatch(place):
+        place, port = with_port["host"], _integer(with_port["port"].lstrip("0") or "0")
+        if not 0 < port <= _HIGHEST_PORT:
+            raise LinkError("Wrong port number specified in the URL")
+    user, _, host = place.rpartition("@")
+    _check_host(host)
+    if not host.startswith("["):
+        _check_part(host, "host")
+        _check_part(user.replace(":", ""), "userinfo")
+    rest = rest.rstrip(" \t\r\n\0\v") or "/"
+    rest = "".join(each if ord(each) > _SPACE else f"%{ord(each):02X}" for each in rest)
+    return (scheme or "http").lower(), user, host.lower(), port, rest if rest.startswith("/") else f"/{rest}"
+
+
+def _check_host(host: str) -> None:
+    if not host:
+        raise LinkError("URL host is empty")
+    if host == ".":
+        raise LinkError("Host is invalid")
+    if host.startswith("[") and host.endswith("]"):
+        try:
+            ipaddress.IPv6Address(host[1:-1].partition("%")[0])
+        except ValueError:
+            raise LinkError("Wrong IPv6 address specified in the URL") from None
+        if "%" in host:
+            raise LinkError("Wrong IPv6 URL host")
+
+
+def _check_part(part: str, name: str) -> None:
+    """Refuse what RFC 3986 does not allow in a host or before it, but for letters of all alphabets."""
+    at = 0
+    while (found := _PART.match(part, at)) and (at := found.end()) < len(part):
+        if part[at] != "%":
+            raise LinkError(f"Disallowed character in URL {name}")
+        if not _ENCODED.match(part, at):
+            raise LinkError(f"Wrong percent-encoded symbol in URL {name}")
+        at += 3

@@ -1,0 +1,146 @@
+"""Reads the texts of a call: their markup or their given entities, with what Telegram makes of both.
+
+Raises RefusalError with the server's texts. Sources: tdlib/telegram-bot-api, Client.cpp (get_formatted_text,
+get_text_entity), and TDLib's get_message_entities.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from doradura.sandbox.detect import detect_entities
+from doradura.sandbox.entities import CODE, QUOTATIONS, STYLES, Entity, EntityError, fix_text
+from doradura.sandbox.links import LinkError, checked_link, custom_emoji_id, user_id_in
+from doradura.sandbox.markdown import parse_markdown, parse_markdown_v2
+from doradura.sandbox.markup import MarkupError, parse_html, time_entity
+from doradura.sandbox.refusal import bad_request
+
+RAW_LIMIT_BYTES = 32_768
+
+_PARSERS: Mapping[str, Callable[[str], tuple[str, list[Entity]]]] = MappingProxyType(
+    {"html": parse_html, "markdownv2": parse_markdown_v2, "markdown": parse_markdown}
+)
+_GIVEN = frozenset({*STYLES, *QUOTATIONS, *CODE, "text_link", "text_mention", "custom_emoji"})
+_FOUND = frozenset(
+    {
+        *("mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number", "bank_card_number"),
+    }
+)
+"""What a bot may name in vain: the server finds these itself."""
+_INTEGER = re.compile(r"-?[0-9]+", re.ASCII)
+_INT32 = range(-(1 << 31), 1 << 31)
+
+
+def formatted(text: str, mode: str, entities: object, *, may_be_empty: bool = True) -> tuple[str, list[Entity]]:
+    """Give a text and its entities: of the markup, or those given, and in both cases those Telegram finds itself."""
+    if len(text.encode()) > RAW_LIMIT_BYTES:
+        raise bad_request("text is too long")
+    mode = mode.strip().lower()
+    if mode in _PARSERS:
+        try:
+            plain, given = _PARSERS[mode](text)
+        except MarkupError as error:
+            raise bad_request(f"can't parse entities: {error}") from None
+    elif mode in {"", "none"}:
+        plain, given = text, given_entities(entities)
+    else:
+        raise bad_request("unsupported parse_mode")
+    try:
+        plain, given = fix_text(plain, given, may_be_empty=may_be_empty)
+    except EntityError as error:
+        raise bad_request(str(error)) from None
+    return plain, detect_entities(plain, given)
+
+
+def given_entities(value: object) -> list[Entity]:
+    """Read the entities a bot gives; what is no list gives none."""
+    found = [_given(each) for each in value] if isinstance(value, list) else []
+    return [_checked(entity) for entity in found if entity is not None]
+
+
+def _given(value: object) -> Entity | None:
+    """Read one entity; nothing for a kind that the server finds itself."""
+    if not isinstance(value, dict):
+        raise _unreadable("expected an Object")
+    entity: Entity = {"type": "", "offset": _number(value, "offset"), "length": _number(value, "length")}
+    kind = entity["type"] = _string(value, "type")
+    if not kind:
+        raise _unreadable("Type is not specified")
+    if kind in _FOUND:
+        return None
+    if kind not in _GIVEN:
+        raise _unreadable("Unsupported type specified")
+    return entity | _fields(value, kind)
+
+
+def _fields(value: Mapping[str, object], kind: str) -> Entity:
+    """Read what a kind of entity has besides its place."""
+    if kind == "text_link":
+        return {"url": _string(value, "url")}
+    if kind == "pre" and value.get("language"):
+        return {"language": _string(value, "language")}
+    if kind == "custom_emoji":
+        return {"custom_emoji_id": _string(value, "custom_emoji_id")}
+    if kind == "date_time":
+        return {"unix_time": _number(value, "unix_time"), "date_time_format": str(value.get("date_time_format", ""))}
+    if kind == "text_mention":
+        if not isinstance(value.get("user"), dict):
+            raise _unreadable('Can\'t find field "user"')
+        return {"user": value["user"]}
+    return {}
+
+
+def _checked(entity: Entity) -> Entity:
+    """Give an entity as Telegram keeps it."""
+    if entity["type"] == "text_link":
+        return {**entity, "url": _link(entity["url"])}
+    if entity["type"] == "custom_emoji":
+        emoji_id = custom_emoji_id(entity["custom_emoji_id"])
+        if not emoji_id:
+            raise bad_request("Invalid custom emoji identifier specified")
+        return {**entity, "custom_emoji_id": emoji_id}
+    if entity["type"] == "date_time":
+        if entity["unix_time"] <= 0:
+            raise bad_request("Invalid date specified")
+        form = entity.pop("date_time_format")
+        try:
+            return {**entity, **time_entity(entity["unix_time"], form)}
+        except MarkupError as error:
+            raise _unreadable(str(error)) from None
+    return entity
+
+
+def _link(url: str) -> str:
+    if user_id := user_id_in(url):
+        return f"tg://user?id={user_id}"
+    try:
+        return checked_link(url)
+    except LinkError as error:
+        raise bad_request(f"Entity URL '{url}' is invalid: {error}") from None
+
+
+def _number(value: Mapping[str, object], name: str) -> int:
+    given = value.get(name)
+    if given is None:
+        raise _unreadable(f'Can\'t find field "{name}"')
+    if isinstance(given, bool) or not isinstance(given, int | float | str):
+        raise _unreadable(f'Field "{name}" must be a Number')
+    written = str(given)
+    if not _INTEGER.fullmatch(written) or int(written) not in _INT32:
+        raise _unreadable(f'Field "{name}" must be a valid Number')
+    return int(written)
+
+
+def _string(value: Mapping[str, object], name: str) -> str:
+    given = value.get(name)
+    if given is None:
+        raise _unreadable(f'Can\'t find field "{name}"')
+    if isinstance(given, bool) or not isinstance(given, int | float | str):
+        raise _unreadable(f'Field "{name}" must be of type String')
+    return str(given)
+
+
+def _unreadable(why: str) -> Exception:
+    return bad_request(f"can't parse MessageEntity: {why}")

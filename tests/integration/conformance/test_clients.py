@@ -25,7 +25,7 @@ STEPS = {"with_aiogram": 24, "with_ptb": 24}
 
 @pytest.mark.parametrize("client", STEPS)
 async def test_a_client_nobody_here_wrote(client: str, tmp_path: Path) -> None:
-    """Every step goes as with Telegram, and every answer and update is of the types the Bot API says, no field amiss."""
+    """Every step goes as with Telegram, and every answer and update is of the Bot API's types, no field amiss."""
     sandbox = Sandbox(
         bind="127.0.0.1:0",
         media_directory=tmp_path / "media",

@@ -14,7 +14,7 @@ import msgspec
 from doradura.sandbox.bot import Bot
 from doradura.sandbox.entities import STYLES, Entity, units
 from doradura.sandbox.files import Files
-from doradura.sandbox.keyboards import check_place
+from doradura.sandbox.keyboards import Keyboard, check_place
 from doradura.sandbox.parameters import Parameters, Upload, leading_integer
 from doradura.sandbox.records import Message, Object
 from doradura.sandbox.refusal import bad_request
@@ -117,7 +117,8 @@ class Call:
         """Give an edited message its new content, unless that is what it has."""
         content = {**{key: message.body[key] for key in _LASTING if key in message.body}, **content}
         content = name_mentioned(content, self.bot.world.users)
-        check_place(content.get("reply_markup"), private=message.chat_id > 0, invoice=bool(message.invoice_id))
+        shown = Keyboard(inline=content.get("reply_markup"))
+        check_place(shown, private=message.chat_id > 0, invoice=bool(message.invoice_id))
         if content == content_of(message):
             raise bad_request(
                 "message is not modified: specified new message content and reply markup are exactly the same as a "

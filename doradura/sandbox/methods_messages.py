@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from doradura.sandbox.bot import Bot
 from doradura.sandbox.call import Call, content_of, message_caption, message_text, name_mentioned
-from doradura.sandbox.keyboards import check_place, read_keyboard
+from doradura.sandbox.keyboards import Keyboard, check_place, read_keyboard
 from doradura.sandbox.members import is_admin
 from doradura.sandbox.records import Message, Object
 from doradura.sandbox.refusal import bad_request
@@ -45,7 +45,8 @@ def send(call: Call, content: Object, *, invoice_id: str = "", reply_to: int | N
     """Send a message with the given content, and what every sendX takes: keyboard, reply, protection."""
     keyboard = read_keyboard(call.parameters)
     chat_id = call.writable_chat_id()
-    check_place(content.get("reply_markup") or keyboard.inline, private=chat_id > 0, invoice=bool(invoice_id))
+    shown = Keyboard(content.get("reply_markup") or keyboard.inline, keyboard.reply)
+    check_place(shown, private=chat_id > 0, invoice=bool(invoice_id))
     if reply_to is None:
         reply_to = call.reply_to(chat_id)
     content = name_mentioned(content, call.bot.world.users) | call.quote(chat_id, reply_to)

@@ -103,6 +103,8 @@ class Bot:
 
     def writable_chat(self, chat_id: int) -> Object:
         """Give a chat the bot may send to. Raises RefusalError."""
+        if chat_id == self.user_id:
+            raise forbidden("bots can't send messages to bots")
         chat = self.chat(chat_id)
         if chat is None:
             raise bad_request("chat not found")
@@ -269,7 +271,7 @@ class Bot:
         self.tell("delete", message.chat_id, {"message_id": message.message_id})
 
     def shown(self, message: Message) -> Object:
-        """Give the Message object as the bot gets it."""
+        """Give the Message object as the bot gets it, with the message it replies to."""
         body = message.body
         if message.reply_to and (target := self.message(message.chat_id, message.reply_to)) is not None:
             body = {**body, "reply_to_message": target.body}

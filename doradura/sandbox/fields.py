@@ -48,9 +48,11 @@ class Fields:
             self._missing(name, required=required)
             return default
         value = self.members[name]
-        text = str(value) if type(value) is int else value
-        if not isinstance(text, str) or not _WHOLE_NUMBER.fullmatch(text) or abs(int(text)) > INTEGER_LIMIT:
-            raise self.refusal(f'Field "{name}" must be of type Number')
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise self.refusal(f'Field "{name}" must be a Number')
+        text = str(value)
+        if not _WHOLE_NUMBER.fullmatch(text) or abs(int(text)) > INTEGER_LIMIT:
+            raise self.refusal(f'Field "{name}" must be a valid Number')
         return int(text)
 
     def boolean(self, name: str) -> bool:

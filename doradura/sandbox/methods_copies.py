@@ -13,7 +13,7 @@ from doradura.sandbox.records import Message, Object
 from doradura.sandbox.refusal import bad_request
 
 SEVERAL_LIMIT = 100
-_NOT_COPIED = frozenset({"reply_markup", "has_protected_content", "media_group_id", "quote"})
+_NOT_COPIED = frozenset({"reply_markup", "has_protected_content", "media_group_id", "quote", "effect_id"})
 SERVICE = (
     "successful_payment",
     "refunded_payment",

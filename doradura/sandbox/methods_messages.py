@@ -49,7 +49,7 @@ def send(call: Call, content: Object, *, invoice_id: str = "", reply_to: int | N
     check_place(shown, private=chat_id > 0, invoice=bool(invoice_id))
     if reply_to is None:
         reply_to = call.reply_to(chat_id)
-    content = name_mentioned(content, call.bot.world.users) | call.quote(chat_id, reply_to)
+    content = name_mentioned(content, call.bot.world.users) | call.quote(chat_id, reply_to) | call.effect(chat_id)
     if call.parameters.boolean("protect_content"):
         content = {"has_protected_content": True, **content}
     if keyboard.inline is not None:

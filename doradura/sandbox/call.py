@@ -65,6 +65,17 @@ class Call:
         self.bot.writable_chat(chat_id)
         return chat_id
 
+    def group_or_private_id(self) -> int:
+        """Read chat_id and make sure that the bot is there; who blocked it does not matter."""
+        chat_id = self.chat_id()
+        if self.bot.chat(chat_id) is None:
+            raise bad_request("chat not found")
+        group = self.bot.groups.get(chat_id)
+        refusal = group.refusal() if group is not None else None
+        if refusal is not None:
+            raise refusal
+        return chat_id
+
     def own_message(self) -> Message:
         """Give the message that is to be edited."""
         message_id = self.parameters.integer("message_id")
@@ -207,7 +218,7 @@ def message_text(parameters: Parameters) -> Object:
     if not text:
         raise bad_request("message text is empty")
     _check_utf8(parameters, "text")
-    mode, given = parameters.text("parse_mode"), _entities(parameters, "entities")
+    mode, given = parameters.text("parse_mode"), read_entities(parameters, "entities")
     plain, entities = formatted(text, mode, given, may_be_empty=False)
     if units(plain) > TEXT_LIMIT_UNITS:
         raise bad_request("message is too long")
@@ -245,7 +256,7 @@ def captioned(plain: str, found: list[Entity]) -> Object:
 def message_caption(parameters: Parameters) -> Object:
     """Read caption, parse_mode and caption_entities."""
     _check_utf8(parameters, "caption")
-    entities = _entities(parameters, "caption_entities")
+    entities = read_entities(parameters, "caption_entities")
     content = captioned(*formatted(parameters.text("caption"), parameters.text("parse_mode"), entities))
     if content and parameters.boolean("show_caption_above_media"):
         content["show_caption_above_media"] = True
@@ -258,7 +269,7 @@ def _check_utf8(parameters: Parameters, name: str) -> None:
         raise bad_request(f"{'text' if marked_up else 'strings'} must be encoded in UTF-8")
 
 
-def _entities(parameters: Parameters, name: str) -> object:
+def read_entities(parameters: Parameters, name: str) -> object:
     """Read entities; a text that is no JSON is as good as none."""
     try:
         return parameters.json(name) if parameters.text(name) else None

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from doradura.sandbox.fields import Fields
-from doradura.sandbox.links import LinkError, checked_link, user_id_in
+from doradura.sandbox.links import LinkError, checked_link, https_link, user_id_in
 from doradura.sandbox.parameters import Parameters
 from doradura.sandbox.refusal import bad_request
 
@@ -178,16 +178,10 @@ def _link(url: str, called: str) -> str:
             raise bad_request(f"link to a user can't be used in {called} URL buttons")
         return f"tg://user?id={user_id}"
     try:
-        link = checked_link(url)
+        return https_link(url) if called else checked_link(url)
     except LinkError as error:
-        raise bad_request(_bad_link(called, url, str(error))) from None
-    if called and not link.startswith("https://"):
-        raise bad_request(_bad_link(called, url, "Only HTTPS links are allowed"))
-    return link
-
-
-def _bad_link(called: str, url: str, why: str) -> str:
-    return f"inline keyboard button {f'{called} ' if called else ''}URL '{url}' is invalid: {why}"
+        whose = f"{called} " if called else ""
+        raise bad_request(f"inline keyboard button {whose}URL '{url}' is invalid: {error}") from None
 
 
 _ACTIONS: tuple[tuple[str, Callable[[Fields], dict[str, Any] | None]], ...] = (

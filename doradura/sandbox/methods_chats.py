@@ -134,6 +134,8 @@ def group_of(call: Call, private: str) -> Group:
 def user_id_of(call: Call) -> int:
     """Give the user that is meant. Raises RefusalError."""
     user_id = call.parameters.integer("user_id")
-    if user_id != call.bot.user_id and user_id not in call.bot.world.users:
+    if user_id <= 0:
         raise bad_request("invalid user_id specified")
+    if user_id != call.bot.user_id and user_id not in call.bot.world.users:
+        raise bad_request("PARTICIPANT_ID_INVALID")
     return user_id

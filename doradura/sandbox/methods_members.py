@@ -12,7 +12,7 @@ import msgspec
 from doradura.sandbox.call import Call
 from doradura.sandbox.members import change, is_admin, member
 from doradura.sandbox.methods_chats import chat_of, group_of, user_id_of
-from doradura.sandbox.records import Object
+from doradura.sandbox.records import Group, Object
 from doradura.sandbox.refusal import bad_request
 
 TITLE_LIMIT = 128
@@ -27,7 +27,7 @@ async def ban_chat_member(call: Call) -> bool:
 
 async def unban_chat_member(call: Call) -> bool:
     """Answer unbanChatMember; a member is thrown out by it unless only_if_banned is given, as in Telegram."""
-    group = group_of(call, "can't unban members in private chats")
+    group = _supergroup(call)
     user_id = user_id_of(call)
     if user_id not in group.banned and call.parameters.boolean("only_if_banned"):
         return True
@@ -38,8 +38,8 @@ async def unban_chat_member(call: Call) -> bool:
 
 async def restrict_chat_member(call: Call) -> bool:
     """Answer restrictChatMember; all permissions at once make a mere member again."""
-    group = group_of(call, "can't restrict members in private chats")
-    if group.chat["type"] != "supergroup":
+    group_of(call, "method is available only for supergroups")
+    if chat_of(call)["type"] != "supergroup":
         raise bad_request("method is available only for supergroups")
     try:
         permissions = call.parameters.json("permissions") if call.parameters.text("permissions") else None
@@ -54,7 +54,7 @@ async def restrict_chat_member(call: Call) -> bool:
 
 async def promote_chat_member(call: Call) -> bool:
     """Answer promoteChatMember: nobody gives a bot that right here."""
-    group_of(call, "can't promote members in private chats")
+    _supergroup(call)
     user_id_of(call)
     raise bad_request("not enough rights")
 
@@ -96,6 +96,15 @@ async def export_chat_invite_link(call: Call) -> str:
 async def create_chat_invite_link(call: Call) -> Object:
     """Answer createChatInviteLink. Nobody can follow it: people come in by the human side."""
     return _invite_link(call, primary=False)
+
+
+def _supergroup(call: Call) -> Group:
+    """Give the supergroup that is meant. Raises RefusalError."""
+    trouble = "method is available for supergroup and channel chats only"
+    group = group_of(call, trouble)
+    if group.chat["type"] != "supergroup":
+        raise bad_request(trouble)
+    return group
 
 
 def _invite_link(call: Call, *, primary: bool) -> Object:

@@ -24,6 +24,7 @@ _ACTIONS = frozenset(
         "upload_document",
         "choose_sticker",
         "find_location",
+        "pick_up_location",
         "record_video_note",
         "upload_video_note",
         "cancel",
@@ -93,13 +94,12 @@ def _markup(inline: Object | None) -> Object:
 
 async def delete_message(call: Call) -> bool:
     """Answer deleteMessage."""
-    chat_id = call.chat_id()
-    if call.bot.chat(chat_id) is None:
-        raise bad_request("chat not found")
+    if not call.parameters.text("chat_id"):
+        raise bad_request("chat identifier is not specified")
     message_id = call.parameters.integer("message_id")
     if message_id <= 0:
         raise bad_request("message identifier is not specified")
-    message = call.bot.message(chat_id, message_id)
+    message = call.bot.message(call.group_or_private_id(), message_id)
     if message is None:
         raise bad_request("message to delete not found")
     if not may_delete(call.bot, message):

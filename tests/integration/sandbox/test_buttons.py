@@ -114,7 +114,7 @@ async def test_a_poll_is_asked_and_stopped(client: Client) -> None:
     ("parameters", "why"),
     [
         ({"options": ["a", "b"]}, "poll question must be non-empty"),
-        ({"question": "?", "options": ["a"]}, "poll must have at least 2 option"),
+        ({"question": "?", "options": []}, "poll must have at least 1 option"),
         ({"question": "?", "options": ["x"] * 13}, "poll can't have more than 12 options"),
         ({"question": "?", "options": ["a", "x" * 101]}, "poll options length must not exceed 100"),
         ({"question": "?", "options": ["a", "b"], "type": "quiz"}, "wrong correct option ID specified"),

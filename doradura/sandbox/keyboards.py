@@ -85,6 +85,12 @@ def check_place(keyboard: Keyboard, *, private: bool, invoice: bool) -> None:
             raise bad_request(trouble)
 
 
+def check_edited(keyboard: Keyboard) -> None:
+    """Refuse what an edited message can't have: a keyboard that is not inline. Raises RefusalError."""
+    if keyboard.reply is not None:
+        raise bad_request("inline keyboard expected")
+
+
 def _rows(
     markup: dict[str, Any], name: str, whose: str, read: Callable[[object], dict[str, Any] | None]
 ) -> list[list[dict[str, Any]]]:

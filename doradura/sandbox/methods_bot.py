@@ -145,6 +145,7 @@ def tells(kind: str, limit: int) -> tuple[Method, Method]:
             call.bot.record.texts[key] = text
         else:
             call.bot.record.texts.pop(key, None)
+        call.bot.rename()
         call.bot.keep()
         return True
 

@@ -11,8 +11,8 @@ import msgspec
 from doradura.sandbox.call import Call, Method, message_caption
 from doradura.sandbox.files import DOWNLOAD_LIMIT_BYTES, find_file, with_path
 from doradura.sandbox.input_media import InputMedia, read_media
-from doradura.sandbox.keyboards import read_keyboard
-from doradura.sandbox.methods_messages import send
+from doradura.sandbox.keyboards import check_edited, read_keyboard
+from doradura.sandbox.methods_messages import markup, send
 from doradura.sandbox.parameters import is_true, leading_integer
 from doradura.sandbox.records import Object, StoredFile
 from doradura.sandbox.refusal import RefusalError, bad_request
@@ -126,9 +126,8 @@ async def edit_message_media(call: Call) -> Object:
         raise bad_request("can't parse input media JSON object") from None
     media = read_media(call, given, album=False)
     call.own_message()
-    content = await _content(call, media)
-    if keyboard.inline is not None:
-        content["reply_markup"] = keyboard.inline
+    check_edited(keyboard)
+    content = await _content(call, media) | markup(keyboard.inline)
     # Looked up again: while the file was looked into, the message may have been deleted.
     return call.finish_edit(call.own_message(), content)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from doradura.sandbox.bot import Bot
 from doradura.sandbox.call import Call, content_of, message_caption, message_text, name_mentioned
-from doradura.sandbox.keyboards import Keyboard, check_place, read_keyboard
+from doradura.sandbox.keyboards import Keyboard, check_edited, check_place, read_keyboard
 from doradura.sandbox.members import is_admin
 from doradura.sandbox.records import Message, Object
 from doradura.sandbox.refusal import bad_request
@@ -66,7 +66,8 @@ async def edit_message_text(call: Call) -> Object:
     message = call.own_message()
     if "text" not in message.body:
         raise bad_request("there is no text in the message to edit")
-    return call.finish_edit(message, content | _markup(keyboard.inline))
+    check_edited(keyboard)
+    return call.finish_edit(message, content | markup(keyboard.inline))
 
 
 async def edit_message_caption(call: Call) -> Object:
@@ -76,19 +77,22 @@ async def edit_message_caption(call: Call) -> Object:
     message = call.own_message()
     if not any(key in message.body for key in MEDIA):
         raise bad_request("there is no caption in the message to edit")
+    check_edited(keyboard)
     kept = {key: value for key, value in content_of(message).items() if key not in _CAPTION_AND_BUTTONS}
-    return call.finish_edit(message, kept | content | _markup(keyboard.inline))
+    return call.finish_edit(message, kept | content | markup(keyboard.inline))
 
 
 async def edit_message_reply_markup(call: Call) -> Object:
     """Answer editMessageReplyMarkup."""
     keyboard = read_keyboard(call.parameters)
     message = call.own_message()
+    check_edited(keyboard)
     content = {key: value for key, value in content_of(message).items() if key != "reply_markup"}
-    return call.finish_edit(message, content | _markup(keyboard.inline))
+    return call.finish_edit(message, content | markup(keyboard.inline))
 
 
-def _markup(inline: Object | None) -> Object:
+def markup(inline: Object | None) -> Object:
+    """Give an edited message's keyboard, as a field; without one it loses what it had."""
     return {} if inline is None else {"reply_markup": inline}
 
 

@@ -12,8 +12,8 @@ import msgspec
 
 from doradura.sandbox.call import Call, content_of, read_entities
 from doradura.sandbox.fields import Fields
-from doradura.sandbox.keyboards import read_keyboard
-from doradura.sandbox.methods_messages import send
+from doradura.sandbox.keyboards import check_edited, read_keyboard
+from doradura.sandbox.methods_messages import markup, send
 from doradura.sandbox.parameters import leading_integer
 from doradura.sandbox.records import Object
 from doradura.sandbox.refusal import bad_request
@@ -66,12 +66,12 @@ async def stop_poll(call: Call) -> Object:
         raise bad_request("message is not a poll")
     if not message.own or "forward_origin" in message.body:
         raise bad_request("poll can't be stopped")
+    check_edited(keyboard)
     if poll["is_closed"]:
         raise bad_request("poll has already been closed")
     content = {key: value for key, value in content_of(message).items() if key != "reply_markup"}
     closed = {**poll, "is_closed": True}
-    buttons = {} if keyboard.inline is None else {"reply_markup": keyboard.inline}
-    call.finish_edit(message, {**content, "poll": closed, **buttons})
+    call.finish_edit(message, {**content, "poll": closed} | markup(keyboard.inline))
     return closed
 
 

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.botapi.sense import check_sense
+
 DATA = Path(__file__).parent.parent / "data" / "botapi.json"
 
 LIMITS: dict[str, tuple[int, int]] = {
@@ -114,7 +116,10 @@ def _check_envelope(name: str, returns: list[str], status: Any, response: Any) -
     if response["ok"]:
         if status != 200:
             return [f"{name}: ok with status {status}"]
-        return _check_value(response.get("result"), returns, f"{name} -> result")
+        path = f"{name} -> result"
+        problems = _check_value(response.get("result"), returns, path)
+        # How the parts fit together can be asked only of what has the right parts.
+        return problems or check_sense(response.get("result"), path)
     code, text = response.get("error_code"), response.get("description")
     if code != status or not isinstance(text, str) or not text.startswith(PREFIXES.get(status, "?")):
         return [f"{name}: status {status}, error_code {code}, description {text!r}"]

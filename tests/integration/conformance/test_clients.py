@@ -16,6 +16,7 @@ import trio
 
 from doradura.sandbox import Sandbox
 from tests.botapi.check import check_answer, check_call
+from tests.botapi.sense import check_files
 
 ROOT = Path(__file__).parent.parent.parent.parent
 PATIENCE_SECONDS = 120
@@ -49,6 +50,7 @@ async def test_a_client_nobody_here_wrote(client: str, tmp_path: Path) -> None:
     assert len(calls) > CALLS_AT_LEAST
     problems = [f"call {call['n']}: {problem}" for call in calls for problem in _problems(call)]
     assert problems == []
+    assert check_files(calls) == []
 
 
 def _judge(client: str, talked: subprocess.CompletedProcess[bytes]) -> None:

@@ -41,10 +41,11 @@ class Bot:
         self.user: Object = {
             "id": self.user_id,
             "is_bot": True,
-            "first_name": "Doradura" if self.user_id == OWN_BOT_ID else f"Bot {self.user_id}",
+            "first_name": "",
             "username": "doradura_sandbox_bot" if self.user_id == OWN_BOT_ID else f"sandbox{self.user_id}_bot",
         }
         self.record = record
+        self.rename()
         self.world = world
         self.updates = UpdateQueue(self._update_changed, record.next_update_id or None)
         self.updates.kinds = record.kinds or DEFAULT_KINDS
@@ -67,6 +68,11 @@ class Bot:
         self.record.next_update_id = self.updates.next_id
         self.record.kinds = self.updates.kinds
         self.world.journal.put("bot", self.token, msgspec.json.encode(self.record))
+
+    def rename(self) -> None:
+        """Take the name the bot gave itself for all languages, or the one it has by nature."""
+        usual = "Doradura" if self.user_id == OWN_BOT_ID else f"Bot {self.user_id}"
+        self.user["first_name"] = self.record.texts.get("name ") or usual
 
     def key(self, name: object) -> str:
         """Give the journal's key for something of this bot's."""
@@ -103,6 +109,8 @@ class Bot:
 
     def writable_chat(self, chat_id: int) -> Object:
         """Give a chat the bot may send to. Raises RefusalError."""
+        if chat_id == self.user_id:
+            raise forbidden("bots can't send messages to bots")
         chat = self.chat(chat_id)
         if chat is None:
             raise bad_request("chat not found")
@@ -269,7 +277,7 @@ class Bot:
         self.tell("delete", message.chat_id, {"message_id": message.message_id})
 
     def shown(self, message: Message) -> Object:
-        """Give the Message object as the bot gets it."""
+        """Give the Message object as the bot gets it, with the message it replies to."""
         body = message.body
         if message.reply_to and (target := self.message(message.chat_id, message.reply_to)) is not None:
             body = {**body, "reply_to_message": target.body}

@@ -55,7 +55,9 @@ class BotApi:
         """Answer one call. Raises DropConnection when a fault says so."""
         if request.method not in {"GET", "POST"}:
             return Response(501, b"", [(b"connection", b"close")])
-        token, _, name = request.path.removeprefix("/bot").partition("/")
+        token, slash, name = request.path.removeprefix("/bot").partition("/")
+        if not slash:
+            return Response.json({"ok": False, "error_code": 404, "description": "Not Found"}, 404)
         # Without a name in the path, the parameter `method` is one, wherever it stands.
         exchange = _Exchange(request, _spelled(name.removeprefix("test/")))
         try:

@@ -13,8 +13,10 @@ import msgspec
 
 from doradura.sandbox.bot import Bot
 from doradura.sandbox.entities import STYLES, Entity, units
+from doradura.sandbox.fields import Fields
 from doradura.sandbox.files import Files
-from doradura.sandbox.keyboards import check_place
+from doradura.sandbox.keyboards import Keyboard, check_place
+from doradura.sandbox.links import kept_link
 from doradura.sandbox.parameters import Parameters, Upload, leading_integer
 from doradura.sandbox.records import Message, Object
 from doradura.sandbox.refusal import bad_request
@@ -25,8 +27,11 @@ CAPTION_LIMIT_UNITS = 1024
 
 _USER_LINK = re.compile(r"tg://user\?id=(\d{1,19})")
 _QUOTED = frozenset({*STYLES, "custom_emoji", "date_time"})
+_MARKUP = frozenset({"html", "markdown", "markdownv2"})
+_PREVIEW_FLAGS = ("is_disabled", "prefer_small_media", "prefer_large_media", "show_above_text")
+_INLINE_ID = re.compile(r"[A-Za-z0-9_-]{27}|[A-Za-z0-9_-]{32}", re.ASCII)
 _HEAD = ("message_id", "from", "chat", "date", "edit_date")
-_LASTING = ("has_protected_content", "media_group_id", "quote")
+_LASTING = ("has_protected_content", "media_group_id", "quote", "effect_id")
 """Set when a message is sent, and not touched by edits."""
 
 
@@ -38,31 +43,49 @@ class Call:
     parameters: Parameters
     files: Files
 
+    def required(self, name: str) -> str:
+        """Give a parameter that must not be empty. Raises RefusalError."""
+        text = self.parameters.text(name)
+        if not text:
+            raise bad_request(f'parameter "{name}" is required')
+        return text
+
     def chat_id(self, name: str = "chat_id") -> int:
         """Read chat_id, or another parameter that names a chat. Names of channels are no chats here."""
-        text = self.parameters.text(name).strip()
+        text = self.parameters.text(name)
         if not text:
             raise bad_request(f"{name} is empty")
-        try:
-            return int(text)
-        except ValueError:
-            raise bad_request("chat not found") from None
+        return leading_integer(text)
 
     def writable_chat_id(self) -> int:
         """Read chat_id and make sure that the bot may send there."""
         chat_id = self.chat_id()
+        if self.parameters.text("business_connection_id"):
+            raise bad_request("business connection not found")
         self.bot.writable_chat(chat_id)
+        return chat_id
+
+    def group_or_private_id(self) -> int:
+        """Read chat_id and make sure that the bot is there; who blocked it does not matter."""
+        chat_id = self.chat_id()
+        if self.bot.chat(chat_id) is None:
+            raise bad_request("chat not found")
+        group = self.bot.groups.get(chat_id)
+        refusal = group.refusal() if group is not None else None
+        if refusal is not None:
+            raise refusal
         return chat_id
 
     def own_message(self) -> Message:
         """Give the message that is to be edited."""
-        if self.parameters.text("inline_message_id"):
-            raise bad_request("MESSAGE_ID_INVALID")
-        chat_id = self.writable_chat_id()
         message_id = self.parameters.integer("message_id")
-        if message_id <= 0:
-            raise bad_request("message identifier is not specified")
-        message = self.bot.message(chat_id, message_id)
+        if not self.parameters.text("chat_id") and message_id <= 0:
+            inline_id = self.parameters.text("inline_message_id")
+            if not inline_id:
+                raise bad_request("message identifier is not specified")
+            known = _INLINE_ID.fullmatch(inline_id)
+            raise bad_request("MESSAGE_ID_INVALID" if known else "invalid inline message identifier specified")
+        message = self.bot.message(self.writable_chat_id(), message_id)
         if message is None:
             raise bad_request("message to edit not found")
         if not message.own or message.fixed or "forward_origin" in message.body:
@@ -73,26 +96,44 @@ class Call:
         """Read which message is replied to; 0 for none."""
         parameters = self.parameters
         wanted, optional = parameters.integer("reply_to_message_id"), parameters.boolean("allow_sending_without_reply")
-        if parameters.text("reply_parameters"):
-            try:
-                given = parameters.json("reply_parameters")
-            except msgspec.DecodeError:
-                raise bad_request("can't parse reply parameters JSON object") from None
-            if not isinstance(given, dict):
-                raise bad_request("object expected as reply parameters")
-            wanted = leading_integer(str(given.get("message_id", 0)))
-            optional = given.get("allow_sending_without_reply") is True
-        if wanted > 0 and self.bot.message(chat_id, wanted) is not None:
-            return wanted
-        if wanted and not optional:
+        if "reply_parameters" in parameters.texts:
+            given = Fields(self._reply_parameters())
+            wanted, optional = 0, given.boolean("allow_sending_without_reply")
+            if given.members:
+                wanted = given.integer("message_id", required=True)
+        replied = wanted if wanted > 0 and self.bot.message(chat_id, wanted) is not None else 0
+        if wanted > 0 and not replied and not optional:
             raise bad_request("message to be replied not found")
-        return 0
+        # There are no topics here.
+        if parameters.integer("message_thread_id") > 0:
+            raise bad_request("message thread not found")
+        return replied
+
+    def _reply_parameters(self) -> Object:
+        if not self.parameters.text("reply_parameters"):
+            return {}
+        try:
+            given = self.parameters.json("reply_parameters")
+        except msgspec.DecodeError:
+            raise bad_request("can't parse reply parameters JSON object") from None
+        if not isinstance(given, dict):
+            raise bad_request("object expected as reply parameters")
+        return given
+
+    def effect(self, chat_id: int) -> Object:
+        """Read the effect a message is sent with, as a field; none when there is none."""
+        effect_id = leading_integer(self.parameters.text("message_effect_id"))
+        if not effect_id:
+            return {}
+        if chat_id < 0:
+            raise bad_request("can't use message effects in the chat")
+        return {"effect_id": str(effect_id)}
 
     def quote(self, chat_id: int, reply_to: int) -> Object:
         """Give the part of the message replied to that is quoted, as a field; none when nothing is."""
-        given = _json_or_none(self.parameters, "reply_parameters")
+        given = self._reply_parameters()
         message = self.bot.message(chat_id, reply_to)
-        if message is None or not isinstance(given, dict) or not given.get("quote"):
+        if message is None or not given.get("quote"):
             return {}
         mode, entities = str(given.get("quote_parse_mode", "")), given.get("quote_entities")
         plain, found = formatted(str(given["quote"]), mode, entities)
@@ -107,24 +148,32 @@ class Call:
     def upload(self, value: str, part: str) -> Upload | None:
         """Give the uploaded file a value refers to: `attach://name`, or the part called like the parameter."""
         if value.startswith("attach://"):
-            found = self.parameters.files.get(value.removeprefix("attach://"))
-            if found is None:
-                raise bad_request("wrong file identifier/HTTP URL specified")
-            return found
+            return self.parameters.files.get(value.removeprefix("attach://"))
         return self.parameters.files.get(part) if not value else None
+
+    def thumbnail(self, fields: Mapping[str, object]) -> Upload | None:
+        """Give the uploaded thumbnail, by its name or the one it had before Bot API 6.6; anything else is ignored."""
+        for name in ("thumbnail", "thumb"):
+            value = str(fields.get(name, ""))
+            found = self.upload(value if value.startswith("attach://") else "", name)
+            if found is not None:
+                return found
+        return None
 
     def finish_edit(self, message: Message, content: Object) -> Object:
         """Give an edited message its new content, unless that is what it has."""
         content = {**{key: message.body[key] for key in _LASTING if key in message.body}, **content}
         content = name_mentioned(content, self.bot.world.users)
-        check_place(content.get("reply_markup"), private=message.chat_id > 0, invoice=bool(message.invoice_id))
+        shown = Keyboard(inline=content.get("reply_markup"))
+        check_place(shown, private=message.chat_id > 0, invoice=bool(message.invoice_id))
         if content == content_of(message):
             raise bad_request(
                 "message is not modified: specified new message content and reply markup are exactly the same as a "
                 "current content and reply markup of the message"
             )
         self.bot.change_message(message, content)
-        return self.bot.shown(message)
+        # Unlike a message that is sent, an edited one comes without what it replies to.
+        return message.body
 
 
 def name_mentioned(content: Object, users: Mapping[int, Object]) -> Object:
@@ -164,27 +213,38 @@ def content_of(message: Message) -> Object:
 
 def message_text(parameters: Parameters) -> Object:
     """Read text, parse_mode, entities and link_preview_options of a text message."""
+    preview = _link_preview(parameters)
     text = parameters.text("text")
     if not text:
         raise bad_request("message text is empty")
-    mode, given = parameters.text("parse_mode"), _json_or_none(parameters, "entities")
+    _check_utf8(parameters, "text")
+    mode, given = parameters.text("parse_mode"), read_entities(parameters, "entities")
     plain, entities = formatted(text, mode, given, may_be_empty=False)
     if units(plain) > TEXT_LIMIT_UNITS:
         raise bad_request("message is too long")
-    content: Object = {"text": plain}
-    if entities:
-        content["entities"] = entities
-    preview = _json_or_none(parameters, "link_preview_options")
-    if isinstance(preview, dict) and preview:
-        content["link_preview_options"] = preview
-    elif parameters.boolean("disable_web_page_preview"):
-        content["link_preview_options"] = {"is_disabled": True}
-    return content
+    return {"text": plain, **({"entities": entities} if entities else {}), **preview}
 
 
-def caption(text: str, mode: str, entities: object) -> Object:
-    """Make the fields of a caption; none for an empty one."""
-    plain, found = formatted(text, mode, entities)
+def _link_preview(parameters: Parameters) -> Object:
+    """Read link_preview_options, as a field; none when all is as usual."""
+    if not parameters.text("link_preview_options"):
+        disabled = parameters.boolean("disable_web_page_preview")
+        return {"link_preview_options": {"is_disabled": True}} if disabled else {}
+    try:
+        given = parameters.json("link_preview_options")
+    except msgspec.DecodeError:
+        raise bad_request("can't parse link preview options JSON object") from None
+    if not isinstance(given, dict):
+        raise bad_request("object expected as link preview options")
+    fields = Fields(given)
+    options: Object = {name: True for name in _PREVIEW_FLAGS if fields.boolean(name)}
+    if url := kept_link(fields.text("url")):
+        options["url"] = url
+    return {"link_preview_options": options} if options else {}
+
+
+def captioned(plain: str, found: list[Entity]) -> Object:
+    """Make the fields of a caption that was read; none for an empty one."""
     if units(plain) > CAPTION_LIMIT_UNITS:
         raise bad_request("message caption is too long")
     content: Object = {"caption": plain} if plain else {}
@@ -195,15 +255,23 @@ def caption(text: str, mode: str, entities: object) -> Object:
 
 def message_caption(parameters: Parameters) -> Object:
     """Read caption, parse_mode and caption_entities."""
-    entities = _json_or_none(parameters, "caption_entities")
-    content = caption(parameters.text("caption"), parameters.text("parse_mode"), entities)
+    _check_utf8(parameters, "caption")
+    entities = read_entities(parameters, "caption_entities")
+    content = captioned(*formatted(parameters.text("caption"), parameters.text("parse_mode"), entities))
     if content and parameters.boolean("show_caption_above_media"):
         content["show_caption_above_media"] = True
     return content
 
 
-def _json_or_none(parameters: Parameters, name: str) -> object:
+def _check_utf8(parameters: Parameters, name: str) -> None:
+    if name in parameters.garbled:
+        marked_up = parameters.text("parse_mode").strip().lower() in _MARKUP
+        raise bad_request(f"{'text' if marked_up else 'strings'} must be encoded in UTF-8")
+
+
+def read_entities(parameters: Parameters, name: str) -> object:
+    """Read entities; a text that is no JSON is as good as none."""
     try:
         return parameters.json(name) if parameters.text(name) else None
     except msgspec.DecodeError:
-        raise bad_request(f"can't parse {name} JSON object") from None
+        return None

@@ -174,7 +174,7 @@ class Human:
         """Give the person who writes to the bot, which starts it."""
         sender = self._sender(bot, chat_id, from_id)
         self._check_present(bot, chat_id)
-        if chat_id in bot.groups and not may_write(bot.groups[chat_id], sender["id"]):
+        if chat_id in bot.groups and not may_write(bot, bot.groups[chat_id], sender["id"]):
             raise HumanError(400, "this user may not write to the group")
         if chat_id > 0:
             bot.start(chat_id)

@@ -41,6 +41,14 @@ def checked_link(link: str) -> str:
     return f"{kind}://{host}{rest[1:] if rest.startswith('/?') else rest}"
 
 
+def https_link(link: str) -> str:
+    """Give a link as checked_link does, if it is one of a site that keeps what it says secret. Raises LinkError."""
+    kept = checked_link(link)
+    if not kept.startswith("https://"):
+        raise LinkError("Only HTTPS links are allowed")
+    return kept
+
+
 def kept_link(link: str) -> str:
     """Give the link as checked_link does, a user's in its one form; nothing for what Telegram does not keep."""
     if user_id := user_id_in(link):

@@ -7,6 +7,8 @@ message, as in Telegram.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from doradura.sandbox.bot import Bot
 from doradura.sandbox.records import Group, Object
 
@@ -55,16 +57,18 @@ def member(bot: Bot, group: Group, user_id: int) -> Object:
         return {"user": user, "status": "creator", "is_anonymous": False}
     else:
         status = "member" if user_id in group.members else "left"
-    if user_id in group.banned:
+    until = group.until.get(str(user_id), 0)
+    over = 0 < until <= bot.world.now()
+    if user_id in group.banned and not over:
         status = "kicked"
     elif status == "member" and user_id in group.admins:
         rights = {name: name in _GRANTED for name in RIGHTS}
         return {"user": user, "status": "administrator", "can_be_edited": False, **rights}
-    elif status == "member" and str(user_id) in group.restricted:
+    elif status == "member" and str(user_id) in group.restricted and not over:
         allowed = group.restricted[str(user_id)]
         permissions = {name: bool(allowed.get(name)) for name in PERMISSIONS}
-        return {"user": user, "status": "restricted", "is_member": True, **permissions, "until_date": 0}
-    return {"user": user, "status": status, **({"until_date": 0} if status == "kicked" else {})}
+        return {"user": user, "status": "restricted", "is_member": True, **permissions, "until_date": until}
+    return {"user": user, "status": status, **({"until_date": until} if status == "kicked" else {})}
 
 
 def is_admin(bot: Bot, group: Group) -> bool:
@@ -72,22 +76,38 @@ def is_admin(bot: Bot, group: Group) -> bool:
     return bot.user_id in group.admins and group.refusal() is None
 
 
-def may_write(group: Group, user_id: int) -> bool:
+def permissions(group: Group) -> dict[str, bool]:
+    """Give the ChatPermissions of a group's mere members."""
+    return {name: group.permissions.get(name, True) for name in PERMISSIONS}
+
+
+def may_write(bot: Bot, group: Group, user_id: int) -> bool:
     """Tell whether a person in a group may write there."""
-    allowed = group.restricted.get(str(user_id))
-    return allowed is None or bool(allowed.get("can_send_messages"))
+    who = member(bot, group, user_id)
+    if who["status"] in {"creator", "administrator"}:
+        return True
+    return bool(who.get("can_send_messages", True)) and permissions(group)["can_send_messages"]
 
 
 def change(
-    bot: Bot, chat_id: int, actor: Object, user_id: int, status: str, *, permissions: Object | None = None
+    bot: Bot,
+    chat_id: int,
+    actor: Object,
+    user_id: int,
+    status: str,
+    *,
+    permissions: Mapping[str, bool] | None = None,
+    until: int = 0,
 ) -> None:
-    """Make somebody an administrator, a member, restricted, gone ("left") or banned ("kicked").
+    """Make somebody an administrator, a member, restricted, gone ("left") or banned ("kicked"), perhaps for a time.
 
     Tells those who are told of it; what is so already is told to nobody.
     """
     group = bot.groups[chat_id]
     old = member(bot, group, user_id)
     _put(bot, group, user_id, status, permissions)
+    if until:
+        group.until[str(user_id)] = until
     new = member(bot, group, user_id)
     if new == old:
         return
@@ -102,8 +122,9 @@ def change(
         bot.queue(kind, {**head, "old_chat_member": old, "new_chat_member": new})
 
 
-def _put(bot: Bot, group: Group, user_id: int, status: str, permissions: Object | None) -> None:
+def _put(bot: Bot, group: Group, user_id: int, status: str, permissions: Mapping[str, bool] | None) -> None:
     """Write down what somebody is from now on."""
+    group.until.pop(str(user_id), None)
     group.restricted.pop(str(user_id), None)
     group.admins = [each for each in group.admins if each != user_id]
     group.banned = [each for each in group.banned if each != user_id]
@@ -118,4 +139,4 @@ def _put(bot: Bot, group: Group, user_id: int, status: str, permissions: Object 
     elif status == "kicked" and user_id != bot.user_id:
         group.banned.append(user_id)
     elif status == "restricted":
-        group.restricted[str(user_id)] = permissions or {}
+        group.restricted[str(user_id)] = dict(permissions or {})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from doradura.sandbox import (
+    invite_links,
     methods_bot,
     methods_chats,
     methods_copies,
@@ -14,6 +15,7 @@ from doradura.sandbox import (
     methods_members,
     methods_messages,
     methods_payments,
+    methods_places,
     methods_polls,
 )
 from doradura.sandbox.call import Method
@@ -21,6 +23,21 @@ from doradura.sandbox.call import Method
 _NAME = methods_bot.tells("name", 64)
 _DESCRIPTION = methods_bot.tells("description", 512)
 _SHORT = methods_bot.tells("short_description", 120)
+
+_TOPICS = (
+    "createForumTopic",
+    "editForumTopic",
+    "closeForumTopic",
+    "reopenForumTopic",
+    "deleteForumTopic",
+    "unpinAllForumTopicMessages",
+    "editGeneralForumTopic",
+    "closeGeneralForumTopic",
+    "reopenGeneralForumTopic",
+    "hideGeneralForumTopic",
+    "unhideGeneralForumTopic",
+    "unpinAllGeneralForumTopicMessages",
+)
 
 _BY_NAME: Mapping[str, Method] = MappingProxyType(
     {
@@ -47,8 +64,10 @@ _BY_NAME: Mapping[str, Method] = MappingProxyType(
         "sendVoice": methods_files.sender("voice"),
         "sendVideoNote": methods_files.sender("video_note"),
         "sendMediaGroup": methods_files.send_media_group,
-        "sendLocation": methods_kinds.send_location,
-        "sendVenue": methods_kinds.send_venue,
+        "sendLocation": methods_places.send_location,
+        "sendVenue": methods_places.send_venue,
+        "editMessageLiveLocation": methods_places.edit_message_live_location,
+        "stopMessageLiveLocation": methods_places.stop_message_live_location,
         "sendContact": methods_kinds.send_contact,
         "sendDice": methods_kinds.send_dice,
         "sendSticker": methods_files.sender("sticker"),
@@ -76,8 +95,15 @@ _BY_NAME: Mapping[str, Method] = MappingProxyType(
         "promoteChatMember": methods_members.promote_chat_member,
         "setChatTitle": methods_members.set_chat_title,
         "setChatDescription": methods_members.set_chat_description,
-        "exportChatInviteLink": methods_members.export_chat_invite_link,
-        "createChatInviteLink": methods_members.create_chat_invite_link,
+        "setChatPermissions": methods_members.set_chat_permissions,
+        "setChatAdministratorCustomTitle": methods_members.set_chat_administrator_custom_title,
+        "approveChatJoinRequest": methods_members.answer_join_request,
+        "declineChatJoinRequest": methods_members.answer_join_request,
+        **dict.fromkeys(_TOPICS, methods_members.manage_topics),
+        "exportChatInviteLink": invite_links.export_chat_invite_link,
+        "createChatInviteLink": invite_links.create_chat_invite_link,
+        "editChatInviteLink": invite_links.edit_chat_invite_link,
+        "revokeChatInviteLink": invite_links.revoke_chat_invite_link,
         "pinChatMessage": methods_chats.pin_chat_message,
         "unpinChatMessage": methods_chats.unpin_chat_message,
         "unpinAllChatMessages": methods_chats.unpin_all_chat_messages,

@@ -10,13 +10,16 @@ import trio
 
 from doradura.sandbox.call import Call, Method
 from doradura.sandbox.exchange import Request
+from doradura.sandbox.fields import Fields
+from doradura.sandbox.links import LinkError, https_link
 from doradura.sandbox.members import RIGHTS
-from doradura.sandbox.parameters import is_true
+from doradura.sandbox.parameters import leading_integer
 from doradura.sandbox.records import Object
 from doradura.sandbox.refusal import RefusalError, bad_request
 from doradura.sandbox.updates import DEFAULT_KINDS, DisplacedError, wanted_kinds
 
 COMMAND_LIMIT = 100
+NAME_LIMIT, DESCRIPTION_LIMIT = 32, 256
 _COMMAND = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
 _SCOPES = MappingProxyType(
     {
@@ -142,6 +145,7 @@ def tells(kind: str, limit: int) -> tuple[Method, Method]:
             call.bot.record.texts[key] = text
         else:
             call.bot.record.texts.pop(key, None)
+        call.bot.rename()
         call.bot.keep()
         return True
 
@@ -163,11 +167,12 @@ async def set_default_rights(call: Call) -> bool:
     try:
         rights = call.parameters.json("rights") if call.parameters.text("rights") else {}
     except msgspec.DecodeError:
-        raise bad_request("can't parse administrator rights JSON object") from None
+        raise bad_request("can't parse ChatAdministratorRights JSON object") from None
     if not isinstance(rights, dict):
-        raise bad_request("object expected as administrator rights")
+        raise bad_request("can't parse ChatAdministratorRights: ChatAdministratorRights must be an Object")
+    fields = Fields(rights, "can't parse ChatAdministratorRights: ")
     names = (*RIGHTS, *_CHANNEL_RIGHTS) if call.parameters.boolean("for_channels") else RIGHTS
-    call.bot.record.rights[_audience(call)] = {name: is_true(rights.get(name)) for name in names}
+    call.bot.record.rights[_audience(call)] = {name: fields.boolean(name) for name in names}
     call.bot.keep()
     return True
 
@@ -184,43 +189,77 @@ def _audience(call: Call) -> str:
 async def set_chat_menu_button(call: Call) -> bool:
     """Answer setChatMenuButton."""
     try:
-        button = call.parameters.json("menu_button") if call.parameters.text("menu_button") else {"type": "default"}
+        given = call.parameters.json("menu_button") if call.parameters.text("menu_button") else {"type": "default"}
     except msgspec.DecodeError:
-        raise bad_request("can't parse MenuButton JSON object") from None
-    if not isinstance(button, dict) or button.get("type") not in {"commands", "web_app", "default"}:
-        raise bad_request("can't parse menu button: MenuButton has unsupported type")
-    call.bot.record.menu_buttons[call.parameters.text("chat_id")] = button
+        raise bad_request("can't parse menu button JSON object") from None
+    button = _menu_button(given)
+    call.bot.record.menu_buttons[_menu_chat(call)] = button
     call.bot.keep()
     return True
 
 
+def _menu_button(given: object) -> Object:
+    """Read a MenuButton. Raises RefusalError."""
+    trouble = "can't parse menu button: "
+    if not isinstance(given, dict):
+        raise bad_request(trouble + "MenuButton must be an Object")
+    fields = Fields(given, trouble)
+    kind = fields.text("type", required=True)
+    if kind in {"default", "commands"}:
+        return {"type": kind}
+    if kind != "web_app":
+        raise fields.refusal("MenuButton has unsupported type")
+    text, url = fields.text("text", required=True), fields.inner("web_app").text("url", required=True)
+    try:
+        link = https_link(url)
+    except LinkError as error:
+        raise bad_request(f"menu button Web App URL '{url}' is invalid: {error}") from None
+    return {"type": "web_app", "text": text, "web_app": {"url": link}}
+
+
+def _menu_chat(call: Call) -> str:
+    """Read whose button is meant; empty for everybody's. Raises RefusalError."""
+    if "chat_id" not in call.parameters.texts:
+        return ""
+    user_id = call.parameters.integer("chat_id")
+    if user_id <= 0:
+        raise bad_request("invalid chat_id specified")
+    if user_id not in call.bot.world.users:
+        raise bad_request("user not found")
+    return str(user_id)
+
+
 async def get_chat_menu_button(call: Call) -> Object:
-    """Answer getChatMenuButton: the chat's own, else everybody's."""
-    buttons = call.bot.record.menu_buttons
-    usual: Object = {"type": "commands"}
-    found = buttons.get(call.parameters.text("chat_id")) or buttons.get("", usual)
-    return usual if found["type"] == "default" else found
+    """Answer getChatMenuButton: the chat's own, which is "default" until it is set; everybody's is the commands."""
+    chat = _menu_chat(call)
+    found = call.bot.record.menu_buttons.get(chat, {"type": "default"})
+    return {"type": "commands"} if not chat and found["type"] == "default" else found
 
 
 async def get_user_profile_photos(call: Call) -> Object:
     """Answer getUserProfilePhotos: nobody here has any."""
-    if call.parameters.integer("user_id") not in call.bot.world.users:
+    user_id = call.parameters.integer("user_id")
+    if user_id <= 0:
         raise bad_request("invalid user_id specified")
+    if user_id != call.bot.user_id and user_id not in call.bot.world.users:
+        raise bad_request("user not found")
     return {"total_count": 0, "photos": []}
 
 
 async def set_my_commands(call: Call) -> bool:
-    """Answer setMyCommands: one list for each scope and language."""
-    key = _scope(call)
+    """Answer setMyCommands: one list for each scope and language; an empty one is as good as none."""
     try:
         commands = call.parameters.json("commands") if call.parameters.text("commands") else []
     except msgspec.DecodeError:
-        raise bad_request("can't parse commands JSON array") from None
+        raise bad_request("can't parse commands JSON object") from None
     if not isinstance(commands, list):
         raise bad_request("expected an Array of BotCommand")
-    if len(commands) > COMMAND_LIMIT:
+    read = [_parsed_command(command) for command in commands]
+    key = _scope(call)
+    kept = [_command(name, description) for name, description in read]
+    if len(kept) > COMMAND_LIMIT:
         raise bad_request("BOT_COMMANDS_TOO_MUCH")
-    call.bot.record.commands[key] = [_command(command) for command in commands]
+    call.bot.record.commands[key] = kept
     call.bot.keep()
     return True
 
@@ -237,41 +276,53 @@ async def delete_my_commands(call: Call) -> bool:
     return True
 
 
-def _command(command: object) -> Object:
+def _parsed_command(command: object) -> tuple[str, str]:
+    trouble = "can't parse BotCommand: "
     if not isinstance(command, dict):
-        raise bad_request("expected an Array of BotCommand")
-    name, description = command.get("command"), command.get("description")
-    if not isinstance(name, str) or not _COMMAND.fullmatch(name.removeprefix("/")):
+        raise bad_request(trouble + "expected an Object")
+    fields = Fields(command, trouble)
+    return fields.text("command", required=True), fields.text("description", required=True)
+
+
+def _command(name: str, description: str) -> Object:
+    name, description = name.strip().removeprefix("/"), description.strip()
+    for called, text, limit in (("", name, NAME_LIMIT), (" description", description, DESCRIPTION_LIMIT)):
+        if not text:
+            raise bad_request(f"command{called} must be non-empty")
+        if len(text) > limit:
+            raise bad_request(f"command{called} length must not exceed {limit}")
+    if not _COMMAND.fullmatch(name):
         raise bad_request("BOT_COMMAND_INVALID")
-    if not isinstance(description, str) or not 1 <= len(description) <= 256:
-        raise bad_request("BOT_COMMAND_DESCRIPTION_INVALID")
-    return {"command": name.removeprefix("/"), "description": description}
+    return {"command": name, "description": description}
 
 
-def _check_chat(call: Call, chat_id: object) -> None:
+def _check_chat(call: Call, chat_id: str) -> None:
     """Refuse a chat Telegram does not know: of a person who never wrote to the bot it knows nothing."""
-    try:
-        number = int(str(chat_id))
-    except ValueError:
-        number = 0
+    number = leading_integer(chat_id)
     if number not in call.bot.groups and number not in call.bot.started:
         raise bad_request("chat not found")
 
 
 def _scope(call: Call) -> str:
-    """Give a name for a command list: its scope and its language."""
-    scope: object = {"type": "default"}
-    if call.parameters.text("scope"):
-        try:
-            scope = call.parameters.json("scope")
-        except msgspec.DecodeError:
-            raise bad_request("can't parse BotCommandScope JSON object") from None
-    kind = scope.get("type") if isinstance(scope, dict) else None
-    if not isinstance(scope, dict) or not isinstance(kind, str) or kind not in _SCOPES:
-        raise bad_request("unsupported type specified")
+    """Give a name for a command list: its scope and its language. Raises RefusalError."""
+    try:
+        scope = call.parameters.json("scope") if call.parameters.text("scope") else {"type": "default"}
+    except msgspec.DecodeError:
+        raise bad_request("can't parse BotCommandScope JSON object") from None
+    trouble = "can't parse BotCommandScope: "
+    if not isinstance(scope, dict):
+        raise bad_request(trouble + "BotCommandScope must be an Object")
+    fields = Fields(scope, trouble)
+    kind = fields.text("type", required=True)
+    if kind not in _SCOPES:
+        raise fields.refusal("Unsupported type specified")
     if "chat_id" in _SCOPES[kind]:
-        _check_chat(call, scope.get("chat_id"))
+        if not fields.text("chat_id", required=True):
+            raise fields.refusal("Empty chat_id specified")
+        if "user_id" in _SCOPES[kind] and fields.integer("user_id", required=True) <= 0:
+            raise fields.refusal("Invalid user_id specified")
+        _check_chat(call, fields.text("chat_id"))
     language = call.parameters.text("language_code")
     if not re.fullmatch(r"(?:[a-z]{2})?", language):
-        raise bad_request("BOT_COMMAND_LANGUAGE_INVALID")
-    return " ".join([kind, *(str(scope.get(key)) for key in _SCOPES[kind]), language])
+        raise bad_request("invalid language code specified")
+    return " ".join([kind, *(fields.text(key) for key in _SCOPES[kind]), language])

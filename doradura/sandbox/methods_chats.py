@@ -6,7 +6,7 @@ Owns how they are found: `chat_of`, `group_of` and `user_id_of` refuse what is n
 from __future__ import annotations
 
 from doradura.sandbox.call import Call
-from doradura.sandbox.members import PERMISSIONS, member
+from doradura.sandbox.members import member, permissions
 from doradura.sandbox.records import Group, Object
 from doradura.sandbox.refusal import bad_request
 
@@ -31,7 +31,9 @@ async def get_chat(call: Call) -> Object:
     }
     group = call.bot.groups.get(chat["id"])
     if group is not None:
-        full["permissions"] = dict.fromkeys(PERMISSIONS, True)
+        full["permissions"] = permissions(group)
+        if group.primary_link:
+            full["invite_link"] = group.primary_link
         if group.description:
             full["description"] = group.description
     pinned = call.bot.record.pinned.get(str(chat["id"]), [])
@@ -134,6 +136,8 @@ def group_of(call: Call, private: str) -> Group:
 def user_id_of(call: Call) -> int:
     """Give the user that is meant. Raises RefusalError."""
     user_id = call.parameters.integer("user_id")
-    if user_id != call.bot.user_id and user_id not in call.bot.world.users:
+    if user_id <= 0:
         raise bad_request("invalid user_id specified")
+    if user_id != call.bot.user_id and user_id not in call.bot.world.users:
+        raise bad_request("PARTICIPANT_ID_INVALID")
     return user_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -13,7 +14,8 @@ from doradura.sandbox.records import Message, Object
 from doradura.sandbox.refusal import bad_request
 
 SEVERAL_LIMIT = 100
-_NOT_COPIED = frozenset({"reply_markup", "has_protected_content", "media_group_id", "quote"})
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,10}", re.ASCII)
+_NOT_COPIED = frozenset({"reply_markup", "has_protected_content", "media_group_id", "quote", "effect_id"})
 SERVICE = (
     "successful_payment",
     "refunded_payment",
@@ -59,10 +61,9 @@ async def copy_messages(call: Call) -> list[Object]:
 
 async def delete_messages(call: Call) -> bool:
     """Answer deleteMessages; what is not there, or may not be deleted, is skipped."""
-    chat_id = call.chat_id()
-    if call.bot.chat(chat_id) is None:
-        raise bad_request("chat not found")
-    for message_id in _ids(call):
+    message_ids = _ids(call)
+    chat_id = call.group_or_private_id()
+    for message_id in message_ids:
         message = call.bot.message(chat_id, message_id)
         if message is not None and may_delete(call.bot, message):
             call.bot.delete_message(message)
@@ -85,11 +86,10 @@ def _content(message: Message) -> Object:
 
 def _source(call: Call, message_id: int, verb: str) -> Message:
     """Give the message that is meant. Raises RefusalError."""
+    call.required("from_chat_id")
     chat_id = call.chat_id("from_chat_id")
     if call.bot.chat(chat_id) is None:
         raise bad_request("chat not found")
-    if message_id <= 0:
-        raise bad_request("message identifier is not specified")
     message = call.bot.message(chat_id, message_id)
     if message is None:
         raise bad_request(f"message to {verb} not found")
@@ -101,20 +101,37 @@ def _source(call: Call, message_id: int, verb: str) -> Message:
 
 def _several(call: Call, verb: str) -> Iterator[Message]:
     """Give those of the messages that are there."""
+    call.required("from_chat_id")
+    message_ids = _ids(call)
+    call.writable_chat_id()
     chat_id = call.chat_id("from_chat_id")
-    for message_id in _ids(call):
+    for message_id in message_ids:
         if call.bot.message(chat_id, message_id) is not None:
             yield _source(call, message_id, verb)
 
 
 def _ids(call: Call) -> list[int]:
-    """Read message_ids."""
+    """Read message_ids. Raises RefusalError."""
+    if not call.parameters.text("message_ids"):
+        raise bad_request("message identifiers are not specified")
     try:
-        ids = call.parameters.json("message_ids") if call.parameters.text("message_ids") else None
+        ids = call.parameters.json("message_ids")
     except msgspec.DecodeError:
-        raise bad_request("can't parse message identifiers JSON object") from None
-    if not isinstance(ids, list) or not all(type(number) is int for number in ids):
-        raise bad_request("message identifiers are not specified" if ids is None else "expected an Array of Integers")
+        raise bad_request("can't parse message_ids JSON object") from None
+    if not isinstance(ids, list):
+        raise bad_request("expected an Array of message identifiers")
     if len(ids) > SEVERAL_LIMIT:
         raise bad_request("too many message identifiers specified")
-    return ids
+    if not ids:
+        raise bad_request("message identifiers are not specified")
+    return [_message_id(number) for number in ids]
+
+
+def _message_id(number: object) -> int:
+    if isinstance(number, bool) or not isinstance(number, int | float | str):
+        raise bad_request("message identifier must be a Number")
+    if not _WHOLE_NUMBER.fullmatch(str(number)):
+        raise bad_request("can't parse message identifier as Number")
+    if int(number) <= 0:
+        raise bad_request("invalid message identifier specified")
+    return int(number)

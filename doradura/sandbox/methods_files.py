@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
-from doradura.sandbox.call import Call, Method, caption, message_caption
+from doradura.sandbox.call import Call, Method, message_caption
 from doradura.sandbox.files import DOWNLOAD_LIMIT_BYTES, find_file, with_path
-from doradura.sandbox.keyboards import read_keyboard
-from doradura.sandbox.methods_messages import send
+from doradura.sandbox.input_media import InputMedia, read_media
+from doradura.sandbox.keyboards import check_edited, read_keyboard
+from doradura.sandbox.methods_messages import markup, send
 from doradura.sandbox.parameters import is_true, leading_integer
 from doradura.sandbox.records import Object, StoredFile
-from doradura.sandbox.refusal import bad_request
+from doradura.sandbox.refusal import RefusalError, bad_request
 
 ALBUM_LIMIT = 10
 _NUMBERS = ("duration", "width", "height", "length")
@@ -31,8 +32,16 @@ _GIVEN = MappingProxyType(
 )
 _UNCAPTIONED = frozenset({"video_note", "sticker"})
 _SPOILED = frozenset({"animation", "photo", "video"})
-_ALBUM_MEDIA = frozenset({"audio", "document", "photo", "video"})
-_INPUT_MEDIA = frozenset({"audio", "video", "document", "photo", "animation"})
+_ABOVE = _SPOILED
+"""Kinds whose caption can stand above are those that can be hidden."""
+_SERVERS_WORDS = MappingProxyType(
+    {
+        "failed to get HTTP URL content": "WEBPAGE_CURL_FAILED",
+        "wrong type of the web page content": "WEBPAGE_MEDIA_EMPTY",
+        "IMAGE_PROCESS_FAILED": "IMAGE_PROCESS_FAILED",
+        "PHOTO_INVALID_DIMENSIONS": "PHOTO_INVALID_DIMENSIONS",
+    }
+)
 
 
 def sender(kind: str) -> Method:
@@ -50,73 +59,75 @@ def sender(kind: str) -> Method:
 
 async def send_media_group(call: Call) -> list[Object]:
     """Answer sendMediaGroup: an album, a message for each of its files."""
-    items = _album(call)
+    items = [read_media(call, item, album=True) for item in _items(call)]
     chat_id = call.writable_chat_id()
     reply_to = call.reply_to(chat_id)
+    _check_album([item.kind for item in items])
     contents = []
-    for item in items:
-        kind = item["type"]
-        text = caption(str(item.get("caption", "")), str(item.get("parse_mode", "")), item.get("caption_entities"))
-        # A document in an album always stays one.
-        fields = {**item, kind: item.get("media", ""), "disable_content_type_detection": True}
-        contents.append(await _media(call, kind, fields, part="media") | text)
+    for number, item in enumerate(items, 1):
+        try:
+            contents.append(await _content(call, item))
+        except RefusalError as error:
+            raise _album_trouble(number, error) from None
     call.writable_chat_id()  # while files were looked into, the bot may have been blocked
     group = {"media_group_id": str(10**17 + secrets.randbelow(9 * 10**17))} if len(contents) > 1 else {}
     return [send(call, group | content, reply_to=reply_to) for content in contents]
 
 
-def _album(call: Call) -> list[Object]:
-    """Read the items of an album. Raises RefusalError."""
+def _items(call: Call) -> list[Any]:
+    """Read the array of an album's items. Raises RefusalError."""
     try:
-        items: Any = call.parameters.json("media") if call.parameters.text("media") else None
+        items = call.parameters.json("media") if call.required("media") else None
     except msgspec.DecodeError:
         raise bad_request("can't parse media JSON object") from None
     if not isinstance(items, list):
-        raise bad_request("media is empty" if items is None else "expected an Array of InputMedia")
-    if not items:
-        raise bad_request("there are no messages to send")
-    if len(items) > ALBUM_LIMIT:
-        raise bad_request("too many messages to send as an album")
-    kinds = set()
-    for item in items:
-        if not isinstance(item, dict) or item.get("type") not in _ALBUM_MEDIA:
-            raise bad_request("can't parse InputMedia: type must be one of audio, document, photo, video")
-        kinds.add(str(item["type"]))
-    for alone in ("audio", "document"):
-        if alone in kinds and len(kinds) > 1:
-            raise bad_request(f"{alone} can't be mixed with other media types")
+        raise bad_request("expected an Array of InputMedia")
     return items
 
 
+def _check_album(kinds: list[str]) -> None:
+    if not kinds:
+        raise bad_request("there are no messages to send")
+    if len(kinds) > ALBUM_LIMIT:
+        raise bad_request("too many messages to send as an album")
+    for alone in ("audio", "document"):
+        if alone in kinds and len(set(kinds)) > 1:
+            raise bad_request(f"{alone} can't be mixed with other media types")
+
+
+def _album_trouble(number: int, error: RefusalError) -> RefusalError:
+    """Say which message failed, where Telegram's servers found the fault and not the Bot API's."""
+    code = _SERVERS_WORDS.get(error.description.removeprefix("Bad Request: "))
+    return error if code is None else bad_request(f'failed to send message #{number} with the error message "{code}"')
+
+
 async def _send_file(call: Call, kind: str) -> Object:
-    text = message_caption(call.parameters)
+    value = call.parameters.text(kind)
+    upload = call.upload(value, kind)
+    if upload is None and (not value or value.startswith("attach://")):
+        raise bad_request(f"there is no {kind.replace('_', ' ')} in the request")
+    text = {} if kind in _UNCAPTIONED else message_caption(call.parameters)
+    if kind not in _ABOVE:
+        text.pop("show_caption_above_media", None)
     # Refuse before looking into the file: that may take a while.
     read_keyboard(call.parameters)
     call.reply_to(call.writable_chat_id())
     fields: Object = dict(call.parameters.texts)
-    content = await _media(call, kind, fields, part=kind)
-    return send(call, content if kind in _UNCAPTIONED else content | text)
+    media = InputMedia(kind, fields, "" if upload else value, upload, call.thumbnail(fields), text)
+    return send(call, await _content(call, media))
 
 
 async def edit_message_media(call: Call) -> Object:
     """Answer editMessageMedia: other media, or media instead of a text."""
+    keyboard = read_keyboard(call.parameters)
     try:
-        media = call.parameters.json("media") if call.parameters.text("media") else None
+        given = call.parameters.json("media") if call.required("media") else None
     except msgspec.DecodeError:
         raise bad_request("can't parse input media JSON object") from None
-    if not isinstance(media, dict):
-        raise bad_request("media is not specified" if media is None else "expected an Object as input media")
-    kind = media.get("type")
-    if kind not in _INPUT_MEDIA:
-        raise bad_request("can't parse InputMedia: type must be one of animation, audio, document, photo, video")
-    text = caption(str(media.get("caption", "")), str(media.get("parse_mode", "")), media.get("caption_entities"))
-    if text and media.get("show_caption_above_media") is True:
-        text["show_caption_above_media"] = True
-    keyboard = read_keyboard(call.parameters)
+    media = read_media(call, given, album=False)
     call.own_message()
-    content = await _media(call, kind, {**media, kind: media.get("media", "")}, part="media") | text
-    if keyboard.inline is not None:
-        content["reply_markup"] = keyboard.inline
+    check_edited(keyboard)
+    content = await _content(call, media) | markup(keyboard.inline)
     # Looked up again: while the file was looked into, the message may have been deleted.
     return call.finish_edit(call.own_message(), content)
 
@@ -135,21 +146,14 @@ async def get_file(call: Call) -> Object:
     return {**identity, "file_path": with_path(call.bot, file).path}
 
 
-async def _media(call: Call, kind: str, fields: Object, *, part: str) -> Object:
-    """Give a message's content: the file an upload, an address or a file_id stands for.
-
-    `fields` are those of method or media.
-    """
-    value = str(fields.get(kind, ""))
-    upload = call.upload(value, part)
-    if upload is None and not value:
-        raise bad_request(f"there is no {kind} in the request")
+async def _content(call: Call, media: InputMedia) -> Object:
+    """Give a message's content: the file an upload, an address or a file_id stands for, and its caption."""
+    kind, fields, value = media.kind, media.fields, media.value
     given = _given(kind, fields)
-    if upload is not None:
+    if media.upload is not None:
         if kind == "document" and not is_true(fields.get("disable_content_type_detection")):
-            kind = call.files.kind_of_document(upload)
-        thumbnail = call.upload(str(fields.get("thumbnail", "")), "thumbnail")
-        file = await call.files.add(call.bot, kind, upload, given=given, thumbnail=thumbnail)
+            kind = call.files.kind_of_document(media.upload)
+        file = await call.files.add(call.bot, kind, media.upload, given=given, thumbnail=media.thumbnail)
     elif "." in value:
         file = await call.files.add_from_url(call.bot, kind, value, given=given)
     else:
@@ -159,7 +163,7 @@ async def _media(call: Call, kind: str, fields: Object, *, part: str) -> Object:
         shown["document"] = {key: file.shown[key] for key in file.shown if key not in {"width", "height", "duration"}}
     if kind in _SPOILED and is_true(fields.get("has_spoiler")):
         shown["has_media_spoiler"] = True
-    return shown
+    return shown | media.text
 
 
 def _given(kind: str, fields: Object) -> Object:

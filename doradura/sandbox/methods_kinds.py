@@ -1,4 +1,4 @@
-"""Bot API methods for messages that are neither text nor file: a place, a contact, a die."""
+"""Bot API methods for messages that are neither text nor file nor place: a contact, a die."""
 
 from __future__ import annotations
 
@@ -11,22 +11,6 @@ from doradura.sandbox.records import Object
 from doradura.sandbox.refusal import bad_request
 
 _FACES = MappingProxyType({"🎲": 6, "🎯": 6, "🎳": 6, "🏀": 5, "⚽": 5, "⚽️": 5, "🎰": 64})
-
-
-async def send_location(call: Call) -> Object:
-    """Answer sendLocation."""
-    return send(call, {"location": _location(call)})
-
-
-async def send_venue(call: Call) -> Object:
-    """Answer sendVenue."""
-    parameters = call.parameters
-    for name in ("title", "address"):
-        if not parameters.text(name):
-            raise bad_request(f'parameter "{name}" is required')
-    location = _location(call)
-    venue = {"location": location, "title": parameters.text("title"), "address": parameters.text("address")}
-    return send(call, {"venue": venue, "location": location})
 
 
 async def send_contact(call: Call) -> Object:
@@ -44,18 +28,3 @@ async def send_dice(call: Call) -> Object:
     if emoji not in _FACES:
         raise bad_request("wrong dice emoji specified")
     return send(call, {"dice": {"emoji": emoji, "value": 1 + secrets.randbelow(_FACES[emoji])}})
-
-
-def _location(call: Call) -> Object:
-    place = {}
-    for name, most in (("latitude", 90.0), ("longitude", 180.0)):
-        text = call.parameters.text(name)
-        if not text:
-            raise bad_request(f"{name} is empty")
-        try:
-            place[name] = float(text)
-        except ValueError:
-            raise bad_request(f"can't parse {name}") from None
-        if not -most <= place[name] <= most:
-            raise bad_request("wrong location specified")
-    return place

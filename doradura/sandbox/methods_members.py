@@ -1,22 +1,23 @@
-"""Bot API methods for administrators of a group: banning and restricting members, titles, invite links.
+"""Bot API methods for administrators of a group: banning and restricting members, permissions, titles.
 
 A bot becomes one when a person makes it so on the human side. It never gets the right to promote others.
 """
 
 from __future__ import annotations
 
-import secrets
-
-import msgspec
+from collections.abc import Mapping
 
 from doradura.sandbox.call import Call
 from doradura.sandbox.members import change, is_admin, member
 from doradura.sandbox.methods_chats import chat_of, group_of, user_id_of
-from doradura.sandbox.records import Object
+from doradura.sandbox.permissions import read_permissions
+from doradura.sandbox.records import Group
 from doradura.sandbox.refusal import bad_request
 
 TITLE_LIMIT = 128
 DESCRIPTION_LIMIT = 255
+_LATER = frozenset({"can_react_to_messages", "can_edit_tag"})
+"""Permissions many clients do not know yet; to lift a restriction they need not be named."""
 
 
 async def ban_chat_member(call: Call) -> bool:
@@ -27,7 +28,7 @@ async def ban_chat_member(call: Call) -> bool:
 
 async def unban_chat_member(call: Call) -> bool:
     """Answer unbanChatMember; a member is thrown out by it unless only_if_banned is given, as in Telegram."""
-    group = group_of(call, "can't unban members in private chats")
+    group = _supergroup(call)
     user_id = user_id_of(call)
     if user_id not in group.banned and call.parameters.boolean("only_if_banned"):
         return True
@@ -38,23 +39,57 @@ async def unban_chat_member(call: Call) -> bool:
 
 async def restrict_chat_member(call: Call) -> bool:
     """Answer restrictChatMember; all permissions at once make a mere member again."""
-    group = group_of(call, "can't restrict members in private chats")
-    if group.chat["type"] != "supergroup":
+    group_of(call, "method is available only for supergroups")
+    if chat_of(call)["type"] != "supergroup":
         raise bad_request("method is available only for supergroups")
-    try:
-        permissions = call.parameters.json("permissions") if call.parameters.text("permissions") else None
-    except msgspec.DecodeError:
-        raise bad_request("can't parse permissions JSON object") from None
-    if not isinstance(permissions, dict):
-        raise bad_request("permissions is empty" if permissions is None else "object expected as permissions")
-    free = permissions.get("can_send_messages") is True and permissions.get("can_send_other_messages") is True
+    permissions = read_permissions(call)
+    free = all(allowed for name, allowed in permissions.items() if name not in _LATER)
     _change_other(call, "member" if free else "restricted", permissions)
     return True
 
 
+async def set_chat_permissions(call: Call) -> bool:
+    """Answer setChatPermissions: what members may do who are neither restricted nor administrators."""
+    permissions = read_permissions(call)
+    group = group_of(call, "can't change private chat permissions")
+    if not is_admin(call.bot, group):
+        raise bad_request("not enough rights to change chat permissions")
+    group.permissions = permissions
+    call.bot.keep_group(group.chat["id"])
+    return True
+
+
+async def set_chat_administrator_custom_title(call: Call) -> bool:
+    """Answer setChatAdministratorCustomTitle: only for administrators the bot made, and it makes none here."""
+    group_of(call, "method is available only for supergroups")
+    if chat_of(call)["type"] != "supergroup":
+        raise bad_request("method is available only for supergroups")
+    status = member(call.bot, call.bot.groups[call.chat_id()], user_id_of(call))["status"]
+    if status == "creator":
+        raise bad_request("only creator can edit their custom title")
+    if status != "administrator":
+        raise bad_request("user is not an administrator")
+    raise bad_request("not enough rights to change custom title of the user")
+
+
+async def answer_join_request(call: Call) -> bool:
+    """Answer approveChatJoinRequest and declineChatJoinRequest: nobody ever asks to be let in."""
+    group = group_of(call, "chat member status can't be changed in private chats")
+    user_id_of(call)
+    if not is_admin(call.bot, group):
+        raise bad_request("not enough rights to manage chat join requests")
+    raise bad_request("HIDE_REQUESTER_MISSING")
+
+
+async def manage_topics(call: Call) -> bool:
+    """Answer the methods about forum topics: no group here has any."""
+    group_of(call, "the chat is not a forum")
+    raise bad_request("the chat is not a forum")
+
+
 async def promote_chat_member(call: Call) -> bool:
     """Answer promoteChatMember: nobody gives a bot that right here."""
-    group_of(call, "can't promote members in private chats")
+    _supergroup(call)
     user_id_of(call)
     raise bad_request("not enough rights")
 
@@ -87,33 +122,22 @@ async def set_chat_description(call: Call) -> bool:
     return True
 
 
-async def export_chat_invite_link(call: Call) -> str:
-    """Answer exportChatInviteLink: the primary one."""
-    link: str = _invite_link(call, primary=True)["invite_link"]
-    return link
+def _supergroup(call: Call) -> Group:
+    """Give the supergroup that is meant. Raises RefusalError."""
+    trouble = "method is available for supergroup and channel chats only"
+    group = group_of(call, trouble)
+    if group.chat["type"] != "supergroup":
+        raise bad_request(trouble)
+    return group
 
 
-async def create_chat_invite_link(call: Call) -> Object:
-    """Answer createChatInviteLink. Nobody can follow it: people come in by the human side."""
-    return _invite_link(call, primary=False)
+def _until(call: Call) -> int:
+    """Read until when; less than half a minute or more than 366 days is for good, as in Telegram."""
+    until = call.parameters.integer("until_date")
+    return until if 30 <= until - call.bot.world.now() <= 366 * 86_400 else 0
 
 
-def _invite_link(call: Call, *, primary: bool) -> Object:
-    group = group_of(call, "chat invite links can't be created for private chats")
-    if not is_admin(call.bot, group):
-        raise bad_request("not enough rights to manage chat invite link")
-    named = {"name": call.parameters.text("name")} if call.parameters.text("name") else {}
-    return {
-        "invite_link": f"https://t.me/+{secrets.token_urlsafe(12)}",
-        **named,
-        "creator": call.bot.user,
-        "creates_join_request": call.parameters.boolean("creates_join_request"),
-        "is_primary": primary,
-        "is_revoked": False,
-    }
-
-
-def _change_other(call: Call, status: str, permissions: Object | None = None) -> None:
+def _change_other(call: Call, status: str, permissions: Mapping[str, bool] | None = None) -> None:
     """Change what somebody is, if the bot may. Raises RefusalError."""
     group = group_of(call, "can't change members of a private chat")
     user_id = user_id_of(call)
@@ -126,4 +150,5 @@ def _change_other(call: Call, status: str, permissions: Object | None = None) ->
         raise bad_request("can't remove chat owner")
     if other == "administrator":
         raise bad_request("user is an administrator of the chat")
-    change(call.bot, chat_of(call)["id"], call.bot.user, user_id, status, permissions=permissions)
+    until = _until(call) if status in {"kicked", "restricted"} else 0
+    change(call.bot, chat_of(call)["id"], call.bot.user, user_id, status, permissions=permissions, until=until)

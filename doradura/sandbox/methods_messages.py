@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from doradura.sandbox.bot import Bot
 from doradura.sandbox.call import Call, content_of, message_caption, message_text, name_mentioned
-from doradura.sandbox.keyboards import check_place, read_keyboard
+from doradura.sandbox.keyboards import Keyboard, check_edited, check_place, read_keyboard
 from doradura.sandbox.members import is_admin
 from doradura.sandbox.records import Message, Object
 from doradura.sandbox.refusal import bad_request
@@ -24,6 +24,7 @@ _ACTIONS = frozenset(
         "upload_document",
         "choose_sticker",
         "find_location",
+        "pick_up_location",
         "record_video_note",
         "upload_video_note",
         "cancel",
@@ -45,10 +46,11 @@ def send(call: Call, content: Object, *, invoice_id: str = "", reply_to: int | N
     """Send a message with the given content, and what every sendX takes: keyboard, reply, protection."""
     keyboard = read_keyboard(call.parameters)
     chat_id = call.writable_chat_id()
-    check_place(content.get("reply_markup") or keyboard.inline, private=chat_id > 0, invoice=bool(invoice_id))
+    shown = Keyboard(content.get("reply_markup") or keyboard.inline, keyboard.reply)
+    check_place(shown, private=chat_id > 0, invoice=bool(invoice_id))
     if reply_to is None:
         reply_to = call.reply_to(chat_id)
-    content = name_mentioned(content, call.bot.world.users) | call.quote(chat_id, reply_to)
+    content = name_mentioned(content, call.bot.world.users) | call.quote(chat_id, reply_to) | call.effect(chat_id)
     if call.parameters.boolean("protect_content"):
         content = {"has_protected_content": True, **content}
     if keyboard.inline is not None:
@@ -64,7 +66,8 @@ async def edit_message_text(call: Call) -> Object:
     message = call.own_message()
     if "text" not in message.body:
         raise bad_request("there is no text in the message to edit")
-    return call.finish_edit(message, content | _markup(keyboard.inline))
+    check_edited(keyboard)
+    return call.finish_edit(message, content | markup(keyboard.inline))
 
 
 async def edit_message_caption(call: Call) -> Object:
@@ -74,31 +77,33 @@ async def edit_message_caption(call: Call) -> Object:
     message = call.own_message()
     if not any(key in message.body for key in MEDIA):
         raise bad_request("there is no caption in the message to edit")
+    check_edited(keyboard)
     kept = {key: value for key, value in content_of(message).items() if key not in _CAPTION_AND_BUTTONS}
-    return call.finish_edit(message, kept | content | _markup(keyboard.inline))
+    return call.finish_edit(message, kept | content | markup(keyboard.inline))
 
 
 async def edit_message_reply_markup(call: Call) -> Object:
     """Answer editMessageReplyMarkup."""
     keyboard = read_keyboard(call.parameters)
     message = call.own_message()
+    check_edited(keyboard)
     content = {key: value for key, value in content_of(message).items() if key != "reply_markup"}
-    return call.finish_edit(message, content | _markup(keyboard.inline))
+    return call.finish_edit(message, content | markup(keyboard.inline))
 
 
-def _markup(inline: Object | None) -> Object:
+def markup(inline: Object | None) -> Object:
+    """Give an edited message's keyboard, as a field; without one it loses what it had."""
     return {} if inline is None else {"reply_markup": inline}
 
 
 async def delete_message(call: Call) -> bool:
     """Answer deleteMessage."""
-    chat_id = call.chat_id()
-    if call.bot.chat(chat_id) is None:
-        raise bad_request("chat not found")
+    if not call.parameters.text("chat_id"):
+        raise bad_request("chat identifier is not specified")
     message_id = call.parameters.integer("message_id")
     if message_id <= 0:
         raise bad_request("message identifier is not specified")
-    message = call.bot.message(chat_id, message_id)
+    message = call.bot.message(call.group_or_private_id(), message_id)
     if message is None:
         raise bad_request("message to delete not found")
     if not may_delete(call.bot, message):

@@ -6,7 +6,6 @@ were observed; INVOICE_TITLE_INVALID, INVOICE_DESCRIPTION_INVALID and REPLY_MARK
 
 from __future__ import annotations
 
-import re
 import secrets
 from typing import Any
 
@@ -14,9 +13,9 @@ import msgspec
 
 from doradura.sandbox.call import Call
 from doradura.sandbox.entities import units
+from doradura.sandbox.fields import Fields
 from doradura.sandbox.keyboards import read_keyboard
 from doradura.sandbox.methods_messages import send
-from doradura.sandbox.parameters import INTEGER_LIMIT
 from doradura.sandbox.payments import LINK, SUBSCRIPTION_SECONDS
 from doradura.sandbox.records import Charge, Invoice, Object
 from doradura.sandbox.refusal import bad_request
@@ -27,8 +26,6 @@ DESCRIPTION_LIMIT = 255
 AMOUNT_LIMIT = 100_000
 SUBSCRIPTION_AMOUNT_LIMIT = 10_000
 TRANSACTIONS_LIMIT = 100
-
-_WHOLE_NUMBER = re.compile(r"-?\d{1,20}", re.ASCII)
 
 
 async def send_invoice(call: Call) -> Object:
@@ -64,8 +61,7 @@ async def create_invoice_link(call: Call) -> str:
 def _read_invoice(call: Call, *, subscription_period: int) -> Invoice:
     parameters = call.parameters
     for name in ("title", "description", "payload", "currency"):
-        if not parameters.text(name):
-            raise bad_request(f'parameter "{name}" is required')
+        call.required(name)
     prices = _prices(call)
     _check_terms(call, prices)
     _check_amount(prices[0], subscription_period)
@@ -106,8 +102,8 @@ def _check_amount(amount: int, subscription_period: int) -> None:
 
 def _prices(call: Call) -> list[int]:
     """Read the amounts of the prices."""
-    if not call.parameters.text("prices"):
-        raise bad_request("there must be at least one price")
+    trouble = "can't parse labeled price: "
+    call.required("prices")
     try:
         prices: Any = call.parameters.json("prices")
     except msgspec.DecodeError:
@@ -119,22 +115,12 @@ def _prices(call: Call) -> list[int]:
     amounts = []
     for price in prices:
         if not isinstance(price, dict):
-            raise bad_request("can't parse labeled price: expected an Object")
-        label = price.get("label")
-        if not isinstance(label, str) or not label:
-            raise bad_request("can't parse labeled price: Can't find field \"label\"")
-        amounts.append(_amount(price.get("amount")))
+            raise bad_request(trouble + "LabeledPrice must be an Object")
+        fields = Fields(price, trouble)
+        if not fields.text("label", required=True):
+            raise fields.refusal("LabeledPrice label must be non-empty")
+        amounts.append(fields.integer("amount", required=True))
     return amounts
-
-
-def _amount(amount: object) -> int:
-    """Read a price's amount: a whole number of 64 bits, or one in a string."""
-    if amount is None:
-        raise bad_request("can't parse labeled price: Can't find field \"amount\"")
-    text = str(amount) if type(amount) is int else amount
-    if isinstance(text, str) and _WHOLE_NUMBER.fullmatch(text) and abs(int(text)) <= INTEGER_LIMIT:
-        return int(text)
-    raise bad_request('can\'t parse labeled price: Field "amount" must be of type Number')
 
 
 async def answer_pre_checkout_query(call: Call) -> bool:
@@ -142,15 +128,14 @@ async def answer_pre_checkout_query(call: Call) -> bool:
     parameters = call.parameters
     error = None
     if not parameters.boolean("ok"):
-        error = parameters.text("error_message")
-        if not error:
-            raise bad_request('parameter "error_message" is required')
+        error = call.required("error_message")
     call.bot.payments.answer_checkout(parameters.text("pre_checkout_query_id"), error=error)
     return True
 
 
-async def answer_shipping_query(_call: Call) -> bool:
+async def answer_shipping_query(call: Call) -> bool:
     """Answer answerShippingQuery: Stars are not shipped, so there never is such a query."""
+    call.required("shipping_options" if call.parameters.boolean("ok") else "error_message")
     raise bad_request("query is too old and response timeout expired or query ID is invalid")
 
 
@@ -158,10 +143,11 @@ def _charge(call: Call) -> Charge:
     """Give the charge that is named, of the user that is named."""
     user_id = call.parameters.integer("user_id")
     charge_id = call.parameters.text("telegram_payment_charge_id")
-    if user_id <= 0 or user_id not in call.bot.world.users:
+    if user_id <= 0:
         raise bad_request("invalid user_id specified")
-    if not charge_id:
-        raise bad_request("CHARGE_ID_EMPTY")
+    call.required("telegram_payment_charge_id")
+    if user_id not in call.bot.world.users:
+        raise bad_request("user not found")
     charge = call.bot.payments.charges.get(charge_id)
     if charge is None or charge.user_id != user_id:
         raise bad_request("CHARGE_ID_INVALID")

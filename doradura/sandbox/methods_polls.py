@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
-from doradura.sandbox.call import Call, content_of
-from doradura.sandbox.keyboards import read_keyboard
-from doradura.sandbox.methods_messages import send
+from doradura.sandbox.call import Call, content_of, read_entities
+from doradura.sandbox.fields import Fields
+from doradura.sandbox.keyboards import check_edited, read_keyboard
+from doradura.sandbox.methods_messages import markup, send
 from doradura.sandbox.parameters import leading_integer
 from doradura.sandbox.records import Object
 from doradura.sandbox.refusal import bad_request
@@ -28,7 +29,7 @@ async def send_poll(call: Call) -> Object:
     """Answer sendPoll."""
     parameters = call.parameters
     question, found = _text(call, "question", QUESTION_LIMIT, "poll question")
-    entities = [entity for entity in found if entity["type"] == "custom_emoji"]
+    entities = _emoji(found)
     options = [_option(number, option) for number, option in enumerate(_options(call))]
     kind = parameters.text("type") or "regular"
     if kind not in {"regular", "quiz"}:
@@ -57,41 +58,54 @@ async def send_poll(call: Call) -> Object:
 async def stop_poll(call: Call) -> Object:
     """Answer stopPoll: the poll as it ended."""
     keyboard = read_keyboard(call.parameters)
-    message = call.own_message()
-    poll: Object | None = message.body.get("poll")
-    if poll is None:
+    message = call.bot.message(call.writable_chat_id(), call.parameters.integer("message_id"))
+    poll: Object | None = message.body.get("poll") if message is not None else None
+    if message is None:
         raise bad_request("message with poll to stop not found")
+    if poll is None:
+        raise bad_request("message is not a poll")
+    if not message.own or "forward_origin" in message.body:
+        raise bad_request("poll can't be stopped")
+    check_edited(keyboard)
     if poll["is_closed"]:
         raise bad_request("poll has already been closed")
     content = {key: value for key, value in content_of(message).items() if key != "reply_markup"}
     closed = {**poll, "is_closed": True}
-    buttons = {} if keyboard.inline is None else {"reply_markup": keyboard.inline}
-    call.finish_edit(message, {**content, "poll": closed, **buttons})
+    call.finish_edit(message, {**content, "poll": closed} | markup(keyboard.inline))
     return closed
 
 
 async def set_message_reaction(call: Call) -> bool:
     """Answer setMessageReaction: checked, and shown to nobody."""
-    chat_id = call.writable_chat_id()
-    message_id = call.parameters.integer("message_id")
-    if message_id <= 0:
-        raise bad_request("message identifier is not specified")
-    if call.bot.message(chat_id, message_id) is None:
+    reactions = [_reaction(each) for each in _array(call, "reaction", "reaction types", "ReactionType") or []]
+    chat_id = call.group_or_private_id()
+    if call.bot.message(chat_id, call.parameters.integer("message_id")) is None:
         raise bad_request("message to react not found")
-    reactions = _array(call, "reaction", "reaction types") or []
     if len(reactions) > 1:
         raise bad_request("REACTIONS_TOO_MANY")
-    for reaction in reactions:
-        if not isinstance(reaction, dict) or reaction.get("type") not in {"emoji", "custom_emoji"}:
-            raise bad_request("can't parse reaction type: invalid reaction type specified")
-        if reaction["type"] == "emoji" and (not isinstance(reaction.get("emoji"), str) or reaction["emoji"].isascii()):
-            raise bad_request("REACTION_INVALID")
+    if any(emoji.isascii() for emoji in reactions):
+        raise bad_request("REACTION_INVALID")
     return True
 
 
+def _reaction(given: object) -> str:
+    """Read a ReactionType and give its emoji. Raises RefusalError."""
+    trouble = "can't parse ReactionType: "
+    if not isinstance(given, dict):
+        raise bad_request(trouble + "expected an Object")
+    fields = Fields(given, trouble)
+    kind = fields.text("type", required=True)
+    if kind == "emoji":
+        return fields.text("emoji", required=True)
+    if kind == "custom_emoji":
+        return f"⭐{fields.integer('custom_emoji_id', required=True)}"
+    raise fields.refusal("invalid reaction type specified")
+
+
 def _text(call: Call, name: str, limit: int, called: str) -> tuple[str, list[Object]]:
-    given = _array(call, f"{name}_entities", f"{name}_entities")
-    plain, entities = formatted(call.parameters.text(name), call.parameters.text(f"{name}_parse_mode"), given)
+    parameters = call.parameters
+    mode, given = parameters.text(f"{name}_parse_mode"), read_entities(parameters, f"{name}_entities")
+    plain, entities = formatted(parameters.text(name), mode, given)
     if not plain:
         raise bad_request(f"{called} must be non-empty")
     if len(plain) > limit:
@@ -99,10 +113,20 @@ def _text(call: Call, name: str, limit: int, called: str) -> tuple[str, list[Obj
     return plain, entities
 
 
+def _emoji(entities: list[Object]) -> list[Object]:
+    """Keep of entities what a question and its options may have."""
+    return [entity for entity in entities if entity["type"] == "custom_emoji"]
+
+
 def _options(call: Call) -> list[Any]:
-    options = _array(call, "options", "options")
-    if options is None or len(options) < 2:
-        raise bad_request("poll must have at least 2 option")
+    try:
+        options = call.parameters.json("options")
+    except msgspec.DecodeError:
+        raise bad_request("can't parse options JSON object") from None
+    if not isinstance(options, list):
+        raise bad_request("expected an Array of String as options")
+    if not options:
+        raise bad_request("poll must have at least 1 option")
     if len(options) > OPTIONS_LIMIT:
         raise bad_request(f"poll can't have more than {OPTIONS_LIMIT} options")
     return options
@@ -110,18 +134,26 @@ def _options(call: Call) -> list[Any]:
 
 def _option(number: int, option: object) -> Object:
     """Read an InputPollOption, or what was enough before there were any: its text."""
-    text = option.get("text") if isinstance(option, dict) else option
-    if not isinstance(text, str):
-        raise bad_request("can't parse poll option: option must be an Object")
-    if not text.strip():
+    entities: list[Object] = []
+    if isinstance(option, dict):
+        fields = Fields(option)
+        text, mode = fields.text("text", required=True), fields.text("text_parse_mode")
+        text, entities = formatted(text, mode, option.get("text_entities"))
+    elif isinstance(option, str):
+        text = option.strip()
+    else:
+        raise bad_request("expected an option to be of type String")
+    if not text:
         raise bad_request("poll options must be non-empty")
     if len(text) > OPTION_LIMIT:
         raise bad_request(f"poll options length must not exceed {OPTION_LIMIT}")
-    return {"persistent_id": str(number), "text": text.strip(), "voter_count": 0}
+    emoji = _emoji(entities)
+    shown = {"text_entities": emoji} if emoji else {}
+    return {"persistent_id": str(number), "text": text, **shown, "voter_count": 0}
 
 
 def _quiz(call: Call, options: int) -> Object:
-    given = _array(call, "correct_option_ids", "correct option identifiers")
+    given = _array(call, "correct_option_ids", "correct option identifiers", "correct option identifiers")
     if given is None and call.parameters.text("correct_option_id"):
         given = [leading_integer(call.parameters.text("correct_option_id"))]
     if not given or not all(type(number) is int and 0 <= number < options for number in given):
@@ -133,12 +165,12 @@ def _quiz(call: Call, options: int) -> Object:
     return quiz
 
 
-def _array(call: Call, name: str, called: str) -> list[Any] | None:
+def _array(call: Call, name: str, called: str, items: str) -> list[Any] | None:
     """Read an array, None when there is none. Raises RefusalError."""
     try:
         value = call.parameters.json(name) if call.parameters.text(name) else None
     except msgspec.DecodeError:
         raise bad_request(f"can't parse {called} JSON object") from None
     if value is not None and not isinstance(value, list):
-        raise bad_request(f"expected an Array of {called}")
+        raise bad_request(f"expected an Array of {items}")
     return value

@@ -73,14 +73,22 @@ class Parameters:
 
     texts: dict[str, str] = field(default_factory=dict)
     files: dict[str, Upload] = field(default_factory=dict)
+    garbled: set[str] = field(default_factory=set)
+    """Names of texts that are no UTF-8; what is kept of them has a replacement character for each bad byte."""
     _text_bytes: int = 0
 
     def put(self, name: str, value: str) -> None:
-        """Keep a value unless the name has one. Raises ReadError when the texts together are too long."""
+        """Keep a value unless the name has one. Bytes that are no UTF-8 come as lone surrogates.
+
+        Raises ReadError when the texts together are too long.
+        """
         self._text_bytes += len(name) + len(value)
         if self._text_bytes > TEXT_LIMIT_BYTES:
             raise ReadError(413, "Request Entity Too Large", envelope=False)
-        self.texts.setdefault(name, value)
+        whole = _utf8(value)
+        if whole != value and name not in self.texts:
+            self.garbled.add(name)
+        self.texts.setdefault(_utf8(name), whole)
 
     def text(self, name: str) -> str:
         """Give a parameter's text, empty when it was not given (the server makes no difference)."""
@@ -100,6 +108,10 @@ class Parameters:
         if _depth(text) > JSON_DEPTH_LIMIT:
             raise msgspec.DecodeError("nested too deep")
         return msgspec.json.decode(text)
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _depth(text: str) -> int:
@@ -150,7 +162,7 @@ async def read_parameters(request: Request, blobs: Blobs, into: Parameters) -> N
     elif kind == "application/json":
         _put_json(into, await _gather(body))
     elif kind == "application/x-www-form-urlencoded":
-        _put_urlencoded(into, (await _gather(body)).decode("utf-8", "replace"))
+        _put_urlencoded(into, (await _gather(body)).decode("utf-8", "surrogateescape"))
     else:
         while await body():
             pass
@@ -190,7 +202,7 @@ async def _gather(body: Pieces) -> bytes:
 
 
 def _put_urlencoded(into: Parameters, text: str) -> None:
-    for name, value in parse_qsl(text, keep_blank_values=True):
+    for name, value in parse_qsl(text, keep_blank_values=True, errors="surrogateescape"):
         into.put(name, value)
 
 
@@ -260,7 +272,7 @@ class _PartReader:
         part = self._part
         assert part is not None
         if self._writer is None:
-            self._into.put(part.name, self._text.decode("utf-8", "replace"))
+            self._into.put(part.name, self._text.decode("utf-8", "surrogateescape"))
             self._text.clear()
             return
         size = self._writer.size

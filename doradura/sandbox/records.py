@@ -77,6 +77,18 @@ class Group(msgspec.Struct):
     restricted: dict[str, Object] = {}
     """Permissions of restricted members, by user."""
     description: str = ""
+    links: list[Object] = []
+    """ChatInviteLink objects, also those revoked."""
+    until: dict[str, int] = {}
+    """When a ban or a restriction ends by itself, by user; who is not in it stays so for good."""
+    permissions: dict[str, bool] = {}
+    """What members may do, where it was changed."""
+
+    @property
+    def primary_link(self) -> str:
+        """The invite link that is the group's own; empty while no bot has asked for one."""
+        found = [link["invite_link"] for link in self.links if link["is_primary"] and not link["is_revoked"]]
+        return str(found[-1]) if found else ""
 
     def refusal(self) -> RefusalError | None:
         """Give why the bot can do nothing here, if it is so."""

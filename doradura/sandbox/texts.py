@@ -37,7 +37,7 @@ def formatted(text: str, mode: str, entities: object, *, may_be_empty: bool = Tr
     """Give a text and its entities: of the markup, or those given, and in both cases those Telegram finds itself."""
     if len(text.encode()) > RAW_LIMIT_BYTES:
         raise bad_request("text is too long")
-    mode = mode.strip().lower()
+    mode = mode.strip().lower() if text else ""
     if mode in _PARSERS:
         try:
             plain, given = _PARSERS[mode](text)

@@ -20,6 +20,7 @@ import imageio_ffmpeg
 import trio
 
 from tests.botapi.check import check_call
+from tests.botapi.sense import check_files
 
 ROOT = Path(__file__).parent.parent.parent
 MEDIA_CACHE = ROOT / ".pytest_cache" / "sandbox-media"
@@ -221,6 +222,7 @@ async def judge_record(program: Program) -> None:
     """Judge every call the bot made by the Bot API as data, and every update it was given."""
     calls = await program.requests()
     problems = [f"call {call['n']}: {problem}" for call in calls for problem in check_call(call)]
+    problems += check_files(calls)
     await trio.to_thread.run_sync(_note_checked, len(calls))
     assert problems == [], "\n".join(problems[:20])
 

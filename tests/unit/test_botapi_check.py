@@ -8,7 +8,13 @@ import pytest
 
 from tests.botapi.check import check_call, check_update, specification
 
-MESSAGE: dict[str, Any] = {"message_id": 1, "date": 1, "chat": {"id": 5, "type": "private"}, "text": "x"}
+MESSAGE: dict[str, Any] = {
+    "message_id": 1,
+    "from": {"id": 5, "is_bot": False, "first_name": "U"},
+    "date": 1_700_000_000,
+    "chat": {"id": 5, "type": "private", "first_name": "U"},
+    "text": "x",
+}
 
 
 def call(method: str = "sendMessage", **more: Any) -> dict[str, Any]:

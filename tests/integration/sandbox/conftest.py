@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import pytest
 import trio
 
 from doradura.sandbox import SANDBOX_TOKEN, Sandbox
+from tests.botapi.check import check_answer
+from tests.botapi.sense import check_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,18 @@ def open_sandbox(media_directory: Path) -> Opener:
             url = await nursery.start(sandbox.run)
             async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as http:
                 yield Client(url, http)
+                await _judge_answers(http)
             nursery.cancel_scope.cancel()
 
     return opened
+
+
+async def _judge_answers(http: httpx.AsyncClient) -> None:
+    """Judge whatever the bots of a test that went well were answered."""
+    lines = (await http.get("/sandbox/requests")).text.splitlines()
+    calls = [json.loads(line) for line in lines]
+    assert [problem for call in calls for problem in check_answer(call)] == []
+    assert check_files(calls) == []
 
 
 @pytest.fixture

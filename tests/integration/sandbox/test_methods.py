@@ -56,13 +56,33 @@ async def test_an_album_is_a_message_for_each_file(client: Client) -> None:
 @pytest.mark.parametrize(
     ("media", "why"),
     [
-        (None, "media is empty"),
+        (None, 'parameter "media" is required'),
         ("{", "can't parse media JSON object"),
+        ({}, "expected an Array of InputMedia"),
         ([], "there are no messages to send"),
+        (["x"], "can't parse InputMedia: expected an Object"),
         ([{"type": "photo", "media": "x"}] * 11, "too many messages to send as an album"),
-        ([{"type": "photo"}, {"type": "audio"}], "audio can't be mixed with other media types"),
-        ([{"type": "voice"}], "can't parse InputMedia: type must be one of audio, document, photo, video"),
-        ([{"type": "photo", "media": "attach://none"}], "wrong file identifier/HTTP URL specified"),
+        (
+            [{"type": "photo", "media": "x"}, {"type": "audio", "media": "x"}],
+            "audio can't be mixed with other media types",
+        ),
+        ([{"type": "voice", "media": "x"}], 'can\'t parse InputMedia: type "voice" is unsupported'),
+        (
+            [{"type": "animation", "media": "x"}],
+            "can't parse InputMedia: type \"animation\" can't be used in sendMediaGroup",
+        ),
+        ([{"media": "x"}], "can't parse InputMedia: Can't find field \"type\""),
+        ([{"type": "photo"}], "can't parse InputMedia: media not found"),
+        ([{"type": "photo", "media": "attach://none"}], "can't parse InputMedia: media not found"),
+        (
+            [{"type": "photo", "media": "x", "caption": "<b>", "parse_mode": "HTML"}],
+            "can't parse InputMedia: Can't parse entities: Can't find end tag corresponding to start tag \"b\"",
+        ),
+        ([{"type": "photo", "media": "x", "caption": "c" * 1025}], "message caption is too long"),
+        (
+            [{"type": "photo", "media": "http://example.org/a.png"}],
+            'failed to send message #1 with the error message "WEBPAGE_CURL_FAILED"',
+        ),
     ],
 )
 async def test_albums_that_are_refused(client: Client, media: object, why: str) -> None:

@@ -188,7 +188,7 @@ async def test_a_refund_is_made_once(client: Client) -> None:
     for order, why in (
         (named, "CHARGE_ALREADY_REFUNDED"),
         ({**named, "telegram_payment_charge_id": "stx"}, "CHARGE_ID_INVALID"),
-        ({**named, "telegram_payment_charge_id": ""}, "CHARGE_ID_EMPTY"),
+        ({**named, "telegram_payment_charge_id": ""}, 'parameter "telegram_payment_charge_id" is required'),
         ({**named, "user_id": 1000}, "CHARGE_ID_INVALID"),
         ({**named, "user_id": 0}, "invalid user_id specified"),
     ):

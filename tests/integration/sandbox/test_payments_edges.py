@@ -169,24 +169,26 @@ async def test_nobody_pays_a_bot_they_blocked(client: Client) -> None:
         *(
             (
                 f'[{{"label":"a","amount":{amount}}}]',
-                'can\'t parse labeled price: Field "amount" must be of type Number',
+                f'can\'t parse labeled price: Field "amount" must be a {kind}',
             )
-            for amount in (
-                '"1_0"',
-                '"\\u0663"',
-                '" 5"',
-                "1.5",
-                "true",
-                '"' + "9" * 5000 + '"',
-                "9223372036854775808",
-                "[]",
+            for amount, kind in (
+                ('"1_0"', "valid Number"),
+                ('"\\u0663"', "valid Number"),
+                ('" 5"', "valid Number"),
+                ("1.5", "valid Number"),
+                ("true", "Number"),
+                ('"' + "9" * 5000 + '"', "valid Number"),
+                ("9223372036854775808", "valid Number"),
+                ("[]", "Number"),
             )
         ),
-        ('[{"label":"a","amount":null}]', "can't parse labeled price: Can't find field \"amount\""),
+        ('[{"label":"a"}]', "can't parse labeled price: Can't find field \"amount\""),
+        ('[{"label":"a","amount":null}]', 'can\'t parse labeled price: Field "amount" must be a Number'),
+        ('[{"label":"","amount":1}]', "can't parse labeled price: LabeledPrice label must be non-empty"),
         ('[{"amount":1}]', "can't parse labeled price: Can't find field \"label\""),
-        ("[1]", "can't parse labeled price: expected an Object"),
+        ("[1]", "can't parse labeled price: LabeledPrice must be an Object"),
         ("null", "expected an Array of labeled prices"),
-        ("", "there must be at least one price"),
+        ("", 'parameter "prices" is required'),
     ],
 )
 async def test_odd_prices_are_refused(client: Client, prices: str, why: str) -> None:
@@ -203,6 +205,6 @@ async def test_numbers_of_any_length_are_read(client: Client) -> None:
     period = await client.call("createInvoiceLink", **INVOICE, subscription_period=huge)
     assert period["description"] == "Bad Request: SUBSCRIPTION_PERIOD_INVALID"
     refund = await client.call("refundStarPayment", user_id=huge, telegram_payment_charge_id="x")
-    assert refund["description"] == "Bad Request: invalid user_id specified"
+    assert refund["description"] == "Bad Request: user not found"
     tips = await client.call("sendInvoice", chat_id=2000, **INVOICE, suggested_tip_amounts=[5])
     assert tips["description"] == "Bad Request: STARS_INVOICE_INVALID"

@@ -1,0 +1,75 @@
+"""Reads the members of a JSON object a bot sent, with the server's leniency and its words for what is wrong.
+
+Pure. A number is taken for a text and a text of digits for a number, as by the server; null is no value of any type.
+Source: td/utils/JsonBuilder (JsonObject).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from doradura.sandbox.parameters import INTEGER_LIMIT
+from doradura.sandbox.refusal import RefusalError, bad_request
+
+_WHOLE_NUMBER = re.compile(r"-?\d{1,20}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """An object's members; `trouble` stands before whatever is said of a wrong one."""
+
+    members: Mapping[str, Any]
+    trouble: str = ""
+
+    def refusal(self, text: str) -> RefusalError:
+        """Make the refusal that says what is wrong."""
+        return bad_request(self.trouble + text)
+
+    def has(self, name: str) -> bool:
+        """Tell whether the member is there."""
+        return name in self.members
+
+    def text(self, name: str, *, required: bool = False) -> str:
+        """Give a text, empty when it is not there. Raises RefusalError."""
+        if name not in self.members:
+            self._missing(name, required=required)
+            return ""
+        value = self.members[name]
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise self.refusal(f'Field "{name}" must be of type String')
+        return str(value)
+
+    def integer(self, name: str, *, required: bool = False, default: int = 0) -> int:
+        """Give a whole number of 64 bits. Raises RefusalError."""
+        if name not in self.members:
+            self._missing(name, required=required)
+            return default
+        value = self.members[name]
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise self.refusal(f'Field "{name}" must be a Number')
+        text = str(value)
+        if not _WHOLE_NUMBER.fullmatch(text) or abs(int(text)) > INTEGER_LIMIT:
+            raise self.refusal(f'Field "{name}" must be a valid Number')
+        return int(text)
+
+    def boolean(self, name: str) -> bool:
+        """Give a boolean, false when it is not there. Raises RefusalError."""
+        value = self.members.get(name, False)
+        if not isinstance(value, bool):
+            raise self.refusal(f'Field "{name}" must be of type Boolean')
+        return value
+
+    def inner(self, name: str) -> Fields:
+        """Give an object that has to be there. Raises RefusalError."""
+        self._missing(name, required=name not in self.members)
+        value = self.members[name]
+        if not isinstance(value, dict):
+            raise self.refusal(f'Field "{name}" must be of type Object')
+        return Fields(value, self.trouble)
+
+    def _missing(self, name: str, *, required: bool) -> None:
+        if required:
+            raise self.refusal(f'Can\'t find field "{name}"')

@@ -92,6 +92,10 @@ export class Calls {
     panel.addEventListener("keydown", (event) => event.key === "Escape" && this.toggle(false));
   }
 
+  get isOpen() {
+    return !this.#panel.hidden;
+  }
+
   toggle(open = this.#panel.hidden) {
     this.#panel.hidden = !open;
     clearTimeout(this.#timer);

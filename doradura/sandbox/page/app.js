@@ -35,9 +35,9 @@ class Page {
   #drawing = false;
 
   start() {
+    drawIcons(document);
     this.calls = new Calls(this.#api, part("panel"));
     this.#panes = new Panes(part("panes"), (number) => this.#pane(number), () => this.#drawSoon());
-    drawIcons(document);
     this.#live.addEventListener("state", ({ detail }) => this.#take(detail));
     this.#live.addEventListener("status", ({ detail }) => this.#connected(detail));
     this.#live.addEventListener("action", ({ detail }) => this.actions.begin(detail.chat_id, detail.action));

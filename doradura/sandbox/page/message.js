@@ -17,6 +17,7 @@ export class MessageView {
   #chat;
   #mediaKey = null;
   #keysKey = "[]";
+  album = null; // the block it stands in, when it was sent as part of one
   #slots;
 
   constructor(message, chat) {
@@ -41,12 +42,7 @@ export class MessageView {
 
   /** Fit in behind `before` (a message or null): the day's name on its first message, less space within a group. */
   arrange(before) {
-    const message = this.message;
-    const newDay = !before || dayKey(before.date) !== dayKey(message.date);
-    this.day.hidden = !newDay;
-    this.day.textContent = newDay ? dayName(message.date) : "";
-    const follows = !newDay && before.from?.id === message.from?.id && message.date - before.date < GROUP_SECONDS;
-    this.node.classList.toggle("follows", follows && !serviceText(before));
+    arrange(this, this.message, before);
   }
 
   #draw(message) {
@@ -142,6 +138,15 @@ export class MessageView {
       own && message.text !== undefined ? tool("edit", "Edit", () => this.#chat.edit(message)) : null,
     ];
   }
+}
+
+/** Let a block (`node` and `day`) that begins with `message` fit in behind `before`. */
+export function arrange({ node, day }, message, before) {
+  const newDay = !before || dayKey(before.date) !== dayKey(message.date);
+  day.hidden = !newDay;
+  day.textContent = newDay ? dayName(message.date) : "";
+  const follows = !newDay && before.from?.id === message.from?.id && message.date - before.date < GROUP_SECONDS;
+  node.classList.toggle("follows", follows && !serviceText(before));
 }
 
 /** A message in one line, for a quote or the list of chats. */

@@ -173,6 +173,17 @@ async def test_the_record_of_calls(client: Client) -> None:
     assert len((await client.http.get("/sandbox/requests", params={"after": 1})).text.splitlines()) == 1
 
 
+async def test_the_record_says_how_long_a_call_took(client: Client) -> None:
+    """From its arrival to its answer, in seconds, the delay of a fault included."""
+    await client.act("faults", method="getMe", times=1, delay_seconds=0.3)
+    await client.result("getMe")
+    await client.result("getMe")
+    lines = (await client.http.get("/sandbox/requests")).text.splitlines()
+    slow, quick = (json.loads(line)["took_seconds"] for line in lines)
+    assert 0.3 <= slow < 5
+    assert 0 <= quick < 0.3
+
+
 async def test_faults(client: Client) -> None:
     """A flood wait has its header; a drop closes before or after the deed; a body is sent as it stands."""
     call: dict[str, Any] = {"chat_id": 1000, "text": "x"}

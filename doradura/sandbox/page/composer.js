@@ -250,7 +250,7 @@ export class Composer {
           },
         },
         el("strong", {}, `/${command}`),
-        el("span", {}, description),
+        el("span", { dir: "auto" }, description),
       )
     ));
     const chosen = list.children[this.#chosen];
@@ -282,7 +282,7 @@ export class Composer {
         "div",
         {},
         el("strong", {}, kind === "edit" ? "Edit your message" : `Reply to ${displayName(message.from)}`),
-        el("span", {}, summary(message)),
+        el("span", { dir: "auto" }, summary(message)),
       ),
       el("button", { type: "button", class: "round", "aria-label": "Cancel", on: { click: close } }, icon("close")),
     );

@@ -7,6 +7,7 @@ import { mediaOf } from "/page/media.js";
 import { clockTime, dayKey, dayName, fullTime, price } from "/page/words.js";
 
 const GROUP_SECONDS = 300;
+const DIRECTED = ["name", "text"]; // whose words run from the right in some languages
 const PLAIN_KINDS = ["story", "game", "paid_media"];
 
 /**
@@ -23,7 +24,7 @@ export class MessageView {
   constructor(message, chat) {
     this.#chat = chat;
     const names = ["name", "quote", "media", "text", "meta"];
-    this.#slots = Object.fromEntries(names.map((name) => [name, el("div", { class: name })]));
+    this.#slots = Object.fromEntries(names.map((name) => [name, el("div", { class: name, dir: DIRECTED.includes(name) ? "auto" : null })]));
     this.#slots.tools = el("div", { class: "tools" });
     this.#slots.keys = el("div", { class: "keys-slot" });
     this.day = el("p", { class: "day" });
@@ -93,8 +94,8 @@ export class MessageView {
     return el(
       "button",
       { type: "button", class: "quote-button", on: { click: () => this.#chat.show(to.message_id) } },
-      el("strong", {}, this.#chat.isOwn(current) ? "You" : displayName(current.from)),
-      el("span", {}, summary(current)),
+      el("strong", { dir: "auto" }, this.#chat.isOwn(current) ? "You" : displayName(current.from)),
+      el("span", { dir: "auto" }, summary(current)),
     );
   }
 

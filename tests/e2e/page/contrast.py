@@ -15,7 +15,7 @@ _LOW = r"""async () => {
     };
     const over = ({ rgb, alpha }, below) => rgb.map((part, index) => part * alpha + below[index] * (1 - alpha));
     const linear = (part) => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-    const light = (rgb) => rgb.map(linear).reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
+    const light = ([red, green, blue]) => 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
     const ratio = (one, two) => {
         const [low, high] = [light(one), light(two)].sort((a, b) => a - b);
         return (high + 0.05) / (low + 0.05);
@@ -53,7 +53,8 @@ _LOW = r"""async () => {
         const ink = parse(style.color);
         ink.alpha *= opacity(node) * Number(style.opacity === getComputedStyle(node).opacity ? 1 : style.opacity);
         const worst = Math.min(...grounds(node).map((ground) => ratio(over(ink, ground), ground)));
-        if (worst < (large ? 3 : 4.5)) low.push(`${worst.toFixed(2)} ${node.className || node.tagName}: ${words.slice(0, 40)}`);
+        const name = node.className || node.tagName;
+        if (worst < (large ? 3 : 4.5)) low.push(`${worst.toFixed(2)} ${name}: ${words.slice(0, 40)}`);
     };
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
@@ -62,7 +63,8 @@ _LOW = r"""async () => {
         if (words && !/^\p{Emoji_Presentation}+$/u.test(words)) judge(node, words, getComputedStyle(node));
     }
     for (const field of document.querySelectorAll("textarea, input[type=search], input[type=text]")) {
-        if (field.placeholder && !field.value) judge(field, field.placeholder, getComputedStyle(field, "::placeholder"));
+        const style = getComputedStyle(field, "::placeholder");
+        if (field.placeholder && !field.value) judge(field, field.placeholder, style);
     }
     return { low, count };
 }"""

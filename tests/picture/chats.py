@@ -1,8 +1,8 @@
 """Draw docs/sandbox.png and docs/sandbox-phone.png: `python -m tests.picture.chats`.
 
 Starts the bot in its sandbox, lets a person ask for a song and a plan, an alert reach the admin and both speak in a
-group, and takes the web chat: two people side by side with the panel of calls, and a phone in the dark. By hand only: no
-test and no check needs it. Signs want a font: Debian has fonts-noto-color-emoji.
+group, and takes the web chat: two people side by side with the panel of calls, and a phone in the dark. By hand
+only: no test and no check needs it. Signs want a font: Debian has fonts-noto-color-emoji.
 """
 
 from __future__ import annotations

@@ -39,10 +39,10 @@ def message(bot: FakeBot) -> dict[str, Any]:
 
 def test_two_people_write_and_press_side_by_side(page: Page, bot: FakeBot) -> None:
     """Each pane speaks as its own person, shows its own chat alone, and keeps its own draft and buttons."""
-    open_chat(page, bot, USER)
+    open_chat(page, bot, ADMIN)
     page.get_by_role("button", name="Another chat beside this one").click()
     user, admin = pane(page, "User with"), pane(page, "Admin with")
-    expect(admin.get_by_label("Message", exact=True)).to_be_focused()
+    expect(user.get_by_label("Message", exact=True)).to_be_focused()
     say(user, "I am the user")
     admin.get_by_label("Message", exact=True).fill("not sent yet")
     said = message(bot)

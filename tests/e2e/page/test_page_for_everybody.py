@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -29,7 +28,7 @@ CONTROLS = {"button", "textbox", "searchbox", "combobox", "slider", "checkbox", 
 
 def furnish(page: Page, bot: FakeBot) -> None:
     """Open a chat that has a message of each kind."""
-    sample = httpx.get(f"{bot.server}/media/sample.mp4").content
+    sample = bot.sample()
     open_chat(page, bot)
     type_and_send(page, "https://a.example and my own words")
     said = bot.update()["message"]["message_id"]
@@ -177,7 +176,7 @@ def test_who_wants_no_motion_gets_none(page: Page, bot: FakeBot) -> None:
 
 def test_words_from_the_right_run_from_the_right(page: Page, bot: FakeBot) -> None:
     """Hebrew runs right to left in messages, names, buttons and the field; what stands around it stays."""
-    httpx.post(f"{bot.server}/sandbox/users", json={"first_name": HEBREW, "id": 8000 + bot.user_id}).raise_for_status()
+    bot.act("users", first_name=HEBREW)
     open_chat(page, bot)
     bot.say(HEBREW, reply_markup=keyboard([{"text": HEBREW, "callback_data": "x"}]))
     field = page.get_by_label("Message", exact=True)

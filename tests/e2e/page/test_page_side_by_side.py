@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.page import ADMIN, USER, FakeBot, keyboard, open_chat
@@ -23,9 +22,7 @@ def say(chat: Locator, text: str) -> None:
 
 def friends(bot: FakeBot) -> int:
     """Make a group of both people; its id."""
-    order = {"title": "Friends", "type": "group", "member_ids": [ADMIN, USER]}
-    made: dict[str, Any] = httpx.post(f"{bot.server}/sandbox/chats?token={bot.token}", json=order).json()
-    return int(made["id"])
+    return int(bot.act("chats", title="Friends", type="group", member_ids=[ADMIN, USER])["id"])
 
 
 def message(bot: FakeBot) -> dict[str, Any]:

@@ -33,6 +33,10 @@ export class Composer {
     this.#text.addEventListener("keydown", (event) => this.#key(event));
     this.#text.addEventListener("blur", () => setTimeout(() => this.#suggest([]), 150));
     this.#parts.samplesButton.addEventListener("click", () => this.toggleSamples());
+    this.#parts.commandsButton.addEventListener("click", () => {
+      this.fill(this.#choices.length ? "" : "/");
+      this.#typed();
+    });
     this.#parts.file.addEventListener("change", () => {
       const files = [...this.#parts.file.files];
       this.#parts.file.value = "";
@@ -64,6 +68,14 @@ export class Composer {
     this.#set(read(this.#draft));
     this.toggleSamples(false);
     this.fail(null);
+    this.#offerCommands();
+  }
+
+  /** The button that lists the bot's commands is there when there are some. */
+  async #offerCommands() {
+    const draft = this.#draft;
+    const commands = await this.#deliver.commands();
+    if (draft === this.#draft) this.#parts.commandsButton.hidden = commands.length === 0;
   }
 
   /** Show why something was not sent, beside what was not sent; null clears it. */

@@ -1,7 +1,6 @@
 // The open chat: who speaks, what is shown, and what a press does. The log, the composer and the API meet here.
 
 import { ApiError } from "/page/api.js";
-import { commandsFor } from "/page/commands.js";
 import { Composer } from "/page/composer.js";
 import { replyKeyboard, replyKeyboardOf, whileBusy } from "/page/keyboard.js";
 import { Log } from "/page/log.js";
@@ -185,7 +184,7 @@ export class Conversation {
 
   async #commands() {
     try {
-      return commandsFor(await this.#api.requests(0), this.chatId);
+      return (await this.#api.get(`chats/${this.chatId}/commands`, { from_id: this.personId })).commands;
     } catch (error) {
       if (error instanceof ApiError) return []; // only suggestions are missing; a send would say what is wrong
       throw error;

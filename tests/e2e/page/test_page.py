@@ -301,6 +301,19 @@ def test_commands_are_suggested(page: Page, bot: FakeBot) -> None:
     assert bot.update()["message"]["text"] == "/stats"
 
 
+def test_the_commands_are_found_without_knowing_the_slash(page: Page, bot: FakeBot) -> None:
+    """A bot that has commands has a button for them; a press on one sends it; without commands there is no button."""
+    open_chat(page, bot)
+    button = page.get_by_role("button", name="The bot's commands")
+    expect(button).to_be_hidden()
+    bot.call("setMyCommands", commands=[{"command": "stats", "description": "figures"}])
+    page.reload()
+    button.click()
+    page.get_by_role("option", name="/stats figures").click()
+    assert bot.update()["message"]["text"] == "/stats"
+    expect(page.get_by_label("Message", exact=True)).to_have_value("")
+
+
 def test_a_chats_own_commands_are_suggested(page: Page, bot: FakeBot) -> None:
     """What is set for one chat is suggested there alone, and no more once it is deleted."""
     every, own = ({"command": name, "description": "x"} for name in ("start", "stats"))

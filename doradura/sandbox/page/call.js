@@ -34,9 +34,21 @@ export function callNode(call) {
   return el("li", { class: good ? "good" : "bad" }, details);
 }
 
+/** What was sent and answered; JSON that came in a form's field is written as JSON, not as a text with its quotes escaped. */
 function written({ params, files, fault, response }) {
-  const told = Object.entries({ params, files, fault, response }).filter(([, value]) => value !== undefined && value !== null);
+  const shown = params && Object.fromEntries(Object.entries(params).map(([name, value]) => [name, structure(value) ?? value]));
+  const told = Object.entries({ params: shown, files, fault, response }).filter(([, value]) => value !== undefined && value !== null);
   return JSON.stringify(Object.fromEntries(told), null, 2);
+}
+
+function structure(value) {
+  if (typeof value !== "string" || !/^[[{]/.test(value)) return null;
+  try {
+    return JSON.parse(value);
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
 }
 
 /** A shell command that makes the call again: JSON, or a form when files went with it, whose paths are to be put in. */

@@ -188,7 +188,7 @@ export class Composer {
       return;
     }
     const commands = await this.#deliver.commands();
-    if (this.#text.value === typed) this.#suggest(matching(commands, typed));
+    if (this.#text.value === typed && !this.#busy) this.#suggest(matching(commands, typed));
   }
 
   #grow() {

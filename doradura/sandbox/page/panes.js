@@ -156,5 +156,6 @@ export class Panes {
   #draw() {
     this.#row.classList.toggle("several", this.#panes.length > 1);
     for (const pane of this.#panes) pane.root.classList.toggle("focused", pane === this.#focused);
+    this.#focused.root.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 }

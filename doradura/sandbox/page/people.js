@@ -9,6 +9,7 @@ export class People {
   #list;
   #open;
   #beside;
+  #current = null;
 
   constructor(list, { open, beside }) {
     this.#list = list;
@@ -20,8 +21,11 @@ export class People {
   /** @param {{peer: object, last: object | null, unread: number, action: string | null, open: boolean}[]} rows @param {number | null} current chat id */
   draw(rows, current) {
     const focused = document.activeElement?.dataset?.chat;
+    const moved = current !== this.#current;
+    this.#current = current;
     this.#list.replaceChildren(...rows.map((row) => el("li", {}, this.#row(row, current))));
     if (focused) this.#list.querySelector(`[data-chat="${focused}"]`)?.focus({ preventScroll: true });
+    if (moved) this.#list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   #row({ peer, last, unread, action, open }, current) {

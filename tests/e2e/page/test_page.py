@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.e2e.page import (
     ADMIN,
@@ -312,6 +312,22 @@ def test_the_commands_are_found_without_knowing_the_slash(page: Page, bot: FakeB
     page.get_by_role("option", name="/stats figures").click()
     assert bot.update()["message"]["text"] == "/stats"
     expect(page.get_by_label("Message", exact=True)).to_have_value("")
+
+
+def test_a_list_of_commands_that_comes_late_stays_away(page: Page, bot: FakeBot) -> None:
+    """Who was quicker than the list has sent their command: no suggestion is left behind."""
+    bot.call("setMyCommands", commands=[{"command": "stats", "description": "figures"}])
+    open_chat(page, bot)
+    late: list[Route] = []
+    page.route(re.compile(r"/(commands|messages)\?"), lambda route: late.append(route))  # noqa: PLW0108 - it needs one
+    with page.expect_request("**/messages?**"):
+        type_and_send(page, "/stats")
+    for route in sorted(late, key=lambda each: "messages" in each.request.url):
+        with page.expect_response(route.request.url):
+            route.continue_()
+    expect(bubble(page, "/stats")).to_be_visible()
+    expect(page.get_by_label("Message", exact=True)).to_have_value("")
+    expect(page.locator("#suggestions")).to_be_hidden()
 
 
 def test_a_chats_own_commands_are_suggested(page: Page, bot: FakeBot) -> None:

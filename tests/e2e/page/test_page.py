@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 
 from tests.e2e.page import (
     ADMIN,
@@ -370,35 +370,31 @@ def test_the_page_opens_the_default_bot_after_a_restart(page: Page, media_direct
         page.goto("about:blank")
 
 
-@pytest.mark.parametrize("mobile", [False, True])
-def test_long_names_and_words_fit_a_narrow_screen(
-    browser: Browser, media_directory: Path, tmp_path: Path, *, mobile: bool
-) -> None:
+def test_long_names_and_words_fit_a_narrow_screen(browser: Browser, media_directory: Path, tmp_path: Path) -> None:
     """At 360 px, on a phone too, no name, word, title or label makes the page wider than its window."""
-    with (
-        sandbox(media_directory, tmp_path) as server,
-        browser.new_context(viewport={"width": 360, "height": 640}, is_mobile=mobile, has_touch=mobile) as context,
-    ):
+    with sandbox(media_directory, tmp_path) as server:
         bot = FakeBot(server)
         bot.call("getMe")
         for name in ("W" * 200, "word " * 40, "Dana", "Erin"):
             bot.act("users", first_name=name)
         group = bot.act("chats", title="G" * 200, type="group", member_ids=[3000])["id"]
-        sample = bot.sample()
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.goto(f"{server}/#{group}")
         rows = [[{"text": "L" * 300, "callback_data": "a"}, {"text": "label " * 40, "callback_data": "b"}]]
         said = bot.say("w" * 3000, to=group, reply_markup=keyboard(*rows))
         bot.say("answer", to=group, reply_parameters={"message_id": said})
-        bot.call(
-            "sendAudio",
-            chat_id=group,
-            title="T" * 200,
-            performer="P" * 200,
-            files={"audio": ("n" * 200 + ".m4a", sample, "audio/mp4")},
-        )
+        song = {"audio": ("n" * 200 + ".m4a", bot.sample(), "audio/mp4")}
+        bot.call("sendAudio", chat_id=group, title="T" * 200, performer="P" * 200, files=song)
         bot.call("sendDocument", chat_id=group, files={"document": ("n" * 200, b"x", "application/zip")})
+        for mobile in (False, True):
+            fits_a_narrow_screen(browser, f"{server}/#{group}", mobile=mobile)
+
+
+def fits_a_narrow_screen(browser: Browser, address: str, *, mobile: bool) -> None:
+    """Open the chat in a narrow window of its own and measure it."""
+    size: ViewportSize = {"width": 360, "height": 640}
+    with browser.new_context(viewport=size, is_mobile=mobile, has_touch=mobile) as context:
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.goto(address)
         expect(page.get_by_role("article")).to_have_count(4)
         widths = page.evaluate("""() => [
             innerWidth,

@@ -39,6 +39,7 @@ class _Exchange:
     number: int = 0
     parameters: Parameters = field(default_factory=Parameters)
     fault: tuple[int, Fault] | None = None
+    began: float = field(default_factory=trio.current_time)
 
 
 class BotApi:
@@ -176,6 +177,7 @@ class BotApi:
             status=status,
             envelope=envelope,
             fault=exchange.fault[0] if exchange.fault else None,
+            took_seconds=trio.current_time() - exchange.began,
         )
 
 

@@ -16,6 +16,7 @@ import msgspec
 import trio
 
 from doradura.sandbox.bot import Bot
+from doradura.sandbox.commands import commands_for
 from doradura.sandbox.content import file_content, respond
 from doradura.sandbox.detect import detect_entities
 from doradura.sandbox.entities import fix_text, units
@@ -23,8 +24,10 @@ from doradura.sandbox.exchange import Headers, Request, Response, Send
 from doradura.sandbox.faults import FaultError, Faults, parse_fault
 from doradura.sandbox.files import Files
 from doradura.sandbox.floods import FloodOrder, Floods
-from doradura.sandbox.human_payments import PaymentError, find_invoice, pay, renew, subscription
-from doradura.sandbox.members import change, may_write
+from doradura.sandbox.human_error import HumanError
+from doradura.sandbox.human_groups import add_group, change_member, check_upgrade, found_group, person
+from doradura.sandbox.human_payments import find_invoice, pay, renew, subscription
+from doradura.sandbox.members import may_write
 from doradura.sandbox.methods_files import shown_file
 from doradura.sandbox.orders import (
     BlockOrder,
@@ -61,14 +64,6 @@ _FILE_HEADERS: Headers = (
 )
 
 
-class HumanError(Exception):
-    """What was asked for cannot be done."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status = status
-
-
 class Human:
     """Answers /sandbox/..."""
 
@@ -91,6 +86,7 @@ class Human:
                 ("POST", r"chats/(-?\d{1,18})/block", self._block),
                 ("POST", r"chats/(-?\d{1,18})/upgrade", self._upgrade),
                 ("POST", r"chats/(-?\d{1,18})/members", self._change_member),
+                ("GET", r"chats/(-?\d{1,18})/commands", self._commands),
                 ("GET", r"callbacks/(\w{1,64})", self._callback),
                 ("GET", r"requests", self._requests),
                 ("POST", r"faults", self._add_fault),
@@ -113,7 +109,7 @@ class Human:
             for method, pattern, route in self._routes:
                 if request.method == method and (found := pattern.fullmatch(path)):
                     return await route(request, *found.groups())
-        except (HumanError, PaymentError) as error:
+        except HumanError as error:
             return Response.json({"error": str(error)}, error.status)
         return Response.json({"error": f"there is no {request.method} {request.path}"}, 404)
 
@@ -154,7 +150,7 @@ class Human:
                 raise HumanError(404, "there is no such chat")
             if from_id is None:
                 raise HumanError(400, "from_id is missing")
-            sender = self._person(from_id)
+            sender = person(self._world, from_id)
             if from_id in group.banned:
                 raise HumanError(400, "this user is banned from the group")
             if from_id not in group.members:
@@ -163,12 +159,7 @@ class Human:
             return sender
         if from_id not in {None, chat_id}:
             raise HumanError(400, "in a private chat from_id is the chat's id")
-        return self._person(chat_id)
-
-    def _person(self, user_id: int) -> Object:
-        if user_id <= 0:
-            raise HumanError(400, "a user's id is positive")
-        return self._world.person(user_id)
+        return person(self._world, chat_id)
 
     def _writer(self, bot: Bot, chat_id: int, from_id: int | None) -> Object:
         """Give the person who writes to the bot, which starts it."""
@@ -209,11 +200,7 @@ class Human:
 
     async def _add_chat(self, request: Request) -> Response:
         order = await self._order(request, ChatOrder)
-        if not order.title or not order.member_ids:
-            raise HumanError(400, "a group has a title and at least one member")
-        bot = self._bot(request)
-        members = [self._person(user_id)["id"] for user_id in order.member_ids]
-        return await self._done(bot.add_group(order.title, order.type, members))
+        return await self._done(add_group(self._bot(request), order))
 
     async def _state(self, request: Request) -> Response:
         nobody = request.argument("token") is None and self._world.events.default_token is None
@@ -229,27 +216,20 @@ class Human:
     async def _upgrade(self, request: Request, chat: str) -> Response:
         order = await self._order(request, UpgradeOrder)
         bot, chat_id = self._bot(request), int(chat)
-        group = bot.groups.get(chat_id)
-        if group is None:
-            raise HumanError(404, "there is no such group")
-        if group.chat["type"] != "group" or group.refusal() is not None:
-            raise HumanError(409, "only a group the bot is in becomes a supergroup, and only once")
+        group = found_group(bot, chat_id)
+        check_upgrade(group)
         sender = self._sender(bot, chat_id, order.from_id or group.members[0])
         return await self._done(bot.upgrade_group(chat_id, sender))
 
     async def _change_member(self, request: Request, chat: str) -> Response:
         order = await self._order(request, MemberOrder)
-        bot, chat_id = self._bot(request), int(chat)
-        group = bot.groups.get(chat_id)
-        if group is None:
-            raise HumanError(404, "there is no such group")
-        if group.migrated_to or order.user_id == group.members[0]:
-            raise HumanError(409, "the creator stays what they are, and so does a group that moved")
-        if order.user_id != bot.user_id:
-            self._person(order.user_id)
-        actor = self._person(order.from_id or (order.user_id if order.status == "left" else group.members[0]))
-        change(bot, chat_id, actor, order.user_id, order.status)
+        change_member(self._bot(request), int(chat), order)
         return await self._done({})
+
+    async def _commands(self, request: Request, chat: str) -> Response:
+        bot, chat_id = self._bot(request), int(chat)
+        user = person(self._world, leading_integer(request.argument("from_id") or chat))
+        return await self._done({"commands": commands_for(bot, chat_id, user)})
 
     # ---- messages ----------------------------------------------------------------------------------------------------
 

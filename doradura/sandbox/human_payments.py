@@ -8,17 +8,10 @@ from __future__ import annotations
 import trio
 
 from doradura.sandbox.bot import Bot
+from doradura.sandbox.human_error import HumanError
 from doradura.sandbox.orders import PayOrder
 from doradura.sandbox.payments import CHECKOUT_SECONDS
 from doradura.sandbox.records import Invoice, Object, Subscription
-
-
-class PaymentError(Exception):
-    """What was asked for cannot be done."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status = status
 
 
 def find_invoice(bot: Bot, chat_id: int, order: PayOrder) -> Invoice:
@@ -26,20 +19,20 @@ def find_invoice(bot: Bot, chat_id: int, order: PayOrder) -> Invoice:
     if order.invoice_link is not None:
         invoice = bot.payments.by_link(order.invoice_link)
         if invoice is None:
-            raise PaymentError(404, "there is no such invoice")
+            raise HumanError(404, "there is no such invoice")
         return invoice
     if order.message_id is None:
-        raise PaymentError(400, "name a message_id or an invoice_link")
+        raise HumanError(400, "name a message_id or an invoice_link")
     message = bot.message(chat_id, order.message_id)
     if message is None:
-        raise PaymentError(404, f"chat {chat_id} has no message {order.message_id}")
+        raise HumanError(404, f"chat {chat_id} has no message {order.message_id}")
     if message.invoice_id:
         return bot.payments.invoices[message.invoice_id]
     rows = message.body.get("reply_markup", {}).get("inline_keyboard", [])
     links = [bot.payments.by_link(str(button.get("url", ""))) for row in rows for button in row]
     found = next((invoice for invoice in links if invoice is not None), None)
     if found is None:
-        raise PaymentError(400, "that message has no invoice")
+        raise HumanError(400, "that message has no invoice")
     return found
 
 
@@ -57,10 +50,10 @@ async def pay(bot: Bot, invoice: Invoice, user: Object, chat_id: int) -> Object:
 def subscription(bot: Bot, charge_id: str) -> Subscription:
     """Give the subscription a charge belongs to."""
     if charge_id not in bot.payments.charges:
-        raise PaymentError(404, "there is no such charge")
+        raise HumanError(404, "there is no such charge")
     found = bot.payments.subscription_of(charge_id)
     if found is None:
-        raise PaymentError(400, "that charge is of no subscription")
+        raise HumanError(400, "that charge is of no subscription")
     return found
 
 
@@ -68,5 +61,5 @@ def renew(bot: Bot, charge_id: str) -> Object:
     """Charge the next period."""
     found = subscription(bot, charge_id)
     if found.canceled:
-        raise PaymentError(409, "that subscription is canceled")
+        raise HumanError(409, "that subscription is canceled")
     return {"charge_id": bot.payments.renew(found).charge_id}

@@ -71,6 +71,12 @@ def member(bot: Bot, group: Group, user_id: int) -> Object:
     return {"user": user, "status": status, **({"until_date": until} if status == "kicked" else {})}
 
 
+def listed(bot: Bot, group: Group) -> list[Object]:
+    """Give who is or was in a group, its creator first: each one's `user_id` and `status`."""
+    known = dict.fromkeys([*group.members, bot.user_id, *group.admins, *group.banned])
+    return [{"user_id": user_id, "status": member(bot, group, user_id)["status"]} for user_id in known]
+
+
 def is_admin(bot: Bot, group: Group) -> bool:
     """Tell whether the bot is an administrator of a group it is in."""
     return bot.user_id in group.admins and group.refusal() is None

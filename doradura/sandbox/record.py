@@ -37,8 +37,9 @@ class CallRecord:
         status: int | None,
         envelope: bytes | None,
         fault: int | None,
+        took_seconds: float,
     ) -> None:
-        """Write a call's line."""
+        """Write a call's line; `took_seconds` is the time from its arrival to its answer."""
         value = {
             "n": number,
             "method": method,
@@ -50,7 +51,7 @@ class CallRecord:
         }
         if envelope is not None:
             value["response"] = msgspec.Raw(envelope)
-        self._lines[number] = msgspec.json.encode({**value, "fault": fault})
+        self._lines[number] = msgspec.json.encode({**value, "fault": fault, "took_seconds": round(took_seconds, 3)})
         self._oldest.append(number)
         if len(self._oldest) > LINE_LIMIT:
             del self._lines[self._oldest.popleft()]

@@ -15,6 +15,7 @@ from doradura.sandbox.blobs import Blobs
 from doradura.sandbox.bot import Bot
 from doradura.sandbox.events import Events
 from doradura.sandbox.journal import Journal
+from doradura.sandbox.members import listed
 from doradura.sandbox.payments import PURSE
 from doradura.sandbox.records import BotRecord, Group, Object, Query, StoredFile
 from doradura.sandbox.updates import Update
@@ -146,7 +147,7 @@ class World:
         return -(SUPERGROUP_BASE + number) if supergroup else -number
 
     def state(self, bot: Bot | None) -> dict[str, Any]:
-        """Give the bots, people and chats there are, and who blocked `bot`.
+        """Give the bots, people and chats there are, who blocked `bot`, and who is who in its groups.
 
         The default bot comes first: a page that names none knows it by nothing else.
         """
@@ -158,4 +159,5 @@ class World:
             "chats": bot.chats() if bot is not None else [],
             "stars": {str(user_id): self.stars.get(user_id, PURSE) for user_id in self.users},
             "blocked_by": sorted(bot.blocked) if bot is not None else [],
+            "members": {str(chat_id): listed(bot, group) for chat_id, group in bot.groups.items()} if bot else {},
         }

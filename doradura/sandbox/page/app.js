@@ -1,136 +1,164 @@
-// The page's start: wires the connection, the list of chats and the open conversation together.
+// The page's start: wires the connection, the list of chats, the open panes and the panel of calls together.
 
+import { Actions } from "/page/actions.js";
+import { Announcer } from "/page/announcer.js";
 import { Api, ApiError } from "/page/api.js";
 import { Calls } from "/page/calls.js";
-import { Conversation } from "/page/conversation.js";
 import { displayName, drawIcons } from "/page/dom.js";
-import { Head } from "/page/head.js";
-import { botOf, chatIds, Live } from "/page/live.js";
-import { menuButton } from "/page/menu.js";
-import { ask, toast } from "/page/notices.js";
+import { Live } from "/page/live.js";
+import { toast } from "/page/notices.js";
+import { Pane } from "/page/pane.js";
+import { Panes } from "/page/panes.js";
 import { People } from "/page/people.js";
 import { askForGroup, askForPerson, askForToken } from "/page/questions.js";
-import { read, rememberChat, rememberedChat, tokenInAddress, write } from "/page/route.js";
-import { drawWaiting } from "/page/samples.js";
-import { Search } from "/page/search.js";
-import { listenForShortcuts, showShortcuts } from "/page/shortcuts.js";
+import { read, tokenInAddress, write } from "/page/route.js";
+import { listenForShortcuts } from "/page/shortcuts.js";
+import { botOf, State } from "/page/state.js";
 import { Store } from "/page/store.js";
 
 const part = (id) => document.getElementById(id);
 
 class Page {
+  actions = new Actions();
+  calls;
   #api = new Api(tokenInAddress());
   #store = new Store();
   #live = new Live(this.#api, this.#store);
-  #conversation = new Conversation(this.#api, this.#store);
-  #people = new People(part("people"), (id) => this.open(id));
-  #calls = new Calls(this.#api, part("panel"));
-  #state = { bots: [], users: [], chats: [], blocked_by: [] };
-  #bot = null;
-  #current = null;
-  #me = null; // the user whose chat was open last: who speaks in a group
-  #head = new Head(() => this.#drawHead());
-  #search = new Search(
-    part("search"),
-    () => this.#store.messages(this.#current),
-    (id) => this.#conversation.show(id),
-  );
+  #people = new People(part("people"), {
+    open: (id) => this.#panes.open(id),
+    beside: (id) => this.#panes.beside(this.#panes.focused, id),
+  });
+  #announcer = new Announcer(part("announcer"));
+  #state = new State();
+  #status = "connecting";
+  #panes;
   #drawing = false;
 
   start() {
     drawIcons(document);
+    this.calls = new Calls(this.#api, part("panel"));
+    this.#panes = new Panes(part("panes"), (number) => this.#pane(number), () => this.#drawSoon());
     this.#live.addEventListener("state", ({ detail }) => this.#take(detail));
-    this.#live.addEventListener("status", ({ detail }) => this.#show(detail));
-    this.#live.addEventListener("action", ({ detail }) => this.#head.act(detail.chat_id, detail.action));
+    this.#live.addEventListener("status", ({ detail }) => this.#connected(detail));
+    this.#live.addEventListener("action", ({ detail }) => this.actions.begin(detail.chat_id, detail.action));
+    this.actions.addEventListener("change", () => this.#drawAll());
     this.#live.addEventListener("block", ({ detail }) => this.#noteBlock(detail.chat_id, detail.blocked));
     for (const change of ["put", "remove", "replace"]) {
       this.#store.addEventListener(change, ({ detail }) => this.#changed(change, detail));
     }
-    this.#conversation.log.addEventListener("read", () => this.#drawSoon());
-    addEventListener("hashchange", () => this.open(rememberedChat()));
+    addEventListener("hashchange", () => this.#state.bot && this.#panes.restore());
     document.addEventListener("visibilitychange", () => this.#drawSoon());
+    document.addEventListener("money", () => this.refresh());
     part("add-person").addEventListener("click", () => this.#addPerson());
     part("add-group").addEventListener("click", () => this.#addGroup());
-    document.addEventListener("find", ({ detail }) => this.#search.open(detail));
-    document.addEventListener("money", () => this.#refresh());
-    part("unblock").addEventListener("click", () => this.#block(false));
     part("bot-select").addEventListener("change", (event) => this.#chooseBot(Number(event.target.value)));
-    menuButton(part("menu-button"), part("menu"), () => this.#menu());
     listenForShortcuts({
-      find: () => this.#bot && this.#search.open(),
+      find: () => this.#panes.focused.find(),
       step: (by) => this.#step(by),
-      calls: () => this.#calls.toggle(),
+      pane: () => this.#panes.step(),
+      beside: () => this.#state.bot && this.#panes.beside(this.#panes.focused),
+      calls: () => this.calls.toggle(),
     });
-    this.#drawHead();
     this.#live.start();
   }
 
-  open(chatId) {
-    if (!this.#bot || !chatIds(this.#state).includes(chatId)) return;
-    if (chatId > 0) this.#me = chatId;
-    this.#me ??= this.#state.users[0].id;
-    this.#current = chatId;
-    part("search").hidden = true;
-    rememberChat(chatId);
-    this.#conversation.open(chatId, this.#me, this.#bot);
-    if (matchMedia("(hover: hover)").matches) this.#conversation.composer.focus();
-    this.#drawHead();
+  // What a pane asks.
+
+  focus(pane) {
+    this.#panes?.focus(pane);
+  }
+
+  beside(pane) {
+    this.#panes.beside(pane);
+  }
+
+  close(pane) {
+    this.#panes.close(pane);
+  }
+
+  read() {
     this.#drawSoon();
-    part("people").querySelector(`[data-chat="${chatId}"]`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  spoke() {
+    this.#panes.remember();
+  }
+
+  refresh() {
+    return this.#told(() => this.#live.refresh());
+  }
+
+  block(pane, blocked) {
+    const { chatId, personId } = pane;
+    const words = chatId < 0 ? ["The bot is out", "The bot is back"] : ["Blocked: the bot can't write here", "Unblocked"];
+    return this.#told(async () => {
+      await this.#api.post(`chats/${chatId}/block`, { from_id: personId, blocked });
+      this.#noteBlock(chatId, blocked);
+      if (chatId < 0) await this.#live.refresh();
+      toast(words[blocked ? 0 : 1]);
+    });
+  }
+
+  member(chatId, userId, status) {
+    return this.#told(async () => {
+      await this.#api.post(`chats/${chatId}/members`, { user_id: userId, status });
+      await this.#live.refresh();
+    });
+  }
+
+  #pane(number) {
+    const pane = new Pane({ number, api: this.#api, store: this.#store, page: this });
+    pane.connected(this.#status);
+    return pane;
   }
 
   #step(by) {
-    const ids = chatIds(this.#state);
-    if (ids.length) this.open(ids[(ids.indexOf(this.#current) + by + ids.length) % ids.length]);
+    const ids = this.#state.chatIds;
+    const at = ids.indexOf(this.#panes.focused.chatId);
+    if (at >= 0) this.#panes.open(ids[(at + by + ids.length) % ids.length]);
   }
 
-  #take(state) {
-    const bot = botOf(state, this.#api.token);
+  #take(answer) {
+    const bot = botOf(answer, this.#api.token);
     if (!bot) return;
-    this.#state = state;
-    this.#conversation.stars = state.stars ?? {};
-    const changed = bot.id !== this.#bot?.id;
-    this.#bot = bot;
-    const ids = chatIds(state);
-    if (changed || !ids.includes(this.#current)) {
-      const wanted = rememberedChat();
-      this.open(ids.includes(wanted) ? wanted : ids[0]);
-    }
+    this.#state = new State(answer, bot);
+    this.#panes.take(this.#state);
     this.#drawBots();
-    this.#drawHead();
     this.#drawSoon();
   }
 
-  #show({ status, why }) {
-    const waiting = status === "waiting";
-    this.#head.connected(status, why);
-    part("frame").classList.toggle("waiting", waiting);
-    if (waiting && part("hint").dataset.for !== "waiting") {
-      part("hint").dataset.for = "waiting";
-      drawWaiting(part("hint"));
-    }
-    if (waiting) part("hint").hidden = false;
-    if (status === "online" && part("hint").dataset.for === "waiting" && this.#current !== null) {
-      this.open(this.#current);
-    }
-    this.#drawHead();
+  #connected({ status, why }) {
+    this.#status = status;
+    part("banner").hidden = status !== "reconnecting";
+    part("banner").textContent = `${why} Trying again …`;
+    for (const pane of this.#panes) pane.connected(status);
   }
 
   #changed(change, { chatId, message, fresh }) {
-    if (change === "put" && fresh) this.#head.acted(chatId);
-    if (message && !chatIds(this.#state).includes(chatId) && this.#head.online) this.#refresh();
-    this.#drawHead();
+    const online = this.#status === "online";
+    if (change === "put" && fresh) {
+      this.actions.end(chatId);
+      if (online) this.#announce(chatId, message);
+    }
+    const moved = message?.new_chat_members ?? message?.left_chat_member ?? message?.new_chat_title;
+    if (online && message && ((fresh && moved) || !this.#state.has(chatId))) this.refresh();
     this.#drawSoon();
   }
 
-  #drawHead() {
-    const group = this.#state.chats.find((chat) => chat.id === this.#current && chat.id < 0) ?? null;
-    const speaker = this.#state.users.find((user) => user.id === this.#me);
-    this.#head.draw({ bot: this.#bot, chatId: this.#current, group, speaker });
-    const blocked = this.#current !== null && this.#blocked();
-    part("unblock").hidden = !blocked;
-    part("composer-row").hidden = blocked;
-    for (const id of ["text", "send", "samples-button", "menu-button"]) part(id).disabled = !this.#bot;
+  #announce(chatId, message) {
+    const panes = this.#panes.of(chatId);
+    if (!panes.length || panes.some((pane) => pane.personId === message.from?.id)) return;
+    this.#announcer.say(message, this.#panes.focused.chatId === chatId ? null : this.#state.nameOf(chatId));
+  }
+
+  #noteBlock(chatId, blocked) {
+    this.#state.noteBlock(chatId, blocked);
+    this.#drawAll();
+  }
+
+  #drawAll() {
+    for (const pane of this.#panes) pane.draw();
+    this.#drawSoon();
   }
 
   /** The list and the title, once for all changes of a moment. */
@@ -144,23 +172,23 @@ class Page {
   }
 
   #drawPeople() {
-    if (!this.#bot) return;
-    const peers = new Map(this.#state.chats.map((chat) => [chat.id, chat]));
-    for (const user of this.#state.users) peers.set(user.id, user);
-    const rows = chatIds(this.#state).map((id) => ({
-      peer: peers.get(id),
+    if (!this.#state.bot) return;
+    const rows = this.#state.chatIds.map((id) => ({
+      peer: this.#state.peer(id),
       last: this.#store.last(id),
       unread: this.#unread(id),
+      action: this.actions.words(id),
+      open: this.#panes.of(id).length > 0,
     }));
-    this.#people.draw(rows, this.#current);
+    this.#people.draw(rows, this.#panes.focused.chatId);
     const unread = rows.reduce((sum, row) => sum + row.unread, 0);
-    document.title = `${unread ? `(${unread}) ` : ""}${displayName(this.#bot)} · sandbox`;
+    document.title = `${unread ? `(${unread}) ` : ""}${displayName(this.#state.bot)} · sandbox`;
   }
 
   #unread(chatId) {
-    const key = `read:${this.#bot.id}:${chatId}`;
+    const key = `read:${this.#state.bot.id}:${chatId}`;
     const newest = this.#store.last(chatId)?.message_id ?? 0;
-    const seen = chatId === this.#current && !document.hidden && this.#conversation.log.atBottom;
+    const seen = !document.hidden && this.#panes.of(chatId).some((pane) => pane.isShown && pane.atBottom);
     if (seen || Number(read(key)) > newest) write(key, String(newest)); // a sandbox in memory counts from 1 again
     const after = Number(read(key));
     return this.#store.messages(chatId).filter((message) => message.message_id > after && message.from?.id !== chatId)
@@ -172,7 +200,7 @@ class Page {
     select.hidden = this.#state.bots.length < 2;
     select.replaceChildren(
       ...this.#state.bots.map((bot) =>
-        new Option(`${displayName(bot)} · ${bot.id}`, bot.id, false, bot.id === this.#bot.id)
+        new Option(`${displayName(bot)} · ${bot.id}`, bot.id, false, bot.id === this.#state.bot.id)
       ),
     );
   }
@@ -182,71 +210,26 @@ class Page {
     const bot = this.#state.bots.find((one) => one.id === id);
     const first = id === this.#state.bots[0].id;
     const token = first ? "" : await askForToken(bot);
-    part("bot-select").value = String(this.#bot.id);
+    part("bot-select").value = String(this.#state.bot.id);
     if (token !== null) location.assign(token ? `/?${new URLSearchParams({ token })}` : "/");
-  }
-
-  #menu() {
-    const blocked = this.#blocked();
-    const stars = this.#state.stars?.[this.#me];
-    return [
-      ...(stars === undefined ? [] : [{ label: `${stars.toLocaleString("en")} ⭐ to spend`, act: () => this.#aboutStars(stars) }]),
-      { label: "Find in this chat", act: () => this.#search.open() },
-      { label: "Open in a window of its own", act: () => open(location.href, "_blank", "noopener") },
-      { label: part("panel").hidden ? "Show Bot API calls" : "Hide Bot API calls", act: () => this.#calls.toggle() },
-      { label: "Keys", act: showShortcuts },
-      { label: blocked ? "Unblock the bot" : "Block the bot", danger: !blocked, act: () => this.#block(!blocked) },
-    ];
-  }
-
-  #blocked() {
-    return this.#state.blocked_by.includes(this.#current);
-  }
-
-  #noteBlock(chatId, blocked) {
-    const others = this.#state.blocked_by.filter((id) => id !== chatId);
-    this.#state.blocked_by = blocked && chatId > 0 ? [...others, chatId] : others;
-    this.#drawHead();
-  }
-
-  async #block(blocked) {
-    const chatId = this.#current;
-    await this.#told(async () => {
-      await this.#api.post(`chats/${chatId}/block`, { from_id: this.#conversation.personId, blocked });
-      this.#noteBlock(chatId, blocked);
-      toast(blocked ? "Blocked: the bot can't write here" : "Unblocked");
-    });
   }
 
   async #addPerson() {
     const answer = await askForPerson();
-    if (!answer) return;
-    await this.#told(async () => {
-      const user = await this.#api.post("users", answer);
-      await this.#live.refresh();
-      this.open(user.id);
-    });
-  }
-
-  #aboutStars(stars) {
-    ask({
-      title: `${stars.toLocaleString("en")} ⭐`,
-      text: "Pretended Stars, to pay bots with. What is missing for a payment is added by itself; no money moves.",
-    });
+    if (answer) await this.#add("users", answer);
   }
 
   async #addGroup() {
     const answer = await askForGroup(this.#state.users);
-    if (!answer) return;
-    await this.#told(async () => {
-      const chat = await this.#api.post("chats", answer);
-      await this.#live.refresh();
-      this.open(chat.id);
-    });
+    if (answer) await this.#add("chats", answer);
   }
 
-  #refresh() {
-    this.#told(() => this.#live.refresh());
+  #add(path, body) {
+    return this.#told(async () => {
+      const { id } = await this.#api.post(path, body);
+      await this.#live.refresh();
+      this.#panes.open(id);
+    });
   }
 
   async #told(call) {

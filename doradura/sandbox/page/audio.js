@@ -39,8 +39,8 @@ export class AudioPlayer {
     return el(
       "div",
       { class: "audio-body" },
-      el("strong", { class: "audio-title", title: this.#title }, this.#title),
-      performer ? el("span", { class: "audio-performer" }, performer) : null,
+      el("strong", { class: "audio-title", dir: "auto", title: this.#title }, this.#title),
+      performer ? el("span", { class: "audio-performer", dir: "auto" }, performer) : null,
       this.#seek,
       el(
         "div",

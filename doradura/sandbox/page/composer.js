@@ -6,34 +6,40 @@ import { matching } from "/page/commands.js";
 import { drawSamplesMenu } from "/page/samples.js";
 import { read, write } from "/page/route.js";
 
-const part = (id) => document.getElementById(id);
-
 /**
  * `deliver` has send(text, replyTo), edit(message, text) and attach(file, caption), which promise whether the sandbox
  * took it; commands(), which promises a list; and lastOwn(), a message or null.
  */
 export class Composer {
+  #parts;
   #deliver;
-  #text = part("text");
+  #text;
   #about = null; // {kind: "reply" | "edit", message}
   #draft = null; // the key under which the text is remembered
   #choices = [];
   #chosen = 0;
   #busy = false;
 
-  constructor(deliver) {
+  /** @param {object} parts of the pane @param {AbortSignal} signal ends what listens outside of it */
+  constructor(parts, deliver, signal) {
+    this.#parts = parts;
     this.#deliver = deliver;
-    part("composer").addEventListener("submit", (event) => {
+    this.#text = parts.text;
+    this.#parts.composer.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
     });
     this.#text.addEventListener("input", () => this.#typed());
     this.#text.addEventListener("keydown", (event) => this.#key(event));
     this.#text.addEventListener("blur", () => setTimeout(() => this.#suggest([]), 150));
-    part("samples-button").addEventListener("click", () => this.toggleSamples());
-    part("file").addEventListener("change", () => {
-      const files = [...part("file").files];
-      part("file").value = "";
+    this.#parts.samplesButton.addEventListener("click", () => this.toggleSamples());
+    this.#parts.commandsButton.addEventListener("click", () => {
+      this.fill(this.#choices.length ? "" : "/");
+      this.#typed();
+    });
+    this.#parts.file.addEventListener("change", () => {
+      const files = [...this.#parts.file.files];
+      this.#parts.file.value = "";
       this.#attach(files);
     });
     this.#text.addEventListener("paste", (event) => {
@@ -41,17 +47,17 @@ export class Composer {
       event.preventDefault();
       this.#attach([...event.clipboardData.files]);
     });
-    this.#takeDrops(document.querySelector(".chat"));
-    part("composer").addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !part("samples").hidden) {
+    this.#takeDrops(parts.root);
+    this.#parts.composer.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !this.#parts.samples.hidden) {
         this.toggleSamples(false);
-        part("samples-button").focus();
+        this.#parts.samplesButton.focus();
       }
     });
     document.addEventListener("pointerdown", (event) => {
-      if (!part("composer").contains(event.target)) this.toggleSamples(false);
-    });
-    drawSamplesMenu(part("samples"), (text) => this.fill(text), () => part("file").click());
+      if (!this.#parts.composer.contains(event.target)) this.toggleSamples(false);
+    }, { signal });
+    drawSamplesMenu(this.#parts.samples, (text) => this.fill(text), () => this.#parts.file.click());
     this.#grow();
   }
 
@@ -62,12 +68,20 @@ export class Composer {
     this.#set(read(this.#draft));
     this.toggleSamples(false);
     this.fail(null);
+    this.#offerCommands();
+  }
+
+  /** The button that lists the bot's commands is there when there are some. */
+  async #offerCommands() {
+    const draft = this.#draft;
+    const commands = await this.#deliver.commands();
+    if (draft === this.#draft) this.#parts.commandsButton.hidden = commands.length === 0;
   }
 
   /** Show why something was not sent, beside what was not sent; null clears it. */
   fail(text) {
-    part("composer-error").hidden = !text;
-    part("composer-error").textContent = text ?? "";
+    this.#parts.composerError.hidden = !text;
+    this.#parts.composerError.textContent = text ?? "";
   }
 
   focus() {
@@ -92,10 +106,10 @@ export class Composer {
     this.fill(message.text);
   }
 
-  toggleSamples(open = part("samples").hidden) {
-    part("samples").hidden = !open;
-    part("samples-button").setAttribute("aria-expanded", String(open));
-    if (open) part("samples").querySelector("button").focus({ preventScroll: true });
+  toggleSamples(open = this.#parts.samples.hidden) {
+    this.#parts.samples.hidden = !open;
+    this.#parts.samplesButton.setAttribute("aria-expanded", String(open));
+    if (open) this.#parts.samples.querySelector("button").focus({ preventScroll: true });
   }
 
   async #submit() {
@@ -128,7 +142,7 @@ export class Composer {
     chat.addEventListener("dragleave", (event) => chat.contains(event.relatedTarget) || over(event, false));
     chat.addEventListener("drop", (event) => {
       over(event, false);
-      if (!part("composer-row").hidden && !this.#text.disabled) this.#attach([...event.dataTransfer.files]);
+      if (!this.#parts.composerRow.hidden && !this.#text.disabled) this.#attach([...event.dataTransfer.files]);
     });
   }
 
@@ -151,7 +165,7 @@ export class Composer {
 
   #setBusy(busy) {
     this.#busy = busy;
-    part("send").setAttribute("aria-busy", String(busy));
+    this.#parts.send.setAttribute("aria-busy", String(busy));
   }
 
   #set(text) {
@@ -174,13 +188,13 @@ export class Composer {
       return;
     }
     const commands = await this.#deliver.commands();
-    if (this.#text.value === typed) this.#suggest(matching(commands, typed));
+    if (this.#text.value === typed && !this.#busy) this.#suggest(matching(commands, typed));
   }
 
   #grow() {
     this.#text.style.height = "auto";
     this.#text.style.height = `${this.#text.scrollHeight}px`;
-    part("send").classList.toggle("ready", this.#text.value.trim() !== "");
+    this.#parts.send.classList.toggle("ready", this.#text.value.trim() !== "");
   }
 
   #key(event) {
@@ -228,7 +242,7 @@ export class Composer {
   }
 
   #drawChoices() {
-    const list = part("suggestions");
+    const list = this.#parts.suggestions;
     list.hidden = this.#choices.length === 0;
     list.replaceChildren(...this.#choices.map(({ command, description }, index) =>
       el(
@@ -236,7 +250,7 @@ export class Composer {
         {
           class: "suggestion",
           role: "option",
-          id: `suggestion-${index}`,
+          id: `${list.id}-${index}`,
           "aria-selected": String(index === this.#chosen),
           on: {
             pointerdown: (event) => {
@@ -248,7 +262,7 @@ export class Composer {
           },
         },
         el("strong", {}, `/${command}`),
-        el("span", {}, description),
+        el("span", { dir: "auto" }, description),
       )
     ));
     const chosen = list.children[this.#chosen];
@@ -262,7 +276,7 @@ export class Composer {
 
   #setAbout(about) {
     this.#about = about;
-    const node = part("composer-about");
+    const node = this.#parts.composerAbout;
     node.hidden = !about;
     if (!about) {
       node.replaceChildren();
@@ -280,7 +294,7 @@ export class Composer {
         "div",
         {},
         el("strong", {}, kind === "edit" ? "Edit your message" : `Reply to ${displayName(message.from)}`),
-        el("span", {}, summary(message)),
+        el("span", { dir: "auto" }, summary(message)),
       ),
       el("button", { type: "button", class: "round", "aria-label": "Cancel", on: { click: close } }, icon("close")),
     );

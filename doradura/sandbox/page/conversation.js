@@ -1,7 +1,6 @@
 // The open chat: who speaks, what is shown, and what a press does. The log, the composer and the API meet here.
 
 import { ApiError } from "/page/api.js";
-import { commandsFor } from "/page/commands.js";
 import { Composer } from "/page/composer.js";
 import { replyKeyboard, replyKeyboardOf, whileBusy } from "/page/keyboard.js";
 import { Log } from "/page/log.js";
@@ -10,21 +9,23 @@ import { drawHint } from "/page/samples.js";
 import { price } from "/page/words.js";
 
 const ANSWER_SECONDS = 30;
-const part = (id) => document.getElementById(id);
 
 export class Conversation {
   chatId = null;
   personId = null; // who speaks: in a private chat the chat's own user
   bot = null;
-  stars = {}; // what people have, by their id
+  stars = 0; // what the person has to spend
   #api;
   #store;
+  #parts;
   #usedKeyboard = null;
 
-  constructor(api, store) {
+  /** @param {object} parts of the pane @param {AbortSignal} signal ends it */
+  constructor({ api, store, parts, signal }) {
     this.#api = api;
     this.#store = store;
-    this.composer = new Composer({
+    this.#parts = parts;
+    this.composer = new Composer(parts, {
       send: (text, replyTo) => this.send(text, replyTo),
       edit: (message, text) => this.#try(() => this.#say({ text, edit_message_id: message.message_id })),
       attach: (file, caption) => this.#attach(file, caption),
@@ -32,17 +33,13 @@ export class Conversation {
       lastOwn: () =>
         this.#store.messages(this.chatId).findLast((message) => this.isOwn(message) && message.text !== undefined) ??
           null,
-    });
-    this.log = new Log({ scroller: part("log"), column: part("log-column"), jump: part("jump"), chat: this });
-    store.addEventListener("replace", ({ detail }) => detail.chatId === this.chatId && this.#redraw());
-    store.addEventListener(
-      "put",
-      ({ detail }) => detail.chatId === this.chatId && this.#after(() => this.log.put(detail.message)),
-    );
-    store.addEventListener(
-      "remove",
-      ({ detail }) => detail.chatId === this.chatId && this.#after(() => this.log.remove(detail.messageId)),
-    );
+    }, signal);
+    const { log: scroller, logColumn: column, jump } = parts;
+    this.log = new Log({ scroller, column, jump, chat: this });
+    const here = (act) => ({ detail }) => detail.chatId === this.chatId && act(detail);
+    store.addEventListener("replace", here(() => this.#redraw()), { signal });
+    store.addEventListener("put", here(({ message }) => this.#after(() => this.log.put(message))), { signal });
+    store.addEventListener("remove", here(({ messageId }) => this.#after(() => this.log.remove(messageId))), { signal });
   }
 
   /** Show a chat; `personId` is who speaks in it. */
@@ -50,7 +47,7 @@ export class Conversation {
     this.chatId = chatId;
     this.personId = personId;
     this.bot = bot;
-    this.composer.open(`${bot.id}:${chatId}`);
+    this.composer.open(`${bot.id}:${chatId}${chatId < 0 ? `:${personId}` : ""}`);
     this.#redraw();
   }
 
@@ -69,7 +66,7 @@ export class Conversation {
   }
 
   fallbackFocus() {
-    return part("text");
+    return this.#parts.text;
   }
 
   show(messageId) {
@@ -163,7 +160,7 @@ export class Conversation {
       : "What this button's invoice names";
     const agreed = await ask({
       title: "Pay with pretended Stars?",
-      text: `${what}. You have ${(this.stars[this.personId] ?? 0).toLocaleString("en")} ⭐; no money moves in the sandbox.`,
+      text: `${what}. You have ${this.stars.toLocaleString("en")} ⭐; no money moves in the sandbox.`,
       confirm: "Pay",
       cancel: "Not now",
     });
@@ -187,7 +184,7 @@ export class Conversation {
 
   async #commands() {
     try {
-      return commandsFor(await this.#api.requests(0), this.chatId);
+      return (await this.#api.get(`chats/${this.chatId}/commands`, { from_id: this.personId })).commands;
     } catch (error) {
       if (error instanceof ApiError) return []; // only suggestions are missing; a send would say what is wrong
       throw error;
@@ -216,18 +213,18 @@ export class Conversation {
   #after(change) {
     change();
     const empty = this.#store.last(this.chatId) === null;
-    if (empty && part("hint").dataset.for !== String(this.bot.id)) {
-      drawHint(part("hint"), this.bot, (text) => this.send(text));
+    if (empty && this.#parts.hint.dataset.for !== String(this.bot.id)) {
+      drawHint(this.#parts.hint, this.bot, (text) => this.send(text));
     }
-    part("hint").dataset.for = empty ? this.bot.id : "";
-    part("hint").hidden = !empty;
+    this.#parts.hint.dataset.for = empty ? this.bot.id : "";
+    this.#parts.hint.hidden = !empty;
     this.#drawReplyKeyboard();
   }
 
   #drawReplyKeyboard() {
     const markup = replyKeyboardOf(this.#store.messages(this.chatId));
     const key = JSON.stringify(markup);
-    const node = part("reply-keyboard");
+    const node = this.#parts.replyKeyboard;
     node.hidden = !markup || this.#usedKeyboard === key;
     if (node.hidden || node.dataset.key === key) return;
     node.dataset.key = key;

@@ -60,14 +60,14 @@ function wrap(entity, text, children, onCommand) {
       return el("span", { class: "tagged" }, children);
     case "hashtag":
     case "cashtag":
-      return el("button", { type: "button", class: "inline-link", title: `Find ${text}`, on: { click: () => find(text) } }, children);
+      return el("button", { type: "button", class: "inline-link", title: `Find ${text}`, on: { click: (event) => find(event.target, text) } }, children);
     default:
       return el("span", {}, children);
   }
 }
 
-function find(text) {
-  document.dispatchEvent(new CustomEvent("find", { detail: text }));
+function find(node, text) {
+  node.dispatchEvent(new CustomEvent("find", { detail: text, bubbles: true }));
 }
 
 /** A link that opens beside the chat; one that is no web or mail address stays text, whoever wrote it. */

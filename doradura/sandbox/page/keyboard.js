@@ -19,7 +19,7 @@ export function inlineKeyboard(rows, actions) {
 }
 
 function inlineButton(button, actions) {
-  const label = el("span", { class: "key-text" }, button.text);
+  const label = el("span", { class: "key-text", dir: "auto" }, button.text);
   const address = button.url ?? button.login_url?.url;
   if (address && INVOICE.test(address)) return pressable(label, null, (node) => actions.pay(node, address));
   if (address && safeAddress(address)) {
@@ -82,6 +82,7 @@ export function replyKeyboard(markup, send) {
         return el("button", {
           type: "button",
           class: "key",
+          dir: "auto",
           disabled: special,
           on: { click: () => send(text) },
         }, text);

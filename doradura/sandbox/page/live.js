@@ -1,6 +1,7 @@
 // Keeps a Store equal to the sandbox: server-sent events, and a whole re-read each time the stream is opened again.
 
 import { ApiError } from "/page/api.js";
+import { botOf, chatIds } from "/page/state.js";
 
 const AGAIN_SECONDS = 1.5;
 
@@ -108,17 +109,4 @@ export class Live extends EventTarget {
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
-}
-
-/** The bot that is talked to, or null: with a token the one whose id it starts with, else the first that called. */
-export function botOf(state, token) {
-  if (!token) return state.bots[0] ?? null; // the sandbox names its default bot first
-  return state.bots.find((bot) => bot.id === Number(token.split(":")[0])) ?? null;
-}
-
-/** The chats to follow: a private chat a user (its id is the user's), and the groups. */
-export function chatIds(state) {
-  const ids = new Set(state.users.map((user) => user.id));
-  for (const chat of state.chats) ids.add(chat.id);
-  return [...ids];
 }

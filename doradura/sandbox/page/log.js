@@ -1,5 +1,6 @@
 // The list of messages: order, days, and scrolling that never pulls the reader away from what they read.
 
+import { Album } from "/page/album.js";
 import { MessageView } from "/page/message.js";
 
 const NEAR_BOTTOM_PX = 60;
@@ -12,6 +13,7 @@ export class Log extends EventTarget {
   #chat;
   #views = []; // ascending message_id
   #byId = new Map();
+  #albums = new Map(); // media_group_id -> Album
   #sticky = true;
   #missed = 0;
 
@@ -40,8 +42,10 @@ export class Log extends EventTarget {
     this.#scroller.setAttribute("aria-busy", "true");
     this.#views = messages.map((message) => new MessageView(message, this.#chat));
     this.#byId = new Map(this.#views.map((view) => [view.message.message_id, view]));
-    this.#views.forEach((view, index) => view.arrange(this.#views[index - 1]?.message ?? null));
-    this.#column.replaceChildren(...this.#views.map((view) => view.node));
+    this.#albums = new Map();
+    this.#column.replaceChildren();
+    this.#views.forEach((view, index) => this.#insert(view, index));
+    this.#views.forEach((_, index) => this.#arrangeOne(index));
     this.#scroller.removeAttribute("aria-busy");
     this.toBottom();
   }
@@ -57,8 +61,8 @@ export class Log extends EventTarget {
     while (index > 0 && this.#views[index - 1].message.message_id > message.message_id) index -= 1;
     const view = new MessageView(message, this.#chat);
     view.node.classList.add("arriving");
-    this.#column.insertBefore(view.node, this.#views[index]?.node ?? null);
     this.#views.splice(index, 0, view);
+    this.#insert(view, index);
     this.#byId.set(message.message_id, view);
     this.#arrange(index);
     if (this.#chat.isOwn(message)) this.toBottom();
@@ -71,8 +75,10 @@ export class Log extends EventTarget {
     if (!view) return;
     const index = this.#views.indexOf(view);
     if (view.node.contains(document.activeElement)) this.#scroller.focus({ preventScroll: true });
-    view.node.remove();
     this.#views.splice(index, 1);
+    if (view.album) view.album.remove(view);
+    else view.node.remove();
+    if (view.album?.isEmpty) this.#albums.delete(view.message.media_group_id);
     this.#byId.delete(messageId);
     this.#arrange(index);
   }
@@ -81,9 +87,10 @@ export class Log extends EventTarget {
   show(messageId) {
     const view = this.#byId.get(messageId);
     if (!view) return false;
-    view.node.scrollIntoView({ block: "center", behavior: calm() ? "auto" : "smooth" });
-    view.node.classList.add("pointed");
-    setTimeout(() => view.node.classList.remove("pointed"), 1600);
+    const node = view.album?.node ?? view.node;
+    node.scrollIntoView({ block: "center", behavior: calm() ? "auto" : "smooth" });
+    node.classList.add("pointed");
+    setTimeout(() => node.classList.remove("pointed"), 1600);
     return true;
   }
 
@@ -95,7 +102,30 @@ export class Log extends EventTarget {
   }
 
   #arrange(index) {
-    for (const at of [index, index + 1]) this.#views[at]?.arrange(this.#views[at - 1]?.message ?? null);
+    for (const at of [index, index + 1]) if (this.#views[at]) this.#arrangeOne(at);
+  }
+
+  #arrangeOne(index) {
+    const view = this.#views[index];
+    const before = this.#views[index - 1] ?? null;
+    if (!view.album) view.arrange(before?.message ?? null);
+    else if (view.album !== before?.album) view.album.arrange(before?.message ?? null);
+  }
+
+  /** Put the view at `index` into the column, or into the album it belongs to. */
+  #insert(view, index) {
+    const key = view.message.media_group_id;
+    const next = this.#views[index + 1];
+    if (!key) {
+      this.#column.insertBefore(view.node, block(next));
+      return;
+    }
+    if (!this.#albums.has(key)) {
+      const album = new Album();
+      this.#albums.set(key, album);
+      this.#column.insertBefore(album.node, block(next));
+    }
+    this.#albums.get(key).put(view);
   }
 
   #scrolled() {
@@ -114,6 +144,12 @@ export class Log extends EventTarget {
     this.#jump.querySelector(".jump-text").textContent = words;
     this.#jump.setAttribute("aria-label", words || "To the newest message");
   }
+}
+
+/** The node in the column that a view stands in, null for none: it may not be there yet. */
+function block(view) {
+  const node = view && (view.album?.node ?? view.node);
+  return node?.isConnected ? node : null;
 }
 
 function calm() {

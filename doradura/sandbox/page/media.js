@@ -100,7 +100,7 @@ function documentNode(file) {
     el(
       "span",
       { class: "document-body" },
-      el("strong", { title: name }, name),
+      el("strong", { title: name, dir: "auto" }, name),
       el("span", {}, sizeOf(file.file_size) || "File"),
     ),
   );

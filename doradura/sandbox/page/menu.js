@@ -2,8 +2,8 @@
 
 import { el } from "/page/dom.js";
 
-/** `items()` gives [{label, act, danger?}] anew each time the menu opens. */
-export function menuButton(button, menu, items) {
+/** `items()` gives [{label, act, danger?}] anew each time the menu opens; `signal` ends it. */
+export function menuButton(button, menu, items, signal) {
   const close = () => {
     menu.hidden = true;
     button.setAttribute("aria-expanded", "false");
@@ -50,5 +50,5 @@ export function menuButton(button, menu, items) {
   });
   document.addEventListener("pointerdown", (event) => {
     if (!menu.contains(event.target) && !button.contains(event.target)) close();
-  });
+  }, { signal });
 }

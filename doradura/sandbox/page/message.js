@@ -7,6 +7,7 @@ import { mediaOf } from "/page/media.js";
 import { clockTime, dayKey, dayName, fullTime, price } from "/page/words.js";
 
 const GROUP_SECONDS = 300;
+const DIRECTED = ["name", "text"]; // whose words run from the right in some languages
 const PLAIN_KINDS = ["story", "game", "paid_media"];
 
 /**
@@ -17,12 +18,13 @@ export class MessageView {
   #chat;
   #mediaKey = null;
   #keysKey = "[]";
+  album = null; // the block it stands in, when it was sent as part of one
   #slots;
 
   constructor(message, chat) {
     this.#chat = chat;
     const names = ["name", "quote", "media", "text", "meta"];
-    this.#slots = Object.fromEntries(names.map((name) => [name, el("div", { class: name })]));
+    this.#slots = Object.fromEntries(names.map((name) => [name, el("div", { class: name, dir: DIRECTED.includes(name) ? "auto" : null })]));
     this.#slots.tools = el("div", { class: "tools" });
     this.#slots.keys = el("div", { class: "keys-slot" });
     this.day = el("p", { class: "day" });
@@ -41,12 +43,7 @@ export class MessageView {
 
   /** Fit in behind `before` (a message or null): the day's name on its first message, less space within a group. */
   arrange(before) {
-    const message = this.message;
-    const newDay = !before || dayKey(before.date) !== dayKey(message.date);
-    this.day.hidden = !newDay;
-    this.day.textContent = newDay ? dayName(message.date) : "";
-    const follows = !newDay && before.from?.id === message.from?.id && message.date - before.date < GROUP_SECONDS;
-    this.node.classList.toggle("follows", follows && !serviceText(before));
+    arrange(this, this.message, before);
   }
 
   #draw(message) {
@@ -97,8 +94,8 @@ export class MessageView {
     return el(
       "button",
       { type: "button", class: "quote-button", on: { click: () => this.#chat.show(to.message_id) } },
-      el("strong", {}, this.#chat.isOwn(current) ? "You" : displayName(current.from)),
-      el("span", {}, summary(current)),
+      el("strong", { dir: "auto" }, this.#chat.isOwn(current) ? "You" : displayName(current.from)),
+      el("span", { dir: "auto" }, summary(current)),
     );
   }
 
@@ -142,6 +139,15 @@ export class MessageView {
       own && message.text !== undefined ? tool("edit", "Edit", () => this.#chat.edit(message)) : null,
     ];
   }
+}
+
+/** Let a block (`node` and `day`) that begins with `message` fit in behind `before`. */
+export function arrange({ node, day }, message, before) {
+  const newDay = !before || dayKey(before.date) !== dayKey(message.date);
+  day.hidden = !newDay;
+  day.textContent = newDay ? dayName(message.date) : "";
+  const follows = !newDay && before.from?.id === message.from?.id && message.date - before.date < GROUP_SECONDS;
+  node.classList.toggle("follows", follows && !serviceText(before));
 }
 
 /** A message in one line, for a quote or the list of chats. */

@@ -6,7 +6,7 @@ const LONGEST_SECONDS = 9;
 
 /** A line that passes by itself, after a time to read it. */
 export function toast(text, { kind = "plain" } = {}) {
-  const node = el("button", { type: "button", class: `toast ${kind}`, title: "Press to close" }, text);
+  const node = el("button", { type: "button", class: `toast ${kind}`, dir: "auto", title: "Press to close" }, text);
   node.addEventListener("click", () => node.remove());
   document.getElementById("toasts").append(node);
   setTimeout(() => node.remove(), 1000 * Math.min(LONGEST_SECONDS, 3 + text.length / 20));
@@ -22,6 +22,7 @@ export function ask({ title, text, fields = [], confirm = "OK", cancel = null })
       el("span", {}, field.label),
       el("input", {
         name: field.name,
+        dir: "auto",
         type: field.type ?? "text",
         required: field.required,
         value: field.value,
@@ -36,8 +37,8 @@ export function ask({ title, text, fields = [], confirm = "OK", cancel = null })
   const form = el(
     "form",
     { method: "dialog" },
-    title ? el("h3", { id }, title) : null,
-    text ? el("p", { id: title ? null : id }, text) : null,
+    title ? el("h3", { id, dir: "auto" }, title) : null,
+    text ? el("p", { id: title ? null : id, dir: "auto" }, text) : null,
     inputs,
     el(
       "div",

@@ -2,20 +2,22 @@
 
 import { el, icon } from "/page/dom.js";
 
-/** `messages()` gives the chat's, oldest first; `show(id)` brings one into view. */
+/** `messages()` gives the chat's, oldest first; `show(id)` brings one into view; `leave()` takes the focus at the end. */
 export class Search {
   #bar;
   #input = el("input", { type: "search", "aria-label": "Find in this chat", placeholder: "Find in this chat", maxlength: 200 });
   #count = el("span", { class: "search-count", role: "status" });
   #messages;
   #show;
+  #leave;
   #found = [];
   #at = 0;
 
-  constructor(bar, messages, show) {
+  constructor(bar, messages, show, leave) {
     this.#bar = bar;
     this.#messages = messages;
     this.#show = show;
+    this.#leave = leave;
     const step = (name, label, by) =>
       el("button", { type: "button", class: "round", "aria-label": label, on: { click: () => this.#step(by) } }, icon(name));
     bar.append(
@@ -45,7 +47,7 @@ export class Search {
 
   close() {
     this.#bar.hidden = true;
-    document.getElementById("text").focus();
+    this.#leave();
   }
 
   #look() {

@@ -38,6 +38,12 @@ export function position(seconds) {
   return hours ? `${hours}:${pad(minutes)}:${pad(whole % 60)}` : `${minutes}:${pad(whole % 60)}`;
 }
 
+/** "12 ms" or "3.4 s"; empty when unknown. */
+export function took(seconds) {
+  if (!Number.isFinite(seconds)) return "";
+  return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
+}
+
 /** "4.2 MB"; empty when unknown. */
 export function sizeOf(bytes) {
   if (!Number.isFinite(bytes)) return "";

@@ -1,4 +1,4 @@
-"""A Chromium, a sandbox, a bot and a page for each browser test."""
+"""A bot and a page for each browser test, in one Chromium and one sandbox for all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.e2e.page import CHROMIUM_ARGUMENTS, FakeBot, sandbox
 from tests.programs import found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, driven by Playwright."""
     path = found("chromium")
@@ -23,15 +23,15 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def media_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the samples are made once for all sandboxes here."""
     return tmp_path_factory.mktemp("media")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def shared_server(media_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One sandbox for the tests that need no fresh one: each has a bot of its own in it."""
+    """One sandbox for the tests that need no fresh one: each has a bot of its own in it, and all share its people."""
     with sandbox(media_directory, tmp_path_factory.mktemp("chats")) as address:
         yield address
 

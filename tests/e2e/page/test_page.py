@@ -7,11 +7,22 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 
-from tests.e2e.page import ADMIN, HOSTILE, PLAYS, USER, FakeBot, bubble, keyboard, open_chat, sandbox, type_and_send
+from tests.e2e.page import (
+    ADMIN,
+    HOSTILE,
+    PLAYS,
+    USER,
+    FakeBot,
+    bubble,
+    http,
+    keyboard,
+    open_chat,
+    sandbox,
+    type_and_send,
+)
 
 
 def test_page_waits_for_the_bot_and_then_opens_by_itself(page: Page, media_directory: Path, tmp_path: Path) -> None:
@@ -122,7 +133,7 @@ def test_changes_made_while_disconnected_are_caught_up(
 
 def test_video_and_audio_play_with_length_and_names(page: Page, bot: FakeBot) -> None:
     """A sent video and audio show what is known of them, and really play."""
-    sample = httpx.get(f"{bot.server}/media/sample.mp4").content
+    sample = bot.sample()
     open_chat(page, bot)
     bot.call(
         "sendVideo",
@@ -157,7 +168,7 @@ def test_video_and_audio_play_with_length_and_names(page: Page, bot: FakeBot) ->
 
 def test_an_edited_caption_does_not_stop_the_player(page: Page, bot: FakeBot) -> None:
     """What plays goes on playing when its caption is edited."""
-    sample = httpx.get(f"{bot.server}/media/sample.mp4").content
+    sample = bot.sample()
     open_chat(page, bot)
     sent = bot.call(
         "sendAudio", chat_id=USER, title="Tune", caption="one", files={"audio": ("sample.m4a", sample, "audio/mp4")}
@@ -193,8 +204,7 @@ def test_each_user_has_a_chat_and_the_switch_is_remembered(page: Page, bot: Fake
 def test_a_group_appears_and_one_speaks_in_it(page: Page, bot: FakeBot) -> None:
     """A group made meanwhile joins the list with its first message; in it one speaks as the user chosen last."""
     open_chat(page, bot, USER)
-    order = {"title": "Friends", "type": "group", "member_ids": [ADMIN, USER]}
-    group = httpx.post(f"{bot.server}/sandbox/chats?token={bot.token}", json=order).json()["id"]
+    group = bot.act("chats", title="Friends", type="group", member_ids=[ADMIN, USER])["id"]
     bot.update()
     bot.say("Hello, friends", to=group)
     page.get_by_role("navigation", name="Chats").get_by_role("button", name="Friends").click()
@@ -246,7 +256,7 @@ def test_a_block_is_shown_wherever_it_was_made(page: Page, bot: FakeBot) -> None
     """A block from elsewhere shows at once, one made here outlives the browser's memory, and both can be undone."""
     open_chat(page, bot)
     unblock = page.get_by_role("button", name="Press to unblock it")
-    httpx.post(f"{bot.server}/sandbox/chats/{USER}/block?token={bot.token}", json={"from_id": USER, "blocked": True})
+    bot.act(f"chats/{USER}/block", from_id=USER, blocked=True)
     unblock.click()
     expect(page.get_by_label("Message", exact=True)).to_be_visible()
     page.get_by_role("button", name="Chat menu").click()
@@ -291,6 +301,35 @@ def test_commands_are_suggested(page: Page, bot: FakeBot) -> None:
     assert bot.update()["message"]["text"] == "/stats"
 
 
+def test_the_commands_are_found_without_knowing_the_slash(page: Page, bot: FakeBot) -> None:
+    """A bot that has commands has a button for them; a press on one sends it; without commands there is no button."""
+    open_chat(page, bot)
+    button = page.get_by_role("button", name="The bot's commands")
+    expect(button).to_be_hidden()
+    bot.call("setMyCommands", commands=[{"command": "stats", "description": "figures"}])
+    page.reload()
+    button.click()
+    page.get_by_role("option", name="/stats figures").click()
+    assert bot.update()["message"]["text"] == "/stats"
+    expect(page.get_by_label("Message", exact=True)).to_have_value("")
+
+
+def test_a_list_of_commands_that_comes_late_stays_away(page: Page, bot: FakeBot) -> None:
+    """Who was quicker than the list has sent their command: no suggestion is left behind."""
+    bot.call("setMyCommands", commands=[{"command": "stats", "description": "figures"}])
+    open_chat(page, bot)
+    late: list[Route] = []
+    page.route(re.compile(r"/(commands|messages)\?"), lambda route: late.append(route))  # noqa: PLW0108 - it needs one
+    with page.expect_request("**/messages?**"):
+        type_and_send(page, "/stats")
+    for route in sorted(late, key=lambda each: "messages" in each.request.url):
+        with page.expect_response(route.request.url):
+            route.continue_()
+    expect(bubble(page, "/stats")).to_be_visible()
+    expect(page.get_by_label("Message", exact=True)).to_have_value("")
+    expect(page.locator("#suggestions")).to_be_hidden()
+
+
 def test_a_chats_own_commands_are_suggested(page: Page, bot: FakeBot) -> None:
     """What is set for one chat is suggested there alone, and no more once it is deleted."""
     every, own = ({"command": name, "description": "x"} for name in ("start", "stats"))
@@ -331,36 +370,31 @@ def test_the_page_opens_the_default_bot_after_a_restart(page: Page, media_direct
         page.goto("about:blank")
 
 
-@pytest.mark.parametrize("mobile", [False, True])
-def test_long_names_and_words_fit_a_narrow_screen(
-    browser: Browser, media_directory: Path, tmp_path: Path, *, mobile: bool
-) -> None:
+def test_long_names_and_words_fit_a_narrow_screen(browser: Browser, media_directory: Path, tmp_path: Path) -> None:
     """At 360 px, on a phone too, no name, word, title or label makes the page wider than its window."""
-    with (
-        sandbox(media_directory, tmp_path) as server,
-        browser.new_context(viewport={"width": 360, "height": 640}, is_mobile=mobile, has_touch=mobile) as context,
-    ):
+    with sandbox(media_directory, tmp_path) as server:
         bot = FakeBot(server)
         bot.call("getMe")
         for name in ("W" * 200, "word " * 40, "Dana", "Erin"):
-            httpx.post(f"{server}/sandbox/users", json={"first_name": name}).raise_for_status()
-        order = {"title": "G" * 200, "type": "group", "member_ids": [3000]}
-        group = httpx.post(f"{server}/sandbox/chats", json=order).json()["id"]
-        sample = httpx.get(f"{server}/media/sample.mp4").content
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.goto(f"{server}/#{group}")
+            bot.act("users", first_name=name)
+        group = bot.act("chats", title="G" * 200, type="group", member_ids=[3000])["id"]
         rows = [[{"text": "L" * 300, "callback_data": "a"}, {"text": "label " * 40, "callback_data": "b"}]]
         said = bot.say("w" * 3000, to=group, reply_markup=keyboard(*rows))
         bot.say("answer", to=group, reply_parameters={"message_id": said})
-        bot.call(
-            "sendAudio",
-            chat_id=group,
-            title="T" * 200,
-            performer="P" * 200,
-            files={"audio": ("n" * 200 + ".m4a", sample, "audio/mp4")},
-        )
+        song = {"audio": ("n" * 200 + ".m4a", bot.sample(), "audio/mp4")}
+        bot.call("sendAudio", chat_id=group, title="T" * 200, performer="P" * 200, files=song)
         bot.call("sendDocument", chat_id=group, files={"document": ("n" * 200, b"x", "application/zip")})
+        for mobile in (False, True):
+            fits_a_narrow_screen(browser, f"{server}/#{group}", mobile=mobile)
+
+
+def fits_a_narrow_screen(browser: Browser, address: str, *, mobile: bool) -> None:
+    """Open the chat in a narrow window of its own and measure it."""
+    size: ViewportSize = {"width": 360, "height": 640}
+    with browser.new_context(viewport=size, is_mobile=mobile, has_touch=mobile) as context:
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.goto(address)
         expect(page.get_by_role("article")).to_have_count(4)
         widths = page.evaluate("""() => [
             innerWidth,
@@ -394,7 +428,7 @@ def test_narrow_screen_has_no_sideways_scroll(page: Page, bot: FakeBot, scheme: 
 
 def test_a_thousand_messages_stay_quick(page: Page, bot: FakeBot) -> None:
     """A long chat opens, and takes one more message, without a stall a person would notice."""
-    with httpx.Client(timeout=30) as client:
+    with http() as client:
         for number in range(1000):
             client.post(f"{bot.server}/bot{bot.token}/sendMessage", json={"chat_id": USER, "text": f"message {number}"})
     open_chat(page, bot)

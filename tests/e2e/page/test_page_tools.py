@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+import subprocess
 import threading
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.page import ADMIN, USER, FakeBot, bubble, open_chat, type_and_send
+from tests.programs import found
 
 MONTH = 2_592_000
 INVOICE: dict[str, Any] = {
@@ -154,6 +158,41 @@ def test_a_fault_and_flood_limits_are_switched_on_in_the_panel(page: Page, bot: 
     switch.uncheck()
     expect(page.locator(".toast").filter(has_text="off")).to_be_visible()
     bot.say("through")
+
+
+def test_calls_are_filtered_timed_and_copied(page: Page, bot: FakeBot) -> None:
+    """By method, by failure; each with how long it took and why it failed; a copy makes the same call again."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_chat(page, bot)
+    mark = f"it's {bot.user_id}"
+    bot.say(mark)
+    document = ("a.txt", b"x", "text/plain")
+    bot.call("sendDocument", chat_id=USER, caption=mark, files={"document": document})
+    with pytest.raises(AssertionError, match="chat not found"):
+        bot.say("x", to=bot.user_id)
+    page.keyboard.press("Alt+c")
+    rows = page.locator(".calls li")
+    page.get_by_label("Show").select_option("sendMessage")
+    refused = rows.first
+    expect(refused).to_contain_text(re.compile(r"sendMessage\d+ ms400Bad Request: chat not found"))
+    page.get_by_label("Failures only").check()
+    expect(rows.filter(has_text="200")).to_have_count(0)
+    page.get_by_label("Failures only").uncheck()
+    said = rows.nth(1)
+    expect(said).to_contain_text(re.compile(r"sendMessage\d+ ms200"))
+    said.locator("summary").click()
+    said.get_by_role("button", name="Copy as curl").click()
+    found("curl")
+    command = page.evaluate("navigator.clipboard.readText()").replace("TOKEN", bot.token)
+    answer = json.loads(subprocess.run(shlex.split(command), capture_output=True, check=True).stdout)
+    assert answer["result"]["text"] == mark
+    page.get_by_label("Show").select_option("sendDocument")
+    rows.first.locator("summary").click()
+    rows.first.get_by_role("button", name="Copy as curl").click()
+    arguments = shlex.split(page.evaluate("navigator.clipboard.readText()"))
+    address = f"{bot.server}/botTOKEN/sendDocument"
+    texts = ["--form-string", f"chat_id={USER}", "--form-string", f"caption={mark}"]
+    assert arguments == ["curl", "-s", address, *texts, "-F", "document=@a.txt"]
 
 
 def test_places_contacts_and_dice_are_shown(page: Page, bot: FakeBot) -> None:

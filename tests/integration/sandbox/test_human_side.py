@@ -173,6 +173,17 @@ async def test_the_record_of_calls(client: Client) -> None:
     assert len((await client.http.get("/sandbox/requests", params={"after": 1})).text.splitlines()) == 1
 
 
+async def test_the_record_says_how_long_a_call_took(client: Client) -> None:
+    """From its arrival to its answer, in seconds, the delay of a fault included."""
+    await client.act("faults", method="getMe", times=1, delay_seconds=0.3)
+    await client.result("getMe")
+    await client.result("getMe")
+    lines = (await client.http.get("/sandbox/requests")).text.splitlines()
+    slow, quick = (json.loads(line)["took_seconds"] for line in lines)
+    assert 0.3 <= slow < 5
+    assert 0 <= quick < 0.3
+
+
 async def test_faults(client: Client) -> None:
     """A flood wait has its header; a drop closes before or after the deed; a body is sent as it stands."""
     call: dict[str, Any] = {"chat_id": 1000, "text": "x"}
@@ -258,3 +269,38 @@ async def test_no_page_on_the_web_drives_it(client: Client, headers: dict[str, s
     for path in ("/sandbox/state", f"/bot{SANDBOX_TOKEN}/getMe"):
         with trio.fail_after(5):
             assert (await client.http.get(path, headers=headers)).status_code == status
+
+
+async def test_a_person_sees_the_narrowest_list_of_commands(client: Client) -> None:
+    """That of the chat before that of its kind before the default, each in their language before that for all."""
+
+    async def seen(chat_id: int, person: int = 2000) -> list[str]:
+        path = f"/sandbox/chats/{chat_id}/commands"
+        answer = (await client.http.get(path, params={"from_id": person})).json()
+        return [each["command"] for each in answer["commands"]]
+
+    async def put(name: str, scope: dict[str, Any] | None = None, language_code: str = "") -> None:
+        commands = [{"command": name, "description": "x"}]
+        given: dict[str, Any] = {"scope": scope} if scope else {}
+        assert await client.result("setMyCommands", commands=commands, language_code=language_code, **given)
+
+    await client.result("getMe")
+    group = (await client.act("chats", title="G", type="group", member_ids=[1000, 2000]))["id"]
+    assert await seen(2000) == []
+    await put("usual")
+    await put("usual_de", language_code="de")
+    assert (await seen(2000), await seen(group)) == (["usual"], ["usual"])
+    await client.act("users", id=2000, first_name="User", language_code="de")
+    assert (await seen(2000), await seen(1000, 1000)) == (["usual_de"], ["usual"])
+    await put("private", {"type": "all_private_chats"})
+    await put("groups", {"type": "all_group_chats"})
+    assert (await seen(2000), await seen(group)) == (["private"], ["groups"])
+    await put("here", {"type": "chat", "chat_id": 2000})
+    await put("admins", {"type": "all_chat_administrators"})
+    assert (await seen(2000), await seen(1000, 1000)) == (["here"], ["private"])
+    assert (await seen(group), await seen(group, 1000)) == (["groups"], ["admins"])
+    await put("hers", {"type": "chat_member", "chat_id": group, "user_id": 2000})
+    await put("this_group", {"type": "chat", "chat_id": group})
+    assert (await seen(group), await seen(group, 1000)) == (["hers"], ["this_group"])
+    await put("these_admins", {"type": "chat_administrators", "chat_id": group})
+    assert await seen(group, 1000) == ["these_admins"]

@@ -84,6 +84,24 @@ async def test_a_mere_member_hears_only_the_service_message(client: Client) -> N
     assert [kind for kind, _ in await heard(client)] == ["my_chat_member", "left_chat_member"]
 
 
+async def test_the_state_names_who_is_who(client: Client) -> None:
+    """Each of a group, its creator first, with what they are; who left is not listed, who is banned is."""
+
+    async def listed() -> list[tuple[int, str]]:
+        members = (await client.http.get("/sandbox/state")).json()["members"]
+        assert list(members) == [str(chat_id)]
+        return [(each["user_id"], each["status"]) for each in members[str(chat_id)]]
+
+    chat_id = await group(client, admin=False)
+    assert await listed() == [(1000, "creator"), (2000, "member"), (BOT_ID, "member")]
+    await client.act(f"chats/{chat_id}/members", user_id=BOT_ID, status="administrator")
+    await client.act(f"chats/{chat_id}/members", user_id=2000, status="left")
+    assert await listed() == [(1000, "creator"), (BOT_ID, "administrator")]
+    await client.act(f"chats/{chat_id}/members", user_id=2000, status="kicked")
+    await client.act(f"chats/{chat_id}/members", user_id=BOT_ID, status="left")
+    assert await listed() == [(1000, "creator"), (BOT_ID, "left"), (2000, "kicked")]
+
+
 async def test_an_administrator_bans_and_restricts(client: Client) -> None:
     """Who is banned can't write until unbanned; who is restricted can't either, but stays a member."""
     chat_id = await group(client)

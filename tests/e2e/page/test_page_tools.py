@@ -168,13 +168,13 @@ def test_calls_are_filtered_timed_and_copied(page: Page, bot: FakeBot) -> None:
     bot.say(mark)
     document = ("a.txt", b"x", "text/plain")
     bot.call("sendDocument", chat_id=USER, caption=mark, files={"document": document})
-    with pytest.raises(AssertionError, match="chat not found"):
+    with pytest.raises(AssertionError, match="bots can't send messages to bots"):
         bot.say("x", to=bot.user_id)
     page.keyboard.press("Alt+c")
     rows = page.locator(".calls li")
     page.get_by_label("Show").select_option("sendMessage")
     refused = rows.first
-    expect(refused).to_contain_text(re.compile(r"sendMessage\d+ ms400Bad Request: chat not found"))
+    expect(refused).to_contain_text(re.compile(r"sendMessage\d+ ms403Forbidden: bots can't send messages to bots"))
     page.get_by_label("Failures only").check()
     expect(rows.filter(has_text="200")).to_have_count(0)
     page.get_by_label("Failures only").uncheck()

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from doradura.downloads.egress import AllowedPrivate, EgressRefusedError, judge
 from doradura.downloads.sites import bare_host_pattern, site_of
+from doradura.telegram.units import units
 
 LINK_CHARACTERS = 2048
 
@@ -94,19 +95,22 @@ def _links(text: str, entities: Iterable[Entity]) -> list[str]:
     entities = list(entities)
     within = [range(each.offset + 1, each.offset + each.length) for each in entities if each.type == "url"]
     spelled = [each for each in _spelled(text) if not any(each[0] in inside for inside in within)]
+    insides = [range(at + 1, at + units(link)) for at, link in spelled]
+    # Where Telegram takes no link for one, it may mark a part of it: the address in "http://[::ffff:192.0.2.1]/".
+    marked = [each for each in _marked(text, entities) if not any(each[0] in inside for inside in insides)]
     # What Telegram marked comes last and so counts where both begin at the same place.
-    found = dict(sorted((*spelled, *_marked(text, entities)), key=lambda each: each[0]))
+    found = dict(sorted((*spelled, *marked), key=lambda each: each[0]))
     return [link if _SCHEME.match(link) else f"https://{link}" for link in found.values()]
 
 
 def _marked(text: str, entities: Iterable[Entity]) -> Iterator[tuple[int, str]]:
     """What Telegram says is a link, each with its place in UTF-16 code units."""
-    units = text.encode("utf-16-le", "surrogatepass")
+    encoded = text.encode("utf-16-le", "surrogatepass")
     for entity in entities:
         if entity.type == "text_link" and entity.url:
             yield entity.offset, entity.url
         elif entity.type == "url":
-            part = units[entity.offset * 2 : (entity.offset + entity.length) * 2].decode("utf-16-le", "ignore")
+            part = encoded[entity.offset * 2 : (entity.offset + entity.length) * 2].decode("utf-16-le", "ignore")
             if part:
                 yield entity.offset, part
 
@@ -117,7 +121,7 @@ def _spelled(text: str) -> Iterator[tuple[int, str]]:
         for match in pattern.finditer(text):
             link = _trim(match[0])
             if pattern.match(link):  # an ending cut off may have been all that made it a link
-                yield len(text[: match.start()].encode("utf-16-le", "surrogatepass")) // 2, link
+                yield units(text[: match.start()]), link
 
 
 def _trim(link: str) -> str:

@@ -337,7 +337,7 @@ async def test_health_is_the_same_in_both_places(tmp_path: Path) -> None:
                 gauges = {name: counted.get(f'doradura_health_status{{check="{name}"}}') for name in found}
                 return (report["status"], answer.status_code, gauges) == (status, code, found)
 
-            await until(same, seconds=20)
+            await until(same, seconds=60)
             return found
 
         assert set((await became("ok", 200)).values()) == {1.0}

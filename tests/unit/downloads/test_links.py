@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doradura.downloads.links import LinkError, canonical, check_link, find_link, read_address
+from doradura.downloads.links import LinkError, canonical, check_link, find_link, find_links, read_address
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,19 @@ def test_a_colon_makes_no_link(text: str) -> None:
 def test_a_marked_name_with_a_port_is_a_link() -> None:
     """What stands before a port is no scheme."""
     assert find_link("example.com:8080/a", [Entity("url", 0, 18)]) == "https://example.com:8080/a"
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ("http://[::ffff:127.0.0.1]/", Entity("url", 15, 9)),
+        ("http://nas:8080/get?of=http://example.com/a", Entity("url", 23, 20)),
+        ("look: http://nas/a, good", Entity("url", 8, 5)),
+    ],
+)
+def test_a_mark_within_a_link_makes_no_second_one(text: str, mark: Entity) -> None:
+    """Telegram marks a part of what it takes for no link; the whole of it is one."""
+    assert find_links(text, [mark]) == [text.removeprefix("look: ").removesuffix(", good")]
 
 
 @given(

@@ -29,7 +29,7 @@ _FOUND = frozenset(
     }
 )
 """What a bot may name in vain: the server finds these itself."""
-_INTEGER = re.compile(r"-?[0-9]+", re.ASCII)
+_INTEGER = re.compile(r"-?[0-9]{1,10}", re.ASCII)
 _INT32 = range(-(1 << 31), 1 << 31)
 
 

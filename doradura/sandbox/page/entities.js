@@ -30,7 +30,8 @@ function span(text, entities, start, end, onCommand) {
     while (index < entities.length && entities[index].offset < to) inside.push(entities[index++]);
     if (from > at) nodes.push(text.slice(at, from));
     nodes.push(wrap(entity, text.slice(from, to), span(text, inside, from, to, onCommand), onCommand));
-    at = BLOCKS.includes(entity.type) && text[to] === "\n" ? to + 1 : to; // a block ends its line by itself
+    // A block ends its line by itself; a quotation written as Markdown has the line's end in it already.
+    at = BLOCKS.includes(entity.type) && text[to] === "\n" && text[to - 1] !== "\n" ? to + 1 : to;
   }
   if (at < end) nodes.push(text.slice(at, end));
   return nodes;

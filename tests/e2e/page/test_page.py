@@ -448,3 +448,15 @@ def test_a_thousand_messages_stay_quick(page: Page, bot: FakeBot) -> None:
     bot.say("one more")
     expect(bubble(page, "one more")).to_be_in_viewport()
     assert time.monotonic() - began < 2
+
+
+def test_the_line_behind_a_quotation_stays(page: Page, bot: FakeBot) -> None:
+    """A quotation ends its line, whether the line's end is in it (as Markdown has it) or behind it (as HTML has it)."""
+    open_chat(page, bot)
+    shown = """async (length) => {
+        const { renderText } = await import("/page/entities.js");
+        const quotation = { type: "blockquote", offset: 0, length };
+        return renderText("a\\n\\nb", [quotation], () => {}).map((node) => node.textContent ?? node);
+    }"""
+    assert page.evaluate(shown, 2) == ["a\n", "\nb"]
+    assert page.evaluate(shown, 1) == ["a", "\nb"]

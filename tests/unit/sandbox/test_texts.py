@@ -51,6 +51,7 @@ def test_what_is_found_is_not_given() -> None:
         ({"type": "bold", "length": 1}, "can't parse MessageEntity: Can't find field \"offset\""),
         (entity(type="bold", length=None), "can't parse MessageEntity: Can't find field \"length\""),
         (entity(type="bold", length="x"), 'can\'t parse MessageEntity: Field "length" must be a valid Number'),
+        (entity(type="bold", length="9" * 5000), 'can\'t parse MessageEntity: Field "length" must be a valid Number'),
         (entity(type="bold", length=1 << 31), 'can\'t parse MessageEntity: Field "length" must be a valid Number'),
         (entity(type="bold", length=True), 'can\'t parse MessageEntity: Field "length" must be a Number'),
         (entity(), "can't parse MessageEntity: Can't find field \"type\""),

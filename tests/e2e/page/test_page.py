@@ -346,8 +346,13 @@ def test_a_chats_own_commands_are_suggested(page: Page, bot: FakeBot) -> None:
 
 
 def test_chat_action_is_shown(page: Page, bot: FakeBot) -> None:
-    """What the bot says it is doing stands in the head, until its message comes."""
+    """What the bot says it is doing stands in the head, in the list for a chat that is not open, until its message."""
     open_chat(page, bot)
+    bot.call("sendChatAction", chat_id=ADMIN, action="typing")
+    row = page.get_by_role("navigation", name="Chats").get_by_role("button", name="Admin")
+    expect(row).to_contain_text("typing")
+    bot.say("done", to=ADMIN)
+    expect(row).to_contain_text("done")
     bot.call("sendChatAction", chat_id=USER, action="upload_video")
     status = page.locator("#bot-status")
     expect(status).to_have_text("sending a video")

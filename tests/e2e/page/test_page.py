@@ -29,6 +29,9 @@ def test_page_waits_for_the_bot_and_then_opens_by_itself(page: Page, media_direc
     with sandbox(media_directory, tmp_path) as server:
         page.goto(server)
         expect(page.get_by_role("heading", name="Waiting for the bot to connect")).to_be_visible()
+        field = page.get_by_label("Message", exact=True).bounding_box()
+        assert field is not None
+        assert 38 <= field["height"] <= 48, "one line"
         FakeBot(server).call("getMe")
         expect(page.get_by_role("heading", name=re.compile("Say hello to"))).to_be_visible()
         expect(page.get_by_label("Message", exact=True)).to_be_enabled()

@@ -1,6 +1,6 @@
 """Draw docs/sandbox.png and docs/sandbox-phone.png: `python -m tests.picture.chats`.
 
-Starts the bot in its sandbox, lets a person ask for a song and a plan, an alert reach the admin and both speak in a
+Starts the bot in its sandbox, lets a person ask for a song, an alert reach the admin and both speak in a
 group, and takes the web chat: two people side by side with the panel of calls, and a phone in the dark. By hand
 only: no test and no check needs it. Signs want a font: Debian has fonts-noto-color-emoji.
 """
@@ -36,7 +36,7 @@ async def pictures() -> None:
 
 
 async def _user(program: Program) -> None:
-    """Ask for a song by its link, and look at the plans."""
+    """Ask for a song by its link."""
     await program.say(USER, program.media("sample.mp4"))
     choices = await program.wait(USER, lambda found: found.get("reply_markup"))
     await program.press(USER, choices, "mp3 320k")

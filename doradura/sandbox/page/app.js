@@ -106,6 +106,10 @@ class Page {
     });
   }
 
+  upgrade({ chatId, personId }) {
+    return this.#told(() => this.#api.post(`chats/${chatId}/upgrade`, { from_id: personId }));
+  }
+
   #pane(number) {
     const pane = new Pane({ number, api: this.#api, store: this.#store, page: this });
     pane.connected(this.#status);
@@ -141,8 +145,15 @@ class Page {
       if (online) this.#announce(chatId, message);
     }
     const moved = message?.new_chat_members ?? message?.left_chat_member ?? message?.new_chat_title;
-    if (online && message && ((fresh && moved) || !this.#state.has(chatId))) this.refresh();
+    if (online && fresh && message.migrate_to_chat_id) this.#follow(chatId, message.migrate_to_chat_id);
+    else if (online && message && ((fresh && moved) || !this.#state.has(chatId))) this.refresh();
     this.#drawSoon();
+  }
+
+  /** A group became a supergroup, with another id: whoever has it open goes along. */
+  async #follow(chatId, to) {
+    await this.refresh();
+    this.#panes.follow(chatId, to);
   }
 
   #announce(chatId, message) {

@@ -30,6 +30,7 @@ export class Composer {
       this.#submit();
     });
     this.#text.addEventListener("input", () => this.#typed());
+    this.#text.addEventListener("focus", () => this.#grow());
     this.#text.addEventListener("keydown", (event) => this.#key(event));
     this.#text.addEventListener("blur", () => setTimeout(() => this.#suggest([]), 150));
     this.#parts.samplesButton.addEventListener("click", () => this.toggleSamples());
@@ -193,7 +194,8 @@ export class Composer {
 
   #grow() {
     this.#text.style.height = "auto";
-    this.#text.style.height = `${this.#text.scrollHeight}px`;
+    const high = this.#text.scrollHeight; // none while its pane is not on the screen
+    if (high) this.#text.style.height = `${high}px`;
     this.#parts.send.classList.toggle("ready", this.#text.value.trim() !== "");
   }
 

@@ -15,7 +15,8 @@ const REFERRING = ["aria-controls", "aria-labelledby"];
 
 /**
  * `page` is what a pane asks of the page: focus(pane), beside(pane), close(pane), read(), refresh(), block(pane,
- * blocked), member(chatId, userId, status), spoke(), actions, and calls, the panel.
+ * blocked), member(chatId, userId, status), upgrade(pane),
+ * spoke(), actions, and calls, the panel.
  */
 export class Pane {
   chatId = null;
@@ -175,6 +176,9 @@ export class Pane {
     return [
       ...(stars === undefined ? [] : [{ label: `${stars.toLocaleString("en")} ⭐ to spend`, act: () => aboutStars(stars) }]),
       ...(group ? [{ label: "Members", act: () => this.#openMembers() }] : []),
+      ...(this.#state.group(this.chatId)?.type === "group" && !shut
+        ? [{ label: "Make it a supergroup", act: () => this.#page.upgrade(this) }]
+        : []),
       { label: "Find in this chat", act: () => this.#search.open() },
       { label: "Open in a window of its own", act: () => open(this.#address(), "_blank", "noopener") },
       { label: calls.isOpen ? "Hide Bot API calls" : "Show Bot API calls", act: () => calls.toggle() },

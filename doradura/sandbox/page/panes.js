@@ -83,6 +83,12 @@ export class Panes {
     added.focus();
   }
 
+  /** Show the chat `to` wherever `chatId` is shown, to the same people. */
+  follow(chatId, to) {
+    for (const pane of this.of(chatId)) this.#show(pane, to, pane.personId);
+    this.#after();
+  }
+
   /** Close one; the last stays. */
   close(pane) {
     if (this.#panes.length === 1) return;

@@ -62,11 +62,12 @@ class FakeBot:
     server: str
     user_id: int = 700_000_001
     seen: int = 0
+    secret: str = "B" * 35
 
     @property
     def token(self) -> str:
         """What opens this bot."""
-        return f"{self.user_id}:{'B' * 35}"
+        return f"{self.user_id}:{self.secret}"
 
     def call(self, method: str, *, files: dict[str, Any] | None = None, **parameters: Any) -> Any:
         """One Bot API call, its result. Structures go as JSON, as they do in a form."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.e2e.page import CHROMIUM_ARGUMENTS, FakeBot, sandbox
 from tests.programs import found
@@ -17,6 +17,7 @@ from tests.programs import found
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, driven by Playwright."""
     path = found("chromium")
+    expect.set_options(timeout=15_000)  # a machine that does other things besides is no failure
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
         yield browser
@@ -54,7 +55,7 @@ def complaints() -> list[str]:
 def page(browser: Browser, shared_server: str, complaints: list[str]) -> Iterator[Page]:
     """A page on which any error or refused load in the console fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(20_000)
     page = context.new_page()
 
     def note(message: ConsoleMessage) -> None:

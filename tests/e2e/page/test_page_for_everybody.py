@@ -16,6 +16,7 @@ FORMATTED = (
     "<blockquote>quote</blockquote> #tag @somebody /help <tg-spoiler>hidden</tg-spoiler>"
 )
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+MOTIONS: tuple[Literal["reduce", "no-preference"], ...] = ("reduce", "no-preference")
 HEBREW = "שלום עולם"
 UNSEEN_FOCUS = """() => {
     const style = getComputedStyle(document.activeElement);
@@ -170,15 +171,18 @@ def test_who_wants_no_motion_gets_none(page: Page, bot: FakeBot) -> None:
     page.get_by_role("button", name="To the newest message").click()
     at_once = log.evaluate("node => node.scrollHeight - node.scrollTop - node.clientHeight")
     assert at_once < 2
-    bot.call("sendChatAction", chat_id=USER, action="typing")
-    expect(page.locator("#bot-status")).to_have_text("typing")
-    bot.say("one more")
-    expect(bubble(page, "one more")).to_be_visible()
     moving = "() => document.getAnimations().filter(each => each.effect.getComputedTiming().duration > 1).length"
-    page.wait_for_function(f"{moving} === 0")
-    page.emulate_media(reduced_motion="no-preference")
-    bot.call("sendChatAction", chat_id=USER, action="typing")
-    page.wait_for_function(f"{moving} > 0")
+    status = page.locator("#bot-status")
+    for motion, expected in ((MOTIONS[0], 0), (MOTIONS[1], 1)):
+        page.emulate_media(reduced_motion=motion)
+        bot.say("so that it types anew")
+        expect(status).not_to_have_text("typing")
+        bot.call("sendChatAction", chat_id=USER, action="typing")
+        expect(status).to_have_text("typing")
+        page.wait_for_function(
+            "() => [...document.querySelectorAll('.arriving')].every((node) => !node.getAnimations().length)"
+        )
+        assert page.evaluate(moving) == expected
 
 
 def test_words_from_the_right_run_from_the_right(page: Page, bot: FakeBot) -> None:

@@ -81,6 +81,23 @@ def test_who_speaks_in_a_group_is_chosen(page: Page, bot: FakeBot) -> None:
     expect(page.get_by_role("article", name=re.compile("^You,"))).to_contain_text("as the user")
 
 
+def test_a_group_becomes_a_supergroup_under_the_readers_eyes(page: Page, bot: FakeBot) -> None:
+    """Made so from the menu: the same person goes on writing, in the chat with the new id."""
+    group = friends(bot)
+    page.goto(f"{bot.server}/?token={bot.token}#{group}:{USER}")
+    type_and_send(page, "before")
+    assert message(bot)["chat"]["type"] == "group"
+    page.get_by_role("button", name="Chat menu").click()
+    page.get_by_role("menuitem", name="Make it a supergroup").click()
+    expect(bubble(page, "This supergroup was a group before")).to_be_visible()
+    type_and_send(page, "after")
+    said = message(bot)
+    while "text" not in said:
+        said = message(bot)
+    assert (said["text"], said["from"]["id"], said["chat"]["type"]) == ("after", USER, "supergroup")
+    assert page.evaluate("location.hash") == f"#{said['chat']['id']}:{USER}"
+
+
 def test_members_come_and_go(page: Page, bot: FakeBot) -> None:
     """People are removed and added, the bot is made an administrator, removed and brought back, all by buttons."""
     group = friends(bot)

@@ -104,6 +104,9 @@ def test_on_a_phone_one_pane_is_shown(page: Page, bot: FakeBot) -> None:
     page.get_by_role("navigation", name="Chats").get_by_role("button", name="Admin").click()
     expect(page.get_by_role("log")).to_have_count(1)
     expect(pane(page, "Admin with")).to_be_visible()
+    field = pane(page, "Admin with").get_by_label("Message", exact=True).bounding_box()
+    assert field is not None
+    assert 38 <= field["height"] <= 48, "one line"
     bot.say("unseen", to=USER)
     expect(page.get_by_role("button", name="User, open beside, 1 new")).to_be_visible()
 

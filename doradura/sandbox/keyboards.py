@@ -54,8 +54,6 @@ def read_keyboard(parameters: Parameters) -> Keyboard:
         markup = parameters.json("reply_markup")
     except msgspec.DecodeError:
         raise bad_request("can't parse reply keyboard markup JSON object") from None
-    if markup is None:
-        return Keyboard()
     if not isinstance(markup, dict):
         raise bad_request("object expected as reply markup")
     # Of two keyboards in one markup the one that is not inline is shown.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
 
 import msgspec
 
 from doradura.sandbox.call import Call, content_of, message_caption
 from doradura.sandbox.keyboards import read_keyboard
-from doradura.sandbox.methods_messages import MEDIA, may_delete, send
+from doradura.sandbox.methods_messages import MEDIA, may_delete, new_album, send
 from doradura.sandbox.records import Message, Object
 from doradura.sandbox.refusal import bad_request
 
@@ -30,12 +30,14 @@ SERVICE = (
 
 async def forward_message(call: Call) -> Object:
     """Answer forwardMessage: the same content, without its buttons, and whose it was."""
-    return _forward(call, _source(call, call.parameters.integer("message_id"), "forward"))
+    return _forward(call, _source(call, call.parameters.integer("message_id"), "forward"), {})
 
 
 async def forward_messages(call: Call) -> list[Object]:
-    """Answer forwardMessages; those that can't be forwarded are skipped."""
-    return [{"message_id": _forward(call, message)["message_id"]} for message in _several(call, "forward")]
+    """Answer forwardMessages; those that can't be forwarded are skipped, and albums stay together."""
+    messages = _several(call, "forward")
+    albums = _albums(messages)
+    return [{"message_id": _forward(call, each, _album(each, albums))["message_id"]} for each in messages]
 
 
 async def copy_message(call: Call) -> Object:
@@ -49,10 +51,12 @@ async def copy_message(call: Call) -> Object:
 
 
 async def copy_messages(call: Call) -> list[Object]:
-    """Answer copyMessages; those that can't be copied are skipped."""
+    """Answer copyMessages; those that can't be copied are skipped, and albums stay together."""
     sent = []
-    for message in _several(call, "copy"):
-        content = _content(message)
+    messages = _several(call, "copy")
+    albums = _albums(messages)
+    for message in messages:
+        content = _album(message, albums) | _content(message)
         if call.parameters.boolean("remove_caption"):
             content = {key: value for key, value in content.items() if not key.startswith("caption")}
         sent.append({"message_id": send(call, content)["message_id"]})
@@ -70,14 +74,26 @@ async def delete_messages(call: Call) -> bool:
     return True
 
 
-def _forward(call: Call, message: Message) -> Object:
+def _albums(messages: list[Message]) -> dict[str, str]:
+    """Give a new album for each of which there are several messages."""
+    counted = Counter(str(message.body.get("media_group_id", "")) for message in messages)
+    return {name: new_album() for name, count in counted.items() if name and count > 1}
+
+
+def _album(message: Message, albums: dict[str, str]) -> Object:
+    """Give the album a message is in from now on, as a field."""
+    name = albums.get(str(message.body.get("media_group_id", "")))
+    return {} if name is None else {"media_group_id": name}
+
+
+def _forward(call: Call, message: Message, album: Object) -> Object:
     sender, date = message.body["from"], message.body["date"]
     origin = {"type": "user", "sender_user": sender, "date": date}
     content: Object = {"forward_origin": origin, "forward_from": sender, "forward_date": date}
     if "forward_origin" in message.body:
         content = {key: message.body[key] for key in content}
     read_keyboard(call.parameters)
-    return send(call, content | _content(message), invoice_id=message.invoice_id)
+    return send(call, album | content | _content(message), invoice_id=message.invoice_id)
 
 
 def _content(message: Message) -> Object:
@@ -93,21 +109,33 @@ def _source(call: Call, message_id: int, verb: str) -> Message:
     message = call.bot.message(chat_id, message_id)
     if message is None:
         raise bad_request(f"message to {verb} not found")
-    service = any(key in message.body for key in SERVICE)
-    if service or message.body.get("has_protected_content") or (verb == "copy" and message.invoice_id):
+    if not _may_leave(message, verb):
         raise bad_request(f"message can't be {'copied' if verb == 'copy' else 'forwarded'}")
     return message
 
 
-def _several(call: Call, verb: str) -> Iterator[Message]:
-    """Give those of the messages that are there."""
+def _may_leave(message: Message, verb: str) -> bool:
+    """Tell whether a message may be forwarded or copied."""
+    service = any(key in message.body for key in SERVICE)
+    return not (service or message.body.get("has_protected_content") or (verb == "copy" and message.invoice_id))
+
+
+def _several(call: Call, verb: str) -> list[Message]:
+    """Give those of the messages that are there and may be forwarded or copied. Raises RefusalError for none."""
     call.required("from_chat_id")
     message_ids = _ids(call)
     call.writable_chat_id()
     chat_id = call.chat_id("from_chat_id")
-    for message_id in message_ids:
-        if call.bot.message(chat_id, message_id) is not None:
-            yield _source(call, message_id, verb)
+    if call.bot.chat(chat_id) is None:
+        raise bad_request("chat not found")
+    messages = [call.bot.message(chat_id, message_id) for message_id in message_ids]
+    found = [message for message in messages if message is not None]
+    if not found:
+        raise bad_request("there are no messages to forward")
+    allowed = [message for message in found if _may_leave(message, verb)]
+    if not allowed:
+        raise bad_request("messages can't be forwarded")
+    return allowed
 
 
 def _ids(call: Call) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from types import MappingProxyType
 from typing import Any
 
@@ -12,9 +11,9 @@ from doradura.sandbox.call import Call, Method, message_caption
 from doradura.sandbox.files import DOWNLOAD_LIMIT_BYTES, find_file, with_path
 from doradura.sandbox.input_media import InputMedia, read_media
 from doradura.sandbox.keyboards import check_edited, read_keyboard
-from doradura.sandbox.methods_messages import markup, send
+from doradura.sandbox.methods_messages import markup, new_album, send
 from doradura.sandbox.parameters import is_true, leading_integer
-from doradura.sandbox.records import Object, StoredFile
+from doradura.sandbox.records import Message, Object, StoredFile
 from doradura.sandbox.refusal import RefusalError, bad_request
 
 ALBUM_LIMIT = 10
@@ -32,6 +31,7 @@ _GIVEN = MappingProxyType(
 )
 _UNCAPTIONED = frozenset({"video_note", "sticker"})
 _SPOILED = frozenset({"animation", "photo", "video"})
+_ALBUMS_ALONE = ("audio", "document")
 _ABOVE = _SPOILED
 """Kinds whose caption can stand above are those that can be hidden."""
 _SERVERS_WORDS = MappingProxyType(
@@ -70,8 +70,19 @@ async def send_media_group(call: Call) -> list[Object]:
         except RefusalError as error:
             raise _album_trouble(number, error) from None
     call.writable_chat_id()  # while files were looked into, the bot may have been blocked
-    group = {"media_group_id": str(10**17 + secrets.randbelow(9 * 10**17))} if len(contents) > 1 else {}
+    group = {"media_group_id": new_album()} if len(contents) > 1 else {}
     return [send(call, group | content, reply_to=reply_to) for content in contents]
+
+
+def _check_album_edit(message: Message, kind: str) -> None:
+    """Refuse what has no place in the album a message is part of: songs and documents stay among themselves."""
+    old = next((each for each in ("animation", *_ALBUMS_ALONE) if each in message.body), "photo")
+    if "media_group_id" not in message.body or kind == old:
+        return
+    if kind == "animation":
+        raise bad_request("message content type can't be used in an album")
+    if kind in _ALBUMS_ALONE or old in _ALBUMS_ALONE:
+        raise bad_request("can't change media type in the album")
 
 
 def _items(call: Call) -> list[Any]:
@@ -90,7 +101,7 @@ def _check_album(kinds: list[str]) -> None:
         raise bad_request("there are no messages to send")
     if len(kinds) > ALBUM_LIMIT:
         raise bad_request("too many messages to send as an album")
-    for alone in ("audio", "document"):
+    for alone in _ALBUMS_ALONE:
         if alone in kinds and len(set(kinds)) > 1:
             raise bad_request(f"{alone} can't be mixed with other media types")
 
@@ -125,7 +136,7 @@ async def edit_message_media(call: Call) -> Object:
     except msgspec.DecodeError:
         raise bad_request("can't parse input media JSON object") from None
     media = read_media(call, given, album=False)
-    call.own_message()
+    _check_album_edit(call.own_message(), media.kind)
     check_edited(keyboard)
     content = await _content(call, media) | markup(keyboard.inline)
     # Looked up again: while the file was looked into, the message may have been deleted.

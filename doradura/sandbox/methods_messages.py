@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from doradura.sandbox.bot import Bot
 from doradura.sandbox.call import Call, content_of, message_caption, message_text, name_mentioned
 from doradura.sandbox.keyboards import Keyboard, check_edited, check_place, read_keyboard
@@ -89,6 +91,11 @@ async def edit_message_reply_markup(call: Call) -> Object:
     check_edited(keyboard)
     content = {key: value for key, value in content_of(message).items() if key != "reply_markup"}
     return call.finish_edit(message, content | markup(keyboard.inline))
+
+
+def new_album() -> str:
+    """Make the id of an album."""
+    return str(10**17 + secrets.randbelow(9 * 10**17))
 
 
 def markup(inline: Object | None) -> Object:

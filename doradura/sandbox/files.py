@@ -88,6 +88,8 @@ _ID_PREFIX = MappingProxyType(
         "thumbnail": "AAMCAgADGQEB",
     }
 )
+_DOCUMENTS = frozenset({"animation", "audio", "sticker", "video", "video_note", "voice"})
+"""What is a document to Telegram, besides those that are nothing else."""
 _FILMS = frozenset({"video", "animation", "video_note"})
 _DETECTED = MappingProxyType(
     {"video/mp4": "video", "audio/mpeg": "audio", "audio/mp4": "audio", "image/gif": "animation"}
@@ -99,6 +101,12 @@ _PROBED = MappingProxyType({"audio": ("duration",), "voice": ("duration",), "vid
 def type_name(kind: str) -> str:
     """Give TDLib's name of a file's type, as its errors have it."""
     return _TYPE_NAMES.get(kind, kind.capitalize())
+
+
+def sent_as(bot: Bot, kind: str, file_id: str) -> str:
+    """Give as what a file_id is sent by the method for `kind`: sendDocument takes any but a photo's, as it is."""
+    file = bot.files.get(file_id)
+    return file.kind if kind == "document" and file is not None and file.kind in _DOCUMENTS else kind
 
 
 def find_file(bot: Bot, kind: str, file_id: str) -> StoredFile:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from doradura.sandbox.call import Call, Method, message_caption
-from doradura.sandbox.files import DOWNLOAD_LIMIT_BYTES, find_file, with_path
+from doradura.sandbox.files import DOWNLOAD_LIMIT_BYTES, find_file, sent_as, with_path
 from doradura.sandbox.input_media import InputMedia, read_media
 from doradura.sandbox.keyboards import check_edited, read_keyboard
 from doradura.sandbox.methods_messages import markup, new_album, send
@@ -117,6 +117,7 @@ async def _send_file(call: Call, kind: str) -> Object:
     upload = call.upload(value, kind)
     if upload is None and (not value or value.startswith("attach://")):
         raise bad_request(f"there is no {kind.replace('_', ' ')} in the request")
+    kind = sent_as(call.bot, kind, value)
     text = {} if kind in _UNCAPTIONED else message_caption(call.parameters)
     if kind not in _ABOVE:
         text.pop("show_caption_above_media", None)

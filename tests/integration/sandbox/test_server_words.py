@@ -8,7 +8,7 @@ import pytest
 
 from doradura.sandbox import SANDBOX_TOKEN
 from tests.integration.sandbox.conftest import Client
-from tests.integration.sandbox.test_methods import PNG, error, group, upload
+from tests.integration.sandbox.test_methods import error, group
 
 
 async def send(client: Client, **parameters: Any) -> Any:
@@ -146,94 +146,6 @@ async def test_texts_are_utf8(client: Client, mode: str, what: str) -> None:
     assert answer.json()["description"] == why
     good = await client.http.get(f"{address}?chat_id=1000&text=ok&unknown=%ff&parse_mode={mode}")
     assert good.json()["result"]["text"] == "ok"
-
-
-async def test_a_file_that_is_not_there(client: Client) -> None:
-    """A part nobody sent is no file; a photo that Telegram cannot take fails with its number in an album."""
-    assert await error(client, "sendPhoto", chat_id=1000, photo="attach://p") == (
-        400,
-        "Bad Request: there is no photo in the request",
-    )
-    assert await error(client, "sendVideoNote", chat_id=1000) == (
-        400,
-        "Bad Request: there is no video note in the request",
-    )
-    media = '[{"type": "photo", "media": "attach://a"}, {"type": "photo", "media": "attach://b"}]'
-    files = {"a": ("a.png", PNG), "b": ("b.png", b"no picture")}
-    answer = await upload(client, "sendMediaGroup", files, chat_id="1000", media=media)
-    assert answer["description"] == (
-        'Bad Request: failed to send message #2 with the error message "IMAGE_PROCESS_FAILED"'
-    )
-    assert await client.messages() == []
-
-
-async def test_a_thumbnail_by_its_old_name(client: Client) -> None:
-    """Clients from before Bot API 6.6 send a part `thumb`, or name one; both are taken."""
-    answer = await client.http.get("/media/sample.mp4")
-    sent = await upload(client, "sendVideo", {"video": ("v.mp4", answer.content)}, chat_id="1000")
-    picture = (await client.result("getFile", file_id=sent["result"]["video"]["thumbnail"]["file_id"]))["file_path"]
-    jpeg = (await client.http.get(f"/file/bot{SANDBOX_TOKEN}/{picture}")).content
-    for files, fields in (
-        ({"thumb": ("t.jpg", jpeg)}, {}),
-        ({"other": ("t.jpg", jpeg)}, {"thumb": "attach://other"}),
-        ({"thumbnail": ("t.jpg", jpeg)}, {"thumbnail": "https://example.org/ignored.jpg"}),
-    ):
-        parts: dict[str, Any] = {"document": ("d.bin", b"data"), **files}
-        document = (await upload(client, "sendDocument", parts, chat_id="1000", **fields))["result"]["document"]
-        assert document["thumbnail"]["file_size"] == len(jpeg)
-
-
-async def album(client: Client, **fields: str) -> list[Any]:
-    """Send an album of two pictures."""
-    media = '[{"type": "photo", "media": "attach://a"}, {"type": "photo", "media": "attach://b"}]'
-    files = {"a": ("a.png", PNG), "b": ("b.png", PNG)}
-    sent: list[Any] = (await upload(client, "sendMediaGroup", files, chat_id="1000", media=media, **fields))["result"]
-    return sent
-
-
-@pytest.mark.parametrize("method", ["copyMessages", "forwardMessages"])
-async def test_albums_stay_together(client: Client, method: str) -> None:
-    """Copied or forwarded at once they are an album again, of its own; one of them alone is in none."""
-    sent = await album(client)
-    numbers = [message["message_id"] for message in sent]
-    named: dict[str, Any] = {"chat_id": 2000, "from_chat_id": 1000}
-    assert len(await client.result(method, **named, message_ids=numbers)) == 2
-    first, second = await client.messages(2000)
-    assert first["media_group_id"] == second["media_group_id"] != sent[0]["media_group_id"]
-    await client.result(method, **named, message_ids=numbers[:1])
-    assert "media_group_id" not in (await client.messages(2000))[-1]
-
-
-@pytest.mark.parametrize("method", ["copyMessages", "forwardMessages"])
-async def test_several_messages_of_which_none_can_go(client: Client, method: str) -> None:
-    """What can't be copied or forwarded is skipped; where that is all there is, or there is nothing, it is refused."""
-    kept = await send(client, protect_content=True)
-    free = await send(client)
-    named: dict[str, Any] = {"chat_id": 2000, "from_chat_id": 1000}
-    numbers = [kept["message_id"], free["message_id"], 99]
-    assert len(await client.result(method, **named, message_ids=numbers)) == 1
-    for given, why in (
-        ([kept["message_id"]], "messages can't be forwarded"),
-        ([99], "there are no messages to forward"),
-    ):
-        assert await error(client, method, **named, message_ids=given) == (400, f"Bad Request: {why}")
-
-
-async def test_an_album_stays_one_of_its_kind(client: Client) -> None:
-    """A photo in an album becomes a video but no document and no animation; outside of one it becomes anything."""
-    name = {"chat_id": 1000, "message_id": (await album(client))[0]["message_id"]}
-    film = f"{client.url}/media/sample.mp4"
-    for kind, why in (
-        ("document", "can't change media type in the album"),
-        ("animation", "message content type can't be used in an album"),
-    ):
-        refused = await error(client, "editMessageMedia", **name, media={"type": kind, "media": film})
-        assert refused == (400, f"Bad Request: {why}")
-    edited = await client.result("editMessageMedia", **name, media={"type": "video", "media": film})
-    assert (edited["video"]["duration"], "media_group_id" in edited) == (10, True)
-    alone = await send(client)
-    name["message_id"] = alone["message_id"]
-    assert "animation" in await client.result("editMessageMedia", **name, media={"type": "animation", "media": film})
 
 
 async def test_null_is_no_markup(client: Client) -> None:

@@ -20,7 +20,7 @@ export function inlineKeyboard(rows, actions) {
 
 function inlineButton(button, actions) {
   const label = el("span", { class: "key-text", dir: "auto" }, button.text);
-  const address = button.url ?? button.login_url?.url;
+  const address = button.url;
   if (address && INVOICE.test(address)) return pressable(label, null, (node) => actions.pay(node, address));
   if (address && safeAddress(address)) {
     return el("a", { class: "key", href: address, target: "_blank", rel: "noopener noreferrer" }, label, icon("out"));

@@ -171,6 +171,10 @@ async def _content(call: Call, media: InputMedia) -> Object:
     else:
         file = find_file(call.bot, kind, value)
     shown: Object = {kind: shown_file(file)}
+    start = leading_integer(str(fields.get("start_timestamp", "")))
+    if kind == "video" and start > 0:
+        # Of the message, not of the file: the same film may begin elsewhere in the next one.
+        shown["video"] = {**file.shown, "start_timestamp": start}
     if kind == "animation":
         shown["document"] = {key: file.shown[key] for key in file.shown if key not in {"width", "height", "duration"}}
     if kind in _SPOILED and is_true(fields.get("has_spoiler")):

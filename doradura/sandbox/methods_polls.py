@@ -23,6 +23,7 @@ QUESTION_LIMIT = 300
 OPTION_LIMIT = 100
 OPTIONS_LIMIT = 12
 EXPLANATION_LIMIT = 200
+DESCRIPTION_LIMIT = 1024
 
 
 async def send_poll(call: Call) -> Object:
@@ -45,14 +46,27 @@ async def send_poll(call: Call) -> Object:
         "is_anonymous": anonymous,
         "type": kind,
         "allows_multiple_answers": parameters.boolean("allows_multiple_answers"),
-        "allows_revoting": kind == "regular",
-        "members_only": False,
+        "allows_revoting": parameters.boolean("allows_revoting") or not parameters.text("allows_revoting"),
+        "members_only": parameters.boolean("members_only"),
     }
     if kind == "quiz":
-        poll |= _quiz(call, len(options))
-    if parameters.text("open_period"):
-        poll["open_period"] = parameters.integer("open_period")
-    return send(call, {"poll": poll})
+        poll |= {"allows_revoting": parameters.boolean("allows_revoting"), **_quiz(call, len(options))}
+    return send(call, {"poll": poll | _end(call) | _description(call)})
+
+
+def _end(call: Call) -> Object:
+    """Read when a poll is to end, as fields: so long after now, or at a date."""
+    period, date = call.parameters.integer("open_period"), call.parameters.integer("close_date")
+    if period > 0:
+        return {"open_period": period, "close_date": call.bot.world.now() + period}
+    return {"close_date": date} if date > 0 else {}
+
+
+def _description(call: Call) -> Object:
+    if not call.parameters.text("description"):
+        return {}
+    text, entities = _text(call, "description", DESCRIPTION_LIMIT, "poll description")
+    return {"description": text, **({"description_entities": entities} if entities else {})}
 
 
 async def stop_poll(call: Call) -> Object:

@@ -113,3 +113,28 @@ async def test_a_document_may_be_anything_but_a_photo(client: Client) -> None:
         400,
         "Bad Request: can't use file of type Photo as Document",
     )
+
+
+async def test_a_film_begins_where_it_is_told(client: Client) -> None:
+    """The message says so, and the next one with the same file does not."""
+    film = f"{client.url}/media/sample.mp4"
+    sent = await client.result("sendVideo", chat_id=1000, video=film, start_timestamp=3)
+    assert sent["video"]["start_timestamp"] == 3
+    again = await client.result("sendVideo", chat_id=1000, video=sent["video"]["file_id"])
+    assert "start_timestamp" not in again["video"]
+
+
+async def test_what_a_poll_says_of_itself(client: Client) -> None:
+    """Until when it is open, what it is about, whether votes may be changed: in a quiz only where that is said."""
+    asked: dict[str, Any] = {"chat_id": 1000, "question": "?", "options": ["a", "b"]}
+    sent = await client.result(
+        "sendPoll", **asked, open_period=60, description="<b>d</b>", description_parse_mode="HTML", members_only=True
+    )
+    poll = sent["poll"]
+    assert (poll["open_period"], poll["close_date"] - sent["date"]) in {(60, 60), (60, 59)}
+    assert (poll["description"], poll["description_entities"]) == ("d", [{"type": "bold", "offset": 0, "length": 1}])
+    assert (poll["members_only"], poll["allows_revoting"]) == (True, True)
+    dated = (await client.result("sendPoll", **asked, close_date=2_000_000_000, allows_revoting=False))["poll"]
+    assert (dated["close_date"], dated["allows_revoting"], "open_period" in dated) == (2_000_000_000, False, False)
+    quiz = (await client.result("sendPoll", **asked, type="quiz", correct_option_ids=[0]))["poll"]
+    assert quiz["allows_revoting"] is False

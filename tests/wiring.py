@@ -75,6 +75,12 @@ def _wall_ns() -> int:
     return int((EPOCH_SECONDS + trio.current_time()) * 1_000_000_000)
 
 
+def set_wall_clock(monkeypatch: pytest.MonkeyPatch, ahead_seconds: float) -> None:
+    """Set the wall clock so far ahead of the time the test began with, or behind."""
+    ahead_ns = int(ahead_seconds * 1_000_000_000)
+    monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: _wall_ns() + ahead_ns))
+
+
 class RoomyWorkspace(Workspace):
     """The real workspace, on a disk whose free space is what the test says."""
 

@@ -45,7 +45,6 @@ SETTLE_SECONDS = 2.0
 """How long a telling under way may end at shutdown: cut off, it would be repeated at the next start."""
 TRIES = 3
 """How often what Telegram refuses is offered, whatever form it has."""
-PUT_OFF_MS = 30_000
 
 Trouble = Literal["telegram", "storage", "internal"]
 
@@ -276,7 +275,9 @@ class AlertDelivery:
         """Leave what Telegram refuses in any form for later, at last for good."""
         text = str(error)
         if found.refusals + 1 < TRIES:
-            await self._storage.write(lambda db: outbox.put_off(db, found.notice_id, now_ms() + PUT_OFF_MS, text))
+            await self._storage.write(
+                lambda db: outbox.put_off(db, found.notice_id, now_ms() + outbox.LONGEST_PUT_OFF_MS, text)
+            )
             return
         log.error("an alert can't be told", extra={"admin": found.admin_id, "card": found.card_id, "error": text})
         if isinstance(error, TelegramError):  # any other was counted where it was caught

@@ -42,8 +42,9 @@ LONGEST_PAUSE_SECONDS = 60.0
 LOOK_SECONDS = 30.0
 URGENT_KIND = "pre_checkout_query"
 """Telegram gives ten seconds for its answer: it waits for no other update of its chat."""
-GIVE_UP_MS = 24 * 3600 * 1000
-"""An update that could not be answered for a day is not answered any more: nobody waits for it."""
+GIVE_UP_SECONDS = 24 * 3600.0
+"""An update that was tried in vain for a day is not answered any more: nobody waits for it. By the time this process
+ran, as a wall clock that jumps ahead would throw away what has just come."""
 
 _OUTSIDE = (DeadlineExceededError, UnconfirmedError, RateLimitedError, ServerError, StorageError)
 
@@ -76,7 +77,8 @@ class Dispatcher:
         self._wake.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Handle updates until `stop`, then leave when those in hand are handled."""
+        """Handle updates until `stop`, then leave when those in hand are handled. Raises StorageError at start."""
+        self._parts.ids.go_on_after(await self._parts.storage.read(inbox.last_arrival))
         async with trio.open_nursery() as nursery:
             task_status.started()
             with self._reading:
@@ -142,12 +144,13 @@ class Dispatcher:
 
     async def _handle_until_done(self, stored: StoredUpdate, *, urgent: bool) -> None:
         pause = FIRST_PAUSE_SECONDS
+        give_up_at = trio.current_time() + GIVE_UP_SECONDS
         while True:
             if urgent:
-                done = await self._handle(stored)
+                done = await self._handle(stored, give_up_at)
             else:
                 async with self._limit:
-                    done = await self._handle(stored)
+                    done = await self._handle(stored, give_up_at)
             if done:
                 return
             with trio.move_on_after(pause):
@@ -156,7 +159,7 @@ class Dispatcher:
                 return
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    async def _handle(self, stored: StoredUpdate) -> bool:
+    async def _handle(self, stored: StoredUpdate, give_up_at: float) -> bool:
         """Handle one update; False when it is to be tried again. The barrier of one update."""
         try:
             turn = self._turn(stored, decode_update(stored.raw))
@@ -175,7 +178,7 @@ class Dispatcher:
             await self._in_vain(turn, error)
         except _OUTSIDE as error:
             log.warning("update waits", extra={"update": stored.update_id, "error": str(error)})
-            if now_ms() - stored.received_ms > GIVE_UP_MS:
+            if trio.current_time() > give_up_at:
                 await self._done(turn)
             elif not turn.committed:
                 return False

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 
+import trio
+
 from doradura.metrics import Metrics
 from doradura.storage import Storage, breakers
 from doradura.storage.ids import now_ms
@@ -24,12 +26,15 @@ class SiteBreakers:
     def __init__(self, storage: Storage, metrics: Metrics) -> None:
         self._storage = storage
         self._metrics = metrics
-        self._open: dict[str, tuple[int, int]] = {}
+        self._open: dict[str, tuple[float, int]] = {}
+        """Site -> (until when by Trio's time, times in a row): a wall clock set back must not make a pause longer."""
         self._published: frozenset[str] = frozenset()
 
     async def load(self) -> None:
         """Read what an earlier process left open."""
-        self._open = dict(await self._storage.read(breakers.all_open))
+        now, at = now_ms(), trio.current_time()
+        for site, (until_ms, failures) in (await self._storage.read(breakers.all_open)).items():
+            self._open[site] = (at + min((until_ms - now) / 1000, LONGEST_PAUSE_SECONDS), failures)
         self._publish()
 
     def paused(self) -> tuple[str, ...]:
@@ -46,15 +51,16 @@ class SiteBreakers:
             return None
         _, failures = self._open.get(site, (0, 0))
         seconds: int = min(FIRST_PAUSE_SECONDS * 2**failures, LONGEST_PAUSE_SECONDS)
-        self._open[site] = (now_ms() + seconds * 1000, failures + 1)
+        self._open[site] = (trio.current_time() + seconds, failures + 1)
         self._publish()
         log.warning("site paused", extra={"site": site, "seconds": seconds, "times": failures + 1})
         return seconds
 
     async def keep(self, site: str) -> None:
         """Store a site's pause for the next start. Raises StorageError; the pause stands all the same."""
-        until, _ = self._open.get(site, (0, 0))
-        await self._storage.write(lambda db: breakers.open_until(db, site, until))
+        until, _ = self._open.get(site, (0.0, 0))
+        until_ms = now_ms() + round((until - trio.current_time()) * 1000)
+        await self._storage.write(lambda db: breakers.open_until(db, site, until_ms))
 
     async def reset(self, site: str) -> None:
         """A download of this site worked. While the site is paused, that one had begun before and is no trial."""
@@ -65,7 +71,7 @@ class SiteBreakers:
 
     def _publish(self) -> tuple[str, ...]:
         """Show which sites are paused now, and give them. Runs at each look at the queue: what stays is left alone."""
-        now = now_ms()
+        now = trio.current_time()
         paused = tuple(site for site, (until, _) in self._open.items() if until > now)
         shown = frozenset(paused).intersection(self._metrics.sites)
         for site in shown ^ self._published:

@@ -33,3 +33,7 @@ class IdMaker:
         made = (self._clock_ms() << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
         self._last = max(made, self._last + 1)
         return self._last
+
+    def go_on_after(self, number: int) -> None:
+        """Give only greater ids from now on: a clock that went back between two processes keeps the order too."""
+        self._last = max(self._last, number)

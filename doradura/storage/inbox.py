@@ -1,7 +1,8 @@
 """Queries on the inbox: Telegram's updates, stored raw before they are confirmed.
 
-An update is known by membership: its id is kept for `KEPT_MS` after it came, whatever became of it. Comparing ids would
-lose updates, as Telegram restarts them at random.
+An update is known by membership: its id is kept for `KEPT_MS` after it came, and while it is one of the newest
+`KEPT_NEWEST`, whatever became of it. Comparing ids would lose updates, as Telegram restarts them at random; going by
+the clock alone would do one twice that Telegram still holds when the clock jumps ahead by days.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 KEPT_MS = 48 * 3600 * 1000
+KEPT_NEWEST = 1000
+"""Telegram can give again what no poll has confirmed: at most one batch, of 100."""
 TRIES = 3
 """An update that failed this often is passed by."""
 PAGE = 500
@@ -114,11 +117,20 @@ def tried(db: sqlite3.Connection, update_id: int, error: str) -> int:
     return TRIES if row is None else int(row[0])
 
 
+def last_arrival(db: sqlite3.Connection) -> int:
+    """Give the number of the update that came last, 0 when there is none."""
+    return int(db.execute("SELECT COALESCE(MAX(arrival), 0) FROM inbox").fetchone()[0])
+
+
 def forget_old(db: sqlite3.Connection, now_ms: int, limit: int = 1000) -> int:
-    """Delete handled updates that came before the kept time, at most `limit`; return how many."""
+    """Delete handled updates that came before the kept time and are none of the newest, at most `limit`.
+
+    Return how many.
+    """
     cursor = db.execute(
         "DELETE FROM inbox WHERE update_id IN"
-        " (SELECT update_id FROM inbox WHERE received_ms < ? AND state <> 'waiting' LIMIT ?)",
-        (now_ms - KEPT_MS, limit),
+        " (SELECT update_id FROM inbox WHERE received_ms < ? AND state <> 'waiting' AND arrival <="
+        " (SELECT arrival FROM inbox ORDER BY arrival DESC LIMIT 1 OFFSET ?) LIMIT ?)",
+        (now_ms - KEPT_MS, KEPT_NEWEST, limit),
     )
     return cursor.rowcount

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Literal, NamedTuple
 
 Kind = Literal["card", "reminder", "return"]
+LONGEST_PUT_OFF_MS = 30_000
 
 
 class Waiting(NamedTuple):
@@ -82,17 +83,20 @@ def has_message(db: sqlite3.Connection, card_id: int, admin_id: int) -> bool:
 
 
 def next_for(db: sqlite3.Connection, admin_id: int, now_ms: int) -> Waiting | None:
-    """Give what an admin is to be told next: the worst first, but a card's own in their order."""
+    """Give what an admin is to be told next: the worst first, but a card's own in their order.
+
+    Nothing is put off for longer than LONGEST_PUT_OFF_MS: what seems to be was stored before the clock went back.
+    """
     row = db.execute(
         "SELECT o.notice_id, o.admin_id, o.card_id, o.kind, o.version, o.stored_ms, o.tries,"
         " o.refusals, m.message_id, m.told_ms"
         " FROM alert_outbox AS o"
         " LEFT JOIN alert_messages AS m ON m.card_id = o.card_id AND m.admin_id = o.admin_id"
-        " WHERE o.admin_id = ? AND o.state = 'waiting' AND o.next_ms <= ? AND NOT EXISTS ("
+        " WHERE o.admin_id = ? AND o.state = 'waiting' AND o.next_ms NOT BETWEEN ? AND ? AND NOT EXISTS ("
         " SELECT 1 FROM alert_outbox AS e WHERE e.admin_id = o.admin_id AND e.card_id = o.card_id"
         " AND e.state <> 'failed' AND e.notice_id < o.notice_id)"
         " ORDER BY o.severity_rank, o.notice_id LIMIT 1",
-        (admin_id, now_ms),
+        (admin_id, now_ms + 1, now_ms + LONGEST_PUT_OFF_MS),
     ).fetchone()
     return None if row is None else Waiting(*row)
 

@@ -33,6 +33,8 @@ TOGETHER_SECONDS = 5.0
 FLIGHT_SECONDS = 5.0
 """A call on its way for longer (an upload, an answer that does not come) has landed, or counts once it does: it
 holds up nobody meanwhile."""
+LONGEST_METHOD_HOLD_SECONDS = 900.0
+"""A bot's start, or the answer to everybody's buttons, must not hang for a day on what one call was told."""
 SWEEP_EVERY = 256
 """After so many new chats those that have their whole budget again are forgotten."""
 
@@ -182,12 +184,16 @@ class Pacer:
         self._last_429: tuple[Key, float] | None = None
 
     def hold(self, key: Key, *, until: float) -> None:
-        """Let nothing out to a chat that was told to wait; a second chat within moments holds all of them."""
+        """Let nothing out to a chat that was told to wait; a second chat within moments holds all of them.
+
+        A method that concerns no chat is held for LONGEST_METHOD_HOLD_SECONDS at most.
+        """
         now = trio.current_time()
         chat = self._chat(key, now)
-        chat.held_until = max(chat.held_until, until)
         if not isinstance(key, int):
+            chat.held_until = max(chat.held_until, min(until, now + LONGEST_METHOD_HOLD_SECONDS))
             return
+        chat.held_until = max(chat.held_until, until)
         if self._last_429 is not None:
             other, at = self._last_429
             if other != key and now - at <= TOGETHER_SECONDS:

@@ -26,6 +26,7 @@ from doradura.telegram.errors import (
     TokenRefusedError,
 )
 from doradura.telegram.observer import TelegramObserver
+from doradura.telegram.pacing import LONGEST_METHOD_HOLD_SECONDS
 from doradura.telegram.retry import backoff, rate_limit_wait
 from doradura.telegram.types import User
 from doradura.telegram.updates import Batch, RawUpdate, read_batch
@@ -216,7 +217,8 @@ class Poller:
         limit = error.__cause__ if isinstance(error, DeadlineExceededError) else error
         if isinstance(limit, RateLimitedError):
             self.state = "rate_limited"
-            return rate_limit_wait(limit, draw=self._draw())
+            # A poll that comes too early costs one more 429; a bot that is deaf for a day, the day.
+            return min(rate_limit_wait(limit, draw=self._draw()), LONGEST_METHOD_HOLD_SECONDS)
         return self._delay("unreachable")
 
     def _delay(self, state: PollState, *, first_seconds: float = 1.0) -> float:

@@ -78,10 +78,39 @@ def test_a_poison_update_goes_by_after_three_tries(db: sqlite3.Connection) -> No
 def test_only_handled_updates_are_forgotten_after_48_hours(db: sqlite3.Connection) -> None:
     """A waiting update is never deleted; a handled one is once it is older than 48 hours."""
     inbox.add(db, [update(1, 1), update(2, 2)], NOW)
+    inbox.add(db, [update(100 + n, 100 + n, chat_id=2) for n in range(inbox.KEPT_NEWEST)], NOW)
     inbox.done(db, 1)
+    db.execute("UPDATE inbox SET state = 'failed' WHERE chat_id = 2")
     assert inbox.forget_old(db, NOW + 2 * DAY) == 0
     assert inbox.forget_old(db, NOW + 2 * DAY + 1) == 1
     assert waiting(db) == [2]
+
+
+def test_the_newest_updates_are_known_whatever_the_clock_says(db: sqlite3.Connection) -> None:
+    """The last thousand that came are not forgotten: Telegram may hold them still, however far the clock jumped."""
+    inbox.add(db, [update(9000 - n, n) for n in range(1, 1004)], NOW)
+    for update_id in range(7000, 9000):
+        inbox.done(db, update_id)
+    assert inbox.forget_old(db, NOW + 365 * DAY) == 3
+    assert db.execute("SELECT MIN(arrival), COUNT(*) FROM inbox").fetchone()[:] == (4, 1000)
+
+
+def test_a_clock_that_went_back_puts_no_alert_off(db: sqlite3.Connection) -> None:
+    """What was stored, or put off for moments, before the clock was set back by an hour is told at once."""
+    ids = iter(range(10, 99))
+    outbox.set_admins(db, [1])
+    for card_id in (5, 6):
+        alerts.add_card(db, card_id, NOW)
+        outbox.tell(db, card_id, "card", card_id, new_id=lambda: next(ids), now_ms=NOW)
+    outbox.put_off(db, 10, NOW + outbox.LONGEST_PUT_OFF_MS, "refused")
+
+    def told(now_ms: int) -> int | None:
+        found = outbox.next_for(db, 1, now_ms)
+        return None if found is None else found.card_id
+
+    assert told(NOW) == 6
+    assert told(NOW + outbox.LONGEST_PUT_OFF_MS) == 5
+    assert told(NOW - 3600_000) == 5
 
 
 def test_another_users_first_job_comes_before_ones_second(db: sqlite3.Connection) -> None:

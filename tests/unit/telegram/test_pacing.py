@@ -217,6 +217,17 @@ async def test_a_429_holds_its_chat_alone(autojump_clock: MockClock) -> None:
     assert calls.out == [("other", 0.0), ("alert", 30.0), ("held", 31.0)]
 
 
+async def test_a_method_is_held_for_a_quarter_of_an_hour_at_most(autojump_clock: MockClock) -> None:
+    """What one query's answer was told must not silence everybody's for a day; a chat is held as long as is said."""
+    pacer = Pacer()
+    pacer.hold("answerCallbackQuery", until=trio.current_time() + 86_400)
+    pacer.hold(5, until=trio.current_time() + 86_400)
+    assert await pacer.pass_hold("answerCallbackQuery", deadline=PLENTY)
+    assert trio.current_time() == 900
+    assert await pacer.pass_hold(5, deadline=PLENTY)
+    assert trio.current_time() == 86_400
+
+
 @pytest.mark.parametrize(("apart", "other_at"), [(5.0, 40.0), (5.1, 5.1)])
 async def test_429s_of_two_chats_close_together_hold_all(
     apart: float, other_at: float, autojump_clock: MockClock

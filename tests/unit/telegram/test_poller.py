@@ -271,6 +271,18 @@ async def test_a_429_is_waited_out(bench: Bench, make: Any, autojump_clock: Mock
     assert bench.poll_times[:2] == [0, 60.5]
 
 
+async def test_no_429_makes_the_bot_deaf_for_a_day(bench: Bench, make: Any, autojump_clock: MockClock) -> None:
+    """However long Telegram says, the poll asks again after a quarter of an hour; so does the start."""
+    day = make.refusal(429, "Too Many Requests: retry after 86400", retry_after=86_400)
+    bench.script(day, [update(1)])
+    bench.telegram.steps.insert(0, day)
+
+    await bench.run_through()
+
+    assert bench.poll_times[:2] == [0, 900]
+    assert 1800 <= trio.current_time() < 3600
+
+
 @pytest.mark.parametrize(
     "trouble",
     [

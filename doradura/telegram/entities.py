@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-import html
 import re
+from types import MappingProxyType
 
 _TAG = re.compile(
     r"</?(?:b|strong|i|em|u|ins|s|strike|del|span|tg-spoiler|tg-emoji|tg-time|a|code|pre|blockquote)(?:\s[^<>]*)?>",
     re.IGNORECASE,
 )
+REFERENCE = r"&(?:(?:lt|gt|amp|quot)(?![A-Za-z])|#x[0-9A-Fa-f]+|#[0-9]+);?"
+"""What may stand for a character: these four names and numbers (https://core.telegram.org/bots/api#html-style). Any
+other name, `&nbsp;` too, is text as it stands."""
+_REFERENCE = re.compile(REFERENCE)
+_NAMED = MappingProxyType({"lt": "<", "gt": ">", "amp": "&", "quot": '"'})
+_LONGEST_NUMBER = 9
+"""From the `&` to the last digit. What is longer stays text, and so does what is no character."""
+
+
+def read_reference(reference: str) -> str | None:
+    """Give the character a reference stands for, None for one that Telegram does not read."""
+    name = reference[1:].rstrip(";")
+    if not name.startswith("#"):
+        return _NAMED.get(name)
+    if len(name) + 1 > _LONGEST_NUMBER:
+        return None
+    digits = name[1:]
+    code = int(digits[1:], 16) if digits[0] == "x" else int(digits)
+    return chr(code) if 0 < code < 0xD800 or 0xE000 <= code < 0x10FFFF else None
 
 
 def plain_text(markup: str) -> str:
@@ -16,4 +35,4 @@ def plain_text(markup: str) -> str:
 
     See https://core.telegram.org/bots/api#html-style.
     """
-    return html.unescape(_TAG.sub("", markup))
+    return _REFERENCE.sub(lambda found: read_reference(found[0]) or found[0], _TAG.sub("", markup))

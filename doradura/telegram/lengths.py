@@ -2,15 +2,18 @@
 
 Pure. Telegram counts UTF-16 units of what is left once markup is read: 4096 in a text, 1024 in a caption. A text that
 is split loses nothing but white space where it is parted; every piece is markup of its own. One that is cut ends in an
-ellipsis.
+ellipsis. A character is what a reader takes for one (`graphemes`), over tags too; only one that is longer than a whole
+piece is parted, between code points.
 """
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from doradura.telegram.entities import REFERENCE, read_reference
+from doradura.telegram.graphemes import joined
 from doradura.telegram.units import units
 
 TEXT_UNITS = 4096
@@ -20,9 +23,24 @@ RAW_BYTES = 32_000
 SLACK = 4
 """A piece is parted at a line's or a word's end in its last quarter, else where it is full."""
 
-_HTML = re.compile(r"<[^<>]*>|&(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|[A-Za-z]{2,8});|.", re.DOTALL)
-_PLAIN = re.compile(r".", re.DOTALL)
+_HTML = re.compile(rf"<[^<>]*>|{REFERENCE}|&[A-Za-z]{{1,30}}|.", re.DOTALL)
+"""A `&` with letters that name nothing stays together: parted behind `&lt`, it would name something."""
 _TAG_NAME = re.compile(r"</?\s*([A-Za-z0-9-]+)")
+
+
+class _Token(NamedTuple):
+    """What is never parted: a tag, a reference, a code point."""
+
+    text: str
+    shown: str
+    """What is seen of it: nothing of a tag."""
+    joins: bool
+    """Whether it is one character with what is seen before it."""
+
+    @property
+    def size(self) -> int:
+        """Give its bytes."""
+        return len(self.text.encode("utf-8", "surrogatepass"))
 
 
 @dataclass(slots=True)
@@ -31,109 +49,113 @@ class _Piece:
 
     opened: list[str]
     """The start tags that are open here, outermost first."""
-    tokens: list[str] = field(default_factory=list)
+    tokens: list[_Token] = field(default_factory=list)
     units: int = 0
     size: int = 0
 
     def text(self, end: str = "") -> str:
         """Give the piece with what is open at its end closed."""
-        began = self.opened[:]
-        for token in self.tokens:
-            _follow(began, token)
-        closing = "".join(f"</{_name(tag)}>" for tag in reversed(began))
-        return "".join([*self.opened, *self.tokens]).rstrip() + end + closing
+        closing = "".join(f"</{_name(tag)}>" for tag in reversed(self.open_at_end()))
+        return "".join([*self.opened, *(token.text for token in self.tokens)]).rstrip() + end + closing
 
-    def has_words(self, *, markup: bool) -> bool:
-        """Whether anything is to be seen of it."""
-        return any(not _is_tag(token, markup) and not token.isspace() for token in self.tokens)
+    def open_at_end(self) -> list[str]:
+        """Give the start tags that are open at its end."""
+        opened = self.opened[:]
+        for token in self.tokens:
+            if token.shown:
+                continue
+            if not token.text.startswith("</"):
+                opened.append(token.text)
+            elif opened:
+                opened.pop()
+        return opened
+
+    def add(self, token: _Token) -> None:
+        """Take a token in."""
+        if self.opened and not self.tokens and not token.shown and token.text.startswith("</"):
+            self.opened.pop()  # it ended where the piece before this one did
+            return
+        self.tokens.append(token)
+        self.units += units(token.shown)
+        self.size += token.size
 
 
 def split_text(text: str, limit: int = TEXT_UNITS, *, markup: bool = True) -> list[str]:
     """Give the pieces of a text, one for a text that is short enough. `markup`: it is Telegram's HTML."""
     if units(text) <= limit and len(text.encode("utf-8", "surrogatepass")) <= RAW_BYTES:
         return [text]
-    return [piece.text() if markup else "".join(piece.tokens).strip() for piece in _pieces(text, limit, markup=markup)]
+    return [piece.text().strip() if not markup else piece.text() for piece in _pieces(text, limit, markup=markup)]
 
 
 def cut_text(text: str, limit: int = TEXT_UNITS, *, markup: bool = True) -> str:
     """Give a text that is short enough, with an ellipsis where something is lost."""
     pieces = split_text(text, limit, markup=markup)
-    if len(pieces) == 1:
-        return pieces[0]
-    first = _pieces(text, limit - 1, markup=markup)[0]
-    return first.text("…") if markup else "".join(first.tokens).rstrip() + "…"
+    return pieces[0] if len(pieces) == 1 else _pieces(text, limit - 1, markup=markup)[0].text("…")
+
+
+def _tokens(text: str, limit: int, *, markup: bool) -> list[_Token]:
+    read: list[tuple[str, str]] = []
+    for part in _HTML.findall(text) if markup else text:
+        if len(part) > 1 and part.startswith("<"):
+            read.append((part, ""))
+        elif len(part) > 1 and (shown := read_reference(part)) is not None:
+            read.append((part, shown))
+        elif units(part) <= limit:
+            read.append((part, part))
+        else:
+            read += [(point, point) for point in part]
+    joins = joined("".join(shown for _, shown in read))
+    found = []
+    at = 0
+    for part, shown in read:
+        found.append(_Token(part, shown, joins=bool(shown) and joins[at]))
+        at += len(shown)
+    return found
 
 
 def _pieces(text: str, limit: int, *, markup: bool) -> list[_Piece]:
     pieces = [_Piece([])]
-    for token in (_HTML if markup else _PLAIN).findall(text):
-        piece = pieces[-1]
-        width = _width(token, markup=markup)
-        if piece.units + width > limit or piece.size + len(token.encode("utf-8", "surrogatepass")) > RAW_BYTES:
-            piece = _part(pieces, limit, markup=markup)
-        _add(piece, token, width)
-    found = [
-        piece for piece in pieces if "".join(token for token in piece.tokens if not _is_tag(token, markup)).strip()
-    ]
+    for token in _tokens(text, limit, markup=markup):
+        while (piece := pieces[-1]).tokens and (
+            piece.units + units(token.shown) > limit or piece.size + token.size > RAW_BYTES
+        ):
+            pieces.append(_part(piece, limit, following=token))
+        piece.add(token)
+    found = [piece for piece in pieces if "".join(token.shown for token in piece.tokens).strip()]
     return found or pieces[:1]
 
 
-def _part(pieces: list[_Piece], limit: int, *, markup: bool) -> _Piece:
-    """Part the last piece, and give the one that follows it."""
-    full = pieces[-1]
-    place = _place(full, limit, markup=markup)
+def _part(full: _Piece, limit: int, *, following: _Token) -> _Piece:
+    """Part a piece, and give the one that comes after it."""
+    place = _place(full, limit, following=following)
     rest = full.tokens[place:]
     full.tokens = full.tokens[:place]
-    opened = full.opened[:]
-    if markup:
-        for token in full.tokens:
-            _follow(opened, token)
-    following = _Piece(opened)
+    after = _Piece(full.open_at_end())
     for token in rest:
-        _add(following, token, _width(token, markup=markup))
-    pieces.append(following)
-    return following
+        after.add(token)
+    return after
 
 
-def _place(piece: _Piece, limit: int, *, markup: bool) -> int:
-    """Give where to part a piece: after a line, else after a word, else at its end."""
+def _place(piece: _Piece, limit: int, *, following: _Token) -> int:
+    """Give where to part a piece: after a line, else after a word, else after a character, at its end at worst."""
+    places = []
+    """Where no character is parted, the last first, each with the units before it and the token it ends with."""
+    joins = following.joins
+    left = piece.units
+    for index in range(len(piece.tokens), 0, -1):
+        token = piece.tokens[index - 1]
+        if not joins:
+            places.append((index, left, token.shown))
+        if token.shown:
+            joins = token.joins
+            left -= units(token.shown)
     for ends in ("\n", " \t\n"):
-        left = piece.units
-        for index in range(len(piece.tokens) - 1, 0, -1):
-            if left < limit - limit // SLACK:
+        for index, before, shown in places:
+            if before < limit - limit // SLACK:
                 break
-            if piece.tokens[index] in ends:
-                return index + 1
-            left -= _width(piece.tokens[index], markup=markup)
-    return len(piece.tokens)
-
-
-def _add(piece: _Piece, token: str, width: int) -> None:
-    if piece.opened and not piece.tokens and token.startswith("</") and len(token) > 1:
-        piece.opened.pop()  # it ended where the piece before this one did
-        return
-    piece.tokens.append(token)
-    piece.units += width
-    piece.size += len(token.encode("utf-8", "surrogatepass"))
-
-
-def _width(token: str, *, markup: bool) -> int:
-    if _is_tag(token, markup):
-        return 0
-    return units(html.unescape(token)) if markup and len(token) > 1 else units(token)
-
-
-def _is_tag(token: str, markup: bool) -> bool:  # noqa: FBT001 - one of two readings
-    return markup and len(token) > 1 and token.startswith("<")
-
-
-def _follow(opened: list[str], token: str) -> None:
-    """Note what a tag opens or closes."""
-    if len(token) > 1 and token.startswith("</"):
-        if opened:
-            opened.pop()
-    elif len(token) > 1 and token.startswith("<"):
-        opened.append(token)
+            if shown and shown in ends and index < len(piece.tokens):
+                return index
+    return places[0][0] if places else len(piece.tokens)
 
 
 def _name(tag: str) -> str:

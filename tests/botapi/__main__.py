@@ -1,7 +1,8 @@
 """Make tests/data/botapi.json: `python -m tests.botapi FILE`.
 
 FILE is the Bot API as data, scraped from https://core.telegram.org/bots/api: `methods` and `types`, each with `fields`
-(name, types, required), methods with `returns`, types with `subtypes`. Kept is what the checker needs: no words.
+(name, types, required, limits), methods with `returns`, types with `subtypes`. Kept is what the checker needs: no
+words.
 """
 
 from __future__ import annotations
@@ -13,12 +14,18 @@ from typing import Any
 
 TARGET = Path(__file__).parent.parent / "data" / "botapi.json"
 
+LIMITS = ("const", "enum", "icase", "enum_int", "range", "items", "len")
+
 
 def reduced(given: dict[str, Any]) -> dict[str, Any]:
-    """Give what is needed: fields as [types, required], what methods return, what types are made of."""
+    """Give what is needed: fields as [types, required, limits?], what methods return, what types are made of."""
 
     def fields(thing: dict[str, Any]) -> dict[str, list[Any]]:
-        return {field["name"]: [field["types"], field["required"]] for field in thing.get("fields") or []}
+        return {field["name"]: described(field) for field in thing.get("fields") or []}
+
+    def described(field: dict[str, Any]) -> list[Any]:
+        limits = {name: field[name] for name in LIMITS if name in field}
+        return [field["types"], field["required"], *([limits] if limits else [])]
 
     return {
         "version": given["version"],

@@ -33,7 +33,7 @@ def test_it_knows_the_whole_bot_api() -> None:
     [
         call(response={"ok": True, "result": MESSAGE}),
         call(params={"chat_id": "5", "text": "x", "reply_markup": '{"inline_keyboard": []}'}),
-        call(params={"chat_id": 5, "text": "<b>" + "x" * 4096 + "</b>"}),
+        call(params={"chat_id": 5, "text": "<b>" + "x" * 4096 + "</b>", "parse_mode": "html"}),
         call("sendVideo", params={"chat_id": "5"}, files={"video": {"filename": "a", "size": 1}}),
         call("sendVideo", params={"chat_id": 5, "video": "attach://v"}, files={"v": {"filename": "a", "size": 1}}),
         call(status=403, response={"ok": False, "error_code": 403, "description": "Forbidden: x"}),
@@ -62,7 +62,7 @@ def test_what_is_right(good: dict[str, Any]) -> None:
             call(params={"chat_id": 5, "text": "x", "reply_markup": {"inline_keyboard": [[{"callback_data": "d"}]]}}),
             "sendMessage.reply_markup.inline_keyboard[0][0].text: missing in InlineKeyboardButton",
         ),
-        (call(files={"lost": {"filename": "a", "size": 1}}), "sendMessage: the file lost is named nowhere"),
+        (call(files={"lost": {"filename": "a", "size": 1}}), "sendMessage.files.lost: named nowhere"),
         (call(response={"ok": True, "result": True}), "sendMessage -> result: True is no Message"),
         (
             call(response={"ok": True, "result": {**MESSAGE, "text": None}}),

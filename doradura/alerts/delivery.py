@@ -25,10 +25,9 @@ from doradura.storage import Connection, Storage, StorageError, alerts, outbox
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import (
+    CHAT_CLOSED,
     BadRequestError,
-    ChatNotFoundError,
     DeadlineExceededError,
-    ForbiddenError,
     TelegramError,
 )
 from doradura.telegram.retry import backoff
@@ -218,7 +217,7 @@ class AlertDelivery:
         """Tell one thing. Raises what concerns everything for this admin; what concerns this one alone is put off."""
         try:
             await self._telling.tell(found)
-        except (ForbiddenError, ChatNotFoundError) as error:
+        except CHAT_CLOSED as error:
             await self._refused(admin, error)
         except BadRequestError as error:
             await self._bad(found, error)
@@ -244,7 +243,7 @@ class AlertDelivery:
         admin.probe_at = trio.current_time() + PROBE_SECONDS
         try:
             await self._api.send_chat_action(admin.admin_id)
-        except (ForbiddenError, ChatNotFoundError) as error:
+        except CHAT_CLOSED as error:
             await self._refused(admin, error)
         except TelegramError as error:
             if admin.doubt_until is not None and trio.current_time() < admin.doubt_until:

@@ -20,8 +20,8 @@ from doradura.storage import Change, StorageError, inbox
 from doradura.storage.ids import now_ms
 from doradura.storage.inbox import NewUpdate, StoredUpdate
 from doradura.telegram.errors import (
+    CHAT_CLOSED,
     DeadlineExceededError,
-    ForbiddenError,
     MalformedUpdateError,
     RateLimitedError,
     ServerError,
@@ -172,7 +172,7 @@ class Dispatcher:
             await self._committed(turn)
         except TokenRefusedError:
             raise  # that ends the program, and the update waits for the next start
-        except (ForbiddenError, UnexpectedResultError) as error:
+        except (*CHAT_CLOSED, UnexpectedResultError) as error:
             # Blocked between writing and our answer: nobody is there to tell. An odd answer: it was done all the same.
             log.warning("update answered in vain", extra={"update": stored.update_id, "error": str(error)})
             await self._in_vain(turn, error)
@@ -199,7 +199,7 @@ class Dispatcher:
     async def _in_vain(self, turn: Turn, error: TelegramError) -> None:
         """Mark an update whose answer nobody got; a chat that refused it is closed after: the update told of life."""
         await self._done(turn)
-        if isinstance(error, ForbiddenError):
+        if isinstance(error, CHAT_CLOSED):
             await self._parts.supervisor.chat_closed(turn.chat_id)
 
     def _count(self, turn: Turn, kind: str) -> None:

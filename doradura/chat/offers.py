@@ -26,7 +26,7 @@ from doradura.metrics import Metrics
 from doradura.storage import Storage, StorageError, offers, users
 from doradura.storage.offers import Offer
 from doradura.telegram.client import BotApi
-from doradura.telegram.errors import DeadlineExceededError, ForbiddenError, TelegramError, TokenRefusedError
+from doradura.telegram.errors import CHAT_CLOSED, DeadlineExceededError, TelegramError, TokenRefusedError
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
 
@@ -119,7 +119,7 @@ class Offers:
         except TelegramError as error:
             log.warning("offer can't be shown", extra={"offer": offer.offer_id, "error": str(error)})
             await self._give_up(offer)
-            if isinstance(error, ForbiddenError):
+            if isinstance(error, CHAT_CLOSED):
                 await self._refused(offer.chat_id)
         except Exception:  # the barrier of one offer
             log.exception("offer failed", extra={"offer": offer.offer_id})

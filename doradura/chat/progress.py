@@ -46,7 +46,7 @@ class ProgressTexts:
     def stage(self, job: Job, stage: Stage) -> tuple[str, Keyboard | None]:
         """Give the HTML text and the buttons for a job's stage."""
         t = self._catalogues.for_language(job.language)
-        if isinstance(stage, Failed) and stage.reason == "too_large":
+        if isinstance(stage, Failed) and stage.reason == "too_large" and not stage.maybe_sent:
             return too_large(t, job, stage.sizes, self._upload_limit_bytes)
         text = self._text(t, job, stage)
         if isinstance(stage, Failed | Cancelled | Sending):
@@ -73,6 +73,8 @@ class ProgressTexts:
             case Retrying():
                 why = t.plain(f"why.{stage.reason}")
                 return t("progress.retrying", choice=choice, why=why, seconds=stage.seconds)
+            case Failed(maybe_sent=True):
+                return _failed(t, t.plain("maybe_sent"), job.url)
             case Failed():
                 late = stage.reason == "deadline"
                 minutes = round(FORMATS[job.format].timer_seconds(job.quality) / 60) if late else 0

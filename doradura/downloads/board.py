@@ -16,7 +16,7 @@ import trio
 from doradura.downloads.stages import Stage, Waiting
 from doradura.storage import Storage, StorageError, jobs
 from doradura.telegram.client import BotApi
-from doradura.telegram.errors import ForbiddenError, MessageNotFoundError, TelegramError
+from doradura.telegram.errors import CHAT_CLOSED, MessageNotFoundError, TelegramError
 from doradura.telegram.pacing import Priority
 from doradura.telegram.types import Keyboard
 
@@ -68,7 +68,7 @@ class Card:
             if self._stage is not None:
                 try:
                     await self._tell(self._stage)
-                except ForbiddenError as error:
+                except CHAT_CLOSED as error:
                     log.info("progress not wanted", extra={"job": self._job.job_id, "error": str(error)})
                     await self._board.refused(self._job.chat_id)
                 except TelegramError as error:

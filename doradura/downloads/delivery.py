@@ -17,6 +17,7 @@ from doradura.metrics import Metrics
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import (
     BadRequestError,
+    ChatNotFoundError,
     DeadlineExceededError,
     MessageNotModifiedError,
     TelegramError,
@@ -73,7 +74,7 @@ class Delivery:
         """Send a file, going on through outages until cancelled by the job's deadline.
 
         `settle` gives the progress message, which nobody else edits from then on; it is asked only when the file has to
-        go there. `maybe_sent` says that an earlier sending ended unknown. Raises what no repeat mends: ForbiddenError,
+        go there. `maybe_sent` says that an earlier sending ended unknown. Raises what no repeat mends: CHAT_CLOSED,
         TooLargeError, WrongFileIdError, BadRequestError, UnconfirmedError (unknown for the second time).
         """
         started = trio.current_time()
@@ -117,7 +118,7 @@ class Delivery:
                     lambda: self._api.edit_message_media(chat_id, message_id, media),
                 )
                 return Sent(message.file_id or "", in_progress_message=True)
-            except WrongFileIdError:
+            except (WrongFileIdError, ChatNotFoundError):
                 raise
             except (MessageNotModifiedError, UnexpectedResultError) as error:
                 log.info("progress message has the file", extra={"chat": chat_id, "error": str(error)})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import logging
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,7 +35,7 @@ from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.metrics import Metrics
 from doradura.storage import Change, Storage, StorageError, files, jobs
-from doradura.telegram.errors import ForbiddenError, TelegramError, TokenRefusedError, TooLargeError, WrongFileIdError
+from doradura.telegram.errors import CHAT_CLOSED, TelegramError, TokenRefusedError, TooLargeError, WrongFileIdError
 from doradura.telegram.media import Media, MediaKind, Upload
 from doradura.telegram.units import shorten
 
@@ -102,9 +102,16 @@ class JobRun:
         self._ended_as: Outcome = CancelledByUser()
         self.reached_worker = False
         self._in_sending = False
+        self._maybe_sent = bool(job.maybe_sent)
 
     async def run(self) -> Outcome:
         """Work until the job's end; a shutdown's cancellation travels through."""
+        outcome = await self._run()
+        if isinstance(outcome, Failed) and self._maybe_sent:
+            return replace(outcome, maybe_sent=True)
+        return outcome
+
+    async def _run(self) -> Outcome:
         with self._scope:
             try:
                 with trio.fail_after(FORMATS[self.job.format].timer_seconds(self.job.quality)):
@@ -290,6 +297,12 @@ class JobRun:
                 media_of(job, result), result.size_bytes, result.title, maybe_sent=maybe_sent
             )
 
+    async def _in_doubt(self) -> int | None:
+        """Note that a file may be there though nobody said so, and give the progress message to put it into."""
+        self._maybe_sent = True
+        await self._note(lambda db: jobs.set_maybe_sent(db, self.job.job_id))
+        return await self._card.settle()
+
     async def _through_telegram(self, media: Media, size_bytes: int, title: str, *, maybe_sent: bool) -> Outcome:
         self._card.show(Sending(title))
         self._in_sending = True
@@ -299,7 +312,7 @@ class JobRun:
                 media,
                 reply_to=self.job.reply_to,
                 thread_id=self.job.thread_id,
-                settle=self._card.settle,
+                settle=self._in_doubt,
                 maybe_sent=maybe_sent,
                 size_bytes=size_bytes,
             )
@@ -309,7 +322,7 @@ class JobRun:
             if isinstance(media.file, str):
                 raise  # what was sent once is not known any more: it is fetched anew
             return Failed("telegram", str(error))
-        except ForbiddenError as error:
+        except CHAT_CLOSED as error:
             return Failed("user_blocked", str(error))
         except TooLargeError as error:
             return Failed("too_large", str(error))

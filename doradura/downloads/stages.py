@@ -72,12 +72,16 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The job ended without a file. `reason` is one of `protocol.REASONS`; `detail` is for the log alone."""
+    """The job ended without a file. `reason` is one of `protocol.REASONS`; `detail` is for the log alone.
+
+    `maybe_sent`: for all that, a file may be there, as a sending of it was never answered.
+    """
 
     reason: str
     detail: str = ""
     sizes: tuple[Size, ...] = ()
     """Of `too_large`: what choices of the link would weigh, where that is known. Gone once the process ends."""
+    maybe_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from doradura.storage import Change, Connection, StorageError, chats, files, job
 from doradura.storage.files import SentFile
 from doradura.storage.ids import now_ms
 from doradura.telegram.errors import (
+    CHAT_CLOSED,
     DeadlineExceededError,
-    ForbiddenError,
     TelegramError,
     TokenRefusedError,
     UnconfirmedError,
@@ -332,7 +332,8 @@ class Supervisor:
         if job.state == "done":
             await self._tell(job, None)
         else:
-            await self._tell(job, Cancelled() if job.state == "cancelled" else Failed(job.reason or "internal"))
+            failed = Failed(job.reason or "internal", maybe_sent=bool(job.maybe_sent))
+            await self._tell(job, Cancelled() if job.state == "cancelled" else failed)
 
     async def _tell(self, job: jobs.Job, outcome: Outcome | None) -> None:
         """Show a job's end in its progress message (take it away when the file is there), and note that it was.
@@ -363,7 +364,7 @@ class Supervisor:
                     await card.remove()
             elif not (isinstance(outcome, Failed) and outcome.reason == "user_blocked"):
                 await card.end(outcome)
-        except ForbiddenError:
+        except CHAT_CLOSED:
             await self.chat_closed(job.chat_id)
         except UnexpectedResultError as error:  # done, so it is not done again
             log.warning("a job's end is told, the answer odd", extra={"job": job.job_id, "error": str(error)})

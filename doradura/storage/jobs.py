@@ -126,6 +126,11 @@ def sending(db: sqlite3.Connection, job_id: int, product: str) -> bool:
     return cursor.rowcount == 1
 
 
+def set_maybe_sent(db: sqlite3.Connection, job_id: int) -> None:
+    """Note that a file went out and its answer never came."""
+    db.execute("UPDATE jobs SET maybe_sent = 1 WHERE job_id = ?", (job_id,))
+
+
 def requeue(db: sqlite3.Connection, job_id: int) -> None:
     """Put a job back where it stood, as not tried; one whose file was going out is remembered as maybe sent."""
     db.execute(

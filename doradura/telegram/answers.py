@@ -52,7 +52,7 @@ _BAD_REQUESTS: tuple[tuple[re.Pattern[str], type[BadRequestError]], ...] = tuple
         (r"query is too old|query ID is invalid", QueryTooOldError),
         (r"wrong (remote )?file[ _]id|can't use file of type|invalid file_id", WrongFileIdError),
         (r"FILE_REFERENCE_|FILE_ID_INVALID", WrongFileIdError),
-        (r"chat not found", ChatNotFoundError),
+        (r"chat not found|PEER_ID_INVALID", ChatNotFoundError),
     )
 )
 

@@ -69,7 +69,7 @@ class WrongFileIdError(BadRequestError):
 
 
 class ChatNotFoundError(BadRequestError):
-    """No such chat, or one this bot has never met."""
+    """No such chat (any more), or one this bot has never met."""
 
 
 class ChatMigratedError(BadRequestError):
@@ -85,7 +85,10 @@ class TokenRefusedError(ApiError):
 
 
 class ForbiddenError(ApiError):
-    """403: the user blocked the bot, was deactivated or never started it, or the bot was removed from the group."""
+    """403: the user blocked the bot, was deactivated or never started it, or the bot was removed from the group.
+
+    Which of them stands in `description` alone; all mean that nothing gets through, and a chat's id says whose it is.
+    """
 
 
 class ConflictError(ApiError):
@@ -155,3 +158,8 @@ class DeadlineExceededError(TelegramError):
         self.outcome = last.outcome
         self.unconfirmed = unconfirmed
         self.retry_after_seconds = last.retry_after_seconds if isinstance(last, RateLimitedError) else None
+
+
+CHAT_CLOSED = (ForbiddenError, ChatNotFoundError)
+"""A chat takes nothing from this bot, now and until somebody lets it in again. A user: blocked it, was deleted, never
+started it. A group: threw it out, was deleted, or is one this bot does not know (any more)."""

@@ -25,6 +25,7 @@ FAULTS: dict[str, Fault] = {
     "wrong file": refusal(400, "Bad Request: wrong file identifier/HTTP URL specified"),
     "too old": refusal(400, "Bad Request: query is too old and response timeout expired or query ID is invalid"),
     "403": refusal(403, "Forbidden: bot was blocked by the user"),
+    "no chat": refusal(400, "Bad Request: chat not found"),
     "413": refusal(413, "Request Entity Too Large"),
     "429": RATE_LIMITED,
     "500": SERVER_ERROR,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 import trio
 from trio.testing import MockClock
 
 from doradura.app import CHECKS
-from doradura.charts import ChartError
 from doradura.chat.analytics import WINDOWS, Analysis, report_text
 from doradura.chat.health_report import KNOWN_CHECKS
 from doradura.chat.texts import Catalogues
@@ -20,7 +18,7 @@ from doradura.sandbox.entities import units
 from doradura.sandbox.markup import parse_html
 from doradura.storage.ids import now_ms
 from doradura.storage.reports import Durations, Ended, People, Queue, Tally
-from tests.doubles import BLOCKED, SERVER_ERROR, TORN, made, refusal
+from tests.doubles import BLOCKED, SERVER_ERROR, made
 from tests.wiring import ADMIN, LINK, Bot, World
 
 GROUP = -100123
@@ -124,39 +122,6 @@ async def test_analytics_with_a_picture(world: World, autojump_clock: MockClock)
     assert chart.ticks[0] == (0.0, "7 d ago")
     assert chart.ticks[-2:] == ((6.0, "24 h"), (7.0, "now"))
     assert list((world.directory / "jobs").iterdir()) == []
-
-
-@pytest.mark.parametrize("refused", [refusal(400, "Bad Request: PHOTO_INVALID_DIMENSIONS"), refusal(413, "too large")])
-async def test_a_refused_picture_leaves_the_words(
-    world: World, autojump_clock: MockClock, refused: httpx.Response
-) -> None:
-    """What Telegram takes no photo of is told in words."""
-    world.drawings.picture = PICTURE
-    world.telegram.fail("sendPhoto", refused)
-    async with world.start() as bot:
-        await downloads(world, bot)
-        assert "<code>▁" in await asked(world, bot, "/analytics", count=2)
-
-
-async def test_a_failed_drawing_leaves_the_words(world: World, autojump_clock: MockClock) -> None:
-    """A child that crashes or takes too long costs the picture, not the report."""
-    world.drawings.picture = ChartError("no picture within 20 s")
-    async with world.start() as bot:
-        await downloads(world, bot)
-        assert "<code>▁" in await asked(world, bot, "/analytics")
-    assert world.telegram.all("sendPhoto") == []
-
-
-async def test_a_lost_answer_brings_no_second_picture(world: World, autojump_clock: MockClock) -> None:
-    """A photo whose answer is lost is there; it is sent neither again nor in words."""
-    world.drawings.picture = PICTURE
-    world.telegram.fail("sendPhoto", TORN)
-    async with world.start() as bot:
-        await downloads(world, bot)
-        await asked(world, bot, "/analytics")
-        assert await asked(world, bot, "/analytics 1y") == answers(world)[1]
-    assert len(world.telegram.all("sendPhoto")) == 1
-    assert len(answers(world)) == 2
 
 
 @pytest.mark.parametrize(

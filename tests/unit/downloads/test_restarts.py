@@ -96,6 +96,23 @@ async def test_a_kill_while_sending_that_lost_the_file_downloads_again(world: Wo
     assert len(world.telegram.files_in(USER)) == 1
 
 
+async def test_a_file_that_may_be_there_is_never_said_not_to_be(world: World, autojump_clock: MockClock) -> None:
+    """Its answer was lost and the edit was refused: that much is said, by the next start too, and nothing offered."""
+    world.telegram.fail("sendAudio", TORN)
+    world.telegram.fail("editMessageMedia", refusal(413, "Request Entity Too Large"))
+    world.telegram.fail("editMessageText", NEVER)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.changes.until(lambda: world.states() == ["failed"])
+    world.telegram.faults.clear()
+    async with world.start():
+        await world.ended()
+    (words,) = world.telegram.words_in(USER)
+    assert words.startswith("😕 The file may be in this chat")
+    assert [call.parameters.get("reply_markup") for call in world.telegram.all("editMessageText")][-1] is None
+    assert len(world.telegram.files_in(USER)) == 1
+
+
 async def test_an_end_that_was_not_told_is_told_by_the_next_start(world: World, autojump_clock: MockClock) -> None:
     """A kill between recording a failure and telling it loses no answer, and counts nothing twice."""
     world.workers.follow((4.0, Failure(reason="geo", detail="")))

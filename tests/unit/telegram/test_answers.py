@@ -58,7 +58,12 @@ REFUSALS = [
     ("getMe", 404, "Not Found", errors.TokenRefusedError),
     ("getUpdates", 404, "Not Found", errors.TokenRefusedError),
     ("sendFoo", 404, "Not Found: method not found", errors.ApiError),
+    ("sendMessage", 400, "Bad Request: PEER_ID_INVALID", errors.ChatNotFoundError),
     ("sendMessage", 403, "Forbidden: bot was blocked by the user", errors.ForbiddenError),
+    ("sendMessage", 403, "Forbidden: user is deactivated", errors.ForbiddenError),
+    ("sendMessage", 403, "Forbidden: bot can't initiate conversation with a user", errors.ForbiddenError),
+    ("sendMessage", 403, "Forbidden: bot was kicked from the supergroup chat", errors.ForbiddenError),
+    ("sendMessage", 403, "Forbidden: the group chat was deleted", errors.ForbiddenError),
     (
         "getUpdates",
         409,

@@ -25,6 +25,7 @@ from tests.wiring import EPOCH_SECONDS, World
 CALM_SECONDS = 1800.0
 """After the day there are no faults any more: what waits has this long."""
 HOUR = 3600.0
+STORAGE_OUTAGE_SECONDS = 180.0
 CLOCK_JUMPS = (-60.0, -HOUR, -5 * HOUR, -80 * HOUR, 60.0, HOUR, 5 * HOUR, 80 * HOUR)
 """By which the wall clock is set: a wrong battery, a summer time, a suspended machine."""
 
@@ -105,6 +106,7 @@ class Day:
                 wait = SIEGES[self.storms.siege]
             failing = self.storms.siege is None and self.chance.random() < 0.25
             self.storage_faults += failing
+            wait = min(wait, STORAGE_OUTAGE_SECONDS) if failing else wait
             self.world.storage.fault = StorageError("disk full", reason="full") if failing else None
             await trio.sleep(min(wait, max(0.0, self.seconds - trio.current_time())))
             self.storms.siege = None

@@ -23,6 +23,7 @@ from doradura.telegram.errors import (
     CHAT_CLOSED,
     DeadlineExceededError,
     MalformedUpdateError,
+    NotAllowedError,
     RateLimitedError,
     ServerError,
     TelegramError,
@@ -172,8 +173,9 @@ class Dispatcher:
             await self._committed(turn)
         except TokenRefusedError:
             raise  # that ends the program, and the update waits for the next start
-        except (*CHAT_CLOSED, UnexpectedResultError) as error:
-            # Blocked between writing and our answer: nobody is there to tell. An odd answer: it was done all the same.
+        except (*CHAT_CLOSED, NotAllowedError, UnexpectedResultError) as error:
+            # Blocked between writing and our answer, or muted in a group: nobody is there to tell, no fault of ours. An
+            # odd answer: it was done all the same.
             log.warning("update answered in vain", extra={"update": stored.update_id, "error": str(error)})
             await self._in_vain(turn, error)
         except _OUTSIDE as error:

@@ -23,6 +23,7 @@ from doradura.telegram.errors import (
     ForbiddenError,
     MessageNotFoundError,
     MessageNotModifiedError,
+    NotAllowedError,
     Outcome,
     QueryTooOldError,
     RateLimitedError,
@@ -53,6 +54,7 @@ _BAD_REQUESTS: tuple[tuple[re.Pattern[str], type[BadRequestError]], ...] = tuple
         (r"wrong (remote )?file[ _]id|can't use file of type|invalid file_id", WrongFileIdError),
         (r"FILE_REFERENCE_|FILE_ID_INVALID", WrongFileIdError),
         (r"chat not found|PEER_ID_INVALID", ChatNotFoundError),
+        (r"not enough rights to send|have no rights to send|CHAT_WRITE_FORBIDDEN|TOPIC_CLOSED", NotAllowedError),
     )
 )
 

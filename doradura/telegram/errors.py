@@ -72,6 +72,10 @@ class ChatNotFoundError(BadRequestError):
     """No such chat (any more), or one this bot has never met."""
 
 
+class NotAllowedError(BadRequestError):
+    """The bot is in the chat and may not write there: muted by its admins, or in a topic that is closed."""
+
+
 class ChatMigratedError(BadRequestError):
     """The group became a supergroup; `new_chat_id` is its id from now on."""
 

@@ -209,6 +209,19 @@ async def test_a_group_that_moves_takes_its_offers_along(world: World, autojump_
     assert len(world.telegram.files_in(MOVED)) == 1
 
 
+async def test_a_group_that_mutes_the_bot_is_no_fault(world: World, autojump_clock: MockClock) -> None:
+    """What may not be answered there is over at once, counts as no error, and ends nothing else of the group's."""
+    muted = refusal(400, "Bad Request: not enough rights to send text messages to the chat")
+    async with world.start() as bot:
+        world.telegram.fail("sendMessage", muted)
+        await world.say(bot, world.message("/help", chat=GROUP))
+        assert len(world.telegram.all("sendMessage")) == 1
+        await world.say(bot, world.message("/help", chat=GROUP))
+    assert len(world.telegram.words_in(GROUP)) == 1
+    assert world.storage.one("SELECT MAX(tries) FROM inbox") == 0
+    assert world.value("errors_total", category="internal") == 0
+
+
 async def test_migrations_give_the_last_id(world: World, autojump_clock: MockClock) -> None:
     """A group that moved twice is reached at once, and jobs of the first id too; a ring does not hang."""
     await world.storage.write(

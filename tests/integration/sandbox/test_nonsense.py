@@ -56,7 +56,7 @@ class Maker:
         """Give what is required and some of what is not."""
         return {
             name: self._value(types, name, 0)
-            for name, (types, required) in fields.items()
+            for name, (types, required, *_limits) in fields.items()
             if required or self._random.random() < 0.2
         }
 
@@ -74,7 +74,7 @@ class Maker:
             return self._value([self._random.choice(thing["subtypes"])], name, depth)
         return {
             key: self._value(each, key, depth + 1)
-            for key, (each, required) in thing["fields"].items()
+            for key, (each, required, *_limits) in thing["fields"].items()
             if required or self._random.random() < 0.3
         }
 
@@ -85,7 +85,7 @@ def nonsense(maker: Maker) -> Iterator[tuple[str, dict[str, Any]]]:
     for method in NAMES.values():
         fields = specification()["methods"][method]["fields"]
         yield method, maker.parameters(fields)
-        for name, (types, _) in fields.items():
+        for name, (types, *_rest) in fields.items():
             thorough = not set(types) & SIMPLE.keys() and name not in judged
             judged.add(name)
             for junk in JUNK if thorough else (next(turns),):

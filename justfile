@@ -18,11 +18,11 @@ run *arguments: (_venv "requirements.lock")
     if [ -z "${DORADURA_TELEGRAM_TOKEN:-}${DORADURA_TELEGRAM_TOKEN_FILE:-}" ]; then sandbox=(--sandbox); fi
     exec .venv/bin/python -m doradura run ${sandbox[@]+"${sandbox[@]}"} "$@"
 
-# Run all tests but the long ones, a process a core, four at most; in their order, so that the longest do not come last.
+# Run all tests but the long ones, a process a core, four at most.
 test *arguments: (_venv "requirements-dev.lock")
     #!/usr/bin/env bash
     set -euo pipefail
-    exec .venv/bin/python -m pytest -m "not long" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"
+    exec .venv/bin/python -m pytest -m "not long" --numprocesses auto --maxprocesses 4 --dist loadfile "$@"
 
 # Run the tests that take minutes.
 test-long *arguments: (_venv "requirements-dev.lock")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import pytest
 import trio
 
 from tests.e2e.examples import example, place
@@ -157,6 +158,7 @@ async def federation(bots: list[Program], where: Path) -> None:
         assert lingering == {(place(bot),) for bot in bots}, "docs/monitoring.md says that it lingers in the parent"
 
 
+@pytest.mark.long
 async def test_the_examples_with_three_bots(tmp_path: Path) -> None:
     """Both examples add up, keep apart and drop three real bots: one server over all, and a parent of two children."""
     async with three_bots(tmp_path) as bots:

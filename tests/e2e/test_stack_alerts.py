@@ -70,6 +70,7 @@ def _programs() -> None:
     found("prometheus-alertmanager")
 
 
+@pytest.mark.long
 async def test_who_must_be_told_is_told(tmp_path: Path) -> None:
     """Watchdog, QueueBackup, HighErrorRate, TelegramUnreachable and BotDown fire and resolve, also past a dead bot."""
     data = tmp_path / "data"

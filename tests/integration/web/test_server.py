@@ -79,14 +79,16 @@ async def test_foreign_address_is_explained(site: Any) -> None:
 
 async def test_port_is_free_after_the_end_although_a_child_lives(start: Start, nursery: trio.Nursery) -> None:
     """No child inherits the listening socket, so a restart finds its port free."""
-    site = await start()
+    # An address of its own: on the usual one a program of another test may take the port in between.
+    alone = "127.0.99.1"
+    site = await start(bind=(alone, 0))
     run = partial(
         trio.run_process, [sys.executable, "-c", "input()"], close_fds=False, stdin=subprocess.PIPE, check=False
     )
     child: trio.Process = await nursery.start(run)
     site.scope.cancel()
     await site.ended.wait()
-    again = await start(bind=("127.0.0.1", site.port))
+    again = await start(bind=(alone, site.port))
     assert again.port == site.port
     assert child.returncode is None
     child.kill()

@@ -1,6 +1,7 @@
 // The members of a group: who they are, and ways to let people and the bot come, go and manage.
 
 import { displayName, el, paintAvatar } from "/page/dom.js";
+import { INSIDE } from "/page/state.js";
 
 const WORDS = {
   creator: "made the group",
@@ -10,7 +11,6 @@ const WORDS = {
   left: "not here",
   kicked: "banned",
 };
-const INSIDE = ["creator", "administrator", "member", "restricted"];
 
 /** `change(userId, status)` is called with what somebody is to be. */
 export class Members {

@@ -2,7 +2,8 @@
 
 import { displayName } from "/page/dom.js";
 
-const INSIDE = ["creator", "administrator", "member", "restricted"];
+/** What makes somebody one of a group. */
+export const INSIDE = ["creator", "administrator", "member", "restricted"];
 
 export class State {
   #answer;

@@ -2,8 +2,8 @@
 
 Owns the budgets, the 429s' holds and everybody who waits for a turn. Guarantees: Telegram never sees more than the
 budgets allow, whenever within its flight a call lands there; alerts before replies, replies before files, progress
-last, and first come first served within each; a chat that has used up its own budget holds up no other; a turn that
-nobody takes any more (cancelled, too late) is nobody's. A turn that does not come in time is an error, never a wait
+last, and first come first served within each; a chat that has used up its own budget holds up no other; who gives
+up waiting (cancelled, too late) holds up nobody. A turn that does not come in time is an error, never a wait
 without end. It knows no HTTP.
 
 A call counts from being let out until its answer is there and the budget's time has passed after that: thirty calls
@@ -223,7 +223,7 @@ class Pacer:
     async def take_turn(self, key: Key, priority: Priority, *, deadline: float) -> Turn:
         """Wait for a turn and take it; whoever has it ends it. Raises TurnTooLateError.
 
-        Cancelled, it has taken nothing.
+        Cancelled while it waits, it has taken nothing; in the very moment of its turn, that turn counts as one that landed.
         """
         now = trio.current_time()
         chat = self._chat(key, now)

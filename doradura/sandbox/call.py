@@ -13,7 +13,7 @@ import msgspec
 
 from doradura.sandbox.bot import Bot
 from doradura.sandbox.entities import STYLES, Entity, units
-from doradura.sandbox.fields import Fields
+from doradura.sandbox.fields import Fields, read_object
 from doradura.sandbox.files import Files
 from doradura.sandbox.keyboards import Keyboard, check_place
 from doradura.sandbox.links import kept_link
@@ -112,13 +112,7 @@ class Call:
     def _reply_parameters(self) -> Object:
         if not self.parameters.text("reply_parameters"):
             return {}
-        try:
-            given = self.parameters.json("reply_parameters")
-        except msgspec.DecodeError:
-            raise bad_request("can't parse reply parameters JSON object") from None
-        if not isinstance(given, dict):
-            raise bad_request("object expected as reply parameters")
-        return given
+        return read_object(self.parameters, "reply_parameters", "reply parameters")
 
     def effect(self, chat_id: int) -> Object:
         """Read the effect a message is sent with, as a field; none when there is none."""
@@ -230,13 +224,7 @@ def _link_preview(parameters: Parameters) -> Object:
     if not parameters.text("link_preview_options"):
         disabled = parameters.boolean("disable_web_page_preview")
         return {"link_preview_options": {"is_disabled": True}} if disabled else {}
-    try:
-        given = parameters.json("link_preview_options")
-    except msgspec.DecodeError:
-        raise bad_request("can't parse link preview options JSON object") from None
-    if not isinstance(given, dict):
-        raise bad_request("object expected as link preview options")
-    fields = Fields(given)
+    fields = Fields(read_object(parameters, "link_preview_options", "link preview options"))
     options: Object = {name: True for name in _PREVIEW_FLAGS if fields.boolean(name)}
     if url := kept_link(fields.text("url")):
         options["url"] = url

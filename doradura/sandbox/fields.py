@@ -1,4 +1,4 @@
-"""Reads the members of a JSON object a bot sent, with the server's leniency and its words for what is wrong.
+"""Reads the JSON a bot sent, and its objects' members, with the server's leniency and its words for what is wrong.
 
 Pure. A number is taken for a text and a text of digits for a number, as by the server; null is no value of any type.
 Source: td/utils/JsonBuilder (JsonObject).
@@ -11,10 +11,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from doradura.sandbox.parameters import INTEGER_LIMIT
+import msgspec
+
+from doradura.sandbox.parameters import INTEGER_LIMIT, Parameters
 from doradura.sandbox.refusal import RefusalError, bad_request
 
 _WHOLE_NUMBER = re.compile(r"-?\d{1,20}", re.ASCII)
+_INT64 = range(-INTEGER_LIMIT, INTEGER_LIMIT + 1)
+
+
+def read_json(parameters: Parameters, name: str, called: str) -> object:
+    """Give a parameter's JSON value. Raises RefusalError."""
+    try:
+        return parameters.json(name)
+    except msgspec.DecodeError:
+        raise bad_request(f"can't parse {called} JSON object") from None
+
+
+def read_object(parameters: Parameters, name: str, called: str) -> dict[str, Any]:
+    """Give a parameter that has to be a JSON object. Raises RefusalError."""
+    value = read_json(parameters, name, called)
+    if not isinstance(value, dict):
+        raise bad_request(f"object expected as {called}")
+    return value
+
+
+def read_array(parameters: Parameters, name: str, called: str, items: str) -> list[Any]:
+    """Give a parameter that has to be a JSON array. Raises RefusalError."""
+    value = read_json(parameters, name, called)
+    if not isinstance(value, list):
+        raise bad_request(f"expected an Array of {items}")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +69,8 @@ class Fields:
             raise self.refusal(f'Field "{name}" must be of type String')
         return str(value)
 
-    def integer(self, name: str, *, required: bool = False, default: int = 0) -> int:
-        """Give a whole number of 64 bits. Raises RefusalError."""
+    def integer(self, name: str, *, required: bool = False, default: int = 0, within: range = _INT64) -> int:
+        """Give a whole number, of 64 bits where nothing else is said. Raises RefusalError."""
         if name not in self.members:
             self._missing(name, required=required)
             return default
@@ -51,7 +78,7 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self.refusal(f'Field "{name}" must be a Number')
         text = str(value)
-        if not _WHOLE_NUMBER.fullmatch(text) or abs(int(text)) > INTEGER_LIMIT:
+        if not _WHOLE_NUMBER.fullmatch(text) or int(text) not in within:
             raise self.refusal(f'Field "{name}" must be a valid Number')
         return int(text)
 

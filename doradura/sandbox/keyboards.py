@@ -10,9 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
-from doradura.sandbox.fields import Fields
+from doradura.sandbox.fields import Fields, read_json
 from doradura.sandbox.links import LinkError, checked_link, https_link, user_id_in
 from doradura.sandbox.parameters import Parameters
 from doradura.sandbox.refusal import bad_request
@@ -50,10 +48,7 @@ def read_keyboard(parameters: Parameters) -> Keyboard:
     """Read the parameter reply_markup. Raises RefusalError."""
     if not parameters.text("reply_markup"):
         return Keyboard()
-    try:
-        markup = parameters.json("reply_markup")
-    except msgspec.DecodeError:
-        raise bad_request("can't parse reply keyboard markup JSON object") from None
+    markup = read_json(parameters, "reply_markup", "reply keyboard markup")
     if not isinstance(markup, dict):
         raise bad_request("object expected as reply markup")
     # Of two keyboards in one markup the one that is not inline is shown.

@@ -7,7 +7,7 @@ import trio
 
 from doradura.sandbox.call import Call, Method
 from doradura.sandbox.exchange import Request
-from doradura.sandbox.fields import Fields
+from doradura.sandbox.fields import Fields, read_json
 from doradura.sandbox.links import LinkError, https_link
 from doradura.sandbox.members import RIGHTS
 from doradura.sandbox.records import Object
@@ -144,10 +144,8 @@ async def leave_server(_call: Call) -> bool:
 
 async def set_default_rights(call: Call) -> bool:
     """Answer setMyDefaultAdministratorRights, for groups and for channels."""
-    try:
-        rights = call.parameters.json("rights") if call.parameters.text("rights") else {}
-    except msgspec.DecodeError:
-        raise bad_request("can't parse ChatAdministratorRights JSON object") from None
+    given = call.parameters.text("rights")
+    rights = read_json(call.parameters, "rights", "ChatAdministratorRights") if given else {}
     if not isinstance(rights, dict):
         raise bad_request("can't parse ChatAdministratorRights: ChatAdministratorRights must be an Object")
     fields = Fields(rights, "can't parse ChatAdministratorRights: ")
@@ -168,11 +166,8 @@ def _audience(call: Call) -> str:
 
 async def set_chat_menu_button(call: Call) -> bool:
     """Answer setChatMenuButton."""
-    try:
-        given = call.parameters.json("menu_button") if call.parameters.text("menu_button") else {"type": "default"}
-    except msgspec.DecodeError:
-        raise bad_request("can't parse menu button JSON object") from None
-    button = _menu_button(given)
+    given = call.parameters.text("menu_button")
+    button = _menu_button(read_json(call.parameters, "menu_button", "menu button") if given else {"type": "default"})
     call.bot.record.menu_buttons[_menu_chat(call)] = button
     call.bot.keep()
     return True

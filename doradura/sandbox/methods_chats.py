@@ -114,14 +114,10 @@ async def unpin_all_chat_messages(call: Call) -> bool:
 
 def chat_of(call: Call) -> Object:
     """Give the chat that is meant. Raises RefusalError."""
-    chat_id = call.chat_id()
+    chat_id = call.group_or_private_id()
     chat = call.bot.chat(chat_id)
     if chat is None or (chat_id > 0 and chat_id not in call.bot.started):
         raise bad_request("chat not found")
-    group = call.bot.groups.get(chat_id)
-    refusal = group.refusal() if group is not None else None
-    if refusal is not None:
-        raise refusal
     return chat
 
 

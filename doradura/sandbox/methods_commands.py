@@ -8,10 +8,8 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-import msgspec
-
 from doradura.sandbox.call import Call
-from doradura.sandbox.fields import Fields
+from doradura.sandbox.fields import Fields, read_array, read_json
 from doradura.sandbox.parameters import leading_integer
 from doradura.sandbox.records import Object
 from doradura.sandbox.refusal import bad_request
@@ -34,12 +32,8 @@ _SCOPES = MappingProxyType(
 
 async def set_my_commands(call: Call) -> bool:
     """Answer setMyCommands: one list for each scope and language; an empty one is as good as none."""
-    try:
-        commands = call.parameters.json("commands") if call.parameters.text("commands") else []
-    except msgspec.DecodeError:
-        raise bad_request("can't parse commands JSON object") from None
-    if not isinstance(commands, list):
-        raise bad_request("expected an Array of BotCommand")
+    given = call.parameters.text("commands")
+    commands = read_array(call.parameters, "commands", "commands", "BotCommand") if given else []
     read = [_parsed_command(command) for command in commands]
     key = _scope(call)
     kept = [_command(name, description) for name, description in read]
@@ -91,10 +85,8 @@ def _check_chat(call: Call, chat_id: str) -> None:
 
 def _scope(call: Call) -> str:
     """Give a name for a command list: its scope and its language. Raises RefusalError."""
-    try:
-        scope = call.parameters.json("scope") if call.parameters.text("scope") else {"type": "default"}
-    except msgspec.DecodeError:
-        raise bad_request("can't parse BotCommandScope JSON object") from None
+    given = call.parameters.text("scope")
+    scope = read_json(call.parameters, "scope", "BotCommandScope") if given else {"type": "default"}
     trouble = "can't parse BotCommandScope: "
     if not isinstance(scope, dict):
         raise bad_request(trouble + "BotCommandScope must be an Object")

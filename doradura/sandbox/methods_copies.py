@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-import msgspec
-
 from doradura.sandbox.call import Call, content_of, message_caption
+from doradura.sandbox.fields import read_array
 from doradura.sandbox.keyboards import read_keyboard
 from doradura.sandbox.methods_messages import MEDIA, may_delete, new_album, send
 from doradura.sandbox.records import Message, Object
@@ -142,12 +141,7 @@ def _ids(call: Call) -> list[int]:
     """Read message_ids. Raises RefusalError."""
     if not call.parameters.text("message_ids"):
         raise bad_request("message identifiers are not specified")
-    try:
-        ids = call.parameters.json("message_ids")
-    except msgspec.DecodeError:
-        raise bad_request("can't parse message_ids JSON object") from None
-    if not isinstance(ids, list):
-        raise bad_request("expected an Array of message identifiers")
+    ids = read_array(call.parameters, "message_ids", "message_ids", "message identifiers")
     if len(ids) > SEVERAL_LIMIT:
         raise bad_request("too many message identifiers specified")
     if not ids:

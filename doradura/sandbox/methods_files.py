@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any
-
-import msgspec
 
 from doradura.sandbox.call import Call, Method, message_caption
+from doradura.sandbox.fields import read_array, read_json
 from doradura.sandbox.files import DOWNLOAD_LIMIT_BYTES, find_file, sent_as, with_path
 from doradura.sandbox.input_media import InputMedia, read_media
 from doradura.sandbox.keyboards import check_edited, read_keyboard
@@ -59,7 +57,9 @@ def sender(kind: str) -> Method:
 
 async def send_media_group(call: Call) -> list[Object]:
     """Answer sendMediaGroup: an album, a message for each of its files."""
-    items = [read_media(call, item, album=True) for item in _items(call)]
+    call.required("media")
+    given = read_array(call.parameters, "media", "media", "InputMedia")
+    items = [read_media(call, item, album=True) for item in given]
     chat_id = call.writable_chat_id()
     reply_to = call.reply_to(chat_id)
     _check_album([item.kind for item in items])
@@ -83,17 +83,6 @@ def _check_album_edit(message: Message, kind: str) -> None:
         raise bad_request("message content type can't be used in an album")
     if kind in _ALBUMS_ALONE or old in _ALBUMS_ALONE:
         raise bad_request("can't change media type in the album")
-
-
-def _items(call: Call) -> list[Any]:
-    """Read the array of an album's items. Raises RefusalError."""
-    try:
-        items = call.parameters.json("media") if call.required("media") else None
-    except msgspec.DecodeError:
-        raise bad_request("can't parse media JSON object") from None
-    if not isinstance(items, list):
-        raise bad_request("expected an Array of InputMedia")
-    return items
 
 
 def _check_album(kinds: list[str]) -> None:
@@ -132,11 +121,8 @@ async def _send_file(call: Call, kind: str) -> Object:
 async def edit_message_media(call: Call) -> Object:
     """Answer editMessageMedia: other media, or media instead of a text."""
     keyboard = read_keyboard(call.parameters)
-    try:
-        given = call.parameters.json("media") if call.required("media") else None
-    except msgspec.DecodeError:
-        raise bad_request("can't parse input media JSON object") from None
-    media = read_media(call, given, album=False)
+    call.required("media")
+    media = read_media(call, read_json(call.parameters, "media", "input media"), album=False)
     _check_album_edit(call.own_message(), media.kind)
     check_edited(keyboard)
     content = await _content(call, media) | markup(keyboard.inline)

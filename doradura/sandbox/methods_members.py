@@ -16,6 +16,7 @@ from doradura.sandbox.refusal import bad_request
 
 TITLE_LIMIT = 128
 DESCRIPTION_LIMIT = 255
+_SUPERGROUPS_ALONE = "method is available only for supergroups"
 _LATER = frozenset({"can_react_to_messages", "can_edit_tag"})
 """Permissions many clients do not know yet; to lift a restriction they need not be named."""
 
@@ -39,9 +40,7 @@ async def unban_chat_member(call: Call) -> bool:
 
 async def restrict_chat_member(call: Call) -> bool:
     """Answer restrictChatMember; all permissions at once make a mere member again."""
-    group_of(call, "method is available only for supergroups")
-    if chat_of(call)["type"] != "supergroup":
-        raise bad_request("method is available only for supergroups")
+    _supergroup(call, _SUPERGROUPS_ALONE)
     permissions = read_permissions(call)
     free = all(allowed for name, allowed in permissions.items() if name not in _LATER)
     _change_other(call, "member" if free else "restricted", permissions)
@@ -61,10 +60,8 @@ async def set_chat_permissions(call: Call) -> bool:
 
 async def set_chat_administrator_custom_title(call: Call) -> bool:
     """Answer setChatAdministratorCustomTitle: only for administrators the bot made, and it makes none here."""
-    group_of(call, "method is available only for supergroups")
-    if chat_of(call)["type"] != "supergroup":
-        raise bad_request("method is available only for supergroups")
-    status = member(call.bot, call.bot.groups[call.chat_id()], user_id_of(call))["status"]
+    group = _supergroup(call, _SUPERGROUPS_ALONE)
+    status = member(call.bot, group, user_id_of(call))["status"]
     if status == "creator":
         raise bad_request("only creator can edit their custom title")
     if status != "administrator":
@@ -122,9 +119,8 @@ async def set_chat_description(call: Call) -> bool:
     return True
 
 
-def _supergroup(call: Call) -> Group:
-    """Give the supergroup that is meant. Raises RefusalError."""
-    trouble = "method is available for supergroup and channel chats only"
+def _supergroup(call: Call, trouble: str = "method is available for supergroup and channel chats only") -> Group:
+    """Give the supergroup that is meant; for any other chat it raises RefusalError with the trouble."""
     group = group_of(call, trouble)
     if group.chat["type"] != "supergroup":
         raise bad_request(trouble)

@@ -7,13 +7,10 @@ were observed; INVOICE_TITLE_INVALID, INVOICE_DESCRIPTION_INVALID and REPLY_MARK
 from __future__ import annotations
 
 import secrets
-from typing import Any
-
-import msgspec
 
 from doradura.sandbox.call import Call
 from doradura.sandbox.entities import units
-from doradura.sandbox.fields import Fields
+from doradura.sandbox.fields import Fields, read_array
 from doradura.sandbox.keyboards import read_keyboard
 from doradura.sandbox.methods_messages import send
 from doradura.sandbox.payments import LINK, SUBSCRIPTION_SECONDS
@@ -104,12 +101,7 @@ def _prices(call: Call) -> list[int]:
     """Read the amounts of the prices."""
     trouble = "can't parse labeled price: "
     call.required("prices")
-    try:
-        prices: Any = call.parameters.json("prices")
-    except msgspec.DecodeError:
-        raise bad_request("can't parse prices JSON object") from None
-    if not isinstance(prices, list):
-        raise bad_request("expected an Array of labeled prices")
+    prices = read_array(call.parameters, "prices", "prices", "labeled prices")
     if not prices:
         raise bad_request("there must be at least one price")
     amounts = []

@@ -8,10 +8,8 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-import msgspec
-
 from doradura.sandbox.call import Call, content_of, read_entities
-from doradura.sandbox.fields import Fields
+from doradura.sandbox.fields import Fields, read_array, read_json
 from doradura.sandbox.keyboards import check_edited, read_keyboard
 from doradura.sandbox.methods_messages import markup, send
 from doradura.sandbox.parameters import leading_integer
@@ -133,12 +131,7 @@ def _emoji(entities: list[Object]) -> list[Object]:
 
 
 def _options(call: Call) -> list[Any]:
-    try:
-        options = call.parameters.json("options")
-    except msgspec.DecodeError:
-        raise bad_request("can't parse options JSON object") from None
-    if not isinstance(options, list):
-        raise bad_request("expected an Array of String as options")
+    options = read_array(call.parameters, "options", "options", "String as options")
     if not options:
         raise bad_request("poll must have at least 1 option")
     if len(options) > OPTIONS_LIMIT:
@@ -181,10 +174,7 @@ def _quiz(call: Call, options: int) -> Object:
 
 def _array(call: Call, name: str, called: str, items: str) -> list[Any] | None:
     """Read an array, None when there is none. Raises RefusalError."""
-    try:
-        value = call.parameters.json(name) if call.parameters.text(name) else None
-    except msgspec.DecodeError:
-        raise bad_request(f"can't parse {called} JSON object") from None
+    value = read_json(call.parameters, name, called) if call.parameters.text(name) else None
     if value is not None and not isinstance(value, list):
         raise bad_request(f"expected an Array of {items}")
     return value

@@ -5,12 +5,9 @@ Pure. Source: tdlib/telegram-bot-api, Client.cpp (get_chat_permissions).
 
 from __future__ import annotations
 
-import msgspec
-
 from doradura.sandbox.call import Call
-from doradura.sandbox.fields import Fields
+from doradura.sandbox.fields import Fields, read_object
 from doradura.sandbox.members import PERMISSIONS
-from doradura.sandbox.refusal import bad_request
 
 _MEDIA = tuple(f"can_send_{kind}" for kind in ("audios", "documents", "photos", "videos", "video_notes", "voice_notes"))
 
@@ -19,13 +16,7 @@ def read_permissions(call: Call) -> dict[str, bool]:
     """Read the parameter permissions, every one of them. Raises RefusalError."""
     if not call.parameters.text("permissions"):
         return dict.fromkeys(PERMISSIONS, False)
-    try:
-        given = call.parameters.json("permissions")
-    except msgspec.DecodeError:
-        raise bad_request("can't parse permissions JSON object") from None
-    if not isinstance(given, dict):
-        raise bad_request("object expected as permissions")
-    fields = Fields(given, "can't parse chat permissions: ")
+    fields = Fields(read_object(call.parameters, "permissions", "permissions"), "can't parse chat permissions: ")
     allowed = {name: fields.boolean(name) for name in PERMISSIONS}
     if not fields.has("can_manage_topics"):
         allowed["can_manage_topics"] = allowed["can_pin_messages"]

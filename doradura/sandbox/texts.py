@@ -6,12 +6,12 @@ get_text_entity), and TDLib's get_message_entities.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from doradura.sandbox.detect import detect_entities
 from doradura.sandbox.entities import CODE, QUOTATIONS, STYLES, Entity, EntityError, fix_text
+from doradura.sandbox.fields import Fields
 from doradura.sandbox.links import LinkError, checked_link, custom_emoji_id, user_id_in
 from doradura.sandbox.markdown import parse_markdown, parse_markdown_v2
 from doradura.sandbox.markup import MarkupError, parse_html, time_entity
@@ -23,13 +23,9 @@ _PARSERS: Mapping[str, Callable[[str], tuple[str, list[Entity]]]] = MappingProxy
     {"html": parse_html, "markdownv2": parse_markdown_v2, "markdown": parse_markdown}
 )
 _GIVEN = frozenset({*STYLES, *QUOTATIONS, *CODE, "text_link", "text_mention", "custom_emoji"})
-_FOUND = frozenset(
-    {
-        *("mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number", "bank_card_number"),
-    }
-)
+_FOUND = frozenset({"mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number", "bank_card_number"})
 """What a bot may name in vain: the server finds these itself."""
-_INTEGER = re.compile(r"-?[0-9]{1,10}", re.ASCII)
+_TROUBLE = "can't parse MessageEntity: "
 _INT32 = range(-(1 << 31), 1 << 31)
 
 
@@ -63,32 +59,35 @@ def given_entities(value: object) -> list[Entity]:
 def _given(value: object) -> Entity | None:
     """Read one entity; nothing for a kind that the server finds itself."""
     if not isinstance(value, dict):
-        raise _unreadable("expected an Object")
-    entity: Entity = {"type": "", "offset": _number(value, "offset"), "length": _number(value, "length")}
-    kind = entity["type"] = _string(value, "type")
+        raise bad_request(_TROUBLE + "expected an Object")
+    # What is null is not there: clients write so what they leave out.
+    given = Fields({name: member for name, member in value.items() if member is not None}, _TROUBLE)
+    place = {name: given.integer(name, required=True, within=_INT32) for name in ("offset", "length")}
+    kind = given.text("type", required=True)
     if not kind:
-        raise _unreadable("Type is not specified")
+        raise given.refusal("Type is not specified")
     if kind in _FOUND:
         return None
     if kind not in _GIVEN:
-        raise _unreadable("Unsupported type specified")
-    return entity | _fields(value, kind)
+        raise given.refusal("Unsupported type specified")
+    return {"type": kind, **place, **_more(given, kind)}
 
 
-def _fields(value: Mapping[str, object], kind: str) -> Entity:
+def _more(given: Fields, kind: str) -> Entity:
     """Read what a kind of entity has besides its place."""
     if kind == "text_link":
-        return {"url": _string(value, "url")}
-    if kind == "pre" and value.get("language"):
-        return {"language": _string(value, "language")}
+        return {"url": given.text("url", required=True)}
+    if kind == "pre" and given.members.get("language"):
+        return {"language": given.text("language")}
     if kind == "custom_emoji":
-        return {"custom_emoji_id": _string(value, "custom_emoji_id")}
+        return {"custom_emoji_id": given.text("custom_emoji_id", required=True)}
     if kind == "date_time":
-        return {"unix_time": _number(value, "unix_time"), "date_time_format": str(value.get("date_time_format", ""))}
+        unix = given.integer("unix_time", required=True, within=_INT32)
+        return {"unix_time": unix, "date_time_format": str(given.members.get("date_time_format", ""))}
     if kind == "text_mention":
-        if not isinstance(value.get("user"), dict):
-            raise _unreadable('Can\'t find field "user"')
-        return {"user": value["user"]}
+        if not isinstance(given.members.get("user"), dict):
+            raise given.refusal('Can\'t find field "user"')
+        return {"user": given.members["user"]}
     return {}
 
 
@@ -108,7 +107,7 @@ def _checked(entity: Entity) -> Entity:
         try:
             return {**entity, **time_entity(entity["unix_time"], form)}
         except MarkupError as error:
-            raise _unreadable(str(error)) from None
+            raise bad_request(f"{_TROUBLE}{error}") from None
     return entity
 
 
@@ -119,28 +118,3 @@ def _link(url: str) -> str:
         return checked_link(url)
     except LinkError as error:
         raise bad_request(f"Entity URL '{url}' is invalid: {error}") from None
-
-
-def _number(value: Mapping[str, object], name: str) -> int:
-    given = value.get(name)
-    if given is None:
-        raise _unreadable(f'Can\'t find field "{name}"')
-    if isinstance(given, bool) or not isinstance(given, int | float | str):
-        raise _unreadable(f'Field "{name}" must be a Number')
-    written = str(given)
-    if not _INTEGER.fullmatch(written) or int(written) not in _INT32:
-        raise _unreadable(f'Field "{name}" must be a valid Number')
-    return int(written)
-
-
-def _string(value: Mapping[str, object], name: str) -> str:
-    given = value.get(name)
-    if given is None:
-        raise _unreadable(f'Can\'t find field "{name}"')
-    if isinstance(given, bool) or not isinstance(given, int | float | str):
-        raise _unreadable(f'Field "{name}" must be of type String')
-    return str(given)
-
-
-def _unreadable(why: str) -> Exception:
-    return bad_request(f"can't parse MessageEntity: {why}")

@@ -1,7 +1,7 @@
 """When a call may go out: budgets for the bot, each chat and each group, and the order of those that wait.
 
 Owns the budgets, the 429s' holds and everybody who waits for a turn. Guarantees: Telegram never sees more than the
-budgets allow, whenever within its flight a call lands there; alerts before replies, replies before files, progress
+budgets allow, whenever within its flight a call lands there (FLIGHT_SECONDS at most); alerts before replies, replies before files, progress
 last, and first come first served within each; a chat that has used up its own budget holds up no other; who gives
 up waiting (cancelled, too late) holds up nobody. A turn that does not come in time is an error, never a wait
 without end. It knows no HTTP.
@@ -223,7 +223,7 @@ class Pacer:
     async def take_turn(self, key: Key, priority: Priority, *, deadline: float) -> Turn:
         """Wait for a turn and take it; whoever has it ends it. Raises TurnTooLateError.
 
-        Cancelled while it waits, it has taken nothing; in the very moment of its turn, that turn counts as one that landed.
+        Cancelled while it waits, it has taken nothing; in the very moment of its turn, that turn counts all the same.
         """
         now = trio.current_time()
         chat = self._chat(key, now)

@@ -1,10 +1,10 @@
 """When a call may go out: budgets for the bot, each chat and each group, and the order of those that wait.
 
 Owns the budgets, the 429s' holds and everybody who waits for a turn. Guarantees: Telegram never sees more than the
-budgets allow, whenever within its flight a call lands there (FLIGHT_SECONDS at most); alerts before replies, replies before files, progress
-last, and first come first served within each; a chat that has used up its own budget holds up no other; who gives
-up waiting (cancelled, too late) holds up nobody. A turn that does not come in time is an error, never a wait
-without end. It knows no HTTP.
+budgets allow, whenever within its flight (of FLIGHT_SECONDS at most) a call lands there; alerts before replies, replies
+before files, progress last, and first come first served within each; a chat that has used up its own budget holds up
+no other; who gives up waiting (cancelled, too late) holds up nobody. A turn that does not come in time is an error,
+never a wait without end. It knows no HTTP.
 
 A call counts from being let out until its answer is there and the budget's time has passed after that: thirty calls
 let out together may land over a third of a second, and thirty more a second after the first would be too many.

@@ -203,6 +203,18 @@ def test_each_user_has_a_chat_and_the_switch_is_remembered(page: Page, bot: Fake
     assert bot.update()["message"]["from"]["first_name"] == "Dana"
 
 
+def test_a_press_in_a_busy_moment_counts(page: Page, bot: FakeBot) -> None:
+    """A chat is opened although the list changes while the button is held down."""
+    open_chat(page, bot)
+    row = page.locator(".person[data-chat='1000']")
+    row.hover()
+    page.mouse.down()
+    bot.say("just now", to=ADMIN)
+    expect(row).to_contain_text("just now")
+    page.mouse.up()
+    expect(row).to_have_attribute("aria-current", "true")
+
+
 def test_a_group_appears_and_one_speaks_in_it(page: Page, bot: FakeBot) -> None:
     """A group made meanwhile joins the list with its first message; in it one speaks as the user chosen last."""
     open_chat(page, bot, USER)

@@ -114,7 +114,9 @@ async def test_telegram_down_for_the_whole_life_of_an_alert(program: Program) ->
     await told(program, body(alert()))
 
     async def retried() -> float:
-        return (await program.metrics())['doradura_telegram_requests_total{method="sendMessage",outcome="network"}']
+        # An outcome has no sample before it is first counted.
+        counted = await program.metrics()
+        return counted.get('doradura_telegram_requests_total{method="sendMessage",outcome="network"}', 0)
 
     await until(retried, seconds=30)
     await told(program, body(alert(status="resolved")))

@@ -47,6 +47,7 @@ from doradura.downloads.workers import end_strays
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.health import DiskSpace, Health, LoopLag
+from doradura.lifetime import Lifetime
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
 from doradura.settings import Settings
 from doradura.storage import Storage, StorageError, chats, statistics
@@ -112,7 +113,12 @@ class App:
         # Shared by all clients: Telegram counts a bot's calls together, and its silence is one outage for all.
         self._telegram_metrics = TelegramMetrics(self.metrics)
         self._turns = Turns(on_migrated=self._migrated)
+        self._catalogues = Catalogues()
+        self._alert_texts = AlertTexts(self._catalogues)
         self._storage = Storage(_database_path(settings), on_error=self._storage_failed)
+        self._lifetime = Lifetime(
+            _database_path(settings), words=self._alert_texts.unclean_start, new_id=self._alert_ids.new
+        )
         self._database_values = DatabaseValues(
             {family: self._reader(query) for family, query in statistics.FAMILIES.items()},
             failed=self._reading_failed,
@@ -139,10 +145,12 @@ class App:
         address): inside an exception group once nurseries are open.
         """
         try:
-            with hold_data_directory(self.settings.data_dir), self._whole:
-                async with trio.open_nursery() as serving:
-                    await self._serve(serving, task_status)
-                    serving.cancel_scope.cancel()
+            with hold_data_directory(self.settings.data_dir):
+                async with self._lifetime.ends_in_order():
+                    with self._whole:
+                        async with trio.open_nursery() as serving:
+                            await self._serve(serving, task_status)
+                            serving.cancel_scope.cancel()
         finally:
             gc.unfreeze()  # what was frozen may be garbage from here on; another app in this process only loses speed
 
@@ -164,11 +172,12 @@ class App:
             self.sandbox_url = api_url = await self._start_sandbox(serving)
             allowed_private = (*allowed_private, urlsplit(api_url).netloc)
         await serving.start(self._storage.run)
+        await serving.start(self._lifetime.run, self._storage)
         await serving.start(workers.run)
         await workspace.open()
         serving.start_soon(clean_forever, self._storage)
         self._turns.know_moved(await self._storage.read(chats.migrations))
-        catalogues = Catalogues()
+        catalogues = self._catalogues
         async with (
             open_bot_api(
                 settings.telegram_token,
@@ -177,7 +186,7 @@ class App:
                 local_files=settings.telegram_local,
                 turns=self._turns,
             ) as api,
-            self._telling_alerts(serving, api_url, catalogues),
+            self._telling_alerts(serving, api_url),
             open_monitoring(settings, self._storage, metrics, self._alert_ids, self._wake_alert_delivery) as monitoring,
         ):
             board = Board(
@@ -229,7 +238,7 @@ class App:
             await self._work(api, parts, health, task_status)
 
     @asynccontextmanager
-    async def _telling_alerts(self, serving: trio.Nursery, api_url: str, catalogues: Catalogues) -> AsyncIterator[None]:
+    async def _telling_alerts(self, serving: trio.Nursery, api_url: str) -> AsyncIterator[None]:
         """Tell alerts from here on; at the end, let those that are being told come through."""
         settings = self.settings
         async with open_bot_api(
@@ -243,7 +252,7 @@ class App:
                 api,
                 self._storage,
                 self.metrics,
-                AlertTexts(catalogues),
+                self._alert_texts,
                 self._alert_ids,
                 admin_ids=settings.admin_ids,
                 watchdog_seconds=settings.watchdog_seconds,

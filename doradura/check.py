@@ -102,7 +102,7 @@ def _check_database(settings: Settings) -> list[Line]:
         return [Line("ok", "database", f"{path} will be made at the first start")]
     newest = migrations()[-1][0]
     try:
-        connection = connect(path, read_only=True)
+        connection = connect(path, mode="ro")
         try:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             version = connection.execute("SELECT COALESCE(MAX(version), 0) FROM schema_version").fetchone()[0]

@@ -19,7 +19,7 @@ from doradura.downloads.protocol import Failure, SelfTest, WorkerLostError
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.health import CheckResult, Status
-from doradura.storage import Connection, Storage, StorageError, outbox
+from doradura.storage import Connection, Storage, StorageError, outbox, runs
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.poller import Poller
 
@@ -46,19 +46,17 @@ async def storage_check(storage: Storage) -> CheckResult:
     """Write a row and say how long its commit took."""
     started = trio.current_time()
 
-    def beat(db: Connection) -> None:
-        db.execute(
-            "INSERT INTO heartbeat (one, beat_ms) VALUES (1, ?)"
-            " ON CONFLICT (one) DO UPDATE SET beat_ms = excluded.beat_ms",
-            (now_ms(),),
-        )
+    def beat(db: Connection) -> int:
+        runs.beat(db, now_ms())
+        return runs.unclean_starts(db)
 
     try:
-        await storage.write(beat)
+        unclean_starts = await storage.write(beat)
     except StorageError as error:
         return CheckResult("failing", f"{error} - see the log and the disk", {"reason": error.reason})
     seconds = trio.current_time() - started
-    return CheckResult("ok", "a write was committed", {"commit_seconds": round(seconds, 4)})
+    facts = {"commit_seconds": round(seconds, 4), "unclean_starts": unclean_starts}
+    return CheckResult("ok", "a write was committed", facts)
 
 
 async def poll_check(poller: Callable[[], Poller | None]) -> CheckResult:

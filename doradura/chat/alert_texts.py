@@ -37,11 +37,10 @@ class AlertTexts:
 
     def card(self, view: CardView) -> str:
         """Give the message of one incident, or of many."""
-        return (
-            _single(self._t, view.incidents[0], view.marks_of(view.incidents[0]))
-            if view.total == 1
-            else _many(self._t, view)
-        )
+        t, worst = self._t, view.incidents[0]
+        if view.is_quiet:
+            return t("alert.quiet", text=_cut(t, worst.summary, DESCRIPTION_UNITS))
+        return _single(t, worst, view.marks_of(worst)) if view.total == 1 else _many(t, view)
 
     def keyboard(self, view: CardView) -> Keyboard | None:
         """Give the buttons under it."""
@@ -71,6 +70,11 @@ class AlertTexts:
         """Give summary and description for a watchdog that has been silent for so long."""
         t = self._t
         return t.plain("alert.silence"), t.plain("alert.silence.about", span=_span(t, seconds))
+
+    def unclean_start(self, alive_ms: int) -> str:
+        """Say that the last run was cut off, at about that time."""
+        t = self._t
+        return t.plain("alert.unclean_start", at=time_text(alive_ms))
 
 
 def _single(t: Texts, incident: Incident, marks: Marks) -> str:

@@ -70,10 +70,13 @@ class _Pending(Generic[T]):
     """The writer has it: it can't be taken back any more."""
 
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open a connection as this program wants it. Raises sqlite3.Error."""
+def connect(path: Path, *, mode: Literal["ro", "rw", "rwc"] = "rwc") -> sqlite3.Connection:
+    """Open a connection as this program wants it: to read, to write, or to write to a file made if need be.
+
+    Raises sqlite3.Error.
+    """
     connection = sqlite3.connect(
-        f"file:{_uri_path(path)}?mode={'ro' if read_only else 'rwc'}",
+        f"file:{_uri_path(path)}?mode={mode}",
         uri=True,
         timeout=BUSY_TIMEOUT_SECONDS,
         isolation_level=None,
@@ -82,13 +85,23 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
-        if not read_only:
+        if mode != "ro":
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def write_once(path: Path, change: Change[T]) -> T:
+    """Run a change on a file that is there and that no `Storage` has open. Blocks. Raises StorageError."""
+    try:
+        with contextlib.closing(connect(path, mode="rw")) as connection:
+            value = change(connection)
+    except sqlite3.Error as error:
+        raise StorageError.of(error) from error
+    return value
 
 
 def _uri_path(path: Path) -> str:
@@ -191,7 +204,7 @@ class Storage:
         connection = self._take_reader()
         try:
             if connection is None:
-                connection = connect(self._path, read_only=True)
+                connection = connect(self._path, mode="ro")
             connection.execute("BEGIN")
             try:
                 return query(connection)

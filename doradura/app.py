@@ -33,7 +33,7 @@ from doradura.chat.progress import ProgressTexts
 from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
 from doradura.chat.texts import Catalogues
 from doradura.chat.turn import ChatParts
-from doradura.checks import AlertsCheck, WorkerSelfTest, poll_check, storage_check
+from doradura.checks import AlertsCheck, WorkerSelfTest, poll_check
 from doradura.data_directory import generated_secret, hold_data_directory
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
@@ -53,6 +53,7 @@ from doradura.settings import Settings
 from doradura.storage import Storage, StorageError, chats, statistics
 from doradura.storage.cleaning import clean_forever
 from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage_check import StorageCheck
 from doradura.telegram.client import BotApi, open_bot_api
 from doradura.telegram.poller import Poller, poll_seconds
 from doradura.telegram.turns import Turns
@@ -116,6 +117,7 @@ class App:
         self._catalogues = Catalogues()
         self._alert_texts = AlertTexts(self._catalogues)
         self._storage = Storage(_database_path(settings), on_error=self._storage_failed)
+        self._storage_check = StorageCheck(self._storage)
         self._lifetime = Lifetime(
             _database_path(settings), words=self._alert_texts.unclean_start, new_id=self._alert_ids.new
         )
@@ -173,6 +175,7 @@ class App:
             allowed_private = (*allowed_private, urlsplit(api_url).netloc)
         await serving.start(self._storage.run)
         await serving.start(self._lifetime.run, self._storage)
+        await serving.start(self._storage_check.run)
         await serving.start(workers.run)
         await workspace.open()
         serving.start_soon(clean_forever, self._storage)
@@ -310,7 +313,7 @@ class App:
             version=__version__,
             checks={
                 "poll": lambda: poll_check(lambda: self._poller),
-                "storage": lambda: storage_check(self._storage),
+                "storage": self._storage_check.check,
                 "worker": self_test.check,
                 "disk": disk.check,
                 "alerts": AlertsCheck(self.settings.admin_ids, self._storage, lambda: self._alert_delivery).check,

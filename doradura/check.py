@@ -102,7 +102,7 @@ def _check_database(settings: Settings) -> list[Line]:
         return [Line("ok", "database", f"{path} will be made at the first start")]
     newest = migrations()[-1][0]
     try:
-        connection = connect(path, mode="ro")
+        connection = connect(path, "ro")
         try:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             version = connection.execute("SELECT COALESCE(MAX(version), 0) FROM schema_version").fetchone()[0]
@@ -111,7 +111,8 @@ def _check_database(settings: Settings) -> list[Line]:
     except (sqlite3.Error, NewerDatabaseError) as error:
         return [Line("FAULT", "database", f"{path}: {error}; restore a backup")]
     if found != "ok":
-        return [Line("FAULT", "database", f"{path} is damaged ({found}); restore a backup")]
+        advice = "see StorageFailing in docs/runbooks.md"
+        return [Line("FAULT", "database", f"{path} is damaged ({found}); {advice}")]
     if version > newest:
         return [Line("FAULT", "database", f"{path} is of schema {version}, this program knows {newest}: it is newer")]
     return [Line("ok", "database", f"{path} is sound, schema {version}")]

@@ -19,7 +19,7 @@ from doradura.downloads.protocol import Failure, SelfTest, WorkerLostError
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.health import CheckResult, Status
-from doradura.storage import Connection, Storage, StorageError, outbox, runs
+from doradura.storage import Connection, Storage, StorageError, outbox
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.poller import Poller
 
@@ -40,23 +40,6 @@ _POLL_FAULTS: Mapping[str, str] = {
 }
 
 log = logging.getLogger(__name__)
-
-
-async def storage_check(storage: Storage) -> CheckResult:
-    """Write a row and say how long its commit took."""
-    started = trio.current_time()
-
-    def beat(db: Connection) -> int:
-        runs.beat(db, now_ms())
-        return runs.unclean_starts(db)
-
-    try:
-        unclean_starts = await storage.write(beat)
-    except StorageError as error:
-        return CheckResult("failing", f"{error} - see the log and the disk", {"reason": error.reason})
-    seconds = trio.current_time() - started
-    facts = {"commit_seconds": round(seconds, 4), "unclean_starts": unclean_starts}
-    return CheckResult("ok", "a write was committed", facts)
 
 
 async def poll_check(poller: Callable[[], Poller | None]) -> CheckResult:

@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "chat": {"telegram", "downloads", "accounts", "alerts", "charts", "health", "storage", "metrics", "settings"},
     "checks": {"alerts", "downloads", "health", "storage", "telegram", "settings"},
     "check": {"settings", "storage", "telegram"},
+    "storage_check": {"health", "storage"},
     "lifetime": {"alerts", "storage", "telegram"},
 }
 """Who may import which of our packages. What is not named here (app, __main__) may import everything."""

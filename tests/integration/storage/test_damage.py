@@ -256,7 +256,7 @@ async def test_a_check_of_the_whole_is_cut_off_at_the_end(tmp_path: Path, monkey
     monkeypatch.setattr("doradura.storage.integrity.CHECK", endless)
     async with watched(path):
         await trio.sleep(0.1)  # the reading is on its way, or begins meanwhile: both must end
-    assert os.listdir(tmp_path) == ["test.db"]
+    assert await trio.to_thread.run_sync(lambda: [name.name for name in tmp_path.iterdir()]) == ["test.db"]
 
 
 async def test_a_change_on_a_file_nobody_has_open(tmp_path: Path) -> None:

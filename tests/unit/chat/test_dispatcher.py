@@ -412,3 +412,67 @@ async def test_a_look_that_finds_a_chat_full_is_made_again(world: World, autojum
         began = trio.current_time()
         await world.handled()
         assert trio.current_time() - began < count + LOOK_SECONDS / 2
+
+
+async def test_an_answer_is_not_sent_again_because_it_was_not_stored(world: World, autojump_clock: MockClock) -> None:
+    """The database fails after the reply: however often the update is tried, it is answered and counted once."""
+    replied = trio.Event()
+
+    async def replies(turn: Turn) -> None:
+        calls.append(turn.update_id)
+        await turn.reply("once")
+        replied.set()
+
+    calls: list[int] = []
+    world.route = replies
+    async with world.start() as bot:
+        await bot.dispatcher.store([world.message("x")])
+        with trio.fail_after(5):
+            world.storage.faults.extend([StorageError("locked", reason="locked")] * 8)
+            await replied.wait()
+        await world.handled()
+    assert world.telegram.words_in(USER) == ["once"]
+    assert calls == [1]
+
+
+async def test_what_a_try_before_has_said_is_not_said_again(world: World, autojump_clock: MockClock) -> None:
+    """A conversation cut off between two replies says only the second in its next try, and gets the first's message."""
+    messages: list[int] = []
+
+    async def replies(turn: Turn) -> None:
+        messages.append((await turn.reply("first")).message_id)
+        if len(messages) < 3:
+            raise StorageError("locked", reason="locked")
+        await turn.reply("second")
+
+    world.route = replies
+    async with world.start() as bot:
+        await bot.dispatcher.store([world.message("x")])
+        await world.handled()
+    assert world.telegram.words_in(USER) == ["first", "second"]
+    assert len(set(messages)) == 1
+
+
+@pytest.mark.parametrize("words", [["an answer"], []], ids=["answered", "not answered"])
+async def test_a_damaged_database_keeps_nobody_waiting(
+    world: World, autojump_clock: MockClock, words: list[str]
+) -> None:
+    """What it can't store goes by after three tries: once answered, or told of the trouble; the chat's next comes."""
+    tries: list[int] = []
+
+    async def damaged(turn: Turn) -> None:
+        tries.append(turn.update_id)
+        if turn.update_id == 1:
+            for text in words:
+                await turn.reply(text)
+            raise StorageError("malformed", reason="corrupt")
+        await turn.reply("the next")
+
+    world.route = damaged
+    async with world.start() as bot:
+        await bot.dispatcher.store([world.message("x"), world.message("y")])
+        await trio.sleep(LOOK_SECONDS * 10)
+    assert tries == [1, 1, 1, 2]
+    assert len(world.telegram.words_in(USER)) == 2
+    assert world.telegram.words_in(USER)[-1] == "the next"
+    assert world.storage.one("SELECT COUNT(*) FROM inbox WHERE state = 'waiting'") == 1

@@ -108,6 +108,8 @@ class Poller:
         self._draw = draw
         self._wall_clock = wall_clock
         self._offset: int | None = None
+        self._once = False
+        """Whether the offset is to be said to Telegram in one poll alone."""
         self._failures = 0
         self._logged_at: dict[str, float] = {}
 
@@ -183,6 +185,14 @@ class Poller:
             self._observer.update_malformed()
         if batch.malformed:
             self._log("malformed", f"passed over {batch.malformed} updates without a readable update_id")
+        if not batch.updates and batch.oversized is not None:
+            # Confirmed alone and once: no later update is compared with such a number.
+            self._log("malformed", "passed over updates whose numbers are too large")
+            self._offset, self._once = batch.oversized + 1, True
+            self._progressed()
+            return MALFORMED_DELAY_SECONDS
+        if self._once:
+            self._offset, self._once = None, False
         if not batch.updates:
             # Nothing to confirm. A malformed update alone comes again at once, and a broken proxy may answer at once
             # with nothing: neither may spin.

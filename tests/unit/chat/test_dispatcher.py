@@ -287,6 +287,80 @@ async def test_no_update_keeps_its_batch_from_being_stored(world: World, autojum
     assert len(world.telegram.words_in(USER)) == 1
 
 
+HUGE = [2**62 + 1, 2**63, -(2**63) - 1, 10**40]
+
+
+def update_with(number: int) -> dict[str, dict[str, object]]:
+    """Updates of every kind that carry a number where an id stands."""
+    user, chat = {"id": USER, "first_name": "A"}, {"id": USER, "type": "private"}
+    message = {"message_id": 1, "date": 1, "chat": chat, "from": user, "text": "/start"}
+    group = {"id": -5, "type": "group"}
+    member = {"status": "kicked", "user": user}
+    return {
+        "user": {"message": {**message, "from": {**user, "id": number}}},
+        "chat": {"message": {**message, "chat": {**chat, "id": number}}},
+        "message": {"message": {**message, "message_id": number}},
+        "topic": {"message": {**message, "chat": group, "message_thread_id": number, "is_topic_message": True}},
+        "moved to": {"message": {**message, "chat": group, "migrate_to_chat_id": number}},
+        "moved from": {"message": {**message, "chat": group, "migrate_from_chat_id": number}},
+        "edited": {"edited_message": {**message, "text": LINK, "message_id": number}},
+        "press": {"callback_query": {"id": "1", "from": {**user, "id": number}, "data": "c:1", "message": message}},
+        "pressed": {
+            "callback_query": {
+                "id": "1",
+                "from": user,
+                "data": "c:1",
+                "message": {**message, "chat": chat, "message_id": number},
+            }
+        },
+        "member": {
+            "my_chat_member": {
+                "chat": {**chat, "id": number},
+                "from": user,
+                "date": 1,
+                "old_chat_member": member,
+                "new_chat_member": member,
+            }
+        },
+        "subscription": {"subscription": {"user": {**user, "id": number}, "invoice_payload": "x", "state": "active"}},
+        "payer": {
+            "pre_checkout_query": {
+                "id": "1",
+                "from": {**user, "id": number},
+                "currency": "XTR",
+                "total_amount": 1,
+                "invoice_payload": "x",
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize("number", HUGE)
+async def test_ids_too_large_to_be_stored_are_a_counted_refusal(
+    world: World, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    """Wherever in an update one stands: the update goes by at once, without a traceback, and the next is answered."""
+    odd = [raw_update(1000 + index, content) for index, content in enumerate(update_with(number).values())]
+    async with world.start() as bot:
+        await world.say(bot, *odd, world.message("/start"), failed=len(odd))
+        assert trio.current_time() == 0
+    assert len(world.telegram.words_in(USER)) == 1
+    assert world.value("errors_total", category="telegram") == len(odd)
+    assert world.value("errors_total", category="internal") == 0
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize("number", [2**62, -(2**62), 2**53])
+async def test_ids_that_can_be_stored_are(
+    world: World, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    """The largest that is taken for an id is one for every table it may come to."""
+    odd = [raw_update(1000 + index, content) for index, content in enumerate(update_with(number).values())]
+    async with world.start() as bot:
+        await world.say(bot, *odd)
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 async def test_a_kind_nobody_reads_is_done(world: World, autojump_clock: MockClock) -> None:
     """An update of a kind that came later than this program is passed over."""
     odd = raw_update(77, {"hologram": {"chat": {"id": USER}}})

@@ -228,6 +228,29 @@ async def test_malformed_updates_alone_do_not_spin(bench: Bench, autojump_clock:
     assert bench.offsets == [None, None, None, 5]
 
 
+async def test_numbers_too_large_to_be_stored_are_confirmed_alone(
+    bench: Bench, seen: Any, autojump_clock: MockClock
+) -> None:
+    """Good updates beside them come first; then they are confirmed in one poll, and no later one names their offset."""
+    huge = {"update_id": 2**63, "message": {}}
+    bench.script([update(4), huge], [huge, {"update_id": 2**62 + 1}], [update(5)], [])
+
+    await bench.run_through()
+
+    assert bench.stored == [[4], [5]]
+    assert bench.offsets == [None, 5, 2**63 + 1, 6, 6]
+    assert seen.malformed == 3
+
+
+async def test_a_confirmed_number_too_large_is_forgotten(bench: Bench, autojump_clock: MockClock) -> None:
+    """Also where nothing came with the poll that confirmed it; one of a thousand digits is not read at all."""
+    bench.script([{"update_id": 2**70}], [], [{"update_id": 10**999}], [])
+
+    await bench.run_through()
+
+    assert bench.offsets == [None, 2**70 + 1, None, None, None]
+
+
 async def test_empty_answers_at_once_do_not_spin(bench: Bench, autojump_clock: MockClock) -> None:
     """Something between that answers every poll with nothing gets one a second; the first asks for that."""
     bench.script([], [], [])

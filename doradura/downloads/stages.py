@@ -8,6 +8,11 @@ from doradura.downloads.protocol import Size
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """It was asked for. Nothing in this becomes untrue, whatever becomes of the job."""
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """In the queue, with so many jobs before it."""
 
@@ -89,7 +94,7 @@ class Cancelled:
     """The user did not want it any more."""
 
 
-Stage = Waiting | Paused | Working | Fetching | Converting | Sending | Retrying | Failed | Cancelled
+Stage = Accepted | Waiting | Paused | Working | Fetching | Converting | Sending | Retrying | Failed | Cancelled
 """What a progress message can show."""
 
 Outcome = Delivered | Failed | Cancelled

@@ -46,7 +46,7 @@ async def test_one_job_end_to_end(world: World, autojump_clock: MockClock) -> No
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
 
-    assert world.telegram.texts("sendMessage") == ["⏳ <b>mp3 320k</b> \N{EN DASH} starting…"]
+    assert world.telegram.texts("sendMessage") == ["📥 <b>mp3 320k</b> \N{EN DASH} I have your link."]
     assert world.telegram.texts("editMessageText") == [
         "🔎 <b>mp3 320k</b> \N{EN DASH} looking at the link…",
         "⬇️ <b>Tom &amp; &lt;Jerry&gt;</b> (mp3 320k)\n▓▓▓▓▓░░░░░ 50 %\n500 kB of 1.0 MB · 250 kB/s",

@@ -115,8 +115,9 @@ class Settings:
 def read_settings(environ: Mapping[str, str], *, sandbox: bool = False, token_required: bool = True) -> Settings:
     """Read the settings from an environment.
 
-    An empty value counts as not set. `sandbox` puts in the sandbox's token, admin and data directory; without it a token is needed,
-    unless the command never talks to Telegram (`token_required=False`). Raises SettingsError with every fault found.
+    An empty value counts as not set. `sandbox` puts in the sandbox's token, admin and data directory; without it a
+    token is needed, unless the command never talks to Telegram (`token_required=False`). Raises SettingsError with
+    every fault found.
     """
     faults: list[str] = []
     found: dict[str, Any] = {}

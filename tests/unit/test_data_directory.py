@@ -21,7 +21,7 @@ def test_a_directory_belongs_to_whoever_started_first(tmp_path: Path, mode: Mode
 
 
 def test_data_from_before_there_was_a_mark_are_told_by_what_they_hold(tmp_path: Path) -> None:
-    """With the sandbox's world they are the sandbox's; once that is removed, as the refusal says, they are the bot's."""
+    """With the sandbox's world they are the sandbox's; with that removed, as the refusal says, they are the bot's."""
     (tmp_path / "doradura.db").touch()
     (tmp_path / "sandbox").mkdir()
     with pytest.raises(DataDirectoryError, match="don't exist on Telegram"):

@@ -34,7 +34,7 @@ from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
 from doradura.chat.texts import Catalogues
 from doradura.chat.turn import ChatParts
 from doradura.checks import AlertsCheck, WorkerSelfTest, poll_check
-from doradura.data_directory import generated_secret, hold_data_directory
+from doradura.data_directory import claim_for_mode, generated_secret, hold_data_directory
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.choice import make_workers
@@ -148,6 +148,7 @@ class App:
         """
         try:
             with hold_data_directory(self.settings.data_dir):
+                claim_for_mode(self.settings.data_dir, self.settings.mode)
                 async with self._lifetime.ends_in_order():
                     with self._whole:
                         async with trio.open_nursery() as serving:

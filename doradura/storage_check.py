@@ -21,8 +21,10 @@ LOOK_SECONDS = 1.5
 ROUND_SECONDS = 60.0
 """How often it is looked whether the database is to be read as a whole."""
 DAMAGED_SECONDS = 600.0
-"""How long after the last reading a database that is damaged is read again: somebody may have mended it."""
+"""How long after the last reading a database that is damaged, or that another program wrote to, is read again."""
 SOUND_SECONDS = 24 * 3600.0
+SHARE = 100
+"""The database is read for one part in so many of the time at most, however often another program writes to it."""
 
 RUNBOOK = "see StorageFailing in the runbooks"
 
@@ -103,9 +105,10 @@ class StorageCheck:
             await trio.sleep(ROUND_SECONDS)
 
     def _is_to_be_read(self) -> bool:
-        if self._read_at is None or self._storage.was_touched:
+        if self._read_at is None:
             return True
-        pause = SOUND_SECONDS if self._storage.damage is None else DAMAGED_SECONDS
+        suspect = self._storage.was_touched or self._storage.damage is not None
+        pause = max(DAMAGED_SECONDS, SHARE * (self._read_seconds or 0.0)) if suspect else SOUND_SECONDS
         return trio.current_time() - self._read_at >= pause
 
     async def _read(self) -> None:

@@ -17,7 +17,7 @@ from functools import partial
 
 import trio
 
-from doradura.chat.turn import ChatParts, Said, Turn
+from doradura.chat.turn import AlreadyHandledError, ChatParts, Said, Turn
 from doradura.storage import DAMAGE, Change, StorageError, inbox
 from doradura.storage.ids import now_ms
 from doradura.storage.inbox import NewUpdate, StoredUpdate
@@ -185,10 +185,7 @@ class Dispatcher:
             self._parts.metrics.errors.labels(category="telegram").inc()
             return await self._failed(stored, None, error, tries=inbox.TRIES)
         try:
-            if past.routed is None:
-                await self._route(turn)
-                past.routed = turn
-            await self._committed(turn)
+            await self._converse(turn, past)
         except TokenRefusedError:
             raise  # that ends the program, and the update waits for the next start
         except (*CHAT_CLOSED, NotAllowedError, UnexpectedResultError) as error:
@@ -210,6 +207,16 @@ class Dispatcher:
             await self._stop_turning(turn)
         self._count(turn, stored.kind)
         return True
+
+    async def _converse(self, turn: Turn, past: _Past) -> None:
+        """Let the conversation come to its end, if it did not in a try before, and mark its update handled."""
+        try:
+            if past.routed is None:
+                await self._route(turn)
+                past.routed = turn
+            await self._committed(turn)
+        except AlreadyHandledError:
+            log.warning("update was stored before", extra={"update": turn.update_id})
 
     @staticmethod
     async def _committed(turn: Turn) -> None:
@@ -261,6 +268,8 @@ class Dispatcher:
     async def _done(self, turn: Turn) -> None:
         try:
             await self._committed(turn)
+        except AlreadyHandledError:
+            pass  # what is to be marked is marked
         except StorageError as error:
             log.warning("update not marked", extra={"update": turn.update_id, "error": str(error)})
 

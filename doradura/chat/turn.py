@@ -49,6 +49,10 @@ class ChatParts:
     """The bot's name, by which a command in a group addresses it."""
 
 
+class AlreadyHandledError(Exception):
+    """An update's effects are stored, though it was told otherwise: the database's file came back after it was lost."""
+
+
 class Said:
     """What was said for one update, over all tries of its handling."""
 
@@ -123,12 +127,16 @@ class Turn:
         return self.update.callback_query
 
     async def commit(self, change: Change[T]) -> T:
-        """Store the effects and mark the update handled, together. Once a turn. Raises StorageError."""
+        """Store the effects and mark the update handled, together. Once a turn.
+
+        Raises StorageError, and AlreadyHandledError where the update is marked already: its effects are stored then.
+        """
         assert not self.committed
         now = now_ms()
 
         def both(db: Connection) -> T:
-            inbox.done(db, self.update_id)
+            if not inbox.done(db, self.update_id):
+                raise AlreadyHandledError
             if self.user is not None and not self.user.is_bot and self.update.my_chat_member is None:
                 user = self.user
                 users.seen(db, user.id, user.first_name, user.username, user.language_code, now)

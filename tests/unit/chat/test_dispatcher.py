@@ -12,7 +12,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from doradura.chat.dispatcher import CONCURRENT_CHATS, IN_HAND_OF_A_CHAT, IN_MEMORY, LOOK_SECONDS
 from doradura.chat.turn import Turn
-from doradura.storage import Change, StorageError, inbox, jobs
+from doradura.storage import Change, Connection, StorageError, inbox, jobs
 from doradura.storage.inbox import NewUpdate
 from doradura.telegram.errors import TokenRefusedError
 from doradura.telegram.updates import RawUpdate, read_batch
@@ -550,3 +550,34 @@ async def test_a_damaged_database_keeps_nobody_waiting(
     assert len(world.telegram.words_in(USER)) == 2
     assert world.telegram.words_in(USER)[-1] == "the next"
     assert world.storage.one("SELECT COUNT(*) FROM inbox WHERE state = 'waiting'") == 1
+
+
+async def test_effects_that_were_stored_are_not_stored_again(world: World, autojump_clock: MockClock) -> None:
+    """A commit that was told as failed may be there after all, when a file that was lost comes back."""
+    commit = world.storage.write
+    tries: list[int] = []
+
+    async def lost_after_all(change: Change[object]) -> object:
+        value = await commit(change)
+        raise StorageError("the file was moved away", reason="lost") if value == "effect" else AssertionError(value)
+
+    async def effect(turn: Turn) -> None:
+        tries.append(turn.update_id)
+
+        def change(db: Connection) -> str:
+            db.execute("INSERT INTO admin_menus (chat_id) VALUES (?)", (len(tries),))
+            return "effect"
+
+        if len(tries) == 1:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(world.storage, "write", lost_after_all)
+                await turn.commit(change)
+        await turn.commit(change)
+
+    world.route = effect
+    async with world.start() as bot:
+        await world.say(bot, world.message("x"))
+        await trio.sleep(LOOK_SECONDS * 3)
+        assert bot.dispatcher._held == set()
+    assert tries == [1, 1]
+    assert world.storage.one("SELECT COUNT(*) FROM admin_menus") == 1

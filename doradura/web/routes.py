@@ -14,6 +14,7 @@ from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioRequest
 from werkzeug.exceptions import HTTPException
 
+from doradura.runbooks import BOOK
 from doradura.web.access import AccessRules
 from doradura.web.bodies import (
     BodiesFullError,
@@ -24,6 +25,7 @@ from doradura.web.bodies import (
     read_body,
 )
 from doradura.web.page import CONTENT_SECURITY_POLICY, page
+from doradura.web.runbook_pages import index_page, runbook_page, unknown_page
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,10 @@ GZIP_LEVEL = 5
 
 LINKS: Mapping[str, str] = {
     "/health": "whether it works, check by check",
+    "/livez": "whether it runs at all, for a probe",
+    "/readyz": "whether it takes work, for a probe",
     "/metrics": "its numbers, for Prometheus",
+    "/runbooks/": "what to do when an alert comes",
 }
 OPEN = frozenset({"/health", "/livez", "/readyz"})
 """Paths for every network: probes have no password. All others are for allowed networks and, where a password is set,
@@ -131,6 +136,7 @@ def build_app(sources: Sources, access: AccessRules) -> QuartTrio:
     _add_pages(app, sources)
     _add_probes(app, sources)
     _add_alerts(app, sources)
+    _add_runbooks(app)
     return app
 
 
@@ -169,6 +175,17 @@ def _add_alerts(app: QuartTrio, sources: Sources) -> None:
         return _json({"stored": reply.stored} if reply.error is None else {"error": reply.error}, reply.status)
 
 
+def _add_runbooks(app: QuartTrio) -> None:
+    @app.get("/runbooks/", strict_slashes=False)
+    async def runbooks() -> Response:
+        return _html(index_page())
+
+    @app.get("/runbooks/<name>", strict_slashes=False)
+    async def runbook(name: str) -> Response:
+        found = BOOK.find(name)
+        return _html(unknown_page(name), 404) if found is None else _html(runbook_page(found))
+
+
 def _add_pages(app: QuartTrio, sources: Sources) -> None:
     @app.get("/metrics")
     async def metrics() -> Response:
@@ -187,7 +204,7 @@ def _add_pages(app: QuartTrio, sources: Sources) -> None:
         # JSON stands first: it is what curl's */* gets, and a browser names text/html.
         if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
             report = (await sources.health()).as_json()
-            response = Response(page(facts, report, LINKS), content_type="text/html; charset=utf-8")
+            response = _html(page(facts, report, LINKS))
         else:
             response = _json({**facts, "links": dict(LINKS)}, 200)
         response.headers["Vary"] = "Accept"
@@ -248,6 +265,10 @@ async def _refusal(error: HTTPException) -> Response:
         if name.lower() != "content-type":
             response.headers[name] = value
     return response
+
+
+def _html(text: str, status: int = 200) -> Response:
+    return Response(text, status, content_type="text/html; charset=utf-8")
 
 
 def _json(body: Mapping[str, object], status: int) -> Response:

@@ -26,10 +26,11 @@ async def test_the_runbook_comes_as_a_message(world: World, autojump_clock: Mock
     for count in (1, 2):
         async with world.start() as bot:
             await world.say(bot, world.press(f"a:w:{incident_id}", user=ADMIN))
+            await world.changes.until(lambda count=count: len(world.telegram.all("sendMessage")) == count)
         sent = world.telegram.all("sendMessage")
-        assert len(sent) == count
         assert sent[-1].parameters["text"].startswith("<b>BotDown</b>\n\n<b>Means</b>: an instance has not answered")
         assert sent[-1].parameters["parse_mode"] == "HTML"
+        assert sent[-1].parameters["reply_parameters"]["message_id"] == 1
         assert len(answers(world)) == count
 
 
@@ -61,7 +62,7 @@ async def test_who_may_have_it_and_what_has_none(world: World, autojump_clock: M
 )
 def test_where_the_button_stands(name: str, state: str, shown: bool) -> None:  # noqa: FBT001
     """Under an alert that goes on and has a runbook of ours, in its own message and in the list."""
-    incident = INCIDENT._replace(alertname=name, state=state)  # type: ignore[arg-type]
+    incident = INCIDENT._replace(alertname=name, state=state)
     for page in (None, 3):
         assert (BUTTON in labels(incident_keyboard(T, incident, UNMARKED, page=page))) == shown
 

@@ -161,15 +161,36 @@ async def _check_telegram(settings: Settings) -> list[Line]:
 
 def ask_health(address: Address) -> tuple[bool, str]:
     """Ask the bot that listens there; give whether it works, and a line that says so."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
-    connection = http.client.HTTPConnection(host, address.port, timeout=HEALTH_TIMEOUT_SECONDS)
     try:
-        connection.request("GET", "/health")
-        answer = connection.getresponse()
-        report = json.loads(answer.read())
+        status, body = _get(address, "/health")
+        report = json.loads(body)
         faults = [f"{name}: {check['message']}" for name, check in report["checks"].items() if check["status"] != "ok"]
-        return answer.status == http.client.OK, "; ".join([str(report["status"]), *faults])
+        return status == http.client.OK, "; ".join([str(report["status"]), *faults])
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
-        return False, f"nothing that is Doradura answers on {host}:{address.port} ({error})"
+        return False, f"nothing that is Doradura answers on {_reached(address)} ({error})"
+
+
+def ask_probe(address: Address, path: str) -> tuple[bool, str]:
+    """Ask the bot that listens there for /livez or /readyz; give whether it says yes, and a line that says so."""
+    try:
+        status, _ = _get(address, path)
+        return status == http.client.OK, f"{path}: {'yes' if status == http.client.OK else f'no ({status})'}"
+    except (OSError, http.client.HTTPException) as error:
+        return False, f"nothing answers on {_reached(address)} ({error})"
+
+
+def _get(address: Address, path: str) -> tuple[int, bytes]:
+    reached = _reached(address)
+    connection = http.client.HTTPConnection(reached.host, reached.port, timeout=HEALTH_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
     finally:
         connection.close()
+
+
+def _reached(address: Address) -> Address:
+    """Give the address at which this machine reaches what listens there."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
+    return Address(host, address.port)

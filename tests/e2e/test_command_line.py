@@ -77,8 +77,11 @@ async def test_health_asks_the_running_one(tmp_path: Path) -> None:
         bind = program.http_url.removeprefix("http://")
         ended = doradura(tmp_path / "other", "health", DORADURA_HTTP_BIND=bind)
         assert (ended.returncode, ended.stdout.strip()) == (0, "ok")
-    ended = doradura(tmp_path / "other", "health", DORADURA_HTTP_BIND=bind)
-    assert ended.returncode == 1
+        for probe, said in (("--live", "/livez: yes"), ("--ready", "/readyz: yes")):
+            ended = doradura(tmp_path / "other", "health", probe, DORADURA_HTTP_BIND=bind)
+            assert (ended.returncode, ended.stdout.strip()) == (0, said)
+    for arguments in (["health"], ["health", "--live"], ["health", "--ready"]):
+        assert doradura(tmp_path / "other", *arguments, DORADURA_HTTP_BIND=bind).returncode == 1
 
 
 async def test_a_second_process_on_the_same_data(tmp_path: Path) -> None:

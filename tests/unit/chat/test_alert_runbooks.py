@@ -24,9 +24,13 @@ async def test_the_runbook_comes_as_a_message(world: World, autojump_clock: Mock
     """A press sends the section of that alert, after a restart too; who presses twice gets it twice."""
     incident_id = fire(world, alert("BotDown"))
     for count in (1, 2):
+
+        def all_sent(count: int = count) -> bool:
+            return len(world.telegram.all("sendMessage")) == count
+
         async with world.start() as bot:
             await world.say(bot, world.press(f"a:w:{incident_id}", user=ADMIN))
-            await world.changes.until(lambda count=count: len(world.telegram.all("sendMessage")) == count)
+            await world.changes.until(all_sent)
         sent = world.telegram.all("sendMessage")
         assert sent[-1].parameters["text"].startswith("<b>BotDown</b>\n\n<b>Means</b>: an instance has not answered")
         assert sent[-1].parameters["parse_mode"] == "HTML"

@@ -22,7 +22,7 @@ _STYLE = (
     ".ok{color:var(--ok)}.degraded,.starting,.draining{color:var(--degraded)}.failing{color:var(--failing)}"
     ".status{font-size:1.25rem;margin:.3rem 0 0}"
     "pre{overflow-x:auto;border:1px solid var(--line);border-radius:.3rem;padding:.6rem .8rem;line-height:1.4}"
-    "code{font:.875rem/1.4 ui-monospace,monospace}li{margin:.2rem 0}.names{columns:14rem}"
+    "code{font:.875rem/1.4 ui-monospace,monospace}li{margin:0 0 .3rem}.names{columns:14rem}"
 )
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 

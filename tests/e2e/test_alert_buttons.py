@@ -69,7 +69,8 @@ async def test_silenced_and_undone_over_a_restart(tmp_path: Path) -> None:
         async with alertmanager.running():
             await alertmanager.fire(starts=starts, ends=later, summary="12% of downloads failed")
             message = await first.wait(ADMIN, lambda m: "12% of downloads failed" in m["text"], seconds=15)
-            assert labels_of(message) == ["🔕 1 h", "🔕 4 h", "🔕 24 h", "👤 Acknowledge", "📈 Graph"]
+            first_labels = ["🔕 1 h", "🔕 4 h", "🔕 24 h", "👤 Acknowledge", "📈 Graph", "📖 What to do"]
+            assert labels_of(message) == first_labels
             answer = await first.press(ADMIN, message, "🔕 4 h")
             assert answer["text"].startswith("Silenced until ")
             (silence,) = await silences(alertmanager)
@@ -85,9 +86,12 @@ async def test_silenced_and_undone_over_a_restart(tmp_path: Path) -> None:
             lasts = datetime.fromisoformat(silence["endsAt"]) - datetime.fromisoformat(silence["startsAt"])
             assert abs(lasts - timedelta(hours=4)) < timedelta(seconds=5)
             message = await first.wait(ADMIN, lambda m: "🔕 Silenced by Admin until " in m["text"])
-            assert labels_of(message) == ["🔔 Undo silence", "👤 Acknowledge", "📈 Graph"]
+            assert labels_of(message) == ["🔔 Undo silence", "👤 Acknowledge", "📈 Graph", "📖 What to do"]
             await first.kill()
             async with running(tmp_path / "data", **url) as second:
+                await second.press(ADMIN, message, "📖 What to do")
+                said = await second.wait(ADMIN, lambda m: m["text"].startswith("HighErrorRate\n\nMeans: of the"))
+                assert {entity["type"] for entity in said["entities"]} == {"bold", "code", "pre"}
                 await second.say(ADMIN, "/alerts")
                 listed = await second.wait(ADMIN, lambda m: "Alertmanager has 1 silence" in m["text"])
                 assert "alertname=HighErrorRate, instance=bot:9090" in listed["text"]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import importlib.metadata
 import importlib.util
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import trio
 
@@ -55,6 +57,7 @@ async def run_checks(settings: Settings, find_ffmpeg: Callable[[], str], tell: C
         lambda: _in_thread(_check_settings, settings),
         lambda: _in_thread(_check_directory, settings.data_dir),
         lambda: _in_thread(_check_database, settings),
+        lambda: _in_thread(_check_ports, settings),
         lambda: _in_thread(_check_ffmpeg, find_ffmpeg),
         lambda: _in_thread(_check_yt_dlp),
         lambda: _in_thread(_check_extras),
@@ -117,6 +120,28 @@ def _check_database(settings: Settings) -> list[Line]:
     return [Line("ok", "database", f"{path} is sound, schema {version}")]
 
 
+def _check_ports(settings: Settings) -> list[Line]:
+    """Look whether `run` could listen where it is told to, or is listening there already."""
+    runs = ask_health(settings.http_bind).is_doradura
+    asked = [("DORADURA_HTTP_BIND", settings.http_bind)]
+    if settings.mode == "sandbox":
+        asked.append(("DORADURA_SANDBOX_BIND", settings.sandbox_bind))
+    return [_check_port(setting, address, runs=runs) for setting, address in asked]
+
+
+def _check_port(setting: str, address: Address, *, runs: bool) -> Line:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        socket.create_server((address.host, address.port), family=family).close()
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        if taken and runs:
+            return Line("ok", "port", f"{address} is the running bot's")
+        why = "another program listens there" if taken else (error.strerror or str(error))
+        return Line("FAULT", "port", f"{address}: {why}; stop that one, or set {setting} to another address")
+    return Line("ok", "port", f"{address} is free")
+
+
 def _check_ffmpeg(find: Callable[[], str]) -> list[Line]:
     try:
         ffmpeg = find()
@@ -159,29 +184,44 @@ async def _check_telegram(settings: Settings) -> list[Line]:
     return [Line("ok", "telegram", f"the token is @{me.username}'s")]
 
 
-def ask_health(address: Address) -> tuple[bool, str]:
-    """Ask the bot that listens there; give whether it works, and a line that says so."""
+class HealthAnswer(NamedTuple):
+    """What was heard where the bot should listen."""
+
+    is_doradura: bool
+    healthy: bool
+    text: str
+    """One line for whoever asked."""
+
+
+def ask_health(address: Address) -> HealthAnswer:
+    """Ask the bot that listens there how it is."""
     try:
         status, body = _get(address, "/health")
         report = json.loads(body)
         faults = [f"{name}: {check['message']}" for name, check in report["checks"].items() if check["status"] != "ok"]
-        return status == http.client.OK, "; ".join([str(report["status"]), *faults])
-    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
-        return False, f"nothing that is Doradura answers on {_reached(address)} ({error})"
+        text = "; ".join([str(report["status"]), *faults])
+        return HealthAnswer(is_doradura=True, healthy=status == http.client.OK, text=text)
+    except OSError as error:
+        return _silent(address, error)
+    except (http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
+        return _foreign(address)
 
 
-def ask_probe(address: Address, path: str) -> tuple[bool, str]:
-    """Ask the bot that listens there for /livez or /readyz; give whether it says yes, and a line that says so."""
+def ask_probe(address: Address, path: str) -> HealthAnswer:
+    """Ask what listens there for /livez or /readyz; whether that is Doradura is not known, as neither has a body."""
     try:
         status, _ = _get(address, path)
-        return status == http.client.OK, f"{path}: {'yes' if status == http.client.OK else f'no ({status})'}"
-    except (OSError, http.client.HTTPException) as error:
-        return False, f"nothing answers on {_reached(address)} ({error})"
+    except OSError as error:
+        return _silent(address, error)
+    except http.client.HTTPException:
+        return _foreign(address)
+    yes = status == http.client.OK
+    return HealthAnswer(is_doradura=yes, healthy=yes, text=f"{path}: {'yes' if yes else f'no ({status})'}")
 
 
 def _get(address: Address, path: str) -> tuple[int, bytes]:
-    reached = _reached(address)
-    connection = http.client.HTTPConnection(reached.host, reached.port, timeout=HEALTH_TIMEOUT_SECONDS)
+    where = _reached(address)
+    connection = http.client.HTTPConnection(where.host, where.port, timeout=HEALTH_TIMEOUT_SECONDS)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -194,3 +234,16 @@ def _reached(address: Address) -> Address:
     """Give the address at which this machine reaches what listens there."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
     return Address(host, address.port)
+
+
+def _silent(address: Address, error: OSError) -> HealthAnswer:
+    why = error.strerror or "no answer in time"
+    return _nothing(f"nothing answers on {_reached(address)} ({why}). Is the bot running?")
+
+
+def _foreign(address: Address) -> HealthAnswer:
+    return _nothing(f"what answers on {_reached(address)} is not Doradura.")
+
+
+def _nothing(text: str) -> HealthAnswer:
+    return HealthAnswer(is_doradura=False, healthy=False, text=f"{text} DORADURA_HTTP_BIND says where I look.")

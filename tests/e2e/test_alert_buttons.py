@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.program import Program, Message, running, until
+from tests.e2e.program import Message, Program, running, until
 from tests.e2e.test_alertmanager import Alertmanager, binary, free_port
 from tests.e2e.test_alerts import all_told, first_line
 from tests.e2e.webhook import ADMIN, alert, body, told

@@ -63,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--sandbox", action="store_true", help="check what `run --sandbox` needs")
     check.set_defaults(command=_check)
     health = commands.add_parser("health", help="ask the running bot; exit 0 when it works, for containers")
+    which = health.add_mutually_exclusive_group()
+    which.add_argument("--live", dest="probe", action="store_const", const="/livez", help="ask only whether it runs")
+    which.add_argument("--ready", dest="probe", action="store_const", const="/readyz", help="ask whether it takes work")
     health.set_defaults(command=_health)
     sandbox = commands.add_parser("sandbox", help="start the local Telegram alone, for any bot")
     sandbox.add_argument("--keep", metavar="DIR", help="keep its chats in this directory (else in memory)")
@@ -154,13 +157,14 @@ def _check(asked: argparse.Namespace) -> int:
         return EXIT_OK if trio.run(run_checks, settings, imageio_ffmpeg.get_ffmpeg_exe, print) else EXIT_FAILED
 
 
-def _health(_asked: argparse.Namespace) -> int:
+def _health(asked: argparse.Namespace) -> int:
     settings = _settings(token_required=False)
     if settings is None:
         return EXIT_SETTINGS
-    from doradura.check import ask_health  # noqa: PLC0415 - only this command needs it
+    from doradura.check import ask_health, ask_probe  # noqa: PLC0415 - only this command needs it
 
-    answer = ask_health(settings.http_bind)
+    bind = settings.http_bind
+    answer = ask_probe(bind, asked.probe) if asked.probe else ask_health(bind)
     print(answer.text)  # noqa: T201 - the command's answer
     return EXIT_OK if answer.healthy else EXIT_FAILED
 

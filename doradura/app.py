@@ -347,6 +347,7 @@ class App:
                 "uptime_seconds": round(health.uptime_seconds, 1),
             },
             accept_alerts=intake.accept,
+            is_ready=lambda: health.state == "running",
             access=AccessRules(
                 settings.allowed_networks,
                 settings.trusted_proxies,

@@ -196,21 +196,55 @@ class HealthAnswer(NamedTuple):
 
 def ask_health(address: Address) -> HealthAnswer:
     """Ask the bot that listens there how it is."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
-    where = Address(host, address.port)
-    connection = http.client.HTTPConnection(host, address.port, timeout=HEALTH_TIMEOUT_SECONDS)
     try:
-        connection.request("GET", "/health")
-        answer = connection.getresponse()
-        report = json.loads(answer.read())
+        status, body = _get(address, "/health")
+        report = json.loads(body)
         faults = [f"{name}: {check['message']}" for name, check in report["checks"].items() if check["status"] != "ok"]
         text = "; ".join([str(report["status"]), *faults])
-        return HealthAnswer(is_doradura=True, healthy=answer.status == http.client.OK, text=text)
+        return HealthAnswer(is_doradura=True, healthy=status == http.client.OK, text=text)
     except OSError as error:
-        why = error.strerror or "no answer in time"
-        text = f"nothing answers on {where} ({why}). Is the bot running?"
+        return _silent(address, error)
     except (http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
-        text = f"what answers on {where} is not Doradura."
+        return _foreign(address)
+
+
+def ask_probe(address: Address, path: str) -> HealthAnswer:
+    """Ask what listens there for /livez or /readyz; whether that is Doradura is not known, as neither has a body."""
+    try:
+        status, _ = _get(address, path)
+    except OSError as error:
+        return _silent(address, error)
+    except http.client.HTTPException:
+        return _foreign(address)
+    yes = status == http.client.OK
+    return HealthAnswer(is_doradura=yes, healthy=yes, text=f"{path}: {'yes' if yes else f'no ({status})'}")
+
+
+def _get(address: Address, path: str) -> tuple[int, bytes]:
+    where = _reached(address)
+    connection = http.client.HTTPConnection(where.host, where.port, timeout=HEALTH_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
     finally:
         connection.close()
+
+
+def _reached(address: Address) -> Address:
+    """Give the address at which this machine reaches what listens there."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
+    return Address(host, address.port)
+
+
+def _silent(address: Address, error: OSError) -> HealthAnswer:
+    why = error.strerror or "no answer in time"
+    return _nothing(f"nothing answers on {_reached(address)} ({why}). Is the bot running?")
+
+
+def _foreign(address: Address) -> HealthAnswer:
+    return _nothing(f"what answers on {_reached(address)} is not Doradura.")
+
+
+def _nothing(text: str) -> HealthAnswer:
     return HealthAnswer(is_doradura=False, healthy=False, text=f"{text} DORADURA_HTTP_BIND says where I look.")

@@ -77,14 +77,17 @@ async def test_health_asks_the_running_one(tmp_path: Path) -> None:
         bind = program.http_url.removeprefix("http://")
         ended = doradura(tmp_path / "other", "health", DORADURA_HTTP_BIND=bind)
         assert (ended.returncode, ended.stdout.strip()) == (0, "ok")
+        for probe, said in (("--live", "/livez: yes"), ("--ready", "/readyz: yes")):
+            ended = doradura(tmp_path / "other", "health", probe, DORADURA_HTTP_BIND=bind)
+            assert (ended.returncode, ended.stdout.strip()) == (0, said)
         checked = doradura(tmp_path / "other", "check", "--sandbox", DORADURA_HTTP_BIND=bind)
         assert f"ok     port        {bind} is the running bot's" in checked.stdout
         foreign = program.sandbox_url.removeprefix("http://")
         checked = doradura(tmp_path / "other", "check", "--sandbox", DORADURA_HTTP_BIND=foreign)
         assert checked.returncode == 1
         assert f"FAULT  port        {foreign}: another program listens there" in checked.stdout
-    ended = doradura(tmp_path / "other", "health", DORADURA_HTTP_BIND=bind)
-    assert ended.returncode == 1
+    for arguments in (["health"], ["health", "--live"], ["health", "--ready"]):
+        assert doradura(tmp_path / "other", *arguments, DORADURA_HTTP_BIND=bind).returncode == 1
 
 
 async def test_the_others_data_are_refused(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Durations of Prometheus and Alertmanager, divided by one factor: how a test sees in seconds what ships in minutes.
 
 Pure text in, text out. What is divided: the durations of configuration keys, the ranges, subquery steps and offsets of
-PromQL, and a plain number on a line of PromQL that ends in `# duration` or `# threshold, duration`. A range never becomes shorter than four
-scrapes: rate() over fewer has nothing to go by.
+PromQL, and a plain number on a line of PromQL that ends in `# duration` or `# threshold, duration`. A range never
+becomes shorter than four scrapes: rate() over fewer has nothing to go by.
 """
 
 from __future__ import annotations

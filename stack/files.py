@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from stack.facts import Asked, Facts, facts_of, kept_secret
-from stack.render import RULES, alert_rules, render
-from stack.thresholds import FILE, Wanted, read
+from stack.render import RULES, render
+from stack.thresholds import FILE, Wanted, alert_rules, applied, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def render_into(settings: Settings, asked: Asked) -> Facts:
         wanted = wanted_thresholds(settings, files)
         facts = facts_of(settings, asked, directory)
         kept_secret(directory / GRAFANA_PASSWORD)
-        replace_files(directory, render(files, facts, wanted))
+        replace_files(directory, render(applied(files, wanted), facts))
     return facts
 
 

@@ -1,21 +1,19 @@
 """The committed configuration as this installation's: pure, files and facts in, files out.
 
-`render` changes only what the facts name (addresses, passwords, tokens, and with a speed other than 1 every duration)
-and the thresholds asked for. It raises KeyError, ValueError or DurationError on a committed file that is not of the expected form: never a file half rendered.
+`render` changes only what the facts name: addresses, passwords, tokens, and with a speed other than 1 every duration.
+It raises KeyError or DurationError on a committed file that is not of the expected form: never a file half rendered.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
-from stack import durations, thresholds
+from stack import durations
 from stack.facts import Facts
-from stack.thresholds import Wanted
 
 PROMETHEUS = "prometheus/prometheus.yml"
 TARGETS = "prometheus/targets/doradura-bot.yml"
@@ -38,11 +36,8 @@ _DURATION_KEYS = frozenset(
 _HEADER = "# Rendered by `python -m stack`. Edit the file of the same name under stack/ and render again.\n"
 
 
-def render(files: Mapping[str, str], facts: Facts, wanted: Mapping[str, Wanted] = MappingProxyType({})) -> dict[str, str]:
-    """Render files (path below stack/ -> text), alerts with the thresholds wanted.
-
-    Every path given is in the answer, and what the facts add.
-    """
+def render(files: Mapping[str, str], facts: Facts) -> dict[str, str]:
+    """Render files (path below stack/ -> text). Every path given is in the answer, and what the facts add."""
     scrape = yaml.safe_load(files[PROMETHEUS])["global"]["scrape_interval"]
     scrape_seconds = durations.seconds_of(durations.divided(scrape, facts.speed))
     rendered = {}
@@ -51,10 +46,6 @@ def render(files: Mapping[str, str], facts: Facts, wanted: Mapping[str, Wanted] 
             rendered[path] = text
             continue
         tree = yaml.safe_load(text)
-        if path.startswith(RULES):
-            for rule in alert_rules(tree):
-                if rule["alert"] in wanted:
-                    thresholds.apply(rule, wanted[rule["alert"]])
         if facts.speed != 1:
             tree = _faster(tree, facts.speed, scrape_seconds)
         if path == PROMETHEUS:
@@ -73,11 +64,6 @@ def render(files: Mapping[str, str], facts: Facts, wanted: Mapping[str, Wanted] 
         rendered[BOT_WEBHOOK_FILE] = f"{facts.webhook_token}\n"
         rendered[BOT_TELEGRAM_FILE] = f"{facts.telegram_token}\n"
     return rendered
-
-
-def alert_rules(tree: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give the alerts of a rules file."""
-    return (rule for group in tree["groups"] for rule in group["rules"] if "alert" in rule)
 
 
 def _faster(value: Any, speed: float, scrape_seconds: float) -> Any:

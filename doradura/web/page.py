@@ -46,7 +46,10 @@ def page(facts: Mapping[str, object], report: Mapping[str, Any], links: Mapping[
     uptime = facts.get("uptime_seconds")
     if isinstance(uptime, int | float):
         shown["up for"] = duration(uptime)
-    checks = {name: (found["status"], found["message"]) for name, found in report["checks"].items()}
+    checks = {
+        name: (found["status"], " - ".join(filter(None, (found["message"], found.get("advice")))))
+        for name, found in report["checks"].items()
+    }
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Doradura</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

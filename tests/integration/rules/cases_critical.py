@@ -23,9 +23,7 @@ NO_WAITING = ("for", "", "0s")
 BOT = {"instance": "bot:8080"}
 
 
-def downloads(
-    good: float, bad: float, reason: str = "site_error", since: float = 0, **labels: str
-) -> list[Series]:
+def downloads(good: float, bad: float, reason: str = "site_error", since: float = 0, **labels: str) -> list[Series]:
     """Downloads a minute that go well and that fail."""
     return [
         *series("doradura_download_success_total", growing(good, since=since), format="mp3", quality="320k", **labels),
@@ -200,11 +198,7 @@ PAYMENT_FAILURES = [
         "money that moved though nothing is sold",
         storage_errors(1, at=600, category="payment"),
         660,
-        [
-            Told(
-                "1 payment(s) went wrong in the last 5 minutes: money moved though nothing is sold, see the log", BOT
-            )
-        ],
+        [Told("1 payment(s) went wrong in the last 5 minutes: money moved though nothing is sold, see the log", BOT)],
     ),
     Case("PaymentFailures", "an old one", payment_failures(1, at=300), 660, change=("expr", "[5m]", "[10m]")),
 ]

@@ -21,9 +21,7 @@ def errors(category: str, counter: Value, **labels: str) -> list[Series]:
 
 def failed(total: float, *, every: float, reason: str = "network") -> list[Series]:
     """Downloads that fail, one in so many seconds, until there are so many."""
-    return series(
-        "doradura_download_failure_total", lambda now: min(now // every, total), format="mp3", reason=reason
-    )
+    return series("doradura_download_failure_total", lambda now: min(now // every, total), format="mp3", reason=reason)
 
 
 def given_up(counter: Value) -> list[Series]:
@@ -311,8 +309,11 @@ RESTARTS = [
         "a Prometheus that is new sees a bot with a past",
         [*starts(0), *unclean(constant(12))],
         660,
-        change=("expr", "doradura_unclean_starts_total - min_over_time(doradura_unclean_starts_total[1h])",
-                "doradura_unclean_starts_total"),
+        change=(
+            "expr",
+            "doradura_unclean_starts_total - min_over_time(doradura_unclean_starts_total[1h])",
+            "doradura_unclean_starts_total",
+        ),
     ),
 ]
 
@@ -351,11 +352,7 @@ LIMITS = [
         "900 of 1024",
         series("process_open_fds", constant(900), instance="bot2:8080"),
         600,
-        [
-            Told(
-                "bot2:8080: 88% of the open files and connections it may have", {"instance": "bot2:8080"}
-            )
-        ],
+        [Told("bot2:8080: 88% of the open files and connections it may have", {"instance": "bot2:8080"})],
         instances=FIVE,
     ),
     Case(

@@ -76,7 +76,14 @@ DOWNLOADS = [
         "one of five is slow",
         lambda: [
             *durations(20, growing(20))(),
-            *observed("doradura_download_duration_seconds", 100, growing(2), format="mp3", quality="320k", instance="bot4:8080"),
+            *observed(
+                "doradura_download_duration_seconds",
+                100,
+                growing(2),
+                format="mp3",
+                quality="320k",
+                instance="bot4:8080",
+            ),
         ],
         1200,
         [Told("bot4:8080: One in twenty downloads takes longer than 1m 57s", {"instance": "bot4:8080"})],

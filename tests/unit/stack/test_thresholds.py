@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,18 @@ import pytest
 import yaml
 
 from stack.files import committed
-from stack.render import alert_rules, render
-from stack.thresholds import FIGURES, MARKED, WAIT_IN_TEXT, ThresholdError, Wanted, default_of, read
+from stack.render import render
+from stack.thresholds import (
+    FIGURES,
+    MARKED,
+    WAIT_IN_TEXT,
+    ThresholdError,
+    Wanted,
+    alert_rules,
+    applied,
+    default_of,
+    read,
+)
 from tests.unit.stack.test_render import FACTS
 
 ALERTS_FILE = "prometheus/rules/alerts.yml"
@@ -28,10 +39,8 @@ def put(directory: Path, text: str) -> Path:
 
 def rendered(path: Path, speed: float = 1) -> dict[str, Any]:
     """Render with the thresholds of a file: alert -> rule."""
-    import dataclasses
-
     wanted = read(path, frozenset(SHIPPED))
-    text = render(committed(), dataclasses.replace(FACTS, speed=speed), wanted)[ALERTS_FILE]
+    text = render(applied(committed(), wanted), dataclasses.replace(FACTS, speed=speed))[ALERTS_FILE]
     return {rule["alert"]: rule for rule in alert_rules(yaml.safe_load(text))}
 
 

@@ -7,7 +7,9 @@ degraded is a fault outside. Nothing here is a constant: a check that measured n
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +21,7 @@ from doradura.downloads.protocol import Failure, SelfTest, WorkerLostError
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.health import CheckResult, Status
-from doradura.storage import Connection, Storage, StorageError, outbox
+from doradura.storage import Connection, Storage, StorageError, alerts, outbox
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.poller import Poller
 
@@ -28,6 +30,11 @@ UNDELIVERED_SECONDS = 300.0
 """As the alert AlertDeliveryStalled has it."""
 GIVEN_UP_MS = 24 * 3600 * 1000
 """How long a notice that could not be told is shown: it is a fault of ours, or of an alert's words."""
+UNMONITORED = (
+    "nothing watches this bot yet: `just stack` starts Prometheus and Alertmanager, docs/monitoring.md says how"
+)
+YTDLP_OLD_DAYS = 45
+"""As the alert YtDlpOld has it."""
 SELF_TEST_SECONDS = 300.0
 SELF_TEST_RETRY_SECONDS = 15.0
 SELF_TEST_TIMEOUT_SECONDS = 30.0
@@ -84,7 +91,7 @@ class AlertsCheck:
             "given_up": found.given_up,
             "unreachable": ", ".join(map(str, found.refused)) or None,
         }
-        return CheckResult(*_judge_delivery(found, delivery.trouble), facts)
+        return CheckResult(*_judge_delivery(found, delivery.trouble), facts, None if found.monitored else UNMONITORED)
 
 
 class _Undelivered(NamedTuple):
@@ -93,6 +100,8 @@ class _Undelivered(NamedTuple):
     oldest_seconds: float
     given_up: int
     last_error: str
+    monitored: bool
+    """Whether a watchdog has ever come."""
 
     @property
     def refused(self) -> dict[int, str]:
@@ -103,7 +112,8 @@ def _undelivered(db: Connection) -> _Undelivered:
     oldest = outbox.oldest_ms(db)
     age_seconds = 0.0 if oldest is None else max(0.0, (now_ms() - oldest) / 1000)
     given_up, last_error = outbox.given_up_since(db, now_ms() - GIVEN_UP_MS)
-    return _Undelivered(outbox.admins(db), outbox.depth(db), age_seconds, given_up, last_error)
+    monitored = alerts.watchdog_seen_ms(db) is not None
+    return _Undelivered(outbox.admins(db), outbox.depth(db), age_seconds, given_up, last_error, monitored)
 
 
 def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[Status, str]:
@@ -188,4 +198,17 @@ class WorkerSelfTest:
             facts |= {key: value for key, value in msgspec.to_builtins(self._answer).items() if key != "type"}
         if self._fault is not None:
             return CheckResult("failing", f"the self-test failed: {self._fault} - run `check` for more", facts)
-        return CheckResult("ok", "a worker did its test job", facts)
+        advice = None if self._answer is None else old_ytdlp(self._answer.yt_dlp, datetime.now(UTC).date())
+        return CheckResult("ok", "a worker did its test job", facts, advice)
+
+
+def old_ytdlp(version: str, today: date) -> str | None:
+    """Return what to do about a yt-dlp of this version, which is its date; None where it is young or says no date."""
+    found = re.match(r"(\d{4})\.(\d{1,2})\.(\d{1,2})(?:\.|$)", version)
+    try:
+        days = (today - date(*map(int, found.groups()))).days if found else 0
+    except ValueError:
+        return None
+    if days <= YTDLP_OLD_DAYS:
+        return None
+    return f"yt-dlp is {days} days old and sites change: `just update-ytdlp` and a restart bring a newer one"

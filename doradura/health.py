@@ -45,6 +45,8 @@ class CheckResult:
     status: Status
     message: str
     facts: Mapping[str, int | float | str | bool | None] = field(default_factory=dict)
+    advice: str | None = None
+    """A wish, no fault: what would be better, for a check that may well be ok. Shown, and degrades nothing."""
 
 
 Check = Callable[[], Awaitable[CheckResult]]
@@ -65,20 +67,25 @@ class HealthReport:
         return 200 if self.status in ("ok", "degraded") else 503
 
     def as_json(self) -> dict[str, Any]:
-        """The report as the body of /health: plain types, each check's facts beside its status and message."""
+        """The report as the body of /health: plain types, each check's facts beside its status and message.
+
+        A check with a wish has it under `advice`.
+        """
         return {
             "status": self.status,
             "version": self.version,
             "uptime_seconds": round(self.uptime_seconds, 3),
-            "checks": {
-                name: {**found.facts, "status": found.status, "message": found.message}
-                for name, found in self.checks.items()
-            },
+            "checks": {name: _as_json(found) for name, found in self.checks.items()},
         }
 
     def gauge_values(self) -> dict[str, float]:
         """Check -> 1, 0.5 or 0, for doradura_health_status."""
         return {name: GAUGE[found.status] for name, found in self.checks.items()}
+
+
+def _as_json(found: CheckResult) -> dict[str, Any]:
+    said = {**found.facts, "status": found.status, "message": found.message}
+    return said if found.advice is None else {**said, "advice": found.advice}
 
 
 class Health:

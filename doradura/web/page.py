@@ -48,7 +48,10 @@ def page(facts: Mapping[str, object], report: Mapping[str, Any], links: Mapping[
     uptime = facts.get("uptime_seconds")
     if isinstance(uptime, int | float):
         shown["up for"] = duration(uptime)
-    checks = {name: (found["status"], found["message"]) for name, found in report["checks"].items()}
+    checks = {
+        name: (found["status"], " - ".join(filter(None, (found["message"], found.get("advice")))))
+        for name, found in report["checks"].items()
+    }
     return document(
         "Doradura",
         "<h1>Doradura</h1>"

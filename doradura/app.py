@@ -300,7 +300,7 @@ class App:
         return Health(
             version=__version__,
             checks={
-                "poll": lambda: poll_check(lambda: self._poller),
+                "poll": lambda: poll_check(lambda: self._poller, self._turns.pacer),
                 "storage": lambda: storage_check(self._storage),
                 "worker": self_test.check,
                 "disk": disk.check,

@@ -242,7 +242,7 @@ class AlertDelivery:
         """
         admin.probe_at = trio.current_time() + PROBE_SECONDS
         try:
-            await self._api.send_chat_action(admin.admin_id)
+            await self._api.send_chat_action(admin.admin_id, priority="alert")
         except CHAT_CLOSED as error:
             await self._refused(admin, error)
         except TelegramError as error:

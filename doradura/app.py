@@ -49,7 +49,7 @@ from doradura.downloads.workspace import Workspace
 from doradura.health import DiskSpace, Health, LoopLag
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
 from doradura.settings import Settings
-from doradura.storage import Storage, StorageError, chats, statistics
+from doradura.storage import Storage, StorageError, bots, chats, statistics
 from doradura.storage.cleaning import clean_forever
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.client import BotApi, open_bot_api
@@ -92,6 +92,7 @@ class App:
         self.sandbox_url: str | None = None
         self.me: User | None = None
         """The bot itself, known once Telegram was asked."""
+        self._bot_id = int(settings.telegram_token.partition(":")[0])
         self._environment = environment
         self._ffmpeg = ffmpeg
         self._poller: Poller | None = None
@@ -164,6 +165,7 @@ class App:
             self.sandbox_url = api_url = await self._start_sandbox(serving)
             allowed_private = (*allowed_private, urlsplit(api_url).netloc)
         await serving.start(self._storage.run)
+        await self._take_over_data()
         await serving.start(workers.run)
         await workspace.open()
         serving.start_soon(clean_forever, self._storage)
@@ -223,7 +225,7 @@ class App:
                     can_be_told=self._can_be_told,
                 ),
                 allowed_private=allowed_private,
-                bot_id=int(settings.telegram_token.partition(":")[0]),
+                bot_id=self._bot_id,
                 username=lambda: (self.me.username if self.me else None) or "",
             )
             await self._work(api, parts, health, task_status)
@@ -253,6 +255,13 @@ class App:
             self._alert_delivery = delivery
             yield
             await delivery.settle()
+
+    async def _take_over_data(self) -> None:
+        """Make the data this bot's, before anything of it is read: another bot's messages are not ours to edit."""
+        bot_id = self._bot_id
+        before = await self._storage.write(lambda db: bots.take_over(db, bot_id, now_ms()))
+        if before is not None:
+            log.warning("another bot's token: what is open is told anew", extra={"bot": bot_id, "before": before})
 
     async def _migrated(self, old_id: int, new_id: int) -> None:
         """Note that a group got another id. What is not stored is learnt again with the next call after a restart."""
@@ -287,7 +296,7 @@ class App:
                 delivery=delivery,
                 board=board,
                 metrics=self.metrics,
-                bot_id=int(self.settings.telegram_token.partition(":")[0]),
+                bot_id=self._bot_id,
             ),
             SiteBreakers(self._storage, self.metrics),
             slots=slots,

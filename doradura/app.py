@@ -50,7 +50,7 @@ from doradura.health import DiskSpace, Health, LoopLag
 from doradura.lifetime import Lifetime
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
 from doradura.settings import Settings
-from doradura.storage import Storage, StorageError, chats, statistics
+from doradura.storage import Storage, StorageError, bots, chats, statistics
 from doradura.storage.cleaning import clean_forever
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.storage_check import StorageCheck
@@ -94,6 +94,7 @@ class App:
         self.sandbox_url: str | None = None
         self.me: User | None = None
         """The bot itself, known once Telegram was asked."""
+        self._bot_id = int(settings.telegram_token.partition(":")[0])
         self._environment = environment
         self._ffmpeg = ffmpeg
         self._poller: Poller | None = None
@@ -177,6 +178,7 @@ class App:
         await serving.start(self._storage.run)
         await serving.start(self._lifetime.run, self._storage)
         await serving.start(self._storage_check.run)
+        await self._take_over_data()
         await serving.start(workers.run)
         await workspace.open()
         serving.start_soon(clean_forever, self._storage)
@@ -236,7 +238,7 @@ class App:
                     can_be_told=self._can_be_told,
                 ),
                 allowed_private=allowed_private,
-                bot_id=int(settings.telegram_token.partition(":")[0]),
+                bot_id=self._bot_id,
                 username=lambda: (self.me.username if self.me else None) or "",
             )
             await self._work(api, parts, health, task_status)
@@ -266,6 +268,13 @@ class App:
             self._alert_delivery = delivery
             yield
             await delivery.settle()
+
+    async def _take_over_data(self) -> None:
+        """Make the data this bot's, before anything of it is read: another bot's messages are not ours to edit."""
+        bot_id = self._bot_id
+        before = await self._storage.write(lambda db: bots.take_over(db, bot_id, now_ms()))
+        if before is not None:
+            log.warning("another bot's token: what is open is told anew", extra={"bot": bot_id, "before": before})
 
     async def _migrated(self, old_id: int, new_id: int) -> None:
         """Note that a group got another id. What is not stored is learnt again with the next call after a restart."""
@@ -300,7 +309,7 @@ class App:
                 delivery=delivery,
                 board=board,
                 metrics=self.metrics,
-                bot_id=int(self.settings.telegram_token.partition(":")[0]),
+                bot_id=self._bot_id,
             ),
             SiteBreakers(self._storage, self.metrics),
             slots=slots,
@@ -313,7 +322,7 @@ class App:
         return Health(
             version=__version__,
             checks={
-                "poll": lambda: poll_check(lambda: self._poller),
+                "poll": lambda: poll_check(lambda: self._poller, self._turns.pacer),
                 "storage": self._storage_check.check,
                 "worker": self_test.check,
                 "disk": disk.check,

@@ -23,6 +23,8 @@ from doradura.downloads.workspace import Workspace
 from doradura.health import CheckResult, Status
 from doradura.storage import Connection, Storage, StorageError, alerts, outbox
 from doradura.storage.ids import IdMaker, now_ms
+from doradura.telegram.holds import Held
+from doradura.telegram.pacing import Pacer
 from doradura.telegram.poller import Poller
 
 POLL_SILENCE_SECONDS = 120.0
@@ -49,18 +51,37 @@ _POLL_FAULTS: Mapping[str, str] = {
 log = logging.getLogger(__name__)
 
 
-async def poll_check(poller: Callable[[], Poller | None]) -> CheckResult:
-    """Say when Telegram last answered a poll."""
+async def poll_check(poller: Callable[[], Poller | None], pacer: Pacer) -> CheckResult:
+    """Say when Telegram last answered a poll, and what it told the bot to wait with."""
     part = poller()
-    if part is None or part.last_poll_at is None:
-        return CheckResult("degraded", "Telegram has not answered a poll yet", {"last_poll_seconds_ago": None})
-    ago = trio.current_time() - part.last_poll_at
-    facts: dict[str, int | float | str | bool | None] = {"last_poll_seconds_ago": round(ago, 1), "state": part.state}
+    ago = None if part is None or part.last_poll_at is None else trio.current_time() - part.last_poll_at
+    held = _holds(part, pacer)
+    facts: dict[str, int | float | str | bool | None] = {
+        "last_poll_seconds_ago": None if ago is None else round(ago, 1),
+        "state": "starting" if part is None else part.state,
+        "held": ", ".join(hold.what for hold in held) or None,
+        "held_seconds_left": round(max(hold.seconds_left for hold in held), 1) if held else None,
+        "chats_told_to_wait": pacer.held_chats(),
+    }
+    if held:
+        what = "; ".join(f"{hold.what} for {hold.seconds_left:.0f} s more" for hold in held)
+        return CheckResult("degraded", f"Telegram told the bot to wait with {what} - then it tries by itself", facts)
+    if part is None or ago is None:
+        return CheckResult("degraded", "Telegram has not answered a poll yet", facts)
     if part.state in _POLL_FAULTS:
         return CheckResult("degraded", _POLL_FAULTS[part.state], facts)
     if ago > POLL_SILENCE_SECONDS:
         return CheckResult("degraded", f"Telegram has not answered a poll for {ago:.0f} s - is it reachable?", facts)
     return CheckResult("ok", "Telegram answers", facts)
+
+
+def _holds(part: Poller | None, pacer: Pacer) -> list[Held]:
+    """Give what 429s hold back beyond single chats; a wait of one chat is its own, and no fault of the bot's."""
+    held = {hold.what: hold for hold in pacer.holds()}
+    poll = None if part is None else part.hold()
+    if poll is not None:
+        held[poll.what] = poll
+    return list(held.values())
 
 
 class AlertsCheck:

@@ -129,12 +129,19 @@ class AlertDelivery:
                     await stack.enter_async_context(admin.calling)
 
     def _take_over(self, db: Connection) -> int | None:
-        """Make the settings' admins those of the database; tell new ones what fires."""
+        """Make the settings' admins those of the database; tell what fires to those whom this bot never told.
+
+        A bot whose token is back after another's was in use brings its messages up to date.
+        """
         outbox.set_admins(db, [admin.admin_id for admin in self._admins])
         for card_id, rank in alerts.open_cards(db):
             for admin in self._admins:
                 if not outbox.has_message(db, card_id, admin.admin_id):
                     outbox.tell_admin(db, (self._ids.new(), admin.admin_id, card_id, "card", rank), now_ms())
+        admin_ids = {admin.admin_id for admin in self._admins}
+        for card_id, admin_id, rank in outbox.take_outdated(db):
+            if admin_id in admin_ids:
+                outbox.tell_admin(db, (self._ids.new(), admin_id, card_id, "card", rank), now_ms())
         return alerts.watchdog_seen_ms(db)
 
     async def _watch(self, started_ms: int) -> None:
@@ -242,7 +249,7 @@ class AlertDelivery:
         """
         admin.probe_at = trio.current_time() + PROBE_SECONDS
         try:
-            await self._api.send_chat_action(admin.admin_id)
+            await self._api.send_chat_action(admin.admin_id, priority="alert")
         except CHAT_CLOSED as error:
             await self._refused(admin, error)
         except TelegramError as error:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
+from doradura.storage.bots import CURRENT
+
 TURN_MS = 60_000
 """How far a user's next job stands behind the one before: the share of time one job is counted as."""
 
@@ -73,8 +75,9 @@ def add(db: sqlite3.Connection, job: NewJob, now_ms: int) -> Job:
     turn = max(now_ms, 0 if row is None else row[0])
     db.execute("UPDATE users SET queue_ms = ? WHERE user_id = ?", (turn + TURN_MS, job.user_id))
     db.execute(
-        "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, format, quality, plan, language,"
-        " state, place, created_ms, thread_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?)",
+        "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, format, quality, plan, language,"  # noqa: S608 - own text
+        " state, place, created_ms, thread_id, bot_id)"
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, {CURRENT})",
         (*job[:11], turn - job.bonus_ms, now_ms, job.thread_id),
     )
     added = get(db, job.job_id)

@@ -16,6 +16,7 @@ from doradura.downloads.stages import (
     Retrying,
     Sending,
     Stage,
+    Starting,
     Waiting,
     Working,
 )
@@ -56,8 +57,12 @@ class ProgressTexts:
     def _text(self, t: Texts, job: Job, stage: Stage) -> str:  # noqa: C901, PLR0911 - one return a stage
         choice = choice_text(job.format, job.quality)
         match stage:
+            case Starting():
+                return t("progress.starting", choice=choice)
             case Waiting(before=0):
-                return t("progress.accepted", choice=choice)
+                return t("progress.again_next" if stage.gave_up else "progress.next", choice=choice)
+            case Waiting(gave_up=True):
+                return t.counted("progress.again", stage.before, choice=choice)
             case Waiting():
                 return t.counted("progress.waiting", stage.before, choice=choice)
             case Paused():
@@ -80,7 +85,7 @@ class ProgressTexts:
                 minutes = round(FORMATS[job.format].timer_seconds(job.quality) / 60) if late else 0
                 return failure_text(t, stage.reason, job.url, self._upload_limit_bytes, minutes=minutes)
             case Cancelled():
-                return t("cancelled")
+                return t("cancelled.by_admin" if stage.by_admin else "cancelled")
 
 
 def failure_text(t: Texts, reason: str, url: str, upload_limit_bytes: int, *, minutes: int = 1) -> str:

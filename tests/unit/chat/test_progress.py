@@ -16,6 +16,7 @@ from doradura.downloads.stages import (
     Retrying,
     Sending,
     Stage,
+    Starting,
     Waiting,
     Working,
 )
@@ -34,9 +35,19 @@ DASH = "\N{EN DASH}"
 @pytest.mark.parametrize(
     ("stage", "text"),
     [
-        (Waiting(0), f"⏳ <b>m4a</b> {DASH} starting…"),
+        (Starting(), f"⏳ <b>m4a</b> {DASH} starting…"),
+        (Waiting(0), f"⏳ <b>m4a</b> {DASH} in the queue, yours is next."),
         (Waiting(1), f"⏳ <b>m4a</b> {DASH} in the queue, 1 download before yours."),
         (Waiting(2), f"⏳ <b>m4a</b> {DASH} in the queue, 2 downloads before yours."),
+        (
+            Waiting(0, gave_up=True),
+            f"⏳ <b>m4a</b> {DASH} others were waiting, so this one waits again. It is next and goes on by itself.",
+        ),
+        (
+            Waiting(2, gave_up=True),
+            f"⏳ <b>m4a</b> {DASH} others were waiting, so this one waits again."
+            " It goes on by itself, after 2 downloads before yours.",
+        ),
         (
             Paused("youtube"),
             f"⏸ <b>m4a</b> {DASH} youtube is resting for a while; this download goes on by itself after that.",
@@ -50,6 +61,7 @@ DASH = "\N{EN DASH}"
         (Sending("A"), "⬆️ <b>A</b> (m4a)\nSending…"),
         (Retrying("rate_limited", 20), "🔁 <b>m4a</b>\nThe site asked for a pause. I'll try again in 20 s."),
         (Cancelled(), "✖ Cancelled. Send another link any time."),
+        (Cancelled(by_admin=True), "✖ An admin of this bot ended this download. You can send another link any time."),
     ],
 )
 def test_a_stage_reads_so(stage: Stage, text: str) -> None:

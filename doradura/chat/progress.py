@@ -59,12 +59,8 @@ class ProgressTexts:
         match stage:
             case Starting():
                 return t("progress.starting", choice=choice)
-            case Waiting(before=0):
-                return t("progress.again_next" if stage.gave_up else "progress.next", choice=choice)
-            case Waiting(gave_up=True):
-                return t.counted("progress.again", stage.before, choice=choice)
             case Waiting():
-                return t.counted("progress.waiting", stage.before, choice=choice)
+                return _waiting(t, stage, choice)
             case Paused():
                 return t("progress.paused", choice=choice, site=stage.site)
             case Working():
@@ -134,6 +130,14 @@ def cancel_keyboard(t: Texts, job_id: int) -> Keyboard:
 def button_rows(buttons: Sequence[Button]) -> Keyboard:
     """Give buttons in rows that a phone has room for."""
     return tuple(tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW))
+
+
+def _waiting(t: Texts, stage: Waiting, choice: str) -> str:
+    if not stage.before:
+        return t("progress.again_next" if stage.gave_up else "progress.next", choice=choice)
+    if stage.gave_up:
+        return t.counted("progress.again", stage.before, choice=choice)
+    return t.counted("progress.waiting", stage.before, choice=choice)
 
 
 def _fetching(t: Texts, stage: Fetching, choice: str) -> str:

@@ -195,16 +195,14 @@ class Places:
             run
             for run in runs
             if now - run.held_at >= self.shortest_run_seconds(run.given_up)
-            and any(
-                self._is_due(held, run.user_id, user, now - since) for user, since in self._waiting_since.items()
-            )
+            and any(self._is_due(held, run.user_id, user, now - since) for user, since in self._waiting_since.items())
         ]
         return max(candidates, key=lambda run: (held[run.user_id], run.held_at, run.job_id), default=None)
 
     def shortest_run_seconds(self, given_up: int) -> float:
-        """How long a download keeps a place that gave one up so often: from the second time on twice as long."""
+        """How long a download keeps a place that gave one up so often: from the third time on twice as long."""
         first = ONLY_PLACE_RUN_SECONDS if self.total == 1 else SHORTEST_RUN_SECONDS
-        return float(first * 2 ** min(max(0, given_up - 1), 16))
+        return float(first * 2 ** min(max(0, given_up - 2), 16))
 
     def _is_due(self, held: Counter[int], holder: int, waiting: int, waited: float) -> bool:
         """Whether a holder is to give a place up for one who has waited so long."""

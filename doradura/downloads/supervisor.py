@@ -15,8 +15,8 @@ from typing import TypeVar
 import trio
 
 from doradura.downloads.breaker import SiteBreakers
-from doradura.downloads.protocol import OUR_REASONS
 from doradura.downloads.places import Slot
+from doradura.downloads.protocol import OUR_REASONS
 from doradura.downloads.run import DownloadParts, JobRun
 from doradura.downloads.sharing import Sharing
 from doradura.downloads.stages import Cancelled, Delivered, Failed, GaveUp, Outcome, Paused, Starting, Waiting

@@ -303,7 +303,7 @@ def fail_waiting(db: sqlite3.Connection, chat_id: int, now_ms: int, *, reason: s
     return _settled(db, rows)
 
 
-def cancel(  # noqa: PLR0913 - whose, which, when and why
+def cancel(
     db: sqlite3.Connection,
     user_id: int,
     now_ms: int,

@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from doradura.downloads.protocol import Metadata, Progress
+from doradura.telegram.updates import RawUpdate
 from tests.doubles import HANG, NEVER, TORN, made
 from tests.wiring import ADMIN, LINK, USER, Bot, World
 
@@ -30,12 +31,18 @@ async def busy(world: World, bot: Bot, count: int) -> None:
     await trio.sleep(90)
 
 
+async def told(world: World, bot: Bot, *updates: RawUpdate) -> None:
+    """Let updates come, and let the answers that follow their effects arrive."""
+    await world.say(bot, *updates)
+    await trio.sleep(5)
+
+
 async def press(world: World, bot: Bot, data: str, *, user: int = ADMIN, chat: int | None = None) -> str:
     """Press a button of the admin's newest message; give the answer."""
     update = world.press(data, user=user, chat=chat)
     newest = max((number for where, number in world.telegram.messages if where == ADMIN), default=1)
     raw = update.raw.replace(b'"message": {"message_id": 1,', b'"message": {"message_id": %d,' % newest)
-    await world.say(bot, replace(update, raw=raw))
+    await told(world, bot, replace(update, raw=raw))
     answer = world.telegram.all("answerCallbackQuery")[-1].parameters
     return str(answer.get("text", ""))
 
@@ -53,7 +60,7 @@ async def test_what_a_user_has_in_hand_is_shown(world: World, autojump_clock: Mo
     world.slots = 1
     async with world.start() as bot:
         await busy(world, bot, 12)
-        await world.say(bot, world.message(f"/user {USER}", user=ADMIN))
+        await told(world, bot, world.message(f"/user {USER}", user=ADMIN))
         text, data = shown(world)
     lines = text.splitlines()
     assert lines[0] == f"👤 <b>A&lt;b&gt;</b> ({USER})"
@@ -73,7 +80,7 @@ async def test_the_button_ends_all_of_them(
         await busy(world, bot, 3)
         await world.say(bot, world.message(f"/download {LINK}group", chat=-500))
         await world.say(bot, world.message(f"/download {LINK}other", user=3000))
-        await world.say(bot, world.message(f"/user {USER}", user=ADMIN))
+        await told(world, bot, world.message(f"/user {USER}", user=ADMIN))
         assert await press(world, bot, f"u:a:{USER}") == ""
         assert shown(world)[1] == [f"u:y:{USER}", f"u:n:{USER}"]
         await press(world, bot, f"u:n:{USER}")
@@ -99,7 +106,7 @@ async def test_it_works_after_a_restart_and_is_told_by_the_next_start(world: Wor
     world.slots = 1
     async with world.start() as bot:
         await busy(world, bot, 2)
-        await world.say(bot, world.message(f"/user {USER}", user=ADMIN))
+        await told(world, bot, world.message(f"/user {USER}", user=ADMIN))
         await press(world, bot, f"u:a:{USER}")
     world.telegram.fail("editMessageText", *[NEVER] * 3)
     async with world.start() as bot:
@@ -117,7 +124,7 @@ async def test_what_is_being_sent_arrives(world: World, autojump_clock: MockCloc
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.changes.until(lambda: world.telegram.all("sendAudio"))
-        await world.say(bot, world.message(f"/user {USER}", user=ADMIN))
+        await told(world, bot, world.message(f"/user {USER}", user=ADMIN))
         text, data = shown(world)
         assert "being sent" in text
         assert data == []
@@ -156,7 +163,7 @@ async def test_an_end_in_the_same_moment_is_told_as_what_it_was(world: World, au
 async def test_every_id_gets_a_sentence(world: World, autojump_clock: MockClock, rest: str, answer: str) -> None:
     """None, one that can't be, one that nobody has, and one with nothing in hand."""
     async with world.start() as bot:
-        await world.say(bot, world.message("/start", user=ADMIN), world.message(f"/user {rest}", user=ADMIN))
+        await told(world, bot, world.message("/start", user=ADMIN), world.message(f"/user {rest}", user=ADMIN))
         assert shown(world)[0].startswith(answer)
 
 
@@ -175,7 +182,7 @@ async def test_only_admins_press_and_only_in_private(world: World, autojump_cloc
         await busy(world, bot, 1)
         assert "Only the admins" in await press(world, bot, f"u:y:{USER}", user=USER)
         assert "Only the admins" in await press(world, bot, f"u:y:{USER}", chat=-500)
-        await world.say(bot, world.message(f"/user {USER}", user=3000))
+        await told(world, bot, world.message(f"/user {USER}", user=3000))
     assert world.states() == ["running"]
     assert "A &lt;slow&gt;" not in world.telegram.words_in(3000)[0]
     assert world.value("command_usage_total", command="user") == 0

@@ -148,7 +148,9 @@ class Places:
             slot.grant()
         if self.free <= 0:
             self._full.set()
-        elif self._full.is_set():
+            return
+        self._waiting_since.clear()  # whoever still waits can have one
+        if self._full.is_set():
             self._full = trio.Event()
 
     def _rank(self, slot: Slot, held: Counter[int]) -> tuple[bool, int, int]:

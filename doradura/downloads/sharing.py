@@ -101,6 +101,8 @@ class Sharing:
             place for run in self._running.values() if (place := run.place()) is not None
         )
         if chosen is not None:
-            log.info("a job gives its place up for others who wait", extra={"job": chosen.job_id})
+            log.info(
+                "a job gives its place up for others who wait", extra={"job": chosen.job_id, "user": chosen.user_id}
+            )
             self._places.give_up(chosen.user_id)
             self._running[chosen.job_id].give_up()

@@ -322,6 +322,7 @@ class Supervisor:
             "job ended",
             extra={
                 "job": job.job_id,
+                "user": job.user_id,
                 "outcome": type(outcome).__name__.lower(),
                 "format": job.format,
                 "quality": job.quality,

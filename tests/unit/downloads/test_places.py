@@ -179,12 +179,19 @@ async def test_a_place_is_charged_for_while_it_is_held(autojump_clock: MockClock
 async def test_only_who_holds_no_place_is_said_to_wait(autojump_clock: MockClock) -> None:
     """Somebody who has one and wants a second is not held up."""
     places = Places(2)
-    await held(places, HOG, OTHER)
+    slot, _ = await held(places, HOG, OTHER)
     places.note_waiting([HOG, THIRD])
     await trio.sleep(7)
     assert places.longest_wait() == (1, 7.0)
     places.note_waiting([HOG])
     assert places.longest_wait() == (0, 0.0)
+    places.note_waiting([THIRD])
+    await trio.sleep(7)
+    slot.release()
+    assert places.longest_wait() == (0, 0.0), "there is a place for whoever wants one"
+    await held(places, HOG)
+    places.note_waiting([THIRD])
+    assert places.longest_wait() == (1, 0.0), "somebody whose job was cancelled meanwhile waits anew"
 
 
 @settings(deadline=None)

@@ -40,6 +40,7 @@ from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.choice import make_workers
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.formats import FORMATS
+from doradura.downloads.places import Places
 from doradura.downloads.run import DownloadParts
 from doradura.downloads.sites import SITES
 from doradura.downloads.supervisor import Supervisor
@@ -162,13 +163,13 @@ class App:
         """Start what leaves last, then what it serves."""
         settings, metrics = self.settings, self.metrics
         workers = make_workers(self._environment, metrics.worker_start.observe)
-        slots = trio.CapacityLimiter(settings.concurrent_downloads)
+        places = Places(settings.concurrent_downloads)
         ids = IdMaker()
         lag = LoopLag(observe=metrics.loop_lag.observe)
         disk = DiskSpace(settings.data_dir, measured=metrics.disk_free.set)
         api_url, allowed_private = settings.telegram_api_url, settings.allowed_private
         workspace = Workspace(settings, self._ffmpeg, lambda: allowed_private)
-        self_test = WorkerSelfTest(workers, slots, workspace, ids)
+        self_test = WorkerSelfTest(workers, places, workspace, ids)
         health = self._make_health(self_test, disk, lag)
         self.http_url = await serving.start(self._make_web(health).run)
         await serving.start(lag.run)
@@ -204,7 +205,7 @@ class App:
             await serving.start(board.run)
             delivery = Delivery(api, metrics)
             supervisor = self._make_supervisor(
-                workers, workspace, delivery, board, slots, AdminNotes(api, catalogues, settings.admin_ids)
+                workers, workspace, delivery, board, places, AdminNotes(api, catalogues, settings.admin_ids)
             )
             await supervisor.recover()
             serving.start_soon(self_test.run)
@@ -212,7 +213,7 @@ class App:
                 api=api,
                 storage=self._storage,
                 workers=workers,
-                slots=slots,
+                places=places,
                 workspace=workspace,
                 metrics=metrics,
                 catalogues=catalogues,
@@ -297,7 +298,7 @@ class App:
         workspace: Workspace,
         delivery: Delivery,
         board: Board,
-        slots: trio.CapacityLimiter,
+        places: Places,
         notes: AdminNotes,
     ) -> Supervisor:
         """Make what runs the downloads."""
@@ -308,11 +309,11 @@ class App:
                 workspace=workspace,
                 delivery=delivery,
                 board=board,
+                places=places,
                 metrics=self.metrics,
                 bot_id=self._bot_id,
             ),
             SiteBreakers(self._storage, self.metrics),
-            slots=slots,
             end_strays=end_strays,
             tell_breaker=notes.breaker,
         )

@@ -17,6 +17,7 @@ import trio
 
 from doradura.alerts import AlertDelivery
 from doradura.alerts.delivery import Trouble
+from doradura.downloads.places import Places, Slot
 from doradura.downloads.protocol import Failure, SelfTest, WorkerLostError
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
@@ -37,6 +38,8 @@ UNMONITORED = (
 )
 YTDLP_OLD_DAYS = 45
 """As the alert YtDlpOld has it."""
+HELD_UP_SECONDS = 600.0
+"""How long a user who holds no place may wait for one before that is shown as a fault."""
 SELF_TEST_SECONDS = 300.0
 SELF_TEST_RETRY_SECONDS = 15.0
 SELF_TEST_TIMEOUT_SECONDS = 30.0
@@ -157,9 +160,9 @@ def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[Statu
 class WorkerSelfTest:
     """Lets a worker run a job that needs no network, at the start and every few minutes."""
 
-    def __init__(self, workers: Workers, slots: trio.CapacityLimiter, workspace: Workspace, ids: IdMaker) -> None:
+    def __init__(self, workers: Workers, places: Places, workspace: Workspace, ids: IdMaker) -> None:
         self._workers = workers
-        self._slots = slots
+        self._places = places
         self._workspace = workspace
         self._ids = ids
         self._fault: str | None = None
@@ -171,7 +174,7 @@ class WorkerSelfTest:
         """Test until cancelled. `started()` after the first test, whatever came of it."""
         while True:
             # When every place is taken, workers are at work: that is test enough, and their number is a promise.
-            if self._slots.available_tokens > 0 or self._tested_at is None:
+            if self._places.free > 0 or self._tested_at is None:
                 await self._test()
             task_status.started()
             task_status = trio.TASK_STATUS_IGNORED
@@ -180,14 +183,16 @@ class WorkerSelfTest:
     async def _test(self) -> None:
         started = trio.current_time()
         number = self._ids.new()
+        slot = Slot(self._places)
         fault: str | None = f"no answer in {SELF_TEST_TIMEOUT_SECONDS:.0f} s"
         try:
             with trio.move_on_after(SELF_TEST_TIMEOUT_SECONDS):
-                async with self._slots:
-                    fault = await self._ask(number)
+                await slot.acquire()
+                fault = await self._ask(number)
         except (WorkerLostError, OSError) as error:
             fault = str(error)
         finally:
+            slot.release()
             await self._workspace.remove(number)
         self._fault, self._tested_at = fault, trio.current_time()
         self._seconds = self._tested_at - started
@@ -209,16 +214,23 @@ class WorkerSelfTest:
         """Say what the last test found."""
         if self._tested_at is None:
             return CheckResult("degraded", "the first self-test is running", {})
+        users, waited = self._places.longest_wait()
         facts: dict[str, int | float | str | bool | None] = {
             "tested_seconds_ago": round(trio.current_time() - self._tested_at, 1),
             "test_seconds": round(self._seconds, 3),
-            "busy": self._slots.borrowed_tokens,
-            "places": int(self._slots.total_tokens),
+            "busy": self._places.taken,
+            "places": self._places.total,
+            "users_waiting": users,
+            "longest_wait_seconds": round(waited, 1),
         }
         if self._answer is not None:
             facts |= {key: value for key, value in msgspec.to_builtins(self._answer).items() if key != "type"}
         if self._fault is not None:
             return CheckResult("failing", f"the self-test failed: {self._fault} - run `check` for more", facts)
+        if waited >= HELD_UP_SECONDS:
+            who = "1 user has" if users == 1 else f"{users} users have"
+            what = f"every place is taken, and {who} waited for up to {waited / 60:.0f} min"
+            return CheckResult("degraded", f"{what} - see DORADURA_CONCURRENT_DOWNLOADS and /user", facts)
         advice = None if self._answer is None else old_ytdlp(self._answer.yt_dlp, datetime.now(UTC).date())
         return CheckResult("ok", "a worker did its test job", facts, advice)
 

@@ -35,6 +35,7 @@ from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.formats import FORMATS
+from doradura.downloads.places import Places
 from doradura.downloads.run import DownloadParts
 from doradura.downloads.sites import SITES
 from doradura.downloads.supervisor import Supervisor
@@ -188,7 +189,7 @@ class World:
         assert isinstance(trio.lowlevel.current_clock(), MockClock), "ask for autojump_clock in the test itself"
         workspace = RoomyWorkspace(self.settings, "ffmpeg", tuple)
         await workspace.open()
-        slots = trio.CapacityLimiter(self.slots)
+        places = Places(self.slots)
         async with (
             open_bot_api(
                 TOKEN,
@@ -213,11 +214,11 @@ class World:
                     workspace=workspace,
                     delivery=Delivery(api, self.metrics),
                     board=board,
+                    places=places,
                     metrics=self.metrics,
                     bot_id=BOT_ID,
                 ),
                 breakers,
-                slots=slots,
                 end_strays=self._end_strays,
                 tell_breaker=AdminNotes(api, catalogues, self.settings.admin_ids).breaker,
             )
@@ -225,7 +226,7 @@ class World:
                 api=api,
                 storage=self.storage,
                 workers=self.workers,
-                slots=slots,
+                places=places,
                 workspace=workspace,
                 metrics=self.metrics,
                 catalogues=catalogues,

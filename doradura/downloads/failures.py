@@ -33,6 +33,7 @@ from yt_dlp.utils import (
 
 from doradura.downloads.egress import MARKER, EgressRefusedError
 from doradura.downloads.ffmpeg import FfmpegError
+from doradura.downloads.floor import TransferTooSlowError
 
 _DETAIL_CHARACTERS = 500
 _CHAIN_LIMIT = 40
@@ -154,6 +155,7 @@ _TYPES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
     (GeoRestrictedError, "geo"),
     (UserNotLive, "live"),
     (UnsupportedError, "unsupported"),
+    (TransferTooSlowError, "too_slow"),
     # A page nested without end, or a site that leads to another address each time.
     (RecursionError, "unsupported"),
     (http.client.InvalidURL, "unsupported"),

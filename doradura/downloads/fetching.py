@@ -26,6 +26,7 @@ from yt_dlp.utils import YoutubeDLError
 
 from doradura.downloads.describing import is_generic
 from doradura.downloads.failures import JobError, one_line
+from doradura.downloads.floor import READ_SECONDS
 from doradura.downloads.formats import Selection
 from doradura.downloads.protocol import Order
 
@@ -149,7 +150,7 @@ def _options(order: Order) -> Info:
         "extractor_retries": 1,
         "file_access_retries": 0,
         "skip_unavailable_fragments": False,
-        "socket_timeout": 15,
+        "socket_timeout": READ_SECONDS,
         "http_chunk_size": None,
         "extractor_args": {},
         "enable_file_urls": False,

@@ -17,6 +17,7 @@ from yt_dlp.utils import YoutubeDLError
 
 from doradura.downloads import ffmpeg
 from doradura.downloads.fetching import Extractor
+from doradura.downloads.floor import TransferTooSlowError
 
 _COVER_PIXELS = 800
 _THUMBNAIL_PIXELS = 320
@@ -40,6 +41,8 @@ class Stills:
                 with extractor.urlopen(Request(url, headers=info.get("http_headers") or {})) as response:
                     content = response.read(_PICTURE_BYTES + 1)
                 raw.write_bytes(content[:_PICTURE_BYTES])
+            except TransferTooSlowError:
+                return None  # its other pictures would be as slow
             except (YoutubeDLError, OSError, ValueError):
                 continue
             if (cover := self._still(raw)) is not None:

@@ -25,6 +25,7 @@ USER_REASONS = (
     "geo",
     "live",
     "too_large",
+    "too_slow",
     "unsupported",
     "refused_address",
     "user_blocked",

@@ -18,7 +18,7 @@ FLOOR_BYTES_PER_SECOND: Final = 4_000
 FLOOR_SECONDS: Final = 60.0
 """How long a job must have waited for its sites, and got less than the floor all that time, to be ended."""
 READ_SECONDS: Final = 15.0
-"""A socket's timeout. One read that seems to have taken longer is this process's own sleep (SIGSTOP, a closed laptop)."""
+"""A socket's timeout. What of one read is over it was this process's own sleep (SIGSTOP, a closed laptop)."""
 _PIECES: Final = 30
 """The window is kept in so many pieces: as they fill it slides."""
 

@@ -29,7 +29,7 @@ LIMITS = Limits(file_bytes=10**7, upload_bytes=10**7, cpu_seconds=60, memory_byt
 
 
 def ip(line: str) -> None:
-    """Run one command of ip(8)."""
+    """Change the namespace by one command of iproute2."""
     subprocess.run(["ip", *line.split()], check=True)
 
 

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import trio
 
@@ -96,7 +95,7 @@ async def ends(orders: Mapping[str, Order], at_once: int = 6) -> dict[str, Worke
     workers, places = ForkWorkers(environment=os.environ), trio.CapacityLimiter(at_once)
 
     async def run(name: str, order: Order) -> None:
-        Path(order.directory).mkdir()
+        await trio.Path(order.directory).mkdir()
         async with places, workers.work(order) as conversation:
             told[name] = [message async for message in conversation][-1]
 

@@ -116,14 +116,14 @@ def _unnamed(causes: tuple[BaseException, ...], chain: tuple[BaseException, ...]
     if any(isinstance(link, ExtractorError) and link.expected for link in causes):
         # The extractor read the site well and says that there is nothing to have behind this link.
         return "unsupported"
-    # Else it has met an answer that it does not understand.
-    if any(isinstance(link, ExtractorError | DownloadError) for link in chain):
-        return "site_error"
-    if _of_yt_dlp(causes[0]):
-        # It stumbled over what it was given (a key of three bytes, a number that is none): of any site whatever that is
-        # no media, of a site it knows by name it is a change there that it has not learned yet.
-        return "unsupported" if generic else "site_error"
-    return "internal"
+    told = any(isinstance(link, ExtractorError | DownloadError) for link in chain)
+    if not told and not _of_yt_dlp(causes[0]):
+        return "internal"
+    # Else it has met an answer that it does not understand. Where it stumbled over it (a key of three bytes, a number
+    # that is none), that is no media, of any site whatever; of a site it knows by name it is a change there that it
+    # has not learned yet.
+    stumbled = not told or not all(isinstance(link, YoutubeDLError | OSError) for link in chain)
+    return "unsupported" if generic and stumbled else "site_error"
 
 
 def _of_yt_dlp(error: BaseException) -> bool:

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from yt_dlp.networking import Request
-from yt_dlp.utils import YoutubeDLError
 
 from doradura.downloads import ffmpeg
 from doradura.downloads.fetching import Extractor
@@ -43,7 +42,7 @@ class Stills:
                 raw.write_bytes(content[:_PICTURE_BYTES])
             except TransferTooSlowError:
                 return None  # its other pictures would be as slow
-            except (YoutubeDLError, OSError, ValueError):
+            except Exception:  # noqa: BLE001, S112 -- the barrier: whatever yt-dlp stumbles over, the film is there
                 continue
             if (cover := self._still(raw)) is not None:
                 return cover

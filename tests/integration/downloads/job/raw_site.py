@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 import trio
 
@@ -34,7 +35,7 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         words = self.rfile.readline(1 << 16).decode("latin-1").split()
-        path = words[1].partition("?")[0] if len(words) > 1 else ""
+        path = unquote(words[1].partition("?")[0]) if len(words) > 1 else ""
         while self.rfile.readline(1 << 16).strip():
             pass
         self.site.asked.append(path)

@@ -53,7 +53,7 @@ async def run(jobs: Jobs, site: RawSite, tasks: dict[str, Task]) -> dict[str, Wo
 async def test_a_transfer_under_the_floor(jobs: Jobs) -> None:
     """Whatever part of an answer is slow, the job ends as too slow; a look too."""
     with serving(SLOW) as site:
-        tasks = dict.fromkeys(sorted(SLOW.keys() - {"/slow.ts"}), "download")
+        tasks: dict[str, Task] = dict.fromkeys(sorted(SLOW.keys() - {"/slow.ts"}), "download")
         told = await run(jobs, site, {**tasks, "/body.mp4?": "probe", "/page.html?": "probe"})
     for path, end in told.items():
         assert isinstance(end, Failure), path

@@ -18,6 +18,7 @@ INSTALL = {
     "unshare": "apt-get install -y --no-install-recommends util-linux",
     "just": "pip install rust-just",
     "openssl": "apt-get install -y --no-install-recommends openssl",
+    "systemd-analyze": "apt-get install -y --no-install-recommends systemd",
 }
 
 

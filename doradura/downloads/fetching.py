@@ -7,6 +7,7 @@ that we give it.
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import itertools
 import re
@@ -15,17 +16,23 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import yt_dlp
+import yt_dlp.networking._requests
+import yt_dlp.networking._urllib
+from yt_dlp import networking
 from yt_dlp.downloader.external import FFmpegFD
 from yt_dlp.globals import plugin_dirs
 from yt_dlp.networking import Request
-from yt_dlp.networking.exceptions import HTTPError
+from yt_dlp.networking.exceptions import HTTPError, RequestError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import YoutubeDLError
+from yt_dlp.utils.networking import normalize_url
 
 from doradura.downloads.describing import is_generic
 from doradura.downloads.failures import JobError, one_line
+from doradura.downloads.floor import READ_SECONDS
 from doradura.downloads.formats import Selection
 from doradura.downloads.protocol import Order
 
@@ -63,6 +70,7 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         """The item as its extractor gave it, before anything was chosen from it."""
         self.last_key: str | None = None
         """The extractor at work, or last at work."""
+        self._choosing_extractor = False
         self._order_url = order.url
         self._chosen = selection
         super().__init__(_options(order), auto_init="no_verbose_header")
@@ -77,9 +85,15 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
             raise JobError("unsupported", "the extractor gave nothing")
         return info  # type: ignore[no-any-return]
 
+    def extract_info(self, url: str, *arguments: Any, **more: Any) -> Any:
+        """Look for the address's extractor, which is the next one asked for."""
+        self._choosing_extractor = True
+        return super().extract_info(url, *arguments, **more)
+
     def get_info_extractor(self, ie_key: str) -> Any:
-        """Note which extractor is asked for."""
-        self.last_key = ie_key
+        """Note which extractor is asked for first; others are asked then whether a page embeds something of theirs."""
+        if self._choosing_extractor:
+            self.last_key, self._choosing_extractor = ie_key, False
         return super().get_info_extractor(ie_key)
 
     def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
@@ -149,7 +163,7 @@ def _options(order: Order) -> Info:
         "extractor_retries": 1,
         "file_access_retries": 0,
         "skip_unavailable_fragments": False,
-        "socket_timeout": 15,
+        "socket_timeout": READ_SECONDS,
         "http_chunk_size": None,
         "extractor_args": {},
         "enable_file_urls": False,
@@ -165,14 +179,31 @@ def _options(order: Order) -> Info:
     return options
 
 
+def _normalize_url(url: str) -> str:
+    """What yt-dlp does to each address it asks, redirects too; hosts with characters that nobody sees are refused.
+
+    Clients drop some of them and so ask another host than the one that was read. Raises RequestError, and what yt-dlp
+    stumbles over.
+    """
+    try:
+        host = unquote(urlsplit(url).hostname or "")
+    except ValueError as error:
+        raise RequestError(cause=error) from error
+    if not host.isprintable():
+        raise RequestError(cause=http.client.InvalidURL(f"{host!r:.100} is no host name"))
+    return normalize_url(url)  # type: ignore[no-any-return]
+
+
 def restrain() -> None:
-    """Take from yt-dlp, in this process, what could start a program or load foreign code.
+    """Take from yt-dlp, in this process, what could start a program, load foreign code or lead to another host.
 
     Raises JobError where curl_cffi is installed: it is native networking, which the egress guard cannot see.
     """
     if importlib.util.find_spec("curl_cffi") is not None:
         raise JobError("internal", "curl_cffi is installed: it escapes the egress guard; uninstall it")
     plugin_dirs.value = []
+    for module in (networking.common, networking._requests, networking._urllib):  # noqa: SLF001 -- each has its own name for it
+        module.normalize_url = _normalize_url
 
     def never(*_: object, **__: object) -> bool:
         return False

@@ -10,9 +10,13 @@ from typing import Literal
 
 import msgspec
 
+from doradura.downloads.floor import FLOOR_SECONDS
+
 LINE_LIMIT_BYTES = 256 * 1024
 
-FINAL_REASONS = frozenset({"gone", "private", "login", "geo", "live", "too_large", "unsupported", "refused_address"})
+FINAL_REASONS = frozenset(
+    {"gone", "private", "login", "geo", "live", "too_large", "too_slow", "unsupported", "refused_address"},
+)
 """The site's or the user's doing: trying again changes nothing."""
 
 OUR_REASONS = frozenset(
@@ -57,6 +61,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     cookies_file: str | None = None
     allowed_private: tuple[str, ...] = ()
     """`host:port` or CIDR that may be reached although private."""
+    floor_seconds: float = FLOOR_SECONDS
+    """How long the site may send less than the floor of speed; shorter in tests alone."""
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ USER_REASONS = (
     "geo",
     "live",
     "too_large",
+    "too_slow",
     "unsupported",
     "refused_address",
     "user_blocked",

@@ -108,7 +108,9 @@ class GaveUp:
     """The job gives its place up for somebody else and is queued again: no end."""
 
 
-Stage = Accepted | Starting | Waiting | Paused | Working | Fetching | Converting | Sending | Retrying | Failed | Cancelled
+Stage = (
+    Accepted | Starting | Waiting | Paused | Working | Fetching | Converting | Sending | Retrying | Failed | Cancelled
+)
 """What a progress message can show."""
 
 Outcome = Delivered | Failed | Cancelled

@@ -24,16 +24,16 @@ from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import YoutubeDLError
 
+from doradura.downloads.bounds import bound_answers
 from doradura.downloads.describing import is_generic
 from doradura.downloads.failures import JobError, one_line
 from doradura.downloads.formats import Selection
 from doradura.downloads.protocol import Order
 
 _HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
-"""yt-dlp's networking in Python, which the egress guard sees."""
+"""yt-dlp's networking in Python, which the egress guard sees. Urllib is left `data:` addresses alone (bounds.py)."""
 
 _LIVE = frozenset({"is_live", "is_upcoming", "post_live"})
-_MANIFEST_BYTES = 16 * 1024 * 1024
 
 Info = dict[str, Any]
 """yt-dlp's description of one item, untyped as it comes."""
@@ -166,13 +166,14 @@ def _options(order: Order) -> Info:
 
 
 def restrain() -> None:
-    """Take from yt-dlp, in this process, what could start a program or load foreign code.
+    """Take from yt-dlp, in this process, what could start a program, load foreign code or read without end.
 
     Raises JobError where curl_cffi is installed: it is native networking, which the egress guard cannot see.
     """
     if importlib.util.find_spec("curl_cffi") is not None:
         raise JobError("internal", "curl_cffi is installed: it escapes the egress guard; uninstall it")
     plugin_dirs.value = []
+    bound_answers()
 
     def never(*_: object, **__: object) -> bool:
         return False
@@ -225,16 +226,11 @@ def _fetch_part(extractor: Extractor, whole: Info, path: Path) -> None:
 def hold_manifest(extractor: Extractor, whole: Info) -> str:
     """Read an HLS playlist ourselves: yt-dlp would take a live one's last half minute for the whole.
 
-    What was read is handed to the downloader, so it costs no second request. Raises JobError for a live one, and for
-    one so long that its end cannot be looked at.
+    What was read is handed to the downloader, so it costs no second request. Raises JobError for a live one.
     """
     with extractor.urlopen(Request(whole["url"], headers=whole.get("http_headers") or {})) as response:
-        content = bytearray()
-        while len(content) <= _MANIFEST_BYTES and (piece := response.read(_MANIFEST_BYTES + 1 - len(content))):
-            content += piece
+        content: bytes = response.read()
         whole["url"] = response.url
-    if len(content) > _MANIFEST_BYTES:
-        raise JobError("unsupported", f"the HLS playlist has more than {_MANIFEST_BYTES} bytes")
     text = content.decode("utf-8", "replace")
     if "#EXT-X-ENDLIST" not in text and not re.search(r"#EXT-X-PLAYLIST-TYPE:\s*VOD", text):
         raise JobError("live", "the HLS playlist has no end")

@@ -116,6 +116,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     """One of `REASONS`."""
     detail: str
     """One line for the log, at most 500 characters; never shown to the user as it is."""
+    final: bool = False
+    """Whether trying again would end the same way, whatever the reason says of others."""
     sizes: tuple[Size, ...] = ()
     """Of `too_large`: what the link's other choices would weigh, as far as that is known."""
 

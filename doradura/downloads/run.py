@@ -205,7 +205,7 @@ class JobRun:
             if isinstance(end, Result):
                 return end
             tries += 1
-            if end.reason not in RETRIED_REASONS or tries >= ATTEMPTS:
+            if end.final or end.reason not in RETRIED_REASONS or tries >= ATTEMPTS:
                 return end
             self._slot.release()
             await self._pause(end, tries)
@@ -246,7 +246,7 @@ class JobRun:
                             parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
                             return message
                         case Failure() if message.reason in REASONS:
-                            return Failed(message.reason, message.detail, message.sizes)
+                            return Failed(message.reason, message.detail, message.sizes, final=message.final)
                         case Failure():
                             return Failed("tool_crash", f"the worker's reason was {message.reason}: {message.detail}")
                         case _:

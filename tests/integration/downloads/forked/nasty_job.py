@@ -101,6 +101,19 @@ def hog(order: Order, emit: Emit) -> None:
         time.sleep(0.01)
 
 
+def gulping(order: Order, emit: Emit) -> None:
+    """Take memory as fast as the machine gives it, up to 4 GB."""
+    held = [b"x" * 8_000_000 for _ in range(500)]
+    _result(emit, str(len(held)))
+
+
+def gulping_child(order: Order, emit: Emit) -> None:
+    """Have a child that takes memory as fast as the machine gives it."""
+    if os.fork() == 0:
+        gulping(order, emit)
+    _forever()
+
+
 def bomb(order: Order, emit: Emit) -> None:
     """Have sixty children, each in a group of its own."""
     for _ in range(60):

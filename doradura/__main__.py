@@ -24,6 +24,7 @@ import imageio_ffmpeg
 import trio
 
 from doradura import __version__, logs
+from doradura.memory import close_memory
 from doradura.settings import Settings, SettingsError, read_settings
 
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS, EXIT_LOCKED, EXIT_TOKEN = 0, 1, 2, 3, 4
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(asked: argparse.Namespace) -> int:
+    close_memory()  # before anything else: the token is in the environment from the first moment
     settings = _settings(sandbox=asked.sandbox)
     if settings is None:
         return EXIT_SETTINGS

@@ -2,13 +2,17 @@
 
 Owns the bounds on yt-dlp's HTTP client, in the process it is called in, for good: on what stands around a body (status
 lines, headers, interim answers, chunk sizes, trailers), on a body that is read whole, counted after it was unpacked, on
-the bodies of redirects, and on a stream's segment. What is written to a file in pieces has bounds elsewhere.
+the bodies of redirects, and on a stream's segment; and on the processor time that reading all this takes. What is
+written to a file in pieces has bounds elsewhere.
 """
 
 from __future__ import annotations
 
 import http.client
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +36,10 @@ _FRAME_SHARE: Final = 8
 _PIECE_BYTES: Final = 64 * 1024
 
 
+READING_CPU_SECONDS: Final = 20.0
+"""Processor time to find out what a link is. YouTube, the most laborious site, takes two."""
+
+
 class EndlessError(JobError, RequestError):  # type: ignore[misc]  # yt-dlp has no types
     """An answer that goes on past its bound. One of yt-dlp's request errors, so that it is not sent another way."""
 
@@ -40,12 +48,27 @@ class EndlessError(JobError, RequestError):  # type: ignore[misc]  # yt-dlp has 
 
 
 def bound_answers() -> None:
-    """Hold yt-dlp's networking in this process to the bounds. Leaves it one HTTP client, the one that unpacks in pieces."""
+    """Hold yt-dlp's networking in this process to the bounds, and to the one client that unpacks in pieces."""
     http.client.HTTPConnection.response_class = _BoundedResponse
     RequestsResponseAdapter._real_read = _read_bounded  # noqa: SLF001 -- what `read` reads by
     RequestsSession.get_redirect_target = _get_redirect_target
     FragmentFD._read_fragment = _read_fragment  # noqa: SLF001 -- the one place where a segment is read
     UrllibRH._SUPPORTED_URL_SCHEMES = ("data",)  # noqa: SLF001 -- it unpacks an answer in one piece
+
+
+@contextmanager
+def reading_at_most(cpu_seconds: float) -> Iterator[None]:
+    """End this process by SIGPROF when what is inside uses more of its own processor time.
+
+    A pattern matched against a page that was made for it takes hours, and Python's regular expressions let no signal
+    handler run meanwhile: only the signal's default, which is death, is sure. Whoever started us knows what it means.
+    """
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 class _BoundedResponse(http.client.HTTPResponse):

@@ -64,6 +64,8 @@ def failure_of(exited: Exited) -> Failure:
         return msgspec.structs.replace(failure, final=True)
     if exited.status == -signal.SIGXFSZ:
         return _failure("too_large", "it wrote a file larger than allowed", exited.tail)
+    if exited.status == -signal.SIGPROF:  # see bounds.py
+        return _failure("unsupported", "reading what is at the link took too much processor time", exited.tail)
     if exited.status == -signal.SIGXCPU:
         return _failure("deadline", "it used more processor time than allowed", exited.tail)
     if exited.status is not None and exited.status < 0:

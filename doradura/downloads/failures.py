@@ -13,6 +13,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Iterator
+from xml.etree import ElementTree as ET
 
 from yt_dlp.networking.exceptions import (
     HTTPError,
@@ -161,11 +162,17 @@ _TYPES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
 )
 
 
+_XML_BOMB = 43
+"""Expat's XML_ERROR_AMPLIFICATION_LIMIT_BREACH: entities that make a document many times its size."""
+
+
 def _by_type(link: BaseException, *, generic: bool) -> str | None:
     reason: str | None = None
     match link:
         case JobError():
             reason = link.reason
+        case ET.ParseError() if link.code == _XML_BOMB:
+            reason = "unsupported"
         case HTTPError():
             reason = "unsupported" if link.redirect_loop else _by_status(link.status, generic=generic)
         case FfmpegError():
@@ -212,6 +219,7 @@ def _by_status(status: int, *, generic: bool) -> str:
 
 
 _NO_MEDIA = re.compile(
+    "exceeds specified max pixel count|Picture size .* is invalid|"
     "Invalid data found when processing input|does not contain any stream|matches no streams|Unknown decoder|"
     "Decoder .* not found|could not find codec parameters",
     re.IGNORECASE,

@@ -24,7 +24,7 @@ from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import YoutubeDLError
 
-from doradura.downloads.bounds import bound_answers
+from doradura.downloads.bounds import READING_CPU_SECONDS, bound_answers, reading_at_most
 from doradura.downloads.describing import is_generic
 from doradura.downloads.failures import JobError, one_line
 from doradura.downloads.formats import Selection
@@ -72,7 +72,8 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
 
         Raises JobError and whatever yt-dlp raises.
         """
-        info = self.extract_info(self._order_url, download=False)
+        with reading_at_most(READING_CPU_SECONDS):
+            info = self.extract_info(self._order_url, download=False)
         if info is None:
             raise JobError("unsupported", "the extractor gave nothing")
         return info  # type: ignore[no-any-return]

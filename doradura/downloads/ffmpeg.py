@@ -22,6 +22,9 @@ _CONTAINERS = (
 """Containers that hold media and nothing else. hls, dash, concat, image2, sdp, lavfi and imf name other files.
 A still must be given under a name without an ending, else ffmpeg takes it for an image2 pattern and refuses it."""
 
+_MAX_PIXELS = 40_000_000
+"""Of one frame; a film of 8K has 35 million. A picture of some kilobytes can claim 268 million: a gigabyte."""
+
 _STDERR_BYTES = 256 * 1024
 
 
@@ -93,7 +96,7 @@ def command(
     """The whole command line: the guarded inputs, then `output` as it stands."""
     line = [program, "-nostdin", "-hide_banner", "-y"]
     for path in inputs:
-        line += ["-protocol_whitelist", _PROTOCOLS, "-format_whitelist", _CONTAINERS]
+        line += ["-protocol_whitelist", _PROTOCOLS, "-format_whitelist", _CONTAINERS, "-max_pixels", str(_MAX_PIXELS)]
         if seek_seconds is not None:
             line += ["-ss", f"{seek_seconds:.3f}"]
         line += ["-i", f"file:{path}"]

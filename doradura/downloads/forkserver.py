@@ -41,7 +41,6 @@ _KILL_ROUNDS: Final = 20
 _CRASHED: Final = 70  # sysexits.h: EX_SOFTWARE
 
 
-
 def look_after(left_bytes: int) -> float:
     """Seconds until a job that may take so many bytes more is looked at again.
 

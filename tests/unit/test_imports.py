@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "metrics": set(),
     "health": set(),
     "data_directory": set(),
+    "memory": set(),
     "telegram": set(),
     "charts": set(),
     "storage": {"settings"},

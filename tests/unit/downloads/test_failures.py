@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 import ssl
+from xml.etree import ElementTree as ET
 
 import pytest
 import requests
@@ -26,6 +27,7 @@ from yt_dlp.networking.exceptions import (
 )
 from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
 
+from doradura.downloads.bounds import EndlessError
 from doradura.downloads.egress import MARKER, EgressRefusedError
 from doradura.downloads.failures import JobError, classify, one_line
 from doradura.downloads.ffmpeg import FfmpegError
@@ -190,3 +192,11 @@ def test_a_ring_of_causes_ends() -> None:
     first, second = ValueError("a"), ValueError("b")
     first.__cause__, second.__cause__ = second, first
     assert classify(first, generic=True)[0] == "internal"
+
+
+def test_an_answer_without_end_is_the_links_fault() -> None:
+    """Whatever yt-dlp makes of it, an answer past its bound is unsupported, and so is a document made to explode."""
+    assert classify(wrapped(EndlessError("a page of more than 1 byte")), generic=True)[0] == "unsupported"
+    bomb = ET.ParseError("limit on input amplification factor (from DTD and entities) breached: line 1, column 5")
+    bomb.code = 43
+    assert classify(wrapped(bomb), generic=False)[0] == "unsupported"

@@ -69,6 +69,16 @@ async def test_what_will_not_pass_is_tried_once(world: World, autojump_clock: Mo
     assert world.value("errors_total", category="download") == ours
 
 
+async def test_what_a_worker_calls_final_is_tried_once(world: World, autojump_clock: MockClock) -> None:
+    """A failure that would come again is told at once, whatever its reason: a converter that takes all memory."""
+    world.workers.usual = (Failure(reason="tool_crash", detail="killed: over its memory limit", final=True),)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.ended()
+    assert len(world.workers.orders) == 1
+    assert world.value("download_failure_total", format="mp3", reason="tool_crash") == 1
+
+
 async def test_a_second_attempt_that_works_is_a_success(world: World, autojump_clock: MockClock) -> None:
     """One failed attempt is counted as a repeat and as no failure; the message said why it took longer."""
     world.workers.follow((4.0, Failure(reason="network", detail="torn")))

@@ -174,6 +174,21 @@ def talkative(order: Order, emit: Emit) -> None:
     _result(emit)
 
 
+def peek(order: Order, emit: Emit) -> None:
+    """Which of the bot's secrets can be opened: the bot is the server's parent."""
+    server = limits.read_process(os.getppid())
+    assert server is not None
+    opened = []
+    for name in ("mem", "environ", "maps", "fd"):
+        path = f"/proc/{server.parent}/{name}"
+        try:
+            Path(f"{path}/0").readlink() if name == "fd" else Path(path).open("rb").close()
+        except PermissionError:
+            continue
+        opened.append(name)
+    _result(emit, " ".join(opened) or "nothing")
+
+
 def descriptors(order: Order, emit: Emit) -> None:
     """Own and the server's open descriptors."""
     own, servers = len(_descriptors()), len(_descriptors(str(os.getppid())))

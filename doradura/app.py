@@ -48,6 +48,7 @@ from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.health import DiskSpace, Health, LoopLag
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
+from doradura.pauses import Pauses
 from doradura.settings import Settings
 from doradura.storage import Storage, StorageError, chats, statistics
 from doradura.storage.cleaning import clean_forever
@@ -152,13 +153,15 @@ class App:
         workers = make_workers(self._environment, metrics.worker_start.observe)
         slots = trio.CapacityLimiter(settings.concurrent_downloads)
         ids = IdMaker()
-        lag = LoopLag(observe=metrics.loop_lag.observe)
+        pauses = Pauses()
+        lag = LoopLag(observe=metrics.loop_lag.observe, paused=pauses.seconds)
         disk = DiskSpace(settings.data_dir, measured=metrics.disk_free.set)
         api_url, allowed_private = settings.telegram_api_url, settings.allowed_private
         workspace = Workspace(settings, self._ffmpeg, lambda: allowed_private)
         self_test = WorkerSelfTest(workers, slots, workspace, ids)
         health = self._make_health(self_test, disk, lag)
         self.http_url = await serving.start(self._make_web(health).run)
+        await serving.start(pauses.run)
         await serving.start(lag.run)
         if settings.mode == "sandbox":
             self.sandbox_url = api_url = await self._start_sandbox(serving)

@@ -44,6 +44,8 @@ PAUSES_SECONDS = {"rate_limited": (20, 60)}
 DEFAULT_PAUSES_SECONDS = (2, 8)
 CAPTION_UNITS = 1024
 STORE_PAUSE_SECONDS = 1.0
+OVERSLEPT_SECONDS = 30.0
+"""A deadline that is noticed so much later was slept through: this process was stopped."""
 NAME_BYTES = 200
 """File systems take 255 bytes a name, the ending included."""
 LOST_WORKERS = 5
@@ -112,13 +114,20 @@ class JobRun:
         return outcome
 
     async def _run(self) -> Outcome:
+        seconds = FORMATS[self.job.format].timer_seconds(self.job.quality)
         with self._scope:
-            try:
-                with trio.fail_after(FORMATS[self.job.format].timer_seconds(self.job.quality)):
-                    return await self._work()
-            except trio.TooSlowError:
-                # The file was ready: what took so long was Telegram.
-                return Failed("telegram", "not sent in time") if self._in_sending else Failed("deadline")
+            while True:
+                began = trio.current_time()
+                try:
+                    with trio.fail_after(seconds):
+                        return await self._work()
+                except trio.TooSlowError:
+                    if self._in_sending:  # the file was ready: what took so long was Telegram
+                        return Failed("telegram", "not sent in time")
+                    if trio.current_time() - began < seconds + OVERSLEPT_SECONDS:
+                        return Failed("deadline")
+                    # The process was stopped meanwhile: the job's time was not its own, so it begins anew.
+                    await self._slot.acquire()
         return self._ended_as
 
     @property

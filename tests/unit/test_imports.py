@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "health": set(),
     "data_directory": set(),
     "memory": set(),
+    "pauses": set(),
     "telegram": set(),
     "charts": set(),
     "storage": {"settings"},

@@ -145,6 +145,22 @@ async def test_the_timer_covers_attempts_and_sending(world: World, autojump_cloc
     assert world.value("download_failure_total", format="mp3", reason="telegram") == 1, "the file was ready"
 
 
+async def test_a_deadline_slept_through_is_no_deadline(world: World, autojump_clock: MockClock) -> None:
+    """A job whose time ran out while the whole process was stopped begins anew, and nobody is told of a failure."""
+
+    def stopped(_order: Order) -> Failure:
+        autojump_clock.jump(TIMER + 60)
+        return Failure(reason="network", detail="")
+
+    world.workers.follow((stopped, HANG), (made(),))
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.ended()
+    assert world.states() == ["done"]
+    assert len(world.workers.orders) == 2
+    assert world.value("download_failure_total") == 0
+
+
 async def test_the_three_ends_before_time_differ(world: World, autojump_clock: MockClock) -> None:
     """Deadline: failed. Cancel: cancelled. Shutdown: the row stays as it was. Each from the same hanging worker."""
     world.slots = 3

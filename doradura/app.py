@@ -34,7 +34,7 @@ from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
 from doradura.chat.texts import Catalogues
 from doradura.chat.turn import ChatParts
 from doradura.checks import AlertsCheck, WorkerSelfTest, poll_check, storage_check
-from doradura.data_directory import generated_secret, hold_data_directory
+from doradura.data_directory import DataDirectoryError, generated_secret, hold_data_directory, unusable
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.choice import make_workers
@@ -168,7 +168,10 @@ class App:
             allowed_private = (*allowed_private, urlsplit(api_url).netloc)
         await serving.start(self._storage.run)
         await serving.start(workers.run)
-        await workspace.open()
+        try:
+            await workspace.open()
+        except OSError as error:
+            raise DataDirectoryError(unusable(workspace.root, error)) from error
         serving.start_soon(clean_forever, self._storage)
         self._turns.know_moved(await self._storage.read(chats.migrations))
         catalogues = Catalogues()
@@ -192,7 +195,7 @@ class App:
             await serving.start(board.run)
             delivery = Delivery(api, metrics)
             supervisor = self._make_supervisor(
-                workers, workspace, delivery, board, slots, AdminNotes(api, catalogues, settings.admin_ids)
+                workers, workspace, delivery, board, slots, AdminNotes(api, catalogues, settings.admin_ids), self_test
             )
             await supervisor.recover()
             serving.start_soon(self_test.run)
@@ -280,6 +283,7 @@ class App:
         board: Board,
         slots: trio.CapacityLimiter,
         notes: AdminNotes,
+        self_test: WorkerSelfTest,
     ) -> Supervisor:
         """Make what runs the downloads."""
         return Supervisor(
@@ -291,6 +295,7 @@ class App:
                 board=board,
                 metrics=self.metrics,
                 bot_id=int(self.settings.telegram_token.partition(":")[0]),
+                suspect_workers=self_test.suspect,
             ),
             SiteBreakers(self._storage, self.metrics),
             slots=slots,

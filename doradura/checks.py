@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import msgspec
@@ -156,17 +157,24 @@ class WorkerSelfTest:
         self._answer: SelfTest | None = None
         self._tested_at: float | None = None
         self._seconds = 0.0
+        self._suspected = trio.Event()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Test until cancelled. `started()` after the first test, whatever came of it."""
         while True:
             # When every place is taken, workers are at work: that is test enough, and their number is a promise.
-            if self._slots.available_tokens > 0 or self._tested_at is None:
+            suspected, self._suspected = self._suspected.is_set(), trio.Event()
+            if self._slots.available_tokens > 0 or self._tested_at is None or suspected:
                 while not await self._test():
                     log.info("the worker self-test slept through a pause of this process, and is done again")
             task_status.started()
             task_status = trio.TASK_STATUS_IGNORED
-            await trio.sleep(SELF_TEST_SECONDS if self._fault is None else SELF_TEST_RETRY_SECONDS)
+            with trio.move_on_after(SELF_TEST_SECONDS if self._fault is None else SELF_TEST_RETRY_SECONDS):
+                await self._suspected.wait()
+
+    def suspect(self) -> None:
+        """Test soon: a job failed in a way that may be this machine's fault."""
+        self._suspected.set()
 
     async def _test(self) -> bool:
         """Test once; False when the test was overtaken by a pause of this process, which says nothing of workers."""
@@ -175,10 +183,13 @@ class WorkerSelfTest:
         fault: str | None = f"no answer in {SELF_TEST_TIMEOUT_SECONDS:.0f} s"
         try:
             with trio.move_on_after(SELF_TEST_TIMEOUT_SECONDS):
-                async with self._slots:
+                # With every place taken it takes none: a suspicion must not wait for hours, and the test is short.
+                async with self._slots if self._slots.available_tokens > 0 else nullcontext():
                     fault = await self._ask(number)
-        except (WorkerLostError, OSError) as error:
+        except WorkerLostError as error:
             fault = str(error)
+        except OSError as error:
+            fault = f"no directory for it: {error.strerror or error} ({error.filename or self._workspace.root})"
         finally:
             await self._workspace.remove(number)
         self._seconds = trio.current_time() - started

@@ -6,6 +6,7 @@ The lock is an flock on DATA_DIR/lock: the kernel gives it back however the proc
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -29,10 +30,7 @@ def hold_data_directory(path: Path) -> Iterator[None]:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise DataDirectoryError(
-            f"the data directory {path} can't be used: {error.strerror}. "
-            "Set DORADURA_DATA_DIR to a directory this user may write to.",
-        ) from error
+        raise DataDirectoryError(unusable(path, error)) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,6 +46,18 @@ def hold_data_directory(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def unusable(path: Path, error: OSError) -> str:
+    """Say why a directory can't be used, and what to do."""
+    if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+        return f"{path} is not a directory, or something on the way to it is not. Move it out of the way."
+    if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT}:
+        return f"the directory {path} can't be used: {error.strerror}."
+    return (
+        f"the directory {path} can't be used: {error.strerror}. "
+        "Set DORADURA_DATA_DIR to a directory this user may write to."
+    )
 
 
 def generated_secret(path: Path) -> str:

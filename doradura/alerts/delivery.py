@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import trio
@@ -148,7 +149,7 @@ class AlertDelivery:
             wait_seconds = math.inf
             try:
                 due_ms = await self._storage.read(
-                    lambda db: silence_due_ms(db, silent_ms=self._silent_ms, not_before_ms=started_ms)
+                    partial(silence_due_ms, silent_ms=self._silent_ms, not_before_ms=started_ms)
                 )
                 if due_ms is not None:
                     wait_seconds = (due_ms - now_ms()) / 1000

@@ -33,7 +33,7 @@ from yt_dlp.utils import (
 )
 
 from doradura.downloads.egress import MARKER, EgressRefusedError
-from doradura.downloads.ffmpeg import FfmpegError
+from doradura.downloads.ffmpeg import FfmpegError, ToolError
 
 _DETAIL_CHARACTERS = 500
 _CHAIN_LIMIT = 40
@@ -84,6 +84,8 @@ _ERRNOS = {
     errno.EIO: "disk",
     errno.EFBIG: "too_large",
     errno.ENOMEM: "internal",
+    errno.EMFILE: "internal",
+    errno.ENFILE: "internal",
     errno.ETIMEDOUT: "network",
     errno.ENETUNREACH: "network",
     errno.EHOSTUNREACH: "network",
@@ -175,6 +177,8 @@ def _by_type(link: BaseException, *, generic: bool) -> str | None:
             reason = "unsupported"
         case HTTPError():
             reason = "unsupported" if link.redirect_loop else _by_status(link.status, generic=generic)
+        case ToolError():
+            reason = "tool_crash"
         case FfmpegError():
             reason = _by_ffmpeg(link)
         case socket.gaierror():

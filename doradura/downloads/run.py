@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +29,7 @@ from doradura.downloads.protocol import (
     Progress,
     Result,
     WorkerLostError,
+    reason_of,
 )
 from doradura.downloads.stages import Cancelled as CancelledByUser
 from doradura.downloads.stages import Converting, Delivered, Failed, Fetching, Outcome, Retrying, Sending, Working
@@ -68,6 +70,8 @@ class DownloadParts:
     metrics: Metrics
     bot_id: int
     """The bot whose file_ids are ours."""
+    suspect_workers: Callable[[], None] = lambda: None
+    """Called when an attempt failed in a way that may be this machine's fault: the worker is to be tested."""
 
 
 class Slot:
@@ -210,9 +214,12 @@ class JobRun:
                     return Failed("tool_crash", "the worker was lost again and again")
                 continue
             except OSError as error:
-                return Failed("disk", f"the job's directory: {error}")
+                self._parts.suspect_workers()
+                return Failed(reason_of(error), f"the job's directory: {error}")
             if isinstance(end, Result):
                 return end
+            if end.reason == "tool_crash":
+                self._parts.suspect_workers()
             tries += 1
             if end.final or end.reason not in RETRIED_REASONS or tries >= ATTEMPTS:
                 return end

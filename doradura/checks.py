@@ -16,6 +16,7 @@ import trio
 
 from doradura.alerts import AlertDelivery
 from doradura.alerts.delivery import Trouble
+from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
 from doradura.downloads.protocol import Failure, SelfTest, WorkerLostError
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
@@ -71,6 +72,8 @@ async def poll_check(poller: Callable[[], Poller | None]) -> CheckResult:
         return CheckResult("degraded", "Telegram has not answered a poll yet", {"last_poll_seconds_ago": None})
     ago = trio.current_time() - part.last_poll_at
     facts: dict[str, int | float | str | bool | None] = {"last_poll_seconds_ago": round(ago, 1), "state": part.state}
+    if part.state == "unreachable" and out_of_descriptors():
+        return CheckResult("degraded", f"Telegram can't be reached: {NO_DESCRIPTORS}", facts)
     if part.state in _POLL_FAULTS:
         return CheckResult("degraded", _POLL_FAULTS[part.state], facts)
     if ago > POLL_SILENCE_SECONDS:

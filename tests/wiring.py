@@ -148,6 +148,8 @@ class World:
     metrics: Metrics = field(init=False)
     slots: int = 2
     strays: list[tuple[int, int, int]] = field(default_factory=list)
+    suspicions: int = 0
+    """How often a job made its worker suspect."""
     route: Callable[[Turn], Awaitable[None]] = route
     last_update: int = 0
     drawings: Drawings = field(default_factory=Drawings)
@@ -215,6 +217,7 @@ class World:
                     board=board,
                     metrics=self.metrics,
                     bot_id=BOT_ID,
+                    suspect_workers=self._suspected,
                 ),
                 breakers,
                 slots=slots,
@@ -264,6 +267,9 @@ class World:
     async def _health(self) -> HealthReport:
         await trio.lowlevel.checkpoint()
         return self.health
+
+    def _suspected(self) -> None:
+        self.suspicions += 1
 
     def _end_strays(self, rows: Iterable[tuple[int, int, int]]) -> int:
         self.strays = list(rows)

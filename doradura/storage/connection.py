@@ -20,6 +20,7 @@ from typing import Any, Generic, Literal, TypeVar
 import outcome
 import trio
 
+from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
 from doradura.storage.migrations import migrate
 
 T = TypeVar("T")
@@ -48,6 +49,8 @@ class StorageError(Exception):
     def of(cls, error: sqlite3.Error) -> StorageError:
         """Translate an error of SQLite's."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR} and out_of_descriptors():
+            return cls(f"database: {error}: {NO_DESCRIPTORS}")
         reasons: dict[int, StorageReason] = {
             sqlite3.SQLITE_FULL: "full",
             sqlite3.SQLITE_IOERR: "full",
@@ -137,7 +140,8 @@ class Storage:
         try:
             connection = connect(self._path)
         except sqlite3.Error as error:
-            raise StorageError(f"can't open the database {self._path}: {error}") from error
+            why = NO_DESCRIPTORS if out_of_descriptors() else error
+            raise StorageError(f"can't open the database {self._path}: {why}") from error
         try:
             migrate(connection)
         except sqlite3.Error as error:

@@ -66,7 +66,13 @@ OPTIONS: tuple[Option, ...] = (
         values.user_ids,
         empty=frozenset(),
     ),
-    _row("DATA_DIR", "./data", "database, temporary files, generated secrets", values.directory),
+    _row(
+        "DATA_DIR",
+        "./data (sandbox: ./data-sandbox)",
+        "database, temporary files, generated secrets",
+        values.directory,
+        fallback="./data",
+    ),
     _row(
         "DATABASE_URL",
         "sqlite in the data dir",

@@ -144,12 +144,12 @@ async def test_bad_ends(
 
 
 async def test_missing_directory(workers: ForkWorkers, new_order: NewOrder) -> None:
-    """A job whose directory is not there fails for the disk."""
+    """A job whose directory is not there fails for a reason of ours, and not for a full disk."""
     order = new_order("quick")
     await trio.Path(order.directory).rmdir()
     end = await outcome(workers, order)
     assert isinstance(end, Failure)
-    assert end.reason == "disk"
+    assert end.reason == "internal"
 
 
 async def test_floods(workers: ForkWorkers, new_order: NewOrder) -> None:

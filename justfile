@@ -116,6 +116,9 @@ _venv lockfile:
         {{ python }} -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Doradura needs Python 3.11 or newer; set PYTHON to one." >&2; exit 1; }
         {{ python }} -m venv .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
     fi
+    # First what installs: venv brings the pip and setuptools that Python was released with, which are old.
+    awk '/^[^ #]/ { kept = /^(pip|setuptools)==/ } kept' "{{ lockfile }}" >.venv/installers.lock
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/installers.lock
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "{{ lockfile }}"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
     if [ "{{ lockfile }}" = requirements-dev.lock ]; then

@@ -25,6 +25,7 @@ try:
     import trio
 
     from doradura import __version__, logs
+    from doradura.memory import close_memory
     from doradura.settings import Settings, SettingsError, read_settings
 except ModuleNotFoundError as error:
     sys.exit(
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(asked: argparse.Namespace) -> int:
+    close_memory()  # before anything else: the token is in the environment from the first moment
     settings = _settings(sandbox=asked.sandbox)
     if settings is None:
         return EXIT_SETTINGS
@@ -86,12 +88,16 @@ def _run(asked: argparse.Namespace) -> int:
     from doradura.app import App  # noqa: PLC0415 - `health` in a container starts without the weight of the bot
     from doradura.metrics import BuildFacts  # noqa: PLC0415
 
-    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    try:
+        ffmpeg, ffmpeg_version = _find_ffmpeg()
+    except RuntimeError as error:
+        _complain(_no_ffmpeg(error))
+        return EXIT_FAILED
     build = BuildFacts(
         version=__version__,
         python=platform.python_version(),
         yt_dlp=importlib.metadata.version("yt-dlp"),
-        ffmpeg=imageio_ffmpeg.get_ffmpeg_version(),
+        ffmpeg=ffmpeg_version,
         mode=settings.mode,
     )
     os.umask(0o077)  # what the database and the sandbox keep is people's
@@ -100,6 +106,22 @@ def _run(asked: argparse.Namespace) -> int:
         for name in settings.unknown:
             log.warning("setting not known, ignored", extra={"setting": name})
         return _exit_code(lambda: trio.run(_run_until_signal, app, strict_exception_groups=True))
+
+
+def _find_ffmpeg() -> tuple[str, str]:
+    """Give ffmpeg's path and version. Raises RuntimeError (ToolError) where there is none that works."""
+    from doradura.downloads.ffmpeg import version  # noqa: PLC0415 - `health` in a container has no use for it
+
+    program = imageio_ffmpeg.get_ffmpeg_exe()
+    return program, version(program)
+
+
+def _no_ffmpeg(error: RuntimeError) -> str:
+    chosen = "IMAGEIO_FFMPEG_EXE names it: unset that, or name one that works." if os.environ.get(_FFMPEG) else ""
+    return f"{str(error).strip()}. {chosen or 'Install the package imageio-ffmpeg again, which carries one.'}"
+
+
+_FFMPEG = "IMAGEIO_FFMPEG_EXE"
 
 
 async def _run_until_signal(app: App) -> None:
@@ -154,7 +176,7 @@ def _check(asked: argparse.Namespace) -> int:
     from doradura.check import run_checks  # noqa: PLC0415 - only this command needs it
 
     with logs.configure(settings.log_format, settings.log_level, settings.secrets()):
-        return EXIT_OK if trio.run(run_checks, settings, imageio_ffmpeg.get_ffmpeg_exe, print) else EXIT_FAILED
+        return EXIT_OK if trio.run(run_checks, settings, _find_ffmpeg, print) else EXIT_FAILED
 
 
 def _health(asked: argparse.Namespace) -> int:
@@ -175,12 +197,17 @@ def _sandbox(asked: argparse.Namespace) -> int:
         return EXIT_SETTINGS
     from doradura.sandbox import Sandbox  # noqa: PLC0415 - production never imports it
 
+    try:
+        ffmpeg, _ = _find_ffmpeg()
+    except RuntimeError as error:
+        _complain(_no_ffmpeg(error))
+        return EXIT_FAILED
     os.umask(0o077)
     sandbox = Sandbox(
         bind=str(settings.sandbox_bind),
         media_directory=settings.data_dir / "sandbox" / "media",
         keep_directory=Path(asked.keep) if asked.keep else None,
-        ffmpeg=imageio_ffmpeg.get_ffmpeg_exe(),
+        ffmpeg=ffmpeg,
         flood_limits=asked.flood_limits,
     )
 

@@ -34,7 +34,13 @@ from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
 from doradura.chat.texts import Catalogues
 from doradura.chat.turn import ChatParts
 from doradura.checks import AlertsCheck, WorkerSelfTest, poll_check
-from doradura.data_directory import claim_for_mode, generated_secret, hold_data_directory
+from doradura.data_directory import (
+    DataDirectoryError,
+    claim_for_mode,
+    generated_secret,
+    hold_data_directory,
+    unusable,
+)
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.choice import make_workers
@@ -50,6 +56,7 @@ from doradura.downloads.workspace import Workspace
 from doradura.health import DiskSpace, Health, LoopLag
 from doradura.lifetime import Lifetime
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
+from doradura.pauses import Pauses
 from doradura.settings import Settings
 from doradura.storage import Storage, StorageError, bots, chats, statistics
 from doradura.storage.cleaning import clean_forever
@@ -165,13 +172,15 @@ class App:
         workers = make_workers(self._environment, metrics.worker_start.observe)
         places = Places(settings.concurrent_downloads)
         ids = IdMaker()
-        lag = LoopLag(observe=metrics.loop_lag.observe)
+        pauses = Pauses()
+        lag = LoopLag(observe=metrics.loop_lag.observe, paused=pauses.seconds)
         disk = DiskSpace(settings.data_dir, measured=metrics.disk_free.set)
         api_url, allowed_private = settings.telegram_api_url, settings.allowed_private
         workspace = Workspace(settings, self._ffmpeg, lambda: allowed_private)
         self_test = WorkerSelfTest(workers, places, workspace, ids)
         health = self._make_health(self_test, disk, lag)
         self.http_url = await serving.start(self._make_web(health).run)
+        await serving.start(pauses.run)
         await serving.start(lag.run)
         if settings.mode == "sandbox":
             self.sandbox_url = api_url = await self._start_sandbox(serving)
@@ -181,7 +190,10 @@ class App:
         await serving.start(self._storage_check.run)
         await self._take_over_data()
         await serving.start(workers.run)
-        await workspace.open()
+        try:
+            await workspace.open()
+        except OSError as error:
+            raise DataDirectoryError(unusable(workspace.root, error)) from error
         serving.start_soon(clean_forever, self._storage)
         self._turns.know_moved(await self._storage.read(chats.migrations))
         catalogues = self._catalogues
@@ -205,7 +217,7 @@ class App:
             await serving.start(board.run)
             delivery = Delivery(api, metrics)
             supervisor = self._make_supervisor(
-                workers, workspace, delivery, board, places, AdminNotes(api, catalogues, settings.admin_ids)
+                workers, workspace, delivery, board, places, AdminNotes(api, catalogues, settings.admin_ids), self_test
             )
             await supervisor.recover()
             serving.start_soon(self_test.run)
@@ -300,6 +312,7 @@ class App:
         board: Board,
         places: Places,
         notes: AdminNotes,
+        self_test: WorkerSelfTest,
     ) -> Supervisor:
         """Make what runs the downloads."""
         return Supervisor(
@@ -312,6 +325,7 @@ class App:
                 places=places,
                 metrics=self.metrics,
                 bot_id=self._bot_id,
+                suspect_workers=self_test.suspect,
             ),
             SiteBreakers(self._storage, self.metrics),
             end_strays=end_strays,

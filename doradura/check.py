@@ -11,7 +11,6 @@ import os
 import shutil
 import socket
 import sqlite3
-import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +49,9 @@ class Line:
         return f"{self.mark:5}  {self.name:10}  {self.text}"
 
 
-async def run_checks(settings: Settings, find_ffmpeg: Callable[[], str], tell: Callable[[str], object]) -> bool:
+async def run_checks(
+    settings: Settings, find_ffmpeg: Callable[[], tuple[str, str]], tell: Callable[[str], object]
+) -> bool:
     """Try everything, telling a line each; True when there is no fault."""
     faults = 0
     checks: list[Callable[[], Awaitable[list[Line]]]] = [
@@ -143,13 +144,13 @@ def _check_port(setting: str, address: Address, *, runs: bool) -> Line:
     return Line("ok", "port", f"{address} is free")
 
 
-def _check_ffmpeg(find: Callable[[], str]) -> list[Line]:
+def _check_ffmpeg(find: Callable[[], tuple[str, str]]) -> list[Line]:
     try:
-        ffmpeg = find()
-        answer = subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, timeout=20, check=True)  # noqa: S603 - the package's own program
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        return [Line("FAULT", "ffmpeg", f"does not run: {error}; install imageio-ffmpeg again")]
-    return [Line("ok", "ffmpeg", answer.stdout.splitlines()[0].partition(" Copyright")[0])]
+        program, version = find()
+    except RuntimeError as error:
+        text = f"{error}; install imageio-ffmpeg again, or mend what IMAGEIO_FFMPEG_EXE names"
+        return [Line("FAULT", "ffmpeg", text)]
+    return [Line("ok", "ffmpeg", f"ffmpeg version {version} ({program})")]
 
 
 def _check_yt_dlp() -> list[Line]:

@@ -17,6 +17,7 @@ import trio
 
 from doradura.alerts import AlertDelivery
 from doradura.alerts.delivery import Trouble
+from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
 from doradura.downloads.places import Places, Slot
 from doradura.downloads.protocol import Failure, SelfTest, WorkerLostError
 from doradura.downloads.workers_protocol import Workers
@@ -43,6 +44,8 @@ HELD_UP_SECONDS = 600.0
 SELF_TEST_SECONDS = 300.0
 SELF_TEST_RETRY_SECONDS = 15.0
 SELF_TEST_TIMEOUT_SECONDS = 30.0
+OVERSLEPT_SECONDS = 10.0
+"""A timeout that comes later than this was slept through: the process was stopped."""
 
 _POLL_FAULTS: Mapping[str, str] = {
     "unreachable": "Telegram can't be reached - is the network there?",
@@ -71,6 +74,8 @@ async def poll_check(poller: Callable[[], Poller | None], pacer: Pacer) -> Check
         return CheckResult("degraded", f"Telegram told the bot to wait with {what} - then it tries by itself", facts)
     if part is None or ago is None:
         return CheckResult("degraded", "Telegram has not answered a poll yet", facts)
+    if part.state == "unreachable" and out_of_descriptors():
+        return CheckResult("degraded", f"Telegram can't be reached: {NO_DESCRIPTORS}", facts)
     if part.state in _POLL_FAULTS:
         return CheckResult("degraded", _POLL_FAULTS[part.state], facts)
     if ago > POLL_SILENCE_SECONDS:
@@ -169,35 +174,51 @@ class WorkerSelfTest:
         self._answer: SelfTest | None = None
         self._tested_at: float | None = None
         self._seconds = 0.0
+        self._suspected = trio.Event()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Test until cancelled. `started()` after the first test, whatever came of it."""
         while True:
             # When every place is taken, workers are at work: that is test enough, and their number is a promise.
-            if self._places.free > 0 or self._tested_at is None:
-                await self._test()
+            suspected, self._suspected = self._suspected.is_set(), trio.Event()
+            if self._places.free > 0 or self._tested_at is None or suspected:
+                while not await self._test():
+                    log.info("the worker self-test slept through a pause of this process, and is done again")
             task_status.started()
             task_status = trio.TASK_STATUS_IGNORED
-            await trio.sleep(SELF_TEST_SECONDS if self._fault is None else SELF_TEST_RETRY_SECONDS)
+            with trio.move_on_after(SELF_TEST_SECONDS if self._fault is None else SELF_TEST_RETRY_SECONDS):
+                await self._suspected.wait()
 
-    async def _test(self) -> None:
+    def suspect(self) -> None:
+        """Test soon: a job failed in a way that may be this machine's fault."""
+        self._suspected.set()
+
+    async def _test(self) -> bool:
+        """Test once; False when the test was overtaken by a pause of this process, which says nothing of workers."""
         started = trio.current_time()
         number = self._ids.new()
         slot = Slot(self._places)
         fault: str | None = f"no answer in {SELF_TEST_TIMEOUT_SECONDS:.0f} s"
         try:
             with trio.move_on_after(SELF_TEST_TIMEOUT_SECONDS):
-                await slot.acquire()
+                # With every place taken it takes none: a suspicion must not wait for hours, and the test is short.
+                if self._places.free > 0:
+                    await slot.acquire()
                 fault = await self._ask(number)
-        except (WorkerLostError, OSError) as error:
+        except WorkerLostError as error:
             fault = str(error)
+        except OSError as error:
+            fault = f"no directory for it: {error.strerror or error} ({error.filename or self._workspace.root})"
         finally:
             slot.release()
             await self._workspace.remove(number)
+        self._seconds = trio.current_time() - started
+        if fault is not None and self._seconds > SELF_TEST_TIMEOUT_SECONDS + OVERSLEPT_SECONDS:
+            return False
         self._fault, self._tested_at = fault, trio.current_time()
-        self._seconds = self._tested_at - started
         if fault is not None:
             log.error("worker self-test failed", extra={"fault": fault})
+        return True
 
     async def _ask(self, number: int) -> str | None:
         order = self._workspace.selftest(number, await self._workspace.fresh(number))

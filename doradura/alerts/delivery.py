@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import trio
@@ -42,6 +43,10 @@ DOUBT_SECONDS = 600.0
 """How long a message whose answer was lost waits for any answer of Telegram's before it is sent again all the same."""
 SETTLE_SECONDS = 2.0
 """How long a telling under way may end at shutdown: cut off, it would be repeated at the next start."""
+LISTEN_SECONDS = 30.0
+"""How long the watchdog is waited for before the clocks are looked at again."""
+OVERSLEPT_SECONDS = 5.0
+"""A wait that takes so much longer was slept through: nobody listened."""
 TRIES = 3
 """How often what Telegram refuses is offered, whatever form it has."""
 
@@ -151,7 +156,7 @@ class AlertDelivery:
             wait_seconds = math.inf
             try:
                 due_ms = await self._storage.read(
-                    lambda db: silence_due_ms(db, silent_ms=self._silent_ms, not_before_ms=started_ms)
+                    partial(silence_due_ms, silent_ms=self._silent_ms, not_before_ms=started_ms)
                 )
                 if due_ms is not None:
                     wait_seconds = (due_ms - now_ms()) / 1000
@@ -166,8 +171,12 @@ class AlertDelivery:
                 log.exception("the watchdog's silence is not known")
                 self._metrics.errors.labels(category="alert").inc()
                 wait_seconds = POLL_SECONDS
+            slept_from_ms, wait_seconds = now_ms(), min(wait_seconds, LISTEN_SECONDS)
             with trio.move_on_after(wait_seconds):
                 await woken.wait()
+            if now_ms() - slept_from_ms > (wait_seconds + OVERSLEPT_SECONDS) * 1000:
+                # This process was stopped or its machine asleep: what came then was not heard, as before a start.
+                started_ms = now_ms()
 
     def _miss(self, db: Connection) -> None:
         miss(db, words=self._words, new_id=self._ids.new, now_ms=now_ms())

@@ -19,7 +19,7 @@ from doradura.chat.progress import button_rows, choice_text, failure_text, sized
 from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text
 from doradura.downloads.formats import FORMATS
 from doradura.downloads.places import Places, Slot
-from doradura.downloads.protocol import OUR_REASONS, RETRIED_REASONS, Failure, Metadata, WorkerLostError
+from doradura.downloads.protocol import OUR_REASONS, RETRIED_REASONS, Failure, Metadata, WorkerLostError, reason_of
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import PROBE_SECONDS, Workspace
 from doradura.metrics import Metrics
@@ -202,10 +202,10 @@ class Offers:
                 except WorkerLostError as error:
                     end = Failure(reason="tool_crash", detail=str(error))
                 except OSError as error:
-                    end = Failure(reason="disk", detail=f"the probe's directory: {error}")
+                    end = Failure(reason=reason_of(error), detail=f"the probe's directory: {error}")
                 finally:
                     slot.release()
-            if isinstance(end, Metadata) or end.reason not in RETRIED_REASONS or end.reason == "rate_limited":
+            if isinstance(end, Metadata) or end.final or end.reason not in RETRIED_REASONS - {"rate_limited"}:
                 break
         return end
 

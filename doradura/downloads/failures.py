@@ -14,6 +14,7 @@ import socket
 import ssl
 import traceback
 from collections.abc import Iterator
+from xml.etree import ElementTree as ET
 
 from yt_dlp.cookies import CookieLoadError
 from yt_dlp.networking.exceptions import (
@@ -34,7 +35,7 @@ from yt_dlp.utils import (
 )
 
 from doradura.downloads.egress import MARKER, EgressRefusedError
-from doradura.downloads.ffmpeg import FfmpegError
+from doradura.downloads.ffmpeg import FfmpegError, ToolError
 from doradura.downloads.floor import TransferTooSlowError
 
 _DETAIL_CHARACTERS = 500
@@ -86,6 +87,8 @@ _ERRNOS = {
     errno.EIO: "disk",
     errno.EFBIG: "too_large",
     errno.ENOMEM: "internal",
+    errno.EMFILE: "internal",
+    errno.ENFILE: "internal",
     errno.ETIMEDOUT: "network",
     errno.ENETUNREACH: "network",
     errno.EHOSTUNREACH: "network",
@@ -188,13 +191,21 @@ _TYPES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
 )
 
 
+_XML_BOMB = 43
+"""Expat's XML_ERROR_AMPLIFICATION_LIMIT_BREACH: entities that make a document many times its size."""
+
+
 def _by_type(link: BaseException, *, generic: bool) -> str | None:
     reason: str | None = None
     match link:
         case JobError():
             reason = link.reason
+        case ET.ParseError() if link.code == _XML_BOMB:
+            reason = "unsupported"
         case HTTPError():
             reason = "unsupported" if link.redirect_loop else _by_status(link.status, generic=generic)
+        case ToolError():
+            reason = "tool_crash"
         case FfmpegError():
             reason = _by_ffmpeg(link)
         case socket.gaierror():
@@ -239,6 +250,7 @@ def _by_status(status: int, *, generic: bool) -> str:
 
 
 _NO_MEDIA = re.compile(
+    "exceeds specified max pixel count|Picture size .* is invalid|"
     "Invalid data found when processing input|does not contain any stream|matches no streams|Unknown decoder|"
     "Decoder .* not found|could not find codec parameters",
     re.IGNORECASE,

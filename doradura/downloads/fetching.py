@@ -30,6 +30,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import YoutubeDLError
 from yt_dlp.utils.networking import normalize_url
 
+from doradura.downloads.bounds import READING_CPU_SECONDS, bound_answers, reading_at_most
 from doradura.downloads.describing import is_generic
 from doradura.downloads.failures import JobError, one_line
 from doradura.downloads.floor import READ_SECONDS
@@ -37,10 +38,9 @@ from doradura.downloads.formats import Selection
 from doradura.downloads.protocol import Order
 
 _HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
-"""yt-dlp's networking in Python, which the egress guard sees."""
+"""yt-dlp's networking in Python, which the egress guard sees. Urllib is left `data:` addresses alone (bounds.py)."""
 
 _LIVE = frozenset({"is_live", "is_upcoming", "post_live"})
-_MANIFEST_BYTES = 16 * 1024 * 1024
 
 Info = dict[str, Any]
 """yt-dlp's description of one item, untyped as it comes."""
@@ -80,7 +80,8 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
 
         Raises JobError and whatever yt-dlp raises.
         """
-        info = self.extract_info(self._order_url, download=False)
+        with reading_at_most(READING_CPU_SECONDS):
+            info = self.extract_info(self._order_url, download=False)
         if info is None:
             raise JobError("unsupported", "the extractor gave nothing")
         return info  # type: ignore[no-any-return]
@@ -195,7 +196,7 @@ def _normalize_url(url: str) -> str:
 
 
 def restrain() -> None:
-    """Take from yt-dlp, in this process, what could start a program, load foreign code or lead to another host.
+    """Take from yt-dlp, in this process, what could start a program, load foreign code, lead elsewhere or never end.
 
     Raises JobError where curl_cffi is installed: it is native networking, which the egress guard cannot see.
     """
@@ -204,6 +205,7 @@ def restrain() -> None:
     plugin_dirs.value = []
     for module in (networking.common, networking._requests, networking._urllib):  # noqa: SLF001 -- each has its own name for it
         module.normalize_url = _normalize_url
+    bound_answers()
 
     def never(*_: object, **__: object) -> bool:
         return False
@@ -256,16 +258,11 @@ def _fetch_part(extractor: Extractor, whole: Info, path: Path) -> None:
 def hold_manifest(extractor: Extractor, whole: Info) -> str:
     """Read an HLS playlist ourselves: yt-dlp would take a live one's last half minute for the whole.
 
-    What was read is handed to the downloader, so it costs no second request. Raises JobError for a live one, and for
-    one so long that its end cannot be looked at.
+    What was read is handed to the downloader, so it costs no second request. Raises JobError for a live one.
     """
     with extractor.urlopen(Request(whole["url"], headers=whole.get("http_headers") or {})) as response:
-        content = bytearray()
-        while len(content) <= _MANIFEST_BYTES and (piece := response.read(_MANIFEST_BYTES + 1 - len(content))):
-            content += piece
+        content: bytes = response.read()
         whole["url"] = response.url
-    if len(content) > _MANIFEST_BYTES:
-        raise JobError("unsupported", f"the HLS playlist has more than {_MANIFEST_BYTES} bytes")
     text = content.decode("utf-8", "replace")
     if "#EXT-X-ENDLIST" not in text and not re.search(r"#EXT-X-PLAYLIST-TYPE:\s*VOD", text):
         raise JobError("live", "the HLS playlist has no end")

@@ -94,6 +94,8 @@ class Failed:
     sizes: tuple[Size, ...] = ()
     """Of `too_large`: what choices of the link would weigh, where that is known. Gone once the process ends."""
     maybe_sent: bool = False
+    final: bool = False
+    """Trying again would end the same way."""
 
 
 @dataclass(frozen=True, slots=True)

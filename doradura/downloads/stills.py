@@ -89,7 +89,7 @@ class Stills:
         try:
             ffmpeg.run(self.program, [source], options, seek_seconds=seek_seconds)
             return to.stat().st_size > 0
-        except (ffmpeg.FfmpegError, OSError):
+        except (ffmpeg.FfmpegError, ffmpeg.ToolError, OSError):
             return False
 
 

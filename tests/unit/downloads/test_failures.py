@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 import requests
@@ -30,6 +31,7 @@ from yt_dlp.networking.exceptions import (
 from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
 from yt_dlp.utils.networking import normalize_url
 
+from doradura.downloads.bounds import EndlessError
 from doradura.downloads.egress import MARKER, EgressRefusedError
 from doradura.downloads.failures import JobError, classify, one_line
 from doradura.downloads.ffmpeg import FfmpegError
@@ -263,3 +265,11 @@ def test_too_slow() -> None:
     for generic in (True, False):
         error = TransferTooSlowError("90 bytes in the last 60 s of waiting for the site")
         assert classify(error, generic=generic) == ("too_slow", f"TransferTooSlowError: {error}")
+
+
+def test_an_answer_without_end_is_the_links_fault() -> None:
+    """Whatever yt-dlp makes of it, an answer past its bound is unsupported, and so is a document made to explode."""
+    assert classify(wrapped(EndlessError("a page of more than 1 byte")), generic=True)[0] == "unsupported"
+    bomb = ET.ParseError("limit on input amplification factor (from DTD and entities) breached: line 1, column 5")
+    bomb.code = 43
+    assert classify(wrapped(bomb), generic=False)[0] == "unsupported"

@@ -189,7 +189,7 @@ class App:
             await serving.start(board.run)
             delivery = Delivery(api, metrics)
             supervisor = self._make_supervisor(
-                workers, workspace, delivery, board, slots, AdminNotes(api, catalogues, settings.admin_ids)
+                workers, workspace, delivery, board, slots, AdminNotes(api, catalogues, settings.told_chats)
             )
             await supervisor.recover()
             serving.start_soon(self_test.run)
@@ -245,7 +245,7 @@ class App:
                 self.metrics,
                 AlertTexts(catalogues),
                 self._alert_ids,
-                admin_ids=settings.admin_ids,
+                chats=settings.told_chats,
                 watchdog_seconds=settings.watchdog_seconds,
                 draw=random.random,
             )
@@ -261,9 +261,9 @@ class App:
         except StorageError as error:
             log.warning("a group that moved is not stored", extra={"chat": old_id, "error": str(error)})
 
-    def _can_be_told(self, user_id: int) -> None:
+    def _can_be_told(self, chat_id: int) -> None:
         if self._alert_delivery is not None:
-            self._alert_delivery.came(user_id)
+            self._alert_delivery.came(chat_id)
 
     def _wake_alert_delivery(self) -> None:
         if self._alert_delivery is not None:
@@ -304,7 +304,7 @@ class App:
                 "storage": lambda: storage_check(self._storage),
                 "worker": self_test.check,
                 "disk": disk.check,
-                "alerts": AlertsCheck(self.settings.admin_ids, self._storage, lambda: self._alert_delivery).check,
+                "alerts": AlertsCheck(self.settings.told_chats, self._storage, lambda: self._alert_delivery).check,
                 "loop": lag.check,
             },
             outside=("poll", "alerts"),

@@ -76,7 +76,7 @@ async def _in_thread(check: Callable[..., list[Line]], *arguments: object) -> li
 def _check_settings(settings: Settings) -> list[Line]:
     lines = [Line("ok", "settings", f"mode {settings.mode}, data in {settings.data_dir}")]
     lines += [Line("note", "settings", f"{name} is not known and ignored") for name in settings.unknown]
-    if not settings.admin_ids:
+    if not settings.told_chats:
         lines.append(Line("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody is told when something is wrong"))
     return lines
 

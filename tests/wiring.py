@@ -219,7 +219,7 @@ class World:
                 breakers,
                 slots=slots,
                 end_strays=self._end_strays,
-                tell_breaker=AdminNotes(api, catalogues, self.settings.admin_ids).breaker,
+                tell_breaker=AdminNotes(api, catalogues, self.settings.told_chats).breaker,
             )
             offers = Offers(
                 api=api,

@@ -66,6 +66,13 @@ OPTIONS: tuple[Option, ...] = (
         values.user_ids,
         empty=frozenset(),
     ),
+    _row(
+        "ALERT_CHATS",
+        "the admins",
+        "comma-separated chats that alerts go to: `id`, or `id/topic`",
+        values.alert_chats,
+        empty=(),
+    ),
     _row("DATA_DIR", "./data", "database, temporary files, generated secrets", values.directory),
     _row(
         "DATABASE_URL",

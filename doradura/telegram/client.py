@@ -277,9 +277,11 @@ class BotApi:
         with contextlib.suppress(QueryTooOldError):
             await self.call("answerPreCheckoutQuery", parameters, bool, deadline_seconds=PRE_CHECKOUT_SECONDS)
 
-    async def send_chat_action(self, chat_id: int, action: ChatAction = "typing") -> None:
+    async def send_chat_action(
+        self, chat_id: int, action: ChatAction = "typing", *, thread_id: int | None = None
+    ) -> None:
         """Show for 5 s what the bot is doing."""
-        parameters = {"chat_id": chat_id, "action": action}
+        parameters = given({"chat_id": chat_id, "action": action, "message_thread_id": thread_id})
         await self.call("sendChatAction", parameters, bool, chat_id=chat_id, deadline_seconds=CHAT_ACTION_SECONDS)
 
     async def _with_media(

@@ -15,6 +15,7 @@ import trio
 from doradura.alerts import AlertDelivery, Intake
 from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.texts import Catalogues
+from doradura.settings import AlertChat
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.client import open_bot_api
 from doradura.telegram.observer import SilentObserver
@@ -78,7 +79,7 @@ class Alerts:
     world: World
 
     @asynccontextmanager
-    async def life(self, *admins: int) -> AsyncIterator[Life]:
+    async def life(self, *chats: int | AlertChat) -> AsyncIterator[Life]:
         """Start the program; leaving cuts it off where it stands."""
         world, ids = self.world, IdMaker()
         async with (
@@ -89,7 +90,7 @@ class Alerts:
         ):
             delivery = AlertDelivery(
                 *(api, world.storage, world.metrics, AlertTexts(Catalogues()), ids),
-                admin_ids=admins or (ADMIN,),
+                chats=[chat if isinstance(chat, AlertChat) else AlertChat(chat) for chat in chats or (ADMIN,)],
                 watchdog_seconds=WATCHDOG_SECONDS,
             )
             await nursery.start(delivery.run)

@@ -52,7 +52,8 @@ def post(world: World, *alerts: dict[str, Any]) -> None:
 def fire(world: World, *alerts: dict[str, Any]) -> int:
     """Let something fire, told to both admins; give the first incident's id."""
     world.settings = replace(world.settings, admin_ids=frozenset({ADMIN, OTHER}))
-    outbox.set_admins(world.storage.db, [ADMIN, OTHER])
+    targets = iter((ADMIN, OTHER))
+    outbox.set_targets(world.storage.db, [(ADMIN, 0), (OTHER, 0)], new_id=lambda: next(targets))
     post(world, *(alerts or (alert(),)))
     world.storage.db.execute("DELETE FROM alert_outbox")
     return int(world.storage.one("SELECT MIN(incident_id) FROM alert_incidents"))
@@ -92,7 +93,7 @@ async def test_a_silence_and_its_end(world: World, autojump_clock: MockClock) ->
         text, buttons = card(world, incident_id)
         assert "\n🔕 Silenced by Ann until 2027-01-15 12:00 UTC\n#HighErrorRate" in text
         assert buttons == ["🔔 Undo silence", "👤 Acknowledge", "📈 Graph"]
-        told = world.storage.db.execute("SELECT admin_id, kind FROM alert_outbox ORDER BY admin_id").fetchall()
+        told = world.storage.db.execute("SELECT target_id, kind FROM alert_outbox ORDER BY target_id").fetchall()
         assert [tuple(row) for row in told] == [(ADMIN, "card"), (OTHER, "card")]
         await world.say(bot, world.press(f"a:u:{incident_id}", user=OTHER))
         assert world.alertmanager.active() == []

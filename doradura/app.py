@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import trio
 
 from doradura import __version__
-from doradura.alerts import AlertDelivery, Intake, open_monitoring
+from doradura.alerts import AlertDelivery, Intake, Reconciler, open_monitoring
 from doradura.charts import Charts
 from doradura.chat.admin import AdminParts
 from doradura.chat.admin_notes import AdminNotes
@@ -96,6 +96,7 @@ class App:
         self._ffmpeg = ffmpeg
         self._poller: Poller | None = None
         self._alert_delivery: AlertDelivery | None = None
+        self._reconciler: Reconciler | None = None
         self._alert_ids = IdMaker()
         self._whole = trio.CancelScope()
         self._working: trio.Nursery | None = None
@@ -180,6 +181,7 @@ class App:
             self._telling_alerts(serving, api_url, catalogues),
             open_monitoring(settings, self._storage, metrics, self._alert_ids, self._wake_alert_delivery) as monitoring,
         ):
+            self._reconciler = monitoring.reconciler
             board = Board(
                 api,
                 self._storage,
@@ -269,6 +271,10 @@ class App:
         if self._alert_delivery is not None:
             self._alert_delivery.wake()
 
+    def _look_at_alertmanager(self) -> None:
+        if self._reconciler is not None:
+            self._reconciler.wake()
+
     def _make_supervisor(  # noqa: PLR0917 - it takes what it wires
         self,
         workers: Workers,
@@ -314,7 +320,9 @@ class App:
     def _make_web(self, health: Health) -> WebServer:
         """Make the HTTP side: what it serves is asked for at each request. Raises DataDirectoryError."""
         settings = self.settings
-        intake = Intake(self._storage, self.metrics, self._alert_ids, self._wake_alert_delivery)
+        intake = Intake(
+            self._storage, self.metrics, self._alert_ids, self._wake_alert_delivery, self._look_at_alertmanager
+        )
 
         async def render(accept: str) -> tuple[bytes, str]:
             self.metrics.set_health((await health.report()).gauge_values())

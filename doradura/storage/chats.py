@@ -25,7 +25,8 @@ def migrated(db: sqlite3.Connection, old_id: int, new_id: int, now_ms: int) -> N
             (new_id, old_id),
         )
     db.execute(
-        "DELETE FROM alert_messages WHERE target_id IN (SELECT target_id FROM alert_targets WHERE chat_id = ?)", (old_id,)
+        "DELETE FROM alert_messages WHERE target_id IN (SELECT target_id FROM alert_targets WHERE chat_id = ?)",
+        (old_id,),
     )
     db.execute(
         "UPDATE alert_targets SET chat_id = ?, fault = NULL, fault_ms = NULL WHERE chat_id = ? AND NOT EXISTS ("

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trio
 
-from doradura.alerts import AlertDelivery, Intake
+from doradura.alerts import AlertDelivery, Alertmanager, Intake, Reconciler, open_client
 from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.texts import Catalogues
 from doradura.settings import AlertChat
@@ -57,6 +57,7 @@ class Life:
     world: World
     intake: Intake
     delivery: AlertDelivery
+    reconciler: Reconciler
 
     async def post(self, *alerts: Any, group: str = "g") -> None:
         """POST a body that is taken, and wait until it is told."""
@@ -77,6 +78,8 @@ class Alerts:
     """The world, and how to start a program in it."""
 
     world: World
+    reconciled: bool = False
+    """Whether open incidents are compared with the list of `world.alertmanager`."""
 
     @asynccontextmanager
     async def life(self, *chats: int | AlertChat) -> AsyncIterator[Life]:
@@ -86,6 +89,7 @@ class Alerts:
             open_bot_api(
                 TOKEN, observer=SilentObserver(), draw=lambda: 1.0, make_transport=world.telegram.transport
             ) as api,
+            open_client("http://alertmanager.test", world.alertmanager.transport()) as client,
             trio.open_nursery() as nursery,
         ):
             delivery = AlertDelivery(
@@ -94,7 +98,11 @@ class Alerts:
                 watchdog_seconds=WATCHDOG_SECONDS,
             )
             await nursery.start(delivery.run)
-            yield Life(world, Intake(world.storage, world.metrics, ids, delivery.wake), delivery)
+            reconciler = Reconciler(Alertmanager(client), world.storage, world.metrics, ids, delivery.wake)
+            if self.reconciled:
+                await nursery.start(reconciler.run)
+            intake = Intake(world.storage, world.metrics, ids, delivery.wake, reconciler.wake)
+            yield Life(world, intake, delivery, reconciler)
             nursery.cancel_scope.cancel()
 
     def words(self, admin: int = ADMIN) -> list[str]:

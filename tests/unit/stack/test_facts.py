@@ -67,7 +67,11 @@ def test_without_a_token_the_sandbox_is_told(tmp_path: Path) -> None:
 def test_with_a_token_telegram_is_told(tmp_path: Path) -> None:
     """With a token it is that bot's API server, and the admins that are set, none if none."""
     found = facts(tmp_path, TELEGRAM_TOKEN=TOKEN, TELEGRAM_API_URL="http://127.0.0.1:8081", ADMIN_IDS="7,5")
-    assert (found.telegram_token, found.telegram_api_url, found.told_chat_ids) == (TOKEN, "http://127.0.0.1:8081", (5, 7))
+    assert (found.telegram_token, found.telegram_api_url, found.told_chat_ids) == (
+        TOKEN,
+        "http://127.0.0.1:8081",
+        (5, 7),
+    )
     assert facts(tmp_path, TELEGRAM_TOKEN=TOKEN).told_chat_ids == ()
     told = facts(tmp_path, TELEGRAM_TOKEN=TOKEN, ADMIN_IDS="5", ALERT_CHATS="-100123/7, 6, -100123/8").told_chat_ids
     assert told == (-100123, 6), "a topic's group, once, instead of the admins"

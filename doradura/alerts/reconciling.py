@@ -199,13 +199,13 @@ class Reconciler:
             return row._replace(loose=1 if row.source_ms is None or long else row.loose), False
         if row.fingerprint in seen.listing.fingerprints:
             return row._replace(source_ms=seen.listing.started_ms, missing_ms=0, loose=0), False
-        if row.source_ms is None:
+        source_ms = row.source_ms
+        if source_ms is None:
             return row._replace(loose=1), False
-        missing_ms = row.missing_ms + seen.passed_ms
-        row = row._replace(missing_ms=missing_ms)
-        if missing_ms < self._periods.missing * 1000:
+        row = row._replace(missing_ms=row.missing_ms + seen.passed_ms)
+        if row.missing_ms < self._periods.missing * 1000:
             return row, False
-        if not _knows(db, row.source_ms, seen.listing, known):
+        if not _knows(db, source_ms, seen.listing, known):
             return row._replace(loose=1), False
         return row, seen.grown and not silent
 

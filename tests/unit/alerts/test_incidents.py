@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -294,3 +296,35 @@ async def test_another_copys_end_ends_it(alerts: Alerts, autojump_clock: MockClo
         await life.post(alert(starts="2027-01-15T08:01:00Z"))
         await life.post(alert(starts="2027-01-15T08:00:00Z", status="resolved", endsAt="2027-01-15T08:10:00Z"))
     assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate"]
+
+
+def truncated(count: object, *alerts: object, group: str = "g") -> bytes:
+    """A body that leaves so many alerts out."""
+    return json.dumps({"version": "4", "groupKey": group, "alerts": alerts, "truncatedAlerts": count}).encode()
+
+
+LEFT_OUT = "⚠️ Alertmanager left {} more alerts of this group out"
+
+
+async def test_what_alertmanager_left_out(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """One message says how many; more of them later ring, once a quarter of an hour, and fewer are said in silence."""
+    starts = "2027-01-15T08:00:00Z"
+    several = [alert(f"A{number}", starts=starts) for number in range(3)]
+    async with alerts.life() as life:
+        for minutes, count in ((0, 5), (5, 7), (20, 9), (1, 0)):
+            await trio.sleep(minutes * MINUTE)
+            assert (await life.intake.accept(truncated(count, *several))).status == 200
+            await life.told()
+            said = [text for text in alerts.words() if LEFT_OUT.format(count) in text]
+            assert len(said) == (count > 0)
+            assert alerts.sent() == (4 if minutes == 20 or count == 0 else 3)
+    assert "left" not in "".join(alerts.words())
+
+
+@pytest.mark.parametrize("count", [None, -1, "x", True, 1.5, [], {}, "", 10**30])
+async def test_an_odd_number_left_out(alerts: Alerts, autojump_clock: MockClock, count: object) -> None:
+    """What is no number of alerts is none."""
+    async with alerts.life() as life:
+        assert (await life.intake.accept(truncated(count, alert()))).status == 200
+        await life.told()
+    assert "left" not in alerts.words()[0]

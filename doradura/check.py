@@ -78,6 +78,8 @@ def _check_settings(settings: Settings) -> list[Line]:
     lines += [Line("note", "settings", f"{name} is not known and ignored") for name in settings.unknown]
     if not settings.told_chats:
         lines.append(Line("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody is told when something is wrong"))
+    elif not settings.admin_ids:
+        lines.append(Line("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody may press the alerts' buttons"))
     return lines
 
 

@@ -17,7 +17,7 @@ from doradura.chat.alert_buttons import answer_text
 from doradura.chat.alert_keyboards import card_keyboard
 from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.texts import Catalogues
-from doradura.storage import alert_marks, outbox
+from doradura.storage import alert_marks, outbox, sightings
 from doradura.storage import alerts as stored
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.types import Keyboard
@@ -201,6 +201,48 @@ async def test_only_admins(world: World, autojump_clock: MockClock) -> None:
         assert world.alertmanager.asked == []
         await world.say(bot, world.press(f"a:s1:{incident_id}", user=ADMIN, chat=-100123))
     assert answers(world)[-1] == "Silenced until 2027-01-15 09:00 UTC"
+
+
+async def test_pressed_in_a_topic(world: World, autojump_clock: MockClock) -> None:
+    """The list and the graph come where the button stands: in that topic of that group."""
+    incident_id = fire(world)
+    world.drawings.picture = b"png"
+    world.prometheus.results["errors"] = [({}, [1.0])]
+    async with world.start() as bot:
+        for data in ("a:n:0", f"a:g:{incident_id}"):
+            await world.say(bot, world.press(data, user=ADMIN, chat=-100123, topic=7))
+        await world.changes.until(lambda: bool(world.telegram.all("sendPhoto")))
+        world.drawings.picture = None
+        await world.say(bot, world.press(f"a:g:{incident_id}", user=ADMIN, chat=-100123, topic=7))
+        await world.changes.until(lambda: len(world.telegram.all("sendMessage")) == 2)
+    for method in ("sendMessage", "sendPhoto", "sendChatAction"):
+        found = {
+            (call.parameters["chat_id"], call.parameters["message_thread_id"]) for call in world.telegram.all(method)
+        }
+        assert found == {(-100123, 7)}
+
+
+async def test_dismissed_by_a_button(world: World, autojump_clock: MockClock) -> None:
+    """One, or all of a burst's, that nobody lists; each effect once; what is listed is left alone."""
+    first = fire(world, *(alert(f"A{number}") for number in range(7)))
+    db = world.storage.db
+    ids = [row[0] for row in db.execute("SELECT incident_id FROM alert_incidents ORDER BY incident_id")]
+    card_id = world.storage.one("SELECT card_id FROM alert_cards")
+    for incident_id in ids[:6]:
+        sightings.loosen(db, incident_id)
+    async with world.start() as bot:
+        for data in (f"a:d:{first}", f"a:d:{first}", f"a:d:{ids[6]}", "a:d:5", f"a:da:{card_id}", f"a:da:{card_id}"):
+            await world.say(bot, world.press(data, user=ADMIN))
+    assert answers(world) == [
+        "Dismissed in every chat. Should it fire again, I'll say so.",
+        "Ann has dismissed it already, 2027-01-15 08:00 UTC.",
+        "Alertmanager lists this alert, so I'll see its end myself. Silence it if you want quiet.",
+        "I don't know this alert any more: it ended long ago.",
+        "Dismissed in every chat: 5. What fires again, I'll say.",
+        "Nothing here is to be dismissed: Alertmanager lists it, or it is over.",
+    ]
+    assert alert_marks.firing_of(db, card_id) == [ids[6]]
+    assert world.storage.one("SELECT COUNT(*) FROM alert_outbox WHERE kind = 'card'") == 2
 
 
 @pytest.mark.parametrize(

@@ -115,14 +115,17 @@ class Reconciler:
 
     async def look(self) -> float:
         """Compare once; return in how many seconds something is to be decided. Raises StorageError."""
-        open_ones, doubts = await self._storage.read(lambda db: (sightings.watched(db), sightings.doubts(db)))
+        open_ones, doubts, unrung = await self._storage.read(
+            lambda db: (sightings.watched(db), sightings.doubts(db), alerts.unrung(db))
+        )
         due = [doubt for doubt in doubts if is_due(doubt.due_ms, now_ms())]
         changed = False
         if open_ones or due:
             seen = await self._ask()
             ids = [row.incident_id for row in open_ones]
             changed = await self._storage.write(lambda db: self._apply(db, seen, ids, due))
-        changed |= await self._storage.write(self._ring)
+        if unrung:
+            changed |= await self._storage.write(self._ring)
         if changed:
             self._wake_delivery()
         now = now_ms()

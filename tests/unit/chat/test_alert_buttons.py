@@ -216,10 +216,11 @@ async def test_pressed_in_a_topic(world: World, autojump_clock: MockClock) -> No
         await world.say(bot, world.press(f"a:g:{incident_id}", user=ADMIN, chat=-100123, topic=7))
         await world.changes.until(lambda: len(world.telegram.all("sendMessage")) == 2)
     for method in ("sendMessage", "sendPhoto", "sendChatAction"):
-        found = {
-            (call.parameters["chat_id"], call.parameters["message_thread_id"]) for call in world.telegram.all(method)
+        places = {
+            (call.parameters["chat_id"], int(call.parameters["message_thread_id"]))
+            for call in world.telegram.all(method)
         }
-        assert found == {(-100123, 7)}
+        assert places == {(-100123, 7)}
 
 
 async def test_dismissed_by_a_button(world: World, autojump_clock: MockClock) -> None:

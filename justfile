@@ -18,6 +18,26 @@ run *arguments: (_venv "requirements.lock")
     if [ -z "${DORADURA_TELEGRAM_TOKEN:-}${DORADURA_TELEGRAM_TOKEN_FILE:-}" ]; then sandbox=(--sandbox); fi
     exec .venv/bin/python -m doradura run ${sandbox[@]+"${sandbox[@]}"} "$@"
 
+# Look whether everything the bot needs is there, line by line; without a token what the sandbox needs.
+[no-exit-message]
+doctor *arguments: (_venv "requirements.lock")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    sandbox=()
+    if [ -z "${DORADURA_TELEGRAM_TOKEN:-}${DORADURA_TELEGRAM_TOKEN_FILE:-}" ]; then sandbox=(--sandbox); fi
+    exec .venv/bin/python -m doradura check ${sandbox[@]+"${sandbox[@]}"} "$@"
+
+# Ask the running bot how it is; exit code 0 when it works.
+[no-exit-message]
+health: (_venv "requirements.lock")
+    @.venv/bin/python -m doradura health
+
+# Start the local Telegram alone, for any bot (docs/sandbox.md).
+sandbox *arguments: (_venv "requirements.lock")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    exec .venv/bin/python -m doradura sandbox "$@"
+
 # Run all tests but the long ones, a process a core, four at most.
 test *arguments: (_venv "requirements-dev.lock")
     #!/usr/bin/env bash

@@ -20,13 +20,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import imageio_ffmpeg
-import trio
+try:
+    import imageio_ffmpeg
+    import trio
 
-from doradura import __version__, logs
-from doradura.settings import Settings, SettingsError, read_settings
+    from doradura import __version__, logs
+    from doradura.settings import Settings, SettingsError, read_settings
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"doradura: {sys.executable} has no package {error.name}. `just run` makes .venv with all that is needed "
+        "(pip install rust-just); then `just doctor`, `just health` and `just sandbox` work as well."
+    )
 
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS, EXIT_LOCKED, EXIT_TOKEN = 0, 1, 2, 3, 4
+ANY_TOKEN = "1000000002:OWN" + "A" * 32
+"""For a bot of the reader's own in a sandbox: every well-formed token is a bot there."""
 SECOND_SIGNAL_SECONDS = 1.0
 """A signal to a process group arrives twice (a shell's and `just`'s): what comes sooner is the same wish."""
 
@@ -130,7 +138,10 @@ def _greet(app: App) -> None:
     elif app.me is not None:
         print(f"\n  @{app.me.username} is ready.", flush=True)  # noqa: T201
     url = (app.http_url or "").replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-    print(f"  Numbers: {url}/metrics   Health: {url}/health   Stop with Ctrl-C.\n", flush=True)  # noqa: T201
+    print(f"  Numbers: {url}/metrics   Health: {url}/health   Stop with Ctrl-C.", flush=True)  # noqa: T201
+    if app.sandbox_url is not None:
+        print("  A sandbox for a bot of your own: `just sandbox`, then the line it prints.", flush=True)  # noqa: T201
+    print(flush=True)  # noqa: T201
 
 
 def _check(asked: argparse.Namespace) -> int:
@@ -149,9 +160,9 @@ def _health(_asked: argparse.Namespace) -> int:
         return EXIT_SETTINGS
     from doradura.check import ask_health  # noqa: PLC0415 - only this command needs it
 
-    healthy, text = ask_health(settings.http_bind)
-    print(text)  # noqa: T201 - the command's answer
-    return EXIT_OK if healthy else EXIT_FAILED
+    answer = ask_health(settings.http_bind)
+    print(answer.text)  # noqa: T201 - the command's answer
+    return EXIT_OK if answer.healthy else EXIT_FAILED
 
 
 def _sandbox(asked: argparse.Namespace) -> int:
@@ -173,12 +184,18 @@ def _sandbox(asked: argparse.Namespace) -> int:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
                 url = await nursery.start(sandbox.run)
-                print(f"\n  The sandbox is ready: {url}/\n  For a bot: DORADURA_TELEGRAM_API_URL={url}\n", flush=True)  # noqa: T201
+                print(f"\n  The sandbox is ready: {url}/\n  For a bot: {_in_sandbox(url)} just run\n", flush=True)  # noqa: T201
                 async for _ in signals:
                     nursery.cancel_scope.cancel()
 
     with logs.configure(settings.log_format, settings.log_level, settings.secrets()):
         return _exit_code(lambda: trio.run(run, strict_exception_groups=True))
+
+
+def _in_sandbox(url: str) -> str:
+    """Give the settings of a bot apart from the sandbox at `url`, to be copied: its token, server and media."""
+    own = f"DORADURA_TELEGRAM_TOKEN={ANY_TOKEN} DORADURA_ADMIN_IDS=1000 DORADURA_DATA_DIR=./data-own"
+    return f"DORADURA_TELEGRAM_API_URL={url} DORADURA_ALLOWED_PRIVATE={url.partition('//')[2]} {own}"
 
 
 def _settings(*, sandbox: bool = False, token_required: bool = True) -> Settings | None:
@@ -204,6 +221,13 @@ def _exit_code(run: Callable[[], None]) -> int:
             if isinstance(found, OSError) and found.errno in _ADDRESS_FAULTS:
                 log.critical("%s. Stop what listens there, or set DORADURA_SANDBOX_BIND.", found)
                 return EXIT_SETTINGS
+            if code == EXIT_TOKEN:
+                log.critical(
+                    "Telegram refuses DORADURA_TELEGRAM_TOKEN (%s). Copy it once more from @BotFather (/mybots, API "
+                    "Token); a revoked one never works again.",
+                    found,
+                )
+                return code
             if code is not None:
                 log.critical(str(found))
                 return code

@@ -34,7 +34,7 @@ from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
 from doradura.chat.texts import Catalogues
 from doradura.chat.turn import ChatParts
 from doradura.checks import AlertsCheck, WorkerSelfTest, poll_check, storage_check
-from doradura.data_directory import generated_secret, hold_data_directory
+from doradura.data_directory import claim_for_mode, generated_secret, hold_data_directory
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.choice import make_workers
@@ -141,6 +141,7 @@ class App:
         """
         try:
             with hold_data_directory(self.settings.data_dir), self._whole:
+                claim_for_mode(self.settings.data_dir, self.settings.mode)
                 async with trio.open_nursery() as serving:
                     await self._serve(serving, task_status)
                     serving.cancel_scope.cancel()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import importlib.metadata
 import importlib.util
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import trio
 
@@ -55,6 +57,7 @@ async def run_checks(settings: Settings, find_ffmpeg: Callable[[], str], tell: C
         lambda: _in_thread(_check_settings, settings),
         lambda: _in_thread(_check_directory, settings.data_dir),
         lambda: _in_thread(_check_database, settings),
+        lambda: _in_thread(_check_ports, settings),
         lambda: _in_thread(_check_ffmpeg, find_ffmpeg),
         lambda: _in_thread(_check_yt_dlp),
         lambda: _in_thread(_check_extras),
@@ -119,6 +122,28 @@ def _check_database(settings: Settings) -> list[Line]:
     return [Line("ok", "database", f"{path} is sound, schema {version}")]
 
 
+def _check_ports(settings: Settings) -> list[Line]:
+    """Look whether `run` could listen where it is told to, or is listening there already."""
+    runs = ask_health(settings.http_bind).is_doradura
+    asked = [("DORADURA_HTTP_BIND", settings.http_bind)]
+    if settings.mode == "sandbox":
+        asked.append(("DORADURA_SANDBOX_BIND", settings.sandbox_bind))
+    return [_check_port(setting, address, runs=runs) for setting, address in asked]
+
+
+def _check_port(setting: str, address: Address, *, runs: bool) -> Line:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        socket.create_server((address.host, address.port), family=family).close()
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        if taken and runs:
+            return Line("ok", "port", f"{address} is the running bot's")
+        why = "another program listens there" if taken else (error.strerror or str(error))
+        return Line("FAULT", "port", f"{address}: {why}; stop that one, or set {setting} to another address")
+    return Line("ok", "port", f"{address} is free")
+
+
 def _check_ffmpeg(find: Callable[[], str]) -> list[Line]:
     try:
         ffmpeg = find()
@@ -161,17 +186,32 @@ async def _check_telegram(settings: Settings) -> list[Line]:
     return [Line("ok", "telegram", f"the token is @{me.username}'s")]
 
 
-def ask_health(address: Address) -> tuple[bool, str]:
-    """Ask the bot that listens there; give whether it works, and a line that says so."""
+class HealthAnswer(NamedTuple):
+    """What was heard where the bot should listen."""
+
+    is_doradura: bool
+    healthy: bool
+    text: str
+    """One line for whoever asked."""
+
+
+def ask_health(address: Address) -> HealthAnswer:
+    """Ask the bot that listens there how it is."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
+    where = Address(host, address.port)
     connection = http.client.HTTPConnection(host, address.port, timeout=HEALTH_TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/health")
         answer = connection.getresponse()
         report = json.loads(answer.read())
         faults = [f"{name}: {check['message']}" for name, check in report["checks"].items() if check["status"] != "ok"]
-        return answer.status == http.client.OK, "; ".join([str(report["status"]), *faults])
-    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
-        return False, f"nothing that is Doradura answers on {host}:{address.port} ({error})"
+        text = "; ".join([str(report["status"]), *faults])
+        return HealthAnswer(is_doradura=True, healthy=answer.status == http.client.OK, text=text)
+    except OSError as error:
+        why = error.strerror or "no answer in time"
+        text = f"nothing answers on {where} ({why}). Is the bot running?"
+    except (http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
+        text = f"what answers on {where} is not Doradura."
     finally:
         connection.close()
+    return HealthAnswer(is_doradura=False, healthy=False, text=f"{text} DORADURA_HTTP_BIND says where I look.")

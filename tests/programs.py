@@ -16,6 +16,7 @@ INSTALL = {
     "curl": "apt-get install -y --no-install-recommends curl",
     "just": "pip install rust-just",
     "openssl": "apt-get install -y --no-install-recommends openssl",
+    "systemd-analyze": "apt-get install -y --no-install-recommends systemd",
 }
 
 

@@ -73,7 +73,13 @@ OPTIONS: tuple[Option, ...] = (
         values.alert_chats,
         empty=(),
     ),
-    _row("DATA_DIR", "./data", "database, temporary files, generated secrets", values.directory),
+    _row(
+        "DATA_DIR",
+        "./data (sandbox: ./data-sandbox)",
+        "database, temporary files, generated secrets",
+        values.directory,
+        fallback="./data",
+    ),
     _row(
         "DATABASE_URL",
         "sqlite in the data dir",

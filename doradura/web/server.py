@@ -32,6 +32,9 @@ BACKLOG = 128
 CONNECTION_LIMIT = 256
 """More at once are closed unanswered: descriptors are needed for the bot's own work."""
 
+PROMETHEUS_PORT = 9090
+"""Where Debian's prometheus package listens, and we unless told otherwise."""
+
 IDLE_SECONDS = 30
 """How long a connection may take to send a request's head, or lie idle between two."""
 
@@ -189,9 +192,10 @@ def _url(address: Any) -> str:
 def _bind_sentence(host: str, port: int, error: OSError) -> str:
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if error.errno == errno.EADDRINUSE:
+        debians = f" (Debian's prometheus package listens on {port} too)" if port == PROMETHEUS_PORT else ""
         return (
-            f"can't listen on {where}: port {port} is taken by another program (Debian's prometheus package listens on "
-            f"9090 too); stop that one, or set DORADURA_HTTP_BIND to another address, such as {host}:9095"
+            f"can't listen on {where}: port {port} is taken by another program{debians}; stop that one, or set "
+            f"DORADURA_HTTP_BIND to another address, such as {host}:9095"
         )
     if error.errno == errno.EACCES:
         return f"can't listen on {where}: port {port} is for root alone; set DORADURA_HTTP_BIND to a port above 1023"

@@ -61,11 +61,14 @@ class _Source:
 class _Seen(NamedTuple):
     """What one look found."""
 
-    listing: Listing
-    grown: bool
+    listing: Listing | None
+    """None: no usable answer."""
+    grown: bool = False
     """It has been up long enough to know what fires."""
-    passed_ms: int
+    passed_ms: int = 0
     """The time since the look before; 0 for the first."""
+    long_silent: bool = False
+    """There has been no usable answer for so long that what was seen before proves nothing any more."""
 
 
 class Reconciler:
@@ -110,7 +113,7 @@ class Reconciler:
                 log.exception("incidents are not compared")
                 self._metrics.errors.labels(category="alert").inc()
             await trio.sleep(min(self._periods.soon, wait_seconds))
-            with trio.move_on_after(wait_seconds - self._periods.soon):
+            with trio.move_on_after(max(0.0, wait_seconds - self._periods.soon)):
                 await self._woken.wait()
 
     async def look(self) -> float:
@@ -132,15 +135,15 @@ class Reconciler:
         waits = [(doubt.due_ms - now) / 1000 for doubt in doubts if not is_due(doubt.due_ms, now)]
         return max(0.0, min(waits, default=math.inf))
 
-    async def _ask(self) -> _Seen | None:
-        """Ask for the list; None where there is no usable answer."""
+    async def _ask(self) -> _Seen:
+        """Ask for the list."""
         now = trio.current_time()
         try:
             listing = await self._alertmanager.listing()
         except MonitoringError as error:
             log.info("no list from Alertmanager", extra={"reason": error.reason, "error": error.detail})
             self._silent_since = now if self._silent_since is None else self._silent_since
-            return None
+            return _Seen(None, long_silent=now - self._silent_since >= self._periods.missing)
         passed = 0.0 if self._answered_at is None else min(now - self._answered_at, 2 * self._periods.look)
         grown = self._is_grown(listing, now)
         self._answered_at, self._silent_since = now, None
@@ -162,7 +165,7 @@ class Reconciler:
         by_its_word = listing.now_ms - listing.started_ms >= young * 1000
         return by_its_word and (source.after is None or now - source.after >= young)
 
-    def _apply(self, db: Connection, seen: _Seen | None, asked: Collection[int], due: list[Doubt]) -> bool:
+    def _apply(self, db: Connection, seen: _Seen, asked: Collection[int], due: list[Doubt]) -> bool:
         """Store what a look found, and what follows from it; return whether anybody is to be told."""
         rows = {row.incident_id: row for row in sightings.watched(db)}
         # What began to fire while Alertmanager was asked may not have been there when it answered.
@@ -183,7 +186,7 @@ class Reconciler:
             if ended or after.loose != row.loose:
                 told.append(row.incident_id)
         sightings.put(db, changed)
-        if seen is not None:
+        if seen.listing is not None:
             sightings.answered(db, seen.listing.started_ms, seen.listing.now_ms)
         for incident_id in told:
             incident = alert_marks.incident(db, incident_id)
@@ -193,13 +196,11 @@ class Reconciler:
         return bool(told) or any(decided)
 
     def _judge(
-        self, db: Connection, row: Watched, seen: _Seen | None, known: dict[int, int], *, silent: bool
+        self, db: Connection, row: Watched, seen: _Seen, known: dict[int, int], *, silent: bool
     ) -> tuple[Watched, bool]:
         """Say what a look means for one open incident: what is known of it now, and whether it has ended."""
-        if seen is None:
-            now = trio.current_time()
-            long = self._silent_since is not None and now - self._silent_since >= self._periods.missing
-            return row._replace(loose=1 if row.source_ms is None or long else row.loose), False
+        if seen.listing is None:
+            return row._replace(loose=1 if row.source_ms is None or seen.long_silent else row.loose), False
         if row.fingerprint in seen.listing.fingerprints:
             return row._replace(source_ms=seen.listing.started_ms, missing_ms=0, loose=0), False
         source_ms = row.source_ms
@@ -212,7 +213,7 @@ class Reconciler:
             return row._replace(loose=1), False
         return row, seen.grown and not silent
 
-    def _decide(self, db: Connection, doubt: Doubt, seen: _Seen | None, known: dict[int, int]) -> bool:
+    def _decide(self, db: Connection, doubt: Doubt, seen: _Seen, known: dict[int, int]) -> bool:
         """Decide a firing notice that may be older than the end; return whether it fires.
 
         Where nobody can say, it does: an alarm too many, never one too few.
@@ -224,7 +225,7 @@ class Reconciler:
         latest = alerts.latest(db, incident.fingerprint)
         if latest is None or latest.incident_id != incident.incident_id:
             return False
-        if seen is not None and seen.grown and row.source_ms is not None:
+        if seen.listing is not None and seen.grown and row.source_ms is not None:
             listed = row.fingerprint in seen.listing.fingerprints
             if not listed and _knows(db, row.source_ms, seen.listing, known):
                 return False

@@ -358,6 +358,19 @@ async def test_a_false_end_is_taken_back(alerts: Alerts, autojump_clock: MockClo
     assert alerts.firsts() == [FIRES, FIRES], "and a phone rings for it, once"
 
 
+async def test_a_doubt_that_is_due_in_a_moment(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """A look just before it is due is followed by one when it is."""
+    async with alerts.life() as life:
+        await false_end(alerts, life)
+        await trio.sleep(39)
+        lists(alerts, "HighErrorRate", "B")
+        await life.accept(alert("B"))
+        await trio.sleep(0.5)
+        assert alerts.firsts()[0] == ENDED
+        await trio.sleep(2)
+        assert alerts.firsts()[0] == FIRES
+
+
 async def test_an_overtaken_notice_opens_nothing(alerts: Alerts, autojump_clock: MockClock) -> None:
     """The list has it no more: the notice was older than the end."""
     async with alerts.life() as life:

@@ -15,7 +15,7 @@ from doradura.alerts import MonitoringError, Outcome, Silencing
 from doradura.chat import alert_graph, alert_list
 from doradura.chat.alert_keyboards import HOURS
 from doradura.chat.alert_texts import time_text
-from doradura.chat.commands import is_admin
+from doradura.chat.commands import by_admin
 from doradura.chat.ids import parse_id
 from doradura.chat.runbook_texts import runbook_text
 from doradura.chat.texts import Texts
@@ -41,6 +41,7 @@ _ACTIONS: MappingProxyType[str, Action] = MappingProxyType(
         **{f"s{hours}": _silence(hours) for hours in HOURS},
         "u": lambda silencing, incident_id, _by: silencing.undo(incident_id),
         "k": lambda silencing, incident_id, by: silencing.acknowledge(incident_id, by),
+        "d": lambda silencing, incident_id, by: silencing.dismiss(incident_id, by),
     }
 )
 
@@ -48,7 +49,7 @@ _ACTIONS: MappingProxyType[str, Action] = MappingProxyType(
 async def press(turn: Turn, rest: str) -> None:
     """Do what a button says."""
     t = turn.texts
-    if not is_admin(turn):
+    if not by_admin(turn):
         await turn.answer(t.plain("alert.press.not_admin"), alert=True)
         return
     verb, *numbers = rest.split(":")
@@ -63,6 +64,9 @@ async def press(turn: Turn, rest: str) -> None:
         count = await turn.parts.admin.silencing.acknowledge_all(number, admin_name(turn))
         said = t.plain("alert.press.all_acknowledged" if count else "alert.press.nothing_left", count=count)
         await turn.answer(said)
+    elif verb == "da":
+        count = await turn.parts.admin.silencing.dismiss_all(number, admin_name(turn))
+        await turn.answer(t.plain("alert.press.all_dismissed" if count else "alert.press.none_loose", count=count))
     elif verb == "g":
         await alert_graph.press(turn, number)
     elif verb == "w":
@@ -112,11 +116,11 @@ async def _act(turn: Turn, verb: str, incident_id: int, page: int | None) -> Non
 def answer_text(t: Texts, verb: str, outcome: Outcome) -> tuple[str, bool]:
     """Give what a press is answered, and whether it is to be confirmed with a tap."""
     key = outcome.what
-    acted = "acknowledged" if verb == "k" else "silenced"
+    acted = {"k": "acknowledged", "d": "dismissed"}.get(verb, "silenced")
     said = f"already_{acted}" if key == "already" else key
     name = shorten(outcome.by_name, NAME_UNITS)
     text = t.plain(f"outcome.{said}", name=name, at=time_text(outcome.at_ms))
-    return text, key not in {"silenced", "undone", "acknowledged"}
+    return text, key not in {"silenced", "undone", "acknowledged", "dismissed"}
 
 
 def admin_name(turn: Turn) -> str:

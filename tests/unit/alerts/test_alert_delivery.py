@@ -341,7 +341,7 @@ async def test_a_note_of_our_own_lives_and_dies_with_its_cause(alerts: Alerts, a
 
 async def quiet_note(alerts: Alerts) -> None:
     """Leave a line for the admins, known from a life before, that nobody has to act on."""
-    await alerts.world.storage.write(lambda db: outbox.set_admins(db, [ADMIN]))
+    await alerts.world.storage.write(lambda db: outbox.set_targets(db, [(ADMIN, 0)], new_id=lambda: ADMIN))
     note = Note(alertname="UncleanStart", summary="I am <back>.", severity_rank=2)
     await alerts.world.storage.write(lambda db: add_note(db, note, new_id=IdMaker().new, now_ms=now_ms()))
 

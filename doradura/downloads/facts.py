@@ -146,8 +146,13 @@ def _facts(container: InputContainer) -> Facts | None:
 def _turns(container: InputContainer) -> dict[int, int]:
     """By how many degrees each film is turned, known from its first picture."""
     turns: dict[int, int] = {}
-    films = [s for s in container.streams.video if s.codec_context is not None and not _is_picture(s)]
-    films = [s for s in films if s.codec_context.width * s.codec_context.height <= MAX_PIXELS]
+    films = [
+        stream
+        for stream in container.streams.video
+        if (context := _film_context(stream)) is not None
+        and context.width * context.height <= MAX_PIXELS
+        and not _is_picture(stream)
+    ]
     if not films:
         return turns
     for film in films:
@@ -165,13 +170,22 @@ def _turns(container: InputContainer) -> dict[int, int]:
     return turns
 
 
+def _film_context(stream: av.VideoStream) -> av.VideoCodecContext | None:
+    """Give a film's decoder. PyAV types it as always there; a codec nobody knows has none."""
+    return stream.codec_context
+
+
+def _sound_context(stream: av.AudioStream) -> av.AudioCodecContext | None:
+    return stream.codec_context
+
+
 def _is_picture(stream: av.VideoStream) -> bool:
     return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
 
 
 def _video(stream: av.VideoStream, number: int, turn: int) -> Stream:
-    context = stream.codec_context
-    if context is None:  # a codec nobody knows
+    context = _film_context(stream)
+    if context is None:
         return Stream(kind="video", number=number, codec="unknown", picture=_is_picture(stream))
     aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio or Fraction(1)
     if not _ODD_PIXELS[0] < aspect < _ODD_PIXELS[1]:
@@ -197,7 +211,7 @@ def _video(stream: av.VideoStream, number: int, turn: int) -> Stream:
 
 def _audio(stream: av.AudioStream, number: int) -> Stream:
     aside = Disposition.comment | Disposition.visual_impaired | Disposition.descriptions
-    context = stream.codec_context
+    context = _sound_context(stream)
     if context is None:
         return Stream(kind="audio", number=number, codec="unknown")
     return Stream(

@@ -60,13 +60,8 @@ async def press(turn: Turn, rest: str) -> None:
     number, page = ids[0] or 0, ids[1] if len(ids) == 2 else None
     if verb in _ACTIONS:
         await _act(turn, verb, number, page)
-    elif verb == "ka":
-        count = await turn.parts.admin.silencing.acknowledge_all(number, admin_name(turn))
-        said = t.plain("alert.press.all_acknowledged" if count else "alert.press.nothing_left", count=count)
-        await turn.answer(said)
-    elif verb == "da":
-        count = await turn.parts.admin.silencing.dismiss_all(number, admin_name(turn))
-        await turn.answer(t.plain("alert.press.all_dismissed" if count else "alert.press.none_loose", count=count))
+    elif verb in {"ka", "da"}:
+        await _act_on_all(turn, verb, number)
     elif verb == "g":
         await alert_graph.press(turn, number)
     elif verb == "w":
@@ -82,6 +77,18 @@ async def press(turn: Turn, rest: str) -> None:
         await alert_list.alerts(turn, "")
     else:
         await turn.answer(t.plain("outcome.unknown"), alert=True)
+
+
+async def _act_on_all(turn: Turn, verb: str, card_id: int) -> None:
+    """Acknowledge or dismiss all that a message of many alerts is about."""
+    t, silencing, name = turn.texts, turn.parts.admin.silencing, admin_name(turn)
+    if verb == "ka":
+        count = await silencing.acknowledge_all(card_id, name)
+        key = "all_acknowledged" if count else "nothing_left"
+    else:
+        count = await silencing.dismiss_all(card_id, name)
+        key = "all_dismissed" if count else "none_loose"
+    await turn.answer(t.plain(f"alert.press.{key}", count=count))
 
 
 async def _send_runbook(turn: Turn, incident_id: int) -> None:

@@ -102,7 +102,8 @@ async def _send_runbook(turn: Turn, incident_id: int) -> None:
     await turn.commit(lambda _db: None)  # a lost answer brings no second message
     await turn.answer()
     reply_to = turn.press.message.message_id if turn.press.message else None
-    await turn.parts.api.send_message(turn.chat_id, runbook_text(t, runbook), reply_to=reply_to)
+    text = runbook_text(t, runbook)
+    await turn.parts.api.send_message(turn.chat_id, text, reply_to=reply_to, thread_id=turn.topic_id)
 
 
 async def _act(turn: Turn, verb: str, incident_id: int, page: int | None) -> None:

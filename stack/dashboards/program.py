@@ -138,13 +138,13 @@ def _build() -> list[Panel]:
             "The bot that started last.",
             now(f"1000 * max(process_start_time_seconds{{{BOT}}})"),
             unit=WHEN,
-            size=(12, 4),
+            size=(4, 8),
         ),
         figure(
             "Hard stops",
             "Starts of the last day after a kill, a power cut or a crash; of several bots the most.",
             now("max(increase(doradura_unclean_starts_total{@}[1d]))"),
-            size=(12, 4),
+            size=(4, 8),
         ),
         figure(
             "What runs",

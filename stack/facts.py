@@ -42,7 +42,10 @@ class Facts:
     alertmanager: str
     webhook_url: str
     dashboards: str
-    admin_ids: tuple[int, ...]
+    runbooks_url: str
+    """Where an alert's runbook is, without the slash before its name."""
+    told_chat_ids: tuple[int, ...]
+    """The chats Alertmanager tells by itself."""
     telegram_api_url: str
     telegram_token: str = field(repr=False)
     webhook_token: str = field(repr=False)
@@ -74,7 +77,9 @@ def facts_of(settings: Settings, asked: Asked, directory: Path) -> Facts:
         alertmanager="alertmanager:9093" if inside else reachable(settings.stack_alertmanager),
         webhook_url=asked.webhook_url or f"http://{targets[0]}/alerts",
         dashboards="/etc/grafana/dashboards" if inside else str(directory / "grafana" / "dashboards"),
-        admin_ids=tuple(sorted(settings.admin_ids)),
+        runbooks_url=settings.runbooks_url or f"http://{targets[0]}/runbooks",
+        # Debian's Alertmanager (0.25) knows no topics: a topic's group is told itself.
+        told_chat_ids=tuple(dict.fromkeys(chat.chat_id for chat in settings.told_chats)),
         telegram_api_url=api_url,
         telegram_token=settings.telegram_token,
         webhook_token=settings.webhook_token or kept_secret(settings.data_dir / "webhook.token"),

@@ -35,6 +35,7 @@ from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.formats import FORMATS
+from doradura.downloads.places import Places
 from doradura.downloads.run import DownloadParts
 from doradura.downloads.sites import SITES
 from doradura.downloads.supervisor import Supervisor
@@ -148,6 +149,8 @@ class World:
     metrics: Metrics = field(init=False)
     slots: int = 2
     strays: list[tuple[int, int, int]] = field(default_factory=list)
+    suspicions: int = 0
+    """How often a job made its worker suspect."""
     route: Callable[[Turn], Awaitable[None]] = route
     last_update: int = 0
     drawings: Drawings = field(default_factory=Drawings)
@@ -188,7 +191,7 @@ class World:
         assert isinstance(trio.lowlevel.current_clock(), MockClock), "ask for autojump_clock in the test itself"
         workspace = RoomyWorkspace(self.settings, "ffmpeg", tuple)
         await workspace.open()
-        slots = trio.CapacityLimiter(self.slots)
+        places = Places(self.slots)
         async with (
             open_bot_api(
                 TOKEN,
@@ -213,19 +216,20 @@ class World:
                     workspace=workspace,
                     delivery=Delivery(api, self.metrics),
                     board=board,
+                    places=places,
                     metrics=self.metrics,
                     bot_id=BOT_ID,
+                    suspect_workers=self._suspected,
                 ),
                 breakers,
-                slots=slots,
                 end_strays=self._end_strays,
-                tell_breaker=AdminNotes(api, catalogues, self.settings.admin_ids).breaker,
+                tell_breaker=AdminNotes(api, catalogues, self.settings.told_chats).breaker,
             )
             offers = Offers(
                 api=api,
                 storage=self.storage,
                 workers=self.workers,
-                slots=slots,
+                places=places,
                 workspace=workspace,
                 metrics=self.metrics,
                 catalogues=catalogues,
@@ -264,6 +268,9 @@ class World:
     async def _health(self) -> HealthReport:
         await trio.lowlevel.checkpoint()
         return self.health
+
+    def _suspected(self) -> None:
+        self.suspicions += 1
 
     def _end_strays(self, rows: Iterable[tuple[int, int, int]]) -> int:
         self.strays = list(rows)
@@ -321,13 +328,14 @@ class World:
         }
         return raw_update(self.last_update, {"message": message})
 
-    def press(self, data: str, *, user: int = USER, chat: int | None = None) -> RawUpdate:
+    def press(self, data: str, *, user: int = USER, chat: int | None = None, topic: int | None = None) -> RawUpdate:
         """Make the update of a button's press."""
         self.last_update += 1
+        place = {} if topic is None else {"is_topic_message": True, "message_thread_id": topic}
         query = {
             "id": f"q{self.last_update}",
             "from": {"id": user, "first_name": "Ann", "language_code": "en"},
-            "message": {"message_id": 1, "date": 1, "chat": {"id": chat or user, "type": "private"}},
+            "message": {"message_id": 1, "date": 1, "chat": {"id": chat or user, "type": "private"}, **place},
             "data": data,
         }
         return raw_update(self.last_update, {"callback_query": query})

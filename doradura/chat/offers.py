@@ -18,8 +18,8 @@ import trio
 from doradura.chat.progress import button_rows, choice_text, failure_text, sized_label
 from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text
 from doradura.downloads.formats import FORMATS
-from doradura.downloads.protocol import OUR_REASONS, RETRIED_REASONS, Failure, Metadata, WorkerLostError
-from doradura.downloads.run import Slot
+from doradura.downloads.places import Places, Slot
+from doradura.downloads.protocol import OUR_REASONS, RETRIED_REASONS, Failure, Metadata, WorkerLostError, reason_of
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import PROBE_SECONDS, Workspace
 from doradura.metrics import Metrics
@@ -53,7 +53,7 @@ class Offers:
         api: BotApi,
         storage: Storage,
         workers: Workers,
-        slots: trio.CapacityLimiter,
+        places: Places,
         workspace: Workspace,
         metrics: Metrics,
         catalogues: Catalogues,
@@ -64,7 +64,7 @@ class Offers:
         self._api = api
         self._storage = storage
         self._workers = workers
-        self._slots = slots
+        self._places = places
         self._workspace = workspace
         self._metrics = metrics
         self._catalogues = catalogues
@@ -73,7 +73,7 @@ class Offers:
         self._nursery: trio.Nursery | None = None
         self._stopping = trio.Event()
         # Downloads keep at least half of the places: a hundred links sent alone must not hold them up.
-        self._looking = trio.CapacityLimiter(max(1, int(slots.total_tokens) // 2))
+        self._looking = trio.CapacityLimiter(max(1, places.total // 2))
         self._open: Counter[int] = Counter()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -194,7 +194,7 @@ class Offers:
             if isinstance(end, Failure) and attempt:
                 self._metrics.download_retries.labels(reason=end.reason).inc()
                 await trio.sleep(PAUSE_SECONDS * attempt)
-            slot = Slot(self._slots)
+            slot = Slot(self._places, offer.user_id)
             async with self._looking:
                 await slot.acquire()
                 try:
@@ -202,10 +202,10 @@ class Offers:
                 except WorkerLostError as error:
                     end = Failure(reason="tool_crash", detail=str(error))
                 except OSError as error:
-                    end = Failure(reason="disk", detail=f"the probe's directory: {error}")
+                    end = Failure(reason=reason_of(error), detail=f"the probe's directory: {error}")
                 finally:
                     slot.release()
-            if isinstance(end, Metadata) or end.reason not in RETRIED_REASONS or end.reason == "rate_limited":
+            if isinstance(end, Metadata) or end.final or end.reason not in RETRIED_REASONS - {"rate_limited"}:
                 break
         return end
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import trio
@@ -92,7 +93,7 @@ class Card:
     def move_up(self, before: int) -> None:
         """Show a waiting job's new place; a job that has started shows more than that."""
         if isinstance(self._stage, Waiting) and self._stage.before != before:
-            self.show(Waiting(before))
+            self.show(replace(self._stage, before=before))
 
     def close(self) -> None:
         """Show nothing more. A call on its way is not cut off: a message nobody knows of would stay for ever."""

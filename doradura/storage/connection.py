@@ -21,6 +21,7 @@ from typing import Any, Generic, Literal, TypeVar
 import outcome
 import trio
 
+from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
 from doradura.storage.database_file import DatabaseFile
 from doradura.storage.errors import DAMAGE, StorageError
 from doradura.storage.integrity import IntegrityCheck
@@ -135,7 +136,8 @@ class Storage:
         try:
             connection = connect(self._path)
         except sqlite3.Error as error:
-            raise StorageError(f"can't open the database {self._path}: {error}") from error
+            why = NO_DESCRIPTORS if out_of_descriptors() else error
+            raise StorageError(f"can't open the database {self._path}: {why}") from error
         try:
             migrate(connection)
             self._file.opened(connection)

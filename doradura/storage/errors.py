@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Literal
 
+from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
+
 StorageReason = Literal["full", "locked", "corrupt", "unreadable", "lost", "io", "closed", "other"]
 
 DAMAGE: frozenset[StorageReason] = frozenset({"corrupt", "unreadable"})
@@ -32,6 +34,8 @@ class StorageError(Exception):
     def of(cls, error: sqlite3.Error) -> StorageError:
         """Translate an error of SQLite's."""
         code = getattr(error, "sqlite_errorcode", 0)
+        if code & 0xFF in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR} and out_of_descriptors():
+            return cls(f"database: {error}: {NO_DESCRIPTORS}")
         if code in _UNREADABLE:
             return cls(f"database: {error}", reason="unreadable")
         reasons: dict[int, StorageReason] = {

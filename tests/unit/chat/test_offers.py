@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
@@ -81,7 +82,8 @@ async def test_a_link_that_leads_nowhere(
         ((HANG,), "deadline"),
         ((), "tool_crash"),
         ((WorkerLostError("died"),), "tool_crash"),
-        ((OSError("full"),), "disk"),
+        ((OSError(errno.ENOSPC, "full"),), "disk"),
+        ((OSError(errno.EMFILE, "too many open files"),), "internal"),
     ],
 )
 async def test_a_worker_that_tells_nothing(

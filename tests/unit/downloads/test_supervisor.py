@@ -375,7 +375,7 @@ async def test_those_who_wait_see_their_place_change(world: World, autojump_cloc
         )
         await world.say(bot, world.message("/cancel", user=USER + 1))
         with trio.fail_after(30):
-            await world.changes.until(lambda: any("starting" in text for text in world.telegram.words_in(USER + 2)))
+            await world.changes.until(lambda: any("is next" in text for text in world.telegram.words_in(USER + 2)))
 
 
 async def test_those_who_wait_are_told_their_places_after_a_restart(world: World, autojump_clock: MockClock) -> None:

@@ -18,7 +18,8 @@ FACTS = Facts(
     alertmanager="127.0.0.1:19093",
     webhook_url="http://10.0.0.1:9090/alerts",
     dashboards="/somewhere/dashboards",
-    admin_ids=(1000, 7_000_000_000),
+    runbooks_url="http://10.0.0.1:9090/runbooks",
+    told_chat_ids=(1000, 7_000_000_000, -1001234567890),
     telegram_api_url="http://127.0.0.1:8082",
     telegram_token="123456:" + "T" * 30,
     webhook_token="the-webhook-token",
@@ -63,19 +64,19 @@ def test_prometheus_gets_addresses_and_password() -> None:
 
 
 def test_alertmanager_gets_webhook_and_admins() -> None:
-    """The bot's address is put in, and an entry of Telegram's for each admin."""
+    """The bot's address is put in, and an entry of Telegram's for each chat that is told."""
     receivers = {receiver["name"]: receiver for receiver in tree(ALERTMANAGER)["receivers"]}
     assert [entry["url"] for entry in receivers["bot"]["webhook_configs"]] == ["http://10.0.0.1:9090/alerts"]
     told = [
         (entry["chat_id"], entry["bot_token"], entry["api_url"]) for entry in receivers["telegram"]["telegram_configs"]
     ]
-    assert told == [(admin, FACTS.telegram_token, "http://127.0.0.1:8082") for admin in (1000, 7_000_000_000)]
+    assert told == [(chat_id, FACTS.telegram_token, "http://127.0.0.1:8082") for chat_id in FACTS.told_chat_ids]
     assert render(committed(), FACTS)[WEBHOOK_FILE] == "the-webhook-token\n"
 
 
 def test_without_an_admin_nothing_goes_to_nobody() -> None:
     """Without an admin Alertmanager's own receiver and its route are left out, and every alert still has a receiver."""
-    found = tree(ALERTMANAGER, admin_ids=())
+    found = tree(ALERTMANAGER, told_chat_ids=())
     assert [receiver["name"] for receiver in found["receivers"]] == ["bot"]
     assert {route["receiver"] for route in found["route"]["routes"]} == {"bot"}
 
@@ -106,6 +107,42 @@ def test_at_speed_every_duration_is_divided() -> None:
     assert (found["global"]["scrape_interval"], found["global"]["evaluation_interval"]) == ("500ms", "500ms")
     route = tree(ALERTMANAGER, speed=30)["route"]
     assert (route["group_wait"], route["group_interval"], route["repeat_interval"]) == ("1s", "10s", "1440s")
+
+
+@pytest.mark.parametrize("base", ["http://10.0.0.1:9090/runbooks", "https://wiki.doradura.dev/alerts"])
+def test_runbook_links_lead_to_this_installation(base: str) -> None:
+    """Rules and panels link to the runbook by the alert's name, and no link to the project's own page is left."""
+    made = render(committed(), dataclasses.replace(FACTS, runbooks_url=base))
+    alerts = [
+        rule
+        for path, text in made.items()
+        if path.startswith("prometheus/rules/")
+        for group in yaml.safe_load(text)["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
+    assert len(alerts) > 20
+    ours = [rule for rule in alerts if rule["annotations"].get("runbook_url")]
+    assert {rule["annotations"]["runbook_url"] for rule in ours} == {f"{base}/{rule['alert']}" for rule in ours}
+    assert f'"{base}/HighErrorRate"' in made["grafana/dashboards/overview.json"]
+    assert not [path for path, text in made.items() if "docs/runbooks.md#" in text]
+
+
+def test_a_link_of_ones_own_stays() -> None:
+    """A rule whose runbook is not ours keeps its link."""
+    rule = RULE.replace("remind", "runbook_url: https://wiki.example.org/a, remind")
+    found = yaml.safe_load(render({**committed(), RULES: rule}, FACTS)[RULES])
+    assert found["groups"][0]["rules"][0]["annotations"]["runbook_url"] == "https://wiki.example.org/a"
+
+
+@pytest.mark.parametrize(("base", "linked"), [("http://10.0.0.1:9090/runbooks", False), ("https://a.dev/r", True)])
+def test_what_alertmanager_tells_itself_has_no_private_link(base: str, linked: bool) -> None:  # noqa: FBT001
+    """Alertmanager's own message links to a runbook that a phone reaches; else it says where the text is."""
+    found = tree(ALERTMANAGER, runbooks_url=base)
+    receivers = {receiver["name"]: receiver for receiver in found["receivers"]}
+    for entry in receivers["telegram"]["telegram_configs"]:
+        assert ("{{ .Annotations.runbook_url }}" in entry["message"]) == linked
+        assert ("docs/runbooks.md, {{ .Labels.alertname }}" in entry["message"]) != linked
 
 
 @pytest.mark.parametrize("speed", [1, 30])

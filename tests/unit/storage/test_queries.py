@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from doradura.storage import alerts, inbox, jobs, offers, outbox, users
+from doradura.storage import alerts, charges, inbox, jobs, offers, outbox, users
 from doradura.storage.ids import IdMaker
 from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
@@ -98,7 +98,7 @@ def test_the_newest_updates_are_known_whatever_the_clock_says(db: sqlite3.Connec
 def test_a_clock_that_went_back_puts_no_alert_off(db: sqlite3.Connection) -> None:
     """What was stored, or put off for moments, before the clock was set back by an hour is told at once."""
     ids = iter(range(10, 99))
-    outbox.set_admins(db, [1])
+    outbox.set_targets(db, [(1, 0)], new_id=lambda: 1)
     for card_id in (5, 6):
         alerts.add_card(db, card_id, NOW)
         outbox.tell(db, card_id, "card", card_id, new_id=lambda: next(ids), now_ms=NOW)
@@ -125,13 +125,18 @@ def test_another_users_first_job_comes_before_ones_second(db: sqlite3.Connection
 
 
 def test_a_waiting_job_ages(db: sqlite3.Connection) -> None:
-    """A user's tenth job, once its turn has come, stands before what is asked later by others."""
+    """Whoever asks later stands behind those whose turn has come, and before a user's further ones."""
     users.seen(db, 1, "A", None, "en", NOW)
     for job_id in range(10):
         jobs.add(db, new_job(job_id + 1), NOW)
     users.seen(db, 2, "B", None, "en", NOW)
-    late = jobs.add(db, new_job(99, 2), NOW + 9 * jobs.TURN_MS + 1)
-    assert jobs.before(db, late.place) == 10
+    for job_id in range(10):
+        assert jobs.claim(db, NOW) is not None
+        charges.use(db, job_id + 1, charges.EXPECTED_MS)
+    for job_id in range(20, 30):
+        jobs.add(db, new_job(job_id), NOW)
+    late = jobs.add(db, new_job(99, 2), NOW)
+    assert jobs.before(db, late) == 1
 
 
 def test_a_claim_passes_by_paused_sites(db: sqlite3.Connection) -> None:
@@ -228,13 +233,13 @@ def test_a_cancelled_job_gives_its_turn_back(db: sqlite3.Connection) -> None:
     for job_id in range(2, 50):
         jobs.add(db, new_job(job_id), NOW)
     jobs.cancel(db, 1, NOW)
-    assert jobs.add(db, new_job(99), NOW).place == NOW + jobs.TURN_MS
+    assert jobs.add(db, new_job(99), NOW).place == 0, "what it did not use was given back"
 
 
 def test_what_changes_while_it_is_told_waits_on(db: sqlite3.Connection) -> None:
     """A card that changed between its reading and its end is told again, counted as waiting since the change."""
     ids = iter(range(10, 99))
-    outbox.set_admins(db, [1])
+    outbox.set_targets(db, [(1, 0)], new_id=lambda: 1)
     alerts.add_card(db, 5, NOW)
     outbox.tell(db, 5, "card", 1, new_id=lambda: next(ids), now_ms=NOW)
     told = outbox.next_for(db, 1, NOW)
@@ -260,7 +265,7 @@ def test_old_alerts_are_forgotten_but_not_what_fires(db: sqlite3.Connection) -> 
         incident = alerts.Incident(card, card, f"f{card}", state, 0, "A", "", "", NOW, closed_ms=ended)
         alerts.put(db, incident)
         alerts.note_seen(db, ("g", f"f{card}", "", "firing"), NOW)
-    outbox.set_admins(db, [1])
+    outbox.set_targets(db, [(1, 0)], new_id=lambda: 1)
     outbox.tell(db, 2, "card", 0, new_id=lambda: 50, now_ms=NOW)
     assert alerts.forget_old(db, NOW + DAY) == 4
     assert alerts.forget_old(db, NOW + DAY) == 0

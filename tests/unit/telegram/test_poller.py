@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -286,24 +287,38 @@ async def test_a_webhook_that_was_set_meanwhile_is_removed(bench: Bench, make: A
 
 
 async def test_a_429_is_waited_out(bench: Bench, make: Any, autojump_clock: MockClock) -> None:
-    """The poll waits for as long as Telegram says, and half a second more."""
-    bench.script(make.refusal(429, "Too Many Requests: retry after 60", retry_after=60), [update(1)])
+    """The poll waits for as long as Telegram says, and half a second more; the one after it does not wait for news."""
+    bench.script(make.refusal(429, "Too Many Requests: retry after 50", retry_after=50), [update(1)])
 
     await bench.run_through()
 
-    assert bench.poll_times[:2] == [0, 60.5]
+    assert bench.poll_times[:2] == [0, 50.5]
+    assert [asked.parameters["timeout"] for asked in bench.telegram.asked if asked.method == "getUpdates"][:2] == [0, 0]
+
+
+async def test_a_429_that_says_no_time_is_not_asked_again_twice_a_second(
+    bench: Bench, make: Any, autojump_clock: MockClock
+) -> None:
+    """The poll's intervals grow as after any failure."""
+    bench.script(*[make.refusal(429, "Too Many Requests", retry_after=-5)] * 8, [update(1)])
+
+    await bench.run_through()
+
+    gaps = [after - before for before, after in pairwise(bench.poll_times[:9])]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] > 10
 
 
 async def test_no_429_makes_the_bot_deaf_for_a_day(bench: Bench, make: Any, autojump_clock: MockClock) -> None:
-    """However long Telegram says, the poll asks again after a quarter of an hour; so does the start."""
+    """However long Telegram says, the poll asks again after a minute; so does the start."""
     day = make.refusal(429, "Too Many Requests: retry after 86400", retry_after=86_400)
     bench.script(day, [update(1)])
     bench.telegram.steps.insert(0, day)
 
     await bench.run_through()
 
-    assert bench.poll_times[:2] == [0, 900]
-    assert 1800 <= trio.current_time() < 3600
+    assert bench.poll_times[:2] == [0, 60]
+    assert 120 <= trio.current_time() < 200
 
 
 @pytest.mark.parametrize(

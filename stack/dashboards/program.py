@@ -60,12 +60,8 @@ def _work() -> list[Panel]:
         ),
         lines(
             "Errors",
-            "Everything a person may have to look at, each minute, by category; and starts after a crash.",
+            "Everything a person may have to look at, each minute, by category.",
             per_minute("doradura_errors_total", "category"),
-            Query(
-                "60 * sum(rate(doradura_unclean_starts_total{@}[$__rate_interval]))",
-                "starts after a crash",
-            ),
             unit=PER_MINUTE,
             size=(8, 8),
             alerts=["StorageFailing", "ErrorsGoOn"],

@@ -1,4 +1,4 @@
-"""What a person may have to look at has a rule: every category of errors, every check, every outcome that is not good."""
+"""What a person may have to look at has a rule: every category of errors, every check, every bad outcome."""
 
 from __future__ import annotations
 

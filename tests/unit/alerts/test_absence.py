@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import trio
+import trio.lowlevel
 from trio.testing import MockClock
 
 from doradura.storage.ids import now_ms
@@ -41,7 +42,7 @@ async def test_another_bots_absence_is_told_later(
 async def test_what_is_not_its_own_absence_is_taken(case: str, alerts: Alerts, autojump_clock: MockClock) -> None:
     """An absence that began after the start, an end, and a body that says something else besides are taken at once."""
     async with alerts.life() as life:
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         bodies = {
             "after the start": [alert("BotDown", starts=stamp(now_ms() + 1000))],
             "its end": [alert("BotDown", starts=BEFORE, status="resolved")],

@@ -26,6 +26,7 @@ USER_REASONS = (
     "geo",
     "live",
     "too_large",
+    "too_slow",
     "unsupported",
     "refused_address",
     "user_blocked",
@@ -116,7 +117,7 @@ class Metrics:
         failures = {"format": (*formats, NO_FORMAT), "reason": (*USER_REASONS, *OUR_REASONS)}
         self.download_failure = self._counters("download_failure_total", "Jobs that ended in failure.", failures)
         self.download_cancelled = self._counters(
-            "download_cancelled_total", "Jobs cancelled by the user.", {"format": formats}
+            "download_cancelled_total", "Jobs cancelled by the user or an admin.", {"format": formats}
         )
         self.download_retries = self._counters(
             "download_retries_total", "Attempts repeated, by why the one before failed.", {"reason": OUR_REASONS}

@@ -222,6 +222,8 @@ async def test_abort_cuts_the_drain(home: Home) -> None:
             app.stop()
             answer = await user.client.get(f"{app.http_url}/health")
             assert (answer.status_code, answer.json()["status"]) == (503, "draining")
+            probes = [await user.client.get(f"{app.http_url}/{name}") for name in ("livez", "readyz")]
+            assert [answer.status_code for answer in probes] == [200, 503]
         app.abort()
         await trio.sleep(LEAVE_SECONDS)
         pytest.fail("it did not leave")

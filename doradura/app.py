@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import trio
 
 from doradura import __version__
-from doradura.alerts import AlertDelivery, Intake, open_monitoring
+from doradura.alerts import AlertDelivery, Intake, Reconciler, open_monitoring
 from doradura.charts import Charts
 from doradura.chat.admin import AdminParts
 from doradura.chat.admin_notes import AdminNotes
@@ -107,6 +107,7 @@ class App:
         self._ffmpeg = ffmpeg
         self._poller: Poller | None = None
         self._alert_delivery: AlertDelivery | None = None
+        self._reconciler: Reconciler | None = None
         self._alert_ids = IdMaker()
         self._whole = trio.CancelScope()
         self._working: trio.Nursery | None = None
@@ -208,6 +209,7 @@ class App:
             self._telling_alerts(serving, api_url),
             open_monitoring(settings, self._storage, metrics, self._alert_ids, self._wake_alert_delivery) as monitoring,
         ):
+            self._reconciler = monitoring.reconciler
             board = Board(
                 api,
                 self._storage,
@@ -217,7 +219,13 @@ class App:
             await serving.start(board.run)
             delivery = Delivery(api, metrics)
             supervisor = self._make_supervisor(
-                workers, workspace, delivery, board, places, AdminNotes(api, catalogues, settings.admin_ids), self_test
+                workers,
+                workspace,
+                delivery,
+                board,
+                places,
+                AdminNotes(api, catalogues, settings.told_chats),
+                self_test,
             )
             await supervisor.recover()
             serving.start_soon(self_test.run)
@@ -273,7 +281,7 @@ class App:
                 self.metrics,
                 self._alert_texts,
                 self._alert_ids,
-                admin_ids=settings.admin_ids,
+                chats=settings.told_chats,
                 watchdog_seconds=settings.watchdog_seconds,
                 draw=random.random,
             )
@@ -296,13 +304,17 @@ class App:
         except StorageError as error:
             log.warning("a group that moved is not stored", extra={"chat": old_id, "error": str(error)})
 
-    def _can_be_told(self, user_id: int) -> None:
+    def _can_be_told(self, chat_id: int) -> None:
         if self._alert_delivery is not None:
-            self._alert_delivery.came(user_id)
+            self._alert_delivery.came(chat_id)
 
     def _wake_alert_delivery(self) -> None:
         if self._alert_delivery is not None:
             self._alert_delivery.wake()
+
+    def _look_at_alertmanager(self) -> None:
+        if self._reconciler is not None:
+            self._reconciler.wake()
 
     def _make_supervisor(  # noqa: PLR0917 - it takes what it wires
         self,
@@ -341,7 +353,7 @@ class App:
                 "storage": self._storage_check.check,
                 "worker": self_test.check,
                 "disk": disk.check,
-                "alerts": AlertsCheck(self.settings.admin_ids, self._storage, lambda: self._alert_delivery).check,
+                "alerts": AlertsCheck(self.settings.told_chats, self._storage, lambda: self._alert_delivery).check,
                 "loop": lag.check,
             },
             outside=("poll", "alerts"),
@@ -351,7 +363,9 @@ class App:
     def _make_web(self, health: Health) -> WebServer:
         """Make the HTTP side: what it serves is asked for at each request. Raises DataDirectoryError."""
         settings = self.settings
-        intake = Intake(self._storage, self.metrics, self._alert_ids, self._wake_alert_delivery)
+        intake = Intake(
+            self._storage, self.metrics, self._alert_ids, self._wake_alert_delivery, self._look_at_alertmanager
+        )
 
         async def render(accept: str) -> tuple[bytes, str]:
             self.metrics.set_health((await health.report()).gauge_values())

@@ -80,8 +80,10 @@ async def _in_thread(check: Callable[..., list[Line]], *arguments: object) -> li
 def _check_settings(settings: Settings) -> list[Line]:
     lines = [Line("ok", "settings", f"mode {settings.mode}, data in {settings.data_dir}")]
     lines += [Line("note", "settings", f"{name} is not known and ignored") for name in settings.unknown]
-    if not settings.admin_ids:
+    if not settings.told_chats:
         lines.append(Line("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody is told when something is wrong"))
+    elif not settings.admin_ids:
+        lines.append(Line("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody may press the alerts' buttons"))
     return lines
 
 

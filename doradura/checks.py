@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from doradura.downloads.protocol import Failure, SelfTest, WorkerLostError
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.health import CheckResult, Status
+from doradura.settings import AlertChat
 from doradura.storage import Connection, Storage, StorageError, alerts, outbox
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.holds import Held
@@ -96,16 +97,16 @@ class AlertsCheck:
     """Looks at whom alerts reach, and at what waits to be told."""
 
     def __init__(
-        self, admin_ids: frozenset[int], storage: Storage, delivery: Callable[[], AlertDelivery | None]
+        self, chats: Collection[AlertChat], storage: Storage, delivery: Callable[[], AlertDelivery | None]
     ) -> None:
-        self._admin_ids = admin_ids
+        self._chats = tuple(chats)
         self._storage = storage
         self._delivery = delivery
 
     async def check(self) -> CheckResult:
         """Say whether what is accepted is told, and to everybody."""
-        facts: dict[str, int | float | str | bool | None] = {"admins": len(self._admin_ids)}
-        if not self._admin_ids:
+        facts: dict[str, int | float | str | bool | None] = {"chats": len(self._chats)}
+        if not self._chats:
             return CheckResult("degraded", "no admin is set - set DORADURA_ADMIN_IDS to your Telegram user id", facts)
         delivery = self._delivery()
         if delivery is None or not self._storage.is_open:
@@ -118,13 +119,13 @@ class AlertsCheck:
             "waiting": found.waiting,
             "oldest_seconds": round(found.oldest_seconds, 1),
             "given_up": found.given_up,
-            "unreachable": ", ".join(map(str, found.refused)) or None,
+            "unreachable": ", ".join(target.place for target in found.refused) or None,
         }
         return CheckResult(*_judge_delivery(found, delivery.trouble), facts, None if found.monitored else UNMONITORED)
 
 
 class _Undelivered(NamedTuple):
-    admins: dict[int, str | None]
+    targets: Sequence[outbox.Target]
     waiting: int
     oldest_seconds: float
     given_up: int
@@ -133,8 +134,8 @@ class _Undelivered(NamedTuple):
     """Whether a watchdog has ever come."""
 
     @property
-    def refused(self) -> dict[int, str]:
-        return {admin: fault for admin, fault in self.admins.items() if fault is not None}
+    def refused(self) -> list[outbox.Target]:
+        return [target for target in self.targets if target.fault is not None]
 
 
 def _undelivered(db: Connection) -> _Undelivered:
@@ -142,24 +143,35 @@ def _undelivered(db: Connection) -> _Undelivered:
     age_seconds = 0.0 if oldest is None else max(0.0, (now_ms() - oldest) / 1000)
     given_up, last_error = outbox.given_up_since(db, now_ms() - GIVEN_UP_MS)
     monitored = alerts.watchdog_seen_ms(db) is not None
-    return _Undelivered(outbox.admins(db), outbox.depth(db), age_seconds, given_up, last_error, monitored)
+    return _Undelivered(outbox.targets(db), outbox.depth(db), age_seconds, given_up, last_error, monitored)
 
 
 def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[Status, str]:
     if found.oldest_seconds > UNDELIVERED_SECONDS:
         # Telegram's silence is no fault of this machine, and no restart mends it; nor is that nobody lets us write.
-        nobody = len(found.refused) == len(found.admins) and trouble is None
+        nobody = len(found.refused) == len(found.targets) and trouble is None
         what = f"an alert has waited for {found.oldest_seconds:.0f} s to be told"
         if trouble == "telegram" or nobody:
             return "degraded", f"{what} - Telegram does not take it"
         return "failing", f"{what} - see the log"
     if found.refused:
-        who = "; ".join(f"{admin}: {fault}" for admin, fault in found.refused.items())
-        return "degraded", f"Telegram refuses to write to an admin ({who}) - they must send /start to the bot"
+        first = found.refused[0]
+        who = "; ".join(f"{target.place}: {target.fault}" for target in found.refused)
+        kind = "an admin" if first.chat_id > 0 else "a chat"
+        return "degraded", f"Telegram refuses to write to {kind} ({who}) - {_remedy(first)}"
     if found.given_up:
         what = f"{found.given_up} {'notice' if found.given_up == 1 else 'notices'} given up in the last day"
         return "degraded", f"{what}: Telegram takes none in any form ({found.last_error}) - /alerts lists all"
     return "ok", "every admin can be told"
+
+
+def _remedy(target: outbox.Target) -> str:
+    """Say what opens a chat again that alerts are to go to."""
+    if target.topic_id and "thread" in (target.fault or "").lower():
+        return "that topic is gone: set DORADURA_ALERT_CHATS to another and start the bot again"
+    if target.chat_id > 0:
+        return "they must send /start to the bot"
+    return "let the bot be a member there that may write, or change DORADURA_ALERT_CHATS"
 
 
 class WorkerSelfTest:

@@ -44,7 +44,8 @@ class Facts:
     dashboards: str
     runbooks_url: str
     """Where an alert's runbook is, without the slash before its name."""
-    admin_ids: tuple[int, ...]
+    told_chat_ids: tuple[int, ...]
+    """The chats Alertmanager tells by itself."""
     telegram_api_url: str
     telegram_token: str = field(repr=False)
     webhook_token: str = field(repr=False)
@@ -77,7 +78,8 @@ def facts_of(settings: Settings, asked: Asked, directory: Path) -> Facts:
         webhook_url=asked.webhook_url or f"http://{targets[0]}/alerts",
         dashboards="/etc/grafana/dashboards" if inside else str(directory / "grafana" / "dashboards"),
         runbooks_url=settings.runbooks_url or f"http://{targets[0]}/runbooks",
-        admin_ids=tuple(sorted(settings.admin_ids)),
+        # Debian's Alertmanager (0.25) knows no topics: a topic's group is told itself.
+        told_chat_ids=tuple(dict.fromkeys(chat.chat_id for chat in settings.told_chats)),
         telegram_api_url=api_url,
         telegram_token=settings.telegram_token,
         webhook_token=settings.webhook_token or kept_secret(settings.data_dir / "webhook.token"),

@@ -149,11 +149,11 @@ def _alertmanager(tree: dict[str, Any], facts: Facts) -> None:
             **copy.deepcopy(model),
             "api_url": facts.telegram_api_url,
             "bot_token": facts.telegram_token,
-            "chat_id": admin,
+            "chat_id": chat_id,
         }
-        for admin in facts.admin_ids
+        for chat_id in facts.told_chat_ids
     ]
-    if not facts.admin_ids:
+    if not facts.told_chat_ids:
         # A receiver without an entry would swallow what it is sent.
         tree["receivers"].remove(receivers["telegram"])
         tree["route"]["routes"] = [route for route in tree["route"]["routes"] if route["receiver"] != "telegram"]

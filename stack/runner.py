@@ -100,7 +100,7 @@ class Runner:
         for place in wanted:
             check_free(place)
         facts = render_into(settings, self._asked)
-        if not facts.admin_ids:
+        if not facts.told_chat_ids:
             self._tell("DORADURA_ADMIN_IDS is not set: Alertmanager tells nobody by itself when the bot is dead.")
         self._record.begin(mode="native", urls={place.name: place.url for place in wanted})
         # What is the bot's, tokens too, is no business of theirs.

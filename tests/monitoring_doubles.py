@@ -83,7 +83,15 @@ class FakeAlertmanager(Monitoring):
 
     silences: dict[str, dict[str, Any]] = field(default_factory=dict)
     fingerprints: list[str] = field(default_factory=list)
+    watchdog: bool = False
+    """Whether the watchdog is among the alerts."""
     started_ms: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    """What each answer has besides."""
+    instead: dict[str, httpx.Response] = field(default_factory=dict)
+    """What is answered on a path instead of what it holds."""
+    queries: list[str] = field(default_factory=list)
+    """The paths that were asked for, with their queries."""
     made: Callable[[], None] = lambda: None
     """Called when a silence was made, before that is answered."""
     listed: Callable[[], None] = lambda: None
@@ -100,6 +108,9 @@ class FakeAlertmanager(Monitoring):
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer as Alertmanager 0.25 does."""
         path = request.url.path
+        self.queries.append(request.url.raw_path.decode())
+        if path in self.instead:
+            return httpx.Response(200, content=self.instead[path].content)
         if path == "/api/v2/silences" and request.method == "POST":
             silence_id = f"silence-{len(self.silences) + 1}"
             self.silences[silence_id] = {"id": silence_id, **json.loads(request.content)}
@@ -107,13 +118,16 @@ class FakeAlertmanager(Monitoring):
             return httpx.Response(200, json={"silenceID": silence_id})
         lists: dict[str, Any] = {
             "/api/v2/silences": [self._shown(item) for item in self.silences.values()],
-            "/api/v2/alerts": [{"fingerprint": item, "labels": {}} for item in self.fingerprints],
+            "/api/v2/alerts": [
+                *({"fingerprint": item, "labels": {}} for item in self.fingerprints),
+                *([{"fingerprint": "w", "labels": {"alertname": "Watchdog"}}] if self.watchdog else []),
+            ],
             "/api/v2/status": {"uptime": stamp(self.started_ms), "config": {"original": ""}},
         }
         if path in lists:
             if path == "/api/v2/silences":
                 self.listed()
-            return httpx.Response(200, json=lists[path])
+            return httpx.Response(200, json=lists[path], headers=self.headers)
         return self._one(request.method, path.rpartition("/")[2])
 
     def _one(self, method: str, silence_id: str) -> httpx.Response:

@@ -223,7 +223,7 @@ class World:
                 ),
                 breakers,
                 end_strays=self._end_strays,
-                tell_breaker=AdminNotes(api, catalogues, self.settings.admin_ids).breaker,
+                tell_breaker=AdminNotes(api, catalogues, self.settings.told_chats).breaker,
             )
             offers = Offers(
                 api=api,
@@ -328,13 +328,14 @@ class World:
         }
         return raw_update(self.last_update, {"message": message})
 
-    def press(self, data: str, *, user: int = USER, chat: int | None = None) -> RawUpdate:
+    def press(self, data: str, *, user: int = USER, chat: int | None = None, topic: int | None = None) -> RawUpdate:
         """Make the update of a button's press."""
         self.last_update += 1
+        place = {} if topic is None else {"is_topic_message": True, "message_thread_id": topic}
         query = {
             "id": f"q{self.last_update}",
             "from": {"id": user, "first_name": "Ann", "language_code": "en"},
-            "message": {"message_id": 1, "date": 1, "chat": {"id": chat or user, "type": "private"}},
+            "message": {"message_id": 1, "date": 1, "chat": {"id": chat or user, "type": "private"}, **place},
             "data": data,
         }
         return raw_update(self.last_update, {"callback_query": query})

@@ -11,7 +11,9 @@ from doradura.alerts.fetching import MonitoringError, open_client
 from doradura.alerts.intake import Intake, Reply
 from doradura.alerts.monitoring import open_monitoring
 from doradura.alerts.notes import Note, add_note
+from doradura.alerts.payload import is_link
 from doradura.alerts.prometheus import Prometheus, PromSpan, Series
+from doradura.alerts.reconciling import Periods, Reconciler
 from doradura.alerts.silencing import Outcome, Silencing
 from doradura.alerts.words import AlertWords
 
@@ -25,13 +27,16 @@ __all__ = [
     "MonitoringError",
     "Note",
     "Outcome",
+    "Periods",
     "PromSpan",
     "Prometheus",
+    "Reconciler",
     "Reply",
     "Series",
     "Silencing",
     "add_note",
     "expression_of",
+    "is_link",
     "measured",
     "open_client",
     "open_monitoring",

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Annotated, NamedTuple
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
-from doradura.alerts.fetching import MonitoringError, fetch
+from doradura.alerts.fetching import MonitoringError, fetch, fetch_raw
+from doradura.alerts.payload import WATCHDOG
+from doradura.storage.ids import now_ms
+
+LIST_BYTES = 32 * 1024**2
+"""As large as a webhook's body may be: ten thousand alerts with much text."""
+LIST_SECONDS = 20.0
 
 
 class Matcher(msgspec.Struct, frozen=True, rename="camel"):
@@ -60,14 +68,24 @@ class _Made(msgspec.Struct, frozen=True):
     silenceID: str  # noqa: N815 - Alertmanager's name, which no rule for camel case makes
 
 
-class FoundAlert(msgspec.Struct, frozen=True):
-    """An alert that Alertmanager has just now."""
-
+class _FoundAlert(msgspec.Struct, frozen=True):
     fingerprint: str
+    labels: dict[str, str] = {}
 
 
 class _Status(msgspec.Struct, frozen=True):
-    uptime: datetime
+    uptime: Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Listing(NamedTuple):
+    """What an Alertmanager has just now, silenced and inhibited alerts too."""
+
+    started_ms: int
+    """When it was started: what tells one Alertmanager at an address from the next. Its own clock, as `now_ms` is."""
+    now_ms: int
+    fingerprints: frozenset[str]
+    has_watchdog: bool
+    """Whether the alert that always fires is among them: this Alertmanager is told of alerts."""
 
 
 class Alertmanager:
@@ -106,14 +124,37 @@ class Alertmanager:
         """End a silence."""
         await fetch(self._client, "DELETE", _path(silence_id), bytes)
 
-    async def fingerprints(self) -> set[str]:
-        """Give the fingerprints of all alerts it has, silenced and inhibited ones too."""
-        return {alert.fingerprint for alert in await fetch(self._client, "GET", "/api/v2/alerts", list[FoundAlert])}
+    async def listing(self) -> Listing:
+        """Return all alerts it has. An answer that is not understood whole is none."""
+        # The start first: one that is restarted between the two is asked again a minute later.
+        raw, headers = await fetch_raw(self._client, "GET", "/api/v2/status")
+        try:
+            status = msgspec.json.decode(raw, type=_Status)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise MonitoringError("garbage", f"not understood: {error}") from error
+        found = await fetch(
+            self._client,
+            "GET",
+            "/api/v2/alerts",
+            list[_FoundAlert],
+            parameters=dict.fromkeys(("active", "silenced", "inhibited", "unprocessed"), "true"),
+            most_bytes=LIST_BYTES,
+            seconds=LIST_SECONDS,
+        )
+        return Listing(
+            round(status.uptime.timestamp() * 1000),
+            _date_ms(headers.get("Date", "")) or now_ms(),
+            frozenset(alert.fingerprint for alert in found),
+            any(alert.labels.get("alertname") == WATCHDOG for alert in found),
+        )
 
-    async def started_ms(self) -> int:
-        """Give when it was started: for some minutes after that it does not know yet what fires."""
-        status = await fetch(self._client, "GET", "/api/v2/status", _Status)
-        return round(status.uptime.timestamp() * 1000)
+
+def _date_ms(text: str) -> int | None:
+    """Read an HTTP date (RFC 9110, section 5.6.7); None for what is none."""
+    try:
+        return round(parsedate_to_datetime(text).timestamp() * 1000)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _path(silence_id: str) -> str:

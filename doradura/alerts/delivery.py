@@ -1,9 +1,9 @@
-"""The way from the outbox to the admins' chats, each admin on their own.
+"""The way from the outbox to the chats that are told, each on its own.
 
 Owns no state that matters: what waits, what stands where and who can't be reached lies in the database, so that a
 restart goes on where the last one stopped. What waits is told again until Telegram answers. A message whose answer
 never came is sent again, after Telegram answered something else; so is one that a kill cut off. That is the only repeat
-there can be, and it is counted. One admin's trouble, and one bad notice, hold up nobody else.
+there can be, and it is counted. One chat's trouble, and one bad notice, hold up nobody else.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from typing import Literal
 
 import trio
 
-from doradura.alerts.telling import Telling, may_have_been_done
+from doradura.alerts.telling import CLOSED, Telling, may_have_been_done
 from doradura.alerts.watchdog import miss, silence_due_ms
 from doradura.alerts.words import AlertWords
 from doradura.metrics import Metrics
+from doradura.settings import AlertChat
 from doradura.storage import Connection, Storage, StorageError, alerts, outbox
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.client import BotApi
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 15.0
 """How often the outbox is looked at unasked: for what another program of the same database put there."""
 PROBE_SECONDS = 600.0
-"""How often an admin who can't be written to is tried without a reason."""
+"""How often a chat that can't be written to is tried without a reason."""
 DOUBT_SECONDS = 600.0
 """How long a message whose answer was lost waits for any answer of Telegram's before it is sent again all the same."""
 SETTLE_SECONDS = 2.0
@@ -54,22 +55,26 @@ Trouble = Literal["telegram", "storage", "internal"]
 
 
 @dataclass(slots=True)
-class _Admin:
-    """One admin's line."""
+class _Line:
+    """What waits for one target, and how it goes there."""
 
-    admin_id: int
+    target_id: int
+    chat_id: int
+    topic_id: int
     calling: trio.Lock = field(default_factory=trio.Lock)
     failures: int = 0
     doubt_until: float | None = None
     """Set while the last message's answer is lost: when it is sent again, whatever Telegram does."""
     fault: bool | None = None
-    """Whether Telegram refuses to write to them; None until it was asked."""
+    """Whether Telegram refuses to write there; None until it was asked."""
+    only_by_sending: bool = False
+    """A topic that is gone or closed, a group that lets nobody write: only a message shows that it takes one again."""
     probe_at: float = 0.0
     trouble: Trouble | None = None
 
 
 class AlertDelivery:
-    """Tells the admins what the outbox holds, and that the watchdog is silent."""
+    """Tells the chats what the outbox holds, and that the watchdog is silent."""
 
     def __init__(
         self,
@@ -79,7 +84,7 @@ class AlertDelivery:
         words: AlertWords,
         ids: IdMaker,
         *,
-        admin_ids: Collection[int],
+        chats: Collection[AlertChat],
         watchdog_seconds: float,
         draw: Callable[[], float] = lambda: 0.0,
     ) -> None:
@@ -89,7 +94,8 @@ class AlertDelivery:
         self._words = words
         self._ids = ids
         self._telling = Telling(api, storage, metrics, words)
-        self._admins = [_Admin(admin_id) for admin_id in sorted(admin_ids)]
+        self._chats = tuple(chats)
+        self._lines: list[_Line] = []
         self._silent_ms = round(watchdog_seconds * 1000)
         self._draw = draw
         self._woken = trio.Event()
@@ -98,7 +104,7 @@ class AlertDelivery:
     @property
     def trouble(self) -> Trouble | None:
         """What keeps notices from being told just now, if anything does: Telegram's doing, or ours."""
-        found = {admin.trouble for admin in self._admins}
+        found = {line.trouble for line in self._lines}
         return next((kind for kind in ("internal", "storage", "telegram") if kind in found), None)
 
     def wake(self) -> None:
@@ -106,22 +112,25 @@ class AlertDelivery:
         self._woken.set()
         self._woken = trio.Event()
 
-    def came(self, user_id: int) -> None:
-        """Note that somebody wrote, or let the bot in again: an admin who could not be written to is tried at once."""
-        for admin in self._admins:
-            if admin.admin_id == user_id and admin.fault:
-                admin.probe_at = -math.inf
+    def came(self, chat_id: int) -> None:
+        """Note that a chat is open again: one that could not be written to is tried at once.
+
+        A group may have got another id than the one its line began with: every group that refuses is tried.
+        """
+        for line in self._lines:
+            if line.fault and (line.chat_id == chat_id or (line.chat_id < 0 and chat_id < 0)):
+                line.probe_at = -math.inf
                 self.wake()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Tell until cancelled. `started()` once the admins are taken over. Raises StorageError before that."""
+        """Tell until cancelled. `started()` once it is known who is told. Raises StorageError before that."""
         started_ms = now_ms()
-        seen_ms = await self._storage.write(self._take_over)
+        self._lines, seen_ms = await self._storage.write(self._take_over)
         if seen_ms is not None:
             self._metrics.watchdog_last_seen.set(seen_ms / 1000)
         async with trio.open_nursery() as nursery:
-            for admin in self._admins:
-                nursery.start_soon(self._serve, admin)
+            for line in self._lines:
+                nursery.start_soon(self._serve, line)
             nursery.start_soon(self._watch, started_ms)
             task_status.started()
 
@@ -130,24 +139,26 @@ class AlertDelivery:
         self._leaving = True
         with trio.move_on_after(SETTLE_SECONDS):
             async with AsyncExitStack() as stack:
-                for admin in self._admins:
-                    await stack.enter_async_context(admin.calling)
+                for line in self._lines:
+                    await stack.enter_async_context(line.calling)
 
-    def _take_over(self, db: Connection) -> int | None:
-        """Make the settings' admins those of the database; tell what fires to those whom this bot never told.
+    def _take_over(self, db: Connection) -> tuple[list[_Line], int | None]:
+        """Make the settings' chats those of the database; tell what fires to those whom this bot never told.
 
-        A bot whose token is back after another's was in use brings its messages up to date.
+        A bot whose token is back after another's was in use brings its messages up to date. Return the chats' lines.
         """
-        outbox.set_admins(db, [admin.admin_id for admin in self._admins])
+        places = [(chat.chat_id, chat.topic_id) for chat in self._chats]
+        targets = outbox.set_targets(db, places, new_id=self._ids.new)
         for card_id, rank in alerts.open_cards(db):
-            for admin in self._admins:
-                if not outbox.has_message(db, card_id, admin.admin_id):
-                    outbox.tell_admin(db, (self._ids.new(), admin.admin_id, card_id, "card", rank), now_ms())
-        admin_ids = {admin.admin_id for admin in self._admins}
-        for card_id, admin_id, rank in outbox.take_outdated(db):
-            if admin_id in admin_ids:
-                outbox.tell_admin(db, (self._ids.new(), admin_id, card_id, "card", rank), now_ms())
-        return alerts.watchdog_seen_ms(db)
+            for target in targets:
+                if not outbox.has_message(db, card_id, target.target_id):
+                    outbox.tell_target(db, (self._ids.new(), target.target_id, card_id, "card", rank), now_ms())
+        active = {target.target_id for target in targets}
+        for card_id, target_id, rank in outbox.take_outdated(db):
+            if target_id in active:
+                outbox.tell_target(db, (self._ids.new(), target_id, card_id, "card", rank), now_ms())
+        lines = [_Line(target.target_id, target.chat_id, target.topic_id) for target in targets]
+        return lines, alerts.watchdog_seen_ms(db)
 
     async def _watch(self, started_ms: int) -> None:
         """Notice the watchdog's silence."""
@@ -181,110 +192,114 @@ class AlertDelivery:
     def _miss(self, db: Connection) -> None:
         miss(db, words=self._words, new_id=self._ids.new, now_ms=now_ms())
 
-    async def _serve(self, admin: _Admin) -> None:
-        """Tell one admin, one thing after the other. The barrier of an admin's deliveries."""
+    async def _serve(self, line: _Line) -> None:
+        """Tell one chat, one thing after the other. The barrier of a chat's deliveries."""
         while True:
             woken = self._woken
             try:
-                busy = await self._step(admin)
-                admin.failures, admin.trouble = 0, None
+                busy = await self._step(line)
+                line.failures, line.trouble = 0, None
             except TelegramError as error:
-                await self._pause(admin, "telegram", error)
+                await self._pause(line, "telegram", error)
                 continue
             except StorageError as error:
-                await self._pause(admin, "storage", error)
+                await self._pause(line, "storage", error)
                 continue
             except Exception as error:  # the barrier named above
-                log.exception("an alert was not told", extra={"admin": admin.admin_id})
+                log.exception("an alert was not told", extra={"chat": line.chat_id})
                 self._metrics.errors.labels(category="alert").inc()
-                await self._pause(admin, "internal", error)
+                await self._pause(line, "internal", error)
                 continue
             if not busy:
                 with trio.move_on_after(POLL_SECONDS):
                     await woken.wait()
 
-    async def _pause(self, admin: _Admin, trouble: Trouble, error: Exception) -> None:
-        admin.trouble = trouble
-        admin.failures += 1
-        seconds = backoff(admin.failures, draw=self._draw())
+    async def _pause(self, line: _Line, trouble: Trouble, error: Exception) -> None:
+        line.trouble = trouble
+        line.failures += 1
+        seconds = backoff(line.failures, draw=self._draw())
         if isinstance(error, DeadlineExceededError) and error.retry_after_seconds is not None:
             seconds = error.retry_after_seconds + 0.5
-        extra = {"admin": admin.admin_id, "error": str(error), "seconds": round(seconds, 1)}
+        extra = {"chat": line.chat_id, "error": str(error), "seconds": round(seconds, 1)}
         log.warning("an alert waits to be told", extra=extra)
         await trio.sleep(seconds)
 
-    async def _step(self, admin: _Admin) -> bool:
-        """Tell an admin the next thing; False when there is nothing to tell."""
-        if admin.doubt_until is not None:
-            await self._probe(admin)
+    async def _step(self, line: _Line) -> bool:
+        """Tell a chat the next thing; False when there is nothing to tell."""
+        if line.doubt_until is not None:
+            await self._probe(line)
         # Held while something is being told, and only then: it is what a shutdown waits for.
-        async with admin.calling:
+        async with line.calling:
             if self._leaving:
                 return False
-            found = await self._storage.read(lambda db: outbox.next_for(db, admin.admin_id, now_ms()))
+            found = await self._storage.read(lambda db: outbox.next_for(db, line.target_id, now_ms()))
             if found is not None:
-                await self._tell(admin, found)
+                await self._tell(line, found)
                 return True
-        if trio.current_time() >= admin.probe_at:
-            await self._probe(admin)
+        if trio.current_time() >= line.probe_at:
+            await self._probe(line)
         return False
 
-    async def _tell(self, admin: _Admin, found: outbox.Waiting) -> None:
-        """Tell one thing. Raises what concerns everything for this admin; what concerns this one alone is put off."""
+    async def _tell(self, line: _Line, found: outbox.Waiting) -> None:
+        """Tell one thing. Raises what concerns everything for this chat; what concerns this one alone is put off."""
         try:
             await self._telling.tell(found)
-        except CHAT_CLOSED as error:
-            await self._refused(admin, error)
+        except CLOSED as error:
+            await self._refused(line, error)
         except BadRequestError as error:
             await self._bad(found, error)
         except TelegramError as error:
             if may_have_been_done(error):
-                admin.doubt_until = trio.current_time() + DOUBT_SECONDS
+                line.doubt_until = trio.current_time() + DOUBT_SECONDS
             raise
         except StorageError:
             raise
         except Exception as error:  # the barrier of one alert: the others go by
-            log.exception("an alert could not be told", extra={"admin": admin.admin_id, "card": found.card_id})
+            log.exception("an alert could not be told", extra={"chat": line.chat_id, "card": found.card_id})
             self._metrics.errors.labels(category="alert").inc()
             await self._bad(found, error)
         else:
-            await self._reached(admin)
+            await self._reached(line)
 
-    async def _probe(self, admin: _Admin) -> None:
-        """Find out whether Telegram answers, and lets us write to this admin, without sending anything.
+    async def _probe(self, line: _Line) -> None:
+        """Find out whether Telegram answers, and lets us write to this chat, without sending anything.
 
         After an answer that never came it must be found out before the message is repeated: an outage that swallows
         answers would make a heap of copies. Should Telegram answer nothing but messages, one is sent at long intervals.
         """
-        admin.probe_at = trio.current_time() + PROBE_SECONDS
+        line.probe_at = trio.current_time() + PROBE_SECONDS
+        if line.only_by_sending and line.doubt_until is None:
+            await self._storage.write(lambda db: outbox.unpark(db, line.target_id))
+            self.wake()
+            return
         try:
-            await self._api.send_chat_action(admin.admin_id, priority="alert")
-        except CHAT_CLOSED as error:
-            await self._refused(admin, error)
+            await self._api.send_chat_action(line.chat_id, thread_id=line.topic_id or None, priority="alert")
+        except CLOSED as error:
+            await self._refused(line, error)
         except TelegramError as error:
-            if admin.doubt_until is not None and trio.current_time() < admin.doubt_until:
+            if line.doubt_until is not None and trio.current_time() < line.doubt_until:
                 raise
-            log.info("an admin can't be probed", extra={"admin": admin.admin_id, "error": str(error)})
+            log.info("a chat can't be probed", extra={"chat": line.chat_id, "error": str(error)})
         else:
-            await self._reached(admin)
-        admin.doubt_until = None
+            await self._reached(line)
+        line.doubt_until = None
 
-    async def _refused(self, admin: _Admin, error: TelegramError) -> None:
-        """Keep what this admin is to be told until they let us."""
-        if not admin.fault:
-            log.error("an admin can't be told alerts", extra={"admin": admin.admin_id, "error": str(error)})
+    async def _refused(self, line: _Line, error: TelegramError) -> None:
+        """Keep what this chat is to be told until it lets us."""
+        if not line.fault:
+            log.error("a chat can't be told alerts", extra={"chat": line.chat_id, "error": str(error)})
             self._metrics.errors.labels(category="alert").inc()
         fault = getattr(error, "description", error.detail)
-        await self._storage.write(lambda db: outbox.set_fault(db, admin.admin_id, fault, now_ms()))
-        admin.fault = True
-        admin.probe_at = trio.current_time() + PROBE_SECONDS
+        await self._storage.write(lambda db: outbox.set_fault(db, line.target_id, fault, now_ms()))
+        line.fault, line.only_by_sending = True, not isinstance(error, CHAT_CLOSED)
+        line.probe_at = trio.current_time() + PROBE_SECONDS
 
-    async def _reached(self, admin: _Admin) -> None:
-        if admin.fault is not False:
-            await self._storage.write(lambda db: outbox.clear_fault(db, admin.admin_id))
+    async def _reached(self, line: _Line) -> None:
+        if line.fault is not False:
+            await self._storage.write(lambda db: outbox.clear_fault(db, line.target_id))
             self.wake()
-        admin.fault = False
-        admin.probe_at = math.inf
+        line.fault, line.only_by_sending = False, False
+        line.probe_at = math.inf
 
     async def _bad(self, found: outbox.Waiting, error: Exception) -> None:
         """Leave what Telegram refuses in any form for later, at last for good."""
@@ -294,8 +309,9 @@ class AlertDelivery:
                 lambda db: outbox.put_off(db, found.notice_id, now_ms() + outbox.LONGEST_PUT_OFF_MS, text)
             )
             return
-        log.error("an alert can't be told", extra={"admin": found.admin_id, "card": found.card_id, "error": text})
+        log.error("an alert can't be told", extra={"chat": found.chat_id, "card": found.card_id, "error": text})
         if isinstance(error, TelegramError):  # any other was counted where it was caught
             self._metrics.errors.labels(category="alert").inc()
-        self._metrics.alert_deliveries.labels(outcome="failed").inc()
+        # Counted once it is stored: what is not given up yet is tried, and would be counted, once more.
         await self._storage.write(lambda db: outbox.give_up(db, found.notice_id, text, now_ms()))
+        self._metrics.alert_deliveries.labels(outcome="failed").inc()

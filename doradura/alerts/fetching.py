@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
+from functools import partial
 from typing import Literal, TypeVar
 
 import httpx
@@ -18,6 +19,8 @@ ANSWER_SECONDS = 5.0
 """How long one answer may take: somebody waits with a finger on a button."""
 ANSWER_BYTES = 8 * 1024**2
 SAID_UNITS = 200
+THREAD_BYTES = 256 * 1024
+"""A larger answer is decoded in a thread: it takes longer than the loop may stand still."""
 
 Reason = Literal["unreachable", "silent", "refused", "garbage", "too_large"]
 T = TypeVar("T")
@@ -56,19 +59,47 @@ async def fetch(
     parameters: Mapping[str, str] | None = None,
     form: Mapping[str, str] | None = None,
     body: object = None,
+    most_bytes: int = ANSWER_BYTES,
+    seconds: float = ANSWER_SECONDS,
 ) -> T:
     """Ask once, and read the answer as `result`. Raises MonitoringError."""
+    raw, _ = await fetch_raw(
+        client, method, path, parameters=parameters, form=form, body=body, most_bytes=most_bytes, seconds=seconds
+    )
+    if result is bytes:
+        return raw  # type: ignore[return-value] # that is what was asked for
+    try:
+        if len(raw) > THREAD_BYTES:
+            return await trio.to_thread.run_sync(partial(msgspec.json.decode, raw, type=result))
+        return msgspec.json.decode(raw, type=result)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        changes = method != "GET" and form is None
+        raise MonitoringError("garbage", f"not understood: {error}"[:SAID_UNITS], unconfirmed=changes) from error
+
+
+async def fetch_raw(
+    client: httpx.AsyncClient,
+    method: str,
+    path: str,
+    *,
+    parameters: Mapping[str, str] | None = None,
+    form: Mapping[str, str] | None = None,
+    body: object = None,
+    most_bytes: int = ANSWER_BYTES,
+    seconds: float = ANSWER_SECONDS,
+) -> tuple[bytes, httpx.Headers]:
+    """Ask once, and return the answer's body and headers. Raises MonitoringError."""
     content = None if body is None else msgspec.json.encode(body)
     headers = {} if content is None else {"Content-Type": "application/json"}
     changes = method != "GET" and form is None
     try:
-        with trio.fail_after(ANSWER_SECONDS):
+        with trio.fail_after(seconds):
             async with client.stream(
                 method, path, params=parameters, data=form, content=content, headers=headers
             ) as response:
-                raw = await _read(response)
+                raw = await _read(response, most_bytes)
     except trio.TooSlowError:
-        raise MonitoringError("silent", f"no answer within {ANSWER_SECONDS:g} s", unconfirmed=changes) from None
+        raise MonitoringError("silent", f"no answer within {seconds:g} s", unconfirmed=changes) from None
     except httpx.ConnectError as error:
         raise MonitoringError("unreachable", str(error) or "not reachable") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -82,15 +113,10 @@ async def fetch(
             status=response.status_code,
             unconfirmed=changes and response.status_code >= 500,
         )
-    if result is bytes:
-        return raw  # type: ignore[return-value] # that is what was asked for
-    try:
-        return msgspec.json.decode(raw, type=result)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise MonitoringError("garbage", f"not understood: {error}"[:SAID_UNITS], unconfirmed=changes) from error
+    return raw, response.headers
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: httpx.Response, most_bytes: int) -> bytes:
     """Read a body, up to the bound: what is longer is not used at all, as half of it may say the opposite."""
     raw = bytearray()
     stream = response.aiter_bytes()
@@ -99,6 +125,6 @@ async def _read(response: httpx.Response) -> bytes:
     async with contextlib.aclosing(stream):
         async for piece in stream:
             raw += piece
-            if len(raw) > ANSWER_BYTES:
-                raise MonitoringError("too_large", f"an answer over {ANSWER_BYTES // 1024**2} MB")
+            if len(raw) > most_bytes:
+                raise MonitoringError("too_large", f"an answer over {most_bytes // 1024**2} MB")
     return bytes(raw)

@@ -11,8 +11,16 @@ from doradura.alerts.payload import Notice, parse_time
 from doradura.storage.alerts import Incident
 
 STALE_MS = 60_000
-"""A firing notice that was known before its end and comes again this soon after it was overtaken on its way (a second
-Alertmanager, a POST whose answer was lost). Later than this it is true: the end was a false one."""
+"""A firing notice that was known before its end and comes again this soon after it may have been overtaken on its way
+(a second Alertmanager, a POST whose answer was lost), or the end was a false one: it waits for so long, and
+Alertmanager's list decides. Later than this it is true."""
+
+QUIET_MS = (15 * 60_000, 60 * 60_000, 60 * 60_000)
+"""By severity: for so long after the last telling, what fires again changes its message and rings no phone, unless the
+annotation `remind_seconds` gives another time. A critical alert is missed for a quarter of an hour at most."""
+
+DOUBTFUL_QUIET_MS = 5 * 60_000
+"""The same for what fires still although its end was told, by a message that said that the end may be false."""
 
 REMIND_MARGIN_MS = 60_000
 """Alertmanager's repeats come at about their interval, at times early; without a margin every other one would do."""
@@ -28,6 +36,8 @@ class Action(Enum):
     OPEN = "open"
     REFRESH = "refresh"
     REOPEN = "reopen"
+    DOUBT = "doubt"
+    """It fires again, or the notice is older than the end: kept, and decided in a minute."""
     CLOSE = "close"
     OPEN_CLOSED = "open closed"
     """An end whose beginning we never heard of: told, as somebody may have seen it elsewhere."""
@@ -45,10 +55,13 @@ def decide(notice: Notice, known: Incident | None, *, seen: bool, told_ms: int, 
         return _decide_end(notice, known, seen=seen, same=same)
     if known.state == "firing":
         return Action.REFRESH
+    if known.ending == "dismissed":
+        return Action.OPEN  # the admin thought it over: that it fires is news
     if seen or same:
-        overtaken = not known.doubtful and now_ms - (known.closed_ms or 0) < STALE_MS
-        return Action.IGNORE if overtaken else Action.REOPEN
-    return Action.REOPEN if within_reminder(notice.remind_ms, told_ms=told_ms, now_ms=now_ms) else Action.OPEN
+        told_end = not known.doubtful and not known.ending
+        return Action.DOUBT if told_end and now_ms - (known.closed_ms or 0) < STALE_MS else Action.REOPEN
+    quiet = is_quiet(notice.remind_ms, notice.severity_rank, told_ms=told_ms, now_ms=now_ms)
+    return Action.REOPEN if quiet else Action.OPEN
 
 
 def _decide_end(notice: Notice, known: Incident, *, seen: bool, same: bool) -> Action:
@@ -73,8 +86,22 @@ def later_start(known: str, heard: str) -> str:
     return known if known_ms is not None and heard_ms is not None and heard_ms < known_ms else heard
 
 
-def within_reminder(remind_ms: int | None, *, told_ms: int, now_ms: int) -> bool:
-    """Whether the last telling is so fresh that neither a reminder nor a new message is due."""
-    if remind_ms is None:
-        return False
-    return now_ms - told_ms < remind_ms - min(REMIND_MARGIN_MS, remind_ms // REMIND_MARGIN_SHARE)
+def is_quiet(remind_ms: int | None, severity_rank: int, *, told_ms: int, now_ms: int) -> bool:
+    """Whether the last telling is so fresh that neither a reminder nor a new message is due.
+
+    A telling in the future was before the clock was set back: it is not fresh.
+    """
+    quiet_ms = QUIET_MS[severity_rank] if remind_ms is None else remind_ms
+    return 0 <= now_ms - told_ms < quiet_ms - min(REMIND_MARGIN_MS, quiet_ms // REMIND_MARGIN_SHARE)
+
+
+def is_due(due_ms: int, now_ms: int) -> bool:
+    """Whether a doubt is to be decided; what seems to lie further ahead than it can was noted by another clock."""
+    return not now_ms < due_ms <= now_ms + STALE_MS
+
+
+def untold_end(incident: Incident, ending: str, *, now_ms: int, by: str = "") -> Incident:
+    """Return an incident as it is at an end that no notice told: `unheard` or `dismissed`."""
+    return incident._replace(
+        state="resolved", ending=ending, dismissed_by=by, ended_ms=now_ms, closed_ms=now_ms, doubtful=0, unrung=0
+    )

@@ -10,13 +10,14 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import trio
 
-from doradura.alerts.incidents import Action, decide, later_start, within_reminder
+from doradura.alerts.incidents import DOUBTFUL_QUIET_MS, STALE_MS, Action, decide, is_quiet, later_start
 from doradura.alerts.payload import WATCHDOG, Notice, PayloadError, parse_payload
 from doradura.alerts.watchdog import hear, is_silent
 from doradura.metrics import Metrics
-from doradura.storage import Connection, Storage, StorageError, alert_marks, alerts, outbox
+from doradura.storage import Connection, Storage, StorageError, alert_marks, alerts, outbox, sightings
 from doradura.storage.alerts import Incident
 from doradura.storage.ids import IdMaker, now_ms
 
@@ -54,17 +55,27 @@ class Stored:
     received: list[tuple[str, str]] = field(default_factory=list)
     """(severity, status) of each notice that had not been there before."""
     watchdog: bool = False
+    begun: bool = False
+    """Something fires that did not before, or may do so."""
 
 
 class Intake:
-    """Takes Alertmanager's POSTs. `new_id` is called inside changes only."""
+    """Takes Alertmanager's POSTs. `wake` is called after each, `look` where something began to fire."""
 
-    def __init__(self, storage: Storage, metrics: Metrics, ids: IdMaker, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        metrics: Metrics,
+        ids: IdMaker,
+        wake: Callable[[], None],
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
         self._storage = storage
         self._metrics = metrics
         self._ids = ids
         self._wake = wake
         self._started_ms = now_ms()
+        self._look = look
 
     async def accept(self, body: bytes) -> Reply:
         """Store a body's notices. Cancelled, they are stored or not, and the sender knows it has no answer."""
@@ -93,6 +104,8 @@ class Intake:
         if stored.watchdog:
             self._metrics.watchdog_last_seen.set(now / 1000)
         self._wake()
+        if stored.begun:
+            self._look()
         return Reply(200, stored=len(notices))
 
 
@@ -123,7 +136,15 @@ def store(db: Connection, notices: Sequence[Notice], *, new_id: Callable[[], int
         else:
             body.take(notice, seen=seen)
     body.finish()
+    done.begun = body.begun_any
     return done
+
+
+def reopen(db: Connection, notice: Notice, *, new_id: Callable[[], int], now_ms: int) -> None:
+    """Let an incident fire again whose end was a false one; a change for one transaction."""
+    body = _Body(db, new_id, now_ms, doubtful=False)
+    body.take(notice, seen=True, certain=True)
+    body.finish()
 
 
 class _Body:
@@ -134,42 +155,83 @@ class _Body:
         self._new_id = new_id
         self._now_ms = now_ms
         self._doubtful = doubtful
+        self.begun_any = False
+        self._truncated = 0
+        self._cards: dict[int, int] = {}
+        """The cards on which alerts of this body fire, with the worst of each."""
         self._begun: dict[str, Incident] = {}
         self._changed: dict[int, int] = {}
         self._ring: dict[int, int] = {}
 
-    def take(self, notice: Notice, *, seen: bool) -> None:
-        """Take one notice."""
+    def take(self, notice: Notice, *, seen: bool, certain: bool = False) -> None:
+        """Take one notice. A `certain` one fires, whatever it was before."""
+        self._truncated = max(self._truncated, notice.truncated)
         begun = self._begun.get(notice.fingerprint)
         known = begun or alerts.latest(self._db, notice.fingerprint)
-        told = self._now_ms if begun or not known else alerts.told_ms(self._db, known.card_id)
+        told = 0 if begun or not known else alerts.told_ms(self._db, known.card_id)
         action = decide(notice, known, seen=seen, told_ms=told, now_ms=self._now_ms)
-        if action is Action.IGNORE:
-            return
-        if known is None or action in (Action.OPEN, Action.OPEN_CLOSED):
+        if certain and action is Action.DOUBT:
+            action = Action.REOPEN
+        self.begun_any |= action in (Action.OPEN, Action.REOPEN, Action.DOUBT)
+        if known is not None and action in (Action.IGNORE, Action.DOUBT):
+            self._put_off(notice, known, action)
+        elif known is not None and action is Action.OPEN_CLOSED and self._quiet(notice, known, told):
+            # A firing that never came here, and its end: one more of those that its message counts.
+            self._change(self._ended(self._follow(notice, known, Action.REOPEN), notice), known)
+        elif known is None or action in (Action.OPEN, Action.OPEN_CLOSED):
             fresh = self._fresh(notice)
             # An earlier one that began and ended in this same body keeps its place under a key of its own.
             if begun:
                 self._begun[f"{notice.fingerprint} {begun.incident_id}"] = begun
             self._begun[notice.fingerprint] = fresh if action is Action.OPEN else self._ended(fresh, notice)
-            return
+        elif begun:
+            self._begun[notice.fingerprint] = self._follow(notice, known, action)
+        else:
+            self._go_on(notice, known, action, told)
+
+    def _go_on(self, notice: Notice, known: Incident, action: Action, told_ms: int) -> None:
+        """Change an incident that an earlier body began."""
         incident = self._follow(notice, known, action)
-        if begun:
-            self._begun[notice.fingerprint] = incident
-            return
+        if action is not Action.CLOSE:
+            sightings.heard(self._db, incident.incident_id)
+            self._worst(self._cards, incident)
+        asked = self._is_asked(notice, known, incident, action) and incident.state == "firing"
+        quiet = self._quiet(notice, known, told_ms)
+        if action is Action.REOPEN and asked and quiet:
+            incident = incident._replace(unrung=1)
+        self._change(incident, known)
+        if asked and not quiet:
+            self._worst(self._ring, incident)
+
+    def _change(self, incident: Incident, known: Incident) -> None:
         if incident != known:
             alerts.put(self._db, incident)
         if _visible(incident) != _visible(known):
             self._worst(self._changed, incident)
-        # What fires again rings, but in the reminder's time; what fires still rings only where a reminder is asked for.
-        asked = notice.remind_ms is not None or action is Action.REOPEN
-        if action is Action.REOPEN and notice.starts != known.starts:
-            alert_marks.forget_acknowledgement(self._db, incident.incident_id)
-        elif alert_marks.acknowledged(self._db, incident.incident_id) is not None:
-            asked = False  # somebody has taken it on
-        due = asked and not within_reminder(notice.remind_ms, told_ms=told, now_ms=self._now_ms)
-        if incident.state == "firing" and due:
-            self._worst(self._ring, incident)
+
+    def _is_asked(self, notice: Notice, known: Incident, incident: Incident, action: Action) -> bool:
+        """Whether a phone is to ring: for what fires again, and for what fires still where a reminder is asked for."""
+        if action is Action.REOPEN:
+            sightings.forget_doubt(self._db, incident.incident_id)
+            if notice.starts != known.starts:
+                alert_marks.forget_acknowledgement(self._db, incident.incident_id)
+                return True
+        if alert_marks.acknowledged(self._db, incident.incident_id) is not None:
+            return False  # somebody has taken it on
+        return notice.remind_ms is not None or action is Action.REOPEN
+
+    def _quiet(self, notice: Notice, known: Incident, told_ms: int) -> bool:
+        quiet_ms = DOUBTFUL_QUIET_MS if known.doubtful and notice.remind_ms is None else notice.remind_ms
+        return is_quiet(quiet_ms, notice.severity_rank, told_ms=told_ms, now_ms=self._now_ms)
+
+    def _put_off(self, notice: Notice, known: Incident, action: Action) -> None:
+        """Keep a firing notice that may be older than the end; forget it at an end that is later than that one."""
+        if action is Action.DOUBT:
+            text = msgspec.json.encode(notice).decode()
+            due_ms = self._now_ms + STALE_MS
+            sightings.doubt(self._db, sightings.Doubt(known.incident_id, text, due_ms))
+        elif known.state == "resolved" and (notice.ends_ms or 0) > (known.ended_ms or 0):
+            sightings.forget_doubt(self._db, known.incident_id)
 
     def finish(self) -> None:
         """Give what began its cards, and let the admins be told of everything."""
@@ -179,11 +241,33 @@ class _Body:
             placed = incident._replace(card_id=shared or self._new_card())
             alerts.put(self._db, placed)
             self._worst(self._changed, placed)
+            if placed.state == "firing":
+                self._worst(self._cards, placed)
+        self._say_truncated(is_new=bool(begun))
         for card_id, rank in self._changed.items():
             self._tell(card_id, "card", rank)
         for card_id, rank in self._ring.items():
             alerts.set_told(self._db, card_id, self._now_ms)
             self._tell(card_id, "reminder", rank)
+
+    def _say_truncated(self, *, is_new: bool) -> None:
+        """Let one card of the body say how many alerts were left out of it; more than before ring.
+
+        They are told by nothing else: nobody knows which they are.
+        """
+        known = {card_id: alerts.truncated(self._db, card_id) for card_id in self._cards}
+        if not known or not (self._truncated or any(known.values())):
+            return
+        carrier = min(known, key=lambda card_id: (-known[card_id], self._cards[card_id], -card_id))
+        for card_id, said in known.items():
+            count = self._truncated if card_id == carrier else 0
+            if count != said:
+                alerts.set_truncated(self._db, card_id, count)
+                self._changed[card_id] = min(self._cards[card_id], self._changed.get(card_id, 2))
+        told_ms = alerts.told_ms(self._db, carrier)
+        quiet = is_quiet(None, self._cards[carrier], told_ms=told_ms, now_ms=self._now_ms)
+        if self._truncated > known[carrier] and not quiet and not is_new:
+            self._ring.setdefault(carrier, self._cards[carrier])
 
     def _tell(self, card_id: int, kind: outbox.Kind, rank: int) -> None:
         outbox.tell(self._db, card_id, kind, rank, new_id=self._new_id, now_ms=self._now_ms)
@@ -216,6 +300,8 @@ class _Body:
             starts=notice.starts if again else later_start(known.starts, notice.starts),
             # A false end was none: then it has fired once, and long.
             fired=known.fired + (again and notice.starts != known.starts),
+            first_ms=known.since_ms if again and known.first_ms is None else known.first_ms,
+            unrung=known.unrung,
         )
 
     def _ended(self, incident: Incident, notice: Notice) -> Incident:
@@ -226,6 +312,7 @@ class _Body:
             ended_ms=notice.ends_ms if known else max(self._now_ms, incident.since_ms),
             closed_ms=self._now_ms,
             doubtful=int(self._doubtful),
+            unrung=0,
         )
 
     @staticmethod
@@ -236,4 +323,4 @@ class _Body:
 
 def _visible(incident: Incident) -> Incident:
     """Give what of an incident a message shows."""
-    return incident._replace(starts="", remind_ms=None, closed_ms=None, generator="")
+    return incident._replace(starts="", remind_ms=None, closed_ms=None, generator="", unrung=0)

@@ -11,6 +11,7 @@ import trio
 from doradura.alerts.alertmanager import Alertmanager
 from doradura.alerts.fetching import open_client
 from doradura.alerts.prometheus import Prometheus
+from doradura.alerts.reconciling import Reconciler
 from doradura.alerts.silencing import Silencing
 from doradura.metrics import Metrics
 from doradura.settings import Settings
@@ -23,19 +24,22 @@ class Monitoring(NamedTuple):
 
     silencing: Silencing
     prometheus: Prometheus
+    reconciler: Reconciler
 
 
 @asynccontextmanager
 async def open_monitoring(
     settings: Settings, storage: Storage, metrics: Metrics, ids: IdMaker, wake: Callable[[], None]
 ) -> AsyncIterator[Monitoring]:
-    """Give both, and notice the end of silences meanwhile; neither has to be there."""
+    """Give both, and notice meanwhile what ends without a word: silences and alerts. Neither has to be there."""
     async with (
         open_client(settings.alertmanager_url) as alertmanager,
         open_client(settings.prometheus_url) as prometheus,
         trio.open_nursery() as nursery,
     ):
         silencing = Silencing(Alertmanager(alertmanager), storage, metrics, ids, wake)
+        reconciler = Reconciler(Alertmanager(alertmanager), storage, metrics, ids, wake)
         await nursery.start(silencing.run)
-        yield Monitoring(silencing, Prometheus(prometheus))
+        await nursery.start(reconciler.run)
+        yield Monitoring(silencing, Prometheus(prometheus), reconciler)
         nursery.cancel_scope.cancel()

@@ -12,9 +12,10 @@ import logging
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -34,6 +35,7 @@ SUMMARY_UNITS = 1000
 DESCRIPTION_UNITS = 8000
 """Twice what a message holds; what is cut here or there ends in an ellipsis."""
 
+MOST_TRUNCATED = 1_000_000
 LABELS_UNITS = 16_000
 GENERATOR_UNITS = 8000
 
@@ -70,6 +72,8 @@ class Notice:
     labels: str = ""
     """All labels as JSON, exact, as a silence needs them; empty where that can't be."""
     generator: str = ""
+    truncated: int = 0
+    """How many alerts of its group Alertmanager left out of the body (`max_alerts`)."""
 
 
 def parse_payload(body: bytes) -> list[Notice]:
@@ -83,7 +87,8 @@ def parse_payload(body: bytes) -> list[Notice]:
     _look_at_version(payload.get("version"))
     group_key = _digest(_text(payload.get("groupKey")))
     status = payload.get("status")
-    return [_notice(alert, group_key, status) for alert in alerts]
+    truncated = _count(payload.get("truncatedAlerts"))
+    return [replace(_notice(alert, group_key, status), truncated=truncated) for alert in alerts]
 
 
 def _decode(body: bytes) -> Any:
@@ -181,6 +186,12 @@ def _milliseconds(value: Any) -> int | None:
     return int(seconds * 1000) if math.isfinite(seconds) and 0 < seconds < 1e9 else None
 
 
+def _count(value: Any) -> int:
+    """Read a number of things; 0 for what is none."""
+    text = _text(value)
+    return min(int(text), MOST_TRUNCATED) if re.fullmatch(r"[0-9]{1,18}", text) else 0
+
+
 def _mapping(value: Any) -> dict[Any, Any]:
     return value if isinstance(value, dict) else {}
 
@@ -196,7 +207,17 @@ def _exact_labels(labels: Mapping[Any, Any]) -> str:
 def _generator(value: Any) -> str:
     """Give the link to the expression; one cut off would show another."""
     text = _text(value)
-    return text if len(text) <= GENERATOR_UNITS and re.match(r"https?://[^\s<>]+$", text) else ""
+    return text if len(text) <= GENERATOR_UNITS and is_link(text) else ""
+
+
+def is_link(text: str) -> bool:
+    """Whether a text is an http or https URL that a browser could open."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port  # reading the port is what checks it
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(host) and re.search(r"[\s<>\x00-\x1f\x7f]", text) is None
 
 
 def _fingerprint(alert: Mapping[Any, Any], labels: Mapping[Any, Any], annotations: Mapping[Any, Any]) -> str:

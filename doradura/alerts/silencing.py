@@ -19,9 +19,11 @@ import trio
 
 from doradura.alerts.alertmanager import Alertmanager, FoundSilence
 from doradura.alerts.fetching import MonitoringError
-from doradura.alerts.watchdog import is_silent
+from doradura.alerts.incidents import untold_end
+from doradura.alerts.watchdog import SILENCE
 from doradura.metrics import Metrics
-from doradura.storage import Connection, Storage, StorageError, alert_marks, alerts, outbox
+from doradura.storage import Connection, Storage, StorageError, alert_marks, outbox
+from doradura.storage import alerts as stored
 from doradura.storage.alert_marks import Silence
 from doradura.storage.alerts import Incident
 from doradura.storage.ids import IdMaker, now_ms
@@ -30,13 +32,22 @@ log = logging.getLogger(__name__)
 
 HOUR_MS = 3600 * 1000
 LOOK_SECONDS = 60.0
-"""How often Alertmanager is asked, while something silenced fires, whether it still does: a silenced alert's end is
-never posted."""
-YOUNG_MS = 10 * 60 * 1000
-"""So long after its start Alertmanager may not have heard again of everything that fires."""
+"""How often Alertmanager is asked, while something is silenced, whether it still is."""
 COMMENT = "Silenced from Doradura's chat"
 
-What = Literal["silenced", "already", "undone", "not_silenced", "ended", "acknowledged", "over", "unknown", "no_labels"]
+What = Literal[
+    "silenced",
+    "already",
+    "undone",
+    "not_silenced",
+    "ended",
+    "acknowledged",
+    "dismissed",
+    "listed",
+    "over",
+    "unknown",
+    "no_labels",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ class Outcome:
     by_name: str = ""
     """Who silenced or acknowledged it: perhaps not the one who pressed."""
     at_ms: int = 0
-    """Until when it is silenced, or when it was acknowledged."""
+    """Until when it is silenced, or when it was acknowledged or dismissed."""
 
 
 @dataclass(slots=True)
@@ -106,6 +117,48 @@ class Silencing:
         count = await self._storage.write(change)
         self._wake()
         return count
+
+    async def dismiss(self, incident_id: int, by: str) -> Outcome:
+        """Close an incident of which nobody can say whether it fires still. What Alertmanager lists is left alone."""
+
+        def change(db: Connection) -> Outcome:
+            incident = alert_marks.incident(db, incident_id)
+            if incident is None:
+                return Outcome("unknown")
+            if incident.state != "firing":
+                known = incident.ending == "dismissed"
+                return Outcome("already", incident.dismissed_by, incident.closed_ms or 0) if known else Outcome("over")
+            if not stored.marks(db, incident.card_id).get(incident_id, stored.UNMARKED).loose:
+                return Outcome("listed")
+            return self._dismiss(db, incident, by)
+
+        outcome = await self._storage.write(change)
+        self._wake()
+        return outcome
+
+    async def dismiss_all(self, card_id: int, by: str) -> int:
+        """Close everything on a card of which nobody can say whether it fires still; give how much that was."""
+
+        def change(db: Connection) -> int:
+            marks = stored.marks(db, card_id)
+            loose = [n for n in alert_marks.firing_of(db, card_id) if marks.get(n, stored.UNMARKED).loose]
+            for incident_id in loose:
+                incident = alert_marks.incident(db, incident_id)
+                assert incident is not None
+                self._dismiss(db, incident, by)
+            return len(loose)
+
+        count = await self._storage.write(change)
+        self._wake()
+        return count
+
+    def _dismiss(self, db: Connection, incident: Incident, by: str) -> Outcome:
+        now = now_ms()
+        stored.put(db, untold_end(incident, "dismissed", now_ms=now, by=by))
+        if incident.fingerprint == SILENCE:
+            stored.forget_watchdog(db)  # else its silence would be told again at once
+        self._tell(db, incident)
+        return Outcome("dismissed", by, now)
 
     async def silence(self, incident_id: int, hours: int, by: str) -> Outcome:
         """Silence an incident's alert for so long, unless it is."""
@@ -186,7 +239,7 @@ class Silencing:
             return Outcome("undone" if active else "ended", row.by_name, row.until_ms)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Notice the end of silences, and of what is silenced, until cancelled."""
+        """Notice the end of silences until cancelled."""
         task_status.started()
         while True:
             self._changed = trio.Event()
@@ -209,19 +262,13 @@ class Silencing:
                 await self._changed.wait()
 
     async def look(self) -> None:
-        """Take over from Alertmanager which silences are over, and which silenced alerts are."""
+        """Take over from Alertmanager which silences are over."""
         rows = await self._storage.read(alert_marks.silences)
         if not rows:
             return
         active = {item.id: item for item in await self.alertmanager.silences() if item.is_active}
         for row in rows:
             await self._follow(row, active)
-        # The start first: one that is restarted between the two knows nothing.
-        if now_ms() - await self.alertmanager.started_ms() < YOUNG_MS:
-            return
-        there = await self.alertmanager.fingerprints()
-        for row in rows:
-            await self._end_unheard(row, there)
 
     async def _follow(self, seen: Silence, active: dict[str, FoundSilence]) -> None:
         """Forget a silence that is over; note one whose making was never confirmed, and a new end."""
@@ -243,21 +290,6 @@ class Silencing:
                 await self._forget(incident, row)
             elif found is not None and (found.id != row.silence_id or abs(found.until_ms - row.until_ms) > 1000):
                 await self._note(incident, row._replace(silence_id=found.id, until_ms=found.until_ms))
-
-    async def _end_unheard(self, row: Silence, there: set[str]) -> None:
-        """End a silenced incident whose alert Alertmanager has no more."""
-
-        def change(db: Connection) -> None:
-            incident = alert_marks.incident(db, row.incident_id)
-            if incident is not None and incident.state == "firing" and incident.fingerprint not in there:
-                now = now_ms()
-                doubtful = int(is_silent(db))
-                alerts.put(db, incident._replace(state="resolved", ended_ms=now, closed_ms=now, doubtful=doubtful))
-                self._tell(db, incident)
-
-        if row.silence_id is not None:
-            await self._storage.write(change)
-            self._wake_delivery()
 
     async def _note(self, incident: Incident, row: Silence) -> None:
         def change(db: Connection) -> None:

@@ -19,9 +19,12 @@ from doradura.storage.ids import now_ms
 from doradura.storage.outbox import Waiting
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import (
+    CHAT_CLOSED,
     BadRequestError,
     ChatNotFoundError,
+    NotAllowedError,
     TelegramError,
+    TopicNotFoundError,
     UnconfirmedError,
     UnexpectedResultError,
 )
@@ -36,6 +39,8 @@ CALL_SECONDS = 20.0
 """How long one call may try by itself; the outbox tries again after it."""
 BARE_UNITS = 1000
 RECORD_SECONDS = 1.0
+CLOSED = (*CHAT_CLOSED, NotAllowedError, TopicNotFoundError)
+"""A chat takes no alert, whatever it says, until a person changes something there or in the settings."""
 
 
 def may_have_been_done(error: TelegramError) -> bool:
@@ -79,7 +84,7 @@ class Telling:
         """Change the message; False when it is not there any more or can't be changed: then a new one is needed."""
         try:
             await self._api.edit_message_text(
-                row.admin_id,
+                row.chat_id,
                 message_id,
                 self._card(view),
                 keyboard=self._keyboard(view),
@@ -89,7 +94,7 @@ class Telling:
         except ChatNotFoundError:
             raise
         except BadRequestError as error:
-            log.info("an alert's message is not to be edited", extra={"admin": row.admin_id, "error": str(error)})
+            log.info("an alert's message is not to be edited", extra={"chat": row.chat_id, "error": str(error)})
             return False
         self._metrics.alert_deliveries.labels(outcome="edited").inc()
         await self._record(lambda db: outbox.finish(db, row))
@@ -134,7 +139,7 @@ class Telling:
             message = await self._message_once(row, view, text, reply_to=reply_to, keyboard=keyboard)
         except UnexpectedResultError as error:
             # It was done; what we don't get to know is where. The next change is told by a new message.
-            log.warning("an alert's message is not known", extra={"admin": row.admin_id, "error": str(error)})
+            log.warning("an alert's message is not known", extra={"chat": row.chat_id, "error": str(error)})
             return None
         except TelegramError as error:
             if not may_have_been_done(error):
@@ -148,7 +153,8 @@ class Telling:
     ) -> Message:
         send = partial(
             self._api.send_message,
-            row.admin_id,
+            row.chat_id,
+            thread_id=row.topic_id or None,
             reply_to=reply_to,
             silent=view.is_quiet,
             repeat_unconfirmed=False,
@@ -157,10 +163,10 @@ class Telling:
         )
         try:
             return await send(text, keyboard=keyboard)
-        except (UnexpectedResultError, ChatNotFoundError):
+        except (UnexpectedResultError, *CLOSED):
             raise
         except BadRequestError as error:
-            log.warning("an alert is told barely", extra={"admin": row.admin_id, "error": str(error)})
+            log.warning("an alert is told barely", extra={"chat": row.chat_id, "error": str(error)})
             return await send(shorten(self._words.bare(view), BARE_UNITS), parse_mode=None)
 
     async def _note_not_sent(self, row: Waiting) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from doradura.alerts.notes import add_incident
 from doradura.alerts.payload import WATCHDOG
 from doradura.alerts.words import AlertWords
-from doradura.storage import Connection, alerts, outbox
+from doradura.storage import Connection, alerts, outbox, sightings
 from doradura.storage.alerts import Incident
 
 SILENCE = "doradura:watchdog-silence"
@@ -59,5 +59,6 @@ def miss(db: Connection, *, words: AlertWords, new_id: Callable[[], int], now_ms
         since_ms=seen_ms,
     )
     add_incident(db, incident, new_id=new_id, now_ms=now_ms)
+    sightings.loosen(db, incident.incident_id)
     for card_id, rank in alerts.doubt_ends_since(db, seen_ms):
         outbox.tell(db, card_id, "card", rank, new_id=new_id, now_ms=now_ms)

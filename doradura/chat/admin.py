@@ -21,4 +21,4 @@ class AdminParts:
     silencing: Silencing
     prometheus: Prometheus
     can_be_told: Callable[[int], None]
-    """Is told of each user whose private chat is open again, so that alerts kept for an admin come at once."""
+    """Is told of each chat that is open again, so that alerts kept for it come at once."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 from doradura.alerts import (
     Measured,
@@ -16,6 +17,7 @@ from doradura.alerts import (
     PromSpan,
     Series,
     expression_of,
+    is_link,
     measured,
 )
 from doradura.charts import Chart, Line
@@ -77,7 +79,7 @@ async def press(turn: Turn, incident_id: int) -> None:
 
 
 async def _say(turn: Turn, text: str, reply_to: int | None) -> None:
-    await turn.parts.api.send_message(turn.chat_id, text, reply_to=reply_to)
+    await turn.parts.api.send_message(turn.chat_id, text, reply_to=reply_to, thread_id=turn.topic_id)
 
 
 async def look(turn: Turn, incident: Incident) -> Graph | None:
@@ -151,5 +153,22 @@ def alert_labels(incident: Incident) -> Mapping[str, str]:
 
 
 def _link(t: Texts, generator: str) -> list[str]:
-    """Give the line that leads to Prometheus; what is no link at all is not shown as one."""
-    return [t("graph.link", url=generator.replace('"', "%22"))] if generator else []
+    """Give the line that leads to where the expression is; what is no link at all is not shown as one."""
+    where = source_of(generator)
+    return [] if where is None else [t(f"graph.link.{where}", url=generator.replace('"', "%22"))]
+
+
+def source_of(url: str) -> Literal["prometheus", "grafana", "source"] | None:
+    """Say where an alert's link leads, by the paths of their pages; None for what is no link.
+
+    Prometheus: `/graph?g0.expr=` up to 2.x, `/query?g0.expr=` since 3.0. Grafana: `/alerting/grafana/UID/view`.
+    """
+    if not is_link(url):
+        return None
+    parts = urlsplit(url)
+    if parts.path.endswith(("/graph", "/query")) and "g0.expr" in parse_qs(parts.query):
+        return "prometheus"
+    places = parts.path.split("/")
+    if "grafana" in places or "alerting" in places or (parts.hostname or "").partition(".")[0] == "grafana":
+        return "grafana"
+    return "source"

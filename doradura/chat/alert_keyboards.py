@@ -22,7 +22,10 @@ def card_keyboard(t: Texts, view: CardView) -> Keyboard | None:
     if unseen or view.firing > len(view.incidents):
         card_id = view.incidents[0].card_id
         buttons.insert(0, Button(text=t.plain("button.acknowledge_all"), callback_data=f"a:ka:{card_id}"))
-    return (tuple(buttons),)
+    if not any(item.state == "firing" and view.marks_of(item).loose for item in view.incidents):
+        return (tuple(buttons),)
+    dismiss = Button(text=t.plain("button.dismiss_all"), callback_data=f"a:da:{view.incidents[0].card_id}")
+    return (tuple(buttons), (dismiss,))
 
 
 def incident_keyboard(t: Texts, incident: Incident, marks: Marks, *, page: int | None = None) -> Keyboard:
@@ -48,4 +51,6 @@ def incident_keyboard(t: Texts, incident: Incident, marks: Marks, *, page: int |
         rows.append(tuple(last))
     if incident.state != "resolved" and BOOK.find(incident.alertname) is not None:
         rows.append((Button(text=t.plain("button.runbook"), callback_data=f"a:w:{incident.incident_id}"),))
+    if firing and marks.loose:
+        rows.append((Button(text=t.plain("button.dismiss"), callback_data=f"a:d:{place}"),))
     return tuple(rows)

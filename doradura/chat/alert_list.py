@@ -45,7 +45,7 @@ async def alerts(turn: Turn, _rest: str) -> None:
     """Answer /alerts."""
     text, keyboard = await _show(turn, 0)
     await turn.commit(lambda _db: None)  # a lost answer brings no second list
-    await turn.parts.api.send_message(turn.chat_id, text, keyboard=keyboard)
+    await turn.parts.api.send_message(turn.chat_id, text, keyboard=keyboard, thread_id=turn.topic_id)
 
 
 async def open_page(turn: Turn, number: int) -> None:

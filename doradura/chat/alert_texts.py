@@ -7,9 +7,11 @@ What is cut says so.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from doradura.alerts import is_link
 from doradura.chat.alert_keyboards import card_keyboard
 from doradura.chat.figures import span_text
 from doradura.chat.texts import Catalogues, Texts
@@ -39,10 +41,9 @@ class AlertTexts:
 
     def card(self, view: CardView) -> str:
         """Give the message of one incident, or of many."""
-        t, worst = self._t, view.incidents[0]
         if view.is_quiet:
-            return t("alert.quiet", text=_cut(t, worst.summary, DESCRIPTION_UNITS))
-        return _single(t, worst, view.marks_of(worst)) if view.total == 1 else _many(t, view)
+            return self._t("alert.quiet", text=_cut(self._t, view.incidents[0].summary, DESCRIPTION_UNITS))
+        return _single(self._t, view) if view.total == 1 else _many(self._t, view)
 
     def keyboard(self, view: CardView) -> Keyboard | None:
         """Give the buttons under it."""
@@ -55,7 +56,8 @@ class AlertTexts:
             still = t("alert.still", span=_span(t, (now_ms - worst.since_ms) / 1000))
         else:
             still = t("alert.still_many", firing=view.firing, total=view.total)
-        return "\n".join([_first_line(t, worst), still, _tags([worst])])
+        again = _fired(t, worst) if view.firing == 1 else []
+        return "\n".join([_first_line(t, worst), still, *again, _tags([worst])])
 
     def back(self, view: CardView) -> str:
         """Say that monitoring is heard again."""
@@ -79,7 +81,8 @@ class AlertTexts:
         return t.plain("alert.unclean_start", at=time_text(alive_ms))
 
 
-def _single(t: Texts, incident: Incident, marks: Marks) -> str:
+def _single(t: Texts, view: CardView) -> str:
+    incident, marks = view.incidents[0], view.marks_of(view.incidents[0])
     lines = [_first_line(t, incident)]
     if incident.description:
         lines.append(t("alert.text", text=_cut(t, incident.description, DESCRIPTION_UNITS)))
@@ -87,13 +90,27 @@ def _single(t: Texts, incident: Incident, marks: Marks) -> str:
         lines.append(_when(t, incident))
     if incident.doubtful:
         lines.append(t("alert.doubtful"))
-    if incident.fired > 1:
-        lines.append(t("alert.fired", count=incident.fired))
+    lines += _fired(t, incident)
     if incident.instance:
         lines.append(t("alert.instance", instance=shorten(incident.instance, INSTANCE_UNITS)))
     lines += _runbook(t, incident)
     lines += _done(t, marks)
+    lines += _truncated(t, view)
     return "\n".join([*lines, _tags([incident])])
+
+
+def _fired(t: Texts, incident: Incident) -> list[str]:
+    """Say how often it has fired, if it was more than once."""
+    if incident.fired < 2:
+        return []
+    if incident.first_ms is None:
+        return [t("alert.fired", count=incident.fired)]
+    return [t("alert.fired_since", count=incident.fired, since=time_text(incident.first_ms))]
+
+
+def _truncated(t: Texts, view: CardView) -> list[str]:
+    """Say that Alertmanager left alerts out of its notice."""
+    return [t.counted("alert.truncated", view.truncated)] if view.truncated and view.firing else []
 
 
 def _done(t: Texts, marks: Marks) -> list[str]:
@@ -127,6 +144,7 @@ def _many(t: Texts, view: CardView) -> str:
         lines.append(line)
     if len(shown) < view.total:
         lines.append(t("alert.many.more", count=view.total - len(shown)))
+    lines += _truncated(t, view)
     return "\n".join([*lines, _tags(shown)])
 
 
@@ -160,8 +178,13 @@ def _when(t: Texts, incident: Incident) -> str:
     since = time_text(incident.since_ms)
     if incident.state != "resolved" or incident.ended_ms is None:
         return t("alert.since", since=since)
+    until = time_text(incident.ended_ms)
+    if incident.ending == "dismissed":
+        return t("alert.dismissed", since=since, name=shorten(incident.dismissed_by, PERSON_UNITS), at=until)
+    if incident.ending:
+        return t("alert.unheard", since=since, at=until)
     span = _span(t, (incident.ended_ms - incident.since_ms) / 1000)
-    return t("alert.lasted", span=span, since=since, until=time_text(incident.ended_ms))
+    return t("alert.lasted", span=span, since=since, until=until)
 
 
 def _runbook(t: Texts, incident: Incident) -> list[str]:
@@ -170,7 +193,7 @@ def _runbook(t: Texts, incident: Incident) -> list[str]:
     The bot's own page of a runbook that the button under the message sends is not named at all.
     """
     url = incident.runbook
-    if is_public_url(url):
+    if is_link(url) and is_public_url(url):
         return [t("alert.runbook", url=url.replace('"', "%22"))]
     own = re.fullmatch(r"https?://[^/]+/runbooks/[^/?#]+", url) and BOOK.find(incident.alertname)
     return [] if own or not url else [t("alert.runbook_text", text=url)]
@@ -181,10 +204,22 @@ def _cut(t: Texts, text: str, limit: int) -> str:
 
 
 def _tags(incidents: Sequence[Incident]) -> str:
-    """Give the last line: a hashtag takes letters, digits and underlines only."""
-    names = dict.fromkeys(re.sub(r"\W", "_", incident.alertname)[:NAME_UNITS] or "alert" for incident in incidents)
+    """Give the last line: the hashtags of these alerts, each once."""
+    names = dict.fromkeys(hashtag(incident.alertname) for incident in incidents)
     left = len(names) - TAGS
     return " ".join([*(f"#{name}" for name in list(names)[:TAGS]), *([f"+{left}"] if left > 0 else [])])
+
+
+def hashtag(name: str) -> str:
+    """Return what Telegram links as the hashtag of a name.
+
+    It takes letters, decimal digits and underlines, and links none that has no letter at all (td's match_hashtags).
+    """
+    tag = "".join(char if unicodedata.category(char)[0] == "L" or char.isdecimal() else "_" for char in name)
+    tag = tag[:NAME_UNITS]
+    if any(unicodedata.category(char)[0] == "L" for char in tag):
+        return tag
+    return f"alert_{tag}" if tag.strip("_") else "alert"
 
 
 def time_text(moment_ms: int) -> str:

@@ -60,10 +60,11 @@ async def membership(turn: Turn) -> None:
     chat, before, now = change.chat, change.old_chat_member.status, change.new_chat_member.status
     if now in GONE:
         await turn.parts.supervisor.chat_closed(chat.id)
-    elif chat.type == "private":
+        return
+    if chat.type == "private":
         await turn.commit(lambda db: users.set_blocked(db, chat.id, None))
-        turn.parts.admin.can_be_told(chat.id)
-    elif chat.type != "channel" and before in GONE:
+    turn.parts.admin.can_be_told(chat.id)
+    if chat.type not in {"private", "channel"} and before in GONE:
         await turn.reply(turn.texts("group.hello", bot=turn.parts.username()))
 
 

@@ -31,7 +31,7 @@ async def send_picture(turn: Turn, chart: Chart, caption: str, filename: str, *,
         path = await parts.workspace.fresh(number) / filename
         await trio.Path(path).write_bytes(picture)
         photo = Media("photo", Upload(path, filename, "image/png"), caption)
-        await parts.api.send_media(turn.chat_id, photo, reply_to=reply_to)
+        await parts.api.send_media(turn.chat_id, photo, reply_to=reply_to, thread_id=turn.topic_id)
     except UnexpectedResultError as error:
         log.warning("picture sent, its message not understood", extra={"error": str(error)})
     except (*CHAT_CLOSED, TokenRefusedError):
@@ -47,7 +47,7 @@ async def send_picture(turn: Turn, chart: Chart, caption: str, filename: str, *,
 async def _show_action(turn: Turn) -> None:
     """Say that a picture is coming. Where that fails the picture comes all the same, unless nothing gets through."""
     try:
-        await turn.parts.api.send_chat_action(turn.chat_id, "upload_photo")
+        await turn.parts.api.send_chat_action(turn.chat_id, "upload_photo", thread_id=turn.topic_id)
     except (*CHAT_CLOSED, TokenRefusedError):
         raise
     except TelegramError as error:

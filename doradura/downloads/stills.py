@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from yt_dlp.networking import Request
 
 from doradura.downloads import ffmpeg
+from doradura.downloads.facts import Facts
 from doradura.downloads.fetching import Extractor
 from doradura.downloads.floor import TransferTooSlowError
 
@@ -48,12 +49,12 @@ class Stills:
                 return cover
         return None
 
-    def of_file(self, path: Path, facts: ffmpeg.Facts) -> Path | None:
+    def of_file(self, path: Path, facts: Facts) -> Path | None:
         """The file's embedded cover, else a frame a little way into its film."""
         if facts.cover is not None:
-            return self._still(path, stream=facts.pictures.index(facts.cover))
+            return self._still(path, stream=facts.cover.number)
         if facts.video is not None:
-            stream = facts.pictures.index(facts.video)
+            stream = facts.video.number
             into = min((facts.duration_seconds or 0) / 10, 10)
             return self._still(path, stream=stream, seek_seconds=into) or self._still(path, stream=stream)
         return None

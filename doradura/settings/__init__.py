@@ -15,9 +15,9 @@ from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from doradura.settings.options import OPTIONS, PREFIX, TELEGRAM_API_URL, Option
-from doradura.settings.values import TOKEN, Address, IPNetwork
+from doradura.settings.values import TOKEN, Address, AlertChat, IPNetwork
 
-__all__ = ["OPTIONS", "Address", "IPNetwork", "Option", "Settings", "SettingsError", "read_settings"]
+__all__ = ["OPTIONS", "Address", "AlertChat", "IPNetwork", "Option", "Settings", "SettingsError", "read_settings"]
 
 SANDBOX_TOKEN = "1000000001:SANDBOX" + "A" * 28
 """The bot that `run --sandbox` starts. It opens nothing outside that sandbox, so it may stand here."""
@@ -53,6 +53,7 @@ class Settings:
     telegram_api_url: str
     telegram_local: bool
     admin_ids: frozenset[int]
+    alert_chats: tuple[AlertChat, ...]
     data_dir: Path
     database_url: str = field(metadata={"secret": True})
     http_bind: Address
@@ -78,6 +79,11 @@ class Settings:
     log_level: Literal["debug", "info", "warning", "error", "critical"]
     unknown: tuple[str, ...] = ()
     """DORADURA_* names that mean nothing here, each with the nearest known one: the program warns of them."""
+
+    @property
+    def told_chats(self) -> tuple[AlertChat, ...]:
+        """The chats that alerts go to: those of DORADURA_ALERT_CHATS, else each admin's own."""
+        return self.alert_chats or tuple(AlertChat(admin_id) for admin_id in sorted(self.admin_ids))
 
     @property
     def upload_limit_bytes(self) -> int:

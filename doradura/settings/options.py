@@ -67,6 +67,13 @@ OPTIONS: tuple[Option, ...] = (
         empty=frozenset(),
     ),
     _row(
+        "ALERT_CHATS",
+        "the admins",
+        "comma-separated chats that alerts go to: `id`, or `id/topic`",
+        values.alert_chats,
+        empty=(),
+    ),
+    _row(
         "DATA_DIR",
         "./data (sandbox: ./data-sandbox)",
         "database, temporary files, generated secrets",

@@ -20,6 +20,10 @@ _HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?"
 )
 
+_ALERT_CHAT = re.compile(r"(-?[0-9]{1,16})(?:/([0-9]{1,10}))?")
+_GENERAL_TOPIC = 1
+"""The topic every forum has. Telegram takes messages for it without a topic alone (Bot API, sendMessage)."""
+
 Parse = Callable[[str], Any]
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -120,6 +124,32 @@ def _parts(value: str) -> list[str]:
     if not parts:
         raise ValueError("is a list with nothing in it; name something, or leave the variable out")
     return parts
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AlertChat:
+    """A chat that alerts go to: a person's, a group's, a channel's, or one topic of a group (0: none)."""
+
+    chat_id: int
+    topic_id: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.chat_id}/{self.topic_id}" if self.topic_id else str(self.chat_id)
+
+
+def alert_chats(value: str) -> tuple[AlertChat, ...]:
+    """Ids of chats, each with `/topic` where one topic of a group is meant, in the order they are written."""
+    right = "write ids with commas between, such as 1234,-1001234567890 or -1001234567890/5 for a topic"
+    found = []
+    for part in _parts(value):
+        match = _ALERT_CHAT.fullmatch(part)
+        if match is None:
+            raise ValueError(f"must be a list of chats (a @name is not enough); {right}")
+        chat_id, topic_id = int(match[1]), int(match[2] or 0)
+        if not 0 < abs(chat_id) < 2**52 or not (match[2] is None or 0 < topic_id < 2**31):
+            raise ValueError(f"names a chat or a topic that Telegram can't have; {right}")
+        found.append(AlertChat(chat_id, 0 if topic_id == _GENERAL_TOPIC else topic_id))
+    return tuple(dict.fromkeys(found))
 
 
 def user_ids(value: str) -> frozenset[int]:

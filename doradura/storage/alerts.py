@@ -32,6 +32,13 @@ class Incident(NamedTuple):
     """As JSON, exact, for a silence; empty where they are not all texts, or too many."""
     generator: str = ""
     """generatorURL: where Prometheus shows the expression."""
+    ending: str = ""
+    """How it ended when nobody posted that: `unheard` (Alertmanager lists it no more) or `dismissed` (by an admin)."""
+    dismissed_by: str = ""
+    first_ms: int | None = None
+    """When it fired first, of what has fired several times in this message."""
+    unrung: int = 0
+    """1: it fires again, and no phone rang for that yet."""
 
 
 class Marks(NamedTuple):
@@ -41,6 +48,8 @@ class Marks(NamedTuple):
     acknowledged_ms: int | None = None
     silenced_by: str | None = None
     silenced_until_ms: int | None = None
+    loose: int = 0
+    """1: nothing proves that it fires, or that it ended: admins may dismiss it."""
 
 
 UNMARKED = Marks()
@@ -86,8 +95,30 @@ def told_ms(db: sqlite3.Connection, card_id: int) -> int:
 
 
 def set_told(db: sqlite3.Connection, card_id: int, now_ms: int) -> None:
-    """Note that a card is told aloud now."""
+    """Note that a card is told aloud now, and with it all that fires on it."""
     db.execute("UPDATE alert_cards SET told_ms = ? WHERE card_id = ?", (now_ms, card_id))
+    db.execute("UPDATE alert_incidents SET unrung = 0 WHERE card_id = ? AND unrung = 1", (card_id,))
+
+
+def unrung(db: sqlite3.Connection) -> list[tuple[Incident, int]]:
+    """Return what fires again and no phone rang for, with when its card last rang; not what somebody took on."""
+    rows = db.execute(
+        f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE unrung = 1 AND state = 'firing'"  # noqa: S608 - own text
+        " AND NOT EXISTS (SELECT 1 FROM alert_acknowledgements AS a WHERE a.incident_id = alert_incidents.incident_id)"
+        " ORDER BY severity_rank, incident_id"
+    ).fetchall()
+    return [(incident, told_ms(db, incident.card_id)) for incident in (Incident(*row) for row in rows)]
+
+
+def truncated(db: sqlite3.Connection, card_id: int) -> int:
+    """Return how many alerts Alertmanager left out of the notice that a card stands for."""
+    row = db.execute("SELECT truncated FROM alert_cards WHERE card_id = ?", (card_id,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def set_truncated(db: sqlite3.Connection, card_id: int, count: int) -> None:
+    """Note how many alerts Alertmanager left out."""
+    db.execute("UPDATE alert_cards SET truncated = ? WHERE card_id = ?", (count, card_id))
 
 
 def put(db: sqlite3.Connection, incident: Incident) -> None:
@@ -107,6 +138,8 @@ class CardView(NamedTuple):
     total: int
     firing: int
     marks: Mapping[int, Marks] = MappingProxyType({})
+    truncated: int = 0
+    """How many alerts Alertmanager left out of the notice."""
 
     @property
     def is_quiet(self) -> bool:
@@ -130,16 +163,21 @@ def view(db: sqlite3.Connection, card_id: int, limit: int) -> CardView:
         " FROM alert_incidents WHERE card_id = ?",
         (card_id,),
     ).fetchone()
-    return CardView([Incident(*row) for row in rows], int(total), int(firing), marks(db, card_id))
+    return CardView(
+        [Incident(*row) for row in rows], int(total), int(firing), marks(db, card_id), truncated(db, card_id)
+    )
 
 
 def marks(db: sqlite3.Connection, card_id: int) -> dict[int, Marks]:
     """Give incident -> what was done about it, for those of a card about which something was."""
     rows = db.execute(
-        "SELECT i.incident_id, a.by_name, a.at_ms, s.by_name, s.until_ms FROM alert_incidents AS i"
+        "SELECT i.incident_id, a.by_name, a.at_ms, s.by_name, s.until_ms, COALESCE(g.loose, 0)"
+        " FROM alert_incidents AS i"
         " LEFT JOIN alert_acknowledgements AS a ON a.incident_id = i.incident_id"
         " LEFT JOIN alert_silences AS s ON s.incident_id = i.incident_id AND s.silence_id IS NOT NULL"
-        " WHERE i.card_id = ? AND (a.incident_id IS NOT NULL OR s.incident_id IS NOT NULL)",
+        " LEFT JOIN alert_sightings AS g ON g.incident_id = i.incident_id AND g.loose = 1"
+        " WHERE i.card_id = ?"
+        " AND (a.incident_id IS NOT NULL OR s.incident_id IS NOT NULL OR g.incident_id IS NOT NULL)",
         (card_id,),
     )
     return {int(row[0]): Marks(*row[1:]) for row in rows}
@@ -184,6 +222,11 @@ def see_watchdog(db: sqlite3.Connection, now_ms: int) -> None:
     )
 
 
+def forget_watchdog(db: sqlite3.Connection) -> None:
+    """Wait for no watchdog until the next one comes."""
+    db.execute("DELETE FROM alert_watchdog")
+
+
 def forget_old(db: sqlite3.Connection, before_ms: int, limit: int = 1000) -> int:
     """Delete what ended and was told before then, at most `limit` cards; return how many rows went."""
     cards = [
@@ -196,7 +239,7 @@ def forget_old(db: sqlite3.Connection, before_ms: int, limit: int = 1000) -> int
         )
     ]
     for card_id in cards:
-        for table in ("alert_acknowledgements", "alert_silences"):
+        for table in ("alert_acknowledgements", "alert_silences", "alert_sightings", "alert_doubts"):
             db.execute(
                 f"DELETE FROM {table} WHERE incident_id IN"  # noqa: S608 - own names
                 " (SELECT incident_id FROM alert_incidents WHERE card_id = ?)",

@@ -57,9 +57,9 @@ def _take_work(db: sqlite3.Connection, bot_id: int) -> None:
 
 
 def _take_alerts(db: sqlite3.Connection, bot_id: int, now_ms: int) -> None:
-    """Let every admin be told by this bot; whether it may write to them is not known yet."""
+    """Let every chat be told by this bot; whether it may write there is not known yet."""
     db.execute("UPDATE alert_messages SET left_ms = ? WHERE bot_id <> ? AND left_ms IS NULL", (now_ms, bot_id))
-    db.execute("UPDATE alert_admins SET fault = NULL, fault_ms = NULL")
+    db.execute("UPDATE alert_targets SET fault = NULL, fault_ms = NULL")
     db.execute("UPDATE alert_outbox SET state = 'waiting' WHERE state = 'parked'")
     # What may stand in the other bot's chat is no message of ours that could be there twice.
     db.execute("UPDATE alert_outbox SET tries = 0, refusals = 0")

@@ -25,6 +25,20 @@ def migrated(db: sqlite3.Connection, old_id: int, new_id: int, now_ms: int) -> N
             f"UPDATE {table} SET chat_id = ?, message_id = NULL, reply_to = NULL, thread_id = NULL WHERE chat_id = ?",  # noqa: S608 - own text
             (new_id, old_id),
         )
+    db.execute(
+        "DELETE FROM alert_messages WHERE target_id IN (SELECT target_id FROM alert_targets WHERE chat_id = ?)",
+        (old_id,),
+    )
+    db.execute(
+        "UPDATE alert_targets SET chat_id = ?, fault = NULL, fault_ms = NULL WHERE chat_id = ? AND NOT EXISTS ("
+        " SELECT 1 FROM alert_targets AS t WHERE t.chat_id = ? AND t.topic_id = alert_targets.topic_id)",
+        (new_id, old_id, new_id),
+    )
+    # Where the new one is told as well, nothing is to be told there twice.
+    db.execute(
+        "DELETE FROM alert_outbox WHERE target_id IN (SELECT target_id FROM alert_targets WHERE chat_id = ?)", (old_id,)
+    )
+    db.execute("UPDATE alert_targets SET active = 0 WHERE chat_id = ?", (old_id,))
 
 
 def migrations(db: sqlite3.Connection) -> dict[int, int]:

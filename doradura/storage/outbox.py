@@ -1,4 +1,4 @@
-"""Queries on the alerts' outbox: what each admin is to be told still, and where it stands in their chat.
+"""Queries on the alerts' outbox: what each chat is to be told still, and where it stands there.
 
 Where it stands means the current bot's messages: another bot's, from before a change of token, are neither edited nor
 replied to, and what they show is told anew.
@@ -7,9 +7,10 @@ replied to, and what they show is told anew.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
+from doradura.storage import chats
 from doradura.storage.bots import CURRENT
 
 Kind = Literal["card", "reminder", "return"]
@@ -19,10 +20,12 @@ UNTOLD_BEFORE_MS = 24 * 3600 * 1000
 
 
 class Waiting(NamedTuple):
-    """One thing to tell one admin."""
+    """One thing to tell one chat, or one topic of it."""
 
     notice_id: int
-    admin_id: int
+    target_id: int
+    chat_id: int
+    topic_id: int
     card_id: int
     kind: Kind
     version: int
@@ -32,42 +35,71 @@ class Waiting(NamedTuple):
     refusals: int
     """How often it could not be told in any form, for what it is; outages are not among them."""
     message_id: int | None
-    """Where the card stands in their chat."""
+    """Where the card stands in the chat."""
     told_ms: int | None
 
 
-def set_admins(db: sqlite3.Connection, admin_ids: Collection[int]) -> None:
-    """Take over who the admins are; what waited for one who is none any more is dropped."""
-    known = {row[0] for row in db.execute("SELECT admin_id FROM alert_admins")}
-    for gone in known - set(admin_ids):
-        db.execute("DELETE FROM alert_admins WHERE admin_id = ?", (gone,))
-        db.execute("DELETE FROM alert_outbox WHERE admin_id = ?", (gone,))
-    for new in sorted(set(admin_ids) - known):
-        db.execute("INSERT INTO alert_admins (admin_id) VALUES (?)", (new,))
+class Target(NamedTuple):
+    """A chat, or a topic of one, that alerts go to."""
+
+    target_id: int
+    chat_id: int
+    topic_id: int
+    """0 for the chat itself."""
+    fault: str | None
+    """Why Telegram refuses to write there."""
+
+    @property
+    def place(self) -> str:
+        """The chat as the settings write it."""
+        return f"{self.chat_id}/{self.topic_id}" if self.topic_id else str(self.chat_id)
 
 
-def admins(db: sqlite3.Connection) -> dict[int, str | None]:
-    """Give admin -> why Telegram refuses to write to them."""
-    return {row[0]: row[1] for row in db.execute("SELECT admin_id, fault FROM alert_admins ORDER BY admin_id")}
+def set_targets(
+    db: sqlite3.Connection, places: Iterable[tuple[int, int]], *, new_id: Callable[[], int]
+) -> list[Target]:
+    """Take over which chats and topics are told and return them; what waited for any other is dropped.
+
+    A group that became a supergroup is meant by its old id too.
+    """
+    moved = chats.migrations(db)
+    wanted = dict.fromkeys((moved.get(chat_id, chat_id), topic_id) for chat_id, topic_id in places)
+    known = {(row[0], row[1]): row[2] for row in db.execute("SELECT chat_id, topic_id, target_id FROM alert_targets")}
+    for place, target_id in known.items():
+        db.execute("UPDATE alert_targets SET active = ? WHERE target_id = ?", (int(place in wanted), target_id))
+        if place not in wanted:
+            db.execute("DELETE FROM alert_outbox WHERE target_id = ?", (target_id,))
+    for place in wanted:
+        if place not in known:
+            db.execute("INSERT INTO alert_targets (target_id, chat_id, topic_id) VALUES (?, ?, ?)", (new_id(), *place))
+    return targets(db)
+
+
+def targets(db: sqlite3.Connection) -> list[Target]:
+    """Return every target that is told."""
+    rows = db.execute(
+        "SELECT target_id, chat_id, topic_id, fault FROM alert_targets WHERE active = 1 ORDER BY chat_id, topic_id"
+    )
+    return [Target(*row) for row in rows]
 
 
 def tell(
     db: sqlite3.Connection, card_id: int, kind: Kind, severity_rank: int, *, new_id: Callable[[], int], now_ms: int
 ) -> None:
-    """Let every admin be told of a card; what waits for it already is told with it.
+    """Let every target be told of a card; what waits for it already is told with it.
 
     A reminder is for those who were told: to the others the card itself is news still.
     """
-    for admin_id in admins(db):
-        if kind != "reminder" or _is_shown(db, card_id, admin_id):
-            tell_admin(db, (new_id(), admin_id, card_id, kind, severity_rank), now_ms)
+    for target in targets(db):
+        if kind != "reminder" or _is_shown(db, card_id, target.target_id):
+            tell_target(db, (new_id(), target.target_id, card_id, kind, severity_rank), now_ms)
 
 
-def tell_admin(db: sqlite3.Connection, row: tuple[int, int, int, Kind, int], now_ms: int) -> None:
-    """Let one admin be told of a card: a row's id, admin, card, kind and severity."""
+def tell_target(db: sqlite3.Connection, row: tuple[int, int, int, Kind, int], now_ms: int) -> None:
+    """Let one target be told of a card: a row's id, target, card, kind and severity."""
     db.execute(
-        "INSERT INTO alert_outbox (notice_id, admin_id, card_id, kind, severity_rank, stored_ms, changed_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (admin_id, card_id, kind) WHERE state <> 'failed' DO UPDATE SET"
+        "INSERT INTO alert_outbox (notice_id, target_id, card_id, kind, severity_rank, stored_ms, changed_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (target_id, card_id, kind) WHERE state <> 'failed' DO UPDATE SET"
         " version = alert_outbox.version + 1, changed_ms = excluded.changed_ms,"
         " severity_rank = CASE WHEN excluded.severity_rank < alert_outbox.severity_rank"
         " THEN excluded.severity_rank ELSE alert_outbox.severity_rank END",
@@ -75,55 +107,56 @@ def tell_admin(db: sqlite3.Connection, row: tuple[int, int, int, Kind, int], now
     )
 
 
-def _is_shown(db: sqlite3.Connection, card_id: int, admin_id: int) -> bool:
+def _is_shown(db: sqlite3.Connection, card_id: int, target_id: int) -> bool:
     found = db.execute(
-        f"SELECT 1 FROM alert_messages WHERE card_id = ? AND admin_id = ? AND bot_id = {CURRENT}",  # noqa: S608 - own text
-        (card_id, admin_id),
+        f"SELECT 1 FROM alert_messages WHERE card_id = ? AND target_id = ? AND bot_id = {CURRENT}",  # noqa: S608 - own text
+        (card_id, target_id),
     ).fetchone()
     return found is not None
 
 
-def has_message(db: sqlite3.Connection, card_id: int, admin_id: int) -> bool:
-    """Whether a card stands in an admin's chat, or waits to."""
+def has_message(db: sqlite3.Connection, card_id: int, target_id: int) -> bool:
+    """Whether a card stands in a target's chat, or waits to."""
     waits = db.execute(
-        "SELECT 1 FROM alert_outbox WHERE card_id = ? AND admin_id = ? AND kind = 'card' AND state <> 'failed'",
-        (card_id, admin_id),
+        "SELECT 1 FROM alert_outbox WHERE card_id = ? AND target_id = ? AND kind = 'card' AND state <> 'failed'",
+        (card_id, target_id),
     ).fetchone()
-    return waits is not None or _is_shown(db, card_id, admin_id)
+    return waits is not None or _is_shown(db, card_id, target_id)
 
 
 def take_outdated(db: sqlite3.Connection) -> list[tuple[int, int, int]]:
-    """Give (card, admin, worst severity) of the current bot's messages that changed while another bot was in use.
+    """Give (card, target, worst severity) of the current bot's messages that changed while another bot was in use.
 
     Those whose card fires, or ended since. Given once.
     """
     rows = db.execute(
-        "SELECT m.card_id, m.admin_id, MIN(i.severity_rank) FROM alert_messages AS m"  # noqa: S608 - own text
+        "SELECT m.card_id, m.target_id, MIN(i.severity_rank) FROM alert_messages AS m"  # noqa: S608 - own text
         " JOIN alert_incidents AS i ON i.card_id = m.card_id"
         f" WHERE m.bot_id = {CURRENT} AND m.left_ms IS NOT NULL"
         " AND (i.state = 'firing' OR i.closed_ms >= m.left_ms - ?)"
-        " GROUP BY m.card_id, m.admin_id ORDER BY m.card_id, m.admin_id",
+        " GROUP BY m.card_id, m.target_id ORDER BY m.card_id, m.target_id",
         (UNTOLD_BEFORE_MS,),
     ).fetchall()
     db.execute(f"UPDATE alert_messages SET left_ms = NULL WHERE bot_id = {CURRENT} AND left_ms IS NOT NULL")  # noqa: S608 - own text
     return [(int(row[0]), int(row[1]), int(row[2])) for row in rows]
 
 
-def next_for(db: sqlite3.Connection, admin_id: int, now_ms: int) -> Waiting | None:
-    """Give what an admin is to be told next: the worst first, but a card's own in their order.
+def next_for(db: sqlite3.Connection, target_id: int, now_ms: int) -> Waiting | None:
+    """Give what a target is to be told next: the worst first, but a card's own in their order.
 
     Nothing is put off for longer than LONGEST_PUT_OFF_MS: what seems to be was stored before the clock went back.
     """
     row = db.execute(
-        "SELECT o.notice_id, o.admin_id, o.card_id, o.kind, o.version, o.stored_ms, o.tries,"  # noqa: S608 - own text
+        "SELECT o.notice_id, o.target_id, t.chat_id, t.topic_id, o.card_id, o.kind, o.version, o.stored_ms, o.tries,"  # noqa: S608 - own text
         " o.refusals, m.message_id, m.told_ms"
-        " FROM alert_outbox AS o"
-        f" LEFT JOIN alert_messages AS m ON m.card_id = o.card_id AND m.admin_id = o.admin_id AND m.bot_id = {CURRENT}"
-        " WHERE o.admin_id = ? AND o.state = 'waiting' AND o.next_ms NOT BETWEEN ? AND ? AND NOT EXISTS ("
-        " SELECT 1 FROM alert_outbox AS e WHERE e.admin_id = o.admin_id AND e.card_id = o.card_id"
+        " FROM alert_outbox AS o JOIN alert_targets AS t ON t.target_id = o.target_id"
+        " LEFT JOIN alert_messages AS m"
+        f" ON m.card_id = o.card_id AND m.target_id = o.target_id AND m.bot_id = {CURRENT}"
+        " WHERE o.target_id = ? AND o.state = 'waiting' AND o.next_ms NOT BETWEEN ? AND ? AND NOT EXISTS ("
+        " SELECT 1 FROM alert_outbox AS e WHERE e.target_id = o.target_id AND e.card_id = o.card_id"
         " AND e.state <> 'failed' AND e.notice_id < o.notice_id)"
         " ORDER BY o.severity_rank, o.notice_id LIMIT 1",
-        (admin_id, now_ms + 1, now_ms + LONGEST_PUT_OFF_MS),
+        (target_id, now_ms + 1, now_ms + LONGEST_PUT_OFF_MS),
     ).fetchone()
     return None if row is None else Waiting(*row)
 
@@ -149,20 +182,20 @@ def finish(db: sqlite3.Connection, told: Waiting) -> None:
 
 
 def put_message(db: sqlite3.Connection, told: Waiting, message_id: int, now_ms: int) -> None:
-    """Note where a card stands in an admin's chat."""
+    """Note where a card stands in a target's chat."""
     db.execute(
-        "INSERT INTO alert_messages (card_id, admin_id, message_id, told_ms, bot_id)"  # noqa: S608 - own text
-        f" VALUES (?, ?, ?, ?, {CURRENT}) ON CONFLICT (card_id, admin_id, bot_id)"
+        "INSERT INTO alert_messages (card_id, target_id, message_id, told_ms, bot_id)"  # noqa: S608 - own text
+        f" VALUES (?, ?, ?, ?, {CURRENT}) ON CONFLICT (card_id, target_id, bot_id)"
         " DO UPDATE SET message_id = excluded.message_id, told_ms = excluded.told_ms",
-        (told.card_id, told.admin_id, message_id, now_ms),
+        (told.card_id, told.target_id, message_id, now_ms),
     )
 
 
 def remember_ring(db: sqlite3.Connection, told: Waiting, now_ms: int) -> None:
-    """Note that an admin was reminded of a card."""
+    """Note that a target was reminded of a card."""
     db.execute(
-        f"UPDATE alert_messages SET told_ms = ? WHERE card_id = ? AND admin_id = ? AND bot_id = {CURRENT}",  # noqa: S608 - own text
-        (now_ms, told.card_id, told.admin_id),
+        f"UPDATE alert_messages SET told_ms = ? WHERE card_id = ? AND target_id = ? AND bot_id = {CURRENT}",  # noqa: S608 - own text
+        (now_ms, told.card_id, told.target_id),
     )
 
 
@@ -191,25 +224,30 @@ def given_up_since(db: sqlite3.Connection, since_ms: int) -> tuple[int, str]:
     return len(rows), rows[-1][0] if rows else ""
 
 
-def set_fault(db: sqlite3.Connection, admin_id: int, fault: str, now_ms: int) -> None:
-    """Note that Telegram refuses to write to an admin; what waits for them is parked."""
+def set_fault(db: sqlite3.Connection, target_id: int, fault: str, now_ms: int) -> None:
+    """Note that Telegram refuses to write to a target; what waits for it is parked."""
     db.execute(
-        "UPDATE alert_admins SET fault = ?, fault_ms = COALESCE(fault_ms, ?) WHERE admin_id = ?",
-        (fault, now_ms, admin_id),
+        "UPDATE alert_targets SET fault = ?, fault_ms = COALESCE(fault_ms, ?) WHERE target_id = ?",
+        (fault, now_ms, target_id),
     )
-    db.execute("UPDATE alert_outbox SET state = 'parked' WHERE admin_id = ? AND state = 'waiting'", (admin_id,))
+    db.execute("UPDATE alert_outbox SET state = 'parked' WHERE target_id = ? AND state = 'waiting'", (target_id,))
 
 
-def clear_fault(db: sqlite3.Connection, admin_id: int) -> None:
-    """Note that an admin can be written to; what was parked for them waits again."""
-    db.execute("UPDATE alert_admins SET fault = NULL, fault_ms = NULL WHERE admin_id = ?", (admin_id,))
-    db.execute("UPDATE alert_outbox SET state = 'waiting' WHERE admin_id = ? AND state = 'parked'", (admin_id,))
+def clear_fault(db: sqlite3.Connection, target_id: int) -> None:
+    """Note that a target can be written to; what was parked for it waits again."""
+    db.execute("UPDATE alert_targets SET fault = NULL, fault_ms = NULL WHERE target_id = ?", (target_id,))
+    unpark(db, target_id)
 
 
-# What is parked for one admin while another was told is not undelivered; while nobody can be told, all of it is.
+def unpark(db: sqlite3.Connection, target_id: int) -> None:
+    """Let what was parked for a target be tried again."""
+    db.execute("UPDATE alert_outbox SET state = 'waiting' WHERE target_id = ? AND state = 'parked'", (target_id,))
+
+
+# What is parked for one chat while another was told is not undelivered; while nobody can be told, all of it is.
 _UNDELIVERED = (
     " FROM alert_outbox WHERE state = 'waiting' OR (state = 'parked'"
-    " AND NOT EXISTS (SELECT 1 FROM alert_admins WHERE fault IS NULL))"
+    " AND NOT EXISTS (SELECT 1 FROM alert_targets WHERE active = 1 AND fault IS NULL))"
 )
 
 

@@ -31,6 +31,7 @@ from doradura.telegram.errors import (
     TelegramError,
     TokenRefusedError,
     TooLargeError,
+    TopicNotFoundError,
     UnconfirmedError,
     UnexpectedResultError,
     WrongFileIdError,
@@ -57,7 +58,9 @@ _BAD_REQUESTS: tuple[tuple[re.Pattern[str], type[BadRequestError]], ...] = tuple
         (r"wrong (remote )?file[ _]id|can't use file of type|invalid file_id", WrongFileIdError),
         (r"FILE_REFERENCE_|FILE_ID_INVALID", WrongFileIdError),
         (r"chat not found|PEER_ID_INVALID", ChatNotFoundError),
+        (r"message thread not found|TOPIC_DELETED|TOPIC_ID_INVALID", TopicNotFoundError),
         (r"not enough rights to send|have no rights to send|CHAT_WRITE_FORBIDDEN|TOPIC_CLOSED", NotAllowedError),
+        (r"need administrator rights in the channel|CHAT_ADMIN_REQUIRED", NotAllowedError),
     )
 )
 

@@ -278,12 +278,17 @@ class BotApi:
             await self.call("answerPreCheckoutQuery", parameters, bool, deadline_seconds=PRE_CHECKOUT_SECONDS)
 
     async def send_chat_action(
-        self, chat_id: int, action: ChatAction = "typing", *, priority: Priority = "reply"
+        self,
+        chat_id: int,
+        action: ChatAction = "typing",
+        *,
+        thread_id: int | None = None,
+        priority: Priority = "reply",
     ) -> None:
         """Show for 5 s what the bot is doing."""
         await self.call(
             "sendChatAction",
-            {"chat_id": chat_id, "action": action},
+            given({"chat_id": chat_id, "action": action, "message_thread_id": thread_id}),
             bool,
             chat_id=chat_id,
             deadline_seconds=CHAT_ACTION_SECONDS,

@@ -90,6 +90,10 @@ class NotAllowedError(BadRequestError):
     """The bot is in the chat and may not write there: muted by its admins, or in a topic that is closed."""
 
 
+class TopicNotFoundError(BadRequestError):
+    """The chat is there, but the topic of it that was to be written to is not (any more)."""
+
+
 class ChatMigratedError(BadRequestError):
     """The group became a supergroup; `new_chat_id` is its id from now on."""
 

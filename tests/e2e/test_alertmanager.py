@@ -116,8 +116,9 @@ async def test_fires_is_killed_sends_again_and_resolves(tmp_path: Path) -> None:
     binary()
     starts = datetime.now(UTC)
     later = starts + timedelta(hours=1)
-    async with running(tmp_path / "data") as program:
-        alertmanager = Alertmanager(tmp_path / "alertmanager", program)
+    port = free_port()
+    async with running(tmp_path / "data", DORADURA_ALERTMANAGER_URL=f"http://127.0.0.1:{port}") as program:
+        alertmanager = Alertmanager(tmp_path / "alertmanager", program, port=port)
         try:
             async with alertmanager.running():
                 await alertmanager.fire(starts=starts, ends=later, summary="12% of downloads failed")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from doradura.settings import OPTIONS, Address, Settings, SettingsError, read_settings
+from doradura.settings import OPTIONS, Address, AlertChat, Settings, SettingsError, read_settings
 
 TOKEN = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1"
 DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -70,6 +70,7 @@ def test_values_are_read(tmp_path: Path) -> None:
         TELEGRAM_API_URL="http://127.0.0.1:8081/",
         TELEGRAM_LOCAL="Yes",
         ADMIN_IDS=" 12, 34,12 ",
+        ALERT_CHATS="-1001234567890/5, 42,-1001234567890/1,-1001234567890,42",
         DATA_DIR=str(tmp_path / "new"),
         DATABASE_URL="postgresql://u:p%40ss@db/doradura",
         HTTP_BIND="[::1]:0",
@@ -87,6 +88,9 @@ def test_values_are_read(tmp_path: Path) -> None:
     assert settings.telegram_api_url == "http://127.0.0.1:8081"
     assert settings.upload_limit_bytes == 2000 * 1024 * 1024
     assert settings.admin_ids == frozenset({12, 34})
+    assert settings.alert_chats == (AlertChat(-1001234567890, 5), AlertChat(42), AlertChat(-1001234567890))
+    assert list(map(str, settings.told_chats)) == ["-1001234567890/5", "42", "-1001234567890"]
+    assert read(ADMIN_IDS="34,12").told_chats == (AlertChat(12), AlertChat(34))
     assert settings.data_dir == tmp_path / "new"
     assert not settings.data_dir.exists()
     assert settings.database_path is None
@@ -105,6 +109,7 @@ BAD = {
     "TELEGRAM_API_URL": ["api.telegram.org", "ftp://x", "http://", "https://x:99999", "http://[::1", "http://x/?a=b"],
     "TELEGRAM_LOCAL": ["maybe", "2"],
     "ADMIN_IDS": ["me", "-5", "0", "1;2", ",", "1.5", "99999999999999999"],
+    "ALERT_CHATS": ["@channel", "0", "-0", "1/0", "1/2/3", "1/-2", "9999999999999999", "1/9999999999", "x", "1 2"],
     "DATA_DIR": [f"{__file__}/data", "a\nb"],
     "DATABASE_URL": ["mysql://x", "sqlite:////etc/x.db", "sqlite:///../x.db", "postgres://x", "postgresql://h:port/"],
     "HTTP_BIND": ["9090", "x", "1.2.3:80", "::1:80", "[::1]", "0.0.0.0:65536", ":9090", "a b:1", "0.0.0.0:-1"],

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import trio
 
-from doradura.alerts import AlertDelivery, Intake
+from doradura.alerts import AlertDelivery, Alertmanager, Intake, Reconciler, open_client
 from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.texts import Catalogues
+from doradura.settings import AlertChat
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.client import open_bot_api
 from doradura.telegram.observer import SilentObserver
@@ -56,6 +57,7 @@ class Life:
     world: World
     intake: Intake
     delivery: AlertDelivery
+    reconciler: Reconciler
 
     async def post(self, *alerts: Any, group: str = "g") -> None:
         """POST a body that is taken, and wait until it is told."""
@@ -76,24 +78,31 @@ class Alerts:
     """The world, and how to start a program in it."""
 
     world: World
+    reconciled: bool = False
+    """Whether open incidents are compared with the list of `world.alertmanager`."""
 
     @asynccontextmanager
-    async def life(self, *admins: int) -> AsyncIterator[Life]:
+    async def life(self, *chats: int | AlertChat) -> AsyncIterator[Life]:
         """Start the program; leaving cuts it off where it stands."""
         world, ids = self.world, IdMaker()
         async with (
             open_bot_api(
                 TOKEN, observer=SilentObserver(), draw=lambda: 1.0, make_transport=world.telegram.transport
             ) as api,
+            open_client("http://alertmanager.test", world.alertmanager.transport()) as client,
             trio.open_nursery() as nursery,
         ):
             delivery = AlertDelivery(
                 *(api, world.storage, world.metrics, AlertTexts(Catalogues()), ids),
-                admin_ids=admins or (ADMIN,),
+                chats=[chat if isinstance(chat, AlertChat) else AlertChat(chat) for chat in chats or (ADMIN,)],
                 watchdog_seconds=WATCHDOG_SECONDS,
             )
             await nursery.start(delivery.run)
-            yield Life(world, Intake(world.storage, world.metrics, ids, delivery.wake), delivery)
+            reconciler = Reconciler(Alertmanager(client), world.storage, world.metrics, ids, delivery.wake)
+            if self.reconciled:
+                await nursery.start(reconciler.run)
+            intake = Intake(world.storage, world.metrics, ids, delivery.wake, reconciler.wake)
+            yield Life(world, intake, delivery, reconciler)
             nursery.cancel_scope.cancel()
 
     def words(self, admin: int = ADMIN) -> list[str]:

@@ -11,6 +11,7 @@ from trio.testing import MockClock
 from doradura.alerts import AlertDelivery, Note, add_note
 from doradura.chat.alert_texts import AlertTexts
 from doradura.checks import AlertsCheck
+from doradura.settings import AlertChat
 from doradura.storage import Connection, StorageError, outbox
 from doradura.storage.ids import IdMaker, now_ms
 from tests.doubles import DOWN, GARBAGE, NEVER, RATE_LIMITED, SERVER_ERROR, TORN, Fault, refusal
@@ -27,7 +28,7 @@ async def health(alerts: Alerts, delivery: AlertDelivery, *admins: int) -> tuple
     """What /health says of alerts."""
     storage = alerts.world.storage
     storage._open = True
-    found = await AlertsCheck(frozenset(admins or (ADMIN,)), storage, lambda: delivery).check()
+    found = await AlertsCheck([AlertChat(admin) for admin in admins or (ADMIN,)], storage, lambda: delivery).check()
     return found.status, found.message
 
 
@@ -190,10 +191,10 @@ async def test_one_who_blocks_hides_no_stall_of_ours(
     """One admin is blocked, and a fault of ours keeps the other from being told: that is failing, not degraded."""
     next_for = outbox.next_for
 
-    def broken(db: Connection, admin_id: int, now: int) -> outbox.Waiting | None:
-        if admin_id == ADMIN:
+    def broken(db: Connection, target_id: int, now: int) -> outbox.Waiting | None:
+        if outbox.targets(db)[0].target_id == target_id:
             raise RuntimeError("ours")
-        return next_for(db, admin_id, now)
+        return next_for(db, target_id, now)
 
     alerts.world.telegram.blocked_by.add(SECOND_ADMIN)
     async with alerts.life(ADMIN, SECOND_ADMIN) as life:
@@ -340,7 +341,7 @@ async def test_a_note_of_our_own_lives_and_dies_with_its_cause(alerts: Alerts, a
 
 async def quiet_note(alerts: Alerts) -> None:
     """Leave a line for the admins, known from a life before, that nobody has to act on."""
-    await alerts.world.storage.write(lambda db: outbox.set_admins(db, [ADMIN]))
+    await alerts.world.storage.write(lambda db: outbox.set_targets(db, [(ADMIN, 0)], new_id=lambda: ADMIN))
     note = Note(alertname="UncleanStart", summary="I am <back>.", severity_rank=2)
     await alerts.world.storage.write(lambda db: add_note(db, note, new_id=IdMaker().new, now_ms=now_ms()))
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
 import trio
 from trio.testing import MockClock
 
+from doradura.storage import alert_marks
 from doradura.storage.ids import now_ms
 from tests.unit.alerts.conftest import Alerts, alert, stamp
+from tests.wiring import set_wall_clock
 
 MINUTE = 60
 HOUR = 3600
@@ -70,24 +75,110 @@ async def test_flapping_for_an_hour(alerts: Alerts, autojump_clock: MockClock) -
             await trio.sleep(MINUTE)
     assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate"] * 2
     assert [line for text in alerts.words() for line in text.split("\n") if line.startswith("Fired")] == [
-        "Fired 15 times",
-        "Fired 15 times",
+        "Fired 15 times since 2027-01-15 08:00 UTC",
+        "Fired 15 times since 2027-01-15 08:30 UTC",
     ]
     assert "Lasted 1 min: 2027-01-15 08:28 UTC to 2027-01-15 08:29 UTC" in alerts.words()[0]
     assert alerts.sent() == 2
     assert len(alerts.world.telegram.all("editMessageText")) == 58
 
 
-async def test_firing_again_without_a_reminders_time_is_news(alerts: Alerts, autojump_clock: MockClock) -> None:
-    """An alert without the annotation that fires again is a message of its own."""
+@pytest.mark.parametrize(("severity", "messages"), [("critical", 3), ("warning", 1), ("info", 1), ("odd", 1)])
+async def test_flapping_without_the_annotation(
+    alerts: Alerts, autojump_clock: MockClock, severity: str, messages: int
+) -> None:
+    """Twenty times on and off in forty minutes: a critical alert rings each quarter of an hour, others hourly."""
+    async with alerts.life() as life:
+        for _ in range(20):
+            starts = stamp(now_ms())
+            await life.post(alert(severity=severity, starts=starts))
+            await trio.sleep(MINUTE)
+            await life.post(alert(severity=severity, starts=starts, status="resolved"))
+            await trio.sleep(MINUTE)
+    assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate"] * messages
+    assert alerts.sent() == messages
+    counts = [int(line.split()[1]) for text in alerts.words() for line in text.split("\n") if line.startswith("Fired")]
+    assert sum(counts) == 20
+
+
+async def test_firing_again_later_is_news(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """What fires again when the last telling is a quarter of an hour old is a message of its own."""
     async with alerts.life() as life:
         for _ in range(2):
             starts = stamp(now_ms())
             await life.post(alert(starts=starts))
             await trio.sleep(MINUTE)
             await life.post(alert(starts=starts, status="resolved"))
-            await trio.sleep(MINUTE)
+            await trio.sleep(14 * MINUTE)
     assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate"] * 2
+    assert "Fired" not in "".join(alerts.words())
+
+
+async def test_what_goes_on_after_flapping_is_told_aloud(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """The message shows at once that it fires again; a phone rings for it once the quiet time is over, and once."""
+    alerts.reconciled = True
+    alerts.world.alertmanager.fingerprints = ["f-HighErrorRate"]
+    async with alerts.life() as life:
+        await life.post(alert())
+        await trio.sleep(3 * MINUTE)
+        await life.post(alert(starts="2027-01-15T08:00:00Z", status="resolved"))
+        await trio.sleep(MINUTE)
+        await life.post(alert())
+        assert alerts.firsts() == ["🔴 CRITICAL: Summary of HighErrorRate"]
+        assert alerts.words()[0].split("\n")[2:4] == [
+            "Since 2027-01-15 08:04 UTC",
+            "Fired 2 times since 2027-01-15 08:00 UTC",
+        ]
+        await trio.sleep(9 * MINUTE)
+        assert alerts.sent() == 1
+        await trio.sleep(3 * MINUTE)
+        assert alerts.sent() == 2
+        await trio.sleep(HOUR)
+    assert alerts.sent() == 2
+    assert alerts.words()[1].split("\n")[1:3] == [
+        "Still firing, for 10 min now.",
+        "Fired 2 times since 2027-01-15 08:00 UTC",
+    ]
+
+
+async def test_what_somebody_took_on_does_not_ring_again(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """Acknowledged while it fires again in quiet: no phone rings."""
+    alerts.reconciled = True
+    alerts.world.alertmanager.fingerprints = ["f-HighErrorRate"]
+    db = alerts.world.storage.db
+    async with alerts.life() as life:
+        await life.post(alert())
+        await life.post(alert(starts="2027-01-15T08:00:00Z", status="resolved"))
+        await trio.sleep(MINUTE)
+        await life.post(alert())
+        alert_marks.acknowledge(
+            db, alerts.world.storage.one("SELECT incident_id FROM alert_incidents"), "Ann", now_ms()
+        )
+        await trio.sleep(HOUR)
+    assert alerts.sent() == 1
+
+
+async def test_a_clock_set_back_hides_no_firing(
+    alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last telling lies in the future then, and is not taken for a fresh one."""
+    async with alerts.life() as life:
+        await life.post(alert(starts="2027-01-15T08:00:00Z"))
+        await life.post(alert(starts="2027-01-15T08:00:00Z", status="resolved"))
+        set_wall_clock(monkeypatch, -HOUR)
+        await life.post(alert(starts="2027-01-15T07:01:00Z"))
+    assert alerts.sent() == 2
+
+
+async def test_ends_without_their_firings_flap_too(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """Ends whose firings never came, minutes apart, are counted in one message."""
+    async with alerts.life() as life:
+        await life.post(alert(starts="2027-01-15T07:00:00Z"))
+        for minute in range(5):
+            await life.post(alert(starts=f"2027-01-15T08:0{minute}:00Z", status="resolved"))
+            await trio.sleep(MINUTE)
+    assert alerts.sent() == 1
+    assert "Fired 5 times since 2027-01-15 07:00 UTC" in alerts.words()[0]
 
 
 async def test_one_incident_whatever_the_group_or_start(alerts: Alerts, autojump_clock: MockClock) -> None:
@@ -105,7 +196,7 @@ async def test_one_incident_whatever_the_group_or_start(alerts: Alerts, autojump
 
 
 async def test_what_was_overtaken_opens_nothing(alerts: Alerts, autojump_clock: MockClock) -> None:
-    """A firing notice that comes again just after its end is old; a minute later it is true, and rings."""
+    """A firing notice that comes again just after its end may be old; a minute later it is true."""
     async with alerts.life() as life:
         starts = stamp(now_ms())
         for status in ("firing", "resolved", "firing", "resolved"):
@@ -115,10 +206,9 @@ async def test_what_was_overtaken_opens_nothing(alerts: Alerts, autojump_clock: 
         assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate"]
         await trio.sleep(MINUTE)
         await life.post(alert(starts=starts))
-        assert alerts.firsts() == ["🔴 CRITICAL: Summary of HighErrorRate"] * 2
-        assert alerts.words()[1].split("\n")[1] == "Still firing, for 1 min now."
+        assert alerts.firsts() == ["🔴 CRITICAL: Summary of HighErrorRate"]
         await life.post(alert(starts=starts, status="resolved"))
-    assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate", "🔴 CRITICAL: Summary of HighErrorRate"]
+    assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate"]
 
 
 async def test_an_old_end_does_not_end_a_new_firing(alerts: Alerts, autojump_clock: MockClock) -> None:
@@ -127,7 +217,7 @@ async def test_an_old_end_does_not_end_a_new_firing(alerts: Alerts, autojump_clo
         first = stamp(now_ms())
         await life.post(alert(starts=first))
         await life.post(alert(starts=first, status="resolved"))
-        await trio.sleep(MINUTE)
+        await trio.sleep(15 * MINUTE)
         await life.post(alert())
         await life.post(alert(starts=first, status="resolved"))
     assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate", "🔴 CRITICAL: Summary of HighErrorRate"]
@@ -206,3 +296,35 @@ async def test_another_copys_end_ends_it(alerts: Alerts, autojump_clock: MockClo
         await life.post(alert(starts="2027-01-15T08:01:00Z"))
         await life.post(alert(starts="2027-01-15T08:00:00Z", status="resolved", endsAt="2027-01-15T08:10:00Z"))
     assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate"]
+
+
+def truncated(count: object, *alerts: object, group: str = "g") -> bytes:
+    """A body that leaves so many alerts out."""
+    return json.dumps({"version": "4", "groupKey": group, "alerts": alerts, "truncatedAlerts": count}).encode()
+
+
+LEFT_OUT = "⚠️ Alertmanager left {} more alerts of this group out"
+
+
+async def test_what_alertmanager_left_out(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """One message says how many; more of them later ring, once a quarter of an hour, and fewer are said in silence."""
+    starts = "2027-01-15T08:00:00Z"
+    several = [alert(f"A{number}", starts=starts) for number in range(3)]
+    async with alerts.life() as life:
+        for minutes, count in ((0, 5), (5, 7), (20, 9), (1, 0)):
+            await trio.sleep(minutes * MINUTE)
+            assert (await life.intake.accept(truncated(count, *several))).status == 200
+            await life.told()
+            said = [text for text in alerts.words() if LEFT_OUT.format(count) in text]
+            assert len(said) == (count > 0)
+            assert alerts.sent() == (4 if minutes == 20 or count == 0 else 3)
+    assert "left" not in "".join(alerts.words())
+
+
+@pytest.mark.parametrize("count", [None, -1, "x", True, 1.5, [], {}, "", 10**30])
+async def test_an_odd_number_left_out(alerts: Alerts, autojump_clock: MockClock, count: object) -> None:
+    """What is no number of alerts is none."""
+    async with alerts.life() as life:
+        assert (await life.intake.accept(truncated(count, alert()))).status == 200
+        await life.told()
+    assert "left" not in alerts.words()[0]

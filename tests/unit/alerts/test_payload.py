@@ -36,7 +36,7 @@ def database() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         db.row_factory = sqlite3.Row
         migrate(db)
-        outbox.set_admins(db, [ADMIN])
+        outbox.set_targets(db, [(ADMIN, 0)], new_id=lambda: ADMIN)
         yield db
 
 

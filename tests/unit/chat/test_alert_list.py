@@ -131,15 +131,6 @@ async def test_without_alertmanager(world: World, autojump_clock: MockClock, mod
     assert "nothing was done" in text
 
 
-async def test_an_end_nobody_posted(world: World, autojump_clock: MockClock) -> None:
-    """A silenced alert that is over is not listed any more; one that is not silenced waits for its notice."""
-    first = fire(world, alert("A"), alert("B"))
-    async with world.start() as bot:
-        await world.say(bot, world.press(f"a:s1:{first}", user=ADMIN))
-        await listed(world, bot)
-    assert world.telegram.texts()[-1].startswith("<b>🔔 1 alert fires</b>")
-
-
 def test_many_silences() -> None:
     """What has no room is counted."""
     matchers = [Matcher("a" * 200, "b" * 2000, is_regex=False)]

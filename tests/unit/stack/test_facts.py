@@ -67,15 +67,21 @@ def test_a_port_nobody_knows_is_refused(tmp_path: Path) -> None:
 def test_without_a_token_the_sandbox_is_told(tmp_path: Path) -> None:
     """As with `just run`: no token, and the sandbox is Telegram, its admin the admin."""
     found = facts(tmp_path, SANDBOX_BIND="127.0.0.1:8099")
-    assert (found.telegram_token, found.admin_ids) == (SANDBOX_TOKEN, (1000,))
+    assert (found.telegram_token, found.told_chat_ids) == (SANDBOX_TOKEN, (1000,))
     assert found.telegram_api_url == "http://127.0.0.1:8099"
 
 
 def test_with_a_token_telegram_is_told(tmp_path: Path) -> None:
     """With a token it is that bot's API server, and the admins that are set, none if none."""
     found = facts(tmp_path, TELEGRAM_TOKEN=TOKEN, TELEGRAM_API_URL="http://127.0.0.1:8081", ADMIN_IDS="7,5")
-    assert (found.telegram_token, found.telegram_api_url, found.admin_ids) == (TOKEN, "http://127.0.0.1:8081", (5, 7))
-    assert facts(tmp_path, TELEGRAM_TOKEN=TOKEN).admin_ids == ()
+    assert (found.telegram_token, found.telegram_api_url, found.told_chat_ids) == (
+        TOKEN,
+        "http://127.0.0.1:8081",
+        (5, 7),
+    )
+    assert facts(tmp_path, TELEGRAM_TOKEN=TOKEN).told_chat_ids == ()
+    told = facts(tmp_path, TELEGRAM_TOKEN=TOKEN, ADMIN_IDS="5", ALERT_CHATS="-100123/7, 6, -100123/8").told_chat_ids
+    assert told == (-100123, 6), "a topic's group, once, instead of the admins"
 
 
 def test_an_image_without_a_sandbox_wants_a_token(tmp_path: Path) -> None:

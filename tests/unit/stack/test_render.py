@@ -19,7 +19,7 @@ FACTS = Facts(
     webhook_url="http://10.0.0.1:9090/alerts",
     dashboards="/somewhere/dashboards",
     runbooks_url="http://10.0.0.1:9090/runbooks",
-    admin_ids=(1000, 7_000_000_000),
+    told_chat_ids=(1000, 7_000_000_000, -1001234567890),
     telegram_api_url="http://127.0.0.1:8082",
     telegram_token="123456:" + "T" * 30,
     webhook_token="the-webhook-token",
@@ -64,19 +64,19 @@ def test_prometheus_gets_addresses_and_password() -> None:
 
 
 def test_alertmanager_gets_webhook_and_admins() -> None:
-    """The bot's address is put in, and an entry of Telegram's for each admin."""
+    """The bot's address is put in, and an entry of Telegram's for each chat that is told."""
     receivers = {receiver["name"]: receiver for receiver in tree(ALERTMANAGER)["receivers"]}
     assert [entry["url"] for entry in receivers["bot"]["webhook_configs"]] == ["http://10.0.0.1:9090/alerts"]
     told = [
         (entry["chat_id"], entry["bot_token"], entry["api_url"]) for entry in receivers["telegram"]["telegram_configs"]
     ]
-    assert told == [(admin, FACTS.telegram_token, "http://127.0.0.1:8082") for admin in (1000, 7_000_000_000)]
+    assert told == [(chat_id, FACTS.telegram_token, "http://127.0.0.1:8082") for chat_id in FACTS.told_chat_ids]
     assert render(committed(), FACTS)[WEBHOOK_FILE] == "the-webhook-token\n"
 
 
 def test_without_an_admin_nothing_goes_to_nobody() -> None:
     """Without an admin Alertmanager's own receiver and its route are left out, and every alert still has a receiver."""
-    found = tree(ALERTMANAGER, admin_ids=())
+    found = tree(ALERTMANAGER, told_chat_ids=())
     assert [receiver["name"] for receiver in found["receivers"]] == ["bot"]
     assert {route["receiver"] for route in found["route"]["routes"]} == {"bot"}
 

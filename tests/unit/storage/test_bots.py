@@ -74,7 +74,7 @@ def fire(db: sqlite3.Connection, number: int, state: str = "firing", closed_ms: 
 
 def tell(db: sqlite3.Connection, card_id: int, message_id: int) -> None:
     """Let the admin be told of a card in a message."""
-    outbox.set_admins(db, [ADMIN])
+    outbox.set_targets(db, [(ADMIN, 0)], new_id=lambda: ADMIN)
     outbox.tell(db, card_id, "card", 0, new_id=IdMaker().new, now_ms=NOW)
     told = outbox.next_for(db, ADMIN, NOW)
     assert told is not None
@@ -157,7 +157,7 @@ def test_refusals_were_the_other_bots(db: sqlite3.Connection) -> None:
     """Who blocked that one has not blocked this one; what was parked waits again, and counts as no repeat."""
     users.seen(db, 1, "A", None, None, NOW)
     users.set_blocked(db, 1, NOW)
-    outbox.set_admins(db, [ADMIN])
+    outbox.set_targets(db, [(ADMIN, 0)], new_id=lambda: ADMIN)
     fire(db, 1)
     outbox.tell(db, 1, "card", 0, new_id=IdMaker().new, now_ms=NOW)
     begun = outbox.next_for(db, ADMIN, NOW)
@@ -165,7 +165,7 @@ def test_refusals_were_the_other_bots(db: sqlite3.Connection) -> None:
     outbox.begin(db, begun.notice_id)
     outbox.set_fault(db, ADMIN, "blocked", NOW)
     bots.take_over(db, TWO, NOW)
-    assert outbox.admins(db) == {ADMIN: None}
+    assert [(target.chat_id, target.fault) for target in outbox.targets(db)] == [(ADMIN, None)]
     told = outbox.next_for(db, ADMIN, NOW)
     assert told is not None
     assert (told.tries, told.message_id) == (0, None)
@@ -239,8 +239,8 @@ def before_bots() -> sqlite3.Connection:
             " VALUES (1, 1, 1, 7, 'u', 61, 'shown', 1)"
         ),
         (
-            "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, format, quality, plan, language,"
-            " state, place, created_ms, message_id)"
+            "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, format, quality, plan,"
+            " language, state, place, created_ms, message_id)"
             " VALUES (1, 1, 1, 7, 'u', 'k', 'other', 'mp3', '320k', 'free', 'en', 'waiting', 1, 1, 51)"
         ),
         f"INSERT INTO alert_admins (admin_id) VALUES ({ADMIN})",

@@ -98,7 +98,7 @@ def test_the_newest_updates_are_known_whatever_the_clock_says(db: sqlite3.Connec
 def test_a_clock_that_went_back_puts_no_alert_off(db: sqlite3.Connection) -> None:
     """What was stored, or put off for moments, before the clock was set back by an hour is told at once."""
     ids = iter(range(10, 99))
-    outbox.set_admins(db, [1])
+    outbox.set_targets(db, [(1, 0)], new_id=lambda: 1)
     for card_id in (5, 6):
         alerts.add_card(db, card_id, NOW)
         outbox.tell(db, card_id, "card", card_id, new_id=lambda: next(ids), now_ms=NOW)
@@ -239,7 +239,7 @@ def test_a_cancelled_job_gives_its_turn_back(db: sqlite3.Connection) -> None:
 def test_what_changes_while_it_is_told_waits_on(db: sqlite3.Connection) -> None:
     """A card that changed between its reading and its end is told again, counted as waiting since the change."""
     ids = iter(range(10, 99))
-    outbox.set_admins(db, [1])
+    outbox.set_targets(db, [(1, 0)], new_id=lambda: 1)
     alerts.add_card(db, 5, NOW)
     outbox.tell(db, 5, "card", 1, new_id=lambda: next(ids), now_ms=NOW)
     told = outbox.next_for(db, 1, NOW)
@@ -265,7 +265,7 @@ def test_old_alerts_are_forgotten_but_not_what_fires(db: sqlite3.Connection) -> 
         incident = alerts.Incident(card, card, f"f{card}", state, 0, "A", "", "", NOW, closed_ms=ended)
         alerts.put(db, incident)
         alerts.note_seen(db, ("g", f"f{card}", "", "firing"), NOW)
-    outbox.set_admins(db, [1])
+    outbox.set_targets(db, [(1, 0)], new_id=lambda: 1)
     outbox.tell(db, 2, "card", 0, new_id=lambda: 50, now_ms=NOW)
     assert alerts.forget_old(db, NOW + DAY) == 4
     assert alerts.forget_old(db, NOW + DAY) == 0

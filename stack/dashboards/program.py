@@ -63,7 +63,7 @@ def _work() -> list[Panel]:
             "Everything a person may have to look at, each minute, by category; and starts after a crash.",
             per_minute("doradura_errors_total", "category"),
             Query(
-                "60 * sum(rate(doradura_unclean_starts_total{@}[$__rate_interval]))",
+                "max(increase(doradura_unclean_starts_total{@}[$__rate_interval]))",
                 "starts after a crash",
             ),
             unit=PER_MINUTE,

@@ -25,6 +25,7 @@ try:
     import trio
 
     from doradura import __version__, logs
+    from doradura.memory import close_memory
     from doradura.settings import Settings, SettingsError, read_settings
 except ModuleNotFoundError as error:
     sys.exit(
@@ -63,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--sandbox", action="store_true", help="check what `run --sandbox` needs")
     check.set_defaults(command=_check)
     health = commands.add_parser("health", help="ask the running bot; exit 0 when it works, for containers")
+    which = health.add_mutually_exclusive_group()
+    which.add_argument("--live", dest="probe", action="store_const", const="/livez", help="ask only whether it runs")
+    which.add_argument("--ready", dest="probe", action="store_const", const="/readyz", help="ask whether it takes work")
     health.set_defaults(command=_health)
     sandbox = commands.add_parser("sandbox", help="start the local Telegram alone, for any bot")
     sandbox.add_argument("--keep", metavar="DIR", help="keep its chats in this directory (else in memory)")
@@ -72,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(asked: argparse.Namespace) -> int:
+    close_memory()  # before anything else: the token is in the environment from the first moment
     settings = _settings(sandbox=asked.sandbox)
     if settings is None:
         return EXIT_SETTINGS
@@ -83,12 +88,16 @@ def _run(asked: argparse.Namespace) -> int:
     from doradura.app import App  # noqa: PLC0415 - `health` in a container starts without the weight of the bot
     from doradura.metrics import BuildFacts  # noqa: PLC0415
 
-    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    try:
+        ffmpeg, ffmpeg_version = _find_ffmpeg()
+    except RuntimeError as error:
+        _complain(_no_ffmpeg(error))
+        return EXIT_FAILED
     build = BuildFacts(
         version=__version__,
         python=platform.python_version(),
         yt_dlp=importlib.metadata.version("yt-dlp"),
-        ffmpeg=imageio_ffmpeg.get_ffmpeg_version(),
+        ffmpeg=ffmpeg_version,
         mode=settings.mode,
     )
     os.umask(0o077)  # what the database and the sandbox keep is people's
@@ -97,6 +106,22 @@ def _run(asked: argparse.Namespace) -> int:
         for name in settings.unknown:
             log.warning("setting not known, ignored", extra={"setting": name})
         return _exit_code(lambda: trio.run(_run_until_signal, app, strict_exception_groups=True))
+
+
+def _find_ffmpeg() -> tuple[str, str]:
+    """Give ffmpeg's path and version. Raises RuntimeError (ToolError) where there is none that works."""
+    from doradura.downloads.ffmpeg import version  # noqa: PLC0415 - `health` in a container has no use for it
+
+    program = imageio_ffmpeg.get_ffmpeg_exe()
+    return program, version(program)
+
+
+def _no_ffmpeg(error: RuntimeError) -> str:
+    chosen = "IMAGEIO_FFMPEG_EXE names it: unset that, or name one that works." if os.environ.get(_FFMPEG) else ""
+    return f"{str(error).strip()}. {chosen or 'Install the package imageio-ffmpeg again, which carries one.'}"
+
+
+_FFMPEG = "IMAGEIO_FFMPEG_EXE"
 
 
 async def _run_until_signal(app: App) -> None:
@@ -151,16 +176,17 @@ def _check(asked: argparse.Namespace) -> int:
     from doradura.check import run_checks  # noqa: PLC0415 - only this command needs it
 
     with logs.configure(settings.log_format, settings.log_level, settings.secrets()):
-        return EXIT_OK if trio.run(run_checks, settings, imageio_ffmpeg.get_ffmpeg_exe, print) else EXIT_FAILED
+        return EXIT_OK if trio.run(run_checks, settings, _find_ffmpeg, print) else EXIT_FAILED
 
 
-def _health(_asked: argparse.Namespace) -> int:
+def _health(asked: argparse.Namespace) -> int:
     settings = _settings(token_required=False)
     if settings is None:
         return EXIT_SETTINGS
-    from doradura.check import ask_health  # noqa: PLC0415 - only this command needs it
+    from doradura.check import ask_health, ask_probe  # noqa: PLC0415 - only this command needs it
 
-    answer = ask_health(settings.http_bind)
+    bind = settings.http_bind
+    answer = ask_probe(bind, asked.probe) if asked.probe else ask_health(bind)
     print(answer.text)  # noqa: T201 - the command's answer
     return EXIT_OK if answer.healthy else EXIT_FAILED
 
@@ -171,12 +197,17 @@ def _sandbox(asked: argparse.Namespace) -> int:
         return EXIT_SETTINGS
     from doradura.sandbox import Sandbox  # noqa: PLC0415 - production never imports it
 
+    try:
+        ffmpeg, _ = _find_ffmpeg()
+    except RuntimeError as error:
+        _complain(_no_ffmpeg(error))
+        return EXIT_FAILED
     os.umask(0o077)
     sandbox = Sandbox(
         bind=str(settings.sandbox_bind),
         media_directory=settings.data_dir / "sandbox" / "media",
         keep_directory=Path(asked.keep) if asked.keep else None,
-        ffmpeg=imageio_ffmpeg.get_ffmpeg_exe(),
+        ffmpeg=ffmpeg,
         flood_limits=asked.flood_limits,
     )
 

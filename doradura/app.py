@@ -33,13 +33,20 @@ from doradura.chat.progress import ProgressTexts
 from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
 from doradura.chat.texts import Catalogues
 from doradura.chat.turn import ChatParts
-from doradura.checks import AlertsCheck, WorkerSelfTest, poll_check, storage_check
-from doradura.data_directory import claim_for_mode, generated_secret, hold_data_directory
+from doradura.checks import AlertsCheck, WorkerSelfTest, poll_check
+from doradura.data_directory import (
+    DataDirectoryError,
+    claim_for_mode,
+    generated_secret,
+    hold_data_directory,
+    unusable,
+)
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.choice import make_workers
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.formats import FORMATS
+from doradura.downloads.places import Places
 from doradura.downloads.run import DownloadParts
 from doradura.downloads.sites import SITES
 from doradura.downloads.supervisor import Supervisor
@@ -47,11 +54,14 @@ from doradura.downloads.workers import end_strays
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.health import DiskSpace, Health, LoopLag
+from doradura.lifetime import Lifetime
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
+from doradura.pauses import Pauses
 from doradura.settings import Settings
-from doradura.storage import Storage, StorageError, chats, statistics
+from doradura.storage import Storage, StorageError, bots, chats, statistics
 from doradura.storage.cleaning import clean_forever
 from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage_check import StorageCheck
 from doradura.telegram.client import BotApi, open_bot_api
 from doradura.telegram.poller import Poller, poll_seconds
 from doradura.telegram.turns import Turns
@@ -92,6 +102,7 @@ class App:
         self.sandbox_url: str | None = None
         self.me: User | None = None
         """The bot itself, known once Telegram was asked."""
+        self._bot_id = int(settings.telegram_token.partition(":")[0])
         self._environment = environment
         self._ffmpeg = ffmpeg
         self._poller: Poller | None = None
@@ -113,7 +124,13 @@ class App:
         # Shared by all clients: Telegram counts a bot's calls together, and its silence is one outage for all.
         self._telegram_metrics = TelegramMetrics(self.metrics)
         self._turns = Turns(on_migrated=self._migrated)
+        self._catalogues = Catalogues()
+        self._alert_texts = AlertTexts(self._catalogues)
         self._storage = Storage(_database_path(settings), on_error=self._storage_failed)
+        self._storage_check = StorageCheck(self._storage)
+        self._lifetime = Lifetime(
+            _database_path(settings), words=self._alert_texts.unclean_start, new_id=self._alert_ids.new
+        )
         self._database_values = DatabaseValues(
             {family: self._reader(query) for family, query in statistics.FAMILIES.items()},
             failed=self._reading_failed,
@@ -140,11 +157,13 @@ class App:
         address): inside an exception group once nurseries are open.
         """
         try:
-            with hold_data_directory(self.settings.data_dir), self._whole:
+            with hold_data_directory(self.settings.data_dir):
                 claim_for_mode(self.settings.data_dir, self.settings.mode)
-                async with trio.open_nursery() as serving:
-                    await self._serve(serving, task_status)
-                    serving.cancel_scope.cancel()
+                async with self._lifetime.ends_in_order():
+                    with self._whole:
+                        async with trio.open_nursery() as serving:
+                            await self._serve(serving, task_status)
+                            serving.cancel_scope.cancel()
         finally:
             gc.unfreeze()  # what was frozen may be garbage from here on; another app in this process only loses speed
 
@@ -152,25 +171,33 @@ class App:
         """Start what leaves last, then what it serves."""
         settings, metrics = self.settings, self.metrics
         workers = make_workers(self._environment, metrics.worker_start.observe)
-        slots = trio.CapacityLimiter(settings.concurrent_downloads)
+        places = Places(settings.concurrent_downloads)
         ids = IdMaker()
-        lag = LoopLag(observe=metrics.loop_lag.observe)
+        pauses = Pauses()
+        lag = LoopLag(observe=metrics.loop_lag.observe, paused=pauses.seconds)
         disk = DiskSpace(settings.data_dir, measured=metrics.disk_free.set)
         api_url, allowed_private = settings.telegram_api_url, settings.allowed_private
         workspace = Workspace(settings, self._ffmpeg, lambda: allowed_private)
-        self_test = WorkerSelfTest(workers, slots, workspace, ids)
+        self_test = WorkerSelfTest(workers, places, workspace, ids)
         health = self._make_health(self_test, disk, lag)
         self.http_url = await serving.start(self._make_web(health).run)
+        await serving.start(pauses.run)
         await serving.start(lag.run)
         if settings.mode == "sandbox":
             self.sandbox_url = api_url = await self._start_sandbox(serving)
             allowed_private = (*allowed_private, urlsplit(api_url).netloc)
         await serving.start(self._storage.run)
+        await serving.start(self._lifetime.run, self._storage)
+        await serving.start(self._storage_check.run)
+        await self._take_over_data()
         await serving.start(workers.run)
-        await workspace.open()
+        try:
+            await workspace.open()
+        except OSError as error:
+            raise DataDirectoryError(unusable(workspace.root, error)) from error
         serving.start_soon(clean_forever, self._storage)
         self._turns.know_moved(await self._storage.read(chats.migrations))
-        catalogues = Catalogues()
+        catalogues = self._catalogues
         async with (
             open_bot_api(
                 settings.telegram_token,
@@ -179,7 +206,7 @@ class App:
                 local_files=settings.telegram_local,
                 turns=self._turns,
             ) as api,
-            self._telling_alerts(serving, api_url, catalogues),
+            self._telling_alerts(serving, api_url),
             open_monitoring(settings, self._storage, metrics, self._alert_ids, self._wake_alert_delivery) as monitoring,
         ):
             self._reconciler = monitoring.reconciler
@@ -192,7 +219,13 @@ class App:
             await serving.start(board.run)
             delivery = Delivery(api, metrics)
             supervisor = self._make_supervisor(
-                workers, workspace, delivery, board, slots, AdminNotes(api, catalogues, settings.told_chats)
+                workers,
+                workspace,
+                delivery,
+                board,
+                places,
+                AdminNotes(api, catalogues, settings.told_chats),
+                self_test,
             )
             await supervisor.recover()
             serving.start_soon(self_test.run)
@@ -200,7 +233,7 @@ class App:
                 api=api,
                 storage=self._storage,
                 workers=workers,
-                slots=slots,
+                places=places,
                 workspace=workspace,
                 metrics=metrics,
                 catalogues=catalogues,
@@ -226,13 +259,13 @@ class App:
                     can_be_told=self._can_be_told,
                 ),
                 allowed_private=allowed_private,
-                bot_id=int(settings.telegram_token.partition(":")[0]),
+                bot_id=self._bot_id,
                 username=lambda: (self.me.username if self.me else None) or "",
             )
             await self._work(api, parts, health, task_status)
 
     @asynccontextmanager
-    async def _telling_alerts(self, serving: trio.Nursery, api_url: str, catalogues: Catalogues) -> AsyncIterator[None]:
+    async def _telling_alerts(self, serving: trio.Nursery, api_url: str) -> AsyncIterator[None]:
         """Tell alerts from here on; at the end, let those that are being told come through."""
         settings = self.settings
         async with open_bot_api(
@@ -246,7 +279,7 @@ class App:
                 api,
                 self._storage,
                 self.metrics,
-                AlertTexts(catalogues),
+                self._alert_texts,
                 self._alert_ids,
                 chats=settings.told_chats,
                 watchdog_seconds=settings.watchdog_seconds,
@@ -256,6 +289,13 @@ class App:
             self._alert_delivery = delivery
             yield
             await delivery.settle()
+
+    async def _take_over_data(self) -> None:
+        """Make the data this bot's, before anything of it is read: another bot's messages are not ours to edit."""
+        bot_id = self._bot_id
+        before = await self._storage.write(lambda db: bots.take_over(db, bot_id, now_ms()))
+        if before is not None:
+            log.warning("another bot's token: what is open is told anew", extra={"bot": bot_id, "before": before})
 
     async def _migrated(self, old_id: int, new_id: int) -> None:
         """Note that a group got another id. What is not stored is learnt again with the next call after a restart."""
@@ -282,8 +322,9 @@ class App:
         workspace: Workspace,
         delivery: Delivery,
         board: Board,
-        slots: trio.CapacityLimiter,
+        places: Places,
         notes: AdminNotes,
+        self_test: WorkerSelfTest,
     ) -> Supervisor:
         """Make what runs the downloads."""
         return Supervisor(
@@ -293,11 +334,12 @@ class App:
                 workspace=workspace,
                 delivery=delivery,
                 board=board,
+                places=places,
                 metrics=self.metrics,
-                bot_id=int(self.settings.telegram_token.partition(":")[0]),
+                bot_id=self._bot_id,
+                suspect_workers=self_test.suspect,
             ),
             SiteBreakers(self._storage, self.metrics),
-            slots=slots,
             end_strays=end_strays,
             tell_breaker=notes.breaker,
         )
@@ -307,8 +349,8 @@ class App:
         return Health(
             version=__version__,
             checks={
-                "poll": lambda: poll_check(lambda: self._poller),
-                "storage": lambda: storage_check(self._storage),
+                "poll": lambda: poll_check(lambda: self._poller, self._turns.pacer),
+                "storage": self._storage_check.check,
                 "worker": self_test.check,
                 "disk": disk.check,
                 "alerts": AlertsCheck(self.settings.told_chats, self._storage, lambda: self._alert_delivery).check,
@@ -343,6 +385,7 @@ class App:
                 "uptime_seconds": round(health.uptime_seconds, 1),
             },
             accept_alerts=intake.accept,
+            is_ready=lambda: health.state == "running",
             access=AccessRules(
                 settings.allowed_networks,
                 settings.trusted_proxies,

@@ -9,6 +9,7 @@ would write to real people under those numbers.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -78,9 +79,7 @@ def hold_data_directory(path: Path) -> Iterator[None]:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise DataDirectoryError(
-            f"the data directory {path} can't be used: {error.strerror}. {_WRITABLE}",
-        ) from error
+        raise DataDirectoryError(unusable(path, error)) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,6 +95,15 @@ def hold_data_directory(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def unusable(path: Path, error: OSError) -> str:
+    """Say why a directory can't be used, and what to do."""
+    if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+        return f"{path} is not a directory, or something on the way to it is not. Move it out of the way."
+    if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT}:
+        return f"the directory {path} can't be used: {error.strerror}."
+    return f"the directory {path} can't be used: {error.strerror}. {_WRITABLE}"
 
 
 def generated_secret(path: Path) -> str:

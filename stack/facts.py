@@ -42,6 +42,8 @@ class Facts:
     alertmanager: str
     webhook_url: str
     dashboards: str
+    runbooks_url: str
+    """Where an alert's runbook is, without the slash before its name."""
     told_chat_ids: tuple[int, ...]
     """The chats Alertmanager tells by itself."""
     telegram_api_url: str
@@ -75,6 +77,7 @@ def facts_of(settings: Settings, asked: Asked, directory: Path) -> Facts:
         alertmanager="alertmanager:9093" if inside else reachable(settings.stack_alertmanager),
         webhook_url=asked.webhook_url or f"http://{targets[0]}/alerts",
         dashboards="/etc/grafana/dashboards" if inside else str(directory / "grafana" / "dashboards"),
+        runbooks_url=settings.runbooks_url or f"http://{targets[0]}/runbooks",
         # Debian's Alertmanager (0.25) knows no topics: a topic's group is told itself.
         told_chat_ids=tuple(dict.fromkeys(chat.chat_id for chat in settings.told_chats)),
         telegram_api_url=api_url,

@@ -35,6 +35,7 @@ from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.formats import FORMATS
+from doradura.downloads.places import Places
 from doradura.downloads.run import DownloadParts
 from doradura.downloads.sites import SITES
 from doradura.downloads.supervisor import Supervisor
@@ -148,6 +149,8 @@ class World:
     metrics: Metrics = field(init=False)
     slots: int = 2
     strays: list[tuple[int, int, int]] = field(default_factory=list)
+    suspicions: int = 0
+    """How often a job made its worker suspect."""
     route: Callable[[Turn], Awaitable[None]] = route
     last_update: int = 0
     drawings: Drawings = field(default_factory=Drawings)
@@ -188,7 +191,7 @@ class World:
         assert isinstance(trio.lowlevel.current_clock(), MockClock), "ask for autojump_clock in the test itself"
         workspace = RoomyWorkspace(self.settings, "ffmpeg", tuple)
         await workspace.open()
-        slots = trio.CapacityLimiter(self.slots)
+        places = Places(self.slots)
         async with (
             open_bot_api(
                 TOKEN,
@@ -213,11 +216,12 @@ class World:
                     workspace=workspace,
                     delivery=Delivery(api, self.metrics),
                     board=board,
+                    places=places,
                     metrics=self.metrics,
                     bot_id=BOT_ID,
+                    suspect_workers=self._suspected,
                 ),
                 breakers,
-                slots=slots,
                 end_strays=self._end_strays,
                 tell_breaker=AdminNotes(api, catalogues, self.settings.told_chats).breaker,
             )
@@ -225,7 +229,7 @@ class World:
                 api=api,
                 storage=self.storage,
                 workers=self.workers,
-                slots=slots,
+                places=places,
                 workspace=workspace,
                 metrics=self.metrics,
                 catalogues=catalogues,
@@ -264,6 +268,9 @@ class World:
     async def _health(self) -> HealthReport:
         await trio.lowlevel.checkpoint()
         return self.health
+
+    def _suspected(self) -> None:
+        self.suspicions += 1
 
     def _end_strays(self, rows: Iterable[tuple[int, int, int]]) -> int:
         self.strays = list(rows)

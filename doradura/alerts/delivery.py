@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import trio
@@ -43,6 +44,10 @@ DOUBT_SECONDS = 600.0
 """How long a message whose answer was lost waits for any answer of Telegram's before it is sent again all the same."""
 SETTLE_SECONDS = 2.0
 """How long a telling under way may end at shutdown: cut off, it would be repeated at the next start."""
+LISTEN_SECONDS = 30.0
+"""How long the watchdog is waited for before the clocks are looked at again."""
+OVERSLEPT_SECONDS = 5.0
+"""A wait that takes so much longer was slept through: nobody listened."""
 TRIES = 3
 """How often what Telegram refuses is offered, whatever form it has."""
 
@@ -138,13 +143,20 @@ class AlertDelivery:
                     await stack.enter_async_context(line.calling)
 
     def _take_over(self, db: Connection) -> tuple[list[_Line], int | None]:
-        """Make the settings' chats those of the database; tell new ones what fires. Return their lines."""
+        """Make the settings' chats those of the database; tell what fires to those whom this bot never told.
+
+        A bot whose token is back after another's was in use brings its messages up to date. Return the chats' lines.
+        """
         places = [(chat.chat_id, chat.topic_id) for chat in self._chats]
         targets = outbox.set_targets(db, places, new_id=self._ids.new)
         for card_id, rank in alerts.open_cards(db):
             for target in targets:
                 if not outbox.has_message(db, card_id, target.target_id):
                     outbox.tell_target(db, (self._ids.new(), target.target_id, card_id, "card", rank), now_ms())
+        active = {target.target_id for target in targets}
+        for card_id, target_id, rank in outbox.take_outdated(db):
+            if target_id in active:
+                outbox.tell_target(db, (self._ids.new(), target_id, card_id, "card", rank), now_ms())
         lines = [_Line(target.target_id, target.chat_id, target.topic_id) for target in targets]
         return lines, alerts.watchdog_seen_ms(db)
 
@@ -155,7 +167,7 @@ class AlertDelivery:
             wait_seconds = math.inf
             try:
                 due_ms = await self._storage.read(
-                    lambda db: silence_due_ms(db, silent_ms=self._silent_ms, not_before_ms=started_ms)
+                    partial(silence_due_ms, silent_ms=self._silent_ms, not_before_ms=started_ms)
                 )
                 if due_ms is not None:
                     wait_seconds = (due_ms - now_ms()) / 1000
@@ -170,8 +182,12 @@ class AlertDelivery:
                 log.exception("the watchdog's silence is not known")
                 self._metrics.errors.labels(category="alert").inc()
                 wait_seconds = POLL_SECONDS
+            slept_from_ms, wait_seconds = now_ms(), min(wait_seconds, LISTEN_SECONDS)
             with trio.move_on_after(wait_seconds):
                 await woken.wait()
+            if now_ms() - slept_from_ms > (wait_seconds + OVERSLEPT_SECONDS) * 1000:
+                # This process was stopped or its machine asleep: what came then was not heard, as before a start.
+                started_ms = now_ms()
 
     def _miss(self, db: Connection) -> None:
         miss(db, words=self._words, new_id=self._ids.new, now_ms=now_ms())
@@ -257,7 +273,7 @@ class AlertDelivery:
             self.wake()
             return
         try:
-            await self._api.send_chat_action(line.chat_id, thread_id=line.topic_id or None)
+            await self._api.send_chat_action(line.chat_id, thread_id=line.topic_id or None, priority="alert")
         except CLOSED as error:
             await self._refused(line, error)
         except TelegramError as error:

@@ -60,6 +60,10 @@ class Telling:
     async def tell(self, row: Waiting) -> None:
         """Tell one thing. Raises TelegramError and StorageError."""
         view = await self._storage.read(lambda db: alerts.view(db, row.card_id, VIEW_LIMIT))
+        if view.is_quiet and row.tries:
+            # It may be in the chat. Nobody has to act on it, so a start that is killed again and again repeats nothing.
+            await self._record(lambda db: outbox.finish(db, row))
+            return
         if row.kind != "card":
             await self._reply(row, view)
         elif row.message_id is None or not await self._edit(row, row.message_id, view):
@@ -152,6 +156,7 @@ class Telling:
             row.chat_id,
             thread_id=row.topic_id or None,
             reply_to=reply_to,
+            silent=view.is_quiet,
             repeat_unconfirmed=False,
             deadline_seconds=CALL_SECONDS,
             priority="alert",

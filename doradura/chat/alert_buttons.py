@@ -17,8 +17,11 @@ from doradura.chat.alert_keyboards import HOURS
 from doradura.chat.alert_texts import time_text
 from doradura.chat.commands import by_admin
 from doradura.chat.ids import parse_id
+from doradura.chat.runbook_texts import runbook_text
 from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
+from doradura.runbooks import BOOK
+from doradura.storage import alert_marks
 from doradura.telegram.units import shorten
 
 NAME_UNITS = 60
@@ -57,26 +60,71 @@ async def press(turn: Turn, rest: str) -> None:
     number, page = ids[0] or 0, ids[1] if len(ids) == 2 else None
     if verb in _ACTIONS:
         await _act(turn, verb, number, page)
-    elif verb == "ka":
-        count = await turn.parts.admin.silencing.acknowledge_all(number, admin_name(turn))
-        said = t.plain("alert.press.all_acknowledged" if count else "alert.press.nothing_left", count=count)
-        await turn.answer(said)
-    elif verb == "da":
-        count = await turn.parts.admin.silencing.dismiss_all(number, admin_name(turn))
-        await turn.answer(t.plain("alert.press.all_dismissed" if count else "alert.press.none_loose", count=count))
-    elif verb == "g":
-        await alert_graph.press(turn, number)
-    elif verb == "o":
-        await turn.answer()
-        await alert_list.open_incident(turn, number, page or 0)
-    elif verb == "p":
-        await turn.answer()
-        await alert_list.open_page(turn, number)
-    elif verb == "n":
-        await turn.answer()
-        await alert_list.alerts(turn, "")
+    elif verb in _OTHERS:
+        await _OTHERS[verb](turn, number, page or 0)
     else:
         await turn.answer(t.plain("outcome.unknown"), alert=True)
+
+
+async def _acknowledge_all(turn: Turn, card_id: int, _page: int) -> None:
+    count = await turn.parts.admin.silencing.acknowledge_all(card_id, admin_name(turn))
+    key = "alert.press.all_acknowledged" if count else "alert.press.nothing_left"
+    await turn.answer(turn.texts.plain(key, count=count))
+
+
+async def _dismiss_all(turn: Turn, card_id: int, _page: int) -> None:
+    count = await turn.parts.admin.silencing.dismiss_all(card_id, admin_name(turn))
+    key = "alert.press.all_dismissed" if count else "alert.press.none_loose"
+    await turn.answer(turn.texts.plain(key, count=count))
+
+
+async def _graph(turn: Turn, incident_id: int, _page: int) -> None:
+    await alert_graph.press(turn, incident_id)
+
+
+async def _open_incident(turn: Turn, incident_id: int, page: int) -> None:
+    await turn.answer()
+    await alert_list.open_incident(turn, incident_id, page)
+
+
+async def _open_page(turn: Turn, page: int, _page: int) -> None:
+    await turn.answer()
+    await alert_list.open_page(turn, page)
+
+
+async def _list_anew(turn: Turn, _number: int, _page: int) -> None:
+    await turn.answer()
+    await alert_list.alerts(turn, "")
+
+
+async def _send_runbook(turn: Turn, incident_id: int, _page: int) -> None:
+    """Send what to do about an incident's alert, as a reply to its message."""
+    t = turn.texts
+    incident = await turn.parts.storage.read(lambda db: alert_marks.incident(db, incident_id))
+    runbook = BOOK.find(incident.alertname) if incident else None
+    if runbook is None:
+        await turn.answer(t.plain("alert.press.no_runbook" if incident else "outcome.unknown"), alert=True)
+        return
+    await turn.commit(lambda _db: None)  # a lost answer brings no second message
+    await turn.answer()
+    reply_to = turn.press.message.message_id if turn.press.message else None
+    await turn.parts.api.send_message(
+        turn.chat_id, runbook_text(t, runbook), reply_to=reply_to, thread_id=turn.topic_id
+    )
+
+
+_OTHERS: MappingProxyType[str, Callable[[Turn, int, int], Awaitable[None]]] = MappingProxyType(
+    {
+        "ka": _acknowledge_all,
+        "da": _dismiss_all,
+        "g": _graph,
+        "w": _send_runbook,
+        "o": _open_incident,
+        "p": _open_page,
+        "n": _list_anew,
+    }
+)
+"""What a button does that changes no single incident: a number, and the page of the list it was pressed on."""
 
 
 async def _act(turn: Turn, verb: str, incident_id: int, page: int | None) -> None:

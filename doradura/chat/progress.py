@@ -8,6 +8,7 @@ from doradura.chat.texts import Catalogues, Texts, limit_text, size_text
 from doradura.downloads.formats import FORMATS, Choice, fitting
 from doradura.downloads.protocol import Size
 from doradura.downloads.stages import (
+    Accepted,
     Cancelled,
     Converting,
     Failed,
@@ -16,6 +17,7 @@ from doradura.downloads.stages import (
     Retrying,
     Sending,
     Stage,
+    Starting,
     Waiting,
     Working,
 )
@@ -56,10 +58,12 @@ class ProgressTexts:
     def _text(self, t: Texts, job: Job, stage: Stage) -> str:  # noqa: C901, PLR0911 - one return a stage
         choice = choice_text(job.format, job.quality)
         match stage:
-            case Waiting(before=0):
-                return t("progress.accepted", choice=choice)
+            case Accepted():
+                return t("progress.got_it", choice=choice)
+            case Starting():
+                return t("progress.starting", choice=choice)
             case Waiting():
-                return t.counted("progress.waiting", stage.before, choice=choice)
+                return _waiting(t, stage, choice)
             case Paused():
                 return t("progress.paused", choice=choice, site=stage.site)
             case Working():
@@ -80,7 +84,7 @@ class ProgressTexts:
                 minutes = round(FORMATS[job.format].timer_seconds(job.quality) / 60) if late else 0
                 return failure_text(t, stage.reason, job.url, self._upload_limit_bytes, minutes=minutes)
             case Cancelled():
-                return t("cancelled")
+                return t("cancelled.by_admin" if stage.by_admin else "cancelled")
 
 
 def failure_text(t: Texts, reason: str, url: str, upload_limit_bytes: int, *, minutes: int = 1) -> str:
@@ -129,6 +133,14 @@ def cancel_keyboard(t: Texts, job_id: int) -> Keyboard:
 def button_rows(buttons: Sequence[Button]) -> Keyboard:
     """Give buttons in rows that a phone has room for."""
     return tuple(tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW))
+
+
+def _waiting(t: Texts, stage: Waiting, choice: str) -> str:
+    if not stage.before:
+        return t("progress.again_next" if stage.gave_up else "progress.next", choice=choice)
+    if stage.gave_up:
+        return t.counted("progress.again", stage.before, choice=choice)
+    return t.counted("progress.waiting", stage.before, choice=choice)
 
 
 def _fetching(t: Texts, stage: Fetching, choice: str) -> str:

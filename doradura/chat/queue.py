@@ -22,7 +22,7 @@ async def queue(turn: Turn, _rest: str) -> None:
     user_id = turn.user.id if turn.user else turn.chat_id
 
     def look(db: Connection) -> list[tuple[jobs.Job, int]]:
-        return [(job, jobs.before(db, job.place)) for job in jobs.of_user(db, user_id, shown_chat(turn))]
+        return [(job, jobs.before(db, job)) for job in jobs.of_user(db, user_id, shown_chat(turn))]
 
     found = await turn.parts.storage.read(look)
     if not found:

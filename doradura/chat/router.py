@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 from doradura.chat import (
+    admin_user,
     alert_buttons,
     alert_list,
     analytics,
@@ -34,6 +35,7 @@ COMMANDS: CommandTable = MappingProxyType(
             Command("analytics", analytics.analytics, admin=True),
             Command("health", health_report.health, admin=True),
             Command("metrics", figures_report.metrics, admin=True),
+            Command("user", admin_user.user, admin=True),
         )
     },
 )
@@ -110,7 +112,13 @@ async def _press(turn: Turn) -> None:
 
 
 PRESSES: Mapping[str, Callable[[Turn, str], Awaitable[None]]] = MappingProxyType(
-    {"o": download.press, "s": download.press_smaller, "c": queue.press, "a": alert_buttons.press}
+    {
+        "o": download.press,
+        "s": download.press_smaller,
+        "c": queue.press,
+        "a": alert_buttons.press,
+        "u": admin_user.press,
+    }
 )
 """Who answers a button, by the first word of its data."""
 

@@ -51,4 +51,4 @@ def enqueue(db: Connection, job: jobs.NewJob, *, queue_limit: int, now_ms: int) 
     if waiting >= queue_limit:
         return Refused("full", waiting)
     added = jobs.add(db, job, now_ms)
-    return Queued(added, jobs.before(db, added.place))
+    return Queued(added, jobs.before(db, added))

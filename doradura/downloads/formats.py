@@ -53,6 +53,11 @@ class Format:
         """The words of the qualities, smallest first."""
         return tuple(grade.word for grade in self.grades)
 
+    @property
+    def has_sources_rate(self) -> bool:
+        """Whether its size follows from the source's bit rate, as it has none of its own."""
+        return all(grade.bits_per_second is None for grade in self.grades)
+
     def grade(self, quality: str) -> Quality:
         """The row of a quality; KeyError for a word that is none of `qualities`."""
         for grade in self.grades:
@@ -112,6 +117,7 @@ _ROWS = (
         extension="mp3",
         mime_type="audio/mpeg",
         muxer="mp3",
+        copied_codecs=frozenset({"mp3"}),
     ),
     Format(
         word="m4a",
@@ -181,7 +187,7 @@ def fitting(choice: Choice, sizes: Mapping[Choice, int], limit_bytes: int) -> li
     known to fit: it may be the larger one.
     """
     lower = smaller(choice)
-    copied = [Choice(row.word, row.default_quality) for row in _ROWS if row.kind == "audio" and row.copied_codecs]
+    copied = [Choice(row.word, row.default_quality) for row in _ROWS if row.kind == "audio" and row.has_sources_rate]
     lower += [each for each in copied if each in sizes and each not in (choice, *lower)]
     return [each for each in lower if sizes.get(each, 0) <= limit_bytes]
 

@@ -22,11 +22,13 @@ from yt_dlp.version import __version__ as yt_dlp_version
 from doradura.downloads import ffmpeg
 from doradura.downloads.describing import describe, has_own_title, performer_of, title_of
 from doradura.downloads.egress import is_guarded
+from doradura.downloads.facts import Facts, inspect
 from doradura.downloads.failures import JobError, classify
 from doradura.downloads.fetching import Extractor, Info, fetch, parts_of, restrain
+from doradura.downloads.floor import TransferTooSlowError, hold
 from doradura.downloads.formats import FORMATS, Choice, Format, select
 from doradura.downloads.limits import SESSION_VARIABLE
-from doradura.downloads.making import Recipe, Source, Tags, make
+from doradura.downloads.making import Recipe, Source, Tags, is_copied, make
 from doradura.downloads.probing import look, probe
 from doradura.downloads.protocol import Failure, Order, Progress, Result, SelfTest, Size, WorkerMessage
 from doradura.downloads.stills import Stills
@@ -51,7 +53,7 @@ def run_job(order: Order, emit: Emit) -> None:
     work = _Work(order, emit)
     try:
         final = work.perform()
-    except Exception as error:  # noqa: BLE001 -- the barrier
+    except (Exception, TransferTooSlowError) as error:  # noqa: BLE001 -- the barrier
         reason, detail = classify(error, generic=work.is_generic())
         final = Failure(reason=reason, detail=detail, sizes=work.other_sizes() if reason == "too_large" else ())
     emit(final)
@@ -97,7 +99,7 @@ class _Work:
         try:
             with _at_most(_SIZES_SECONDS):
                 return look(self._order, self._extractor, self._info, 0.0, duration=self._seconds).sizes
-        except Exception:  # noqa: BLE001 -- the job has failed already, for a reason of its own
+        except (Exception, TransferTooSlowError):  # noqa: BLE001 -- the job has failed already, for a reason of its own
             return ()
 
     def perform(self) -> WorkerMessage:
@@ -105,6 +107,7 @@ class _Work:
         order = self._order
         settle(order.directory)
         restrain()
+        hold(order.floor_seconds)
         if order.task == "selftest":
             return SelfTest(yt_dlp=yt_dlp_version, ffmpeg=ffmpeg.version(order.ffmpeg), guarded=is_guarded())
         if order.task == "probe":
@@ -114,6 +117,7 @@ class _Work:
 
     def _download(self, choice: Choice) -> Result:
         order, row = self._order, FORMATS[choice.format]
+        grade = row.grade(choice.quality)
         self._extractor = extractor = Extractor(order, select(choice))
         started = time.monotonic()
         self._info = info = extractor.find()
@@ -123,6 +127,8 @@ class _Work:
         sources = [Source(path, self._facts(path)) for path in paths]
         self._seconds = max((s.facts.duration_seconds or 0.0 for s in sources), default=0.0) or None
         self._emit(gauge.converting())
+        if self._seconds and not any(s.facts.audio and is_copied(s.facts.audio, row, grade) for s in sources):
+            gauge.judge_length(self._seconds)
 
         stills = Stills(order.ffmpeg, self._directory)
         cover = stills.of_site(extractor, info)
@@ -131,13 +137,13 @@ class _Work:
             cover = None if seen is None else stills.of_file(seen.path, seen.facts)
         tags = _tags(info, sources, order.url)
         product = self._directory / f"media.{row.extension}"
-        make(Recipe(order.ffmpeg, row, row.grade(choice.quality), tags, cover, product), sources)
+        make(Recipe(order.ffmpeg, row, grade, tags, cover, product), sources)
         for path in paths:
             path.unlink(missing_ok=True)  # the product may wait for its upload; its source, if it is another, need not
         return self._result(row, product, tags, None if cover is None else stills.thumbnail(cover), gauge.fetched_bytes)
 
-    def _facts(self, path: Path) -> ffmpeg.Facts:
-        facts = ffmpeg.inspect(self._order.ffmpeg, path)
+    def _facts(self, path: Path) -> Facts:
+        facts = inspect(path)
         if facts is None or facts.is_still:
             raise JobError(
                 "unsupported", f"what was fetched is no {'media file' if facts is None else 'film but a still'}"
@@ -195,13 +201,12 @@ class _Gauge:
         self._parts = parts_of(info)
         self._fetched = [0] * len(self._parts)
         self._totals = [_whole(part.get("filesize")) for part in self._parts]
-        self._passes = passes_through(FORMATS[choice.format], self._parts)
+        row = FORMATS[choice.format]
+        self._rate = row.grade(choice.quality).bits_per_second
+        self._passes = passes_through(row, self._rate, self._parts)
         self._told = float("-inf")
-        rate = FORMATS[choice.format].grade(choice.quality).bits_per_second
-        if rate is not None and info.get("duration"):
-            expected = int(info["duration"] * rate / 8)
-            if expected > self._limits.upload_bytes:
-                raise JobError("too_large", f"the product would have {expected} bytes")
+        if info.get("duration") and not self._passes:
+            self.judge_length(info["duration"])
         guessed = sum(_whole(part.get("filesize") or part.get("filesize_approx")) or 0 for part in self._parts)
         if self._passes and guessed > self._limits.upload_bytes * _GUESS_FACTOR:
             raise JobError("too_large", f"the source has about {guessed} bytes and is sent as it is")
@@ -211,6 +216,12 @@ class _Gauge:
     def fetched_bytes(self) -> int:
         """Bytes of all parts so far."""
         return sum(self._fetched)
+
+    def judge_length(self, seconds: float) -> None:
+        """Raise JobError when the product of a bit rate of its own, encoded, would be too large at this length."""
+        expected = int(seconds * (self._rate or 0) / 8)
+        if expected > self._limits.upload_bytes:
+            raise JobError("too_large", f"the product would have {expected} bytes")
 
     def hook(self, number: int, status: Mapping[str, Any]) -> None:
         """Take yt-dlp's word on one part. Raises JobError when the whole is, or is going to be, too large."""
@@ -245,15 +256,21 @@ class _Gauge:
             raise JobError("too_large", f"the source has at least {known} bytes")
 
 
-def passes_through(row: Format, parts: list[Info]) -> bool:
+_SAID_CODECS = {"aac": ("mp4a.40", "aac", "m4a"), "mp3": ("mp3", "mp4a.6b", "mp4a.69")}
+"""How sites and files call the codecs that a sound may keep."""
+
+
+def passes_through(row: Format, rate: int | None, parts: list[Info]) -> bool:
     """Whether the product will be about as large as its parts, because they are copied into it.
 
-    A codec that is not told is taken from the file's ending: an MP4 file is most likely what it should be.
+    A codec that is not told is taken from the file's ending: an MP4 file is most likely what it should be. A product
+    with a bit rate (bits per second) of its own keeps a sound that is known to have no higher one.
     """
     if row.kind == "audio":
-        codec = str(parts[0].get("acodec") or parts[0].get("ext"))
-        alone = parts[0].get("vcodec") == "none"
-        return alone and bool(row.copied_codecs) and codec.startswith(("mp4a", "aac", "m4a"))
+        codec = str(parts[0].get("acodec") or parts[0].get("ext")).lower()
+        kept = any(codec.startswith(_SAID_CODECS[each]) for each in row.copied_codecs)
+        low = rate is None or (parts[0].get("abr") or float("inf")) * 1000 <= rate
+        return parts[0].get("vcodec") == "none" and kept and low
     films = [part for part in parts if part.get("vcodec") != "none"]
     return all(str(p.get("vcodec") or p.get("ext")).startswith(("avc", "h264", "mp4", "m4v", "mov")) for p in films)
 

@@ -10,12 +10,17 @@ from pathlib import Path
 
 from doradura.downloads import ffmpeg
 from doradura.downloads.boxes import is_streamable
+from doradura.downloads.facts import Facts, Stream
 from doradura.downloads.failures import JobError
-from doradura.downloads.ffmpeg import Facts, Stream
 from doradura.downloads.formats import Format, Quality
 
 _MP3_RATES = frozenset({32_000, 44_100, 48_000})
 """Under these MPEG audio has no 320 kbit/s, and the bit rate asked for would not be met."""
+
+_TONE_MAPPING = (
+    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
+)
+"""From high dynamic range to what every screen shows (zimg's light-linear way), tagged as that."""
 
 _PLAYABLE_PIXELS = frozenset({"yuv420p", "yuvj420p"})
 
@@ -74,7 +79,7 @@ def is_finished(row: Format, source: Source) -> bool:
     chosen for that, and a picture that plays is never made smaller. A cover or a second sound is left out by making.
     """
     facts = source.facts
-    sounds = [stream.codec for stream in facts.streams if stream.kind == "audio"]
+    sounds = [sound.codec for sound in facts.sounds]
     return (
         row.kind == "video"
         and row.muxer in facts.container.split(",")
@@ -92,23 +97,39 @@ def _make_audio(recipe: Recipe, sources: list[Source]) -> None:
     if source is None:
         raise JobError("unsupported", "the source has no sound")
     inputs = [source.path]
-    options = ["-map", "0:a:0", *_sound(source.facts, recipe)]
+    assert source.facts.audio is not None
+    options = ["-map", f"0:a:{source.facts.audio.number}", *_sound(source.facts.audio, recipe)]
     if recipe.cover is not None:
         inputs.append(recipe.cover)
         options += ["-map", "1:v:0", "-c:v", "copy", "-disposition:v:0", "attached_pic"]
         options += ["-metadata:s:v", "title=Cover", "-metadata:s:v", "comment=Cover (front)"]
-    if recipe.row.muxer == "mp3":
-        options += ["-id3v2_version", "3"]
+    options += ["-id3v2_version", "3"] if recipe.row.muxer == "mp3" else ["-movflags", "+faststart"]
     _write(recipe, inputs, options)
 
 
-def _sound(facts: Facts, recipe: Recipe) -> list[str]:
-    sound = facts.audio
-    assert sound is not None
-    if sound.codec in recipe.row.copied_codecs:
+def _sound(sound: Stream, recipe: Recipe) -> list[str]:
+    """Copy the sound, or encode it in two channels at most: the bit rates of the table are for those.
+
+    A film's surround sound is copied where it can be; a song's is not, as players of songs have two speakers.
+    """
+    if is_copied(sound, recipe.row, recipe.grade):
         return ["-c:a", "copy"]
+    surround = (sound.channels or 2) > 2
     rate = ["-ar", "44100"] if recipe.row.muxer == "mp3" and sound.sample_rate not in _MP3_RATES else []
-    return [*recipe.grade.encode, *rate]
+    return [*recipe.grade.encode, *(["-ac", "2"] if surround else []), *rate]
+
+
+def is_copied(sound: Stream, row: Format, grade: Quality) -> bool:
+    """Whether a sound goes into the product as it is.
+
+    Where the product has a bit rate of its own, only what has that rate or less: encoded again it would be larger and
+    worse.
+    """
+    if sound.codec not in row.copied_codecs or (row.kind == "audio" and (sound.channels or 2) > 2):
+        return False
+    return grade.bits_per_second is None or (
+        sound.bits_per_second is not None and sound.bits_per_second <= grade.bits_per_second
+    )
 
 
 def _make_video(recipe: Recipe, sources: list[Source]) -> None:
@@ -118,10 +139,11 @@ def _make_video(recipe: Recipe, sources: list[Source]) -> None:
     facts = sources[film].facts
     picture = facts.video
     assert picture is not None
-    options = ["-map", f"{film}:v:{facts.pictures.index(picture)}", *_picture(picture, recipe.grade)]
-    heard = next((number for number, s in enumerate(sources) if s.facts.audio is not None), None)
+    options = ["-map", f"{film}:v:{picture.number}", *_picture(picture, recipe.grade)]
+    heard = next(((number, s.facts.audio) for number, s in enumerate(sources) if s.facts.audio is not None), None)
     if heard is not None:
-        options += ["-map", f"{heard}:a:0", *_sound(sources[heard].facts, recipe)]
+        number, sound = heard
+        options += ["-map", f"{number}:a:{sound.number}", *_sound(sound, recipe)]
     _write(recipe, [s.path for s in sources], [*options, "-sn", "-dn", "-movflags", "+faststart"])
 
 
@@ -138,10 +160,12 @@ def is_playable(picture: Stream) -> bool:
 def _picture(picture: Stream, grade: Quality) -> list[str]:
     if is_playable(picture):
         return ["-c:v", "copy"]
-    # H.264 in 4:2:0 wants even sides. A picture that is encoded anyway is made no larger than what was asked for.
-    scale = "scale=trunc(iw/2)*2:trunc(ih/2)*2"
+    # What is encoded gets square pixels, no larger than what was asked for. H.264 in 4:2:0 wants even sides.
+    square = [] if picture.square else ["scale=iw*sar:ih", "setsar=1"]
+    even = "scale=trunc(iw/2)*2:trunc(ih/2)*2"
     if grade.height is not None and min(picture.width or 0, picture.height or 0) > grade.height:
         side = grade.height
-        scale = f"scale='if(lt(iw,ih),{side},-2)':'if(lt(iw,ih),-2,{side})'"
-    options = ["-vf", f"{scale},format=yuv420p", "-c:v", "libx264", "-preset", "veryfast", "-crf", "23"]
-    return [*options, "-fps_mode", "vfr"]
+        even = f"scale='if(lt(iw,ih),{side},-2)':'if(lt(iw,ih),-2,{side})'"
+    tones = [_TONE_MAPPING] if picture.high_range else []
+    options = ["-vf", ",".join([*square, even, *tones, "format=yuv420p"]), "-c:v", "libx264", "-preset", "veryfast"]
+    return [*options, "-crf", "23", "-threads", str(ffmpeg.THREADS), "-fps_mode", "vfr"]

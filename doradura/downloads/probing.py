@@ -12,11 +12,12 @@ from pathlib import Path
 
 from yt_dlp.utils import YoutubeDLError
 
-from doradura.downloads import ffmpeg
 from doradura.downloads.describing import clean, describe, duration_of, has_own_title, is_generic
+from doradura.downloads.facts import Facts, inspect
 from doradura.downloads.failures import JobError
 from doradura.downloads.fetching import Extractor, Info, hold_manifest, parts_of, read_start
 from doradura.downloads.formats import FORMATS, Choice, Format, Quality, select
+from doradura.downloads.making import is_copied
 from doradura.downloads.protocol import Metadata, Order, Size
 
 _START_BYTES = 2 * 1024 * 1024
@@ -53,7 +54,7 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
     start, whole_bytes = read_start(extractor, chosen["url"], chosen.get("http_headers") or {}, _START_BYTES)
     path = Path(order.directory) / "start"
     path.write_bytes(start)
-    facts = ffmpeg.inspect(order.ffmpeg, path)
+    facts = inspect(path)
     complete = len(start) < _START_BYTES or whole_bytes == _START_BYTES
     if facts is not None and facts.is_still:
         raise JobError("unsupported", "a still")
@@ -76,7 +77,7 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
     )
 
 
-def _file_duration(facts: ffmpeg.Facts, whole_bytes: int | None, *, complete: bool) -> float | None:
+def _file_duration(facts: Facts, whole_bytes: int | None, *, complete: bool) -> float | None:
     if complete or not _TELLING.isdisjoint(facts.container.split(",")):
         return facts.duration_seconds
     if facts.container == "mp3" and facts.bits_per_second and whole_bytes:
@@ -84,12 +85,12 @@ def _file_duration(facts: ffmpeg.Facts, whole_bytes: int | None, *, complete: bo
     return None
 
 
-def _file_sizes(facts: ffmpeg.Facts, duration: float | None, whole_bytes: int | None) -> list[Size]:
+def _file_sizes(facts: Facts, duration: float | None, whole_bytes: int | None) -> list[Size]:
     sizes = []
     for row in FORMATS.values():
         for grade in row.grades:
             if row.kind == "audio" and facts.audio is not None:
-                copied = facts.audio.codec in row.copied_codecs
+                copied = is_copied(facts.audio, row, grade)
                 weight = _weight(duration, facts.audio.bits_per_second if copied else grade.bits_per_second)
             else:
                 weight = whole_bytes if row.kind == "video" and facts.video is not None else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +21,7 @@ import trio
 from doradura.downloads.board import Board
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.formats import FORMATS
+from doradura.downloads.places import Places, Run, Slot
 from doradura.downloads.protocol import (
     REASONS,
     RETRIED_REASONS,
@@ -28,9 +30,21 @@ from doradura.downloads.protocol import (
     Progress,
     Result,
     WorkerLostError,
+    reason_of,
 )
 from doradura.downloads.stages import Cancelled as CancelledByUser
-from doradura.downloads.stages import Converting, Delivered, Failed, Fetching, Outcome, Retrying, Sending, Working
+from doradura.downloads.stages import (
+    Converting,
+    Delivered,
+    Failed,
+    Fetching,
+    GaveUp,
+    Outcome,
+    Retrying,
+    Sending,
+    Waiting,
+    Working,
+)
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.metrics import Metrics
@@ -44,6 +58,8 @@ PAUSES_SECONDS = {"rate_limited": (20, 60)}
 DEFAULT_PAUSES_SECONDS = (2, 8)
 CAPTION_UNITS = 1024
 STORE_PAUSE_SECONDS = 1.0
+OVERSLEPT_SECONDS = 30.0
+"""A deadline that is noticed so much later was slept through: this process was stopped."""
 NAME_BYTES = 200
 """File systems take 255 bytes a name, the ending included."""
 LOST_WORKERS = 5
@@ -63,29 +79,12 @@ class DownloadParts:
     workspace: Workspace
     delivery: Delivery
     board: Board
+    places: Places
     metrics: Metrics
     bot_id: int
     """The bot whose file_ids are ours."""
-
-
-class Slot:
-    """A place for one child process. Held or not; taking twice or giving back twice changes nothing."""
-
-    def __init__(self, limiter: trio.CapacityLimiter) -> None:
-        self._limiter = limiter
-        self._held = False
-
-    async def acquire(self) -> None:
-        """Wait for a place."""
-        if not self._held:
-            await self._limiter.acquire_on_behalf_of(self)
-            self._held = True
-
-    def release(self) -> None:
-        """Give the place back."""
-        if self._held:
-            self._held = False
-            self._limiter.release_on_behalf_of(self)
+    suspect_workers: Callable[[], None] = lambda: None
+    """Called when an attempt failed in a way that may be this machine's fault: the worker is to be tested."""
 
 
 class JobRun:
@@ -99,27 +98,40 @@ class JobRun:
         self._card = parts.board.card(job)
         self._title = job.title
         self._scope = trio.CancelScope()
-        self._ended_as: Outcome = CancelledByUser()
+        self.ended_as: Outcome | GaveUp | None = None
+        """What it was told to end as, from outside."""
         self.reached_worker = False
+        self.bytes_per_second: float | None = None
+        """How fast the site sends, as far as known."""
+        self._can_begin_anew = False
+        self._charged_seconds = 0.0
         self._in_sending = False
         self._maybe_sent = bool(job.maybe_sent)
 
-    async def run(self) -> Outcome:
-        """Work until the job's end; a shutdown's cancellation travels through."""
+    async def run(self) -> Outcome | GaveUp:
+        """Work until the job's end, or until it gives its place up; a shutdown's cancellation travels through."""
         outcome = await self._run()
         if isinstance(outcome, Failed) and self._maybe_sent:
             return replace(outcome, maybe_sent=True)
         return outcome
 
-    async def _run(self) -> Outcome:
+    async def _run(self) -> Outcome | GaveUp:
+        seconds = FORMATS[self.job.format].timer_seconds(self.job.quality)
         with self._scope:
-            try:
-                with trio.fail_after(FORMATS[self.job.format].timer_seconds(self.job.quality)):
-                    return await self._work()
-            except trio.TooSlowError:
-                # The file was ready: what took so long was Telegram.
-                return Failed("telegram", "not sent in time") if self._in_sending else Failed("deadline")
-        return self._ended_as
+            while True:
+                began = trio.current_time()
+                try:
+                    with trio.fail_after(seconds):
+                        return await self._work()
+                except trio.TooSlowError:
+                    if self._in_sending:  # the file was ready: what took so long was Telegram
+                        return Failed("telegram", "not sent in time")
+                    if trio.current_time() - began < seconds + OVERSLEPT_SECONDS:
+                        return Failed("deadline")
+                    # The process was stopped meanwhile: the job's time was not its own, so it begins anew.
+                    await self._slot.acquire()
+        assert self.ended_as is not None
+        return self.ended_as
 
     @property
     def cut_off(self) -> bool:
@@ -127,9 +139,40 @@ class JobRun:
         return self._scope.cancelled_caught
 
     def end(self, outcome: Outcome) -> None:
-        """Stop working: nobody wants the file any more."""
-        self._ended_as = outcome
+        """Stop working: nobody wants the file any more. That holds also for one that just gives its place up."""
+        self.ended_as = outcome
         self._scope.cancel()
+
+    def place(self) -> Run | None:
+        """Give the place it could give up; None where it holds none, or what it works on is nearly done."""
+        if self._slot.held_at is None or not self._can_begin_anew or self._scope.cancel_called:
+            return None
+        return Run(self.job.job_id, self.job.user_id, self._slot.held_at, self.job.given_up)
+
+    @property
+    def is_giving_up(self) -> bool:
+        """Whether its place is about to be free."""
+        return self._scope.cancel_called and self._slot.held_at is not None
+
+    @property
+    def maybe_sent(self) -> bool:
+        """Whether a sending of its file was cut off or never answered."""
+        return self._maybe_sent or self.job.state == "sending"
+
+    def give_up(self) -> None:
+        """Stop working for now, so that somebody else has the place."""
+        self.ended_as = GaveUp()
+        self._scope.cancel()
+
+    def take_uncharged_ms(self) -> int:
+        """Give the time of a place that was used and not charged yet; from now on it counts as charged."""
+        used_ms = int((self._slot.used_seconds - self._charged_seconds) * 1000)
+        self._charged_seconds += used_ms / 1000
+        return used_ms
+
+    def put_uncharged_ms(self, used_ms: int) -> None:
+        """Let time be charged later: it could not be stored."""
+        self._charged_seconds -= used_ms / 1000
 
     async def _work(self) -> Outcome:
         resumed = await self._product_on_disk()
@@ -141,7 +184,7 @@ class JobRun:
         end = await self._attempts()
         if isinstance(end, Failed):
             return end
-        return await self._deliver(end, maybe_sent=self.job.state == "sending" or bool(self.job.maybe_sent))
+        return await self._deliver(end, maybe_sent=self.maybe_sent)
 
     async def _product_on_disk(self) -> Result | None:
         """Give the file of a sending that a kill cut off, if it is still whole."""
@@ -190,8 +233,11 @@ class JobRun:
         """Let workers try until one has the file or trying is over."""
         tries, lost = self.job.tries, 0
         while True:
+            if self._slot.held_at is None and self._parts.places.free <= 0:
+                self._card.show(Waiting(0))
             await self._slot.acquire()
             self._card.show(Working())
+            self._can_begin_anew = True
             try:
                 end = await self._attempt()
             except WorkerLostError as error:
@@ -201,11 +247,16 @@ class JobRun:
                     return Failed("tool_crash", "the worker was lost again and again")
                 continue
             except OSError as error:
-                return Failed("disk", f"the job's directory: {error}")
+                self._parts.suspect_workers()
+                return Failed(reason_of(error), f"the job's directory: {error}")
+            finally:
+                self._can_begin_anew = False
             if isinstance(end, Result):
                 return end
+            if end.reason == "tool_crash":
+                self._parts.suspect_workers()
             tries += 1
-            if end.reason not in RETRIED_REASONS or tries >= ATTEMPTS:
+            if end.final or end.reason not in RETRIED_REASONS or tries >= ATTEMPTS:
                 return end
             self._slot.release()
             await self._pause(end, tries)
@@ -243,10 +294,11 @@ class JobRun:
                             fetched = max(fetched, message.fetched_bytes)
                             self._show_progress(message)
                         case Result():
+                            self._can_begin_anew = False  # the worker leaves now, and nothing else is to be done
                             parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
                             return message
                         case Failure() if message.reason in REASONS:
-                            return Failed(message.reason, message.detail, message.sizes)
+                            return Failed(message.reason, message.detail, message.sizes, final=message.final)
                         case Failure():
                             return Failed("tool_crash", f"the worker's reason was {message.reason}: {message.detail}")
                         case _:
@@ -277,6 +329,9 @@ class JobRun:
             await self._note(lambda db: jobs.set_title(db, self.job.job_id, title))
 
     def _show_progress(self, progress: Progress) -> None:
+        # What has come in whole is not thrown away for somebody else: converting takes a while and ends.
+        self._can_begin_anew = progress.stage != "converting"
+        self.bytes_per_second = None if progress.stage == "converting" else progress.bytes_per_second
         title = self._title or self.job.url
         if progress.stage == "converting":
             self._card.show(Converting(title))

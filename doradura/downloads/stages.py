@@ -8,10 +8,22 @@ from doradura.downloads.protocol import Size
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """It was asked for. Nothing in this becomes untrue, whatever becomes of the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """In the queue, and a place is free for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """In the queue, with so many jobs before it."""
 
     before: int
+    gave_up: bool = False
+    """It had a place and gave it up for somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +94,25 @@ class Failed:
     sizes: tuple[Size, ...] = ()
     """Of `too_large`: what choices of the link would weigh, where that is known. Gone once the process ends."""
     maybe_sent: bool = False
+    final: bool = False
+    """Trying again would end the same way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The user did not want it any more."""
+    """The user did not want it any more, or an admin ended it."""
+
+    by_admin: bool = False
 
 
-Stage = Waiting | Paused | Working | Fetching | Converting | Sending | Retrying | Failed | Cancelled
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """The job gives its place up for somebody else and is queued again: no end."""
+
+
+Stage = (
+    Accepted | Starting | Waiting | Paused | Working | Fetching | Converting | Sending | Retrying | Failed | Cancelled
+)
 """What a progress message can show."""
 
 Outcome = Delivered | Failed | Cancelled

@@ -13,10 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from yt_dlp.networking import Request
-from yt_dlp.utils import YoutubeDLError
 
 from doradura.downloads import ffmpeg
+from doradura.downloads.facts import Facts
 from doradura.downloads.fetching import Extractor
+from doradura.downloads.floor import TransferTooSlowError
 
 _COVER_PIXELS = 800
 _THUMBNAIL_PIXELS = 320
@@ -40,18 +41,20 @@ class Stills:
                 with extractor.urlopen(Request(url, headers=info.get("http_headers") or {})) as response:
                     content = response.read(_PICTURE_BYTES + 1)
                 raw.write_bytes(content[:_PICTURE_BYTES])
-            except (YoutubeDLError, OSError, ValueError):
+            except TransferTooSlowError:
+                return None  # its other pictures would be as slow
+            except Exception:  # noqa: BLE001, S112 -- the barrier: whatever yt-dlp stumbles over, the film is there
                 continue
             if (cover := self._still(raw)) is not None:
                 return cover
         return None
 
-    def of_file(self, path: Path, facts: ffmpeg.Facts) -> Path | None:
+    def of_file(self, path: Path, facts: Facts) -> Path | None:
         """The file's embedded cover, else a frame a little way into its film."""
         if facts.cover is not None:
-            return self._still(path, stream=facts.pictures.index(facts.cover))
+            return self._still(path, stream=facts.cover.number)
         if facts.video is not None:
-            stream = facts.pictures.index(facts.video)
+            stream = facts.video.number
             into = min((facts.duration_seconds or 0) / 10, 10)
             return self._still(path, stream=stream, seek_seconds=into) or self._still(path, stream=stream)
         return None
@@ -87,7 +90,7 @@ class Stills:
         try:
             ffmpeg.run(self.program, [source], options, seek_seconds=seek_seconds)
             return to.stat().st_size > 0
-        except (ffmpeg.FfmpegError, OSError):
+        except (ffmpeg.FfmpegError, ffmpeg.ToolError, OSError):
             return False
 
 

@@ -16,10 +16,12 @@ from typing import TypeVar
 import trio
 
 from doradura.downloads.breaker import SiteBreakers
+from doradura.downloads.places import Slot
 from doradura.downloads.protocol import OUR_REASONS
-from doradura.downloads.run import DownloadParts, JobRun, Slot
-from doradura.downloads.stages import Cancelled, Delivered, Failed, Outcome, Paused, Waiting
-from doradura.storage import Change, Connection, StorageError, chats, files, jobs
+from doradura.downloads.run import DownloadParts, JobRun
+from doradura.downloads.sharing import Sharing
+from doradura.downloads.stages import Cancelled, Delivered, Failed, GaveUp, Outcome, Paused, Starting, Waiting
+from doradura.storage import Change, Connection, StorageError, charges, chats, files, jobs
 from doradura.storage.files import SentFile
 from doradura.storage.ids import now_ms
 from doradura.telegram.errors import (
@@ -38,9 +40,10 @@ LOOK_SECONDS = 15.0
 TELL_PAUSE_SECONDS = 5.0
 TELLINGS_IN_DOUBT = 3
 """A new message whose answer never came may be there: it is not written again and again."""
-PLACES_SECONDS = 10.0
-PLACES = 30
+SHOWN = 30
 """How many of those who wait are told their place anew: each is an edit, and Telegram counts those."""
+LEFT_AT_MOST = 100_000
+"""More than any queue holds."""
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +58,6 @@ class Supervisor:
         parts: DownloadParts,
         breakers: SiteBreakers,
         *,
-        slots: trio.CapacityLimiter,
         end_strays: Callable[[Iterable[tuple[int, int, int]]], int],
         tell_breaker: Callable[[str, int], Awaitable[None]],
     ) -> None:
@@ -63,13 +65,16 @@ class Supervisor:
         self._breakers = breakers
         self._end_strays = end_strays
         self._tell_breaker = tell_breaker
-        self._slots = slots
+        self._places = parts.places
         self._sending = trio.CapacityLimiter(SENDING_AT_ONCE)
         self._wake = trio.Event()
         self._claiming = trio.CancelScope()
         self._running: dict[int, JobRun] = {}
+        self._sharing = Sharing(parts.storage, parts.places, breakers, self._running, self._show_places)
         self._cancelled_while_claimed: set[int] = set()
         self._resume: list[jobs.Job] = []
+        self._left_waiting: set[int] = set()
+        """Jobs that a process before this one queued, whose messages say nothing of today yet."""
         self._nursery: trio.Nursery | None = None
         parts.board.tell_of_refusals(self.chat_closed)
 
@@ -81,7 +86,7 @@ class Supervisor:
             try:
                 with self._claiming:
                     async with trio.open_nursery() as claiming:
-                        claiming.start_soon(self._show_places_forever)
+                        claiming.start_soon(self._sharing.run)
                         await self._claim_forever(nursery)
             finally:
                 # What is cancelled from here on is told by the next start, as untold.
@@ -94,27 +99,33 @@ class Supervisor:
     def wake(self) -> None:
         """Something was queued."""
         self._wake.set()
+        self._sharing.wake()
 
     def queued(self, job: jobs.Job, before: int) -> None:
         """Show a job that was just queued, and look whether it can start."""
-        if job.job_id not in self._running:
-            paused = job.site in self._breakers.paused()
-            self._parts.board.card(job).show(Paused(job.site) if paused else Waiting(before))
+        self._show_waiting(job, before)
         self.wake()
+
+    def bytes_per_second(self, job_id: int) -> float | None:
+        """Give how fast a running job's file comes in; None where that is not known."""
+        run = self._running.get(job_id)
+        return None if run is None else run.bytes_per_second
 
     def cancelled(self, cancelled: Iterable[jobs.Job]) -> None:
         """End the work on jobs that are recorded as cancelled, and show it."""
         for job in cancelled:
+            self._left_waiting.discard(job.job_id)
+            end = Cancelled(by_admin=job.reason == jobs.BY_ADMIN)
             self._parts.metrics.download_cancelled.labels(format=job.format).inc()
             self._parts.metrics.site_downloads.labels(site=job.site, outcome="cancelled").inc()
             run = self._running.get(job.job_id)
             if run is not None:
-                run.end(Cancelled())
+                run.end(end)
                 continue
             if job.started_ms is not None:
                 self._cancelled_while_claimed.add(job.job_id)  # its claim may be on its way in the same commit
             if self._nursery is not None:
-                self._nursery.start_soon(self._tell, job, Cancelled())
+                self._nursery.start_soon(self._tell, job, end)
 
     async def recover(self) -> None:
         """Take up what a process before this one left: its workers are ended, its jobs go on.
@@ -135,6 +146,7 @@ class Supervisor:
             jobs.forget_workers(db)
 
         await storage.write(put_back)
+        self._left_waiting = set(await storage.read(partial(jobs.first_waiting, limit=LEFT_AT_MOST)))
         await self._breakers.load()
         if left or ended:
             log.info("taken up after a stop", extra={"jobs": len(left), "strays_ended": ended})
@@ -143,9 +155,9 @@ class Supervisor:
         for job in await self._parts.storage.read(jobs.untold):
             nursery.start_soon(self._tell_end_of, job)
         for resumed in self._resume:
-            self._start(resumed, Slot(self._slots), nursery)
+            self._start(resumed, Slot(self._places), nursery)
         while True:
-            slot = Slot(self._slots)
+            slot = Slot(self._places)
             await slot.acquire()
             claimed: jobs.Job | None = None
             self._wake = trio.Event()
@@ -165,23 +177,41 @@ class Supervisor:
 
     def _start(self, job: jobs.Job, slot: Slot, nursery: trio.Nursery) -> None:
         """Let a job run; from this moment a cancel finds it."""
+        self._left_waiting.discard(job.job_id)
+        slot.user_id = job.user_id
+        if slot.held_at is not None:
+            self._places.got_place(job.user_id)
         run = self._running[job.job_id] = JobRun(self._parts, job, slot, self._sending)
         nursery.start_soon(self._one, run, slot)
 
-    async def _show_places_forever(self) -> None:
-        """Keep what the waiting ones are told of their place true; those far back are told when they come nearer."""
-        while True:
-            await trio.sleep(PLACES_SECONDS)
-            try:
-                self._parts.board.show_places(await self._parts.storage.read(partial(jobs.first_waiting, limit=PLACES)))
-            except StorageError as error:
-                log.warning("places in the queue not shown", extra={"error": str(error)})
+    async def _show_places(self) -> None:
+        """Tell those who wait their places; those far back are told when they come nearer.
+
+        Those of a process before this one too: what it told them is old, or stands in a message nobody knows of.
+        Raises StorageError.
+        """
+        read = self._parts.storage.read
+        for job_id, before in self._parts.board.show_places(await read(partial(jobs.first_waiting, limit=SHOWN))):
+            job = await read(partial(jobs.get, job_id=job_id)) if job_id in self._left_waiting else None
+            # Asked once more: it may have started or ended while it was read.
+            if job is not None and job_id in self._left_waiting:
+                self._left_waiting.discard(job_id)
+                self._show_waiting(job, before)
+
+    def _show_waiting(self, job: jobs.Job, before: int) -> None:
+        if job.job_id in self._running:
+            return
+        card = self._parts.board.card(job)
+        if job.site in self._breakers.paused():
+            card.show(Paused(job.site))
+        else:
+            card.show(Starting() if self._places.free > before else Waiting(before))
 
     async def _claim(self) -> jobs.Job | None:
         now = now_ms()
-        paused = self._breakers.paused()
+        paused, last = self._breakers.paused(), self._places.at_share()
         try:
-            job = await self._parts.storage.write(lambda db: jobs.claim(db, now, paused))
+            job = await self._parts.storage.write(lambda db: jobs.claim(db, now, paused, last=last))
         except StorageError as error:
             log.error("can't take a job from the queue", extra={"error": str(error)})  # noqa: TRY400 - no surprise
             return None
@@ -209,24 +239,62 @@ class Supervisor:
                 # Before the place is given back: the next job to take it must not be one of this site's.
                 paused_seconds = self._breakers.trip(job.site)
             slot.release()
+            if isinstance(outcome, GaveUp):
+                end = await self._put_back(run)
+                if end is None:
+                    return
+                outcome = end
             if not isinstance(outcome, Delivered):
                 # Before its end is recorded: its files may be what fills the disk that the database needs.
                 await self._parts.workspace.remove(job.job_id)
-            if await self._record(job, outcome):
+            recorded = await self._record(run, outcome)
+            if recorded is None:
                 self._count(run, outcome, trio.current_time() - started)
             elif not isinstance(outcome, Delivered):
-                outcome = Cancelled()  # the user's press was recorded and counted first
+                outcome = recorded  # a press was recorded and counted first
             await self._parts.workspace.remove(job.job_id)
             await self._after(run, outcome, paused_seconds)
         finally:
             slot.release()
-            del self._running[job.job_id]
+            self._forget(run)
 
-    async def _record(self, job: jobs.Job, outcome: Outcome) -> bool:
-        """Store how a job ended; False when a user's cancel was recorded before."""
-        now = now_ms()
+    def _forget(self, run: JobRun) -> None:
+        """Let go of a run; its job may have begun anew meanwhile."""
+        if self._running.get(run.job.job_id) is run:
+            del self._running[run.job.job_id]
 
-        def change(db: Connection) -> bool:
+    async def _put_back(self, run: JobRun) -> Outcome | None:
+        """Queue a job again that gave its place up. What ended it in the same moment stands: it is given then."""
+        job = run.job
+        # Before it can be claimed: the next run has the same directory.
+        await self._parts.workspace.remove(job.job_id)
+        used_ms = run.take_uncharged_ms()
+
+        def change(db: Connection) -> int | Cancelled:
+            charges.use(db, job.job_id, used_ms)
+            if not jobs.put_back(db, job.job_id, maybe_sent=run.maybe_sent):
+                return _cancelled(db, job.job_id)
+            again = jobs.get(db, job.job_id)
+            assert again is not None
+            return jobs.before(db, again)
+
+        stored = await self._until_stored(change)
+        if isinstance(stored, Cancelled):
+            return stored
+        if not isinstance(run.ended_as, GaveUp):
+            return run.ended_as
+        self._forget(run)
+        self._parts.board.card(job).show(Waiting(stored, gave_up=True))
+        self.wake()
+        return None
+
+    async def _record(self, run: JobRun, outcome: Outcome) -> Cancelled | None:
+        """Store how a job ended; where a cancel was recorded before, give that."""
+        now, job = now_ms(), run.job
+        used_ms = run.take_uncharged_ms()
+
+        def change(db: Connection) -> Cancelled | None:
+            charges.use(db, job.job_id, used_ms)
             match outcome:
                 case Delivered():
                     ended = jobs.finish(
@@ -251,7 +319,7 @@ class Supervisor:
                     ended = jobs.finish(db, job.job_id, "failed", now, reason=outcome.reason)
                 case Cancelled():
                     ended = jobs.finish(db, job.job_id, "cancelled", now)
-            return ended
+            return None if ended else _cancelled(db, job.job_id)
 
         return await self._until_stored(change)
 
@@ -282,6 +350,7 @@ class Supervisor:
             "job ended",
             extra={
                 "job": job.job_id,
+                "user": job.user_id,
                 "outcome": type(outcome).__name__.lower(),
                 "format": job.format,
                 "quality": job.quality,
@@ -307,6 +376,7 @@ class Supervisor:
         now = now_ms()
         for job in await self._until_stored(lambda db: chats.closed(db, chat_id, now)):
             self.count_failure(job, "user_blocked")
+            self._left_waiting.discard(job.job_id)
             self._parts.board.drop(job.job_id)
         for run in list(self._running.values()):
             if run.job.chat_id == chat_id:
@@ -333,7 +403,8 @@ class Supervisor:
             await self._tell(job, None)
         else:
             failed = Failed(job.reason or "internal", maybe_sent=bool(job.maybe_sent))
-            await self._tell(job, Cancelled() if job.state == "cancelled" else failed)
+            cancelled = Cancelled(by_admin=job.reason == jobs.BY_ADMIN)
+            await self._tell(job, cancelled if job.state == "cancelled" else failed)
 
     async def _tell(self, job: jobs.Job, outcome: Outcome | None) -> None:
         """Show a job's end in its progress message (take it away when the file is there), and note that it was.
@@ -375,3 +446,9 @@ class Supervisor:
         except Exception:  # the barrier named above
             log.exception("a job's end can't be told", extra={"job": job.job_id})
             self._parts.metrics.errors.labels(category="internal").inc()
+
+
+def _cancelled(db: Connection, job_id: int) -> Cancelled:
+    """Give the end of a job that was cancelled before its work ended."""
+    job = jobs.get(db, job_id)
+    return Cancelled(by_admin=job is not None and job.reason == jobs.BY_ADMIN)

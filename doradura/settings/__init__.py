@@ -70,6 +70,7 @@ class Settings:
     prometheus_url: str
     alertmanager_url: str
     watchdog_seconds: int
+    runbooks_url: str | None
     stack_prometheus: Address
     stack_alertmanager: Address
     stack_grafana: Address
@@ -101,7 +102,7 @@ class Settings:
         found.append((self.metrics_basic_auth or "").partition(":")[2])
         for url in (
             *(self.telegram_api_url, self.database_url, self.download_proxy),
-            *(self.prometheus_url, self.alertmanager_url),
+            *(self.prometheus_url, self.alertmanager_url, self.runbooks_url),
         ):
             parts = urlsplit(url or "")
             passwords = [parts.password, *parse_qs(parts.query).get("password", [])]

@@ -2,18 +2,18 @@
 
 A job's states: `waiting` (in the queue) -> `running` (a worker has it, or its file is looked up) -> `sending` (the
 file is there and goes out) -> `done`, `failed` or `cancelled`. Each step is one transaction, so a kill between two
-steps leaves a job that `unfinished_at_start` finds. The order in the queue is `place`, a number fixed when the job is
-queued: the virtual time at which this user's turn comes, so that one user's twenty links don't stand before another's
-first.
+steps leaves a job that `unfinished_at_start` finds. The order in the queue is `place`, which `charges` explains; of two
+jobs at one place the older one comes first.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 from typing import NamedTuple
 
-TURN_MS = 60_000
-"""How far a user's next job stands behind the one before: the share of time one job is counted as."""
+from doradura.storage import charges
+from doradura.storage.bots import CURRENT
 
 
 class Job(NamedTuple):
@@ -42,10 +42,14 @@ class Job(NamedTuple):
     product: str | None
     thread_id: int | None = None
     """The forum topic it was asked for in."""
+    given_up: int = 0
+    """How often it gave its place up for somebody else."""
 
 
 _COLUMNS = ", ".join(Job._fields)
 _UNFINISHED = "('waiting', 'running', 'sending')"
+BY_ADMIN = "by_admin"
+"""The reason of a job that an admin cancelled."""
 
 
 class NewJob(NamedTuple):
@@ -69,13 +73,12 @@ class NewJob(NamedTuple):
 
 def add(db: sqlite3.Connection, job: NewJob, now_ms: int) -> Job:
     """Queue a job and return it."""
-    row = db.execute("SELECT queue_ms FROM users WHERE user_id = ?", (job.user_id,)).fetchone()
-    turn = max(now_ms, 0 if row is None else row[0])
-    db.execute("UPDATE users SET queue_ms = ? WHERE user_id = ?", (turn + TURN_MS, job.user_id))
+    place = charges.reserve(db, job.user_id) - job.bonus_ms
     db.execute(
-        "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, format, quality, plan, language,"
-        " state, place, created_ms, thread_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?)",
-        (*job[:11], turn - job.bonus_ms, now_ms, job.thread_id),
+        "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, format, quality, plan, language,"  # noqa: S608 - own text
+        " state, place, charged_ms, created_ms, thread_id, bot_id)"
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, ?, {CURRENT})",
+        (*job[:11], place, charges.EXPECTED_MS, now_ms, job.thread_id),
     )
     added = get(db, job.job_id)
     assert added is not None
@@ -88,16 +91,45 @@ def get(db: sqlite3.Connection, job_id: int) -> Job | None:
     return None if row is None else Job(*row)
 
 
-def claim(db: sqlite3.Connection, now_ms: int, paused_sites: tuple[str, ...] = ()) -> Job | None:
-    """Take the job whose turn it is, or None. Jobs of paused sites stay where they are."""
-    marks = ", ".join("?" * len(paused_sites))
+def claim(
+    db: sqlite3.Connection, now_ms: int, paused_sites: tuple[str, ...] = (), *, last: Collection[int] = ()
+) -> Job | None:
+    """Take the job whose turn it is, or None. Jobs of paused sites stay where they are.
+
+    Those of the users in `last` are taken only where nobody else has one.
+    """
+    job = _claim(db, now_ms, paused_sites, tuple(last))
+    if job is None and last:
+        job = _claim(db, now_ms, paused_sites, ())
+    if job is not None:
+        charges.claimed(db, job.job_id)
+    return job
+
+
+def _claim(
+    db: sqlite3.Connection, now_ms: int, paused_sites: tuple[str, ...], passed_by: tuple[int, ...]
+) -> Job | None:
     row = db.execute(
         "UPDATE jobs SET state = 'running', started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
-        " SELECT job_id FROM jobs WHERE state = 'waiting'"
-        f" AND site NOT IN ({marks}) ORDER BY place LIMIT 1) RETURNING {_COLUMNS}",
-        (now_ms, *paused_sites),
+        f" SELECT job_id FROM jobs WHERE state = 'waiting' AND site NOT IN ({_marks(paused_sites)})"
+        f" AND user_id NOT IN ({_marks(passed_by)}) ORDER BY place, job_id LIMIT 1) RETURNING {_COLUMNS}",
+        (now_ms, *paused_sites, *passed_by),
     ).fetchone()
     return None if row is None else Job(*row)
+
+
+def _marks(values: tuple[object, ...]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def waiting_users(db: sqlite3.Connection, paused_sites: tuple[str, ...] = ()) -> list[int]:
+    """Give the users who have a job that could be claimed, in the queue's order."""
+    rows = db.execute(
+        f"SELECT user_id FROM jobs WHERE state = 'waiting' AND site NOT IN ({_marks(paused_sites)})"  # noqa: S608 - own marks
+        " GROUP BY user_id ORDER BY MIN(place), MIN(job_id)",
+        paused_sites,
+    )
+    return [row[0] for row in rows]
 
 
 def set_message(db: sqlite3.Connection, job_id: int, message_id: int) -> None:
@@ -141,6 +173,19 @@ def requeue(db: sqlite3.Connection, job_id: int) -> None:
     )
 
 
+def put_back(db: sqlite3.Connection, job_id: int, *, maybe_sent: bool) -> bool:
+    """Queue a job again because others wait, as not tried; False when it has ended."""
+    cursor = db.execute(
+        "UPDATE jobs SET state = 'waiting', given_up = given_up + 1, maybe_sent = ?, product = NULL,"
+        " worker_pid = NULL, worker_started = NULL WHERE job_id = ? AND state IN ('running', 'sending')",
+        (int(maybe_sent), job_id),
+    )
+    if cursor.rowcount != 1:
+        return False
+    charges.begin_again(db, job_id)
+    return True
+
+
 def set_tries(db: sqlite3.Connection, job_id: int, tries: int) -> None:
     """Note how many attempts failed."""
     db.execute("UPDATE jobs SET tries = ?, worker_pid = NULL, worker_started = NULL WHERE job_id = ?", (tries, job_id))
@@ -162,7 +207,10 @@ def finish(
         f" worker_pid = NULL, worker_started = NULL WHERE job_id = ? AND state IN {_UNFINISHED}",
         (state, now_ms, reason, size_bytes, int(told), job_id),
     )
-    return cursor.rowcount == 1
+    if cursor.rowcount != 1:
+        return False
+    charges.settle(db, job_id)
+    return True
 
 
 def set_told(db: sqlite3.Connection, job_id: int) -> None:
@@ -182,22 +230,24 @@ def of_user(db: sqlite3.Connection, user_id: int, chat_id: int | None = None) ->
     """Give a user's unfinished jobs (those of one chat) in the queue's order."""
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND (? IS NULL OR chat_id = ?)"  # noqa: S608 - own text
-        f" AND state IN {_UNFINISHED} ORDER BY place",
+        f" AND state IN {_UNFINISHED} ORDER BY place, job_id",
         (user_id, chat_id, chat_id),
     )
     return [Job(*row) for row in rows]
 
 
-def before(db: sqlite3.Connection, place: int) -> int:
-    """Count the waiting jobs that stand before a place."""
-    return int(db.execute("SELECT COUNT(*) FROM jobs WHERE state = 'waiting' AND place < ?", (place,)).fetchone()[0])
+def before(db: sqlite3.Connection, job: Job) -> int:
+    """Count the waiting jobs that stand before a job."""
+    row = db.execute(
+        "SELECT COUNT(*) FROM jobs WHERE state = 'waiting' AND (place, job_id) < (?, ?)", (job.place, job.job_id)
+    ).fetchone()
+    return int(row[0])
 
 
 def first_waiting(db: sqlite3.Connection, limit: int) -> list[int]:
     """Give the ids of the first waiting jobs in the queue's order."""
-    return [
-        row[0] for row in db.execute("SELECT job_id FROM jobs WHERE state = 'waiting' ORDER BY place LIMIT ?", (limit,))
-    ]
+    rows = db.execute("SELECT job_id FROM jobs WHERE state = 'waiting' ORDER BY place, job_id LIMIT ?", (limit,))
+    return [row[0] for row in rows]
 
 
 def depth(db: sqlite3.Connection) -> int:
@@ -251,23 +301,34 @@ def fail_waiting(db: sqlite3.Connection, chat_id: int, now_ms: int, *, reason: s
         f" WHERE chat_id = ? AND state = 'waiting' RETURNING {_COLUMNS}",
         (reason, now_ms, chat_id),
     ).fetchall()
-    return [Job(*row) for row in rows]
+    return _settled(db, rows)
 
 
 def cancel(
-    db: sqlite3.Connection, user_id: int, now_ms: int, *, chat_id: int | None = None, job_id: int | None = None
+    db: sqlite3.Connection,
+    user_id: int,
+    now_ms: int,
+    *,
+    chat_id: int | None = None,
+    job_id: int | None = None,
+    reason: str | None = None,
 ) -> list[Job]:
     """Cancel a user's jobs that are not being sent yet (those of one chat, or the one named); return them.
 
-    What never started gives its turn in the queue back.
+    `reason` is BY_ADMIN where it was not the user's wish. What a job was charged and did not use is given back.
     """
     rows = db.execute(
-        "UPDATE jobs SET state = 'cancelled', finished_ms = ?, product = NULL WHERE user_id = ?"  # noqa: S608 - own text
+        "UPDATE jobs SET state = 'cancelled', finished_ms = ?, reason = ?, product = NULL WHERE user_id = ?"  # noqa: S608 - own text
         " AND (? IS NULL OR chat_id = ?) AND (? IS NULL OR job_id = ?) AND state IN ('waiting', 'running')"
         f" RETURNING {_COLUMNS}",
-        (now_ms, user_id, chat_id, chat_id, job_id, job_id),
+        (now_ms, reason, user_id, chat_id, chat_id, job_id, job_id),
     ).fetchall()
-    cancelled = [Job(*row) for row in rows]
-    turns = sum(job.started_ms is None for job in cancelled)
-    db.execute("UPDATE users SET queue_ms = queue_ms - ? WHERE user_id = ?", (turns * TURN_MS, user_id))
-    return cancelled
+    return _settled(db, rows)
+
+
+def _settled(db: sqlite3.Connection, rows: list[sqlite3.Row]) -> list[Job]:
+    """Give back what ended jobs did not use, the last ones first, as each moves those behind it; return them."""
+    ended = [Job(*row) for row in rows]
+    for job in sorted(ended, key=lambda job: (job.place, job.job_id), reverse=True):
+        charges.settle(db, job.job_id)
+    return ended

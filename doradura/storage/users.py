@@ -38,6 +38,12 @@ def language(db: sqlite3.Connection, user_id: int) -> str | None:
     return None if row is None else row[0]
 
 
+def name(db: sqlite3.Connection, user_id: int) -> str | None:
+    """Give what a user is called, their user name where they have no other; None for one nobody has seen."""
+    row = db.execute("SELECT first_name, username FROM users WHERE user_id = ?", (user_id,)).fetchone()
+    return None if row is None else row[0] or row[1] or ""
+
+
 def set_blocked(db: sqlite3.Connection, user_id: int, blocked_ms: int | None) -> None:
     """Note since when a user blocks the bot; None: no longer."""
     db.execute("UPDATE users SET blocked_ms = ? WHERE user_id = ?", (blocked_ms, user_id))

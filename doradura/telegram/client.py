@@ -278,11 +278,22 @@ class BotApi:
             await self.call("answerPreCheckoutQuery", parameters, bool, deadline_seconds=PRE_CHECKOUT_SECONDS)
 
     async def send_chat_action(
-        self, chat_id: int, action: ChatAction = "typing", *, thread_id: int | None = None
+        self,
+        chat_id: int,
+        action: ChatAction = "typing",
+        *,
+        thread_id: int | None = None,
+        priority: Priority = "reply",
     ) -> None:
         """Show for 5 s what the bot is doing."""
-        parameters = given({"chat_id": chat_id, "action": action, "message_thread_id": thread_id})
-        await self.call("sendChatAction", parameters, bool, chat_id=chat_id, deadline_seconds=CHAT_ACTION_SECONDS)
+        await self.call(
+            "sendChatAction",
+            given({"chat_id": chat_id, "action": action, "message_thread_id": thread_id}),
+            bool,
+            chat_id=chat_id,
+            deadline_seconds=CHAT_ACTION_SECONDS,
+            priority=priority,
+        )
 
     async def _with_media(
         self,

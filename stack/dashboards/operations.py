@@ -82,7 +82,7 @@ def _downloads() -> list[Panel]:
             ),
             unit=PER_MINUTE,
             stacked=True,
-            alerts=["HighErrorRate", "BotCheckRefusals"],
+            alerts=["HighErrorRate", "DownloadsFailing", "BotCheckRefusals"],
         ),
         lines(
             "Failures of the user's or the site's doing",

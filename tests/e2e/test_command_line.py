@@ -77,14 +77,17 @@ async def test_health_asks_the_running_one(tmp_path: Path) -> None:
         bind = program.http_url.removeprefix("http://")
         ended = doradura(tmp_path / "other", "health", DORADURA_HTTP_BIND=bind)
         assert (ended.returncode, ended.stdout.strip()) == (0, "ok")
+        for probe, said in (("--live", "/livez: yes"), ("--ready", "/readyz: yes")):
+            ended = doradura(tmp_path / "other", "health", probe, DORADURA_HTTP_BIND=bind)
+            assert (ended.returncode, ended.stdout.strip()) == (0, said)
         checked = doradura(tmp_path / "other", "check", "--sandbox", DORADURA_HTTP_BIND=bind)
         assert f"ok     port        {bind} is the running bot's" in checked.stdout
         foreign = program.sandbox_url.removeprefix("http://")
         checked = doradura(tmp_path / "other", "check", "--sandbox", DORADURA_HTTP_BIND=foreign)
         assert checked.returncode == 1
         assert f"FAULT  port        {foreign}: another program listens there" in checked.stdout
-    ended = doradura(tmp_path / "other", "health", DORADURA_HTTP_BIND=bind)
-    assert ended.returncode == 1
+    for arguments in (["health"], ["health", "--live"], ["health", "--ready"]):
+        assert doradura(tmp_path / "other", *arguments, DORADURA_HTTP_BIND=bind).returncode == 1
 
 
 async def test_the_others_data_are_refused(tmp_path: Path) -> None:
@@ -158,3 +161,43 @@ async def test_the_token_is_in_no_log(tmp_path: Path, fmt: str) -> None:
         log = program.log()
     assert "SANDBOXAAAA" not in log
     assert "ready" in log
+
+
+@pytest.mark.parametrize(
+    ("program", "mode", "words"),
+    [
+        (None, 0, "is not there"),
+        ("#!/bin/sh\necho garbage\n", 0o755, "does not say that it is ffmpeg, but 'garbage'"),
+        ("#!/bin/sh\nexit 0\n", 0o644, "may not be executed"),
+        ("#!/bin/sh\nkill -SEGV $$\n", 0o755, "is ended by signal 11"),
+    ],
+)
+def test_a_broken_ffmpeg_at_the_start(tmp_path: Path, program: str | None, mode: int, words: str) -> None:
+    """`run` leaves with 1 and one sentence that names the program and what is wrong with it; so does `check`."""
+    path = tmp_path / "ffmpeg"
+    if program is not None:
+        path.write_text(program)
+        path.chmod(mode)
+    ended = doradura(tmp_path / "data", "run", "--sandbox", IMAGEIO_FFMPEG_EXE=str(path))
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
+    assert f"ffmpeg ({path}) {words}" in ended.stderr
+    assert "IMAGEIO_FFMPEG_EXE" in ended.stderr
+    if program is None:
+        checked = doradura(tmp_path / "data", "check", "--sandbox", IMAGEIO_FFMPEG_EXE=str(path))
+        assert checked.returncode == 1
+        assert f"FAULT  ffmpeg      ffmpeg ({path}) {words}" in checked.stdout
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_jobs_that_is_no_directory(tmp_path: Path, kind: str) -> None:
+    """A file or a link in the place of DATA_DIR/jobs ends the start with 2 and one sentence, nothing removed."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "kept").touch()
+    jobs = tmp_path / "data" / "jobs"
+    jobs.touch() if kind == "file" else jobs.symlink_to(tmp_path / "other")
+    ended = doradura(tmp_path / "data", "run", "--sandbox")
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert str(jobs) in ended.stderr.splitlines()[-1]
+    assert (tmp_path / "other" / "kept").exists()

@@ -126,6 +126,7 @@ BAD = {
     "PROMETHEUS_URL": ["127.0.0.1:9091"],
     "ALERTMANAGER_URL": ["file:///etc"],
     "WATCHDOG_SECONDS": ["0", "86401"],
+    "RUNBOOKS_URL": ["wiki", "ftp://wiki", "https://wiki/a?b", "https://wiki/a#b"],
     "STACK_PROMETHEUS": ["x"],
     "STACK_ALERTMANAGER": ["x"],
     "STACK_GRAFANA": ["x"],

@@ -217,6 +217,7 @@ def test_the_images_steps_work(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert not (target / "doradura" / "sandbox").exists()
     assert (target / "doradura" / "chat" / "locale").is_dir()
+    assert (target / "doradura" / "runbooks" / "runbooks.md").is_file()
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(target), "DORADURA_DATA_DIR": str(tmp_path / "data")}
     command = [sys.executable, "-m", "doradura"]
     for arguments, code in ((["--version"], 0), (["health"], 1), (["run"], 2)):

@@ -13,7 +13,7 @@ from tests.doubles import SERVER_ERROR, refusal
 from tests.wiring import ADMIN, World
 
 OPEN = ["download", "queue", "cancel", "help", "start"]
-ALL = [*OPEN, "alerts", "analytics", "health", "metrics"]
+ALL = [*OPEN, "alerts", "analytics", "health", "metrics", "user"]
 UNKNOWN_CHAT = refusal(400, "Bad Request: chat not found")
 
 

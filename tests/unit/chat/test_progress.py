@@ -8,6 +8,7 @@ from doradura.chat.progress import ProgressTexts, choice_text, failure_text
 from doradura.chat.texts import Catalogues
 from doradura.downloads.protocol import Size
 from doradura.downloads.stages import (
+    Accepted,
     Cancelled,
     Converting,
     Failed,
@@ -16,6 +17,7 @@ from doradura.downloads.stages import (
     Retrying,
     Sending,
     Stage,
+    Starting,
     Waiting,
     Working,
 )
@@ -28,15 +30,26 @@ JOB = Job(
     *(None, None, 0, None, None, None),
 )
 SHOWN = ProgressTexts(Catalogues(), 50 << 20)
+AGAIN = "others were waiting, so this one waits again."
 DASH = "\N{EN DASH}"
 
 
 @pytest.mark.parametrize(
     ("stage", "text"),
     [
-        (Waiting(0), f"⏳ <b>m4a</b> {DASH} starting…"),
+        (Accepted(), f"📥 <b>m4a</b> {DASH} I have your link."),
+        (Starting(), f"⏳ <b>m4a</b> {DASH} starting…"),
+        (Waiting(0), f"⏳ <b>m4a</b> {DASH} in the queue, yours is next."),
         (Waiting(1), f"⏳ <b>m4a</b> {DASH} in the queue, 1 download before yours."),
         (Waiting(2), f"⏳ <b>m4a</b> {DASH} in the queue, 2 downloads before yours."),
+        (
+            Waiting(0, gave_up=True),
+            f"⏳ <b>m4a</b> {DASH} {AGAIN} It is next and goes on by itself.",
+        ),
+        (
+            Waiting(2, gave_up=True),
+            f"⏳ <b>m4a</b> {DASH} {AGAIN} It goes on by itself, after 2 downloads before yours.",
+        ),
         (
             Paused("youtube"),
             f"⏸ <b>m4a</b> {DASH} youtube is resting for a while; this download goes on by itself after that.",
@@ -50,6 +63,7 @@ DASH = "\N{EN DASH}"
         (Sending("A"), "⬆️ <b>A</b> (m4a)\nSending…"),
         (Retrying("rate_limited", 20), "🔁 <b>m4a</b>\nThe site asked for a pause. I'll try again in 20 s."),
         (Cancelled(), "✖ Cancelled. Send another link any time."),
+        (Cancelled(by_admin=True), "✖ An admin of this bot ended this download. You can send another link any time."),
     ],
 )
 def test_a_stage_reads_so(stage: Stage, text: str) -> None:

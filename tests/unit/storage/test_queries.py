@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from doradura.storage import alerts, inbox, jobs, offers, outbox, users
+from doradura.storage import alerts, charges, inbox, jobs, offers, outbox, users
 from doradura.storage.ids import IdMaker
 from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
@@ -125,13 +125,18 @@ def test_another_users_first_job_comes_before_ones_second(db: sqlite3.Connection
 
 
 def test_a_waiting_job_ages(db: sqlite3.Connection) -> None:
-    """A user's tenth job, once its turn has come, stands before what is asked later by others."""
+    """Whoever asks later stands behind those whose turn has come, and before a user's further ones."""
     users.seen(db, 1, "A", None, "en", NOW)
     for job_id in range(10):
         jobs.add(db, new_job(job_id + 1), NOW)
     users.seen(db, 2, "B", None, "en", NOW)
-    late = jobs.add(db, new_job(99, 2), NOW + 9 * jobs.TURN_MS + 1)
-    assert jobs.before(db, late.place) == 10
+    for job_id in range(10):
+        assert jobs.claim(db, NOW) is not None
+        charges.use(db, job_id + 1, charges.EXPECTED_MS)
+    for job_id in range(20, 30):
+        jobs.add(db, new_job(job_id), NOW)
+    late = jobs.add(db, new_job(99, 2), NOW)
+    assert jobs.before(db, late) == 1
 
 
 def test_a_claim_passes_by_paused_sites(db: sqlite3.Connection) -> None:
@@ -228,7 +233,7 @@ def test_a_cancelled_job_gives_its_turn_back(db: sqlite3.Connection) -> None:
     for job_id in range(2, 50):
         jobs.add(db, new_job(job_id), NOW)
     jobs.cancel(db, 1, NOW)
-    assert jobs.add(db, new_job(99), NOW).place == NOW + jobs.TURN_MS
+    assert jobs.add(db, new_job(99), NOW).place == 0, "what it did not use was given back"
 
 
 def test_what_changes_while_it_is_told_waits_on(db: sqlite3.Connection) -> None:

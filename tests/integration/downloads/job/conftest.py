@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import imageio_ffmpeg
 import pytest
 
-from doradura.downloads import ffmpeg
+from doradura.downloads.facts import Facts, Stream, inspect
 from doradura.downloads.plain import PlainWorkers
 from doradura.downloads.protocol import Limits, Metadata, Order, Progress, WorkerMessage
 from doradura.downloads.workers_protocol import Workers
@@ -360,13 +360,13 @@ class Jobs:
         async with self.workers.work(self.order(path, form, quality, **more)) as conversation:
             return Ended([message async for message in conversation])
 
-    def facts(self, path: str) -> ffmpeg.Facts:
+    def facts(self, path: str) -> Facts:
         """What a file is."""
-        facts = ffmpeg.inspect(imageio_ffmpeg.get_ffmpeg_exe(), Path(path))
+        facts = inspect(Path(path))
         assert facts is not None
         return facts
 
-    def still(self, path: str) -> ffmpeg.Stream:
+    def still(self, path: str) -> Stream:
         """What a picture is; under its own name it would be refused (see ffmpeg's list of containers)."""
         copy = Path(path).with_suffix("")
         copy.write_bytes(Path(path).read_bytes())

@@ -1,0 +1,110 @@
+"""Sharing the places among users: charges running jobs for their time, and lets one give its place up for others.
+
+Knows the running jobs by the supervisor's table, which it only reads. It changes nothing in the queue but charges: a
+job that is told to give its place up ends its work, and the supervisor queues it again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+import trio
+
+from doradura.downloads.breaker import SiteBreakers
+from doradura.downloads.places import Places
+from doradura.downloads.run import JobRun
+from doradura.storage import Connection, Storage, StorageError, charges, jobs
+
+CHARGE_SECONDS = 10.0
+"""How often running jobs are charged, and those who wait are told their place."""
+LOOK_SECONDS = 5.0
+"""How often the line is looked at while all places are taken and nobody else is known to wait."""
+CONTENDED_LOOK_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Sharing:
+    """Keeps the sharing of places fair while `run` runs."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        places: Places,
+        breakers: SiteBreakers,
+        running: Mapping[int, JobRun],
+        show_places: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._storage = storage
+        self._places = places
+        self._breakers = breakers
+        self._running = running
+        self._show_places = show_places
+        self._wake = trio.Event()
+
+    async def run(self) -> None:
+        """Charge, tell and balance until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._charge_forever)
+            nursery.start_soon(self._balance_forever)
+
+    def wake(self) -> None:
+        """Something was queued."""
+        self._wake.set()
+
+    async def _charge_forever(self) -> None:
+        """Charge what runs, so that the queue's order is that of now, and keep true what waiting ones are told."""
+        while True:
+            try:
+                await self._show_places()
+            except StorageError as error:
+                log.warning("places in the queue not shown", extra={"error": str(error)})
+            await trio.sleep(CHARGE_SECONDS)
+            await self._charge()
+
+    async def _charge(self) -> None:
+        owed = [(run, used_ms) for run in self._running.values() if (used_ms := run.take_uncharged_ms()) > 0]
+        if not owed:
+            return
+
+        def change(db: Connection) -> None:
+            for run, used_ms in owed:
+                charges.use(db, run.job.job_id, used_ms)
+
+        try:
+            await self._storage.write(change)
+        except StorageError as error:
+            log.warning("running jobs are charged later", extra={"error": str(error)})
+            for run, used_ms in owed:
+                run.put_uncharged_ms(used_ms)
+
+    async def _balance_forever(self) -> None:
+        """While all places are taken, see who waits, and let a job give its place up once they have waited enough."""
+        while True:
+            await self._places.until_full()
+            self._wake = trio.Event()
+            try:
+                users = await self._storage.read(partial(jobs.waiting_users, paused_sites=self._breakers.paused()))
+            except StorageError as error:
+                log.warning("not known who waits for a place", extra={"error": str(error)})
+            else:
+                self._places.next_user = users[0] if users else None
+                self._places.note_waiting(users)
+                self._balance()
+            with trio.move_on_after(CONTENDED_LOOK_SECONDS if self._places.is_contended else LOOK_SECONDS):
+                await self._wake.wait()
+
+    def _balance(self) -> None:
+        if any(run.is_giving_up for run in self._running.values()):
+            return  # a place is about to be free
+        chosen = self._places.who_gives_up(
+            place for run in self._running.values() if (place := run.place()) is not None
+        )
+        if chosen is not None:
+            log.info(
+                "a job gives its place up for others who wait", extra={"job": chosen.job_id, "user": chosen.user_id}
+            )
+            self._places.give_up(chosen.user_id)
+            self._running[chosen.job_id].give_up()

@@ -239,8 +239,8 @@ def before_bots() -> sqlite3.Connection:
             " VALUES (1, 1, 1, 7, 'u', 61, 'shown', 1)"
         ),
         (
-            "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, format, quality, plan, language,"
-            " state, place, created_ms, message_id)"
+            "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, format, quality, plan,"
+            " language, state, place, created_ms, message_id)"
             " VALUES (1, 1, 1, 7, 'u', 'k', 'other', 'mp3', '320k', 'free', 'en', 'waiting', 1, 1, 51)"
         ),
         f"INSERT INTO alert_admins (admin_id) VALUES ({ADMIN})",

@@ -18,6 +18,26 @@ run *arguments: (_venv "requirements.lock")
     if [ -z "${DORADURA_TELEGRAM_TOKEN:-}${DORADURA_TELEGRAM_TOKEN_FILE:-}" ]; then sandbox=(--sandbox); fi
     exec .venv/bin/python -m doradura run ${sandbox[@]+"${sandbox[@]}"} "$@"
 
+# Look whether everything the bot needs is there, line by line; without a token what the sandbox needs.
+[no-exit-message]
+doctor *arguments: (_venv "requirements.lock")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    sandbox=()
+    if [ -z "${DORADURA_TELEGRAM_TOKEN:-}${DORADURA_TELEGRAM_TOKEN_FILE:-}" ]; then sandbox=(--sandbox); fi
+    exec .venv/bin/python -m doradura check ${sandbox[@]+"${sandbox[@]}"} "$@"
+
+# Ask the running bot how it is; exit code 0 when it works.
+[no-exit-message]
+health: (_venv "requirements.lock")
+    @.venv/bin/python -m doradura health
+
+# Start the local Telegram alone, for any bot (docs/sandbox.md).
+sandbox *arguments: (_venv "requirements.lock")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    exec .venv/bin/python -m doradura sandbox "$@"
+
 # Run all tests but the long ones, a process a core, four at most.
 test *arguments: (_venv "requirements-dev.lock")
     #!/usr/bin/env bash
@@ -30,20 +50,22 @@ test-long *arguments: (_venv "requirements-dev.lock")
     set -euo pipefail
     exec .venv/bin/python -m pytest -m long "$@"
 
-# Lint, types, format, texts: reads only, the same as CI.
+# Lint, types, format, texts, copies: reads only, the same as CI.
 check: (_venv "requirements-dev.lock")
     .venv/bin/ruff check .
     .venv/bin/ruff format --check .
     .venv/bin/mypy
     .venv/bin/python -m stack.dashboards --check
     .venv/bin/python -m tests.texts --check
+    .venv/bin/python -m tests.copies --check
     .venv/bin/python -m stack check --files
 
-# Format the code, compile the texts.
+# Format the code, compile the texts, copy the runbooks.
 fmt: (_venv "requirements-dev.lock")
     .venv/bin/ruff check --fix-only --quiet .
     .venv/bin/ruff format .
     .venv/bin/python -m tests.texts
+    .venv/bin/python -m tests.copies
 
 # Measure: ours against what it is compared with, side by side, as ratios.
 bench *arguments: (_venv "requirements-dev.lock")
@@ -94,6 +116,9 @@ _venv lockfile:
         {{ python }} -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Doradura needs Python 3.11 or newer; set PYTHON to one." >&2; exit 1; }
         {{ python }} -m venv .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
     fi
+    # First what installs: venv brings the pip and setuptools that Python was released with, which are old.
+    awk '/^[^ #]/ { kept = /^(pip|setuptools)==/ } kept' "{{ lockfile }}" >.venv/installers.lock
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/installers.lock
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "{{ lockfile }}"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
     if [ "{{ lockfile }}" = requirements-dev.lock ]; then

@@ -20,13 +20,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import imageio_ffmpeg
-import trio
+try:
+    import imageio_ffmpeg
+    import trio
 
-from doradura import __version__, logs
-from doradura.settings import Settings, SettingsError, read_settings
+    from doradura import __version__, logs
+    from doradura.memory import close_memory
+    from doradura.settings import Settings, SettingsError, read_settings
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"doradura: {sys.executable} has no package {error.name}. `just run` makes .venv with all that is needed "
+        "(pip install rust-just); then `just doctor`, `just health` and `just sandbox` work as well."
+    )
 
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS, EXIT_LOCKED, EXIT_TOKEN = 0, 1, 2, 3, 4
+ANY_TOKEN = "1000000002:OWN" + "A" * 32
+"""For a bot of the reader's own in a sandbox: every well-formed token is a bot there."""
 SECOND_SIGNAL_SECONDS = 1.0
 """A signal to a process group arrives twice (a shell's and `just`'s): what comes sooner is the same wish."""
 
@@ -55,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--sandbox", action="store_true", help="check what `run --sandbox` needs")
     check.set_defaults(command=_check)
     health = commands.add_parser("health", help="ask the running bot; exit 0 when it works, for containers")
+    which = health.add_mutually_exclusive_group()
+    which.add_argument("--live", dest="probe", action="store_const", const="/livez", help="ask only whether it runs")
+    which.add_argument("--ready", dest="probe", action="store_const", const="/readyz", help="ask whether it takes work")
     health.set_defaults(command=_health)
     sandbox = commands.add_parser("sandbox", help="start the local Telegram alone, for any bot")
     sandbox.add_argument("--keep", metavar="DIR", help="keep its chats in this directory (else in memory)")
@@ -64,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(asked: argparse.Namespace) -> int:
+    close_memory()  # before anything else: the token is in the environment from the first moment
     settings = _settings(sandbox=asked.sandbox)
     if settings is None:
         return EXIT_SETTINGS
@@ -75,12 +88,16 @@ def _run(asked: argparse.Namespace) -> int:
     from doradura.app import App  # noqa: PLC0415 - `health` in a container starts without the weight of the bot
     from doradura.metrics import BuildFacts  # noqa: PLC0415
 
-    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    try:
+        ffmpeg, ffmpeg_version = _find_ffmpeg()
+    except RuntimeError as error:
+        _complain(_no_ffmpeg(error))
+        return EXIT_FAILED
     build = BuildFacts(
         version=__version__,
         python=platform.python_version(),
         yt_dlp=importlib.metadata.version("yt-dlp"),
-        ffmpeg=imageio_ffmpeg.get_ffmpeg_version(),
+        ffmpeg=ffmpeg_version,
         mode=settings.mode,
     )
     os.umask(0o077)  # what the database and the sandbox keep is people's
@@ -89,6 +106,22 @@ def _run(asked: argparse.Namespace) -> int:
         for name in settings.unknown:
             log.warning("setting not known, ignored", extra={"setting": name})
         return _exit_code(lambda: trio.run(_run_until_signal, app, strict_exception_groups=True))
+
+
+def _find_ffmpeg() -> tuple[str, str]:
+    """Give ffmpeg's path and version. Raises RuntimeError (ToolError) where there is none that works."""
+    from doradura.downloads.ffmpeg import version  # noqa: PLC0415 - `health` in a container has no use for it
+
+    program = imageio_ffmpeg.get_ffmpeg_exe()
+    return program, version(program)
+
+
+def _no_ffmpeg(error: RuntimeError) -> str:
+    chosen = "IMAGEIO_FFMPEG_EXE names it: unset that, or name one that works." if os.environ.get(_FFMPEG) else ""
+    return f"{str(error).strip()}. {chosen or 'Install the package imageio-ffmpeg again, which carries one.'}"
+
+
+_FFMPEG = "IMAGEIO_FFMPEG_EXE"
 
 
 async def _run_until_signal(app: App) -> None:
@@ -130,7 +163,10 @@ def _greet(app: App) -> None:
     elif app.me is not None:
         print(f"\n  @{app.me.username} is ready.", flush=True)  # noqa: T201
     url = (app.http_url or "").replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-    print(f"  Numbers: {url}/metrics   Health: {url}/health   Stop with Ctrl-C.\n", flush=True)  # noqa: T201
+    print(f"  Numbers: {url}/metrics   Health: {url}/health   Stop with Ctrl-C.", flush=True)  # noqa: T201
+    if app.sandbox_url is not None:
+        print("  A sandbox for a bot of your own: `just sandbox`, then the line it prints.", flush=True)  # noqa: T201
+    print(flush=True)  # noqa: T201
 
 
 def _check(asked: argparse.Namespace) -> int:
@@ -140,18 +176,19 @@ def _check(asked: argparse.Namespace) -> int:
     from doradura.check import run_checks  # noqa: PLC0415 - only this command needs it
 
     with logs.configure(settings.log_format, settings.log_level, settings.secrets()):
-        return EXIT_OK if trio.run(run_checks, settings, imageio_ffmpeg.get_ffmpeg_exe, print) else EXIT_FAILED
+        return EXIT_OK if trio.run(run_checks, settings, _find_ffmpeg, print) else EXIT_FAILED
 
 
-def _health(_asked: argparse.Namespace) -> int:
+def _health(asked: argparse.Namespace) -> int:
     settings = _settings(token_required=False)
     if settings is None:
         return EXIT_SETTINGS
-    from doradura.check import ask_health  # noqa: PLC0415 - only this command needs it
+    from doradura.check import ask_health, ask_probe  # noqa: PLC0415 - only this command needs it
 
-    healthy, text = ask_health(settings.http_bind)
-    print(text)  # noqa: T201 - the command's answer
-    return EXIT_OK if healthy else EXIT_FAILED
+    bind = settings.http_bind
+    answer = ask_probe(bind, asked.probe) if asked.probe else ask_health(bind)
+    print(answer.text)  # noqa: T201 - the command's answer
+    return EXIT_OK if answer.healthy else EXIT_FAILED
 
 
 def _sandbox(asked: argparse.Namespace) -> int:
@@ -160,12 +197,17 @@ def _sandbox(asked: argparse.Namespace) -> int:
         return EXIT_SETTINGS
     from doradura.sandbox import Sandbox  # noqa: PLC0415 - production never imports it
 
+    try:
+        ffmpeg, _ = _find_ffmpeg()
+    except RuntimeError as error:
+        _complain(_no_ffmpeg(error))
+        return EXIT_FAILED
     os.umask(0o077)
     sandbox = Sandbox(
         bind=str(settings.sandbox_bind),
         media_directory=settings.data_dir / "sandbox" / "media",
         keep_directory=Path(asked.keep) if asked.keep else None,
-        ffmpeg=imageio_ffmpeg.get_ffmpeg_exe(),
+        ffmpeg=ffmpeg,
         flood_limits=asked.flood_limits,
     )
 
@@ -173,12 +215,18 @@ def _sandbox(asked: argparse.Namespace) -> int:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
                 url = await nursery.start(sandbox.run)
-                print(f"\n  The sandbox is ready: {url}/\n  For a bot: DORADURA_TELEGRAM_API_URL={url}\n", flush=True)  # noqa: T201
+                print(f"\n  The sandbox is ready: {url}/\n  For a bot: {_in_sandbox(url)} just run\n", flush=True)  # noqa: T201
                 async for _ in signals:
                     nursery.cancel_scope.cancel()
 
     with logs.configure(settings.log_format, settings.log_level, settings.secrets()):
         return _exit_code(lambda: trio.run(run, strict_exception_groups=True))
+
+
+def _in_sandbox(url: str) -> str:
+    """Give the settings of a bot apart from the sandbox at `url`, to be copied: its token, server and media."""
+    own = f"DORADURA_TELEGRAM_TOKEN={ANY_TOKEN} DORADURA_ADMIN_IDS=1000 DORADURA_DATA_DIR=./data-own"
+    return f"DORADURA_TELEGRAM_API_URL={url} DORADURA_ALLOWED_PRIVATE={url.partition('//')[2]} {own}"
 
 
 def _settings(*, sandbox: bool = False, token_required: bool = True) -> Settings | None:
@@ -204,6 +252,13 @@ def _exit_code(run: Callable[[], None]) -> int:
             if isinstance(found, OSError) and found.errno in _ADDRESS_FAULTS:
                 log.critical("%s. Stop what listens there, or set DORADURA_SANDBOX_BIND.", found)
                 return EXIT_SETTINGS
+            if code == EXIT_TOKEN:
+                log.critical(
+                    "Telegram refuses DORADURA_TELEGRAM_TOKEN (%s). Copy it once more from @BotFather (/mybots, API "
+                    "Token); a revoked one never works again.",
+                    found,
+                )
+                return code
             if code is not None:
                 log.critical(str(found))
                 return code

@@ -33,8 +33,14 @@ from doradura.chat.progress import ProgressTexts
 from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
 from doradura.chat.texts import Catalogues
 from doradura.chat.turn import ChatParts
-from doradura.checks import AlertsCheck, WorkerSelfTest, poll_check, storage_check
-from doradura.data_directory import generated_secret, hold_data_directory
+from doradura.checks import AlertsCheck, WorkerSelfTest, poll_check
+from doradura.data_directory import (
+    DataDirectoryError,
+    claim_for_mode,
+    generated_secret,
+    hold_data_directory,
+    unusable,
+)
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.choice import make_workers
@@ -48,11 +54,14 @@ from doradura.downloads.workers import end_strays
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.health import DiskSpace, Health, LoopLag
+from doradura.lifetime import Lifetime
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
+from doradura.pauses import Pauses
 from doradura.settings import Settings
-from doradura.storage import Storage, StorageError, chats, statistics
+from doradura.storage import Storage, StorageError, bots, chats, statistics
 from doradura.storage.cleaning import clean_forever
 from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage_check import StorageCheck
 from doradura.telegram.client import BotApi, open_bot_api
 from doradura.telegram.poller import Poller, poll_seconds
 from doradura.telegram.turns import Turns
@@ -93,6 +102,7 @@ class App:
         self.sandbox_url: str | None = None
         self.me: User | None = None
         """The bot itself, known once Telegram was asked."""
+        self._bot_id = int(settings.telegram_token.partition(":")[0])
         self._environment = environment
         self._ffmpeg = ffmpeg
         self._poller: Poller | None = None
@@ -113,7 +123,13 @@ class App:
         # Shared by all clients: Telegram counts a bot's calls together, and its silence is one outage for all.
         self._telegram_metrics = TelegramMetrics(self.metrics)
         self._turns = Turns(on_migrated=self._migrated)
+        self._catalogues = Catalogues()
+        self._alert_texts = AlertTexts(self._catalogues)
         self._storage = Storage(_database_path(settings), on_error=self._storage_failed)
+        self._storage_check = StorageCheck(self._storage)
+        self._lifetime = Lifetime(
+            _database_path(settings), words=self._alert_texts.unclean_start, new_id=self._alert_ids.new
+        )
         self._database_values = DatabaseValues(
             {family: self._reader(query) for family, query in statistics.FAMILIES.items()},
             failed=self._reading_failed,
@@ -140,10 +156,13 @@ class App:
         address): inside an exception group once nurseries are open.
         """
         try:
-            with hold_data_directory(self.settings.data_dir), self._whole:
-                async with trio.open_nursery() as serving:
-                    await self._serve(serving, task_status)
-                    serving.cancel_scope.cancel()
+            with hold_data_directory(self.settings.data_dir):
+                claim_for_mode(self.settings.data_dir, self.settings.mode)
+                async with self._lifetime.ends_in_order():
+                    with self._whole:
+                        async with trio.open_nursery() as serving:
+                            await self._serve(serving, task_status)
+                            serving.cancel_scope.cancel()
         finally:
             gc.unfreeze()  # what was frozen may be garbage from here on; another app in this process only loses speed
 
@@ -153,23 +172,31 @@ class App:
         workers = make_workers(self._environment, metrics.worker_start.observe)
         places = Places(settings.concurrent_downloads)
         ids = IdMaker()
-        lag = LoopLag(observe=metrics.loop_lag.observe)
+        pauses = Pauses()
+        lag = LoopLag(observe=metrics.loop_lag.observe, paused=pauses.seconds)
         disk = DiskSpace(settings.data_dir, measured=metrics.disk_free.set)
         api_url, allowed_private = settings.telegram_api_url, settings.allowed_private
         workspace = Workspace(settings, self._ffmpeg, lambda: allowed_private)
         self_test = WorkerSelfTest(workers, places, workspace, ids)
         health = self._make_health(self_test, disk, lag)
         self.http_url = await serving.start(self._make_web(health).run)
+        await serving.start(pauses.run)
         await serving.start(lag.run)
         if settings.mode == "sandbox":
             self.sandbox_url = api_url = await self._start_sandbox(serving)
             allowed_private = (*allowed_private, urlsplit(api_url).netloc)
         await serving.start(self._storage.run)
+        await serving.start(self._lifetime.run, self._storage)
+        await serving.start(self._storage_check.run)
+        await self._take_over_data()
         await serving.start(workers.run)
-        await workspace.open()
+        try:
+            await workspace.open()
+        except OSError as error:
+            raise DataDirectoryError(unusable(workspace.root, error)) from error
         serving.start_soon(clean_forever, self._storage)
         self._turns.know_moved(await self._storage.read(chats.migrations))
-        catalogues = Catalogues()
+        catalogues = self._catalogues
         async with (
             open_bot_api(
                 settings.telegram_token,
@@ -178,7 +205,7 @@ class App:
                 local_files=settings.telegram_local,
                 turns=self._turns,
             ) as api,
-            self._telling_alerts(serving, api_url, catalogues),
+            self._telling_alerts(serving, api_url),
             open_monitoring(settings, self._storage, metrics, self._alert_ids, self._wake_alert_delivery) as monitoring,
         ):
             board = Board(
@@ -190,7 +217,7 @@ class App:
             await serving.start(board.run)
             delivery = Delivery(api, metrics)
             supervisor = self._make_supervisor(
-                workers, workspace, delivery, board, places, AdminNotes(api, catalogues, settings.admin_ids)
+                workers, workspace, delivery, board, places, AdminNotes(api, catalogues, settings.admin_ids), self_test
             )
             await supervisor.recover()
             serving.start_soon(self_test.run)
@@ -224,13 +251,13 @@ class App:
                     can_be_told=self._can_be_told,
                 ),
                 allowed_private=allowed_private,
-                bot_id=int(settings.telegram_token.partition(":")[0]),
+                bot_id=self._bot_id,
                 username=lambda: (self.me.username if self.me else None) or "",
             )
             await self._work(api, parts, health, task_status)
 
     @asynccontextmanager
-    async def _telling_alerts(self, serving: trio.Nursery, api_url: str, catalogues: Catalogues) -> AsyncIterator[None]:
+    async def _telling_alerts(self, serving: trio.Nursery, api_url: str) -> AsyncIterator[None]:
         """Tell alerts from here on; at the end, let those that are being told come through."""
         settings = self.settings
         async with open_bot_api(
@@ -244,7 +271,7 @@ class App:
                 api,
                 self._storage,
                 self.metrics,
-                AlertTexts(catalogues),
+                self._alert_texts,
                 self._alert_ids,
                 admin_ids=settings.admin_ids,
                 watchdog_seconds=settings.watchdog_seconds,
@@ -254,6 +281,13 @@ class App:
             self._alert_delivery = delivery
             yield
             await delivery.settle()
+
+    async def _take_over_data(self) -> None:
+        """Make the data this bot's, before anything of it is read: another bot's messages are not ours to edit."""
+        bot_id = self._bot_id
+        before = await self._storage.write(lambda db: bots.take_over(db, bot_id, now_ms()))
+        if before is not None:
+            log.warning("another bot's token: what is open is told anew", extra={"bot": bot_id, "before": before})
 
     async def _migrated(self, old_id: int, new_id: int) -> None:
         """Note that a group got another id. What is not stored is learnt again with the next call after a restart."""
@@ -278,6 +312,7 @@ class App:
         board: Board,
         places: Places,
         notes: AdminNotes,
+        self_test: WorkerSelfTest,
     ) -> Supervisor:
         """Make what runs the downloads."""
         return Supervisor(
@@ -289,7 +324,8 @@ class App:
                 board=board,
                 places=places,
                 metrics=self.metrics,
-                bot_id=int(self.settings.telegram_token.partition(":")[0]),
+                bot_id=self._bot_id,
+                suspect_workers=self_test.suspect,
             ),
             SiteBreakers(self._storage, self.metrics),
             end_strays=end_strays,
@@ -301,8 +337,8 @@ class App:
         return Health(
             version=__version__,
             checks={
-                "poll": lambda: poll_check(lambda: self._poller),
-                "storage": lambda: storage_check(self._storage),
+                "poll": lambda: poll_check(lambda: self._poller, self._turns.pacer),
+                "storage": self._storage_check.check,
                 "worker": self_test.check,
                 "disk": disk.check,
                 "alerts": AlertsCheck(self.settings.admin_ids, self._storage, lambda: self._alert_delivery).check,
@@ -335,6 +371,7 @@ class App:
                 "uptime_seconds": round(health.uptime_seconds, 1),
             },
             accept_alerts=intake.accept,
+            is_ready=lambda: health.state == "running",
             access=AccessRules(
                 settings.allowed_networks,
                 settings.trusted_proxies,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import importlib.metadata
 import importlib.util
 import json
 import os
 import shutil
+import socket
 import sqlite3
-import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import trio
 
@@ -48,13 +49,16 @@ class Line:
         return f"{self.mark:5}  {self.name:10}  {self.text}"
 
 
-async def run_checks(settings: Settings, find_ffmpeg: Callable[[], str], tell: Callable[[str], object]) -> bool:
+async def run_checks(
+    settings: Settings, find_ffmpeg: Callable[[], tuple[str, str]], tell: Callable[[str], object]
+) -> bool:
     """Try everything, telling a line each; True when there is no fault."""
     faults = 0
     checks: list[Callable[[], Awaitable[list[Line]]]] = [
         lambda: _in_thread(_check_settings, settings),
         lambda: _in_thread(_check_directory, settings.data_dir),
         lambda: _in_thread(_check_database, settings),
+        lambda: _in_thread(_check_ports, settings),
         lambda: _in_thread(_check_ffmpeg, find_ffmpeg),
         lambda: _in_thread(_check_yt_dlp),
         lambda: _in_thread(_check_extras),
@@ -102,7 +106,7 @@ def _check_database(settings: Settings) -> list[Line]:
         return [Line("ok", "database", f"{path} will be made at the first start")]
     newest = migrations()[-1][0]
     try:
-        connection = connect(path, read_only=True)
+        connection = connect(path, "ro")
         try:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             version = connection.execute("SELECT COALESCE(MAX(version), 0) FROM schema_version").fetchone()[0]
@@ -111,19 +115,42 @@ def _check_database(settings: Settings) -> list[Line]:
     except (sqlite3.Error, NewerDatabaseError) as error:
         return [Line("FAULT", "database", f"{path}: {error}; restore a backup")]
     if found != "ok":
-        return [Line("FAULT", "database", f"{path} is damaged ({found}); restore a backup")]
+        advice = "see StorageFailing in docs/runbooks.md"
+        return [Line("FAULT", "database", f"{path} is damaged ({found}); {advice}")]
     if version > newest:
         return [Line("FAULT", "database", f"{path} is of schema {version}, this program knows {newest}: it is newer")]
     return [Line("ok", "database", f"{path} is sound, schema {version}")]
 
 
-def _check_ffmpeg(find: Callable[[], str]) -> list[Line]:
+def _check_ports(settings: Settings) -> list[Line]:
+    """Look whether `run` could listen where it is told to, or is listening there already."""
+    runs = ask_health(settings.http_bind).is_doradura
+    asked = [("DORADURA_HTTP_BIND", settings.http_bind)]
+    if settings.mode == "sandbox":
+        asked.append(("DORADURA_SANDBOX_BIND", settings.sandbox_bind))
+    return [_check_port(setting, address, runs=runs) for setting, address in asked]
+
+
+def _check_port(setting: str, address: Address, *, runs: bool) -> Line:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
-        ffmpeg = find()
-        answer = subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, timeout=20, check=True)  # noqa: S603 - the package's own program
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        return [Line("FAULT", "ffmpeg", f"does not run: {error}; install imageio-ffmpeg again")]
-    return [Line("ok", "ffmpeg", answer.stdout.splitlines()[0].partition(" Copyright")[0])]
+        socket.create_server((address.host, address.port), family=family).close()
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        if taken and runs:
+            return Line("ok", "port", f"{address} is the running bot's")
+        why = "another program listens there" if taken else (error.strerror or str(error))
+        return Line("FAULT", "port", f"{address}: {why}; stop that one, or set {setting} to another address")
+    return Line("ok", "port", f"{address} is free")
+
+
+def _check_ffmpeg(find: Callable[[], tuple[str, str]]) -> list[Line]:
+    try:
+        program, version = find()
+    except RuntimeError as error:
+        text = f"{error}; install imageio-ffmpeg again, or mend what IMAGEIO_FFMPEG_EXE names"
+        return [Line("FAULT", "ffmpeg", text)]
+    return [Line("ok", "ffmpeg", f"ffmpeg version {version} ({program})")]
 
 
 def _check_yt_dlp() -> list[Line]:
@@ -159,17 +186,66 @@ async def _check_telegram(settings: Settings) -> list[Line]:
     return [Line("ok", "telegram", f"the token is @{me.username}'s")]
 
 
-def ask_health(address: Address) -> tuple[bool, str]:
-    """Ask the bot that listens there; give whether it works, and a line that says so."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
-    connection = http.client.HTTPConnection(host, address.port, timeout=HEALTH_TIMEOUT_SECONDS)
+class HealthAnswer(NamedTuple):
+    """What was heard where the bot should listen."""
+
+    is_doradura: bool
+    healthy: bool
+    text: str
+    """One line for whoever asked."""
+
+
+def ask_health(address: Address) -> HealthAnswer:
+    """Ask the bot that listens there how it is."""
     try:
-        connection.request("GET", "/health")
-        answer = connection.getresponse()
-        report = json.loads(answer.read())
+        status, body = _get(address, "/health")
+        report = json.loads(body)
         faults = [f"{name}: {check['message']}" for name, check in report["checks"].items() if check["status"] != "ok"]
-        return answer.status == http.client.OK, "; ".join([str(report["status"]), *faults])
-    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
-        return False, f"nothing that is Doradura answers on {host}:{address.port} ({error})"
+        text = "; ".join([str(report["status"]), *faults])
+        return HealthAnswer(is_doradura=True, healthy=status == http.client.OK, text=text)
+    except OSError as error:
+        return _silent(address, error)
+    except (http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
+        return _foreign(address)
+
+
+def ask_probe(address: Address, path: str) -> HealthAnswer:
+    """Ask what listens there for /livez or /readyz; whether that is Doradura is not known, as neither has a body."""
+    try:
+        status, _ = _get(address, path)
+    except OSError as error:
+        return _silent(address, error)
+    except http.client.HTTPException:
+        return _foreign(address)
+    yes = status == http.client.OK
+    return HealthAnswer(is_doradura=yes, healthy=yes, text=f"{path}: {'yes' if yes else f'no ({status})'}")
+
+
+def _get(address: Address, path: str) -> tuple[int, bytes]:
+    where = _reached(address)
+    connection = http.client.HTTPConnection(where.host, where.port, timeout=HEALTH_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
     finally:
         connection.close()
+
+
+def _reached(address: Address) -> Address:
+    """Give the address at which this machine reaches what listens there."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
+    return Address(host, address.port)
+
+
+def _silent(address: Address, error: OSError) -> HealthAnswer:
+    why = error.strerror or "no answer in time"
+    return _nothing(f"nothing answers on {_reached(address)} ({why}). Is the bot running?")
+
+
+def _foreign(address: Address) -> HealthAnswer:
+    return _nothing(f"what answers on {_reached(address)} is not Doradura.")
+
+
+def _nothing(text: str) -> HealthAnswer:
+    return HealthAnswer(is_doradura=False, healthy=False, text=f"{text} DORADURA_HTTP_BIND says where I look.")

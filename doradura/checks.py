@@ -7,7 +7,9 @@ degraded is a fault outside. Nothing here is a constant: a check that measured n
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -15,13 +17,16 @@ import trio
 
 from doradura.alerts import AlertDelivery
 from doradura.alerts.delivery import Trouble
+from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
 from doradura.downloads.places import Places, Slot
 from doradura.downloads.protocol import Failure, SelfTest, WorkerLostError
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.health import CheckResult, Status
-from doradura.storage import Connection, Storage, StorageError, outbox
+from doradura.storage import Connection, Storage, StorageError, alerts, outbox
 from doradura.storage.ids import IdMaker, now_ms
+from doradura.telegram.holds import Held
+from doradura.telegram.pacing import Pacer
 from doradura.telegram.poller import Poller
 
 POLL_SILENCE_SECONDS = 120.0
@@ -29,11 +34,18 @@ UNDELIVERED_SECONDS = 300.0
 """As the alert AlertDeliveryStalled has it."""
 GIVEN_UP_MS = 24 * 3600 * 1000
 """How long a notice that could not be told is shown: it is a fault of ours, or of an alert's words."""
+UNMONITORED = (
+    "nothing watches this bot yet: `just stack` starts Prometheus and Alertmanager, docs/monitoring.md says how"
+)
+YTDLP_OLD_DAYS = 45
+"""As the alert YtDlpOld has it."""
 HELD_UP_SECONDS = 600.0
 """How long a user who holds no place may wait for one before that is shown as a fault."""
 SELF_TEST_SECONDS = 300.0
 SELF_TEST_RETRY_SECONDS = 15.0
 SELF_TEST_TIMEOUT_SECONDS = 30.0
+OVERSLEPT_SECONDS = 10.0
+"""A timeout that comes later than this was slept through: the process was stopped."""
 
 _POLL_FAULTS: Mapping[str, str] = {
     "unreachable": "Telegram can't be reached - is the network there?",
@@ -45,37 +57,39 @@ _POLL_FAULTS: Mapping[str, str] = {
 log = logging.getLogger(__name__)
 
 
-async def storage_check(storage: Storage) -> CheckResult:
-    """Write a row and say how long its commit took."""
-    started = trio.current_time()
-
-    def beat(db: Connection) -> None:
-        db.execute(
-            "INSERT INTO heartbeat (one, beat_ms) VALUES (1, ?)"
-            " ON CONFLICT (one) DO UPDATE SET beat_ms = excluded.beat_ms",
-            (now_ms(),),
-        )
-
-    try:
-        await storage.write(beat)
-    except StorageError as error:
-        return CheckResult("failing", f"{error} - see the log and the disk", {"reason": error.reason})
-    seconds = trio.current_time() - started
-    return CheckResult("ok", "a write was committed", {"commit_seconds": round(seconds, 4)})
-
-
-async def poll_check(poller: Callable[[], Poller | None]) -> CheckResult:
-    """Say when Telegram last answered a poll."""
+async def poll_check(poller: Callable[[], Poller | None], pacer: Pacer) -> CheckResult:
+    """Say when Telegram last answered a poll, and what it told the bot to wait with."""
     part = poller()
-    if part is None or part.last_poll_at is None:
-        return CheckResult("degraded", "Telegram has not answered a poll yet", {"last_poll_seconds_ago": None})
-    ago = trio.current_time() - part.last_poll_at
-    facts: dict[str, int | float | str | bool | None] = {"last_poll_seconds_ago": round(ago, 1), "state": part.state}
+    ago = None if part is None or part.last_poll_at is None else trio.current_time() - part.last_poll_at
+    held = _holds(part, pacer)
+    facts: dict[str, int | float | str | bool | None] = {
+        "last_poll_seconds_ago": None if ago is None else round(ago, 1),
+        "state": "starting" if part is None else part.state,
+        "held": ", ".join(hold.what for hold in held) or None,
+        "held_seconds_left": round(max(hold.seconds_left for hold in held), 1) if held else None,
+        "chats_told_to_wait": pacer.held_chats(),
+    }
+    if held:
+        what = "; ".join(f"{hold.what} for {hold.seconds_left:.0f} s more" for hold in held)
+        return CheckResult("degraded", f"Telegram told the bot to wait with {what} - then it tries by itself", facts)
+    if part is None or ago is None:
+        return CheckResult("degraded", "Telegram has not answered a poll yet", facts)
+    if part.state == "unreachable" and out_of_descriptors():
+        return CheckResult("degraded", f"Telegram can't be reached: {NO_DESCRIPTORS}", facts)
     if part.state in _POLL_FAULTS:
         return CheckResult("degraded", _POLL_FAULTS[part.state], facts)
     if ago > POLL_SILENCE_SECONDS:
         return CheckResult("degraded", f"Telegram has not answered a poll for {ago:.0f} s - is it reachable?", facts)
     return CheckResult("ok", "Telegram answers", facts)
+
+
+def _holds(part: Poller | None, pacer: Pacer) -> list[Held]:
+    """Give what 429s hold back beyond single chats; a wait of one chat is its own, and no fault of the bot's."""
+    held = {hold.what: hold for hold in pacer.holds()}
+    poll = None if part is None else part.hold()
+    if poll is not None:
+        held[poll.what] = poll
+    return list(held.values())
 
 
 class AlertsCheck:
@@ -106,7 +120,7 @@ class AlertsCheck:
             "given_up": found.given_up,
             "unreachable": ", ".join(map(str, found.refused)) or None,
         }
-        return CheckResult(*_judge_delivery(found, delivery.trouble), facts)
+        return CheckResult(*_judge_delivery(found, delivery.trouble), facts, None if found.monitored else UNMONITORED)
 
 
 class _Undelivered(NamedTuple):
@@ -115,6 +129,8 @@ class _Undelivered(NamedTuple):
     oldest_seconds: float
     given_up: int
     last_error: str
+    monitored: bool
+    """Whether a watchdog has ever come."""
 
     @property
     def refused(self) -> dict[int, str]:
@@ -125,7 +141,8 @@ def _undelivered(db: Connection) -> _Undelivered:
     oldest = outbox.oldest_ms(db)
     age_seconds = 0.0 if oldest is None else max(0.0, (now_ms() - oldest) / 1000)
     given_up, last_error = outbox.given_up_since(db, now_ms() - GIVEN_UP_MS)
-    return _Undelivered(outbox.admins(db), outbox.depth(db), age_seconds, given_up, last_error)
+    monitored = alerts.watchdog_seen_ms(db) is not None
+    return _Undelivered(outbox.admins(db), outbox.depth(db), age_seconds, given_up, last_error, monitored)
 
 
 def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[Status, str]:
@@ -157,35 +174,51 @@ class WorkerSelfTest:
         self._answer: SelfTest | None = None
         self._tested_at: float | None = None
         self._seconds = 0.0
+        self._suspected = trio.Event()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Test until cancelled. `started()` after the first test, whatever came of it."""
         while True:
             # When every place is taken, workers are at work: that is test enough, and their number is a promise.
-            if self._places.free > 0 or self._tested_at is None:
-                await self._test()
+            suspected, self._suspected = self._suspected.is_set(), trio.Event()
+            if self._places.free > 0 or self._tested_at is None or suspected:
+                while not await self._test():
+                    log.info("the worker self-test slept through a pause of this process, and is done again")
             task_status.started()
             task_status = trio.TASK_STATUS_IGNORED
-            await trio.sleep(SELF_TEST_SECONDS if self._fault is None else SELF_TEST_RETRY_SECONDS)
+            with trio.move_on_after(SELF_TEST_SECONDS if self._fault is None else SELF_TEST_RETRY_SECONDS):
+                await self._suspected.wait()
 
-    async def _test(self) -> None:
+    def suspect(self) -> None:
+        """Test soon: a job failed in a way that may be this machine's fault."""
+        self._suspected.set()
+
+    async def _test(self) -> bool:
+        """Test once; False when the test was overtaken by a pause of this process, which says nothing of workers."""
         started = trio.current_time()
         number = self._ids.new()
         slot = Slot(self._places)
         fault: str | None = f"no answer in {SELF_TEST_TIMEOUT_SECONDS:.0f} s"
         try:
             with trio.move_on_after(SELF_TEST_TIMEOUT_SECONDS):
-                await slot.acquire()
+                # With every place taken it takes none: a suspicion must not wait for hours, and the test is short.
+                if self._places.free > 0:
+                    await slot.acquire()
                 fault = await self._ask(number)
-        except (WorkerLostError, OSError) as error:
+        except WorkerLostError as error:
             fault = str(error)
+        except OSError as error:
+            fault = f"no directory for it: {error.strerror or error} ({error.filename or self._workspace.root})"
         finally:
             slot.release()
             await self._workspace.remove(number)
+        self._seconds = trio.current_time() - started
+        if fault is not None and self._seconds > SELF_TEST_TIMEOUT_SECONDS + OVERSLEPT_SECONDS:
+            return False
         self._fault, self._tested_at = fault, trio.current_time()
-        self._seconds = self._tested_at - started
         if fault is not None:
             log.error("worker self-test failed", extra={"fault": fault})
+        return True
 
     async def _ask(self, number: int) -> str | None:
         order = self._workspace.selftest(number, await self._workspace.fresh(number))
@@ -219,4 +252,17 @@ class WorkerSelfTest:
             who = "1 user has" if users == 1 else f"{users} users have"
             what = f"every place is taken, and {who} waited for up to {waited / 60:.0f} min"
             return CheckResult("degraded", f"{what} - see DORADURA_CONCURRENT_DOWNLOADS and /user", facts)
-        return CheckResult("ok", "a worker did its test job", facts)
+        advice = None if self._answer is None else old_ytdlp(self._answer.yt_dlp, datetime.now(UTC).date())
+        return CheckResult("ok", "a worker did its test job", facts, advice)
+
+
+def old_ytdlp(version: str, today: date) -> str | None:
+    """Return what to do about a yt-dlp of this version, which is its date; None where it is young or says no date."""
+    found = re.match(r"(\d{4})\.(\d{1,2})\.(\d{1,2})(?:\.|$)", version)
+    try:
+        days = (today - date(*map(int, found.groups()))).days if found else 0
+    except ValueError:
+        return None
+    if days <= YTDLP_OLD_DAYS:
+        return None
+    return f"yt-dlp is {days} days old and sites change: `just update-ytdlp` and a restart bring a newer one"

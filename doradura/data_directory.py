@@ -1,17 +1,24 @@
-"""The data directory: made with mode 0700, and held by one process at a time.
+"""The data directory: made with mode 0700, held by one process at a time, and either the sandbox's or production's.
 
 The lock is an flock on DATA_DIR/lock: the kernel gives it back however the process ends, and children don't inherit it
 (the descriptor is closed on exec, and the fork server's children come from a program of their own).
+
+DATA_DIR/mode says whose data it is: the sandbox's people, chats and jobs must never become production's, whose bot
+would write to real people under those numbers.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
+
+Mode = Literal["telegram", "sandbox"]
 
 
 class DataDirectoryError(Exception):
@@ -22,6 +29,49 @@ class DataDirectoryLockedError(DataDirectoryError):
     """Another process has it."""
 
 
+_OTHERS: dict[Mode, str] = {
+    "telegram": (
+        "the data directory {path} holds the sandbox's data: its people, chats and downloads don't exist on Telegram. "
+        "Give your bot a directory of its own with DORADURA_DATA_DIR, or keep the sandbox's elsewhere: "
+        "mv {path} {path}-sandbox. (If your bot has been working here all along: rm -r {path}/sandbox {path}/mode)"
+    ),
+    "sandbox": (
+        "the data directory {path} holds your bot's data, and the sandbox must not work on it. "
+        "Give the sandbox a directory of its own with DORADURA_DATA_DIR, or leave that unset: it takes ./data-sandbox."
+    ),
+}
+"""What is said to a start that meets the other's data."""
+
+
+def claim_for_mode(path: Path, mode: Mode) -> None:
+    """Make a held directory this mode's, or refuse another's. Raises DataDirectoryError.
+
+    A directory from before there was a mark is the sandbox's when the sandbox kept its world there, else production's
+    when there is a database, else nobody's.
+    """
+    mark = path / "mode"
+    try:
+        marked = mark.read_text(encoding="ascii", errors="replace").strip() if mark.exists() else ""
+    except OSError as error:
+        raise DataDirectoryError(f"{mark} can't be read: {error.strerror}. {_WRITABLE}") from error
+    if (marked or _unmarked(path)) not in {"", mode}:
+        raise DataDirectoryError(_OTHERS[mode].format(path=path))
+    if not marked:
+        made = path / f"mode.{os.getpid()}.new"
+        with suppress(OSError):  # a full disk: the next start makes the mark
+            made.write_text(f"{mode}\n", encoding="ascii")
+            made.replace(mark)
+
+
+def _unmarked(path: Path) -> str:
+    if (path / "sandbox").is_dir():
+        return "sandbox"
+    return "telegram" if (path / "doradura.db").exists() else ""
+
+
+_WRITABLE = "Set DORADURA_DATA_DIR to a directory this user may write to."
+
+
 @contextmanager
 def hold_data_directory(path: Path) -> Iterator[None]:
     """Make the directory if need be and hold it. Raises DataDirectoryError."""
@@ -29,10 +79,7 @@ def hold_data_directory(path: Path) -> Iterator[None]:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise DataDirectoryError(
-            f"the data directory {path} can't be used: {error.strerror}. "
-            "Set DORADURA_DATA_DIR to a directory this user may write to.",
-        ) from error
+        raise DataDirectoryError(unusable(path, error)) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,6 +95,15 @@ def hold_data_directory(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def unusable(path: Path, error: OSError) -> str:
+    """Say why a directory can't be used, and what to do."""
+    if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+        return f"{path} is not a directory, or something on the way to it is not. Move it out of the way."
+    if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT}:
+        return f"the directory {path} can't be used: {error.strerror}."
+    return f"the directory {path} can't be used: {error.strerror}. {_WRITABLE}"
 
 
 def generated_secret(path: Path) -> str:

@@ -45,6 +45,8 @@ class CheckResult:
     status: Status
     message: str
     facts: Mapping[str, int | float | str | bool | None] = field(default_factory=dict)
+    advice: str | None = None
+    """A wish, no fault: what would be better, for a check that may well be ok. Shown, and degrades nothing."""
 
 
 Check = Callable[[], Awaitable[CheckResult]]
@@ -65,20 +67,25 @@ class HealthReport:
         return 200 if self.status in ("ok", "degraded") else 503
 
     def as_json(self) -> dict[str, Any]:
-        """The report as the body of /health: plain types, each check's facts beside its status and message."""
+        """The report as the body of /health: plain types, each check's facts beside its status and message.
+
+        A check with a wish has it under `advice`.
+        """
         return {
             "status": self.status,
             "version": self.version,
             "uptime_seconds": round(self.uptime_seconds, 3),
-            "checks": {
-                name: {**found.facts, "status": found.status, "message": found.message}
-                for name, found in self.checks.items()
-            },
+            "checks": {name: _as_json(found) for name, found in self.checks.items()},
         }
 
     def gauge_values(self) -> dict[str, float]:
         """Check -> 1, 0.5 or 0, for doradura_health_status."""
         return {name: GAUGE[found.status] for name, found in self.checks.items()}
+
+
+def _as_json(found: CheckResult) -> dict[str, Any]:
+    said = {**found.facts, "status": found.status, "message": found.message}
+    return said if found.advice is None else {**said, "advice": found.advice}
 
 
 class Health:
@@ -161,39 +168,60 @@ class Health:
             found[name] = CheckResult(silent, f"the check itself broke ({type(error).__name__}); the log has more")
 
 
-class LoopLag:
-    """Measures how late the event loop runs a timer: what every other timer, poll and request suffers too."""
+class _Worst:
+    """The largest of the figures of the last minute."""
 
-    def __init__(self, observe: Callable[[float], None]) -> None:
+    def __init__(self) -> None:
+        # (time, figure), each smaller than the ones before it: the first is the worst that is still young enough.
+        self._kept: deque[tuple[float, float]] = deque()
+
+    def note(self, now: float, figure: float) -> None:
+        while self._kept and self._kept[-1][1] <= figure:
+            self._kept.pop()
+        self._kept.append((now, figure))
+
+    def at(self, now: float) -> float:
+        while self._kept and self._kept[0][0] < now - LAG_WINDOW_SECONDS:
+            self._kept.popleft()
+        return self._kept[0][1] if self._kept else 0.0
+
+
+class LoopLag:
+    """Measures how late the event loop runs a timer: what every other timer, poll and request suffers too.
+
+    `paused` gives the seconds in which this process did not run at all, so far. They are observed, as users wait them
+    too, and not judged: a stopped process or a sleeping machine is no fault of the loop, and no restart mends it.
+    """
+
+    def __init__(self, observe: Callable[[float], None], *, paused: Callable[[], float] = lambda: 0.0) -> None:
         self._observe = observe
+        self._paused = paused
+        self._paused_before = 0.0
         self._due: float | None = None
-        # (time, lag), each smaller than the ones before it: the first is the worst that is still young enough.
-        self._worst: deque[tuple[float, float]] = deque()
+        self._lags = _Worst()
+        self._pauses = _Worst()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Measure until cancelled."""
-        self._due = trio.current_time() + TICK_SECONDS
+        self._due, self._paused_before = trio.current_time() + TICK_SECONDS, self._paused()
         task_status.started()
         try:
             while True:
                 await trio.sleep_until(self._due)
                 now = trio.current_time()
-                lag = max(0.0, now - self._due)
-                self._observe(lag)
-                self._note(now, lag)
-                self._due = now + TICK_SECONDS
+                self._observe(max(0.0, now - self._due))
+                lag, pause = self._late(now)
+                self._lags.note(now, lag)
+                self._pauses.note(now, pause)
+                self._due, self._paused_before = now + TICK_SECONDS, self._paused_before + pause
         finally:
             self._due = None
 
-    def _note(self, now: float, lag: float) -> None:
-        while self._worst and self._worst[-1][1] <= lag:
-            self._worst.pop()
-        self._worst.append((now, lag))
-        self._forget(now)
-
-    def _forget(self, now: float) -> None:
-        while self._worst and self._worst[0][0] < now - LAG_WINDOW_SECONDS:
-            self._worst.popleft()
+    def _late(self, now: float) -> tuple[float, float]:
+        """How late the timer is by the loop's fault, and how long the process did not run since the last time."""
+        assert self._due is not None
+        pause = self._paused() - self._paused_before
+        return max(0.0, now - self._due - pause), pause
 
     async def check(self) -> CheckResult:
         """Judge the worst lag of the last minute, the one that lasts right now included."""
@@ -201,13 +229,16 @@ class LoopLag:
         if self._due is None:
             return CheckResult("failing", "the loop's lag is not measured")
         now = trio.current_time()
-        self._forget(now)
-        worst = max(self._worst[0][1] if self._worst else 0.0, now - self._due)
-        facts = {"worst_lag_seconds": round(worst, 4)}
+        lag, pause = self._late(now)
+        worst, pause = max(self._lags.at(now), lag), max(self._pauses.at(now), pause)
+        facts = {"worst_lag_seconds": round(worst, 4)} | ({"paused_seconds": round(pause, 1)} if pause else {})
         if worst >= LAG_FAILING_SECONDS:
             return CheckResult("failing", f"the event loop stood still for {worst:.1f} s in the last minute", facts)
         if worst >= LAG_DEGRADED_SECONDS:
             return CheckResult("degraded", f"the event loop was {worst:.2f} s late in the last minute", facts)
+        if pause:
+            what = f"on time, but for {pause:.1f} s in which the whole process was stopped or the machine asleep"
+            return CheckResult("ok", f"the event loop is {what}", facts)
         return CheckResult("ok", "the event loop is on time", facts)
 
 

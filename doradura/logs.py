@@ -1,8 +1,9 @@
 """Log lines: text for people or JSON for machines, with every secret taken out.
 
-Owns the root logger while `configure` is entered and gives it back as it was. Knows nothing else of ours. A line is
-made whole, then redacted, then written, so that no message, argument, extra or traceback gets past; a line that can't
-be made or written is lost, never raised, because a log must not take the program down.
+Owns the root logger while `configure` is entered and gives it back as it was. Knows nothing else of ours. Every
+message, extra and traceback is redacted and then cut to a bounded length, so that nothing from outside gets past, makes
+a second line or fills the disk; a line that can't be made or written is lost, never raised, because a log must not take
+the program down.
 """
 
 from __future__ import annotations
@@ -16,18 +17,29 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Literal, TextIO
-from urllib.parse import quote, quote_plus
 
 MASK = "***"
 SHORTEST_SECRET = 4
 """A secret shorter than this is left alone: taking it out would take half of every line with it and protect nothing."""
 
 NESTING_LIMIT = 6
+ITEMS_LIMIT = 50
+"""Of a list or an object so many items are written."""
+MESSAGE_CHARS = 2000
+VALUE_CHARS = 1000
+NESTED_CHARS = 8000
+"""A list or an object that is longer than this as JSON is written as a text, cut."""
+TRACE_LINES = 160
+"""Of a longer traceback the first and the last half of so many lines are written."""
+TRACE_LINE_CHARS = 500
 QUIET = ("httpx", "httpcore", "hpack")
 """httpx writes every URL at INFO, and Telegram's URLs have the token in them; the others write the bytes at DEBUG."""
 
-_TOKEN = re.compile(r"\d+(?::|%3A|%253A)[A-Za-z0-9_-]{24,}", re.IGNORECASE)
+# No unbounded \d+: a megabyte of digits would be looked through from each of them.
+_TOKEN = re.compile(r"\d{1,20}(?::|%(?:25){0,3}3A)(?:[A-Za-z0-9_-]|%(?:25){0,3}(?:2D|5F)){24,}", re.IGNORECASE)
+_OWN_TOKEN = re.compile(r"\d+:([A-Za-z0-9_-]{16,})")
 _LINE_BREAKER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _PLAIN = re.compile(r"[^\s\"'=\\]+")
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -35,13 +47,35 @@ _RESERVED = frozenset({"time", "level", "logger", "message", "exception"})
 
 
 class Redactor:
-    """Takes secrets out of text: the given ones, as they are, in URLs, in JSON and in repr; and every bot token."""
+    """Takes secrets out of text: the given ones, as they are, in URLs, in JSON and in repr; and every bot token.
+
+    Of a bot token that is given, the half behind the colon is a secret by itself.
+    """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets if len(secret) >= SHORTEST_SECRET for form in _forms(secret)}
+        given = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
+        given |= {match[1] for secret in given if (match := _OWN_TOKEN.fullmatch(secret))}
         # The longest first: a secret that holds another one must go as a whole.
-        ordered = sorted(forms, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        ordered = sorted(given, key=len, reverse=True)
+        patterns = [pattern for secret in ordered for pattern in _patterns(secret)]
+        self._known = re.compile("|".join(patterns)) if patterns else None
+        self._longest = max([_LONGEST_ENCODED * len(secret.encode(errors="replace")) for secret in ordered], default=0)
+
+    def cut(self, text: str, limit: int) -> str:
+        """Give the redacted text, cut to `limit` characters, with its length where it is longer.
+
+        What is far beyond the limit is not looked at, and no half of a secret is left where it ends.
+        """
+        length = len(text)
+        margin = max(self._longest, 1000)
+        if length <= limit + 2 * margin:
+            text = self(text)
+        else:
+            text = self(text[: limit + 2 * margin])
+            text = text[: max(0, len(text) - margin)]
+        if len(text) <= limit and length <= limit + 2 * margin:
+            return text
+        return f"{text[:limit]}… ({length} characters)"
 
     def __call__(self, text: str) -> str:
         """Give the text with `***` for each secret in it."""
@@ -50,17 +84,33 @@ class Redactor:
         return _TOKEN.sub(MASK, text)
 
 
-def _forms(secret: str) -> set[str]:
-    quoted = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
-    lowered = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), text) for text in quoted}
+_LONGEST_ENCODED = 9
+"""Characters that one byte of a secret may take: "%25252541"."""
+
+
+def _patterns(secret: str) -> list[str]:
+    """Give patterns for a secret in the forms it may have in a text."""
     escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
     # An Authorization header carries user:password as base64.
-    return {secret, b64encode(secret.encode()).decode()} | quoted | lowered | escaped
+    encoded = b64encode(secret.encode(errors="surrogateescape")).decode()
+    forms = sorted({secret, encoded} | escaped, key=len, reverse=True)
+    return [*map(re.escape, forms), "".join(map(_encoded, secret))]
+
+
+def _encoded(character: str) -> str:
+    """Give a pattern for one character as it is or percent-encoded, up to four times over, whatever need it had."""
+    percent = "".join(f"%(?:25){{0,3}}{byte:02X}" for byte in character.encode(errors="surrogateescape"))
+    return f"(?:{re.escape(character)}|(?i:{percent}){'|[+]' if character == ' ' else ''})"
 
 
 def _visible(text: str) -> str:
     """Escape what would begin a new line or steer a terminal: a user's text must not look like a line of ours."""
-    return _LINE_BREAKER.sub(lambda match: json.dumps(match[0])[1:-1], text)
+    return _LINE_BREAKER.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    escaped = json.dumps(match[0])[1:-1]
+    return escaped if escaped != match[0] else f"\\u{ord(match[0]):04x}"
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -71,45 +121,60 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
     return {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
 
 
-def _trace(record: logging.LogRecord) -> str:
+def _trace(record: logging.LogRecord, redact: Redactor) -> list[str]:
+    """Give the traceback's lines, redacted, none of them and not all together too long."""
     # The record's exc_text is another handler's cache and stays untouched: ours is redacted, theirs may not be.
     parts = [logging.Formatter().formatException(record.exc_info)] if record.exc_info else []
-    return "\n".join(parts + ([record.stack_info] if record.stack_info else []))
+    lines = "\n".join(parts + ([record.stack_info] if record.stack_info else [])).splitlines()
+    if (left_out := len(lines) - TRACE_LINES) > 0:
+        lines[TRACE_LINES // 2 : -TRACE_LINES // 2] = [f"… {left_out} lines left out"]
+    return [redact.cut(line, TRACE_LINE_CHARS) for line in lines]
 
 
 def _text_line(record: logging.LogRecord, redact: Redactor) -> str:
-    words = [_time(record), record.levelname, record.name, _visible(record.getMessage())]
+    words = [_time(record), record.levelname, record.name, redact.cut(record.getMessage(), MESSAGE_CHARS)]
     for key, value in _extras(record).items():
-        text = str(value)
+        shown = _shown(value, redact)
+        text = json.dumps(shown, ensure_ascii=False) if isinstance(shown, dict | list) else str(shown)
         words.append(f"{key}={text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)}")
-    lines = [_visible(" ".join(words))]
     # Behind the bar, no line of an exception's text can pass for a line of the log.
-    lines += [f"    | {_visible(line)}" for line in _trace(record).splitlines()]
-    return redact("\n".join(lines))
+    lines = [" ".join(words), *[f"    | {line}" for line in _trace(record, redact)]]
+    return "\n".join(map(_visible, lines))
 
 
 def _json_line(record: logging.LogRecord, redact: Redactor) -> str:
-    line = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name}
-    line["message"] = redact(record.getMessage())
+    line: dict[str, Any] = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name}
+    line["message"] = redact.cut(record.getMessage(), MESSAGE_CHARS)
     for key, value in _extras(record).items():
-        line[f"{key}_" if key in _RESERVED else key] = _jsonable(value, redact)
-    trace = _trace(record)
+        line[f"{key}_" if key in _RESERVED else key] = _shown(value, redact)
+    trace = _trace(record, redact)
     if trace:
-        line["exception"] = redact(trace)
+        line["exception"] = "\n".join(trace)
     # Strings are redacted one by one, not the line: a secret with a quote in it must not break the object.
-    return json.dumps(line, ensure_ascii=False)
+    return _visible(json.dumps(line, ensure_ascii=False))
+
+
+def _shown(value: Any, redact: Redactor) -> Any:
+    """Give an extra as JSON takes it, redacted; a list or an object that is too long even so as a text, cut."""
+    shown = _jsonable(value, redact)
+    if isinstance(shown, dict | list) and len(text := json.dumps(shown, ensure_ascii=False)) > NESTED_CHARS:
+        return f"{text[:VALUE_CHARS]}… ({len(text)} characters)"
+    return shown
 
 
 def _jsonable(value: Any, redact: Redactor, depth: int = 0) -> Any:
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool) or (isinstance(value, int) and -(2**63) <= value < 2**64):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, dict) and depth < NESTING_LIMIT:
-        return {redact(str(key)): _jsonable(item, redact, depth + 1) for key, item in value.items()}
+        items = islice(value.items(), ITEMS_LIMIT)
+        shown = {redact.cut(str(key), VALUE_CHARS): _jsonable(item, redact, depth + 1) for key, item in items}
+        return shown if len(value) <= ITEMS_LIMIT else {**shown, "…": f"{len(value)} items"}
     if isinstance(value, list | tuple | set | frozenset) and depth < NESTING_LIMIT:
-        return [_jsonable(item, redact, depth + 1) for item in value]
-    return redact(str(value))
+        listed = [_jsonable(item, redact, depth + 1) for item in islice(value, ITEMS_LIMIT)]
+        return listed if len(value) <= ITEMS_LIMIT else [*listed, f"… {len(value)} items"]
+    return redact.cut(str(value), VALUE_CHARS)
 
 
 class _LineHandler(logging.Handler):
@@ -140,7 +205,7 @@ class _LineHandler(logging.Handler):
 
     def _unreadable(self, record: logging.LogRecord, error: Exception) -> logging.LogRecord:
         place = f"{record.filename}:{record.lineno}"
-        said = record.msg[:200] if isinstance(record.msg, str) else type(record.msg).__name__
+        said = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
         message = f"a log call at {place} could not be written ({type(error).__name__}): {said}"
         return logging.LogRecord(record.name, logging.ERROR, record.pathname, record.lineno, message, None, None)
 

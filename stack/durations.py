@@ -1,8 +1,8 @@
 """Durations of Prometheus and Alertmanager, divided by one factor: how a test sees in seconds what ships in minutes.
 
 Pure text in, text out. What is divided: the durations of configuration keys, the ranges, subquery steps and offsets of
-PromQL, and a plain number on a line of PromQL that ends in `# duration`. A range never becomes shorter than four
-scrapes: rate() over fewer has nothing to go by.
+PromQL, and a plain number on a line of PromQL that ends in `# duration` or `# threshold, duration`. A range never
+becomes shorter than four scrapes: rate() over fewer has nothing to go by.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PROMQL = re.compile(
     rf"|\[\s*(?P<range>{_DURATION})\s*(?P<sub>:\s*(?P<step>{_DURATION})?\s*)?\]"
     rf"|\boffset\s+(?P<sign>-?)\s*(?P<offset>{_DURATION})",
 )
-_MARKED = re.compile(r"^(?P<code>.*?)(?P<mark>\s*#\s*duration\s*)$")
+_MARKED = re.compile(r"^(?P<code>.*?)(?P<mark>\s*#\s*(?:threshold,\s*)?duration\s*)$")
 _NUMBER = re.compile(r"(?<![\w.:\"'\[])\d+(?:\.\d+)?(?![\w.\]\"':])")
 LEAST_SCRAPES = 4
 

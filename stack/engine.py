@@ -17,6 +17,10 @@ from stack.files import HERE, stack_directory
 ANSWER_SECONDS = 10.0
 UNPRIVILEGED = "10001:10001"
 """Whom the containers run as when root starts the stack: the user of the bot's image (stack/Dockerfile)."""
+JOB_MEMORY_MB = 1536
+"""What one download may use, in MiB: as the bot itself limits it (a test compares)."""
+BOT_MEMORY_MB = 512
+"""What the bot's container has beside its downloads, in MiB."""
 GRACE_SECONDS = 15
 """What a container of the bot's has beyond its drain before it is killed."""
 
@@ -35,7 +39,9 @@ class Engine:
 
     def environment(self, settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
         """Give what compose.yaml reads: an environment, and what this installation puts in."""
+        memory_mb = BOT_MEMORY_MB + JOB_MEMORY_MB * settings.concurrent_downloads
         return {
+            "DORADURA_STACK_BOT_MEMORY": f"{memory_mb}m",
             **environ,
             **_secrets_from_files(settings, environ),
             "DORADURA_STACK_CONFIG": str(stack_directory(settings)),

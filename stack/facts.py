@@ -42,6 +42,8 @@ class Facts:
     alertmanager: str
     webhook_url: str
     dashboards: str
+    runbooks_url: str
+    """Where an alert's runbook is, without the slash before its name."""
     admin_ids: tuple[int, ...]
     telegram_api_url: str
     telegram_token: str = field(repr=False)
@@ -74,6 +76,7 @@ def facts_of(settings: Settings, asked: Asked, directory: Path) -> Facts:
         alertmanager="alertmanager:9093" if inside else reachable(settings.stack_alertmanager),
         webhook_url=asked.webhook_url or f"http://{targets[0]}/alerts",
         dashboards="/etc/grafana/dashboards" if inside else str(directory / "grafana" / "dashboards"),
+        runbooks_url=settings.runbooks_url or f"http://{targets[0]}/runbooks",
         admin_ids=tuple(sorted(settings.admin_ids)),
         telegram_api_url=api_url,
         telegram_token=settings.telegram_token,

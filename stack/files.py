@@ -12,8 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from stack.facts import Asked, Facts, facts_of, kept_secret
-from stack.render import render
+from stack.render import RULES, render
+from stack.thresholds import FILE, Wanted, alert_rules, applied, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,13 +45,22 @@ def stack_directory(settings: Settings) -> Path:
     return settings.data_dir / "stack"
 
 
+def wanted_thresholds(settings: Settings, files: Mapping[str, str]) -> dict[str, Wanted]:
+    """Read this installation's thresholds for the alerts of `files`. Raises ThresholdError."""
+    trees = (yaml.safe_load(text) for path, text in files.items() if path.startswith(RULES))
+    alerts = frozenset(str(rule["alert"]) for tree in trees for rule in alert_rules(tree))
+    return read(stack_directory(settings) / FILE, alerts)
+
+
 def render_into(settings: Settings, asked: Asked) -> Facts:
     """Render for these settings into DATA_DIR/stack; give the facts used. Raises StackError."""
     directory = stack_directory(settings)
     with closed_umask():
+        files = committed()
+        wanted = wanted_thresholds(settings, files)
         facts = facts_of(settings, asked, directory)
         kept_secret(directory / GRAFANA_PASSWORD)
-        replace_files(directory, render(committed(), facts))
+        replace_files(directory, render(applied(files, wanted), facts))
     return facts
 
 

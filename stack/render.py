@@ -7,11 +7,13 @@ It raises KeyError or DurationError on a committed file that is not of the expec
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 
+from doradura.reachable import is_public_url
 from stack import durations
 from stack.facts import Facts
 
@@ -33,6 +35,12 @@ _DURATION_KEYS = frozenset(
         *("group_wait", "group_interval", "repeat_interval", "resolve_timeout"),
     },
 )
+RUNBOOKS = "https://github.com/doradura/doradura/blob/main/docs/runbooks.md#"
+"""Where the committed files' links to runbooks lead: to the project's own page, a heading an alert."""
+
+_LINK = "{{ .Annotations.runbook_url }}"
+_NO_LINK = "What to do: docs/runbooks.md, {{ .Labels.alertname }}"
+
 _HEADER = "# Rendered by `python -m stack`. Edit the file of the same name under stack/ and render again.\n"
 
 
@@ -40,30 +48,63 @@ def render(files: Mapping[str, str], facts: Facts) -> dict[str, str]:
     """Render files (path below stack/ -> text). Every path given is in the answer, and what the facts add."""
     scrape = yaml.safe_load(files[PROMETHEUS])["global"]["scrape_interval"]
     scrape_seconds = durations.seconds_of(durations.divided(scrape, facts.speed))
+    alerts = _alerts(files)
     rendered = {}
     for path, text in files.items():
         if not path.endswith(".yml"):
-            rendered[path] = text
+            rendered[path] = _linked(text, facts.runbooks_url, alerts)
             continue
         tree = yaml.safe_load(text)
         if facts.speed != 1:
             tree = _faster(tree, facts.speed, scrape_seconds)
-        if path == PROMETHEUS:
-            _prometheus(tree, facts)
-        elif path == TARGETS:
-            tree = [{"targets": list(facts.targets)}]
-        elif path == ALERTMANAGER:
-            _alertmanager(tree, facts)
-        elif path == DATASOURCE:
-            tree["datasources"][0]["url"] = f"http://{facts.prometheus}"
-        elif path == DASHBOARDS:
-            tree["providers"][0]["options"]["path"] = facts.dashboards
+        tree = _filled(path, tree, facts)
         rendered[path] = _HEADER + yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=1000)
     rendered[WEBHOOK_FILE] = f"{facts.webhook_token}\n"
     if facts.with_bot:
         rendered[BOT_WEBHOOK_FILE] = f"{facts.webhook_token}\n"
         rendered[BOT_TELEGRAM_FILE] = f"{facts.telegram_token}\n"
     return rendered
+
+
+def _filled(path: str, tree: Any, facts: Facts) -> Any:
+    """Give one file's tree with the facts that belong there."""
+    if path == PROMETHEUS:
+        _prometheus(tree, facts)
+    elif path == TARGETS:
+        tree = [{"targets": list(facts.targets)}]
+    elif path.startswith(RULES):
+        _runbooks(tree, facts.runbooks_url)
+    elif path == ALERTMANAGER:
+        _alertmanager(tree, facts)
+    elif path == DATASOURCE:
+        tree["datasources"][0]["url"] = f"http://{facts.prometheus}"
+    elif path == DASHBOARDS:
+        tree["providers"][0]["options"]["path"] = facts.dashboards
+    return tree
+
+
+def _rules(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give the alerting rules of a file."""
+    return (rule for group in tree["groups"] for rule in group["rules"] if "alert" in rule)
+
+
+def _runbooks(tree: dict[str, Any], base: str) -> None:
+    """Lead the links of rules to this installation's runbooks; a link of somebody's own to elsewhere stays."""
+    for rule in _rules(tree):
+        notes = rule.get("annotations", {})
+        if str(notes.get("runbook_url", "")).startswith(RUNBOOKS):
+            notes["runbook_url"] = f"{base}/{rule['alert']}"
+
+
+def _alerts(files: Mapping[str, str]) -> dict[str, str]:
+    """Find the alerts' names by their headings' anchors, in which no letter is large."""
+    trees = [yaml.safe_load(text) for path, text in files.items() if path.startswith(RULES) and path.endswith(".yml")]
+    return {rule["alert"].lower(): rule["alert"] for tree in trees for rule in _rules(tree)}
+
+
+def _linked(text: str, base: str, alerts: Mapping[str, str]) -> str:
+    """Lead the links of a dashboard to this installation's runbooks."""
+    return re.sub(rf"{re.escape(RUNBOOKS)}(\w+)", lambda found: f"{base}/{alerts.get(found[1], found[1])}", text)
 
 
 def _faster(value: Any, speed: float, scrape_seconds: float) -> Any:
@@ -100,6 +141,9 @@ def _alertmanager(tree: dict[str, Any], facts: Facts) -> None:
     receivers = {receiver["name"]: receiver for receiver in tree["receivers"]}
     receivers["bot"]["webhook_configs"][0]["url"] = facts.webhook_url
     model = receivers["telegram"]["telegram_configs"][0]
+    if not is_public_url(facts.runbooks_url):
+        # Nobody's phone follows it, and this receiver tells of a bot that can't send the text itself.
+        model["message"] = model["message"].replace(_LINK, _NO_LINK)
     receivers["telegram"]["telegram_configs"] = [
         {
             **copy.deepcopy(model),

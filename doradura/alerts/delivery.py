@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import trio
@@ -42,6 +43,10 @@ DOUBT_SECONDS = 600.0
 """How long a message whose answer was lost waits for any answer of Telegram's before it is sent again all the same."""
 SETTLE_SECONDS = 2.0
 """How long a telling under way may end at shutdown: cut off, it would be repeated at the next start."""
+LISTEN_SECONDS = 30.0
+"""How long the watchdog is waited for before the clocks are looked at again."""
+OVERSLEPT_SECONDS = 5.0
+"""A wait that takes so much longer was slept through: nobody listened."""
 TRIES = 3
 """How often what Telegram refuses is offered, whatever form it has."""
 
@@ -129,12 +134,19 @@ class AlertDelivery:
                     await stack.enter_async_context(admin.calling)
 
     def _take_over(self, db: Connection) -> int | None:
-        """Make the settings' admins those of the database; tell new ones what fires."""
+        """Make the settings' admins those of the database; tell what fires to those whom this bot never told.
+
+        A bot whose token is back after another's was in use brings its messages up to date.
+        """
         outbox.set_admins(db, [admin.admin_id for admin in self._admins])
         for card_id, rank in alerts.open_cards(db):
             for admin in self._admins:
                 if not outbox.has_message(db, card_id, admin.admin_id):
                     outbox.tell_admin(db, (self._ids.new(), admin.admin_id, card_id, "card", rank), now_ms())
+        admin_ids = {admin.admin_id for admin in self._admins}
+        for card_id, admin_id, rank in outbox.take_outdated(db):
+            if admin_id in admin_ids:
+                outbox.tell_admin(db, (self._ids.new(), admin_id, card_id, "card", rank), now_ms())
         return alerts.watchdog_seen_ms(db)
 
     async def _watch(self, started_ms: int) -> None:
@@ -144,7 +156,7 @@ class AlertDelivery:
             wait_seconds = math.inf
             try:
                 due_ms = await self._storage.read(
-                    lambda db: silence_due_ms(db, silent_ms=self._silent_ms, not_before_ms=started_ms)
+                    partial(silence_due_ms, silent_ms=self._silent_ms, not_before_ms=started_ms)
                 )
                 if due_ms is not None:
                     wait_seconds = (due_ms - now_ms()) / 1000
@@ -159,8 +171,12 @@ class AlertDelivery:
                 log.exception("the watchdog's silence is not known")
                 self._metrics.errors.labels(category="alert").inc()
                 wait_seconds = POLL_SECONDS
+            slept_from_ms, wait_seconds = now_ms(), min(wait_seconds, LISTEN_SECONDS)
             with trio.move_on_after(wait_seconds):
                 await woken.wait()
+            if now_ms() - slept_from_ms > (wait_seconds + OVERSLEPT_SECONDS) * 1000:
+                # This process was stopped or its machine asleep: what came then was not heard, as before a start.
+                started_ms = now_ms()
 
     def _miss(self, db: Connection) -> None:
         miss(db, words=self._words, new_id=self._ids.new, now_ms=now_ms())
@@ -242,7 +258,7 @@ class AlertDelivery:
         """
         admin.probe_at = trio.current_time() + PROBE_SECONDS
         try:
-            await self._api.send_chat_action(admin.admin_id)
+            await self._api.send_chat_action(admin.admin_id, priority="alert")
         except CHAT_CLOSED as error:
             await self._refused(admin, error)
         except TelegramError as error:

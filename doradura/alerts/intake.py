@@ -22,10 +22,18 @@ from doradura.storage.ids import IdMaker, now_ms
 
 log = logging.getLogger(__name__)
 
+BOT_DOWN = "BotDown"
+"""The alert of stack/prometheus/rules on a bot that does not answer Prometheus."""
+
 SINGLE_LIMIT = 5
 """As many new alerts of one POST are a message each; more are one message."""
 THREAD_BYTES = 64 * 1024
 """Larger bodies are read in a thread: ten thousand alerts take longer than the loop may stand still."""
+
+RETURN_MS = 120_000
+"""How long after its start the bot takes no word of an absence that began before: it may be its own, which is over.
+
+A scrape, an evaluation and Alertmanager's minute of repeats are done by then; what still fires is another bot's."""
 
 SEVERITIES = frozenset({"critical", "warning", "none"})
 
@@ -56,6 +64,7 @@ class Intake:
         self._metrics = metrics
         self._ids = ids
         self._wake = wake
+        self._started_ms = now_ms()
 
     async def accept(self, body: bytes) -> Reply:
         """Store a body's notices. Cancelled, they are stored or not, and the sender knows it has no answer."""
@@ -68,6 +77,9 @@ class Intake:
             log.warning("a POST to /alerts is no webhook", extra={"error": str(error), "bytes": len(body)})
             return Reply(400, str(error))
         now = now_ms()
+        if now < self._started_ms + RETURN_MS and is_absence(notices, before_ms=self._started_ms):
+            # Alertmanager has told it; it sends again while it is so, and forgets it when it has ended.
+            return Reply(503, "this bot has just started and it may be its own absence: send it again if it lasts")
         try:
             stored = await self._storage.write(lambda db: store(db, notices, new_id=self._ids.new, now_ms=now))
         except StorageError as error:
@@ -82,6 +94,17 @@ class Intake:
             self._metrics.watchdog_last_seen.set(now / 1000)
         self._wake()
         return Reply(200, stored=len(notices))
+
+
+def is_absence(notices: Sequence[Notice], *, before_ms: int) -> bool:
+    """Whether a body says nothing but that bots are down, and have been since before this time."""
+    return bool(notices) and all(
+        notice.alertname == BOT_DOWN
+        and notice.status == "firing"
+        and notice.starts_ms is not None
+        and notice.starts_ms < before_ms
+        for notice in notices
+    )
 
 
 def store(db: Connection, notices: Sequence[Notice], *, new_id: Callable[[], int], now_ms: int) -> Stored:

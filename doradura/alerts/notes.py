@@ -18,7 +18,7 @@ class Note:
     summary: str
     description: str = ""
     severity_rank: int = 0
-    """0 critical, 1 warning, 2 the rest."""
+    """0 critical, 1 warning, 2 the rest: one line without a sound, which is never repeated."""
 
 
 def add_note(db: Connection, note: Note, *, new_id: Callable[[], int], now_ms: int) -> int:

@@ -55,6 +55,10 @@ class Telling:
     async def tell(self, row: Waiting) -> None:
         """Tell one thing. Raises TelegramError and StorageError."""
         view = await self._storage.read(lambda db: alerts.view(db, row.card_id, VIEW_LIMIT))
+        if view.is_quiet and row.tries:
+            # It may be in the chat. Nobody has to act on it, so a start that is killed again and again repeats nothing.
+            await self._record(lambda db: outbox.finish(db, row))
+            return
         if row.kind != "card":
             await self._reply(row, view)
         elif row.message_id is None or not await self._edit(row, row.message_id, view):
@@ -146,6 +150,7 @@ class Telling:
             self._api.send_message,
             row.admin_id,
             reply_to=reply_to,
+            silent=view.is_quiet,
             repeat_unconfirmed=False,
             deadline_seconds=CALL_SECONDS,
             priority="alert",

@@ -17,8 +17,11 @@ from doradura.chat.alert_keyboards import HOURS
 from doradura.chat.alert_texts import time_text
 from doradura.chat.commands import is_admin
 from doradura.chat.ids import parse_id
+from doradura.chat.runbook_texts import runbook_text
 from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
+from doradura.runbooks import BOOK
+from doradura.storage import alert_marks
 from doradura.telegram.units import shorten
 
 NAME_UNITS = 60
@@ -62,6 +65,8 @@ async def press(turn: Turn, rest: str) -> None:
         await turn.answer(said)
     elif verb == "g":
         await alert_graph.press(turn, number)
+    elif verb == "w":
+        await _send_runbook(turn, number)
     elif verb == "o":
         await turn.answer()
         await alert_list.open_incident(turn, number, page or 0)
@@ -73,6 +78,20 @@ async def press(turn: Turn, rest: str) -> None:
         await alert_list.alerts(turn, "")
     else:
         await turn.answer(t.plain("outcome.unknown"), alert=True)
+
+
+async def _send_runbook(turn: Turn, incident_id: int) -> None:
+    """Send what to do about an incident's alert, as a reply to its message."""
+    t = turn.texts
+    incident = await turn.parts.storage.read(lambda db: alert_marks.incident(db, incident_id))
+    runbook = BOOK.find(incident.alertname) if incident else None
+    if runbook is None:
+        await turn.answer(t.plain("alert.press.no_runbook" if incident else "outcome.unknown"), alert=True)
+        return
+    await turn.commit(lambda _db: None)  # a lost answer brings no second message
+    await turn.answer()
+    reply_to = turn.press.message.message_id if turn.press.message else None
+    await turn.parts.api.send_message(turn.chat_id, runbook_text(t, runbook), reply_to=reply_to)
 
 
 async def _act(turn: Turn, verb: str, incident_id: int, page: int | None) -> None:

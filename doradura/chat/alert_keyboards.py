@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from doradura.chat.texts import Texts
+from doradura.runbooks import BOOK
 from doradura.storage.alerts import CardView, Incident, Marks
 from doradura.telegram.types import Button, Keyboard
 
@@ -45,4 +46,6 @@ def incident_keyboard(t: Texts, incident: Incident, marks: Marks, *, page: int |
         last.append(Button(text=t.plain("button.graph"), callback_data=f"a:g:{incident.incident_id}"))
     if last:
         rows.append(tuple(last))
+    if incident.state != "resolved" and BOOK.find(incident.alertname) is not None:
+        rows.append((Button(text=t.plain("button.runbook"), callback_data=f"a:w:{incident.incident_id}"),))
     return tuple(rows)

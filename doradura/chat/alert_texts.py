@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from doradura.chat.alert_keyboards import card_keyboard
 from doradura.chat.figures import span_text
 from doradura.chat.texts import Catalogues, Texts
+from doradura.reachable import is_public_url
+from doradura.runbooks import BOOK
 from doradura.storage.alerts import CardView, Incident, Marks
 from doradura.telegram.types import Keyboard
 from doradura.telegram.units import shorten, units
@@ -37,11 +39,10 @@ class AlertTexts:
 
     def card(self, view: CardView) -> str:
         """Give the message of one incident, or of many."""
-        return (
-            _single(self._t, view.incidents[0], view.marks_of(view.incidents[0]))
-            if view.total == 1
-            else _many(self._t, view)
-        )
+        t, worst = self._t, view.incidents[0]
+        if view.is_quiet:
+            return t("alert.quiet", text=_cut(t, worst.summary, DESCRIPTION_UNITS))
+        return _single(t, worst, view.marks_of(worst)) if view.total == 1 else _many(t, view)
 
     def keyboard(self, view: CardView) -> Keyboard | None:
         """Give the buttons under it."""
@@ -72,6 +73,11 @@ class AlertTexts:
         t = self._t
         return t.plain("alert.silence"), t.plain("alert.silence.about", span=_span(t, seconds))
 
+    def unclean_start(self, alive_ms: int) -> str:
+        """Say that the last run was cut off, at about that time."""
+        t = self._t
+        return t.plain("alert.unclean_start", at=time_text(alive_ms))
+
 
 def _single(t: Texts, incident: Incident, marks: Marks) -> str:
     lines = [_first_line(t, incident)]
@@ -85,8 +91,7 @@ def _single(t: Texts, incident: Incident, marks: Marks) -> str:
         lines.append(t("alert.fired", count=incident.fired))
     if incident.instance:
         lines.append(t("alert.instance", instance=shorten(incident.instance, INSTANCE_UNITS)))
-    if incident.runbook:
-        lines.append(_runbook(t, incident.runbook))
+    lines += _runbook(t, incident)
     lines += _done(t, marks)
     return "\n".join([*lines, _tags([incident])])
 
@@ -159,10 +164,16 @@ def _when(t: Texts, incident: Incident) -> str:
     return t("alert.lasted", span=span, since=since, until=time_text(incident.ended_ms))
 
 
-def _runbook(t: Texts, url: str) -> str:
-    if re.match(r"https?://[^\s<>]+$", url):
-        return t("alert.runbook", url=url.replace('"', "%22"))
-    return t("alert.runbook_text", text=url)
+def _runbook(t: Texts, incident: Incident) -> list[str]:
+    """Give the line that leads to the runbook: as a link only where a phone gets to.
+
+    The bot's own page of a runbook that the button under the message sends is not named at all.
+    """
+    url = incident.runbook
+    if is_public_url(url):
+        return [t("alert.runbook", url=url.replace('"', "%22"))]
+    own = re.fullmatch(r"https?://[^/]+/runbooks/[^/?#]+", url) and BOOK.find(incident.alertname)
+    return [] if own or not url else [t("alert.runbook_text", text=url)]
 
 
 def _cut(t: Texts, text: str, limit: int) -> str:

@@ -3,7 +3,8 @@
 Owns the waiting updates of the inbox. Guarantees: an update that was stored is handled once its turn comes, over
 restarts; two updates of one chat are never handled at once; one that fails three times is marked failed, its sender is
 told, and it goes by. What is not the update's fault (Telegram or the database does not answer) is waited out and counts
-as no try. Memory is bounded: what does not fit waits in the database.
+as no try; what a damaged database can't store goes by after three tries too, in memory alone. An answer that was sent
+is not sent again because it could not be stored. Memory is bounded: what does not fit waits in the database.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import trio
 
-from doradura.chat.turn import ChatParts, Turn
-from doradura.storage import Change, StorageError, inbox
+from doradura.chat.turn import AlreadyHandledError, ChatParts, Said, Turn
+from doradura.storage import DAMAGE, Change, StorageError, inbox
 from doradura.storage.ids import now_ms
 from doradura.storage.inbox import NewUpdate, StoredUpdate
 from doradura.telegram.errors import (
@@ -52,6 +54,17 @@ _OUTSIDE = (DeadlineExceededError, UnconfirmedError, RateLimitedError, ServerErr
 log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Past:
+    """What the tries before came to, of an update that is tried again."""
+
+    said: Said = field(default_factory=Said)
+    routed: Turn | None = None
+    """The turn whose conversation came to its end: only its mark is missing."""
+    damaged: int = 0
+    """How many tries met a damaged database."""
+
+
 class Dispatcher:
     """Hands updates to their conversations."""
 
@@ -60,6 +73,8 @@ class Dispatcher:
         self._route = route
         self._lanes: dict[object, deque[StoredUpdate]] = {}
         self._held: set[int] = set()
+        self._passed: set[int] = set()
+        """Updates that can't be marked as handled in a damaged database, and are not to be handled again."""
         self._more = False
         """Updates may wait in the database that there was no room for."""
         self._wake = trio.Event()
@@ -115,7 +130,7 @@ class Dispatcher:
         """Ask for what is not in hand; one chat's flood must not keep the others' updates out of memory."""
         return partial(
             inbox.waiting,
-            held=tuple(self._held),
+            held=tuple(self._held | self._passed),
             full_chats=full,
             urgent_kind=URGENT_KIND,
             limit_of_a_chat=IN_HAND_OF_A_CHAT,
@@ -146,12 +161,13 @@ class Dispatcher:
     async def _handle_until_done(self, stored: StoredUpdate, *, urgent: bool) -> None:
         pause = FIRST_PAUSE_SECONDS
         give_up_at = trio.current_time() + GIVE_UP_SECONDS
+        past = _Past()
         while True:
             if urgent:
-                done = await self._handle(stored, give_up_at)
+                done = await self._handle(stored, past, give_up_at)
             else:
                 async with self._limit:
-                    done = await self._handle(stored, give_up_at)
+                    done = await self._handle(stored, past, give_up_at)
             if done:
                 return
             with trio.move_on_after(pause):
@@ -160,17 +176,16 @@ class Dispatcher:
                 return
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    async def _handle(self, stored: StoredUpdate, give_up_at: float) -> bool:
+    async def _handle(self, stored: StoredUpdate, past: _Past, give_up_at: float) -> bool:
         """Handle one update; False when it is to be tried again. The barrier of one update."""
         try:
-            turn = self._turn(stored, decode_update(stored.raw))
+            turn = past.routed or self._turn(stored, decode_update(stored.raw), past)
         except (MalformedUpdateError, RecursionError) as error:
             log.warning("update not understood", extra={"update": stored.update_id, "error": str(error)})
             self._parts.metrics.errors.labels(category="telegram").inc()
             return await self._failed(stored, None, error, tries=inbox.TRIES)
         try:
-            await self._route(turn)
-            await self._committed(turn)
+            await self._converse(turn, past)
         except TokenRefusedError:
             raise  # that ends the program, and the update waits for the next start
         except (*CHAT_CLOSED, NotAllowedError, UnexpectedResultError) as error:
@@ -182,7 +197,7 @@ class Dispatcher:
             log.warning("update waits", extra={"update": stored.update_id, "error": str(error)})
             if trio.current_time() > give_up_at:
                 await self._done(turn)
-            elif not turn.committed:
+            elif not turn.committed and not await self._is_hopeless(turn, past, error):
                 return False
         except Exception as error:  # the barrier of one update
             log.exception("update failed", extra={"update": stored.update_id, "kind": stored.kind})
@@ -192,6 +207,16 @@ class Dispatcher:
             await self._stop_turning(turn)
         self._count(turn, stored.kind)
         return True
+
+    async def _converse(self, turn: Turn, past: _Past) -> None:
+        """Let the conversation come to its end, if it did not in a try before, and mark its update handled."""
+        try:
+            if past.routed is None:
+                await self._route(turn)
+                past.routed = turn
+            await self._committed(turn)
+        except AlreadyHandledError:
+            log.warning("update was stored before", extra={"update": turn.update_id})
 
     @staticmethod
     async def _committed(turn: Turn) -> None:
@@ -203,6 +228,17 @@ class Dispatcher:
         await self._done(turn)
         if isinstance(error, CHAT_CLOSED):
             await self._parts.supervisor.chat_closed(turn.chat_id)
+
+    async def _is_hopeless(self, turn: Turn, past: _Past, error: Exception) -> bool:
+        """Whether no further try would store anything; whoever was not answered is told so, once."""
+        past.damaged += isinstance(error, StorageError) and error.reason in DAMAGE
+        if past.damaged < inbox.TRIES:
+            return False
+        log.error("update not stored: the database is damaged", extra={"update": turn.update_id})
+        self._passed.add(turn.update_id)
+        if not past.said.anything:
+            await self._tell_trouble(turn)
+        return True
 
     def _count(self, turn: Turn, kind: str) -> None:
         self._parts.metrics.updates.labels(type=kind).inc()
@@ -218,7 +254,7 @@ class Dispatcher:
             except TelegramError as error:
                 log.info("press not answered", extra={"update": turn.update_id, "error": str(error)})
 
-    def _turn(self, stored: StoredUpdate, update: Update) -> Turn:
+    def _turn(self, stored: StoredUpdate, update: Update, past: _Past) -> Turn:
         user = None if update.subscription is None else update.subscription.user
         message = update.message or update.edited_message
         for part in (message, update.callback_query, update.my_chat_member, update.pre_checkout_query):
@@ -226,11 +262,14 @@ class Dispatcher:
                 user = part.from_user
         if message is not None and message.sender_chat is not None:
             user = None  # `from` is a stand-in for a chat: GroupAnonymousBot, or the account "Telegram"
-        return Turn(self._parts, stored.update_id, update, user, stored.chat_id, stored.received_ms)
+        past.said.begin_again()
+        return Turn(self._parts, stored.update_id, update, user, stored.chat_id, stored.received_ms, past.said)
 
     async def _done(self, turn: Turn) -> None:
         try:
             await self._committed(turn)
+        except AlreadyHandledError:
+            pass  # what is to be marked is marked
         except StorageError as error:
             log.warning("update not marked", extra={"update": turn.update_id, "error": str(error)})
 
@@ -244,14 +283,19 @@ class Dispatcher:
         if count < inbox.TRIES:
             return False
         if turn is not None:
-            try:
-                if turn.update.message is not None or turn.update.edited_message is not None:
-                    await turn.reply(turn.texts("trouble"))
-                elif turn.update.callback_query is not None:
-                    await turn.answer(turn.texts.plain("trouble"), alert=True)
-            except TelegramError as problem:
-                log.info("trouble not told", extra={"update": stored.update_id, "error": str(problem)})
+            await self._tell_trouble(turn)
         return True
+
+    @staticmethod
+    async def _tell_trouble(turn: Turn) -> None:
+        turn.said.go_on()
+        try:
+            if turn.update.message is not None or turn.update.edited_message is not None:
+                await turn.reply(turn.texts("trouble"))
+            elif turn.update.callback_query is not None:
+                await turn.answer(turn.texts.plain("trouble"), alert=True)
+        except TelegramError as problem:
+            log.info("trouble not told", extra={"update": turn.update_id, "error": str(problem)})
 
 
 def _lane(update: RawUpdate) -> int:

@@ -31,4 +31,6 @@ def health_text(t: Texts, report: HealthReport) -> str:
         lines.append(t("health.line", mark=_MARKS[found.status], name=shown, message=found.message))
         if found.status != "ok":
             lines.append(t("health.do", advice=t.plain(f"do.{key}")))
+        if found.advice is not None:
+            lines.append(t("health.do", advice=found.advice))
     return "\n".join(lines)

@@ -19,11 +19,11 @@ from doradura.chat.progress import button_rows, choice_text, failure_text, sized
 from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text
 from doradura.downloads.formats import FORMATS
 from doradura.downloads.places import Places, Slot
-from doradura.downloads.protocol import OUR_REASONS, RETRIED_REASONS, Failure, Metadata, WorkerLostError
+from doradura.downloads.protocol import OUR_REASONS, RETRIED_REASONS, Failure, Metadata, WorkerLostError, reason_of
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import PROBE_SECONDS, Workspace
 from doradura.metrics import Metrics
-from doradura.storage import Storage, StorageError, offers, users
+from doradura.storage import DAMAGE, Change, Storage, StorageError, offers, users
 from doradura.storage.offers import Offer
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import CHAT_CLOSED, DeadlineExceededError, TelegramError, TokenRefusedError
@@ -141,7 +141,7 @@ class Offers:
                 keyboard=keyboard(offer.offer_id, None),
             )
         )
-        await self._storage.write(lambda db: offers.finish(db, offer.offer_id, "known"))
+        await self._noted(lambda db: offers.finish(db, offer.offer_id, "known"))
 
     async def _give_up(self, offer: Offer) -> None:
         """Keep an offer that no repeat would mend from being tried at every start."""
@@ -158,17 +158,33 @@ class Offers:
                 log.info("Telegram takes nothing, going on", extra={"error": str(error)})
             await trio.sleep(OUTAGE_PAUSE_SECONDS)
 
+    async def _noted(self, change: Change[None]) -> None:
+        """Store what was shown, however long the database takes: forgotten, it would be shown again.
+
+        Raises StorageError when the database is damaged, or the program is to end.
+        """
+        while True:
+            try:
+                return await self._storage.write(change)
+            except StorageError as error:
+                if self._stopping.is_set() or error.reason in DAMAGE:
+                    raise
+                log.warning("what is shown is not stored yet", extra={"error": str(error)})
+            with trio.move_on_after(OUTAGE_PAUSE_SECONDS):
+                await self._stopping.wait()
+
     async def _show_keyboard(self, offer: Offer, t: Texts) -> int:
         message = await self._through_outages(
             lambda: self._api.send_message(
                 offer.chat_id,
-                t("offer.looking"),
+                # Whatever comes, this stays true: a kill before its id is stored leaves it as it is.
+                t("offer.unseen", url=shorten(offer.url, TITLE_UNITS)),
                 keyboard=keyboard(offer.offer_id, None),
                 reply_to=offer.reply_to,
                 thread_id=offer.thread_id,
             )
         )
-        await self._storage.write(lambda db: offers.shown(db, offer.offer_id, message.message_id))
+        await self._noted(lambda db: offers.shown(db, offer.offer_id, message.message_id))
         return message.message_id
 
     async def _look(self, offer: Offer) -> Metadata | Failure:
@@ -186,10 +202,10 @@ class Offers:
                 except WorkerLostError as error:
                     end = Failure(reason="tool_crash", detail=str(error))
                 except OSError as error:
-                    end = Failure(reason="disk", detail=f"the probe's directory: {error}")
+                    end = Failure(reason=reason_of(error), detail=f"the probe's directory: {error}")
                 finally:
                     slot.release()
-            if isinstance(end, Metadata) or end.reason not in RETRIED_REASONS or end.reason == "rate_limited":
+            if isinstance(end, Metadata) or end.final or end.reason not in RETRIED_REASONS - {"rate_limited"}:
                 break
         return end
 
@@ -215,7 +231,7 @@ class Offers:
             await self._through_outages(
                 lambda: self._api.edit_message_text(offer.chat_id, message_id, known, keyboard=buttons)
             )
-            await self._storage.write(lambda db: offers.finish(db, offer.offer_id, "known"))
+            await self._noted(lambda db: offers.finish(db, offer.offer_id, "known"))
             return
         log.info("link refused", extra={"offer": offer.offer_id, "reason": end.reason, "detail": end.detail})
         text = failure_text(t, end.reason, offer.url, self._upload_limit_bytes)

@@ -8,6 +8,7 @@ from doradura.chat.texts import Catalogues, Texts, limit_text, size_text
 from doradura.downloads.formats import FORMATS, Choice, fitting
 from doradura.downloads.protocol import Size
 from doradura.downloads.stages import (
+    Accepted,
     Cancelled,
     Converting,
     Failed,
@@ -57,6 +58,8 @@ class ProgressTexts:
     def _text(self, t: Texts, job: Job, stage: Stage) -> str:  # noqa: C901, PLR0911 - one return a stage
         choice = choice_text(job.format, job.quality)
         match stage:
+            case Accepted():
+                return t("progress.got_it", choice=choice)
             case Starting():
                 return t("progress.starting", choice=choice)
             case Waiting():

@@ -2,12 +2,13 @@
 
 Guarantee: `commit` stores the effects of an update and marks it handled in one transaction, so an effect happens once
 however often the update comes; a reply may be repeated. A conversation that commits nothing is marked handled at its
-end.
+end. What was said for an update is kept in memory while the update is tried again, so that no failure to store makes
+the bot say it twice; after a restart nobody knows it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -48,6 +49,38 @@ class ChatParts:
     """The bot's name, by which a command in a group addresses it."""
 
 
+class AlreadyHandledError(Exception):
+    """An update's effects are stored, though it was told otherwise: the database's file came back after it was lost."""
+
+
+class Said:
+    """What was said for one update, over all tries of its handling."""
+
+    def __init__(self) -> None:
+        self._results: list[object] = []
+        self._next = 0
+
+    @property
+    def anything(self) -> bool:
+        """Whether something was said in any try."""
+        return bool(self._results)
+
+    def begin_again(self) -> None:
+        """A new try begins: what it says is taken as said in the tries before, one for one."""
+        self._next = 0
+
+    def go_on(self) -> None:
+        """What comes now is said by no try before."""
+        self._next = len(self._results)
+
+    async def once(self, say: Callable[[], Awaitable[T]]) -> T:
+        """Say something, unless a try before has come so far: then return what came of it. Raises what `say` raises."""
+        if self._next == len(self._results):
+            self._results.append(await say())
+        self._next += 1
+        return self._results[self._next - 1]  # type: ignore[return-value]
+
+
 @dataclass
 class Turn:
     """An update being handled."""
@@ -58,6 +91,7 @@ class Turn:
     user: User | None
     chat_id: int
     received_ms: int
+    said: Said = field(default_factory=Said)
     committed: bool = field(default=False, init=False)
     command: str | None = field(default=None, init=False)
     """The command it was, once known; "other" for one we don't have."""
@@ -93,12 +127,16 @@ class Turn:
         return self.update.callback_query
 
     async def commit(self, change: Change[T]) -> T:
-        """Store the effects and mark the update handled, together. Once a turn. Raises StorageError."""
+        """Store the effects and mark the update handled, together. Once a turn.
+
+        Raises StorageError, and AlreadyHandledError where the update is marked already: its effects are stored then.
+        """
         assert not self.committed
         now = now_ms()
 
         def both(db: Connection) -> T:
-            inbox.done(db, self.update_id)
+            if not inbox.done(db, self.update_id):
+                raise AlreadyHandledError
             if self.user is not None and not self.user.is_bot and self.update.my_chat_member is None:
                 user = self.user
                 users.seen(db, user.id, user.first_name, user.username, user.language_code, now)
@@ -114,10 +152,12 @@ class Turn:
         """Answer in the chat; in a group as a reply. Raises TelegramError."""
         asked = self.update.message or self.update.edited_message
         quote = asked.message_id if asked and self.chat_id < 0 else None
-        return await self.parts.api.send_message(
-            self.chat_id, text, keyboard=keyboard, reply_to=quote, thread_id=self.topic_id
+        return await self.said.once(
+            lambda: self.parts.api.send_message(
+                self.chat_id, text, keyboard=keyboard, reply_to=quote, thread_id=self.topic_id
+            )
         )
 
     async def answer(self, text: str | None = None, *, alert: bool = False) -> None:
         """Answer the press, so that the button stops turning. Raises TelegramError."""
-        await self.parts.api.answer_callback_query(self.press.id, text, show_alert=alert)
+        await self.said.once(lambda: self.parts.api.answer_callback_query(self.press.id, text, show_alert=alert))

@@ -3,6 +3,10 @@
 Owns the message of every job that was shown something by this process. Showing is never waited for by the work: a card
 keeps the latest stage and a task of its own tells Telegram; what it can't tell is logged and told with the next change.
 The end of a job is told in any case: by `end`, which sends a new message where the old one is gone.
+
+A kill between the sending of a message and the storing of its id leaves a message that nobody can find any more: the
+Bot API has no search. So a first message says only what stays true whatever comes, and what may change is edited into
+it once its id is stored. A job without a stored message gets a new one at the next start.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import Protocol
 
 import trio
 
-from doradura.downloads.stages import Stage, Waiting
+from doradura.downloads.stages import Accepted, Stage, Waiting
 from doradura.storage import Storage, StorageError, jobs
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import CHAT_CLOSED, MessageNotFoundError, TelegramError
@@ -49,6 +53,8 @@ class Card:
         self._next_call_at = 0.0
         self._waiting = trio.CancelScope()
         self._over = False
+        self._unstored = False
+        """The message's id is not in the database yet."""
         self.message_id = job.message_id
 
     def show(self, stage: Stage) -> None:
@@ -115,7 +121,12 @@ class Card:
         """Show a stage. `again`: the last one, which may not be lost, nor wait behind everybody's progress."""
         priority: Priority = "reply" if again else "progress"
         async with self._calling:
-            text, keyboard = self._board.presenter.stage(self._job, stage)
+            if self._unstored:
+                await self._store()
+            first = Accepted() if self.message_id is None and not again else stage
+            if first != stage:
+                self._changed.set()
+            text, keyboard = self._board.presenter.stage(self._job, first)
             if self._shown == (text, keyboard) or (self._gone and not again):
                 return
             if self.message_id is not None and not self._gone:
@@ -137,7 +148,14 @@ class Card:
         )
         self.message_id = message.message_id
         self._gone = False
-        await self._board.remember(self._job.job_id, message.message_id)
+        await self._store()
+
+    async def _store(self) -> None:
+        """Store which message it is; what can't be stored now is stored after the next pause."""
+        assert self.message_id is not None
+        self._unstored = not await self._board.remember(self._job.job_id, self.message_id)
+        if self._unstored:
+            self._changed.set()
 
 
 class Board:
@@ -183,12 +201,19 @@ class Board:
                 self._start(card)
         return card
 
-    def show_places(self, waiting: Sequence[int]) -> None:
-        """Show to those who wait where they stand now, given the first job ids in the queue's order."""
+    def show_places(self, waiting: Sequence[int]) -> list[tuple[int, int]]:
+        """Show to those who wait where they stand now, given the first job ids in the queue's order.
+
+        Return (job id, jobs before it) of those that this process has shown nothing of: a start before this one did.
+        """
+        unknown = []
         for before, job_id in enumerate(waiting):
             card = self._cards.get(job_id)
-            if card is not None:
+            if card is None:
+                unknown.append((job_id, before))
+            else:
                 card.move_up(before)
+        return unknown
 
     def drop(self, job_id: int) -> None:
         """Forget the card of a job that ended."""
@@ -196,9 +221,11 @@ class Board:
         if card is not None:
             card.close()
 
-    async def remember(self, job_id: int, message_id: int) -> None:
-        """Store which message shows a job. A failure costs at most a second progress message after a restart."""
+    async def remember(self, job_id: int, message_id: int) -> bool:
+        """Store which message shows a job; False when it could not be stored."""
         try:
             await self._storage.write(lambda db: jobs.set_message(db, job_id, message_id))
         except StorageError as error:
             log.warning("progress message not stored", extra={"job": job_id, "error": str(error)})
+            return False
+        return True

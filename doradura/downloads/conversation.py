@@ -53,11 +53,19 @@ class Work:
 
 
 def failure_of(exited: Exited) -> Failure:
-    """What an end without a final message means."""
+    """What an end without a final message means.
+
+    The child itself holds nothing but what the link's site sent, so memory that it took without end is the link's
+    fault. What a job does to its limits it would do again.
+    """
     if exited.over_limit is not None:
-        return _failure("tool_crash", f"killed: over its {exited.over_limit} limit", exited.tail)
+        reason = "unsupported" if exited.over_limit == "memory" and not exited.by_tool else "tool_crash"
+        failure = _failure(reason, f"killed: over its {exited.over_limit} limit", exited.tail)
+        return msgspec.structs.replace(failure, final=True)
     if exited.status == -signal.SIGXFSZ:
         return _failure("too_large", "it wrote a file larger than allowed", exited.tail)
+    if exited.status == -signal.SIGPROF:  # see bounds.py
+        return _failure("unsupported", "reading what is at the link took too much processor time", exited.tail)
     if exited.status == -signal.SIGXCPU:
         return _failure("deadline", "it used more processor time than allowed", exited.tail)
     if exited.status is not None and exited.status < 0:

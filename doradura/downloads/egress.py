@@ -1,7 +1,8 @@
 """Where a job may connect to: the public internet, and nothing of ours.
 
-Owns the judgement of one address and the guard that holds a whole process to it. Pure standard library, because the
-forked child imports it; it must not know yt-dlp or what a job is.
+Owns the judgement of one address and the guard that holds a whole process to it. What is ours is closed although it is
+public: the addresses of this machine's interfaces, and the IPv6 networks they are on (`interfaces.py`), as they are at
+that moment. Pure standard library, because the forked child imports it; it must not know yt-dlp or what a job is.
 
 A user's link is hostile: it may name a private address, redirect to one, or name a host whose answer changes between
 two look-ups. So names are not judged at all, connections are: an audit hook (PEP 578) sees every connection that Python
@@ -26,7 +27,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+from doradura.downloads import interfaces
+from doradura.downloads.interfaces import IPAddress
+
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MARKER: Final = "doradura-egress-refused"
@@ -84,6 +87,8 @@ class ProgramRefusedError(PermissionError):
 
 Resolve = Callable[[str, int], Iterable[str]]
 """The addresses a host has, for a port; OSError when it has none."""
+Own = Callable[[IPAddress], str | None]
+"""Why an address is this machine's or a neighbour's, None when it is not; OSError when that can't be told."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,9 +141,10 @@ def _parse_endpoint(text: str) -> list[tuple[IPAddress, int]]:
     return found
 
 
-def judge(address: str, port: int, allowed: AllowedPrivate) -> None:
-    """Raise EgressRefusedError unless `address` is the literal of a public unicast address, or was allowed.
+def judge(address: str, port: int, allowed: AllowedPrivate, own: Own | None = None) -> None:
+    """Raise EgressRefusedError unless `address` is the literal of a public unicast address not ours, or was allowed.
 
+    What is ours, `own` says, by default the kernel (two system calls, about 40 us); its OSError is not caught.
     Names, numbers, bytes, short forms (`127.1`, `0x7f.1`), zone ids: whatever is no plain literal is refused, because
     the C library might read it differently from us. Of an IPv4 address inside IPv6 (mapped, or NAT64 as RFC 6052 has
     it, which networks without IPv4 need for everything) the inner one is judged.
@@ -158,6 +164,9 @@ def judge(address: str, port: int, allowed: AllowedPrivate) -> None:
     why = _closed(literal)
     if why is not None:
         raise EgressRefusedError(address, port, f"not public: {why}")
+    why = (own or interfaces.ask_kernel)(literal)
+    if why is not None:
+        raise EgressRefusedError(address, port, f"ours: {why}")
 
 
 def _embedded(literal: ipaddress.IPv6Address) -> IPAddress:

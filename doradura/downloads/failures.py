@@ -12,8 +12,11 @@ import re
 import signal
 import socket
 import ssl
+import traceback
 from collections.abc import Iterator
+from xml.etree import ElementTree as ET
 
+from yt_dlp.cookies import CookieLoadError
 from yt_dlp.networking.exceptions import (
     HTTPError,
     NoSupportingHandlers,
@@ -32,7 +35,8 @@ from yt_dlp.utils import (
 )
 
 from doradura.downloads.egress import MARKER, EgressRefusedError
-from doradura.downloads.ffmpeg import FfmpegError
+from doradura.downloads.ffmpeg import FfmpegError, ToolError
+from doradura.downloads.floor import TransferTooSlowError
 
 _DETAIL_CHARACTERS = 500
 _CHAIN_LIMIT = 40
@@ -83,6 +87,8 @@ _ERRNOS = {
     errno.EIO: "disk",
     errno.EFBIG: "too_large",
     errno.ENOMEM: "internal",
+    errno.EMFILE: "internal",
+    errno.ENFILE: "internal",
     errno.ETIMEDOUT: "network",
     errno.ENETUNREACH: "network",
     errno.EHOSTUNREACH: "network",
@@ -104,17 +110,38 @@ def classify(error: BaseException, *, generic: bool) -> tuple[str, str]:
         or next(filter(None, (_by_type(link, generic=generic) for link in chain)), None)
     )
     if reason is None:
-        reason = _unnamed(causes, chain)
+        reason = _unnamed(causes, chain, generic=generic)
     return reason, one_line(f"{type(error).__name__}: {error}")
 
 
-def _unnamed(causes: tuple[BaseException, ...], chain: tuple[BaseException, ...]) -> str:
-    """What stands for a failure that nothing names."""
+def _unnamed(causes: tuple[BaseException, ...], chain: tuple[BaseException, ...], *, generic: bool) -> str:
+    """What stands for a failure that nothing names: `internal` for what arose in our own code alone."""
     if any(isinstance(link, ExtractorError) and link.expected for link in causes):
         # The extractor read the site well and says that there is nothing to have behind this link.
         return "unsupported"
-    # Else it has met an answer that it does not understand.
-    return "site_error" if any(isinstance(link, ExtractorError | DownloadError) for link in chain) else "internal"
+    told = any(isinstance(link, ExtractorError | DownloadError) for link in chain)
+    if not told and not _of_yt_dlp(causes[0]):
+        return "internal"
+    # Else it has met an answer that it does not understand. Where it stumbled over it (a key of three bytes, a number
+    # that is none), that is no media, of any site whatever; of a site it knows by name it is a change there that it
+    # has not learned yet.
+    stumbled = not told or not all(isinstance(link, YoutubeDLError | OSError) for link in chain)
+    return "unsupported" if generic and stumbled else "site_error"
+
+
+def _of_yt_dlp(error: BaseException) -> bool:
+    """Whether the error arose in yt-dlp or in a library it called, over what a site sent.
+
+    Of the frames it passed the innermost that is yt-dlp's or ours decides: yt-dlp also calls us. What the system
+    refused (a file, a descriptor) and what is not installed says nothing of the site.
+    """
+    if isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno is not None):
+        return False
+    innermost = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        innermost = package if package in {"yt_dlp", "doradura"} else innermost
+    return innermost == "yt_dlp"
 
 
 def one_line(text: str) -> str:
@@ -154,6 +181,9 @@ _TYPES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
     (GeoRestrictedError, "geo"),
     (UserNotLive, "live"),
     (UnsupportedError, "unsupported"),
+    (TransferTooSlowError, "too_slow"),
+    # The operator's file, not the site's answer.
+    (CookieLoadError, "internal"),
     # A page nested without end, or a site that leads to another address each time.
     (RecursionError, "unsupported"),
     (http.client.InvalidURL, "unsupported"),
@@ -161,13 +191,21 @@ _TYPES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
 )
 
 
+_XML_BOMB = 43
+"""Expat's XML_ERROR_AMPLIFICATION_LIMIT_BREACH: entities that make a document many times its size."""
+
+
 def _by_type(link: BaseException, *, generic: bool) -> str | None:
     reason: str | None = None
     match link:
         case JobError():
             reason = link.reason
+        case ET.ParseError() if link.code == _XML_BOMB:
+            reason = "unsupported"
         case HTTPError():
             reason = "unsupported" if link.redirect_loop else _by_status(link.status, generic=generic)
+        case ToolError():
+            reason = "tool_crash"
         case FfmpegError():
             reason = _by_ffmpeg(link)
         case socket.gaierror():
@@ -212,6 +250,7 @@ def _by_status(status: int, *, generic: bool) -> str:
 
 
 _NO_MEDIA = re.compile(
+    "exceeds specified max pixel count|Picture size .* is invalid|"
     "Invalid data found when processing input|does not contain any stream|matches no streams|Unknown decoder|"
     "Decoder .* not found|could not find codec parameters",
     re.IGNORECASE,

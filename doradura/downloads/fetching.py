@@ -7,6 +7,7 @@ that we give it.
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import itertools
 import re
@@ -15,25 +16,31 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import yt_dlp
+import yt_dlp.networking._requests
+import yt_dlp.networking._urllib
+from yt_dlp import networking
 from yt_dlp.downloader.external import FFmpegFD
 from yt_dlp.globals import plugin_dirs
 from yt_dlp.networking import Request
-from yt_dlp.networking.exceptions import HTTPError
+from yt_dlp.networking.exceptions import HTTPError, RequestError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import YoutubeDLError
+from yt_dlp.utils.networking import normalize_url
 
+from doradura.downloads.bounds import READING_CPU_SECONDS, bound_answers, reading_at_most
 from doradura.downloads.describing import is_generic
 from doradura.downloads.failures import JobError, one_line
+from doradura.downloads.floor import READ_SECONDS
 from doradura.downloads.formats import Selection
 from doradura.downloads.protocol import Order
 
 _HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
-"""yt-dlp's networking in Python, which the egress guard sees."""
+"""yt-dlp's networking in Python, which the egress guard sees. Urllib is left `data:` addresses alone (bounds.py)."""
 
 _LIVE = frozenset({"is_live", "is_upcoming", "post_live"})
-_MANIFEST_BYTES = 16 * 1024 * 1024
 
 Info = dict[str, Any]
 """yt-dlp's description of one item, untyped as it comes."""
@@ -63,6 +70,7 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         """The item as its extractor gave it, before anything was chosen from it."""
         self.last_key: str | None = None
         """The extractor at work, or last at work."""
+        self._choosing_extractor = False
         self._order_url = order.url
         self._chosen = selection
         super().__init__(_options(order), auto_init="no_verbose_header")
@@ -72,14 +80,21 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
 
         Raises JobError and whatever yt-dlp raises.
         """
-        info = self.extract_info(self._order_url, download=False)
+        with reading_at_most(READING_CPU_SECONDS):
+            info = self.extract_info(self._order_url, download=False)
         if info is None:
             raise JobError("unsupported", "the extractor gave nothing")
         return info  # type: ignore[no-any-return]
 
+    def extract_info(self, url: str, *arguments: Any, **more: Any) -> Any:
+        """Look for the address's extractor, which is the next one asked for."""
+        self._choosing_extractor = True
+        return super().extract_info(url, *arguments, **more)
+
     def get_info_extractor(self, ie_key: str) -> Any:
-        """Note which extractor is asked for."""
-        self.last_key = ie_key
+        """Note which extractor is asked for first; others are asked then whether a page embeds something of theirs."""
+        if self._choosing_extractor:
+            self.last_key, self._choosing_extractor = ie_key, False
         return super().get_info_extractor(ie_key)
 
     def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
@@ -149,7 +164,7 @@ def _options(order: Order) -> Info:
         "extractor_retries": 1,
         "file_access_retries": 0,
         "skip_unavailable_fragments": False,
-        "socket_timeout": 15,
+        "socket_timeout": READ_SECONDS,
         "http_chunk_size": None,
         "extractor_args": {},
         "enable_file_urls": False,
@@ -165,14 +180,32 @@ def _options(order: Order) -> Info:
     return options
 
 
+def _normalize_url(url: str) -> str:
+    """What yt-dlp does to each address it asks, redirects too; hosts with characters that nobody sees are refused.
+
+    Clients drop some of them and so ask another host than the one that was read. Raises RequestError, and what yt-dlp
+    stumbles over.
+    """
+    try:
+        host = unquote(urlsplit(url).hostname or "")
+    except ValueError as error:
+        raise RequestError(cause=error) from error
+    if not host.isprintable():
+        raise RequestError(cause=http.client.InvalidURL(f"{host!r:.100} is no host name"))
+    return normalize_url(url)  # type: ignore[no-any-return]
+
+
 def restrain() -> None:
-    """Take from yt-dlp, in this process, what could start a program or load foreign code.
+    """Take from yt-dlp, in this process, what could start a program, load foreign code, lead elsewhere or never end.
 
     Raises JobError where curl_cffi is installed: it is native networking, which the egress guard cannot see.
     """
     if importlib.util.find_spec("curl_cffi") is not None:
         raise JobError("internal", "curl_cffi is installed: it escapes the egress guard; uninstall it")
     plugin_dirs.value = []
+    for module in (networking.common, networking._requests, networking._urllib):  # noqa: SLF001 -- each has its own name for it
+        module.normalize_url = _normalize_url
+    bound_answers()
 
     def never(*_: object, **__: object) -> bool:
         return False
@@ -225,16 +258,11 @@ def _fetch_part(extractor: Extractor, whole: Info, path: Path) -> None:
 def hold_manifest(extractor: Extractor, whole: Info) -> str:
     """Read an HLS playlist ourselves: yt-dlp would take a live one's last half minute for the whole.
 
-    What was read is handed to the downloader, so it costs no second request. Raises JobError for a live one, and for
-    one so long that its end cannot be looked at.
+    What was read is handed to the downloader, so it costs no second request. Raises JobError for a live one.
     """
     with extractor.urlopen(Request(whole["url"], headers=whole.get("http_headers") or {})) as response:
-        content = bytearray()
-        while len(content) <= _MANIFEST_BYTES and (piece := response.read(_MANIFEST_BYTES + 1 - len(content))):
-            content += piece
+        content: bytes = response.read()
         whole["url"] = response.url
-    if len(content) > _MANIFEST_BYTES:
-        raise JobError("unsupported", f"the HLS playlist has more than {_MANIFEST_BYTES} bytes")
     text = content.decode("utf-8", "replace")
     if "#EXT-X-ENDLIST" not in text and not re.search(r"#EXT-X-PLAYLIST-TYPE:\s*VOD", text):
         raise JobError("live", "the HLS playlist has no end")

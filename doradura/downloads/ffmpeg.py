@@ -8,11 +8,18 @@ command line.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import signal
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from doradura.downloads.egress import ProgramRefusedError
 
 _PROTOCOLS = "file,pipe,crypto,data"
 _CONTAINERS = (
@@ -21,6 +28,16 @@ _CONTAINERS = (
 )
 """Containers that hold media and nothing else. hls, dash, concat, image2, sdp, lavfi and imf name other files.
 A still must be given under a name without an ending, else ffmpeg takes it for an image2 pattern and refuses it."""
+
+_MAX_PIXELS = 40_000_000
+"""Of one frame; a film of 8K has 35 million. A picture of some kilobytes can claim 268 million: a gigabyte."""
+
+_ANSWER_SECONDS = 10.0
+"""For `-version`, which takes a tenth of a second."""
+_LOOK_SECONDS = 60.0
+"""For a look at a file, which takes less than a second; a busy machine and a slow disk make more of it."""
+_REFUSAL = "Error opening input"
+"""What ffmpeg says of every file that it finds no media in."""
 
 _STDERR_BYTES = 256 * 1024
 
@@ -33,6 +50,29 @@ class FfmpegError(Exception):
         super().__init__(f"ffmpeg ended with {returncode}: {' | '.join(lines[-3:])[-400:]}")
         self.returncode = returncode
         self.said = said
+
+
+class ToolError(RuntimeError):
+    """ffmpeg cannot be used as it is installed: it does not start, does not answer, or is something else.
+
+    The message is a sentence's end: "ffmpeg (/usr/bin/ffmpeg) is not there".
+    """
+
+    def __init__(self, program: str, what: str) -> None:
+        super().__init__(f"ffmpeg ({program}) {what}")
+
+    @classmethod
+    def of(cls, program: str, error: OSError) -> ToolError:
+        """Say why a program did not start."""
+        return cls(program, _NO_START.get(error.errno or 0) or f"does not start: {error.strerror or error}")
+
+
+_NO_START = {
+    errno.ENOENT: "is not there, or the loader it asks for is not",
+    errno.EACCES: "may not be executed by this user",
+    errno.ENOEXEC: "is no program for this machine's processor",
+    errno.ENOTDIR: "is not there",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +133,7 @@ def command(
     """The whole command line: the guarded inputs, then `output` as it stands."""
     line = [program, "-nostdin", "-hide_banner", "-y"]
     for path in inputs:
-        line += ["-protocol_whitelist", _PROTOCOLS, "-format_whitelist", _CONTAINERS]
+        line += ["-protocol_whitelist", _PROTOCOLS, "-format_whitelist", _CONTAINERS, "-max_pixels", str(_MAX_PIXELS)]
         if seek_seconds is not None:
             line += ["-ss", f"{seek_seconds:.3f}"]
         line += ["-i", f"file:{path}"]
@@ -101,7 +141,7 @@ def command(
 
 
 def run(program: str, inputs: Sequence[Path], output: Sequence[str], *, seek_seconds: float | None = None) -> None:
-    """Run one conversion to its end. Raises FfmpegError, or OSError when the program cannot be started."""
+    """Run one conversion to its end. Raises FfmpegError, ToolError."""
     options = ["-nostats", "-loglevel", "error", *output]
     returncode, said = _call(command(program, inputs, options, seek_seconds=seek_seconds))
     if returncode != 0:
@@ -109,41 +149,87 @@ def run(program: str, inputs: Sequence[Path], output: Sequence[str], *, seek_sec
 
 
 def version(program: str) -> str:
-    """The version ffmpeg tells of itself. Raises FfmpegError, OSError."""
-    answer = subprocess.run([program, "-version"], stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603 -- the program is ours
+    """The version ffmpeg tells of itself. Raises ToolError, within ten seconds."""
+    try:
+        answer = subprocess.run(  # noqa: S603 -- the program is ours
+            [program, "-version"], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_ANSWER_SECONDS
+        )
+    except OSError as error:
+        raise ToolError.of(program, error) from error
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(program, f"does not answer within {_ANSWER_SECONDS:g} s") from error
+    if answer.returncode < 0:
+        raise ToolError(program, f"is ended by signal {-answer.returncode} as soon as it starts")
     found = re.match(r"ffmpeg version (\S+)", answer.stdout.decode(errors="replace"))
     if answer.returncode != 0 or found is None:
-        raise FfmpegError(answer.returncode, answer.stderr.decode(errors="replace"))
+        said = (answer.stderr or answer.stdout).decode(errors="replace").strip().rpartition("\n")[2][:200]
+        raise ToolError(program, f"does not say that it is ffmpeg, but {said!r} (exit status {answer.returncode})")
     return found[1]
 
 
 def inspect(program: str, path: Path) -> Facts | None:
     """What the file is, or None when ffmpeg sees no media in it (or a container that is not on the list).
 
-    Raises FfmpegError when a signal ended it.
+    Raises FfmpegError when a signal ended it, ToolError when what ran is no ffmpeg: that says nothing of the file.
     """
-    returncode, said = _call(command(program, [path], []))
+    returncode, said = _call(command(program, [path], []), seconds=_LOOK_SECONDS)
     if returncode < 0:
         raise FfmpegError(returncode, said)
     facts = parse_facts(said)
+    if facts is None:
+        version(program)
+        if _REFUSAL not in said:
+            raise ToolError(program, f"says neither what a file is nor why it cannot be read (status {returncode})")
     return facts if facts is not None and facts.streams else None
 
 
-def _call(line: Sequence[str]) -> tuple[int, str]:
-    """Run and keep the first part of what it says: a broken file can make it say megabytes."""
-    kept = bytearray()
-    with subprocess.Popen(  # noqa: S603 -- a list, no shell, the program is ours
-        line,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    ) as process:
+def _call(line: Sequence[str], *, seconds: float | None = None) -> tuple[int, str]:
+    """Run, and keep the first part of what it says: a broken file can make it say megabytes. Raises ToolError.
+
+    With `seconds` it is killed after that time, which is an error of the tool.
+    """
+    try:
+        started = subprocess.Popen(  # noqa: S603 -- a list, no shell, the program is ours
+            line,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            process_group=None if seconds is None else 0,  # to be killed with all it started
+        )
+    except ProgramRefusedError:
+        raise
+    except OSError as error:
+        raise ToolError.of(line[0], error) from error
+    with started as process, _killed_after(process, seconds) as late:
+        kept = bytearray()
         assert process.stderr is not None
         while piece := process.stderr.read1(65536):  # type: ignore[attr-defined]  # a BufferedReader, typed as IO
             kept += piece
             if len(kept) > 2 * _STDERR_BYTES:
                 del kept[_STDERR_BYTES:-_STDERR_BYTES]
+    if late.is_set():
+        raise ToolError(line[0], f"does not say within {seconds:g} s what a file is")
     return process.returncode, kept.decode(errors="replace")
+
+
+@contextmanager
+def _killed_after(process: subprocess.Popen[bytes], seconds: float | None) -> Iterator[threading.Event]:
+    """Kill a process that runs longer; the event tells that it was. Waits for its end."""
+    late = threading.Event()
+
+    def kill() -> None:
+        late.set()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    timer = threading.Timer(seconds or 0.0, kill)
+    if seconds is not None:
+        timer.start()
+    try:
+        yield late
+        process.wait()
+    finally:
+        timer.cancel()
 
 
 _INPUT = re.compile(r"^Input #0, (\S+), from ", re.MULTILINE)

@@ -54,9 +54,11 @@ class Exited(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="exi
     """Exit status, or minus the signal; None when there was no child to be had (or none of that id)."""
     over_limit: str | None = None
     """What it was killed for: `memory` or `processes`."""
+    by_tool: bool = False
+    """Of `memory`: a program that the child had started held most of it, not the child itself."""
     cpu_seconds: float = 0.0
     resident_bytes: int = 0
-    """The largest sum seen for the session; sampled each second, so 0 for a short job."""
+    """The largest sum seen for the session, at least what the child alone had at its height."""
     tail: str = ""
     """The end of what it wrote to stdout and stderr."""
 

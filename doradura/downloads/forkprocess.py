@@ -66,6 +66,12 @@ class ServerProcess:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Start it, call `ready` when it is, return when it has died. Raises WorkersError when it never was ready."""
+        try:
+            await self._run(ready)
+        except OSError as error:  # no process, no descriptors, no interpreter any more
+            raise WorkersError(f"the fork server can't be started: {error}") from error
+
+    async def _run(self, ready: Callable[[], None]) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, trio.socket.from_stdlib_socket(ours) as control:
             process = await trio.lowlevel.open_process(

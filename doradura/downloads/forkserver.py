@@ -28,14 +28,26 @@ import msgspec
 from doradura.downloads import limits
 from doradura.downloads.forkcontrol import PACKET_BYTES, Exited, Ready, Report, Request, Start, Started, Stop
 
-LOOK_SECONDS: Final = 1.0
-"""Between two sums of what each session uses."""
+LOOK_SECONDS: Final = 0.25
+"""Between two sums of what each session uses, at most; nearer to its limit they come sooner, see `look_after`."""
+SOONEST_LOOK_SECONDS: Final = 0.01
+FASTEST_GROWTH: Final = 4 * 1024**3
+"""Bytes a second that a job's memory can grow by: about twice what two cores were measured to fill."""
 ENDING_SECONDS: Final = 0.02
 """Between two looks at a session that was killed and is not gone."""
 LEAVE_SECONDS: Final = 5.0
 TAIL_BYTES: Final = 2048
 _KILL_ROUNDS: Final = 20
 _CRASHED: Final = 70  # sysexits.h: EX_SOFTWARE
+
+
+def look_after(left_bytes: int) -> float:
+    """Seconds until a job that may take so many bytes more is looked at again.
+
+    By then it can at most have reached its limit, so that it is over it by what it takes in the shortest pause.
+    """
+    return min(LOOK_SECONDS, max(SOONEST_LOOK_SECONDS, left_bytes / FASTEST_GROWTH))
+
 
 Child = Callable[[socket.socket], int]
 """What the child does with its conversation; the exit status."""
@@ -54,6 +66,7 @@ class _Job:
     kill_at: float = math.inf
     """When the grace of a stop is over."""
     over_limit: str | None = None
+    by_tool: bool = False
     resident_bytes: int = 0
 
 
@@ -160,7 +173,7 @@ class ForkServer:
         self._jobs[job.work_id] = job
         self._selector.register(output, selectors.EVENT_READ, lambda: self._read_output(job))
         self._send(Started(work_id=job.work_id, pid=pid, start_time=job.start_time))
-        self._look_at = min(self._look_at, time.monotonic() + LOOK_SECONDS)
+        self._look_at = min(self._look_at, time.monotonic() + SOONEST_LOOK_SECONDS)
 
     def _be_child(self, conversation: int, written: int) -> NoReturn:
         """In the fork: a session of its own, its own signals and descriptors, then the job, then nothing more."""
@@ -209,13 +222,17 @@ class ForkServer:
         self._look_at = min(self._look_at, job.kill_at)
 
     def _look(self) -> None:
-        """Sum what each session uses, kill what is over its limit or its grace, and finish what is gone."""
+        """Sum what each job uses, kill what is over its limit or its grace, and finish what is gone.
+
+        A job's are all processes below its leader, and those of its session that came to us when their parent died.
+        """
         leaders = {job.pid: job for job in self._jobs.values()}
         members: dict[int, list[limits.Process]] = {pid: [] for pid in leaders}
-        for process in limits.processes():
-            if process.session in members and process.alive:
-                members[process.session].append(process)
-            elif process.parent == os.getpid() and process.pid not in leaders:
+        for process, top in limits.descendants(os.getpid()):
+            leader = process.session if process.session in members else top
+            if leader in members and process.alive:
+                members[leader].append(process)
+            elif process.pid == top and top not in leaders:
                 _end_orphan(process)
         now = time.monotonic()
         self._look_at = now + LOOK_SECONDS if leaders else math.inf
@@ -231,14 +248,15 @@ class ForkServer:
                 job.over_limit = "processes"
             elif resident > job.memory_bytes:
                 job.over_limit = "memory"
+                job.by_tool = max(members, key=lambda member: member.resident_bytes).pid != job.pid
         if left or job.over_limit is not None or now >= job.kill_at:
-            if members or not left:
+            if members or not left or limits.session_members(job.pid):
                 _kill(job.pid)
                 self._look_at = min(self._look_at, now + ENDING_SECONDS)
             else:
                 self._finish(job)
         else:
-            self._look_at = min(self._look_at, job.kill_at)
+            self._look_at = min(self._look_at, job.kill_at, now + look_after(job.memory_bytes - resident))
 
     def _finish(self, job: _Job) -> None:
         _, status, usage = os.wait4(job.pid, 0)
@@ -256,8 +274,9 @@ class ForkServer:
                 work_id=job.work_id,
                 status=os.waitstatus_to_exitcode(status),
                 over_limit=job.over_limit,
+                by_tool=job.by_tool,
                 cpu_seconds=usage.ru_utime + usage.ru_stime,
-                resident_bytes=job.resident_bytes,
+                resident_bytes=max(job.resident_bytes, usage.ru_maxrss * 1024),
                 tail=job.tail.decode(errors="replace"),
             )
         )

@@ -24,6 +24,7 @@ from doradura.downloads.describing import describe, has_own_title, performer_of,
 from doradura.downloads.egress import is_guarded
 from doradura.downloads.failures import JobError, classify
 from doradura.downloads.fetching import Extractor, Info, fetch, parts_of, restrain
+from doradura.downloads.floor import TransferTooSlowError, hold
 from doradura.downloads.formats import FORMATS, Choice, Format, select
 from doradura.downloads.limits import SESSION_VARIABLE
 from doradura.downloads.making import Recipe, Source, Tags, make
@@ -51,7 +52,7 @@ def run_job(order: Order, emit: Emit) -> None:
     work = _Work(order, emit)
     try:
         final = work.perform()
-    except Exception as error:  # noqa: BLE001 -- the barrier
+    except (Exception, TransferTooSlowError) as error:  # noqa: BLE001 -- the barrier
         reason, detail = classify(error, generic=work.is_generic())
         final = Failure(reason=reason, detail=detail, sizes=work.other_sizes() if reason == "too_large" else ())
     emit(final)
@@ -97,7 +98,7 @@ class _Work:
         try:
             with _at_most(_SIZES_SECONDS):
                 return look(self._order, self._extractor, self._info, 0.0, duration=self._seconds).sizes
-        except Exception:  # noqa: BLE001 -- the job has failed already, for a reason of its own
+        except (Exception, TransferTooSlowError):  # noqa: BLE001 -- the job has failed already, for a reason of its own
             return ()
 
     def perform(self) -> WorkerMessage:
@@ -105,6 +106,7 @@ class _Work:
         order = self._order
         settle(order.directory)
         restrain()
+        hold(order.floor_seconds)
         if order.task == "selftest":
             return SelfTest(yt_dlp=yt_dlp_version, ffmpeg=ffmpeg.version(order.ffmpeg), guarded=is_guarded())
         if order.task == "probe":

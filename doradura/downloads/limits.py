@@ -117,10 +117,54 @@ def read_process(pid: int) -> Process | None:
 
 
 def processes() -> Iterator[Process]:
-    """Every process there is, zombies too. One short read each, about 20 us."""
+    """Every process there is, zombies too. One short read each, about 40 us."""
     for name in os.listdir(PROC):  # noqa: PTH208  # strings are what is wanted, and half the time
         if name.isdigit() and (process := read_process(int(name))) is not None:
             yield process
+
+
+def descendants(pid: int) -> Iterator[tuple[Process, int]]:
+    """Every process below `pid`, zombies too, each with the number of the child of `pid` that it is below (or is).
+
+    Walks what the kernel says of each process's children, so it costs by the processes found (about 70 us each) and not
+    by those of the machine. A process that is born or dies meanwhile may be missed. Where the kernel does not tell
+    children (CONFIG_PROC_CHILDREN), it sorts all processes there are instead.
+    """
+    if not _TELLS_CHILDREN.exists():
+        yield from _sorted_out(pid)
+        return
+    waiting = [(child, child) for child in _children(pid)]
+    while waiting:
+        number, top = waiting.pop()
+        process = read_process(number)
+        if process is not None:
+            yield process, top
+            waiting += [(child, top) for child in _children(number)]
+
+
+_TELLS_CHILDREN: Final = PROC / "thread-self" / "children"
+
+
+def _children(pid: int) -> Iterator[int]:
+    """The children of a process: each of its threads has its own."""
+    tasks = f"{PROC}/{pid}/task"
+    try:
+        for thread in os.listdir(tasks):  # noqa: PTH208  # as in `processes`
+            with open(f"{tasks}/{thread}/children", encoding="ascii") as file:  # noqa: PTH123  # half the time
+                yield from map(int, file.read().split())
+    except OSError:  # it ended meanwhile
+        return
+
+
+def _sorted_out(pid: int) -> Iterator[tuple[Process, int]]:
+    below: dict[int, list[Process]] = {}
+    for process in processes():
+        below.setdefault(process.parent, []).append(process)
+    waiting = [(child, child.pid) for child in below.get(pid, ())]
+    while waiting:
+        process, top = waiting.pop()
+        yield process, top
+        waiting += [(child, top) for child in below.get(process.pid, ())]
 
 
 def session_members(sid: int) -> list[Process]:

@@ -18,6 +18,8 @@ import msgspec
 import trio
 
 from doradura.downloads import limits
+from doradura.downloads.conversation import failure_of
+from doradura.downloads.forkcontrol import Exited
 from doradura.downloads.protocol import (
     LINE_LIMIT_BYTES,
     Failure,
@@ -196,6 +198,9 @@ class PlainConversation:
     async def _crash(self, what: str) -> Failure:
         with trio.move_on_after(1):  # the last words are often still on their way
             await self._stderr_ended.wait()
+            await self._process.wait()
+        if self._process.returncode == -signal.SIGPROF:
+            return failure_of(Exited(work_id=0, status=self._process.returncode))
         said = " ".join(self._stderr.decode(errors="replace").split())[-300:]
         return Failure(reason="tool_crash", detail=f"the child {what} (exit {self._process.poll()}): {said}"[:500])
 

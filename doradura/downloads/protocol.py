@@ -6,13 +6,18 @@ forked child import it. A line is at most `LINE_LIMIT_BYTES` long; what is longe
 
 from __future__ import annotations
 
+import errno
 from typing import Literal
 
 import msgspec
 
+from doradura.downloads.floor import FLOOR_SECONDS
+
 LINE_LIMIT_BYTES = 256 * 1024
 
-FINAL_REASONS = frozenset({"gone", "private", "login", "geo", "live", "too_large", "unsupported", "refused_address"})
+FINAL_REASONS = frozenset(
+    {"gone", "private", "login", "geo", "live", "too_large", "too_slow", "unsupported", "refused_address"},
+)
 """The site's or the user's doing: trying again changes nothing."""
 
 OUR_REASONS = frozenset(
@@ -24,6 +29,14 @@ RETRIED_REASONS = frozenset({"rate_limited", "network", "site_error", "tool_cras
 """Worth another attempt after a pause."""
 
 REASONS = FINAL_REASONS | OUR_REASONS | {"user_blocked"}
+
+
+_DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+
+
+def reason_of(error: OSError) -> str:
+    """Give the reason of an error of our own machine: the disk's, or another's (too many open files, no rights)."""
+    return "disk" if error.errno in _DISK_ERRNOS else "internal"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +70,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     cookies_file: str | None = None
     allowed_private: tuple[str, ...] = ()
     """`host:port` or CIDR that may be reached although private."""
+    floor_seconds: float = FLOOR_SECONDS
+    """How long the site may send less than the floor of speed; shorter in tests alone."""
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +131,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     """One of `REASONS`."""
     detail: str
     """One line for the log, at most 500 characters; never shown to the user as it is."""
+    final: bool = False
+    """Whether trying again would end the same way, whatever the reason says of others."""
     sizes: tuple[Size, ...] = ()
     """Of `too_large`: what the link's other choices would weigh, as far as that is known."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +30,7 @@ from doradura.downloads.protocol import (
     Progress,
     Result,
     WorkerLostError,
+    reason_of,
 )
 from doradura.downloads.stages import Cancelled as CancelledByUser
 from doradura.downloads.stages import (
@@ -56,6 +58,8 @@ PAUSES_SECONDS = {"rate_limited": (20, 60)}
 DEFAULT_PAUSES_SECONDS = (2, 8)
 CAPTION_UNITS = 1024
 STORE_PAUSE_SECONDS = 1.0
+OVERSLEPT_SECONDS = 30.0
+"""A deadline that is noticed so much later was slept through: this process was stopped."""
 NAME_BYTES = 200
 """File systems take 255 bytes a name, the ending included."""
 LOST_WORKERS = 5
@@ -79,6 +83,8 @@ class DownloadParts:
     metrics: Metrics
     bot_id: int
     """The bot whose file_ids are ours."""
+    suspect_workers: Callable[[], None] = lambda: None
+    """Called when an attempt failed in a way that may be this machine's fault: the worker is to be tested."""
 
 
 class JobRun:
@@ -110,13 +116,20 @@ class JobRun:
         return outcome
 
     async def _run(self) -> Outcome | GaveUp:
+        seconds = FORMATS[self.job.format].timer_seconds(self.job.quality)
         with self._scope:
-            try:
-                with trio.fail_after(FORMATS[self.job.format].timer_seconds(self.job.quality)):
-                    return await self._work()
-            except trio.TooSlowError:
-                # The file was ready: what took so long was Telegram.
-                return Failed("telegram", "not sent in time") if self._in_sending else Failed("deadline")
+            while True:
+                began = trio.current_time()
+                try:
+                    with trio.fail_after(seconds):
+                        return await self._work()
+                except trio.TooSlowError:
+                    if self._in_sending:  # the file was ready: what took so long was Telegram
+                        return Failed("telegram", "not sent in time")
+                    if trio.current_time() - began < seconds + OVERSLEPT_SECONDS:
+                        return Failed("deadline")
+                    # The process was stopped meanwhile: the job's time was not its own, so it begins anew.
+                    await self._slot.acquire()
         assert self.ended_as is not None
         return self.ended_as
 
@@ -234,13 +247,16 @@ class JobRun:
                     return Failed("tool_crash", "the worker was lost again and again")
                 continue
             except OSError as error:
-                return Failed("disk", f"the job's directory: {error}")
+                self._parts.suspect_workers()
+                return Failed(reason_of(error), f"the job's directory: {error}")
             finally:
                 self._can_begin_anew = False
             if isinstance(end, Result):
                 return end
+            if end.reason == "tool_crash":
+                self._parts.suspect_workers()
             tries += 1
-            if end.reason not in RETRIED_REASONS or tries >= ATTEMPTS:
+            if end.final or end.reason not in RETRIED_REASONS or tries >= ATTEMPTS:
                 return end
             self._slot.release()
             await self._pause(end, tries)
@@ -282,7 +298,7 @@ class JobRun:
                             parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
                             return message
                         case Failure() if message.reason in REASONS:
-                            return Failed(message.reason, message.detail, message.sizes)
+                            return Failed(message.reason, message.detail, message.sizes, final=message.final)
                         case Failure():
                             return Failed("tool_crash", f"the worker's reason was {message.reason}: {message.detail}")
                         case _:

@@ -7,12 +7,11 @@ job that is told to give its place up ends its work, and the supervisor queues i
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import trio
 
-from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.places import Places
 from doradura.downloads.run import JobRun
@@ -20,8 +19,6 @@ from doradura.storage import Connection, Storage, StorageError, charges, jobs
 
 CHARGE_SECONDS = 10.0
 """How often running jobs are charged, and those who wait are told their place."""
-SHOWN = 30
-"""How many of those who wait are told their place anew: each is an edit, and Telegram counts those."""
 LOOK_SECONDS = 5.0
 """How often the line is looked at while all places are taken and nobody else is known to wait."""
 CONTENDED_LOOK_SECONDS = 1.0
@@ -33,13 +30,18 @@ class Sharing:
     """Keeps the sharing of places fair while `run` runs."""
 
     def __init__(
-        self, storage: Storage, places: Places, board: Board, breakers: SiteBreakers, running: Mapping[int, JobRun]
+        self,
+        storage: Storage,
+        places: Places,
+        breakers: SiteBreakers,
+        running: Mapping[int, JobRun],
+        show_places: Callable[[], Awaitable[None]],
     ) -> None:
         self._storage = storage
         self._places = places
-        self._board = board
         self._breakers = breakers
         self._running = running
+        self._show_places = show_places
         self._wake = trio.Event()
 
     async def run(self) -> None:
@@ -55,12 +57,12 @@ class Sharing:
     async def _charge_forever(self) -> None:
         """Charge what runs, so that the queue's order is that of now, and keep true what waiting ones are told."""
         while True:
-            await trio.sleep(CHARGE_SECONDS)
-            await self._charge()
             try:
-                self._board.show_places(await self._storage.read(partial(jobs.first_waiting, limit=SHOWN)))
+                await self._show_places()
             except StorageError as error:
                 log.warning("places in the queue not shown", extra={"error": str(error)})
+            await trio.sleep(CHARGE_SECONDS)
+            await self._charge()
 
     async def _charge(self) -> None:
         owed = [(run, used_ms) for run in self._running.values() if (used_ms := run.take_uncharged_ms()) > 0]

@@ -8,6 +8,11 @@ from doradura.downloads.protocol import Size
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """It was asked for. Nothing in this becomes untrue, whatever becomes of the job."""
+
+
+@dataclass(frozen=True, slots=True)
 class Starting:
     """In the queue, and a place is free for it."""
 
@@ -89,6 +94,8 @@ class Failed:
     sizes: tuple[Size, ...] = ()
     """Of `too_large`: what choices of the link would weigh, where that is known. Gone once the process ends."""
     maybe_sent: bool = False
+    final: bool = False
+    """Trying again would end the same way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,9 @@ class GaveUp:
     """The job gives its place up for somebody else and is queued again: no end."""
 
 
-Stage = Starting | Waiting | Paused | Working | Fetching | Converting | Sending | Retrying | Failed | Cancelled
+Stage = (
+    Accepted | Starting | Waiting | Paused | Working | Fetching | Converting | Sending | Retrying | Failed | Cancelled
+)
 """What a progress message can show."""
 
 Outcome = Delivered | Failed | Cancelled

@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from yt_dlp.networking import Request
-from yt_dlp.utils import YoutubeDLError
 
 from doradura.downloads import ffmpeg
 from doradura.downloads.fetching import Extractor
+from doradura.downloads.floor import TransferTooSlowError
 
 _COVER_PIXELS = 800
 _THUMBNAIL_PIXELS = 320
@@ -40,7 +40,9 @@ class Stills:
                 with extractor.urlopen(Request(url, headers=info.get("http_headers") or {})) as response:
                     content = response.read(_PICTURE_BYTES + 1)
                 raw.write_bytes(content[:_PICTURE_BYTES])
-            except (YoutubeDLError, OSError, ValueError):
+            except TransferTooSlowError:
+                return None  # its other pictures would be as slow
+            except Exception:  # noqa: BLE001, S112 -- the barrier: whatever yt-dlp stumbles over, the film is there
                 continue
             if (cover := self._still(raw)) is not None:
                 return cover
@@ -87,7 +89,7 @@ class Stills:
         try:
             ffmpeg.run(self.program, [source], options, seek_seconds=seek_seconds)
             return to.stat().st_size > 0
-        except (ffmpeg.FfmpegError, OSError):
+        except (ffmpeg.FfmpegError, ffmpeg.ToolError, OSError):
             return False
 
 

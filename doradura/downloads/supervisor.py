@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import TypeVar
 
 import trio
@@ -39,6 +40,10 @@ LOOK_SECONDS = 15.0
 TELL_PAUSE_SECONDS = 5.0
 TELLINGS_IN_DOUBT = 3
 """A new message whose answer never came may be there: it is not written again and again."""
+SHOWN = 30
+"""How many of those who wait are told their place anew: each is an edit, and Telegram counts those."""
+LEFT_AT_MOST = 100_000
+"""More than any queue holds."""
 
 log = logging.getLogger(__name__)
 
@@ -65,9 +70,11 @@ class Supervisor:
         self._wake = trio.Event()
         self._claiming = trio.CancelScope()
         self._running: dict[int, JobRun] = {}
-        self._sharing = Sharing(parts.storage, parts.places, parts.board, breakers, self._running)
+        self._sharing = Sharing(parts.storage, parts.places, breakers, self._running, self._show_places)
         self._cancelled_while_claimed: set[int] = set()
         self._resume: list[jobs.Job] = []
+        self._left_waiting: set[int] = set()
+        """Jobs that a process before this one queued, whose messages say nothing of today yet."""
         self._nursery: trio.Nursery | None = None
         parts.board.tell_of_refusals(self.chat_closed)
 
@@ -96,12 +103,7 @@ class Supervisor:
 
     def queued(self, job: jobs.Job, before: int) -> None:
         """Show a job that was just queued, and look whether it can start."""
-        if job.job_id not in self._running:
-            card = self._parts.board.card(job)
-            if job.site in self._breakers.paused():
-                card.show(Paused(job.site))
-            else:
-                card.show(Starting() if self._places.free > before else Waiting(before))
+        self._show_waiting(job, before)
         self.wake()
 
     def bytes_per_second(self, job_id: int) -> float | None:
@@ -112,6 +114,7 @@ class Supervisor:
     def cancelled(self, cancelled: Iterable[jobs.Job]) -> None:
         """End the work on jobs that are recorded as cancelled, and show it."""
         for job in cancelled:
+            self._left_waiting.discard(job.job_id)
             end = Cancelled(by_admin=job.reason == jobs.BY_ADMIN)
             self._parts.metrics.download_cancelled.labels(format=job.format).inc()
             self._parts.metrics.site_downloads.labels(site=job.site, outcome="cancelled").inc()
@@ -143,6 +146,7 @@ class Supervisor:
             jobs.forget_workers(db)
 
         await storage.write(put_back)
+        self._left_waiting = set(await storage.read(partial(jobs.first_waiting, limit=LEFT_AT_MOST)))
         await self._breakers.load()
         if left or ended:
             log.info("taken up after a stop", extra={"jobs": len(left), "strays_ended": ended})
@@ -173,11 +177,35 @@ class Supervisor:
 
     def _start(self, job: jobs.Job, slot: Slot, nursery: trio.Nursery) -> None:
         """Let a job run; from this moment a cancel finds it."""
+        self._left_waiting.discard(job.job_id)
         slot.user_id = job.user_id
         if slot.held_at is not None:
             self._places.got_place(job.user_id)
         run = self._running[job.job_id] = JobRun(self._parts, job, slot, self._sending)
         nursery.start_soon(self._one, run, slot)
+
+    async def _show_places(self) -> None:
+        """Tell those who wait their places; those far back are told when they come nearer.
+
+        Those of a process before this one too: what it told them is old, or stands in a message nobody knows of.
+        Raises StorageError.
+        """
+        read = self._parts.storage.read
+        for job_id, before in self._parts.board.show_places(await read(partial(jobs.first_waiting, limit=SHOWN))):
+            job = await read(partial(jobs.get, job_id=job_id)) if job_id in self._left_waiting else None
+            # Asked once more: it may have started or ended while it was read.
+            if job is not None and job_id in self._left_waiting:
+                self._left_waiting.discard(job_id)
+                self._show_waiting(job, before)
+
+    def _show_waiting(self, job: jobs.Job, before: int) -> None:
+        if job.job_id in self._running:
+            return
+        card = self._parts.board.card(job)
+        if job.site in self._breakers.paused():
+            card.show(Paused(job.site))
+        else:
+            card.show(Starting() if self._places.free > before else Waiting(before))
 
     async def _claim(self) -> jobs.Job | None:
         now = now_ms()
@@ -348,6 +376,7 @@ class Supervisor:
         now = now_ms()
         for job in await self._until_stored(lambda db: chats.closed(db, chat_id, now)):
             self.count_failure(job, "user_blocked")
+            self._left_waiting.discard(job.job_id)
             self._parts.board.drop(job.job_id)
         for run in list(self._running.values()):
             if run.job.chat_id == chat_id:

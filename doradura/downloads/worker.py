@@ -29,7 +29,7 @@ import msgspec
 from doradura.downloads import egress, limits
 from doradura.downloads.forkcontrol import DEFAULT_JOB, EX_CONFIG
 from doradura.downloads.forkserver import ForkServer
-from doradura.downloads.protocol import LINE_LIMIT_BYTES, Failure, Order, WorkerMessage
+from doradura.downloads.protocol import LINE_LIMIT_BYTES, Failure, Order, WorkerMessage, reason_of
 
 _UNHEARD: Final = 74  # sysexits.h: EX_IOERR
 _PROXY_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
@@ -99,7 +99,7 @@ def run_confined(order: Order, emit: Emit, run_job: RunJob) -> None:
         emit(Failure(reason="network", detail=f"the proxy's or the link's host was not found: {error}"[:500]))
         return
     except OSError as error:
-        emit(Failure(reason="disk", detail=f"the job's directory cannot be used: {error}"[:500]))
+        emit(Failure(reason=reason_of(error), detail=f"the job's directory cannot be used: {error}"[:500]))
         return
     egress.install(allowed, startable_programs(order))
     run_job(order, emit)

@@ -6,8 +6,10 @@ stays over a restart only for a file that was being sent.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Literal
@@ -40,8 +42,19 @@ class Workspace:
         self.root = settings.data_dir / "jobs"
 
     async def open(self) -> None:
-        """Make the root. Raises OSError."""
-        await trio.Path(self.root).mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make the root, and see that it can be written to. Raises OSError."""
+        await trio.to_thread.run_sync(self._open)
+
+    def _open(self) -> None:
+        self._make_root()
+        with tempfile.TemporaryDirectory(dir=self.root, prefix="start-"):
+            pass
+
+    def _make_root(self) -> None:
+        """Also while we run: somebody may have tidied up. What is in there is ours to remove, so it is no link."""
+        if self.root.is_symlink():
+            raise OSError(errno.ELOOP, "it is a symbolic link, and everything behind it would be removed", self.root)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def clear(self, keep: Collection[int]) -> None:
         """Remove every directory that is not a kept job's."""
@@ -57,6 +70,7 @@ class Workspace:
         return await trio.to_thread.run_sync(self._fresh, job_id)
 
     def _fresh(self, job_id: int) -> Path:
+        self._make_root()
         directory = self.root / str(job_id)
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(mode=0o700)

@@ -17,6 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 from doradura.metrics.exposition import PAID_PLANS, Samples, expose
 from doradura.metrics.labels import OTHER, Labelled
 from doradura.metrics.late import LateGauge
+from doradura.metrics.memory import MemoryCollector
 
 USER_REASONS = (
     "gone",
@@ -25,6 +26,7 @@ USER_REASONS = (
     "geo",
     "live",
     "too_large",
+    "too_slow",
     "unsupported",
     "refused_address",
     "user_blocked",
@@ -235,6 +237,7 @@ class Metrics:
         self._gauge("build_info", "What runs; always 1.", facts).labels(**facts).set(1)
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
+        MemoryCollector(self.registry)
 
     def set_health(self, values: Mapping[str, float]) -> None:
         """Take over what the health checks found: check -> 1, 0.5 or 0."""

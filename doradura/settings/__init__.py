@@ -23,6 +23,8 @@ SANDBOX_TOKEN = "1000000001:SANDBOX" + "A" * 28
 """The bot that `run --sandbox` starts. It opens nothing outside that sandbox, so it may stand here."""
 
 SANDBOX_ADMIN_IDS = frozenset({1000})
+SANDBOX_DATA_DIR = "./data-sandbox"
+"""Apart from production's: else the real admins would be told the sandbox's alerts, and real chats sent its jobs."""
 MIB = 1024 * 1024
 CLOUD_UPLOAD_BYTES = 50 * MIB
 LOCAL_UPLOAD_BYTES = 2000 * MIB
@@ -67,6 +69,7 @@ class Settings:
     prometheus_url: str
     alertmanager_url: str
     watchdog_seconds: int
+    runbooks_url: str | None
     stack_prometheus: Address
     stack_alertmanager: Address
     stack_grafana: Address
@@ -93,7 +96,7 @@ class Settings:
         found.append((self.metrics_basic_auth or "").partition(":")[2])
         for url in (
             *(self.telegram_api_url, self.database_url, self.download_proxy),
-            *(self.prometheus_url, self.alertmanager_url),
+            *(self.prometheus_url, self.alertmanager_url, self.runbooks_url),
         ):
             parts = urlsplit(url or "")
             passwords = [parts.password, *parse_qs(parts.query).get("password", [])]
@@ -113,14 +116,15 @@ class Settings:
 def read_settings(environ: Mapping[str, str], *, sandbox: bool = False, token_required: bool = True) -> Settings:
     """Read the settings from an environment.
 
-    An empty value counts as not set. `sandbox` puts in the sandbox's token and admin; without it a token is needed,
-    unless the command never talks to Telegram (`token_required=False`). Raises SettingsError with every fault found.
+    An empty value counts as not set. `sandbox` puts in the sandbox's token, admin and data directory; without it a
+    token is needed, unless the command never talks to Telegram (`token_required=False`). Raises SettingsError with
+    every fault found.
     """
     faults: list[str] = []
     found: dict[str, Any] = {}
     for option in OPTIONS:
         try:
-            text = _text(option, environ)
+            text = _text(option, environ, sandbox=sandbox)
             found[option.field] = option.empty if text is None else _parse(option, text)
         except ValueError as error:
             faults.append(str(error))
@@ -144,7 +148,7 @@ def read_settings(environ: Mapping[str, str], *, sandbox: bool = False, token_re
     return Settings(mode="sandbox" if sandbox else "telegram", unknown=_unknown(environ), **found)
 
 
-def _text(option: Option, environ: Mapping[str, str]) -> str | None:
+def _text(option: Option, environ: Mapping[str, str], *, sandbox: bool) -> str | None:
     """Find an option's text: the variable's, else that of the file NAME_FILE names, else the default's."""
     text = environ.get(option.name, "")
     file = environ.get(f"{option.name}_FILE", "") if option.secret else ""
@@ -152,7 +156,8 @@ def _text(option: Option, environ: Mapping[str, str]) -> str | None:
         raise ValueError(f"{option.name} and {option.name}_FILE are both set; keep one of them")
     if file:
         return _secret_file(f"{option.name}_FILE", Path(file))
-    return (text if option.secret else text.strip()) or option.fallback
+    default = SANDBOX_DATA_DIR if sandbox and option.field == "data_dir" else option.fallback
+    return (text if option.secret else text.strip()) or default
 
 
 def _secret_file(name: str, path: Path) -> str:

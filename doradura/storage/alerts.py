@@ -44,6 +44,7 @@ class Marks(NamedTuple):
 
 
 UNMARKED = Marks()
+QUIET_RANK = 2
 INCIDENT_COLUMNS = ", ".join(Incident._fields)
 _MARKS = ", ".join("?" * len(Incident._fields))
 
@@ -106,6 +107,11 @@ class CardView(NamedTuple):
     total: int
     firing: int
     marks: Mapping[int, Marks] = MappingProxyType({})
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is a line of our own that nobody has to act on."""
+        return self.total == 1 and self.incidents[0].state == "note" and self.incidents[0].severity_rank == QUIET_RANK
 
     def marks_of(self, incident: Incident) -> Marks:
         """Give what was done about one of them."""

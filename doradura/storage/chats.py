@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from doradura.storage import jobs, users
+from doradura.storage.bots import CURRENT
 
 
 def migrated(db: sqlite3.Connection, old_id: int, new_id: int, now_ms: int) -> None:
@@ -42,8 +43,8 @@ def migrations(db: sqlite3.Connection) -> dict[int, int]:
 def begun_by(db: sqlite3.Connection, chat_id: int, message_id: int) -> set[str]:
     """Give the links for which a message has a job or an offer already."""
     rows = db.execute(
-        "SELECT url FROM jobs WHERE chat_id = ? AND reply_to = ?"
-        " UNION SELECT url FROM offers WHERE chat_id = ? AND reply_to = ?",
+        f"SELECT url FROM jobs WHERE chat_id = ? AND reply_to = ? AND bot_id = {CURRENT}"  # noqa: S608 - own text
+        f" UNION SELECT url FROM offers WHERE chat_id = ? AND reply_to = ? AND bot_id = {CURRENT}",
         (chat_id, message_id, chat_id, message_id),
     )
     return {row[0] for row in rows}

@@ -1,9 +1,10 @@
 """The connection to SQLite: one thread that writes, a few connections that read.
 
 Owns the database file while `Storage.run` runs. Guarantees: a `write` has returned only after its group's commit is on
-disk (WAL, synchronous=FULL); each change is all or nothing, and one change's failure does not undo its neighbours in
-the group; a cancelled `write` either never happened or is waited for. Fails with `StorageError`, whose `reason` is from
-a closed set. A change must not keep the connection, wait for anything, or begin a transaction of its own.
+disk (WAL, synchronous=FULL), in the file that the next start will find; each change is all or nothing, and one change's
+failure does not undo its neighbours in the group; a cancelled `write` either never happened or is waited for. Fails
+with `StorageError`, whose `reason` is from a closed set; damage that any query meets is kept in `damage`. A change must
+not keep the connection, wait for anything, or begin a transaction of its own.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from typing import Any, Generic, Literal, TypeVar
 import outcome
 import trio
 
+from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
+from doradura.storage.database_file import DatabaseFile
+from doradura.storage.errors import DAMAGE, StorageError
+from doradura.storage.integrity import IntegrityCheck
 from doradura.storage.migrations import migrate
 
 T = TypeVar("T")
@@ -28,35 +33,11 @@ Connection = sqlite3.Connection
 Change = Callable[[Connection], T]
 """A function that reads and writes with the connection it is given, inside a transaction that is not its own."""
 
-StorageReason = Literal["full", "locked", "corrupt", "closed", "other"]
-
 GROUP_LIMIT = 256
 """Changes in one commit. More would let the first of them wait for the last without saving any time."""
 
 READERS = 4
 BUSY_TIMEOUT_SECONDS = 5.0
-
-
-class StorageError(Exception):
-    """The database did not do what it was asked; nothing of that change is stored."""
-
-    def __init__(self, message: str, *, reason: StorageReason = "other") -> None:
-        super().__init__(message)
-        self.reason = reason
-
-    @classmethod
-    def of(cls, error: sqlite3.Error) -> StorageError:
-        """Translate an error of SQLite's."""
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        reasons: dict[int, StorageReason] = {
-            sqlite3.SQLITE_FULL: "full",
-            sqlite3.SQLITE_IOERR: "full",
-            sqlite3.SQLITE_BUSY: "locked",
-            sqlite3.SQLITE_LOCKED: "locked",
-            sqlite3.SQLITE_CORRUPT: "corrupt",
-            sqlite3.SQLITE_NOTADB: "corrupt",
-        }
-        return cls(f"database: {error}", reason=reasons.get(code, "other"))
 
 
 @dataclass(slots=True, eq=False)
@@ -70,10 +51,13 @@ class _Pending(Generic[T]):
     """The writer has it: it can't be taken back any more."""
 
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open a connection as this program wants it. Raises sqlite3.Error."""
+def connect(path: Path, mode: Literal["ro", "rw", "rwc"] = "rwc") -> sqlite3.Connection:
+    """Open a connection as this program wants it: to read, to write, or to write to a file made if need be.
+
+    Raises sqlite3.Error.
+    """
     connection = sqlite3.connect(
-        f"file:{_uri_path(path)}?mode={'ro' if read_only else 'rwc'}",
+        f"file:{_uri_path(path)}?mode={mode}",
         uri=True,
         timeout=BUSY_TIMEOUT_SECONDS,
         isolation_level=None,
@@ -82,13 +66,23 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
-        if not read_only:
+        if mode != "ro":
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def write_once(path: Path, change: Change[T]) -> T:
+    """Run a change on a file that is there and that no `Storage` has open. Blocks. Raises StorageError."""
+    try:
+        with contextlib.closing(connect(path, "rw")) as connection:
+            value = change(connection)
+    except sqlite3.Error as error:
+        raise StorageError.of(error) from error
+    return value
 
 
 def _uri_path(path: Path) -> str:
@@ -100,6 +94,10 @@ class Storage:
 
     def __init__(self, path: Path, *, on_error: Callable[[StorageError], None] | None = None) -> None:
         self._path = path
+        self._file = DatabaseFile(path)
+        self._damage: str | None = None
+        self._cut: str | None = None
+        self._integrity = IntegrityCheck(lambda: connect(path, "ro"))
         self._on_error = on_error or (lambda _error: None)
         self._queue: queue.SimpleQueue[_Pending[Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -126,6 +124,7 @@ class Storage:
             with trio.CancelScope(shield=True):
                 with self._lock:
                     self._open = False
+                await self._integrity.stop()
                 # The readers first: only a writer that closes last puts the log into the file and takes it away.
                 for reader in self._readers:
                     reader.close()
@@ -137,12 +136,18 @@ class Storage:
         try:
             connection = connect(self._path)
         except sqlite3.Error as error:
-            raise StorageError(f"can't open the database {self._path}: {error}") from error
+            why = NO_DESCRIPTORS if out_of_descriptors() else error
+            raise StorageError(f"can't open the database {self._path}: {why}") from error
         try:
             migrate(connection)
+            self._file.opened(connection)
         except sqlite3.Error as error:
             connection.close()
-            raise StorageError.of(error) from error
+            failure = self._translate(error)
+            if failure.reason in DAMAGE:
+                text = f"{self._path} is damaged ({error}): keep it and see StorageFailing in docs/runbooks.md"
+                failure = StorageError(text, reason=failure.reason)
+            raise failure from error
         except BaseException:
             connection.close()
             raise
@@ -152,6 +157,46 @@ class Storage:
     def is_open(self) -> bool:
         """Whether it can be asked."""
         return self._open
+
+    @property
+    def damage(self) -> str | None:
+        """What is damaged, as any query or the last `check_integrity` found it; None when nothing is known to be."""
+        return self._damage
+
+    @property
+    def was_touched(self) -> bool:
+        """Whether another program has written to the file since the last `check_integrity` began."""
+        return self._file.touched
+
+    def unusable(self) -> str | None:
+        """Say why the next start could not use the database's files. Looks at the disk: to be called in a thread."""
+        return self._file.unusable()
+
+    async def check_integrity(self) -> str | None:
+        """Read the whole database, on a connection of its own, and return what is damaged; None when it is sound.
+
+        Writing goes on meanwhile; the log grows by what is written. Sets `damage`. Cancelled, it stops reading and
+        leaves within moments. Raises StorageError when the check could not be made.
+        """
+        if not self._open:
+            raise StorageError("the database is closed", reason="closed")
+        self._file.touched = False
+        try:
+            found = await self._integrity.run()
+        except sqlite3.Error as error:
+            failure = self._translate(error)
+            if failure.reason not in DAMAGE:
+                raise failure from error
+        else:
+            self._damage = "; ".join(found) or None
+        return self._damage
+
+    def _translate(self, error: sqlite3.Error) -> StorageError:
+        """Translate an error of SQLite's, and keep it in mind when it is one of damage."""
+        failure = StorageError.of(error)
+        if failure.reason in DAMAGE and self._damage is None:
+            self._damage = str(error)
+        return failure
 
     async def write(self, change: Change[T]) -> T:
         """Run a change in a transaction and return what it returned, once that is on disk.
@@ -190,18 +235,25 @@ class Storage:
     def _read(self, query: Change[T]) -> T:
         connection = self._take_reader()
         try:
+            self._check_files()
             if connection is None:
-                connection = connect(self._path, read_only=True)
+                connection = connect(self._path, "ro")
             connection.execute("BEGIN")
             try:
                 return query(connection)
             finally:
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise StorageError.of(error) from error
+            raise self._translate(error) from error
         finally:
             if connection is not None:
                 self._give_back(connection)
+
+    def _check_files(self) -> None:
+        """Raise StorageError when the names lead to the open files no more."""
+        lost = self._file.lost()
+        if lost is not None:
+            raise StorageError(f"database: {lost}", reason="lost")
 
     def _take_reader(self) -> sqlite3.Connection | None:
         with self._lock:
@@ -237,7 +289,7 @@ class Storage:
                 except queue.Empty:
                     break
             if group:
-                _commit(connection, group)
+                self._commit(connection, group)
                 self._answer(group)
         connection.close()
 
@@ -249,39 +301,54 @@ class Storage:
         assert self._token is not None
         self._token.run_sync_soon(wake)
 
+    def _commit(self, connection: sqlite3.Connection, group: list[_Pending[Any]]) -> None:
+        """Run a group's changes in one transaction, each in a savepoint, and give every one its outcome."""
+        try:
+            self._check_files()
+            self._check_sizes(connection)
+            connection.execute("BEGIN IMMEDIATE")
+            for pending in group:
+                pending.result = self._run_change(connection, pending.change)
+                if not connection.in_transaction:
+                    # A full disk makes SQLite roll back the whole transaction by itself: what ran before is gone too.
+                    raise sqlite3.OperationalError("the transaction was rolled back by the database")  # noqa: TRY301 - as COMMIT's
+            connection.execute("COMMIT")
+            # Only now it is certain that the commit went into the file that the next start will find.
+            self._check_files()
+            self._file.committed()
+        except BaseException as error:  # noqa: BLE001 - whoever waits must be answered, and the writer thread must live on
+            with contextlib.suppress(sqlite3.Error):
+                connection.rollback()
+            failure = self._failure(error)
+            for pending in group:
+                if pending.result is None or isinstance(pending.result, outcome.Value):
+                    pending.result = outcome.Error(_caused(failure, error))
 
-def _commit(connection: sqlite3.Connection, group: list[_Pending[Any]]) -> None:
-    """Run a group's changes in one transaction, each in a savepoint, and give every one its outcome."""
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        for pending in group:
-            pending.result = _run(connection, pending.change)
-            if not connection.in_transaction:
-                # A full disk makes SQLite roll back the whole transaction by itself: what ran before is gone too.
-                raise sqlite3.OperationalError("the transaction was rolled back by the database")  # noqa: TRY301 - as COMMIT's
-        connection.execute("COMMIT")
-    except BaseException as error:  # noqa: BLE001 - whoever waits must be answered, and the writer thread must live on
-        with contextlib.suppress(sqlite3.Error):
-            connection.rollback()
-        failure = StorageError.of(error) if isinstance(error, sqlite3.Error) else StorageError(f"database: {error!r}")
-        for pending in group:
-            if pending.result is None or isinstance(pending.result, outcome.Value):
-                pending.result = outcome.Error(_caused(failure, error))
+    def _failure(self, error: BaseException) -> StorageError:
+        if isinstance(error, StorageError):
+            return StorageError(str(error), reason=error.reason)
+        return self._translate(error) if isinstance(error, sqlite3.Error) else StorageError(f"database: {error!r}")
 
+    def _check_sizes(self, connection: sqlite3.Connection) -> None:
+        """Raise StorageError once something was cut off the files: what is committed after that may not be found."""
+        cut = self._cut or self._file.cut(connection)
+        if cut is not None:
+            self._cut = self._damage = cut
+            raise StorageError(f"database: {cut}", reason="lost")
 
-def _run(connection: sqlite3.Connection, change: Change[T]) -> outcome.Outcome[T]:
-    connection.execute("SAVEPOINT change")
-    try:
-        value = change(connection)
-    except BaseException as error:  # noqa: BLE001 - handed to the caller as it is; the writer thread must live on
-        if connection.in_transaction:
-            connection.execute("ROLLBACK TO change")
-            connection.execute("RELEASE change")
-        if isinstance(error, sqlite3.Error):
-            return outcome.Error(_caused(StorageError.of(error), error))
-        return outcome.Error(error)
-    connection.execute("RELEASE change")
-    return outcome.Value(value)
+    def _run_change(self, connection: sqlite3.Connection, change: Change[T]) -> outcome.Outcome[T]:
+        connection.execute("SAVEPOINT change")
+        try:
+            value = change(connection)
+        except BaseException as error:  # noqa: BLE001 - handed to the caller as it is; the writer thread must live on
+            if connection.in_transaction:
+                connection.execute("ROLLBACK TO change")
+                connection.execute("RELEASE change")
+            if isinstance(error, sqlite3.Error):
+                return outcome.Error(_caused(self._translate(error), error))
+            return outcome.Error(error)
+        connection.execute("RELEASE change")
+        return outcome.Value(value)
 
 
 def _caused(error: StorageError, cause: BaseException) -> StorageError:

@@ -1,8 +1,8 @@
 """Queries on the inbox: Telegram's updates, stored raw before they are confirmed.
 
-An update is known by membership: its id is kept for `KEPT_MS` after it came, and while it is one of the newest
-`KEPT_NEWEST`, whatever became of it. Comparing ids would lose updates, as Telegram restarts them at random; going by
-the clock alone would do one twice that Telegram still holds when the clock jumps ahead by days.
+An update is known by membership, each bot's for itself: its id is kept for `KEPT_MS` after it came, and while it is one
+of the newest `KEPT_NEWEST`, whatever became of it. Comparing ids would lose updates, as Telegram restarts them at
+random; going by the clock alone would do one twice that Telegram still holds when the clock jumps ahead by days.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
+
+from doradura.storage.bots import CURRENT
 
 KEPT_MS = 48 * 3600 * 1000
 KEPT_NEWEST = 1000
@@ -43,12 +45,12 @@ class NewUpdate(NamedTuple):
 
 
 def add(db: sqlite3.Connection, updates: Iterable[NewUpdate], now_ms: int) -> int:
-    """Store updates that are not known yet; return how many were new."""
+    """Store updates of the current bot that are not known yet; return how many were new."""
     new = 0
     for update in updates:
         cursor = db.execute(
-            "INSERT INTO inbox (update_id, arrival, kind, chat_id, raw, received_ms) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (update_id) DO NOTHING",
+            "INSERT INTO inbox (bot_id, update_id, arrival, kind, chat_id, raw, received_ms)"  # noqa: S608 - own text
+            f" VALUES ({CURRENT}, ?, ?, ?, ?, ?, ?) ON CONFLICT (bot_id, update_id) DO NOTHING",
             (update.update_id, update.arrival, update.kind, update.chat_id, update.raw, now_ms),
         )
         new += cursor.rowcount
@@ -66,10 +68,14 @@ def waiting(
 ) -> list[StoredUpdate]:
     """Give waiting updates in order of arrival: none that is held, none of a full chat, so many of each other one.
 
-    Those of the urgent kind come whatever the limits. Read in pages, the oldest first, and a chat that had its share is
-    left out of the next page: ordering the whole backlog would take as long as the backlog is, at every look.
+    The current bot's alone. Those of the urgent kind come whatever the limits. Read in pages, the oldest first, and a
+    chat that had its share is left out of the next page: ordering the whole backlog would take as long as the backlog
+    is, at every look.
     """
-    columns = "SELECT update_id, arrival, kind, chat_id, raw, received_ms, tries FROM inbox WHERE state = 'waiting'"
+    columns = (
+        "SELECT update_id, arrival, kind, chat_id, raw, received_ms, tries FROM inbox"  # noqa: S608 - own text
+        f" WHERE state = 'waiting' AND bot_id = {CURRENT}"
+    )
     known = set(held)
     urgent = db.execute(f"{columns} AND kind = ? ORDER BY arrival", (urgent_kind,))
     found = [StoredUpdate(*row) for row in urgent if row["update_id"] not in known]
@@ -100,7 +106,7 @@ def _marks(values: Collection[int]) -> str:
 def done(db: sqlite3.Connection, update_id: int) -> bool:
     """Mark an update handled, in the transaction of its effects; False when it was marked before."""
     cursor = db.execute(
-        "UPDATE inbox SET state = 'done', raw = '' WHERE update_id = ? AND state = 'waiting'",
+        f"UPDATE inbox SET state = 'done', raw = '' WHERE bot_id = {CURRENT} AND update_id = ? AND state = 'waiting'",  # noqa: S608 - own text
         (update_id,),
     )
     return cursor.rowcount == 1
@@ -109,9 +115,9 @@ def done(db: sqlite3.Connection, update_id: int) -> bool:
 def tried(db: sqlite3.Connection, update_id: int, error: str) -> int:
     """Count a failed try and return how many there were; after `TRIES` the update is marked failed."""
     row = db.execute(
-        "UPDATE inbox SET tries = tries + 1, error = ?,"
+        "UPDATE inbox SET tries = tries + 1, error = ?,"  # noqa: S608 - own text
         " state = CASE WHEN tries + 1 >= ? THEN 'failed' ELSE state END"
-        " WHERE update_id = ? AND state = 'waiting' RETURNING tries",
+        f" WHERE bot_id = {CURRENT} AND update_id = ? AND state = 'waiting' RETURNING tries",
         (error[:500], TRIES, update_id),
     ).fetchone()
     return TRIES if row is None else int(row[0])
@@ -128,8 +134,8 @@ def forget_old(db: sqlite3.Connection, now_ms: int, limit: int = 1000) -> int:
     Return how many.
     """
     cursor = db.execute(
-        "DELETE FROM inbox WHERE update_id IN"
-        " (SELECT update_id FROM inbox WHERE received_ms < ? AND state <> 'waiting' AND arrival <="
+        "DELETE FROM inbox WHERE (bot_id, update_id) IN"
+        " (SELECT bot_id, update_id FROM inbox WHERE received_ms < ? AND state <> 'waiting' AND arrival <="
         " (SELECT arrival FROM inbox ORDER BY arrival DESC LIMIT 1 OFFSET ?) LIMIT ?)",
         (now_ms - KEPT_MS, KEPT_NEWEST, limit),
     )

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from doradura.storage import charges
+from doradura.storage.bots import CURRENT
 
 
 class Job(NamedTuple):
@@ -74,9 +75,9 @@ def add(db: sqlite3.Connection, job: NewJob, now_ms: int) -> Job:
     """Queue a job and return it."""
     place = charges.reserve(db, job.user_id) - job.bonus_ms
     db.execute(
-        "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, format, quality, plan, language,"
-        " state, place, charged_ms, created_ms, thread_id)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, ?)",
+        "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, format, quality, plan, language,"  # noqa: S608 - own text
+        " state, place, charged_ms, created_ms, thread_id, bot_id)"
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, ?, {CURRENT})",
         (*job[:11], place, charges.EXPECTED_MS, now_ms, job.thread_id),
     )
     added = get(db, job.job_id)

@@ -1,20 +1,27 @@
-"""Queries on the admins' menus of commands: which chats have one at Telegram."""
+"""Queries on the admins' menus of commands: which chats have one of the current bot's at Telegram."""
 
 from __future__ import annotations
 
 import sqlite3
 
+from doradura.storage.bots import CURRENT
+
 
 def shown(db: sqlite3.Connection) -> set[int]:
     """Give the chats that have the admins' menu."""
-    return {int(row[0]) for row in db.execute("SELECT chat_id FROM admin_menus")}
+    rows = db.execute(f"SELECT chat_id FROM admin_menus WHERE bot_id = {CURRENT}")  # noqa: S608 - own text
+    return {int(row[0]) for row in rows}
 
 
 def add(db: sqlite3.Connection, chat_id: int) -> None:
     """Note that a chat has the menu; before it is set, so that a kill between the two leaves none unknown."""
-    db.execute("INSERT INTO admin_menus (chat_id) VALUES (?) ON CONFLICT (chat_id) DO NOTHING", (chat_id,))
+    db.execute(
+        f"INSERT INTO admin_menus (bot_id, chat_id) VALUES ({CURRENT}, ?)"  # noqa: S608 - own text
+        " ON CONFLICT (bot_id, chat_id) DO NOTHING",
+        (chat_id,),
+    )
 
 
 def remove(db: sqlite3.Connection, chat_id: int) -> None:
     """Note that a chat has no such menu any more."""
-    db.execute("DELETE FROM admin_menus WHERE chat_id = ?", (chat_id,))
+    db.execute(f"DELETE FROM admin_menus WHERE bot_id = {CURRENT} AND chat_id = ?", (chat_id,))  # noqa: S608 - own text

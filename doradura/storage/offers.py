@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
+from doradura.storage.bots import CURRENT
+
 
 class Offer(NamedTuple):
     """A link and where its keyboard is shown."""
@@ -27,8 +29,8 @@ _COLUMNS = "offer_id, user_id, chat_id, reply_to, url, message_id, state, tries,
 def add(db: sqlite3.Connection, offer: Offer, now_ms: int) -> None:
     """Store a new offer."""
     db.execute(
-        "INSERT INTO offers (offer_id, user_id, chat_id, reply_to, url, created_ms, thread_id)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO offers (offer_id, user_id, chat_id, reply_to, url, created_ms, thread_id, bot_id)"  # noqa: S608 - own text
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, {CURRENT})",
         (offer.offer_id, offer.user_id, offer.chat_id, offer.reply_to, offer.url, now_ms, offer.thread_id),
     )
 

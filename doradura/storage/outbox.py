@@ -1,4 +1,8 @@
-"""Queries on the alerts' outbox: what each admin is to be told still, and where it stands in their chat."""
+"""Queries on the alerts' outbox: what each admin is to be told still, and where it stands in their chat.
+
+Where it stands means the current bot's messages: another bot's, from before a change of token, are neither edited nor
+replied to, and what they show is told anew.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,12 @@ import sqlite3
 from collections.abc import Callable, Collection
 from typing import Literal, NamedTuple
 
+from doradura.storage.bots import CURRENT
+
 Kind = Literal["card", "reminder", "return"]
 LONGEST_PUT_OFF_MS = 30_000
+UNTOLD_BEFORE_MS = 24 * 3600 * 1000
+"""What ended within so long before a bot's token was changed may not have been told by that bot any more."""
 
 
 class Waiting(NamedTuple):
@@ -68,8 +76,10 @@ def tell_admin(db: sqlite3.Connection, row: tuple[int, int, int, Kind, int], now
 
 
 def _is_shown(db: sqlite3.Connection, card_id: int, admin_id: int) -> bool:
-    key = (card_id, admin_id)
-    found = db.execute("SELECT 1 FROM alert_messages WHERE card_id = ? AND admin_id = ?", key).fetchone()
+    found = db.execute(
+        f"SELECT 1 FROM alert_messages WHERE card_id = ? AND admin_id = ? AND bot_id = {CURRENT}",  # noqa: S608 - own text
+        (card_id, admin_id),
+    ).fetchone()
     return found is not None
 
 
@@ -82,16 +92,33 @@ def has_message(db: sqlite3.Connection, card_id: int, admin_id: int) -> bool:
     return waits is not None or _is_shown(db, card_id, admin_id)
 
 
+def take_outdated(db: sqlite3.Connection) -> list[tuple[int, int, int]]:
+    """Give (card, admin, worst severity) of the current bot's messages that changed while another bot was in use.
+
+    Those whose card fires, or ended since. Given once.
+    """
+    rows = db.execute(
+        "SELECT m.card_id, m.admin_id, MIN(i.severity_rank) FROM alert_messages AS m"  # noqa: S608 - own text
+        " JOIN alert_incidents AS i ON i.card_id = m.card_id"
+        f" WHERE m.bot_id = {CURRENT} AND m.left_ms IS NOT NULL"
+        " AND (i.state = 'firing' OR i.closed_ms >= m.left_ms - ?)"
+        " GROUP BY m.card_id, m.admin_id ORDER BY m.card_id, m.admin_id",
+        (UNTOLD_BEFORE_MS,),
+    ).fetchall()
+    db.execute(f"UPDATE alert_messages SET left_ms = NULL WHERE bot_id = {CURRENT} AND left_ms IS NOT NULL")  # noqa: S608 - own text
+    return [(int(row[0]), int(row[1]), int(row[2])) for row in rows]
+
+
 def next_for(db: sqlite3.Connection, admin_id: int, now_ms: int) -> Waiting | None:
     """Give what an admin is to be told next: the worst first, but a card's own in their order.
 
     Nothing is put off for longer than LONGEST_PUT_OFF_MS: what seems to be was stored before the clock went back.
     """
     row = db.execute(
-        "SELECT o.notice_id, o.admin_id, o.card_id, o.kind, o.version, o.stored_ms, o.tries,"
+        "SELECT o.notice_id, o.admin_id, o.card_id, o.kind, o.version, o.stored_ms, o.tries,"  # noqa: S608 - own text
         " o.refusals, m.message_id, m.told_ms"
         " FROM alert_outbox AS o"
-        " LEFT JOIN alert_messages AS m ON m.card_id = o.card_id AND m.admin_id = o.admin_id"
+        f" LEFT JOIN alert_messages AS m ON m.card_id = o.card_id AND m.admin_id = o.admin_id AND m.bot_id = {CURRENT}"
         " WHERE o.admin_id = ? AND o.state = 'waiting' AND o.next_ms NOT BETWEEN ? AND ? AND NOT EXISTS ("
         " SELECT 1 FROM alert_outbox AS e WHERE e.admin_id = o.admin_id AND e.card_id = o.card_id"
         " AND e.state <> 'failed' AND e.notice_id < o.notice_id)"
@@ -124,8 +151,9 @@ def finish(db: sqlite3.Connection, told: Waiting) -> None:
 def put_message(db: sqlite3.Connection, told: Waiting, message_id: int, now_ms: int) -> None:
     """Note where a card stands in an admin's chat."""
     db.execute(
-        "INSERT INTO alert_messages (card_id, admin_id, message_id, told_ms) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (card_id, admin_id) DO UPDATE SET message_id = excluded.message_id, told_ms = excluded.told_ms",
+        "INSERT INTO alert_messages (card_id, admin_id, message_id, told_ms, bot_id)"  # noqa: S608 - own text
+        f" VALUES (?, ?, ?, ?, {CURRENT}) ON CONFLICT (card_id, admin_id, bot_id)"
+        " DO UPDATE SET message_id = excluded.message_id, told_ms = excluded.told_ms",
         (told.card_id, told.admin_id, message_id, now_ms),
     )
 
@@ -133,7 +161,7 @@ def put_message(db: sqlite3.Connection, told: Waiting, message_id: int, now_ms: 
 def remember_ring(db: sqlite3.Connection, told: Waiting, now_ms: int) -> None:
     """Note that an admin was reminded of a card."""
     db.execute(
-        "UPDATE alert_messages SET told_ms = ? WHERE card_id = ? AND admin_id = ?",
+        f"UPDATE alert_messages SET told_ms = ? WHERE card_id = ? AND admin_id = ? AND bot_id = {CURRENT}",  # noqa: S608 - own text
         (now_ms, told.card_id, told.admin_id),
     )
 

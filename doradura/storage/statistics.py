@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 
-from doradura.storage import jobs, ledger, outbox, users
+from doradura.storage import jobs, ledger, outbox, runs, users
 
 Samples = Mapping[tuple[str, ...], float]
 """Label values -> value; the empty tuple where a family has no label."""
@@ -39,5 +39,6 @@ FAMILIES: Mapping[str, Query] = {
     "doradura_payment_failures_total": lambda db, _now: ledger.failures(db),
     "doradura_alert_outbox_depth": lambda db, _now: {(): float(outbox.depth(db))},
     "doradura_alert_oldest_undelivered_seconds": lambda db, now: {(): _age_seconds(outbox.oldest_ms(db), now)},
+    "doradura_unclean_starts_total": lambda db, _now: {(): float(runs.unclean_starts(db))},
 }
 """Family -> its query (connection, now in ms). Label values without rows may be missing: a scrape shows them as 0."""

@@ -42,6 +42,9 @@ RETRY_AFTER_SECONDS = 5.0
 LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
 """What is said beyond that, with however many digits, is no wait any more."""
 
+LONGEST_READ_CHARS = 50_000
+"""Of a description no more is looked at."""
+
 _BAD_REQUESTS: tuple[tuple[re.Pattern[str], type[BadRequestError]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), error)
     for pattern, error in (
@@ -97,10 +100,25 @@ def read_answer(
     raise classify(
         method,
         envelope.error_code or status,
-        envelope.description.replace(secret, "<token>") if secret else envelope.description,
+        _hide(envelope.description, secret) if secret else envelope.description,
         {} if new_chat_id is None else {"migrate_to_chat_id": new_chat_id},
         retry_after=(bytes(envelope.parameters.retry_after).strip(b'"'), retry_after),
     )
+
+
+def _hide(text: str, token: str) -> str:
+    """Take the token, or its secret half alone, out of a text, percent-encoded too, and what is far beyond a sentence.
+
+    So far that no part of a secret that is cut there comes to stand where `tidy` cuts, however many are taken out.
+    """
+    halves = [token, token.partition(":")[2] or token]
+    patterns = ["".join(map(_encoded, half)) for half in halves]
+    return re.sub("|".join(patterns), "<token>", text[:LONGEST_READ_CHARS])
+
+
+def _encoded(character: str) -> str:
+    percent = "".join(f"%(?:25){{0,3}}{byte:02X}" for byte in character.encode())
+    return f"(?:{re.escape(character)}|(?i:{percent}))"
 
 
 def read_result(method: str, raw: msgspec.Raw, result: type[_T]) -> _T:

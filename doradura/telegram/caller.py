@@ -23,18 +23,21 @@ from doradura.telegram.calls import Call, Run
 from doradura.telegram.connections import Answer, Lines, exchange
 from doradura.telegram.edits import MessageKey
 from doradura.telegram.errors import (
+    ApiError,
     ChatMigratedError,
     DeadlineExceededError,
     MessageNotFoundError,
     NotSentError,
     RateLimitedError,
+    ServerError,
     TelegramError,
     UnconfirmedError,
+    UnexpectedResultError,
 )
 from doradura.telegram.media import MediaParts
 from doradura.telegram.multipart import Multipart, Progress, measure
 from doradura.telegram.observer import Kind, TelegramObserver
-from doradura.telegram.pacing import Priority, TurnTooLateError
+from doradura.telegram.pacing import Priority, Turn, TurnTooLateError
 from doradura.telegram.retry import Again, GiveUp, Raise, decide, is_paced, rate_limit_wait, unconfirmed_repeats
 from doradura.telegram.turns import Turns
 
@@ -121,7 +124,8 @@ class Caller:
                 make_body=lambda: JsonBody(given),
                 timeouts=_timeouts(write=ATTEMPT_SECONDS, read=silence),
                 hold_key=method if chat is None else chat,
-                priority=priority if is_paced(method) and chat is not None else None,
+                priority=priority,
+                paced=is_paced(method) and chat is not None,
                 deadline_seconds=deadline_seconds,
                 unconfirmed_repeats=repeats,
                 edits=edits,
@@ -166,6 +170,7 @@ class Caller:
                 timeouts=_timeouts(write=PIECE_SECONDS, read=None),
                 hold_key=chat,
                 priority=priority,
+                paced=True,
                 deadline_seconds=deadline_seconds or upload_deadline_seconds(max(form.length, heavy_bytes)),
                 unconfirmed_repeats=unconfirmed_repeats(method, repeat=None),
                 edits=edits,
@@ -186,7 +191,8 @@ class Caller:
             make_body=lambda: JsonBody(parameters),
             timeouts=_timeouts(write=CONNECT_SECONDS, read=read_seconds),
             hold_key="getUpdates",
-            priority=None,
+            priority="reply",
+            paced=False,
             deadline_seconds=math.inf,
             unconfirmed_repeats=0,
         )
@@ -233,17 +239,17 @@ class Caller:
         self, call: Call, run: Run, waiting: Callable[[], AbstractContextManager[object]]
     ) -> msgspec.Raw | None:
         """Wait for the turn and make an attempt; None when there may be another. `waiting` may end the waits."""
-        turns: list[AbstractContextManager[object]] = []
+        turns: list[Turn] = []
         with waiting():
             turns.append(await self._wait_for_turn(call, run))
         if not turns:
             return None
         run.attempts += 1
+        draw = self._draw()
         try:
-            with turns[0]:
-                return await self._attempt(call, run)
+            return await self._attempt_in(turns[0], call, run, draw)
         except TelegramError as error:
-            after_seconds = self._next_attempt(call, run, error)
+            after_seconds = self._next_attempt(call, run, error, draw)
             if after_seconds is None:
                 raise
             logger.info("%s again in %.1f s, after: %s", call.method, after_seconds, error.detail)
@@ -251,10 +257,26 @@ class Caller:
             await trio.sleep(after_seconds)
         return None
 
-    def _next_attempt(self, call: Call, run: Run, error: TelegramError) -> float | None:
+    async def _attempt_in(self, turn: Turn, call: Call, run: Run, draw: float) -> msgspec.Raw:
+        """Make an attempt in its turn, and tell the pacer what Telegram said to it."""
+        with turn:
+            try:
+                result = await self._attempt(call, run)
+            except RateLimitedError as error:
+                seconds = rate_limit_wait(error, attempt=run.attempts, draw=draw)
+                self._pacer.hold(call.hold_key, until=trio.current_time() + seconds, turn=turn)
+                raise
+            except ServerError:
+                raise  # it is in trouble: that shows nothing of limits
+            except (ApiError, UnexpectedResultError):
+                self._pacer.answered(turn)
+                raise
+            self._pacer.answered(turn)
+            return result
+
+    def _next_attempt(self, call: Call, run: Run, error: TelegramError, draw: float) -> float | None:
         """Give the seconds to the next attempt, None when the error is to travel; raises DeadlineExceededError."""
         run.unconfirmed += isinstance(error, UnconfirmedError)
-        draw = self._draw()
         decision = decide(
             error,
             attempt=run.attempts,
@@ -262,9 +284,6 @@ class Caller:
             unconfirmed_repeats_left=call.unconfirmed_repeats - (run.unconfirmed - 1),
             draw=draw,
         )
-        if isinstance(error, RateLimitedError):
-            now = trio.current_time()
-            self._pacer.hold(call.hold_key, until=now + rate_limit_wait(error, draw=draw))
         match decision:
             case Again(after_seconds):
                 return after_seconds
@@ -278,20 +297,20 @@ class Caller:
         self._observer.given_up(call.method)
         return run.given_up(call.method, last)
 
-    async def _wait_for_turn(self, call: Call, run: Run) -> AbstractContextManager[object]:
-        """Wait while the chat is held, and for the budgets; gives the turn, in which the attempt is to be made."""
-        turn: AbstractContextManager[object] = nullcontext()
+    async def _wait_for_turn(self, call: Call, run: Run) -> Turn:
+        """Wait while the chat or the method is held, and for the budgets; gives the turn for the attempt."""
+        key, deadline = call.hold_key, run.deadline
         try:
-            if call.priority is None:
-                waited = await self._pacer.pass_hold(call.hold_key, deadline=run.deadline)
+            if call.paced:
+                assert isinstance(key, int)
+                turn = await self._pacer.take_turn(key, call.priority, deadline=deadline)
             else:
-                taken = await self._pacer.take_turn(call.hold_key, call.priority, deadline=run.deadline)
-                turn, waited = taken, taken.waited
+                turn = await self._pacer.pass_hold(key, deadline=deadline, alert=call.priority == "alert")
         except TurnTooLateError as late:
             self._observer.rate_limited("local")
-            last = RateLimitedError(call.method, "this chat has to wait still", retry_after_seconds=late.seconds)
+            last = RateLimitedError(call.method, "its turn does not come in time", retry_after_seconds=late.seconds)
             raise self._given_up(call, run, last) from last
-        if waited and not run.waited:
+        if turn.waited and not run.waited:
             run.waited = True
             self._observer.rate_limited("local")
         return turn

@@ -19,7 +19,7 @@ from doradura.telegram.pacing import Priority
 class Call:
     """One call, however many attempts it takes.
 
-    `priority` is None for what takes nothing of the budgets. `patient`: waiting for a free connection does not use up
+    What is not `paced` takes nothing of the budgets. `patient`: waiting for a free connection does not use up
     its time.
     """
 
@@ -29,7 +29,8 @@ class Call:
     make_body: Callable[[], Body]
     timeouts: Mapping[str, float | None]
     hold_key: int | str
-    priority: Priority | None
+    priority: Priority
+    paced: bool
     deadline_seconds: float
     unconfirmed_repeats: float
     edits: MessageKey | None = None

@@ -277,10 +277,18 @@ class BotApi:
         with contextlib.suppress(QueryTooOldError):
             await self.call("answerPreCheckoutQuery", parameters, bool, deadline_seconds=PRE_CHECKOUT_SECONDS)
 
-    async def send_chat_action(self, chat_id: int, action: ChatAction = "typing") -> None:
+    async def send_chat_action(
+        self, chat_id: int, action: ChatAction = "typing", *, priority: Priority = "reply"
+    ) -> None:
         """Show for 5 s what the bot is doing."""
-        parameters = {"chat_id": chat_id, "action": action}
-        await self.call("sendChatAction", parameters, bool, chat_id=chat_id, deadline_seconds=CHAT_ACTION_SECONDS)
+        await self.call(
+            "sendChatAction",
+            {"chat_id": chat_id, "action": action},
+            bool,
+            chat_id=chat_id,
+            deadline_seconds=CHAT_ACTION_SECONDS,
+            priority=priority,
+        )
 
     async def _with_media(
         self,

@@ -7,18 +7,31 @@ holds the token.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 Outcome = Literal["ok", "client_error", "rate_limited", "server_error", "network", "timeout"]
 """How a request ended: the closed set that is also the metric's label."""
 
 
+DETAIL_CHARS = 500
+"""What is said from outside is cut to this: it goes into the log, the database, /health and messages to admins."""
+_UNSEEN = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+def tidy(text: str) -> str:
+    """Give a text from outside as one line of bounded length: what is no visible character becomes a space."""
+    line = _UNSEEN.sub(" ", text[: 2 * DETAIL_CHARS]).strip()
+    return line if len(line) <= DETAIL_CHARS else line[:DETAIL_CHARS] + "…"
+
+
 class TelegramError(Exception):
-    """Any failure of a Bot API call; `method` says which call it was."""
+    """Any failure of a Bot API call; `method` says which call it was, `detail` why, in one line of bounded length."""
 
     outcome: Outcome = "network"
 
     def __init__(self, method: str, detail: str) -> None:
+        detail = tidy(detail)
         super().__init__(f"{method}: {detail}")
         self.method = method
         self.detail = detail
@@ -38,6 +51,7 @@ class ApiError(TelegramError):
     outcome: Outcome = "client_error"
 
     def __init__(self, method: str, code: int, description: str, parameters: dict[str, int] | None = None) -> None:
+        description = tidy(description)
         super().__init__(method, f"{code} {description}")
         self.code = code
         self.description = description

@@ -25,8 +25,8 @@ from doradura.telegram.errors import (
     TelegramError,
     TokenRefusedError,
 )
+from doradura.telegram.holds import LONGEST_HOLD_SECONDS, Held
 from doradura.telegram.observer import TelegramObserver
-from doradura.telegram.pacing import LONGEST_METHOD_HOLD_SECONDS
 from doradura.telegram.retry import backoff, rate_limit_wait
 from doradura.telegram.types import User
 from doradura.telegram.updates import Batch, RawUpdate, read_batch
@@ -76,7 +76,7 @@ class PollingApi(Protocol):
 
 
 class Poller:
-    """Polls until it is cancelled. `state`, `last_poll_at` and `last_poll_wall` are there for whoever reports health.
+    """Polls until it is cancelled. `state`, `last_poll_at`, `last_poll_wall` and `hold` are for whoever reports health.
 
     `store` gets the updates of one poll in order and returns when they are safe; what it raises leaves them
     unconfirmed, and they are asked for again. `on_started` is awaited once, before the first poll. `last_poll_at` is
@@ -108,8 +108,18 @@ class Poller:
         self._draw = draw
         self._wall_clock = wall_clock
         self._offset: int | None = None
+        self._once = False
+        """Whether the offset is to be said to Telegram in one poll alone."""
         self._failures = 0
         self._logged_at: dict[str, float] = {}
+        self._held = ("", -math.inf)
+        """The method that a 429 was the answer to, and until when it is not asked again."""
+
+    def hold(self) -> Held | None:
+        """Give the method that a 429 keeps from being asked just now, and for how long."""
+        method, until = self._held
+        left = until - trio.current_time()
+        return Held(method, left) if self.state == "rate_limited" and left > 0 else None
 
     async def run(self, *, task_status: trio.TaskStatus[User] = trio.TASK_STATUS_IGNORED) -> None:
         """Poll for ever; started with the bot's user, once Telegram knows the token and no webhook is in the way.
@@ -163,9 +173,11 @@ class Poller:
     async def _poll(self) -> Batch | None:
         """Poll once; None when the attempt had to be cut off, which also throws its connection away.
 
-        The first poll does not wait: it says within moments whether polling works, and brings what piled up.
+        The first poll does not wait: it says within moments whether polling works, and brings what piled up. Nor does
+        the one that tries after a 429.
         """
-        timeout_seconds = 0 if self.last_poll_at is None else self._poll_seconds
+        at_once = self.last_poll_at is None or self.state == "rate_limited"
+        timeout_seconds = 0 if at_once else self._poll_seconds
         with trio.move_on_after(self._poll_seconds + STALL_MARGIN_SECONDS):
             items = await self._api.get_updates(
                 offset=self._offset, timeout_seconds=timeout_seconds, allowed_updates=self._allowed_updates
@@ -183,6 +195,14 @@ class Poller:
             self._observer.update_malformed()
         if batch.malformed:
             self._log("malformed", f"passed over {batch.malformed} updates without a readable update_id")
+        if not batch.updates and batch.oversized is not None:
+            # Confirmed alone and once: no later update is compared with such a number.
+            self._log("malformed", "passed over updates whose numbers are too large")
+            self._offset, self._once = batch.oversized + 1, True
+            self._progressed()
+            return MALFORMED_DELAY_SECONDS
+        if self._once:
+            self._offset, self._once = None, False
         if not batch.updates:
             # Nothing to confirm. A malformed update alone comes again at once, and a broken proxy may answer at once
             # with nothing: neither may spin.
@@ -216,9 +236,13 @@ class Poller:
         self._log("failed", str(error))
         limit = error.__cause__ if isinstance(error, DeadlineExceededError) else error
         if isinstance(limit, RateLimitedError):
+            self._failures = self._failures + 1 if self.state == "rate_limited" else 1
             self.state = "rate_limited"
             # A poll that comes too early costs one more 429; a bot that is deaf for a day, the day.
-            return min(rate_limit_wait(limit, draw=self._draw()), LONGEST_METHOD_HOLD_SECONDS)
+            seconds = rate_limit_wait(limit, attempt=self._failures, draw=self._draw())
+            seconds = min(seconds, LONGEST_HOLD_SECONDS)
+            self._held = (error.method, trio.current_time() + seconds)
+            return seconds
         return self._delay("unreachable")
 
     def _delay(self, state: PollState, *, first_seconds: float = 1.0) -> float:

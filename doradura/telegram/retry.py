@@ -96,7 +96,7 @@ def decide(
         case UnconfirmedError() if unconfirmed_repeats_left <= 0:
             return Raise()
         case RateLimitedError():
-            after_seconds = rate_limit_wait(error, draw=draw)
+            after_seconds = rate_limit_wait(error, attempt=attempt, draw=draw)
         case NotSentError() | UnconfirmedError() | ServerError():
             after_seconds = backoff(attempt, draw=draw)
         case _:
@@ -104,9 +104,13 @@ def decide(
     return Again(after_seconds) if after_seconds < remaining_seconds else GiveUp()
 
 
-def rate_limit_wait(error: RateLimitedError, *, draw: float) -> float:
-    """Give the wait after a 429: what Telegram said and 0.5 to 1 s more, as it counts whole seconds."""
-    return error.retry_after_seconds + 0.5 + draw / 2
+def rate_limit_wait(error: RateLimitedError, *, attempt: int, draw: float) -> float:
+    """Give the wait after a 429: what Telegram said and 0.5 to 1 s more, as it counts whole seconds.
+
+    A server that says no time (0, a negative one) is asked again at growing intervals, not twice a second for ever.
+    """
+    said = error.retry_after_seconds + 0.5 + draw / 2
+    return said if error.retry_after_seconds >= 1 else max(said, backoff(attempt, draw=draw))
 
 
 def backoff(

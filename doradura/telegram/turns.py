@@ -36,6 +36,7 @@ class Turns:
             if end == old_id:
                 self._moved[known] = new_id
         self._moved[old_id] = new_id
+        self.pacer.moved(old_id, new_id)
         self._moved.pop(new_id, None)
         if self._on_migrated is not None:
             await self._on_migrated(old_id, new_id)

@@ -6,9 +6,15 @@ https://core.telegram.org/bots/api#available-types.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from doradura.telegram.errors import MalformedUpdateError
+
+Id = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+"""A user's, chat's, message's, topic's or update's number. What is larger is no Bot API's (they promise 52 bits), and
+could not be stored: an update that has one is malformed."""
 
 CALLBACK_BYTES = 64
 """https://core.telegram.org/bots/api#inlinekeyboardbutton: over it the whole message is refused."""
@@ -17,7 +23,7 @@ CALLBACK_BYTES = 64
 class User(msgspec.Struct, frozen=True):
     """A person or a bot."""
 
-    id: int
+    id: Id
     first_name: str
     is_bot: bool = False
     last_name: str | None = None
@@ -28,7 +34,7 @@ class User(msgspec.Struct, frozen=True):
 class Chat(msgspec.Struct, frozen=True):
     """A private chat, a group or a channel; a private chat's id is the user's."""
 
-    id: int
+    id: Id
     type: str
     title: str | None = None
     username: str | None = None
@@ -113,7 +119,7 @@ class Content(msgspec.Struct, frozen=True):
 class Message(msgspec.Struct, frozen=True):
     """A message; of one the bot cannot see any more only chat, message_id and date (0) are there."""
 
-    message_id: int
+    message_id: Id
     chat: Chat
     date: int = 0
     from_user: User | None = msgspec.field(name="from", default=None)
@@ -121,7 +127,7 @@ class Message(msgspec.Struct, frozen=True):
     """The chat in whose name it was sent: an anonymous admin's group, a channel. `from` is a stand-in then."""
     is_automatic_forward: bool = False
     edit_date: int | None = None
-    message_thread_id: int | None = None
+    message_thread_id: Id | None = None
     is_topic_message: bool = False
     reply_to_message: Message | None = None
     text: str | None = None
@@ -145,8 +151,8 @@ class Message(msgspec.Struct, frozen=True):
     game: Content | None = None
     story: Content | None = None
     paid_media: Content | None = None
-    migrate_to_chat_id: int | None = None
-    migrate_from_chat_id: int | None = None
+    migrate_to_chat_id: Id | None = None
+    migrate_from_chat_id: Id | None = None
     successful_payment: SuccessfulPayment | None = None
     refunded_payment: RefundedPayment | None = None
 
@@ -225,7 +231,7 @@ class BotSubscriptionUpdated(msgspec.Struct, frozen=True):
 class Update(msgspec.Struct, frozen=True):
     """One thing that happened; exactly one of the optional fields is set, none for a kind we do not read."""
 
-    update_id: int
+    update_id: Id
     message: Message | None = None
     edited_message: Message | None = None
     callback_query: CallbackQuery | None = None

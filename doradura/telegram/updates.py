@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated
 
 import msgspec
 
 from doradura.telegram.nesting import without_depths
+from doradura.telegram.types import Id
 
-_UpdateId = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
-_PartyId = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
-"""Bounded, as whoever stores them has 64 bits; Telegram promises 52."""
+_LARGEST_UPDATE_ID = 2**62
+_LARGEST_CONFIRMED = 10**30
+"""A number that no store takes can be confirmed all the same; one longer than this is not even read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,14 @@ class RawUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one poll brought: the updates that can be told apart, and how many could not."""
+    """What one poll brought: the updates that can be told apart, and how many could not.
+
+    `oversized` is the largest number of those whose number is too large to be stored.
+    """
 
     updates: tuple[RawUpdate, ...]
     malformed: int
+    oversized: int | None = None
 
     @property
     def next_offset(self) -> int | None:
@@ -48,7 +52,7 @@ class Batch:
 
 
 class _Numbered(msgspec.Struct):
-    id: _PartyId
+    id: Id
 
 
 class _InChat(msgspec.Struct):
@@ -68,16 +72,19 @@ def read_batch(items: Iterable[msgspec.Raw]) -> Batch:
     """Read a poll's result item by item; what is no object with an update_id is counted as malformed."""
     updates = []
     malformed = 0
+    oversized: int | None = None
     for item in items:
         update = _read_update(item)
-        if update is None:
-            malformed += 1
-        else:
+        if isinstance(update, RawUpdate):
             updates.append(update)
-    return Batch(tuple(updates), malformed)
+        else:
+            malformed += 1
+            oversized = max((number for number in (oversized, update) if number is not None), default=None)
+    return Batch(tuple(updates), malformed, oversized)
 
 
-def _read_update(item: msgspec.Raw) -> RawUpdate | None:
+def _read_update(item: msgspec.Raw) -> RawUpdate | int | None:
+    """Read one update; of one whose number is too large give the number alone, and None of what has none."""
     try:
         return _read_parts(item)
     except RecursionError:
@@ -85,12 +92,14 @@ def _read_update(item: msgspec.Raw) -> RawUpdate | None:
         return _read_parts(msgspec.Raw(without_depths(bytes(item))))
 
 
-def _read_parts(item: msgspec.Raw) -> RawUpdate | None:
+def _read_parts(item: msgspec.Raw) -> RawUpdate | int | None:
     try:
         parts = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
-        update_id = msgspec.json.decode(parts.pop("update_id"), type=_UpdateId)
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+        update_id = msgspec.json.decode(parts.pop("update_id"), type=int)
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, ValueError):
         return None
+    if not 0 <= update_id <= _LARGEST_UPDATE_ID:
+        return update_id if 0 < update_id < _LARGEST_CONFIRMED else None
     if not parts:
         return RawUpdate(update_id, "unknown", None, None, bytes(item))
     kind, content = next(iter(parts.items()))

@@ -46,6 +46,16 @@ class AccessRules:
         """Whether this client's network may reach the guarded pages."""
         return client is not None and _within(client, self.allowed_networks)
 
+    def names_address(self, client: IPAddress) -> bool:
+        """Whether the setting names this client's network; `all` names the private ranges and nobody else."""
+        if client.is_private:
+            return self.admits_address(client)
+        return _within(client, [network for network in self.allowed_networks if network.prefixlen])
+
+    def is_proxy(self, peer: IPAddress) -> bool:
+        """Whether this peer speaks for others."""
+        return _within(peer, self.trusted_proxies)
+
     def admits_password(self, authorization: str | None) -> bool:
         """Whether an Authorization header (RFC 7617) carries the right user and password, if one is wanted at all."""
         if self.basic_auth is None:

@@ -1,24 +1,29 @@
-"""One connection of hypercorn's, held to HTTP/1.1.
+"""What of HTTP/1.1 is refused before anybody reads it. Pure: bytes and parsed heads in, a status and a reason out.
 
-hypercorn goes over to HTTP/2 for whoever asks, in clear text too. Nobody who scrapes or probes us does, and a client
-that opens a window of nothing and pings would hold its connection, with an answer in memory, for as long as it likes:
-no time limit sees it. So both ways there are closed. A request's target is looked at here as well, because what is no
-path and no URL raises in the framework, with a traceback in the log for each.
+h11 parses; here stands where this server is stricter. A message that two programs could frame differently (RFC 9112,
+section 11.2: a proxy in front sees one request, we see two) gets 400 and its connection ends. HTTP/2 and WebSocket are
+not spoken: nobody who scrapes or probes us does, and a client that opens a window of nothing and pings would hold its
+connection for as long as it likes. A request's target is looked at as well, because what is no path and no URL raises
+in the framework, with a traceback in the log for each.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import h11
-from hypercorn.events import Closed
-from hypercorn.protocol.h11 import H11Protocol
-from hypercorn.trio.task_group import TaskGroup
-from hypercorn.trio.tcp_server import TCPServer
-from hypercorn.typing import ConnectionState
-from hypercorn.utils import parse_socket_addr
 
 _ABSOLUTE = re.compile(rb"https?://[^/?#]+([/?][^#]*)?", re.IGNORECASE)
+_HEAD_END = re.compile(rb"\n\r?\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a request is refused: the status, and a sentence for who sent it."""
+
+    status: int
+    error: str
 
 
 def origin_form(target: bytes) -> bytes | None:
@@ -35,52 +40,31 @@ def origin_form(target: bytes) -> bytes | None:
     return path if path.startswith(b"/") else b"/" + path
 
 
-class Http1Connection(TCPServer):
-    """Serves one connection to its end, as its parent does for connections without TLS."""
+def spelling_fault(received: bytes) -> Fault | None:
+    """Judge the bytes of a head, whole or not yet: h11 takes line ends and folded lines that others read otherwise.
 
-    async def run(self) -> None:
-        """Serve until either side ends it."""
-        try:
-            socket = self.stream.socket
-            client = parse_socket_addr(socket.family, socket.getpeername())
-            server = parse_socket_addr(socket.family, socket.getsockname())
-            async with TaskGroup() as task_group:
-                self._task_group = task_group
-                self.protocol = _Http1(  # type: ignore[assignment]  # in place of what would change to HTTP/2
-                    self.app,
-                    self.config,
-                    self.context,
-                    task_group,
-                    ConnectionState(self.state),
-                    False,
-                    client,
-                    server,
-                    self.protocol_send,
-                )
-                await self.protocol.initiate()
-                await self.idle_task.restart(task_group, self._idle_timeout)
-                await self._read_data()
-        except OSError:
-            pass  # the client is gone, as any may go
-        finally:
-            await self._close()
+    RFC 9112, sections 2.2 (a bare LF or CR) and 5.2 (a line that goes on in the next one).
+    """
+    end = _HEAD_END.search(received)
+    head = received if end is None else received[: end.end()]
+    if re.search(rb"(?<!\r)\n|\r(?!\n|\Z)", head):
+        return Fault(400, "a line ends with CR LF, and neither stands alone")
+    if re.search(rb"\n[ \t]", head):
+        return Fault(400, "a header is one line")
+    return None
 
 
-class _Http1(H11Protocol):
-    async def _check_protocol(self, event: h11.Request) -> None:
-        """Stay: neither `Upgrade: h2c` nor the preface of HTTP/2 is heard."""
-
-    async def _create_stream(self, request: h11.Request) -> None:
-        target = origin_form(request.target)
-        if target is None or not request.http_version.startswith(b"1."):
-            await self._send_error_response(400 if target is None else 505)
-            await self.send(Closed())
-            return
-        if target != request.target:
-            request = h11.Request(
-                method=request.method,
-                target=target,
-                headers=list(request.headers),
-                http_version=request.http_version,
-            )
-        await super()._create_stream(request)
+def head_fault(request: h11.Request) -> Fault | None:
+    """Judge a parsed head; h11 has refused two different lengths, lengths that are no number, and unknown codings."""
+    names = [name for name, _ in request.headers]
+    if not request.http_version.startswith(b"1."):
+        return Fault(505, "HTTP/1.1 is spoken here")
+    if origin_form(request.target) is None:
+        return Fault(400, "the request names no path")
+    if b"transfer-encoding" in names and b"content-length" in names:
+        return Fault(400, "a body has a Content-Length or a Transfer-Encoding, not both")
+    if b"transfer-encoding" in names and request.http_version < b"1.1":
+        return Fault(400, "HTTP/1.0 knows no Transfer-Encoding")
+    if any(name == b"upgrade" and value.strip().lower() == b"websocket" for name, value in request.headers):
+        return Fault(400, "there is no WebSocket here")
+    return None

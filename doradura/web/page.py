@@ -1,4 +1,4 @@
-"""The page at /, for people who open the address in a browser."""
+"""The page at /, for people who open the address in a browser, and what all pages have around them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ _STYLE = (
     "font-weight:normal}th{color:var(--soft);width:6rem}td:last-child{padding-right:0}"
     ".ok{color:var(--ok)}.degraded,.starting,.draining{color:var(--degraded)}.failing{color:var(--failing)}"
     ".status{font-size:1.25rem;margin:.3rem 0 0}"
+    "pre{overflow-x:auto;border:1px solid var(--line);border-radius:.3rem;padding:.6rem .8rem;line-height:1.4}"
+    "code{font:.875rem/1.4 ui-monospace,monospace}li{margin:0 0 .3rem}.names{columns:14rem}"
 )
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
@@ -46,16 +48,27 @@ def page(facts: Mapping[str, object], report: Mapping[str, Any], links: Mapping[
     uptime = facts.get("uptime_seconds")
     if isinstance(uptime, int | float):
         shown["up for"] = duration(uptime)
-    checks = {name: (found["status"], found["message"]) for name, found in report["checks"].items()}
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Doradura</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}</style></head><body><h1>Doradura</h1>"
+    checks = {
+        name: (found["status"], " - ".join(filter(None, (found["message"], found.get("advice")))))
+        for name, found in report["checks"].items()
+    }
+    return document(
+        "Doradura",
+        "<h1>Doradura</h1>"
         f'<p class="status">It is {_status(report["status"])}.</p>'
         "<p>A self-hosted media bot. People talk to it in Telegram; here it tells how it is.</p>"
         f"{_table({name: (escape(str(value)),) for name, value in shown.items()})}<h2>Checks</h2>"
         f"{_table({name: (_status(status), escape(text)) for name, (status, text) in checks.items()})}<h2>More</h2>"
-        f"{_table({path: (escape(what),) for path, what in links.items()}, linked=True)}</body></html>\n"
+        f"{_table({path: (escape(what),) for path, what in links.items()}, linked=True)}",
+    )
+
+
+def document(title: str, body: str) -> str:
+    """Write a whole page around a body that is HTML already."""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head><body>{body}</body></html>\n"
     )
 
 

@@ -12,10 +12,20 @@ import trio
 from quart import Response, jsonify, request
 from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioRequest
-from werkzeug.exceptions import HTTPException, RequestTimeout
+from werkzeug.exceptions import HTTPException
 
+from doradura.runbooks import BOOK
 from doradura.web.access import AccessRules
+from doradura.web.bodies import (
+    BodiesFullError,
+    BodyBudget,
+    BodyTooLargeError,
+    LazyHTTPConnection,
+    WantedBody,
+    read_body,
+)
 from doradura.web.page import CONTENT_SECURITY_POLICY, page
+from doradura.web.runbook_pages import index_page, runbook_page, unknown_page
 
 log = logging.getLogger(__name__)
 
@@ -26,16 +36,23 @@ GZIP_LEVEL = 5
 
 LINKS: Mapping[str, str] = {
     "/health": "whether it works, check by check",
+    "/livez": "whether it runs at all, for a probe",
+    "/readyz": "whether it takes work, for a probe",
     "/metrics": "its numbers, for Prometheus",
+    "/runbooks/": "what to do when an alert comes",
 }
-GUARDED = frozenset({"/", "/metrics"})
-"""Paths for allowed networks and, where a password is set, for those who know it. /health is open: probes have none."""
+OPEN = frozenset({"/health", "/livez", "/readyz"})
+"""Paths for every network: probes have no password. All others are for allowed networks and, where a password is set,
+for those who know it."""
 
 ALERTS = "/alerts"
-"""The path of Alertmanager's webhook: for allowed networks, with the webhook's token."""
+"""The path of Alertmanager's webhook: for allowed networks, with the webhook's token in the password's stead."""
 
 ALERTS_LIMIT_BYTES = 32 * 1024 * 1024
 """Ten thousand alerts, each with texts of 3 kB. Over it a body is refused whole: half of it would hide the rest."""
+
+BODIES_LIMIT_BYTES = 64 * 1024 * 1024
+"""All bodies to /alerts that are being read, parsed and stored at once."""
 
 
 class HealthReport(Protocol):
@@ -76,12 +93,16 @@ class Sources:
     """What / says: name, version, mode, state, uptime_seconds. Never a secret."""
     accept_alerts: Callable[[bytes], Awaitable[AlertsReply]]
     """A webhook's body -> what became of it; 200 only once its alerts are stored."""
+    is_ready: Callable[[], bool]
+    """Whether the program has started and takes new work."""
     count_error: Callable[[], None]
     """Called once for each request that broke."""
 
 
 class _Request(TrioRequest):
-    """A request whose body may be as large as its path allows."""
+    """A request whose body is read when it is wanted, and may be as large as its path allows."""
+
+    body_class = WantedBody  # type: ignore[assignment]  # declared as its parent's own class, not as a type of it
 
     def __init__(self, method: str, scheme: str, path: str, *rest: Any, **options: Any) -> None:
         # Here and not in a route: the body comes in beside the route, and would be over the usual limit by then.
@@ -96,6 +117,7 @@ def build_app(sources: Sources, access: AccessRules) -> QuartTrio:
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT_BYTES
     app.config["BODY_TIMEOUT"] = BODY_SECONDS
     app.request_class = _Request
+    app.asgi_http_class = LazyHTTPConnection
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the status stands first, as in the contract
     app.after_request(_protect)
     app.register_error_handler(HTTPException, _refusal)
@@ -111,11 +133,60 @@ def build_app(sources: Sources, access: AccessRules) -> QuartTrio:
         return _json({"error": "something broke here; the log says more"}, 500)
 
     app.register_error_handler(Exception, broken)
-    _add_routes(app, sources)
+    _add_pages(app, sources)
+    _add_probes(app, sources)
+    _add_alerts(app, sources)
+    _add_runbooks(app)
     return app
 
 
-def _add_routes(app: QuartTrio, sources: Sources) -> None:
+def _add_probes(app: QuartTrio, sources: Sources) -> None:
+    @app.get("/health")
+    async def health() -> Response:
+        report = await sources.health()
+        return _json(report.as_json(), report.http_status)
+
+    @app.get("/livez")
+    async def livez() -> Response:
+        return Response(b"", content_type="text/plain")
+
+    @app.get("/readyz")
+    async def readyz() -> Response:
+        return Response(b"", 200 if sources.is_ready() else 503, content_type="text/plain")
+
+
+def _add_alerts(app: QuartTrio, sources: Sources) -> None:
+    budget = BodyBudget(BODIES_LIMIT_BYTES)
+
+    @app.post(ALERTS)
+    async def alerts() -> Response:
+        # Each time 503, not 408 or 429: a 4xx is a refusal for Alertmanager, after which it does not try again soon.
+        try:
+            with budget.hold(request.content_length or 0) as held:
+                with trio.fail_after(BODY_SECONDS):
+                    body = await read_body(request, held, ALERTS_LIMIT_BYTES)
+                reply = await sources.accept_alerts(body)
+        except BodyTooLargeError:
+            return _too_large(ALERTS_LIMIT_BYTES)
+        except BodiesFullError:
+            return _json({"error": "too many alerts are being read just now; send them again"}, 503)
+        except trio.TooSlowError:
+            return _json({"error": f"the body did not come within {BODY_SECONDS} s; send it again"}, 503)
+        return _json({"stored": reply.stored} if reply.error is None else {"error": reply.error}, reply.status)
+
+
+def _add_runbooks(app: QuartTrio) -> None:
+    @app.get("/runbooks/", strict_slashes=False)
+    async def runbooks() -> Response:
+        return _html(index_page())
+
+    @app.get("/runbooks/<name>", strict_slashes=False)
+    async def runbook(name: str) -> Response:
+        found = BOOK.find(name)
+        return _html(unknown_page(name), 404) if found is None else _html(runbook_page(found))
+
+
+def _add_pages(app: QuartTrio, sources: Sources) -> None:
     @app.get("/metrics")
     async def metrics() -> Response:
         text, content_type = await sources.render_metrics(request.headers.get("Accept", ""))
@@ -127,29 +198,13 @@ def _add_routes(app: QuartTrio, sources: Sources) -> None:
             response.headers["Content-Encoding"] = "gzip"
         return response
 
-    @app.get("/health")
-    async def health() -> Response:
-        report = await sources.health()
-        return _json(report.as_json(), report.http_status)
-
-    @app.post(ALERTS)
-    async def alerts() -> Response:
-        try:
-            body = await request.get_data(cache=False, as_text=False)
-        except RequestTimeout:
-            # Not 408: for Alertmanager that is a refusal, after which it does not try again soon.
-            return _json({"error": f"the body did not come within {BODY_SECONDS} s; send it again"}, 503)
-        assert isinstance(body, bytes)
-        reply = await sources.accept_alerts(body)
-        return _json({"stored": reply.stored} if reply.error is None else {"error": reply.error}, reply.status)
-
     @app.get("/")
     async def index() -> Response:
         facts = sources.info()
         # JSON stands first: it is what curl's */* gets, and a browser names text/html.
         if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
             report = (await sources.health()).as_json()
-            response = Response(page(facts, report, LINKS), content_type="text/html; charset=utf-8")
+            response = _html(page(facts, report, LINKS))
         else:
             response = _json({**facts, "links": dict(LINKS)}, 200)
         response.headers["Vary"] = "Accept"
@@ -161,7 +216,7 @@ def _refused(access: AccessRules) -> Response | None:
     refusal = _stranger(access)
     limit_bytes = ALERTS_LIMIT_BYTES if request.path == ALERTS else BODY_LIMIT_BYTES
     if refusal is None and (request.content_length or 0) > limit_bytes:
-        return _json({"error": f"a body may have {limit_bytes} bytes"}, 413)
+        return _too_large(limit_bytes)
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if refusal is None and request.path == ALERTS and encoding not in {"", "identity"}:
         return _json({"error": f"send the body as it is: {encoding[:20]} is not unpacked here"}, 415)
@@ -169,18 +224,23 @@ def _refused(access: AccessRules) -> Response | None:
 
 
 def _stranger(access: AccessRules) -> Response | None:
-    if request.path not in GUARDED and request.path != ALERTS:
+    if request.path in OPEN:
         return None
     peer = (request.scope.get("client") or ("", 0))[0]
     client = access.client(peer, request.headers.getlist("X-Forwarded-For"))
     if not access.admits_address(client):
         return _json({"error": "your network may not see this; DORADURA_ALLOWED_NETWORKS says which ones may"}, 403)
     authorization = request.headers.get("Authorization")
-    if request.path == ALERTS and not access.admits_bearer(authorization):
-        return _unauthorized("the webhook's token, please; docs/alerts.md says where it is", "Bearer")
-    if request.path in GUARDED and not access.admits_password(authorization):
+    if request.path == ALERTS:
+        if not access.admits_bearer(authorization):
+            return _unauthorized("the webhook's token, please; docs/alerts.md says where it is", "Bearer")
+    elif not access.admits_password(authorization):
         return _unauthorized("user and password, please", 'Basic realm="doradura", charset="UTF-8"')
     return None
+
+
+def _too_large(limit_bytes: int) -> Response:
+    return _json({"error": f"a body may have {limit_bytes} bytes"}, 413)
 
 
 def _unauthorized(error: str, challenge: str) -> Response:
@@ -205,6 +265,10 @@ async def _refusal(error: HTTPException) -> Response:
         if name.lower() != "content-type":
             response.headers[name] = value
     return response
+
+
+def _html(text: str, status: int = 200) -> Response:
+    return Response(text, status, content_type="text/html; charset=utf-8")
 
 
 def _json(body: Mapping[str, object], status: int) -> Response:

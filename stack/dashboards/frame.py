@@ -11,8 +11,8 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard
 
-from stack.dashboards.look import ORANGE, RED
-from stack.dashboards.queries import SOURCE
+from stack.dashboards.look import BLUE, ORANGE, RED
+from stack.dashboards.queries import INSTANCE, PROVISIONED, SOURCE
 
 TAG = "doradura"
 WINDOWS = ("5m", "15m", "30m", "1h", "6h", "1d")
@@ -48,12 +48,14 @@ def page(uid: str, title: str, description: str, sections: Sequence[Section]) ->
         .time("now-6h", "now")
         .refresh("30s")
         .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
+        .with_variable(_sources())
         .with_variable(_instances())
         .with_variable(_window())
         .link(_others())
     )
     for name, colour in (("critical", RED), ("warning", ORANGE)):
         frame.annotation(_marks(name, colour))
+    frame.annotation(_starts())
     number = 0
     for section in sections:
         if section.title:
@@ -64,6 +66,16 @@ def page(uid: str, title: str, description: str, sections: Sequence[Section]) ->
             panel.id_val = number
             frame.with_panel(_Ready(panel))
     return json.dumps(frame.build(), cls=JSONEncoder, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _sources() -> build.DatasourceVariable:
+    return (
+        build.DatasourceVariable("datasource")
+        .label("Prometheus")
+        .description("Where the figures come from.")
+        .type("prometheus")
+        .current(dashboard.VariableOption(selected=True, text="Prometheus", value=PROVISIONED))
+    )
 
 
 def _instances() -> build.QueryVariable:
@@ -116,3 +128,29 @@ def _marks(severity: str, colour: str) -> build.AnnotationQuery:
         .icon_color(colour)
         .expr(f'ALERTS{{alertstate="firing", severity="{severity}"}}')
     )
+
+
+class _ByValue(dashboard.AnnotationQuery):
+    """Marks whose time is the series' value in milliseconds since 1970, not the time of its samples.
+
+    "Series value as timestamp" in Grafana's editor; the key is among those that Grafana reads and does not publish.
+    """
+
+    def to_json(self) -> dict[str, object]:
+        return {**super().to_json(), "useValueForTime": True, "titleFormat": "Start", "textFormat": "{{instance}}"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Starts(Builder[dashboard.AnnotationQuery]):
+    """The finished query of `_starts`."""
+
+    mark: dashboard.AnnotationQuery
+
+    def build(self) -> dashboard.AnnotationQuery:
+        return self.mark
+
+
+def _starts() -> _Starts:
+    """A mark in every graph where a bot was started: several close together are a crash loop."""
+    expr = f'1000 * process_start_time_seconds{{job="doradura-bot", {INSTANCE}}}'
+    return _Starts(_ByValue(name="Starts of the bot", datasource=SOURCE, enable=True, icon_color=BLUE, expr=expr))

@@ -110,6 +110,7 @@ def figure(
     nothing: str = "-",
     names: bool = False,
     words: Mapping[str, str] | None = None,
+    decimals: int | None = None,
 ) -> Panel:
     """Large numbers, each with a small line of its past; `steps` colour it from a value on.
 
@@ -132,6 +133,8 @@ def figure(
     )
     if words:
         panel.mappings(_words(words))
+    if decimals is not None:
+        panel.decimals(decimals)
     for name, other in (units or {}).items():
         panel.override_by_name(name, [DynamicConfigValue(id_val="unit", value=other)])
     return _finish(panel.build(), title, meaning, queries, size=size, alerts=alerts)

@@ -59,7 +59,7 @@ def _alerts() -> list[Panel]:
             Query("max(doradura_alert_oldest_undelivered_seconds{@})", "oldest"),
             units={"oldest": SECONDS},
             size=(6, 8),
-            alerts=["AlertDeliveryStalled"],
+            alerts=["AlertDeliveryStalled", "AlertsGivenUp"],
         ),
         lines(
             "Alerts received by the bot",
@@ -96,7 +96,7 @@ def _scrapes() -> list[Panel]:
             base=RED,
             steps=[(1, BLUE)],
             size=(8, 8),
-            alerts=["BotDown", "AlertmanagerDown"],
+            alerts=["BotDown", "BotRestarting", "AlertmanagerDown"],
         ),
         lines(
             "Duration of a scrape",

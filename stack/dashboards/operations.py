@@ -23,13 +23,11 @@ from stack.dashboards.look import (
     states,
 )
 from stack.dashboards.program import program
-from stack.dashboards.queries import Query, average, buckets, per_minute, quantile
+from stack.dashboards.queries import USER_REASONS, Query, average, buckets, per_minute, quantile
 
 DURATION = "doradura_download_duration_seconds"
 WAIT = "doradura_queue_wait_time_seconds"
 SIZE = "doradura_download_size_bytes"
-USER_REASONS = "gone|private|login|geo|live|too_large|unsupported|refused_address|user_blocked"
-"""Of a failure that is the user's or the site's doing; the alerts count the others alone."""
 
 
 def operations() -> str:
@@ -84,7 +82,7 @@ def _downloads() -> list[Panel]:
             ),
             unit=PER_MINUTE,
             stacked=True,
-            alerts=["HighErrorRate", "BotCheckRefusals"],
+            alerts=["HighErrorRate", "DownloadsFailing", "BotCheckRefusals"],
         ),
         lines(
             "Failures of the user's or the site's doing",

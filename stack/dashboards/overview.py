@@ -24,7 +24,7 @@ from stack.dashboards.look import (
     lines,
     states,
 )
-from stack.dashboards.queries import Query, now, per_minute, quantile, table
+from stack.dashboards.queries import USER_REASONS, Query, now, per_minute, quantile, table
 
 DURATION = "doradura_download_duration_seconds"
 CATEGORY_COLOURS = {
@@ -36,6 +36,8 @@ CATEGORY_COLOURS = {
     "http": GREY,
     "internal": GREEN,
 }
+OURS = f', reason!~"{USER_REASONS}"'
+THEIRS = f', reason=~"{USER_REASONS}"'
 HEALTH_WORDS = {"0": "failing", "0.5": "degraded", "1": "ok"}
 
 
@@ -45,7 +47,11 @@ def overview() -> str:
         "overview",
         "Doradura: Overview",
         "How the bot does at a glance: what it delivers, how fast, for whom, and what fails.",
-        [Section("", [*_work(), *_people()]), Section("Is it well?", _state())],
+        [
+            Section("", [*_work(), *_people()]),
+            Section("The last 24 hours", _day()),
+            Section("Is it well?", _state()),
+        ],
     )
 
 
@@ -83,10 +89,10 @@ def _work() -> list[Panel]:
         ),
         lines(
             "Duration percentiles",
-            "Half, 95 and 99 of 100 jobs took at most so long from a worker taking them to their end.",
+            "Half, 95 and 99 of 100 jobs took at most so long, from a worker taking them to their end. Dots are jobs.",
             quantile(0.5, DURATION, "p50"),
             quantile(0.95, DURATION, "p95"),
-            quantile(0.99, DURATION, "p99"),
+            quantile(0.99, DURATION, "p99", exemplars=True),
             unit=SECONDS,
             colours={"p50": GREEN, "p95": BLUE, "p99": PINK},
             limits=[(60, ORANGE)],
@@ -138,6 +144,30 @@ def _people() -> list[Panel]:
             colours=CATEGORY_COLOURS,
             stacked=True,
             alerts=["HighErrorRate", "StorageFailing"],
+        ),
+    ]
+
+
+def _day() -> list[Panel]:
+    """What a rate per minute hides on a small bot: every single download of a day."""
+    ended = "increase(doradura_download_{}_total{{@{}}}[1d])"
+    return [
+        figure(
+            "Delivered and failed",
+            "Downloads of the last 24 hours: delivered, failed through a fault of ours or the site's mood, and failed "
+            "because of the link itself (dead, private, too large).",
+            now(f"sum({ended.format('success', '')})", "delivered"),
+            now(f"sum({ended.format('failure', OURS)})", "failed, ours"),
+            now(f"sum({ended.format('failure', THEIRS)})", "failed, the link's"),
+            now(f"sum({ended.format('cancelled', '')})", "cancelled"),
+            decimals=0,
+            size=(12, 8),
+        ),
+        bars(
+            "Failures by reason",
+            "Downloads that failed in the last 24 hours, whoever's fault it was.",
+            table(f"sort_desc(sum by (reason) ({ended.format('failure', '')}) > 0.5)"),
+            by="reason",
         ),
     ]
 

@@ -60,11 +60,15 @@ def _work() -> list[Panel]:
         ),
         lines(
             "Errors",
-            "Everything a person may have to look at, each minute, by category.",
+            "Everything a person may have to look at, each minute, by category; and starts after a crash.",
             per_minute("doradura_errors_total", "category"),
+            Query(
+                "60 * sum(rate(doradura_unclean_starts_total{@}[$__rate_interval]))",
+                "starts after a crash",
+            ),
             unit=PER_MINUTE,
             size=(8, 8),
-            alerts=["StorageFailing"],
+            alerts=["StorageFailing", "ErrorsGoOn"],
         ),
         lines(
             "Health",
@@ -72,6 +76,7 @@ def _work() -> list[Panel]:
             Query("min by (check) (doradura_health_status{@})", "{{check}}"),
             maximum=1,
             size=(8, 8),
+            alerts=["HealthFailing", "HealthDegraded"],
         ),
         lines(
             "Free disk",
@@ -96,11 +101,14 @@ def _process() -> list[Panel]:
         ),
         lines(
             "Memory",
-            "Of the bot's own process.",
+            "Of the bot's own process; and what it and its workers have left of what they may use together.",
             Query(f"sum by (instance) (process_resident_memory_bytes{{{BOT}}})", "{{instance}}, resident"),
             Query(f"sum by (instance) (process_virtual_memory_bytes{{{BOT}}})", "{{instance}}, virtual"),
+            Query(f"min by (instance) (process_memory_available_bytes{{{BOT}}})", "{{instance}}, left"),
+            Query(f"min by (instance) (process_memory_limit_bytes{{{BOT}}})", "{{instance}}, limit"),
             unit=BYTES,
             size=(8, 8),
+            alerts=["MemoryNearLimit"],
         ),
         lines(
             "Open files",
@@ -108,6 +116,7 @@ def _process() -> list[Panel]:
             Query(f"max by (instance) (process_open_fds{{{BOT}}} / process_max_fds{{{BOT}}})", "{{instance}}"),
             unit=SHARE,
             size=(8, 8),
+            alerts=["DescriptorsNearLimit"],
         ),
         lines(
             "Collections",

@@ -12,8 +12,15 @@ from dataclasses import dataclass
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 from grafana_foundation_sdk.models.prometheus import Dataquery, PromQueryFormat
 
-SOURCE = DataSourceRef(type_val="prometheus", uid="doradura-prometheus")
+PROVISIONED = "doradura-prometheus"
+"""The uid of the datasource that the stack provisions."""
+SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+"""The datasource chosen at the top of a dashboard, so that one imported elsewhere works with the Prometheus there."""
 INSTANCE = 'instance=~"$instance"'
+USER_REASONS = "gone|private|login|geo|live|too_large|too_slow|unsupported|refused_address|user_blocked"
+"""Reasons of a failed download that are the user's or the site's; the alerts count the others alone."""
+WITH_EXEMPLARS = frozenset({"doradura_download_duration_seconds"})
+"""Histograms whose buckets carry exemplars: the id of the job that was measured last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,8 @@ class Query:
     legend: str = ""
     format: PromQueryFormat = PromQueryFormat.TIME_SERIES
     instant: bool = False
+    exemplars: bool = False
+    """Whether single jobs are marked as well: a histogram's buckets name the job that was measured last."""
 
     def target(self, ref_id: str) -> Dataquery:
         """Give what Grafana sends."""
@@ -31,6 +40,7 @@ class Query:
             expr=self.expr.replace("{@", "{" + INSTANCE),
             instant=self.instant,
             range_val=not self.instant,
+            exemplar=self.exemplars,
             format_val=self.format,
             legend_format=self.legend or "__auto",
             ref_id=ref_id,
@@ -50,13 +60,15 @@ def table(expr: str) -> Query:
 
 def buckets(metric: str) -> Query:
     """How many measurements came into each of a histogram's buckets, step by step."""
-    return Query(f"sum by (le) (increase({metric}_bucket{{@}}[$__rate_interval]))", "{{le}}", PromQueryFormat.HEATMAP)
+    expr = f"sum by (le) (increase({metric}_bucket{{@}}[$__rate_interval]))"
+    return Query(expr, "{{le}}", PromQueryFormat.HEATMAP, exemplars=metric in WITH_EXEMPLARS)
 
 
-def quantile(share: float, metric: str, legend: str, by: str = "") -> Query:
+def quantile(share: float, metric: str, legend: str, by: str = "", *, exemplars: bool = False) -> Query:
     """A percentile of a histogram in the chosen window, over all chosen instances."""
     labels = f"{by}, le" if by else "le"
-    return Query(f"histogram_quantile({share}, sum by ({labels}) (rate({metric}_bucket{{@}}[$window])))", legend)
+    expr = f"histogram_quantile({share}, sum by ({labels}) (rate({metric}_bucket{{@}}[$window])))"
+    return Query(expr, legend, exemplars=exemplars)
 
 
 def average(metric: str, legend: str, by: str = "") -> Query:

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.program import Message, running, until
+from tests.e2e.program import Message, Program, running, until
 from tests.e2e.test_alertmanager import Alertmanager, binary, free_port
 from tests.e2e.test_alerts import all_told, first_line
 from tests.e2e.webhook import ADMIN, alert, body, told
@@ -41,6 +41,9 @@ groups:
 """
 
 
+FIRST = ["🔕 1 h", "🔕 4 h", "🔕 24 h", "👤 Acknowledge", "📈 Graph", "📖 What to do"]
+
+
 async def silences(alertmanager: Alertmanager) -> list[dict[str, Any]]:
     """What Alertmanager itself says is silenced."""
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -52,6 +55,13 @@ def labels_of(message: Message) -> list[str]:
     """The labels of a message's buttons."""
     rows = message.get("reply_markup", {}).get("inline_keyboard", [])
     return [button["text"] for row in rows for button in row]
+
+
+async def read_runbook(program: Program, message: Message) -> None:
+    """The button under an alert sends what to do about it, with its queries as code."""
+    await program.press(ADMIN, message, "📖 What to do")
+    said = await program.wait(ADMIN, lambda m: m["text"].startswith("HighErrorRate\n\nMeans: of the"))
+    assert {entity["type"] for entity in said["entities"]} == {"bold", "code", "pre"}
 
 
 async def test_silenced_and_undone_over_a_restart(tmp_path: Path) -> None:
@@ -69,7 +79,7 @@ async def test_silenced_and_undone_over_a_restart(tmp_path: Path) -> None:
         async with alertmanager.running():
             await alertmanager.fire(starts=starts, ends=later, summary="12% of downloads failed")
             message = await first.wait(ADMIN, lambda m: "12% of downloads failed" in m["text"], seconds=15)
-            assert labels_of(message) == ["🔕 1 h", "🔕 4 h", "🔕 24 h", "👤 Acknowledge", "📈 Graph"]
+            assert labels_of(message) == FIRST
             answer = await first.press(ADMIN, message, "🔕 4 h")
             assert answer["text"].startswith("Silenced until ")
             (silence,) = await silences(alertmanager)
@@ -85,9 +95,10 @@ async def test_silenced_and_undone_over_a_restart(tmp_path: Path) -> None:
             lasts = datetime.fromisoformat(silence["endsAt"]) - datetime.fromisoformat(silence["startsAt"])
             assert abs(lasts - timedelta(hours=4)) < timedelta(seconds=5)
             message = await first.wait(ADMIN, lambda m: "🔕 Silenced by Admin until " in m["text"])
-            assert labels_of(message) == ["🔔 Undo silence", "👤 Acknowledge", "📈 Graph"]
+            assert labels_of(message) == ["🔔 Undo silence", "👤 Acknowledge", "📈 Graph", "📖 What to do"]
             await first.kill()
             async with running(tmp_path / "data", **url) as second:
+                await read_runbook(second, message)
                 await second.say(ADMIN, "/alerts")
                 listed = await second.wait(ADMIN, lambda m: "Alertmanager has 1 silence" in m["text"])
                 assert "alertname=HighErrorRate, instance=bot:9090" in listed["text"]

@@ -98,7 +98,7 @@ async def test_a_silence_is_made_once(tmp_path: Path) -> None:
                 message = await second.wait(ADMIN, lambda m: "🔕 Silenced by Admin until " in m["text"], seconds=20)
                 # The press comes again with the next life: what it finds is the silence it made.
                 await until(partial(answered, second, press_id), seconds=20)
-                assert labels_of(message) == ["🔔 Undo silence", "👤 Acknowledge", "📈 Graph"]
+                assert labels_of(message) == ["🔔 Undo silence", "👤 Acknowledge", "📈 Graph", "📖 What to do"]
                 assert (between.asked, [item["id"] for item in await silences(alertmanager)]) == (1, [silence["id"]])
                 answer = await second.press(ADMIN, message, "🔔 Undo")
                 assert answer["text"] == "It is silenced no more."

@@ -67,6 +67,23 @@ async def test_links_whose_site_fails(tmp_path: Path) -> None:
         await until_counted(program, expected)
 
 
+@pytest.mark.long
+async def test_links_whose_site_is_slow(tmp_path: Path) -> None:
+    """What sends 2 kB a second is ended after a minute, told so and not tried again; 25 kB a second are fine."""
+    async with running(tmp_path / "data", DORADURA_CONCURRENT_DOWNLOADS="2") as program:
+        began = trio.current_time()
+        asked = await program.say(USER, f"/download {program.media('slow.mp4?kbps=16')} m4a")
+        fine = await program.say(USER, f"/download {program.media('slow.mp4?kbps=200')} m4a")
+        words = "less than 4 kB a second"
+        await program.wait(USER, lambda m: words in m.get("text", ""), after=asked["message_id"], seconds=100)
+        assert 60 <= trio.current_time() - began < 90
+        await until_counted(program, Counter([labels("m4a", "too_slow")]))
+        await program.wait(USER, lambda m: "audio" in m, after=fine["message_id"], seconds=180)
+        assert trio.current_time() - began > 75
+        assert await failures(program) == {labels("m4a", "too_slow"): 1}
+        assert (await program.metrics()).get('doradura_errors_total{category="download"}', 0) == 0
+
+
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "/download"])
 async def test_links_that_are_refused(tmp_path: Path, *, alone: bool) -> None:
     """A refused link alone counts as a failure of format none, a refused /download as one of its format."""

@@ -47,7 +47,7 @@ def test_check_tells_line_by_line(tmp_path: Path) -> None:
     """`check` names every part it tried and exits 0."""
     ended = doradura(tmp_path / "data", "check", "--sandbox")
     assert ended.returncode == 0, ended.stdout
-    for name in ("settings", "directory", "database", "ffmpeg", "yt-dlp", "extra", "telegram"):
+    for name in ("settings", "directory", "database", "port", "ffmpeg", "yt-dlp", "extra", "telegram"):
         assert f"  {name}" in ended.stdout
 
 
@@ -72,13 +72,44 @@ def test_check_with_a_token_asks_telegram(tmp_path: Path) -> None:
 
 
 async def test_health_asks_the_running_one(tmp_path: Path) -> None:
-    """`health` exits 0 while the bot works and 1 when nothing answers."""
+    """`health` exits 0 while the bot works and 1 when nothing answers; `check` knows its port from a stranger's."""
     async with running(tmp_path / "data") as program:
         bind = program.http_url.removeprefix("http://")
         ended = doradura(tmp_path / "other", "health", DORADURA_HTTP_BIND=bind)
         assert (ended.returncode, ended.stdout.strip()) == (0, "ok")
-    ended = doradura(tmp_path / "other", "health", DORADURA_HTTP_BIND=bind)
+        for probe, said in (("--live", "/livez: yes"), ("--ready", "/readyz: yes")):
+            ended = doradura(tmp_path / "other", "health", probe, DORADURA_HTTP_BIND=bind)
+            assert (ended.returncode, ended.stdout.strip()) == (0, said)
+        checked = doradura(tmp_path / "other", "check", "--sandbox", DORADURA_HTTP_BIND=bind)
+        assert f"ok     port        {bind} is the running bot's" in checked.stdout
+        foreign = program.sandbox_url.removeprefix("http://")
+        checked = doradura(tmp_path / "other", "check", "--sandbox", DORADURA_HTTP_BIND=foreign)
+        assert checked.returncode == 1
+        assert f"FAULT  port        {foreign}: another program listens there" in checked.stdout
+    for arguments in (["health"], ["health", "--live"], ["health", "--ready"]):
+        assert doradura(tmp_path / "other", *arguments, DORADURA_HTTP_BIND=bind).returncode == 1
+
+
+async def test_the_others_data_are_refused(tmp_path: Path) -> None:
+    """A bot with a token does not start on the sandbox's data: exit 2, what to do, and nothing changed."""
+    async with running(tmp_path / "data"):
+        pass
+    before = (tmp_path / "data" / "doradura.db").read_bytes()
+    ended = doradura(tmp_path / "data", "run", DORADURA_TELEGRAM_TOKEN="123456:" + "A" * 35)
+    assert ended.returncode == 2
+    assert "holds the sandbox's data" in ended.stderr
+    assert "DORADURA_DATA_DIR" in ended.stderr
+    assert (tmp_path / "data" / "doradura.db").read_bytes() == before
+
+
+def test_without_the_packages_a_sentence(tmp_path: Path) -> None:
+    """A Python without the packages is told how to get them, not shown a traceback."""
+    ended = subprocess.run(
+        [sys.executable, "-S", "-m", "doradura", "run"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 1
+    assert "just run" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 async def test_a_second_process_on_the_same_data(tmp_path: Path) -> None:
@@ -91,13 +122,14 @@ async def test_a_second_process_on_the_same_data(tmp_path: Path) -> None:
 
 
 async def test_a_taken_port(tmp_path: Path) -> None:
-    """The sentence names the port, the setting and Debian's prometheus package; exit 2."""
+    """The sentence names the port and the setting, and no program that never listens there; exit 2."""
     async with running(tmp_path / "data") as program:
         bind = program.http_url.removeprefix("http://")
         ended = doradura(tmp_path / "other", "run", "--sandbox", DORADURA_HTTP_BIND=bind)
         assert ended.returncode == 2
-        for word in (bind.rpartition(":")[2], "DORADURA_HTTP_BIND", "prometheus"):
+        for word in (bind.rpartition(":")[2], "DORADURA_HTTP_BIND"):
             assert word in ended.stderr
+        assert "prometheus" not in ended.stderr
 
 
 async def test_a_refused_token(tmp_path: Path) -> None:
@@ -129,3 +161,43 @@ async def test_the_token_is_in_no_log(tmp_path: Path, fmt: str) -> None:
         log = program.log()
     assert "SANDBOXAAAA" not in log
     assert "ready" in log
+
+
+@pytest.mark.parametrize(
+    ("program", "mode", "words"),
+    [
+        (None, 0, "is not there"),
+        ("#!/bin/sh\necho garbage\n", 0o755, "does not say that it is ffmpeg, but 'garbage'"),
+        ("#!/bin/sh\nexit 0\n", 0o644, "may not be executed"),
+        ("#!/bin/sh\nkill -SEGV $$\n", 0o755, "is ended by signal 11"),
+    ],
+)
+def test_a_broken_ffmpeg_at_the_start(tmp_path: Path, program: str | None, mode: int, words: str) -> None:
+    """`run` leaves with 1 and one sentence that names the program and what is wrong with it; so does `check`."""
+    path = tmp_path / "ffmpeg"
+    if program is not None:
+        path.write_text(program)
+        path.chmod(mode)
+    ended = doradura(tmp_path / "data", "run", "--sandbox", IMAGEIO_FFMPEG_EXE=str(path))
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
+    assert f"ffmpeg ({path}) {words}" in ended.stderr
+    assert "IMAGEIO_FFMPEG_EXE" in ended.stderr
+    if program is None:
+        checked = doradura(tmp_path / "data", "check", "--sandbox", IMAGEIO_FFMPEG_EXE=str(path))
+        assert checked.returncode == 1
+        assert f"FAULT  ffmpeg      ffmpeg ({path}) {words}" in checked.stdout
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_jobs_that_is_no_directory(tmp_path: Path, kind: str) -> None:
+    """A file or a link in the place of DATA_DIR/jobs ends the start with 2 and one sentence, nothing removed."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "kept").touch()
+    jobs = tmp_path / "data" / "jobs"
+    jobs.touch() if kind == "file" else jobs.symlink_to(tmp_path / "other")
+    ended = doradura(tmp_path / "data", "run", "--sandbox")
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert str(jobs) in ended.stderr.splitlines()[-1]
+    assert (tmp_path / "other" / "kept").exists()

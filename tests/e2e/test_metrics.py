@@ -134,10 +134,14 @@ async def tour(program: Program) -> str:
 
 
 async def after_a_pause(data_dir: Path) -> str:
-    """Scrape a program that finds a site paused by the one before it: no sample site takes the bot for a bot."""
+    """Scrape a program that finds a site paused by the one before it, which was killed.
+
+    No sample site takes the bot for a bot.
+    """
     with closing(sqlite3.connect(data_dir / "doradura.db")) as db, db:
         until_ms = int((time.time() + 3600) * 1000)
         db.execute("INSERT INTO site_breakers (site, until_ms, failures) VALUES ('youtube', ?, 1)", (until_ms,))
+        db.execute("UPDATE program_run SET is_open = 1")
     async with running(data_dir) as program:
         return await text(program)
 
@@ -154,6 +158,7 @@ async def test_after_a_tour(tmp_path: Path) -> None:
     counted = series(scraped)
     paused = await after_a_pause(tmp_path / "data")
     assert series(paused)['doradura_site_breaker_open{site="youtube"}'] == 1
+    assert series(paused)["doradura_unclean_starts_total"] == 1
     assert never_moved([busy, scraped, paused]) == NEVER_MOVED | NOT_OURS
     _check_agreement(counted, messages=messages, files=len(files))
     _check_forms(scraped, openmetrics)

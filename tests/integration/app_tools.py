@@ -55,6 +55,8 @@ class Home:
     telegram_url: str | None = None
     """A Telegram of its own, outside the app; None: the app runs its sandbox."""
     extra: dict[str, str] = field(default_factory=dict)
+    token: str = SANDBOX_TOKEN
+    """Of the bot; another one only beside a Telegram of its own."""
 
     @classmethod
     def make(cls, directory: Path, media: Path, **more: Any) -> Home:
@@ -73,7 +75,7 @@ class Home:
             **self.extra,
         }
         if self.telegram_url is not None:
-            given["DORADURA_TELEGRAM_TOKEN"] = SANDBOX_TOKEN
+            given["DORADURA_TELEGRAM_TOKEN"] = self.token
             given["DORADURA_TELEGRAM_API_URL"] = self.telegram_url
             given["DORADURA_ADMIN_IDS"] = "1000"
             given["DORADURA_ALLOWED_PRIVATE"] = self.telegram_url.removeprefix("http://")
@@ -157,6 +159,8 @@ class Person:
     client: httpx.AsyncClient
     sandbox_url: str
     user_id: int = 2000
+    token: str | None = None
+    """Of the bot they talk to; None: the first that called."""
 
     def media(self, path: str) -> str:
         """Give the link of a sample."""
@@ -188,7 +192,7 @@ class Person:
     async def messages(self, after: int = 0) -> list[Message]:
         """Give the chat's messages."""
         answer = await self.client.get(
-            f"{self.sandbox_url}/sandbox/chats/{self.user_id}/messages", params={"after": after}
+            f"{self.sandbox_url}/sandbox/chats/{self.user_id}/messages", params={"after": after, **self._bot()}
         )
         found: list[Message] = answer.json()["messages"]
         return found
@@ -209,8 +213,11 @@ class Person:
                 await trio.sleep(LOOK_SECONDS)
         raise AssertionError(f"not seen in {seconds} s; there is {found}")
 
+    def _bot(self) -> dict[str, str]:
+        return {} if self.token is None else {"token": self.token}
+
     async def _post(self, path: str, body: dict[str, Any]) -> Message:
-        answer = await self.client.post(f"{self.sandbox_url}/sandbox/{path}", json=body)
+        answer = await self.client.post(f"{self.sandbox_url}/sandbox/{path}", json=body, params=self._bot())
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
         found: Message = answer.json()
         return found

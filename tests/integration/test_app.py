@@ -32,6 +32,7 @@ from tests.integration.app_tools import (
     until,
 )
 
+RUN = "SELECT is_open, unclean_starts FROM program_run"
 LEAVE_SECONDS = 3.0
 """What leaving may take when nothing is in hand that has to end first."""
 
@@ -64,6 +65,7 @@ async def test_serves_then_drains_then_leaves_nothing(home: Home) -> None:
             "webhook.token",
         ]
         assert gc.get_freeze_count() == 0
+        assert home.rows(RUN) == [(0, 0)]
 
 
 async def test_two_apps_in_one_process(home: Home, tmp_path: Path, media: Path) -> None:
@@ -117,6 +119,14 @@ async def test_a_part_that_breaks(home: Home, monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(BaseExceptionGroup) as caught, trio.fail_after(30):
             await run()
         assert caught.group_contains(BrokenError)
+    assert home.rows(RUN) == [(1, 0)]
+    monkeypatch.undo()
+    async with home.running() as app, person(app.sandbox_url, 1000) as admin:
+        await admin.wait(lambda m: m["text"].startswith("🔹 I was stopped hard at about 20"))
+        await until(lambda: home.rows("SELECT COUNT(*) FROM alert_outbox") == [(0,)])
+        sendings = [call["params"] for call in await admin.calls("sendMessage")]
+        assert [(sent["chat_id"], sent["disable_notification"]) for sent in sendings] == [("1000", "true")]
+    assert home.rows(RUN) == [(0, 1)]
 
 
 async def test_a_number_that_cannot_be_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,6 +222,8 @@ async def test_abort_cuts_the_drain(home: Home) -> None:
             app.stop()
             answer = await user.client.get(f"{app.http_url}/health")
             assert (answer.status_code, answer.json()["status"]) == (503, "draining")
+            probes = [await user.client.get(f"{app.http_url}/{name}") for name in ("livez", "readyz")]
+            assert [answer.status_code for answer in probes] == [200, 503]
         app.abort()
         await trio.sleep(LEAVE_SECONDS)
         pytest.fail("it did not leave")

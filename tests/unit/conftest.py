@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from doradura.downloads import interfaces
 from tests.wiring import World, without_threads_and_chance
 
 
@@ -14,3 +15,9 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     """What the program runs in, before its first start. A test asks for autojump_clock besides."""
     without_threads_and_chance(monkeypatch)
     return World(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _no_interfaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No unit test asks this machine for its addresses."""
+    monkeypatch.setattr(interfaces, "ask_kernel", lambda _literal: None)

@@ -60,6 +60,7 @@ CATALOGUE = {
     "canary_runs_total": ("counter", "outcome"),
     "loop_lag_seconds": ("histogram", ""),
     "disk_free_bytes": ("gauge", ""),
+    "unclean_starts_total": ("counter", ""),
     "build_info": ("gauge", "ffmpeg mode python version yt_dlp"),
 }
 """Name without `doradura_` -> type and labels, sorted."""

@@ -196,6 +196,35 @@ async def test_lag_that_lasts_counts_before_it_ends(mock_clock: trio.testing.Moc
     assert found.facts == {"worst_lag_seconds": 2.0}
 
 
+async def test_a_pause_of_the_process_is_no_fault_of_the_loop(mock_clock: trio.testing.MockClock) -> None:
+    """Lateness while the process did not run is observed, shown for a minute and not judged; the rest of it is."""
+    observed: list[float] = []
+    paused = 0.0
+    lag = LoopLag(observed.append, paused=lambda: paused)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(lag.run)
+        paused += 30.0
+        mock_clock.jump(0.1 + 30.0)
+        early = await lag.check()  # before the loop's own timer ran
+        await trio.testing.wait_all_tasks_blocked()
+        found = await lag.check()
+        paused += 4.0
+        mock_clock.jump(0.1 + 10.0)
+        await trio.testing.wait_all_tasks_blocked()
+        blocked = await lag.check()
+        for _ in range(601):
+            mock_clock.jump(0.1)
+            await trio.testing.wait_all_tasks_blocked()
+        later = await lag.check()
+        nursery.cancel_scope.cancel()
+    assert early == found
+    assert (found.status, found.facts) == ("ok", {"worst_lag_seconds": 0.0, "paused_seconds": 30.0})
+    assert "stopped or the machine asleep" in found.message
+    assert (blocked.status, blocked.facts["worst_lag_seconds"]) == ("failing", 6.0)
+    assert (later.status, later.facts) == ("ok", {"worst_lag_seconds": 0.0})
+    assert observed[:2] == [pytest.approx(30.0), pytest.approx(10.0)]
+
+
 @pytest.mark.parametrize(
     ("free", "status"),
     [

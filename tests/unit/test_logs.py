@@ -3,12 +3,14 @@ from __future__ import annotations
 import io
 import json
 import logging
+from base64 import b64encode
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doradura.logs import Redactor, configure
+from doradura.logs import MESSAGE_CHARS, Redactor, configure
 
 TOKEN = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1"
 LOG = logging.getLogger("doradura.tests.logs")
@@ -206,3 +208,78 @@ def test_two_at_once_write_each_line_to_both() -> None:
         LOG.info("first alone")
     assert one.getvalue().count("\n") == 2
     assert two.getvalue().count("\n") == 1
+
+
+HALF = TOKEN.partition(":")[2]
+
+
+def everywhere(text: str) -> str:
+    """Percent-encode every character, as a proxy may that trusts none."""
+    return "".join(f"%{ord(character):02x}" for character in text)
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        HALF,
+        f"secret={HALF}&x",
+        everywhere(TOKEN),
+        everywhere(HALF).upper(),
+        everywhere(HALF).replace("%", "%2525"),
+        HALF.replace("w", "%77").replace("A", "%41"),
+        b64encode(HALF.encode()).decode(),
+    ],
+)
+def test_the_secret_half_of_a_token_is_a_secret_alone(style: Literal["text", "json"], text: str) -> None:
+    """In a message, an argument of an exception, a traceback and an extra; as it is and however it is encoded."""
+    stream = io.StringIO()
+    with configure(style, "info", [TOKEN], stream):
+        try:
+            fail(KeyError("x", {"url": text}))
+        except KeyError as error:
+            LOG.exception("said %s", text, extra={"a": text, "b": {text: [error]}})
+    assert text not in stream.getvalue()
+    assert stream.getvalue().count("***") >= 5
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+@pytest.mark.parametrize("filler", ["x", "\n", "\u2028", "9", "%25", "\u202e", HALF, everywhere(TOKEN)])
+def test_a_megabyte_from_outside_makes_a_bounded_line(style: Literal["text", "json"], filler: str) -> None:
+    """As message, extra, key, exception and many lines; its length is said, and no half of a secret is left."""
+    text = filler * (1_000_000 // len(filler))
+    stream = io.StringIO()
+    with configure(style, "info", [TOKEN], stream):
+        LOG.warning("%s", text)
+        LOG.warning(
+            "a", extra={"a": text, "b": [text] * 1000, "c": {text: text}, "d": dict.fromkeys(range(10_000), text)}
+        )
+        try:
+            fail(ValueError(text))
+        except ValueError:
+            LOG.exception("b")
+    written = stream.getvalue()
+    assert len(written) < 500_000
+    assert len([line for line in written.splitlines() if not line.startswith("    | ")]) == 3
+    assert max(len(line) for line in written.splitlines()) < 100_000
+    assert "1000000 characters" in written or "characters)" in written
+    assert HALF[:12] not in written
+
+
+@pytest.mark.parametrize("start", range(0, 60, 7))
+def test_a_cut_leaves_no_part_of_a_secret(start: int) -> None:
+    """Wherever the secret stands, at the cut too, and before a text so long that its end is not looked at."""
+    for length in (MESSAGE_CHARS, MESSAGE_CHARS + 2000, MESSAGE_CHARS + 4000):
+        text = "x" * (length - start) + TOKEN + "x" * 100_000
+        assert HALF[:4] not in Redactor([TOKEN]).cut(text, MESSAGE_CHARS)
+        assert TOKEN[:6] not in Redactor([TOKEN]).cut(text, MESSAGE_CHARS)
+
+
+@given(st.text())
+def test_json_is_one_line_too(text: str) -> None:
+    """For every reader's idea of a line, and it stays JSON that says the same."""
+    stream = io.StringIO()
+    with configure("json", "info", (), stream):
+        LOG.info("%s", text)
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["message"] == text or any(0xD800 <= ord(character) < 0xE000 for character in text)

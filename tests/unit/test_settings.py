@@ -56,6 +56,12 @@ def test_defaults() -> None:
     assert not any(ipaddress.ip_address("8.8.8.8") in network for network in settings.allowed_networks)
 
 
+def test_the_sandbox_has_a_data_directory_of_its_own(tmp_path: Path) -> None:
+    """Without a setting the sandbox's data lie apart from production's; a setting names either's."""
+    assert read_settings({}, sandbox=True).data_dir == Path("data-sandbox").absolute()
+    assert read_settings({"DORADURA_DATA_DIR": str(tmp_path)}, sandbox=True).data_dir == tmp_path
+
+
 def test_values_are_read(tmp_path: Path) -> None:
     """Every kind of value has the type the rest of the program uses."""
     cookies = tmp_path / "cookies.txt"
@@ -115,6 +121,7 @@ BAD = {
     "PROMETHEUS_URL": ["127.0.0.1:9091"],
     "ALERTMANAGER_URL": ["file:///etc"],
     "WATCHDOG_SECONDS": ["0", "86401"],
+    "RUNBOOKS_URL": ["wiki", "ftp://wiki", "https://wiki/a?b", "https://wiki/a#b"],
     "STACK_PROMETHEUS": ["x"],
     "STACK_ALERTMANAGER": ["x"],
     "STACK_GRAFANA": ["x"],

@@ -58,7 +58,7 @@ export class Composer {
     document.addEventListener("pointerdown", (event) => {
       if (!this.#parts.composer.contains(event.target)) this.toggleSamples(false);
     }, { signal });
-    drawSamplesMenu(this.#parts.samples, (text) => this.fill(text), () => this.#parts.file.click());
+    drawSamplesMenu(this.#parts.samples, (text) => this.#sendSample(text), () => this.#parts.file.click());
     this.#grow();
   }
 
@@ -111,6 +111,13 @@ export class Composer {
     this.#parts.samples.hidden = !open;
     this.#parts.samplesButton.setAttribute("aria-expanded", String(open));
     if (open) this.#parts.samples.querySelector("button").focus({ preventScroll: true });
+  }
+
+  /** Send a sample, as the card of an empty chat does; what was being typed stays. */
+  #sendSample(text) {
+    this.toggleSamples(false);
+    this.#text.focus();
+    return this.#deliver.send(text);
   }
 
   async #submit() {

@@ -14,7 +14,8 @@ export class Log extends EventTarget {
   #views = []; // ascending message_id
   #byId = new Map();
   #albums = new Map(); // media_group_id -> Album
-  #sticky = true;
+  #sticky = true; // whether the newest message is followed
+  #top = 0; // where the reader was at the last scroll event
   #missed = 0;
 
   constructor({ scroller, column, jump, chat }) {
@@ -130,7 +131,11 @@ export class Log extends EventTarget {
 
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
-    this.#sticky = scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX;
+    // Only a movement upwards is the reader's wish to stay behind: the end also moves away when messages grow or come
+    // faster than the scrolling.
+    if (scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX) this.#sticky = true;
+    else if (scrollTop < this.#top) this.#sticky = false;
+    this.#top = scrollTop;
     if (this.#sticky && this.#missed) {
       this.#missed = 0;
       this.dispatchEvent(new Event("read"));

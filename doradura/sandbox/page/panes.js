@@ -3,6 +3,7 @@
 import { rememberedFocus, rememberedPanes, rememberFocus, rememberPanes } from "/page/route.js";
 import { State } from "/page/state.js";
 
+const NEWCOMER = 2000; // who has never been here begins as the person who is no admin
 const MOST = 4;
 const BESIDE = matchMedia("(min-width: 941px)"); // as in style.css: below that one pane is shown
 
@@ -48,7 +49,10 @@ export class Panes {
   /** Open what the address or the last visit names. */
   restore() {
     const wanted = rememberedPanes().filter(({ chatId }) => this.#state.has(chatId)).slice(0, MOST);
-    if (!wanted.length) wanted.push({ chatId: this.#state.chatIds[0], personId: null });
+    if (!wanted.length) {
+      const chatId = this.#state.has(NEWCOMER) ? NEWCOMER : this.#state.chatIds[0];
+      wanted.push({ chatId, personId: null });
+    }
     while (this.#panes.length > wanted.length) this.#panes.pop().close();
     while (this.#panes.length < wanted.length) this.#add();
     const focus = Math.min(rememberedFocus(), wanted.length - 1);

@@ -36,7 +36,7 @@ export function drawHint(node, bot, send) {
       { class: "hint-card" },
       el("img", { src: "/page/icon.svg", alt: "", width: 72, height: 72 }),
       el("h3", {}, `Say hello to ${bot.first_name}`),
-      el("p", {}, "Nothing leaves your computer here. Send a link of your own, or try one of these:"),
+      el("p", {}, "These samples lie on this computer; a link of your own is fetched from where it leads. Try one:"),
       el("div", { class: "hint-row" }, start, help),
       el("div", { class: "chips" }, sampleChips(send)),
     ),

@@ -70,6 +70,40 @@ def test_sample_chip_sends_a_whole_link(page: Page, bot: FakeBot) -> None:
     expect(page.get_by_role("region", name="Getting started")).to_be_hidden()
 
 
+def test_sample_of_the_menu_is_sent_too(page: Page, bot: FakeBot) -> None:
+    """Beside the text field a sample acts as on the card: it is sent at once, and what was being typed stays."""
+    open_chat(page, bot)
+    page.get_by_label("Message", exact=True).fill("half a word")
+    page.get_by_role("button", name="Sample links and files").click()
+    page.get_by_role("button", name="A web page").last.click()
+    assert bot.update()["message"]["text"] == f"{bot.server}/media/page.html"
+    expect(page.get_by_label("Message", exact=True)).to_have_value("half a word")
+
+
+def test_newcomers_begin_as_the_user(page: Page, bot: FakeBot) -> None:
+    """Whoever opens the page for the first time is the person who is no admin."""
+    page.goto(f"{bot.server}/?token={bot.token}")
+    expect(page.get_by_role("button", name="User, open")).to_be_visible()
+    expect(page.get_by_role("button", name="Admin", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [{"width": 360, "height": 640}, {"width": 1280, "height": 800}], ids=["phone", "wide"])
+def test_answers_stay_in_sight(page: Page, bot: FakeBot, size: ViewportSize) -> None:
+    """After each of five messages the bot's answer, which comes while the page scrolls and then grows, is in sight."""
+    page.set_viewport_size(size)
+    open_chat(page, bot)
+    for number in range(5):
+        type_and_send(page, f"message {number}")
+        bot.update()
+        answer = bot.say(f"answer {number}")
+        tall = f"answer {number}\n" + "line\n" * 14 + f"end {number}"
+        bot.call("editMessageText", chat_id=USER, message_id=answer, text=tall)
+        bot.say(f"after {number}", reply_markup=keyboard([{"text": "Press", "callback_data": "x"}]))
+        expect(bubble(page, f"after {number}")).to_be_visible()
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        expect(bubble(page, f"after {number}")).to_be_in_viewport(ratio=0.9)
+
+
 def test_button_press_shows_the_bots_answer(page: Page, bot: FakeBot) -> None:
     """A pressed button turns until the bot answers; a text is a toast, an alert a dialog."""
     open_chat(page, bot)

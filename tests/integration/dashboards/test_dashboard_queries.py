@@ -54,6 +54,7 @@ def series(bots: int) -> list[dict[str, str]]:
         for fmt, step in zip(FORMATS, (2, 1), strict=True):
             made[f'doradura_download_success_total{{{bot}, format="{fmt}", quality="x"}}'] = f"0+{step}x240"
         made[f'doradura_download_failure_total{{{bot}, format="mp3", reason="gone"}}'] = "0+1x240"
+        made[f'doradura_download_failure_total{{{bot}, format="mp3", reason="site_error"}}'] = "0x240"
         made[f'doradura_download_cancelled_total{{{bot}, format="mp3"}}'] = "0x240"
         for bound, step in (("1.0", 1), ("5.0", 2), ("+Inf", 2)):
             name = f'doradura_download_duration_seconds_bucket{{{bot}, format="mp3", quality="x", le="{bound}"}}'
@@ -84,6 +85,8 @@ def expected(bots: int) -> Mapping[str, list[dict[str, float]]]:
         "DAU/MAU": [{"{}": 7.0}, {"{}": 28.0}, {"{}": 0.25}],
         "Revenue": [{"{}": 1650.0}, {"{}": 250.0}],
         "Errors by category": [{'{category="download"}': 4.0 * bots, '{category="telegram"}': 4.0 * bots}],
+        "Delivered and failed": [{"{}": 720.0 * bots}, {"{}": 0.0}, {"{}": 240.0 * bots}, {"{}": 0.0}],
+        "Failures by reason": [{'{reason="gone"}': 240.0 * bots}],
         "Health": [{'{check="disk"}': 0.5}],
         "Alerts firing": [{"{}": 0.0}, {"{}": 0.0}],
         "Bots up": [{"{}": float(bots)}, {"{}": float(bots)}],

@@ -7,6 +7,7 @@ from tests.integration.rules.promtool import (
     Case,
     Series,
     Told,
+    Value,
     absent,
     becoming,
     constant,
@@ -19,13 +20,14 @@ FIVE = tuple(f"bot{number}:8080" for number in range(1, 6))
 OWN_REASONS = ('internal"', 'internal|gone"')
 """The change that makes a user's dead link a reason of ours."""
 NO_WAITING = ("for", "", "0s")
+BOT = {"instance": "bot:8080"}
 
 
-def downloads(good: float, bad: float, reason: str = "site_error", since: float = 0) -> list[Series]:
+def downloads(good: float, bad: float, reason: str = "site_error", since: float = 0, **labels: str) -> list[Series]:
     """Downloads a minute that go well and that fail."""
     return [
-        *series("doradura_download_success_total", growing(good, since=since), format="mp3", quality="320k"),
-        *series("doradura_download_failure_total", growing(bad, since=since), format="mp3", reason=reason),
+        *series("doradura_download_success_total", growing(good, since=since), format="mp3", quality="320k", **labels),
+        *series("doradura_download_failure_total", growing(bad, since=since), format="mp3", reason=reason, **labels),
     ]
 
 
@@ -37,6 +39,11 @@ def waiting(jobs: float, age_seconds: float = 0) -> list[Series]:
     ]
 
 
+def away(since: float, until: float, before: float, after: float) -> Value:
+    """A value of a bot that is not scraped for a while, and is another one when it is back."""
+    return lambda now: GONE if since <= now < until else after if now >= until else before
+
+
 def polled_until(end: float, **labels: str) -> list[Series]:
     """A bot whose polls complete until then."""
     return series("doradura_telegram_last_poll_timestamp_seconds", lambda now: min(now - now % 45, end), **labels)
@@ -45,6 +52,11 @@ def polled_until(end: float, **labels: str) -> list[Series]:
 def storage_errors(number: float, *, at: float, category: str = "storage") -> list[Series]:
     """Errors that are counted at once."""
     return series("doradura_errors_total", becoming(number, at=at), category=category)
+
+
+def started(at: Value) -> list[Series]:
+    """When the process began that is there now."""
+    return series("process_start_time_seconds", at)
 
 
 def payment_failures(number: float, *, at: float) -> list[Series]:
@@ -58,15 +70,23 @@ HIGH_ERROR_RATE = [
         "12 % fail by our doing",
         downloads(88, 12),
         600,
-        [Told("12% of downloads failed in the last 5 minutes")],
+        [Told("12% of downloads failed in the last 5 minutes", BOT)],
     ),
     Case(
         "HighErrorRate",
-        "what five instances count is added up: none of them has five downloads",
+        "four that do well do not dilute the fifth's failures",
+        [*downloads(100, 0), *downloads(1, 1, instance="bot3:8080")],
+        900,
+        [Told("bot3:8080: 50% of downloads failed in the last 5 minutes", {"instance": "bot3:8080"})],
+        instances=FIVE,
+    ),
+    Case(
+        "HighErrorRate",
+        "none of five has five downloads, all together have",
         downloads(0.3, 0.2),
         900,
-        [Told("40% of downloads failed in the last 5 minutes")],
         instances=FIVE,
+        change=("expr", ">= 5", ">= 2"),
     ),
     Case("HighErrorRate", "9.9 % fail", downloads(901, 99), 900, change=("expr", "> 10", "> 9")),
     Case(
@@ -92,30 +112,34 @@ QUEUE_BACKUP = [
         "150 wait for five minutes",
         waiting(150, 120),
         315,
-        [Told("150 downloads wait, the oldest for 2m 0s")],
+        [Told("150 downloads wait, the oldest for 2m 0s", BOT)],
     ),
     Case(
         "QueueBackup",
         "few wait, one of them for over 15 minutes",
         [*series("doradura_queue_depth", constant(3)), *series("doradura_queue_oldest_job_age_seconds", growing(60))],
         930,
-        [Told("3 downloads wait, the oldest for 15m 30s")],
+        [Told("3 downloads wait, the oldest for 15m 30s", BOT)],
     ),
     Case(
         "QueueBackup",
-        "five instances see the same queue",
-        waiting(150, 60),
+        "the queue of one of five",
+        [
+            *waiting(7, 30),
+            *series("doradura_queue_depth", constant(150), instance="bot2:8080"),
+            *series("doradura_queue_oldest_job_age_seconds", constant(60), instance="bot2:8080"),
+        ],
         900,
-        [Told("150 downloads wait, the oldest for 1m 0s")],
+        [Told("bot2:8080: 150 downloads wait, the oldest for 1m 0s", {"instance": "bot2:8080"})],
         instances=FIVE,
     ),
     Case(
         "QueueBackup",
-        "five instances see the same queue of 30",
+        "five queues of 30 are no queue of 150",
         waiting(30),
         900,
         instances=FIVE,
-        change=("expr", "max(", "sum("),
+        change=("expr", "max by (instance) (", "sum("),
     ),
     Case("QueueBackup", "100 wait", waiting(100), 900, change=("expr", "> 100", "> 99")),
     Case(
@@ -130,7 +154,7 @@ QUEUE_BACKUP = [
         "a bot starts with a full queue",
         series("doradura_queue_depth", lambda now: 150 if now >= 600 else GONE),
         870,
-        change=("expr", "and max(doradura_queue_depth offset 5m) > 100", ""),
+        change=("expr", "and max by (instance) (doradura_queue_depth offset 5m) > 100", ""),
     ),
     Case(
         "QueueBackup",
@@ -147,15 +171,34 @@ PAYMENT_FAILURES = [
         "one is enough, at once",
         payment_failures(1, at=600),
         600,
-        [Told("1 payment(s) went wrong in the last 5 minutes: not_booked", {"reason": "not_booked"})],
+        [Told("1 payment(s) went wrong in the last 5 minutes: not_booked", {**BOT, "reason": "not_booked"})],
     ),
     Case(
         "PaymentFailures",
-        "five instances see the same two",
-        payment_failures(2, at=600),
+        "two of one of five bots",
+        series("doradura_payment_failures_total", becoming(2, at=600), reason="not_booked", instance="bot1:8080"),
         660,
-        [Told("2 payment(s) went wrong in the last 5 minutes: not_booked", {"reason": "not_booked"})],
+        [
+            Told(
+                "bot1:8080: 2 payment(s) went wrong in the last 5 minutes: not_booked",
+                {"instance": "bot1:8080", "reason": "not_booked"},
+            )
+        ],
         instances=FIVE,
+    ),
+    Case(
+        "PaymentFailures",
+        "one that was counted while nobody scraped, as the bot was down",
+        series("doradura_payment_failures_total", away(300, 1500, 4, 5), reason="not_booked"),
+        1530,
+        [Told("1 payment(s) went wrong in the last 5 minutes: not_booked", {**BOT, "reason": "not_booked"})],
+    ),
+    Case(
+        "PaymentFailures",
+        "money that moved though nothing is sold",
+        storage_errors(1, at=600, category="payment"),
+        660,
+        [Told("1 payment(s) went wrong in the last 5 minutes: money moved though nothing is sold, see the log", BOT)],
     ),
     Case("PaymentFailures", "an old one", payment_failures(1, at=300), 660, change=("expr", "[5m]", "[10m]")),
 ]
@@ -198,7 +241,13 @@ INSTANCE_MISSING = [
         "one of five is taken off the list",
         series("up", taken_away(600), instance="bot2:8080"),
         750,
-        [Told("bot2:8080 is no longer among Prometheus's targets", {"instance": "bot2:8080", "job": "doradura-bot"})],
+        [
+            Told(
+                "bot2:8080 is no longer among Prometheus's targets. This alert ends after a quarter of an hour, "
+                "put back or not",
+                {"instance": "bot2:8080", "job": "doradura-bot"},
+            )
+        ],
         instances=FIVE,
     ),
     Case(
@@ -217,11 +266,11 @@ INSTANCE_MISSING = [
     ),
     Case(
         "InstanceMissing",
-        "taken off the list over an hour ago",
+        "taken off the list a quarter of an hour ago: nobody is told a second time",
         series("up", taken_away(600), instance="bot2:8080"),
-        4500,
+        1530,
         instances=FIVE,
-        change=("expr", "[1h]", "[2h]"),
+        change=("expr", "[15m]", "[1h]"),
     ),
 ]
 
@@ -231,7 +280,7 @@ TELEGRAM_UNREACHABLE = [
         "no poll completes for two minutes and a quarter",
         polled_until(585),
         720,
-        [Told("The bot runs, but has not heard from Telegram for 2m 15s")],
+        [Told("The bot runs, but has not heard from Telegram for 2m 15s", BOT)],
     ),
     Case(
         "TelegramUnreachable",
@@ -242,25 +291,56 @@ TELEGRAM_UNREACHABLE = [
     ),
     Case(
         "TelegramUnreachable",
-        "another instance is the one that polls",
-        polled_until(0, instance="bot1:8080"),
-        900,
+        "one of five has lost Telegram, the others poll on",
+        polled_until(585, instance="bot1:8080"),
+        720,
+        [
+            Told(
+                "bot1:8080: The bot runs, but has not heard from Telegram for 2m 15s",
+                {"instance": "bot1:8080"},
+            )
+        ],
         instances=FIVE,
-        change=("expr", "max(doradura_telegram", "min(doradura_telegram"),
     ),
     Case(
         "TelegramUnreachable",
         "the bot itself is down",
         [*polled_until(600), *series("up", becoming(0, at=600, before=1), job="doradura-bot")],
         900,
-        change=("expr", 'and on () max(up{job="doradura-bot"}) == 1', ""),
+        change=("expr", 'and on (instance) max by (instance) (min_over_time(up{job="doradura-bot"}[2m])) == 1', ""),
+    ),
+    Case(
+        "TelegramUnreachable",
+        "Prometheus itself stood still for two minutes, as a poll was late",
+        [
+            *series(
+                "doradura_telegram_last_poll_timestamp_seconds",
+                lambda now: GONE if now > 615 else min(now - now % 45, 540),
+            ),
+            *series("up", lambda now: GONE if now > 615 else 1, job="doradura-bot"),
+        ],
+        720,
+        change=("expr", "timestamp(doradura_telegram_last_poll_timestamp_seconds)", "time()"),
+    ),
+    Case(
+        "TelegramUnreachable",
+        "the whole machine slept for four minutes and has just woken",
+        [
+            *series(
+                "doradura_telegram_last_poll_timestamp_seconds",
+                lambda now: GONE if 600 < now < 840 else min(now - now % 45, 585),
+            ),
+            *series("up", lambda now: GONE if 600 < now < 840 else 1, job="doradura-bot"),
+        ],
+        870,
+        change=("expr", "> 50", "> 0"),
     ),
 ]
 
 STORAGE_FAILING = [
     Case(
         "StorageFailing",
-        "errors are counted",
+        "errors are counted, of a process that was up before",
         storage_errors(3, at=600),
         660,
         [Told("bot:8080: 3 database operation(s) failed in the last 5 minutes", {"instance": "bot:8080"})],
@@ -272,6 +352,20 @@ STORAGE_FAILING = [
         660,
         [Told("bot4:8080: the database can't be written", {"instance": "bot4:8080"})],
         instances=FIVE,
+    ),
+    Case(
+        "StorageFailing",
+        "a crash loop: each process counts one error before its first scrape",
+        [*storage_errors(1, at=0), *started(lambda now: now - now % 60)],
+        660,
+        [Told("bot:8080: 1 database operation(s) failed in the last 5 minutes", BOT)],
+    ),
+    Case(
+        "StorageFailing",
+        "a process that counted one error at its start, long ago",
+        [*storage_errors(1, at=0), *started(constant(0))],
+        660,
+        change=("expr", "< 300", "< 900"),
     ),
     Case(
         "StorageFailing",
@@ -303,7 +397,14 @@ ALERT_DELIVERY_STALLED = [
         "a notice waits for six minutes",
         series("doradura_alert_oldest_undelivered_seconds", growing(60, since=300)),
         660,
-        [Told("The oldest notice for an admin has waited for 6m 0s")],
+        [Told("The oldest notice for an admin has waited for 6m 0s", BOT)],
+    ),
+    Case(
+        "AlertDeliveryStalled",
+        "Telegram is away, which is told as such",
+        [*series("doradura_alert_oldest_undelivered_seconds", growing(60, since=300)), *polled_until(300)],
+        900,
+        change=("expr", "> 120", "> 1200"),
     ),
     Case(
         "AlertDeliveryStalled",

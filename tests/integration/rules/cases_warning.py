@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.integration.rules.cases_critical import FIVE, NO_WAITING, OWN_REASONS, downloads
+from tests.integration.rules.cases_critical import BOT, FIVE, NO_WAITING, OWN_REASONS, downloads, polled_until, started
 from tests.integration.rules.exposed import ALERTMANAGER_OWN, PROMETHEUS_OWN
 from tests.integration.rules.promtool import (
     Case,
@@ -18,8 +18,6 @@ from tests.integration.rules.promtool import (
     observed,
     series,
 )
-
-BOT = {"instance": "bot:8080"}
 
 
 def durations(seconds: float, counter: Value) -> Callable[[], list[Series]]:
@@ -40,9 +38,9 @@ def canary(*failures: float, successes: tuple[float, ...] = ()) -> list[Series]:
     ]
 
 
-def refusals(number: float) -> list[Series]:
+def refusals(number: float, since: float = 600) -> list[Series]:
     """Downloads that were refused with a check for robots."""
-    return series("doradura_download_failure_total", becoming(number, at=600), format="mp3", reason="bot_check")
+    return series("doradura_download_failure_total", becoming(number, at=since), format="mp3", reason="bot_check")
 
 
 def limited(counter: Value, source: str = "server") -> list[Series]:
@@ -71,15 +69,47 @@ DOWNLOADS = [
         "all take over a minute",
         durations(100, growing(2)),
         1200,
-        [Told("One in twenty downloads takes longer than 1m 57s")],
+        [Told("One in twenty downloads takes longer than 1m 57s", BOT)],
     ),
     Case(
         "SlowDownloads",
-        "what five instances measured is one distribution",
-        durations(100, growing(0.4)),
+        "one of five is slow",
+        lambda: [
+            *durations(20, growing(20))(),
+            *observed(
+                "doradura_download_duration_seconds",
+                100,
+                growing(2),
+                format="mp3",
+                quality="320k",
+                instance="bot4:8080",
+            ),
+        ],
         1200,
-        [Told("One in twenty downloads takes longer than 1m 57s")],
+        [Told("bot4:8080: One in twenty downloads takes longer than 1m 57s", {"instance": "bot4:8080"})],
         instances=FIVE,
+    ),
+    Case(
+        "SlowDownloads",
+        "long films that come at two megabytes a second",
+        lambda: [
+            *durations(100, growing(2))(),
+            *series("doradura_download_duration_seconds_sum", growing(200), format="mp3", quality="320k"),
+            *series("doradura_download_bytes_total", growing(200 * 2e6)),
+        ],
+        1200,
+        change=("expr", ">= 100000", ">= 3000000"),
+    ),
+    Case(
+        "SlowDownloads",
+        "small files at 50 kB a second",
+        lambda: [
+            *durations(100, growing(2))(),
+            *series("doradura_download_duration_seconds_sum", growing(200), format="mp3", quality="320k"),
+            *series("doradura_download_bytes_total", growing(200 * 5e4)),
+        ],
+        1200,
+        [Told("One in twenty downloads takes longer than 1m 57s", BOT)],
     ),
     Case("SlowDownloads", "all take under a minute", durations(50, growing(2)), 1200, change=("expr", "> 60", "> 58")),
     Case("SlowDownloads", "four in five minutes", durations(100, growing(0.8)), 1800, change=("expr", ">= 5", ">= 3")),
@@ -95,22 +125,41 @@ DOWNLOADS = [
         "85 % go well",
         downloads(85, 15),
         2400,
-        [Told("85% of downloads went well in the last 30 minutes, dead links not counted as failures")],
+        [Told("85% of downloads went well in the last 30 minutes, dead links not counted as failures", BOT)],
     ),
     Case(
         "LowSuccessRate",
-        "what five instances count is added up",
-        downloads(0.06, 0.04),
+        "four that do well do not hide the fifth",
+        [*downloads(20, 0), *downloads(0.6, 0.4, instance="bot5:8080")],
         2400,
-        [Told("60% of downloads went well in the last 30 minutes, dead links not counted as failures")],
+        [
+            Told(
+                "bot5:8080: 60% of downloads went well in the last 30 minutes, dead links not counted as failures",
+                {"instance": "bot5:8080"},
+            )
+        ],
         instances=FIVE,
+    ),
+    Case(
+        "LowSuccessRate",
+        "a small bot: fifteen an hour, of which three go well",
+        downloads(3 / 60, 12 / 60),
+        7200,
+        [Told("20% of downloads went well in the last 6 hours, dead links not counted as failures", BOT)],
+    ),
+    Case(
+        "LowSuccessRate",
+        "a small bot: fifteen an hour, of which eleven go well",
+        downloads(11 / 60, 4 / 60),
+        7200,
+        change=("expr", "< 50", "< 80"),
     ),
     Case(
         "LowSuccessRate",
         "none goes well, and the rounding of the sum does not make it less",
         series("doradura_download_failure_total", growing(0.41), format="mp3", reason="site_error"),
         2400,
-        [Told("0% of downloads went well in the last 30 minutes, dead links not counted as failures")],
+        [Told("0% of downloads went well in the last 30 minutes, dead links not counted as failures", BOT)],
     ),
     Case("LowSuccessRate", "90.1 % go well", downloads(901, 99), 2400, change=("expr", "< 90", "< 91")),
     Case(
@@ -132,7 +181,12 @@ SITES = [
         "a breaker is open on one of five",
         series("doradura_site_breaker_open", becoming(1, at=600), site="youtube", instance="bot5:8080"),
         1230,
-        [Told("Downloads from youtube have been paused for 10 minutes, they kept failing", {"site": "youtube"})],
+        [
+            Told(
+                "bot5:8080: Downloads from youtube have been paused for 10 minutes, they kept failing",
+                {"instance": "bot5:8080", "site": "youtube"},
+            )
+        ],
         instances=FIVE,
     ),
     Case(
@@ -147,14 +201,14 @@ SITES = [
         "three runs, a quarter of an hour apart",
         canary(900, 1800, 2700),
         2700,
-        [Told("The last 3 test downloads failed, none went well")],
+        [Told("The last 3 test downloads failed, none went well", BOT)],
     ),
     Case(
         "CanaryFailing",
         "three runs, an hour apart",
         canary(3600, 7200, 10800),
         10800,
-        [Told("The last 3 test downloads failed, none went well")],
+        [Told("The last 3 test downloads failed, none went well", BOT)],
     ),
     Case("CanaryFailing", "two runs", canary(900, 1800), 2700, change=("expr", ">= 3", ">= 2")),
     Case(
@@ -170,7 +224,14 @@ SITES = [
         "three refusals",
         refusals(3),
         660,
-        [Told("3 downloads were refused in the last 30 minutes with a check for robots")],
+        [Told("3 downloads were refused in the last 30 minutes with a check for robots", BOT)],
+    ),
+    Case(
+        "BotCheckRefusals",
+        "three refusals before the first scrape of a young process",
+        [*refusals(3, since=0), *started(constant(0))],
+        660,
+        [Told("3 downloads were refused in the last 30 minutes with a check for robots", BOT)],
     ),
     Case("BotCheckRefusals", "two refusals", refusals(2), 660, change=("expr", ">= 3", ">= 2")),
 ]
@@ -181,7 +242,7 @@ TELEGRAM = [
         "six refusals in five minutes, again and again",
         limited(growing(1.2)),
         1200,
-        [Told('Telegram answered "too many requests" 6 times in the last 5 minutes')],
+        [Told('Telegram answered "too many requests" 6 times in the last 5 minutes', BOT)],
     ),
     Case(
         "RateLimitedByTelegram",
@@ -203,7 +264,7 @@ TELEGRAM = [
         "ten in five minutes",
         conflicts(growing(2, since=600)),
         900,
-        [Told("Telegram refused 10 polls in the last 5 minutes, another program uses the token")],
+        [Told("Telegram refused 10 polls in the last 5 minutes, another program uses the token", BOT)],
     ),
     Case("PollConflict", "two at a restart", conflicts(becoming(2, at=600)), 750, change=("expr", ">= 3", ">= 2")),
     Case("PollConflict", "several, not yet for a minute", conflicts(growing(60, since=600)), 645, change=NO_WAITING),
@@ -229,10 +290,17 @@ MACHINE = [
     ),
     Case(
         "DiskFillingUp",
-        "a curve of a few minutes foretells nothing",
+        "a curve of forty minutes foretells nothing",
         free(30e9, 15e7),
-        1170,
-        change=("expr", "and on (instance) doradura_disk_free_bytes offset 10m", ""),
+        3420,
+        change=("expr", ">= 5", ">= 4"),
+    ),
+    Case(
+        "DiskFillingUp",
+        "one large file in hand for a quarter of an hour",
+        series("doradura_disk_free_bytes", lambda now: 12e9 - 4e8 * min(max(now - 6000, 0), 900) / 60),
+        8400,
+        change=("expr", ">= 5", ">= 3"),
     ),
     Case(
         "LoopStalled", "timers run late", lag(0.7, growing(600)), 900, [Told("bot:8080 answers up to 995ms late", BOT)]
@@ -250,10 +318,10 @@ MACHINE = [
 BUSINESS = [
     Case(
         "SubscriptionCancellations",
-        "five instances see the same two",
-        cancelled(becoming(2, at=600)),
+        "two of one of five bots",
+        series("doradura_subscription_cancellations_total", becoming(2, at=600), plan="premium", instance="bot1:8080"),
         660,
-        [Told("2 subscription(s) cancelled in the last day")],
+        [Told("bot1:8080: 2 subscription(s) cancelled in the last day", {"instance": "bot1:8080"})],
         instances=FIVE,
     ),
     Case(
@@ -332,6 +400,23 @@ MONITORING = [
                 ALERTMANAGER,
             )
         ],
+    ),
+    Case(
+        "NotificationsFailing",
+        "the bot was down, as BotDown has told",
+        [*failed_notices(growing(2, until=900)), *series("up", lambda now: float(now >= 900), job="doradura-bot")],
+        1140,
+        change=("expr", "== 0", "== 7"),
+    ),
+    Case(
+        "NotificationsFailing",
+        "Telegram was away, as TelegramUnreachable has told",
+        [
+            *series("alertmanager_notifications_failed_total", growing(2, until=900), integration="telegram"),
+            *polled_until(300),
+        ],
+        1140,
+        change=("expr", "> 120", "> 12000"),
     ),
     Case("NotificationsFailing", "one fails", failed_notices(becoming(1, at=600)), 870, change=NO_WAITING),
     Case(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.integration.rules import cases_critical, cases_warning
+from tests.integration.rules import cases_critical, cases_health, cases_warning
 from tests.integration.rules.exposed import all_series
 from tests.integration.rules.promtool import (
     RULES,
@@ -23,19 +23,25 @@ from tests.integration.rules.promtool import (
 )
 
 ALERTS = RULES / "alerts.yml"
-CASES = [*cases_critical.CASES, *cases_warning.CASES]
+CASES = [*cases_critical.CASES, *cases_health.CASES, *cases_warning.CASES]
 FIRING = [case for case in CASES if case.told]
 QUIET = [case for case in CASES if not case.told]
 
 CATALOGUE = {
     "HighErrorRate": ("critical", "High error rate"),
+    "DownloadsFailing": ("critical", "No download succeeds"),
     "QueueBackup": ("critical", "Queue backs up"),
     "PaymentFailures": ("critical", "Payment failure"),
     "BotDown": ("critical", "Bot is down"),
+    "BotRestarting": ("critical", "Bot keeps restarting"),
     "InstanceMissing": ("critical", "Bot is not monitored"),
     "TelegramUnreachable": ("critical", "Telegram is unreachable"),
     "StorageFailing": ("critical", "Storage is failing"),
     "AlertDeliveryStalled": ("critical", "Alerts are not delivered"),
+    "HealthFailing": ("critical", "A health check fails"),
+    "HealthDegraded": ("warning", "A health check is not well"),
+    "ErrorsGoOn": ("warning", "Errors go on"),
+    "AlertsGivenUp": ("warning", "An alert was given up"),
     "SlowDownloads": ("warning", "Downloads are slow"),
     "LowSuccessRate": ("warning", "Low success rate"),
     "SiteBroken": ("warning", "A site is broken"),
@@ -44,6 +50,8 @@ CATALOGUE = {
     "RateLimitedByTelegram": ("warning", "Telegram slows the bot down"),
     "PollConflict": ("warning", "Two programs poll with this token"),
     "DiskFillingUp": ("warning", "The disk fills up"),
+    "MemoryNearLimit": ("warning", "Memory is nearly used up"),
+    "DescriptorsNearLimit": ("warning", "Open files are near their limit"),
     "LoopStalled": ("warning", "The bot stalls"),
     "SubscriptionCancellations": ("warning", "Subscriptions cancelled"),
     "PrometheusRuleFailures": ("warning", "Alert rules fail"),

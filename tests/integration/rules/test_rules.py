@@ -80,7 +80,7 @@ def test_error_rules_count_our_reasons_and_no_others() -> None:
         if len(selector.values("reason")) > 1
     }
     assert asked == dict.fromkeys(
-        ("doradura:own_error_rate:5m", "HighErrorRate", "LowSuccessRate"), frozenset(OUR_REASONS)
+        ("doradura:own_error_rate:5m", "HighErrorRate", "DownloadsFailing", "LowSuccessRate"), frozenset(OUR_REASONS)
     )
     known = {row["reason"] for row in all_series(("bot",))["doradura_download_failure_total"]}
     assert known == {*OUR_REASONS, *USER_REASONS}

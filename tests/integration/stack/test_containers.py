@@ -14,6 +14,7 @@ import pytest
 import trio
 import yaml
 
+from doradura.downloads.workspace import MEMORY_BYTES
 from stack import engine
 from stack.facts import Asked, settings_of
 from stack.files import HERE
@@ -67,12 +68,22 @@ def test_what_compose_is_given_fits_a_container(tmp_path: Path) -> None:
         "DORADURA_METRICS_BASIC_AUTH_FILE": str(secret),
         "DORADURA_STACK_PROMETHEUS": "localhost:19691",
         "DORADURA_DRAIN_SECONDS": "60",
+        "DORADURA_CONCURRENT_DOWNLOADS": "3",
     }
     given = engine.Engine("docker", "1:1").environment(settings_of(environ), environ)
     assert given["DORADURA_METRICS_BASIC_AUTH"] == "prometheus:secret"
     assert given["DORADURA_STACK_PROMETHEUS"] == "127.0.0.1:19691"
     assert given["DORADURA_STACK_GRACE"] == "75s"
+    assert given["DORADURA_STACK_BOT_MEMORY"] == "5120m"
     assert "DORADURA_DATABASE_URL" not in given
+
+
+def test_the_bots_container_has_memory_for_all_its_downloads() -> None:
+    """What the container is given for one download is what the bot allows one; a figure set by hand is kept."""
+    assert engine.JOB_MEMORY_MB * 1024**2 == MEMORY_BYTES
+    environ = {"DORADURA_STACK_BOT_MEMORY": "1g"}
+    given = engine.Engine("docker", "1:1").environment(settings_of(environ), environ)
+    assert given["DORADURA_STACK_BOT_MEMORY"] == "1g"
 
 
 def test_a_client_without_its_daemon_is_no_engine(tmp_path: Path) -> None:
@@ -153,7 +164,7 @@ def services() -> dict[str, Any]:
 
 
 def test_containers_are_closed(services: dict[str, Any]) -> None:
-    """Pinned images, the names the documents use, loopback ports, the files' owner, no right that is not needed."""
+    """Pinned images, known names, loopback ports, the files' owner, limits, back after a reboot, no more rights."""
     names = {name: service["container_name"] for name, service in services.items()}
     assert names == {
         "volumes": "doradura-volumes",
@@ -168,7 +179,10 @@ def test_containers_are_closed(services: dict[str, Any]) -> None:
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert name == "bot" or ":" in service["image"]
         if name == "volumes":
+            assert "restart" not in service
             continue
+        assert service["restart"] == "unless-stopped"
+        assert int(service["mem_limit"]) >= 256 * 1024**2
         assert service["user"] == "1234:5678"
         assert [port["host_ip"] for port in service["ports"]] == ["127.0.0.1"]
         assert name == "bot" or service["healthcheck"]["test"][:2] == ["CMD", "wget"]
@@ -203,6 +217,7 @@ def test_the_images_steps_work(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert not (target / "doradura" / "sandbox").exists()
     assert (target / "doradura" / "chat" / "locale").is_dir()
+    assert (target / "doradura" / "runbooks" / "runbooks.md").is_file()
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(target), "DORADURA_DATA_DIR": str(tmp_path / "data")}
     command = [sys.executable, "-m", "doradura"]
     for arguments, code in ((["--version"], 0), (["health"], 1), (["run"], 2)):

@@ -13,8 +13,10 @@ from tests.programs import found
 
 CONFIG = HERE / "alertmanager" / "alertmanager.yml"
 DIRECT = {"BotDown", "InstanceMissing", "TelegramUnreachable", "StorageFailing", "AlertDeliveryStalled"}
-CRITICAL = {"HighErrorRate", "QueueBackup", "PaymentFailures"} | DIRECT
+OTHERS = {"DownloadsFailing", "BotRestarting", "HealthFailing"}
+CRITICAL = {"HighErrorRate", "QueueBackup", "PaymentFailures"} | OTHERS | DIRECT
 WARNING = {
+    *("HealthDegraded", "ErrorsGoOn", "AlertsGivenUp", "MemoryNearLimit", "DescriptorsNearLimit"),
     *("SlowDownloads", "LowSuccessRate", "SiteBroken", "CanaryFailing", "BotCheckRefusals", "RateLimitedByTelegram"),
     *("PollConflict", "DiskFillingUp", "LoopStalled", "SubscriptionCancellations"),
     *("PrometheusRuleFailures", "AlertmanagerDown", "NotificationsFailing", "ScrapeSlow"),
@@ -26,7 +28,7 @@ THROTTLE = {
     "QueueBackup": ("0s", "1m", "15m"),
     "SubscriptionCancellations": ("30s", "1h", "24h"),
     "Watchdog": ("0s", "1m", "2m"),
-    **dict.fromkeys(DIRECT, ("0s", "1m", "1h")),
+    **dict.fromkeys(DIRECT | OTHERS, ("0s", "1m", "1h")),
     **dict.fromkeys(WARNING - {"SubscriptionCancellations"}, ("30s", "5m", "12h")),
 }
 
@@ -82,6 +84,19 @@ def test_how_often_is_told(alert: str) -> None:
     for route in route_of({"alertname": alert, "severity": SEVERITY[alert], "instance": "a:1"}):
         assert (route["group_wait"], route["group_interval"], route["repeat_interval"]) == THROTTLE[alert]
         assert route["group_by"] == (["..."] if alert in CRITICAL else ["alertname"])
+
+
+def test_the_alerts_here_are_those_of_the_rules() -> None:
+    """Every alert of the rules is routed in these tests, under its severity."""
+    groups = yaml.safe_load((HERE / "prometheus" / "rules" / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    assert {rule["alert"]: rule["labels"]["severity"] for group in groups for rule in group["rules"]} == SEVERITY
+
+
+def test_who_inhibits_is_by_instance() -> None:
+    """One bot's trouble hides no other bot's: but for what has no instance, rules inhibit within one instance."""
+    rules = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["inhibit_rules"]
+    for rule in rules:
+        assert ("instance" in rule["equal"]) != ('alertname="NotificationsFailing"' in rule["target_matchers"]), rule
 
 
 def test_the_committed_files_are_sound() -> None:

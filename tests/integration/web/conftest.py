@@ -105,6 +105,7 @@ class Site:
             health=self.health.report,
             info=self.info,
             accept_alerts=self.accept,
+            is_ready=lambda: self.health.state == "running",
             access=rules,
             count_error=self._http_failed,
         )

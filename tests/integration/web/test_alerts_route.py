@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import httpx
@@ -14,6 +16,8 @@ import trio
 from doradura.alerts import Reply
 from doradura.web import AccessRules
 from doradura.web.routes import ALERTS_LIMIT_BYTES
+from tests.integration.web.conftest import Site
+from tests.integration.web.test_server import answer
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 NOWHERE = (ipaddress.ip_network("192.0.2.0/24"),)
@@ -110,6 +114,111 @@ async def test_a_body_that_does_not_come_may_be_sent_again(start: Start, monkeyp
         with trio.fail_after(10):
             assert (await stream.receive_some()).startswith(b"HTTP/1.1 503")
     assert site.bodies == []
+
+
+def head(length: int, *more: str) -> bytes:
+    """The head of a webhook with so long a body."""
+    lines = [f"POST /alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {length}", *more]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+async def status(stream: trio.SocketStream) -> bytes:
+    """The next answer's status."""
+    with trio.fail_after(10):
+        return (await stream.receive_some())[9:12]
+
+
+async def test_bodies_in_hand_are_bounded_together(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two bodies of 32 MiB are being read: a third, said or in chunks, is told 503, and is taken once one is done."""
+    whole = ALERTS_LIMIT_BYTES
+    async with AsyncExitStack() as stack:
+        one, two, three, four = [
+            await stack.enter_async_context(await trio.open_tcp_stream("127.0.0.1", site.port)) for _ in range(4)
+        ]
+        for stream in (one, two):
+            await stream.send_all(head(whole, "Expect: 100-continue"))
+            assert await status(stream) == b"100"
+        await three.send_all(head(1))
+        assert await status(three) == b"503"
+        await four.send_all(head(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked") + b"1\r\nx\r\n")
+        assert await status(four) == b"503"
+        await one.send_all(b"x" * whole)
+        assert await status(one) == b"200"
+        async with await trio.open_tcp_stream("127.0.0.1", site.port) as later:
+            await later.send_all(head(1) + b"x")
+            assert await status(later) == b"200"
+    assert [len(body) for body in site.bodies] == [whole, 1]
+
+
+async def test_bodies_count_until_they_are_stored(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that was read is in hand while it is parsed and stored; when that breaks, its bytes are free again."""
+    monkeypatch.setattr("doradura.web.routes.BODIES_LIMIT_BYTES", 10)
+    inside, done = trio.Event(), trio.Event()
+
+    async def accept(body: bytes) -> Reply:
+        inside.set()
+        await done.wait()
+        raise ValueError(body)
+
+    other = Site()
+    other.accept = accept  # type: ignore[method-assign]
+    async with trio.open_nursery() as nursery:
+        await nursery.start(other.run, other.server(("127.0.0.1", 0), AccessRules(LOOPBACK, webhook_token=TOKEN)))
+        async with httpx.AsyncClient(base_url=other.url, trust_env=False) as client:
+            async with trio.open_nursery() as posting:
+                posting.start_soon(partial(client.post, "/alerts", content=b"x" * 10, headers=BEARER))
+                await inside.wait()
+                assert (await client.post("/alerts", content=b"x", headers=BEARER)).status_code == 503
+                done.set()
+            assert (await client.post("/alerts", content=b"x" * 10, headers=BEARER)).status_code == 500
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("end", ["slow", "gone"])
+async def test_a_body_that_does_not_come_holds_nothing(start: Start, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    """Bytes that were announced are free again once their time is over, or their sender has left."""
+    monkeypatch.setattr("doradura.web.routes.BODY_SECONDS", 0.3 if end == "slow" else 60)
+    site = await start(AccessRules(LOOPBACK, webhook_token=TOKEN))
+    streams = [await trio.open_tcp_stream("127.0.0.1", site.port) for _ in range(2)]
+    for stream in streams:
+        await stream.send_all(head(ALERTS_LIMIT_BYTES, "Expect: 100-continue"))
+        assert await status(stream) == b"100"
+        if end == "slow":
+            await stream.send_all(b"{")
+        else:
+            await trio.aclose_forcefully(stream)
+    async with httpx.AsyncClient(base_url=site.url, trust_env=False) as client:
+        with trio.fail_after(5):
+            while (await client.post("/alerts", content=b"x", headers=BEARER)).status_code != 200:
+                pass
+    for stream in streams:
+        await trio.aclose_forcefully(stream)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "expected"), [("", b"401"), (f"Authorization: Bearer {TOKEN}x\r\n", b"401"), (None, b"413")]
+)
+async def test_a_refused_body_is_not_asked_for(site: Any, authorization: str | None, expected: bytes) -> None:
+    """Who waits to be told to go on with the body is told why not in its stead."""
+    sent = head(1_000_000, "Expect: 100-continue") if authorization is not None else head(10**9, "Expect: 100-continue")
+    if authorization is not None:
+        sent = sent.replace(f"Authorization: Bearer {TOKEN}\r\n".encode(), authorization.encode())
+    async with await trio.open_tcp_stream("127.0.0.1", site.port) as stream:
+        await stream.send_all(sent)
+        assert await status(stream) == expected
+
+
+@pytest.mark.parametrize(
+    "chunk", [b"zz\r\n", b"-1\r\n", b"1\nx\n", b"2\r\nx\r\n0\r\n", b"1\r\nxx\r\n", b"f" * 21 + b"\r\n"]
+)
+async def test_a_body_that_is_framed_wrong_is_a_400(site: Any, chunk: bytes) -> None:
+    """Chunks that are none are the sender's fault: nothing is handed over, and the connection ends."""
+    sent = head(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked") + chunk + b"0\r\n\r\n"
+    found = await answer(site.port, sent)
+    assert found.startswith(b"HTTP/1.1 400")
+    assert b"connection: close" in found.lower()
+    assert site.bodies == []
+    assert site.errors("http") == 0.0
 
 
 async def test_a_route_that_breaks_is_a_500(site: Any, poster: httpx.AsyncClient) -> None:

@@ -25,6 +25,34 @@ HOSTILE = {
     "a length twice": (b"POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5\r\n" + END + b"hello", b"405"),
     "a length that is no number": (b"POST /health HTTP/1.1\r\nContent-Length: 0x5\r\n" + END, b"400"),
     "a coding nobody knows": (b"POST /health HTTP/1.1\r\nTransfer-Encoding: gzip\r\n" + END, b"501"),
+    "a length and chunks": (
+        b"POST / HTTP/1.1\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n" + END + b"0\r\n\r\nG",
+        b"400",
+    ),
+    "chunks and a length": (
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n" + END + b"0\r\n\r\n",
+        b"400",
+    ),
+    "a coding twice": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked, chunked\r\n" + END, b"501"),
+    "two codings": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n" + END, b"501"),
+    "a coding with a tab": (b"POST / HTTP/1.1\r\nTransfer-Encoding: \x0bchunked\r\n" + END, b"400"),
+    "a coding with a space before its colon": (b"POST / HTTP/1.1\r\nTransfer-Encoding : chunked\r\n" + END, b"400"),
+    "chunks in HTTP/1.0": (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n" + END + b"0\r\n\r\n", b"400"),
+    "two lengths in one": (b"POST / HTTP/1.1\r\nContent-Length: 5, 6\r\n" + END + b"hello!", b"400"),
+    "a negative length": (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n" + END, b"400"),
+    "a length with a sign": (b"POST / HTTP/1.1\r\nContent-Length: +5\r\n" + END + b"hello", b"400"),
+    "an empty length": (b"POST / HTTP/1.1\r\nContent-Length:\r\n" + END, b"400"),
+    "a huge length": (b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n" + END, b"413"),
+    "a length of 5,000 digits": (b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5_000 + b"\r\n" + END, b"400"),
+    "a line that goes on": (b"GET /health HTTP/1.1\r\nX: a\r\n b\r\n" + END, b"400"),
+    "a coding on a line that goes on": (b"POST / HTTP/1.1\r\nTransfer-Encoding:\r\n chunked\r\n" + END, b"400"),
+    "a bare LF": (b"GET /health HTTP/1.1\nHost: x\nConnection: close\n\n", b"400"),
+    "one bare LF": (b"GET /health HTTP/1.1\r\nX: y\nContent-Length: 5\r\n" + END, b"400"),
+    "a head that ends with a bare LF": (b"GET /health HTTP/1.1\r\nHost: x\r\n\n", b"400"),
+    "a bare CR": (b"GET /health HTTP/1.1\r\nX: y\rContent-Length: 5\r\n" + END, b"400"),
+    "a NUL in a header": (b"GET /health HTTP/1.1\r\nX: a\x00b\r\n" + END, b"400"),
+    "a header without a colon": (b"GET /health HTTP/1.1\r\nX\r\n" + END, b"400"),
+    "an empty line first": (b"\r\nGET /health HTTP/1.1\r\n" + END, b"400"),
     "a chunk that is none": (b"POST /nowhere HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + END + b"zz\r\n", b"40"),
     "two hosts": (b"GET /health HTTP/1.1\r\nHost: a\r\n" + END, b"400"),
     "a host of somebody else": (b"GET /health HTTP/1.1\r\nHost: other.example\r\nConnection: close\r\n\r\n", b"503"),
@@ -55,6 +83,31 @@ async def test_hostile_requests_are_answered(site: Any, what: str, caplog: pytes
     assert (await answer(site.port, sent)).startswith(b"HTTP/1.1 " + status)
     assert site.errors("http") == 0.0
     assert not caplog.records
+
+
+SMUGGLED = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;a="\nb\r\nx\r\n0\r\n\r\n',
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\n\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: y\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n",
+    ],
+)
+async def test_nothing_follows_a_request_whose_end_is_doubtful(site: Any, sent: bytes) -> None:
+    """One answer, and the connection ends: what stands behind is not taken for a request."""
+    found = await answer(site.port, sent + SMUGGLED)
+    assert found.startswith(b"HTTP/1.1 ")
+    assert found.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close" in found.lower()
+    assert b"doradura_build_info" not in found
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"POST"])

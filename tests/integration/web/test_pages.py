@@ -108,11 +108,81 @@ async def test_failing_check_is_503(start: Start) -> None:
     assert 'doradura_health_status{check="poll"} 0.0' in (await ask(site.url, "/metrics")).text
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_probes(start: Start, method: str) -> None:
+    """/livez is 200 from the bind to the end, /readyz between start and draining; neither tells a thing."""
+    site = await start(AccessRules(NOWHERE, basic_auth="user:password"))
+    async with httpx.AsyncClient(base_url=site.url, trust_env=False) as client:
+
+        async def seen() -> tuple[int, int]:
+            answers = [await client.request(method, path) for path in ("/livez", "/readyz")]
+            assert [answer.content for answer in answers] == [b"", b""]
+            assert [answer.headers["Content-Length"] for answer in answers] == ["0", "0"]
+            return answers[0].status_code, answers[1].status_code
+
+        assert await seen() == (200, 503)
+        site.health.mark_running()
+        assert await seen() == (200, 200)
+        site.check = CheckResult("failing", "the disk is full")
+        assert (await client.get("/health")).status_code == 503
+        assert await seen() == (200, 200)
+        site.health.mark_draining()
+        assert await seen() == (200, 503)
+        assert (await client.post("/livez")).status_code == 405
+
+
+async def test_runbooks_are_served(client: httpx.AsyncClient) -> None:
+    """A page for each alert, found in any case, with its text, commands and links to others; and a list of them."""
+    index = await client.get("/runbooks/")
+    assert index.status_code == 200
+    assert index.headers["Content-Type"] == "text/html; charset=utf-8"
+    names = re.findall(r'<li><a href="/runbooks/(\w+)">', index.text)
+    assert len(names) > 20
+    assert "bot_pid()" in index.text
+    for name in names:
+        page = await client.get(f"/runbooks/{name}")
+        assert page.status_code == 200
+        assert f"<h1>{name}</h1>" in page.text
+        assert "<b>Means</b>" in page.text
+        assert "<b>Do</b>" in page.text
+        assert "**" not in re.sub(r"<code>.*?</code>", "", page.text, flags=re.DOTALL)
+        linked = set(re.findall(r'href="([^"]*)"', page.text))
+        assert {link for link in linked if not link.startswith("http")} <= {
+            f"/runbooks/{name}" for name in ["", *names]
+        }
+    for spelling in ("/runbooks/botdown", "/runbooks/BOTDOWN", "/runbooks/BotDown/"):
+        assert "<h1>BotDown</h1>" in (await client.get(spelling)).text
+    assert (await client.get("/runbooks")).text == index.text
+    assert '<a href="/runbooks/TelegramUnreachable">' in (await client.get("/runbooks/HighErrorRate")).text
+
+
+async def test_an_unknown_runbook_is_a_404_with_the_list(client: httpx.AsyncClient) -> None:
+    """What was asked for is shown escaped and short, and the list leads on."""
+    for path in ("/runbooks/NoSuchAlert", "/runbooks/%3Cscript%3E", f"/runbooks/{'x' * 5000}", "/runbooks/%ff%00"):
+        answer = await client.get(path)
+        assert answer.status_code == 404
+        assert '<a href="/runbooks/BotDown">' in answer.text
+        assert "<script>" not in answer.text
+        assert "x" * 200 not in answer.text
+    assert "&lt;script&gt;" in (await client.get("/runbooks/%3Cscript%3E")).text
+    assert (await client.get("/runbooks/../metrics/no")).status_code == 404
+
+
+async def test_runbooks_have_the_access_rules_of_metrics(start: Start) -> None:
+    """Not for other networks, and not without the password where one is set."""
+    stranger, closed = await start(AccessRules(NOWHERE)), await start(AccessRules(LOOPBACK, basic_auth="user:pass"))
+    for path in ("/runbooks", "/runbooks/", "/runbooks/BotDown", "/runbooks/None", "//runbooks/BotDown"):
+        assert (await ask(stranger.url, path)).status_code == 403
+        assert (await ask(closed.url, path)).status_code == 401
+    async with httpx.AsyncClient(base_url=closed.url, trust_env=False, auth=("user", "pass")) as client:
+        assert (await client.get("/runbooks/BotDown")).status_code == 200
+
+
 async def test_index_speaks_json_and_html(client: httpx.AsyncClient) -> None:
     """JSON for programs; for a browser a page that shows the same, escaped, with a style its policy allows."""
     body = (await client.get("/")).json()
     assert body["name"] == "doradura"
-    assert set(body["links"]) == {"/health", "/metrics"}
+    assert set(body["links"]) == {"/health", "/livez", "/readyz", "/metrics", "/runbooks/"}
     response = await client.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "&lt;1.0&gt;" in response.text
@@ -136,7 +206,7 @@ async def test_every_answer_has_the_safe_headers(client: httpx.AsyncClient, path
     assert "Server" not in headers
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/health"])
+@pytest.mark.parametrize("path", ["/", "/metrics", "/health", "/runbooks/", "/runbooks/BotDown"])
 async def test_methods(client: httpx.AsyncClient, path: str) -> None:
     """HEAD is GET without the body; OPTIONS and a 405 name what there is."""
     head = await client.head(path)
@@ -156,7 +226,9 @@ async def test_unknown_path_is_json(client: httpx.AsyncClient) -> None:
     """A 404 says in JSON what is here."""
     response = await client.get("/nowhere")
     assert response.status_code == 404
-    assert response.json() == {"error": "not found: /, /health, /metrics and POST /alerts are here"}
+    assert response.json() == {
+        "error": "not found: /, /health, /livez, /readyz, /metrics, /runbooks/ and POST /alerts are here"
+    }
 
 
 async def test_foreign_network_gets_403_but_health(start: Start) -> None:

@@ -336,3 +336,35 @@ async def test_a_note_of_our_own_lives_and_dies_with_its_cause(alerts: Alerts, a
         life.delivery.wake()
         await life.told()
     assert alerts.words() == ["🔴 CRITICAL: A payment is not booked\ncharge &lt;1&gt;\n#PaymentFailures"] * 2
+
+
+async def quiet_note(alerts: Alerts) -> None:
+    """Leave a line for the admins, known from a life before, that nobody has to act on."""
+    await alerts.world.storage.write(lambda db: outbox.set_admins(db, [ADMIN]))
+    note = Note(alertname="UncleanStart", summary="I am <back>.", severity_rank=2)
+    await alerts.world.storage.write(lambda db: add_note(db, note, new_id=IdMaker().new, now_ms=now_ms()))
+
+
+async def test_a_quiet_note_is_one_line_without_a_sound(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """It waits for Telegram as an alert does; it has no hashtag and no buttons."""
+    alerts.world.telegram.fail("sendMessage", *[DOWN] * 3, *[SERVER_ERROR] * 3)
+    await quiet_note(alerts)
+    async with alerts.life() as life:
+        await life.told()
+    assert alerts.words() == ["🔹 I am &lt;back&gt;."]
+    sent = alerts.world.telegram.all("sendMessage")[-1].parameters
+    assert sent["disable_notification"] is True
+    assert "reply_markup" not in sent
+    async with alerts.life() as life:
+        await life.post(alert())
+    assert "disable_notification" not in alerts.world.telegram.all("sendMessage")[-1].parameters
+
+
+@pytest.mark.parametrize("fault", [TORN, NEVER], ids=["torn", "never"])
+async def test_a_quiet_note_is_never_repeated(alerts: Alerts, autojump_clock: MockClock, fault: Fault) -> None:
+    """Where it may be in the chat it is not sent again: a program killed while it tells it would fill the chat."""
+    alerts.world.telegram.fail("sendMessage", fault)
+    await quiet_note(alerts)
+    async with alerts.life() as life:
+        await life.told()
+    assert alerts.sent() == 1

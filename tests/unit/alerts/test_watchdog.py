@@ -101,6 +101,18 @@ async def test_a_restart_gives_the_watchdog_its_time(alerts: Alerts, autojump_cl
     assert alerts.firsts() == [SILENT]
 
 
+async def test_what_a_stopped_process_could_not_hear_was_not_missed(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """A process that was stopped for an hour listens for the whole time again before it calls monitoring silent."""
+    async with alerts.life() as life:
+        await life.post(WATCHDOG)
+        await trio.sleep(100)
+        autojump_clock.jump(3600)
+        await trio.sleep(590)
+        assert alerts.firsts() == []
+        await trio.sleep(60)
+    assert alerts.firsts() == [SILENT]
+
+
 async def test_the_watchdogs_end_is_no_news(alerts: Alerts, autojump_clock: MockClock) -> None:
     """Alertmanager's word that the watchdog ended makes no message and is not taken for a sign of life."""
     async with alerts.life() as life:

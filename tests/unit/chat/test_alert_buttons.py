@@ -79,7 +79,8 @@ def labels(keyboard: Keyboard | None) -> list[str]:
 async def test_a_silence_and_its_end(world: World, autojump_clock: MockClock) -> None:
     """It has exactly the alert's labels and the admin's name; every admin's message says so; undo ends it there."""
     incident_id = fire(world)
-    assert card(world, incident_id)[1] == ["🔕 1 h", "🔕 4 h", "🔕 24 h", "👤 Acknowledge", "📈 Graph"]
+    first = ["🔕 1 h", "🔕 4 h", "🔕 24 h", "👤 Acknowledge", "📈 Graph", "📖 What to do"]
+    assert card(world, incident_id)[1] == first
     async with world.start() as bot:
         start = now_ms()
         await world.say(bot, world.press(f"a:s4:{incident_id}", user=ADMIN))
@@ -91,7 +92,7 @@ async def test_a_silence_and_its_end(world: World, autojump_clock: MockClock) ->
         assert silence["comment"] == f"Silenced from Doradura's chat by Ann ({incident_id}-{start})"
         text, buttons = card(world, incident_id)
         assert "\n🔕 Silenced by Ann until 2027-01-15 12:00 UTC\n#HighErrorRate" in text
-        assert buttons == ["🔔 Undo silence", "👤 Acknowledge", "📈 Graph"]
+        assert buttons == ["🔔 Undo silence", "👤 Acknowledge", "📈 Graph", "📖 What to do"]
         told = world.storage.db.execute("SELECT admin_id, kind FROM alert_outbox ORDER BY admin_id").fetchall()
         assert [tuple(row) for row in told] == [(ADMIN, "card"), (OTHER, "card")]
         await world.say(bot, world.press(f"a:u:{incident_id}", user=OTHER))
@@ -230,7 +231,10 @@ async def test_acknowledged_is_not_reminded(world: World, autojump_clock: MockCl
     incident_id = fire(world, alert(startsAt=starts))
     count = "SELECT COUNT(*) FROM alert_outbox WHERE kind = 'reminder'"
     world.storage.db.execute("UPDATE alert_cards SET told_ms = told_ms - 4000000")
-    world.storage.db.execute("INSERT INTO alert_messages SELECT card_id, 1000, 7, 0 FROM alert_cards")
+    world.storage.db.execute(
+        "INSERT INTO alert_messages (card_id, admin_id, message_id, told_ms)"
+        " SELECT card_id, 1000, 7, 0 FROM alert_cards"
+    )
     post(world, alert(startsAt=starts))
     assert world.storage.one(count) == 1
     async with world.start() as bot:

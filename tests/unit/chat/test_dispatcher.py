@@ -12,7 +12,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from doradura.chat.dispatcher import CONCURRENT_CHATS, IN_HAND_OF_A_CHAT, IN_MEMORY, LOOK_SECONDS
 from doradura.chat.turn import Turn
-from doradura.storage import Change, StorageError, inbox, jobs
+from doradura.storage import Change, Connection, StorageError, inbox, jobs
 from doradura.storage.inbox import NewUpdate
 from doradura.telegram.errors import TokenRefusedError
 from doradura.telegram.updates import RawUpdate, read_batch
@@ -287,6 +287,80 @@ async def test_no_update_keeps_its_batch_from_being_stored(world: World, autojum
     assert len(world.telegram.words_in(USER)) == 1
 
 
+HUGE = [2**62 + 1, 2**63, -(2**63) - 1, 10**40]
+
+
+def update_with(number: int) -> dict[str, dict[str, object]]:
+    """Updates of every kind that carry a number where an id stands."""
+    user, chat = {"id": USER, "first_name": "A"}, {"id": USER, "type": "private"}
+    message = {"message_id": 1, "date": 1, "chat": chat, "from": user, "text": "/start"}
+    group = {"id": -5, "type": "group"}
+    member = {"status": "kicked", "user": user}
+    return {
+        "user": {"message": {**message, "from": {**user, "id": number}}},
+        "chat": {"message": {**message, "chat": {**chat, "id": number}}},
+        "message": {"message": {**message, "message_id": number}},
+        "topic": {"message": {**message, "chat": group, "message_thread_id": number, "is_topic_message": True}},
+        "moved to": {"message": {**message, "chat": group, "migrate_to_chat_id": number}},
+        "moved from": {"message": {**message, "chat": group, "migrate_from_chat_id": number}},
+        "edited": {"edited_message": {**message, "text": LINK, "message_id": number}},
+        "press": {"callback_query": {"id": "1", "from": {**user, "id": number}, "data": "c:1", "message": message}},
+        "pressed": {
+            "callback_query": {
+                "id": "1",
+                "from": user,
+                "data": "c:1",
+                "message": {**message, "chat": chat, "message_id": number},
+            }
+        },
+        "member": {
+            "my_chat_member": {
+                "chat": {**chat, "id": number},
+                "from": user,
+                "date": 1,
+                "old_chat_member": member,
+                "new_chat_member": member,
+            }
+        },
+        "subscription": {"subscription": {"user": {**user, "id": number}, "invoice_payload": "x", "state": "active"}},
+        "payer": {
+            "pre_checkout_query": {
+                "id": "1",
+                "from": {**user, "id": number},
+                "currency": "XTR",
+                "total_amount": 1,
+                "invoice_payload": "x",
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize("number", HUGE)
+async def test_ids_too_large_to_be_stored_are_a_counted_refusal(
+    world: World, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    """Wherever in an update one stands: the update goes by at once, without a traceback, and the next is answered."""
+    odd = [raw_update(1000 + index, content) for index, content in enumerate(update_with(number).values())]
+    async with world.start() as bot:
+        await world.say(bot, *odd, world.message("/start"), failed=len(odd))
+        assert trio.current_time() == 0
+    assert len(world.telegram.words_in(USER)) == 1
+    assert world.value("errors_total", category="telegram") == len(odd)
+    assert world.value("errors_total", category="internal") == 0
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize("number", [2**62, -(2**62), 2**53])
+async def test_ids_that_can_be_stored_are(
+    world: World, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    """The largest that is taken for an id is one for every table it may come to."""
+    odd = [raw_update(1000 + index, content) for index, content in enumerate(update_with(number).values())]
+    async with world.start() as bot:
+        await world.say(bot, *odd)
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 async def test_a_kind_nobody_reads_is_done(world: World, autojump_clock: MockClock) -> None:
     """An update of a kind that came later than this program is passed over."""
     odd = raw_update(77, {"hologram": {"chat": {"id": USER}}})
@@ -412,3 +486,98 @@ async def test_a_look_that_finds_a_chat_full_is_made_again(world: World, autojum
         began = trio.current_time()
         await world.handled()
         assert trio.current_time() - began < count + LOOK_SECONDS / 2
+
+
+async def test_an_answer_is_not_sent_again_because_it_was_not_stored(world: World, autojump_clock: MockClock) -> None:
+    """The database fails after the reply: however often the update is tried, it is answered and counted once."""
+    replied = trio.Event()
+
+    async def replies(turn: Turn) -> None:
+        calls.append(turn.update_id)
+        await turn.reply("once")
+        replied.set()
+
+    calls: list[int] = []
+    world.route = replies
+    async with world.start() as bot:
+        await bot.dispatcher.store([world.message("x")])
+        with trio.fail_after(5):
+            world.storage.faults.extend([StorageError("locked", reason="locked")] * 8)
+            await replied.wait()
+        await world.handled()
+    assert world.telegram.words_in(USER) == ["once"]
+    assert calls == [1]
+
+
+async def test_what_a_try_before_has_said_is_not_said_again(world: World, autojump_clock: MockClock) -> None:
+    """A conversation cut off between two replies says only the second in its next try, and gets the first's message."""
+    messages: list[int] = []
+
+    async def replies(turn: Turn) -> None:
+        messages.append((await turn.reply("first")).message_id)
+        if len(messages) < 3:
+            raise StorageError("locked", reason="locked")
+        await turn.reply("second")
+
+    world.route = replies
+    async with world.start() as bot:
+        await bot.dispatcher.store([world.message("x")])
+        await world.handled()
+    assert world.telegram.words_in(USER) == ["first", "second"]
+    assert len(set(messages)) == 1
+
+
+@pytest.mark.parametrize("words", [["an answer"], []], ids=["answered", "not answered"])
+async def test_a_damaged_database_keeps_nobody_waiting(
+    world: World, autojump_clock: MockClock, words: list[str]
+) -> None:
+    """What it can't store goes by after three tries: once answered, or told of the trouble; the chat's next comes."""
+    tries: list[int] = []
+
+    async def damaged(turn: Turn) -> None:
+        tries.append(turn.update_id)
+        if turn.update_id == 1:
+            for text in words:
+                await turn.reply(text)
+            raise StorageError("malformed", reason="corrupt")
+        await turn.reply("the next")
+
+    world.route = damaged
+    async with world.start() as bot:
+        await bot.dispatcher.store([world.message("x"), world.message("y")])
+        await trio.sleep(LOOK_SECONDS * 10)
+    assert tries == [1, 1, 1, 2]
+    assert len(world.telegram.words_in(USER)) == 2
+    assert world.telegram.words_in(USER)[-1] == "the next"
+    assert world.storage.one("SELECT COUNT(*) FROM inbox WHERE state = 'waiting'") == 1
+
+
+async def test_effects_that_were_stored_are_not_stored_again(world: World, autojump_clock: MockClock) -> None:
+    """A commit that was told as failed may be there after all, when a file that was lost comes back."""
+    commit = world.storage.write
+    tries: list[int] = []
+
+    async def lost_after_all(change: Change[object]) -> object:
+        value = await commit(change)
+        raise StorageError("the file was moved away", reason="lost") if value == "effect" else AssertionError(value)
+
+    async def effect(turn: Turn) -> None:
+        tries.append(turn.update_id)
+
+        def change(db: Connection) -> str:
+            db.execute("INSERT INTO admin_menus (chat_id) VALUES (?)", (len(tries),))
+            return "effect"
+
+        if len(tries) == 1:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(world.storage, "write", lost_after_all)
+                await turn.commit(change)
+        await turn.commit(change)
+
+    world.route = effect
+    async with world.start() as bot:
+        await world.say(bot, world.message("x"))
+        await trio.sleep(LOOK_SECONDS * 3)
+        assert bot.dispatcher._held == set()
+    assert tries == [1, 1]
+    assert world.storage.one("SELECT COUNT(*) FROM admin_menus") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ async def test_a_link_is_answered_at_once_and_then_known(world: World, autojump_
         await world.changes.until(lambda: world.telegram.messages)
         assert trio.current_time() == 0
         first = shown(world)
-        assert first["text"].startswith("🔎 Looking at the link…")
+        assert first["text"] == f"{LINK}\nPick a format:"
         await looked(world)
     assert shown(world)["text"] == "<b>A &lt;song&gt;</b>\n👤 Ann   ⏱ 3:25\nPick a format:"
     assert shown(world)["markup"] == first["markup"]
@@ -81,7 +82,8 @@ async def test_a_link_that_leads_nowhere(
         ((HANG,), "deadline"),
         ((), "tool_crash"),
         ((WorkerLostError("died"),), "tool_crash"),
-        ((OSError("full"),), "disk"),
+        ((OSError(errno.ENOSPC, "full"),), "disk"),
+        ((OSError(errno.EMFILE, "too many open files"),), "internal"),
     ],
 )
 async def test_a_worker_that_tells_nothing(
@@ -140,13 +142,17 @@ async def test_whoever_blocked_the_bot_gets_no_offer_ever(world: World, autojump
 
 
 async def test_a_failing_database_leaves_it_to_the_next_start(world: World, autojump_clock: MockClock) -> None:
-    """The offer is not given up for what is not its fault."""
+    """The offer is not given up for what is not its fault; how it is shown is stored as soon as that works."""
     world.workers.usual = (KNOWN,)
     async with world.start() as bot:
         world.storage.faults.extend([None, None, StorageError("full", reason="full")])
         await world.say(bot, world.message(LINK))
+        await world.changes.until(lambda: offer(world) == "shown")
+        world.storage.fault = StorageError("full", reason="full")
         await trio.sleep(30)
-    assert offer(world) == "new"
+        world.storage.fault = None
+    assert offer(world) == "shown"
+    assert len(world.telegram.texts("sendMessage")) == 1
     async with world.start():
         await looked(world)
     assert offer(world) == "known"

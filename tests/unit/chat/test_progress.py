@@ -8,6 +8,7 @@ from doradura.chat.progress import ProgressTexts, choice_text, failure_text
 from doradura.chat.texts import Catalogues
 from doradura.downloads.protocol import Size
 from doradura.downloads.stages import (
+    Accepted,
     Cancelled,
     Converting,
     Failed,
@@ -36,6 +37,7 @@ DASH = "\N{EN DASH}"
 @pytest.mark.parametrize(
     ("stage", "text"),
     [
+        (Accepted(), f"📥 <b>m4a</b> {DASH} I have your link."),
         (Starting(), f"⏳ <b>m4a</b> {DASH} starting…"),
         (Waiting(0), f"⏳ <b>m4a</b> {DASH} in the queue, yours is next."),
         (Waiting(1), f"⏳ <b>m4a</b> {DASH} in the queue, 1 download before yours."),

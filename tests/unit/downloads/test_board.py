@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from doradura.downloads.board import EDIT_INTERVAL_SECONDS, Board, Card
-from doradura.downloads.stages import Cancelled, Converting, Failed, Sending, Stage, Working
+from doradura.downloads.stages import Accepted, Cancelled, Converting, Failed, Sending, Stage, Waiting, Working
 from doradura.storage import StorageError
 from doradura.storage.jobs import Job
 from doradura.telegram.client import open_bot_api
@@ -77,7 +77,7 @@ async def test_edits_keep_their_pace_and_show_the_latest(world: World, autojump_
     times = [call.at for call in world.telegram.called]
     assert len(times) == 4
     assert [later - at for at, later in itertools.pairwise(times)] == pytest.approx([EDIT_INTERVAL_SECONDS] * 3)
-    assert world.telegram.texts() == ["Working"]
+    assert world.telegram.texts() == ["Accepted"]
     assert world.telegram.texts("editMessageText")[-1] == "Sending"
 
 
@@ -88,15 +88,31 @@ async def test_the_same_text_is_not_sent_again(world: World, autojump_clock: Moc
         for _ in range(5):
             card.show(Working())
             await trio.sleep(5)
-    assert len(world.telegram.called) == 1
+    assert len(world.telegram.called) == 2
+
+
+async def test_a_first_message_says_what_stays_true(world: World, autojump_clock: MockClock) -> None:
+    """Until its id is stored: a kill before that leaves it for ever. What may change is edited into it then."""
+    async with board_of(world) as board:
+        board.card(JOB).show(Waiting(8))
+        await world.changes.until(lambda: stands(world))
+        assert stands(world) == ["Accepted"]
+        await world.changes.until(lambda: stands(world) == ["Waiting"])
+    assert len(world.telegram.texts()) == 1
 
 
 async def test_the_message_is_remembered(world: World, autojump_clock: MockClock) -> None:
-    """A job's row knows its message; a database that fails meanwhile costs nothing but that."""
-    world.storage.faults.append(StorageError("busy"))
+    """A job's row knows its message; a database that fails meanwhile is asked again until it does."""
+    world.storage.db.execute(
+        "INSERT INTO jobs (job_id, user_id, chat_id, url, cache_key, site, format, quality, plan, language, state,"
+        " place, created_ms) VALUES (1, 1, 1, '', '', '', '', '', '', '', 'waiting', 0, 0)"
+    )
+    world.storage.faults.extend([StorageError("busy")] * 3)
     async with board_of(world) as board:
-        await shown(world, board.card(JOB), Working())
+        board.card(JOB).show(Accepted())
+        await world.changes.until(lambda: world.storage.one("SELECT message_id FROM jobs") == world.telegram.last_id)
         assert await board.card(JOB).settle() == world.telegram.last_id
+    assert len(world.telegram.called) == 1
 
 
 async def test_settling_waits_for_the_call_on_its_way(world: World, autojump_clock: MockClock) -> None:
@@ -109,7 +125,7 @@ async def test_settling_waits_for_the_call_on_its_way(world: World, autojump_clo
         assert await card.settle() == world.telegram.last_id
         card.show(Sending("x"))
         await trio.sleep(30)
-    assert stands(world) == ["Working"]
+    assert stands(world) == ["Accepted"]
 
 
 async def test_removing_takes_the_message_away(world: World, autojump_clock: MockClock) -> None:
@@ -129,8 +145,9 @@ async def test_the_end_comes_at_once_in_the_old_message(world: World, autojump_c
     """The pace holds back progress, never the end."""
     async with board_of(world) as board:
         await shown(world, board.card(JOB), Working())
+        before = trio.current_time()
         await board.card(JOB).end(Cancelled())
-        assert trio.current_time() == 0
+        assert trio.current_time() == before
     assert stands(world) == ["Cancelled"]
     assert len(world.telegram.texts()) == 1
 

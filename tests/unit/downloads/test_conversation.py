@@ -121,15 +121,29 @@ async def test_closed_but_running(autojump_clock: trio.testing.MockClock) -> Non
     [
         (Exited(work_id=1, status=0), "tool_crash", "ended with status 0 and without a result"),
         (Exited(work_id=1, status=1, tail="a\nb\n\n"), "tool_crash", "ended with status 1 and without a result: b"),
-        (Exited(work_id=1, status=-9, over_limit="memory"), "tool_crash", "killed: over its memory limit"),
         (Exited(work_id=1, status=-11), "tool_crash", "killed by signal 11"),
         (Exited(work_id=1, status=-signal.SIGXFSZ), "too_large", "it wrote a file larger than allowed"),
+        (
+            Exited(work_id=1, status=-signal.SIGPROF),
+            "unsupported",
+            "reading what is at the link took too much processor time",
+        ),
         (Exited(work_id=1, status=-signal.SIGXCPU), "deadline", "it used more processor time than allowed"),
     ],
 )
 def test_failure_of(exited: Exited, reason: str, detail: str) -> None:
     """Each way to end without a final message has its reason."""
     assert failure_of(exited) == Failure(reason=reason, detail=detail)
+
+
+@pytest.mark.parametrize(
+    ("over_limit", "by_tool", "reason"),
+    [("memory", False, "unsupported"), ("memory", True, "tool_crash"), ("processes", False, "tool_crash")],
+)
+def test_what_is_over_a_limit_is_not_tried_again(*, over_limit: str, by_tool: bool, reason: str) -> None:
+    """The child holds what the site sent, so its memory is the link's fault; a tool's is the tool's."""
+    exited = Exited(work_id=1, status=-9, over_limit=over_limit, by_tool=by_tool)
+    assert failure_of(exited) == Failure(reason=reason, detail=f"killed: over its {over_limit} limit", final=True)
 
 
 def test_detail_is_bounded() -> None:

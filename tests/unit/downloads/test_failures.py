@@ -9,9 +9,13 @@ import logging
 import signal
 import socket
 import ssl
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 import requests
+from yt_dlp.cookies import CookieLoadError
 from yt_dlp.networking._urllib import UrllibRH
 from yt_dlp.networking.common import Response
 from yt_dlp.networking.exceptions import (
@@ -25,10 +29,13 @@ from yt_dlp.networking.exceptions import (
     UnsupportedRequest,
 )
 from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
+from yt_dlp.utils.networking import normalize_url
 
+from doradura.downloads.bounds import EndlessError
 from doradura.downloads.egress import MARKER, EgressRefusedError
 from doradura.downloads.failures import JobError, classify, one_line
 from doradura.downloads.ffmpeg import FfmpegError
+from doradura.downloads.floor import TransferTooSlowError
 from doradura.downloads.protocol import REASONS
 
 
@@ -190,3 +197,79 @@ def test_a_ring_of_causes_ends() -> None:
     first, second = ValueError("a"), ValueError("b")
     first.__cause__, second.__cause__ = second, first
     assert classify(first, generic=True)[0] == "internal"
+
+
+def through(error: BaseException, *modules: str) -> BaseException:
+    """The error as it comes out of functions of these modules, the outermost first."""
+
+    def fail() -> None:
+        raise error
+
+    call: Callable[[], None] = fail
+    for module in reversed(modules):
+        space: dict[str, Any] = {"__name__": module, "call": call}
+        exec("def passed_on(): call()", space)
+        call = space["passed_on"]
+    try:
+        call()
+    except type(error) as raised:
+        return raised
+    raise AssertionError("not raised")
+
+
+OURS, THEIRS, LIBRARY = "doradura.downloads.fetching", "yt_dlp.downloader.hls", "Cryptodome.Cipher.AES"
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("key length"), KeyError("METHOD"), AttributeError("x"), UnicodeError("x")]
+)
+def test_what_yt_dlp_stumbles_over_is_the_sites(error: Exception) -> None:
+    """A stumble over any page's or playlist's oddities is no media there; over a known site's, the site's problem."""
+    raised = through(error, OURS, THEIRS, LIBRARY)
+    assert classify(raised, generic=True)[0] == "unsupported"
+    assert classify(raised, generic=False)[0] == "site_error"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        through(ValueError("x"), OURS),
+        through(ValueError("x"), OURS, THEIRS, OURS),  # a hook of ours, which yt-dlp calls
+        through(ValueError("x"), OURS, THEIRS, OURS, LIBRARY),
+        through(OSError(errno.EMFILE, "Too many open files"), OURS, THEIRS),
+        through(ModuleNotFoundError("yt_dlp.extractor.x"), OURS, THEIRS),
+        through(CookieLoadError("failed to load cookies"), OURS, THEIRS),
+    ],
+    ids=repr,
+)
+def test_what_is_ours_stays_ours(error: Exception) -> None:
+    """Our own code's errors are internal wherever it is called from, and so is what this machine lacks."""
+    assert classify(error, generic=True)[0] == "internal"
+
+
+def test_a_stumble_that_an_extractor_wrapped() -> None:
+    """yt-dlp's own wrapping of what its code stumbles over changes nothing."""
+    assert classify(wrapped(KeyError("d")), generic=True)[0] == "unsupported"
+    assert classify(wrapped(KeyError("d")), generic=False)[0] == "site_error"
+
+
+def test_a_real_stumble() -> None:
+    """A host made of a soft hyphen alone, given to the real yt-dlp."""
+    with pytest.raises(UnicodeError) as raised:
+        normalize_url("http://\u00ad.invalid/")
+    assert classify(raised.value, generic=True)[0] == "unsupported"
+
+
+def test_too_slow() -> None:
+    """The floor's error is the site's slowness, whoever's extractor was at work."""
+    for generic in (True, False):
+        error = TransferTooSlowError("90 bytes in the last 60 s of waiting for the site")
+        assert classify(error, generic=generic) == ("too_slow", f"TransferTooSlowError: {error}")
+
+
+def test_an_answer_without_end_is_the_links_fault() -> None:
+    """Whatever yt-dlp makes of it, an answer past its bound is unsupported, and so is a document made to explode."""
+    assert classify(wrapped(EndlessError("a page of more than 1 byte")), generic=True)[0] == "unsupported"
+    bomb = ET.ParseError("limit on input amplification factor (from DTD and entities) breached: line 1, column 5")
+    bomb.code = 43
+    assert classify(wrapped(bomb), generic=False)[0] == "unsupported"

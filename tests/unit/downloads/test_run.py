@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 
 import pytest
@@ -67,6 +68,32 @@ async def test_what_will_not_pass_is_tried_once(world: World, autojump_clock: Mo
     assert world.value("download_failure_total", format="mp3", reason=reason) == 1
     ours = reason not in FINAL_REASONS | {"user_blocked"}
     assert world.value("errors_total", category="download") == ours
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [(errno.ENOSPC, "disk"), (errno.EROFS, "disk"), (errno.EMFILE, "internal"), (errno.ENOTDIR, "internal")],
+)
+async def test_an_error_of_the_machine_is_called_what_it_is(
+    world: World, autojump_clock: MockClock, number: int, reason: str
+) -> None:
+    """Only a disk's error is the disk's: too many open files, or a file in the directory's place, is another."""
+    world.workers.usual = (OSError(number, "no"),)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.ended()
+    assert world.value("download_failure_total", format="mp3", reason=reason) == 1
+    assert world.suspicions == 1
+
+
+async def test_what_a_worker_calls_final_is_tried_once(world: World, autojump_clock: MockClock) -> None:
+    """A failure that would come again is told at once, whatever its reason: a converter that takes all memory."""
+    world.workers.usual = (Failure(reason="tool_crash", detail="killed: over its memory limit", final=True),)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.ended()
+    assert len(world.workers.orders) == 1
+    assert world.value("download_failure_total", format="mp3", reason="tool_crash") == 1
 
 
 async def test_a_second_attempt_that_works_is_a_success(world: World, autojump_clock: MockClock) -> None:
@@ -135,6 +162,22 @@ async def test_the_timer_covers_attempts_and_sending(world: World, autojump_cloc
     assert world.value("download_failure_total", format="mp3", reason="telegram") == 1, "the file was ready"
 
 
+async def test_a_deadline_slept_through_is_no_deadline(world: World, autojump_clock: MockClock) -> None:
+    """A job whose time ran out while the whole process was stopped begins anew, and nobody is told of a failure."""
+
+    def stopped(_order: Order) -> Failure:
+        autojump_clock.jump(TIMER + 60)
+        return Failure(reason="network", detail="")
+
+    world.workers.follow((stopped, HANG), (made(),))
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.ended()
+    assert world.states() == ["done"]
+    assert len(world.workers.orders) == 2
+    assert world.value("download_failure_total") == 0
+
+
 async def test_the_three_ends_before_time_differ(world: World, autojump_clock: MockClock) -> None:
     """Deadline: failed. Cancel: cancelled. Shutdown: the row stays as it was. Each from the same hanging worker."""
     world.slots = 3
@@ -177,6 +220,7 @@ async def test_a_job_that_always_loses_its_worker_ends(world: World, autojump_cl
     "script",
     [
         (),
+        (Failure(reason="tool_crash", detail="ffmpeg is not there"),),
         (Metadata(title="and nothing more"),),
         (SelfTest(yt_dlp="1", ffmpeg="1", guarded=True),),
         (Failure(reason="no reason of ours", detail=""),),
@@ -185,13 +229,14 @@ async def test_a_job_that_always_loses_its_worker_ends(world: World, autojump_cl
 async def test_a_worker_that_makes_no_sense_is_a_crash(
     world: World, autojump_clock: MockClock, script: tuple[Metadata | SelfTest | Failure, ...]
 ) -> None:
-    """Silence, a foreign message or a foreign reason end the attempt; the user is told in known words."""
+    """Silence, a foreign message or reason, or a broken tool end the attempt, as our fault; the worker is tested."""
     world.workers.usual = script
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
     assert world.value("download_failure_total", format="mp3", reason="tool_crash") == 1
-    assert "Try another format" in world.telegram.words_in(USER)[0]
+    assert "failed on my side" in world.telegram.words_in(USER)[0]
+    assert world.suspicions == ATTEMPTS
 
 
 async def test_what_was_sent_once_is_sent_again_by_its_id(world: World, autojump_clock: MockClock) -> None:

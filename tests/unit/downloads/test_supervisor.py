@@ -46,7 +46,7 @@ async def test_one_job_end_to_end(world: World, autojump_clock: MockClock) -> No
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
 
-    assert world.telegram.texts("sendMessage") == ["⏳ <b>mp3 320k</b> \N{EN DASH} starting…"]
+    assert world.telegram.texts("sendMessage") == ["📥 <b>mp3 320k</b> \N{EN DASH} I have your link."]
     assert world.telegram.texts("editMessageText") == [
         "🔎 <b>mp3 320k</b> \N{EN DASH} looking at the link…",
         "⬇️ <b>Tom &amp; &lt;Jerry&gt;</b> (mp3 320k)\n▓▓▓▓▓░░░░░ 50 %\n500 kB of 1.0 MB · 250 kB/s",
@@ -376,3 +376,24 @@ async def test_those_who_wait_see_their_place_change(world: World, autojump_cloc
         await world.say(bot, world.message("/cancel", user=USER + 1))
         with trio.fail_after(30):
             await world.changes.until(lambda: any("is next" in text for text in world.telegram.words_in(USER + 2)))
+
+
+async def test_those_who_wait_are_told_their_places_after_a_restart(world: World, autojump_clock: MockClock) -> None:
+    """What a process before this one told them is old; one whose message it could not note gets a new one."""
+    world.slots = 1
+    world.workers.usual = (1000.0,)
+    links = [f"{LINK}{number}" for number in range(4)]
+    async with world.start() as bot:
+        await world.say(bot, *(world.message(f"/download {link}") for link in links))
+        await trio.sleep(60)
+    before = world.telegram.words_in(USER)
+    assert [text for text in before if "2 downloads before yours" in text]
+    lost = world.storage.one("SELECT MAX(job_id) FROM jobs")
+    world.storage.db.execute("UPDATE jobs SET message_id = NULL WHERE job_id = ?", (lost,))
+    world.storage.db.execute("UPDATE jobs SET state = 'cancelled', told = 1 WHERE url = ?", (links[1],))
+    async with world.start():
+        await trio.sleep(60)
+    after = world.telegram.words_in(USER)
+    assert len(after) == len(before) + 1, "one message more, for the one that was lost"
+    assert [text for text in after[len(before) :] if "1 download before yours" in text]
+    assert world.storage.one("SELECT message_id FROM jobs WHERE job_id = ?", lost) == world.telegram.last_id

@@ -17,6 +17,7 @@ STACK: Mapping[str, frozenset[str]] = {
     "ALERTS": frozenset({"alertname", "alertstate", "severity"}),
     "process_resident_memory_bytes": frozenset(),
     "process_cpu_seconds_total": frozenset(),
+    "process_start_time_seconds": frozenset(),
     "prometheus_target_interval_length_seconds": frozenset({"quantile", "interval"}),
     "prometheus_tsdb_head_series": frozenset(),
     "prometheus_tsdb_head_samples_appended_total": frozenset({"type"}),

@@ -13,10 +13,10 @@ SCHEMA = Path(__file__).parent.parent.parent / "data" / "grafana" / "schema.json
 PLAIN = {"stat", "gauge", "bargauge"}
 """Kinds of panel that have no fields of their own to configure."""
 
-TARGET = {"datasource", "expr", "format", "instant", "range", "legendFormat", "refId"}
+TARGET = {"datasource", "exemplar", "expr", "format", "instant", "range", "legendFormat", "refId"}
 """What a query to Prometheus consists of here; its type is not among those that are published."""
 
-UNPUBLISHED = {"auto", "auto_count", "auto_min", "expr"}
+UNPUBLISHED = {"auto", "auto_count", "auto_min", "expr", "useValueForTime", "titleFormat", "textFormat"}
 """Keys of variables and annotations that Grafana writes and reads itself, but leaves out of its published types."""
 
 

@@ -22,7 +22,8 @@ EIGHT = [
 ]
 """The architecture document's panels, in its order and of its kinds."""
 
-SOURCE = {"type": "prometheus", "uid": "doradura-prometheus"}
+SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+PROVISIONED = "doradura-prometheus"
 RUNBOOKS = "https://github.com/doradura/doradura/blob/main/docs/runbooks.md#"
 ROOT = Path(__file__).parent.parent.parent.parent
 
@@ -50,14 +51,16 @@ def test_the_overview_begins_with_the_documents_eight() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_frame(name: str) -> None:
-    """Each dashboard has its uid, tag, time, refresh, both variables, links to the others and marks for alerts."""
+    """Each dashboard has its uid, time, refresh, three variables, links to the others, marks of alerts and starts."""
     found = dashboard(name)
     assert (found["uid"], found["tags"]) == (f"doradura-{name}", ["doradura"])
     assert (found["refresh"], found["timezone"], found["schemaVersion"]) == ("30s", "browser", 41)
     assert found["time"] == {"from": "now-6h", "to": "now"}
     assert "id" not in found
     assert "__inputs" not in found
-    instance, window = found["templating"]["list"]
+    source, instance, window = found["templating"]["list"]
+    assert (source["name"], source["type"], source["query"]) == ("datasource", "datasource", "prometheus")
+    assert source["current"]["value"] == PROVISIONED
     assert (instance["name"], instance["type"], instance["multi"], instance["includeAll"]) == (
         "instance",
         "query",
@@ -69,12 +72,14 @@ def test_frame(name: str) -> None:
     assert [(link["type"], link["tags"], link["keepTime"], link["includeVars"]) for link in found["links"]] == [
         ("dashboards", ["doradura"], True, True)
     ]
-    assert [mark["datasource"] for mark in found["annotations"]["list"]] == [SOURCE, SOURCE]
+    marks = found["annotations"]["list"]
+    assert [mark["name"] for mark in marks] == ["Alerts: critical", "Alerts: warning", "Starts of the bot"]
+    assert all(mark["datasource"] == SOURCE for mark in marks)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_panels_are_whole(name: str) -> None:
-    """Each panel has its own id and title, words, a unit, queries with the datasource by uid and a named reference."""
+    """Each panel has its own id and title, words, a unit, queries of the chosen datasource and a named reference."""
     found = dashboard(name)
     assert [panel["id"] for panel in found["panels"]] == list(range(1, len(found["panels"]) + 1))
     shown = panels(name)
@@ -105,10 +110,10 @@ def test_panels_have_a_place_of_their_own(name: str) -> None:
 
 
 def test_grafana_is_told_of_the_dashboards_source() -> None:
-    """The datasource that is provisioned has the uid the dashboards name, and knows the scrape interval."""
+    """The datasource that is provisioned has the uid that dashboards choose at first, and knows the scrape interval."""
     directory = ROOT / "stack" / "grafana" / "provisioning"
     (source,) = yaml.safe_load((directory / "datasources" / "prometheus.yml").read_text())["datasources"]
-    assert (source["uid"], source["type"], source["url"]) == (SOURCE["uid"], "prometheus", "http://127.0.0.1:9091")
+    assert (source["uid"], source["type"], source["url"]) == (PROVISIONED, "prometheus", "http://127.0.0.1:9091")
     assert source["jsonData"]["timeInterval"] == "15s"
     (provider,) = yaml.safe_load((directory / "dashboards" / "doradura.yml").read_text())["providers"]
     assert (provider["type"], provider["allowUiUpdates"]) == ("file", False)
@@ -126,3 +131,18 @@ def test_links_lead_to_alerts_that_exist() -> None:
     }
     assert {url for _, url in linked} == {RUNBOOKS + alert.lower() for alert, _ in linked}
     assert {alert for alert, _ in linked} == alerts
+
+
+def test_single_jobs_are_marked_where_a_bucket_names_them() -> None:
+    """Exemplars are asked for with the download durations alone: no other histogram has any."""
+    asked = {
+        (name, panel["title"], re.findall(r"doradura_\w+", target["expr"])[0])
+        for name in NAMES
+        for panel in panels(name)
+        for target in panel["targets"]
+        if target["exemplar"]
+    }
+    assert asked == {
+        ("overview", "Duration percentiles", "doradura_download_duration_seconds_bucket"),
+        ("operations", "Distribution of durations", "doradura_download_duration_seconds_bucket"),
+    }

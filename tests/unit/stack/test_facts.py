@@ -51,6 +51,13 @@ def test_what_is_asked_for_goes_first(tmp_path: Path) -> None:
     assert facts(tmp_path, Asked(webhook_url="http://c/")).webhook_url == "http://c/"
 
 
+def test_runbooks_are_the_bots_own_unless_named(tmp_path: Path) -> None:
+    """Links lead to the first bot as Prometheus reaches it, or to where the setting says."""
+    assert facts(tmp_path, HTTP_BIND="0.0.0.0:9100").runbooks_url == "http://127.0.0.1:9100/runbooks"
+    assert facts(tmp_path, Asked(targets=("a:1", "b:2"))).runbooks_url == "http://a:1/runbooks"
+    assert facts(tmp_path, RUNBOOKS_URL="https://wiki.doradura.dev/r/").runbooks_url == "https://wiki.doradura.dev/r"
+
+
 def test_a_port_nobody_knows_is_refused(tmp_path: Path) -> None:
     """A bot on any free port can't be scraped without being named."""
     with pytest.raises(StackError, match="DORADURA_HTTP_BIND has port 0"):

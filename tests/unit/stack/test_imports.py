@@ -1,4 +1,4 @@
-"""The stack stands beside the bot: it knows its settings and the lock of a directory, and nothing else of it."""
+"""The stack stands beside the bot: it knows the settings, the directory's lock and which links are public."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent.parent
-KNOWN = {"doradura.settings", "doradura.data_directory"}
+KNOWN = {"doradura.settings", "doradura.data_directory", "doradura.reachable"}
 
 
 def test_the_stack_knows_the_settings_alone() -> None:

@@ -18,6 +18,7 @@ FACTS = Facts(
     alertmanager="127.0.0.1:19093",
     webhook_url="http://10.0.0.1:9090/alerts",
     dashboards="/somewhere/dashboards",
+    runbooks_url="http://10.0.0.1:9090/runbooks",
     admin_ids=(1000, 7_000_000_000),
     telegram_api_url="http://127.0.0.1:8082",
     telegram_token="123456:" + "T" * 30,
@@ -106,6 +107,42 @@ def test_at_speed_every_duration_is_divided() -> None:
     assert (found["global"]["scrape_interval"], found["global"]["evaluation_interval"]) == ("500ms", "500ms")
     route = tree(ALERTMANAGER, speed=30)["route"]
     assert (route["group_wait"], route["group_interval"], route["repeat_interval"]) == ("1s", "10s", "1440s")
+
+
+@pytest.mark.parametrize("base", ["http://10.0.0.1:9090/runbooks", "https://wiki.doradura.dev/alerts"])
+def test_runbook_links_lead_to_this_installation(base: str) -> None:
+    """Rules and panels link to the runbook by the alert's name, and no link to the project's own page is left."""
+    made = render(committed(), dataclasses.replace(FACTS, runbooks_url=base))
+    alerts = [
+        rule
+        for path, text in made.items()
+        if path.startswith("prometheus/rules/")
+        for group in yaml.safe_load(text)["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
+    assert len(alerts) > 20
+    ours = [rule for rule in alerts if rule["annotations"].get("runbook_url")]
+    assert {rule["annotations"]["runbook_url"] for rule in ours} == {f"{base}/{rule['alert']}" for rule in ours}
+    assert f'"{base}/HighErrorRate"' in made["grafana/dashboards/overview.json"]
+    assert not [path for path, text in made.items() if "docs/runbooks.md#" in text]
+
+
+def test_a_link_of_ones_own_stays() -> None:
+    """A rule whose runbook is not ours keeps its link."""
+    rule = RULE.replace("remind", "runbook_url: https://wiki.example.org/a, remind")
+    found = yaml.safe_load(render({**committed(), RULES: rule}, FACTS)[RULES])
+    assert found["groups"][0]["rules"][0]["annotations"]["runbook_url"] == "https://wiki.example.org/a"
+
+
+@pytest.mark.parametrize(("base", "linked"), [("http://10.0.0.1:9090/runbooks", False), ("https://a.dev/r", True)])
+def test_what_alertmanager_tells_itself_has_no_private_link(base: str, linked: bool) -> None:  # noqa: FBT001
+    """Alertmanager's own message links to a runbook that a phone reaches; else it says where the text is."""
+    found = tree(ALERTMANAGER, runbooks_url=base)
+    receivers = {receiver["name"]: receiver for receiver in found["receivers"]}
+    for entry in receivers["telegram"]["telegram_configs"]:
+        assert ("{{ .Annotations.runbook_url }}" in entry["message"]) == linked
+        assert ("docs/runbooks.md, {{ .Labels.alertname }}" in entry["message"]) != linked
 
 
 @pytest.mark.parametrize("speed", [1, 30])

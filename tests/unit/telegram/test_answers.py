@@ -199,3 +199,41 @@ def test_a_token_that_the_server_quotes_is_taken_out() -> None:
 
     assert "SECRET" not in str(caught.value)
     assert caught.value.description == "Not Found: /bot<token>/getFoo"
+
+
+TOKEN = "12345:SECRET-SECRET_SECRET"
+
+
+def encoded(text: str) -> str:
+    """Percent-encode every character."""
+    return "".join(f"%{ord(character):02x}" for character in text)
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [TOKEN, TOKEN[6:], TOKEN.replace(":", "%3A"), encoded(TOKEN), encoded(TOKEN[6:]).replace("%", "%25").upper()],
+)
+def test_the_tokens_secret_half_is_taken_out_alone_too(quoted: str) -> None:
+    """However it is written, once or a thousand times; what is left is said."""
+    for times in (1, 3000):
+        with pytest.raises(errors.ApiError) as caught:
+            read_answer("getFoo", 404, refused(404, f"Not Found: {quoted * times} end"), secret=TOKEN)
+
+        assert quoted[:12] not in caught.value.description
+        assert caught.value.description.startswith("Not Found: ")
+        assert caught.value.description.endswith("end" if times == 1 else "…")
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 409, 413, 429, 500, 404])
+@pytest.mark.parametrize("filler", ["x", "\n", "\u2028", "\x1b[2J"])
+def test_a_megabyte_of_description_becomes_one_bounded_line(code: int, filler: str) -> None:
+    """In every error's text, detail and arguments, whatever it is made of."""
+    body = refused(code, "Bad Request: a" + filler * 1_000_000)
+    with pytest.raises(errors.ApiError) as caught:
+        read_answer("getFoo", code, body, secret=TOKEN)
+
+    error = caught.value
+    for text in (str(error), repr(error), error.detail, error.description):
+        assert len(text) < 600
+        assert len(text.splitlines()) == 1
+        assert "\x1b" not in text

@@ -12,7 +12,10 @@ import trio
 from trio.testing import MockClock
 
 from doradura.sandbox.floods import Floods
-from doradura.telegram.pacing import FLIGHT_SECONDS, SWEEP_EVERY, Pace, Pacer, Priority, TurnTooLateError
+from doradura.telegram.budgets import FLIGHT_SECONDS, Pace
+from doradura.telegram.holds import MANY_CHATS, TOGETHER_SECONDS
+from doradura.telegram.pacing import EVERY_CHAT, SWEEP_EVERY, Pacer, Priority, TurnTooLateError
+from doradura.telegram.turns import Turns
 
 PLENTY = 1e9
 
@@ -217,32 +220,169 @@ async def test_a_429_holds_its_chat_alone(autojump_clock: MockClock) -> None:
     assert calls.out == [("other", 0.0), ("alert", 30.0), ("held", 31.0)]
 
 
-async def test_a_method_is_held_for_a_quarter_of_an_hour_at_most(autojump_clock: MockClock) -> None:
-    """What one query's answer was told must not silence everybody's for a day; a chat is held as long as is said."""
+@pytest.mark.parametrize("told", [61, 3600, 86_400, 1e300])
+async def test_a_method_is_held_for_a_minute_at_most(told: float, autojump_clock: MockClock) -> None:
+    """What one query's answer was told must not silence everybody's for an hour; a chat is held as long as is said."""
     pacer = Pacer()
-    pacer.hold("answerCallbackQuery", until=trio.current_time() + 86_400)
-    pacer.hold(5, until=trio.current_time() + 86_400)
-    assert await pacer.pass_hold("answerCallbackQuery", deadline=PLENTY)
-    assert trio.current_time() == 900
-    assert await pacer.pass_hold(5, deadline=PLENTY)
-    assert trio.current_time() == 86_400
+    pacer.hold("answerCallbackQuery", until=trio.current_time() + told)
+    pacer.hold(5, until=trio.current_time() + 3600)
+    assert pacer.holds() == [("answerCallbackQuery", 60)]
+    assert (await pacer.pass_hold("answerCallbackQuery", deadline=PLENTY)).waited
+    assert trio.current_time() == 60
+    assert (await pacer.pass_hold(5, deadline=PLENTY)).waited
+    assert trio.current_time() == 3600
 
 
-@pytest.mark.parametrize(("apart", "other_at"), [(5.0, 40.0), (5.1, 5.1)])
-async def test_429s_of_two_chats_close_together_hold_all(
-    apart: float, other_at: float, autojump_clock: MockClock
-) -> None:
-    """Within five seconds they mean the bot, for the longer of the two waits; later they mean two chats."""
+async def test_two_chats_429s_hold_those_two_alone(autojump_clock: MockClock) -> None:
+    """An hour for one and a second for another, within moments: everybody else is answered, alerts too."""
     pacer = Pacer()
     calls = Calls(pacer)
-    pacer.hold(5, until=trio.current_time() + 40)
-    await trio.sleep(apart)
-    pacer.hold(6, until=trio.current_time() + 10)
-    await pacer.pass_hold(8, deadline=PLENTY)  # what takes nothing of the budgets waits with them
-    assert trio.current_time() == other_at
-    assert not await pacer.pass_hold("answerCallbackQuery", deadline=PLENTY)
-    await calls.make("other", 7)
-    assert calls.out == [("other", other_at)]
+    pacer.hold(5, until=trio.current_time() + 3600)
+    await trio.sleep(1)
+    pacer.hold(6, until=trio.current_time() + 1)
+    await all_of(lambda: calls.make("other", 7), lambda: calls.make("alert", 8, "alert"), lambda: calls.make("six", 6))
+    assert not (await pacer.pass_hold(9, deadline=PLENTY)).waited
+    assert calls.out == [("other", 1.0), ("alert", 1.0), ("six", 2.0)]
+    assert pacer.holds() == []
+    assert pacer.held_chats() == 1
+
+
+class Crowd:
+    """A bot whose limit is reached: MANY_CHATS chats were refused in a row."""
+
+    def __init__(self, *told: float, apart: float = 0.0) -> None:
+        self.pacer = Pacer()
+        self.calls = Calls(self.pacer)
+        self.told = told
+        self.apart = apart
+
+    async def refuse(self) -> Crowd:
+        """Let every chat's message be refused."""
+        for chat, seconds in enumerate(self.told, 101):
+            turn = await self.pacer.take_turn(chat, "reply", deadline=PLENTY)
+            self.pacer.hold(chat, until=trio.current_time() + seconds, turn=turn)
+            turn.over()
+            await trio.sleep(self.apart)
+        return self
+
+
+async def test_many_chats_429s_in_a_row_hold_the_bot_for_the_shortest(autojump_clock: MockClock) -> None:
+    """Then one call tries, and the others wait for its answer; an alert never waits."""
+    crowd = await Crowd(40, 30, 40, 40, 90).refuse()
+    pacer, calls = crowd.pacer, crowd.calls
+    assert pacer.holds() == [(EVERY_CHAT, 30)]
+
+    async def probe() -> None:
+        with await pacer.take_turn(7, "reply", deadline=PLENTY) as turn:
+            calls.out.append(("probe", trio.current_time()))
+            await trio.sleep(4)
+            assert pacer.holds() == [(EVERY_CHAT, 0)]
+            pacer.answered(turn)
+
+    await all_of(
+        probe,
+        lambda: calls.make("other", 8),
+        lambda: calls.make("file", 9, "file"),
+        lambda: calls.make("alert", 10, "alert"),
+    )
+    assert calls.out == [("alert", 0.0), ("probe", 30.0), ("other", 34.0), ("file", 34.0)]
+    assert pacer.holds() == []
+
+
+async def test_a_probe_that_is_refused_holds_the_bot_again(autojump_clock: MockClock) -> None:
+    """For a minute at most, however long it was told; its own chat waits as long as that."""
+    crowd = await Crowd(*[3600.0] * MANY_CHATS).refuse()
+    pacer = crowd.pacer
+    for turn_number in (1, 2):
+        turn = await pacer.take_turn(turn_number, "reply", deadline=PLENTY)
+        assert trio.current_time() == 60 * turn_number
+        pacer.hold(turn_number, until=trio.current_time() + 3600, turn=turn)
+        turn.over()
+    await crowd.calls.make("other", 3)
+    assert crowd.calls.out == [("other", 180.0)]
+    assert pacer.held_chats() == MANY_CHATS + 2
+
+
+async def test_a_429_of_a_call_from_before_the_hold_prolongs_it_to_its_longest_only(autojump_clock: MockClock) -> None:
+    """Calls that were on their way when the hold began say nothing new, whenever their refusals come."""
+    pacer = Pacer()
+    early = [await pacer.pass_hold("getChat", deadline=PLENTY) for _ in range(3)]
+    for turn in early:
+        pacer.hold("getChat", until=trio.current_time() + 50, turn=turn)
+        turn.over()
+        await trio.sleep(20)
+    await pacer.pass_hold("getChat", deadline=PLENTY)
+    assert trio.current_time() == 60
+
+
+async def test_an_answer_from_before_the_hold_does_not_end_it(autojump_clock: MockClock) -> None:
+    """Of calls that went out together some may be taken and some refused; only a later one shows that it is over."""
+    pacer = Pacer()
+    taken, refused = [await pacer.pass_hold("getChat", deadline=PLENTY) for _ in range(2)]
+    pacer.hold("getChat", until=trio.current_time() + 50, turn=refused)
+    pacer.answered(taken)
+    assert pacer.holds() == [("getChat", 50)]
+
+
+@pytest.mark.parametrize("told", [[9.0] * (MANY_CHATS - 1), [9.0] * 20])
+async def test_few_refusals_in_a_row_hold_nobody_else(told: list[float], autojump_clock: MockClock) -> None:
+    """Fewer chats, or as many over a longer time: each waits for itself."""
+    crowd = await Crowd(*told, apart=0 if len(told) < MANY_CHATS else TOGETHER_SECONDS / (MANY_CHATS - 2)).refuse()
+    assert crowd.pacer.holds() == []
+
+
+async def test_a_message_that_is_taken_between_refusals_shows_that_the_bot_is_not_held(
+    autojump_clock: MockClock,
+) -> None:
+    """However many chats are told to wait, each for itself."""
+    crowd = Crowd(*[9.0] * (MANY_CHATS - 1))
+    for _ in range(3):
+        await crowd.refuse()
+        with await crowd.pacer.take_turn(7, "reply", deadline=PLENTY) as turn:
+            crowd.pacer.answered(turn)
+        crowd.told = tuple(9.0 for _ in crowd.told)
+        await trio.sleep(10)
+    assert crowd.pacer.holds() == []
+
+
+@pytest.mark.parametrize("end", ["cut off", "without an answer", "slow"])
+async def test_a_probe_without_an_answer_lets_the_next_one_try(end: str, autojump_clock: MockClock) -> None:
+    """At once when it ended, and after ten seconds when it is on its way still, as an upload may be for minutes."""
+    pacer = Pacer()
+    out: list[float] = []
+
+    async def call(seconds: float, *, patience: float = math.inf, after: float = 0) -> None:
+        await trio.sleep(after)
+        with trio.move_on_after(patience), await pacer.pass_hold("getChat", deadline=PLENTY):
+            out.append(trio.current_time())
+            await trio.sleep(seconds)
+
+    pacer.hold("getChat", until=trio.current_time() + 20)
+    patience = 21 if end == "cut off" else math.inf
+    seconds = 2 if end == "without an answer" else 99
+    await all_of(partial(call, seconds, patience=patience), partial(call, 0, after=20.5))
+    assert out == [20, {"cut off": 21, "without an answer": 22, "slow": 30}[end]]
+
+
+async def test_a_chat_action_waits_for_the_bot_and_does_not_end_its_hold(autojump_clock: MockClock) -> None:
+    """It is no message: that Telegram takes it shows nothing. An alert's waits for its own chat alone."""
+    crowd = await Crowd(*[30.0] * MANY_CHATS).refuse()
+    assert not (await crowd.pacer.pass_hold(7, deadline=PLENTY, alert=True)).waited
+    with await crowd.pacer.pass_hold(7, deadline=PLENTY) as turn:
+        assert trio.current_time() == 30
+        crowd.pacer.answered(turn)
+        assert crowd.pacer.holds() == [(EVERY_CHAT, 0)]
+    await crowd.calls.make("message", 7)
+    assert crowd.calls.out == [("message", 30.0)]
+
+
+async def test_a_group_that_moves_takes_its_wait_along(autojump_clock: MockClock) -> None:
+    """It is the same chat under another id."""
+    turns = Turns()
+    turns.pacer.hold(-5, until=trio.current_time() + 40)
+    await turns.note_moved(-5, -1005)
+    await turns.pacer.pass_hold(-1005, deadline=PLENTY)
+    assert trio.current_time() == 40
 
 
 async def test_two_429s_of_one_chat_hold_no_other(autojump_clock: MockClock) -> None:
@@ -267,9 +407,9 @@ async def test_a_hold_beyond_the_deadline_is_said_at_once(autojump_clock: MockCl
             await wait
         assert caught.value.seconds == 40
     assert trio.current_time() == 0
-    assert await pacer.pass_hold(5, deadline=41)
+    assert (await pacer.pass_hold(5, deadline=41)).waited
     assert trio.current_time() == 40
-    assert not await pacer.pass_hold(5, deadline=41)
+    assert not (await pacer.pass_hold(5, deadline=41)).waited
 
 
 async def test_idle_chats_are_forgotten(autojump_clock: MockClock) -> None:

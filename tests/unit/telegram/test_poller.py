@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -228,6 +229,29 @@ async def test_malformed_updates_alone_do_not_spin(bench: Bench, autojump_clock:
     assert bench.offsets == [None, None, None, 5]
 
 
+async def test_numbers_too_large_to_be_stored_are_confirmed_alone(
+    bench: Bench, seen: Any, autojump_clock: MockClock
+) -> None:
+    """Good updates beside them come first; then they are confirmed in one poll, and no later one names their offset."""
+    huge = {"update_id": 2**63, "message": {}}
+    bench.script([update(4), huge], [huge, {"update_id": 2**62 + 1}], [update(5)], [])
+
+    await bench.run_through()
+
+    assert bench.stored == [[4], [5]]
+    assert bench.offsets == [None, 5, 2**63 + 1, 6, 6]
+    assert seen.malformed == 3
+
+
+async def test_a_confirmed_number_too_large_is_forgotten(bench: Bench, autojump_clock: MockClock) -> None:
+    """Also where nothing came with the poll that confirmed it; one of a thousand digits is not read at all."""
+    bench.script([{"update_id": 2**70}], [], [{"update_id": 10**999}], [])
+
+    await bench.run_through()
+
+    assert bench.offsets == [None, 2**70 + 1, None, None, None]
+
+
 async def test_empty_answers_at_once_do_not_spin(bench: Bench, autojump_clock: MockClock) -> None:
     """Something between that answers every poll with nothing gets one a second; the first asks for that."""
     bench.script([], [], [])
@@ -263,24 +287,38 @@ async def test_a_webhook_that_was_set_meanwhile_is_removed(bench: Bench, make: A
 
 
 async def test_a_429_is_waited_out(bench: Bench, make: Any, autojump_clock: MockClock) -> None:
-    """The poll waits for as long as Telegram says, and half a second more."""
-    bench.script(make.refusal(429, "Too Many Requests: retry after 60", retry_after=60), [update(1)])
+    """The poll waits for as long as Telegram says, and half a second more; the one after it does not wait for news."""
+    bench.script(make.refusal(429, "Too Many Requests: retry after 50", retry_after=50), [update(1)])
 
     await bench.run_through()
 
-    assert bench.poll_times[:2] == [0, 60.5]
+    assert bench.poll_times[:2] == [0, 50.5]
+    assert [asked.parameters["timeout"] for asked in bench.telegram.asked if asked.method == "getUpdates"][:2] == [0, 0]
+
+
+async def test_a_429_that_says_no_time_is_not_asked_again_twice_a_second(
+    bench: Bench, make: Any, autojump_clock: MockClock
+) -> None:
+    """The poll's intervals grow as after any failure."""
+    bench.script(*[make.refusal(429, "Too Many Requests", retry_after=-5)] * 8, [update(1)])
+
+    await bench.run_through()
+
+    gaps = [after - before for before, after in pairwise(bench.poll_times[:9])]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] > 10
 
 
 async def test_no_429_makes_the_bot_deaf_for_a_day(bench: Bench, make: Any, autojump_clock: MockClock) -> None:
-    """However long Telegram says, the poll asks again after a quarter of an hour; so does the start."""
+    """However long Telegram says, the poll asks again after a minute; so does the start."""
     day = make.refusal(429, "Too Many Requests: retry after 86400", retry_after=86_400)
     bench.script(day, [update(1)])
     bench.telegram.steps.insert(0, day)
 
     await bench.run_through()
 
-    assert bench.poll_times[:2] == [0, 900]
-    assert 1800 <= trio.current_time() < 3600
+    assert bench.poll_times[:2] == [0, 60]
+    assert 120 <= trio.current_time() < 200
 
 
 @pytest.mark.parametrize(

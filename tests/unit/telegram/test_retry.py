@@ -22,6 +22,7 @@ NOT_SENT = errors.NotSentError("m", "no connection")
 UNCONFIRMED = errors.UnconfirmedError("m", "torn")
 SERVER = errors.ServerError("m", 500, "Internal Server Error: restart")
 LIMITED = errors.RateLimitedError("m", "slow down", retry_after_seconds=9)
+UNTIMED = errors.RateLimitedError("m", "slow down", retry_after_seconds=0)
 UNEXPECTED = errors.UnexpectedResultError("m", "odd")
 UPLOAD_FILE = errors.UploadFileError("m", "gone")
 REFUSED = errors.BadRequestError("m", 400, "no")
@@ -50,6 +51,9 @@ TABLE: list[tuple[errors.TelegramError, int, float, float, Decision]] = [
     (LIMITED, 1, 60, 0, Again(9.5)),
     (LIMITED, 7, 60, 0, Again(9.5)),
     (LIMITED, 1, 9.5, 2, GiveUp()),
+    (UNTIMED, 1, 60, 0, Again(0.5)),
+    (UNTIMED, 5, 60, 0, Again(8.0)),
+    (UNTIMED, 9, 60, 0, Again(15.0)),
     (UNEXPECTED, 1, 60, 2, Raise()),
     (UPLOAD_FILE, 1, 60, 2, Raise()),
     (REFUSED, 1, 60, 2, Raise()),

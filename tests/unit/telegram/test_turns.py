@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from trio.testing import MockClock
 
 from doradura.telegram import errors
 from doradura.telegram.client import BotApi
+from doradura.telegram.holds import MANY_CHATS
 from doradura.telegram.media import Media, Upload
-from doradura.telegram.pacing import Priority
+from doradura.telegram.pacing import EVERY_CHAT, Priority
 from doradura.telegram.turns import Turns
 from doradura.telegram.types import Button
 from tests.wiring import without_threads_and_chance
@@ -120,18 +122,69 @@ async def test_what_gets_no_turn_in_its_time_is_given_up(
     assert seen.limited == ["local"] * 30
 
 
-async def test_429s_of_two_chats_hold_all(api: BotApi, telegram: Any, make: Any, autojump_clock: MockClock) -> None:
-    """A third chat's message waits as well; somebody's pressed button is answered all the same."""
-    telegram.steps = [make.refusal(429, "Too Many Requests", retry_after=20)] * 2
+async def test_429s_of_two_chats_hold_no_third(
+    api: BotApi, telegram: Any, make: Any, autojump_clock: MockClock
+) -> None:
+    """Chat A is told an hour, chat B a second: everybody else is answered at once, B after its second."""
+    telegram.steps = [make.refusal(429, "Too Many Requests", retry_after=seconds) for seconds in (3600, 1)]
+    with pytest.raises(errors.DeadlineExceededError):
+        await api.send_message(5, "a")
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(api.send_message, 5, "a")
         nursery.start_soon(api.send_message, 6, "b")
-        await trio.sleep(1)
+        await trio.testing.wait_all_tasks_blocked()
         nursery.start_soon(api.send_message, 7, "c")
-        telegram.last = make.ok(True)
-        await api.answer_callback_query("1")
+    assert telegram.times == [0.0, 0.0, 0.0, 2.0]
+    assert [asked.parameters["chat_id"] for asked in telegram.asked] == [5, 6, 7, 6]
+
+
+async def test_a_limit_of_the_whole_bot_is_tried_by_one_call(
+    open_api: Any, telegram: Any, make: Any, autojump_clock: MockClock
+) -> None:
+    """Chat after chat is told an hour: from then on one message a minute finds out, an alert at once; then all go."""
+    telegram.last = make.refusal(429, "Too Many Requests", retry_after=3600)
+    turns = Turns()
+    taken = []
+
+    async def send(api: BotApi, chat: int) -> None:
+        with contextlib.suppress(errors.DeadlineExceededError):
+            await api.send_message(chat, "x", deadline_seconds=1000)
+            taken.append(chat)
+
+    async with open_api(turns=turns) as api, trio.open_nursery() as nursery:
+        for chat in range(1, 1 + MANY_CHATS):
+            await send(api, chat)
+        for chat in range(20, 30):
+            nursery.start_soon(send, api, chat)
+            await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(130)
+        assert telegram.times == [0.0] * MANY_CHATS + [60.0, 120.0]
+        assert turns.pacer.holds() == [(EVERY_CHAT, 50)]
         telegram.last = make.ok(make.message)
-    assert telegram.times == [0.0, 0.0, 1.0, 21.0, 21.0, 21.0]
+        await api.send_message(1000, "alert", priority="alert")
+    assert turns.pacer.holds() == []
+    assert sorted(taken) == list(range(22, 30))
+    assert telegram.times[-9:] == [130.0] * 9
+
+
+async def test_a_method_that_was_refused_is_tried_by_one_call(
+    api: BotApi, telegram: Any, make: Any, autojump_clock: MockClock
+) -> None:
+    """A 429 on one press holds all presses for a minute at most; one tries, the others go when it was taken."""
+    telegram.steps = [make.refusal(429, "Too Many Requests", retry_after=3600)]
+    with pytest.raises(errors.DeadlineExceededError):
+        await api.answer_callback_query("1")
+
+    async def slow() -> Any:
+        await trio.sleep(3)
+        return make.ok(True)
+
+    telegram.steps = [slow]
+    telegram.last = make.ok(True)
+    await trio.sleep(30)
+    async with trio.open_nursery() as nursery:
+        for number in range(5):
+            nursery.start_soon(api.answer_callback_query, str(number))
+    assert telegram.times == [0.0, 60.0, *[63.0] * 4]
 
 
 async def test_an_edit_behind_one_that_does_not_end_has_its_time_too(

@@ -101,6 +101,19 @@ def hog(order: Order, emit: Emit) -> None:
         time.sleep(0.01)
 
 
+def gulping(order: Order, emit: Emit) -> None:
+    """Take memory as fast as the machine gives it, up to 4 GB."""
+    held = [b"x" * 8_000_000 for _ in range(500)]
+    _result(emit, str(len(held)))
+
+
+def gulping_child(order: Order, emit: Emit) -> None:
+    """Have a child that takes memory as fast as the machine gives it."""
+    if os.fork() == 0:
+        gulping(order, emit)
+    _forever()
+
+
 def bomb(order: Order, emit: Emit) -> None:
     """Have sixty children, each in a group of its own."""
     for _ in range(60):
@@ -159,6 +172,21 @@ def talkative(order: Order, emit: Emit) -> None:
     for number in range(20_000):
         emit(Progress(stage="fetching", fetched_bytes=number))
     _result(emit)
+
+
+def peek(order: Order, emit: Emit) -> None:
+    """Which of the bot's secrets can be opened: the bot is the server's parent."""
+    server = limits.read_process(os.getppid())
+    assert server is not None
+    opened = []
+    for name in ("mem", "environ", "maps", "fd"):
+        path = f"/proc/{server.parent}/{name}"
+        try:
+            Path(f"{path}/0").readlink() if name == "fd" else Path(path).open("rb").close()
+        except PermissionError:
+            continue
+        opened.append(name)
+    _result(emit, " ".join(opened) or "nothing")
 
 
 def descriptors(order: Order, emit: Emit) -> None:

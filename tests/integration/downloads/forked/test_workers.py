@@ -123,7 +123,9 @@ async def test_pid_is_told_before_the_order(
         ("killed", {}, "tool_crash", "killed by signal 9"),
         ("big_file", {"file_bytes": 100_000}, "too_large", "it wrote a file larger than allowed"),
         ("spinning", {"cpu_seconds": 1}, "deadline", "it used more processor time than allowed"),
-        ("hog", {"memory_bytes": 150_000_000}, "tool_crash", "killed: over its memory limit"),
+        ("hog", {"memory_bytes": 150_000_000}, "unsupported", "killed: over its memory limit"),
+        ("gulping", {"memory_bytes": 300_000_000}, "unsupported", "killed: over its memory limit"),
+        ("gulping_child", {"memory_bytes": 300_000_000}, "tool_crash", "killed: over its memory limit"),
         ("bomb", {"processes": 20}, "tool_crash", "killed: over its processes limit"),
         ("long_line", {}, "tool_crash", "said a line of more than 262144 bytes"),
         ("nonsense", {}, "tool_crash", "said what is no message: Invalid value 'surprise' - at `$.type`"),
@@ -137,17 +139,17 @@ async def test_bad_ends(
         async with workers.work(new_order(url, **figures)) as conversation:
             ends = await messages(conversation)
             session = conversation.pid
-    assert ends == [Failure(reason=reason, detail=detail)]
+    assert ends == [Failure(reason=reason, detail=detail, final=detail.startswith("killed: over"))]
     assert not limits.session_members(session)
 
 
 async def test_missing_directory(workers: ForkWorkers, new_order: NewOrder) -> None:
-    """A job whose directory is not there fails for the disk."""
+    """A job whose directory is not there fails for a reason of ours, and not for a full disk."""
     order = new_order("quick")
     await trio.Path(order.directory).rmdir()
     end = await outcome(workers, order)
     assert isinstance(end, Failure)
-    assert end.reason == "disk"
+    assert end.reason == "internal"
 
 
 async def test_floods(workers: ForkWorkers, new_order: NewOrder) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from doradura.downloads import ffmpeg
 from doradura.downloads.protocol import Failure, Limits
 
 if TYPE_CHECKING:
@@ -213,3 +214,38 @@ async def test_every_command_line_is_guarded(jobs: Jobs, path: str, form: tuple[
             assert not {"hls", "dash", "concat", "lavfi", "image2", "sdp"} & set(allowed)
             assert line[place + 1].startswith(f"file:{jobs.directory}/")
             start = place + 2
+
+
+BROKEN = {
+    "missing": None,
+    "garbage": "#!/bin/sh\necho garbage\n",
+    "silent": "#!/bin/sh\nexit 0\n",
+    "failing": "#!/bin/sh\necho 'something: not found' >&2\nexit 127\n",
+    "talking": "#!/bin/sh\necho 'ffmpeg version 7 says so'\n",
+    "foreign": "\x7fELF\x02\x01\x01" + "\0" * 9 + "\x02\0\xb7\0",
+    "forbidden": "#!/bin/sh\nexit 0\n",
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+async def test_a_broken_ffmpeg_is_ours(jobs: Jobs, tmp_path: Path, kind: str) -> None:
+    """An ffmpeg that is not there, does not start or says nothing of use never makes a film "no video"."""
+    program, content = tmp_path / kind, BROKEN[kind]
+    if content is not None:
+        program.write_text(content)
+        program.chmod(0o644 if kind == "forbidden" else 0o755)
+    end = await jobs.run("/sample.mp4", "mp3", "128k", ffmpeg=str(program))
+    assert end.last.reason == "tool_crash", end.last.detail
+
+
+def test_an_ffmpeg_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at a file ends with all that the tool has started; so does the question for its version."""
+    monkeypatch.setattr(ffmpeg, "_LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(ffmpeg, "_ANSWER_SECONDS", 0.2)
+    program = tmp_path / "hanging"
+    program.write_text("#!/bin/sh\nsleep 60\n")
+    program.chmod(0o755)
+    with pytest.raises(ffmpeg.ToolError, match=r"does not say within 0\.2 s"):
+        ffmpeg.inspect(str(program), tmp_path / "film")
+    with pytest.raises(ffmpeg.ToolError, match=r"does not answer within 0\.2 s"):
+        ffmpeg.version(str(program))

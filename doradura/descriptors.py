@@ -1,0 +1,21 @@
+"""Whether this process may open anything more.
+
+Libraries tell the lack of file descriptors as something else: SQLite as a file that cannot be opened, HTTP clients as a
+network that is away. Whoever words such an error asks here first.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+NO_DESCRIPTORS = "this process has too many files open - raise its limit (ulimit -n, LimitNOFILE=)"
+
+
+def out_of_descriptors() -> bool:
+    """Try to open one more, and say whether that failed for want of descriptors, ours or the machine's."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return error.errno in {errno.EMFILE, errno.ENFILE}
+    return False

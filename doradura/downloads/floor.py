@@ -1,0 +1,100 @@
+"""The floor of speed: a transfer that a site drags out is ended, so that its place goes to somebody else.
+
+Owns the figures, the measuring, and the one place where a job's process reads answers: `socket.SocketIO`, through which
+http.client reads every status line, header and body, encrypted or not (yt-dlp's handlers in Python both use it). What
+reads by itself (websockets, native code) is not seen. It must not know yt-dlp.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+FLOOR_BYTES_PER_SECOND: Final = 4_000
+FLOOR_SECONDS: Final = 60.0
+"""How long a job must have waited for its sites, and got less than the floor all that time, to be ended."""
+READ_SECONDS: Final = 15.0
+"""A socket's timeout. What of one read is over it was this process's own sleep (SIGSTOP, a closed laptop)."""
+_PIECES: Final = 30
+"""The window is kept in so many pieces: as they fill it slides."""
+
+
+class TransferTooSlowError(BaseException):
+    """A site sent less than the floor for the whole window.
+
+    No Exception, because libraries take one of those for a fault of the connection and ask the same site again.
+    """
+
+
+class Floor:
+    """Measures what a process gets while it waits for its sites, over the last `seconds` of such waiting.
+
+    Only time spent in reads counts, of all connections together: pauses, conversions and idle kept-alive connections do
+    not, and many slow small answers, one after the other, are as slow as one long one. For any number of threads.
+    """
+
+    def __init__(self, seconds: float = FLOOR_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._readers = 0
+        self._since = 0.0
+        """Up to when waiting was counted, while there are readers."""
+        self._pieces: deque[tuple[float, int]] = deque([(0.0, 0)])
+        """Seconds waited and bytes got, the newest last."""
+        self._waited = 0.0
+        self._got = 0
+
+    def read(self, read: Callable[[], int | None]) -> int | None:
+        """Do one read that gives a number of bytes. Raises what it raises, and TransferTooSlowError in its stead."""
+        with self._lock:
+            if self._readers == 0:
+                self._since = self._clock()
+            self._readers += 1
+        got = None
+        try:
+            got = read()
+        except OSError as error:
+            self._count(0, error)
+            raise
+        except BaseException:
+            self._count(0, None, judged=False)
+            raise
+        self._count(got or 0, None)
+        return got
+
+    def _count(self, got: int, error: OSError | None, *, judged: bool = True) -> None:
+        with self._lock:
+            now = self._clock()
+            waited, self._since = min(now - self._since, READ_SECONDS), now
+            self._readers -= 1
+            seconds, received = self._pieces[-1]
+            self._pieces[-1] = (seconds + waited, received + got)
+            self._waited += waited
+            self._got += got
+            if self._pieces[-1][0] >= self._seconds / _PIECES:
+                self._pieces.append((0.0, 0))
+            while self._waited - self._pieces[0][0] >= self._seconds:
+                seconds, received = self._pieces.popleft()
+                self._waited -= seconds
+                self._got -= received
+            slow = self._waited >= self._seconds and self._got < FLOOR_BYTES_PER_SECOND * self._waited
+        if slow and judged:
+            raise TransferTooSlowError(
+                f"{self._got} bytes in the last {self._waited:.0f} s of waiting for the site"
+            ) from error
+
+
+def hold(seconds: float = FLOOR_SECONDS) -> None:
+    """Hold every answer this process reads to the floor from now on, for good."""
+    floor = Floor(seconds)
+    real = socket.SocketIO.readinto
+
+    def readinto(self: socket.SocketIO, buffer: bytearray) -> int | None:
+        return floor.read(lambda: real(self, buffer))
+
+    socket.SocketIO.readinto = readinto  # type: ignore[method-assign,assignment]

@@ -1,0 +1,87 @@
+"""The life of the program as its database knows it: a run is open from its start to its end in order.
+
+Owns the row that says so. A start that finds the row open counts one unclean start (kill, power cut, crash) and leaves
+one quiet line for the admins, which the alerts' outbox delivers once Telegram takes it. The end is noted at the very
+last, when it is certain how the program ended; the storage is closed by then, so the note has a connection of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+
+from doradura.alerts import Note, add_note
+from doradura.storage import Connection, Storage, StorageError, runs, write_once
+from doradura.storage.ids import now_ms
+from doradura.telegram.errors import TokenRefusedError
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 60.0
+"""How exactly the next start can say when this run was cut off."""
+
+ALERTNAME = "UncleanStart"
+
+
+class Lifetime:
+    """One run of the program.
+
+    `words` gives the line for the admins, from the time in ms at which the last run is known to have worked.
+    """
+
+    def __init__(self, path: Path, *, words: Callable[[int], str], new_id: Callable[[], int]) -> None:
+        self._path = path
+        self._words = words
+        self._new_id = new_id
+        self._begun = False
+
+    async def run(self, storage: Storage, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Note that the run begins, then every minute that it goes on, until cancelled.
+
+        `started()` once the beginning is stored. Raises StorageError before that.
+        """
+        await storage.write(self._begin)
+        self._begun = True
+        task_status.started()
+        while True:
+            await trio.sleep(BEAT_SECONDS)
+            try:
+                await storage.write(lambda db: runs.beat(db, now_ms()))
+            except StorageError as error:
+                log.warning("the database can't be written to", extra={"error": str(error)})
+
+    @asynccontextmanager
+    async def ends_in_order(self) -> AsyncIterator[None]:
+        """Note that the run ended in order if the block does: by its end, or because Telegram refuses the token.
+
+        To be left after the storage is closed. A cancel from outside and any other error leave the run open.
+        """
+        try:
+            yield
+        except BaseExceptionGroup as group:
+            if group.split(TokenRefusedError)[1] is None:
+                await self._end()
+            raise
+        await self._end()
+
+    async def _end(self) -> None:
+        if self._begun:
+            try:
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(write_once, self._path, lambda db: runs.end(db, now_ms()))
+            except StorageError as error:
+                log.warning("the end is not noted: the next start will call it unclean", extra={"error": str(error)})
+
+    def _begin(self, db: Connection) -> None:
+        now = now_ms()
+        found = runs.begin(db, now)
+        if found is None:
+            return
+        log.warning("the last run was not ended in order", extra={"alive_ms": found.alive_ms})
+        if found.to_be_told:
+            note = Note(alertname=ALERTNAME, summary=self._words(found.alive_ms), severity_rank=2)
+            add_note(db, note, new_id=self._new_id, now_ms=now)

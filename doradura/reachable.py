@@ -1,0 +1,34 @@
+"""Which links a phone can follow: those that lead to the public internet, as far as their text tells."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+_PRIVATE_ENDINGS = (
+    *(".local", ".localhost", ".localdomain", ".internal", ".intranet", ".private", ".lan", ".home", ".corp"),
+    *(".home.arpa", ".test", ".invalid", ".example"),
+)
+"""Ends of names that the public internet does not resolve (RFC 6761, RFC 6762, RFC 8375, and what people use)."""
+
+
+def is_public_url(url: str) -> bool:
+    """Whether a link leads to a public host: http or https, and neither an address nor a name of a private network."""
+    if not re.fullmatch(r"https?://[^\s<>]+", url, re.IGNORECASE):
+        return False
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    host = (parts.hostname or "").rstrip(".").partition("%")[0]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        # A last label of digits is an IPv4 address in one of its odd spellings, and no name (WHATWG URL, host parsing).
+        last = host.rpartition(".")[2]
+        odd = re.fullmatch(r"[0-9]+|0x[0-9a-f]*", last) is not None
+        return "." in host and not odd and not host.endswith(_PRIVATE_ENDINGS)
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_global)

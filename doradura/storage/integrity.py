@@ -1,0 +1,61 @@
+"""Reading the whole database for damage: SQLite's quick_check, in a thread, on a connection of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable
+
+import outcome
+import trio
+
+FAULTS_TOLD = 3
+"""How many faults of a damaged database are told."""
+CHECK = f"PRAGMA quick_check({FAULTS_TOLD})"
+
+
+class IntegrityCheck:
+    """One check at a time; whoever writes goes on meanwhile, and the log grows by what is written."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connect = connect
+        self._limiter = trio.CapacityLimiter(1)
+        self._connection: sqlite3.Connection | None = None
+
+    async def run(self) -> list[str]:
+        """Return the first faults; none when the database is sound. Raises sqlite3.Error.
+
+        Cancelled, it stops reading and leaves within moments, its connection closed.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._interrupt_at_cancel)
+            with trio.CancelScope(shield=True):
+                result = await trio.to_thread.run_sync(outcome.capture, self._read, limiter=self._limiter)
+            nursery.cancel_scope.cancel()
+        return result.unwrap()
+
+    async def stop(self) -> None:
+        """Interrupt a check that is running and wait until its connection is closed."""
+        self._interrupt()
+        async with self._limiter:
+            pass
+
+    async def _interrupt_at_cancel(self) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.interrupt()
+
+    def _read(self) -> list[str]:
+        with contextlib.closing(self._connect()) as connection:
+            self._connection = connection
+            try:
+                rows = [str(row[0]) for row in connection.execute(CHECK)]
+            finally:
+                self._connection = None
+        return [] if rows == ["ok"] else rows

@@ -1,0 +1,133 @@
+"""The health check of the database: a row is written at each look, and the whole file is read now and then.
+
+Owns the beat on its way and the rounds of the integrity check. Knows the storage and `health.CheckResult`. A look never
+waits for the disk longer than `LOOK_SECONDS`, whatever the disk does.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import trio
+
+from doradura.health import CheckResult
+from doradura.storage import Connection, Storage, StorageError, runs
+from doradura.storage.ids import now_ms
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.5
+"""Less than a health check may take in all."""
+ROUND_SECONDS = 60.0
+"""How often it is looked whether the database is to be read as a whole."""
+DAMAGED_SECONDS = 600.0
+"""How long after the last reading a database that is damaged, or that another program wrote to, is read again."""
+SOUND_SECONDS = 24 * 3600.0
+SHARE = 100
+"""The database is read for one part in so many of the time at most, however often another program writes to it."""
+
+RUNBOOK = "see StorageFailing in the runbooks"
+
+
+class StorageCheck:
+    """Says whether what is written is stored, will be found at the next start, and can be read."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._wanted = trio.Event()
+        self._began_at: float | None = None
+        self._done = trio.Event()
+        self._result: StorageError | tuple[float, int] = StorageError("not looked yet", reason="closed")
+        self._unusable: str | None = None
+        self._read_at: float | None = None
+        self._read_seconds: float | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Write a beat whenever `check` asks for one, and read the database at the start and in rounds."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._read_forever)
+            task_status.started()
+            while True:
+                await self._wanted.wait()
+                self._wanted = trio.Event()
+                await self._look()
+                self._began_at = None
+                self._done.set()
+                self._done = trio.Event()
+
+    async def check(self) -> CheckResult:
+        """Write a row and say how long its commit took; say what is damaged."""
+        if not self._storage.is_open:
+            return CheckResult("failing", "the database is not open", {"reason": "closed"})
+        done = self._done
+        if self._began_at is None:
+            self._began_at = trio.current_time()
+            self._wanted.set()
+        with trio.move_on_after(LOOK_SECONDS) as waiting:
+            await done.wait()
+        if waiting.cancelled_caught and self._began_at is not None:
+            waited = trio.current_time() - self._began_at
+            text = f"a write has waited for {waited:.0f} s - another program holds the database, or the disk hangs"
+            return CheckResult("failing", text, {"reason": "waits"})
+        return self._judge()
+
+    def _judge(self) -> CheckResult:
+        facts: dict[str, int | float | str | bool | None] = {"integrity_check_seconds": self._read_seconds}
+        if isinstance(self._result, StorageError):
+            facts["reason"] = self._result.reason
+            advice = RUNBOOK if self._result.reason in {"corrupt", "unreadable", "lost"} else "see the log and the disk"
+            return CheckResult("failing", f"{self._result} - {advice}", facts)
+        seconds, unclean_starts = self._result
+        facts |= {"commit_seconds": round(seconds, 4), "unclean_starts": unclean_starts}
+        if self._storage.damage is not None:
+            facts["reason"] = "corrupt"
+            text = f"the database is damaged ({self._storage.damage}): save what can be saved - {RUNBOOK}"
+            return CheckResult("failing", text, facts)
+        if self._unusable is not None:
+            facts["reason"] = "unusable"
+            return CheckResult("failing", f"{self._unusable}: the next start would fail - mend its permissions", facts)
+        return CheckResult("ok", "a write was committed", facts)
+
+    async def _look(self) -> None:
+        started = trio.current_time()
+        try:
+            unclean_starts = await self._storage.write(_beat)
+        except StorageError as error:
+            self._result = error
+            return
+        self._result = trio.current_time() - started, unclean_starts
+        self._unusable = await trio.to_thread.run_sync(self._storage.unusable)
+
+    async def _read_forever(self) -> None:
+        while True:
+            if self._is_to_be_read():
+                await self._read()
+            await trio.sleep(ROUND_SECONDS)
+
+    def _is_to_be_read(self) -> bool:
+        if self._read_at is None:
+            return True
+        suspect = self._storage.was_touched or self._storage.damage is not None
+        pause = max(DAMAGED_SECONDS, SHARE * (self._read_seconds or 0.0)) if suspect else SOUND_SECONDS
+        return trio.current_time() - self._read_at >= pause
+
+    async def _read(self) -> None:
+        known = self._storage.damage
+        started = trio.current_time()
+        try:
+            found = await self._storage.check_integrity()
+        except StorageError as error:
+            log.warning("the database could not be checked for damage", extra={"error": str(error)})
+            return
+        finally:
+            self._read_at = trio.current_time()
+        self._read_seconds = round(self._read_at - started, 3)
+        if found is not None and found != known:
+            log.error("the database is damaged", extra={"found": found, "what_to_do": RUNBOOK})
+        elif found is None and known is not None:
+            log.info("the database is sound again")
+
+
+def _beat(db: Connection) -> int:
+    runs.beat(db, now_ms())
+    return runs.unclean_starts(db)

@@ -1,0 +1,105 @@
+"""Requests' bodies: read when a route asks for them, and only so many bytes of them in hand at once.
+
+A body counts from its length's announcement, or from its bytes' coming, until what was made of it is done: three times
+its size is in memory while it is parsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import trio
+from quart import Request
+from quart_trio.asgi import TrioASGIHTTPConnection
+from quart_trio.wrappers.request import TrioBody
+
+
+class BodiesFullError(Exception):
+    """So many bytes are in hand that this body has to come again."""
+
+
+class BodyTooLargeError(Exception):
+    """The body has more bytes than one may have."""
+
+
+class WantedBody(TrioBody):
+    """A body that says when somebody wants it."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.wanted = trio.Event()
+
+    def __aiter__(self) -> WantedBody:
+        self.wanted.set()
+        return self
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        self.wanted.set()
+        return super().__await__()
+
+
+class LazyHTTPConnection(TrioASGIHTTPConnection):
+    """quart-trio's side of a request; it receives nothing before the body is wanted."""
+
+    async def handle_messages(self, nursery: trio.Nursery, request: Request, receive: Any) -> None:  # type: ignore[override]  # as its parent
+        """Hand the body over as it comes, until cancelled."""
+        assert isinstance(request.body, WantedBody)
+        await request.body.wanted.wait()
+        await super().handle_messages(nursery, request, receive)
+
+
+class Hold(Protocol):
+    """The bytes one body holds."""
+
+    def grow(self, size_bytes: int) -> None:
+        """Count as many bytes as there are now. Raises BodiesFullError."""
+
+
+class BodyBudget:
+    """Counts the bytes of all bodies in hand."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self.held_bytes = 0
+
+    @contextmanager
+    def hold(self, announced_bytes: int) -> Iterator[Hold]:
+        """Hold a body's bytes for as long as the block. Raises BodiesFullError when they are too many already."""
+        held = _Hold(self)
+        try:
+            held.grow(announced_bytes)
+            yield held
+        finally:
+            self.held_bytes -= held.size_bytes
+
+    def add(self, size_bytes: int) -> None:
+        """Count more. Raises BodiesFullError."""
+        if self.held_bytes + size_bytes > self._limit_bytes:
+            raise BodiesFullError
+        self.held_bytes += size_bytes
+
+
+class _Hold:
+    def __init__(self, budget: BodyBudget) -> None:
+        self._budget = budget
+        self.size_bytes = 0
+
+    def grow(self, size_bytes: int) -> None:
+        if size_bytes > self.size_bytes:
+            self._budget.add(size_bytes - self.size_bytes)
+            self.size_bytes = size_bytes
+
+
+async def read_body(request: Request, held: Hold, limit_bytes: int) -> bytes:
+    """Read a body whole. Raises BodyTooLargeError, BodiesFullError."""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.body:
+        size += len(piece)
+        if size > limit_bytes:
+            raise BodyTooLargeError
+        held.grow(size)
+        pieces.append(piece)
+    return b"".join(pieces)

@@ -1,0 +1,272 @@
+"""Two bots' tokens on one database, one after the other: whose ids are whose."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from doradura.storage import alerts, bots, chats, inbox, jobs, menus, offers, outbox, users
+from doradura.storage.alerts import Incident
+from doradura.storage.files import SentFile, put
+from doradura.storage.ids import IdMaker
+from doradura.storage.inbox import NewUpdate
+from doradura.storage.jobs import NewJob
+from doradura.storage.migrations import migrate, migrations, statements
+from doradura.storage.offers import Offer
+
+NOW = 1_800_000_000_000
+DAY = 24 * 3600 * 1000
+ONE, TWO, THREE = 101, 102, 103
+ADMIN = 1000
+GROUP, SUPERGROUP = -5, -1_000_000_000_005
+
+
+@pytest.fixture
+def db() -> Iterator[sqlite3.Connection]:
+    """A database that bot ONE started with."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    migrate(connection)
+    bots.take_over(connection, ONE, NOW)
+    yield connection
+    connection.close()
+
+
+def job(job_id: int, chat_id: int = 1) -> NewJob:
+    """A job that message 7 asked for."""
+    return NewJob(job_id, 1, chat_id, 7, f"https://a.example/{job_id}", "k", "other", "mp3", "320k", "free", "en")
+
+
+def offer(offer_id: int) -> Offer:
+    """An offer that message 7 asked for."""
+    return Offer(offer_id, 1, 1, 7, f"https://a.example/{offer_id}", None, "new", 0)
+
+
+def ids_of(db: sqlite3.Connection, job_id: int) -> tuple[int | None, int | None, int]:
+    """Which messages a job knows, and whether its file may be there."""
+    found = jobs.get(db, job_id)
+    assert found is not None
+    return found.message_id, found.reply_to, found.maybe_sent
+
+
+def update(update_id: int, arrival: int) -> NewUpdate:
+    """An update as the poll gives it."""
+    return NewUpdate(update_id, arrival, "message", 1, "{}")
+
+
+def waiting(db: sqlite3.Connection) -> list[int]:
+    """The updates that are to be handled."""
+    found = inbox.waiting(db, held=(), full_chats=(), urgent_kind="pre_checkout_query", limit=10, limit_of_a_chat=10)
+    return [row.update_id for row in found]
+
+
+def fire(db: sqlite3.Connection, number: int, state: str = "firing", closed_ms: int | None = None) -> None:
+    """Let an incident stand on a card of the same number."""
+    if not db.execute("SELECT 1 FROM alert_cards WHERE card_id = ?", (number,)).fetchone():
+        alerts.add_card(db, number, NOW)
+    alerts.put(
+        db,
+        Incident(number, number, f"f{number}", state, 0, "A", "s", "d", NOW, closed_ms=closed_ms, ended_ms=closed_ms),
+    )
+
+
+def tell(db: sqlite3.Connection, card_id: int, message_id: int) -> None:
+    """Let the admin be told of a card in a message."""
+    outbox.set_admins(db, [ADMIN])
+    outbox.tell(db, card_id, "card", 0, new_id=IdMaker().new, now_ms=NOW)
+    told = outbox.next_for(db, ADMIN, NOW)
+    assert told is not None
+    outbox.put_message(db, told, message_id, NOW)
+    outbox.finish(db, told)
+
+
+def next_message(db: sqlite3.Connection, card_id: int) -> int | None:
+    """Which message the next telling of a card would edit."""
+    outbox.tell(db, card_id, "card", 0, new_id=IdMaker().new, now_ms=NOW)
+    told = outbox.next_for(db, ADMIN, NOW)
+    assert told is not None
+    outbox.finish(db, told)
+    return told.message_id
+
+
+def test_unfinished_work_forgets_the_other_bots_messages(db: sqlite3.Connection) -> None:
+    """It goes on; only a supergroup's messages have the same id for both bots. What ended and was told stays."""
+    for number, chat in ((1, 1), (2, GROUP), (3, SUPERGROUP), (4, 1), (5, 1)):
+        jobs.add(db, job(number, chat), NOW)
+        jobs.set_message(db, number, 50 + number)
+        jobs.set_maybe_sent(db, number)
+    jobs.finish(db, 4, "failed", NOW, reason="internal")
+    jobs.finish(db, 5, "done", NOW, told=True)
+    for number in (1, 2):
+        offers.add(db, offer(number), NOW)
+        offers.shown(db, number, 60 + number)
+    offers.finish(db, 2, "known")
+    assert bots.take_over(db, TWO, NOW) == ONE
+    assert [ids_of(db, number) for number in (1, 2, 3)] == [(None, None, 0), (None, None, 0), (None, 7, 0)]
+    assert ids_of(db, 4)[0] is None, "its end is still to be told, by this bot in a message of its own"
+    assert ids_of(db, 5) == (55, 7, 1)
+    assert [(found.offer_id, found.message_id, found.reply_to) for found in offers.unfinished(db)] == [(1, None, None)]
+    jobs.set_message(db, 1, 9)
+    assert bots.take_over(db, TWO, NOW) is None
+    assert ids_of(db, 1)[0] == 9
+    assert bots.take_over(db, ONE, NOW) == TWO
+    assert ids_of(db, 1)[0] is None
+
+
+def test_updates_with_the_same_id_are_two_bots_two(db: sqlite3.Connection) -> None:
+    """Neither hides the other; the first bot's wait until its token is back, and each is done once."""
+    inbox.add(db, [update(7, 1), update(8, 2)], NOW)
+    inbox.done(db, 8)
+    bots.take_over(db, TWO, NOW)
+    assert waiting(db) == []
+    assert inbox.add(db, [update(7, 3), update(8, 4)], NOW) == 2
+    assert inbox.tried(db, 7, "x") == 1
+    assert inbox.done(db, 7)
+    assert not inbox.done(db, 7)
+    assert waiting(db) == [8]
+    bots.take_over(db, ONE, NOW)
+    assert waiting(db) == [7]
+    assert inbox.add(db, [update(7, 5), update(8, 6)], NOW) == 0
+
+
+def test_a_message_id_of_the_other_bot_begins_nothing(db: sqlite3.Connection) -> None:
+    """An edited message is known by the bot it was sent to: numbers begin anew with each."""
+    jobs.add(db, job(1), NOW)
+    jobs.finish(db, 1, "done", NOW, told=True)
+    offers.add(db, offer(2), NOW)
+    offers.finish(db, 2, "known")
+    assert len(chats.begun_by(db, 1, 7)) == 2
+    bots.take_over(db, TWO, NOW)
+    assert chats.begun_by(db, 1, 7) == set()
+
+
+def test_each_bot_knows_its_own_menus(db: sqlite3.Connection) -> None:
+    """What the first one set is taken back by nobody else."""
+    menus.add(db, ADMIN)
+    bots.take_over(db, TWO, NOW)
+    assert menus.shown(db) == set()
+    menus.add(db, ADMIN)
+    menus.remove(db, ADMIN)
+    bots.take_over(db, ONE, NOW)
+    assert menus.shown(db) == {ADMIN}
+
+
+def test_refusals_were_the_other_bots(db: sqlite3.Connection) -> None:
+    """Who blocked that one has not blocked this one; what was parked waits again, and counts as no repeat."""
+    users.seen(db, 1, "A", None, None, NOW)
+    users.set_blocked(db, 1, NOW)
+    outbox.set_admins(db, [ADMIN])
+    fire(db, 1)
+    outbox.tell(db, 1, "card", 0, new_id=IdMaker().new, now_ms=NOW)
+    begun = outbox.next_for(db, ADMIN, NOW)
+    assert begun is not None
+    outbox.begin(db, begun.notice_id)
+    outbox.set_fault(db, ADMIN, "blocked", NOW)
+    bots.take_over(db, TWO, NOW)
+    assert outbox.admins(db) == {ADMIN: None}
+    told = outbox.next_for(db, ADMIN, NOW)
+    assert told is not None
+    assert (told.tries, told.message_id) == (0, None)
+    assert db.execute("SELECT blocked_ms FROM users").fetchone()[0] is None
+
+
+def test_alerts_are_each_bots_own_messages(db: sqlite3.Connection) -> None:
+    """The second tells anew; the first one's is known again when it is back, and each is edited by its own bot."""
+    fire(db, 1)
+    tell(db, 1, 71)
+    bots.take_over(db, TWO, NOW)
+    assert not outbox.has_message(db, 1, ADMIN)
+    assert next_message(db, 1) is None
+    tell(db, 1, 3)
+    assert next_message(db, 1) == 3
+    outbox.tell(db, 1, "reminder", 0, new_id=IdMaker().new, now_ms=NOW)
+    reminder = outbox.next_for(db, ADMIN, NOW)
+    assert reminder is not None
+    outbox.remember_ring(db, reminder, NOW + 5)
+    outbox.finish(db, reminder)
+    bots.take_over(db, ONE, NOW)
+    assert next_message(db, 1) == 71
+    assert [tuple(row) for row in db.execute("SELECT bot_id, told_ms FROM alert_messages ORDER BY bot_id")] == [
+        (ONE, NOW),
+        (TWO, NOW + 5),
+    ]
+
+
+def test_a_bot_that_is_back_brings_its_alerts_up_to_date(db: sqlite3.Connection) -> None:
+    """What ended meanwhile and what fires: once. What ended long before it left is as it was told."""
+    for number in (1, 2, 3, 4):
+        fire(db, number)
+        tell(db, number, 70 + number)
+    fire(db, 3, "resolved", NOW - 2 * DAY)
+    fire(db, 4, "resolved", NOW - 60_000)
+    bots.take_over(db, TWO, NOW)
+    bots.take_over(db, THREE, NOW + 2 * DAY)
+    assert outbox.take_outdated(db) == []
+    fire(db, 1, "resolved", NOW + 60_000)
+    bots.take_over(db, ONE, NOW + 3 * DAY)
+    assert outbox.take_outdated(db) == [(1, ADMIN, 0), (2, ADMIN, 0), (4, ADMIN, 0)]
+    assert outbox.take_outdated(db) == []
+
+
+def test_what_is_too_old_is_forgotten_whosever_it_is(db: sqlite3.Connection) -> None:
+    """But no update that waits."""
+    inbox.add(db, [update(number, number) for number in range(1, 5)], NOW)
+    inbox.done(db, 1)
+    bots.take_over(db, TWO, NOW)
+    inbox.add(db, [update(number, 10 + number) for number in range(1, inbox.KEPT_NEWEST + 1)], NOW + 3 * DAY)
+    assert inbox.forget_old(db, NOW + 3 * DAY) == 1
+    bots.take_over(db, ONE, NOW)
+    assert waiting(db) == [2, 3, 4]
+
+
+def before_bots() -> sqlite3.Connection:
+    """A database as it was before bots were told apart, with a row in each table."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY)")
+    for number, sql in migrations():
+        if number < 9:
+            for statement in statements(sql):
+                connection.execute(statement)
+            connection.execute("INSERT INTO schema_version (version) VALUES (?)", (number,))
+    connection.execute("PRAGMA foreign_keys = ON")
+    for statement in (
+        "INSERT INTO inbox (update_id, arrival, kind, chat_id, raw, received_ms) VALUES (7, 1, 'message', 1, '{}', 1)",
+        (
+            "INSERT INTO offers (offer_id, user_id, chat_id, reply_to, url, message_id, state, created_ms)"
+            " VALUES (1, 1, 1, 7, 'u', 61, 'shown', 1)"
+        ),
+        (
+            "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, format, quality, plan, language,"
+            " state, place, created_ms, message_id)"
+            " VALUES (1, 1, 1, 7, 'u', 'k', 'other', 'mp3', '320k', 'free', 'en', 'waiting', 1, 1, 51)"
+        ),
+        f"INSERT INTO alert_admins (admin_id) VALUES ({ADMIN})",
+        "INSERT INTO alert_cards (card_id, told_ms) VALUES (1, 1)",
+        f"INSERT INTO alert_messages (card_id, admin_id, message_id, told_ms) VALUES (1, {ADMIN}, 71, 1)",
+        f"INSERT INTO admin_menus (chat_id) VALUES ({ADMIN})",
+    ):
+        connection.execute(statement)
+    return connection
+
+
+@pytest.mark.parametrize(
+    ("files", "first", "ours"),
+    [((), ONE, True), ((ONE,), ONE, True), ((TWO, ONE), ONE, True), ((ONE,), TWO, False), ((ONE, TWO), ONE, False)],
+)
+def test_rows_of_before_belong_to_whoever_sent_the_last_file(files: tuple[int, ...], first: int, *, ours: bool) -> None:
+    """Without any, to the first bot that starts. Taken for another's, work goes on and alerts are told anew."""
+    db = before_bots()
+    for at, bot_id in enumerate(files):
+        put(db, bot_id, f"k{at}", "mp3", "320k", SentFile("F", "audio", "t", 1), at)
+    migrate(db)
+    assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert bots.take_over(db, first, NOW) == (None if ours else files[-1])
+    assert waiting(db) == ([7] if ours else [])
+    assert ids_of(db, 1)[0] == (51 if ours else None)
+    assert offers.unfinished(db)[0].message_id == (61 if ours else None)
+    assert outbox.has_message(db, 1, ADMIN) is ours
+    assert menus.shown(db) == ({ADMIN} if ours else set())
+    db.close()

@@ -1,0 +1,71 @@
+"""What the database says of the program's runs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from doradura.storage import runs, statistics
+from doradura.storage.migrations import migrate
+from doradura.storage.runs import Run, Uncleanness
+
+NOW = 1_800_000_000_000
+HOUR = 3_600_000
+
+
+@pytest.fixture
+def db() -> Iterator[sqlite3.Connection]:
+    """A fresh database."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection)
+    yield connection
+    connection.close()
+
+
+def counted(db: sqlite3.Connection) -> float:
+    """What /metrics shows."""
+    return statistics.FAMILIES["doradura_unclean_starts_total"](db, NOW)[()]
+
+
+def test_a_start_after_an_end_in_order_counts_nothing(db: sqlite3.Connection) -> None:
+    """Nor does the first start of all, or a look before it."""
+    assert runs.known(db) is None
+    assert counted(db) == 0
+    assert runs.begin(db, NOW) is None
+    runs.end(db, NOW + 5)
+    assert runs.begin(db, NOW + 10) is None
+    assert runs.known(db) == Run(NOW + 10, 0, None)
+    assert counted(db) == 0
+
+
+def test_an_end_without_a_run_says_nothing(db: sqlite3.Connection) -> None:
+    """A database that no run began on has no row to close, and its first start is in order."""
+    runs.end(db, NOW)
+    assert runs.known(db) is None
+    assert runs.begin(db, NOW) is None
+
+
+def test_a_start_after_no_end_is_counted(db: sqlite3.Connection) -> None:
+    """With the last sign of life of the run before: its beginning, or its last beat."""
+    runs.begin(db, NOW)
+    assert runs.begin(db, NOW + HOUR) == Uncleanness(NOW, to_be_told=True)
+    runs.beat(db, NOW + 3 * HOUR)
+    assert runs.begin(db, NOW + 4 * HOUR) == Uncleanness(NOW + 3 * HOUR, to_be_told=True)
+    assert runs.known(db) == Run(NOW + 4 * HOUR, 2, NOW + 4 * HOUR)
+    assert counted(db) == 2
+    runs.end(db, NOW + 5 * HOUR)
+    runs.begin(db, NOW + 6 * HOUR)
+    assert counted(db) == 2, "it never falls"
+
+
+def test_a_crash_loop_is_told_once_an_hour(db: sqlite3.Connection) -> None:
+    """Each start is counted; the hour is counted from the last telling, and a clock that went back ends it."""
+    runs.begin(db, NOW)
+    told = [runs.begin(db, NOW + minutes * 60_000) for minutes in (1, 2, 60, 61, 62)]
+    assert [found is not None and found.to_be_told for found in told] == [True, False, False, True, False]
+    assert counted(db) == 5
+    back = runs.begin(db, NOW - HOUR)
+    assert back is not None
+    assert back.to_be_told

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from doradura.data_directory import DataDirectoryError, Mode, claim_for_mode
+
+OTHER: dict[Mode, Mode] = {"telegram": "sandbox", "sandbox": "telegram"}
+
+
+@pytest.mark.parametrize("mode", OTHER)
+def test_a_directory_belongs_to_whoever_started_first(tmp_path: Path, mode: Mode) -> None:
+    """The first start marks the directory; the same mode may come again, the other is refused and told what to do."""
+    claim_for_mode(tmp_path, mode)
+    claim_for_mode(tmp_path, mode)
+    assert (tmp_path / "mode").read_text() == f"{mode}\n"
+    with pytest.raises(DataDirectoryError, match="DORADURA_DATA_DIR"):
+        claim_for_mode(tmp_path, OTHER[mode])
+    assert [path.name for path in tmp_path.iterdir()] == ["mode"]
+
+
+def test_data_from_before_there_was_a_mark_are_told_by_what_they_hold(tmp_path: Path) -> None:
+    """With the sandbox's world they are the sandbox's; with that removed, as the refusal says, they are the bot's."""
+    (tmp_path / "doradura.db").touch()
+    (tmp_path / "sandbox").mkdir()
+    with pytest.raises(DataDirectoryError, match="don't exist on Telegram"):
+        claim_for_mode(tmp_path, "telegram")
+    assert not (tmp_path / "mode").exists()
+    (tmp_path / "sandbox").rmdir()
+    with pytest.raises(DataDirectoryError, match="your bot's data"):
+        claim_for_mode(tmp_path, "sandbox")
+    claim_for_mode(tmp_path, "telegram")
+
+
+@pytest.mark.parametrize("content", ["production", "", "\xff\n", "sandbox\nsandbox"])
+def test_a_mark_nobody_wrote_is_not_taken_for_ours(tmp_path: Path, content: str) -> None:
+    """A mark that says something else refuses both modes; an empty one, left by a full disk, says nothing."""
+    (tmp_path / "mode").write_bytes(content.encode("latin-1"))
+    if content:
+        for mode in OTHER:
+            with pytest.raises(DataDirectoryError):
+                claim_for_mode(tmp_path, mode)
+    else:
+        claim_for_mode(tmp_path, "telegram")
+        assert (tmp_path / "mode").read_text() == "telegram\n"
+
+
+def test_a_mark_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """A directory in the mark's place is a sentence, not a traceback."""
+    (tmp_path / "mode").mkdir()
+    with pytest.raises(DataDirectoryError, match="can't be read"):
+        claim_for_mode(tmp_path, "telegram")

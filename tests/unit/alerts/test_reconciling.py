@@ -259,7 +259,7 @@ async def test_the_watchdogs_silence_is_dismissed(alerts: Alerts, autojump_clock
         await life.post(WATCHDOG)
         await trio.sleep(700)
         assert alerts.firsts() == ["🔴 CRITICAL: Monitoring is silent"]
-        assert buttons(alerts) == ["👤 Acknowledge", "🗑 Dismiss"]
+        assert buttons(alerts) == ["👤 Acknowledge", "📖 What to do", "🗑 Dismiss"]
         assert await dismiss(alerts, life) == "dismissed"
         await trio.sleep(HOUR)
         assert alerts.firsts() == ["✅ RESOLVED: Monitoring is silent"]

@@ -45,7 +45,7 @@ class Figure:
     @property
     def is_time(self) -> bool:
         """Whether it may be written as a duration."""
-        return self.unit == "seconds"
+        return self.unit.startswith("seconds")
 
 
 FIGURES: Mapping[str, Figure] = {

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stack import durations
 from stack.files import committed
 from stack.render import render
 from stack.thresholds import (
@@ -67,6 +68,14 @@ def test_a_line_changes_its_alert_and_no_other(tmp_path: Path) -> None:
     assert found["BotDown"]["for"] == "600s"
     changed = {"HighErrorRate", "TelegramUnreachable", "LoopStalled", "BotDown"}
     assert {name for name in SHIPPED if found[name] != DEFAULT[name]} == changed
+
+
+@pytest.mark.parametrize("line", ["SlowDownloads: 2m", "LoopStalled: 750ms", "ScrapeSlow: 1500ms", "AlertDeliveryStalled: 10m"])
+def test_every_time_may_be_a_duration(tmp_path: Path, line: str) -> None:
+    """A figure in seconds is written as a duration too, whatever it is the seconds of."""
+    name, _, text = line.partition(": ")
+    number = f"{durations.seconds_of(text):g}"
+    assert default_of(rendered(put(tmp_path, line))[name]) == float(number)
 
 
 def test_every_place_of_a_figure_changes(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import trio
 import yaml
 
 from doradura.downloads.workspace import MEMORY_BYTES
+from doradura.settings.options import OPTIONS
 from stack import engine
 from stack.facts import Asked, settings_of
 from stack.files import HERE
@@ -200,6 +201,19 @@ def test_the_bots_container_can_drain(services: dict[str, Any]) -> None:
     assert not {"DORADURA_TELEGRAM_TOKEN", "DORADURA_WEBHOOK_TOKEN"} & set(given)
     mounted = {volume["target"]: volume.get("source") for volume in bot["volumes"]}
     assert mounted["/run/secrets/doradura"] == "/somewhere/bot"
+
+
+NOT_IN_A_CONTAINER = {
+    *("DORADURA_TELEGRAM_TOKEN", "DORADURA_WEBHOOK_TOKEN"),  # as files
+    *("DORADURA_SANDBOX_BIND", "DORADURA_COOKIES_FILE"),  # no sandbox there, and no file of the host's
+    *("DORADURA_STACK_PROMETHEUS", "DORADURA_STACK_ALERTMANAGER", "DORADURA_STACK_GRAFANA", "DORADURA_RUNBOOKS_URL"),
+}
+"""What only the renderer reads, or what a container gets another way."""
+
+
+def test_the_bots_container_has_every_setting(services: dict[str, Any]) -> None:
+    """A setting of the shell that starts the stack reaches the bot in its container."""
+    assert {option.name for option in OPTIONS} - NOT_IN_A_CONTAINER <= set(services["bot"]["environment"])
 
 
 def test_the_images_steps_work(tmp_path: Path) -> None:

@@ -79,8 +79,17 @@ class HealthReport:
         }
 
     def gauge_values(self) -> dict[str, float]:
-        """Check -> 1, 0.5 or 0, for doradura_health_status."""
-        return {name: GAUGE[found.status] for name, found in self.checks.items()}
+        """Check -> 1, 0.5 or 0, for doradura_health_status.
+
+        What is not open yet, or no more, while the program starts or drains has no value: it is no fault, and a bot
+        that restarts would ring for its database.
+        """
+        closed = self.status in ("starting", "draining")
+        return {
+            name: GAUGE[found.status]
+            for name, found in self.checks.items()
+            if not (closed and found.facts.get("reason") == "closed")
+        }
 
 
 def _as_json(found: CheckResult) -> dict[str, Any]:

@@ -90,6 +90,25 @@ async def test_gauge_values(autojump_clock: trio.testing.MockClock) -> None:
     assert report.gauge_values() == {"check0": 1.0, "check1": 0.5, "check2": 0.0}
 
 
+async def test_what_is_not_open_yet_rings_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    """A database that a starting or draining program has not open is no value; a running one's is 0."""
+
+    async def closed() -> CheckResult:
+        await trio.lowlevel.checkpoint()
+        return CheckResult("failing", "the database is not open", {"reason": "closed"})
+
+    async def waits() -> CheckResult:
+        await trio.lowlevel.checkpoint()
+        return CheckResult("failing", "a write waits", {"reason": "waits"})
+
+    made = Health("1.0", {"storage": closed, "other": waits})
+    assert (await made.report()).gauge_values() == {"other": 0.0}
+    made.mark_running()
+    assert (await made.report()).gauge_values() == {"storage": 0.0, "other": 0.0}
+    made.mark_draining()
+    assert (await made.report()).gauge_values() == {"other": 0.0}
+
+
 async def test_silent_check_is_a_finding(autojump_clock: trio.testing.MockClock) -> None:
     """A check that hangs ends after two seconds: failing, or degraded where it looks outside this machine."""
 

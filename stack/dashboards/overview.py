@@ -203,8 +203,8 @@ def _state() -> list[Panel]:
         ),
         figure(
             "Last answer of Telegram",
-            "How long ago a long poll was last completed; an idle bot completes one about every 45 s.",
-            Query("time() - max(doradura_telegram_last_poll_timestamp_seconds{@})"),
+            "How long ago a long poll was last completed, by the bot that has waited longest; idle bots do it every 45 s.",
+            Query("time() - min(doradura_telegram_last_poll_timestamp_seconds{@})"),
             unit=SECONDS,
             steps=[(60, ORANGE), (120, RED)],
             size=(4, 8),

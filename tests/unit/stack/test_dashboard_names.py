@@ -79,6 +79,14 @@ def test_right_for_one_bot_and_for_five(asked: Asked) -> None:
         assert re.search(r"\b(sum|max|min|count)( by \([\w, ]+\))? ?\(", before), "it is one series a bot"
 
 
+def test_one_bots_silence_is_not_hidden_by_another() -> None:
+    """A time since something shows each bot, or the one that has waited longest."""
+    polls = [asked.expr for asked in QUERIES if "doradura_telegram_last_poll_timestamp_seconds" in asked.expr]
+    assert polls
+    for expr in polls:
+        assert "by (instance)" in expr or "- min(" in expr
+
+
 def test_ranges_are_what_was_chosen() -> None:
     """What a query looks back at is Grafana's interval, the chosen window, the time shown, or a whole day."""
     found = {span for asked in QUERIES for span in re.findall(r"\[([^]]+)\]", asked.expr)}

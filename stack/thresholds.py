@@ -115,6 +115,17 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     return dict(zip(names, (loader.construct_object(value, deep=True) for _, value in node.value), strict=True))
 
 
+def _number(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    """Leave as text what YAML 1.1 counts otherwise than people do: 010 is 8 to it, and 1:30 is 90."""
+    if _OTHERWISE.match(node.value):
+        return node.value
+    return yaml.SafeLoader.yaml_constructors[node.tag](loader, node)
+
+
+_OTHERWISE = re.compile(r"[-+]?(?:0[0-9xXbBoO_]|.*[:_])")
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _number)
+_Loader.add_constructor("tag:yaml.org,2002:float", _number)
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 

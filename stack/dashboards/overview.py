@@ -203,7 +203,7 @@ def _state() -> list[Panel]:
         ),
         figure(
             "Last answer of Telegram",
-            "How long ago a long poll was last completed, by the bot that has waited longest; idle bots do it every 45 s.",
+            "How long ago a long poll was last completed, by the bot that waits longest; idle bots do it every 45 s.",
             Query("time() - min(doradura_telegram_last_poll_timestamp_seconds{@})"),
             unit=SECONDS,
             steps=[(60, ORANGE), (120, RED)],

@@ -70,7 +70,9 @@ def test_a_line_changes_its_alert_and_no_other(tmp_path: Path) -> None:
     assert {name for name in SHIPPED if found[name] != DEFAULT[name]} == changed
 
 
-@pytest.mark.parametrize("line", ["SlowDownloads: 2m", "LoopStalled: 750ms", "ScrapeSlow: 1500ms", "AlertDeliveryStalled: 10m"])
+@pytest.mark.parametrize(
+    "line", ["SlowDownloads: 2m", "LoopStalled: 750ms", "ScrapeSlow: 1500ms", "AlertDeliveryStalled: 10m"]
+)
 def test_every_time_may_be_a_duration(tmp_path: Path, line: str) -> None:
     """A figure in seconds is written as a duration too, whatever it is the seconds of."""
     name, _, text = line.partition(": ")
@@ -129,6 +131,11 @@ def test_speed_divides_what_was_asked_for(tmp_path: Path) -> None:
         ("HighErrorRate: {for: 10}", "a duration from 0s to 7d, such as 10m, not 10"),
         ("HighErrorRate: {for: -1m}", "not '-1m'"),
         ("HighErrorRate: {for: 8d}", "not '8d'"),
+        ("QueueBackup: 010", "not '010'"),
+        ("QueueBackup: 0x64", "not '0x64'"),
+        ("QueueBackup: 1_000", "not '1_000'"),
+        ("TelegramUnreachable: 5:00", "not '5:00'"),
+        ("LoopStalled: 1:00.5", "not '1:00.5'"),
         ("QueueBackup: 1.5", "a whole number from 1"),
         ("TelegramUnreachable: 1m", "from 120 to 604800 (seconds) or a duration such as 5m, not '1m'"),
         ("TelegramUnreachable: 99999999999999999999m", "not '99999999999999999999m'"),

@@ -260,7 +260,7 @@ def _exit_code(run: Callable[[], None]) -> int:
                 )
                 return code
             if code is not None:
-                log.critical(str(found))
+                log.critical("%s%s", found, _what_to_do(found))
                 return code
         if isinstance(error, KeyboardInterrupt):
             return 130
@@ -284,7 +284,17 @@ _KNOWN = MappingProxyType(
 )
 """By name, so that a command does not import what it has no use for."""
 
+_DAMAGED = frozenset({"corrupt", "unreadable"})
+"""Reasons of a StorageError that no further start mends (storage.DAMAGE)."""
+
 _ADDRESS_FAULTS = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES})
+
+
+def _what_to_do(error: BaseException) -> str:
+    """Give what to add to an error's own words: SQLite's say that a page is damaged and nothing else."""
+    if getattr(error, "reason", None) not in _DAMAGED or "StorageFailing" in str(error):
+        return ""
+    return ". The database is damaged: keep its files as they are and see StorageFailing in docs/runbooks.md"
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -3,7 +3,8 @@
 Pure accounting of addresses; nothing here touches a socket. There are two rooms. Whoever may reach more than the open
 pages shares one of 256 places; of these one address gets at most 64, and 64 are kept for loopback and the networks that
 the setting names. Everybody else has 16 places for the open pages, so that no crowd of strangers takes a place from a
-scrape.
+scrape. The machine itself has one of those too when the shared places are all taken: four neighbours with 64 each must
+not make a container's health check fail.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class Places:
     def take(self, address: IPAddress | None) -> Place | None:
         """Take a place for a connection from this address; None when there is none for it."""
         place = self._place(address)
+        if not self._is_free(place) and address in OWN:
+            place = Place("stranger", None)
         if not self._is_free(place):
             return None
         self._rooms[place.room] += 1

@@ -1,7 +1,8 @@
 """Numbered migrations: the files NNNN_what.sql beside this one, applied once each, in order, each in a transaction.
 
-A database that knows a number we don't was written by a newer program: we refuse it, as its tables may mean something
-else by now.
+What is missing is known by each number, not by the highest: a number that was left free may be filled later. A
+database that knows a number above all of ours was written by a newer program: we refuse it, as its tables may mean
+something else by now.
 """
 
 from __future__ import annotations
@@ -29,20 +30,21 @@ def migrations() -> list[tuple[int, str]]:
 
 
 def migrate(connection: sqlite3.Connection) -> int:
-    """Apply what is missing and return the number reached.
+    """Apply what is missing and return the highest number.
 
     Raises sqlite3.Error, with the migration that failed undone, and NewerDatabaseError.
     """
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)")
     known = migrations()
-    reached = connection.execute("SELECT COALESCE(MAX(version), 0) FROM schema_version").fetchone()[0]
+    applied = {row[0] for row in connection.execute("SELECT version FROM schema_version")}
+    reached = max(applied, default=0)
     if reached > known[-1][0]:
         raise NewerDatabaseError(
             f"the database is of schema {reached}, this program knows {known[-1][0]}: "
             "start the newer version again, or restore a backup made by this one",
         )
     for number, sql in known:
-        if number <= reached:
+        if number in applied:
             continue
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -54,8 +56,7 @@ def migrate(connection: sqlite3.Connection) -> int:
             if connection.in_transaction:
                 connection.rollback()
             raise
-        reached = number
-    return int(reached)
+    return known[-1][0]
 
 
 def statements(sql: str) -> Iterator[str]:

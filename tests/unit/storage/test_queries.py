@@ -217,6 +217,18 @@ def test_a_newer_database_is_refused(db: sqlite3.Connection) -> None:
         migrate(db)
 
 
+def test_a_number_that_was_left_free_is_applied_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration between two that a database has is applied to it, once, and the others are not again."""
+    made = {number: f"CREATE TABLE t{number} (n INTEGER)" for number in (1, 3)}
+    monkeypatch.setattr("doradura.storage.migrations.migrations", lambda: sorted(made.items()))
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    assert migrate(connection) == 3
+    made[2] = "CREATE TABLE t2 (n INTEGER)"
+    assert [migrate(connection), migrate(connection)] == [3, 3]
+    assert connection.execute("SELECT version FROM schema_version ORDER BY version").fetchall() == [(1,), (2,), (3,)]
+    assert connection.execute("SELECT COUNT(*) FROM t2").fetchone() == (0,)
+
+
 def test_ids_grow_when_the_clock_jumps_back() -> None:
     """Order is kept whatever the clock does."""
     times = iter([1000, 1001, 5, 6, 2000])

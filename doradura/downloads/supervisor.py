@@ -115,7 +115,7 @@ class Supervisor:
         """End the work on jobs that are recorded as cancelled, and show it."""
         for job in cancelled:
             self._left_waiting.discard(job.job_id)
-            end = Cancelled(by_admin=job.reason == jobs.BY_ADMIN)
+            end = Cancelled(by_admin=job.reason == jobs.BY_ADMIN, title=job.title)
             self._parts.metrics.download_cancelled.labels(format=job.format).inc()
             self._parts.metrics.site_downloads.labels(site=job.site, outcome="cancelled").inc()
             run = self._running.get(job.job_id)
@@ -403,7 +403,7 @@ class Supervisor:
             await self._tell(job, None)
         else:
             failed = Failed(job.reason or "internal", maybe_sent=bool(job.maybe_sent))
-            cancelled = Cancelled(by_admin=job.reason == jobs.BY_ADMIN)
+            cancelled = Cancelled(by_admin=job.reason == jobs.BY_ADMIN, title=job.title)
             await self._tell(job, cancelled if job.state == "cancelled" else failed)
 
     async def _tell(self, job: jobs.Job, outcome: Outcome | None) -> None:
@@ -451,4 +451,4 @@ class Supervisor:
 def _cancelled(db: Connection, job_id: int) -> Cancelled:
     """Give the end of a job that was cancelled before its work ended."""
     job = jobs.get(db, job_id)
-    return Cancelled(by_admin=job is not None and job.reason == jobs.BY_ADMIN)
+    return Cancelled(by_admin=job is not None and job.reason == jobs.BY_ADMIN, title=None if job is None else job.title)

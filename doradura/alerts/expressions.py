@@ -24,8 +24,6 @@ class Measured(NamedTuple):
 
     query: str
     threshold: float | None = None
-    comparison: str = ""
-    """How the query is compared with the threshold, in Prometheus's signs."""
 
 
 def expression_of(generator: str) -> str | None:
@@ -51,7 +49,7 @@ def measured(expression: str) -> Measured:
     number = _NUMBER.match(first[end:])
     if number is None or not first[:at].strip():
         return Measured(first.strip())
-    return Measured(first[:at].strip(), float(number[1]), first[at:end])
+    return Measured(first[:at].strip(), float(number[1]))
 
 
 def _top_level(text: str) -> Iterator[tuple[str, int, int]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Literal, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -134,8 +133,7 @@ def graph_text(t: Texts, graph: Graph, *, drawn: bool) -> str:
     if graph.total > len(graph.series):
         lines.append(t("graph.more", count=graph.total - len(graph.series)))
     if graph.what.threshold is not None:
-        fires = _FIRES.get(graph.what.comparison, "equal")
-        lines.append(t(f"graph.level.{fires}", level=f"{graph.what.threshold:.4g}"))
+        lines.append(t("graph.level", level=f"{graph.what.threshold:.4g}"))
     lines.append(t("graph.query", query=shorten(" ".join(graph.what.query.split()), QUERY_UNITS)))
     return "\n".join([*lines, *_link(t, graph.link)])
 
@@ -147,9 +145,6 @@ def _line(t: Texts, name: str, known: Sequence[float]) -> str:
     if name:
         return t("graph.flat" if flat else "graph.line", name=name, last=last, least=least, most=most)
     return t("graph.only_flat" if flat else "graph.only_line", last=last, least=least, most=most)
-
-
-_FIRES = MappingProxyType({">": "above", "<": "below", ">=": "from", "<=": "to", "!=": "other"})
 
 
 def names_of(series: Sequence[Series]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from doradura.chat.figures import span_text
 from doradura.chat.texts import Catalogues, Texts, limit_text, size_text
 from doradura.downloads.formats import FORMATS, Choice, fitting
-from doradura.downloads.protocol import Size
+from doradura.downloads.protocol import OUR_REASONS, Size
 from doradura.downloads.stages import (
     Accepted,
     Cancelled,
@@ -29,6 +29,8 @@ from doradura.telegram.units import shorten
 NO_BREAK = "\u00a0"
 """So that a narrow button does not break inside a size."""
 BAR_CELLS = 10
+PASSING_REASONS = OUR_REASONS | {"gone", "live", "too_slow"}
+"""What is ours passes; a page may come back, a stream end, a site be faster."""
 BUTTONS_A_ROW = 3
 TITLE_UNITS = 120
 LINK_UNITS = 80
@@ -54,6 +56,8 @@ class ProgressTexts:
         if isinstance(stage, Failed) and stage.reason == "too_large" and not stage.maybe_sent:
             return too_large(t, job, stage.sizes, self._upload_limit_bytes)
         text = self._text(t, job, stage)
+        if isinstance(stage, Failed) and is_passing(stage):
+            return text, again_keyboard(t, job.job_id)
         if isinstance(stage, Failed | Cancelled | Sending):
             return text, None
         return text, cancel_keyboard(t, job.job_id)
@@ -129,6 +133,16 @@ def sized_label(label: str, size_bytes: int | None) -> str:
 
 def _failed(t: Texts, what: str, url: str) -> str:
     return t("failed", what=what, url=url.replace('"', "%22"), shown=shorten(url, LINK_UNITS))
+
+
+def is_passing(failed: Failed) -> bool:
+    """Whether the same may well go better later, so that a failure comes with a button to try again."""
+    return failed.reason in PASSING_REASONS and not failed.final and not failed.maybe_sent
+
+
+def again_keyboard(t: Texts, job_id: int) -> Keyboard:
+    """Give the button that asks for a failed job's file once more."""
+    return ((Button(text=t.plain("button.again"), callback_data=f"r:{job_id}"),),)
 
 
 def cancel_keyboard(t: Texts, job_id: int) -> Keyboard:

@@ -55,7 +55,6 @@ CLOSED_SETS = {
         *("already_silenced", "already_acknowledged"),
     ),
     "alerts.why.": tuple(reason for reason in get_args(Reason) if reason != "unreachable"),
-    "graph.level.": ("above", "below", "from", "to", "other", "equal"),
     "alertmanager.": (*get_args(Reason), "unsure"),
     "prometheus.": get_args(Reason),
 }

@@ -343,6 +343,8 @@ class FakeWorkers:
     most: int = 0
     """The largest number that ever ran at once."""
     changes: Changes = field(default_factory=Changes)
+    leaving_seconds: float = 0.0
+    """How long a worker takes to end, whatever ends it."""
 
     def follow(self, *scripts: Iterable[Step], url: str | None = None) -> None:
         """Give scripts for the next orders (of a link)."""
@@ -365,6 +367,9 @@ class FakeWorkers:
             self.changes.note()
             yield FakeConversation(order, deque(script))
         finally:
+            if self.leaving_seconds:
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(self.leaving_seconds)
             self.running -= 1
             self.changes.note()
 

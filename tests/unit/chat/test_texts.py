@@ -17,6 +17,7 @@ import doradura
 from doradura.alerts.fetching import Reason
 from doradura.alerts.silencing import What
 from doradura.app import CHECKS
+from doradura.chat.alert_graph import Source
 from doradura.chat.analytics import WINDOWS
 from doradura.chat.offers import known_text
 from doradura.chat.progress import ProgressTexts, failure_text
@@ -52,11 +53,12 @@ CLOSED_SETS = {
     "alert.many.": ("critical", "warning", "info", "resolved"),
     "outcome.": (
         *(what for what in get_args(What) if what != "already"),
-        *("already_silenced", "already_acknowledged"),
+        *("already_silenced", "already_acknowledged", "already_dismissed"),
     ),
     "alerts.why.": tuple(reason for reason in get_args(Reason) if reason != "unreachable"),
     "alertmanager.": (*get_args(Reason), "unsure"),
     "prometheus.": get_args(Reason),
+    "graph.link.": get_args(Source),
 }
 """What may stand behind a key that is put together: "failed." + reason."""
 

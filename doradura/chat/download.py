@@ -152,12 +152,12 @@ async def press_again(turn: Turn, rest: str) -> None:
     elif await turn.parts.storage.read(lambda db: jobs.newer_same(db, failed)) is not None:
         await turn.answer(t.plain("press.again_used"))
     else:
-        await _press_queues(turn, failed.url, Choice(failed.format, failed.quality), reply_to=failed.reply_to, of=failed)
+        await _press_queues(
+            turn, failed.url, Choice(failed.format, failed.quality), reply_to=failed.reply_to, of=failed
+        )
 
 
-async def _press_queues(
-    turn: Turn, url: str, choice: Choice, *, reply_to: int | None, of: Job | None = None
-) -> None:
+async def _press_queues(turn: Turn, url: str, choice: Choice, *, reply_to: int | None, of: Job | None = None) -> None:
     """Queue what a button names and answer the press."""
     t = turn.texts
     answer = await _queue(turn, check_link(url, turn.parts.allowed_private), choice, reply_to=reply_to, of=of)
@@ -171,9 +171,7 @@ async def _press_queues(
     _count(turn, choice, answer)
 
 
-async def _queue(
-    turn: Turn, link: Link, choice: Choice, *, reply_to: int | None, of: Job | None = None
-) -> Answer:
+async def _queue(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None, of: Job | None = None) -> Answer:
     """Store the job and mark the update handled, then let the supervisor know; or say why not.
 
     `of`: the failed job that this one begins anew, whose message it takes over.

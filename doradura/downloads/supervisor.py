@@ -151,6 +151,11 @@ class Supervisor:
         if left or ended:
             log.info("taken up after a stop", extra={"jobs": len(left), "strays_ended": ended})
 
+    @property
+    def in_hand(self) -> int:
+        """How many downloads are worked on just now."""
+        return len(self._running)
+
     async def _claim_forever(self, nursery: trio.Nursery) -> None:
         for job in await self._parts.storage.read(jobs.untold):
             nursery.start_soon(self._tell_end_of, job)

@@ -38,7 +38,7 @@ async def fetched(program: Program, path: str, words: str) -> None:
     said = await program.say(USER, f"/download {program.media(path)} {words}")
 
     def ended(message: Message) -> bool:
-        return "audio" in message or "video" in message or "nothing at this link" in message.get("text", "")
+        return "audio" in message or "video" in message or "no longer exists" in message.get("text", "")
 
     await program.wait(USER, ended, after=said["message_id"])
 
@@ -101,7 +101,7 @@ def compare_with_database(program: Program, text: str) -> None:
         times = [row[0] for row in db.execute("SELECT finished_ms - started_ms FROM jobs WHERE worked = 1 ORDER BY 1")]
     assert len(times) == 4, "the repeat needed no worker"
     half, most = (span_text(TEXTS, took / 1000) for took in (times[1], times[3]))
-    assert f"Half took up to {half}, 95 % up to {most}\n" in text
+    assert f"Median {half}, 95th percentile {most}\n" in text
     assert figure(text, r"♻️ (\d+) was sent again") == 1
     assert "Formats: m4a 2, mp3 1, mp4 1" in text
     assert "Failures: gone 1" in text

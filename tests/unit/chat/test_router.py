@@ -95,7 +95,7 @@ async def test_an_attachment_is_answered_and_a_notice_is_not(world: World, autoj
         await world.say(bot, world.message(None, pinned_message={"message_id": 1}))
         await world.say(bot, world.message(None, photo=photo, caption=f"look: {LINK}"))
         await world.changes.until(lambda: len(world.telegram.texts()) == 2)
-    assert "I can't do anything with that" in world.telegram.texts()[0]
+    assert "I only work with links so far" in world.telegram.texts()[0]
     assert world.storage.one("SELECT url FROM offers") == LINK
 
 

@@ -98,7 +98,7 @@ async def test_a_telling_goes_on_for_as_long_as_telegram_is_down(world: World, a
     assert len(world.telegram.files_in(USER)) == 1
     assert world.telegram.words_in(USER) == []
     assert len(world.telegram.words_in(3000)) == 1
-    assert "nothing at this link" in world.telegram.words_in(3000)[0]
+    assert "no longer exists" in world.telegram.words_in(3000)[0]
     assert world.states() == ["done", "failed"]
     assert world.value("deliveries_unconfirmed_total") == 0
 

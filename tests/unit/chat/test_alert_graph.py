@@ -80,7 +80,7 @@ async def test_few_of_many_series(world: World, autojump_clock: MockClock) -> No
     many, one = world.telegram.texts()[-2:]
     assert [line for line in many.split("\n") if "all the time" in line] == [f"{n}: {n} all the time" for n in range(6)]
     assert "\n… and 34 more series that are not shown.\n" in many
-    assert "▪: now 7, from 7 to 7" in one
+    assert "\n7 all the time.\n" in one
     assert "more series" not in one
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from doradura.chat.progress import ProgressTexts, choice_text, failure_text
 from doradura.chat.texts import Catalogues
-from doradura.downloads.protocol import Size
+from doradura.downloads.protocol import REASONS, Size
 from doradura.downloads.stages import (
     Accepted,
     Cancelled,
@@ -99,7 +99,9 @@ def test_a_failure_says_what_to_do_and_which_link() -> None:
         '<a href="https://a.example/?a=1&amp;b=2">https://a.example/?a=1&amp;b=2</a>'
     )
     assert "longer than 10 minutes" in SHOWN.stage(JOB, Failed("deadline"))[0]
-    assert "longer than 1 minute," in failure_text(Catalogues().for_language(None), "deadline", "https://a.example/", 1)
+    assert "longer than 1 minute," in failure_text(
+        Catalogues().for_language(None), "deadline", "https://a.example/", 1, minutes=1
+    )
 
 
 @pytest.mark.parametrize("reason", sorted(REASONS))

@@ -175,7 +175,7 @@ async def test_a_cancel_while_waiting_and_while_running(world: World, autojump_c
     assert world.states() == ["cancelled", "cancelled"]
     assert sorted(world.telegram.words_in(USER)) == [
         *["✖ Cancelled 2 downloads."],
-        *["✖ Cancelled. Send another link any time."] * 2,
+        *[f"✖ Cancelled: <b>{LINK}{number}</b>" for number in (1, 2)],
     ]
     assert world.value("download_cancelled_total", format="mp3") == 2
     assert world.value("site_downloads_total", site="other", outcome="cancelled") == 2
@@ -328,7 +328,7 @@ async def test_a_cancel_recorded_before_a_failure_is_what_is_told(world: World, 
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
-    assert world.telegram.words_in(USER) == ["✖ Cancelled. Send another link any time."]
+    assert world.telegram.words_in(USER) == [f"✖ Cancelled: <b>{LINK}</b>"]
     assert world.value("download_failure_total") == 0
 
 

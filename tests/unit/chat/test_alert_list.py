@@ -129,7 +129,7 @@ async def test_without_alertmanager(world: World, autojump_clock: MockClock, mod
     assert above == "<b>🔔 1 alert fires</b>\n\n1. 🔴 High error rate · bot:9090"
     if mode == "down":
         assert below == (
-            f"No Alertmanager at {world.alertmanager.url}, so silences aren't known and no new alert can come. "
+            "No Alertmanager at http://alertmanager.test, so silences aren't known and no new alert can come. "
             "<code>just stack</code> starts it."
         )
     else:

@@ -175,7 +175,7 @@ async def test_admins_help_has_their_commands(world: World, autojump_clock: Mock
         text = await asked(world, bot, "/help")
         await world.say(bot, world.message("/help", user=ADMIN, chat=GROUP))
     assert (
-        "<b>For admins</b>, in this chat alone\n/alerts \N{EN DASH} what fires and what is silenced\n/analytics" in text
+        "<b>For admins</b>, in this chat alone\n/alerts \N{EN DASH} what fires, what is silenced\n/analytics" in text
     )
     assert "/health" not in world.telegram.texts()[-1]
 
@@ -234,7 +234,7 @@ async def test_metrics_of_performance(world: World, autojump_clock: MockClock) -
         "Downloads: <b>4</b> ended, <b>50 %</b> of them well",
         "In the last hour: <b>0</b>",
         "Median <b>3 s</b>, 95th percentile <b>13 s</b>, 99th <b>13 s</b>",
-        "On average 5.3 s, the longest 13 s",
+        "Mean 5.3 s, longest 13 s",
         "Delivered: <b>4.0 MB</b>, 2.0 MB a file",
         "⏳ The queue is empty",
     ]

@@ -49,7 +49,7 @@ async def test_one_job_end_to_end(world: World, autojump_clock: MockClock) -> No
     assert world.telegram.texts("sendMessage") == ["📥 <b>mp3 320k</b> \N{EN DASH} I have your link."]
     assert world.telegram.texts("editMessageText") == [
         "🔎 <b>mp3 320k</b> \N{EN DASH} looking at the link…",
-        "⬇️ <b>Tom &amp; &lt;Jerry&gt;</b> (mp3 320k)\n▓▓▓▓▓░░░░░ 50 %\n500 kB of 1.0 MB · 250 kB/s",
+        "⬇️ <b>Tom &amp; &lt;Jerry&gt;</b> (mp3 320k)\n▓▓▓▓▓░░░░░ 50 %\n500 kB of 1.0 MB · 250 kB/s · about 2 s left",
         "⚙️ <b>Tom &amp; &lt;Jerry&gt;</b> (mp3 320k)\nConverting…",
         "⬆️ <b>Tom &amp; &lt;Jerry&gt;</b> (mp3 320k)\nSending…",
     ]

@@ -264,7 +264,7 @@ def readable_file(value: str) -> Path:
 
 def database_url(value: str) -> str:
     """A PostgreSQL URL, or a file of the data directory: its lock and its backups speak of what lies there."""
-    right = "write postgresql://user@host/name, or sqlite:///name.db for a file in the data directory, or leave it out"
+    right = "write sqlite:///name.db for a file in the data directory, or leave it out"
     if value.startswith("postgresql://"):
         _split(value, right)
         return value

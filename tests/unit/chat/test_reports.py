@@ -174,9 +174,7 @@ async def test_admins_help_has_their_commands(world: World, autojump_clock: Mock
     async with world.start() as bot:
         text = await asked(world, bot, "/help")
         await world.say(bot, world.message("/help", user=ADMIN, chat=GROUP))
-    assert (
-        "<b>For admins</b>, in this chat alone\n/alerts \N{EN DASH} what fires, what is silenced\n/analytics" in text
-    )
+    assert "<b>For admins</b>, in this chat alone\n/alerts \N{EN DASH} what fires, what is silenced\n/analytics" in text
     assert "/health" not in world.telegram.texts()[-1]
 
 

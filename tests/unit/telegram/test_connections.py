@@ -61,7 +61,7 @@ def caused(error: Exception, *causes: Exception) -> Exception:
         (caused(httpx.ConnectError("x"), ConnectionRefusedError(111, "Connection refused")), "connection refused"),
         (caused(httpx.ConnectError("x"), OSError(101, "Network is unreachable")), "network is unreachable"),
         (caused(httpx.ConnectError("x"), ssl.SSLCertVerificationError(1, "x")), "its certificate is not trusted"),
-        (caused(httpx.ConnectError("x"), ExceptionGroup("", [ConnectionRefusedError(111, "x")])), "connection refused"),  # type: ignore[arg-type]
+        (caused(httpx.ConnectError("x"), ExceptionGroup("", [ConnectionRefusedError(111, "x")])), "connection refused"),
         (httpx.ConnectTimeout("x"), "no answer"),
         (httpx.ConnectError("https://a/bot1:SECRET"), "ConnectError"),
         (httpx.WriteError("x"), None),

@@ -147,19 +147,19 @@ class Runner:
             for place in wanted:
                 self._tell(f"  {place.name.capitalize():12}  {place.url}")
             self._tell("  The stack is ready. Stop it with Ctrl-C or `just stack-down`.")
-            if not (self._asked.targets or self._asked.with_bot or await self._bot_answers()):
-                self._tell(
-                    f"  No bot answers at http://{self._bot}, so there are no figures yet: `just run` starts it."
-                )
+            if not self._asked.targets and not self._asked.with_bot:
+                missing = await without_bot(f"http://{reachable(self._settings.http_bind)}")
+                if missing is not None:
+                    self._tell(missing)
             self._tell("")
 
-    @property
-    def _bot(self) -> str:
-        return reachable(self._settings.http_bind)
 
-    async def _bot_answers(self) -> bool:
-        async with httpx.AsyncClient(trust_env=False, timeout=BOT_SECONDS) as client:
-            try:
-                return (await client.get(f"http://{self._bot}/livez")).is_success
-            except httpx.HTTPError:
-                return False
+async def without_bot(url: str, transport: httpx.AsyncBaseTransport | None = None) -> str | None:
+    """Return what to say where no bot answers at the address that Prometheus asks; None where one does."""
+    async with httpx.AsyncClient(trust_env=False, timeout=BOT_SECONDS, transport=transport) as client:
+        try:
+            if (await client.get(f"{url}/livez")).is_success:
+                return None
+        except httpx.HTTPError:
+            pass
+    return f"  No bot answers at {url}, so there are no figures yet: `just run` starts it."

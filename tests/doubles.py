@@ -10,7 +10,6 @@ import email
 import email.policy
 import json
 import math
-import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -28,6 +27,7 @@ from doradura.sandbox.entities import units
 from doradura.sandbox.markup import MarkupError, parse_html
 from doradura.storage import Change, Storage, StorageError
 from doradura.storage.migrations import migrate
+from tests.databases import in_memory
 
 T = TypeVar("T")
 
@@ -60,8 +60,7 @@ class MemoryStorage(Storage):
     def __init__(self, changes: Changes | None = None) -> None:
         super().__init__(Path("memory"))
         self.changes = changes or Changes()
-        self.db = sqlite3.connect(":memory:", isolation_level=None)
-        self.db.row_factory = sqlite3.Row
+        self.db = in_memory()
         migrate(self.db)
         self.fault: StorageError | None = None
         self.faults: deque[StorageError | None] = deque()

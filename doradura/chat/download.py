@@ -11,7 +11,7 @@ from collections.abc import Callable
 from doradura.chat.ids import parse_id
 from doradura.chat.progress import choice_text, failure_text
 from doradura.chat.turn import Turn
-from doradura.downloads.enqueue import Answer, Queued, Refused, enqueue
+from doradura.downloads.enqueue import AlreadyThere, Answer, Queued, Refused, enqueue
 from doradura.downloads.formats import FORMATS, Choice, ChoiceError, parse_choice
 from doradura.downloads.links import Link, LinkError, canonical, check_link, find_link, find_links
 from doradura.downloads.workspace import SPACE_BYTES
@@ -196,6 +196,9 @@ async def _queue(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None
     def change(db: Connection) -> Answer:
         if free < SPACE_BYTES:
             raise _NotQueuedError(Refused("space", 0))
+        newer = None if of is None else jobs.newer_same(db, of)
+        if newer is not None:  # two presses at once
+            raise _NotQueuedError(AlreadyThere(newer))
         answer = enqueue(db, job, queue_limit=parts.settings.queue_limit, now_ms=now_ms())
         if not isinstance(answer, Queued):
             raise _NotQueuedError(answer)

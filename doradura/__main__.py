@@ -150,10 +150,22 @@ async def _stop_on_signals(signals: AsyncIterator[int], app: App) -> None:
         if first is None:
             first = trio.current_time()
             log.info("asked to stop", extra={"signal": signal.Signals(number).name})
+            _say_what_is_finished(app)
             app.stop()
         elif trio.current_time() - first >= SECOND_SIGNAL_SECONDS:
             log.warning("asked again: stopping at once")
             app.abort()
+
+
+def _say_what_is_finished(app: App) -> None:
+    """Say why the program does not leave at once, to whoever pressed Ctrl-C."""
+    if app.in_hand:
+        what, they = ("1 download", "it goes") if app.in_hand == 1 else (f"{app.in_hand} downloads", "they go")
+        seconds = f"{app.settings.drain_seconds:g}"
+        print(  # noqa: T201
+            f"\n  Finishing {what}, at most {seconds} s. Ctrl-C again stops at once; {they} on at the next start.\n",
+            flush=True,
+        )
 
 
 def _greet(app: App) -> None:
@@ -164,6 +176,8 @@ def _greet(app: App) -> None:
         print(f"\n  @{app.me.username} is ready.", flush=True)  # noqa: T201
     url = (app.http_url or "").replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     print(f"  Numbers: {url}/metrics   Health: {url}/health   Stop with Ctrl-C.", flush=True)  # noqa: T201
+    if not app.settings.admin_ids:
+        print("  No admin is set, so nobody is told of alerts. /start tells you your id.", flush=True)  # noqa: T201
     if app.sandbox_url is not None:
         print("  A sandbox for a bot of your own: `just sandbox`, then the line it prints.", flush=True)  # noqa: T201
     print(flush=True)  # noqa: T201

@@ -89,6 +89,7 @@ TELEGRAM_METHODS = (
     "sendPhoto",
 )
 CHECKS = ("poll", "storage", "worker", "disk", "alerts", "loop")
+NO_ADMINS = "DORADURA_ADMIN_IDS is not set: nobody is told of alerts. Send /start to the bot, it tells you your id."
 ALERT_CONNECTIONS = 4
 """Connections to Telegram that alerts have for themselves: they never wait behind what users are sent."""
 
@@ -111,6 +112,7 @@ class App:
         self._alert_ids = IdMaker()
         self._whole = trio.CancelScope()
         self._working: trio.Nursery | None = None
+        self._supervisor: Supervisor | None = None
         self._drain: Callable[[], None] | None = None
         self.metrics = Metrics(
             sites=SITES,
@@ -135,6 +137,11 @@ class App:
             {family: self._reader(query) for family, query in statistics.FAMILIES.items()},
             failed=self._reading_failed,
         )
+
+    @property
+    def in_hand(self) -> int:
+        """How many downloads are worked on just now."""
+        return 0 if self._supervisor is None else self._supervisor.in_hand
 
     def stop(self) -> None:
         """Take no new work, finish what is in hand, leave. Before the start is complete: leave."""
@@ -227,6 +234,7 @@ class App:
                 AdminNotes(api, catalogues, settings.told_chats),
                 self_test,
             )
+            self._supervisor = supervisor
             await supervisor.recover()
             serving.start_soon(self_test.run)
             offering = Offers(
@@ -417,6 +425,8 @@ class App:
                 gc.freeze()
                 health.mark_running()
                 task_status.started()
+                if not self.settings.admin_ids:
+                    log.warning(NO_ADMINS)
                 log.info("ready", extra={"bot": self.me.username, "http": self.http_url, "sandbox": self.sandbox_url})
             health.mark_draining()
             log.info("draining", extra={"seconds": self.settings.drain_seconds})

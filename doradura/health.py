@@ -271,10 +271,17 @@ class DiskSpace:
         return judge_space(free, found.f_blocks * found.f_frsize)
 
 
+def _space_text(size_bytes: int) -> str:
+    """Show a size in MB or GB (powers of ten). The chat's own texts are out of reach from here."""
+    if size_bytes < 999_500_000:
+        return f"{size_bytes / 1000**2:.0f} MB"
+    return f"{size_bytes / 1000**3:,.1f} GB"
+
+
 def judge_space(free_bytes: int, total_bytes: int) -> CheckResult:
     """Judge free space in bytes, as an unprivileged user has it."""
     facts = {"free_bytes": free_bytes, "total_bytes": total_bytes}
-    left = f"{free_bytes / 1000**2:,.0f} MB free in the data directory"
+    left = f"{_space_text(free_bytes)} free in the data directory"
     if free_bytes < DISK_FAILING_BYTES:
         return CheckResult("failing", f"{left}: downloads and the database stop soon", facts)
     if free_bytes < DISK_DEGRADED_BYTES:

@@ -71,12 +71,17 @@ def find(*, which: Callable[[str], str | None] = shutil.which) -> Engine | None:
     """Find an engine that answers and knows Compose."""
     for name in ("docker", "podman"):
         tool = which(name)
-        if tool is None or _ask(tool, "compose", "version") is None:
+        if tool is None or not knows_compose(tool):
             continue
         answer = _ask(tool, "info")
         if answer is not None:
             return Engine(tool, _user(answer, os.getuid(), os.getgid()))
     return None
+
+
+def knows_compose(tool: str) -> bool:
+    """Whether an engine's client has its compose plugin: without it, it takes our arguments for its own. Blocks."""
+    return _ask(tool, "compose", "version") is not None
 
 
 def _user(info: str, uid: int, gid: int) -> str:

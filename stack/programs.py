@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,9 +20,10 @@ from stack.files import GRAFANA_PASSWORD
 RETENTION = "30d"
 RESEND = "1m"
 """Prometheus' own default: how soon an alert that still fires is sent to Alertmanager again."""
+APT = "apt-get install -y --no-install-recommends"
 INSTALL = {
-    "prometheus": "apt-get install -y --no-install-recommends prometheus",
-    "alertmanager": "apt-get install -y --no-install-recommends prometheus-alertmanager",
+    "prometheus": f"{APT} prometheus",
+    "alertmanager": f"{APT} prometheus-alertmanager",
     "grafana": "Debian has no Grafana; its makers do: https://grafana.com/docs/grafana/latest/setup-grafana/installation/",
 }
 BINARIES = {
@@ -155,3 +156,20 @@ def _grafana_home(binary: Path) -> Path:
     """Find Grafana's own directory: its binary's in the archive, /usr/share/grafana as a package."""
     beside = Path(os.path.realpath(binary)).parent.parent
     return beside if (beside / "conf" / "defaults.ini").exists() else Path("/usr/share/grafana")
+
+
+def how_to_have(missing: Sequence[str]) -> list[str]:
+    """Say what is missing and how to have it: in one command what one command installs."""
+    by_apt = [name for name in missing if INSTALL[name].startswith(APT)]
+    lines = []
+    if by_apt:
+        names = " and ".join(name.capitalize() for name in by_apt)
+        packages = " ".join(INSTALL[name].removeprefix(APT).strip() for name in by_apt)
+        are = "is" if len(by_apt) == 1 else "are"
+        them = "it" if len(by_apt) == 1 else "them"
+        lines.append(f"{names} {are} not installed, the stack runs without {them}. To have {them}: {APT} {packages}")
+    return lines + [
+        f"{name.capitalize()} is not installed, the stack runs without it. To have it: {INSTALL[name]}"
+        for name in missing
+        if name not in by_apt
+    ]

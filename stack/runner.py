@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import httpx
 import trio
 
 from doradura.data_directory import DataDirectoryLockedError, hold_data_directory
@@ -18,15 +19,17 @@ from doradura.settings import Settings
 from stack import engine, running
 from stack.addresses import AddressTakenError, check_free, with_ports
 from stack.engine import Engine
-from stack.facts import Asked, StackError
+from stack.facts import Asked, StackError, reachable
 from stack.files import closed_umask, give_to, render_into, stack_directory
-from stack.programs import INSTALL, Place, Program, found, places
+from stack.programs import Place, Program, found, how_to_have, places
 from stack.record import Record, end
 
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS, EXIT_RUNNING = 0, 1, 2, 3
 PULL_SECONDS = 900.0
 """How long containers may take to answer: images are fetched first."""
 DOWN_SECONDS = 90.0
+BOT_SECONDS = 3.0
+"""How long the bot may take to show that it lives."""
 
 Tell = Callable[[str], object]
 
@@ -91,8 +94,8 @@ class Runner:
             raise StackError("--with-bot needs a container engine, and none answers; start the bot with `just run`")
         settings = with_ports(self._settings)
         programs, missing = found(settings, self._directory, speed=self._asked.speed)
-        for name in missing:
-            self._tell(f"{name.capitalize()} is not installed, the stack runs without it. To have it: {INSTALL[name]}")
+        for line in how_to_have(missing):
+            self._tell(line)
         if not programs:
             raise StackError("none of the stack's programs is installed")
         known = places(settings)
@@ -143,4 +146,20 @@ class Runner:
             self._tell("")
             for place in wanted:
                 self._tell(f"  {place.name.capitalize():12}  {place.url}")
-            self._tell("  The stack is ready. Stop it with Ctrl-C or `just stack-down`.\n")
+            self._tell("  The stack is ready. Stop it with Ctrl-C or `just stack-down`.")
+            if not self._asked.targets and not self._asked.with_bot:
+                missing = await without_bot(f"http://{reachable(self._settings.http_bind)}")
+                if missing is not None:
+                    self._tell(missing)
+            self._tell("")
+
+
+async def without_bot(url: str, transport: httpx.AsyncBaseTransport | None = None) -> str | None:
+    """Return what to say where no bot answers at the address that Prometheus asks; None where one does."""
+    async with httpx.AsyncClient(trust_env=False, timeout=BOT_SECONDS, transport=transport) as client:
+        try:
+            if (await client.get(f"{url}/livez")).is_success:
+                return None
+        except httpx.HTTPError:
+            pass
+    return f"  No bot answers at {url}, so there are no figures yet: `just run` starts it."

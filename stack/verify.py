@@ -18,6 +18,7 @@ from typing import Any, Literal
 import httpx
 
 from doradura.settings import Settings
+from stack import engine
 from stack.facts import Asked, StackError, facts_of
 from stack.files import HERE, closed_umask, committed, replace_files, stack_directory, wanted_thresholds
 from stack.programs import INSTALL
@@ -97,6 +98,9 @@ class Verification:
     def _compose(self) -> Line:
         path, arguments = self._beside("docker-compose"), ["-f", str(HERE / "compose.yaml"), "--profile", "bot"]
         if path is None and (path := self._which("docker")) is not None:
+            if not engine.knows_compose(path):
+                mark: Mark = "FAULT" if self._environ.get("CI") else "skip"
+                return Line(mark, "compose", f"{path} has no compose plugin: {COMPOSE_INSTALL}")
             arguments.insert(0, "compose")
         # The committed file as it is: what an installation puts in is checked when it runs.
         bare = {name: value for name, value in self._environ.items() if not name.startswith("DORADURA_")}

@@ -94,6 +94,12 @@ class Alertmanager:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
+    @property
+    def url(self) -> str:
+        """Its address, for people to read: without a password that is in it."""
+        address = self._client.base_url
+        return str(address.copy_with(userinfo=b"")).rstrip("/")
+
     async def silences(self) -> list[FoundSilence]:
         """Give every silence that is not forgotten, expired ones too."""
         return await fetch(self._client, "GET", "/api/v2/silences", list[FoundSilence])

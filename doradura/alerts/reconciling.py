@@ -34,6 +34,8 @@ from doradura.storage.sightings import Doubt, Watched
 log = logging.getLogger(__name__)
 
 SOURCES_KEPT = 16
+SAID_SECONDS = 3600.0
+"""How often the log says that Alertmanager is still away."""
 
 
 class Periods(NamedTuple):
@@ -96,6 +98,7 @@ class Reconciler:
         self._sources: dict[int, _Source] = {}
         self._answered_at: float | None = None
         self._silent_since: float | None = None
+        self._said_at = -math.inf
         self._unlisted: dict[int, float] = {}
         """Since when incidents are looked for that no list had yet."""
 
@@ -155,11 +158,18 @@ class Reconciler:
         try:
             listing = await self._alertmanager.listing()
         except MonitoringError as error:
-            log.info("no list from Alertmanager", extra={"reason": error.reason, "error": error.detail})
-            self._silent_since = now if self._silent_since is None else self._silent_since
+            if self._silent_since is None:
+                self._silent_since, self._said_at = now, -math.inf
+            if now - self._said_at >= SAID_SECONDS:
+                self._said_at = now
+                log.warning(
+                    "no list from Alertmanager, trying on", extra={"reason": error.reason, "error": error.detail}
+                )
             return _Seen(None, long_silent=now - self._silent_since >= self._periods.missing)
         passed = 0.0 if self._answered_at is None else min(now - self._answered_at, 2 * self._periods.look)
         grown = self._is_grown(listing, now)
+        if self._silent_since is not None:
+            log.info("Alertmanager answers again", extra={"seconds": round(now - self._silent_since)})
         self._answered_at, self._silent_since = now, None
         return _Seen(listing, grown, round(passed * 1000))
 

@@ -9,6 +9,7 @@ outbox.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 HOUR_MS = 3600 * 1000
 LOOK_SECONDS = 60.0
 """How often Alertmanager is asked, while something is silenced, whether it still is."""
+SAID_SECONDS = 3600.0
+"""How often the log says that Alertmanager can't be asked."""
 COMMENT = "Silenced from Doradura's chat"
 
 What = Literal[
@@ -82,6 +85,7 @@ class Silencing:
         self._wake_delivery = wake
         self._places: dict[int, _Place] = {}
         self._changed = trio.Event()
+        self._said_at = -math.inf
 
     async def acknowledge(self, incident_id: int, by: str) -> Outcome:
         """Note that somebody takes an incident on: nobody is reminded of it any more."""
@@ -252,7 +256,9 @@ class Silencing:
                 else:
                     wait_seconds = float("inf")
             except MonitoringError as error:
-                log.info("silences not looked at", extra={"reason": error.reason, "error": str(error)})
+                if trio.current_time() - self._said_at >= SAID_SECONDS:
+                    self._said_at = trio.current_time()
+                    log.info("silences not looked at", extra={"reason": error.reason, "error": str(error)})
             except StorageError as error:
                 log.warning("silences not looked at", extra={"error": str(error)})
             except Exception:  # the barrier of one turn

@@ -129,14 +129,22 @@ def graph_text(t: Texts, graph: Graph, *, drawn: bool) -> str:
         if not drawn:
             lines.append(t("graph.blocks", line=blocks(series.values, BLOCKS)))
         if known:
-            last, least, most = (f"{value:.4g}" for value in (known[-1], min(known), max(known)))
-            lines.append(t("graph.line", name=name or "▪", last=last, least=least, most=most))
+            lines.append(_line(t, name, known))
     if graph.total > len(graph.series):
         lines.append(t("graph.more", count=graph.total - len(graph.series)))
     if graph.what.threshold is not None:
         lines.append(t("graph.level", level=f"{graph.what.threshold:.4g}"))
     lines.append(t("graph.query", query=shorten(" ".join(graph.what.query.split()), QUERY_UNITS)))
     return "\n".join([*lines, *_link(t, graph.link)])
+
+
+def _line(t: Texts, name: str, known: Sequence[float]) -> str:
+    """Say what one series did; without its name where it is the only one."""
+    last, least, most = (f"{value:.4g}" for value in (known[-1], min(known), max(known)))
+    flat = least == most
+    if name:
+        return t("graph.flat" if flat else "graph.line", name=name, last=last, least=least, most=most)
+    return t("graph.only_flat" if flat else "graph.only_line", last=last, least=least, most=most)
 
 
 def names_of(series: Sequence[Series]) -> list[str]:

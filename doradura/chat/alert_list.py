@@ -90,7 +90,10 @@ async def _show(turn: Turn, number: int) -> tuple[str, Keyboard | None]:
         found = [item for item in await silencing.alertmanager.silences() if item.is_active]
     except MonitoringError as error:
         log.warning("/alerts without Alertmanager", extra={"reason": error.reason, "error": error.detail})
-        trouble = t("alerts.unreachable", why=t.plain(f"alertmanager.{error.reason}"))
+        if error.reason == "unreachable":
+            trouble = t("alerts.absent", url=silencing.alertmanager.url)
+        else:
+            trouble = t("alerts.unreachable", why=t.plain(f"alerts.why.{error.reason}"))
     page = await turn.parts.storage.read(lambda db: read_page(db, number))
     below = trouble if found is None else silences_text(t, found)
     return f"{page_text(t, page)}\n\n{below}", page_keyboard(t, page)

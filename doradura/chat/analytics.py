@@ -115,9 +115,9 @@ def report_text(t: Texts, window: Window, found: Analysis, *, drawn: bool) -> st
             every = [good + bad for good, bad in zip(found.jobs.delivered, found.jobs.failed, strict=True)]
             blocks.insert(0, t("analytics.spark", line=sparkline(every)))
         rankings = [
-            *([t("analytics.formats", list=ranking_text(found.jobs.formats, RANKED))] if found.jobs.formats else []),
-            *([t("analytics.sites", list=ranking_text(found.jobs.sites, RANKED))] if found.jobs.sites else []),
-            *([t("analytics.reasons", list=ranking_text(found.jobs.reasons, RANKED))] if found.jobs.reasons else []),
+            *([t("analytics.formats", list=ranking_text(t, found.jobs.formats, RANKED))] if found.jobs.formats else []),
+            *([t("analytics.sites", list=ranking_text(t, found.jobs.sites, RANKED))] if found.jobs.sites else []),
+            *([t("analytics.reasons", list=ranking_text(t, found.jobs.reasons, RANKED))] if found.jobs.reasons else []),
         ]
         blocks += ["\n".join(rankings)] if rankings else []
     blocks.append("\n".join([_people_text(t, found.people), queue_text(t, found.queue)]))

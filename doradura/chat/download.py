@@ -11,7 +11,7 @@ from collections.abc import Callable
 from doradura.chat.ids import parse_id
 from doradura.chat.progress import choice_text, failure_text
 from doradura.chat.turn import Turn
-from doradura.downloads.enqueue import Answer, Queued, Refused, enqueue
+from doradura.downloads.enqueue import AlreadyThere, Answer, Queued, Refused, enqueue
 from doradura.downloads.formats import FORMATS, Choice, ChoiceError, parse_choice
 from doradura.downloads.links import Link, LinkError, canonical, check_link, find_link, find_links
 from doradura.downloads.workspace import SPACE_BYTES
@@ -137,21 +137,45 @@ async def _press(turn: Turn, rest: str, get: Callable[[Connection, int], Offer |
         await _press_queues(turn, stored.url, Choice(fmt, quality), reply_to=stored.reply_to)
 
 
-async def _press_queues(turn: Turn, url: str, choice: Choice, *, reply_to: int | None) -> None:
+async def press_again(turn: Turn, rest: str) -> None:
+    """The button under a download that failed: the job's number. It works once, for whoever's download it was.
+
+    The failure's message becomes the new job's. Once there is a newer job for the same thing, the button is used up;
+    as the jobs themselves say so, that holds over restarts.
+    """
+    t, number = turn.texts, parse_id(rest)
+    failed = None if number is None else await turn.parts.storage.read(lambda db: jobs.get(db, number))
+    if failed is None or failed.state != "failed":
+        await turn.answer(t.plain("offer.stale"), alert=True)
+    elif turn.user is None or failed.user_id != turn.user.id:
+        await turn.answer(t.plain("offer.not_yours"), alert=True)
+    elif await turn.parts.storage.read(lambda db: jobs.newer_same(db, failed)) is not None:
+        await turn.answer(t.plain("press.again_used"))
+    else:
+        await _press_queues(
+            turn, failed.url, Choice(failed.format, failed.quality), reply_to=failed.reply_to, of=failed
+        )
+
+
+async def _press_queues(turn: Turn, url: str, choice: Choice, *, reply_to: int | None, of: Job | None = None) -> None:
     """Queue what a button names and answer the press."""
     t = turn.texts
-    answer = await _queue(turn, check_link(url, turn.parts.allowed_private), choice, reply_to=reply_to)
+    answer = await _queue(turn, check_link(url, turn.parts.allowed_private), choice, reply_to=reply_to, of=of)
     if isinstance(answer, Refused):
         await turn.answer(t.plain(f"refused.{answer.reason}", count=answer.count), alert=True)
     elif isinstance(answer, Queued):
-        await turn.answer(t.plain("press.queued", choice=choice_text(choice.format, choice.quality)))
+        said = choice_text(choice.format, choice.quality)
+        await turn.answer(t.plain("press.again" if of else "press.queued", choice=said))
     else:
         await turn.answer(t.plain("already"))
     _count(turn, choice, answer)
 
 
-async def _queue(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None) -> Answer:
-    """Store the job and mark the update handled, then let the supervisor know; or say why not."""
+async def _queue(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None, of: Job | None = None) -> Answer:
+    """Store the job and mark the update handled, then let the supervisor know; or say why not.
+
+    `of`: the failed job that this one begins anew, whose message it takes over.
+    """
     parts = turn.parts
     job = NewJob(
         job_id=parts.ids.new(),
@@ -172,9 +196,16 @@ async def _queue(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None
     def change(db: Connection) -> Answer:
         if free < SPACE_BYTES:
             raise _NotQueuedError(Refused("space", 0))
+        newer = None if of is None else jobs.newer_same(db, of)
+        if newer is not None:  # two presses at once
+            raise _NotQueuedError(AlreadyThere(newer))
         answer = enqueue(db, job, queue_limit=parts.settings.queue_limit, now_ms=now_ms())
         if not isinstance(answer, Queued):
             raise _NotQueuedError(answer)
+        if of is not None and of.message_id is not None:
+            jobs.set_told(db, of.job_id)  # nobody else is to edit its message
+            jobs.set_message(db, answer.job.job_id, of.message_id)
+            return Queued(answer.job._replace(message_id=of.message_id), answer.before)
         return answer
 
     try:

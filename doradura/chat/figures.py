@@ -36,11 +36,11 @@ def span_text(t: Texts, seconds: float) -> str:
     return " ".join(t(f"span.{unit}", count=count) for unit, count in shown)
 
 
-def ranking_text(counts: Mapping[str, float], most: int) -> str:
-    """Show the first few of a ranking, and how many the others have together: "mp3 800, mp4 350, … 12"."""
+def ranking_text(t: Texts, counts: Mapping[str, float], most: int) -> str:
+    """Show the first few of a ranking, and how many the others have together: "mp3 800, mp4 350, and 12 more"."""
     shown = [f"{word.replace('_', ' ')} {count_text(count)}" for word, count in list(counts.items())[:most]]
     left = sum(list(counts.values())[most:])
-    return ", ".join([*shown, *([f"… {count_text(left)}"] if left else [])])
+    return ", ".join([*shown, *([t("ranking.more", count=count_text(left))] if left else [])])
 
 
 def sparkline(values: Sequence[int]) -> str:

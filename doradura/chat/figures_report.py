@@ -86,7 +86,7 @@ def business_text(t: Texts, db: Connection, now: int) -> str:
     plans, money = reports.tally(db, month).plans, reports.money(db, month)
     lines = [
         t("metrics.business"),
-        t("metrics.plans", list=ranking_text(plans, RANKED)) if plans else t("metrics.no_plans"),
+        t("metrics.plans", list=ranking_text(t, plans, RANKED)) if plans else t("metrics.no_plans"),
     ]
     if money.received_ever:
         lines += [
@@ -101,9 +101,9 @@ def business_text(t: Texts, db: Connection, now: int) -> str:
     else:
         lines.append(t("metrics.no_payments"))
     if money.active:
-        lines.append(t("metrics.subscriptions", list=ranking_text(money.active, RANKED)))
+        lines.append(t("metrics.subscriptions", list=ranking_text(t, money.active, RANKED)))
     if money.failures:
-        lines.append(t("metrics.payment_failures", list=ranking_text(money.failures, RANKED)))
+        lines.append(t("metrics.payment_failures", list=ranking_text(t, money.failures, RANKED)))
     return "\n".join(lines)
 
 
@@ -116,7 +116,7 @@ def engagement_text(t: Texts, db: Connection, now: int) -> str:
     """Who uses the bot."""
     day, week, month = (reports.people(db, Span.last(days * DAY_MS, now)) for days in (1, 7, 30))
     blocked = reports.blocked(db)
-    languages = {code[:8] or "?": count for code, count in sorted(users.languages(db).items(), key=_most_first)}
+    languages = {code[:8] or "unknown": count for code, count in sorted(users.languages(db).items(), key=_most_first)}
     lines = [
         t("metrics.engagement"),
         t("metrics.active", day=count_text(day.active), week=count_text(week.active), month=count_text(month.active)),
@@ -126,7 +126,7 @@ def engagement_text(t: Texts, db: Connection, now: int) -> str:
         t("metrics.registered", count=count_text(users.registered(db)), blocked=count_text(blocked)),
     ]
     if languages:
-        lines.append(t("metrics.languages", list=ranking_text(languages, RANKED)))
+        lines.append(t("metrics.languages", list=ranking_text(t, languages, RANKED)))
     return "\n".join(lines)
 
 
@@ -149,9 +149,9 @@ def system_text(t: Texts, metrics: Metrics, report: HealthReport) -> str:
     lines = [
         t("metrics.system"),
         t("metrics.up", time=span_text(t, report.uptime_seconds), version=report.version),
-        t("metrics.errors", list=ranking_text(errors, RANKED)) if errors else t("metrics.no_errors"),
+        t("metrics.errors", list=ranking_text(t, errors, RANKED)) if errors else t("metrics.no_errors"),
         t("metrics.calls", count=count_text(sum(calls.values()))),
-        *([t("metrics.bad_calls", list=ranking_text(bad, RANKED))] if bad else []),
+        *([t("metrics.bad_calls", list=ranking_text(t, bad, RANKED))] if bad else []),
         *([t("metrics.memory", size=size_text(memory))] if memory else []),
         *([t("metrics.disk", size=size_text(disk))] if disk else []),
         t(f"metrics.health.{report.status}"),

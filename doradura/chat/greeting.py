@@ -13,7 +13,10 @@ from doradura.downloads.formats import FORMATS
 async def start(turn: Turn, _rest: str) -> None:
     """Say hello and what to do."""
     name = turn.user.first_name if turn.user else ""
-    await turn.reply(turn.texts("start", name=name or "there"))
+    text = turn.texts("start", name=name or "there")
+    if turn.user is not None and turn.chat_id > 0 and not turn.parts.settings.admin_ids:
+        text += "\n\n" + turn.texts("start.no_admins", id=turn.user.id)
+    await turn.reply(text)
 
 
 def help_from(table: Callable[[], CommandTable]) -> Callable[[Turn, str], Awaitable[None]]:

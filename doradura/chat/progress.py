@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from doradura.chat.figures import span_text
 from doradura.chat.texts import Catalogues, Texts, limit_text, size_text
 from doradura.downloads.formats import FORMATS, Choice, fitting
-from doradura.downloads.protocol import Size
+from doradura.downloads.protocol import OUR_REASONS, Size
 from doradura.downloads.stages import (
     Accepted,
     Cancelled,
@@ -28,9 +29,13 @@ from doradura.telegram.units import shorten
 NO_BREAK = "\u00a0"
 """So that a narrow button does not break inside a size."""
 BAR_CELLS = 10
+PASSING_REASONS = OUR_REASONS | {"gone", "live", "too_slow"}
+"""What is ours passes; a page may come back, a stream end, a site be faster."""
 BUTTONS_A_ROW = 3
 TITLE_UNITS = 120
 LINK_UNITS = 80
+LONGEST_LEFT_SECONDS = 10 * 3600
+"""A time left that is longer is no news but a slow moment."""
 
 
 def choice_text(fmt: str, quality: str) -> str:
@@ -51,6 +56,8 @@ class ProgressTexts:
         if isinstance(stage, Failed) and stage.reason == "too_large" and not stage.maybe_sent:
             return too_large(t, job, stage.sizes, self._upload_limit_bytes)
         text = self._text(t, job, stage)
+        if isinstance(stage, Failed) and is_passing(stage):
+            return text, again_keyboard(t, job.job_id)
         if isinstance(stage, Failed | Cancelled | Sending):
             return text, None
         return text, cancel_keyboard(t, job.job_id)
@@ -71,7 +78,7 @@ class ProgressTexts:
             case Fetching():
                 return _fetching(t, stage, choice)
             case Converting():
-                return t("progress.converting", title=shorten(stage.title, TITLE_UNITS), choice=choice)
+                return _converting(t, stage, choice)
             case Sending():
                 return t("progress.sending", title=shorten(stage.title, TITLE_UNITS), choice=choice)
             case Retrying():
@@ -81,15 +88,18 @@ class ProgressTexts:
                 return _failed(t, t.plain("maybe_sent"), job.url)
             case Failed():
                 late = stage.reason == "deadline"
-                minutes = round(FORMATS[job.format].timer_seconds(job.quality) / 60) if late else 0
+                minutes = max(1, round(FORMATS[job.format].timer_seconds(job.quality) / 60)) if late else 1
                 return failure_text(t, stage.reason, job.url, self._upload_limit_bytes, minutes=minutes)
             case Cancelled():
-                return t("cancelled.by_admin" if stage.by_admin else "cancelled")
+                title = shorten(stage.title or job.title or job.url, TITLE_UNITS)
+                return t("cancelled.by_admin" if stage.by_admin else "cancelled", title=title)
 
 
 def failure_text(t: Texts, reason: str, url: str, upload_limit_bytes: int, *, minutes: int = 1) -> str:
     """Say what went wrong, what to do, and which link it is about."""
-    return _failed(t, t.plain(f"failed.{reason}", limit=limit_text(upload_limit_bytes), minutes=minutes), url)
+    if reason == "deadline":
+        return _failed(t, t.counted("failed.deadline", minutes), url)
+    return _failed(t, t.plain(f"failed.{reason}", limit=limit_text(upload_limit_bytes)), url)
 
 
 def too_large(t: Texts, job: Job, sizes: Sequence[Size], limit_bytes: int) -> tuple[str, Keyboard | None]:
@@ -125,6 +135,16 @@ def _failed(t: Texts, what: str, url: str) -> str:
     return t("failed", what=what, url=url.replace('"', "%22"), shown=shorten(url, LINK_UNITS))
 
 
+def is_passing(failed: Failed) -> bool:
+    """Whether the same may well go better later, so that a failure comes with a button to try again."""
+    return failed.reason in PASSING_REASONS and not failed.final and not failed.maybe_sent
+
+
+def again_keyboard(t: Texts, job_id: int) -> Keyboard:
+    """Give the button that asks for a failed job's file once more."""
+    return ((Button(text=t.plain("button.again"), callback_data=f"r:{job_id}"),),)
+
+
 def cancel_keyboard(t: Texts, job_id: int) -> Keyboard:
     """Give the button that cancels a job."""
     return ((Button(text=t.plain("button.cancel"), callback_data=f"c:{job_id}"),),)
@@ -145,18 +165,41 @@ def _waiting(t: Texts, stage: Waiting, choice: str) -> str:
 
 def _fetching(t: Texts, stage: Fetching, choice: str) -> str:
     speed = t.plain("progress.speed", rate=size_text(stage.bytes_per_second)) if stage.bytes_per_second else ""
+    if stage.bytes_per_second and stage.total_bytes:
+        speed += _left(t, (stage.total_bytes - stage.done_bytes) / stage.bytes_per_second)
     title = shorten(stage.title, TITLE_UNITS)
     if not stage.total_bytes:
         return t("progress.fetching_unknown", title=title, choice=choice, done=size_text(stage.done_bytes), speed=speed)
     share = min(1.0, stage.done_bytes / stage.total_bytes)
-    full = round(share * BAR_CELLS)
     return t(
         "progress.fetching",
         title=title,
         choice=choice,
-        bar="▓" * full + "░" * (BAR_CELLS - full),
+        bar=_bar(share),
         percent=round(share * 100),
         done=size_text(stage.done_bytes),
         total=size_text(stage.total_bytes),
         speed=speed,
     )
+
+
+def _converting(t: Texts, stage: Converting, choice: str) -> str:
+    title = shorten(stage.title, TITLE_UNITS)
+    if stage.share is None:
+        return t("progress.converting", title=title, choice=choice)
+    left = "" if stage.seconds_left is None else _left(t, stage.seconds_left)
+    percent = round(stage.share * 100)
+    return t("progress.converting_share", title=title, choice=choice, bar=_bar(stage.share), percent=percent, left=left)
+
+
+def _bar(share: float) -> str:
+    full = round(share * BAR_CELLS)
+    return "▓" * full + "░" * (BAR_CELLS - full)
+
+
+def _left(t: Texts, seconds: float) -> str:
+    """Say how long it will take, no more exactly than anybody can know; nothing where it is over or takes for ever."""
+    if not 1 <= seconds < LONGEST_LEFT_SECONDS:
+        return ""
+    whole = round(seconds) if seconds < 60 else round(seconds / 60) * 60
+    return t.plain("progress.left", time=span_text(t, whole))

@@ -115,6 +115,7 @@ PRESSES: Mapping[str, Callable[[Turn, str], Awaitable[None]]] = MappingProxyType
     {
         "o": download.press,
         "s": download.press_smaller,
+        "r": download.press_again,
         "c": queue.press,
         "a": alert_buttons.press,
         "u": admin_user.press,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from doradura.downloads.egress import ProgramRefusedError
@@ -83,15 +83,60 @@ def command(
     return [*line, *output]
 
 
-def run(program: str, inputs: Sequence[Path], output: Sequence[str], *, seek_seconds: float | None = None) -> None:
-    """Run one conversion to its end; `output` ends with the file it writes. Raises FfmpegError, ToolError."""
-    options = ["-nostats", "-loglevel", "error", *output]
-    returncode, said = _call(command(program, inputs, options, seek_seconds=seek_seconds))
+def run(
+    program: str,
+    inputs: Sequence[Path],
+    output: Sequence[str],
+    *,
+    seek_seconds: float | None = None,
+    told: Callable[[float], None] | None = None,
+) -> None:
+    """Run one conversion to its end; `output` ends with the file it writes. Raises FfmpegError, ToolError.
+
+    `told` is called with the seconds of the product that are there, about twice a second.
+    """
+    progress = [] if told is None else ["-progress", "pipe:2"]
+    options = ["-nostats", "-loglevel", "error", *progress, *output]
+    lines = None if told is None else ProgressLines(told)
+    returncode, said = _call(command(program, inputs, options, seek_seconds=seek_seconds), lines)
     if returncode != 0:
         raise FfmpegError(returncode, said)
     if not Path(output[-1].removeprefix("file:")).is_file():
         version(program)
         raise ToolError(program, "says that it wrote a file, and there is none")
+
+
+class ProgressLines:
+    """Takes the lines of `-progress` out of what ffmpeg writes: one pipe needs one reader."""
+
+    def __init__(self, told: Callable[[float], None]) -> None:
+        self._told = told
+        self._unfinished = b""
+
+    def take(self, piece: bytes) -> bytes:
+        """Return what of a piece is no progress; a line is kept back until it is whole."""
+        *whole, self._unfinished = (self._unfinished + piece).split(b"\n")
+        kept = b"".join(line + b"\n" for line in whole if not self._is_progress(line))
+        if len(self._unfinished) > _LINE_BYTES:
+            kept += self.rest()
+        return kept
+
+    def rest(self) -> bytes:
+        """Return what was kept back."""
+        rest, self._unfinished = self._unfinished, b""
+        return rest
+
+    def _is_progress(self, line: bytes) -> bool:
+        found = _PROGRESS.fullmatch(line.strip())
+        if found is not None and found[1] == b"out_time_us" and found[2].isdigit():
+            self._told(int(found[2]) / 1_000_000)
+        return found is not None
+
+
+_PROGRESS = re.compile(
+    rb"(frame|fps|stream_\w+|bitrate|total_size|out_time(?:_us|_ms)?|dup_frames|drop_frames|speed|progress)=\s*(.*)"
+)
+_LINE_BYTES = 4096
 
 
 def version(program: str) -> str:
@@ -113,7 +158,7 @@ def version(program: str) -> str:
     return found[1]
 
 
-def _call(line: Sequence[str]) -> tuple[int, str]:
+def _call(line: Sequence[str], lines: ProgressLines | None = None) -> tuple[int, str]:
     """Run, and keep the first part of what it says: a broken file can make it say megabytes. Raises ToolError."""
     try:
         started = subprocess.Popen(  # noqa: S603 -- a list, no shell, the program is ours
@@ -127,7 +172,8 @@ def _call(line: Sequence[str]) -> tuple[int, str]:
     with started as process:
         assert process.stderr is not None
         while piece := process.stderr.read1(65536):  # type: ignore[attr-defined]  # a BufferedReader, typed as IO
-            kept += piece
+            kept += piece if lines is None else lines.take(piece)
             if len(kept) > 2 * _STDERR_BYTES:
                 del kept[_STDERR_BYTES:-_STDERR_BYTES]
+    kept += b"" if lines is None else lines.rest()
     return process.returncode, kept.decode(errors="replace")

@@ -29,6 +29,7 @@ from doradura.downloads.floor import TransferTooSlowError, hold
 from doradura.downloads.formats import FORMATS, Choice, Format, select
 from doradura.downloads.limits import SESSION_VARIABLE
 from doradura.downloads.making import Recipe, Source, Tags, is_copied, make
+from doradura.downloads.meter import Meter
 from doradura.downloads.probing import look, probe
 from doradura.downloads.protocol import Failure, Order, Progress, Result, SelfTest, Size, WorkerMessage
 from doradura.downloads.stills import Stills
@@ -137,7 +138,8 @@ class _Work:
             cover = None if seen is None else stills.of_file(seen.path, seen.facts)
         tags = _tags(info, sources, order.url)
         product = self._directory / f"media.{row.extension}"
-        make(Recipe(order.ffmpeg, row, grade, tags, cover, product), sources)
+        meter = Meter(self._emit, gauge.converting(), self._seconds)
+        make(Recipe(order.ffmpeg, row, grade, tags, cover, product, told=meter), sources)
         for path in paths:
             path.unlink(missing_ok=True)  # the product may wait for its upload; its source, if it is another, need not
         return self._result(row, product, tags, None if cover is None else stills.thumbnail(cover), gauge.fetched_bytes)

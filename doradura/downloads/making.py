@@ -5,6 +5,7 @@ Owns ffmpeg's output options. It knows nothing of sites.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,8 @@ class Recipe:
     cover: Path | None
     """JPEG to embed in audio."""
     product: Path
+    told: Callable[[float], None] | None = None
+    """Is told how many seconds of the product are there."""
 
 
 def make(recipe: Recipe, sources: list[Source]) -> None:
@@ -149,7 +152,7 @@ def _make_video(recipe: Recipe, sources: list[Source]) -> None:
 
 def _write(recipe: Recipe, inputs: list[Path], options: list[str]) -> None:
     output = [*options, *recipe.tags.options(), "-f", recipe.row.muxer, f"file:{recipe.product}"]
-    ffmpeg.run(recipe.program, inputs, output)
+    ffmpeg.run(recipe.program, inputs, output, told=recipe.told)
 
 
 def is_playable(picture: Stream) -> bool:

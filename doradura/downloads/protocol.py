@@ -105,6 +105,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     fetched_bytes: int = 0
     total_bytes: int | None = None
     bytes_per_second: float | None = None
+    share: float | None = None
+    """Of `converting`: how much is done, from 0 to 1, where the length is known."""
+    seconds_left: float | None = None
+    """Of `converting`: how long it will take, once that can be guessed."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="result"):

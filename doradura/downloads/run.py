@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 import trio
@@ -57,6 +58,7 @@ ATTEMPTS = 3
 PAUSES_SECONDS = {"rate_limited": (20, 60)}
 DEFAULT_PAUSES_SECONDS = (2, 8)
 CAPTION_UNITS = 1024
+HOST_UNITS = 60
 STORE_PAUSE_SECONDS = 1.0
 OVERSLEPT_SECONDS = 30.0
 """A deadline that is noticed so much later was slept through: this process was stopped."""
@@ -216,7 +218,7 @@ class JobRun:
         if not await self._store(lambda db: jobs.sending(db, job.job_id, "")):
             return CancelledByUser()
         sent_as = FORMATS[job.format].sent_as
-        media = Media(kind=sent_as, file=known.file_id, caption=caption_of(sent_as, known.title))
+        media = Media(kind=sent_as, file=known.file_id, caption=caption_of(sent_as, known.title, job))
         try:
             outcome = await self._through_telegram(
                 media, known.size_bytes, known.title, maybe_sent=bool(job.maybe_sent)
@@ -334,7 +336,7 @@ class JobRun:
         self.bytes_per_second = None if progress.stage == "converting" else progress.bytes_per_second
         title = self._title or self.job.url
         if progress.stage == "converting":
-            self._card.show(Converting(title))
+            self._card.show(Converting(title, progress.share, progress.seconds_left))
         else:
             self._card.show(
                 Fetching(title, progress.fetched_bytes, progress.total_bytes, progress.bytes_per_second),
@@ -395,12 +397,13 @@ class JobRun:
 def media_of(job: jobs.Job, result: Result) -> Media:
     """Say how a worker's file is sent: what the format's kind takes, under a name made of its title."""
     fmt = FORMATS[job.format]
+    side = min(result.width, result.height) if result.width and result.height else None
     return Media(
         kind=fmt.sent_as,
         file=Upload(Path(result.path), file_name(result, fmt.extension), fmt.mime_type),
         title=result.title if fmt.sent_as == "audio" else None,
         performer=result.performer if fmt.sent_as == "audio" else None,
-        caption=caption_of(fmt.sent_as, result.title),
+        caption=caption_of(fmt.sent_as, result.title, job, height=side),
         duration_seconds=None if result.duration_seconds is None else max(1, round(result.duration_seconds)),
         width=result.width if fmt.sent_as == "video" else None,
         height=result.height if fmt.sent_as == "video" else None,
@@ -408,9 +411,19 @@ def media_of(job: jobs.Job, result: Result) -> Media:
     )
 
 
-def caption_of(kind: MediaKind, title: str) -> str | None:
-    """Give the caption: the title, but for audio, whose player shows it."""
-    return None if kind == "audio" else html.escape(shorten(title, CAPTION_UNITS), quote=False)
+def caption_of(kind: MediaKind, title: str, job: jobs.Job, *, height: int | None = None) -> str:
+    """Return the caption as HTML: the title (audio's player shows it), then what it is and where it is from.
+
+    `height` is the film's shorter side in pixels, where that is known; else what was asked for is said.
+    """
+    quality = "" if job.quality in {"default", "best"} else f" {job.quality}"
+    what = f"{job.format} {height}p" if kind == "video" and height else f"{job.format}{quality}"
+    host = (urlsplit(job.url).hostname or job.site).removeprefix("www.")
+    line = f'{what} · <a href="{html.escape(job.url)}">{html.escape(shorten(host, HOST_UNITS))}</a>'
+    if kind == "audio":
+        return line
+    room = CAPTION_UNITS - len(what) - HOST_UNITS - 4
+    return f"{html.escape(shorten(title, room), quote=False)}\n{line}"
 
 
 def file_name(result: Result, extension: str) -> str:

@@ -53,6 +53,9 @@ class Converting:
     """ffmpeg works on it."""
 
     title: str
+    share: float | None = None
+    """How much of it is done, from 0 to 1, where the length is known."""
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class Cancelled:
     """The user did not want it any more, or an admin ended it."""
 
     by_admin: bool = False
+    title: str | None = None
+    """What the site calls it, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ class Supervisor:
         """End the work on jobs that are recorded as cancelled, and show it."""
         for job in cancelled:
             self._left_waiting.discard(job.job_id)
-            end = Cancelled(by_admin=job.reason == jobs.BY_ADMIN)
+            end = Cancelled(by_admin=job.reason == jobs.BY_ADMIN, title=job.title)
             self._parts.metrics.download_cancelled.labels(format=job.format).inc()
             self._parts.metrics.site_downloads.labels(site=job.site, outcome="cancelled").inc()
             run = self._running.get(job.job_id)
@@ -150,6 +150,11 @@ class Supervisor:
         await self._breakers.load()
         if left or ended:
             log.info("taken up after a stop", extra={"jobs": len(left), "strays_ended": ended})
+
+    @property
+    def in_hand(self) -> int:
+        """How many downloads are worked on just now."""
+        return len(self._running)
 
     async def _claim_forever(self, nursery: trio.Nursery) -> None:
         for job in await self._parts.storage.read(jobs.untold):
@@ -403,7 +408,7 @@ class Supervisor:
             await self._tell(job, None)
         else:
             failed = Failed(job.reason or "internal", maybe_sent=bool(job.maybe_sent))
-            cancelled = Cancelled(by_admin=job.reason == jobs.BY_ADMIN)
+            cancelled = Cancelled(by_admin=job.reason == jobs.BY_ADMIN, title=job.title)
             await self._tell(job, cancelled if job.state == "cancelled" else failed)
 
     async def _tell(self, job: jobs.Job, outcome: Outcome | None) -> None:
@@ -451,4 +456,4 @@ class Supervisor:
 def _cancelled(db: Connection, job_id: int) -> Cancelled:
     """Give the end of a job that was cancelled before its work ended."""
     job = jobs.get(db, job_id)
-    return Cancelled(by_admin=job is not None and job.reason == jobs.BY_ADMIN)
+    return Cancelled(by_admin=job is not None and job.reason == jobs.BY_ADMIN, title=None if job is None else job.title)

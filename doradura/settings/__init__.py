@@ -175,7 +175,7 @@ def _secret_file(name: str, path: Path) -> str:
             f"{name}: {str(path)!r} can't be read ({error.strerror}); name a file with the secret"
         ) from None
     except UnicodeDecodeError:
-        raise ValueError(f"{name}: {str(path)!r} is no text; name a file with nothing but the secret") from None
+        raise ValueError(f"{name}: {str(path)!r} is not text; name a file with nothing but the secret") from None
     if not text:
         raise ValueError(f"{name}: {str(path)!r} is empty; write the secret into it")
     return text

@@ -83,7 +83,7 @@ OPTIONS: tuple[Option, ...] = (
     _row(
         "DATABASE_URL",
         "sqlite in the data dir",
-        "or postgresql://user:password@host/name",
+        "or sqlite:///name.db; PostgreSQL is refused in this version",
         values.database_url,
         fallback="sqlite:///doradura.db",
         secret=True,

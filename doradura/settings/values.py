@@ -59,7 +59,7 @@ def bot_token(value: str) -> str:
     """A bot's token, in the shape of Bot API, "Authorizing your bot"."""
     if not TOKEN.fullmatch(value):
         raise ValueError(
-            "is no bot token; copy the one @BotFather gave, like 123456789:AAH... without quotes or spaces"
+            "is not a bot token; copy the one @BotFather gave, like 123456789:AAH... without quotes or spaces"
         )
     return value
 
@@ -70,7 +70,7 @@ def _split(value: str, right: str) -> SplitResult:
         parts = urlsplit(single_line(value))
         parts.port  # noqa: B018 - reading it is what checks the number
     except ValueError:
-        raise ValueError(f"is no URL; {right}") from None
+        raise ValueError(f"is not a URL; {right}") from None
     return parts
 
 
@@ -81,7 +81,7 @@ def url(*schemes: str) -> Callable[[str], str]:
         right = f"write {' or '.join(f'{scheme}://' for scheme in schemes)} and host or host:port"
         parts = _split(value, right)
         if parts.scheme not in schemes or not parts.hostname or " " in value:
-            raise ValueError(f"is no URL of the kind wanted; {right}")
+            raise ValueError(f"is not a URL of the kind wanted; {right}")
         if parts.query or parts.fragment:
             raise ValueError("has a query or a fragment; leave out everything from ? or # on")
         return value.rstrip("/")
@@ -102,7 +102,7 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 
     def parse(value: str) -> int:
         if not re.fullmatch(r"[0-9]{1,12}", value) or not low <= int(value) <= high:
-            raise ValueError(f"is no whole number from {low} to {high}; write one, such as {low}")
+            raise ValueError(f"must be a whole number from {low} to {high}; write one, such as {low}")
         return int(value)
 
     return parse
@@ -157,7 +157,7 @@ def user_ids(value: str) -> frozenset[int]:
     found = set()
     for part in _parts(value):
         if not re.fullmatch(r"[0-9]{1,16}", part) or not 0 < int(part) < 2**52:
-            raise ValueError("is no list of user ids; write positive numbers with commas between, such as 1234,5678")
+            raise ValueError("is not a list of user ids; write positive numbers with commas between, such as 1234,5678")
         found.add(int(part))
     return frozenset(found)
 
@@ -185,7 +185,7 @@ def address(value: str) -> Address:
     try:
         return Address(_host(host), int(port))
     except ValueError:
-        raise ValueError(f"is no address; {right}") from None
+        raise ValueError(f"is not an address; {right}") from None
 
 
 def loopback_address(value: str) -> Address:
@@ -208,7 +208,7 @@ def _network(text: str) -> IPNetwork:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:
         # What ipaddress says is not passed on: it repeats the value.
-        raise ValueError("is no list of networks; write CIDRs, such as 10.0.0.0/8,fd00::/8") from None
+        raise ValueError("is not a list of networks; write CIDRs, such as 10.0.0.0/8,fd00::/8") from None
     if "/" in text and network.network_address != ipaddress.ip_address(text.partition("/")[0]):
         raise ValueError(f"names an address inside a network; write {network}")
     return network
@@ -235,7 +235,7 @@ def _target(text: str) -> Address:
     try:
         target = address(text)
     except ValueError as error:
-        raise ValueError("is no list of targets; write host:port or CIDR, such as 10.1.2.3:80,fd00::/8") from error
+        raise ValueError("is not a list of targets; write host:port or CIDR, such as 10.1.2.3:80,fd00::/8") from error
     if not target.port:
         raise ValueError("has port 0; write the port that downloads may reach")
     return target
@@ -264,12 +264,12 @@ def readable_file(value: str) -> Path:
 
 def database_url(value: str) -> str:
     """A PostgreSQL URL, or a file of the data directory: its lock and its backups speak of what lies there."""
-    right = "write postgresql://user@host/name, or sqlite:///name.db for a file in the data directory, or leave it out"
+    right = "write sqlite:///name.db for a file in the data directory, or leave it out"
     if value.startswith("postgresql://"):
         _split(value, right)
         return value
     if not re.fullmatch(r"sqlite:///[A-Za-z0-9_][A-Za-z0-9_.-]*", value):
-        raise ValueError(f"is no database this program knows; {right}")
+        raise ValueError(f"is not a database this program knows; {right}")
     return value
 
 
@@ -277,7 +277,7 @@ def basic_auth(value: str) -> str:
     """user:password (RFC 7617: no colon in the user, no control characters)."""
     user, _, password = single_line(value).partition(":")
     if not user or not password:
-        raise ValueError("is no user and password; write user:password")
+        raise ValueError("is not a user and password; write user:password")
     return value
 
 

@@ -271,6 +271,16 @@ def same_unfinished(db: sqlite3.Connection, user_id: int, cache_key: str, fmt: s
     return None if row is None else Job(*row)
 
 
+def newer_same(db: sqlite3.Connection, job: Job) -> Job | None:
+    """Return a job for the same thing that its user asked for after this one, whatever became of it."""
+    row = db.execute(
+        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND cache_key = ? AND format = ? AND quality = ?"  # noqa: S608 - own text
+        " AND job_id > ? LIMIT 1",
+        (job.user_id, job.cache_key, job.format, job.quality, job.job_id),
+    ).fetchone()
+    return None if row is None else Job(*row)
+
+
 def unfinished_at_start(db: sqlite3.Connection) -> list[Job]:
     """Give the jobs that a process before this one had in hand (one instance a database: they are nobody's now)."""
     rows = db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE state IN ('running', 'sending') ORDER BY place")  # noqa: S608 - own text

@@ -11,7 +11,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 import msgspec
@@ -80,6 +80,7 @@ class Caller:
     ) -> None:
         self._token = token
         self._base_url = f"{api_url.rstrip('/')}/bot{quote(token, safe=':')}/"
+        self._host = urlsplit(api_url).hostname or api_url
         self._urls: dict[str, httpx.URL] = {}
         self._observer = observer
         self._replies = replies
@@ -249,10 +250,14 @@ class Caller:
         try:
             return await self._attempt_in(turns[0], call, run, draw)
         except TelegramError as error:
+            unreachable = error.unreachable if isinstance(error, NotSentError) else None
+            if unreachable is not None:
+                self._turns.reaching.failed(self._host, unreachable)
             after_seconds = self._next_attempt(call, run, error, draw)
             if after_seconds is None:
                 raise
-            logger.info("%s again in %.1f s, after: %s", call.method, after_seconds, error.detail)
+            if unreachable is None:
+                logger.info("%s again in %.1f s, after: %s", call.method, after_seconds, error.detail)
         with waiting():
             await trio.sleep(after_seconds)
         return None
@@ -262,6 +267,7 @@ class Caller:
         with turn:
             try:
                 result = await self._attempt(call, run)
+                self._turns.reaching.answered()
             except RateLimitedError as error:
                 seconds = rate_limit_wait(error, attempt=run.attempts, draw=draw)
                 self._pacer.hold(call.hold_key, until=trio.current_time() + seconds, turn=turn)
@@ -293,7 +299,8 @@ class Caller:
                 return None
 
     def _given_up(self, call: Call, run: Run, last: TelegramError) -> DeadlineExceededError:
-        logger.warning("%s given up after %d attempts: %s", call.method, run.attempts, last.detail)
+        if not isinstance(last, NotSentError) or last.unreachable is None:
+            logger.warning("%s given up after %d attempts: %s", call.method, run.attempts, last.detail)
         self._observer.given_up(call.method)
         return run.given_up(call.method, last)
 

@@ -20,6 +20,7 @@ import trio
 
 from doradura.telegram.bodies import Body
 from doradura.telegram.errors import NotSentError, Outcome, TelegramError, UnconfirmedError
+from doradura.telegram.reaching import why_unreachable
 
 ANSWER_BYTES = 16 << 20
 """The longest answer that is read; a full poll is at most about 6.4 MB (100 updates of 64 KiB)."""
@@ -73,11 +74,14 @@ class Answer:
 
 
 def translate(method: str, exc: Exception, *, handed_over: bool) -> TelegramError:
-    """Give our error for one of httpx's. The text is the exception's class: httpx's own may quote the URL."""
+    """Give our error for one of httpx's. The text is never httpx's own, which may quote the URL."""
     sent, outcome = next(TRANSPORT_ERRORS[kind] for kind in type(exc).__mro__ if kind in TRANSPORT_ERRORS)
     if sent == "by body" and handed_over:
         return UnconfirmedError(method, f"no answer ({type(exc).__name__})", outcome=outcome)
-    return NotSentError(method, f"not sent ({type(exc).__name__})", outcome=outcome)
+    unreachable = why_unreachable(exc)
+    error = NotSentError(method, f"not sent ({unreachable or type(exc).__name__})", outcome=outcome)
+    error.unreachable = unreachable
+    return error
 
 
 async def exchange(method: str, transport: httpx.AsyncBaseTransport, request: httpx.Request, body: Body) -> Answer:

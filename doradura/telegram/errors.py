@@ -140,6 +140,9 @@ class ServerError(ApiError):
 class NotSentError(TelegramError):
     """The request certainly did not reach the server whole: no connection, or it tore before the last byte."""
 
+    unreachable: str | None = None
+    """Why there was no connection to the server at all, in a few words; None where there was one."""
+
     def __init__(self, method: str, detail: str, *, outcome: Outcome = "network") -> None:
         super().__init__(method, detail)
         self.outcome = outcome

@@ -21,6 +21,7 @@ import trio
 from doradura.telegram.errors import (
     ConflictError,
     DeadlineExceededError,
+    NotSentError,
     RateLimitedError,
     TelegramError,
     TokenRefusedError,
@@ -233,8 +234,9 @@ class Poller:
         return self._delay("conflict", first_seconds=CONFLICT_DELAY_SECONDS)
 
     def _after_failure(self, error: TelegramError) -> float:
-        self._log("failed", str(error))
         limit = error.__cause__ if isinstance(error, DeadlineExceededError) else error
+        if not isinstance(limit, NotSentError) or limit.unreachable is None:  # that was said in better words
+            self._log("failed", str(error))
         if isinstance(limit, RateLimitedError):
             self._failures = self._failures + 1 if self.state == "rate_limited" else 1
             self.state = "rate_limited"

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from doradura.telegram.edits import EditOrder
 from doradura.telegram.pacing import Pace, Pacer
+from doradura.telegram.reaching import Reaching
 
 
 class Turns:
@@ -18,6 +19,7 @@ class Turns:
         self, pace: Pace | None = None, *, on_migrated: Callable[[int, int], Awaitable[None]] | None = None
     ) -> None:
         self.pacer = Pacer(pace)
+        self.reaching = Reaching()
         self.edits = EditOrder()
         self._on_migrated = on_migrated
         self._moved: dict[int, int] = {}

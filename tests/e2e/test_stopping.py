@@ -65,11 +65,14 @@ async def test_killed_while_sending(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_stopped_during_a_download(tmp_path: Path, number: int) -> None:
-    """A signal lets the job run for the drain time, then puts it back; the next start finishes it; exit code 0."""
+    """A signal lets the job run for the drain time, and says so; the next start finishes it; exit code 0."""
     async with running(tmp_path / "data", DORADURA_DRAIN_SECONDS="1") as program:
         asked = await program.say(USER, f"/download {program.media('slow.mp4?kbps=4000')} m4a")
         await job_in_worker(program)
         assert await program.stop(number, seconds=6) == 0
+        assert program.process.stdout is not None
+        said = b"".join([piece async for piece in program.process.stdout]).decode()
+        assert "Finishing 1 download, at most 1 s. Ctrl-C again stops at once; it goes on at the next start." in said
     await nothing_left(tmp_path / "data")
     async with running(tmp_path / "data", DORADURA_SANDBOX_BIND=_address(program.sandbox_url)) as program:
         await program.wait(USER, lambda m: "audio" in m, after=asked["message_id"])

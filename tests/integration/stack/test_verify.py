@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from stack import verify
 from stack.facts import settings_of
-from stack.verify import Line, Verification
+from stack.verify import COMPOSE_INSTALL, Line, Verification
 from tests.programs import found
 
 
@@ -81,3 +82,15 @@ def test_thresholds_are_checked_before_a_start(tmp_path: Path) -> None:
     assert (fault.mark, "Did you mean HighErrorRate?" in fault.text) == ("FAULT", True)
     thresholds.write_text("HighErrorRate: {threshold: 15, for: 10m}\nDiskFillingUp: 2.5\n")
     assert next(iter(Verification(os.environ).installation(settings))).mark == "ok"
+
+
+def test_an_engine_without_its_compose_plugin_is_said(tmp_path: Path) -> None:
+    """Docker without the plugin takes `-f` for its own and says so in words nobody understands."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 'unknown shorthand flag: -f' >&2\nexit 125\n")
+    docker.chmod(0o755)
+    verification = Verification({}, which=lambda name: str(docker) if name == "docker" else None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(tmp_path / "python"))
+        (line,) = [line for line in verification.files() if line.name == "compose"]
+    assert (line.mark, line.text) == ("skip", f"{docker} has no compose plugin: {COMPOSE_INSTALL}")

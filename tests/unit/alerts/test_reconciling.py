@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import httpx
@@ -492,3 +493,24 @@ async def test_an_acknowledged_incident_ends_unheard_too(alerts: Alerts, autojum
         await trio.sleep(7 * MINUTE)
     assert alerts.firsts() == [ENDED]
     assert "👤 Acknowledged by Ann" in alerts.words()[0]
+
+
+async def test_an_alertmanager_that_is_away_is_logged_seldom(
+    alerts: Alerts, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
+    """At once, then once an hour, and when it answers again: not once a minute for ever."""
+    caplog.set_level(logging.INFO)
+
+    def said(words: str) -> int:
+        return sum(record.getMessage().startswith(words) for record in caplog.records)
+
+    async with alerts.life() as life:
+        await seen(alerts, life)
+        alerts.world.alertmanager.mode = "down"
+        await trio.sleep(50 * MINUTE)
+        assert said("no list from Alertmanager") == 1
+        await trio.sleep(2 * HOUR)
+        assert said("no list from Alertmanager") == 3
+        alerts.world.alertmanager.mode = "ok"
+        await trio.sleep(2 * MINUTE)
+        assert said("Alertmanager answers again") == 1

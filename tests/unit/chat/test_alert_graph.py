@@ -39,7 +39,7 @@ async def test_a_picture(world: World, autojump_clock: MockClock) -> None:
     assert json.loads(photo.parameters["reply_parameters"])["message_id"] == 1
     assert photo.parameters["caption"].split("\n") == [
         "📈 <b>High error rate</b>, the last 6 h",
-        "▪: now 0.25, from 0.05 to 0.25",
+        "Now 0.25, from 0.05 to 0.25.",
         "It fires at 0.1.",
         "<code>errors</code>",
         LINK,
@@ -78,9 +78,9 @@ async def test_few_of_many_series(world: World, autojump_clock: MockClock) -> No
         for incident_id in (first, world.storage.one("SELECT MAX(incident_id) FROM alert_incidents")):
             await graph(world, bot, incident_id)
     many, one = world.telegram.texts()[-2:]
-    assert [line for line in many.split("\n") if "now" in line] == [f"{n}: now {n}, from {n} to {n}" for n in range(6)]
+    assert [line for line in many.split("\n") if "all the time" in line] == [f"{n}: {n} all the time" for n in range(6)]
     assert "\n… and 34 more series that are not shown.\n" in many
-    assert "▪: now 7, from 7 to 7" in one
+    assert "\n7 all the time.\n" in one
     assert "more series" not in one
 
 

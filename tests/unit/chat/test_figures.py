@@ -53,8 +53,8 @@ def test_thousands_stand_apart() -> None:
 def test_a_ranking_says_what_it_leaves_out() -> None:
     """The first ones by name, the rest as one number; words without underscores."""
     counts = {"too_large": 1200, "gone": 3, "live": 2, "geo": 1}
-    assert ranking_text(counts, 2) == "too large 1,200, gone 3, \N{HORIZONTAL ELLIPSIS} 3"
-    assert ranking_text(counts, 4) == "too large 1,200, gone 3, live 2, geo 1"
+    assert ranking_text(T, counts, 2) == "too large 1,200, gone 3, and 3 more"
+    assert ranking_text(T, counts, 4) == "too large 1,200, gone 3, live 2, geo 1"
 
 
 def test_a_sparkline_shows_every_one() -> None:

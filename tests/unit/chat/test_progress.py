@@ -6,7 +6,7 @@ import pytest
 
 from doradura.chat.progress import ProgressTexts, choice_text, failure_text
 from doradura.chat.texts import Catalogues
-from doradura.downloads.protocol import Size
+from doradura.downloads.protocol import REASONS, Size
 from doradura.downloads.stages import (
     Accepted,
     Cancelled,
@@ -59,11 +59,23 @@ DASH = "\N{EN DASH}"
         (Fetching("A", 1_500_000, 1_000_000, None), "⬇️ <b>A</b> (m4a)\n▓▓▓▓▓▓▓▓▓▓ 100 %\n1.5 MB of 1.0 MB"),
         (Fetching("A", 1_500_000, None, 5000.0), "⬇️ <b>A</b> (m4a)\n1.5 MB so far · 5 kB/s"),
         (Fetching("A", 1_500_000, 0, 0.0), "⬇️ <b>A</b> (m4a)\n1.5 MB so far"),
+        (
+            Fetching("A", 450_000, 2_500_000, 180_000.0),
+            "⬇️ <b>A</b> (m4a)\n▓▓░░░░░░░░ 18 %\n450 kB of 2.5 MB · 180 kB/s · about 11 s left",
+        ),
+        (
+            Fetching("A", 10_000_000, 40_000_000, 90_000.0),
+            "⬇️ <b>A</b> (m4a)\n▓▓░░░░░░░░ 25 %\n10.0 MB of 40.0 MB · 90 kB/s · about 6 min left",
+        ),
+        (Fetching("A", 10, 40_000_000_000, 9.0), "⬇️ <b>A</b> (m4a)\n░░░░░░░░░░ 0 %\n1 kB of 40.0 GB · 1 kB/s"),
+        (Converting("A", 0.5, 61.0), "⚙️ <b>A</b> (m4a)\n▓▓▓▓▓░░░░░ 50 %\nConverting… · about 1 min left"),
+        (Converting("A", 0.999, 0.2), "⚙️ <b>A</b> (m4a)\n▓▓▓▓▓▓▓▓▓▓ 100 %\nConverting…"),
         (Converting("A"), "⚙️ <b>A</b> (m4a)\nConverting…"),
         (Sending("A"), "⬆️ <b>A</b> (m4a)\nSending…"),
         (Retrying("rate_limited", 20), "🔁 <b>m4a</b>\nThe site asked for a pause. I'll try again in 20 s."),
-        (Cancelled(), "✖ Cancelled. Send another link any time."),
-        (Cancelled(by_admin=True), "✖ An admin of this bot ended this download. You can send another link any time."),
+        (Cancelled(), "✖ Cancelled: <b>https://a.example/?a=1&amp;b=2</b>"),
+        (Cancelled(title="A <film>"), "✖ Cancelled: <b>A &lt;film&gt;</b>"),
+        (Cancelled(by_admin=True, title="A"), "✖ An admin of this bot ended this download: <b>A</b>"),
     ],
 )
 def test_a_stage_reads_so(stage: Stage, text: str) -> None:
@@ -71,7 +83,7 @@ def test_a_stage_reads_so(stage: Stage, text: str) -> None:
     assert SHOWN.stage(JOB, stage)[0] == text
 
 
-@pytest.mark.parametrize("stage", [Sending("A"), Failed("gone"), Cancelled()])
+@pytest.mark.parametrize("stage", [Sending("A"), Failed("private"), Cancelled()])
 def test_what_can_not_be_cancelled_has_no_button(stage: Stage) -> None:
     """All before that has one, with the job's id."""
     assert SHOWN.stage(JOB, stage)[1] is None
@@ -87,6 +99,20 @@ def test_a_failure_says_what_to_do_and_which_link() -> None:
         '<a href="https://a.example/?a=1&amp;b=2">https://a.example/?a=1&amp;b=2</a>'
     )
     assert "longer than 10 minutes" in SHOWN.stage(JOB, Failed("deadline"))[0]
+    assert "longer than 1 minute," in failure_text(
+        Catalogues().for_language(None), "deadline", "https://a.example/", 1, minutes=1
+    )
+
+
+@pytest.mark.parametrize("reason", sorted(REASONS))
+def test_a_failure_that_may_pass_has_a_button(reason: str) -> None:
+    """It names the job; where trying again would end the same way, or a file may be there, there is none."""
+    lasting = {"private", "login", "geo", "too_large", "unsupported", "refused_address", "user_blocked"}
+    again = ((Button(text="🔁 Try again", callback_data="r:77"),),)
+    if reason != "too_large":
+        assert SHOWN.stage(JOB, Failed(reason))[1] == (None if reason in lasting else again)
+        assert SHOWN.stage(JOB, Failed(reason, final=True))[1] is None
+    assert SHOWN.stage(JOB, Failed(reason, maybe_sent=True))[1] is None
 
 
 def test_what_is_too_large_brings_what_is_smaller() -> None:

@@ -69,16 +69,16 @@ async def test_analytics_in_words(world: World, autojump_clock: MockClock) -> No
         f"<code>{'▁' * 23}█</code>",
         "",
         "✅ <b>2</b> files delivered, 4.0 MB",
-        "❌ <b>2</b> failed, <b>1</b> of them by our doing",
+        "❌ <b>2</b> failed, <b>1</b> of them our fault",
         "📈 Success rate <b>50 %</b>",
-        "⏱ Half took up to <b>3 s</b>, 95 % up to <b>13 s</b>",
+        "⏱ Median <b>3 s</b>, 95th percentile <b>13 s</b>",
         "♻️ <b>1</b> was sent again without a download",
         "",
         "<b>Formats</b>: mp3 2",
         "<b>Sites</b>: other 2",
         "<b>Failures</b>: gone 1, site error 1",
         "",
-        "👥 <b>2</b> people were here, 2 for the first time",
+        "👥 <b>2</b> active users, 2 new",
         "⏳ The queue is empty",
     ]
 
@@ -97,7 +97,7 @@ async def test_a_day_later_and_after_a_restart(world: World, autojump_clock: Moc
     assert day.splitlines()[2:] == [
         "No downloads in the last 24 hours yet.",
         "",
-        "👥 <b>1</b> person was here, 0 for the first time",
+        "👥 <b>1</b> active user, 0 new",
         "⏳ The queue is empty",
     ]
     assert "<code>▁▁▁▁▁█▁</code>" in week
@@ -174,9 +174,7 @@ async def test_admins_help_has_their_commands(world: World, autojump_clock: Mock
     async with world.start() as bot:
         text = await asked(world, bot, "/help")
         await world.say(bot, world.message("/help", user=ADMIN, chat=GROUP))
-    assert (
-        "<b>For admins</b>, in this chat alone\n/alerts \N{EN DASH} what fires and what is silenced\n/analytics" in text
-    )
+    assert "<b>For admins</b>, in this chat alone\n/alerts \N{EN DASH} what fires, what is silenced\n/analytics" in text
     assert "/health" not in world.telegram.texts()[-1]
 
 
@@ -233,8 +231,8 @@ async def test_metrics_of_performance(world: World, autojump_clock: MockClock) -
         "⚡ <b>Performance</b>, last 24 hours",
         "Downloads: <b>4</b> ended, <b>50 %</b> of them well",
         "In the last hour: <b>0</b>",
-        "Half took up to <b>3 s</b>, 95 % up to <b>13 s</b>, 99 % up to <b>13 s</b>",
-        "On average 5.3 s, the longest 13 s",
+        "Median <b>3 s</b>, 95th percentile <b>13 s</b>, 99th <b>13 s</b>",
+        "Mean 5.3 s, longest 13 s",
         "Delivered: <b>4.0 MB</b>, 2.0 MB a file",
         "⏳ The queue is empty",
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from trio.testing import MockClock
 
@@ -95,7 +97,7 @@ async def test_an_attachment_is_answered_and_a_notice_is_not(world: World, autoj
         await world.say(bot, world.message(None, pinned_message={"message_id": 1}))
         await world.say(bot, world.message(None, photo=photo, caption=f"look: {LINK}"))
         await world.changes.until(lambda: len(world.telegram.texts()) == 2)
-    assert "I can't do anything with that" in world.telegram.texts()[0]
+    assert "I only work with links so far" in world.telegram.texts()[0]
     assert world.storage.one("SELECT url FROM offers") == LINK
 
 
@@ -154,3 +156,15 @@ async def test_leaving_a_group_blocks_nobody(world: World, autojump_clock: MockC
     async with world.start() as bot:
         await world.say(bot, world.message("/start"), membership(world, "kicked", chat=GROUP))
     assert world.storage.one("SELECT blocked_ms FROM users") is None
+
+
+async def test_whoever_starts_a_bot_without_admins_is_told_their_id(world: World, autojump_clock: MockClock) -> None:
+    """With what to set; where there are admins, and in a group, nobody is."""
+    async with world.start() as bot:
+        await world.say(bot, world.message("/start"))
+    world.settings = dataclasses.replace(world.settings, admin_ids=frozenset())
+    async with world.start() as bot:
+        await world.say(bot, world.message("/start"))
+    with_admins, without = world.telegram.texts()
+    assert "DORADURA_ADMIN_IDS" not in with_admins
+    assert f"<code>DORADURA_ADMIN_IDS={USER}</code>" in without

@@ -128,6 +128,37 @@ async def test_what_is_too_large_starts_again_smaller_with_one_press(world: Worl
     assert len(world.telegram.all("answerCallbackQuery")) == 4
 
 
+async def test_a_failure_is_tried_again_with_one_press(world: World, autojump_clock: MockClock) -> None:
+    """Its message becomes the new download's. Once, also after a restart, and for nobody else."""
+    world.workers.follow([Failure(reason="site_error", detail="500", final=True)])
+    world.workers.follow([Failure(reason="internal", detail="odd")])
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK} mp4 720p"), world.message(f"/download {LINK}2"))
+        await world.ended(2)
+    first, second = (row[0] for row in world.storage.db.execute("SELECT job_id FROM jobs ORDER BY reason DESC"))
+    told = {
+        button["callback_data"]: call.parameters["message_id"]
+        for call in world.telegram.all("editMessageText")
+        for row in (call.parameters.get("reply_markup") or {"inline_keyboard": []})["inline_keyboard"]
+        for button in row
+        if button["callback_data"].startswith("r:")
+    }
+    assert list(told) == [f"r:{second}"], "what would end the same way has no button"
+    async with world.start() as bot:
+        await world.say(bot, world.press(f"r:{second}", user=7), world.press("r:1"), world.press("r:x"))
+        assert world.storage.one("SELECT COUNT(*) FROM jobs") == 2
+        await world.say(bot, world.press(f"r:{second}"))
+        await world.ended(3)
+        await world.say(bot, world.press(f"r:{second}"))
+    async with world.start() as bot:
+        await world.say(bot, world.press(f"r:{second}"))
+    assert sorted(world.states()) == ["done", "failed", "failed"]
+    message_id = world.storage.one(f"SELECT message_id FROM jobs WHERE job_id NOT IN ({first}, {second})")
+    assert message_id == told[f"r:{second}"]
+    answers = [call.parameters["text"][:20] for call in world.telegram.all("answerCallbackQuery")]
+    assert answers[3:] == ["Trying again: mp3 32", *["You pressed that alr"] * 2]
+
+
 async def test_smaller_choices_are_known_to_fit(world: World, autojump_clock: MockClock) -> None:
     """Where the worker knows sizes, what would be refused again is not offered, and the buttons say what it weighs."""
     weights = {"720p": 90 << 20, "480p": 60 << 20, "360p": 30_000_000}

@@ -21,6 +21,8 @@ from doradura.downloads.protocol import (
     WorkerLostError,
 )
 from doradura.downloads.run import ATTEMPTS, LOST_WORKERS, caption_of, file_name, media_of
+from doradura.sandbox.entities import units
+from doradura.sandbox.markup import parse_html
 from doradura.storage import jobs
 from tests.doubles import HANG, TORN, made
 from tests.wiring import LINK, USER, World
@@ -249,7 +251,8 @@ async def test_what_was_sent_once_is_sent_again_by_its_id(world: World, autojump
     assert len(world.workers.orders) == 1
     (first,), (second,) = world.telegram.files_in(USER), world.telegram.files_in(3000)
     assert second["file_id"] == first["file_id"]
-    assert second["text"] == first["text"] == "A song"
+    for sent in (first, second):
+        assert sent["text"].startswith('A song\nmp4 720p · <a href="https://media.example/song?v=1')
     assert world.value("file_cache_lookups_total", outcome="hit") == 1
     assert world.value("file_cache_lookups_total", outcome="miss") == 1
     assert world.value("download_success_total", format="mp4", quality="720p") == 2
@@ -340,7 +343,7 @@ def test_a_file_name_is_one_that_file_systems_take() -> None:
 
 
 def test_what_telegram_is_told_of_a_file() -> None:
-    """Audio has title and performer and no caption; video has its measures and an escaped caption within the limit."""
+    """Audio has title and performer; video has its measures and an escaped title; all say quality and source."""
     job = jobs.Job(
         *(1, 1, 1, None, LINK, LINK, "other", "mp4", "720p", "free", "en", "running", 0, 0, 0),
         *(None, None, 0, None, None, None),
@@ -361,7 +364,15 @@ def test_what_telegram_is_told_of_a_file() -> None:
     assert str(video.thumbnail) == "/x/t.jpg"
     assert video.caption is not None
     assert video.caption.startswith("a &amp; b😀")
+    source = f'<a href="{LINK}">media.example</a>'
+    assert video.caption.endswith(f"…\nmp4 360p · {source}")
+    assert units(parse_html(video.caption)[0]) <= 1024
     audio = media_of(job._replace(format="mp3", quality="320k"), result)
-    assert (audio.kind, audio.caption, audio.title, audio.performer) == ("audio", None, result.title, "p")
+    assert (audio.kind, audio.caption, audio.title, audio.performer) == (
+        *("audio", f"mp3 320k · {source}", result.title, "p"),
+    )
     assert (audio.width, audio.height) == (None, None)
-    assert caption_of("document", "x") == "x"
+    assert caption_of("document", "x", job) == f"x\nmp4 720p · {source}"
+    assert caption_of("video", "x", job._replace(quality="best")) == f"x\nmp4 · {source}"
+    odd = job._replace(url='https://www.a.example/"<&>' + "x" * 900, quality="default")
+    assert parse_html(caption_of("video", "x" * 3000, odd))[0].endswith("…\nmp4 · a.example")

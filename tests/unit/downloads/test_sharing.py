@@ -242,7 +242,7 @@ async def test_a_cancel_in_the_same_moment_stands(
         go_on.set()
         await world.ended(2)
     assert world.job(job_id).state == "cancelled"
-    assert world.telegram.words_in(USER) == ["✖ Cancelled. Send another link any time."]
+    assert world.telegram.words_in(USER) == ["✖ Cancelled: <b>Slow</b>"]
     assert world.value("download_cancelled_total") == 1
     assert [order.url for order in world.workers.orders].count(world.job(job_id).url) == 1
 

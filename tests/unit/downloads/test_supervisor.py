@@ -49,7 +49,7 @@ async def test_one_job_end_to_end(world: World, autojump_clock: MockClock) -> No
     assert world.telegram.texts("sendMessage") == ["📥 <b>mp3 320k</b> \N{EN DASH} I have your link."]
     assert world.telegram.texts("editMessageText") == [
         "🔎 <b>mp3 320k</b> \N{EN DASH} looking at the link…",
-        "⬇️ <b>Tom &amp; &lt;Jerry&gt;</b> (mp3 320k)\n▓▓▓▓▓░░░░░ 50 %\n500 kB of 1.0 MB · 250 kB/s",
+        "⬇️ <b>Tom &amp; &lt;Jerry&gt;</b> (mp3 320k)\n▓▓▓▓▓░░░░░ 50 %\n500 kB of 1.0 MB · 250 kB/s · about 2 s left",
         "⚙️ <b>Tom &amp; &lt;Jerry&gt;</b> (mp3 320k)\nConverting…",
         "⬆️ <b>Tom &amp; &lt;Jerry&gt;</b> (mp3 320k)\nSending…",
     ]
@@ -98,7 +98,7 @@ async def test_a_telling_goes_on_for_as_long_as_telegram_is_down(world: World, a
     assert len(world.telegram.files_in(USER)) == 1
     assert world.telegram.words_in(USER) == []
     assert len(world.telegram.words_in(3000)) == 1
-    assert "nothing at this link" in world.telegram.words_in(3000)[0]
+    assert "no longer exists" in world.telegram.words_in(3000)[0]
     assert world.states() == ["done", "failed"]
     assert world.value("deliveries_unconfirmed_total") == 0
 
@@ -175,7 +175,7 @@ async def test_a_cancel_while_waiting_and_while_running(world: World, autojump_c
     assert world.states() == ["cancelled", "cancelled"]
     assert sorted(world.telegram.words_in(USER)) == [
         *["✖ Cancelled 2 downloads."],
-        *["✖ Cancelled. Send another link any time."] * 2,
+        *[f"✖ Cancelled: <b>{LINK}{number}</b>" for number in (1, 2)],
     ]
     assert world.value("download_cancelled_total", format="mp3") == 2
     assert world.value("site_downloads_total", site="other", outcome="cancelled") == 2
@@ -328,7 +328,7 @@ async def test_a_cancel_recorded_before_a_failure_is_what_is_told(world: World, 
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
-    assert world.telegram.words_in(USER) == ["✖ Cancelled. Send another link any time."]
+    assert world.telegram.words_in(USER) == [f"✖ Cancelled: <b>{LINK}</b>"]
     assert world.value("download_failure_total") == 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from doradura.settings import Settings
 from stack.facts import settings_of
-from stack.programs import INSTALL, found, places
+from stack.programs import INSTALL, found, how_to_have, places
 
 DIRECTORY = Path("/data/stack")
 
@@ -87,3 +87,21 @@ def test_places_are_the_settings() -> None:
     }
     for name, place in found_places.items():
         assert place.setting == f"DORADURA_STACK_{name.upper()}"
+
+
+def test_what_one_command_installs_is_one_line() -> None:
+    """Nobody types three commands for one; what Debian lacks is said apart."""
+    assert how_to_have(["prometheus", "alertmanager", "grafana"]) == [
+        (
+            "Prometheus and Alertmanager are not installed, the stack runs without them. "
+            "To have them: apt-get install -y --no-install-recommends prometheus prometheus-alertmanager"
+        ),
+        f"Grafana is not installed, the stack runs without it. To have it: {INSTALL['grafana']}",
+    ]
+    assert how_to_have(["alertmanager"]) == [
+        (
+            "Alertmanager is not installed, the stack runs without it. "
+            "To have it: apt-get install -y --no-install-recommends prometheus-alertmanager"
+        )
+    ]
+    assert how_to_have([]) == []

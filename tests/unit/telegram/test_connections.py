@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+
 import httpx
 import pytest
 import trio
@@ -42,6 +45,34 @@ def test_translation_keeps_apart_what_may_have_arrived(error: type[Exception], *
     assert type(translated) is (UnconfirmedError if unconfirmed else NotSentError)
     assert translated.outcome == TRANSPORT_ERRORS[error][1]
     assert "SECRET" not in str(translated)
+
+
+def caused(error: Exception, *causes: Exception) -> Exception:
+    """Chain errors as httpx, httpcore and trio do."""
+    for outer, inner in zip((error, *causes), causes, strict=False):
+        outer.__cause__ = inner
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (caused(httpx.ConnectError("x"), OSError("all failed"), socket.gaierror(-2, "unknown")), "name not found"),
+        (caused(httpx.ConnectError("x"), ConnectionRefusedError(111, "Connection refused")), "connection refused"),
+        (caused(httpx.ConnectError("x"), OSError(101, "Network is unreachable")), "network is unreachable"),
+        (caused(httpx.ConnectError("x"), ssl.SSLCertVerificationError(1, "x")), "its certificate is not trusted"),
+        (caused(httpx.ConnectError("x"), ExceptionGroup("", [ConnectionRefusedError(111, "x")])), "connection refused"),
+        (httpx.ConnectTimeout("x"), "no answer"),
+        (httpx.ConnectError("https://a/bot1:SECRET"), "ConnectError"),
+        (httpx.WriteError("x"), None),
+        (httpx.PoolTimeout("x"), None),
+    ],
+)
+def test_why_there_is_no_connection(error: Exception, why: str | None) -> None:
+    """In words that say what to look at, and never in httpx's own, which may hold the token."""
+    translated = translate("getMe", error, handed_over=False)
+    assert isinstance(translated, NotSentError)
+    assert translated.unreachable == why
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""Whether the Bot API's server can be reached at all, said to whoever reads the log: once, then once a minute at most.
+
+An outage ends hundreds of calls, each with several attempts; a line for each of them would hide what is wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import socket
+import ssl
+from collections.abc import Iterator
+
+import httpx
+import trio
+
+logger = logging.getLogger(__name__)
+
+SAID_SECONDS = 60.0
+"""How often an outage that goes on is said again."""
+DEEPEST = 8
+"""Of a chain of exceptions so many are looked at."""
+
+
+class Reaching:
+    """What is known of the way to the server; shared by all callers of one bot."""
+
+    def __init__(self) -> None:
+        self._said_at = -math.inf
+        self._since: float | None = None
+
+    def failed(self, host: str, why: str) -> None:
+        """Note that no connection came about, and say so unless that was said within the last minute."""
+        now = trio.current_time()
+        self._since = now if self._since is None else self._since
+        if now - self._said_at < SAID_SECONDS:
+            return
+        self._said_at = now
+        local = host in {"127.0.0.1", "::1", "localhost"}
+        ask = "Does the Bot API server run there?" if local else "Is this machine online?"
+        logger.warning("Can't reach %s (%s). %s Trying on.", host, why, ask)
+
+    def answered(self) -> None:
+        """Note an answer. The end of an outage is said, and the next outage at once."""
+        if self._since is not None:
+            logger.info("reached again, after %.0f s", trio.current_time() - self._since)
+            self._since, self._said_at = None, -math.inf
+
+
+def why_unreachable(error: Exception) -> str | None:
+    """Say in a few words why there was no connection; None where there was one."""
+    if isinstance(error, httpx.ConnectTimeout):
+        return "no answer"
+    if not isinstance(error, httpx.ConnectError):
+        return None
+    found = list(_causes(error, DEEPEST))
+    for kind, words in _WORDS.items():
+        if any(isinstance(each, kind) for each in found):
+            return words
+    said = next((each.strerror for each in found if isinstance(each, OSError) and each.errno and each.strerror), None)
+    return said.lower() if said else type(error).__name__
+
+
+_WORDS: dict[type[BaseException], str] = {
+    socket.gaierror: "name not found",
+    ssl.SSLCertVerificationError: "its certificate is not trusted",
+    ssl.SSLError: "no encrypted connection",
+    ConnectionRefusedError: "connection refused",
+}
+
+
+def _causes(error: BaseException, depth: int) -> Iterator[BaseException]:
+    """Give an error and what it came from."""
+    yield error
+    if depth == 0:
+        return
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    for each in (*inner, error.__cause__, error.__context__):
+        if each is not None:
+            yield from _causes(each, depth - 1)

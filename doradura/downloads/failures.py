@@ -129,17 +129,23 @@ def _unnamed(causes: tuple[BaseException, ...], chain: tuple[BaseException, ...]
     return "unsupported" if generic and stumbled else "site_error"
 
 
+_READING = "doradura.downloads.bounds"
+"""It knows this module, which so can't import it."""
+
+
 def _of_yt_dlp(error: BaseException) -> bool:
     """Whether the error arose in yt-dlp or in a library it called, over what a site sent.
 
-    Of the frames it passed the innermost that is yt-dlp's or ours decides: yt-dlp also calls us. What the system
-    refused (a file, a descriptor) and what is not installed says nothing of the site.
+    Of the frames it passed the innermost that is yt-dlp's or ours decides: yt-dlp also calls us. `bounds` reads in
+    yt-dlp's stead, with the lengths a site sent. What the system refused (a file, a descriptor) and what is not
+    installed says nothing of the site.
     """
     if isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno is not None):
         return False
     innermost = None
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        module = str(frame.f_globals.get("__name__"))
+        package = "yt_dlp" if module == _READING else module.partition(".")[0]
         innermost = package if package in {"yt_dlp", "doradura"} else innermost
     return innermost == "yt_dlp"
 

@@ -20,8 +20,10 @@ RULES = [
 LATER = {"monitoring: Last canary download"}
 """Panels that are rightly empty: no canary runs."""
 
-BEFORE_THE_FIRST_DOWNLOAD = {"overview: Success rate", "overview: Duration percentiles"}
-"""Panels of the Overview that have no figure until something ended; the one says so, the other has no line yet."""
+BEFORE_THE_FIRST_DOWNLOAD = {
+    *("overview: Success rate", "overview: Duration percentiles", "overview: Failures by reason"),
+}
+"""Panels of the Overview that have no figure until something ended or failed."""
 
 
 async def work(program: Program) -> None:

@@ -205,7 +205,9 @@ def _check_agreement(counted: dict[str, float], *, messages: int, files: int) ->
     assert total("queue_rejected_total") == 1
     assert total("alerts_received_total") == 3
     assert counted['doradura_alert_deliveries_total{outcome="sent"}'] == 1
-    assert counted["doradura_alert_delivery_lag_seconds_count"] == 1
+    # On a slow machine the message is edited besides: an alert that no Alertmanager lists can be dismissed.
+    edited = counted['doradura_alert_deliveries_total{outcome="edited"}']
+    assert counted["doradura_alert_delivery_lag_seconds_count"] == 1 + edited
     assert counted["doradura_telegram_poll_conflicts_total"] == 1
     assert counted['doradura_telegram_rate_limited_total{source="server"}'] == 1
 

@@ -218,6 +218,8 @@ def through(error: BaseException, *modules: str) -> BaseException:
 
 
 OURS, THEIRS, LIBRARY = "doradura.downloads.fetching", "yt_dlp.downloader.hls", "Cryptodome.Cipher.AES"
+READING = "doradura.downloads.bounds"
+"""Ours, but reads in yt-dlp's stead, by lengths that a site sent."""
 
 
 @pytest.mark.parametrize(
@@ -225,6 +227,9 @@ OURS, THEIRS, LIBRARY = "doradura.downloads.fetching", "yt_dlp.downloader.hls", 
 )
 def test_what_yt_dlp_stumbles_over_is_the_sites(error: Exception) -> None:
     """A stumble over any page's or playlist's oddities is no media there; over a known site's, the site's problem."""
+    for modules in ((OURS, THEIRS, LIBRARY), (OURS, THEIRS, LIBRARY, READING)):
+        raised = through(error, *modules)
+        assert classify(raised, generic=True)[0] == "unsupported"
     raised = through(error, OURS, THEIRS, LIBRARY)
     assert classify(raised, generic=True)[0] == "unsupported"
     assert classify(raised, generic=False)[0] == "site_error"

@@ -89,7 +89,8 @@ def rate_within(upload_bytes: int, film: Footage, grade: Quality) -> int | None:
     What the film gets by on in its own size, less will do for in a smaller one. The film's length is known.
     """
     assert film.seconds
-    rate = int(upload_bytes * 8 * _FILLED / film.seconds) - SOUND_BITS
+    # The encoder may begin with what its buffer holds, a second's worth.
+    rate = int((upload_bytes * 8 * _FILLED - film.seconds * SOUND_BITS) / (film.seconds + 1))
     share = 1.0
     if is_larger(side := shorter_side(film.picture), grade):
         share = ((grade.height or 0) / side) ** 2

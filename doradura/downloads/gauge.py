@@ -46,6 +46,8 @@ class Gauge:
             self._passes: bool | None = passes_through(row, self._rate, self._parts)
         else:
             self._passes = _film_passes(self._grade, self._parts, _has_smaller(item, self._parts))
+        self._measured: set[int] = set()
+        """Parts whose length the server told, so that yt-dlp has held them to it."""
         self._look_at = _FIRST_LOOK_BYTES
         self._told = float("-inf")
         if info.get("duration") and self._passes is False:
@@ -63,7 +65,7 @@ class Gauge:
     def is_whole(self, number: int) -> bool:
         """Whether a part is known to have come in whole: the server told its length, or it came in segments."""
         plain = self._parts[number].get("protocol") in {"http", "https"}
-        return not plain or bool(self._totals[number])
+        return not plain or number in self._measured
 
     def judge_length(self, seconds: float) -> None:
         """Raise JobError when the product of a bit rate of its own, encoded, would be too large at this length."""
@@ -75,6 +77,8 @@ class Gauge:
         """Take yt-dlp's word on one part. Raise JobError when the whole is, or is going to be, too large."""
         self._fetched[number] = max(self._fetched[number], _whole(status.get("downloaded_bytes")) or 0)
         self._totals[number] = _whole(status.get("total_bytes")) or self._totals[number]
+        if status.get("status") == "downloading" and status.get("total_bytes"):  # at the end it is what came in
+            self._measured.add(number)
         if self._passes is None and self._known_bytes > self._limits.upload_bytes:
             self._look(number, status)
         self._judge()

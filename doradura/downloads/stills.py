@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from yt_dlp.networking import Request
 
@@ -161,6 +161,7 @@ def _candidates(info: Mapping[str, Any], film: Stream | None) -> Iterator[str]:
         for entry in info.get("thumbnails") or ()
         if film is None or _alike(entry.get("width"), entry.get("height"), film)
     ]
-    for url in reversed(known[-_TRIED:]):
-        if isinstance(url, str) and urlsplit(url).scheme in {"http", "https"}:
+    for told in reversed(known[-_TRIED:]):
+        url = urljoin(str(info.get("webpage_url") or ""), told) if isinstance(told, str) else ""
+        if urlsplit(url).scheme in {"http", "https"}:
             yield url

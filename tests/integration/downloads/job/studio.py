@@ -9,6 +9,7 @@ from typing import Any
 
 import imageio_ffmpeg
 import msgspec
+
 from tests.integration.downloads.job.conftest import Ended, Jobs
 from tests.integration.downloads.job.raw_site import Answer, answer, serving
 

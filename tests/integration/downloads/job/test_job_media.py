@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
+from doradura.downloads.protocol import Result
 from tests.integration.downloads.job.conftest import LIMITS, Jobs
 from tests.integration.downloads.job.raw_site import answer
 from tests.integration.downloads.job.studio import FASTSTART, H264, change, make, run, served
-
-from doradura.downloads.protocol import Result
 
 
 async def test_a_film_filmed_upright(jobs: Jobs, tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.integration.downloads.job.conftest import Jobs
-from tests.integration.downloads.job.raw_site import answer
-from tests.integration.downloads.job.studio import FASTSTART, H264, make, run, unmeasured
 
 from doradura.downloads.facts import inspect
 from doradura.downloads.protocol import Failure, Metadata, Result
 from doradura.downloads.stated import is_cut_off, stated_seconds
+from tests.integration.downloads.job.conftest import Jobs
+from tests.integration.downloads.job.raw_site import answer
+from tests.integration.downloads.job.studio import FASTSTART, H264, make, run, unmeasured
 
 SONG = ("-map", "1:a")
 MADE = {

@@ -14,25 +14,10 @@ from doradura.downloads.protocol import Metadata, Size
 
 _TITLE_CHARACTERS = 300
 _NO_TITLES = frozenset(
-    [
-        "audio",
-        "chunklist",
-        "download",
-        "file",
-        "index",
-        "main",
-        "manifest",
-        "master",
-        "media",
-        "out",
-        "output",
-        "play",
-        "playlist",
-        "prog_index",
-        "stream",
-        "video",
-        "videoplayback",
-    ]
+    {
+        *("audio", "chunklist", "download", "file", "index", "main", "manifest", "master", "media", "out", "output"),
+        *("play", "playlist", "prog_index", "stream", "video", "videoplayback"),
+    }
 )
 """What files are called for their part in a player: it says nothing of what is in them. Single characters neither."""
 

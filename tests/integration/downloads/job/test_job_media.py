@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 
 from doradura.downloads.protocol import Result
 from tests.integration.downloads.job.conftest import LIMITS, Jobs
-from tests.integration.downloads.job.raw_site import answer
+from tests.integration.downloads.job.raw_site import Answer, answer, drip
 from tests.integration.downloads.job.studio import FASTSTART, H264, change, make, run, served
 
 
@@ -206,3 +207,44 @@ def _is_red(path: Path) -> bool:
     raw = change(path.with_suffix(".rgb"), "-i", str(path), "-vf", "scale=1:1", "-f", "rawvideo", "-pix_fmt", "rgb24")
     red, green, blue = raw.read_bytes()[:3]
     return red > 200 and green < 60 and blue < 60
+
+
+async def test_a_slow_poster_is_left_out(jobs: Jobs, tmp_path: Path) -> None:
+    """A poster that takes minutes at 20 kB a second, which is over the floor, gives way to a frame of the film."""
+    made = make(tmp_path / "film.mp4", *H264, *FASTSTART)
+    slow = drip(answer("image/jpeg", bytes(4_000_000)), size=2_000, pause_seconds=0.1, at_once=120)
+    answers = {"/page.html": answer("text/html", PAGE.encode()), "/film.mp4": served(made), "/poster": slow}
+    began = time.monotonic()
+    end = await run(jobs, answers, "/page.html")
+    assert isinstance(end.last, Result), end.last
+    assert time.monotonic() - began < 60
+
+
+async def test_a_playlist_with_two_ways_of_coding(jobs: Jobs) -> None:
+    """A second EXT-X-MAP is unsupported at once, and no fault of the site."""
+    place = jobs.site.media / "fmp4"
+    answers: dict[str, Answer] = {
+        f"/{each.name}": answer("video/mp4", each.read_bytes()) for each in place.iterdir() if each.suffix != ".m3u8"
+    }
+    lines = (place / "index.m3u8").read_text().splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("#EXTINF")) + 2
+    second = "\n".join([*lines[:at], "#EXT-X-DISCONTINUITY", '#EXT-X-MAP:URI="init.mp4?2"', *lines[at:]])
+    answers["/two.m3u8"] = answer("application/vnd.apple.mpegurl", second.encode())
+    end = await run(jobs, answers, "/two.m3u8")
+    assert end.last.reason == "unsupported", end.last
+
+
+async def test_a_server_names_its_file(jobs: Jobs, tmp_path: Path) -> None:
+    """Content-Disposition is the title of a plain file that has none of its own."""
+    made = make(tmp_path / "film.mp4", *H264, *FASTSTART)
+    named = served(made, "video/mp4", "Content-Disposition: attachment; filename*=UTF-8''A%20talk.mp4")
+    end = await run(jobs, {"/i.mp4": named}, "/i.mp4")
+    assert end.last.title == "A talk"
+
+
+async def test_a_false_gzip_header(jobs: Jobs, tmp_path: Path) -> None:
+    """A film said to be packed, which it is not, is delivered as it came."""
+    made = make(tmp_path / "film.mp4", *H264, *FASTSTART)
+    end = await run(jobs, {"/f.mp4": served(made, "video/mp4", "Content-Encoding: gzip")}, "/f.mp4")
+    assert isinstance(end.last, Result), end.last
+    assert end.content == made.read_bytes()

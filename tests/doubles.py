@@ -10,7 +10,6 @@ import email
 import email.policy
 import json
 import math
-import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -28,6 +27,7 @@ from doradura.sandbox.entities import units
 from doradura.sandbox.markup import MarkupError, parse_html
 from doradura.storage import Change, Storage, StorageError
 from doradura.storage.migrations import migrate
+from tests.databases import in_memory
 
 T = TypeVar("T")
 
@@ -60,8 +60,7 @@ class MemoryStorage(Storage):
     def __init__(self, changes: Changes | None = None) -> None:
         super().__init__(Path("memory"))
         self.changes = changes or Changes()
-        self.db = sqlite3.connect(":memory:", isolation_level=None)
-        self.db.row_factory = sqlite3.Row
+        self.db = in_memory()
         migrate(self.db)
         self.fault: StorageError | None = None
         self.faults: deque[StorageError | None] = deque()
@@ -343,6 +342,8 @@ class FakeWorkers:
     most: int = 0
     """The largest number that ever ran at once."""
     changes: Changes = field(default_factory=Changes)
+    leaving_seconds: float = 0.0
+    """How long a worker takes to end, whatever ends it."""
 
     def follow(self, *scripts: Iterable[Step], url: str | None = None) -> None:
         """Give scripts for the next orders (of a link)."""
@@ -365,6 +366,9 @@ class FakeWorkers:
             self.changes.note()
             yield FakeConversation(order, deque(script))
         finally:
+            if self.leaving_seconds:
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(self.leaving_seconds)
             self.running -= 1
             self.changes.note()
 

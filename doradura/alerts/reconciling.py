@@ -43,6 +43,8 @@ class Periods(NamedTuple):
     """How often Alertmanager is asked while something fires."""
     soon: float = 2.0
     """How soon after one look the next may follow: what begins to fire is looked for at once."""
+    unlisted: float = 30.0
+    """How long an incident that no list had yet waits for one, before it may be dismissed."""
     missing: float = 300.0
     """How long an incident must be missing from the list to have ended."""
     young: float = 600.0
@@ -94,6 +96,8 @@ class Reconciler:
         self._sources: dict[int, _Source] = {}
         self._answered_at: float | None = None
         self._silent_since: float | None = None
+        self._unlisted: dict[int, float] = {}
+        """Since when incidents are looked for that no list had yet."""
 
     def wake(self) -> None:
         """Look soon: something began to fire."""
@@ -112,8 +116,8 @@ class Reconciler:
             except Exception:  # the barrier of one look
                 log.exception("incidents are not compared")
                 self._metrics.errors.labels(category="alert").inc()
-            await trio.sleep(min(self._periods.soon, wait_seconds))
-            with trio.move_on_after(max(0.0, wait_seconds - self._periods.soon)):
+            await trio.sleep(self._periods.soon)
+            with trio.move_on_after(wait_seconds - self._periods.soon):
                 await self._woken.wait()
 
     async def look(self) -> float:
@@ -123,17 +127,27 @@ class Reconciler:
         )
         due = [doubt for doubt in doubts if is_due(doubt.due_ms, now_ms())]
         changed = False
+        fresh = self._fresh(open_ones)
         if open_ones or due:
             seen = await self._ask()
             ids = [row.incident_id for row in open_ones]
-            changed = await self._storage.write(lambda db: self._apply(db, seen, ids, due))
+            changed = await self._storage.write(lambda db: self._apply(db, seen, ids, due, fresh))
         if unrung:
             changed |= await self._storage.write(self._ring)
         if changed:
             self._wake_delivery()
         now = now_ms()
         waits = [(doubt.due_ms - now) / 1000 for doubt in doubts if not is_due(doubt.due_ms, now)]
-        return max(0.0, min(waits, default=math.inf))
+        waits += [since + self._periods.unlisted - trio.current_time() for since in self._unlisted.values()]
+        return max(self._periods.soon, min(waits, default=math.inf))
+
+    def _fresh(self, open_ones: Collection[Watched]) -> set[int]:
+        """Return the incidents that no list had yet, and that are not looked for long enough to say so."""
+        now = trio.current_time()
+        unlisted = [row.incident_id for row in open_ones if row.source_ms is None and not row.loose]
+        since = {incident_id: self._unlisted.get(incident_id, now) for incident_id in unlisted}
+        self._unlisted = {number: at for number, at in since.items() if now - at < self._periods.unlisted}
+        return set(self._unlisted)
 
     async def _ask(self) -> _Seen:
         """Ask for the list."""
@@ -165,7 +179,9 @@ class Reconciler:
         by_its_word = listing.now_ms - listing.started_ms >= young * 1000
         return by_its_word and (source.after is None or now - source.after >= young)
 
-    def _apply(self, db: Connection, seen: _Seen, asked: Collection[int], due: list[Doubt]) -> bool:
+    def _apply(
+        self, db: Connection, seen: _Seen, asked: Collection[int], due: list[Doubt], fresh: Collection[int]
+    ) -> bool:
         """Store what a look found, and what follows from it; return whether anybody is to be told."""
         rows = {row.incident_id: row for row in sightings.watched(db)}
         # What began to fire while Alertmanager was asked may not have been there when it answered.
@@ -176,6 +192,8 @@ class Reconciler:
         told: list[int] = []
         for row in watched:
             after, ended = self._judge(db, row, seen, known, silent=silent)
+            if after.loose and row.incident_id in fresh:
+                after = after._replace(loose=0)
             if ended:
                 incident = alert_marks.incident(db, row.incident_id)
                 assert incident is not None
@@ -206,7 +224,8 @@ class Reconciler:
         source_ms = row.source_ms
         if source_ms is None:
             return row._replace(loose=1), False
-        row = row._replace(missing_ms=row.missing_ms + seen.passed_ms)
+        # From the first look that misses it: when it went before that is not known.
+        row = row._replace(missing_ms=row.missing_ms + seen.passed_ms if row.missing_ms else 1)
         if row.missing_ms < self._periods.missing * 1000:
             return row, False
         if not _knows(db, source_ms, seen.listing, known):

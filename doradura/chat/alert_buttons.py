@@ -68,14 +68,14 @@ async def press(turn: Turn, rest: str) -> None:
 
 async def _acknowledge_all(turn: Turn, card_id: int, _page: int) -> None:
     count = await turn.parts.admin.silencing.acknowledge_all(card_id, admin_name(turn))
-    key = "alert.press.all_acknowledged" if count else "alert.press.nothing_left"
-    await turn.answer(turn.texts.plain(key, count=count))
+    t = turn.texts
+    await turn.answer(t.plain("alert.press.all_acknowledged" if count else "alert.press.nothing_left", count=count))
 
 
 async def _dismiss_all(turn: Turn, card_id: int, _page: int) -> None:
     count = await turn.parts.admin.silencing.dismiss_all(card_id, admin_name(turn))
-    key = "alert.press.all_dismissed" if count else "alert.press.none_loose"
-    await turn.answer(turn.texts.plain(key, count=count))
+    t = turn.texts
+    await turn.answer(t.plain("alert.press.all_dismissed" if count else "alert.press.none_loose", count=count))
 
 
 async def _graph(turn: Turn, incident_id: int, _page: int) -> None:

@@ -158,7 +158,10 @@ def _link(t: Texts, generator: str) -> list[str]:
     return [] if where is None else [t(f"graph.link.{where}", url=generator.replace('"', "%22"))]
 
 
-def source_of(url: str) -> Literal["prometheus", "grafana", "source"] | None:
+Source = Literal["prometheus", "grafana", "source"]
+
+
+def source_of(url: str) -> Source | None:
     """Say where an alert's link leads, by the paths of their pages; None for what is no link.
 
     Prometheus: `/graph?g0.expr=` up to 2.x, `/query?g0.expr=` since 3.0. Grafana: `/alerting/grafana/UID/view`.

@@ -41,9 +41,10 @@ class AlertTexts:
 
     def card(self, view: CardView) -> str:
         """Give the message of one incident, or of many."""
+        t = self._t
         if view.is_quiet:
-            return self._t("alert.quiet", text=_cut(self._t, view.incidents[0].summary, DESCRIPTION_UNITS))
-        return _single(self._t, view) if view.total == 1 else _many(self._t, view)
+            return t("alert.quiet", text=_cut(t, view.incidents[0].summary, DESCRIPTION_UNITS))
+        return _single(t, view) if view.total == 1 else _many(t, view)
 
     def keyboard(self, view: CardView) -> Keyboard | None:
         """Give the buttons under it."""

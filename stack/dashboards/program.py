@@ -60,12 +60,8 @@ def _work() -> list[Panel]:
         ),
         lines(
             "Errors",
-            "Everything a person may have to look at, each minute, by category; and starts after a crash.",
+            "Everything a person may have to look at, each minute, by category.",
             per_minute("doradura_errors_total", "category"),
-            Query(
-                "60 * sum(rate(doradura_unclean_starts_total{@}[$__rate_interval]))",
-                "starts after a crash",
-            ),
             unit=PER_MINUTE,
             size=(8, 8),
             alerts=["StorageFailing", "ErrorsGoOn"],
@@ -147,7 +143,13 @@ def _build() -> list[Panel]:
             "The bot that started last.",
             now(f"1000 * max(process_start_time_seconds{{{BOT}}})"),
             unit=WHEN,
-            size=(8, 4),
+            size=(4, 8),
+        ),
+        figure(
+            "Hard stops",
+            "Starts of the last day after a kill, a power cut or a crash; of several bots the most.",
+            now("max(increase(doradura_unclean_starts_total{@}[1d]))"),
+            size=(4, 8),
         ),
         figure(
             "What runs",

@@ -18,7 +18,7 @@ from tests.integration.app_tools import LOOK_SECONDS, MARK, Home
 
 SETTLE_SECONDS = 5.0
 """What abandoned threads and killed processes have to be gone."""
-KEPT = {"lock", "doradura.db", "doradura.db-wal", "doradura.db-shm", "jobs", "sandbox", "webhook.token"}
+KEPT = {"lock", "doradura.db", "doradura.db-wal", "doradura.db-shm", "jobs", "mode", "sandbox", "webhook.token"}
 """What a data directory may hold between two starts."""
 KEPT_BY_SANDBOX = {"media", "files", "sandbox.sqlite3", "sandbox.sqlite3-wal", "sandbox.sqlite3-shm"}
 

@@ -61,6 +61,7 @@ async def test_serves_then_drains_then_leaves_nothing(home: Home) -> None:
             "doradura.db",
             "jobs",
             "lock",
+            "mode",
             "sandbox",
             "webhook.token",
         ]

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from doradura.downloads import interfaces
+from tests.databases import close_all
 from tests.wiring import World, without_threads_and_chance
+
+
+@pytest.fixture(autouse=True)
+def _databases() -> Iterator[None]:
+    """No database in memory outlives its test."""
+    yield
+    close_all()
 
 
 @pytest.fixture

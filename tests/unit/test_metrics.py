@@ -62,7 +62,7 @@ async def test_children_exist_before_anything_happened() -> None:
     pairs = {values(word, quality) for word, qualities in FORMATS.items() for quality in qualities}
     assert set(found["doradura_download_success_total"]) == pairs
     assert set(found["doradura_download_duration_seconds_count"]) == pairs
-    assert len(found["doradura_download_failure_total"]) == (len(FORMATS) + 1) * 18
+    assert len(found["doradura_download_failure_total"]) == (len(FORMATS) + 1) * 19
     assert values("none", "unsupported") in found["doradura_download_failure_total"]
     assert found["doradura_errors_total"] == {
         values(name): 0.0 for name in ("download", "telegram", "storage", "payment", "alert", "http", "internal")

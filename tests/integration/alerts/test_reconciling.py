@@ -24,7 +24,7 @@ from doradura.storage.alerts import Incident
 from doradura.storage.ids import IdMaker
 from tests.monitors import free_port, open_alertmanager
 
-PERIODS = Periods(look=0.1, soon=0.01, missing=0.5, young=2.0)
+PERIODS = Periods(look=0.1, soon=0.01, unlisted=0.0, missing=0.5, young=2.0)
 LIMIT_SECONDS = 60
 
 

@@ -68,3 +68,16 @@ def test_settings_that_can_not_be_rendered_are_a_fault(tmp_path: Path) -> None:
     lines = list(Verification({}).installation(settings))
     assert marks(lines)[0] == ("FAULT", "settings")
     assert "--targets" in lines[0].text
+
+
+def test_thresholds_are_checked_before_a_start(tmp_path: Path) -> None:
+    """A threshold that can't be is a fault in a sentence; one that can is rendered and passes promtool."""
+    found("promtool")
+    settings = settings_of({"DORADURA_DATA_DIR": str(tmp_path / "data")})
+    thresholds = tmp_path / "data" / "stack" / "thresholds.yml"
+    thresholds.parent.mkdir(parents=True)
+    thresholds.write_text("HighErorRate: 15\n")
+    (fault, *_) = Verification(os.environ).installation(settings)
+    assert (fault.mark, "Did you mean HighErrorRate?" in fault.text) == ("FAULT", True)
+    thresholds.write_text("HighErrorRate: {threshold: 15, for: 10m}\nDiskFillingUp: 2.5\n")
+    assert next(iter(Verification(os.environ).installation(settings))).mark == "ok"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 import trio
 from trio.testing import MockClock
@@ -14,6 +12,7 @@ from doradura.settings import AlertChat
 from doradura.storage import chats, outbox
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.storage.migrations import migrate, migrations, statements
+from tests.databases import in_memory
 from tests.doubles import refusal
 from tests.unit.alerts.conftest import Alerts, Life, alert
 from tests.wiring import ADMIN
@@ -153,7 +152,7 @@ async def test_a_group_that_becomes_a_supergroup(alerts: Alerts, autojump_clock:
 
 def test_a_group_that_moves_into_a_chat_that_is_told_too() -> None:
     """Both ids were named: the new one goes on, and nothing waits twice."""
-    db = sqlite3.connect(":memory:", isolation_level=None)
+    db = in_memory()
     migrate(db)
     ids = IdMaker()
     outbox.set_targets(db, [(-77, 0), (GROUP, 0)], new_id=ids.new)
@@ -167,7 +166,7 @@ def test_a_group_that_moves_into_a_chat_that_is_told_too() -> None:
 
 def test_an_existing_database_keeps_its_admins() -> None:
     """Who was told, what waits for them and where it stands are the same after the update."""
-    db = sqlite3.connect(":memory:", isolation_level=None)
+    db = in_memory()
     db.execute("CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY)")
     for number, sql in migrations():
         if number < 14:

@@ -278,7 +278,7 @@ async def test_acknowledged_is_not_reminded(world: World, autojump_clock: MockCl
     count = "SELECT COUNT(*) FROM alert_outbox WHERE kind = 'reminder'"
     world.storage.db.execute("UPDATE alert_cards SET told_ms = told_ms - 4000000")
     world.storage.db.execute(
-        "INSERT INTO alert_messages (card_id, admin_id, message_id, told_ms)"
+        "INSERT INTO alert_messages (card_id, target_id, message_id, told_ms)"
         " SELECT card_id, 1000, 7, 0 FROM alert_cards"
     )
     post(world, alert(startsAt=starts))

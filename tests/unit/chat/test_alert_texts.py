@@ -99,7 +99,7 @@ def test_where_a_link_leads(url: str, wanted: str | None) -> None:
 def test_an_odd_runbook_is_text(url: str) -> None:
     """It is shown as it came, escaped, and links to nothing."""
     lines = TEXTS.card(CardView([incident(runbook=url)], 1, 1)).split("\n")
-    assert lines[2] == f"Runbook: {url}".replace("<", "&lt;")
+    assert lines[2] == f"Runbook: <code>{url.replace('<', '&lt;')}</code>"
 
 
 def test_what_alertmanager_left_out_is_said() -> None:

@@ -565,7 +565,7 @@ async def test_effects_that_were_stored_are_not_stored_again(world: World, autoj
         tries.append(turn.update_id)
 
         def change(db: Connection) -> str:
-            db.execute("INSERT INTO admin_menus (chat_id) VALUES (?)", (len(tries),))
+            db.execute("INSERT INTO admin_menus (bot_id, chat_id) VALUES (1, ?)", (len(tries),))
             return "effect"
 
         if len(tries) == 1:

@@ -17,6 +17,7 @@ import doradura
 from doradura.alerts.fetching import Reason
 from doradura.alerts.silencing import What
 from doradura.app import CHECKS
+from doradura.chat.alert_graph import Source
 from doradura.chat.analytics import WINDOWS
 from doradura.chat.offers import known_text
 from doradura.chat.progress import ProgressTexts, failure_text
@@ -52,10 +53,11 @@ CLOSED_SETS = {
     "alert.many.": ("critical", "warning", "info", "resolved"),
     "outcome.": (
         *(what for what in get_args(What) if what != "already"),
-        *("already_silenced", "already_acknowledged"),
+        *("already_silenced", "already_acknowledged", "already_dismissed"),
     ),
     "alertmanager.": (*get_args(Reason), "unsure"),
     "prometheus.": get_args(Reason),
+    "graph.link.": get_args(Source),
 }
 """What may stand behind a key that is put together: "failed." + reason."""
 

@@ -168,6 +168,32 @@ async def test_a_job_that_is_always_interrupted_ends_some_day(
     assert set(world.states()) == {"done"}
 
 
+async def test_one_place_at_a_time_is_given_up(world: World, autojump_clock: MockClock) -> None:
+    """A worker takes a while to end: the place that it leaves is waited for before another is asked for."""
+    world.workers.leaving_seconds = 20.0
+    async with world.start() as bot:
+        found = await fill(world, bot, 4)
+        await trio.sleep(100)
+        world.workers.follow(SLOW, url=f"{LINK}/other")
+        await ask(world, bot, [f"{LINK}/other"], user=OTHER)
+        await trio.sleep(60)
+        assert gave_up(world) == [found[1]]
+
+
+async def test_a_result_that_is_there_is_kept_while_the_worker_leaves(world: World, autojump_clock: MockClock) -> None:
+    """The file came just before the place would have been given up."""
+    world.slots = 1
+    world.workers.leaving_seconds = 30.0
+    world.workers.follow((50.0, made()), url=f"{LINK}/first")
+    async with world.start() as bot:
+        await ask(world, bot, [f"{LINK}/first"])
+        await trio.sleep(3)
+        await ask(world, bot, [f"{LINK}/second"], user=OTHER)
+        await world.ended(2)
+    assert gave_up(world) == []
+    assert len(world.workers.orders) == 2
+
+
 @pytest.mark.parametrize("at", ["converting", "sending"])
 async def test_what_is_nearly_done_is_not_thrown_away(world: World, autojump_clock: MockClock, at: str) -> None:
     """A file that has come in is converted and sent, whoever waits."""

@@ -15,6 +15,7 @@ from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
 from doradura.storage.migrations import migrate, migrations, statements
 from doradura.storage.offers import Offer
+from tests.databases import in_memory
 
 NOW = 1_800_000_000_000
 DAY = 24 * 3600 * 1000
@@ -26,8 +27,7 @@ GROUP, SUPERGROUP = -5, -1_000_000_000_005
 @pytest.fixture
 def db() -> Iterator[sqlite3.Connection]:
     """A database that bot ONE started with."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.row_factory = sqlite3.Row
+    connection = in_memory()
     migrate(connection)
     bots.take_over(connection, ONE, NOW)
     yield connection
@@ -223,8 +223,7 @@ def test_what_is_too_old_is_forgotten_whosever_it_is(db: sqlite3.Connection) -> 
 
 def before_bots() -> sqlite3.Connection:
     """A database as it was before bots were told apart, with a row in each table."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.row_factory = sqlite3.Row
+    connection = in_memory()
     connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY)")
     for number, sql in migrations():
         if number < 9:

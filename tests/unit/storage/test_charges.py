@@ -20,6 +20,7 @@ from doradura.storage import charges, jobs, users
 from doradura.storage.charges import EXPECTED_MS
 from doradura.storage.jobs import NewJob
 from doradura.storage.migrations import migrate
+from tests.databases import in_memory
 
 MINUTE = 60_000
 TICK_MS = 10_000
@@ -31,15 +32,14 @@ QUICK = settings(deadline=None, max_examples=40)
 @cache
 def tables_image() -> bytes:
     """The empty tables, made once: a simulation needs many."""
-    db = sqlite3.connect(":memory:", isolation_level=None)
+    db = in_memory()
     migrate(db)
     return db.serialize()
 
 
 def tables() -> sqlite3.Connection:
     """A fresh database."""
-    db = sqlite3.connect(":memory:", isolation_level=None)
-    db.row_factory = sqlite3.Row
+    db = in_memory()
     db.deserialize(tables_image())
     return db
 
@@ -173,7 +173,7 @@ def test_a_use_of_a_job_that_is_gone_changes_nothing(db: sqlite3.Connection) -> 
 def test_what_was_queued_by_an_older_version_keeps_its_order(db: sqlite3.Connection) -> None:
     """Places of the time when they were wall-clock times: newcomers come after them, and nobody owes for years."""
     script = "0011_charges.sql"
-    old = sqlite3.connect(":memory:", isolation_level=None)
+    old = in_memory()
     folder = resources.files("doradura.storage.migrations")
     for name in sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql") and item.name < script):
         old.executescript((folder / name).read_text())

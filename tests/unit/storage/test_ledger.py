@@ -9,6 +9,7 @@ import pytest
 
 from doradura.storage import ledger
 from doradura.storage.migrations import migrate
+from tests.databases import in_memory
 
 NOW = 1_800_000_000_000
 MONTH = 30 * 24 * 3600 * 1000
@@ -17,7 +18,7 @@ MONTH = 30 * 24 * 3600 * 1000
 @pytest.fixture
 def db() -> Iterator[sqlite3.Connection]:
     """A fresh database."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection = in_memory()
     connection.execute("PRAGMA foreign_keys = ON")
     migrate(connection)
     yield connection

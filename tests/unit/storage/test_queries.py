@@ -13,6 +13,7 @@ from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
 from doradura.storage.migrations import NewerDatabaseError, migrate, migrations
 from doradura.storage.offers import Offer
+from tests.databases import in_memory
 
 NOW = 1_800_000_000_000
 DAY = 24 * 3600 * 1000
@@ -21,8 +22,7 @@ DAY = 24 * 3600 * 1000
 @pytest.fixture
 def db() -> Iterator[sqlite3.Connection]:
     """A fresh database."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.row_factory = sqlite3.Row
+    connection = in_memory()
     migrate(connection)
     yield connection
     connection.close()

@@ -13,6 +13,7 @@ from doradura.storage import jobs, menus, reports, users
 from doradura.storage.jobs import NewJob
 from doradura.storage.migrations import migrate, migrations, statements
 from doradura.storage.reports import Durations, Ended, Money, People, Queue, Span
+from tests.databases import in_memory
 
 NOW = 1_800_000_000_000
 HOUR = 3600 * 1000
@@ -22,7 +23,7 @@ TODAY = Span.last(DAY, NOW)
 
 def opened() -> sqlite3.Connection:
     """A fresh database."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection = in_memory()
     migrate(connection)
     return connection
 
@@ -210,7 +211,7 @@ def test_a_report_reads_the_index_alone(db: sqlite3.Connection) -> None:
 
 def test_older_jobs_count_as_a_workers() -> None:
     """A database of before this column: what was delivered or failed there was a worker's, as nearly all was."""
-    db = sqlite3.connect(":memory:", isolation_level=None)
+    db = in_memory()
     for number, sql in migrations():
         if number == 4:
             db.execute(

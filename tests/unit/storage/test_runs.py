@@ -10,6 +10,7 @@ import pytest
 from doradura.storage import runs, statistics
 from doradura.storage.migrations import migrate
 from doradura.storage.runs import Run, Uncleanness
+from tests.databases import in_memory
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000
@@ -18,7 +19,7 @@ HOUR = 3_600_000
 @pytest.fixture
 def db() -> Iterator[sqlite3.Connection]:
     """A fresh database."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection = in_memory()
     migrate(connection)
     yield connection
     connection.close()

@@ -173,14 +173,14 @@ class _MaybeGzip:
                 self._start = content
                 return b""
             self._start, self._plain = None, not content.startswith(_GZIP)
-        return content if self._plain else self._decoder.decompress(content, max_length)  # type: ignore[no-any-return]
+        return content if self._plain else self._decoder.decompress(content, max_length)
 
     @property
     def has_unconsumed_tail(self) -> bool:
         return not self._plain and bool(self._decoder.has_unconsumed_tail)
 
     def flush(self) -> bytes:
-        return b"" if self._plain or self._start is not None else self._decoder.flush()  # type: ignore[no-any-return]
+        return b"" if self._plain or self._start is not None else self._decoder.flush()
 
 
 _whole_fragment = FragmentFD._read_fragment  # noqa: SLF001

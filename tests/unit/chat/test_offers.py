@@ -249,7 +249,7 @@ def test_a_button_says_which_quality_will_come() -> None:
     """Where a film can't be made smaller in time, its button says what is sent instead."""
     size = Size(format="mp4", quality="360p", size_bytes=40_000_000, height=1080)
     labels = [button.text for row in keyboard(1, Metadata(sizes=(size,)), 52_428_800) for button in row]
-    assert "mp4 360p\u00a0→ 1080p\u00a0·\u00a040.0\u00a0MB" in labels
+    assert "mp4 360p\u00a0→ 1080p\u00a0· 40.0\u00a0MB" in labels
 
 
 def test_an_offer_of_which_nothing_fits_says_so() -> None:

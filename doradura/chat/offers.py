@@ -234,7 +234,8 @@ class Offers:
             await self._noted(lambda db: offers.finish(db, offer.offer_id, "known"))
             return
         log.info("link refused", extra={"offer": offer.offer_id, "reason": end.reason, "detail": end.detail})
-        text = failure_text(t, end.reason, offer.url, self._upload_limit_bytes)
+        told = "too_large.source" if end.reason == "too_large" and end.final else end.reason
+        text = failure_text(t, told, offer.url, self._upload_limit_bytes)
         await self._through_outages(lambda: self._api.edit_message_text(offer.chat_id, message_id, text))
         await self._storage.write(lambda db: offers.finish(db, offer.offer_id, "failed"))
         self._metrics.download_failure.labels(format="none", reason=end.reason).inc()
@@ -260,7 +261,7 @@ def known_text(t: Texts, known: Metadata, url: str, limit_bytes: int) -> str:
 
 def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = None) -> Keyboard:
     """Give the buttons of all formats, with sizes where they are known; none for what can't be had or sent."""
-    sizes = {(size.format, size.quality): size.size_bytes for size in known.sizes} if known else {}
+    sizes = {(size.format, size.quality): size for size in known.sizes} if known else {}
     rows: list[tuple[Button, ...]] = []
     for fmt in FORMATS.values():
         if fmt.kind == "video" and known is not None and known.has_video is False:
@@ -269,8 +270,10 @@ def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = No
         for quality in fmt.qualities:
             label = choice_text(fmt.word, quality)
             size = sizes.get((fmt.word, quality))
-            if size and limit_bytes is not None and size > limit_bytes:
-                continue
-            buttons.append(Button(text=sized_label(label, size), callback_data=f"o:{offer_id}:{fmt.word}:{quality}"))
+            if size is not None:
+                if limit_bytes is not None and size.size_bytes > limit_bytes:
+                    continue
+                label = sized_label(label, size.size_bytes, size.height)
+            buttons.append(Button(text=label, callback_data=f"o:{offer_id}:{fmt.word}:{quality}"))
         rows += button_rows(buttons)
     return tuple(rows)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from doradura.chat.figures import span_text
 from doradura.chat.texts import Catalogues, Texts, limit_text, size_text
-from doradura.downloads.formats import FORMATS, Choice, fitting
+from doradura.downloads.formats import FORMATS, Choice, fitting, smaller
 from doradura.downloads.protocol import OUR_REASONS, Size
 from doradura.downloads.stages import (
     Accepted,
@@ -54,7 +54,11 @@ class ProgressTexts:
         """Give the HTML text and the buttons for a job's stage."""
         t = self._catalogues.for_language(job.language)
         if isinstance(stage, Failed) and stage.reason == "too_large" and not stage.maybe_sent:
+            if stage.final:
+                return failure_text(t, "too_large.source", job.url, self._upload_limit_bytes), None
             return too_large(t, job, stage.sizes, self._upload_limit_bytes)
+        if isinstance(stage, Failed) and stage.reason == "tool_crash" and stage.final and not stage.maybe_sent:
+            return too_heavy(t, job)
         text = self._text(t, job, stage)
         if isinstance(stage, Failed) and is_passing(stage):
             return text, again_keyboard(t, job.job_id)
@@ -105,6 +109,7 @@ def failure_text(t: Texts, reason: str, url: str, upload_limit_bytes: int, *, mi
 def too_large(t: Texts, job: Job, sizes: Sequence[Size], limit_bytes: int) -> tuple[str, Keyboard | None]:
     """Say that a job's file is too large, and offer what is smaller: with its size, where that is known to fit."""
     known = {Choice(size.format, size.quality): size.size_bytes for size in sizes}
+    heights = {Choice(size.format, size.quality): size.height for size in sizes}
     asked = Choice(job.format, job.quality)
     instead = fitting(asked, known, limit_bytes)
     limit = limit_text(limit_bytes)
@@ -114,18 +119,32 @@ def too_large(t: Texts, job: Job, sizes: Sequence[Size], limit_bytes: int) -> tu
     else:
         what = t.plain("failed.too_large.unknown", limit=limit)
     next_step = t.plain("failed.too_large.smaller" if instead else "failed.too_large.none")
+    rows = _instead(job, [(each, known.get(each), heights.get(each)) for each in instead])
+    return _failed(t, f"{what} {next_step}", job.url), rows
+
+
+def too_heavy(t: Texts, job: Job) -> tuple[str, Keyboard | None]:
+    """Say that converting went over a job's limits, which it would do again, and offer what takes less."""
+    rows = _instead(job, [(each, None, None) for each in smaller(Choice(job.format, job.quality))])
+    return _failed(t, t.plain("failed.too_heavy" if rows else "failed.too_heavy.none"), job.url), rows
+
+
+def _instead(job: Job, choices: Sequence[tuple[Choice, int | None, int | None]]) -> Keyboard | None:
+    """Return buttons that start a job's link again in other choices, each with its size and height where known."""
     buttons = [
         Button(
-            text=sized_label(choice_text(each.format, each.quality), known.get(each)),
+            text=sized_label(choice_text(each.format, each.quality), size_bytes, height),
             callback_data=f"s:{job.job_id}:{each.format}:{each.quality}",
         )
-        for each in instead
+        for each, size_bytes, height in choices
     ]
-    return _failed(t, f"{what} {next_step}", job.url), button_rows(buttons) or None
+    return button_rows(buttons) or None
 
 
-def sized_label(label: str, size_bytes: int | None) -> str:
-    """Give a button's words with the size of what it brings, where that is known."""
+def sized_label(label: str, size_bytes: int | None, height: int | None = None) -> str:
+    """Give a button's words with the size of what it brings, and its height where another one than asked for comes."""
+    if height:
+        label = f"{label}{NO_BREAK}→ {height}p"
     if not size_bytes:
         return label
     return f"{label}{NO_BREAK}· {size_text(size_bytes).replace(' ', NO_BREAK)}"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import requests
+import urllib3.response
 from yt_dlp.downloader.fragment import FragmentFD
 from yt_dlp.networking._requests import RequestsResponseAdapter, RequestsSession
 from yt_dlp.networking._urllib import UrllibRH
@@ -53,6 +54,7 @@ def bound_answers() -> None:
     RequestsResponseAdapter._real_read = _read_bounded  # noqa: SLF001 -- what `read` reads by
     RequestsSession.get_redirect_target = _get_redirect_target
     FragmentFD._read_fragment = _read_fragment  # noqa: SLF001 -- the one place where a segment is read
+    urllib3.response._get_decoder = _get_decoder  # noqa: SLF001 -- what a response unpacks by
     UrllibRH._SUPPORTED_URL_SCHEMES = ("data",)  # noqa: SLF001 -- it unpacks an answer in one piece
 
 
@@ -143,6 +145,42 @@ def _get_redirect_target(self: RequestsSession, response: requests.Response) -> 
             response.raw.close()
         response._content, response._content_consumed = b"", True  # noqa: SLF001 -- what `content` looks at
     return target
+
+
+_decoder_of = urllib3.response._get_decoder  # noqa: SLF001
+_GZIP: Final = b"\x1f\x8b"
+
+
+def _get_decoder(mode: str) -> Any:
+    """As urllib3 has it, but what is said to be gzip and is not is taken as it comes: servers say so of films."""
+    decoder = _decoder_of(mode)
+    return _MaybeGzip(decoder) if mode in {"gzip", "x-gzip"} else decoder
+
+
+class _MaybeGzip:
+    """A decoder that looks first."""
+
+    def __init__(self, decoder: Any) -> None:
+        self._decoder = decoder
+        self._start: bytes | None = b""
+        """What came, while it is too short to tell."""
+        self._plain = False
+
+    def decompress(self, content: bytes, max_length: int = -1) -> bytes:
+        if self._start is not None:
+            content = self._start + content
+            if len(content) < len(_GZIP):
+                self._start = content
+                return b""
+            self._start, self._plain = None, not content.startswith(_GZIP)
+        return content if self._plain else self._decoder.decompress(content, max_length)
+
+    @property
+    def has_unconsumed_tail(self) -> bool:
+        return not self._plain and bool(self._decoder.has_unconsumed_tail)
+
+    def flush(self) -> bytes:
+        return b"" if self._plain or self._start is not None else self._decoder.flush()
 
 
 _whole_fragment = FragmentFD._read_fragment  # noqa: SLF001

@@ -9,9 +9,21 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from doradura.downloads.peoples_text import on_one_line
 from doradura.downloads.protocol import Metadata, Size
 
 _TITLE_CHARACTERS = 300
+_NO_TITLES = frozenset(
+    {
+        *("audio", "chunklist", "download", "file", "index", "main", "manifest", "master", "media", "out", "output"),
+        *("play", "playlist", "prog_index", "stream", "video", "videoplayback"),
+    }
+)
+"""What files are called for their part in a player: it says nothing of what is in them. Single characters neither."""
+
+
+FILE_NAME = "doradura_file_name"
+"""Our own key of an item: the name that its server gives the file, without its ending."""
 
 
 def describe(
@@ -44,6 +56,9 @@ def title_of(info: Mapping[str, Any], url: str) -> str:
     title = clean(info.get("title"))
     if title is not None and is_generic(info):
         title = clean(title.removesuffix(" (1)"))  # yt-dlp counts a page's media even where there is one
+        if not has_own_title(info):
+            title = clean(info.get(FILE_NAME)) or title
+            title = None if title is None or title.lower() in _NO_TITLES or len(title) == 1 else title
     return title or (urlsplit(url).hostname or "media").removeprefix("www.")
 
 
@@ -78,8 +93,7 @@ def clean(value: object) -> str | None:
     """A text on one line without control characters, cut to a sane length; None for nothing."""
     if not isinstance(value, str):
         return None
-    visible = "".join(c if c.isprintable() else " " for c in value)
-    return " ".join(visible.split())[:_TITLE_CHARACTERS] or None
+    return on_one_line(on_one_line(value)[:_TITLE_CHARACTERS]) or None
 
 
 def _has_video(info: Mapping[str, Any]) -> bool | None:

@@ -14,6 +14,8 @@ import re
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from email.message import Message
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -31,7 +33,7 @@ from yt_dlp.utils import YoutubeDLError
 from yt_dlp.utils.networking import normalize_url
 
 from doradura.downloads.bounds import READING_CPU_SECONDS, bound_answers, reading_at_most
-from doradura.downloads.describing import is_generic
+from doradura.downloads.describing import FILE_NAME, is_generic
 from doradura.downloads.failures import JobError, one_line
 from doradura.downloads.floor import READ_SECONDS
 from doradura.downloads.formats import Selection
@@ -72,6 +74,7 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         """The extractor at work, or last at work."""
         self._choosing_extractor = False
         self._order_url = order.url
+        self._file_name: str | None = None
         self._chosen = selection
         super().__init__(_options(order), auto_init="no_verbose_header")
 
@@ -97,6 +100,13 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
             self.last_key, self._choosing_extractor = ie_key, False
         return super().get_info_extractor(ie_key)
 
+    def urlopen(self, req: Any) -> Any:
+        """Ask, and note the name that a server gives the file it sends."""
+        response = super().urlopen(req)
+        if self._file_name is None and self.raw is None:
+            self._file_name = file_name_of(response.headers.get("Content-Disposition"))
+        return response
+
     def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
         """Leave out handlers that are native code."""
         ours = [handler for handler in handlers if handler.RH_KEY in _HANDLERS]
@@ -116,6 +126,8 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         """Refuse what is live, keep what was found, and choose."""
         if info_dict.get("is_live") or info_dict.get("live_status") in _LIVE:
             raise JobError("live", f"live status {info_dict.get('live_status') or 'is_live'}")
+        if info_dict.get("direct") and self._file_name:
+            info_dict[FILE_NAME] = self._file_name
         self.raw = _copy(info_dict)
         if self._chosen is None:
             return info_dict
@@ -127,6 +139,22 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         self.params["format_sort"] = list(selection.order)
         self.format_selector = self.build_format_selector(selection.expression)
         return super().process_video_result(_copy(self.raw), download=False)  # type: ignore[no-any-return]
+
+
+def file_name_of(disposition: str | None) -> str | None:
+    """Return the file's name, without its ending, out of a Content-Disposition header (RFC 6266)."""
+    if not disposition:
+        return None
+    header = Message()
+    header["Content-Disposition"] = " ".join(disposition.split())
+    try:
+        name = header.get_filename() or ""
+    except (LookupError, ValueError):  # a character set that is none
+        return None
+    with suppress(UnicodeError):  # servers send UTF-8 where the header has no letters but Latin-1's
+        name = name.encode("latin-1").decode()
+    name = name.replace("\\", "/").rpartition("/")[2]
+    return re.sub(r"(?<=.)\.\w{1,5}$", "", name).strip() or None
 
 
 def _copy(info: Info) -> Info:

@@ -171,9 +171,13 @@ def _call(line: Sequence[str], lines: ProgressLines | None = None) -> tuple[int,
     kept = bytearray()
     with started as process:
         assert process.stderr is not None
-        while piece := process.stderr.read1(65536):  # type: ignore[attr-defined]  # a BufferedReader, typed as IO
-            kept += piece if lines is None else lines.take(piece)
-            if len(kept) > 2 * _STDERR_BYTES:
-                del kept[_STDERR_BYTES:-_STDERR_BYTES]
+        try:
+            while piece := process.stderr.read1(65536):  # type: ignore[attr-defined]  # a BufferedReader, typed as IO
+                kept += piece if lines is None else lines.take(piece)
+                if len(kept) > 2 * _STDERR_BYTES:
+                    del kept[_STDERR_BYTES:-_STDERR_BYTES]
+        except BaseException:  # nobody waits for its end any more
+            process.kill()
+            raise
     kept += b"" if lines is None else lines.rest()
     return process.returncode, kept.decode(errors="replace")

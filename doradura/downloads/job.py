@@ -7,41 +7,39 @@ limits. It never touches the process's output; whoever runs it hands over `emit`
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
+import msgspec
 from yt_dlp.version import __version__ as yt_dlp_version
 
 from doradura.downloads import ffmpeg
 from doradura.downloads.describing import describe, has_own_title, performer_of, title_of
 from doradura.downloads.egress import is_guarded
+from doradura.downloads.encoding import ENCODE_SHARE, Bounds, Footage, Plan, plan
 from doradura.downloads.facts import Facts, inspect
-from doradura.downloads.failures import JobError, classify
-from doradura.downloads.fetching import Extractor, Info, fetch, parts_of, restrain
+from doradura.downloads.failures import JobError, classify, failed
+from doradura.downloads.fetching import Extractor, Info, fetch, restrain
 from doradura.downloads.floor import TransferTooSlowError, hold
-from doradura.downloads.formats import FORMATS, Choice, Format, select
+from doradura.downloads.formats import FORMATS, Choice, Format, Quality, select
+from doradura.downloads.gauge import Gauge
 from doradura.downloads.limits import SESSION_VARIABLE
 from doradura.downloads.making import Recipe, Source, Tags, is_copied, make
 from doradura.downloads.meter import Meter
 from doradura.downloads.probing import look, probe
-from doradura.downloads.protocol import Failure, Order, Progress, Result, SelfTest, Size, WorkerMessage
+from doradura.downloads.protocol import Order, Result, SelfTest, Size, WorkerMessage
+from doradura.downloads.stated import is_cut_off
 from doradura.downloads.stills import Stills
+from doradura.downloads.timelimit import TimeIsUpError, at_most
 
 Emit = Callable[[WorkerMessage], None]
 
 _KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", SESSION_VARIABLE)
-_PROGRESS_SECONDS = 0.5
 _SIZES_SECONDS = 5.0
 """So long the user waits at most to be told sizes with a refusal that stands already."""
-_GUESS_FACTOR = 3
-"""A size guessed from bit rate and length counts when it is so many times over the limit: rates told may be peaks."""
 
 
 def run_job(order: Order, emit: Emit) -> None:
@@ -56,7 +54,9 @@ def run_job(order: Order, emit: Emit) -> None:
         final = work.perform()
     except (Exception, TransferTooSlowError) as error:  # noqa: BLE001 -- the barrier
         reason, detail = classify(error, generic=work.is_generic())
-        final = Failure(reason=reason, detail=detail, sizes=work.other_sizes() if reason == "too_large" else ())
+        final = failed(error, reason, detail)
+        if reason == "too_large" and not final.final:
+            final = msgspec.structs.replace(final, sizes=work.other_sizes())
     emit(final)
 
 
@@ -88,6 +88,7 @@ class _Work:
         self._info: Info | None = None
         self._seconds: float | None = None
         """The length of what was fetched."""
+        self._began = time.monotonic()
 
     def is_generic(self) -> bool:
         """Whether no known site's extractor was at work."""
@@ -98,9 +99,9 @@ class _Work:
         if self._extractor is None or self._info is None:
             return ()
         try:
-            with _at_most(_SIZES_SECONDS):
+            with at_most(_SIZES_SECONDS):
                 return look(self._order, self._extractor, self._info, 0.0, duration=self._seconds).sizes
-        except (Exception, TransferTooSlowError):  # noqa: BLE001 -- the job has failed already, for a reason of its own
+        except (Exception, TransferTooSlowError, TimeIsUpError):  # noqa: BLE001 -- the job has failed already, for a reason of its own
             return ()
 
     def perform(self) -> WorkerMessage:
@@ -123,40 +124,63 @@ class _Work:
         started = time.monotonic()
         self._info = info = extractor.find()
         self._emit(describe(info, extraction_seconds=time.monotonic() - started))
-        gauge = _Gauge(order, choice, info, self._emit)
+        gauge = Gauge(order, choice, info, extractor.raw or {}, self._emit)
         paths = fetch(extractor, info, self._directory, gauge.hook)
-        sources = [Source(path, self._facts(path)) for path in paths]
+        sources = [Source(path, self._facts(path, whole=gauge.is_whole(n))) for n, path in enumerate(paths)]
         self._seconds = max((s.facts.duration_seconds or 0.0 for s in sources), default=0.0) or None
         self._emit(gauge.converting())
         if self._seconds and not any(s.facts.audio and is_copied(s.facts.audio, row, grade) for s in sources):
             gauge.judge_length(self._seconds)
 
         stills = Stills(order.ffmpeg, self._directory)
-        cover = stills.of_site(extractor, info)
-        if cover is None:
-            seen = next((s for s in sources if s.facts.cover or s.facts.video), None)
-            cover = None if seen is None else stills.of_file(seen.path, seen.facts)
+        film = next((s for s in sources if s.facts.video is not None), None)
+        shape = film.facts.video if film is not None and row.kind == "video" else None
+        cover = stills.of_site(extractor, info, shape)
+        covered = next((s for s in sources if s.facts.cover is not None), None)
+        if cover is None and covered is not None:
+            cover = stills.of_cover(covered.path, covered.facts, shape)
+        if cover is None and film is not None and shape is None:
+            cover = stills.of_film(film.path, film.facts)
         tags = _tags(info, sources, order.url)
         product = self._directory / f"media.{row.extension}"
         meter = Meter(self._emit, gauge.converting(), self._seconds)
-        make(Recipe(order.ffmpeg, row, grade, tags, cover, product, told=meter), sources)
+        done = self._plan(row, grade, film, sources)
+        make(Recipe(order.ffmpeg, row, grade, tags, cover, product, done, told=meter), sources)
         for path in paths:
             path.unlink(missing_ok=True)  # the product may wait for its upload; its source, if it is another, need not
-        return self._result(row, product, tags, None if cover is None else stills.thumbnail(cover), gauge.fetched_bytes)
+        result = self._result(row, product, tags, gauge.fetched_bytes)
+        if cover is None and row.kind == "video":
+            # Not of the source: here its colours are what a screen shows.
+            cover = stills.of_film(product, self._facts(product, whole=True))
+        thumbnail = None if cover is None else stills.thumbnail(cover)
+        return msgspec.structs.replace(result, thumbnail_path=None if thumbnail is None else str(thumbnail))
 
-    def _facts(self, path: Path) -> Facts:
+    def _plan(self, row: Format, grade: Quality, film: Source | None, sources: list[Source]) -> Plan:
+        """Decide what becomes of the film's picture, if there is one and it is wanted. Raise JobError."""
+        if row.kind != "video" or film is None or film.facts.video is None:
+            return Plan(copied=True)
+        left = grade.timer_seconds * ENCODE_SHARE - (time.monotonic() - self._began)
+        bounds = Bounds(upload_bytes=self._order.limits.upload_bytes, left_seconds=left)
+        size = sum(source.path.stat().st_size for source in sources)
+        footage = Footage(path=film.path, picture=film.facts.video, seconds=self._seconds, size_bytes=size)
+        return plan(self._order.ffmpeg, footage, grade, bounds)
+
+    def _facts(self, path: Path, *, whole: bool) -> Facts:
+        """Read a file. Raise JobError for what is no film or song, or not `whole` by its own headers."""
         facts = inspect(path)
+        if not whole and is_cut_off(path, facts):
+            raise JobError("network", f"the connection ended after {path.stat().st_size} bytes, before the file did")
         if facts is None or facts.is_still:
             raise JobError(
                 "unsupported", f"what was fetched is no {'media file' if facts is None else 'film but a still'}"
             )
         return facts
 
-    def _result(self, row: Format, product: Path, tags: Tags, thumbnail: Path | None, fetched_bytes: int) -> Result:
+    def _result(self, row: Format, product: Path, tags: Tags, fetched_bytes: int) -> Result:
         size = product.stat().st_size
         if size > self._order.limits.upload_bytes:
             raise JobError("too_large", f"the {row.word} has {size} bytes")
-        facts = self._facts(product)
+        facts = self._facts(product, whole=True)
         return Result(
             path=str(product),
             size_bytes=size,
@@ -165,7 +189,6 @@ class _Work:
             duration_seconds=facts.duration_seconds,
             width=facts.video.width if facts.video is not None else None,
             height=facts.video.height if facts.video is not None else None,
-            thumbnail_path=None if thumbnail is None else str(thumbnail),
             fetched_bytes=fetched_bytes,
         )
 
@@ -176,106 +199,3 @@ def _tags(info: Info, sources: list[Source], url: str) -> Tags:
     if not has_own_title(info):
         title = next((s.facts.title for s in sources if s.facts.title), None) or title
     return Tags(title, artist or next((s.facts.artist for s in sources if s.facts.artist), None))
-
-
-@contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in what takes longer, a site's silence too. Only for the process's main thread."""
-
-    def over(_number: int, _frame: FrameType | None) -> None:
-        raise TimeoutError(f"longer than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-class _Gauge:
-    """Counts bytes over all parts, tells of them, and stops a fetch that cannot end well."""
-
-    def __init__(self, order: Order, choice: Choice, info: Info, emit: Emit) -> None:
-        self._emit = emit
-        self._limits = order.limits
-        self._parts = parts_of(info)
-        self._fetched = [0] * len(self._parts)
-        self._totals = [_whole(part.get("filesize")) for part in self._parts]
-        row = FORMATS[choice.format]
-        self._rate = row.grade(choice.quality).bits_per_second
-        self._passes = passes_through(row, self._rate, self._parts)
-        self._told = float("-inf")
-        if info.get("duration") and not self._passes:
-            self.judge_length(info["duration"])
-        guessed = sum(_whole(part.get("filesize") or part.get("filesize_approx")) or 0 for part in self._parts)
-        if self._passes and guessed > self._limits.upload_bytes * _GUESS_FACTOR:
-            raise JobError("too_large", f"the source has about {guessed} bytes and is sent as it is")
-        self._judge()
-
-    @property
-    def fetched_bytes(self) -> int:
-        """Bytes of all parts so far."""
-        return sum(self._fetched)
-
-    def judge_length(self, seconds: float) -> None:
-        """Raise JobError when the product of a bit rate of its own, encoded, would be too large at this length."""
-        expected = int(seconds * (self._rate or 0) / 8)
-        if expected > self._limits.upload_bytes:
-            raise JobError("too_large", f"the product would have {expected} bytes")
-
-    def hook(self, number: int, status: Mapping[str, Any]) -> None:
-        """Take yt-dlp's word on one part. Raises JobError when the whole is, or is going to be, too large."""
-        self._fetched[number] = max(self._fetched[number], _whole(status.get("downloaded_bytes")) or 0)
-        self._totals[number] = _whole(status.get("total_bytes")) or self._totals[number]
-        self._judge()
-        now = time.monotonic()
-        if now - self._told >= _PROGRESS_SECONDS:
-            self._told = now
-            self._emit(self._progress(status))
-
-    def converting(self) -> Progress:
-        """The word that all is fetched."""
-        return Progress(stage="converting", fetched_bytes=self.fetched_bytes, total_bytes=self.fetched_bytes)
-
-    def _progress(self, status: Mapping[str, Any]) -> Progress:
-        guess = _whole(status.get("total_bytes_estimate")) if len(self._parts) == 1 else None
-        known = sum(total for total in self._totals if total) if all(self._totals) else guess
-        speed = status.get("speed")
-        return Progress(
-            stage="fetching",
-            fetched_bytes=self.fetched_bytes,
-            total_bytes=known if known and known >= self.fetched_bytes else None,
-            bytes_per_second=float(speed) if speed else None,
-        )
-
-    def _judge(self) -> None:
-        known = sum(max(total or 0, got) for total, got in zip(self._totals, self._fetched, strict=True))
-        if self._passes and known > self._limits.upload_bytes:
-            raise JobError("too_large", f"the source has at least {known} bytes and is sent as it is")
-        if known > self._limits.file_bytes * len(self._parts):
-            raise JobError("too_large", f"the source has at least {known} bytes")
-
-
-_SAID_CODECS = {"aac": ("mp4a.40", "aac", "m4a"), "mp3": ("mp3", "mp4a.6b", "mp4a.69")}
-"""How sites and files call the codecs that a sound may keep."""
-
-
-def passes_through(row: Format, rate: int | None, parts: list[Info]) -> bool:
-    """Whether the product will be about as large as its parts, because they are copied into it.
-
-    A codec that is not told is taken from the file's ending: an MP4 file is most likely what it should be. A product
-    with a bit rate (bits per second) of its own keeps a sound that is known to have no higher one.
-    """
-    if row.kind == "audio":
-        codec = str(parts[0].get("acodec") or parts[0].get("ext")).lower()
-        kept = any(codec.startswith(_SAID_CODECS[each]) for each in row.copied_codecs)
-        low = rate is None or (parts[0].get("abr") or float("inf")) * 1000 <= rate
-        return parts[0].get("vcodec") == "none" and kept and low
-    films = [part for part in parts if part.get("vcodec") != "none"]
-    return all(str(p.get("vcodec") or p.get("ext")).startswith(("avc", "h264", "mp4", "m4v", "mov")) for p in films)
-
-
-def _whole(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) and value > 0 else None

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from doradura.downloads.egress import AllowedPrivate, EgressRefusedError, judge
+from doradura.downloads.peoples_text import has_controls
 from doradura.downloads.sites import bare_host_pattern, site_of
 from doradura.telegram.units import units
 
@@ -143,7 +144,7 @@ def check_link(url: str, allowed_private: Sequence[str] = ()) -> Link:
     """
     if len(url) > LINK_CHARACTERS:
         raise LinkError("unsupported", "length")
-    if not url or any(c.isspace() or not c.isprintable() for c in url) or "\\" in url:
+    if not url or any(c.isspace() for c in url) or has_controls(url) or "\\" in url:
         # A backslash is a slash to browsers and part of the name to others: two readings of one link.
         raise LinkError("unsupported", "characters")
     try:
@@ -156,7 +157,7 @@ def check_link(url: str, allowed_private: Sequence[str] = ()) -> Link:
     if "@" in parts.netloc:
         raise LinkError("unsupported", "credentials")
     port = _port(parts)
-    if not host:
+    if not host or not host.isprintable():  # clients drop what nobody sees, and so ask another host than was read
         raise LinkError("unsupported", "host")
     plain = _plain_host(host)
     _judge_host(plain, port, AllowedPrivate.parse(allowed_private))

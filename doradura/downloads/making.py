@@ -6,24 +6,18 @@ Owns ffmpeg's output options. It knows nothing of sites.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from doradura.downloads import ffmpeg
 from doradura.downloads.boxes import is_streamable
+from doradura.downloads.encoding import SOUND_BITS, Plan, is_playable, picture_options
 from doradura.downloads.facts import Facts, Stream
 from doradura.downloads.failures import JobError
 from doradura.downloads.formats import Format, Quality
 
 _MP3_RATES = frozenset({32_000, 44_100, 48_000})
 """Under these MPEG audio has no 320 kbit/s, and the bit rate asked for would not be met."""
-
-_TONE_MAPPING = (
-    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
-)
-"""From high dynamic range to what every screen shows (zimg's light-linear way), tagged as that."""
-
-_PLAYABLE_PIXELS = frozenset({"yuv420p", "yuvj420p"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +52,8 @@ class Recipe:
     cover: Path | None
     """JPEG to embed in audio."""
     product: Path
+    plan: Plan = field(default_factory=lambda: Plan(copied=True))
+    """What becomes of a film's picture."""
     told: Callable[[float], None] | None = None
     """Is told how many seconds of the product are there."""
 
@@ -67,7 +63,7 @@ def make(recipe: Recipe, sources: list[Source]) -> None:
 
     Raises JobError for a source without what is asked for, FfmpegError.
     """
-    if len(sources) == 1 and is_finished(recipe.row, sources[0]):
+    if recipe.plan.copied and len(sources) == 1 and is_finished(recipe.row, sources[0]):
         sources[0].path.rename(recipe.product)
     elif recipe.row.kind == "audio":
         _make_audio(recipe, sources)
@@ -78,8 +74,8 @@ def make(recipe: Recipe, sources: list[Source]) -> None:
 def is_finished(row: Format, source: Source) -> bool:
     """Whether a fetched film is what Telegram plays while it loads, so that nothing is to be made of it.
 
-    Then it is as large as its site said, and costs no second file on the disk. Its height is not asked about: it was
-    chosen for that, and a picture that plays is never made smaller. A cover or a second sound is left out by making.
+    Then it is as large as its site said, and costs no second file on the disk. Whether it is to be made smaller, its
+    plan says. A cover or a second sound is left out by making.
     """
     facts = source.facts
     sounds = [sound.codec for sound in facts.sounds]
@@ -115,7 +111,8 @@ def _sound(sound: Stream, recipe: Recipe) -> list[str]:
 
     A film's surround sound is copied where it can be; a song's is not, as players of songs have two speakers.
     """
-    if is_copied(sound, recipe.row, recipe.grade):
+    heavy = recipe.plan.rate is not None and (sound.bits_per_second or 0) > SOUND_BITS
+    if is_copied(sound, recipe.row, recipe.grade) and not heavy:
         return ["-c:a", "copy"]
     surround = (sound.channels or 2) > 2
     rate = ["-ar", "44100"] if recipe.row.muxer == "mp3" and sound.sample_rate not in _MP3_RATES else []
@@ -142,7 +139,7 @@ def _make_video(recipe: Recipe, sources: list[Source]) -> None:
     facts = sources[film].facts
     picture = facts.video
     assert picture is not None
-    options = ["-map", f"{film}:v:{picture.number}", *_picture(picture, recipe.grade)]
+    options = ["-map", f"{film}:v:{picture.number}", *_picture(picture, recipe)]
     heard = next(((number, s.facts.audio) for number, s in enumerate(sources) if s.facts.audio is not None), None)
     if heard is not None:
         number, sound = heard
@@ -155,20 +152,7 @@ def _write(recipe: Recipe, inputs: list[Path], options: list[str]) -> None:
     ffmpeg.run(recipe.program, inputs, output, told=recipe.told)
 
 
-def is_playable(picture: Stream) -> bool:
-    """Whether Telegram's players show the stream as it is."""
-    return picture.codec == "h264" and picture.pixels in _PLAYABLE_PIXELS
-
-
-def _picture(picture: Stream, grade: Quality) -> list[str]:
-    if is_playable(picture):
+def _picture(picture: Stream, recipe: Recipe) -> list[str]:
+    if recipe.plan.copied and is_playable(picture):
         return ["-c:v", "copy"]
-    # What is encoded gets square pixels, no larger than what was asked for. H.264 in 4:2:0 wants even sides.
-    square = [] if picture.square else ["scale=iw*sar:ih", "setsar=1"]
-    even = "scale=trunc(iw/2)*2:trunc(ih/2)*2"
-    if grade.height is not None and min(picture.width or 0, picture.height or 0) > grade.height:
-        side = grade.height
-        even = f"scale='if(lt(iw,ih),{side},-2)':'if(lt(iw,ih),-2,{side})'"
-    tones = [_TONE_MAPPING] if picture.high_range else []
-    options = ["-vf", ",".join([*square, even, *tones, "format=yuv420p"]), "-c:v", "libx264", "-preset", "veryfast"]
-    return [*options, "-crf", "23", "-threads", str(ffmpeg.THREADS), "-fps_mode", "vfr"]
+    return picture_options(picture, recipe.grade, recipe.plan.rate)

@@ -13,17 +13,24 @@ from pathlib import Path
 from yt_dlp.utils import YoutubeDLError
 
 from doradura.downloads.describing import clean, describe, duration_of, has_own_title, is_generic
+from doradura.downloads.encoding import (
+    ENCODE_SHARE,
+    Footage,
+    encode_seconds,
+    is_larger,
+    is_playable,
+    rate_within,
+    shorter_side,
+)
 from doradura.downloads.facts import Facts, inspect
 from doradura.downloads.failures import JobError
 from doradura.downloads.fetching import Extractor, Info, hold_manifest, parts_of, read_start
 from doradura.downloads.formats import FORMATS, Choice, Format, Quality, select
 from doradura.downloads.making import is_copied
 from doradura.downloads.protocol import Metadata, Order, Size
+from doradura.downloads.stated import stated_seconds
 
 _START_BYTES = 2 * 1024 * 1024
-
-_TELLING = frozenset({"mov", "matroska", "flac", "avi", "flv"})
-"""Containers that state their length at the start. Of others ffmpeg guesses from the file's size, which is cut here."""
 
 
 def probe(order: Order, extractor: Extractor) -> Metadata:
@@ -52,6 +59,8 @@ def look(order: Order, extractor: Extractor, info: Info, seconds: float, *, dura
 def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, duration: float | None) -> Metadata:
     chosen = (info.get("formats") or [info])[0]
     start, whole_bytes = read_start(extractor, chosen["url"], chosen.get("http_headers") or {}, _START_BYTES)
+    if whole_bytes is not None and whole_bytes > order.limits.file_bytes:
+        raise JobError("too_large", f"the source has {whole_bytes} bytes, more than is taken", final=True)
     path = Path(order.directory) / "start"
     path.write_bytes(start)
     facts = inspect(path)
@@ -62,7 +71,7 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
         if complete:
             raise JobError("unsupported", "no media file")
         return describe(info, extraction_seconds=seconds)
-    duration = duration or duration_of(info) or _file_duration(facts, whole_bytes, complete=complete)
+    duration = duration or duration_of(info) or (facts.duration_seconds if complete else stated_seconds(start, facts))
     film = facts.video
     own = has_own_title(info)
     return describe(
@@ -72,30 +81,49 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
         duration_seconds=duration,
         has_video=film is not None,
         height=film.height if film is not None else None,
-        sizes=tuple(_file_sizes(facts, duration, whole_bytes)),
+        sizes=tuple(_file_sizes(order, path, facts, duration, whole_bytes)),
         extraction_seconds=seconds,
     )
 
 
-def _file_duration(facts: Facts, whole_bytes: int | None, *, complete: bool) -> float | None:
-    if complete or not _TELLING.isdisjoint(facts.container.split(",")):
-        return facts.duration_seconds
-    if facts.container == "mp3" and facts.bits_per_second and whole_bytes:
-        return whole_bytes * 8 / facts.bits_per_second
-    return None
-
-
-def _file_sizes(facts: Facts, duration: float | None, whole_bytes: int | None) -> list[Size]:
+def _file_sizes(order: Order, path: Path, facts: Facts, duration: float | None, whole_bytes: int | None) -> list[Size]:
+    film = None
+    if facts.video is not None and whole_bytes:
+        film = Footage(path=path, picture=facts.video, seconds=duration, size_bytes=whole_bytes)
     sizes = []
     for row in FORMATS.values():
         for grade in row.grades:
-            if row.kind == "audio" and facts.audio is not None:
+            if row.kind == "video":
+                sizes += [] if film is None else _film_size(order, row, grade, film)
+            elif facts.audio is not None:
                 copied = is_copied(facts.audio, row, grade)
-                weight = _weight(duration, facts.audio.bits_per_second if copied else grade.bits_per_second)
-            else:
-                weight = whole_bytes if row.kind == "video" and facts.video is not None else None
-            sizes += _size(row, grade, weight)
+                rate = facts.audio.bits_per_second if copied else grade.bits_per_second
+                sizes += _size(row, grade, _weight(duration, rate))
     return sizes
+
+
+def _film_size(order: Order, row: Format, grade: Quality, film: Footage) -> list[Size]:
+    """What a film of one file becomes: itself, or an encode that fits, whose size nobody knows beforehand."""
+    playable, side, limit = is_playable(film.picture), shorter_side(film.picture), order.limits.upload_bytes
+    as_it_is = Size(
+        format=row.word,
+        quality=grade.word,
+        size_bytes=film.size_bytes,
+        height=side if is_larger(side, grade) else None,
+    )
+    if playable and (grade.height is None or (film.size_bytes <= limit and not is_larger(side, grade))):
+        return [as_it_is]
+    if not film.seconds:
+        return [as_it_is] if playable else []
+    if rate_within(limit, film, grade) is None:
+        return [as_it_is] if playable or film.size_bytes > limit else []
+    needed = encode_seconds(order.ffmpeg, film, grade) if playable and _is_long(film, grade) else None
+    return [] if needed is None or needed <= grade.timer_seconds * ENCODE_SHARE else [as_it_is]
+
+
+def _is_long(film: Footage, grade: Quality) -> bool:
+    """Whether it is worth asking the machine if the encode would end in time: any encodes a short film in time."""
+    return (film.seconds or 0) > grade.timer_seconds / 3
 
 
 def _sizes(extractor: Extractor, duration: float | None) -> list[Size]:
@@ -112,7 +140,8 @@ def _sizes(extractor: Extractor, duration: float | None) -> list[Size]:
             parts = parts_of(chosen)
             copied = row.kind == "video" or (parts[0].get("vcodec") == "none" and parts[0].get("ext") == "m4a")
             told = [int(part.get("filesize") or part.get("filesize_approx") or 0) for part in parts]
-            sizes += _size(row, grade, sum(told) if copied and all(told) else None)
+            made = any(is_larger(min(part.get("width") or 0, part.get("height") or 0), grade) for part in parts)
+            sizes += _size(row, grade, sum(told) if copied and all(told) and not made else None)
     return sizes
 
 

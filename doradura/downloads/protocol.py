@@ -80,6 +80,8 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     format: str
     quality: str
     size_bytes: int
+    height: int | None = None
+    """The shorter side of the picture that will come, in pixels, where it is another than the one asked for."""
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="metadata"):
@@ -136,7 +138,9 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     detail: str
     """One line for the log, at most 500 characters; never shown to the user as it is."""
     final: bool = False
-    """Whether trying again would end the same way, whatever the reason says of others."""
+    """Whether trying again would end the same way, whatever the reason says of others.
+
+    Of `too_large`: the source itself is larger than is taken, so no choice of this link would do."""
     sizes: tuple[Size, ...] = ()
     """Of `too_large`: what the link's other choices would weigh, as far as that is known."""
 

@@ -22,6 +22,7 @@ import trio
 from doradura.downloads.board import Board
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.formats import FORMATS
+from doradura.downloads.peoples_text import on_one_line
 from doradura.downloads.places import Places, Run, Slot
 from doradura.downloads.protocol import (
     REASONS,
@@ -429,6 +430,6 @@ def caption_of(kind: MediaKind, title: str, job: jobs.Job, *, height: int | None
 def file_name(result: Result, extension: str) -> str:
     """Make the name a user sees when saving: performer and title, without what file systems refuse."""
     whole = f"{result.performer} - {result.title}" if result.performer else result.title
-    kept = "".join(" " if c in '\\/:*?"<>|' or not c.isprintable() else c for c in whole)
-    short = " ".join(kept.split()).encode()[:NAME_BYTES].decode("utf-8", "ignore").strip(" .")
+    kept = on_one_line("".join(" " if c in '\\/:*?"<>|' else c for c in whole))
+    short = kept.encode()[:NAME_BYTES].decode("utf-8", "ignore").strip(" .")
     return f"{short or 'media'}.{extension}"

@@ -56,6 +56,7 @@ ONLY_IN = {
     "hypercorn": {"web", "sandbox"},
     "h11": {"web"},
     "yt_dlp": {"downloads"},
+    "av": {"downloads"},
     "matplotlib": {"charts"},
     "prometheus_client": {"metrics"},
     "sqlite3": {"storage", "sandbox", "check"},
@@ -104,6 +105,29 @@ def test_libraries_stay_in_their_place() -> None:
             if places is not None and part not in places:
                 wrong.append(f"{path.relative_to(ROOT)} imports {name}")
     assert wrong == []
+
+
+def test_hostile_files_are_read_in_children_alone() -> None:
+    """No module that the bot imports leads to PyAV: what a broken file does to FFmpeg's libraries ends a job."""
+    leads = {
+        f"doradura.{'.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__')}": set(
+            imported(tree)
+        )
+        for _, path, tree in modules()
+    }
+    assert [name for name, names in leads.items() if "av" in {each.partition(".")[0] for each in names}] == [
+        "doradura.downloads.facts",
+        "doradura.downloads.stated",
+    ]
+    seen, waiting = set(), ["doradura.app"]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen and name in leads:
+            seen.add(name)
+            # "from doradura.a import b" may mean the module a.b.
+            waiting += [each for each in leads[name] if not each.startswith("doradura.sandbox")]
+            waiting += [each.rpartition(".")[0] for each in leads[name]]
+    assert seen.isdisjoint({"doradura.downloads.facts", "doradura.downloads.stated"})
 
 
 @pytest.mark.parametrize(

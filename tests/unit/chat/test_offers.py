@@ -245,6 +245,13 @@ def test_what_is_too_large_is_not_offered() -> None:
     assert not any("720p" in label or "1080p" in label for label in labels)
 
 
+def test_a_button_says_which_quality_will_come() -> None:
+    """Where a film can't be made smaller in time, its button says what is sent instead."""
+    size = Size(format="mp4", quality="360p", size_bytes=40_000_000, height=1080)
+    labels = [button.text for row in keyboard(1, Metadata(sizes=(size,)), 52_428_800) for button in row]
+    assert "mp4 360p\u00a0→ 1080p\u00a0· 40.0\u00a0MB" in labels
+
+
 def test_an_offer_of_which_nothing_fits_says_so() -> None:
     """Without any button to press, the words say what is left to do."""
     sizes = tuple(

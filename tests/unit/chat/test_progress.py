@@ -135,6 +135,25 @@ def test_what_is_too_large_brings_what_is_smaller() -> None:
     assert rows == ((Button(text="m4a\u00a0· 1\u00a0kB", callback_data="s:77:m4a:default"),),)
 
 
+def test_what_is_larger_than_is_taken_has_no_buttons() -> None:
+    """No choice of a source that is too large itself would do, so none is offered."""
+    text, rows = SHOWN.stage(JOB, Failed("too_large", final=True))
+    assert text.startswith("😕 This file is larger than I take, in any format.")
+    assert rows is None
+
+
+def test_what_died_over_a_limit_brings_lower_qualities() -> None:
+    """The same would die again; a tool's other crash has no buttons."""
+    film = JOB._replace(format="mp4", quality="480p")
+    text, rows = SHOWN.stage(film, Failed("tool_crash", final=True))
+    assert text.startswith("😕 Converting this takes more memory or time than I have. A lower quality takes less:")
+    assert rows is not None
+    assert [button.text for row in rows for button in row] == ["mp4 360p", "m4a", "mp3 128k"]
+    least = JOB._replace(format="mp3", quality="128k")
+    assert SHOWN.stage(least, Failed("tool_crash", final=True))[1] is None
+    assert "takes more memory" not in SHOWN.stage(film, Failed("tool_crash"))[0]
+
+
 def test_long_titles_and_links_are_cut() -> None:
     """At a whole character, with an ellipsis; the link still leads to all of it."""
     text = SHOWN.stage(JOB, Converting("😀" * 200))[0]

@@ -105,6 +105,6 @@ def test_a_picture_of_too_many_pixels_is_left_out(tmp_path: Path, side: int) -> 
     (tmp_path / "picture").write_bytes(bombs.png(side))
     stills = Stills(imageio_ffmpeg.get_ffmpeg_exe(), tmp_path)
     with pytest.raises(FfmpegError) as refused:
-        bombs.decode(stills.program, tmp_path / "picture")
+        bombs.decode(imageio_ffmpeg.get_ffmpeg_exe(), tmp_path / "picture")
     assert classify(refused.value, generic=True)[0] == "unsupported"
     assert stills._still(tmp_path / "picture") is None

@@ -1,0 +1,250 @@
+"""What Telegram is told of a film or a song, and what is sent, by what the locked ffmpeg really makes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from doradura.downloads.protocol import Result
+from tests.integration.downloads.job.conftest import LIMITS, Jobs
+from tests.integration.downloads.job.raw_site import Answer, answer, drip
+from tests.integration.downloads.job.studio import FASTSTART, H264, change, make, run, served
+
+
+async def test_a_film_filmed_upright(jobs: Jobs, tmp_path: Path) -> None:
+    """A turned film is told and previewed as it is shown."""
+    film = make(tmp_path / "film.mp4", *H264)
+    turned = change(tmp_path / "t.mp4", "-display_rotation", "90", "-i", str(film), "-c", "copy", *FASTSTART)
+    end = await run(jobs, {"/t.mp4": served(turned)}, "/t.mp4")
+    assert (end.last.width, end.last.height) == (360, 640)
+    thumbnail = jobs.still(end.last.thumbnail_path)
+    assert (thumbnail.width, thumbnail.height) == (180, 320)
+
+
+async def test_a_turned_film_made_smaller_stays_upright(jobs: Jobs, tmp_path: Path) -> None:
+    """An encode keeps the shape that is shown, and its shorter side is what was asked for."""
+    film = make(tmp_path / "film.mp4", *H264, size="1280x720")
+    turned = change(tmp_path / "t.mp4", "-display_rotation", "90", "-i", str(film), "-c", "copy", *FASTSTART)
+    end = await run(jobs, {"/t.mp4": served(turned)}, "/t.mp4", "mp4", "360p")
+    assert (end.last.width, end.last.height) == (360, 640)
+
+
+@pytest.mark.parametrize("codec", [H264, ("-c:v", "mpeg4", "-c:a", "aac")])
+async def test_pixels_that_are_not_square(jobs: Jobs, tmp_path: Path, codec: tuple[str, ...]) -> None:
+    """The shown size is told, and the preview has that shape; what is encoded has square pixels."""
+    film = make(tmp_path / "f.mp4", "-vf", "setsar=64/45", *codec, *FASTSTART, size="720x576")
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4")
+    assert (end.last.width, end.last.height) == (1024, 576)
+    thumbnail = jobs.still(end.last.thumbnail_path)
+    assert (thumbnail.width, thumbnail.height) == (320, 180)
+    made = jobs.facts(end.last.path).video
+    assert made is not None
+    assert made.square == (codec != H264)
+
+
+async def test_the_quality_asked_for_is_made(jobs: Jobs, tmp_path: Path) -> None:
+    """A link to one large film gives the small one that was asked for."""
+    film = make(tmp_path / "f.mp4", *H264, *FASTSTART, size="1920x1080")
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", "360p")
+    assert (end.last.width, end.last.height) == (640, 360)
+    assert end.last.duration_seconds == pytest.approx(2.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("quality", "height"), [("360p", 360), ("720p", 720)])
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+async def test_a_film_over_the_limit_is_made_to_fit(
+    jobs: Jobs, tmp_path: Path, quality: str, height: int, codec: str
+) -> None:
+    """A film too large to send comes in the quality asked for, within the limit, which its own is not."""
+    film = _noisy(tmp_path / "f.mp4", codec)
+    limits = msgspec.structs.replace(LIMITS, upload_bytes=min(1_000_000, film.stat().st_size // 2))
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", quality, limits=limits)
+    assert isinstance(end.last, Result), end.last
+    assert end.last.size_bytes <= limits.upload_bytes
+    assert end.last.height == height
+
+
+async def test_a_film_over_the_limit_offers_smaller_ones(jobs: Jobs, tmp_path: Path) -> None:
+    """`best` of what plays as it is is refused, and neither the refusal nor a look rules the smaller ones out."""
+    film = _noisy(tmp_path / "f.mp4", "libx264")
+    limits = msgspec.structs.replace(LIMITS, upload_bytes=1_000_000)
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", "best", limits=limits)
+    assert end.last.reason == "too_large"
+    over = {size.quality for size in end.last.sizes if size.format == "mp4" and size.size_bytes > limits.upload_bytes}
+    assert over == {"best"}
+
+
+async def test_a_film_that_cannot_fit_is_refused_before_it_is_encoded(jobs: Jobs, tmp_path: Path) -> None:
+    """What length and limit leave too few bits for is too large at once."""
+    film = _noisy(tmp_path / "f.mp4", "libx265")
+    limits = msgspec.structs.replace(LIMITS, upload_bytes=100_000)
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", "720p", limits=limits)
+    assert end.last.reason == "too_large", end.last
+    assert not any("libx264" in line for line in jobs.commands.lines())
+
+
+def _noisy(path: Path, codec: str) -> Path:
+    """Make a film of 720 lines and three seconds that has some megabytes."""
+    rate = ["-b:v", "12M", "-minrate", "12M", "-maxrate", "12M", "-bufsize", "4M"]
+    fast = ["-c:v", codec, "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+    quiet = ["-x265-params", "log-level=none"] if codec == "libx265" else []
+    noise = ["-vf", "noise=alls=60:allf=t"]
+    return make(path, *noise, *fast, *rate, *quiet, *FASTSTART, size="1280x720", seconds=3.0)
+
+
+@pytest.mark.parametrize("form", ["m4a", "mp4"])
+@pytest.mark.parametrize("codec", ["flac", "aac"])
+async def test_surround_sound_becomes_stereo(jobs: Jobs, tmp_path: Path, form: str, codec: str) -> None:
+    """Songs have two channels, and so has a film's sound that is encoded; AAC in a film stays as it is."""
+    sound = ["-af", "pan=7.1|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0|c6=c0|c7=c0", "-c:a", codec]
+    film = make(tmp_path / "f.mkv", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", *sound)
+    quality = "default" if form == "m4a" else "best"
+    end = await run(jobs, {"/f.mkv": served(film, "video/x-matroska")}, "/f.mkv", form, quality)
+    heard = jobs.facts(end.last.path).audio
+    assert heard is not None
+    assert heard.channels == (8 if (form, codec) == ("mp4", "aac") else 2)
+    assert 0 < end.content.index(b"moov") < end.content.index(b"mdat")
+
+
+async def test_the_default_sound_and_film_are_sent(jobs: Jobs, tmp_path: Path) -> None:
+    """Of several sounds and films a player's choice is sent, and not the first in the file."""
+    film = make(
+        tmp_path / "f.mkv",
+        *("-f", "lavfi", "-i", "testsrc=s=160x90:r=25:d=2", "-f", "lavfi", "-i", "anoisesrc=d=2:c=pink:r=48000"),
+        *("-map", "2:v", "-map", "0:v", "-map", "1:a", "-map", "3:a", *H264, "-ac:a:0", "1", "-ac:a:1", "2"),
+        *("-disposition:v:0", "0", "-disposition:v:1", "default", "-disposition:a:0", "0"),
+        *("-disposition:a:1", "default", "-metadata:s:a:0", "language=rus", "-metadata:s:a:1", "language=eng"),
+    )
+    end = await run(jobs, {"/f.mkv": served(film, "video/x-matroska")}, "/f.mkv")
+    facts = jobs.facts(end.last.path)
+    assert (end.last.width, end.last.height) == (640, 360)
+    assert [(sound.channels, sound.sample_rate) for sound in facts.sounds] == [(2, 48_000)]
+    assert len(facts.pictures) == 1
+
+
+async def test_high_range_is_mapped(jobs: Jobs, tmp_path: Path) -> None:
+    """HLG in ten bits is sent in eight, with the tones and the tag of a usual screen."""
+    tags = "colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc"
+    film = make(
+        tmp_path / "f.mp4",
+        *("-vf", "scale=out_color_matrix=bt2020,format=yuv420p10le", "-c:v", "libx264", "-preset", "ultrafast"),
+        *("-x264-params", tags, "-c:a", "aac", *FASTSTART),
+    )
+    source = jobs.facts(str(film)).video
+    assert source is not None
+    assert source.high_range
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4")
+    made = jobs.facts(end.last.path).video
+    assert made is not None
+    assert (made.high_range, made.pixels) == (False, "yuv420p")
+
+
+@pytest.mark.parametrize("quality", ["128k", "320k"])
+async def test_an_mp3_at_or_under_the_rate_is_copied(jobs: Jobs, tmp_path: Path, quality: str) -> None:
+    """An MP3 is not encoded to a larger and worse one."""
+    song = make(tmp_path / "s.mp3", "-map", "1:a", "-b:a", "128k", seconds=5.0)
+    end = await run(jobs, {"/s.mp3": served(song, "audio/mpeg")}, "/s.mp3", "mp3", quality)
+    assert end.last.size_bytes <= song.stat().st_size + 4096
+    assert not any("libmp3lame" in line for line in jobs.commands.lines())
+
+
+PAGE = (
+    "<html><head><title>Film</title><meta property='og:image' content='/poster'></head>"
+    "<body><video src='/film.mp4'></video></body></html>"
+)
+
+
+@pytest.mark.parametrize(
+    ("film", "poster", "thumbnail"),
+    [
+        ("640x360", "400x1600", (320, 180)),
+        ("360x640", "500x500", (180, 320)),
+        ("640x360", "8x8", (320, 180)),
+        ("640x360", "1280x720", (320, 180)),
+    ],
+)
+async def test_a_preview_has_its_films_shape(
+    jobs: Jobs, tmp_path: Path, film: str, poster: str, thumbnail: tuple[int, int]
+) -> None:
+    """A poster of another shape, or a tiny one, gives way to a frame; one of the same shape is the preview."""
+    made = make(tmp_path / "film.mp4", *H264, *FASTSTART, size=film)
+    picture = change(
+        tmp_path / "p.jpg", "-f", "lavfi", "-i", f"color=red:s={poster}:d=1", "-frames:v", "1", "-f", "mjpeg"
+    )
+    answers = {
+        "/page.html": answer("text/html", PAGE.encode()),
+        "/film.mp4": served(made),
+        "/poster": served(picture, "image/jpeg"),
+    }
+    end = await run(jobs, answers, "/page.html")
+    still = jobs.still(end.last.thumbnail_path)
+    assert (still.width, still.height) == thumbnail
+    assert _is_red(Path(end.last.thumbnail_path)) == (poster == "1280x720")
+
+
+async def test_a_songs_cover_stays_square(jobs: Jobs, tmp_path: Path) -> None:
+    """The sound of a film has the cover that its site gives it, whatever shape the film has."""
+    made = make(tmp_path / "film.mp4", *H264, *FASTSTART)
+    picture = change(
+        tmp_path / "p.jpg", "-f", "lavfi", "-i", "color=red:s=500x500:d=1", "-frames:v", "1", "-f", "mjpeg"
+    )
+    answers = {
+        "/page.html": answer("text/html", PAGE.encode()),
+        "/film.mp4": served(made),
+        "/poster": served(picture, "image/jpeg"),
+    }
+    end = await run(jobs, answers, "/page.html", "m4a", "default")
+    cover = jobs.facts(end.last.path).cover
+    assert cover is not None
+    assert (cover.width, cover.height) == (500, 500)
+
+
+def _is_red(path: Path) -> bool:
+    """Whether a picture is the red one."""
+    raw = change(path.with_suffix(".rgb"), "-i", str(path), "-vf", "scale=1:1", "-f", "rawvideo", "-pix_fmt", "rgb24")
+    red, green, blue = raw.read_bytes()[:3]
+    return red > 200 and green < 60 and blue < 60
+
+
+async def test_a_slow_poster_is_left_out(jobs: Jobs, tmp_path: Path) -> None:
+    """A poster that takes minutes at 20 kB a second, which is over the floor, gives way to a frame of the film."""
+    made = make(tmp_path / "film.mp4", *H264, *FASTSTART)
+    slow = drip(answer("image/jpeg", bytes(4_000_000)), size=2_000, pause_seconds=0.1, at_once=120)
+    answers = {"/page.html": answer("text/html", PAGE.encode()), "/film.mp4": served(made), "/poster": slow}
+    began = time.monotonic()
+    end = await run(jobs, answers, "/page.html")
+    assert isinstance(end.last, Result), end.last
+    assert time.monotonic() - began < 60
+
+
+async def test_a_playlist_with_two_ways_of_coding(jobs: Jobs) -> None:
+    """A second EXT-X-MAP is unsupported at once, and no fault of the site."""
+    place = jobs.site.media / "fmp4"
+    answers: dict[str, Answer] = {
+        f"/{each.name}": answer("video/mp4", each.read_bytes()) for each in place.iterdir() if each.suffix != ".m3u8"
+    }
+    lines = (place / "index.m3u8").read_text().splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("#EXTINF")) + 2
+    second = "\n".join([*lines[:at], "#EXT-X-DISCONTINUITY", '#EXT-X-MAP:URI="init.mp4?2"', *lines[at:]])
+    answers["/two.m3u8"] = answer("application/vnd.apple.mpegurl", second.encode())
+    end = await run(jobs, answers, "/two.m3u8")
+    assert end.last.reason == "unsupported", end.last
+
+
+async def test_a_server_names_its_file(jobs: Jobs, tmp_path: Path) -> None:
+    """Content-Disposition is the title of a plain file that has none of its own."""
+    made = make(tmp_path / "film.mp4", *H264, *FASTSTART)
+    named = served(made, "video/mp4", "Content-Disposition: attachment; filename*=UTF-8''A%20talk.mp4")
+    end = await run(jobs, {"/i.mp4": named}, "/i.mp4")
+    assert end.last.title == "A talk"
+
+
+async def test_a_false_gzip_header(jobs: Jobs, tmp_path: Path) -> None:
+    """A film said to be packed, which it is not, is delivered as it came."""
+    made = make(tmp_path / "film.mp4", *H264, *FASTSTART)
+    end = await run(jobs, {"/f.mp4": served(made, "video/mp4", "Content-Encoding: gzip")}, "/f.mp4")
+    assert isinstance(end.last, Result), end.last
+    assert end.content == made.read_bytes()

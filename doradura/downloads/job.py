@@ -7,14 +7,11 @@ limits. It never touches the process's output; whoever runs it hands over `emit`
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from yt_dlp.version import __version__ as yt_dlp_version
@@ -23,15 +20,27 @@ from doradura.downloads import ffmpeg
 from doradura.downloads.describing import describe, has_own_title, performer_of, title_of
 from doradura.downloads.egress import is_guarded
 from doradura.downloads.facts import Facts, inspect
-from doradura.downloads.failures import JobError, classify
+from doradura.downloads.failures import JobError, classify, retry_after_seconds, unresolved_host
 from doradura.downloads.fetching import Extractor, Info, fetch, parts_of, restrain
 from doradura.downloads.floor import TransferTooSlowError, hold
 from doradura.downloads.formats import FORMATS, Choice, Format, select
 from doradura.downloads.limits import SESSION_VARIABLE
 from doradura.downloads.making import Recipe, Source, Tags, is_copied, make
 from doradura.downloads.probing import look, probe
-from doradura.downloads.protocol import Failure, Order, Progress, Result, SelfTest, Size, WorkerMessage
+from doradura.downloads.protocol import (
+    RETRIED_REASONS,
+    Failure,
+    Lacks,
+    Order,
+    Progress,
+    Result,
+    SelfTest,
+    Size,
+    WorkerMessage,
+)
+from doradura.downloads.sites import is_known_host
 from doradura.downloads.stills import Stills
+from doradura.downloads.time_limit import at_most
 
 Emit = Callable[[WorkerMessage], None]
 
@@ -55,7 +64,18 @@ def run_job(order: Order, emit: Emit) -> None:
         final = work.perform()
     except (Exception, TransferTooSlowError) as error:  # noqa: BLE001 -- the barrier
         reason, detail = classify(error, generic=work.is_generic())
-        final = Failure(reason=reason, detail=detail, sizes=work.other_sizes() if reason == "too_large" else ())
+        unresolved = unresolved_host(error, work.last_url) if reason == "gone" else ""
+        if is_known_host(unresolved):
+            # That site is there: what does not know it is our own network.
+            reason, unresolved = "network", ""
+        final = Failure(
+            reason=reason,
+            detail=detail,
+            sizes=work.other_sizes() if reason == "too_large" else (),
+            retry_after_seconds=retry_after_seconds(error, time.time()) if reason in RETRIED_REASONS else None,
+            unresolved=unresolved,
+            lacks=work.lacks() if reason == "unsupported" else "",
+        )
     emit(final)
 
 
@@ -85,6 +105,8 @@ class _Work:
         self._directory = Path(order.directory)
         self._extractor: Extractor | None = None
         self._info: Info | None = None
+        self._facts_found: list[Facts] = []
+        """Of what was fetched."""
         self._seconds: float | None = None
         """The length of what was fetched."""
 
@@ -92,12 +114,34 @@ class _Work:
         """Whether no known site's extractor was at work."""
         return self._extractor is None or self._extractor.last_key in {None, "Generic"}
 
+    @property
+    def last_url(self) -> str:
+        """The address asked last."""
+        return self._order.url if self._extractor is None else self._extractor.last_url
+
+    def lacks(self) -> Lacks:
+        """What was asked for and is not there, while the other is: the picture or the sound; nothing where in doubt."""
+        if self._order.task != "download":
+            return ""
+        if self._facts_found:
+            films, sounds = (any(getattr(f, kind) for f in self._facts_found) for kind in ("video", "audio"))
+        elif self._extractor is not None and self._extractor.raw is not None:
+            told = describe(self._extractor.raw, extraction_seconds=0.0)
+            films, sounds = told.has_video is not False, told.has_audio is not False
+        else:
+            return ""
+        if films == sounds:
+            return ""
+        if FORMATS[self._order.format].kind == "video":
+            return "" if films else "video"
+        return "" if sounds else "audio"
+
     def other_sizes(self) -> tuple[Size, ...]:
         """What each choice of the link would weigh, after one turned out too large; nothing where that fails."""
         if self._extractor is None or self._info is None:
             return ()
         try:
-            with _at_most(_SIZES_SECONDS):
+            with at_most(_SIZES_SECONDS):
                 return look(self._order, self._extractor, self._info, 0.0, duration=self._seconds).sizes
         except (Exception, TransferTooSlowError):  # noqa: BLE001 -- the job has failed already, for a reason of its own
             return ()
@@ -125,6 +169,7 @@ class _Work:
         gauge = _Gauge(order, choice, info, self._emit)
         paths = fetch(extractor, info, self._directory, gauge.hook)
         sources = [Source(path, self._facts(path)) for path in paths]
+        self._facts_found = [source.facts for source in sources]
         self._seconds = max((s.facts.duration_seconds or 0.0 for s in sources), default=0.0) or None
         self._emit(gauge.converting())
         if self._seconds and not any(s.facts.audio and is_copied(s.facts.audio, row, grade) for s in sources):
@@ -174,22 +219,6 @@ def _tags(info: Info, sources: list[Source], url: str) -> Tags:
     if not has_own_title(info):
         title = next((s.facts.title for s in sources if s.facts.title), None) or title
     return Tags(title, artist or next((s.facts.artist for s in sources if s.facts.artist), None))
-
-
-@contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in what takes longer, a site's silence too. Only for the process's main thread."""
-
-    def over(_number: int, _frame: FrameType | None) -> None:
-        raise TimeoutError(f"longer than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 class _Gauge:

@@ -15,10 +15,11 @@ from yt_dlp.utils import YoutubeDLError
 from doradura.downloads.describing import clean, describe, duration_of, has_own_title, is_generic
 from doradura.downloads.facts import Facts, inspect
 from doradura.downloads.failures import JobError
-from doradura.downloads.fetching import Extractor, Info, hold_manifest, parts_of, read_start
+from doradura.downloads.fetching import Extractor, Info, hold_manifest, parts_of
 from doradura.downloads.formats import FORMATS, Choice, Format, Quality, select
 from doradura.downloads.making import is_copied
 from doradura.downloads.protocol import Metadata, Order, Size
+from doradura.downloads.starts import Start, read_start
 
 _START_BYTES = 2 * 1024 * 1024
 
@@ -50,12 +51,11 @@ def look(order: Order, extractor: Extractor, info: Info, seconds: float, *, dura
 
 
 def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, duration: float | None) -> Metadata:
-    chosen = (info.get("formats") or [info])[0]
-    start, whole_bytes = read_start(extractor, chosen["url"], chosen.get("http_headers") or {}, _START_BYTES)
     path = Path(order.directory) / "start"
-    path.write_bytes(start)
-    facts = inspect(path)
-    complete = len(start) < _START_BYTES or whole_bytes == _START_BYTES
+    start, facts = _start(extractor, info, path)
+    if start is None:
+        return describe(info, extraction_seconds=seconds)
+    complete, whole_bytes = start.ended, start.whole_bytes
     if facts is not None and facts.is_still:
         raise JobError("unsupported", "a still")
     if facts is None:
@@ -71,10 +71,25 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
         performer=clean(facts.artist),
         duration_seconds=duration,
         has_video=film is not None,
-        height=film.height if film is not None else None,
+        has_audio=facts.audio is not None,
+        height=None if film is None else min(filter(None, (film.width, film.height)), default=None),
         sizes=tuple(_file_sizes(facts, duration, whole_bytes)),
         extraction_seconds=seconds,
     )
+
+
+def _start(extractor: Extractor, info: Info, path: Path) -> tuple[Start | None, Facts | None]:
+    """Read the file's first bytes and what they say, without a range where the server answers that with no media."""
+    start = facts = None
+    for ranged in (True, False):
+        start = read_start(extractor, info, _START_BYTES, ranged=ranged)
+        if start is None:
+            break
+        path.write_bytes(start.content)
+        facts = inspect(path)
+        if facts is not None or not start.ranged:
+            break
+    return start, facts
 
 
 def _file_duration(facts: Facts, whole_bytes: int | None, *, complete: bool) -> float | None:
@@ -132,5 +147,5 @@ def _hls_duration(extractor: Extractor) -> float | None:
     streams = [entry for entry in raw.get("formats") or () if str(entry.get("protocol")).startswith("m3u8")]
     if not streams:
         return None
-    manifest = hold_manifest(extractor, dict(streams[-1]))
-    return sum(float(length) for length in re.findall(r"#EXTINF:\s*(\d+(?:\.\d+)?)", manifest)) or None
+    manifest = hold_manifest(extractor, dict(streams[-1]), wait=False)
+    return (manifest and sum(float(length) for length in re.findall(r"#EXTINF:\s*(\d+(?:\.\d+)?)", manifest))) or None

@@ -365,3 +365,17 @@ def test_what_telegram_is_told_of_a_file() -> None:
     assert (audio.kind, audio.caption, audio.title, audio.performer) == ("audio", None, result.title, "p")
     assert (audio.width, audio.height) == (None, None)
     assert caption_of("document", "x") == "x"
+
+
+@pytest.mark.parametrize(("asked", "seconds", "tries"), [(1.0, 2, 3), (45.0, 90, 3), (600.0, 0, 1)])
+async def test_a_site_is_left_alone_for_as_long_as_it_asks(
+    world: World, autojump_clock: MockClock, asked: float, seconds: float, tries: int
+) -> None:
+    """Not for 20 and 60 s where it says one; for what is too long nobody waits."""
+    world.workers.usual = (Failure(reason="rate_limited", detail="", retry_after_seconds=asked),)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        began = trio.current_time()
+        await world.ended()
+        assert trio.current_time() - began == pytest.approx(seconds, abs=0.5)
+    assert len(world.workers.orders) == tries

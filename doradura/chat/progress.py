@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from doradura.chat.texts import Catalogues, Texts, limit_text, size_text
-from doradura.downloads.formats import FORMATS, Choice, fitting
-from doradura.downloads.protocol import Size
+from doradura.downloads.formats import FORMATS, Choice, fitting, offered
+from doradura.downloads.protocol import Lacks, Size
 from doradura.downloads.stages import (
     Accepted,
     Cancelled,
@@ -28,7 +29,8 @@ from doradura.telegram.units import shorten
 NO_BREAK = "\u00a0"
 """So that a narrow button does not break inside a size."""
 BAR_CELLS = 10
-BUTTONS_A_ROW = 3
+BUTTONS_A_ROW = 2
+"""Telegram cuts a button's words to one line."""
 TITLE_UNITS = 120
 LINK_UNITS = 80
 
@@ -50,6 +52,8 @@ class ProgressTexts:
         t = self._catalogues.for_language(job.language)
         if isinstance(stage, Failed) and stage.reason == "too_large" and not stage.maybe_sent:
             return too_large(t, job, stage.sizes, self._upload_limit_bytes)
+        if isinstance(stage, Failed) and stage.lacks and not stage.maybe_sent:
+            return _lacking(t, job, stage.lacks)
         text = self._text(t, job, stage)
         if isinstance(stage, Failed | Cancelled | Sending):
             return text, None
@@ -82,13 +86,38 @@ class ProgressTexts:
             case Failed():
                 late = stage.reason == "deadline"
                 minutes = round(FORMATS[job.format].timer_seconds(job.quality) / 60) if late else 0
-                return failure_text(t, stage.reason, job.url, self._upload_limit_bytes, minutes=minutes)
+                return failure_text(
+                    t,
+                    stage.reason,
+                    job.url,
+                    self._upload_limit_bytes,
+                    minutes=minutes,
+                    unresolved=stage.unresolved,
+                    retry_after_seconds=stage.retry_after_seconds,
+                )
             case Cancelled():
                 return t("cancelled.by_admin" if stage.by_admin else "cancelled")
 
 
-def failure_text(t: Texts, reason: str, url: str, upload_limit_bytes: int, *, minutes: int = 1) -> str:
-    """Say what went wrong, what to do, and which link it is about."""
+def failure_text(
+    t: Texts,
+    reason: str,
+    url: str,
+    upload_limit_bytes: int,
+    *,
+    minutes: int = 1,
+    unresolved: str = "",
+    retry_after_seconds: float | None = None,
+) -> str:
+    """Say what went wrong, what to do, and which link it is about.
+
+    `unresolved` is the host that has no address, `retry_after_seconds` what a site asks for.
+    """
+    if reason == "gone" and unresolved:
+        return _failed(t, t.plain("failed.unresolved", host=shorten(unresolved, TITLE_UNITS)), url)
+    if reason == "rate_limited" and retry_after_seconds is not None:
+        pause = max(1, math.ceil(retry_after_seconds / 60))
+        return _failed(t, t.plain("failed.rate_limited.until", minutes=pause), url)
     return _failed(t, t.plain(f"failed.{reason}", limit=limit_text(upload_limit_bytes), minutes=minutes), url)
 
 
@@ -112,6 +141,18 @@ def too_large(t: Texts, job: Job, sizes: Sequence[Size], limit_bytes: int) -> tu
         for each in instead
     ]
     return _failed(t, f"{what} {next_step}", job.url), button_rows(buttons) or None
+
+
+def _lacking(t: Texts, job: Job, lacks: Lacks) -> tuple[str, Keyboard | None]:
+    """Say that there is only sound, or only a film without any, with a button for each choice there is."""
+    choices = offered(has_video=lacks != "video", has_audio=lacks != "audio", lines=None)
+    buttons = [
+        Button(
+            text=choice_text(each.format, each.quality), callback_data=f"s:{job.job_id}:{each.format}:{each.quality}"
+        )
+        for each in choices
+    ]
+    return _failed(t, t.plain(f"failed.lacks.{lacks}"), job.url), button_rows(buttons) or None
 
 
 def sized_label(label: str, size_bytes: int | None) -> str:

@@ -56,6 +56,7 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
     if start is None:
         return describe(info, extraction_seconds=seconds)
     complete, whole_bytes = start.ended, start.whole_bytes
+    start_is_whole = len(start.content) >= _START_BYTES
     if facts is not None and facts.is_still:
         raise JobError("unsupported", "a still")
     if facts is None:
@@ -73,7 +74,8 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
         has_video=film is not None,
         has_audio=facts.audio is not None,
         height=None if film is None else min(filter(None, (film.width, film.height)), default=None),
-        sizes=tuple(_file_sizes(facts, duration, whole_bytes)),
+        # A site that sent less than the start, and no end, may be gone: nothing is built on its word.
+        sizes=tuple(_file_sizes(facts, duration, whole_bytes)) if complete or start_is_whole else (),
         extraction_seconds=seconds,
     )
 

@@ -241,7 +241,6 @@ class App:
                 api=api,
                 storage=self._storage,
                 workers=workers,
-                places=places,
                 workspace=workspace,
                 metrics=metrics,
                 catalogues=catalogues,

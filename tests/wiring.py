@@ -229,7 +229,6 @@ class World:
                 api=api,
                 storage=self.storage,
                 workers=self.workers,
-                places=places,
                 workspace=workspace,
                 metrics=self.metrics,
                 catalogues=catalogues,
@@ -328,14 +327,22 @@ class World:
         }
         return raw_update(self.last_update, {"message": message})
 
-    def press(self, data: str, *, user: int = USER, chat: int | None = None, topic: int | None = None) -> RawUpdate:
+    def press(
+        self,
+        data: str,
+        *,
+        user: int = USER,
+        chat: int | None = None,
+        topic: int | None = None,
+        message_id: int = 1,
+    ) -> RawUpdate:
         """Make the update of a button's press."""
         self.last_update += 1
         place = {} if topic is None else {"is_topic_message": True, "message_thread_id": topic}
         query = {
             "id": f"q{self.last_update}",
             "from": {"id": user, "first_name": "Ann", "language_code": "en"},
-            "message": {"message_id": 1, "date": 1, "chat": {"id": chat or user, "type": "private"}, **place},
+            "message": {"message_id": message_id, "date": 1, "chat": {"id": chat or user, "type": "private"}, **place},
             "data": data,
         }
         return raw_update(self.last_update, {"callback_query": query})

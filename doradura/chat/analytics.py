@@ -23,6 +23,9 @@ RANKED = 5
 """Lines of a ranking: with all texts at their longest, the whole must fit under a photo (1,024 characters)."""
 
 
+REFUSED_RANKED = 3
+
+
 class Window(NamedTuple):
     """A stretch of time that can be asked for."""
 
@@ -107,7 +110,7 @@ def report_text(t: Texts, window: Window, found: Analysis, *, drawn: bool) -> st
     """Put the report into words; `drawn`: it stands under a picture."""
     title = t("analytics.title", window=t.plain(f"window.{window.word}"))
     ended = found.jobs.ended
-    if not any((ended.delivered, ended.failed, ended.cancelled)):
+    if not any((ended.delivered, ended.failed, ended.cancelled, ended.refused)):
         blocks = [t("analytics.none", window=t.plain(f"window.{window.word}"))]
     else:
         blocks = [ended_text(t, found)]
@@ -143,6 +146,9 @@ def ended_text(t: Texts, found: Analysis) -> str:
                 ours=count_text(ours),
             )
         )
+    if ended.refused:
+        sites = ranking_text(t, found.jobs.refused_sites, REFUSED_RANKED)
+        lines.append(t("analytics.refused", count=count_text(ended.refused), list=sites))
     if ended.cancelled:
         lines.append(t("analytics.cancelled", count=count_text(ended.cancelled)))
     if ended.success_rate is not None:

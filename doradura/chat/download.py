@@ -6,56 +6,56 @@ refused link alone as one of format "none", text without a link not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from doradura.chat.ids import parse_id
 from doradura.chat.progress import choice_text, failure_text
 from doradura.chat.turn import Turn
 from doradura.downloads.enqueue import AlreadyThere, Answer, Queued, Refused, enqueue
 from doradura.downloads.formats import FORMATS, Choice, ChoiceError, parse_choice
-from doradura.downloads.links import Link, LinkError, canonical, check_link, find_link, find_links
+from doradura.downloads.links import Found, Link, LinkError, canonical, check_link, read_links
 from doradura.downloads.workspace import SPACE_BYTES
 from doradura.storage import Connection, chats, jobs, offers
 from doradura.storage.ids import now_ms
 from doradura.storage.jobs import Job, NewJob
 from doradura.storage.offers import Offer
-from doradura.telegram.types import Message
+from doradura.telegram.types import Message, MessageEntity
+from doradura.telegram.units import shorten
 
 PLAN = "free"
 LINKS_A_MESSAGE = 3
 """So many are offered; each is a message of its own, and a chat takes about one a second."""
+SHOWN_LINK_UNITS = 80
 
 
 async def links_alone(turn: Turn, message: Message, *, edited: bool) -> None:
     """Answer a message that is no command: offer the formats for each of its first links.
 
-    An edit that brings no new link is passed over: what it said before was answered, and what it began goes on.
+    A link with nothing but a format beside it ("LINK mp3") is a wish that needs no offer. An edit that brings no new
+    link is passed over: what it said before was answered, and what it began goes on.
     """
-    found = find_links(message.text or message.caption or "", message.entities or message.caption_entities)
+    found, words = read_links(*_text_of(message))
     if edited:
         begun_links = await _begun_links(turn)
-        found = [link for link in found if link not in begun_links]
+        found = [each for each in found if each.url not in begun_links]
         if not found:
             return
     if not found:
         await turn.reply(turn.texts("nolink"))
         return
-    checked = [await _checked(turn, each, fmt="none") for each in found[:LINKS_A_MESSAGE]]
-    new = [
-        Offer(
-            offer_id=turn.parts.ids.new(),
-            user_id=turn.user.id if turn.user else turn.chat_id,
-            chat_id=turn.chat_id,
-            reply_to=turn.message.message_id,
-            url=link.url,
-            message_id=None,
-            state="new",
-            tries=0,
-            thread_id=turn.topic_id,
-        )
-        for link in checked
-        if link is not None
+    choice = _choice_of(turn, words) if len(found) == 1 and message is turn.message else None
+    if choice is not None:
+        await _wish(turn, found[0], choice)
+        return
+    shown = found[:LINKS_A_MESSAGE]
+    # Each card says which link it is about where there are several.
+    numbers = range(1, len(shown) + 1) if len(shown) > 1 else (0,)
+    checked = [
+        (number, await _checked(turn, each, fmt="none", named=number > 0))
+        for number, each in zip(numbers, shown, strict=True)
     ]
+    new = [_offer(turn, link, number) for number, link in checked if link is not None]
 
     def change(db: Connection) -> None:
         for offer in new:
@@ -63,15 +63,46 @@ async def links_alone(turn: Turn, message: Message, *, edited: bool) -> None:
 
     if new:
         await turn.commit(change)
-    for offer in new:
-        turn.parts.offers.show(offer, turn.language)
+        turn.parts.offers.show_all(new, turn.language)
     if len(found) > LINKS_A_MESSAGE:
         await turn.reply(turn.texts.counted("links.left", len(found) - LINKS_A_MESSAGE, most=LINKS_A_MESSAGE))
 
 
-async def begun(turn: Turn, text: str) -> bool:
-    """Whether a link of an edited message's text has a job or an offer already, from what it said before."""
-    links = find_links(text)
+def _text_of(message: Message) -> tuple[str, Sequence[MessageEntity]]:
+    return message.text or message.caption or "", message.entities or message.caption_entities
+
+
+def _choice_of(turn: Turn, words: Sequence[str]) -> Choice | None:
+    """Give the format that stands beside a link, if nothing else does but the bot's name."""
+    named = [word for word in words if word.lower() != f"@{turn.parts.username().lower()}"]
+    if not named:
+        return None
+    try:
+        return parse_choice(named)
+    except ChoiceError:
+        return None
+
+
+def _offer(turn: Turn, link: Link, number: int) -> Offer:
+    return Offer(
+        offer_id=turn.parts.ids.new(),
+        user_id=turn.user.id if turn.user else turn.chat_id,
+        chat_id=turn.chat_id,
+        reply_to=turn.message.message_id,
+        url=link.url,
+        message_id=None,
+        state="new",
+        tries=0,
+        thread_id=turn.topic_id,
+        site=link.site,
+        number=number,
+        guessed=int(link.guessed),
+    )
+
+
+async def begun(turn: Turn) -> bool:
+    """Whether a link of an edited command has a job or an offer already, from what it said before."""
+    links = {found.url for found in read_links(*_text_of(turn.message), bare=True)[0]}
     return bool(links) and not (await _begun_links(turn)).isdisjoint(links)
 
 
@@ -80,25 +111,27 @@ async def _begun_links(turn: Turn) -> set[str]:
     return await turn.parts.storage.read(lambda db: chats.begun_by(db, turn.chat_id, message_id))
 
 
-async def download(turn: Turn, rest: str) -> None:
+async def download(turn: Turn, _rest: str) -> None:
     """/download LINK [FORMAT] [QUALITY]."""
     t = turn.texts
-    words = rest.split()
-    where = next((index for index, word in enumerate(words) if find_link(word)), None)
-    if where is None:
+    found, words = read_links(*_text_of(turn.message), bare=True)
+    if not found:
         await turn.reply(t("download.usage", formats=", ".join(FORMATS)))
         return
-    found = find_link(words.pop(where))
-    assert found is not None
-    if any(find_link(word) for word in words):
+    if len(found) > 1:
         await turn.reply(t("download.one_link"))
         return
     try:
-        choice = parse_choice(words)
+        choice = parse_choice(words[1:])  # the first one is the command
     except ChoiceError as error:
         await turn.reply(_choice_error_text(turn, error))
         _refused(turn, error.format or "none", "unsupported")
         return
+    await _wish(turn, found[0], choice)
+
+
+async def _wish(turn: Turn, found: Found, choice: Choice) -> None:
+    """Queue what a message asks for, or say why not."""
     link = await _checked(turn, found, fmt=choice.format)
     if link is None:
         return
@@ -106,7 +139,7 @@ async def download(turn: Turn, rest: str) -> None:
     if isinstance(answer, Refused):
         await turn.reply(_refusal(turn, answer))
     elif not isinstance(answer, Queued):
-        await turn.reply(t("already"))
+        await turn.reply(turn.texts("already"))
     _count(turn, choice, answer)
 
 
@@ -134,7 +167,8 @@ async def _press(turn: Turn, rest: str, get: Callable[[Connection, int], Offer |
     elif turn.user is None or stored.user_id != turn.user.id:
         await turn.answer(t.plain("offer.not_yours"), alert=True)
     else:
-        await _press_queues(turn, stored.url, Choice(fmt, quality), reply_to=stored.reply_to)
+        link = replace(check_link(stored.url, turn.parts.allowed_private), guessed=bool(stored.guessed))
+        await _press_queues(turn, link, Choice(fmt, quality), reply_to=stored.reply_to)
 
 
 async def press_again(turn: Turn, rest: str) -> None:
@@ -152,15 +186,14 @@ async def press_again(turn: Turn, rest: str) -> None:
     elif await turn.parts.storage.read(lambda db: jobs.newer_same(db, failed)) is not None:
         await turn.answer(t.plain("press.again_used"))
     else:
-        await _press_queues(
-            turn, failed.url, Choice(failed.format, failed.quality), reply_to=failed.reply_to, of=failed
-        )
+        link = replace(check_link(failed.url, turn.parts.allowed_private), guessed=failed.cache_key.startswith("//"))
+        await _press_queues(turn, link, Choice(failed.format, failed.quality), reply_to=failed.reply_to, of=failed)
 
 
-async def _press_queues(turn: Turn, url: str, choice: Choice, *, reply_to: int | None, of: Job | None = None) -> None:
+async def _press_queues(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None, of: Job | None = None) -> None:
     """Queue what a button names and answer the press."""
     t = turn.texts
-    answer = await _queue(turn, check_link(url, turn.parts.allowed_private), choice, reply_to=reply_to, of=of)
+    answer = await _queue(turn, link, choice, reply_to=reply_to, of=of)
     if isinstance(answer, Refused):
         await turn.answer(t.plain(f"refused.{answer.reason}", count=answer.count), alert=True)
     elif isinstance(answer, Queued):
@@ -183,7 +216,7 @@ async def _queue(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None
         chat_id=turn.chat_id,
         reply_to=reply_to,
         url=link.url,
-        cache_key=canonical(link.url),
+        cache_key=canonical(link.url).removeprefix("https:" if link.guessed else ""),
         site=link.site,
         format=choice.format,
         quality=choice.quality,
@@ -233,16 +266,18 @@ def _count(turn: Turn, choice: Choice, answer: Answer) -> None:
         metrics.queue_rejected.labels(reason=answer.reason).inc()
 
 
-async def _checked(turn: Turn, found: str, *, fmt: str) -> Link | None:
-    """Give the link if it may be opened; else say why not, count it, and give None."""
+async def _checked(turn: Turn, found: Found, *, fmt: str, named: bool = False) -> Link | None:
+    """Give the link if it may be opened; else say why not, count it, and give None. `named`: say which link it is."""
     t = turn.texts
     try:
-        return check_link(found, turn.parts.allowed_private)
+        link = check_link(found.url, turn.parts.allowed_private)
+        return replace(link, guessed=found.guessed and link.site == "other")  # the sites we know have https
     except LinkError as error:
         if error.reason == "refused_address":
-            await turn.reply(failure_text(t, error.reason, found, turn.parts.settings.upload_limit_bytes))
+            await turn.reply(failure_text(t, error.reason, found.url, turn.parts.settings.upload_limit_bytes))
         else:
-            await turn.reply(t(f"link.{error.kind}"))
+            which = t("link.named", url=shorten(found.url, SHOWN_LINK_UNITS)) if named else ""
+            await turn.reply(t(f"link.{error.kind}") + which)
         _refused(turn, fmt, error.reason)
         return None
 

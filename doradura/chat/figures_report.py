@@ -51,10 +51,10 @@ def performance_text(t: Texts, db: Connection, now: int) -> str:
         lines += [
             t(
                 "metrics.rate",
-                count=count_text(ended.delivered + ended.failed),
+                count=count_text(ended.delivered + ended.failed + ended.refused),
                 percent=percent_text(ended.success_rate),
             ),
-            t("metrics.hour", count=count_text(hour.delivered + hour.failed)),
+            t("metrics.hour", count=count_text(hour.delivered + hour.failed + hour.refused)),
         ]
     if durations is not None:
         spans = {name: span_text(t, getattr(durations, name)) for name in ("mean", "p50", "p95", "p99", "longest")}

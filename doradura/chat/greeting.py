@@ -12,6 +12,9 @@ from doradura.downloads.formats import FORMATS
 
 async def start(turn: Turn, _rest: str) -> None:
     """Say hello and what to do."""
+    if turn.chat_id < 0:
+        await turn.reply(turn.texts("start.group", bot=turn.parts.username()))
+        return
     name = turn.user.first_name if turn.user else ""
     text = turn.texts("start", name=name or "there")
     if turn.user is not None and turn.chat_id > 0 and not turn.parts.settings.admin_ids:
@@ -26,7 +29,8 @@ def help_from(table: Callable[[], CommandTable]) -> Callable[[Turn, str], Awaita
         """Show the commands and the formats; admins see theirs too."""
         t = turn.texts
         text = t(
-            "help",
+            "help" if turn.chat_id > 0 else "help.group",
+            bot=turn.parts.username(),
             commands=_lines(t, table(), admin=False),
             limit=limit_text(turn.parts.settings.upload_limit_bytes),
             formats=_formats(t),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from doradura.chat.figures import span_text
 from doradura.chat.texts import Catalogues, Texts, limit_text, size_text
-from doradura.downloads.formats import FORMATS, Choice, fitting, smaller
-from doradura.downloads.protocol import OUR_REASONS, Size
+from doradura.downloads.formats import FORMATS, Choice, fitting, offered, smaller
+from doradura.downloads.protocol import OUR_REASONS, Lacks, Size
 from doradura.downloads.stages import (
     Accepted,
     Cancelled,
@@ -31,7 +32,8 @@ NO_BREAK = "\u00a0"
 BAR_CELLS = 10
 PASSING_REASONS = OUR_REASONS | {"gone", "live", "too_slow"}
 """What is ours passes; a page may come back, a stream end, a site be faster."""
-BUTTONS_A_ROW = 3
+BUTTONS_A_ROW = 2
+"""Telegram cuts a button's words to one line."""
 TITLE_UNITS = 120
 LINK_UNITS = 80
 LONGEST_LEFT_SECONDS = 10 * 3600
@@ -53,18 +55,22 @@ class ProgressTexts:
     def stage(self, job: Job, stage: Stage) -> tuple[str, Keyboard | None]:
         """Give the HTML text and the buttons for a job's stage."""
         t = self._catalogues.for_language(job.language)
-        if isinstance(stage, Failed) and stage.reason == "too_large" and not stage.maybe_sent:
-            if stage.final:
+        if isinstance(stage, Failed):
+            return self._failure(t, job, stage)
+        keyboard = None if isinstance(stage, Cancelled | Sending) else cancel_keyboard(t, job.job_id)
+        return self._text(t, job, stage), keyboard
+
+    def _failure(self, t: Texts, job: Job, end: Failed) -> tuple[str, Keyboard | None]:
+        """Say why there is no file, with buttons for what would go better."""
+        if end.reason == "too_large" and not end.maybe_sent:
+            if end.final:
                 return failure_text(t, "too_large.source", job.url, self._upload_limit_bytes), None
-            return too_large(t, job, stage.sizes, self._upload_limit_bytes)
-        if isinstance(stage, Failed) and stage.reason == "tool_crash" and stage.final and not stage.maybe_sent:
+            return too_large(t, job, end.sizes, self._upload_limit_bytes)
+        if end.reason == "tool_crash" and end.final and not end.maybe_sent:
             return too_heavy(t, job)
-        text = self._text(t, job, stage)
-        if isinstance(stage, Failed) and is_passing(stage):
-            return text, again_keyboard(t, job.job_id)
-        if isinstance(stage, Failed | Cancelled | Sending):
-            return text, None
-        return text, cancel_keyboard(t, job.job_id)
+        if end.lacks and not end.maybe_sent:
+            return _lacking(t, job, end.lacks)
+        return self._text(t, job, end), again_keyboard(t, job.job_id) if is_passing(end) else None
 
     def _text(self, t: Texts, job: Job, stage: Stage) -> str:  # noqa: C901, PLR0911 - one return a stage
         choice = choice_text(job.format, job.quality)
@@ -93,16 +99,41 @@ class ProgressTexts:
             case Failed():
                 late = stage.reason == "deadline"
                 minutes = max(1, round(FORMATS[job.format].timer_seconds(job.quality) / 60)) if late else 1
-                return failure_text(t, stage.reason, job.url, self._upload_limit_bytes, minutes=minutes)
+                return failure_text(
+                    t,
+                    stage.reason,
+                    job.url,
+                    self._upload_limit_bytes,
+                    minutes=minutes,
+                    unresolved=stage.unresolved,
+                    retry_after_seconds=stage.retry_after_seconds,
+                )
             case Cancelled():
                 title = shorten(stage.title or job.title or job.url, TITLE_UNITS)
                 return t("cancelled.by_admin" if stage.by_admin else "cancelled", title=title)
 
 
-def failure_text(t: Texts, reason: str, url: str, upload_limit_bytes: int, *, minutes: int = 1) -> str:
-    """Say what went wrong, what to do, and which link it is about."""
+def failure_text(
+    t: Texts,
+    reason: str,
+    url: str,
+    upload_limit_bytes: int,
+    *,
+    minutes: int = 1,
+    unresolved: str = "",
+    retry_after_seconds: float | None = None,
+) -> str:
+    """Say what went wrong, what to do, and which link it is about.
+
+    `unresolved` is the host that has no address, `retry_after_seconds` what a site asks for.
+    """
     if reason == "deadline":
         return _failed(t, t.counted("failed.deadline", minutes), url)
+    if reason == "gone" and unresolved:
+        return _failed(t, t.plain("failed.unresolved", host=shorten(unresolved, TITLE_UNITS)), url)
+    if reason == "rate_limited" and retry_after_seconds is not None:
+        pause = max(1, math.ceil(retry_after_seconds / 60))
+        return _failed(t, t.plain("failed.rate_limited.until", minutes=pause), url)
     return _failed(t, t.plain(f"failed.{reason}", limit=limit_text(upload_limit_bytes)), url)
 
 
@@ -139,6 +170,18 @@ def _instead(job: Job, choices: Sequence[tuple[Choice, int | None, int | None]])
         for each, size_bytes, height in choices
     ]
     return button_rows(buttons) or None
+
+
+def _lacking(t: Texts, job: Job, lacks: Lacks) -> tuple[str, Keyboard | None]:
+    """Say that there is only sound, or only a film without any, with a button for each choice there is."""
+    choices = offered(has_video=lacks != "video", has_audio=lacks != "audio", lines=None)
+    buttons = [
+        Button(
+            text=choice_text(each.format, each.quality), callback_data=f"s:{job.job_id}:{each.format}:{each.quality}"
+        )
+        for each in choices
+    ]
+    return _failed(t, t.plain(f"failed.lacks.{lacks}"), job.url), button_rows(buttons) or None
 
 
 def sized_label(label: str, size_bytes: int | None, height: int | None = None) -> str:

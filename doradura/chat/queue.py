@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+
 from doradura.chat.ids import parse_id
 from doradura.chat.progress import choice_text
 from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
 from doradura.storage import Connection, jobs
 from doradura.storage.ids import now_ms
+from doradura.telegram.errors import TelegramError
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
 
 SHOWN = 10
 TITLE_UNITS = 60
-BUTTONS_A_ROW = 5
+BUTTON_UNITS = 32
+"""Telegram cuts a button's words to one line."""
+
+log = logging.getLogger(__name__)
 
 
 async def queue(turn: Turn, _rest: str) -> None:
     """Show the user's unfinished downloads, each with a button that cancels it."""
+    await turn.reply(*await _shown(turn))
+
+
+async def _shown(turn: Turn) -> tuple[str, Keyboard | None]:
+    """Give the list as it is now, with its buttons: one a row, named as the line it ends."""
     t = turn.texts
     user_id = turn.user.id if turn.user else turn.chat_id
 
@@ -26,19 +37,37 @@ async def queue(turn: Turn, _rest: str) -> None:
 
     found = await turn.parts.storage.read(look)
     if not found:
-        await turn.reply(t("queue.empty"))
-        return
+        return t("queue.empty"), None
     lines = [_line(t, number, job, before) for number, (job, before) in enumerate(found[:SHOWN], 1)]
     if len(found) > SHOWN:
         lines.append(t("queue.more", count=len(found) - SHOWN))
-    buttons = [
-        Button(text=t.plain("queue.cancel", number=number), callback_data=f"c:{job.job_id}")
-        for number, (job, _) in enumerate(found[:SHOWN], 1)
-    ]
     keyboard: Keyboard = tuple(
-        tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW)
+        (
+            Button(
+                text=t.plain("queue.cancel", number=number, title=shorten(job.title or job.url, BUTTON_UNITS)),
+                callback_data=f"q:{job.job_id}",
+            ),
+        )
+        for number, (job, _) in enumerate(found[:SHOWN], 1)
     )
-    await turn.reply("\n".join(lines), keyboard)
+    return "\n".join(lines), keyboard
+
+
+async def press_in_list(turn: Turn, rest: str) -> None:
+    """A button of /queue: cancel as the others do, then show the list as it is after that, in the same message."""
+    await press(turn, rest)
+    message = turn.press.message
+    if message is None or turn.user is None:
+        return
+    job_id = parse_id(rest)
+    job = None if job_id is None else await turn.parts.storage.read(lambda db: jobs.get(db, job_id))
+    if job is not None and job.user_id != turn.user.id:
+        return  # it is somebody else's list
+    text, keyboard = await _shown(turn)
+    try:
+        await turn.parts.api.edit_message_text(turn.chat_id, message.message_id, text, keyboard=keyboard)
+    except TelegramError as error:  # the press was answered, and that is what counts
+        log.info("a list is not shown anew", extra={"chat": turn.chat_id, "error": str(error)})
 
 
 async def cancel(turn: Turn, _rest: str) -> None:

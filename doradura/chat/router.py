@@ -82,7 +82,7 @@ async def _asked(turn: Turn, *, edited: bool) -> None:
     if turn.user is None:
         await turn.reply(turn.texts("group.anonymous"))
     elif parsed is not None and command is not None:
-        if not (edited and await download.begun(turn, parsed[1])):
+        if not (edited and await download.begun(turn)):
             await command.handle(turn, parsed[1])
     elif parsed is not None:
         await turn.reply(turn.texts("unknown.command"))
@@ -117,6 +117,7 @@ PRESSES: Mapping[str, Callable[[Turn, str], Awaitable[None]]] = MappingProxyType
         "s": download.press_smaller,
         "r": download.press_again,
         "c": queue.press,
+        "q": queue.press_in_list,
         "a": alert_buttons.press,
         "u": admin_user.press,
     }

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import trio
 
-from doradura.downloads.stages import Accepted, Stage, Waiting
+from doradura.downloads.stages import Accepted, Stage, Starting, Waiting
 from doradura.storage import Storage, StorageError, jobs
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import CHAT_CLOSED, MessageNotFoundError, TelegramError
@@ -90,8 +90,13 @@ class Card:
         """Whether there is a message to edit, as far as we know."""
         return self.message_id is not None and not self._gone
 
-    def move_up(self, before: int) -> None:
-        """Show a waiting job's new place; a job that has started shows more than that."""
+    def move_up(self, before: int, places_free: int | None = None) -> None:
+        """Show a waiting job's new place; a job that has started shows more than that.
+
+        One that was to start at once and still waits, while no place is free for it, is told that it waits.
+        """
+        if isinstance(self._stage, Starting) and places_free is not None and before >= places_free:
+            self.show(Waiting(before))
         if isinstance(self._stage, Waiting) and self._stage.before != before:
             self.show(replace(self._stage, before=before))
 
@@ -201,8 +206,10 @@ class Board:
                 self._start(card)
         return card
 
-    def show_places(self, waiting: Sequence[int]) -> list[tuple[int, int]]:
+    def show_places(self, waiting: Sequence[int], places_free: int | None = None) -> list[tuple[int, int]]:
         """Show to those who wait where they stand now, given the first job ids in the queue's order.
+
+        `places_free`: how many of them have a place waiting for them, where that is known.
 
         Return (job id, jobs before it) of those that this process has shown nothing of: a start before this one did.
         """
@@ -212,7 +219,7 @@ class Board:
             if card is None:
                 unknown.append((job_id, before))
             else:
-                card.move_up(before)
+                card.move_up(before, places_free)
         return unknown
 
     def drop(self, job_id: int) -> None:

@@ -34,6 +34,7 @@ def describe(
     performer: str | None = None,
     duration_seconds: float | None = None,
     has_video: bool | None = None,
+    has_audio: bool | None = None,
     height: int | None = None,
     sizes: tuple[Size, ...] = (),
 ) -> Metadata:
@@ -45,6 +46,7 @@ def describe(
         webpage_url=info.get("webpage_url") or None,
         extractor=info.get("extractor") or None,
         has_video=has_video if has_video is not None else _has_video(info),
+        has_audio=has_audio if has_audio is not None else _has_audio(info),
         height=height or _height(info),
         sizes=sizes,
         extraction_seconds=extraction_seconds,
@@ -103,6 +105,18 @@ def _has_video(info: Mapping[str, Any]) -> bool | None:
     return True if any(codec not in {None, "none"} for codec in codecs) or _height(info) else None
 
 
+def _has_audio(info: Mapping[str, Any]) -> bool | None:
+    codecs = {entry.get("acodec") for entry in info.get("formats") or (info,)}
+    if codecs == {"none"}:
+        return False
+    return True if any(codec not in {None, "none"} for codec in codecs) or _has_video(info) is False else None
+
+
 def _height(info: Mapping[str, Any]) -> int | None:
-    heights = [entry.get("height") for entry in info.get("formats") or (info,)]
-    return max((int(h) for h in heights if isinstance(h, int | float) and h > 0), default=None)
+    """The shorter side of the largest picture: a film filmed upright in 1080x1920 is called 1080p."""
+    sides = []
+    for entry in info.get("formats") or (info,):
+        told = [side for side in (entry.get("width"), entry.get("height")) if isinstance(side, int | float)]
+        if isinstance(entry.get("height"), int | float) and min(told) > 0:
+            sides.append(int(min(told)))
+    return max(sides, default=None)

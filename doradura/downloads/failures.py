@@ -14,6 +14,8 @@ import socket
 import ssl
 import traceback
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 from yt_dlp.cookies import CookieLoadError
@@ -110,6 +112,7 @@ def classify(error: BaseException, *, generic: bool) -> tuple[str, str]:
     causes, chain = tuple(_chain(error, contexts=False)), tuple(_chain(error, contexts=True))
     reason = (
         _refused(chain)
+        or _radio(chain)
         or next(filter(None, (_by_type(link, generic=generic) for link in causes)), None)
         or next(filter(None, (_by_text(link) for link in causes)), None)
         or next(filter(None, (_by_type(link, generic=generic) for link in chain)), None)
@@ -160,6 +163,43 @@ def _of_yt_dlp(error: BaseException) -> bool:
     return innermost == "yt_dlp"
 
 
+def is_unreachable(error: BaseException) -> bool:
+    """Whether the other side never answered as a web server: no connection, or none with TLS."""
+    chain = tuple(_chain(error, contexts=True))
+    if any(isinstance(link, HTTPError | JobError | EgressRefusedError) for link in chain):
+        return False
+    return any(isinstance(link, TransportError | ConnectionError | TimeoutError | ssl.SSLError) for link in chain)
+
+
+def unresolved_host(error: BaseException, url: str) -> str:
+    """The host that has no address, where that is what went wrong; "" else. `url` was asked last."""
+    chain = tuple(_chain(error, contexts=True))
+    if not any(isinstance(link, socket.gaierror) for link in chain):
+        return ""
+    named = (re.search(r"host='([^']+)'", str(link)) for link in chain)
+    try:
+        return next((found[1] for found in named if found), None) or urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def retry_after_seconds(error: BaseException, now: float) -> float | None:
+    """How long the site asks to be left alone, by Retry-After (RFC 9110, 10.2.3); None where it does not say.
+
+    `now` in seconds since 1970: a site may name a time instead of a length.
+    """
+    for link in _chain(error, contexts=True):
+        if isinstance(link, HTTPError) and link.status in {429, 503}:
+            told = (link.response.headers.get("Retry-After") or "").strip()
+            if re.fullmatch(r"\d{1,9}(\.\d+)?", told):
+                return float(told)
+            try:
+                return max(0.0, parsedate_to_datetime(told).timestamp() - now)
+            except ValueError:
+                continue
+    return None
+
+
 def one_line(text: str) -> str:
     """A text fit for a log line: no control characters, at most 500 characters."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_DETAIL_CHARACTERS]
@@ -188,6 +228,12 @@ def _refused(chain: tuple[BaseException, ...]) -> str | None:
         if isinstance(link, EgressRefusedError) or MARKER in str(link):
             return "refused_address"
     return None
+
+
+def _radio(chain: tuple[BaseException, ...]) -> str | None:
+    """A radio that speaks SHOUTcast's own protocol begins its answer with its name instead of HTTP's."""
+    lines = (str(getattr(link, "line", "")) for link in chain if isinstance(link, http.client.BadStatusLine))
+    return "live" if any(line.startswith("ICY ") for line in lines) else None
 
 
 _NO_ADDRESS = (NoSupportingHandlers, UnsupportedRequest, ValueError)

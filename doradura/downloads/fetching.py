@@ -12,6 +12,7 @@ import importlib.util
 import itertools
 import re
 import shutil
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -27,17 +28,18 @@ from yt_dlp import networking
 from yt_dlp.downloader.external import FFmpegFD
 from yt_dlp.globals import plugin_dirs
 from yt_dlp.networking import Request
-from yt_dlp.networking.exceptions import HTTPError, RequestError
+from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import YoutubeDLError
 from yt_dlp.utils.networking import normalize_url
 
 from doradura.downloads.bounds import READING_CPU_SECONDS, bound_answers, reading_at_most
 from doradura.downloads.describing import FILE_NAME, is_generic
-from doradura.downloads.failures import JobError, one_line
+from doradura.downloads.failures import JobError, is_unreachable, one_line
 from doradura.downloads.floor import READ_SECONDS
 from doradura.downloads.formats import Selection
 from doradura.downloads.protocol import Order
+from doradura.downloads.starts import is_unbounded_sound, refuse_endless, refuse_endless_sound
 
 _HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
 """yt-dlp's networking in Python, which the egress guard sees. Urllib is left `data:` addresses alone (bounds.py)."""
@@ -75,6 +77,11 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         self._choosing_extractor = False
         self._order_url = order.url
         self._file_name: str | None = None
+        self._guessed = order.guessed_scheme
+        self.last_url = order.url
+        """The address asked last."""
+        self.unbounded_sound = False
+        """Whether the last answer was sound whose length nobody told."""
         self._chosen = selection
         super().__init__(_options(order), auto_init="no_verbose_header")
 
@@ -83,11 +90,32 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
 
         Raises JobError and whatever yt-dlp raises.
         """
+        try:
+            info = self._find(self._order_url)
+        except Exception as error:
+            if not (self._guessed and is_unreachable(error)):
+                raise
+            # Nobody said https: we guessed it.
+            info = self._find("http" + self._order_url.removeprefix("https"))
+        refuse_endless_sound(self, info)
+        return info
+
+    def _find(self, url: str) -> Info:
         with reading_at_most(READING_CPU_SECONDS):
-            info = self.extract_info(self._order_url, download=False)
+            info = self.extract_info(url, download=False)
         if info is None:
             raise JobError("unsupported", "the extractor gave nothing")
         return info  # type: ignore[no-any-return]
+
+    def urlopen(self, req: Any) -> Any:
+        """Ask as yt-dlp does, note the file's name, and refuse at once what says itself that it has no end."""
+        self.last_url = req if isinstance(req, str) else req.url
+        response = super().urlopen(req)
+        refuse_endless(response.headers)
+        if self._file_name is None and self.raw is None:
+            self._file_name = file_name_of(response.headers.get("Content-Disposition"))
+        self.unbounded_sound = response.status == 200 and is_unbounded_sound(response.headers)
+        return response
 
     def extract_info(self, url: str, *arguments: Any, **more: Any) -> Any:
         """Look for the address's extractor, which is the next one asked for."""
@@ -99,13 +127,6 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         if self._choosing_extractor:
             self.last_key, self._choosing_extractor = ie_key, False
         return super().get_info_extractor(ie_key)
-
-    def urlopen(self, req: Any) -> Any:
-        """Ask, and note the name that a server gives the file it sends."""
-        response = super().urlopen(req)
-        if self._file_name is None and self.raw is None:
-            self._file_name = file_name_of(response.headers.get("Content-Disposition"))
-        return response
 
     def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
         """Leave out handlers that are native code."""
@@ -124,6 +145,8 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
 
     def process_video_result(self, info_dict: Info, download: bool = True) -> Info:  # noqa: ARG002, FBT001, FBT002 -- yt-dlp's signature
         """Refuse what is live, keep what was found, and choose."""
+        if is_generic(info_dict) and not info_dict.get("is_live") and _has_playlist(info_dict):
+            info_dict.pop("live_status", None)  # a guess from a line that many films lack: `hold_manifest` decides
         if info_dict.get("is_live") or info_dict.get("live_status") in _LIVE:
             raise JobError("live", f"live status {info_dict.get('live_status') or 'is_live'}")
         if info_dict.get("direct") and self._file_name:
@@ -155,6 +178,10 @@ def file_name_of(disposition: str | None) -> str | None:
         name = name.encode("latin-1").decode()
     name = name.replace("\\", "/").rpartition("/")[2]
     return re.sub(r"(?<=.)\.\w{1,5}$", "", name).strip() or None
+
+
+def _has_playlist(info: Info) -> bool:
+    return any(str(entry.get("protocol")).startswith("m3u8") for entry in info.get("formats") or (info,))
 
 
 def _copy(info: Info) -> Info:
@@ -283,33 +310,35 @@ def _fetch_part(extractor: Extractor, whole: Info, path: Path) -> None:
         raise JobError("network", "yt-dlp fetched nothing: " + " | ".join(extractor.params["logger"]))
 
 
-def hold_manifest(extractor: Extractor, whole: Info) -> str:
+def hold_manifest(extractor: Extractor, whole: Info, *, wait: bool = True) -> str | None:
     """Read an HLS playlist ourselves: yt-dlp would take a live one's last half minute for the whole.
 
-    What was read is handed to the downloader, so it costs no second request. Raises JobError for a live one.
+    What was read is handed to the downloader, so it costs no second request. Raises JobError for a live one. Many films
+    lack the line that ends them; one that does not grow for the time of a segment is whole. Without `wait` nobody
+    waits for that: None is returned where it is not known.
     """
-    with extractor.urlopen(Request(whole["url"], headers=whole.get("http_headers") or {})) as response:
-        content: bytes = response.read()
-        whole["url"] = response.url
-    text = content.decode("utf-8", "replace")
+    text = _read_manifest(extractor, whole)
     if "#EXT-X-ENDLIST" not in text and not re.search(r"#EXT-X-PLAYLIST-TYPE:\s*VOD", text):
-        raise JobError("live", "the HLS playlist has no end")
+        if _MOVES.search(text) is not None:
+            raise JobError("live", "the HLS playlist has no end")
+        if not wait:
+            return None
+        longest = re.search(r"#EXT-X-TARGETDURATION:\s*(\d+)", text)
+        time.sleep(min(_LONGEST_SEGMENT_SECONDS, 1.5 * max(1, int(longest[1]) if longest else 0)))
+        if _read_manifest(extractor, whole) != text:
+            raise JobError("live", "the HLS playlist grows")
+        text += "\n#EXT-X-ENDLIST\n"
     whole["hls_media_playlist_data"] = text
     return text
 
 
-def read_start(
-    extractor: Extractor, url: str, headers: Mapping[str, str], limit_bytes: int
-) -> tuple[bytes, int | None]:
-    """The first bytes of an address and its whole length where the server tells it. Raises yt-dlp's errors."""
-    request = Request(url, headers={**headers, "Range": f"bytes=0-{limit_bytes - 1}", "Accept-Encoding": "identity"})
-    try:
-        with extractor.urlopen(request) as response:
-            start = response.read(limit_bytes)
-            ranged = re.fullmatch(r"bytes \d+-\d+/(\d+)", response.headers.get("Content-Range") or "")
-            told = ranged[1] if ranged else (response.headers.get("Content-Length") if response.status == 200 else None)
-    except HTTPError as error:
-        if error.status != 416:
-            raise
-        return b"", 0  # an empty file has no first byte to ask for (RFC 9110, 15.5.17)
-    return start, int(told) if told is not None and told.isdigit() else None
+_MOVES = re.compile(r"#EXT-X-MEDIA-SEQUENCE:\s*0*[1-9]|#EXT-X-PLAYLIST-TYPE:\s*EVENT|#EXT-X-PART|#EXT-X-SERVER-CONTROL")
+"""What only a playlist has that is still written (RFC 8216, 4.3.3)."""
+_LONGEST_SEGMENT_SECONDS = 15.0
+
+
+def _read_manifest(extractor: Extractor, whole: Info) -> str:
+    with extractor.urlopen(Request(whole["url"], headers=whole.get("http_headers") or {})) as response:
+        content: bytes = response.read()
+        whole["url"] = response.url
+    return content.decode("utf-8", "replace")

@@ -179,6 +179,30 @@ def select(choice: Choice) -> Selection:
     return Selection(f"{playable}/{wide}", ("res", "vcodec:h264", "acodec:aac"))
 
 
+def offered(*, has_video: bool | None, has_audio: bool | None, lines: int | None) -> list[Choice]:
+    """Return the choices that a link can be had in, in the table's order; what is not known (None) rules nothing out.
+
+    `lines` is the shorter side of the largest picture in pixels. Qualities that would bring one and the same picture
+    are one choice: up to the source's, and `best` where that is more than the last of them.
+    """
+    choices = []
+    for row in _ROWS:
+        if (row.kind == "video" and has_video is False) or (row.kind == "audio" and has_audio is False):
+            continue
+        grades = row.grades if lines is None or row.kind != "video" else _distinct(row.grades, lines)
+        choices += [Choice(row.word, grade.word) for grade in grades]
+    return choices
+
+
+def _distinct(grades: Sequence[Quality], lines: int) -> list[Quality]:
+    kept: list[Quality] = []
+    for grade in grades:
+        beyond = not kept or (kept[-1].height or lines) < lines
+        if not kept or (beyond if grade.height is None else grade.height <= lines):
+            kept.append(grade)
+    return kept
+
+
 def fitting(choice: Choice, sizes: Mapping[Choice, int], limit_bytes: int) -> list[Choice]:
     """What to take instead of a choice that is over a limit, the best first.
 

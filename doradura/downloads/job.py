@@ -21,7 +21,7 @@ from doradura.downloads.describing import describe, has_own_title, performer_of,
 from doradura.downloads.egress import is_guarded
 from doradura.downloads.encoding import ENCODE_SHARE, Bounds, Footage, Plan, plan
 from doradura.downloads.facts import Facts, inspect
-from doradura.downloads.failures import JobError, classify, failed
+from doradura.downloads.failures import JobError, classify, failed, retry_after_seconds, unresolved_host
 from doradura.downloads.fetching import Extractor, Info, fetch, restrain
 from doradura.downloads.floor import TransferTooSlowError, hold
 from doradura.downloads.formats import FORMATS, Choice, Format, Quality, select
@@ -30,7 +30,16 @@ from doradura.downloads.limits import SESSION_VARIABLE
 from doradura.downloads.making import Recipe, Source, Tags, is_copied, make
 from doradura.downloads.meter import Meter
 from doradura.downloads.probing import look, probe
-from doradura.downloads.protocol import Order, Result, SelfTest, Size, WorkerMessage
+from doradura.downloads.protocol import (
+    RETRIED_REASONS,
+    Lacks,
+    Order,
+    Result,
+    SelfTest,
+    Size,
+    WorkerMessage,
+)
+from doradura.downloads.sites import is_known_host
 from doradura.downloads.stated import is_cut_off
 from doradura.downloads.stills import Stills
 from doradura.downloads.timelimit import TimeIsUpError, at_most
@@ -54,9 +63,18 @@ def run_job(order: Order, emit: Emit) -> None:
         final = work.perform()
     except (Exception, TransferTooSlowError) as error:  # noqa: BLE001 -- the barrier
         reason, detail = classify(error, generic=work.is_generic())
+        unresolved = unresolved_host(error, work.last_url) if reason == "gone" else ""
+        if is_known_host(unresolved):
+            # That site is there: what does not know it is our own network.
+            reason, unresolved = "network", ""
         final = failed(error, reason, detail)
-        if reason == "too_large" and not final.final:
-            final = msgspec.structs.replace(final, sizes=work.other_sizes())
+        final = msgspec.structs.replace(
+            final,
+            sizes=work.other_sizes() if reason == "too_large" and not final.final else (),
+            retry_after_seconds=retry_after_seconds(error, time.time()) if reason in RETRIED_REASONS else None,
+            unresolved=unresolved,
+            lacks=work.lacks() if reason == "unsupported" else "",
+        )
     emit(final)
 
 
@@ -86,6 +104,8 @@ class _Work:
         self._directory = Path(order.directory)
         self._extractor: Extractor | None = None
         self._info: Info | None = None
+        self._facts_found: list[Facts] = []
+        """Of what was fetched."""
         self._seconds: float | None = None
         """The length of what was fetched."""
         self._began = time.monotonic()
@@ -93,6 +113,28 @@ class _Work:
     def is_generic(self) -> bool:
         """Whether no known site's extractor was at work."""
         return self._extractor is None or self._extractor.last_key in {None, "Generic"}
+
+    @property
+    def last_url(self) -> str:
+        """The address asked last."""
+        return self._order.url if self._extractor is None else self._extractor.last_url
+
+    def lacks(self) -> Lacks:
+        """What was asked for and is not there, while the other is: the picture or the sound; nothing where in doubt."""
+        if self._order.task != "download":
+            return ""
+        if self._facts_found:
+            films, sounds = (any(getattr(f, kind) for f in self._facts_found) for kind in ("video", "audio"))
+        elif self._extractor is not None and self._extractor.raw is not None:
+            told = describe(self._extractor.raw, extraction_seconds=0.0)
+            films, sounds = told.has_video is not False, told.has_audio is not False
+        else:
+            return ""
+        if films == sounds:
+            return ""
+        if FORMATS[self._order.format].kind == "video":
+            return "" if films else "video"
+        return "" if sounds else "audio"
 
     def other_sizes(self) -> tuple[Size, ...]:
         """What each choice of the link would weigh, after one turned out too large; nothing where that fails."""
@@ -127,6 +169,7 @@ class _Work:
         gauge = Gauge(order, choice, info, extractor.raw or {}, self._emit)
         paths = fetch(extractor, info, self._directory, gauge.hook)
         sources = [Source(path, self._facts(path, whole=gauge.is_whole(n))) for n, path in enumerate(paths)]
+        self._facts_found = [source.facts for source in sources]
         self._seconds = max((s.facts.duration_seconds or 0.0 for s in sources), default=0.0) or None
         self._emit(gauge.converting())
         if self._seconds and not any(s.facts.audio and is_copied(s.facts.audio, row, grade) for s in sources):

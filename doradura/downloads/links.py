@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from doradura.downloads.egress import AllowedPrivate, EgressRefusedError, judge
@@ -19,7 +19,8 @@ from doradura.downloads.peoples_text import has_controls
 from doradura.downloads.sites import bare_host_pattern, site_of
 from doradura.telegram.units import units
 
-LINK_CHARACTERS = 2048
+LINK_CHARACTERS = 8192
+"""Addresses with a signature in them have some thousands; a message of Telegram's has 4,096 at most."""
 
 LinkFault = Literal["scheme", "length", "characters", "host", "credentials", "port", "private_address", "local_name"]
 
@@ -43,6 +44,8 @@ class Link:
     port: int
     site: str
     """A word of `sites.SITES`."""
+    guessed: bool = False
+    """Whether it came without a scheme, so that https is a guess."""
 
 
 class Entity(Protocol):
@@ -70,15 +73,54 @@ _FOREIGN = re.compile(
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?!\d+(?:[/?#]|$))", re.IGNORECASE)
 """A scheme, and not the name and port of "example.com:8080/a"."""
 _HTTP = re.compile(r"https?://.", re.IGNORECASE)
-_ENDINGS = ".,;:!?'\"*_~`\u00bb\u201d\u2019\u2026"
+_ENDINGS = ".,;:!?'\"*_~`"
+_BREAKS = re.compile(
+    # General punctuation but the joiners of words and emoji; CJK and full-width punctuation, but the full stop that
+    # stands for a dot in a host; Arabic, Armenian and Devanagari punctuation; quotation marks.
+    r"[\u00ab\u00bb\u2000-\u200b\u200e-\u206f\u3000\u3001\u3008-\u301f\u30fb\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f"
+    r"\uff5e\uff61-\uff65\ufe10-\ufe19\ufe30-\ufe4f\u060c\u061b\u061f\u06d4\u0964\u0965\u0589\u055c-\u055e]"
+    r"|\u3002(?!\w+[./\u3002])|\uff0e(?!\w)"
+)
+"""What ends a link where people write on without a blank: no address that a browser gives has it as it is."""
+_EMOJI = re.compile(
+    r"(?<![/=?&#_.-])(?:[\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030"
+    r"\U0001f000-\U0001faff][\ufe0e\ufe0f\u20e3\u200d\U000e0020-\U000e007f]*)+$"
+)
+"""A run of emoji at the end, unless it is all that its part of the address has."""
+_BARE = re.compile(
+    r"(?:(?:[\w-]{1,63}\.)+[^\W\d_]{2,63}|localhost|\d{1,3}(?:\.\d{1,3}){3})(?::\d{1,5})?(?:[/?#][^\s<>\"]*)?"
+)
+"""A word that can be an address without its scheme."""
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
+
+
+class Found(NamedTuple):
+    """A link in a message."""
+
+    url: str
+    """With a scheme: https where none was written."""
+    guessed: bool
+    """Whether the scheme is our guess."""
 
 
 def find_links(text: str, entities: Iterable[Entity] = ()) -> list[str]:
     """All http links in a message, each once, in its order; where there is none, what `find_link` gives."""
-    links = [link for link in _links(text, entities) if _HTTP.match(link)]
-    first = find_link(text, entities)
-    return list(dict.fromkeys(links)) or ([] if first is None else [first])
+    return [found.url for found in read_links(text, entities)[0]]
+
+
+def read_links(text: str, entities: Iterable[Entity] = (), *, bare: bool = False) -> tuple[list[Found], list[str]]:
+    """Return all links as `find_links` does, and the words that stand beside them.
+
+    `bare`: where there is no link, the first word that can be an address is one ("example.com/song"). Never raises.
+    """
+    places = _links(text, entities)
+    words = _words_beside(text, places)
+    found = [link for link in places if _HTTP.match(link.url)] or places[:1]
+    if not found and bare:
+        at = next((at for at, word in enumerate(words) if _BARE.fullmatch(_trim(word))), None)
+        if at is not None:
+            return [Found(f"https://{_trim(words[at])}", guessed=True)], words[:at] + words[at + 1 :]
+    return list({link.url: Found(link.url, link.guessed) for link in found}.values()), words
 
 
 def find_link(text: str, entities: Iterable[Entity] = ()) -> str | None:
@@ -88,50 +130,83 @@ def find_link(text: str, entities: Iterable[Entity] = ()) -> str | None:
     without a scheme counts when it begins with "www.", is a known site's, or Telegram marked it. Where there is no
     http link, the first of another kind is given as it stands: `check_link` refuses it and says in which way.
     """
-    links = _links(text, entities)
+    links = [link.url for link in _links(text, entities)]
     return next((link for link in links if _HTTP.match(link)), next(iter(links), None))
 
 
-def _links(text: str, entities: Iterable[Entity]) -> list[str]:
+class _Place(NamedTuple):
+    """A link and where it stands, in UTF-16 code units."""
+
+    at: int
+    end: int
+    url: str
+    guessed: bool = False
+
+
+def _links(text: str, entities: Iterable[Entity]) -> list[_Place]:
     entities = list(entities)
     within = [range(each.offset + 1, each.offset + each.length) for each in entities if each.type == "url"]
-    spelled = [each for each in _spelled(text) if not any(each[0] in inside for inside in within)]
-    insides = [range(at + 1, at + units(link)) for at, link in spelled]
+    spelled = [each for each in _spelled(text) if not any(each.at in inside for inside in within)]
+    insides = [range(each.at + 1, each.end) for each in spelled]
     # Where Telegram takes no link for one, it may mark a part of it: the address in "http://[::ffff:192.0.2.1]/".
-    marked = [each for each in _marked(text, entities) if not any(each[0] in inside for inside in insides)]
+    marked = [each for each in _marked(text, entities) if not any(each.at in inside for inside in insides)]
     # What Telegram marked comes last and so counts where both begin at the same place.
-    found = dict(sorted((*spelled, *marked), key=lambda each: each[0]))
-    return [link if _SCHEME.match(link) else f"https://{link}" for link in found.values()]
+    found = {each.at: each for each in sorted((*spelled, *marked), key=lambda each: each.at)}
+    return [
+        each if _SCHEME.match(each.url) else each._replace(url=f"https://{each.url}", guessed=True)
+        for each in found.values()
+    ]
 
 
-def _marked(text: str, entities: Iterable[Entity]) -> Iterator[tuple[int, str]]:
-    """What Telegram says is a link, each with its place in UTF-16 code units."""
+def _words_beside(text: str, places: Iterable[_Place]) -> list[str]:
+    """The words of a text without its links and what is glued to their ends; marks and emoji alone are no words."""
+    encoded, words = text.encode("utf-16-le", "surrogatepass"), []
+    at = 0
+    for place in (*sorted(places), _Place(len(encoded) // 2, 0, "")):
+        piece = encoded[at * 2 : max(at, place.at) * 2].decode("utf-16-le", "ignore")
+        glued = at > 0 and not piece[:1].isspace()
+        words += piece.split()[1 if glued else 0 :]
+        at = max(at, place.end)
+    return [word for word in words if any(c.isalnum() for c in word)]
+
+
+def _marked(text: str, entities: Iterable[Entity]) -> Iterator[_Place]:
+    """What Telegram says is a link."""
     encoded = text.encode("utf-16-le", "surrogatepass")
     for entity in entities:
+        end = entity.offset + entity.length
         if entity.type == "text_link" and entity.url:
-            yield entity.offset, entity.url
+            yield _Place(entity.offset, end, entity.url)
         elif entity.type == "url":
-            part = encoded[entity.offset * 2 : (entity.offset + entity.length) * 2].decode("utf-16-le", "ignore")
-            if part:
-                yield entity.offset, part
+            part = encoded[entity.offset * 2 : end * 2].decode("utf-16-le", "ignore")
+            link = _cut(part)
+            if link:
+                yield _Place(entity.offset, entity.offset + units(link), link)
 
 
-def _spelled(text: str) -> Iterator[tuple[int, str]]:
-    """What reads as a link, each with its place in UTF-16 code units."""
+def _spelled(text: str) -> Iterator[_Place]:
+    """What reads as a link."""
     for pattern in (_SPELLED, _FOREIGN):
         for match in pattern.finditer(text):
             link = _trim(match[0])
             if pattern.match(link):  # an ending cut off may have been all that made it a link
-                yield units(text[: match.start()]), link
+                at = units(text[: match.start()])
+                yield _Place(at, at + units(link), link)
+
+
+def _cut(link: str) -> str:
+    """Cut off what follows a link without a blank: punctuation of other scripts with all behind it, emoji."""
+    return _EMOJI.sub("", _BREAKS.split(link, maxsplit=1)[0])
 
 
 def _trim(link: str) -> str:
     """Cut off what belongs to the sentence: a full stop, a closing bracket that the link did not open."""
+    link = _cut(link)
     while link:
         last = link[-1]
         opening = _BRACKETS.get(last)
         if last in _ENDINGS or (opening is not None and link.count(last) > link.count(opening)):
-            link = link[:-1]
+            link = _EMOJI.sub("", link[:-1])
         else:
             return link
     return link

@@ -24,10 +24,11 @@ from doradura.downloads.encoding import (
 )
 from doradura.downloads.facts import Facts, inspect
 from doradura.downloads.failures import JobError
-from doradura.downloads.fetching import Extractor, Info, hold_manifest, parts_of, read_start
+from doradura.downloads.fetching import Extractor, Info, hold_manifest, parts_of
 from doradura.downloads.formats import FORMATS, Choice, Format, Quality, select
 from doradura.downloads.making import is_copied
 from doradura.downloads.protocol import Metadata, Order, Size
+from doradura.downloads.starts import Start, read_start
 from doradura.downloads.stated import stated_seconds
 
 _START_BYTES = 2 * 1024 * 1024
@@ -57,21 +58,23 @@ def look(order: Order, extractor: Extractor, info: Info, seconds: float, *, dura
 
 
 def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, duration: float | None) -> Metadata:
-    chosen = (info.get("formats") or [info])[0]
-    start, whole_bytes = read_start(extractor, chosen["url"], chosen.get("http_headers") or {}, _START_BYTES)
+    path = Path(order.directory) / "start"
+    start, facts = _start(extractor, info, path)
+    if start is None:
+        return describe(info, extraction_seconds=seconds)
+    complete, whole_bytes = start.ended, start.whole_bytes
     if whole_bytes is not None and whole_bytes > order.limits.file_bytes:
         raise JobError("too_large", f"the source has {whole_bytes} bytes, more than is taken", final=True)
-    path = Path(order.directory) / "start"
-    path.write_bytes(start)
-    facts = inspect(path)
-    complete = len(start) < _START_BYTES or whole_bytes == _START_BYTES
+    start_is_whole = len(start.content) >= _START_BYTES
     if facts is not None and facts.is_still:
         raise JobError("unsupported", "a still")
     if facts is None:
         if complete:
             raise JobError("unsupported", "no media file")
         return describe(info, extraction_seconds=seconds)
-    duration = duration or duration_of(info) or (facts.duration_seconds if complete else stated_seconds(start, facts))
+    duration = (
+        duration or duration_of(info) or (facts.duration_seconds if complete else stated_seconds(start.content, facts))
+    )
     film = facts.video
     own = has_own_title(info)
     return describe(
@@ -80,10 +83,26 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
         performer=clean(facts.artist),
         duration_seconds=duration,
         has_video=film is not None,
-        height=film.height if film is not None else None,
-        sizes=tuple(_file_sizes(order, path, facts, duration, whole_bytes)),
+        has_audio=facts.audio is not None,
+        height=None if film is None else min(filter(None, (film.width, film.height)), default=None),
+        # A site that sent less than the start, and no end, may be gone: nothing is built on its word.
+        sizes=tuple(_file_sizes(order, path, facts, duration, whole_bytes)) if complete or start_is_whole else (),
         extraction_seconds=seconds,
     )
+
+
+def _start(extractor: Extractor, info: Info, path: Path) -> tuple[Start | None, Facts | None]:
+    """Read the file's first bytes and what they say, without a range where the server answers that with no media."""
+    start = facts = None
+    for ranged in (True, False):
+        start = read_start(extractor, info, _START_BYTES, ranged=ranged)
+        if start is None:
+            break
+        path.write_bytes(start.content)
+        facts = inspect(path)
+        if facts is not None or not start.ranged:
+            break
+    return start, facts
 
 
 def _file_sizes(order: Order, path: Path, facts: Facts, duration: float | None, whole_bytes: int | None) -> list[Size]:
@@ -161,5 +180,5 @@ def _hls_duration(extractor: Extractor) -> float | None:
     streams = [entry for entry in raw.get("formats") or () if str(entry.get("protocol")).startswith("m3u8")]
     if not streams:
         return None
-    manifest = hold_manifest(extractor, dict(streams[-1]))
-    return sum(float(length) for length in re.findall(r"#EXTINF:\s*(\d+(?:\.\d+)?)", manifest)) or None
+    manifest = hold_manifest(extractor, dict(streams[-1]), wait=False)
+    return (manifest and sum(float(length) for length in re.findall(r"#EXTINF:\s*(\d+(?:\.\d+)?)", manifest))) or None

@@ -28,6 +28,8 @@ OUR_REASONS = frozenset(
 RETRIED_REASONS = frozenset({"rate_limited", "network", "site_error", "tool_crash"})
 """Worth another attempt after a pause."""
 
+Lacks = Literal["", "video", "audio"]
+
 REASONS = FINAL_REASONS | OUR_REASONS | {"user_blocked"}
 
 
@@ -60,6 +62,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     directory: str
     """An empty directory of the job's own, absolute; the worker's working directory and TMPDIR."""
     url: str = ""
+    guessed_scheme: bool = False
+    """Whether the link came without a scheme: where https does not answer, http is tried."""
     format: str = ""
     """A word of `formats.FORMATS`."""
     quality: str = "default"
@@ -94,8 +98,9 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     """The site's own address of the media, without tracking parameters where it says so."""
     extractor: str | None = None
     has_video: bool | None = None
+    has_audio: bool | None = None
     height: int | None = None
-    """The best video's height in pixels."""
+    """The shorter side of the best picture in pixels, as qualities are called by."""
     sizes: tuple[Size, ...] = ()
     extraction_seconds: float = 0.0
 
@@ -143,6 +148,12 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     Of `too_large`: the source itself is larger than is taken, so no choice of this link would do."""
     sizes: tuple[Size, ...] = ()
     """Of `too_large`: what the link's other choices would weigh, as far as that is known."""
+    retry_after_seconds: float | None = None
+    """How long the site asks to be left alone, where it says so (Retry-After, RFC 9110, 10.2.3)."""
+    unresolved: str = ""
+    """The host that has no address, of `gone`."""
+    lacks: Lacks = ""
+    """Of `unsupported`: what the link was found not to have, while it has the other."""
 
 
 class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="selftest"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import logging
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -58,6 +59,8 @@ from doradura.telegram.units import shorten
 ATTEMPTS = 3
 PAUSES_SECONDS = {"rate_limited": (20, 60)}
 DEFAULT_PAUSES_SECONDS = (2, 8)
+LONGEST_PAUSE_SECONDS = 120.0
+"""A site that asks for more is not waited for: its user is told when to come again."""
 CAPTION_UNITS = 1024
 HOST_UNITS = 60
 STORE_PAUSE_SECONDS = 1.0
@@ -259,14 +262,14 @@ class JobRun:
             if end.reason == "tool_crash":
                 self._parts.suspect_workers()
             tries += 1
-            if end.final or end.reason not in RETRIED_REASONS or tries >= ATTEMPTS:
+            too_long = (end.retry_after_seconds or 0.0) > LONGEST_PAUSE_SECONDS
+            if end.final or too_long or end.reason not in RETRIED_REASONS or tries >= ATTEMPTS:
                 return end
             self._slot.release()
             await self._pause(end, tries)
 
     async def _pause(self, failed: Failed, tries: int) -> None:
-        pauses = PAUSES_SECONDS.get(failed.reason, DEFAULT_PAUSES_SECONDS)
-        seconds = pauses[min(tries, len(pauses)) - 1]
+        seconds = pause_seconds(failed, tries)
         log.info(
             "attempt failed, trying again",
             extra={"job": self.job.job_id, "reason": failed.reason, "detail": failed.detail, "seconds": seconds},
@@ -274,13 +277,17 @@ class JobRun:
         self._parts.metrics.download_retries.labels(reason=failed.reason).inc()
         await self._note(lambda db: jobs.set_tries(db, self.job.job_id, tries))
         self._card.show(Retrying(failed.reason, seconds))
-        await trio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spreading retries, no secret
+        # Never before the time a site asked for.
+        least = 1.0 if failed.retry_after_seconds is not None else 0.9
+        await trio.sleep(seconds * random.uniform(least, 1.1))  # noqa: S311 - spreading retries, no secret
 
     async def _attempt(self) -> Result | Failed:
         """Let one worker try. Raises WorkerLostError, and OSError when there is no directory to be had."""
         parts, job = self._parts, self.job
         directory = await parts.workspace.fresh(job.job_id)
-        order = await parts.workspace.download(job.job_id, directory, job.url, job.format, job.quality)
+        order = await parts.workspace.download(
+            job.job_id, directory, job.url, job.format, job.quality, guessed=job.guessed
+        )
         self.reached_worker = True
         fetched = 0
         with parts.metrics.downloads_in_progress.labels(format=job.format).track_inprogress():
@@ -301,7 +308,15 @@ class JobRun:
                             parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
                             return message
                         case Failure() if message.reason in REASONS:
-                            return Failed(message.reason, message.detail, message.sizes, final=message.final)
+                            return Failed(
+                                message.reason,
+                                message.detail,
+                                message.sizes,
+                                final=message.final,
+                                retry_after_seconds=message.retry_after_seconds,
+                                unresolved=message.unresolved,
+                                lacks=message.lacks,
+                            )
                         case Failure():
                             return Failed("tool_crash", f"the worker's reason was {message.reason}: {message.detail}")
                         case _:
@@ -393,6 +408,14 @@ class JobRun:
             title=title,
             in_progress_message=sent.in_progress_message,
         )
+
+
+def pause_seconds(failed: Failed, tries: int) -> int:
+    """Return how long to wait before the next attempt: what the site asks for, else what its reason does."""
+    if failed.retry_after_seconds is not None:
+        return max(1, math.ceil(failed.retry_after_seconds))
+    pauses = PAUSES_SECONDS.get(failed.reason, DEFAULT_PAUSES_SECONDS)
+    return pauses[min(tries, len(pauses)) - 1]
 
 
 def media_of(job: jobs.Job, result: Result) -> Media:

@@ -46,6 +46,12 @@ def site_of(url: str) -> str:
     return "other"
 
 
+def is_known_host(host: str) -> bool:
+    """Whether a listed site answers under this very name, so that a resolver that does not know it is at fault."""
+    name = re.sub(r"^(?:www|m|music|vm|old)\.", "", host.lower().rstrip("."))
+    return any(name in domains for domains in _HOSTS.values())
+
+
 def bare_host_pattern() -> str:
     """A pattern of the listed hosts, for finding links that were written without a scheme."""
     return r"(?:[a-z0-9-]+\.)*(?:" + "|".join(re.escape(d) for domains in _HOSTS.values() for d in domains) + ")"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from doradura.downloads.protocol import Size
+from doradura.downloads.protocol import Lacks, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,12 @@ class Failed:
     maybe_sent: bool = False
     final: bool = False
     """Trying again would end the same way."""
+    retry_after_seconds: float | None = None
+    """How long the site asks to be left alone, where it says so."""
+    unresolved: str = ""
+    """The host that has no address, of `gone`."""
+    lacks: Lacks = ""
+    """What the link was found not to have, of `unsupported`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,7 +196,8 @@ class Supervisor:
         Raises StorageError.
         """
         read = self._parts.storage.read
-        for job_id, before in self._parts.board.show_places(await read(partial(jobs.first_waiting, limit=SHOWN))):
+        waiting = await read(partial(jobs.first_waiting, limit=SHOWN))
+        for job_id, before in self._parts.board.show_places(waiting, self._places.free):
             job = await read(partial(jobs.get, job_id=job_id)) if job_id in self._left_waiting else None
             # Asked once more: it may have started or ended while it was read.
             if job is not None and job_id in self._left_waiting:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -23,16 +24,20 @@ class TimeIsUpError(BaseException):
 def at_most(seconds: float) -> Iterator[None]:
     """Raise TimeIsUpError in what takes longer, a site's silence too.
 
-    Only for the process's main thread, and not one in another.
+    Only for the process's main thread. Inside another one, that one's time runs on.
     """
 
     def over(_number: int, _frame: FrameType | None) -> None:
         raise TimeIsUpError(f"longer than {seconds:g} s")
 
+    began = time.monotonic()
     before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), _AGAIN_SECONDS)
+    outer_seconds, again_seconds = signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), _AGAIN_SECONDS)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if outer_seconds:
+            left_seconds = max(outer_seconds - (time.monotonic() - began), 0.001)
+            signal.setitimer(signal.ITIMER_REAL, left_seconds, again_seconds)

@@ -27,7 +27,9 @@ RESERVE_BYTES = 100 * 1024**2
 LEAST_BYTES = 16 * 1024**2
 MEMORY_BYTES = 1536 * 1024**2
 PROCESSES = 16
-PROBE_SECONDS = 60
+SELF_TEST_SECONDS = 60
+PROBE_SECONDS = 10.0
+"""A look at a link is a nicety: what is not known by then is not shown."""
 SPACE_BYTES = 300 * 1024**2
 """Free space under which no new job is taken: what Telegram takes at most, some times over."""
 
@@ -86,21 +88,29 @@ class Workspace:
         found = await trio.to_thread.run_sync(os.statvfs, self._settings.data_dir)
         return found.f_bavail * found.f_frsize
 
-    async def download(self, job_id: int, directory: Path, url: str, fmt: str, quality: str) -> Order:
-        """Make the order for a job, with its share of the disk that is free now. Raises OSError."""
+    async def download(
+        self, job_id: int, directory: Path, url: str, fmt: str, quality: str, *, guessed: bool = False
+    ) -> Order:
+        """Make the order for a job, with its share of the disk that is free now. Raises OSError.
+
+        `guessed`: the link came without a scheme.
+        """
         order = self._order(job_id, directory, "download", FORMATS[fmt].timer_seconds(quality))
         # A job has its source and its product on the disk at once; the reserve is the database's.
         share = (await self.free_bytes() - RESERVE_BYTES) // (2 * self._settings.concurrent_downloads)
         limits = msgspec.structs.replace(order.limits, file_bytes=max(LEAST_BYTES, min(SOURCE_BYTES, share)))
-        return msgspec.structs.replace(order, url=url, format=fmt, quality=quality, limits=limits)
+        return msgspec.structs.replace(
+            order, url=url, guessed_scheme=guessed, format=fmt, quality=quality, limits=limits
+        )
 
-    def probe(self, offer_id: int, directory: Path, url: str) -> Order:
-        """Make the order to look at a link."""
-        return msgspec.structs.replace(self._order(offer_id, directory, "probe", PROBE_SECONDS), url=url)
+    def probe(self, offer_id: int, directory: Path, url: str, *, guessed: bool = False) -> Order:
+        """Make the order to look at a link; `guessed`: it came without a scheme."""
+        order = self._order(offer_id, directory, "probe", PROBE_SECONDS)
+        return msgspec.structs.replace(order, url=url, guessed_scheme=guessed)
 
     def selftest(self, number: int, directory: Path) -> Order:
         """Make the order for the worker's self-test."""
-        return self._order(number, directory, "selftest", PROBE_SECONDS)
+        return self._order(number, directory, "selftest", SELF_TEST_SECONDS)
 
     def _order(
         self, job_id: int, directory: Path, task: Literal["download", "probe", "selftest"], seconds: float

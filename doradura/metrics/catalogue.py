@@ -135,6 +135,9 @@ class Metrics:
         self.site_downloads = self._counters(
             "site_downloads_total", "Jobs ended, by site.", {**sites, "outcome": OUTCOMES}
         )
+        self.link_looks = self._counters(
+            "link_looks_total", "Links looked at for their card, by site.", {**sites, "outcome": ("offered", "refused")}
+        )
         self.site_breaker_open = self._gauges("site_breaker_open", "1 while a site is paused.", sites)
         self.file_cache_lookups = self._counters(
             "file_cache_lookups_total", "Looks for a file sent before.", {"outcome": ("hit", "miss", "stale")}

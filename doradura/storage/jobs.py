@@ -45,6 +45,11 @@ class Job(NamedTuple):
     given_up: int = 0
     """How often it gave its place up for somebody else."""
 
+    @property
+    def guessed(self) -> bool:
+        """Whether the link came without a scheme, so that https is a guess: its key has none either."""
+        return self.cache_key.startswith("//")
+
 
 _COLUMNS = ", ".join(Job._fields)
 _UNFINISHED = "('waiting', 'running', 'sending')"

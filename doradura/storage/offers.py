@@ -21,17 +21,22 @@ class Offer(NamedTuple):
     tries: int
     thread_id: int | None = None
     """The forum topic it was sent in."""
+    site: str = "other"
+    number: int = 0
+    """Which of its message's links it is; 0 for the only one."""
+    guessed: int = 0
+    """1 where the link came without a scheme."""
 
 
-_COLUMNS = "offer_id, user_id, chat_id, reply_to, url, message_id, state, tries, thread_id"
+_COLUMNS = ", ".join(Offer._fields)
 
 
 def add(db: sqlite3.Connection, offer: Offer, now_ms: int) -> None:
     """Store a new offer."""
     db.execute(
-        "INSERT INTO offers (offer_id, user_id, chat_id, reply_to, url, created_ms, thread_id, bot_id)"  # noqa: S608 - own text
-        f" VALUES (?, ?, ?, ?, ?, ?, ?, {CURRENT})",
-        (offer.offer_id, offer.user_id, offer.chat_id, offer.reply_to, offer.url, now_ms, offer.thread_id),
+        "INSERT INTO offers (offer_id, user_id, chat_id, reply_to, url, created_ms, thread_id, site, number, guessed,"  # noqa: S608 - own text
+        f" bot_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {CURRENT})",
+        (*offer[:5], now_ms, *offer[8:]),
     )
 
 
@@ -54,11 +59,14 @@ def shown(db: sqlite3.Connection, offer_id: int, message_id: int) -> None:
     db.execute("UPDATE offers SET state = 'shown', message_id = ? WHERE offer_id = ?", (message_id, offer_id))
 
 
-def finish(db: sqlite3.Connection, offer_id: int, state: str) -> None:
-    """Note that the link was looked at: `known` or `failed`."""
+def finish(
+    db: sqlite3.Connection, offer_id: int, state: str, now_ms: int | None = None, reason: str | None = None
+) -> None:
+    """Note that the link was looked at: `known` or `failed`. `reason`: why the link was refused, where it was."""
     db.execute(
-        "UPDATE offers SET state = ?, worker_pid = NULL, worker_started = NULL WHERE offer_id = ?",
-        (state, offer_id),
+        "UPDATE offers SET state = ?, looked_ms = ?, reason = ?, worker_pid = NULL, worker_started = NULL"
+        " WHERE offer_id = ?",
+        (state, now_ms, reason, offer_id),
     )
 
 

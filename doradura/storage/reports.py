@@ -1,14 +1,17 @@
 """Queries for the admins' reports: what became of the downloads of a stretch of time, and who used the bot.
 
 Everything is counted from rows that last, so a restart changes no figure. A stretch is given by its two ends in
-milliseconds; a job belongs to it when it *ended* after `since_ms`, and no later than `until_ms`. What was refused
-before it became a job is in no figure here.
+milliseconds; a job belongs to it when it *ended* after `since_ms`, and no later than `until_ms`. A link
+that was refused when it was looked at counts apart from the jobs, and in the rate; what else was refused before it
+became a job is in no figure here.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from doradura.storage import jobs, ledger
@@ -38,11 +41,13 @@ class Ended(NamedTuple):
     """Of what was delivered."""
     again: int
     """Delivered without a worker: sent again by the file_id."""
+    refused: int = 0
+    """Links that were refused when they were looked at, so that no job came of them."""
 
     @property
     def success_rate(self) -> float | None:
-        """The share of jobs that ended well, of those that nobody cancelled; None when there are none."""
-        judged = self.delivered + self.failed
+        """The share of wishes that ended well: jobs that nobody cancelled, and links refused; None without any."""
+        judged = self.delivered + self.failed + self.refused
         return self.delivered / judged if judged else None
 
 
@@ -67,12 +72,15 @@ class Tally(NamedTuple):
     sites: dict[str, int]
     plans: dict[str, int]
     reasons: dict[str, int]
-    """Failed ones, by reason."""
+    """Failed ones and refused links, by reason."""
     delivered: list[int]
     """The course: delivered ones in each part of the stretch, the oldest first."""
     failed: list[int]
+    """Refused links among them."""
     durations: Durations | None
     """None where no worker had a job."""
+    refused_sites: Mapping[str, int] = MappingProxyType({})
+    """Refused links, by site."""
 
 
 class Queue(NamedTuple):
@@ -114,15 +122,22 @@ def tally(db: sqlite3.Connection, span: Span, steps: int = 1) -> Tally:
     rows = db.execute(
         "SELECT state, format, site, plan, reason, (finished_ms - ? - 1) / ?, worked, COUNT(*),"
         " COALESCE(SUM(size_bytes), 0), COALESCE(SUM(finished_ms - started_ms), 0)"
-        " FROM jobs WHERE finished_ms > ? AND finished_ms <= ? GROUP BY 1, 2, 3, 4, 5, 6, 7",
-        (span.since_ms, step_ms, *span),
+        " FROM jobs WHERE finished_ms > ? AND finished_ms <= ? GROUP BY 1, 2, 3, 4, 5, 6, 7"
+        " UNION ALL SELECT 'refused', '', site, '', reason, (looked_ms - ? - 1) / ?, 0, COUNT(*), 0, 0"
+        " FROM offers WHERE reason IS NOT NULL AND looked_ms > ? AND looked_ms <= ? GROUP BY 3, 5, 6",
+        (span.since_ms, step_ms, *span, span.since_ms, step_ms, *span),
     )
     found = _Counters(steps)
     for row in rows:
         found.add(*row)
     return Tally(
         ended=Ended(
-            found.states["done"], found.states["failed"], found.states["cancelled"], found.bytes, found.sent_again
+            found.states["done"],
+            found.states["failed"],
+            found.states["cancelled"],
+            found.bytes,
+            found.sent_again,
+            sum(found.refused.values()),
         ),
         formats=_ranked(found.formats),
         sites=_ranked(found.sites),
@@ -131,6 +146,7 @@ def tally(db: sqlite3.Connection, span: Span, steps: int = 1) -> Tally:
         delivered=found.course["done"],
         failed=found.course["failed"],
         durations=_durations(db, span, found.timed, found.timed_ms),
+        refused_sites=_ranked(found.refused),
     )
 
 
@@ -143,6 +159,7 @@ class _Counters:
         self.sites: Counter[str] = Counter()
         self.plans: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
         self.course = {"done": [0] * steps, "failed": [0] * steps}
         self.bytes = self.sent_again = self.timed = self.timed_ms = 0
 
@@ -159,9 +176,14 @@ class _Counters:
         size_bytes: int,
         took_ms: int,
     ) -> None:
-        """Add a group of jobs that are alike."""
+        """Add a group of jobs that are alike, or of links that were refused when they were looked at."""
         self.states[state] += count
         if state == "cancelled":
+            return
+        if state == "refused":
+            self.refused[site] += count
+            self.reasons[reason or "internal"] += count
+            self.course["failed"][step] += count
             return
         self.course[state][step] += count
         if worked:

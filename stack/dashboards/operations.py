@@ -203,6 +203,17 @@ def _sites() -> list[Panel]:
             size=(8, 8),
             alerts=["SiteBroken"],
         ),
+        lines(
+            "Links refused, by site",
+            "Links each minute that failed when they were looked at for their buttons: no download came of them.",
+            Query(
+                'sum by (site) (60 * rate(doradura_link_looks_total{@, outcome="refused"}[$__rate_interval]))',
+                "{{site}}",
+            ),
+            unit=PER_MINUTE,
+            stacked=True,
+            size=(8, 8),
+        ),
         states(
             "Sites paused",
             "A site that fails again and again is paused for a while; of several bots, paused on any.",

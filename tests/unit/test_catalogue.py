@@ -20,6 +20,7 @@ CATALOGUE = {
     "upload_bytes_total": ("counter", ""),
     "extraction_duration_seconds": ("histogram", ""),
     "site_downloads_total": ("counter", "outcome site"),
+    "link_looks_total": ("counter", "outcome site"),
     "site_breaker_open": ("gauge", "site"),
     "file_cache_lookups_total": ("counter", "outcome"),
     "deliveries_unconfirmed_total": ("counter", ""),

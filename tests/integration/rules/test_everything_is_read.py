@@ -39,6 +39,8 @@ GOOD_OR_TOLD_OTHERWISE = {
     ("doradura_site_downloads_total", "success"): "good",
     ("doradura_site_downloads_total", "failure"): "SiteFailing, of a later day; until then by its reason",
     ("doradura_site_downloads_total", "cancelled"): "the user's wish",
+    ("doradura_link_looks_total", "offered"): "good",
+    ("doradura_link_looks_total", "refused"): "an end of its site, as a failed job is",
     ("doradura_file_cache_lookups_total", "hit"): "good",
     ("doradura_file_cache_lookups_total", "miss"): "good",
     ("doradura_file_cache_lookups_total", "stale"): "mended by sending the file itself",

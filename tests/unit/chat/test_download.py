@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from trio.testing import MockClock
 
@@ -50,7 +52,7 @@ async def test_a_download_starts_at_once(
         ("http://127.0.0.1/x mp4", ("mp4", "refused_address"), "is on a private network"),
         ("http://2130706433/", ("mp3", "refused_address"), "is on a private network"),
         ("https://user:secret@a.example/ mp4 360p", ("mp4", "unsupported"), "For your safety"),
-        (f"https://a.example/{'x' * 2100}", ("mp3", "unsupported"), "over 2,048 characters"),
+        ("https://a.example:99999/", ("mp3", "unsupported"), "odd port number"),
         ("https://a.example:0/", ("mp3", "unsupported"), "odd port"),
     ],
 )
@@ -207,3 +209,46 @@ async def test_somebody_elses_link_is_not_ones_own(world: World, autojump_clock:
     (answer,) = world.telegram.all("answerCallbackQuery")
     assert "somebody else's link" in answer.parameters["text"]
     assert world.states() == []
+
+
+async def test_a_link_with_a_format_beside_it_starts_at_once(world: World, autojump_clock: MockClock) -> None:
+    """A link and "mp3" are a wish; with other words beside it a link is offered."""
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"{LINK} mp3 128k"), world.message(f"good: {LINK}2"))
+        await world.ended()
+    assert [tuple(row) for row in world.storage.db.execute("SELECT url, format, quality FROM jobs")] == [
+        (LINK, "mp3", "128k")
+    ]
+    assert world.storage.one("SELECT COUNT(*) FROM offers") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "entities", "url"),
+    [
+        ("/download media.example/song mp3", [], LINK),
+        ("/download here mp3", [{"type": "text_link", "offset": 10, "length": 4, "url": LINK}], LINK),
+        ("/download https://media.example/song\uff0c mp3", [], LINK),
+        ("/download https://media.example/song\U0001f600 mp3", [], LINK),
+        (f"/download https://media.example/{'x' * 3000} mp3", [], f"https://media.example/{'x' * 3000}"),
+    ],
+)
+async def test_what_download_takes_for_a_link(
+    world: World, autojump_clock: MockClock, words: str, entities: list[dict[str, Any]], url: str
+) -> None:
+    """Without a scheme, behind a word, with marks of any script behind it, with a signature of thousands."""
+    async with world.start() as bot:
+        await world.say(bot, world.message(words, entities=entities))
+        await world.ended()
+    assert world.storage.one("SELECT url FROM jobs") == url
+    assert world.storage.one("SELECT format FROM jobs") == "mp3"
+
+
+async def test_a_guessed_scheme_is_told_to_the_worker(world: World, autojump_clock: MockClock) -> None:
+    """Where https is a guess, http may be tried; of a site we know it is none."""
+    async with world.start() as bot:
+        await world.say(bot, world.message("/download media.example/song"), world.message("/download youtu.be/abc"))
+        await world.ended()
+    assert {order.url: order.guessed_scheme for order in world.workers.orders} == {
+        LINK: True,
+        "https://youtu.be/abc": False,
+    }

@@ -243,3 +243,13 @@ async def test_a_block_in_private_leaves_the_groups_downloads(world: World, auto
     ended = await world.storage.write(lambda db: chats.closed(db, USER, 1))
     assert [job.job_id for job in ended] == [1]
     assert (world.job(1).state, world.job(2).state) == ("failed", "waiting")
+
+
+@pytest.mark.parametrize("command", ["/help", "/start"])
+async def test_a_group_is_told_what_is_passed_over(world: World, autojump_clock: MockClock, command: str) -> None:
+    """There the bot is asked by name, a command or a reply."""
+    async with world.start() as bot:
+        await world.say(bot, world.message(command, chat=GROUP))
+    (text,) = world.telegram.texts()
+    assert "@dora_bot LINK" in text
+    assert "only when I'm asked" in text

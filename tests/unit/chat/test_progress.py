@@ -168,3 +168,21 @@ def test_long_titles_and_links_are_cut() -> None:
 def test_a_choice_reads_as_people_type_it() -> None:
     """The only quality there is need not be said."""
     assert (choice_text("mp3", "320k"), choice_text("m4a", "default")) == ("mp3 320k", "m4a")
+
+
+def test_only_sound_is_said_to_be_that() -> None:
+    """A film asked for where there is only sound: the words say so, and the buttons are those that work."""
+    texts = ProgressTexts(Catalogues(), 50)
+    for lacks, words, formats in (("video", "only sound", {"mp3", "m4a"}), ("audio", "no sound", {"mp4"})):
+        text, keyboard = texts.stage(JOB, Failed("unsupported", lacks=lacks))  # type: ignore[arg-type]
+        assert words in text
+        data = [str(button.callback_data).split(":") for row in keyboard or () for button in row]
+        assert {parts[0] for parts in data} == {"s"}
+        assert {parts[2] for parts in data} == formats
+
+
+def test_a_pause_and_a_missing_host_are_told_as_what_they_are() -> None:
+    """The site's own figure in minutes; the host's name."""
+    texts = ProgressTexts(Catalogues(), 50)
+    assert "try again in 30 min" in texts.stage(JOB, Failed("rate_limited", retry_after_seconds=1750))[0]
+    assert "a site called no.example" in texts.stage(JOB, Failed("gone", unresolved="no.example"))[0]

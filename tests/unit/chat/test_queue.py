@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from trio.testing import MockClock
 
 from tests.doubles import HANG
@@ -41,24 +43,26 @@ async def test_the_queue_shows_ones_own(world: World, autojump_clock: MockClock)
         "1. <b>A &amp; B</b> \N{EN DASH} mp3 320k, in progress",
         "2. <b>https://media.example/song</b> \N{EN DASH} m4a, 1 download before it",
     ]
-    (row,) = shown["reply_markup"]["inline_keyboard"]
-    assert [button["text"] for button in row] == ["✖ 1", "✖ 2"]
+    rows = shown["reply_markup"]["inline_keyboard"]
+    assert [len(each) for each in rows] == [1, 1]
+    row = [button for each in rows for button in each]
+    assert [button["text"] for button in row] == ["✖ 1. A & B", "✖ 2. https://media.example/song"]
     ids = [
         found[0]
         for found in world.storage.db.execute("SELECT job_id FROM jobs WHERE user_id = ? ORDER BY place", (USER,))
     ]
-    assert [button["callback_data"] for button in row] == [f"c:{job_id}" for job_id in ids]
+    assert [button["callback_data"] for button in row] == [f"q:{job_id}" for job_id in ids]
 
 
 async def test_a_long_queue_is_cut_and_says_so(world: World, autojump_clock: MockClock) -> None:
-    """Ten are shown, the others are counted; five buttons a row."""
+    """Ten are shown, the others are counted; a button a row."""
     await busy(world)
     async with world.start() as bot:
         await world.say(bot, *(world.message(f"/download {LINK}{n}") for n in range(13)))
         await world.say(bot, world.message("/queue"))
     (shown,) = [call.parameters for call in world.telegram.all("sendMessage") if call.parameters["text"][:2] == "1."]
     assert shown["text"].splitlines()[10:] == ["… and 3 more."]
-    assert [len(row) for row in shown["reply_markup"]["inline_keyboard"]] == [5, 5]
+    assert [len(row) for row in shown["reply_markup"]["inline_keyboard"]] == [1] * 10
 
 
 async def test_the_next_in_the_queue_is_called_so(world: World, autojump_clock: MockClock) -> None:
@@ -151,3 +155,25 @@ async def test_a_cancel_frees_the_place_for_the_next(world: World, autojump_cloc
         await world.changes.until(lambda: len(world.workers.orders) == 2)
         assert world.workers.running == 1
     assert world.states() == ["cancelled", "running"]
+
+
+async def test_the_list_follows_its_own_buttons(world: World, autojump_clock: MockClock) -> None:
+    """A press ends its job and shows the list as it is then, in the same message, down to the last one."""
+    await busy(world)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}1"), world.message(f"/download {LINK}2"))
+        await world.changes.until(lambda: world.workers.running)
+        await world.say(bot, world.message("/queue"))
+
+        def shows(at: tuple[int, int], words: str) -> bool:
+            return bool(world.telegram.messages[at]["text"].startswith(words))
+
+        (at,) = [key for key, each in world.telegram.messages.items() if each["text"].startswith("1.")]
+        for left in (1, 0):
+            markup = world.telegram.messages[at]["markup"]["inline_keyboard"]
+            await world.say(bot, world.press(markup[0][0]["callback_data"], message_id=at[1]))
+            words = "1. <b>https://media.example/song2" if left else "Nothing is waiting"
+            await world.changes.until(partial(shows, at, words))
+    assert world.telegram.messages[at]["text"] == "Nothing is waiting. Send me a link!"
+    assert world.telegram.messages[at]["markup"] is None
+    assert world.states() == ["cancelled", "cancelled"]

@@ -46,6 +46,7 @@ CLOSED_SETS = {
     "link.": ("scheme", "length", "characters", "host", "port", "credentials"),
     "refused.": ("full", "limit", "space"),
     "failed.": tuple(REASONS - {"deadline"}),
+    "failed.lacks.": ("video", "audio"),
     "why.": tuple(RETRIED_REASONS),
     "queue.": ("running", "sending"),
     "alert.first.": ("critical", "warning", "info", "resolved"),

@@ -11,7 +11,17 @@ import trio
 from trio.testing import MockClock
 
 from doradura.downloads.board import EDIT_INTERVAL_SECONDS, Board, Card
-from doradura.downloads.stages import Accepted, Cancelled, Converting, Failed, Sending, Stage, Waiting, Working
+from doradura.downloads.stages import (
+    Accepted,
+    Cancelled,
+    Converting,
+    Failed,
+    Sending,
+    Stage,
+    Starting,
+    Waiting,
+    Working,
+)
 from doradura.storage import StorageError
 from doradura.storage.jobs import Job
 from doradura.telegram.client import open_bot_api
@@ -200,3 +210,15 @@ async def test_a_restart_goes_on_in_the_same_message(world: World, autojump_cloc
     async with board_of(world) as board:
         await shown(world, board.card(JOB._replace(message_id=world.telegram.last_id)), Sending("x"))
     assert len(world.telegram.texts()) == 1
+
+
+async def test_what_was_to_start_and_waits_says_so(world: World, autojump_clock: MockClock) -> None:
+    """Somebody else took the place: "starting" is no word for one that waits."""
+    async with board_of(world) as board:
+        board.card(JOB).show(Starting())
+        await world.changes.until(lambda: stands(world) == ["Starting"])
+        board.show_places([JOB.job_id], 1)
+        await trio.sleep(5)
+        assert stands(world) == ["Starting"]
+        board.show_places([JOB.job_id], 0)
+        await world.changes.until(lambda: stands(world) == ["Waiting"])

@@ -33,10 +33,11 @@ from yt_dlp.utils.networking import normalize_url
 
 from doradura.downloads.bounds import EndlessError
 from doradura.downloads.egress import MARKER, EgressRefusedError
-from doradura.downloads.failures import JobError, classify, one_line
+from doradura.downloads.failures import JobError, classify, one_line, retry_after_seconds, unresolved_host
 from doradura.downloads.ffmpeg import FfmpegError
 from doradura.downloads.floor import TransferTooSlowError
 from doradura.downloads.protocol import REASONS
+from doradura.downloads.sites import is_known_host
 
 
 def status(code: int) -> HTTPError:
@@ -278,3 +279,23 @@ def test_an_answer_without_end_is_the_links_fault() -> None:
     bomb = ET.ParseError("limit on input amplification factor (from DTD and entities) breached: line 1, column 5")
     bomb.code = 43
     assert classify(wrapped(bomb), generic=False)[0] == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [("1", 1.0), ("120", 120.0), ("Thu, 01 Jan 1970 00:01:40 GMT", 90.0), ("soon", None), ("-5", None), (None, None)],
+)
+def test_how_long_a_site_asks_to_be_left_alone(told: str | None, seconds: float | None) -> None:
+    """Retry-After in seconds or as a time; what is neither says nothing."""
+    headers = {} if told is None else {"Retry-After": told}
+    error = HTTPError(Response(io.BytesIO(), "https://a.example/", headers, 429))
+    assert retry_after_seconds(ExtractorError("x", cause=error), 10.0) == seconds
+
+
+def test_the_host_without_an_address_is_named() -> None:
+    """It is the one asked last; other failures name none, and the sites we list are known to be there."""
+    missing = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    assert unresolved_host(missing, "https://no.example/a") == "no.example"
+    assert unresolved_host(ConnectionResetError(), "https://no.example/a") == ""
+    hosts = ("www.youtube.com", "youtu.be", "wwww.youtube.com", "no.example", "")
+    assert [is_known_host(host) for host in hosts] == [True, True, False, False, False]

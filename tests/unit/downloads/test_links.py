@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doradura.downloads.links import LinkError, canonical, check_link, find_link, find_links, read_address
+from doradura.downloads.links import (
+    Found,
+    LinkError,
+    canonical,
+    check_link,
+    find_link,
+    find_links,
+    read_address,
+    read_links,
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,15 @@ class Entity:
         ("/download https://example.com/a mp3", "https://example.com/a"),
         ("<https://example.com/a>", "https://example.com/a"),
         ("https://example.com/a\u00bb", "https://example.com/a"),
-        ("https://example.com/a\U0001f600", "https://example.com/a\U0001f600"),
+        ("https://example.com/a\U0001f600", "https://example.com/a"),
+        ("https://example.com/\U0001f355", "https://example.com/\U0001f355"),
+        ("https://youtu.be/abc\U0001f468\u200d\U0001f469\u200d\U0001f467 mp3", "https://youtu.be/abc"),
+        ("\u770bhttps://youtu.be/abc\uff0c\u5f88\u597d\u770b", "https://youtu.be/abc"),
+        ("https://youtu.be/abc\u3002\u5f88\u597d", "https://youtu.be/abc"),
+        ("\u300chttps://youtu.be/abc\u300d", "https://youtu.be/abc"),
+        ("\u0634\u0627\u0647\u062f https://youtu.be/abc\u061f", "https://youtu.be/abc"),
+        ("https://youtu.be/abc\u060c \u062b\u0645", "https://youtu.be/abc"),
+        ("https://example.com/a\u200cb.mp4", "https://example.com/a\u200cb.mp4"),
         ("me@youtube.com/x", None),
         ("notyoutu.be/abc", None),
         ("words alone", None),
@@ -161,7 +178,7 @@ def test_a_link_is_looked_for_in_any_text(text: str, entities: list[Entity]) -> 
         ("javascript:alert(1)", "scheme"),
         ("data:text/html,x", "scheme"),
         ("example.com/a", "scheme"),
-        ("https://example.com/" + "a" * 2048, "length"),
+        ("https://example.com/" + "a" * 8192, "length"),
         ("https://", "host"),
         ("https:///a", "host"),
         ("http://exa%6dple.com/", "host"),
@@ -314,3 +331,33 @@ def test_one_spelling(url: str, plain: str) -> None:
     """What does not say which media is meant goes; all else stays in its order, and a second time changes nothing."""
     assert canonical(url) == plain
     assert canonical(plain) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "words"),
+    [
+        ("example.com/film.mp4 mp4", "https://example.com/film.mp4", ["mp4"]),
+        ("mp3 media.example:8080/a, 320k", "https://media.example:8080/a", ["mp3", "320k"]),
+        ("192.0.2.7/a m4a", "https://192.0.2.7/a", ["m4a"]),
+    ],
+)
+def test_a_bare_address_where_one_is_awaited(text: str, url: str, words: list[str]) -> None:
+    """Behind /download a word that can be an address is one, and its scheme is known to be a guess."""
+    assert read_links(text)[0] == []
+    found = read_links(text, bare=True)
+    assert found == ([Found(url, guessed=True)], words)
+
+
+@pytest.mark.parametrize("text", ["mp3 320k", "1.5", "hello", "a.b", "12:30"])
+def test_words_that_are_no_addresses(text: str) -> None:
+    """A quality, a number and a sentence are none."""
+    assert read_links(text, bare=True)[0] == []
+
+
+def test_the_words_beside_a_link() -> None:
+    """What is glued to a link, marks and emoji are no words."""
+    link = "https://example.com/a"
+    assert read_links(f"{link}\U0001f600 mp3 320k!")[1] == ["mp3", "320k!"]
+    assert read_links(f"mp4: {link}\uff0c\u5f88\u597d -")[1] == ["mp4:"]
+    hidden = Entity("text_link", 0, 4, link)
+    assert read_links("here m4a", [hidden]) == ([Found(link, guessed=False)], ["m4a"])

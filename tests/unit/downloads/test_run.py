@@ -376,3 +376,17 @@ def test_what_telegram_is_told_of_a_file() -> None:
     assert caption_of("video", "x", job._replace(quality="best")) == f"x\nmp4 · {source}"
     odd = job._replace(url='https://www.a.example/"<&>' + "x" * 900, quality="default")
     assert parse_html(caption_of("video", "x" * 3000, odd))[0].endswith("…\nmp4 · a.example")
+
+
+@pytest.mark.parametrize(("asked", "seconds", "tries"), [(1.0, 2, 3), (45.0, 90, 3), (600.0, 0, 1)])
+async def test_a_site_is_left_alone_for_as_long_as_it_asks(
+    world: World, autojump_clock: MockClock, asked: float, seconds: float, tries: int
+) -> None:
+    """Not for 20 and 60 s where it says one; for what is too long nobody waits."""
+    world.workers.usual = (Failure(reason="rate_limited", detail="", retry_after_seconds=asked),)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        began = trio.current_time()
+        await world.ended()
+        assert trio.current_time() - began == pytest.approx(seconds, abs=0.5)
+    assert len(world.workers.orders) == tries

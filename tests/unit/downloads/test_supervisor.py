@@ -138,13 +138,13 @@ async def test_a_group_that_threw_the_bot_out_blocks_no_user(world: World, autoj
 
 
 async def test_no_more_than_the_slots_at_once(world: World, autojump_clock: MockClock) -> None:
-    """Twenty jobs and two links alone, with retries among them, never have more workers than there are places."""
+    """Twenty jobs, with retries among them, never have more workers than there are places."""
     world.slots = 3
     world.workers.usual = (7.0, made())
     world.workers.follow(*[(1.0, Failure(reason="network", detail="torn"))] * 8)
     async with world.start() as bot:
         updates = [world.message(f"/download {LINK}{n}", user=3000 + n % 4) for n in range(20)]
-        await world.say(bot, *updates, world.message(LINK), world.message(f"{LINK}x"))
+        await world.say(bot, *updates)
         await world.ended(20)
     assert world.workers.most == 3
     assert world.workers.running == 0

@@ -254,3 +254,24 @@ def test_money_of_a_stretch_and_of_all_time(db: sqlite3.Connection) -> None:
     )
     assert reports.money(db, TODAY) == Money(250, 100, 1, {"wrong_amount": 2}, 350, 100, {"premium": 1})
     assert reports.money(db, Span.last(DAY, NOW + 40 * DAY)) == Money(0, 0, 0, {}, 350, 100, {})
+
+
+def test_links_refused_when_looked_at_belong_to_the_rate(db: sqlite3.Connection) -> None:
+    """With a site broken at the look no job comes of it: the rate falls all the same, and the reasons say why."""
+    add = "INSERT INTO offers (offer_id, user_id, chat_id, url, created_ms, state, site, looked_ms, reason)"
+    for number, (state, site, at, reason) in enumerate(
+        [
+            ("failed", "youtube", NOW - 10, "site_error"),
+            ("failed", "youtube", NOW - 20, "bot_check"),
+            ("failed", "other", NOW - 30, "gone"),
+            ("known", "other", NOW - 30, None),
+            ("failed", "other", NOW + 1, "gone"),
+        ]
+    ):
+        db.execute(f"{add} VALUES (?, 1, 1, 'u', 0, ?, ?, ?, ?)", (number, state, site, at, reason))
+    found = reports.tally(db, Span.last(1000, NOW), 2)
+    assert found.ended.refused == 3
+    assert found.ended.success_rate == 0.0
+    assert found.refused_sites == {"youtube": 2, "other": 1}
+    assert found.reasons == {"bot_check": 1, "gone": 1, "site_error": 1}
+    assert found.failed == [0, 3]

@@ -201,6 +201,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write((self._site.media / "sample.mp4").read_bytes()[:20_000])
             self.wfile.flush()
             self._site.released.wait(20)
+        elif path.startswith("/range"):
+            if "Range" in self.headers:
+                self._head(int(path[6:9]), "text/plain", 0)
+            else:
+                self._file(self._site.media / "sample.mp4")
         elif path == "/hung.mp4":
             self._site.released.wait(60)
         elif path in PAGES:

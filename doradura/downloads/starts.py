@@ -1,0 +1,115 @@
+"""The beginning of a plain file, read from its site within seconds, and streams that have no end.
+
+Owns what of an answer's headers and first bytes is believed. A server's word on ranges and lengths is often wrong:
+what contradicts the bytes that came is not known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from email.message import Message
+from typing import TYPE_CHECKING, Any, Final
+
+from yt_dlp.networking import Request
+from yt_dlp.networking.exceptions import HTTPError
+
+from doradura.downloads.failures import JobError
+from doradura.downloads.timelimit import TimeIsUpError, at_most
+
+if TYPE_CHECKING:
+    from doradura.downloads.fetching import Extractor, Info
+
+START_SECONDS: Final = 3.0
+"""So long a slow site is read; what came by then has to do."""
+ENDLESS_BYTES: Final = 64 * 1024 * 1024
+"""Sound of unknown length that goes on after so much, or after START_SECONDS, is taken for a stream without an end."""
+_PIECE_BYTES: Final = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The first bytes of an address."""
+
+    content: bytes
+    whole_bytes: int | None
+    """The file's length, where the server tells one that can be true."""
+    ended: bool
+    """Whether this is the whole file."""
+    ranged: bool = False
+    """Whether the server took it for a part."""
+
+
+def refuse_endless(headers: Message) -> None:
+    """Raise JobError `live` for an answer that says itself that it is a radio or a camera."""
+    radio = any(name.lower().startswith("icy-") for name in headers)
+    if radio and length_of(headers) is None:
+        raise JobError("live", "an internet radio (icy headers)")
+    if headers.get_content_type() == "multipart/x-mixed-replace":
+        raise JobError("live", "pictures that replace each other without an end")
+
+
+def is_unbounded_sound(headers: Message) -> bool:
+    """Whether an answer is sound whose length is not told. Playlists are called audio too, and are not meant."""
+    kind = headers.get_content_type()
+    sound = kind == "application/ogg" or (kind.startswith("audio/") and not kind.endswith(("mpegurl", "scpls")))
+    return sound and length_of(headers) is None
+
+
+def length_of(headers: Mapping[str, str] | Message) -> int | None:
+    """The length of the whole file in bytes by an answer's headers; None where they don't say."""
+    ranged = re.fullmatch(r"\s*bytes \d+-\d+/(\d+)\s*", headers.get("Content-Range") or "")
+    told = ranged[1] if ranged else headers.get("Content-Length")
+    return int(told) if told is not None and told.strip().isdigit() else None
+
+
+def refuse_endless_sound(extractor: Extractor, info: Info) -> None:
+    """Raise JobError `live` for sound of unknown length that does not end soon. Raises yt-dlp's errors too."""
+    if not info.get("direct") or not extractor.unbounded_sound:
+        return
+    chosen = (info.get("formats") or [info])[0]
+    start = _read(extractor, Request(chosen["url"], headers=_headers(chosen)), ENDLESS_BYTES, keep=False)
+    if not start.ended:
+        raise JobError("live", "sound of unknown length that does not end")
+
+
+def read_start(extractor: Extractor, info: Info, limit_bytes: int, *, ranged: bool = True) -> Start | None:
+    """Return the first bytes of a plain file; None where the site gives none within START_SECONDS.
+
+    `ranged`: ask for no more than that. A server that refuses a range is asked without one. Raises yt-dlp's errors.
+    """
+    chosen = (info.get("formats") or [info])[0]
+    headers = _headers(chosen)
+    part = {"Range": f"bytes=0-{limit_bytes - 1}"} if ranged else {}
+    try:
+        start = _read(extractor, Request(chosen["url"], headers={**headers, **part}), limit_bytes)
+    except HTTPError:
+        return read_start(extractor, info, limit_bytes, ranged=False) if ranged else None
+    return start if start.content or start.ended else None
+
+
+def _headers(chosen: Info) -> dict[str, Any]:
+    return {**(chosen.get("http_headers") or {}), "Accept-Encoding": "identity"}
+
+
+def _read(extractor: Extractor, request: Request, limit_bytes: int, *, keep: bool = True) -> Start:
+    """Read so much, or until the time is up. `keep`: whether anybody wants the bytes."""
+    content, got, ended = bytearray(), 0, False
+    response = None
+    with suppress(TimeIsUpError), at_most(START_SECONDS):
+        response = extractor.urlopen(request)
+        with response:
+            while got < limit_bytes and not ended:
+                piece = response.read(min(_PIECE_BYTES, limit_bytes - got))
+                got += len(piece)
+                content += piece if keep else b""
+                ended = not piece
+    if response is None or response.headers.get("Content-Encoding"):
+        return Start(bytes(content), None, ended)
+    told, ranged = length_of(response.headers), response.status == 206
+    whole = told if told is not None and told >= got else None
+    if ranged:
+        ended = got == whole
+    return Start(bytes(content), whole, ended and whole in {None, got}, ranged)

@@ -1,0 +1,144 @@
+"""Looks at plain files of servers that are slow, refuse ranges or lie, and streams that have no end."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from doradura.downloads.protocol import Failure, Metadata, Result
+from tests.integration.downloads.job.conftest import Jobs
+from tests.integration.downloads.job.raw_site import RawSite, serving
+
+Jobber = Callable[..., Awaitable[Any]]
+
+
+def head(kind: str, more: str = "", status: str = "200 OK") -> bytes:
+    """The head of an answer; the connection ends with it."""
+    return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close\r\n{more}\r\n".encode()
+
+
+def endless(kind: str, more: str = "") -> Callable[[socket.socket, threading.Event], None]:
+    """Sound that goes on until nobody listens."""
+
+    def answer(connection: socket.socket, released: threading.Event) -> None:
+        connection.sendall(head(kind, more))
+        while not released.wait(0.05):
+            connection.sendall(b"\xff\xfb\x90\x64" + bytes(413))
+
+    return answer
+
+
+@pytest.fixture
+def raw(media: Path) -> Iterator[RawSite]:
+    """Servers of every odd kind."""
+    film = (media / "sample.mp4").read_bytes()
+    length = f"Content-Length: {len(film)}\r\n"
+
+    def slow(connection: socket.socket, released: threading.Event) -> None:
+        connection.sendall(head("video/mp4", length))
+        for at in range(0, len(film), 2_500):
+            connection.sendall(film[at : at + 2_500])
+            if released.wait(0.1):
+                return
+
+    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.5,\n{url}/a.ts\n#EXTINF:2.5,\n{url}/a.ts\n"
+    text = playlist.encode()
+    segment = (media / "ts" / "index0.ts").read_bytes()
+    with serving(
+        {
+            "/slow.mp4": slow,
+            "/false.mp4": head("video/mp4", f"Content-Range: bytes 0-{len(film) - 1}/1000\r\n", "206 Partial Content")
+            + film,
+            "/radio": endless("audio/mpeg", "icy-name: Radio\r\nicy-br: 128\r\n"),
+            "/nolength.mp3": endless("audio/mpeg"),
+            "/shoutcast": b"ICY 200 OK\r\nicy-name: Radio\r\ncontent-type: audio/mpeg\r\n\r\n" + bytes(5000),
+            "/finite.mp3": head("audio/mpeg") + (media / "low.wav").read_bytes(),
+            "/vod.m3u8": head("application/vnd.apple.mpegurl") + text,
+            "/a.ts": head("video/mp2t", f"Content-Length: {len(segment)}\r\n") + segment,
+            "/plain.mp4": head("video/mp4", length) + film,
+            "/busy.mp4": b"HTTP/1.1 429 Too Many\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        }
+    ) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ask(raw: RawSite, jobs: Jobs) -> Jobber:
+    """The last word of a job on one of them."""
+    jobs.site.url = raw.url
+
+    async def run(task: str, path: str, fmt: str = "mp4", quality: str = "720p", **more: Any) -> Any:
+        return (await jobs.run(path, fmt, quality, task=task, **more)).last
+
+    return run
+
+
+async def test_a_slow_host_is_known_as_far_as_it_came(ask: Jobber) -> None:
+    """25 kB a second: what is known within seconds has to do, and nothing is refused."""
+    assert isinstance(await ask("probe", "/slow.mp4"), Metadata)
+
+
+@pytest.mark.parametrize("status", [403, 416, 501])
+async def test_a_server_that_refuses_a_range_is_asked_without(jobs: Jobs, status: int) -> None:
+    """All is known of the film."""
+    known = (await jobs.run(f"/range{status}.mp4", task="probe")).last
+    assert (known.has_video, known.has_audio, known.height) == (True, True, 360)
+    assert known.sizes
+
+
+async def test_a_false_total_is_not_believed(ask: Jobber) -> None:
+    """A total below what came is none: no "mp4 720p · 1 kB"."""
+    known = await ask("probe", "/false.mp4")
+    assert known.height == 360
+    assert [size for size in known.sizes if size.format == "mp4"] == []
+
+
+@pytest.mark.parametrize("task", ["probe", "download"])
+@pytest.mark.parametrize("path", ["/radio", "/nolength.mp3", "/shoutcast"])
+async def test_a_stream_without_an_end_is_live_at_once(ask: Jobber, task: str, path: str) -> None:
+    """In the look and in the download alike."""
+    end = await ask(task, path, "mp3", "320k")
+    assert isinstance(end, Failure)
+    assert end.reason == "live"
+
+
+async def test_sound_without_a_length_that_ends_is_a_song(ask: Jobber) -> None:
+    """A server that tells no length and closes the connection is no radio."""
+    assert isinstance(await ask("download", "/finite.mp3", "mp3", "320k"), Result)
+
+
+async def test_a_film_whose_playlist_lacks_its_last_line(ask: Jobber) -> None:
+    """What does not grow is whole."""
+    assert isinstance(await ask("download", "/vod.m3u8"), Result)
+
+
+async def test_the_pause_a_site_asks_for_is_told(ask: Jobber) -> None:
+    """Retry-After goes along with the failure."""
+    end = await ask("download", "/busy.mp4")
+    assert (end.reason, end.retry_after_seconds) == ("rate_limited", 1.0)
+
+
+async def test_a_guessed_scheme_is_given_up_for_http(ask: Jobber, jobs: Jobs) -> None:
+    """Where only http answers; a scheme that was written is kept."""
+    jobs.site.url = jobs.site.url.replace("http:", "https:")
+    assert isinstance(await ask("probe", "/plain.mp4", guessed_scheme=True), Metadata)
+
+
+@pytest.mark.parametrize(("path", "fmt", "lacks"), [("/low.wav", "mp4", "video"), ("/silent.mp4", "mp3", "audio")])
+async def test_what_a_link_lacks_is_told(jobs: Jobs, path: str, fmt: str, lacks: str) -> None:
+    """Sound asked for as a film, and a silent film asked for as a song."""
+    end = (await jobs.run(path, fmt, "720p" if fmt == "mp4" else "320k")).last
+    assert (end.reason, end.lacks) == ("unsupported", lacks)
+
+
+async def test_a_host_without_an_address_is_named(jobs: Jobs) -> None:
+    """It is not there, and its name says so; it may be misspelt."""
+    jobs.site.url = "http://no-such-host.invalid"
+    end = (await jobs.run("/film.mp4", task="probe", allowed_private=())).last
+    assert end.reason in {"gone", "network"}  # a machine without a resolver can't know
+    assert end.reason == "network" or end.unresolved == "no-such-host.invalid"

@@ -111,7 +111,11 @@ def test_a_failure_that_may_pass_has_a_button(reason: str) -> None:
     again = ((Button(text="🔁 Try again", callback_data="r:77"),),)
     if reason != "too_large":
         assert SHOWN.stage(JOB, Failed(reason))[1] == (None if reason in lasting else again)
-        assert SHOWN.stage(JOB, Failed(reason, final=True))[1] is None
+        shown = SHOWN.stage(JOB, Failed(reason, final=True))[1]
+        # What died over a limit offers what takes less; all else that lasts offers nothing.
+        assert shown == (
+            ((Button(text="mp3 128k", callback_data="s:77:mp3:128k"),),) if reason == "tool_crash" else None
+        )
     assert SHOWN.stage(JOB, Failed(reason, maybe_sent=True))[1] is None
 
 

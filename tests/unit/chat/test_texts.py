@@ -45,7 +45,7 @@ CLOSED_SETS = {
     "do.": (*CHECKS, "other"),
     "link.": ("scheme", "length", "characters", "host", "port", "credentials"),
     "refused.": ("full", "limit", "space"),
-    "failed.": tuple(REASONS - {"deadline"}),
+    "failed.": (*(REASONS - {"deadline"}), "too_large.source"),
     "failed.lacks.": ("video", "audio"),
     "why.": tuple(RETRIED_REASONS),
     "queue.": ("running", "sending"),

@@ -149,7 +149,7 @@ async def test_the_graph_of_a_real_prometheus(tmp_path: Path) -> None:
                 shown = await program.wait(ADMIN, lambda m: f"📈 {name}, the last 6 h" in said(m))  # noqa: B023 - it is over before the next
                 assert shown["reply_to_message"]["message_id"] == messages[name]["message_id"]
                 lines = said(shown).split("\n")
-                assert "now 1, from 1 to 1" in said(shown)
+                assert "1 all the time." in said(shown)
                 assert f"It fires at 0.5.\n{query}" in said(shown)
                 assert lines[-1] == ("Open in Prometheus" if name == "Linked" else query)
                 assert ("photo" in shown) == (util.find_spec("matplotlib") is not None)

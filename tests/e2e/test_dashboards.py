@@ -89,6 +89,6 @@ async def test_every_query_answers(tmp_path: Path) -> None:
         assert empty <= LATER
         for name in NAMES:
             for mark in dashboard(name)["annotations"]["list"]:
-                assert await prometheus.numbers(mark["expr"])
+                assert await prometheus.numbers(filled(mark["expr"]))
         instances = await prometheus.ask("label/instance/values", **{"match[]": "doradura_build_info"})
         assert instances == [program.http_url.removeprefix("http://")]

@@ -134,9 +134,13 @@ async def locked_database(program: Program) -> None:
 async def stopped_bot(program: Program) -> None:
     """The process stands still."""
     await run(program, "BotDown")
-    status = await trio.Path(f"/proc/{program.process.pid}/stat").read_text(encoding="utf-8")
+
+    async def stands() -> bool:
+        status = await trio.Path(f"/proc/{program.process.pid}/stat").read_text(encoding="utf-8")
+        return status.rpartition(")")[2].split()[0] == "T"
+
+    await until(stands, seconds=SECONDS)  # each thread stops by itself
     program.process.send_signal(signal.SIGCONT)
-    assert status.rpartition(")")[2].split()[0] == "T"
 
 
 CAUSES: dict[str, Callable[[Program], Awaitable[None]]] = {

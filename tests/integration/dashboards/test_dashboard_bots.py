@@ -19,7 +19,7 @@ STEP_SECONDS, STEPS = 30, 40
 VALUES = {
     "le": ("0.5", "1.0", "5.0", "+Inf"),
     "reason": ("gone", "internal"),
-    "outcome": ("success", "failure", "ok"),
+    "outcome": ("success", "failure", "ok", "refused"),
 }
 """The values of the labels that queries match; every other label has one."""
 

@@ -198,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content[: len(content) // 2])
         elif path == "/huge.mp4":
             self._head(200, "video/mp4", 60_000_000)
-            self.wfile.write((self._site.media / "sample.mp4").read_bytes()[:20_000])
+            self.wfile.write((self._site.media / "sample.mp4").read_bytes())
             self.wfile.flush()
             self._site.released.wait(20)
         elif path.startswith("/range"):

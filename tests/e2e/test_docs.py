@@ -172,8 +172,8 @@ def test_limits_are_the_programs() -> None:
         "of them from one address (IPv6: one /64), but 127.0.0.1, ::1 and trusted proxies": f"{places.ADDRESS_LIMIT}",
         "of them for others than this machine and the allowed networks": f"{server.CONNECTION_LIMIT - places.KEPT}",
         (
-            "connections of strangers (and of 127.0.0.1 and ::1 when all others are taken), beside these: strangers reach"
-            " only /health, /livez and /readyz"
+            "connections of strangers (and of 127.0.0.1 and ::1 when all others are taken), beside these: strangers"
+            " reach only /health, /livez and /readyz"
         ): f"{places.STRANGER_LIMIT}",
         "the same of a stranger": f"{server.STRANGER_IDLE_SECONDS} s",
         "all bodies to /alerts that are being read, parsed and stored": f"{routes.BODIES_LIMIT_BYTES // 2**20} MiB",

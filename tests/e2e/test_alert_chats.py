@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.program import running
 from tests.e2e.test_alert_buttons import labels_of
 from tests.e2e.test_alerts import all_told, first_line, notes
@@ -14,6 +16,7 @@ from tests.monitors import free_port
 USER = 2000
 
 
+@pytest.mark.long
 async def test_alerts_in_a_group(tmp_path: Path) -> None:
     """Told to the admin at first, then by the setting to the group; nobody but the admin may dismiss it there."""
     url = {"DORADURA_ALERTMANAGER_URL": f"http://127.0.0.1:{free_port()}"}

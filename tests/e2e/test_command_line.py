@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import ROOT, environment, running
+from tests.e2e.program import ROOT, environment, running, until
 
 
 def doradura(data_dir: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -75,6 +75,11 @@ async def test_health_asks_the_running_one(tmp_path: Path) -> None:
     """`health` exits 0 while the bot works and 1 when nothing answers; `check` knows its port from a stranger's."""
     async with running(tmp_path / "data") as program:
         bind = program.http_url.removeprefix("http://")
+
+        async def well() -> bool:
+            return (await program.health())["status"] == "ok"
+
+        await until(well, seconds=60)  # the first self-test of the workers may still run
         ended = doradura(tmp_path / "other", "health", DORADURA_HTTP_BIND=bind)
         assert (ended.returncode, ended.stdout.strip()) == (0, "ok")
         for probe, said in (("--live", "/livez: yes"), ("--ready", "/readyz: yes")):

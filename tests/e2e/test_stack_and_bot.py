@@ -51,6 +51,7 @@ async def test_an_alert_comes_round_to_the_admin(tmp_path: Path) -> None:
                 await until(seen, seconds=30)
 
 
+@pytest.mark.long
 async def test_the_error_rate_comes_with_its_percentage_and_resolves_in_place(tmp_path: Path) -> None:
     """HighErrorRate reaches the admin within 15 s of Prometheus firing it, and ends in the same message."""
     async with running(tmp_path / "data") as program:

@@ -221,7 +221,7 @@ def test_a_number_that_was_left_free_is_applied_later(monkeypatch: pytest.Monkey
     """A migration between two that a database has is applied to it, once, and the others are not again."""
     made = {number: f"CREATE TABLE t{number} (n INTEGER)" for number in (1, 3)}
     monkeypatch.setattr("doradura.storage.migrations.migrations", lambda: sorted(made.items()))
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection = in_memory()
     assert migrate(connection) == 3
     made[2] = "CREATE TABLE t2 (n INTEGER)"
     assert [migrate(connection), migrate(connection)] == [3, 3]

@@ -222,6 +222,7 @@ def test_a_number_that_was_left_free_is_applied_later(monkeypatch: pytest.Monkey
     made = {number: f"CREATE TABLE t{number} (n INTEGER)" for number in (1, 3)}
     monkeypatch.setattr("doradura.storage.migrations.migrations", lambda: sorted(made.items()))
     connection = in_memory()
+    connection.row_factory = None
     assert migrate(connection) == 3
     made[2] = "CREATE TABLE t2 (n INTEGER)"
     assert [migrate(connection), migrate(connection)] == [3, 3]

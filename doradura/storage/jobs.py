@@ -277,11 +277,14 @@ def same_unfinished(db: sqlite3.Connection, user_id: int, cache_key: str, fmt: s
 
 
 def newer_same(db: sqlite3.Connection, job: Job) -> Job | None:
-    """Return a job for the same thing that its user asked for after this one, whatever became of it."""
+    """Return a job for the same thing that its user asked for after this one, whatever became of it.
+
+    One that took over this one's message is newer, though a clock that was set back gave it a smaller id.
+    """
     row = db.execute(
         f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND cache_key = ? AND format = ? AND quality = ?"  # noqa: S608 - own text
-        " AND job_id > ? LIMIT 1",
-        (job.user_id, job.cache_key, job.format, job.quality, job.job_id),
+        " AND (job_id > ? OR (job_id <> ? AND message_id = ?)) LIMIT 1",
+        (job.user_id, job.cache_key, job.format, job.quality, job.job_id, job.job_id, job.message_id),
     ).fetchone()
     return None if row is None else Job(*row)
 

@@ -77,7 +77,7 @@ async def test_health_asks_the_running_one(tmp_path: Path) -> None:
         bind = program.http_url.removeprefix("http://")
 
         async def well() -> bool:
-            return (await program.health())["status"] == "ok"
+            return bool((await program.health())["status"] == "ok")
 
         await until(well, seconds=60)  # the first self-test of the workers may still run
         ended = doradura(tmp_path / "other", "health", DORADURA_HTTP_BIND=bind)

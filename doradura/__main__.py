@@ -109,7 +109,7 @@ def _run(asked: argparse.Namespace) -> int:
 
 
 def _find_ffmpeg() -> tuple[str, str]:
-    """Give ffmpeg's path and version. Raises RuntimeError (ToolError) where there is none that works."""
+    """Return ffmpeg's path and version. Raises RuntimeError (ToolError) where there is none that works."""
     from doradura.downloads.ffmpeg import version  # noqa: PLC0415 - `health` in a container has no use for it
 
     program = imageio_ffmpeg.get_ffmpeg_exe()
@@ -238,7 +238,7 @@ def _sandbox(asked: argparse.Namespace) -> int:
 
 
 def _in_sandbox(url: str) -> str:
-    """Give the settings of a bot apart from the sandbox at `url`, to be copied: its token, server and media."""
+    """Return the settings of a bot apart from the sandbox at `url`, to be copied: its token, server and media."""
     own = f"DORADURA_TELEGRAM_TOKEN={ANY_TOKEN} DORADURA_ADMIN_IDS=1000 DORADURA_DATA_DIR=./data-own"
     return f"DORADURA_TELEGRAM_API_URL={url} DORADURA_ALLOWED_PRIVATE={url.partition('//')[2]} {own}"
 
@@ -305,7 +305,7 @@ _ADDRESS_FAULTS = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES
 
 
 def _what_to_do(error: BaseException) -> str:
-    """Give what to add to an error's own words: SQLite's say that a page is damaged and nothing else."""
+    """Return what to add to an error's own words: SQLite's say that a page is damaged and nothing else."""
     if getattr(error, "reason", None) not in _DAMAGED or "StorageFailing" in str(error):
         return ""
     return ". The database is damaged: keep its files as they are and see StorageFailing in docs/runbooks.md"

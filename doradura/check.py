@@ -235,7 +235,7 @@ def _get(address: Address, path: str) -> tuple[int, bytes]:
 
 
 def _reached(address: Address) -> Address:
-    """Give the address at which this machine reaches what listens there."""
+    """Return the address at which this machine reaches what listens there."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
     return Address(host, address.port)
 

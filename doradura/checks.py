@@ -85,7 +85,7 @@ async def poll_check(poller: Callable[[], Poller | None], pacer: Pacer) -> Check
 
 
 def _holds(part: Poller | None, pacer: Pacer) -> list[Held]:
-    """Give what 429s hold back beyond single chats; a wait of one chat is its own, and no fault of the bot's."""
+    """Return what 429s hold back beyond single chats; a wait of one chat is its own, and no fault of the bot's."""
     held = {hold.what: hold for hold in pacer.holds()}
     poll = None if part is None else part.hold()
     if poll is not None:

@@ -107,7 +107,7 @@ def unusable(path: Path, error: OSError) -> str:
 
 
 def generated_secret(path: Path) -> str:
-    """Give the secret a file holds; make the file, mode 0600, where there is none or an empty one.
+    """Return the secret a file holds; make the file, mode 0600, where there is none or an empty one.
 
     It is never seen half written, and of two programs that make it at once both get the same. Raises
     DataDirectoryError.

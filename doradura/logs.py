@@ -62,7 +62,7 @@ class Redactor:
         self._longest = max([_LONGEST_ENCODED * len(secret.encode(errors="replace")) for secret in ordered], default=0)
 
     def cut(self, text: str, limit: int) -> str:
-        """Give the redacted text, cut to `limit` characters, with its length where it is longer.
+        """Return the redacted text, cut to `limit` characters, with its length where it is longer.
 
         What is far beyond the limit is not looked at, and no half of a secret is left where it ends.
         """
@@ -78,7 +78,7 @@ class Redactor:
         return f"{text[:limit]}… ({length} characters)"
 
     def __call__(self, text: str) -> str:
-        """Give the text with `***` for each secret in it."""
+        """Return the text with `***` for each secret in it."""
         if self._known is not None:
             text = self._known.sub(MASK, text)
         return _TOKEN.sub(MASK, text)
@@ -89,7 +89,7 @@ _LONGEST_ENCODED = 9
 
 
 def _patterns(secret: str) -> list[str]:
-    """Give patterns for a secret in the forms it may have in a text."""
+    """Return patterns for a secret in the forms it may have in a text."""
     escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
     # An Authorization header carries user:password as base64.
     encoded = b64encode(secret.encode(errors="surrogateescape")).decode()
@@ -98,7 +98,7 @@ def _patterns(secret: str) -> list[str]:
 
 
 def _encoded(character: str) -> str:
-    """Give a pattern for one character as it is or percent-encoded, up to four times over, whatever need it had."""
+    """Return a pattern for one character as it is or percent-encoded, up to four times over, whatever need it had."""
     percent = "".join(f"%(?:25){{0,3}}{byte:02X}" for byte in character.encode(errors="surrogateescape"))
     return f"(?:{re.escape(character)}|(?i:{percent}){'|[+]' if character == ' ' else ''})"
 
@@ -122,7 +122,7 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _trace(record: logging.LogRecord, redact: Redactor) -> list[str]:
-    """Give the traceback's lines, redacted, none of them and not all together too long."""
+    """Return the traceback's lines, redacted, none of them and not all together too long."""
     # The record's exc_text is another handler's cache and stays untouched: ours is redacted, theirs may not be.
     parts = [logging.Formatter().formatException(record.exc_info)] if record.exc_info else []
     lines = "\n".join(parts + ([record.stack_info] if record.stack_info else [])).splitlines()
@@ -155,7 +155,7 @@ def _json_line(record: logging.LogRecord, redact: Redactor) -> str:
 
 
 def _shown(value: Any, redact: Redactor) -> Any:
-    """Give an extra as JSON takes it, redacted; a list or an object that is too long even so as a text, cut."""
+    """Return an extra as JSON takes it, redacted; a list or an object that is too long even so as a text, cut."""
     shown = _jsonable(value, redact)
     if isinstance(shown, dict | list) and len(text := json.dumps(shown, ensure_ascii=False)) > NESTED_CHARS:
         return f"{text[:VALUE_CHARS]}… ({len(text)} characters)"

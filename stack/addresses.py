@@ -15,7 +15,7 @@ class AddressTakenError(StackError):
 
 
 def with_ports(settings: Settings) -> Settings:
-    """Give the settings with a free port in each address of the stack's that has port 0."""
+    """Return the settings with a free port in each address of the stack's that has port 0."""
     return dataclasses.replace(
         settings,
         stack_prometheus=_with_port(settings.stack_prometheus),

@@ -51,7 +51,7 @@ def down(settings: Settings, *, environ: Mapping[str, str], tell: Tell) -> int:
 
 
 def _holder(directory: Path) -> int | None:
-    """Give the pid of the runner that holds the lock; None when nobody does."""
+    """Return the pid of the runner that holds the lock; None when nobody does."""
     try:
         descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

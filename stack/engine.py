@@ -33,12 +33,12 @@ class Engine:
     user: str
 
     def compose(self, *arguments: str, with_bot: bool = False) -> list[str]:
-        """Give the command line of a Compose command."""
+        """Return the command line of a Compose command."""
         profile = ["--profile", "bot"] if with_bot else []
         return [self.tool, "compose", "-f", str(HERE / "compose.yaml"), *profile, *arguments]
 
     def environment(self, settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-        """Give what compose.yaml reads: an environment, and what this installation puts in."""
+        """Return what compose.yaml reads: an environment, and what this installation puts in."""
         memory_mb = BOT_MEMORY_MB + JOB_MEMORY_MB * settings.concurrent_downloads
         return {
             "DORADURA_STACK_BOT_MEMORY": f"{memory_mb}m",
@@ -54,7 +54,7 @@ class Engine:
 
 
 def _secrets_from_files(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """Give the secrets that are set as NAME_FILE by their names: a container can't open this machine's files."""
+    """Return the secrets that are set as NAME_FILE by their names: a container can't open this machine's files."""
     return {
         option.name: str(getattr(settings, option.field))
         for option in OPTIONS
@@ -85,7 +85,7 @@ def knows_compose(tool: str) -> bool:
 
 
 def _user(info: str, uid: int, gid: int) -> str:
-    """Give whom containers run as. A rootless engine's root is this user; in any other this user has its own number."""
+    """Return whom containers run as. A rootless engine's root is this user; in any other it has its own number."""
     if "rootless: true" in info or "rootless\n" in info:
         return "0:0"
     return f"{uid}:{gid}" if uid else UNPRIVILEGED
@@ -100,7 +100,7 @@ def down(settings: Settings, environ: Mapping[str, str]) -> None:
 
 
 def _ask(*command: str) -> str | None:
-    """Give what a command says; None when it fails or takes too long."""
+    """Return what a command says; None when it fails or takes too long."""
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False)  # noqa: S603 - the engine's own client
     except (OSError, subprocess.TimeoutExpired):

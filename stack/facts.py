@@ -98,7 +98,7 @@ def _bot(bind: Address, asked: Asked) -> str:
 
 
 def reachable(bind: Address) -> str:
-    """Give host:port at which this machine reaches what listens there."""
+    """Return host:port at which this machine reaches what listens there."""
     return str(Address(_reachable(bind.host), bind.port))
 
 
@@ -107,7 +107,7 @@ def _reachable(host: str) -> str:
 
 
 def kept_secret(path: Path) -> str:
-    """Give the secret a file keeps, as the bot would; make both when there is none. Raises StackError."""
+    """Return the secret a file keeps, as the bot would; make both when there is none. Raises StackError."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return generated_secret(path)

@@ -66,7 +66,7 @@ class Program:
 
 
 def places(settings: Settings) -> dict[str, Place]:
-    """Give where each part of the stack answers, by name."""
+    """Return where each part of the stack answers, by name."""
     found = (
         Place("prometheus", settings.stack_prometheus, "/-/ready", "DORADURA_STACK_PROMETHEUS"),
         Place("alertmanager", settings.stack_alertmanager, "/-/ready", "DORADURA_STACK_ALERTMANAGER"),
@@ -78,7 +78,7 @@ def places(settings: Settings) -> dict[str, Place]:
 def found(
     settings: Settings, directory: Path, *, speed: float = 1.0, which: Callable[[str], str | None] = shutil.which
 ) -> tuple[list[Program], list[str]]:
-    """Give the programs that are installed, and the names of those that are not. `directory` is DATA_DIR/stack."""
+    """Return the programs that are installed, and the names of those that are not. `directory` is DATA_DIR/stack."""
     programs, missing = [], []
     makers: dict[str, Callable[[str, Settings, Path], Program]] = {
         "prometheus": partial(_prometheus, speed=speed),

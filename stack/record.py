@@ -74,7 +74,7 @@ class Record:
         made.replace(self._path)
 
     def read(self) -> dict[str, Any]:
-        """Give what the file says; nothing when there is none or it is torn."""
+        """Return what the file says; nothing when there is none or it is torn."""
         try:
             said = json.loads(self._path.read_text(encoding="utf-8"))
             said["children"] = [Child(**child) for child in said["children"]]
@@ -83,7 +83,7 @@ class Record:
         return dict(said)
 
     def children(self) -> list[Child]:
-        """Give the recorded processes that still run."""
+        """Return the recorded processes that still run."""
         return [child for child in self.read()["children"] if child.alive]
 
 

@@ -67,7 +67,7 @@ def render(files: Mapping[str, str], facts: Facts) -> dict[str, str]:
 
 
 def _filled(path: str, tree: Any, facts: Facts) -> Any:
-    """Give one file's tree with the facts that belong there."""
+    """Return one file's tree with the facts that belong there."""
     if path == PROMETHEUS:
         _prometheus(tree, facts)
     elif path == TARGETS:
@@ -84,7 +84,7 @@ def _filled(path: str, tree: Any, facts: Facts) -> Any:
 
 
 def _rules(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give the alerting rules of a file."""
+    """Return the alerting rules of a file."""
     return (rule for group in tree["groups"] for rule in group["rules"] if "alert" in rule)
 
 

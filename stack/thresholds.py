@@ -178,7 +178,7 @@ def _duration(text: str) -> float | None:
 
 
 def alert_rules(tree: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give the alerts of a rules file."""
+    """Return the alerts of a rules file."""
     return (rule for group in tree["groups"] for rule in group["rules"] if "alert" in rule)
 
 

@@ -14,7 +14,7 @@ COPIES: Mapping[Path, Path] = {ROOT / "docs" / "runbooks.md": ROOT / "doradura" 
 
 
 def stale() -> list[Path]:
-    """Give the originals whose copy is missing or old."""
+    """Return the originals whose copy is missing or old."""
     return [
         source for source, target in COPIES.items() if not target.exists() or target.read_bytes() != source.read_bytes()
     ]

@@ -33,18 +33,18 @@ class Asked:
 
 
 def dashboard(name: str) -> Json:
-    """Give a committed dashboard."""
+    """Return a committed dashboard."""
     found: Json = json.loads((DIRECTORY / f"{name}.json").read_text(encoding="utf-8"))
     return found
 
 
 def panels(name: str) -> list[Json]:
-    """Give its panels, the rows left out."""
+    """Return its panels, the rows left out."""
     return [panel for panel in dashboard(name)["panels"] if panel["type"] != "row"]
 
 
 def queries() -> Iterator[Asked]:
-    """Give every query of every dashboard, in reading order."""
+    """Return every query of every dashboard, in reading order."""
     for name in NAMES:
         for panel in panels(name):
             for target in panel["targets"]:
@@ -69,7 +69,7 @@ class Selected:
 
 
 def selected(expr: str, names: frozenset[str]) -> Iterator[Selected]:
-    """Give the selectors of an expression whose metric is one of `names` or begins like one of ours."""
+    """Return the selectors of an expression whose metric is one of `names` or begins like one of ours."""
     plain = re.sub(r'"[^"]*"', '""', expr)
     for found in re.finditer(r"\b[a-zA-Z_:][\w:]*", plain):
         if found[0] in names or found[0].startswith("doradura_"):
@@ -79,14 +79,14 @@ def selected(expr: str, names: frozenset[str]) -> Iterator[Selected]:
 
 
 def _groups(expr: str, place: int) -> Iterator[str]:
-    """Give the labels of every `by (...) (` whose parentheses are around a place."""
+    """Return the labels of every `by (...) (` whose parentheses are around a place."""
     for clause in re.finditer(r"\bby \(([^)]*)\) ?\(", expr):
         if clause.end() <= place < _closing(expr, clause.end()):
             yield from (label.strip() for label in clause[1].split(","))
 
 
 def _closing(expr: str, start: int) -> int:
-    """Give where the parenthesis that was opened before `start` is closed."""
+    """Return where the parenthesis that was opened before `start` is closed."""
     depth = 1
     for place in range(start, len(expr)):
         depth += {"(": 1, ")": -1}.get(expr[place], 0)

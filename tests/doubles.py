@@ -90,7 +90,7 @@ class MemoryStorage(Storage):
         return query(self.db)
 
     def one(self, sql: str, *values: object) -> Any:
-        """Give the first value of the first row."""
+        """Return the first value of the first row."""
         row = self.db.execute(sql, values).fetchone()
         return None if row is None else row[0]
 
@@ -290,7 +290,7 @@ async def _silence(request: httpx.Request) -> None:
 
 
 def _read(request: httpx.Request) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Give a request's parameters and files, JSON or multipart."""
+    """Return a request's parameters and files, JSON or multipart."""
     kind = request.headers["content-type"]
     if kind == "application/json":
         return json.loads(request.content), {}

@@ -30,7 +30,7 @@ class Monitoring:
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def transport(self) -> httpx.MockTransport:
-        """Give the transport for a client."""
+        """Return the transport for a client."""
         return httpx.MockTransport(self._handle)
 
     async def _handle(self, request: httpx.Request) -> httpx.Response:
@@ -98,7 +98,7 @@ class FakeAlertmanager(Monitoring):
     """Called when the silences were listed, before that is answered."""
 
     def active(self) -> list[dict[str, Any]]:
-        """Give the silences that last."""
+        """Return the silences that last."""
         return [item for item in map(self._shown, self.silences.values()) if item["status"]["state"] == "active"]
 
     def _shown(self, item: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ Labels = frozenset[tuple[str, str]]
 
 
 def free_port() -> int:
-    """Give a port of loopback that is free now."""
+    """Return a port of loopback that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -68,7 +68,7 @@ class Prometheus:
         return {tuple(dict(labels).get(name) for name in names) for labels in await self.query(expression)}
 
     async def numbers(self, expr: str, *, instant: bool = True, seconds: float = 60) -> list[float]:
-        """Give every number an expression answers, of all series: now, or over the last seconds. NaN is none."""
+        """Return every number an expression answers, of all series: now, or over the last seconds. NaN is none."""
         if instant:
             result = (await self.ask("query", query=expr))["result"]
             values = [series["value"] for series in result]

@@ -23,7 +23,7 @@ INSTALL = {
 
 
 def found(program: str) -> str:
-    """Give where a program is; without it the test is skipped with the line that installs it, and fails in CI."""
+    """Return where a program is; without it the test is skipped with the line that installs it, and fails in CI."""
     path = shutil.which(program)
     if path is None:
         reason = f"{program} is missing: {INSTALL[program]}"

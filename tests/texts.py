@@ -17,7 +17,7 @@ LOCALE = Path(__file__).parent.parent / "doradura" / "chat" / "locale"
 
 
 def compiled(source: Path) -> bytes:
-    """Give the compiled form of a catalogue."""
+    """Return the compiled form of a catalogue."""
     with source.open("rb") as file:
         catalogue = read_po(file, locale=source.parent.parent.name)
     # Babel fills in the present minute: the same source would be stale a minute later.
@@ -28,7 +28,7 @@ def compiled(source: Path) -> bytes:
 
 
 def stale() -> list[Path]:
-    """Give the catalogues whose compiled form is missing or old."""
+    """Return the catalogues whose compiled form is missing or old."""
     found = []
     for source in sorted(LOCALE.rglob("*.po")):
         target = source.with_suffix(".mo")

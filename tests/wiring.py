@@ -104,7 +104,7 @@ class FakeCharts(Charts):
         return self._drawings.picture is not None
 
     async def draw(self, chart: Chart) -> bytes:
-        """Give the picture."""
+        """Return the picture."""
         await trio.lowlevel.checkpoint()
         self._drawings.charts.append(chart)
         if isinstance(self._drawings.picture, bytes):
@@ -276,7 +276,7 @@ class World:
         return len(self.strays)
 
     def value(self, name: str, **labels: str) -> float:
-        """Give a metric's sample, 0 where it has none; without labels the sum over all."""
+        """Return a metric's sample, 0 where it has none; without labels the sum over all."""
         full = f"doradura_{name}"
         if labels:
             return self.metrics.registry.get_sample_value(full, labels) or 0.0
@@ -290,13 +290,13 @@ class World:
         )
 
     def job(self, job_id: int) -> jobs.Job:
-        """Give a job's row."""
+        """Return a job's row."""
         found = jobs.get(self.storage.db, job_id)
         assert found is not None
         return found
 
     def states(self) -> list[str]:
-        """Give the states of all jobs, by their links: users' updates are handled side by side."""
+        """Return the states of all jobs, by their links: users' updates are handled side by side."""
         return [row[0] for row in self.storage.db.execute("SELECT state FROM jobs ORDER BY url, job_id")]
 
     async def ended(self, count: int = 1) -> None:

@@ -13,7 +13,7 @@ DATABASE = frozenset(DATABASE_FAMILIES)
 
 
 def written() -> dict[str, tuple[str, frozenset[str]]]:
-    """Give every sample name that a bot writes, with its family and its labels."""
+    """Return every sample name that a bot writes, with its family and its labels."""
     metrics = Metrics(
         sites=["youtube"],
         formats={"mp3": ("320k",)},

@@ -101,11 +101,11 @@ class Alertmanager:
         return str(address.copy_with(userinfo=b"")).rstrip("/")
 
     async def silences(self) -> list[FoundSilence]:
-        """Give every silence that is not forgotten, expired ones too."""
+        """Return every silence that is not forgotten, expired ones too."""
         return await fetch(self._client, "GET", "/api/v2/silences", list[FoundSilence])
 
     async def silence(self, silence_id: str) -> FoundSilence | None:
-        """Give one silence; None when Alertmanager does not know it (any more)."""
+        """Return one silence; None when Alertmanager does not know it (any more)."""
         try:
             return await fetch(self._client, "GET", _path(silence_id), FoundSilence)
         except MonitoringError as error:

@@ -27,7 +27,7 @@ class Measured(NamedTuple):
 
 
 def expression_of(generator: str) -> str | None:
-    """Give the expression in a generatorURL of Prometheus's; None where there is none."""
+    """Return the expression in a generatorURL of Prometheus's; None where there is none."""
     try:
         found = parse_qs(urlsplit(generator).query).get("g0.expr", [])
     except ValueError:
@@ -53,7 +53,7 @@ def measured(expression: str) -> Measured:
 
 
 def _top_level(text: str) -> Iterator[tuple[str, int, int]]:
-    """Give the set operators and comparisons that stand in no bracket."""
+    """Return the set operators and comparisons that stand in no bracket."""
     depth = 0
     for part in _PARTS.finditer(text):
         if part.lastgroup == "open":

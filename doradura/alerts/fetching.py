@@ -38,7 +38,7 @@ class MonitoringError(Exception):
 
 
 def open_client(url: str, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """Give a client for one of the two; to be closed. No proxy of the environment's: they are our neighbours."""
+    """Return a client for one of the two; to be closed. No proxy of the environment's: they are our neighbours."""
     return httpx.AsyncClient(
         base_url=url,
         transport=transport,

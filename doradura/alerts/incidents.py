@@ -81,7 +81,7 @@ def _is_earlier_end(notice: Notice, known: Incident) -> bool:
 
 
 def later_start(known: str, heard: str) -> str:
-    """Give which startsAt a firing incident goes by: an older firing, heard late, does not make it older."""
+    """Return which startsAt a firing incident goes by: an older firing, heard late, does not make it older."""
     known_ms, heard_ms = parse_time(known), parse_time(heard)
     return known if known_ms is not None and heard_ms is not None and heard_ms < known_ms else heard
 

@@ -234,7 +234,7 @@ class _Body:
             sightings.forget_doubt(self._db, known.incident_id)
 
     def finish(self) -> None:
-        """Give what began its cards, and let the admins be told of everything."""
+        """Return what began its cards, and let the admins be told of everything."""
         begun = sorted(self._begun.values(), key=lambda incident: incident.incident_id)
         shared = self._new_card() if len(begun) > SINGLE_LIMIT else None
         for incident in begun:
@@ -288,7 +288,7 @@ class _Body:
         )
 
     def _follow(self, notice: Notice, known: Incident, action: Action) -> Incident:
-        """Give an incident as a notice about it leaves it."""
+        """Return an incident as a notice about it leaves it."""
         if action is Action.CLOSE:
             return self._ended(known, notice)
         fresh = self._fresh(notice)
@@ -305,7 +305,7 @@ class _Body:
         )
 
     def _ended(self, incident: Incident, notice: Notice) -> Incident:
-        """Give an incident at its end; the words stay those of its firing."""
+        """Return an incident at its end; the words stay those of its firing."""
         known = notice.ends_ms is not None and notice.ends_ms >= incident.since_ms
         return incident._replace(
             state="resolved",
@@ -322,5 +322,5 @@ class _Body:
 
 
 def _visible(incident: Incident) -> Incident:
-    """Give what of an incident a message shows."""
+    """Return what of an incident a message shows."""
     return incident._replace(starts="", remind_ms=None, closed_ms=None, generator="", unrung=0)

@@ -146,7 +146,7 @@ def _notice(alert: Any, group_key: str, group_status: Any) -> Notice:
 
 
 def _unreadable(alert: Any, group_key: str) -> Notice:
-    """Give a notice of something that is no alert at all: somebody meant to say something."""
+    """Return a notice of something that is no alert at all: somebody meant to say something."""
     text = _text(alert)
     return Notice(
         group_key=group_key,
@@ -197,7 +197,7 @@ def _mapping(value: Any) -> dict[Any, Any]:
 
 
 def _exact_labels(labels: Mapping[Any, Any]) -> str:
-    """Give labels as a silence must have them: one that left some out would silence more than this alert."""
+    """Return labels as a silence must have them: one that left some out would silence more than this alert."""
     if not labels or any(_text(part) != part or not part for item in labels.items() for part in item):
         return ""
     text = msgspec.json.encode(labels, order="sorted").decode()
@@ -205,7 +205,7 @@ def _exact_labels(labels: Mapping[Any, Any]) -> str:
 
 
 def _generator(value: Any) -> str:
-    """Give the link to the expression; one cut off would show another."""
+    """Return the link to the expression; one cut off would show another."""
     text = _text(value)
     return text if len(text) <= GENERATOR_UNITS and is_link(text) else ""
 
@@ -221,7 +221,7 @@ def is_link(text: str) -> bool:
 
 
 def _fingerprint(alert: Mapping[Any, Any], labels: Mapping[Any, Any], annotations: Mapping[Any, Any]) -> str:
-    """Give the alert's identity: Alertmanager's, else one from the labels, as Alertmanager makes its own.
+    """Return the alert's identity: Alertmanager's, else one from the labels, as Alertmanager makes its own.
 
     One without labels goes by what tells it apart still, best by what stays the same while it fires.
     """
@@ -253,7 +253,7 @@ def _short(text: str, limit: int) -> str:
 
 
 def _text(value: Any) -> str:
-    """Give a value as text that a database and Telegram take: no NUL, no half of a surrogate pair."""
+    """Return a value as text that a database and Telegram take: no NUL, no half of a surrogate pair."""
     if value is None:
         return ""
     if not isinstance(value, str):

@@ -70,7 +70,7 @@ class Prometheus:
     async def over(
         self, query: str, span: PromSpan, labels: Mapping[str, str], *, most: int
     ) -> tuple[list[Series], int]:
-        """Give at most so many series of a query, and how many there are.
+        """Return at most so many series of a query, and how many there are.
 
         Those that can be an alert's with these labels, where some can; else all.
         """
@@ -86,7 +86,7 @@ class Prometheus:
         return [Series(line.metric, _placed(line.values, span)) for line in found[:most]], len(found)
 
     async def expression(self, alertname: str) -> str | None:
-        """Give the expression of the alerting rule of that name; None when there is none."""
+        """Return the expression of the alerting rule of that name; None when there is none."""
         rules = await fetch(self._client, "GET", "/api/v1/rules", _Rules, parameters={"type": "alert"})
         return next((rule.query for group in rules.data.groups for rule in group.rules if rule.name == alertname), None)
 

@@ -36,7 +36,7 @@ def hear(db: Connection, *, new_id: Callable[[], int], now_ms: int) -> None:
 
 
 def silence_due_ms(db: Connection, *, silent_ms: int, not_before_ms: int) -> int | None:
-    """Give when the silence is to be told unless a watchdog comes; None when there is nothing to wait for.
+    """Return when the silence is to be told unless a watchdog comes; None when there is nothing to wait for.
 
     Before the first watchdog nothing is missed: monitoring may not be set up. Nor is what was not heard before
     `not_before_ms`, the start of this program.

@@ -12,11 +12,11 @@ class AlertWords(Protocol):
     """The chat's part. The same view gives the same text: a message is edited only when what it shows changed."""
 
     def card(self, view: CardView) -> str:
-        """Give the message of one incident, or of many."""
+        """Return the message of one incident, or of many."""
         ...
 
     def keyboard(self, view: CardView) -> Keyboard | None:
-        """Give the buttons under it."""
+        """Return the buttons under it."""
         ...
 
     def reminder(self, view: CardView, now_ms: int) -> str:
@@ -28,9 +28,9 @@ class AlertWords(Protocol):
         ...
 
     def bare(self, view: CardView) -> str:
-        """Give a short plain text for what can't be shown otherwise."""
+        """Return a short plain text for what can't be shown otherwise."""
         ...
 
     def silence(self, seconds: int) -> tuple[str, str]:
-        """Give summary and description for a watchdog that has been silent for so long."""
+        """Return summary and description for a watchdog that has been silent for so long."""
         ...

@@ -59,7 +59,7 @@ class Charts:
         return util.find_spec("matplotlib") is not None
 
     async def draw(self, chart: Chart) -> bytes:
-        """Give the picture as PNG. Raises ChartError; cancelled, the child is killed before this returns."""
+        """Return the picture as PNG. Raises ChartError; cancelled, the child is killed before this returns."""
         if not self.available:
             raise ChartError("matplotlib is not installed: the extra `charts` is missing")
         async with self._one:

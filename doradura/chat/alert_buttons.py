@@ -143,7 +143,7 @@ async def _act(turn: Turn, verb: str, incident_id: int, page: int | None) -> Non
 
 
 def answer_text(t: Texts, verb: str, outcome: Outcome) -> tuple[str, bool]:
-    """Give what a press is answered, and whether it is to be confirmed with a tap."""
+    """Return what a press is answered, and whether it is to be confirmed with a tap."""
     key = outcome.what
     acted = {"k": "acknowledged", "d": "dismissed"}.get(verb, "silenced")
     said = f"already_{acted}" if key == "already" else key
@@ -153,7 +153,7 @@ def answer_text(t: Texts, verb: str, outcome: Outcome) -> tuple[str, bool]:
 
 
 def admin_name(turn: Turn) -> str:
-    """Give the name under which an admin acts."""
+    """Return the name under which an admin acts."""
     user = turn.user
     assert user is not None
     name = " ".join((user.first_name or user.username or "").split())

@@ -155,13 +155,13 @@ def names_of(series: Sequence[Series]) -> list[str]:
 
 
 def alert_labels(incident: Incident) -> Mapping[str, str]:
-    """Give an alert's labels; none where they are not known."""
+    """Return an alert's labels; none where they are not known."""
     found: dict[str, str] = json.loads(incident.labels) if incident.labels else {}
     return found
 
 
 def _link(t: Texts, generator: str) -> list[str]:
-    """Give the line that leads to where the expression is; what is no link at all is not shown as one."""
+    """Return the line that leads to where the expression is; what is no link at all is not shown as one."""
     where = source_of(generator)
     return [] if where is None else [t(f"graph.link.{where}", url=generator.replace('"', "%22"))]
 

@@ -11,7 +11,7 @@ HOURS = (1, 4, 24)
 
 
 def card_keyboard(t: Texts, view: CardView) -> Keyboard | None:
-    """Give the buttons of an alert's own message; where it is about many, they act on all, or lead to the list."""
+    """Return the buttons of an alert's own message; where it is about many, they act on all, or lead to the list."""
     if view.total == 1:
         incident = view.incidents[0]
         return incident_keyboard(t, incident, view.marks_of(incident)) or None
@@ -29,7 +29,7 @@ def card_keyboard(t: Texts, view: CardView) -> Keyboard | None:
 
 
 def incident_keyboard(t: Texts, incident: Incident, marks: Marks, *, page: int | None = None) -> Keyboard:
-    """Give the buttons of one incident; with `page` they stand in that page of the list."""
+    """Return the buttons of one incident; with `page` they stand in that page of the list."""
     place = f"{incident.incident_id}" if page is None else f"{incident.incident_id}:{page}"
     firing = incident.state == "firing"
     rows: list[tuple[Button, ...]] = []

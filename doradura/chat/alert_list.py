@@ -109,7 +109,7 @@ def read_page(db: Connection, number: int) -> Page:
 
 
 def marks_of(db: Connection, incident: Incident) -> Marks:
-    """Give what was done about one incident."""
+    """Return what was done about one incident."""
     return stored.marks(db, incident.card_id).get(incident.incident_id, stored.UNMARKED)
 
 
@@ -132,7 +132,7 @@ def page_text(t: Texts, page: Page) -> str:
 
 
 def page_keyboard(t: Texts, page: Page) -> Keyboard | None:
-    """Give a button for each incident, and those that turn the page."""
+    """Return a button for each incident, and those that turn the page."""
     first = page.number * PAGE + 1
     buttons = [
         Button(text=t.plain("button.number", number=number), callback_data=f"a:o:{incident.incident_id}:{page.number}")

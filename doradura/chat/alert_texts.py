@@ -40,14 +40,14 @@ class AlertTexts:
         self._t = catalogues.for_language(None)
 
     def card(self, view: CardView) -> str:
-        """Give the message of one incident, or of many."""
+        """Return the message of one incident, or of many."""
         t = self._t
         if view.is_quiet:
             return t("alert.quiet", text=_cut(t, view.incidents[0].summary, DESCRIPTION_UNITS))
         return _single(t, view) if view.total == 1 else _many(t, view)
 
     def keyboard(self, view: CardView) -> Keyboard | None:
-        """Give the buttons under it."""
+        """Return the buttons under it."""
         return card_keyboard(self._t, view)
 
     def reminder(self, view: CardView, now_ms: int) -> str:
@@ -66,13 +66,13 @@ class AlertTexts:
         return "\n".join([t("alert.back"), _tags(view.incidents[:1])])
 
     def bare(self, view: CardView) -> str:
-        """Give a short plain text for what can't be shown otherwise."""
+        """Return a short plain text for what can't be shown otherwise."""
         t, worst = self._t, view.incidents[0]
         first = t.plain(f"alert.first.{_key(worst)}", summary=_name(worst))
         return "\n".join([first, t.plain("alert.bare", total=view.total), _tags([worst])])
 
     def silence(self, seconds: int) -> tuple[str, str]:
-        """Give summary and description for a watchdog that has been silent for so long."""
+        """Return summary and description for a watchdog that has been silent for so long."""
         t = self._t
         return t.plain("alert.silence"), t.plain("alert.silence.about", span=_span(t, seconds))
 
@@ -160,7 +160,7 @@ def _signs(marks: Marks) -> str:
 
 
 def list_line(t: Texts, incident: Incident) -> str:
-    """Give an incident in one line."""
+    """Return an incident in one line."""
     what = incident.summary or _name(incident)
     if incident.instance and incident.instance not in what:
         what = f"{shorten(what, LINE_UNITS - 40)} · {shorten(incident.instance, 40)}"
@@ -189,7 +189,7 @@ def _when(t: Texts, incident: Incident) -> str:
 
 
 def _runbook(t: Texts, incident: Incident) -> list[str]:
-    """Give the line that leads to the runbook: as a link only where a phone gets to.
+    """Return the line that leads to the runbook: as a link only where a phone gets to.
 
     The bot's own page of a runbook that the button under the message sends is not named at all.
     """
@@ -205,7 +205,7 @@ def _cut(t: Texts, text: str, limit: int) -> str:
 
 
 def _tags(incidents: Sequence[Incident]) -> str:
-    """Give the last line: the hashtags of these alerts, each once."""
+    """Return the last line: the hashtags of these alerts, each once."""
     names = dict.fromkeys(hashtag(incident.alertname) for incident in incidents)
     left = len(names) - TAGS
     return " ".join([*(f"#{name}" for name in list(names)[:TAGS]), *([f"+{left}"] if left > 0 else [])])

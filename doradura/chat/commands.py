@@ -23,7 +23,7 @@ CommandTable = Mapping[str, Command]
 
 
 def open_to(turn: Turn, table: CommandTable, word: str) -> Command | None:
-    """Give the command for this turn's sender and chat, None where there is none for them."""
+    """Return the command for this turn's sender and chat, None where there is none for them."""
     command = table.get(word)
     return None if command is not None and command.admin and not is_admin(turn) else command
 

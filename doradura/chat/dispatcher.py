@@ -299,11 +299,11 @@ class Dispatcher:
 
 
 def _lane(update: RawUpdate) -> int:
-    """Give the chat whose order an update keeps. An id that is none must not keep its whole batch from being stored."""
+    """Return the chat whose order an update keeps. An id that is none must not keep its batch from being stored."""
     chat_id = update.chat_id or 0
     return chat_id if -(2**63) <= chat_id < 2**63 else 0
 
 
 def _text(raw: bytes) -> str:
-    """Give an update as text. One that is not UTF-8 is stored too, and found malformed when its turn comes."""
+    """Return an update as text. One that is not UTF-8 is stored too, and found malformed when its turn comes."""
     return raw.decode(errors="replace")

@@ -73,7 +73,7 @@ def _text_of(message: Message) -> tuple[str, Sequence[MessageEntity]]:
 
 
 def _choice_of(turn: Turn, words: Sequence[str]) -> Choice | None:
-    """Give the format that stands beside a link, if nothing else does but the bot's name."""
+    """Return the format that stands beside a link, if nothing else does but the bot's name."""
     named = [word for word in words if word.lower() != f"@{turn.parts.username().lower()}"]
     if not named:
         return None
@@ -267,7 +267,7 @@ def _count(turn: Turn, choice: Choice, answer: Answer) -> None:
 
 
 async def _checked(turn: Turn, found: Found, *, fmt: str, named: bool = False) -> Link | None:
-    """Give the link if it may be opened; else say why not, count it, and give None. `named`: say which link it is."""
+    """Return the link if it may be opened; else say why not, count it: None. `named`: say which link it is."""
     t = turn.texts
     try:
         link = check_link(found.url, turn.parts.allowed_private)

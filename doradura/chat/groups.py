@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def words_for_bot(turn: Turn) -> Message | None:
-    """Give the message of a group that holds what the bot is asked, without its own name; None if not it is meant."""
+    """Return the message of a group that holds what the bot is asked, without its own name; None if not it is meant."""
     message = turn.message
     marks = message.entities or message.caption_entities
     text = message.text or message.caption or ""

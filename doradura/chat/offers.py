@@ -295,7 +295,7 @@ def unseen_text(t: Texts, offer: Offer) -> str:
 
 
 def which_text(t: Texts, offer: Offer) -> str:
-    """Give the line that tells one of several links from the others; nothing for the only one."""
+    """Return the line that tells one of several links from the others; nothing for the only one."""
     return t("offer.which", number=offer.number, url=shorten(offer.url, LINK_UNITS)) + "\n" if offer.number else ""
 
 
@@ -316,7 +316,7 @@ def known_text(t: Texts, known: Metadata, url: str, limit_bytes: int) -> str:
 
 
 def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = None) -> Keyboard:
-    """Give the buttons of what the link can be had in, with sizes where they are known; none for what can't be sent."""
+    """Return the buttons of what the link can be had in, with the sizes that are known; none for what can't be sent."""
     sizes = {(size.format, size.quality): size for size in known.sizes} if known else {}
     choices = offered(
         has_video=known.has_video if known else None,

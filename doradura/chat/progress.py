@@ -53,7 +53,7 @@ class ProgressTexts:
         self._upload_limit_bytes = upload_limit_bytes
 
     def stage(self, job: Job, stage: Stage) -> tuple[str, Keyboard | None]:
-        """Give the HTML text and the buttons for a job's stage."""
+        """Return the HTML text and the buttons for a job's stage."""
         t = self._catalogues.for_language(job.language)
         if isinstance(stage, Failed):
             return self._failure(t, job, stage)
@@ -185,7 +185,7 @@ def _lacking(t: Texts, job: Job, lacks: Lacks) -> tuple[str, Keyboard | None]:
 
 
 def sized_label(label: str, size_bytes: int | None, height: int | None = None) -> str:
-    """Give a button's words with the size of what it brings, and its height where another one than asked for comes."""
+    """Return a button's words with the size of what it brings, and its height where that is not the one asked for."""
     if height:
         label = f"{label}{NO_BREAK}→ {height}p"
     if not size_bytes:
@@ -203,17 +203,17 @@ def is_passing(failed: Failed) -> bool:
 
 
 def again_keyboard(t: Texts, job_id: int) -> Keyboard:
-    """Give the button that asks for a failed job's file once more."""
+    """Return the button that asks for a failed job's file once more."""
     return ((Button(text=t.plain("button.again"), callback_data=f"r:{job_id}"),),)
 
 
 def cancel_keyboard(t: Texts, job_id: int) -> Keyboard:
-    """Give the button that cancels a job."""
+    """Return the button that cancels a job."""
     return ((Button(text=t.plain("button.cancel"), callback_data=f"c:{job_id}"),),)
 
 
 def button_rows(buttons: Sequence[Button]) -> Keyboard:
-    """Give buttons in rows that a phone has room for."""
+    """Return buttons in rows that a phone has room for."""
     return tuple(tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW))
 
 

@@ -28,7 +28,7 @@ async def queue(turn: Turn, _rest: str) -> None:
 
 
 async def _shown(turn: Turn) -> tuple[str, Keyboard | None]:
-    """Give the list as it is now, with its buttons: one a row, named as the line it ends."""
+    """Return the list as it is now, with its buttons: one a row, named as the line it ends."""
     t = turn.texts
     user_id = turn.user.id if turn.user else turn.chat_id
 

@@ -25,15 +25,15 @@ class Texts:
         self._catalogue = catalogue
 
     def __call__(self, key: str, **values: object) -> str:
-        """Give a text as HTML, its values escaped. Raises KeyError for an unknown key or a missing value."""
+        """Return a text as HTML, its values escaped. Raises KeyError for an unknown key or a missing value."""
         return self._fill(key, self._catalogue.gettext(key), values)
 
     def counted(self, key: str, count: int, **values: object) -> str:
-        """Give a text in the form the number asks for; `{count}` in it is the number."""
+        """Return a text in the form the number asks for; `{count}` in it is the number."""
         return self._fill(key, self._catalogue.ngettext(key, key, count), {**values, "count": count})
 
     def plain(self, key: str, **values: object) -> str:
-        """Give a text where Telegram takes no markup: buttons, answers to a press, command descriptions."""
+        """Return a text where Telegram takes no markup: buttons, answers to a press, command descriptions."""
         return html.unescape(self(key, **values))
 
     @staticmethod
@@ -59,7 +59,7 @@ class Catalogues:
         }
 
     def for_language(self, code: str | None) -> Texts:
-        """Give the texts for a language code as Telegram tells it ("pt-br"); the default where there are none."""
+        """Return the texts for a language code as Telegram tells it ("pt-br"); the default where there are none."""
         short = (code or "").split("-")[0].lower()
         return self._texts.get(short, self._texts[LANGUAGES[0]])
 

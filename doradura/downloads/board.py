@@ -35,7 +35,7 @@ class Presenter(Protocol):
     """Words for stages; the chat's part."""
 
     def stage(self, job: jobs.Job, stage: Stage) -> tuple[str, Keyboard | None]:
-        """Give the HTML text and the buttons for a job's stage."""
+        """Return the HTML text and the buttons for a job's stage."""
         ...
 
 
@@ -198,7 +198,7 @@ class Board:
             await self._on_refused(chat_id)
 
     def card(self, job: jobs.Job) -> Card:
-        """Give the job's card, a new one where there is none."""
+        """Return the job's card, a new one where there is none."""
         card = self._cards.get(job.job_id)
         if card is None:
             card = self._cards[job.job_id] = Card(job, self)

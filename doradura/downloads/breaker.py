@@ -38,7 +38,7 @@ class SiteBreakers:
         self._publish()
 
     def paused(self) -> tuple[str, ...]:
-        """Give the sites that are paused now."""
+        """Return the sites that are paused now."""
         return self._publish()
 
     def trip(self, site: str) -> int | None:

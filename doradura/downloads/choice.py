@@ -12,7 +12,7 @@ from doradura.downloads.workers import ForkWorkers, environment_for_jobs
 
 
 def make_workers(environment: Mapping[str, str], observe_start: Callable[[float], None]) -> ForkWorkers | PlainWorkers:
-    """Give the fork server where the system has what it needs, else one process a job with a warm spare."""
+    """Return the fork server where the system has what it needs, else one process a job with a warm spare."""
     if hasattr(os, "fork") and hasattr(socket, "SOCK_SEQPACKET") and sys.platform == "linux":
         return ForkWorkers(observe_start=observe_start, environment=environment)
     return PlainWorkers(environment=environment_for_jobs(environment))

@@ -111,7 +111,7 @@ class ForkConversation:
         return self
 
     async def __anext__(self) -> WorkerMessage:
-        """Give the next message; StopAsyncIteration after a final one."""
+        """Return the next message; StopAsyncIteration after a final one."""
         if self._over:
             raise StopAsyncIteration
         message = await self._next()

@@ -171,7 +171,7 @@ def _turns(container: InputContainer) -> dict[int, int]:
 
 
 def _film_context(stream: av.VideoStream) -> av.VideoCodecContext | None:
-    """Give a film's decoder. PyAV types it as always there; a codec nobody knows has none."""
+    """Return a film's decoder. PyAV types it as always there; a codec nobody knows has none."""
     return stream.codec_context
 
 

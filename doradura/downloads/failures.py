@@ -103,7 +103,7 @@ _ERRNOS = {
 
 
 def classify(error: BaseException, *, generic: bool) -> tuple[str, str]:
-    """Give the reason of a failed job and one line for the log.
+    """Return the reason of a failed job and one line for the log.
 
     `generic` says that no known site's extractor was at work: a plain file's 403 is its owner's will, a known site's is
     more often the site's mood. The whole chain of causes is looked at, yt-dlp's own links included; what was merely

@@ -147,7 +147,7 @@ class _Work:
             return ()
 
     def perform(self) -> WorkerMessage:
-        """Give the final message. Raises whatever went wrong."""
+        """Return the final message. Raises whatever went wrong."""
         order = self._order
         settle(order.directory)
         restrain()

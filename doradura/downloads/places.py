@@ -115,7 +115,7 @@ class Places:
         return Counter(slot.user_id for slot in self._held if slot.user_id is not None)
 
     def at_share(self) -> set[int]:
-        """Give the users who are not to have one more while others wait."""
+        """Return the users who are not to have one more while others wait."""
         most = max(1, self.total // 2)
         users = {user for user, held in self.held_by_user().items() if held >= most}
         return users if self._gave_up is None else users | {self._gave_up}
@@ -186,7 +186,7 @@ class Places:
         return any(held[user] < self.total for user in self._waiting_since)
 
     def who_gives_up(self, runs: Iterable[Run]) -> Run | None:
-        """Give the run whose place somebody else has waited for long enough, the youngest of the user who holds most.
+        """Return the run whose place somebody else has waited for long enough, the youngest of the user who holds most.
 
         `runs`: those whose work could begin anew. None also while a place is on its way to somebody.
         """

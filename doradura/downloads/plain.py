@@ -149,7 +149,7 @@ class PlainConversation:
         return self
 
     async def __anext__(self) -> WorkerMessage:
-        """Give the next message; a child that ends or talks nonsense ends with `tool_crash`."""
+        """Return the next message; a child that ends or talks nonsense ends with `tool_crash`."""
         if self._ended:
             raise StopAsyncIteration
         message = await self._next()

@@ -37,7 +37,7 @@ _DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 
 def reason_of(error: OSError) -> str:
-    """Give the reason of an error of our own machine: the disk's, or another's (too many open files, no rights)."""
+    """Return the reason of an error of our own machine: the disk's, or another's (too many open files, no rights)."""
     return "disk" if error.errno in _DISK_ERRNOS else "internal"
 
 

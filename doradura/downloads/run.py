@@ -150,7 +150,7 @@ class JobRun:
         self._scope.cancel()
 
     def place(self) -> Run | None:
-        """Give the place it could give up; None where it holds none, or what it works on is nearly done."""
+        """Return the place it could give up; None where it holds none, or what it works on is nearly done."""
         if self._slot.held_at is None or not self._can_begin_anew or self._scope.cancel_called:
             return None
         return Run(self.job.job_id, self.job.user_id, self._slot.held_at, self.job.given_up)
@@ -171,7 +171,7 @@ class JobRun:
         self._scope.cancel()
 
     def take_uncharged_ms(self) -> int:
-        """Give the time of a place that was used and not charged yet; from now on it counts as charged."""
+        """Return the time of a place that was used and not charged yet; from now on it counts as charged."""
         used_ms = int((self._slot.used_seconds - self._charged_seconds) * 1000)
         self._charged_seconds += used_ms / 1000
         return used_ms
@@ -193,7 +193,7 @@ class JobRun:
         return await self._deliver(end, maybe_sent=self.maybe_sent)
 
     async def _product_on_disk(self) -> Result | None:
-        """Give the file of a sending that a kill cut off, if it is still whole."""
+        """Return the file of a sending that a kill cut off, if it is still whole."""
         if self.job.state != "sending" or self.job.product is None:
             return None
         result = msgspec.json.decode(self.job.product, type=Result)

@@ -107,7 +107,7 @@ class Supervisor:
         self.wake()
 
     def bytes_per_second(self, job_id: int) -> float | None:
-        """Give how fast a running job's file comes in; None where that is not known."""
+        """Return how fast a running job's file comes in; None where that is not known."""
         run = self._running.get(job_id)
         return None if run is None else run.bytes_per_second
 
@@ -455,6 +455,6 @@ class Supervisor:
 
 
 def _cancelled(db: Connection, job_id: int) -> Cancelled:
-    """Give the end of a job that was cancelled before its work ended."""
+    """Return the end of a job that was cancelled before its work ended."""
     job = jobs.get(db, job_id)
     return Cancelled(by_admin=job is not None and job.reason == jobs.BY_ADMIN, title=None if job is None else job.title)

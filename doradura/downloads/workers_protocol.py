@@ -30,7 +30,7 @@ class Conversation(Protocol):
         ...
 
     async def __anext__(self) -> WorkerMessage:
-        """Give the next message; StopAsyncIteration after a final one."""
+        """Return the next message; StopAsyncIteration after a final one."""
         ...
 
 

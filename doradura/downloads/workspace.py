@@ -84,7 +84,7 @@ class Workspace:
             await trio.to_thread.run_sync(lambda: shutil.rmtree(self.root / str(job_id), ignore_errors=True))
 
     async def free_bytes(self) -> int:
-        """Give the free space of the data directory. Raises OSError."""
+        """Return the free space of the data directory. Raises OSError."""
         found = await trio.to_thread.run_sync(os.statvfs, self._settings.data_dir)
         return found.f_bavail * found.f_frsize
 

@@ -248,7 +248,7 @@ class Metrics:
             self._health_status.labels(check=check).set(value)
 
     async def render(self, accept: str, database: Mapping[str, Samples]) -> tuple[bytes, str]:
-        """Give the text of a scrape and its content type, for an Accept header and what the database said.
+        """Return the text of a scrape and its content type, for an Accept header and what the database said.
 
         A family of DATABASE_FAMILIES that is missing from `database` is left out of the text.
         """

@@ -132,7 +132,7 @@ def _database_families(database: Mapping[str, Samples]) -> Iterable[Metric]:
 
 
 def _closed(sets: Sequence[tuple[str, ...]], found: Samples) -> Samples:
-    """Give every combination of the closed sets, 0 where the database has none; a value of no set counts as other."""
+    """Return every combination of the closed sets, 0 where the database has none; a value of no set counts as other."""
     rows = dict.fromkeys(itertools.product(*sets), 0.0)
     for row, value in found.items():
         known = tuple(each if each in values else OTHER for each, values in zip(row, sets, strict=True))

@@ -45,7 +45,7 @@ class Labelled(Generic[M]):
         self._children: dict[tuple[str, ...], M] = {row: parent.labels(*row) for row in every if prepare(row)}
 
     def labels(self, **labels: str) -> M:
-        """Give the child for these values. A wrong label name is a KeyError, a value out of its set counts as other."""
+        """Return the child for these values. A wrong name is a KeyError, a value out of its set counts as other."""
         row = tuple([labels[name] for name in self._names])
         child = self._children.get(row)
         if child is None or len(labels) != len(row):
@@ -53,7 +53,7 @@ class Labelled(Generic[M]):
         return child
 
     def children(self) -> list[M]:
-        """Give every child made so far."""
+        """Return every child made so far."""
         return list(self._children.values())
 
     def _make(self, labels: Mapping[str, str], row: tuple[str, ...]) -> M:

@@ -27,5 +27,5 @@ class LateGauge(Collector):
         return [GaugeMetricFamily(self._name, self._documentation)]
 
     def collect(self) -> Iterable[Metric]:
-        """Give the family, with its sample if there is one."""
+        """Return the family, with its sample if there is one."""
         return [GaugeMetricFamily(self._name, self._documentation, value=self._value)]

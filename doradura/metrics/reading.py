@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 
 
 def counted(registry: CollectorRegistry, name: str, label: str | None = None) -> dict[str, float]:
-    """Give a family's samples of that name, summed by one label (or all under ""); those that are 0 are left out."""
+    """Return a family's samples of that name, summed by one label (or all under ""); those that are 0 are left out."""
     sums: dict[str, float] = {}
     # A collector that tells no names beforehand (the process's) is in no restricted registry.
     found = list(registry.restricted_registry([name]).collect()) or registry.collect()

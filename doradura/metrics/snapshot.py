@@ -38,7 +38,7 @@ class DatabaseValues:
         self._fetched_at: float | None = None
 
     async def snapshot(self) -> Mapping[str, Samples]:
-        """Give family -> samples. Callers at the same time share one fetch; a cancelled one leaves it to the next."""
+        """Return family -> samples. Callers at the same time share one fetch; a cancelled one leaves it to the next."""
         async with self._lock:
             now = trio.current_time()
             if self._fetched_at is None or now - self._fetched_at >= self._keep_seconds:

@@ -22,7 +22,7 @@ class Runbook:
     blocks: tuple[Block, ...]
 
     def in_earnest(self) -> tuple[Block, ...]:
-        """Give the part for whoever has the alert: without how to cause it for a try."""
+        """Return the part for whoever has the alert: without how to cause it for a try."""
         return tuple(takewhile(lambda block: not block.text.startswith(TRY), self.blocks))
 
 
@@ -36,7 +36,7 @@ class Book:
     _by_name: Mapping[str, Runbook]
 
     def find(self, name: str) -> Runbook | None:
-        """Give the runbook of an alert."""
+        """Return the runbook of an alert."""
         return self._by_name.get(name.casefold())
 
 

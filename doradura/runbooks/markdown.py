@@ -86,7 +86,7 @@ def _fenced(lines: Iterator[str], fence: str) -> str:
 
 
 def inline_html(text: str, leads: Leads) -> str:
-    """Give a text's inline marks as the HTML that a browser and Telegram both take: b, i, code, a."""
+    """Return a text's inline marks as the HTML that a browser and Telegram both take: b, i, code, a."""
     made, end = [], 0
     for match in _INLINE.finditer(text):
         made.append(escape(text[end : match.start()]))
@@ -116,7 +116,7 @@ def is_item(block: Block) -> bool:
 
 
 def runs(blocks: Sequence[Block]) -> Iterator[Sequence[Block]]:
-    """Give blocks one by one, but the items of one list together."""
+    """Return blocks one by one, but the items of one list together."""
     start = 0
     for end in range(1, len(blocks) + 1):
         if end == len(blocks) or not is_item(blocks[end]) or blocks[end].kind != blocks[start].kind:

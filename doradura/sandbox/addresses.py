@@ -45,7 +45,7 @@ _FAKE_HOST = "teiegram.org"
 
 
 def own_links(text: str) -> Iterator[Place]:
-    """Give Telegram's own links: tg://, ton:// and tonsite://."""
+    """Return Telegram's own links: tg://, ton:// and tonsite://."""
     at = 0
     while found := _OWN.search(text, at):
         at = _after_path(text, found.end())
@@ -53,7 +53,7 @@ def own_links(text: str) -> Iterator[Place]:
 
 
 def addresses(text: str) -> Iterator[tuple[Place, str]]:
-    """Give each address and what it is, "url" or "email"."""
+    """Return each address and what it is, "url" or "email"."""
     for begin, end in _candidates(text):
         whole = text[begin:end]
         mailto = len("mailto:") if whole.startswith("mailto:") else 0
@@ -64,7 +64,7 @@ def addresses(text: str) -> Iterator[tuple[Place, str]]:
 
 
 def _candidates(text: str) -> Iterator[Place]:
-    """Give whatever has a dot and looks like an address."""
+    """Return whatever has a dot and looks like an address."""
     backward = text[::-1]
     begin = 0
     while (dot := text.find(".", begin)) >= 0 and dot + 1 < len(text):
@@ -77,7 +77,7 @@ def _candidates(text: str) -> Iterator[Place]:
 
 
 def _around(text: str, backward: str, begin: int, dot: int) -> tuple[Place, bool, int]:
-    """Give the place of the candidate around a dot, whether it is one, and where to look on."""
+    """Return the place of the candidate around a dot, whether it is one, and where to look on."""
     first = _run_before(_HOST, backward, dot, begin)
     end = _run_after(_HOST_AND_USER, text, dot)
     with_user = text.find("@", dot, end) >= 0
@@ -106,7 +106,7 @@ def _around(text: str, backward: str, begin: int, dot: int) -> tuple[Place, bool
 
 
 def _before_scheme(text: str, backward: str, first: int, begin: int) -> int | None:
-    """Give where an address with what stands before it begins; nothing if that forbids an address."""
+    """Return where an address with what stands before it begins; nothing if that forbids an address."""
     if first - begin >= len("ftp://") and text.startswith("://", first - 3):
         scheme = text[_run_before(_SCHEME, backward, first - 3, begin) : first - 3].lower()
         for known, others in _SCHEMES:
@@ -118,7 +118,7 @@ def _before_scheme(text: str, backward: str, first: int, begin: int) -> int | No
 
 
 def _run_before(pattern: re.Pattern[str], backward: str, end: int, begin: int) -> int:
-    """Give where the run of a pattern's characters that stops at `end` begins."""
+    """Return where the run of a pattern's characters that stops at `end` begins."""
     size = len(backward)
     found = pattern.match(backward, size - end, size - begin)
     return end - (found.end() - found.start()) if found else end
@@ -130,7 +130,7 @@ def _run_after(pattern: re.Pattern[str], text: str, begin: int) -> int:
 
 
 def _after_path(text: str, begin: int) -> int:
-    """Give where the path, query or fragment at `begin` ends, without what ends a sentence."""
+    """Return where the path, query or fragment at `begin` ends, without what ends a sentence."""
     found = _PATH.match(text, begin)
     if found is None:
         return begin
@@ -139,7 +139,7 @@ def _after_path(text: str, begin: int) -> int:
 
 
 def _address_size(whole: str) -> int:
-    """Give how much of a candidate is an address; 0 for none."""
+    """Return how much of a candidate is an address; 0 for none."""
     scheme = _WITH_SCHEME.match(whole)
     begin = scheme.end() if scheme else 0
     path = next((at for at in range(begin, len(whole)) if whole[at] in "/?#"), len(whole))
@@ -152,7 +152,7 @@ def _address_size(whole: str) -> int:
 
 
 def _balanced(path: str) -> str:
-    """Give a path up to a bracket that it did not open."""
+    """Return a path up to a bracket that it did not open."""
     opened = dict.fromkeys(_BRACKETS.values(), 0)
     for at, character in enumerate(path):
         if character in opened:

@@ -37,7 +37,7 @@ class Blobs:
         await trio.to_thread.run_sync(sweep)
 
     def path(self, blob: str) -> Path:
-        """Give the file that holds a blob."""
+        """Return the file that holds a blob."""
         return self._directory / blob
 
     def writer(self) -> BlobWriter:
@@ -62,7 +62,7 @@ class Blobs:
                 await trio.to_thread.run_sync(remove)
 
     async def head(self, blob: str, size: int) -> bytes:
-        """Give a blob's first bytes."""
+        """Return a blob's first bytes."""
 
         def read() -> bytes:
             with self.path(blob).open("rb") as file:

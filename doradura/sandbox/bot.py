@@ -75,7 +75,7 @@ class Bot:
         self.user["first_name"] = self.record.texts.get("name ") or usual
 
     def key(self, name: object) -> str:
-        """Give the journal's key for something of this bot's."""
+        """Return the journal's key for something of this bot's."""
         return f"{self.token} {name}"
 
     def restore_message(self, message_id: int, encoded: bytes) -> None:
@@ -93,7 +93,7 @@ class Bot:
     # ---- chats -------------------------------------------------------------------------------------------------------
 
     def chat(self, chat_id: int) -> Object | None:
-        """Give the Chat object, or None when there is no such chat."""
+        """Return the Chat object, or None when there is no such chat."""
         if chat_id in self.groups:
             return self.groups[chat_id].chat
         user = self.world.users.get(chat_id)
@@ -103,12 +103,12 @@ class Bot:
         return {"id": chat_id, **names, "type": "private"}
 
     def chats(self) -> list[Object]:
-        """Give the chats this bot is in."""
+        """Return the chats this bot is in."""
         private = [self.chat(user_id) for user_id in self.world.users if user_id in self.started]
         return [chat for chat in private if chat is not None] + [group.chat for group in self.groups.values()]
 
     def writable_chat(self, chat_id: int) -> Object:
-        """Give a chat the bot may send to. Raises RefusalError."""
+        """Return a chat the bot may send to. Raises RefusalError."""
         if chat_id == self.user_id:
             raise forbidden("bots can't send messages to bots")
         chat = self.chat(chat_id)
@@ -190,7 +190,7 @@ class Bot:
         return chat
 
     def moved(self, chat_id: int) -> int:
-        """Give where a chat is now: a group may have become a supergroup."""
+        """Return where a chat is now: a group may have become a supergroup."""
         while (group := self.groups.get(chat_id)) is not None and group.migrated_to:
             chat_id = group.migrated_to
         return chat_id
@@ -256,7 +256,7 @@ class Bot:
         self.tell("edit", message.chat_id, {"message": self.seen(message)})
 
     def message(self, chat_id: int, message_id: int) -> Message | None:
-        """Give a message of a chat's, or None."""
+        """Return a message of a chat's, or None."""
         encoded = self._messages.get(message_id)
         if encoded is None:
             return None
@@ -264,7 +264,7 @@ class Bot:
         return message if message.chat_id == chat_id else None
 
     def messages_after(self, chat_id: int, message_id: int) -> list[Message]:
-        """Give a chat's messages with a higher number, in order."""
+        """Return a chat's messages with a higher number, in order."""
         numbers = self._by_chat.get(chat_id, [])
         wanted = numbers[bisect_right(numbers, message_id) :]
         return [msgspec.json.decode(self._messages[number], type=Message) for number in wanted]
@@ -277,14 +277,14 @@ class Bot:
         self.tell("delete", message.chat_id, {"message_id": message.message_id})
 
     def shown(self, message: Message) -> Object:
-        """Give the Message object as the bot gets it, with the message it replies to."""
+        """Return the Message object as the bot gets it, with the message it replies to."""
         body = message.body
         if message.reply_to and (target := self.message(message.chat_id, message.reply_to)) is not None:
             body = {**body, "reply_to_message": target.body}
         return body
 
     def seen(self, message: Message) -> Object:
-        """Give the Message object as a person gets it: with a `file_url` in each file, and any keyboard."""
+        """Return the Message object as a person gets it: with a `file_url` in each file, and any keyboard."""
         seen: Object = self._with_urls(self.shown(message))
         return seen if message.keyboard is None else {**seen, "reply_markup": message.keyboard}
 
@@ -342,7 +342,7 @@ class Bot:
         self.world.journal.put("query", self.key(query.query_id), msgspec.json.encode(query))
 
     def open_query(self, query_id: str) -> Query:
-        """Give a query that may still be answered. Raises RefusalError."""
+        """Return a query that may still be answered. Raises RefusalError."""
         query = self.queries.get(query_id)
         if query is None or query.answer is not None or self.world.clock() > query.created + QUERY_RETENTION_SECONDS:
             raise bad_request("query is too old and response timeout expired or query ID is invalid")

@@ -205,7 +205,7 @@ class Downloads:
         self._world = world
 
     def find(self, request: Request) -> tuple[str, int] | None:
-        """Give the blob and its size, or None when the token has no such file."""
+        """Return the blob and its size, or None when the token has no such file."""
         token, _, path = request.path.removeprefix("/file/bot").partition("/")
         bot = self._world.bots.get(token)
         file = bot.paths.get(path.removeprefix("test/")) if bot is not None else None

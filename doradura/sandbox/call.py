@@ -44,7 +44,7 @@ class Call:
     files: Files
 
     def required(self, name: str) -> str:
-        """Give a parameter that must not be empty. Raises RefusalError."""
+        """Return a parameter that must not be empty. Raises RefusalError."""
         text = self.parameters.text(name)
         if not text:
             raise bad_request(f'parameter "{name}" is required')
@@ -77,7 +77,7 @@ class Call:
         return chat_id
 
     def own_message(self) -> Message:
-        """Give the message that is to be edited."""
+        """Return the message that is to be edited."""
         message_id = self.parameters.integer("message_id")
         if not self.parameters.text("chat_id") and message_id <= 0:
             inline_id = self.parameters.text("inline_message_id")
@@ -124,7 +124,7 @@ class Call:
         return {"effect_id": str(effect_id)}
 
     def quote(self, chat_id: int, reply_to: int) -> Object:
-        """Give the part of the message replied to that is quoted, as a field; none when nothing is."""
+        """Return the part of the message replied to that is quoted, as a field; none when nothing is."""
         given = self._reply_parameters()
         message = self.bot.message(chat_id, reply_to)
         if message is None or not given.get("quote"):
@@ -140,13 +140,13 @@ class Call:
         return {"quote": {"text": plain, **({"entities": kept} if kept else {}), **place}}
 
     def upload(self, value: str, part: str) -> Upload | None:
-        """Give the uploaded file a value refers to: `attach://name`, or the part called like the parameter."""
+        """Return the uploaded file a value refers to: `attach://name`, or the part called like the parameter."""
         if value.startswith("attach://"):
             return self.parameters.files.get(value.removeprefix("attach://"))
         return self.parameters.files.get(part) if not value else None
 
     def thumbnail(self, fields: Mapping[str, object]) -> Upload | None:
-        """Give the uploaded thumbnail, by its name or the one it had before Bot API 6.6; anything else is ignored."""
+        """Return the uploaded thumbnail, by its name or the one it had before Bot API 6.6; anything else is ignored."""
         for name in ("thumbnail", "thumb"):
             value = str(fields.get(name, ""))
             found = self.upload(value if value.startswith("attach://") else "", name)
@@ -201,7 +201,7 @@ Method = Callable[[Call], Awaitable[object]]
 
 
 def content_of(message: Message) -> Object:
-    """Give what a message says, without who said it, where and when."""
+    """Return what a message says, without who said it, where and when."""
     return {key: value for key, value in message.body.items() if key not in _HEAD}
 
 

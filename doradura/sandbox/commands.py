@@ -15,7 +15,7 @@ from doradura.sandbox.records import Object
 
 
 def commands_for(bot: Bot, chat_id: int, user: Object) -> list[Object]:
-    """Give the commands, none where the bot has set none."""
+    """Return the commands, none where the bot has set none."""
     for scope in _scopes(bot, chat_id, user["id"]):
         for language in (user.get("language_code", "")[:2], ""):
             found = bot.record.commands.get(f"{scope} {language}")

@@ -30,12 +30,12 @@ _CARD_DIGITS = range(13, 20)
 
 
 def detect_entities(text: str, given: list[Entity]) -> list[Entity]:
-    """Give `given`, which are in order, and what is found in the text beside them."""
+    """Return `given`, which are in order, and what is found in the text beside them."""
     return add_found(given, find_entities(text))
 
 
 def find_entities(text: str) -> list[Entity]:
-    """Give what Telegram finds in a text, in order; of two that overlap the one that begins first, or the longer."""
+    """Return what Telegram finds in a text, in order; of two that overlap the one that begins first, or the longer."""
     found = [{"type": kind, "offset": begin, "length": end - begin} for (begin, end), kind in _everything(text)]
     # Offsets are counted from place to place: counting from the start each time would be quadratic in a long text.
     counted = offset = 0

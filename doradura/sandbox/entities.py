@@ -55,13 +55,13 @@ def units(text: str) -> int:
 
 
 def order(entity: Entity) -> tuple[int, int, int]:
-    """Give where an entity stands among others: by offset, the longer first, then by kind."""
+    """Return where an entity stands among others: by offset, the longer first, then by kind."""
     priority = _PRIORITIES.get(entity["type"], _FOUND_PRIORITY)
     return entity["offset"], -entity["length"], priority - ("language" in entity)
 
 
 def fix_text(text: str, entities: list[Entity], *, may_be_empty: bool) -> tuple[str, list[Entity]]:
-    """Give the text and entities Telegram keeps of those a bot sends. Raises EntityError."""
+    """Return the text and entities Telegram keeps of those a bot sends. Raises EntityError."""
     for entity in entities:
         for name in ("offset", "length"):
             if not 0 <= entity[name] <= _FARTHEST:
@@ -75,7 +75,7 @@ def fix_text(text: str, entities: list[Entity], *, may_be_empty: bool) -> tuple[
 
 
 def add_found(given: list[Entity], found: list[Entity]) -> list[Entity]:
-    """Give an arranged text's entities with those found in it, which make way for quotations, code and links."""
+    """Return an arranged text's entities with those found in it, which make way for quotations, code and links."""
     whole, quotations, styles = _by_kind(given)
     ends = [_end(entity) for entity in whole]
     kept = [
@@ -96,7 +96,7 @@ def arrange(entities: Iterable[Entity]) -> list[Entity]:
 
 
 def without_overlaps(entities: Iterable[Entity]) -> list[Entity]:
-    """Give entities in order, without those that begin in one before them."""
+    """Return entities in order, without those that begin in one before them."""
     return _without_overlaps(sorted(entities, key=order))
 
 
@@ -106,7 +106,7 @@ def _end(entity: Entity) -> int:
 
 
 def _by_kind(entities: Iterable[Entity]) -> tuple[list[Entity], list[Entity], list[Entity]]:
-    """Give what excludes each other, quotations, and styles."""
+    """Return what excludes each other, quotations, and styles."""
     whole: list[Entity] = []
     quotations: list[Entity] = []
     styles: list[Entity] = []
@@ -156,7 +156,7 @@ def _cut_styles(styles: list[Entity], others: list[Entity]) -> list[Entity]:
 
 
 def _joined(styles: list[Entity]) -> list[tuple[int, int]]:
-    """Give where one style begins and ends, its touching pieces as one."""
+    """Return where one style begins and ends, its touching pieces as one."""
     pieces: list[tuple[int, int]] = []
     for style in styles:
         begin, end = style["offset"], _end(style)

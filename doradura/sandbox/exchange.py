@@ -45,7 +45,7 @@ class Request:
     body_ended: bool = False
 
     async def piece(self) -> bytes:
-        """Give the body's next piece (at most 64 KiB), empty at its end. Raises DropConnection if the client left."""
+        """Return the body's next piece (at most 64 KiB), empty at its end. Raises DropConnection if the client left."""
         while not self.body_ended:
             event = await self._receive()
             if event["type"] != "http.request":
@@ -56,7 +56,7 @@ class Request:
         return b""
 
     async def whole_body(self, limit: int) -> bytes | None:
-        """Give the body, or None when it is over `limit` bytes."""
+        """Return the body, or None when it is over `limit` bytes."""
         pieces, size = [], 0
         while piece := await self.piece():
             size += len(piece)
@@ -79,7 +79,7 @@ class Request:
                 pass
 
     def argument(self, name: str) -> str | None:
-        """Give the first value of a query parameter, or None."""
+        """Return the first value of a query parameter, or None."""
         values = parse_qs(self.query.decode("ascii", "replace"), keep_blank_values=True).get(name)
         return values[0] if values else None
 
@@ -96,12 +96,12 @@ class Response:
 
     @classmethod
     def json(cls, value: object, status: int = 200, headers: Headers | None = None) -> Response:
-        """Give `value` as JSON."""
+        """Return `value` as JSON."""
         return cls(status, msgspec.json.encode(value), [(b"content-type", b"application/json"), *(headers or [])])
 
     @classmethod
     def text(cls, text: str, status: int = 200) -> Response:
-        """Give plain text."""
+        """Return plain text."""
         return cls(status, text.encode(), [(b"content-type", b"text/plain; charset=utf-8")])
 
 
@@ -238,5 +238,5 @@ async def _stream(request: Request, stream: Callable[[Send], Awaitable[None]], s
 
 
 def _shown(path: str) -> str:
-    """Give a path without the token in it."""
+    """Return a path without the token in it."""
     return path if not path.startswith(("/bot", "/file")) else "/bot..."

@@ -45,7 +45,7 @@ class Fault(msgspec.Struct):
     chat_id: int | str | None = None
 
     def envelope(self) -> tuple[int, Object] | None:
-        """Give the HTTP status and the envelope of the failure, or None when the call is to go on."""
+        """Return the HTTP status and the envelope of the failure, or None when the call is to go on."""
         if self.error_code is None and self.retry_after is None and self.description is None:
             return None
         code = self.error_code or (429 if self.retry_after is not None else 400)
@@ -99,7 +99,7 @@ class Faults:
         return count
 
     def match(self, method: str, chat_id: str, token: str, default: str | None) -> tuple[int, Fault] | None:
-        """Give the oldest fault that befalls a call, with its number, and count that it did."""
+        """Return the oldest fault that befalls a call, with its number, and count that it did."""
         for number, (fault, wanted) in self._faults.items():
             if (wanted or default) != token or fault.method.lower() not in {"*", method.lower()}:
                 continue

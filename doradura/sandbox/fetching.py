@@ -33,7 +33,7 @@ class Fetcher:
         self._port = port
 
     async def fetch(self, url: str, kind: str) -> Upload:
-        """Give the file behind an address, to be removed by the caller if unused. Raises RefusalError."""
+        """Return the file behind an address, to be removed by the caller if unused. Raises RefusalError."""
         path, query = self._own(url)
         answer = await self._media(Request("GET", path, query, {}, _nothing, body_ended=True))
         content_type = dict(answer.headers).get(b"content-type", b"").decode("latin-1")
@@ -63,7 +63,7 @@ class Fetcher:
         return Upload(path.rpartition("/")[2], content_type, await writer.finish(), size)
 
     def _own(self, url: str) -> tuple[str, bytes]:
-        """Give path and query of an address of the sandbox's own."""
+        """Return path and query of an address of the sandbox's own."""
         trouble: RefusalError | None = None
         try:
             parts = urlsplit(url if "://" in url else f"http://{url}")

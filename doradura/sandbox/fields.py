@@ -21,7 +21,7 @@ _INT64 = range(-INTEGER_LIMIT, INTEGER_LIMIT + 1)
 
 
 def read_json(parameters: Parameters, name: str, called: str) -> object:
-    """Give a parameter's JSON value. Raises RefusalError."""
+    """Return a parameter's JSON value. Raises RefusalError."""
     try:
         return parameters.json(name)
     except msgspec.DecodeError:
@@ -29,7 +29,7 @@ def read_json(parameters: Parameters, name: str, called: str) -> object:
 
 
 def read_object(parameters: Parameters, name: str, called: str) -> dict[str, Any]:
-    """Give a parameter that has to be a JSON object. Raises RefusalError."""
+    """Return a parameter that has to be a JSON object. Raises RefusalError."""
     value = read_json(parameters, name, called)
     if not isinstance(value, dict):
         raise bad_request(f"object expected as {called}")
@@ -37,7 +37,7 @@ def read_object(parameters: Parameters, name: str, called: str) -> dict[str, Any
 
 
 def read_array(parameters: Parameters, name: str, called: str, items: str) -> list[Any]:
-    """Give a parameter that has to be a JSON array. Raises RefusalError."""
+    """Return a parameter that has to be a JSON array. Raises RefusalError."""
     value = read_json(parameters, name, called)
     if not isinstance(value, list):
         raise bad_request(f"expected an Array of {items}")
@@ -60,7 +60,7 @@ class Fields:
         return name in self.members
 
     def text(self, name: str, *, required: bool = False) -> str:
-        """Give a text, empty when it is not there. Raises RefusalError."""
+        """Return a text, empty when it is not there. Raises RefusalError."""
         if name not in self.members:
             self._missing(name, required=required)
             return ""
@@ -70,7 +70,7 @@ class Fields:
         return str(value)
 
     def integer(self, name: str, *, required: bool = False, default: int = 0, within: range = _INT64) -> int:
-        """Give a whole number, of 64 bits where nothing else is said. Raises RefusalError."""
+        """Return a whole number, of 64 bits where nothing else is said. Raises RefusalError."""
         if name not in self.members:
             self._missing(name, required=required)
             return default
@@ -83,14 +83,14 @@ class Fields:
         return int(text)
 
     def boolean(self, name: str) -> bool:
-        """Give a boolean, false when it is not there. Raises RefusalError."""
+        """Return a boolean, false when it is not there. Raises RefusalError."""
         value = self.members.get(name, False)
         if not isinstance(value, bool):
             raise self.refusal(f'Field "{name}" must be of type Boolean')
         return value
 
     def inner(self, name: str) -> Fields:
-        """Give an object that has to be there. Raises RefusalError."""
+        """Return an object that has to be there. Raises RefusalError."""
         self._missing(name, required=name not in self.members)
         value = self.members[name]
         if not isinstance(value, dict):

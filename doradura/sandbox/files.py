@@ -99,18 +99,18 @@ _PROBED = MappingProxyType({"audio": ("duration",), "voice": ("duration",), "vid
 
 
 def type_name(kind: str) -> str:
-    """Give TDLib's name of a file's type, as its errors have it."""
+    """Return TDLib's name of a file's type, as its errors have it."""
     return _TYPE_NAMES.get(kind, kind.capitalize())
 
 
 def sent_as(bot: Bot, kind: str, file_id: str) -> str:
-    """Give as what a file_id is sent by the method for `kind`: sendDocument takes any but a photo's, as it is."""
+    """Return as what a file_id is sent by the method for `kind`: sendDocument takes any but a photo's, as it is."""
     file = bot.files.get(file_id)
     return file.kind if kind == "document" and file is not None and file.kind in _DOCUMENTS else kind
 
 
 def find_file(bot: Bot, kind: str, file_id: str) -> StoredFile:
-    """Give the file a file_id names, if it may be sent as `kind`. Raises RefusalError."""
+    """Return the file a file_id names, if it may be sent as `kind`. Raises RefusalError."""
     file = bot.files.get(file_id)
     if file is not None:
         if file.kind != kind:
@@ -146,7 +146,7 @@ class Files:
                 await self._blobs.remove([upload.blob])
 
     def kind_of_document(self, upload: Upload) -> str:
-        """Give what a document is made into unless its sender forbids it."""
+        """Return what a document is made into unless its sender forbids it."""
         mime_type = self._mime_type("document", upload)
         return _DETECTED.get(mime_type, "document")
 
@@ -180,7 +180,7 @@ class Files:
         return self._store(bot, kind, upload, mime_type, shown)
 
     async def picture(self, upload: Upload) -> tuple[int, int] | None:
-        """Give an uploaded picture's size, or None when it is no picture."""
+        """Return an uploaded picture's size, or None when it is no picture."""
         return picture_size(await self._blobs.head(upload.blob, PICTURE_HEAD_BYTES))
 
     async def _add_photo(self, bot: Bot, upload: Upload) -> StoredFile:
@@ -269,7 +269,7 @@ class Files:
 
 
 def with_path(bot: Bot, file: StoredFile) -> StoredFile:
-    """Give the file with the path it is to be downloaded by, made at the first time of asking."""
+    """Return the file with the path it is to be downloaded by, made at the first time of asking."""
     if not file.path:
         bot.record.next_file_number += 1
         given = {"voice": ".oga", "photo": ".jpg", "thumbnail": ".jpg"}.get(file.kind, "")

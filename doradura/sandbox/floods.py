@@ -81,14 +81,14 @@ class Floods:
             bucket[0] -= 1
 
     def _bucket(self, token: str, chat_id: int, now: float) -> list[float]:
-        """Give a chat's [sends it has left, when that was counted], filled up to now."""
+        """Return a chat's [sends it has left, when that was counted], filled up to now."""
         bucket = self._buckets.setdefault((token, chat_id), [self.limits.chat_burst, now])
         filled = bucket[0] + max(0.0, now - bucket[1]) * self.limits.chat_per_second
         bucket[:] = [min(float(self.limits.chat_burst), filled), now]
         return bucket
 
     def _wait(self, token: str, key: int | None, most: int, seconds: float, now: float) -> float:
-        """Give how long until one more is within `most` in `seconds`."""
+        """Return how long until one more is within `most` in `seconds`."""
         times = self._sends.setdefault((token, key), deque())
         while times and times[0] <= now - _MINUTE:
             times.popleft()

@@ -116,7 +116,7 @@ class Human:
     # ---- reading a request -------------------------------------------------------------------------------------------
 
     def _bot(self, request: Request) -> Bot:
-        """Give the bot meant: of ?token=, else the first that called."""
+        """Return the bot meant: of ?token=, else the first that called."""
         token = request.argument("token") or self._world.events.default_token
         if token is None:
             raise HumanError(409, "no bot has called yet; name one with ?token=")
@@ -143,7 +143,7 @@ class Human:
         return Response.json(value)
 
     def _sender(self, bot: Bot, chat_id: int, from_id: int | None) -> Object:
-        """Give the person who acts in a chat, and make sure that they can."""
+        """Return the person who acts in a chat, and make sure that they can."""
         if chat_id < 0:
             group = bot.groups.get(chat_id)
             if group is None:
@@ -162,7 +162,7 @@ class Human:
         return person(self._world, chat_id)
 
     def _writer(self, bot: Bot, chat_id: int, from_id: int | None) -> Object:
-        """Give the person who writes to the bot, which starts it."""
+        """Return the person who writes to the bot, which starts it."""
         sender = self._sender(bot, chat_id, from_id)
         self._check_present(bot, chat_id)
         if chat_id in bot.groups and not may_write(bot, bot.groups[chat_id], sender["id"]):
@@ -369,7 +369,7 @@ class Human:
 
 
 def _with_entities(name: str, text: str) -> Object:
-    """Give a text or caption as Telegram keeps it, with what it finds in it; no field for one that is only space."""
+    """Return a text or caption as Telegram keeps it, with what it finds in it; no field for one that is only space."""
     kept, _ = fix_text(text, [], may_be_empty=True)
     entities = detect_entities(kept, [])
     key = "entities" if name == "text" else f"{name}_entities"

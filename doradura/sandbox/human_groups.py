@@ -14,14 +14,14 @@ from doradura.sandbox.world import World
 
 
 def person(world: World, user_id: int) -> Object:
-    """Give a person; one never seen comes into being."""
+    """Return a person; one never seen comes into being."""
     if user_id <= 0:
         raise HumanError(400, "a user's id is positive")
     return world.person(user_id)
 
 
 def found_group(bot: Bot, chat_id: int) -> Group:
-    """Give a group the bot was added to."""
+    """Return a group the bot was added to."""
     group = bot.groups.get(chat_id)
     if group is None:
         raise HumanError(404, "there is no such group")

@@ -15,7 +15,7 @@ from doradura.sandbox.records import Invoice, Object, Subscription
 
 
 def find_invoice(bot: Bot, chat_id: int, order: PayOrder) -> Invoice:
-    """Give the invoice that is to be paid: named by its link, its message, or a message with a button to the link."""
+    """Return the invoice that is to be paid: named by its link, its message, or a message with a button to the link."""
     if order.invoice_link is not None:
         invoice = bot.payments.by_link(order.invoice_link)
         if invoice is None:
@@ -48,7 +48,7 @@ async def pay(bot: Bot, invoice: Invoice, user: Object, chat_id: int) -> Object:
 
 
 def subscription(bot: Bot, charge_id: str) -> Subscription:
-    """Give the subscription a charge belongs to."""
+    """Return the subscription a charge belongs to."""
     if charge_id not in bot.payments.charges:
         raise HumanError(404, "there is no such charge")
     found = bot.payments.subscription_of(charge_id)

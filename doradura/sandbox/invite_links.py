@@ -62,7 +62,7 @@ async def revoke_chat_invite_link(call: Call) -> Object:
 
 
 def _group(call: Call) -> Group:
-    """Give the group whose links the bot may manage. Raises RefusalError."""
+    """Return the group whose links the bot may manage. Raises RefusalError."""
     group = group_of(call, "chat invite links can't be created for private chats")
     if not is_admin(call.bot, group):
         raise bad_request("not enough rights to manage chat invite link")

@@ -25,7 +25,7 @@ class LinkError(ValueError):
 
 
 def checked_link(link: str) -> str:
-    """Give a link as Telegram keeps it: with a scheme, the host in small letters, and a path. Raises LinkError."""
+    """Return a link as Telegram keeps it: with a scheme, the host in small letters, and a path. Raises LinkError."""
     own = _OWN.match(link)
     if own is None:
         scheme, user, host, port, rest = _parts(link)
@@ -42,7 +42,7 @@ def checked_link(link: str) -> str:
 
 
 def https_link(link: str) -> str:
-    """Give a link as checked_link does, if it is one of a site that keeps what it says secret. Raises LinkError."""
+    """Return a link as checked_link does, if it is one of a site that keeps what it says secret. Raises LinkError."""
     kept = checked_link(link)
     if not kept.startswith("https://"):
         raise LinkError("Only HTTPS links are allowed")
@@ -50,7 +50,7 @@ def https_link(link: str) -> str:
 
 
 def kept_link(link: str) -> str:
-    """Give the link as checked_link does, a user's in its one form; nothing for what Telegram does not keep."""
+    """Return the link as checked_link does, a user's in its one form; nothing for what Telegram does not keep."""
     if user_id := user_id_in(link):
         return f"tg://user?id={user_id}"
     try:
@@ -60,31 +60,31 @@ def kept_link(link: str) -> str:
 
 
 def user_id_in(link: str) -> int:
-    """Give the id in a link to a user, tg://user?id= in one of its spellings; 0 for any other link."""
+    """Return the id in a link to a user, tg://user?id= in one of its spellings; 0 for any other link."""
     user_id = _integer(_arguments(link, "user").get("id", ""))
     return max(0, user_id)
 
 
 def emoji_id_in(link: str) -> str:
-    """Give the id in a custom emoji's link; nothing for any other link."""
+    """Return the id in a custom emoji's link; nothing for any other link."""
     return custom_emoji_id(_arguments(link, "emoji").get("id", ""))
 
 
 def custom_emoji_id(value: str) -> str:
-    """Give an id of a custom emoji as Telegram writes it; nothing for what is none."""
+    """Return an id of a custom emoji as Telegram writes it; nothing for what is none."""
     number = _integer(value)
     return str(number) if number else ""
 
 
 def time_in(link: str) -> tuple[int, str] | None:
-    """Give the time and the format, as written, in a tg://time link; nothing for any other link."""
+    """Return the time and the format, as written, in a tg://time link; nothing for any other link."""
     arguments = _arguments(link, "time", lower=False)
     unix = _integer(arguments.get("unix", ""))
     return (unix, arguments.get("format", "")) if 0 < unix < 1 << 31 else None
 
 
 def _arguments(link: str, host: str, *, lower: bool = True) -> Mapping[str, str]:
-    """Give the arguments of a tg: link to a host, the first of each name; none of another link."""
+    """Return the arguments of a tg: link to a host, the first of each name; none of another link."""
     found = re.fullmatch(rf"tg:(?://)?{host}/?\?([^#]*)(?:#.*)?", link, re.DOTALL | re.IGNORECASE)
     if found is None:
         return MappingProxyType({})
@@ -101,7 +101,7 @@ def _integer(value: str) -> int:
 
 
 def _parts(url: str) -> tuple[str, str, str, int, str]:
-    """Give scheme, user, host, port (0 for none) and the rest of an address. Raises LinkError."""
+    """Return scheme, user, host, port (0 for none) and the rest of an address. Raises LinkError."""
     found = _URL.fullmatch(url)
     scheme, place, rest = found.groups() if found else (None, "", "")
     if scheme is not None and scheme.lower() not in {"http", "https"}:

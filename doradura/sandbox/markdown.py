@@ -114,7 +114,7 @@ class _Parser:
         return end
 
     def _kind(self, at: int) -> tuple[str, int]:
-        """Give what begins here and how long its mark is. Raises MarkupError."""
+        """Return what begins here and how long its mark is. Raises MarkupError."""
         for mark, kind in (("__", "underline"), ("||", "spoiler"), ("![", "custom_emoji"), ("```", "pre")):
             if self.text.startswith(mark, at):
                 return kind, len(mark)
@@ -206,7 +206,7 @@ class _Parser:
 
 
 def parse_markdown_v2(text: str) -> tuple[str, list[Entity]]:
-    """Give the plain text and its entities, in order. Raises MarkupError."""
+    """Return the plain text and its entities, in order. Raises MarkupError."""
     parser = _Parser(text + "\0\0\0", len(text))
     parser.parse()
     return "".join(parser.out), sorted(parser.entities, key=order)
@@ -275,7 +275,7 @@ def language(text: str, at: int, size: int) -> tuple[str, int]:
 
 
 def _emoji_or_time(url: str) -> Entity:
-    """Give the fields of what a link behind `![...]` says. Raises MarkupError."""
+    """Return the fields of what a link behind `![...]` says. Raises MarkupError."""
     if emoji_id := emoji_id_in(url):
         return {"type": "custom_emoji", "custom_emoji_id": emoji_id}
     if found := time_in(url):
@@ -284,5 +284,5 @@ def _emoji_or_time(url: str) -> Entity:
 
 
 def byte_offset(text: str, at: int) -> int:
-    """Give where a character stands in UTF-8."""
+    """Return where a character stands in UTF-8."""
     return len(text[:at].encode())

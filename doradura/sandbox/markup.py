@@ -249,7 +249,7 @@ class _Parser:
 
 
 def parse_html(text: str) -> tuple[str, list[Entity]]:
-    """Give the plain text and its entities, in order. Raises MarkupError."""
+    """Return the plain text and its entities, in order. Raises MarkupError."""
     if "\0" in text:
         raise MarkupError("Text must not contain null bytes")
     parser = _Parser(text + "\0", len(text))

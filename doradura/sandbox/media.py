@@ -65,7 +65,7 @@ class Media:
         return _status(request, int(found.group(1))) if found else Response.text("not found\n", 404)
 
     def _padded(self, size: int) -> Content:
-        """Give the sample followed by a `free` box, `size` bytes in all."""
+        """Return the sample followed by a `free` box, `size` bytes in all."""
         sample, path = self._sizes["sample.mp4"], self._directory / "sample.mp4"
         box = size - sample
         # A box of 4 GiB and more has its size behind its name.

@@ -49,7 +49,7 @@ _INSIDE = frozenset({"creator", "administrator", "member", "restricted"})
 
 
 def member(bot: Bot, group: Group, user_id: int) -> Object:
-    """Give the ChatMember of a known user."""
+    """Return the ChatMember of a known user."""
     user = bot.user if user_id == bot.user_id else bot.world.users[user_id]
     if user_id == bot.user_id:
         status = "kicked" if group.kicked else "left" if group.left else "member"
@@ -72,7 +72,7 @@ def member(bot: Bot, group: Group, user_id: int) -> Object:
 
 
 def listed(bot: Bot, group: Group) -> list[Object]:
-    """Give who is or was in a group, its creator first: each one's `user_id` and `status`."""
+    """Return who is or was in a group, its creator first: each one's `user_id` and `status`."""
     known = dict.fromkeys([*group.members, bot.user_id, *group.admins, *group.banned])
     return [{"user_id": user_id, "status": member(bot, group, user_id)["status"]} for user_id in known]
 
@@ -83,7 +83,7 @@ def is_admin(bot: Bot, group: Group) -> bool:
 
 
 def permissions(group: Group) -> dict[str, bool]:
-    """Give the ChatPermissions of a group's mere members."""
+    """Return the ChatPermissions of a group's mere members."""
     return {name: group.permissions.get(name, True) for name in PERMISSIONS}
 
 

@@ -114,7 +114,7 @@ async def set_webhook(call: Call) -> bool:
 
 
 def tells(kind: str, limit: int) -> tuple[Method, Method]:
-    """Give the methods that set and get what a bot says of itself, in each language."""
+    """Return the methods that set and get what a bot says of itself, in each language."""
 
     async def setter(call: Call) -> bool:
         text = call.parameters.text(kind)

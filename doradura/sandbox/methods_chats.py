@@ -113,7 +113,7 @@ async def unpin_all_chat_messages(call: Call) -> bool:
 
 
 def chat_of(call: Call) -> Object:
-    """Give the chat that is meant. Raises RefusalError."""
+    """Return the chat that is meant. Raises RefusalError."""
     chat_id = call.group_or_private_id()
     chat = call.bot.chat(chat_id)
     if chat is None or (chat_id > 0 and chat_id not in call.bot.started):
@@ -122,7 +122,7 @@ def chat_of(call: Call) -> Object:
 
 
 def group_of(call: Call, private: str) -> Group:
-    """Give the group that is meant; `private` is what is said of another chat. Raises RefusalError."""
+    """Return the group that is meant; `private` is what is said of another chat. Raises RefusalError."""
     chat = chat_of(call)
     if chat["id"] not in call.bot.groups:
         raise bad_request(private)
@@ -130,7 +130,7 @@ def group_of(call: Call, private: str) -> Group:
 
 
 def user_id_of(call: Call) -> int:
-    """Give the user that is meant. Raises RefusalError."""
+    """Return the user that is meant. Raises RefusalError."""
     user_id = call.parameters.integer("user_id")
     if user_id <= 0:
         raise bad_request("invalid user_id specified")

@@ -84,7 +84,7 @@ def _check_chat(call: Call, chat_id: str) -> None:
 
 
 def _scope(call: Call) -> str:
-    """Give a name for a command list: its scope and its language. Raises RefusalError."""
+    """Return a name for a command list: its scope and its language. Raises RefusalError."""
     given = call.parameters.text("scope")
     scope = read_json(call.parameters, "scope", "BotCommandScope") if given else {"type": "default"}
     trouble = "can't parse BotCommandScope: "

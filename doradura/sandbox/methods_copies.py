@@ -74,13 +74,13 @@ async def delete_messages(call: Call) -> bool:
 
 
 def _albums(messages: list[Message]) -> dict[str, str]:
-    """Give a new album for each of which there are several messages."""
+    """Return a new album for each of which there are several messages."""
     counted = Counter(str(message.body.get("media_group_id", "")) for message in messages)
     return {name: new_album() for name, count in counted.items() if name and count > 1}
 
 
 def _album(message: Message, albums: dict[str, str]) -> Object:
-    """Give the album a message is in from now on, as a field."""
+    """Return the album a message is in from now on, as a field."""
     name = albums.get(str(message.body.get("media_group_id", "")))
     return {} if name is None else {"media_group_id": name}
 
@@ -100,7 +100,7 @@ def _content(message: Message) -> Object:
 
 
 def _source(call: Call, message_id: int, verb: str) -> Message:
-    """Give the message that is meant. Raises RefusalError."""
+    """Return the message that is meant. Raises RefusalError."""
     call.required("from_chat_id")
     chat_id = call.chat_id("from_chat_id")
     if call.bot.chat(chat_id) is None:
@@ -120,7 +120,7 @@ def _may_leave(message: Message, verb: str) -> bool:
 
 
 def _several(call: Call, verb: str) -> list[Message]:
-    """Give those of the messages that are there and may be forwarded or copied. Raises RefusalError for none."""
+    """Return those of the messages that are there and may be forwarded or copied. Raises RefusalError for none."""
     call.required("from_chat_id")
     message_ids = _ids(call)
     call.writable_chat_id()

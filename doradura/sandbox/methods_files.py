@@ -43,7 +43,7 @@ _SERVERS_WORDS = MappingProxyType(
 
 
 def sender(kind: str) -> Method:
-    """Give the method that sends one kind of file.
+    """Return the method that sends one kind of file.
 
     A document that is a film or a song becomes what it is, unless that is forbidden; an animation stands in `document`
     as well: both as in Telegram.
@@ -145,7 +145,7 @@ async def get_file(call: Call) -> Object:
 
 
 async def _content(call: Call, media: InputMedia) -> Object:
-    """Give a message's content: the file an upload, an address or a file_id stands for, and its caption."""
+    """Return a message's content: the file an upload, an address or a file_id stands for, and its caption."""
     kind, fields, value = media.kind, media.fields, media.value
     given = _given(kind, fields)
     if media.upload is not None:
@@ -178,5 +178,5 @@ def _given(kind: str, fields: Object) -> Object:
 
 
 def shown_file(file: StoredFile) -> object:
-    """Give what stands in a message for a file: a photo is a list of sizes."""
+    """Return what stands in a message for a file: a photo is a list of sizes."""
     return (file.sizes or [file.shown]) if file.kind == "photo" else file.shown

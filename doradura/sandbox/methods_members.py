@@ -120,7 +120,7 @@ async def set_chat_description(call: Call) -> bool:
 
 
 def _supergroup(call: Call, trouble: str = "method is available for supergroup and channel chats only") -> Group:
-    """Give the supergroup that is meant; for any other chat it raises RefusalError with the trouble."""
+    """Return the supergroup that is meant; for any other chat it raises RefusalError with the trouble."""
     group = group_of(call, trouble)
     if group.chat["type"] != "supergroup":
         raise bad_request(trouble)

@@ -99,7 +99,7 @@ def new_album() -> str:
 
 
 def markup(inline: Object | None) -> Object:
-    """Give an edited message's keyboard, as a field; without one it loses what it had."""
+    """Return an edited message's keyboard, as a field; without one it loses what it had."""
     return {} if inline is None else {"reply_markup": inline}
 
 

@@ -132,7 +132,7 @@ async def answer_shipping_query(call: Call) -> bool:
 
 
 def _charge(call: Call) -> Charge:
-    """Give the charge that is named, of the user that is named."""
+    """Return the charge that is named, of the user that is named."""
     user_id = call.parameters.integer("user_id")
     charge_id = call.parameters.text("telegram_payment_charge_id")
     if user_id <= 0:

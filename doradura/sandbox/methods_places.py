@@ -65,7 +65,7 @@ async def stop_message_live_location(call: Call) -> Object:
 
 
 def _live_message(call: Call) -> Message:
-    """Give the message whose location can still be moved. Raises RefusalError."""
+    """Return the message whose location can still be moved. Raises RefusalError."""
     message = call.own_message()
     location = message.body.get("location")
     if location is None or "venue" in message.body:

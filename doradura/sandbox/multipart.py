@@ -46,7 +46,7 @@ MultipartEvent = PartStart | PartData | PartEnd
 
 
 def boundary_of(content_type: str) -> bytes:
-    """Give the boundary a Content-Type names. Raises MultipartError when it names none."""
+    """Return the boundary a Content-Type names. Raises MultipartError when it names none."""
     for key, quoted, bare in _PARAMETER.findall(content_type):
         if key.lower() == "boundary" and (quoted or bare.strip()):
             boundary: str = quoted or bare.strip()

@@ -91,19 +91,19 @@ class Parameters:
         self.texts.setdefault(_utf8(name), whole)
 
     def text(self, name: str) -> str:
-        """Give a parameter's text, empty when it was not given (the server makes no difference)."""
+        """Return a parameter's text, empty when it was not given (the server makes no difference)."""
         return self.texts.get(name, "")
 
     def integer(self, name: str, default: int = 0) -> int:
-        """Give the leading digits of a parameter as a number; garbage is 0."""
+        """Return the leading digits of a parameter as a number; garbage is 0."""
         return leading_integer(self.texts[name]) if name in self.texts else default
 
     def boolean(self, name: str) -> bool:
-        """Give true for `true`, `yes` and `1`; all else is false."""
+        """Return true for `true`, `yes` and `1`; all else is false."""
         return is_true(self.text(name))
 
     def json(self, name: str) -> object:
-        """Give a parameter's JSON value. Raises msgspec.DecodeError, also for one nested deeper than the server's."""
+        """Return a parameter's JSON value. Raises msgspec.DecodeError, also for one nested deeper than the server's."""
         text = self.text(name)
         if _depth(text) > JSON_DEPTH_LIMIT:
             raise msgspec.DecodeError("nested too deep")
@@ -115,7 +115,7 @@ def _utf8(text: str) -> str:
 
 
 def _depth(text: str) -> int:
-    """Give how deep a JSON text is nested, without following it down."""
+    """Return how deep a JSON text is nested, without following it down."""
     depth = deepest = 0
     for bracket in _BRACKET_OR_STRING.findall(text):
         if bracket in {"[", "{"}:
@@ -169,7 +169,7 @@ async def read_parameters(request: Request, blobs: Blobs, into: Parameters) -> N
 
 
 def _decoded(request: Request) -> Pieces:
-    """Give a function that gives the body's next bytes, without their Content-Encoding, and none at the end."""
+    """Return a function that gives the body's next bytes, without their Content-Encoding, and none at the end."""
     encoding = request.headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding in {b"identity", b""}:
         return request.piece

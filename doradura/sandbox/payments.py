@@ -94,7 +94,7 @@ class Payments:
         return invoice
 
     def by_link(self, link: str) -> Invoice | None:
-        """Give the invoice behind a link of `createInvoiceLink`."""
+        """Return the invoice behind a link of `createInvoiceLink`."""
         return self.invoices.get(link.removeprefix(LINK)) if link.startswith(LINK) else None
 
     def check_out(self, invoice: Invoice, user: Object, chat_id: int) -> Checkout:
@@ -178,7 +178,7 @@ class Payments:
     # ---- afterwards --------------------------------------------------------------------------------------------------
 
     def subscription_of(self, charge_id: str) -> Subscription | None:
-        """Give the subscription any charge belongs to."""
+        """Return the subscription any charge belongs to."""
         charge = self.charges.get(charge_id)
         return self.subscriptions.get(charge.first_charge_id) if charge is not None else None
 
@@ -224,7 +224,7 @@ class Payments:
         return sum(charge.invoice.amount for charge in self.charges.values() if not charge.refunded)
 
     def transactions(self) -> list[Object]:
-        """Give the StarTransactions in the order they happened."""
+        """Return the StarTransactions in the order they happened."""
         found: list[tuple[int, Object]] = []
         for charge in self.charges.values():
             partner: Object = {

@@ -20,7 +20,7 @@ THUMBNAIL_SIDE = 320
 
 
 async def shrink(ffmpeg: str, path: Path, sides: tuple[int, ...]) -> list[bytes]:
-    """Give a JPEG of a picture, or of a video's first frame, for each length of its longer side."""
+    """Return a JPEG of a picture, or of a video's first frame, for each length of its longer side."""
     if not sides:
         return []
     folder = Path(await trio.to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="doradura-picture-")))

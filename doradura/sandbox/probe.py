@@ -92,7 +92,7 @@ def parse_report(report: bytes) -> Probed:
 
 
 def picture_size(head: bytes) -> tuple[int, int] | None:
-    """Give width and height of a JPEG, PNG, GIF or WebP from its beginning, or None when it is none of them."""
+    """Return width and height of a JPEG, PNG, GIF or WebP from its beginning, or None when it is none of them."""
     if head.startswith(b"\x89PNG\r\n\x1a\n") and len(head) >= 24:
         return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
     if head[:6] in {b"GIF87a", b"GIF89a"} and len(head) >= 10:

@@ -57,6 +57,6 @@ class CallRecord:
             del self._lines[self._oldest.popleft()]
 
     def after(self, number: int) -> bytes:
-        """Give the lines of the calls after a number, in order of arrival."""
+        """Return the lines of the calls after a number, in order of arrival."""
         wanted = sorted(each for each in self._lines if each > number)
         return b"".join(self._lines[each] + b"\n" for each in wanted)

@@ -91,7 +91,7 @@ class Group(msgspec.Struct):
         return str(found[-1]) if found else ""
 
     def refusal(self) -> RefusalError | None:
-        """Give why the bot can do nothing here, if it is so."""
+        """Return why the bot can do nothing here, if it is so."""
         if self.migrated_to:
             moved = {"migrate_to_chat_id": self.migrated_to}
             return RefusalError(400, "Bad Request: group chat was upgraded to a supergroup chat", parameters=moved)

@@ -63,7 +63,7 @@ def captions(*, web: bool) -> str:
 
 
 async def make_samples(ffmpeg: str, directory: Path) -> Path:
-    """Give the folder with the samples, making it if it is not there. Raises SamplesError."""
+    """Return the folder with the samples, making it if it is not there. Raises SamplesError."""
     final = directory / VERSION
     if await trio.to_thread.run_sync(final.is_dir):
         return final

@@ -93,7 +93,7 @@ class Sandbox:
 
     @asynccontextmanager
     async def _directory(self) -> AsyncIterator[Path]:
-        """Give the folder of uploads and records: the one to keep, or one that goes with us."""
+        """Return the folder of uploads and records: the one to keep, or one that goes with us."""
         if self._keep_directory is not None:
             yield self._keep_directory
             return

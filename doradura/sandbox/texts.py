@@ -30,7 +30,7 @@ _INT32 = range(-(1 << 31), 1 << 31)
 
 
 def formatted(text: str, mode: str, entities: object, *, may_be_empty: bool = True) -> tuple[str, list[Entity]]:
-    """Give a text and its entities: of the markup, or those given, and in both cases those Telegram finds itself."""
+    """Return a text and its entities: of the markup, or those given, and in both cases those Telegram finds itself."""
     if len(text.encode()) > RAW_LIMIT_BYTES:
         raise bad_request("text is too long")
     mode = mode.strip().lower() if text else ""
@@ -92,7 +92,7 @@ def _more(given: Fields, kind: str) -> Entity:
 
 
 def _checked(entity: Entity) -> Entity:
-    """Give an entity as Telegram keeps it."""
+    """Return an entity as Telegram keeps it."""
     if entity["type"] == "text_link":
         return {**entity, "url": _link(entity["url"])}
     if entity["type"] == "custom_emoji":

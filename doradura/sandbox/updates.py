@@ -114,14 +114,14 @@ class UpdateQueue:
             self._forget(update_id)
 
     def pace(self, offset: int, limit: int, timeout: int, now: float) -> tuple[int, int]:
-        """Give the limit and timeout a poll really gets: who asks the same again and again is slowed down."""
+        """Return the limit and timeout a poll really gets: who asks the same again and again is slowed down."""
         since = now - self._last_poll if offset == self._last_offset else math.inf
         self._last_offset, self._last_poll = offset, now
         waits = math.ceil(PACED_SECONDS) if since < PACED_SECONDS and timeout < PACED_SECONDS else timeout
         return 1 if since < HASTY_SECONDS else limit, waits
 
     def conflict_delay(self, now: float) -> float:
-        """Give how late a displaced poll is to be told of it."""
+        """Return how late a displaced poll is to be told of it."""
         if now < self._next_conflict:
             return CONFLICT_SECONDS
         self._next_conflict = now + CONFLICT_SECONDS
@@ -137,7 +137,7 @@ class UpdateQueue:
                 self._forget(oldest)
 
     def take(self, limit: int, now: float) -> list[bytes]:
-        """Give the oldest updates that are not too old; they stay until they are confirmed."""
+        """Return the oldest updates that are not too old; they stay until they are confirmed."""
         taken: list[bytes] = []
         size = 0
         for update in list(self._first(limit, now)):

@@ -51,7 +51,7 @@ class World:
         self._groups_made = 0
 
     def now(self) -> int:
-        """Give the Unix time in whole seconds, as the Bot API writes dates."""
+        """Return the Unix time in whole seconds, as the Bot API writes dates."""
         return int(self.clock())
 
     async def load(self) -> None:
@@ -105,13 +105,13 @@ class World:
             bot.queries = dict(sorted(bot.queries.items(), key=lambda item: item[1].created))
 
     def called(self, token: str) -> Bot:
-        """Give the bot that calls; the first to call since the start is the default."""
+        """Return the bot that calls; the first to call since the start is the default."""
         if self.events.default_token is None:
             self.events.default_token = token
         return self.bot(token)
 
     def bot(self, token: str) -> Bot:
-        """Give the bot of a well-formed token; one never seen comes into being here."""
+        """Return the bot of a well-formed token; one never seen comes into being here."""
         bot = self.bots.get(token)
         if bot is None:
             bot = self.bots[token] = Bot(self, BotRecord(token))
@@ -131,23 +131,23 @@ class World:
         self.journal.put("stars", str(user_id), msgspec.json.encode(left))
 
     def person(self, user_id: int) -> Object:
-        """Give a person; one never seen gets a name made of the number."""
+        """Return a person; one never seen gets a name made of the number."""
         if user_id in self.users:
             return self.users[user_id]
         return self.put_user({"id": user_id, "is_bot": False, "first_name": f"User {user_id}", "language_code": "en"})
 
     def next_user_id(self) -> int:
-        """Give a number nobody has."""
+        """Return a number nobody has."""
         return max(FIRST_FREE_USER_ID, *(user_id + 1 for user_id in self.users))
 
     def next_group_id(self, *, supergroup: bool) -> int:
-        """Give a negative number no group has; a supergroup's is far below, as Telegram's are."""
+        """Return a negative number no group has; a supergroup's is far below, as Telegram's are."""
         self._groups_made += 1
         number = 5000 + self._groups_made
         return -(SUPERGROUP_BASE + number) if supergroup else -number
 
     def state(self, bot: Bot | None) -> dict[str, Any]:
-        """Give the bots, people and chats there are, who blocked `bot`, and who is who in its groups.
+        """Return the bots, people and chats there are, who blocked `bot`, and who is who in its groups.
 
         The default bot comes first: a page that names none knows it by nothing else.
         """

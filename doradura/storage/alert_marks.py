@@ -23,7 +23,7 @@ _COLUMNS = ", ".join(Silence._fields)
 
 
 def incident(db: sqlite3.Connection, incident_id: int) -> Incident | None:
-    """Give one incident."""
+    """Return one incident."""
     row = db.execute(
         f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE incident_id = ?",  # noqa: S608 - own text
         (incident_id,),
@@ -32,7 +32,7 @@ def incident(db: sqlite3.Connection, incident_id: int) -> Incident | None:
 
 
 def firing(db: sqlite3.Connection, limit: int, offset: int = 0) -> tuple[list[Incident], int]:
-    """Give incidents that fire, the worst and then the newest first, and how many there are."""
+    """Return incidents that fire, the worst and then the newest first, and how many there are."""
     rows = db.execute(
         f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE state = 'firing'"  # noqa: S608 - own text
         " ORDER BY severity_rank, incident_id DESC LIMIT ? OFFSET ?",
@@ -53,7 +53,7 @@ def acknowledge(db: sqlite3.Connection, incident_id: int, by_name: str, now_ms: 
 
 
 def acknowledged(db: sqlite3.Connection, incident_id: int) -> tuple[str, int] | None:
-    """Give who acknowledged an incident, and when."""
+    """Return who acknowledged an incident, and when."""
     row = db.execute(
         "SELECT by_name, at_ms FROM alert_acknowledgements WHERE incident_id = ?", (incident_id,)
     ).fetchone()
@@ -66,7 +66,7 @@ def forget_acknowledgement(db: sqlite3.Connection, incident_id: int) -> None:
 
 
 def silence(db: sqlite3.Connection, incident_id: int) -> Silence | None:
-    """Give the silence of an incident."""
+    """Return the silence of an incident."""
     row = db.execute(
         f"SELECT {_COLUMNS} FROM alert_silences WHERE incident_id = ?",  # noqa: S608 - own text
         (incident_id,),
@@ -75,7 +75,7 @@ def silence(db: sqlite3.Connection, incident_id: int) -> Silence | None:
 
 
 def silences(db: sqlite3.Connection) -> list[Silence]:
-    """Give every silence, the one that ends first first."""
+    """Return every silence, the one that ends first first."""
     return [Silence(*row) for row in db.execute(f"SELECT {_COLUMNS} FROM alert_silences ORDER BY until_ms")]  # noqa: S608 - own text
 
 
@@ -106,7 +106,7 @@ def drop_reminders(db: sqlite3.Connection, card_id: int) -> None:
 
 
 def firing_of(db: sqlite3.Connection, card_id: int) -> Sequence[int]:
-    """Give the incidents of a card that fire."""
+    """Return the incidents of a card that fire."""
     rows = db.execute(
         "SELECT incident_id FROM alert_incidents WHERE card_id = ? AND state = 'firing' ORDER BY incident_id",
         (card_id,),

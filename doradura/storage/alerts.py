@@ -74,7 +74,7 @@ def note_seen(db: sqlite3.Connection, key: tuple[str, str, str, str], now_ms: in
 
 
 def latest(db: sqlite3.Connection, fingerprint: str) -> Incident | None:
-    """Give the open incident of a fingerprint, else the latest: the clock that made the ids may have jumped back."""
+    """Return the open incident of a fingerprint, else the latest: the clock that made the ids may have jumped back."""
     row = db.execute(
         f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE fingerprint = ?"  # noqa: S608 - own text
         " ORDER BY CASE state WHEN 'firing' THEN 0 ELSE 1 END, incident_id DESC LIMIT 1",
@@ -89,7 +89,7 @@ def add_card(db: sqlite3.Connection, card_id: int, now_ms: int) -> None:
 
 
 def told_ms(db: sqlite3.Connection, card_id: int) -> int:
-    """Give when a card was last told aloud."""
+    """Return when a card was last told aloud."""
     row = db.execute("SELECT told_ms FROM alert_cards WHERE card_id = ?", (card_id,)).fetchone()
     return 0 if row is None else int(row[0])
 
@@ -147,12 +147,12 @@ class CardView(NamedTuple):
         return self.total == 1 and self.incidents[0].state == "note" and self.incidents[0].severity_rank == QUIET_RANK
 
     def marks_of(self, incident: Incident) -> Marks:
-        """Give what was done about one of them."""
+        """Return what was done about one of them."""
         return self.marks.get(incident.incident_id, UNMARKED)
 
 
 def view(db: sqlite3.Connection, card_id: int, limit: int) -> CardView:
-    """Give what a card shows, with at most `limit` incidents."""
+    """Return what a card shows, with at most `limit` incidents."""
     rows = db.execute(
         f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE card_id = ?"  # noqa: S608 - own text
         " ORDER BY CASE state WHEN 'firing' THEN 0 ELSE 1 END, severity_rank, incident_id LIMIT ?",
@@ -169,7 +169,7 @@ def view(db: sqlite3.Connection, card_id: int, limit: int) -> CardView:
 
 
 def marks(db: sqlite3.Connection, card_id: int) -> dict[int, Marks]:
-    """Give incident -> what was done about it, for those of a card about which something was."""
+    """Return incident -> what was done about it, for those of a card about which something was."""
     rows = db.execute(
         "SELECT i.incident_id, a.by_name, a.at_ms, s.by_name, s.until_ms, COALESCE(g.loose, 0)"
         " FROM alert_incidents AS i"
@@ -197,7 +197,7 @@ def doubt_ends_since(db: sqlite3.Connection, since_ms: int) -> list[tuple[int, i
 
 
 def open_cards(db: sqlite3.Connection) -> list[tuple[int, int]]:
-    """Give (card, worst severity) of the cards on which something fires."""
+    """Return (card, worst severity) of the cards on which something fires."""
     return [
         (row[0], row[1])
         for row in db.execute(
@@ -208,7 +208,7 @@ def open_cards(db: sqlite3.Connection) -> list[tuple[int, int]]:
 
 
 def watchdog_seen_ms(db: sqlite3.Connection) -> int | None:
-    """Give when the last watchdog came."""
+    """Return when the last watchdog came."""
     row = db.execute("SELECT seen_ms FROM alert_watchdog").fetchone()
     return None if row is None else int(row[0])
 

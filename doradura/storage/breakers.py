@@ -21,5 +21,5 @@ def close(db: sqlite3.Connection, site: str) -> None:
 
 
 def all_open(db: sqlite3.Connection) -> dict[str, tuple[int, int]]:
-    """Give site -> (until, times in a row)."""
+    """Return site -> (until, times in a row)."""
     return {row[0]: (row[1], row[2]) for row in db.execute("SELECT site, until_ms, failures FROM site_breakers")}

@@ -22,7 +22,7 @@ _UNFINISHED = "('waiting', 'running', 'sending')"
 
 
 def clock_ms(db: sqlite3.Connection) -> int:
-    """Give the queue's virtual time in milliseconds."""
+    """Return the queue's virtual time in milliseconds."""
     return int(db.execute("SELECT virtual_ms FROM queue_clock").fetchone()[0])
 
 

@@ -42,7 +42,7 @@ def migrated(db: sqlite3.Connection, old_id: int, new_id: int, now_ms: int) -> N
 
 
 def migrations(db: sqlite3.Connection) -> dict[int, int]:
-    """Give every group that moved: old id -> the id it has in the end."""
+    """Return every group that moved: old id -> the id it has in the end."""
     moved = {row[0]: row[1] for row in db.execute("SELECT old_chat_id, new_chat_id FROM chat_migrations")}
     ends = {}
     for old_id, new_id in moved.items():
@@ -55,7 +55,7 @@ def migrations(db: sqlite3.Connection) -> dict[int, int]:
 
 
 def begun_by(db: sqlite3.Connection, chat_id: int, message_id: int) -> set[str]:
-    """Give the links for which a message has a job or an offer already."""
+    """Return the links for which a message has a job or an offer already."""
     rows = db.execute(
         f"SELECT url FROM jobs WHERE chat_id = ? AND reply_to = ? AND bot_id = {CURRENT}"  # noqa: S608 - own text
         f" UNION SELECT url FROM offers WHERE chat_id = ? AND reply_to = ? AND bot_id = {CURRENT}",

@@ -16,7 +16,7 @@ class SentFile(NamedTuple):
 
 
 def get(db: sqlite3.Connection, bot_id: int, cache_key: str, fmt: str, quality: str) -> SentFile | None:
-    """Give what was sent for this link, format and quality."""
+    """Return what was sent for this link, format and quality."""
     row = db.execute(
         "SELECT file_id, kind, title, size_bytes FROM sent_files"
         " WHERE cache_key = ? AND format = ? AND quality = ? AND bot_id = ?",

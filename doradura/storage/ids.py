@@ -29,7 +29,7 @@ class IdMaker:
         self._last = 0
 
     def new(self) -> int:
-        """Give the next id."""
+        """Return the next id."""
         made = (self._clock_ms() << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
         self._last = max(made, self._last + 1)
         return self._last

@@ -66,7 +66,7 @@ def waiting(
     limit: int,
     limit_of_a_chat: int,
 ) -> list[StoredUpdate]:
-    """Give waiting updates in order of arrival: none that is held, none of a full chat, so many of each other one.
+    """Return waiting updates in order of arrival: none that is held, none of a full chat, so many of each other one.
 
     The current bot's alone. Those of the urgent kind come whatever the limits. Read in pages, the oldest first, and a
     chat that had its share is left out of the next page: ordering the whole backlog would take as long as the backlog
@@ -124,7 +124,7 @@ def tried(db: sqlite3.Connection, update_id: int, error: str) -> int:
 
 
 def last_arrival(db: sqlite3.Connection) -> int:
-    """Give the number of the update that came last, 0 when there is none."""
+    """Return the number of the update that came last, 0 when there is none."""
     return int(db.execute("SELECT COALESCE(MAX(arrival), 0) FROM inbox").fetchone()[0])
 
 

@@ -91,7 +91,7 @@ def add(db: sqlite3.Connection, job: NewJob, now_ms: int) -> Job:
 
 
 def get(db: sqlite3.Connection, job_id: int) -> Job | None:
-    """Give one job."""
+    """Return one job."""
     row = db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE job_id = ?", (job_id,)).fetchone()  # noqa: S608 - own text
     return None if row is None else Job(*row)
 
@@ -128,7 +128,7 @@ def _marks(values: tuple[object, ...]) -> str:
 
 
 def waiting_users(db: sqlite3.Connection, paused_sites: tuple[str, ...] = ()) -> list[int]:
-    """Give the users who have a job that could be claimed, in the queue's order."""
+    """Return the users who have a job that could be claimed, in the queue's order."""
     rows = db.execute(
         f"SELECT user_id FROM jobs WHERE state = 'waiting' AND site NOT IN ({_marks(paused_sites)})"  # noqa: S608 - own marks
         " GROUP BY user_id ORDER BY MIN(place), MIN(job_id)",
@@ -224,7 +224,7 @@ def set_told(db: sqlite3.Connection, job_id: int) -> None:
 
 
 def untold(db: sqlite3.Connection) -> list[Job]:
-    """Give the jobs that ended and whose progress message does not show it yet."""
+    """Return the jobs that ended and whose progress message does not show it yet."""
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM jobs WHERE told = 0 AND state IN ('done', 'failed', 'cancelled') ORDER BY job_id",  # noqa: S608 - own text
     )
@@ -232,7 +232,7 @@ def untold(db: sqlite3.Connection) -> list[Job]:
 
 
 def of_user(db: sqlite3.Connection, user_id: int, chat_id: int | None = None) -> list[Job]:
-    """Give a user's unfinished jobs (those of one chat) in the queue's order."""
+    """Return a user's unfinished jobs (those of one chat) in the queue's order."""
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND (? IS NULL OR chat_id = ?)"  # noqa: S608 - own text
         f" AND state IN {_UNFINISHED} ORDER BY place, job_id",
@@ -250,7 +250,7 @@ def before(db: sqlite3.Connection, job: Job) -> int:
 
 
 def first_waiting(db: sqlite3.Connection, limit: int) -> list[int]:
-    """Give the ids of the first waiting jobs in the queue's order."""
+    """Return the ids of the first waiting jobs in the queue's order."""
     rows = db.execute("SELECT job_id FROM jobs WHERE state = 'waiting' ORDER BY place, job_id LIMIT ?", (limit,))
     return [row[0] for row in rows]
 
@@ -261,13 +261,13 @@ def depth(db: sqlite3.Connection) -> int:
 
 
 def oldest_waiting_ms(db: sqlite3.Connection) -> int | None:
-    """Give the time at which the oldest waiting job was asked for."""
+    """Return the time at which the oldest waiting job was asked for."""
     row = db.execute("SELECT MIN(created_ms) FROM jobs WHERE state = 'waiting'").fetchone()
     return None if row[0] is None else int(row[0])
 
 
 def same_unfinished(db: sqlite3.Connection, user_id: int, cache_key: str, fmt: str, quality: str) -> Job | None:
-    """Give this user's unfinished job for the same thing."""
+    """Return this user's unfinished job for the same thing."""
     row = db.execute(
         f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND cache_key = ? AND format = ? AND quality = ?"  # noqa: S608 - own text
         f" AND state IN {_UNFINISHED} LIMIT 1",
@@ -290,13 +290,13 @@ def newer_same(db: sqlite3.Connection, job: Job) -> Job | None:
 
 
 def unfinished_at_start(db: sqlite3.Connection) -> list[Job]:
-    """Give the jobs that a process before this one had in hand (one instance a database: they are nobody's now)."""
+    """Return the jobs that a process before this one had in hand (one instance a database: they are nobody's now)."""
     rows = db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE state IN ('running', 'sending') ORDER BY place")  # noqa: S608 - own text
     return [Job(*row) for row in rows]
 
 
 def workers_at_start(db: sqlite3.Connection) -> list[tuple[int, int, int]]:
-    """Give (job or offer id, pid, kernel start time) of every worker that a process before this one had."""
+    """Return (job or offer id, pid, kernel start time) of every worker that a process before this one had."""
     rows = db.execute(
         "SELECT job_id, worker_pid, worker_started FROM jobs WHERE worker_pid IS NOT NULL"
         " UNION ALL SELECT offer_id, worker_pid, worker_started FROM offers WHERE worker_pid IS NOT NULL",

@@ -8,7 +8,7 @@ from doradura.storage.bots import CURRENT
 
 
 def shown(db: sqlite3.Connection) -> set[int]:
-    """Give the chats that have the admins' menu."""
+    """Return the chats that have the admins' menu."""
     rows = db.execute(f"SELECT chat_id FROM admin_menus WHERE bot_id = {CURRENT}")  # noqa: S608 - own text
     return {int(row[0]) for row in rows}
 

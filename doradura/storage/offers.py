@@ -41,13 +41,13 @@ def add(db: sqlite3.Connection, offer: Offer, now_ms: int) -> None:
 
 
 def get(db: sqlite3.Connection, offer_id: int) -> Offer | None:
-    """Give one offer."""
+    """Return one offer."""
     row = db.execute(f"SELECT {_COLUMNS} FROM offers WHERE offer_id = ?", (offer_id,)).fetchone()  # noqa: S608 - own text
     return None if row is None else Offer(*row)
 
 
 def unfinished(db: sqlite3.Connection) -> list[Offer]:
-    """Give the offers whose link was not looked at yet, oldest first."""
+    """Return the offers whose link was not looked at yet, oldest first."""
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM offers WHERE state IN ('new', 'shown') ORDER BY offer_id",  # noqa: S608 - own text
     )

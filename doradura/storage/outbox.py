@@ -125,7 +125,7 @@ def has_message(db: sqlite3.Connection, card_id: int, target_id: int) -> bool:
 
 
 def take_outdated(db: sqlite3.Connection) -> list[tuple[int, int, int]]:
-    """Give (card, target, worst severity) of the current bot's messages that changed while another bot was in use.
+    """Return (card, target, worst severity) of the current bot's messages that changed while another bot was in use.
 
     Those whose card fires, or ended since. Given once.
     """
@@ -142,7 +142,7 @@ def take_outdated(db: sqlite3.Connection) -> list[tuple[int, int, int]]:
 
 
 def next_for(db: sqlite3.Connection, target_id: int, now_ms: int) -> Waiting | None:
-    """Give what a target is to be told next: the worst first, but a card's own in their order.
+    """Return what a target is to be told next: the worst first, but a card's own in their order.
 
     Nothing is put off for longer than LONGEST_PUT_OFF_MS: what seems to be was stored before the clock went back.
     """
@@ -216,7 +216,7 @@ def give_up(db: sqlite3.Connection, notice_id: int, error: str, now_ms: int) -> 
 
 
 def given_up_since(db: sqlite3.Connection, since_ms: int) -> tuple[int, str]:
-    """Give how many notices were given up since then, and why the last one was."""
+    """Return how many notices were given up since then, and why the last one was."""
     rows = db.execute(
         "SELECT error FROM alert_outbox WHERE state = 'failed' AND next_ms >= ? ORDER BY next_ms, notice_id",
         (since_ms,),
@@ -252,11 +252,11 @@ _UNDELIVERED = (
 
 
 def depth(db: sqlite3.Connection) -> int:
-    """Give how many notices are not delivered yet."""
+    """Return how many notices are not delivered yet."""
     return int(db.execute(f"SELECT COUNT(*){_UNDELIVERED}").fetchone()[0])
 
 
 def oldest_ms(db: sqlite3.Connection) -> int | None:
-    """Give when the oldest notice that is not delivered was stored."""
+    """Return when the oldest notice that is not delivered was stored."""
     found = db.execute(f"SELECT MIN(stored_ms){_UNDELIVERED}").fetchone()[0]
     return None if found is None else int(found)

@@ -27,7 +27,7 @@ class Span(NamedTuple):
 
     @classmethod
     def last(cls, length_ms: int, now_ms: int) -> Span:
-        """Give the stretch of that length that ends now."""
+        """Return the stretch of that length that ends now."""
         return cls(now_ms - length_ms, now_ms)
 
 

@@ -33,13 +33,13 @@ def seen(  # noqa: PLR0917 - a row's values, in the table's order
 
 
 def language(db: sqlite3.Connection, user_id: int) -> str | None:
-    """Give the language code Telegram told of a user."""
+    """Return the language code Telegram told of a user."""
     row = db.execute("SELECT language FROM users WHERE user_id = ?", (user_id,)).fetchone()
     return None if row is None else row[0]
 
 
 def name(db: sqlite3.Connection, user_id: int) -> str | None:
-    """Give what a user is called, their user name where they have no other; None for one nobody has seen."""
+    """Return what a user is called, their user name where they have no other; None for one nobody has seen."""
     row = db.execute("SELECT first_name, username FROM users WHERE user_id = ?", (user_id,)).fetchone()
     return None if row is None else row[0] or row[1] or ""
 

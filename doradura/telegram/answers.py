@@ -87,7 +87,7 @@ class _Envelope(msgspec.Struct, frozen=True):
 def read_answer(
     method: str, status: int, body: bytes, *, retry_after: str | None = None, secret: str | None = None
 ) -> msgspec.Raw:
-    """Give the result of an answer, or raise the error that it is.
+    """Return the result of an answer, or raise the error that it is.
 
     `retry_after` is the header of that name. `secret` is taken out of the description: a server or a proxy between may
     quote the address it was asked for, which holds the token. Raises an ApiError for a refusal and UnconfirmedError
@@ -135,7 +135,7 @@ def read_result(method: str, raw: msgspec.Raw, result: type[_T]) -> _T:
 def classify(
     method: str, code: int, description: str, parameters: dict[str, int], *, retry_after: Iterable[bytes | str | None]
 ) -> ApiError:
-    """Give the error that a refusal is, by its code and, for 400, by its text.
+    """Return the error that a refusal is, by its code and, for 400, by its text.
 
     `retry_after` is what was said of the wait after a 429; of it the first that can be read counts.
     """

@@ -23,7 +23,7 @@ class Body(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        """Give the next piece, having written all before it."""
+        """Return the next piece, having written all before it."""
         raise NotImplementedError
 
     async def aclose(self) -> None:
@@ -40,7 +40,7 @@ class JsonBody(Body):
         self.length = len(self._content)
 
     async def __anext__(self) -> bytes:
-        """Give the one piece."""
+        """Return the one piece."""
         if self._content is None:
             self.handed_over = True
             raise StopAsyncIteration
@@ -49,5 +49,5 @@ class JsonBody(Body):
 
 
 def text_value(value: object) -> str:
-    """Give a parameter as multipart text: strings as they are, all else as the JSON the server expects."""
+    """Return a parameter as multipart text: strings as they are, all else as the JSON the server expects."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

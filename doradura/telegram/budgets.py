@@ -37,7 +37,7 @@ class Window:
         self._until: list[float] = []
 
     def free_at(self, now: float) -> float:
-        """Give when the next may go out; `now` when it may at once."""
+        """Return when the next may go out; `now` when it may at once."""
         del self._until[: bisect_right(self._until, now)]
         return now if len(self._until) < self._limit else self._until[len(self._until) - int(self._limit)]
 

@@ -54,7 +54,7 @@ UPLOAD_BYTES_PER_SECOND = 128 << 10
 
 
 def upload_deadline_seconds(size_bytes: int) -> float:
-    """Give the time for sending a file: at least 128 KiB/s, and what a small call has on top."""
+    """Return the time for sending a file: at least 128 KiB/s, and what a small call has on top."""
     return DEADLINE_SECONDS + size_bytes / UPLOAD_BYTES_PER_SECOND
 
 
@@ -281,7 +281,7 @@ class Caller:
             return result
 
     def _next_attempt(self, call: Call, run: Run, error: TelegramError, draw: float) -> float | None:
-        """Give the seconds to the next attempt, None when the error is to travel; raises DeadlineExceededError."""
+        """Return the seconds to the next attempt, None when the error is to travel; raises DeadlineExceededError."""
         run.unconfirmed += isinstance(error, UnconfirmedError)
         decision = decide(
             error,
@@ -356,7 +356,7 @@ class Caller:
         return result
 
     def _result(self, method: str, answer: Answer | None, body: Body) -> msgspec.Raw:
-        """Give the result of an answer; None is an exchange that was cut off by the call's deadline."""
+        """Return the result of an answer; None is an exchange that was cut off by the call's deadline."""
         if answer is not None:
             return read_answer(method, answer.status, answer.body, retry_after=answer.retry_after, secret=self._token)
         if body.handed_over:
@@ -382,7 +382,7 @@ class Caller:
 
 
 def _elsewhere(method: str, parameters: Mapping[str, object], chat_id: int | None) -> dict[str, object]:
-    """Give the parameters for a chat that has another id now.
+    """Return the parameters for a chat that has another id now.
 
     Message ids began anew there: what names one would hit somebody else's message. Raises MessageNotFoundError.
     """
@@ -407,5 +407,5 @@ async def _until(deadline: float, lock: trio.Lock) -> AsyncIterator[bool]:
 
 
 def _timeouts(*, write: float, read: float | None) -> dict[str, float | None]:
-    """Give httpx's timeouts, silence in each phase; for a connection it never waits, as `Lines` shares them out."""
+    """Return httpx's timeouts, silence in each phase; for a connection it never waits, as `Lines` shares them out."""
     return {"connect": CONNECT_SECONDS, "pool": None, "write": write, "read": read}

@@ -49,7 +49,7 @@ class Run:
     waited: bool = False
 
     def left_seconds(self) -> float:
-        """Give what is left of the call's time."""
+        """Return what is left of the call's time."""
         return self.deadline - trio.current_time()
 
     def given_up(self, method: str, last: TelegramError) -> DeadlineExceededError:

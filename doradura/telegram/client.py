@@ -86,7 +86,7 @@ class BotApi:
         return read_result(method, raw, result)
 
     async def get_me(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> User:
-        """Give the bot's own user; raises TokenRefusedError when the token is wrong."""
+        """Return the bot's own user; raises TokenRefusedError when the token is wrong."""
         return await self.call("getMe", {}, User, deadline_seconds=deadline_seconds)
 
     async def get_updates(

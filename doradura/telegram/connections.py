@@ -74,7 +74,7 @@ class Answer:
 
 
 def translate(method: str, exc: Exception, *, handed_over: bool) -> TelegramError:
-    """Give our error for one of httpx's. The text is never httpx's own, which may quote the URL."""
+    """Return our error for one of httpx's. The text is never httpx's own, which may quote the URL."""
     sent, outcome = next(TRANSPORT_ERRORS[kind] for kind in type(exc).__mro__ if kind in TRANSPORT_ERRORS)
     if sent == "by body" and handed_over:
         return UnconfirmedError(method, f"no answer ({type(exc).__name__})", outcome=outcome)
@@ -153,7 +153,7 @@ async def _close(transport: httpx.AsyncBaseTransport) -> None:
 
 
 def transport_maker(api_url: str, *, keepalive_seconds: float) -> Callable[[], httpx.AsyncBaseTransport]:
-    """Give a maker of transports with one connection each, sharing one TLS context (making one takes 20 ms).
+    """Return a maker of transports with one connection each, sharing one TLS context (making one takes 20 ms).
 
     `keepalive_seconds` 0 gives every request a new connection.
     """

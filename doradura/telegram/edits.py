@@ -37,7 +37,7 @@ class Edit:
         return self._message.calling
 
     def waiting(self) -> trio.CancelScope:
-        """Give a scope for a wait that a newer edit ends."""
+        """Return a scope for a wait that a newer edit ends."""
         self._waiting = trio.CancelScope(deadline=-math.inf if self.superseded else math.inf)
         return self._waiting
 

@@ -19,7 +19,7 @@ _LONGEST_NUMBER = 9
 
 
 def read_reference(reference: str) -> str | None:
-    """Give the character a reference stands for, None for one that Telegram does not read."""
+    """Return the character a reference stands for, None for one that Telegram does not read."""
     name = reference[1:].rstrip(";")
     if not name.startswith("#"):
         return _NAMED.get(name)
@@ -31,7 +31,7 @@ def read_reference(reference: str) -> str | None:
 
 
 def plain_text(markup: str) -> str:
-    """Give the text without Telegram's own tags; any other `<` belongs to the words and stays.
+    """Return the text without Telegram's own tags; any other `<` belongs to the words and stays.
 
     See https://core.telegram.org/bots/api#html-style.
     """

@@ -20,7 +20,7 @@ _UNSEEN = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\u202a-\u202e\u2066-\u2069]
 
 
 def tidy(text: str) -> str:
-    """Give a text from outside as one line of bounded length: what is no visible character becomes a space."""
+    """Return a text from outside as one line of bounded length: what is no visible character becomes a space."""
     line = _UNSEEN.sub(" ", text[: 2 * DETAIL_CHARS]).strip()
     return line if len(line) <= DETAIL_CHARS else line[:DETAIL_CHARS] + "…"
 

@@ -100,7 +100,7 @@ _HANGUL = frozenset(
 
 
 def joined(text: str) -> list[bool]:
-    """Give for each code point whether it is one character with the one before it."""
+    """Return for each code point whether it is one character with the one before it."""
     if text.isascii():
         return [here == "\n" and index > 0 and text[index - 1] == "\r" for index, here in enumerate(text)]
     found = []

@@ -47,11 +47,11 @@ class Hold:
         return self._probing
 
     def free_at(self, now: float) -> float:
-        """Give when the next call may go out; `now` when it may at once."""
+        """Return when the next call may go out; `now` when it may at once."""
         return max(now, self._until)
 
     def seconds_left(self, now: float) -> float | None:
-        """Give how long it holds calls back still, 0 while a probe is on its way; None when it holds nothing back."""
+        """Return how long it holds calls back still, 0 while a probe is on its way; None when it holds nothing back."""
         if self._until <= now:
             return None
         return 0.0 if self._probing else self._until - now

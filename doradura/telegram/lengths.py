@@ -39,7 +39,7 @@ class _Token(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Give its bytes."""
+        """Return its bytes."""
         return len(self.text.encode("utf-8", "surrogatepass"))
 
 
@@ -54,12 +54,12 @@ class _Piece:
     size: int = 0
 
     def text(self, end: str = "") -> str:
-        """Give the piece with what is open at its end closed."""
+        """Return the piece with what is open at its end closed."""
         closing = "".join(f"</{_name(tag)}>" for tag in reversed(self.open_at_end()))
         return "".join([*self.opened, *(token.text for token in self.tokens)]).rstrip() + end + closing
 
     def open_at_end(self) -> list[str]:
-        """Give the start tags that are open at its end."""
+        """Return the start tags that are open at its end."""
         opened = self.opened[:]
         for token in self.tokens:
             if token.shown:
@@ -81,14 +81,14 @@ class _Piece:
 
 
 def split_text(text: str, limit: int = TEXT_UNITS, *, markup: bool = True) -> list[str]:
-    """Give the pieces of a text, one for a text that is short enough. `markup`: it is Telegram's HTML."""
+    """Return the pieces of a text, one for a text that is short enough. `markup`: it is Telegram's HTML."""
     if units(text) <= limit and len(text.encode("utf-8", "surrogatepass")) <= RAW_BYTES:
         return [text]
     return [piece.text().strip() if not markup else piece.text() for piece in _pieces(text, limit, markup=markup)]
 
 
 def cut_text(text: str, limit: int = TEXT_UNITS, *, markup: bool = True) -> str:
-    """Give a text that is short enough, with an ellipsis where something is lost."""
+    """Return a text that is short enough, with an ellipsis where something is lost."""
     pieces = split_text(text, limit, markup=markup)
     return pieces[0] if len(pieces) == 1 else _pieces(text, limit - 1, markup=markup)[0].text("…")
 
@@ -137,7 +137,7 @@ def _part(full: _Piece, limit: int, *, following: _Token) -> _Piece:
 
 
 def _place(piece: _Piece, limit: int, *, following: _Token) -> int:
-    """Give where to part a piece: after a line, else after a word, else after a character, at its end at worst."""
+    """Return where to part a piece: after a line, else after a word, else after a character, at its end at worst."""
     places = []
     """Where no character is parted, the last first, each with the units before it and the token it ends with."""
     joins = following.joins

@@ -63,7 +63,7 @@ class MediaParts:
 
 
 def send_parts(media: Media, *, local_files: bool, plain: bool = False) -> MediaParts:
-    """Give the parameters and files of sendAudio, sendVideo, sendDocument or sendPhoto."""
+    """Return the parameters and files of sendAudio, sendVideo, sendDocument or sendPhoto."""
     reference, files, heavy = _file(media, local_files=local_files)
     parameters: dict[str, object] = {media.kind: reference, **_described(media, plain=plain)}
     if media.kind == "document" and files:
@@ -73,7 +73,7 @@ def send_parts(media: Media, *, local_files: bool, plain: bool = False) -> Media
 
 
 def edit_parts(media: Media, *, local_files: bool, plain: bool = False) -> MediaParts:
-    """Give the `media` parameter of editMessageMedia, and its files."""
+    """Return the `media` parameter of editMessageMedia, and its files."""
     reference, files, heavy = _file(media, local_files=local_files)
     content: dict[str, object] = {"type": media.kind, "media": reference, **_described(media, plain=plain)}
     if media.kind == "document" and files:
@@ -82,7 +82,7 @@ def edit_parts(media: Media, *, local_files: bool, plain: bool = False) -> Media
 
 
 def _file(media: Media, *, local_files: bool) -> tuple[str, dict[str, Upload], Path | None]:
-    """Give the file's value, the parts it needs, and the file whose size says how long it may take.
+    """Return the file's value, the parts it needs, and the file whose size says how long it may take.
 
     A server that runs with --local reads the file itself, by a file:// address; only the thumbnail has to be uploaded.
     """
@@ -97,7 +97,7 @@ def _file(media: Media, *, local_files: bool) -> tuple[str, dict[str, Upload], P
 
 
 def _described(media: Media, *, plain: bool) -> dict[str, object]:
-    """Give the parameters beside the file; those that are unknown are left out, as a 0 would be shown."""
+    """Return the parameters beside the file; those that are unknown are left out, as a 0 would be shown."""
     wanted: dict[str, object] = {"caption": media.caption}
     if media.caption is not None and not plain:
         wanted["parse_mode"] = "HTML"

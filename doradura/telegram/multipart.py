@@ -55,7 +55,7 @@ class Multipart:
         self.length = sum(part.size_bytes if isinstance(part, _FilePart) else len(part) for part in self.parts)
 
     def body(self) -> MultipartBody:
-        """Give a body for one attempt."""
+        """Return a body for one attempt."""
         return MultipartBody(self)
 
 
@@ -71,7 +71,7 @@ class MultipartBody(Body):
         self._given = 0
 
     async def __anext__(self) -> bytes:
-        """Give the next piece: a bit of form, or up to 1 MiB of a file."""
+        """Return the next piece: a bit of form, or up to 1 MiB of a file."""
         if self._form.progress is not None and self._given:
             self._form.progress(self._given, self.length)
         piece = await self._next_piece()
@@ -140,7 +140,7 @@ class _OpenFile:
 
 
 async def measure(method: str, path: Path, *, limiter: trio.CapacityLimiter) -> int:
-    """Give a file's size in bytes; raises UploadFileError when there is none to be had."""
+    """Return a file's size in bytes; raises UploadFileError when there is none to be had."""
     try:
         return (await trio.to_thread.run_sync(os.stat, path, limiter=limiter)).st_size
     except OSError as exc:
@@ -150,7 +150,7 @@ async def measure(method: str, path: Path, *, limiter: trio.CapacityLimiter) -> 
 def _lay_out(
     boundary: str, parameters: Mapping[str, object], files: Mapping[str, tuple[Upload, int]]
 ) -> Iterator[bytes | _FilePart]:
-    """Give the form's pieces in order: bytes as they stand, and files."""
+    """Return the form's pieces in order: bytes as they stand, and files."""
     head = "".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text_value(value)}\r\n'
         for name, value in parameters.items()

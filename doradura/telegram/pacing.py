@@ -176,7 +176,7 @@ class Pacer:
             chat.held_until = max(chat.held_until, self._chats[old_id].held_until)
 
     def holds(self) -> list[Held]:
-        """Give the methods that are held back just now, and whether every chat is, the longest first."""
+        """Return the methods that are held back just now, and whether every chat is, the longest first."""
         now = trio.current_time()
         found = []
         for what, hold in [(EVERY_CHAT, self._bot_hold), *self._methods.items()]:
@@ -215,7 +215,7 @@ class Pacer:
         return turn
 
     def _passes_at(self, key: Key, now: float, *, alert: bool) -> float:
-        """Give when the holds that concern a call end, as far as that is known."""
+        """Return when the holds that concern a call end, as far as that is known."""
         chat = self._chats.get(key) if isinstance(key, int) else None
         own = now if chat is None else max(now, chat.held_until)
         return own if alert else max(own, self._hold_of(key).free_at(now))

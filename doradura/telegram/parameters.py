@@ -17,7 +17,7 @@ def given(parameters: Mapping[str, object]) -> dict[str, object]:
 
 
 def chat_scope(chat_id: int | None) -> dict[str, object] | None:
-    """Give the scope of one chat (https://core.telegram.org/bots/api#botcommandscopechat); None is everybody."""
+    """Return the scope of one chat (https://core.telegram.org/bots/api#botcommandscopechat); None is everybody."""
     return None if chat_id is None else {"type": "chat", "chat_id": chat_id}
 
 
@@ -29,5 +29,5 @@ def reply(reply_to: int | None) -> dict[str, object]:
 
 
 def markup(keyboard: Keyboard | None) -> dict[str, object]:
-    """Give the buttons under a message; an edit without them takes them away."""
+    """Return the buttons under a message; an edit without them takes them away."""
     return {} if keyboard is None else {"reply_markup": {"inline_keyboard": keyboard}}

@@ -65,7 +65,7 @@ class PollingApi(Protocol):
     """What the poller needs of a BotApi."""
 
     async def get_me(self, *, deadline_seconds: float = ...) -> User:
-        """Give the bot's own user."""
+        """Return the bot's own user."""
 
     async def delete_webhook(self, *, deadline_seconds: float = ...) -> None:
         """Remove a webhook."""
@@ -117,7 +117,7 @@ class Poller:
         """The method that a 429 was the answer to, and until when it is not asked again."""
 
     def hold(self) -> Held | None:
-        """Give the method that a 429 keeps from being asked just now, and for how long."""
+        """Return the method that a 429 keeps from being asked just now, and for how long."""
         method, until = self._held
         left = until - trio.current_time()
         return Held(method, left) if self.state == "rate_limited" and left > 0 else None

@@ -70,7 +70,7 @@ _WORDS: dict[type[BaseException], str] = {
 
 
 def _causes(error: BaseException, depth: int) -> Iterator[BaseException]:
-    """Give an error and what it came from."""
+    """Return an error and what it came from."""
     yield error
     if depth == 0:
         return

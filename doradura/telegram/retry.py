@@ -72,7 +72,7 @@ def is_paced(method: str) -> bool:
 
 
 def unconfirmed_repeats(method: str, *, repeat: bool | None) -> float:
-    """Give how many repeats a method has after answers that never came.
+    """Return how many repeats a method has after answers that never came.
 
     As many as time allows where twice is the same as once. `repeat` is the caller's wish; without one, what adds
     something is not repeated.
@@ -105,7 +105,7 @@ def decide(
 
 
 def rate_limit_wait(error: RateLimitedError, *, attempt: int, draw: float) -> float:
-    """Give the wait after a 429: what Telegram said and 0.5 to 1 s more, as it counts whole seconds.
+    """Return the wait after a 429: what Telegram said and 0.5 to 1 s more, as it counts whole seconds.
 
     A server that says no time (0, a negative one) is asked again at growing intervals, not twice a second for ever.
     """
@@ -120,6 +120,6 @@ def backoff(
     first_seconds: float = FIRST_DELAY_SECONDS,
     longest_seconds: float = LONGEST_DELAY_SECONDS,
 ) -> float:
-    """Give the wait after attempt number `attempt` (from 1): doubling, up to a limit, less up to a half by chance."""
+    """Return the wait after attempt number `attempt` (from 1): doubling, up to a limit, less up to a half by chance."""
     doubled: float = first_seconds * 2 ** min(attempt - 1, 30)
     return min(longest_seconds, doubled) * (1 - draw / 2)

@@ -29,7 +29,7 @@ class Turns:
         self._moved.update(moved)
 
     def place_of(self, chat_id: int) -> int:
-        """Give the id a chat has now."""
+        """Return the id a chat has now."""
         return self._moved.get(chat_id, chat_id)
 
     async def note_moved(self, old_id: int, new_id: int) -> None:

@@ -95,7 +95,7 @@ class Connection:
         return None
 
     async def next_event(self) -> Any:
-        """Give h11's next event of the request in hand. Raises _EndedError, h11.RemoteProtocolError."""
+        """Return h11's next event of the request in hand. Raises _EndedError, h11.RemoteProtocolError."""
         while True:
             event = self._h11.next_event()
             if event is not h11.NEED_DATA:
@@ -202,7 +202,7 @@ class _Exchange:
         return not self._lost and self._fault is None and not self._in_chunks and self._connection.is_answered()
 
     async def _receive(self) -> ASGIReceiveEvent:
-        """Give the next part of the body; after it, or once it is answered, wait to be cancelled."""
+        """Return the next part of the body; after it, or once it is answered, wait to be cancelled."""
         if self._whole or self._head is not None:
             await trio.sleep_forever()
         try:
@@ -248,5 +248,5 @@ class _Exchange:
 
 
 def date_header() -> tuple[bytes, bytes]:
-    """Give the Date header (RFC 9110, section 6.6.1)."""
+    """Return the Date header (RFC 9110, section 6.6.1)."""
     return b"date", formatdate(usegmt=True).encode()

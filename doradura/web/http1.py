@@ -27,7 +27,7 @@ class Fault:
 
 
 def origin_form(target: bytes) -> bytes | None:
-    """Give a request's target as a path with its query (RFC 9112, section 3.2); None where it has none.
+    """Return a request's target as a path with its query (RFC 9112, section 3.2); None where it has none.
 
     A whole URL is taken as its path, whatever host it names, and the asterisk of OPTIONS stays.
     """

@@ -15,7 +15,7 @@ DIRECTORY = Path(__file__).parent.parent / "grafana" / "dashboards"
 
 
 def made() -> dict[str, str]:
-    """Give each file's name and text."""
+    """Return each file's name and text."""
     return {
         "overview.json": overview(),
         "operations.json": operations(),

@@ -21,7 +21,7 @@ from stack.dashboards.queries import Query, now, table
 
 
 def business() -> str:
-    """Give the dashboard's JSON."""
+    """Return the dashboard's JSON."""
     return page(
         "business",
         "Doradura: Business",

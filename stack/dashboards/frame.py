@@ -38,7 +38,7 @@ class _Ready(Builder[dashboard.Panel]):
 
 
 def page(uid: str, title: str, description: str, sections: Sequence[Section]) -> str:
-    """Give a dashboard as Grafana reads it from a file: the same text for the same sections."""
+    """Return a dashboard as Grafana reads it from a file: the same text for the same sections."""
     frame = (
         build.Dashboard(title)
         .uid(f"doradura-{uid}")

@@ -275,7 +275,7 @@ def _runbook(alert: str) -> dashboard.DashboardLink:
 
 
 def _legend(*, beside: bool) -> common.VizLegendOptions:
-    """Give a legend with figures: a table beside the lines, or below them where beside would take half the panel."""
+    """Return a legend with figures: a table beside the lines, or below them where beside would take half the panel."""
     legend = (
         common.VizLegendOptions().show_legend(show_legend=True).calcs(["lastNotNull", "max"] if beside else ["max"])
     )

@@ -25,7 +25,7 @@ PROMETHEUS, ALERTMANAGER = 'job="prometheus"', 'job="alertmanager"'
 
 
 def monitoring() -> str:
-    """Give the dashboard's JSON."""
+    """Return the dashboard's JSON."""
     return page(
         "monitoring",
         "Doradura: Monitoring",

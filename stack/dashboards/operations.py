@@ -31,7 +31,7 @@ SIZE = "doradura_download_size_bytes"
 
 
 def operations() -> str:
-    """Give the dashboard's JSON."""
+    """Return the dashboard's JSON."""
     return page(
         "operations",
         "Doradura: Operations",
@@ -47,7 +47,7 @@ def operations() -> str:
 
 
 def _success_share(matching: str = "") -> str:
-    """Give delivered / (delivered + failed), the failures narrowed by a matcher; no line without traffic."""
+    """Return delivered / (delivered + failed), the failures narrowed by a matcher; no line without traffic."""
     delivered = "sum(rate(doradura_download_success_total{@}[$window]))"
     failed = f"sum(rate(doradura_download_failure_total{{@{matching}}}[$window]))"
     return f"{delivered} / (({delivered} + {failed}) > 0)"

@@ -42,7 +42,7 @@ HEALTH_WORDS = {"0": "failing", "0.5": "degraded", "1": "ok"}
 
 
 def overview() -> str:
-    """Give the dashboard's JSON."""
+    """Return the dashboard's JSON."""
     return page(
         "overview",
         "Doradura: Overview",

@@ -23,7 +23,7 @@ BOT = 'job="doradura-bot", instance=~"$instance"'
 
 
 def program() -> list[Panel]:
-    """Give the panels, in reading order."""
+    """Return the panels, in reading order."""
     return [*_work(), *_process(), *_build()]
 
 

@@ -35,7 +35,7 @@ class Query:
     """Whether single jobs are marked as well: a histogram's buckets name the job that was measured last."""
 
     def target(self, ref_id: str) -> Dataquery:
-        """Give what Grafana sends."""
+        """Return what Grafana sends."""
         return Dataquery(
             expr=self.expr.replace("{@", "{" + INSTANCE),
             instant=self.instant,

@@ -50,7 +50,7 @@ class Series:
     digits: int = 0
 
     def middle(self) -> str:
-        """Give the median with its unit."""
+        """Return the median with its unit."""
         return f"{median(self.values):,.{self.digits}f} {self.unit}"
 
 
@@ -60,7 +60,7 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
-    """Give the smallest sample that at least `share` (0 to 1) of all are not above."""
+    """Return the smallest sample that at least `share` (0 to 1) of all are not above."""
     ordered = sorted(samples)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
@@ -73,7 +73,7 @@ def spread(seconds: Sequence[float]) -> str:
 
 
 def bucket_bound(before: dict[float, float], after: dict[float, float], share: float) -> float:
-    """Give the bucket bound under which `share` of what a histogram counted between two scrapes lies.
+    """Return the bucket bound under which `share` of what a histogram counted between two scrapes lies.
 
     The buckets are cumulative, bound -> count, as Prometheus has them; infinity when the last one is needed.
     """

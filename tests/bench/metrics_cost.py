@@ -154,7 +154,7 @@ def recording(metrics: Metrics) -> Iterator[list[Call]]:
 
 
 async def _calls_of_jobs(url: str, links: Mapping[str, str], directory: Path, reached: str) -> dict[Way, list[Call]]:
-    """Give the calls between a message and the end of its job, with all that Telegram is asked for meanwhile."""
+    """Return the calls between a message and the end of its job, with all that Telegram is asked for meanwhile."""
     app = make_app(
         {
             "DORADURA_TELEGRAM_API_URL": url,
@@ -189,7 +189,7 @@ async def _until_quiet(calls: list[Call]) -> None:
 async def _cpu_of_downloads(
     runs: int, url: str, links: Mapping[str, str], directory: Path, reached: str
 ) -> dict[Way, list[float]]:
-    """Give the CPU time of whole downloads, of the bot and all its children; the first of each is thrown away."""
+    """Return the CPU time of whole downloads, of the bot and all its children; the first of each is thrown away."""
     found: dict[Way, list[float]] = {}
     async with bot(directory, url, DORADURA_ALLOWED_PRIVATE=reached) as ours:
         for media, words in WAYS:
@@ -205,7 +205,7 @@ async def _cpu_of_downloads(
 
 
 def _tree_cpu_seconds(pid: int) -> float:
-    """Give the user and system time of a process, of the children it has and of those it had."""
+    """Return the user and system time of a process, of the children it has and of those it had."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
     total = sum(int(field) for field in fields[11:15]) / TICKS_PER_SECOND
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -218,7 +218,7 @@ def _tree_cpu_seconds(pid: int) -> float:
 
 
 def _replayed_seconds(calls: list[Call]) -> float:
-    """Give the CPU time of all calls of one job, in a loop that does nothing else."""
+    """Return the CPU time of all calls of one job, in a loop that does nothing else."""
     gc.disable()
     try:
         began = time.process_time()

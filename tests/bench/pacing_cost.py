@@ -52,7 +52,7 @@ async def measure(runs: int, directory: Path) -> Row:
 
 
 def _cpu_of(sending: Sending, pace: Pace) -> float:
-    """Give this thread's CPU seconds for all messages, in an event loop of its own."""
+    """Return this thread's CPU seconds for all messages, in an event loop of its own."""
 
     async def work() -> float:
         async with open_bot_api(

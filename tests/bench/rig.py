@@ -102,7 +102,7 @@ async def _end(process: trio.Process) -> None:
 
 
 def variables(data_dir: Path, **extra: str) -> dict[str, str]:
-    """Give the environment of what is measured: production's log level, and no proxy between us."""
+    """Return the environment of what is measured: production's log level, and no proxy between us."""
     chosen = environment(data_dir, {"DORADURA_LOG_LEVEL": "info", **extra})
     return {name: value for name, value in chosen.items() if not name.lower().endswith("_proxy")}
 
@@ -167,7 +167,7 @@ class Person:
         return int(answer.json()["message_id"])
 
     async def messages(self, user_id: int, *, after: int) -> list[Event]:
-        """Give a chat's messages above a message id."""
+        """Return a chat's messages above a message id."""
         answer = await self._client.get(
             f"/sandbox/chats/{user_id}/messages", params={**self._token, "after": str(after)}
         )
@@ -176,7 +176,7 @@ class Person:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[AsyncIterator[Event]]:
-        """Give the messages of all chats as they come, from now on."""
+        """Return the messages of all chats as they come, from now on."""
         async with (
             self._client.stream("GET", "/sandbox/events", params=self._token, timeout=None) as answer,
             aclosing(_messages(answer)) as messages,
@@ -186,7 +186,7 @@ class Person:
 
 
 async def _messages(answer: httpx.Response) -> AsyncGenerator[Event]:
-    """Give an empty event when the sandbox listens, then each new message."""
+    """Return an empty event when the sandbox listens, then each new message."""
     name = ""
     async with aclosing(answer.aiter_lines()) as lines:  # type: ignore[type-var]  # a generator, typed as an iterator
         async for line in lines:
@@ -201,7 +201,7 @@ async def _messages(answer: httpx.Response) -> AsyncGenerator[Event]:
 
 @asynccontextmanager
 async def open_person(sandbox_url: str, token: str) -> AsyncIterator[Person]:
-    """Give a person who writes to the bot of a token."""
+    """Return a person who writes to the bot of a token."""
     async with httpx.AsyncClient(base_url=sandbox_url, trust_env=False, timeout=60) as client:
         yield Person(client, token)
 
@@ -216,13 +216,13 @@ async def next_file(messages: AsyncIterator[Event], chat_id: int, *, seconds: fl
 
 
 def cpu_seconds(pid: int) -> float:
-    """Give the user and system time a process has used, all its threads and none of its children."""
+    """Return the user and system time a process has used, all its threads and none of its children."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
 def resident_bytes(pid: int) -> tuple[int, int]:
-    """Give the memory a process holds, and the most it held since `forget_peak`."""
+    """Return the memory a process holds, and the most it held since `forget_peak`."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     now, peak = (re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE) for name in ("VmRSS", "VmHWM"))
     assert now is not None

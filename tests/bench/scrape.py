@@ -139,7 +139,7 @@ async def ask_forever(url: str, interval_seconds: float, samples: list[float], t
 
 
 def lag_buckets(scrape: str) -> dict[float, float]:
-    """Give the loop lag's buckets out of a scrape's text: bound -> cumulative count."""
+    """Return the loop lag's buckets out of a scrape's text: bound -> cumulative count."""
     found = {}
     for name, value in samples_of(scrape).items():
         bucket = re.fullmatch(r'doradura_loop_lag_seconds_bucket\{le="(.+)"\}', name)

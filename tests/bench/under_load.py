@@ -98,7 +98,7 @@ async def measure(runs: int, directory: Path) -> Row:
 
 
 def _in_progress(scrape: str) -> float:
-    """Give how many jobs were in a worker."""
+    """Return how many jobs were in a worker."""
     found = samples_of(scrape)
     return sum(value for name, value in found.items() if name.startswith("doradura_downloads_in_progress{"))
 

@@ -18,7 +18,7 @@ LIMITS = ("const", "enum", "icase", "enum_int", "range", "items", "len")
 
 
 def reduced(given: dict[str, Any]) -> dict[str, Any]:
-    """Give what is needed: fields as [types, required, limits?], what methods return, what types are made of."""
+    """Return what is needed: fields as [types, required, limits?], what methods return, what types are made of."""
 
     def fields(thing: dict[str, Any]) -> dict[str, list[Any]]:
         return {field["name"]: described(field) for field in thing.get("fields") or []}

@@ -38,7 +38,7 @@ _WIRE_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": Fa
 
 @cache
 def specification() -> dict[str, Any]:
-    """Give the Bot API as data."""
+    """Return the Bot API as data."""
     found: dict[str, Any] = json.loads(DATA.read_text())
     return found
 
@@ -184,7 +184,7 @@ def from_wire(value: Any, types: list[str]) -> Any:
 
 
 def visible(text: str, parse_mode: str | None) -> str:
-    """Give about the text that is left of markup, enough to judge its length."""
+    """Return about the text that is left of markup, enough to judge its length."""
     mode = (parse_mode or "").lower()
     if mode == "html":
         return re.sub(r"&(?:lt|gt|amp|quot|#[0-9]+|#x[0-9a-fA-F]+);?", "&", re.sub(r"</?[A-Za-z][^<>]*>", "", text))
@@ -195,7 +195,7 @@ def visible(text: str, parse_mode: str | None) -> str:
 
 
 def _leaves(kind: str) -> list[str]:
-    """Give the types that a union stands for."""
+    """Return the types that a union stands for."""
     subtypes = specification()["types"].get(kind, {}).get("subtypes")
     return [leaf for each in subtypes for leaf in _leaves(each)] if subtypes else [kind]
 

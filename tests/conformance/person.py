@@ -49,7 +49,7 @@ class Person:
         return await self.act(f"chats/{chat}/messages", from_id=USER, text=text)
 
     async def newest(self, chat: int = USER) -> Any:
-        """Give a chat's last message."""
+        """Return a chat's last message."""
         return (await self.ask(f"chats/{chat}/messages"))["messages"][-1]
 
     async def press(self, message_id: int, data: str, chat: int = USER) -> Any:
@@ -64,7 +64,7 @@ class Person:
         await self.act("faults", times=1, **fault)
 
     async def sample(self) -> bytes:
-        """Give the sample video."""
+        """Return the sample video."""
         answer = await self._http.get("/media/sample.mp4")
         return answer.content
 
@@ -82,7 +82,7 @@ async def eventually(look: Callable[[], Awaitable[Any]], good: Callable[[Any], A
 
 
 def known(value: Any) -> Callable[[], Awaitable[Any]]:
-    """Give a look at something that others change."""
+    """Return a look at something that others change."""
 
     async def look() -> Any:
         await asyncio.sleep(0)
@@ -120,7 +120,7 @@ def same(found: object, expected: object) -> None:
 
 
 def arguments() -> tuple[str, str, Path]:
-    """Give what the script was started with: the sandbox's address, the bot's token, a folder."""
+    """Return what the script was started with: the sandbox's address, the bot's token, a folder."""
     url, token, folder = sys.argv[1:]
     return url, token, Path(folder)
 

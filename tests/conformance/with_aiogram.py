@@ -305,7 +305,7 @@ async def fail(bot: Bot, person: Person, url: str, token: str) -> None:
 
 
 def make_bot(url: str, token: str) -> Bot:
-    """Give a client of the sandbox's."""
+    """Return a client of the sandbox's."""
     return Bot(token, session=AiohttpSession(api=TelegramAPIServer.from_base(url)))
 
 

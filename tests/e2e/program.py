@@ -55,7 +55,7 @@ class Program:
     """Whether nobody but the bot calls the Bot API: only then has it to answer for every call of the record."""
 
     def media(self, path: str) -> str:
-        """Give the link of a sample."""
+        """Return the link of a sample."""
         return f"{self.sandbox_url}/media/{path}"
 
     async def ask(self, method: str, path: str, **arguments: Any) -> Any:
@@ -72,7 +72,7 @@ class Program:
         return message
 
     async def messages(self, chat_id: int, after: int = 0) -> list[Message]:
-        """Give a chat's messages."""
+        """Return a chat's messages."""
         found = await self.ask("GET", f"/sandbox/chats/{chat_id}/messages", params={"after": after})
         messages: list[Message] = found["messages"]
         return messages
@@ -116,7 +116,7 @@ class Program:
         await self.ask("DELETE", "/sandbox/faults")
 
     async def requests(self, method: str | None = None) -> list[dict[str, Any]]:
-        """Give the Bot API calls made so far."""
+        """Return the Bot API calls made so far."""
         import json  # noqa: PLC0415
 
         answer = await self.client.get(f"{self.sandbox_url}/sandbox/requests")
@@ -163,7 +163,7 @@ class Program:
             return await self.process.wait()
 
     def log(self) -> str:
-        """Give what was logged so far."""
+        """Return what was logged so far."""
         return self.log_path.read_text(encoding="utf-8")
 
 

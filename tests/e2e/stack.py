@@ -65,7 +65,7 @@ class Stack:
         return found
 
     async def up(self) -> dict[str, float]:
-        """Give which jobs' targets are up: the lowest of each job."""
+        """Return which jobs' targets are up: the lowest of each job."""
         return {sample["metric"]["job"]: float(sample["value"][1]) for sample in await self.query("min by (job) (up)")}
 
     async def command(self, *arguments: str) -> tuple[int, str]:
@@ -130,7 +130,7 @@ class Receiver:
         self._came = trio.Event()
 
     def named(self, name: str) -> list[Alert]:
-        """Give what came of an alert, in order."""
+        """Return what came of an alert, in order."""
         return [alert for alert in self.alerts if alert["labels"]["alertname"] == name]
 
     async def until(self, name: str, status: str, *, least: int = 1, seconds: float = 90) -> Alert:

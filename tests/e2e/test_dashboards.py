@@ -54,7 +54,7 @@ def contains(kind: str, message: Message) -> bool:
 
 
 async def unanswered(prometheus: Prometheus) -> set[str]:
-    """Give the panels of which a query has no number for an answer."""
+    """Return the panels of which a query has no number for an answer."""
     empty = set()
     for asked in queries():
         if not await prometheus.numbers(filled(asked.expr), instant=asked.instant):

@@ -36,7 +36,7 @@ async def say(program: Program, chat: int, text: str, **more: Any) -> dict[str, 
 
 
 async def bot_name(program: Program) -> str:
-    """Give the bot's user name."""
+    """Return the bot's user name."""
     state = await program.ask("GET", "/sandbox/state")
     return str(state["bots"][0]["username"])
 

@@ -166,7 +166,7 @@ async def test_after_a_tour(tmp_path: Path) -> None:
 
 
 def never_moved(scrapes: list[str]) -> set[str]:
-    """Give the families that have no value but 0 in any of the scrapes."""
+    """Return the families that have no value but 0 in any of the scrapes."""
     families = {family for scraped in scrapes for family in re.findall(r"^# TYPE (\S+) ", scraped, re.MULTILINE)}
     values = [(name, value) for scraped in scrapes for name, value in series(scraped).items() if value]
     return {family for family in families if not any(re.match(rf"{family}(_count|_sum)?({{|$)", n) for n, _ in values)}

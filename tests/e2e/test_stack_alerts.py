@@ -45,7 +45,7 @@ class Bot:
 
 
 def free_port() -> int:
-    """Give a port the bot has over its restart."""
+    """Return a port the bot has over its restart."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -153,7 +153,7 @@ async def downloads_fail(program: Program, kept: Receiver) -> None:
 
 
 async def counted(program: Program, name: str) -> float:
-    """Give a sample's value."""
+    """Return a sample's value."""
     return (await program.metrics())[name]
 
 

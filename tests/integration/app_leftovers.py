@@ -90,7 +90,7 @@ def _open_files() -> list[str]:
 
 
 def _children() -> list[int]:
-    """Give this process's children, zombies included."""
+    """Return this process's children, zombies included."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -104,7 +104,7 @@ def _children() -> list[int]:
 
 
 def processes_of(home: Home) -> list[str]:
-    """Give the command lines of processes that an app of this home started, however far down."""
+    """Return the command lines of processes that an app of this home started, however far down."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal() and int(entry.name) != os.getpid():
@@ -119,7 +119,7 @@ def processes_of(home: Home) -> list[str]:
 
 
 def _temporary_files(home: Home) -> list[str]:
-    """Give what lies in the directory and should not between two starts."""
+    """Return what lies in the directory and should not between two starts."""
     found = [entry.name for entry in home.directory.iterdir() if entry.name not in KEPT]
     sandbox = home.directory / "sandbox"
     if sandbox.exists():

@@ -67,7 +67,7 @@ class Home:
         return home
 
     def environment(self) -> dict[str, str]:
-        """Give the settings as the variables they are."""
+        """Return the settings as the variables they are."""
         given = {
             "DORADURA_HTTP_BIND": "127.0.0.1:0",
             "DORADURA_SANDBOX_BIND": "127.0.0.1:0",
@@ -163,7 +163,7 @@ class Person:
     """Of the bot they talk to; None: the first that called."""
 
     def media(self, path: str) -> str:
-        """Give the link of a sample."""
+        """Return the link of a sample."""
         return f"{self.sandbox_url}/media/{path}"
 
     async def say(self, text: str) -> Message:
@@ -184,13 +184,13 @@ class Person:
         (await self.client.delete(f"{self.sandbox_url}/sandbox/faults")).raise_for_status()
 
     async def calls(self, method: str) -> list[dict[str, Any]]:
-        """Give the calls of a Bot API method."""
+        """Return the calls of a Bot API method."""
         lines = (await self.client.get(f"{self.sandbox_url}/sandbox/requests")).text.splitlines()
         found = [httpx.Response(200, content=line).json() for line in lines]
         return [call for call in found if call["method"].lower() == method.lower()]
 
     async def messages(self, after: int = 0) -> list[Message]:
-        """Give the chat's messages."""
+        """Return the chat's messages."""
         answer = await self.client.get(
             f"{self.sandbox_url}/sandbox/chats/{self.user_id}/messages", params={"after": after, **self._bot()}
         )
@@ -198,7 +198,7 @@ class Person:
         return found
 
     async def files(self) -> list[Message]:
-        """Give the messages that hold a file of the bot's."""
+        """Return the messages that hold a file of the bot's."""
         return [m for m in await self.messages() if {"audio", "video", "document"} & m.keys()]
 
     async def wait(self, wanted: Callable[[Message], Any], *, after: int = 0, seconds: float = 30) -> Message:
@@ -248,7 +248,7 @@ async def telegram(media: Path) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def person(sandbox_url: str | None, user_id: int = 2000) -> AsyncIterator[Person]:
-    """Give a person in a sandbox, with an HTTP client that is closed at the end."""
+    """Return a person in a sandbox, with an HTTP client that is closed at the end."""
     assert sandbox_url is not None
     async with httpx.AsyncClient(trust_env=False, timeout=30, limits=ONE_BY_ONE) as client:
         yield Person(client, sandbox_url, user_id)
@@ -262,7 +262,7 @@ async def until(true: Callable[[], Any], *, seconds: float = 30) -> None:
 
 
 def sample(app: App, name: str, **labels: str) -> float:
-    """Give a metric's sample of an app; 0 where it has none."""
+    """Return a metric's sample of an app; 0 where it has none."""
     return app.metrics.registry.get_sample_value(f"doradura_{name}", labels) or 0.0
 
 
@@ -308,7 +308,7 @@ class Disk:
         self.full = False
 
     def sqlite3(self) -> SimpleNamespace:
-        """Give a module to put in the place of sqlite3."""
+        """Return a module to put in the place of sqlite3."""
         disk = self
 
         class Connection(sqlite3.Connection):

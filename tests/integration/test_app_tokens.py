@@ -64,7 +64,7 @@ class Bot:
         return int(found["message_id"])
 
     async def menus(self) -> list[dict[str, Any]]:
-        """Give the menu that the admin's chat has with this bot, once it is set."""
+        """Return the menu that the admin's chat has with this bot, once it is set."""
         scope = {"type": "chat", "chat_id": ADMIN}
         with trio.fail_after(30):
             while True:

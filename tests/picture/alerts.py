@@ -25,7 +25,7 @@ RUNBOOKS = "https://github.com/doradura/doradura/blob/main/docs/runbooks.md#"
 
 
 def alert(name: str, severity: str, summary: str, description: str, *, ended: bool = False) -> dict[str, Any]:
-    """Give one alert as Alertmanager has it in a body."""
+    """Return one alert as Alertmanager has it in a body."""
     now = datetime.now(UTC)
     return {
         "status": "resolved" if ended else "firing",

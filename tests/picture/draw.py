@@ -70,7 +70,7 @@ def answers(url: str, name: str, *, minutes: int, window: str) -> dict[str, Any]
 
 
 def _line(target: dict[str, Any], panel: dict[str, Any], series: dict[str, Any]) -> dict[str, Any]:
-    """Give one series as the page takes it: its name from the legend, and its points in milliseconds."""
+    """Return one series as the page takes it: its name from the legend, and its points in milliseconds."""
     labels: dict[str, str] = series["metric"]
     legend: str = target["legendFormat"]
     if panel["type"] == "barchart":
@@ -82,7 +82,7 @@ def _line(target: dict[str, Any], panel: dict[str, Any], series: dict[str, Any])
 
 
 def _number(text: str) -> float | None:
-    """Give a sample's value; a NaN is a gap."""
+    """Return a sample's value; a NaN is a gap."""
     value = float(text)
     return None if math.isnan(value) else value
 

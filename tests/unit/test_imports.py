@@ -65,14 +65,14 @@ ONLY_IN = {
 
 
 def modules() -> Iterator[tuple[str, Path, ast.Module]]:
-    """Give (part, file, tree) of every module."""
+    """Return (part, file, tree) of every module."""
     for path in sorted(ROOT.rglob("*.py")):
         relative = path.relative_to(ROOT)
         yield relative.parts[0].removesuffix(".py"), path, ast.parse(path.read_text(encoding="utf-8"))
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
-    """Give the dotted names a module imports, wherever the import stands."""
+    """Return the dotted names a module imports, wherever the import stands."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -20,7 +20,7 @@ class NewerDatabaseError(Exception):
 
 
 def migrations() -> list[tuple[int, str]]:
-    """Give every migration as (number, SQL), ascending."""
+    """Return every migration as (number, SQL), ascending."""
     found = [
         (int(match[1]), entry.read_text(encoding="utf-8"))
         for entry in resources.files(__name__).iterdir()

@@ -71,6 +71,6 @@ _LOW = r"""async () => {
 
 
 def low_contrasts(page: Page) -> tuple[list[str], int]:
-    """Give the texts in sight below 4.5 (3 when large), each with its ratio, and how many texts were judged."""
+    """Return the texts in sight below 4.5 (3 when large), each with its ratio, and how many texts were judged."""
     found = page.evaluate(_LOW)
     return found["low"], found["count"]

@@ -65,7 +65,7 @@ def _problems(call: dict[str, Any]) -> list[str]:
 
 
 async def _calls(url: str) -> list[dict[str, Any]]:
-    """Give the record of every call, the polls that brought updates included."""
+    """Return the record of every call, the polls that brought updates included."""
     async with httpx.AsyncClient(trust_env=False) as http:
         lines = (await http.get(f"{url}/sandbox/requests")).text.splitlines()
     return [json.loads(line) for line in lines]

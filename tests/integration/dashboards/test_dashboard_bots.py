@@ -25,7 +25,7 @@ VALUES = {
 
 
 def samples(end: float) -> Iterator[str]:
-    """Give twenty minutes of five equal bots in OpenMetrics: everything that counts counts evenly, all else stands."""
+    """Return twenty minutes of five equal bots in OpenMetrics: counters grow evenly, all else stands still."""
     for name, (_, labels) in sorted(written().items()):
         counts = re.search(r"_(total|bucket|sum|count)$", name)
         names = ("job", "instance", *sorted(labels))

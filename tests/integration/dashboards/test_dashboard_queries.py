@@ -74,7 +74,7 @@ def series(bots: int) -> list[dict[str, str]]:
 
 
 def expected(bots: int) -> Mapping[str, list[dict[str, float]]]:
-    """Give what the Overview must show an hour later: panel -> for each query its answers, by labels."""
+    """Return what the Overview must show an hour later: panel -> for each query its answers, by labels."""
     return {
         "Download rate": [{"{}": 12.0 * bots}, {"{}": 4.0 * bots}, {"{}": 0.0}],
         "Success rate": [{"{}": 75.0}],
@@ -95,7 +95,7 @@ def expected(bots: int) -> Mapping[str, list[dict[str, float]]]:
 
 
 def checks(shown: Mapping[str, list[dict[str, float]]], instance: str) -> list[dict[str, Any]]:
-    """Give promtool's form of what is expected of the Overview's queries."""
+    """Return promtool's form of what is expected of the Overview's queries."""
     tests = []
     for panel in panels("overview"):
         for target, answers in zip(panel["targets"], shown[panel["title"]], strict=True):

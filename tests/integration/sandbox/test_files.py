@@ -22,7 +22,7 @@ async def upload(client: Client, method: str, files: dict[str, Any], **fields: s
 
 
 async def clip(client: Client) -> bytes:
-    """Give the sample film."""
+    """Return the sample film."""
     return (await client.http.get("/media/sample.mp4")).content
 
 

@@ -42,7 +42,7 @@ def make(media_directory: Path, bind: str = "127.0.0.1:0") -> Sandbox:
 
 
 async def snapshot(client: Client) -> dict[str, Any]:
-    """Give all that the bot and its people can see."""
+    """Return all that the bot and its people can see."""
     updates = await client.result("getUpdates")
     return {
         "me": await client.result("getMe"),

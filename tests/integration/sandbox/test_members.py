@@ -41,7 +41,7 @@ async def status(client: Client, chat_id: int, user_id: int) -> str:
 
 
 async def heard(client: Client) -> list[tuple[str, Any]]:
-    """Give what the bot heard, in order: kind and old and new status, or the message's service part.
+    """Return what the bot heard, in order: kind and old and new status, or the message's service part.
 
     Another offset than before, so that the poll is not taken for a hasty repetition and given one update.
     """

@@ -53,7 +53,7 @@ class Maker:
         self._named |= {"message_id": list(range(1, 20)), "media": files, "photo": files, "file_id": files}
 
     def parameters(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Give what is required and some of what is not."""
+        """Return what is required and some of what is not."""
         return {
             name: self._value(types, name, 0)
             for name, (types, required, *_limits) in fields.items()
@@ -80,7 +80,7 @@ class Maker:
 
 
 def nonsense(maker: Maker) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give calls with one wrong value each: all the junk for each object or array, by turns for what is simple."""
+    """Return calls with one wrong value each: all the junk for each object or array, by turns for what is simple."""
     turns, judged = itertools.cycle(JUNK), set()
     for method in NAMES.values():
         fields = specification()["methods"][method]["fields"]

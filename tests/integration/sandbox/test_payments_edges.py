@@ -32,7 +32,7 @@ def make_bot(path: Path, clock: Any) -> Bot:
 
 
 def question(bot: Bot) -> str:
-    """Give the id of the newest pre-checkout query."""
+    """Return the id of the newest pre-checkout query."""
     return bytes(list(bot.updates.updates.values())[-1].json).decode().split('"id":"')[1].split('"')[0]
 
 

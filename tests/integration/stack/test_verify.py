@@ -16,7 +16,7 @@ from tests.programs import found
 
 
 def marks(lines: Iterable[Line]) -> list[tuple[str, str]]:
-    """Give mark and name of each line."""
+    """Return mark and name of each line."""
     return [(line.mark, line.name) for line in lines]
 
 

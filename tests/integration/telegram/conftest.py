@@ -147,7 +147,7 @@ async def server(nursery: trio.Nursery) -> NastyServer:
 
 @pytest.fixture
 def behaviour() -> type[Behaviour]:
-    """Give the class, as test folders are no packages."""
+    """Return the class, as test folders are no packages."""
     return Behaviour
 
 
@@ -169,6 +169,6 @@ def open_api(server: NastyServer) -> OpenApi:
 
 @pytest.fixture
 async def api(open_api: OpenApi) -> AsyncIterator[BotApi]:
-    """Give a BotApi on the nasty server."""
+    """Return a BotApi on the nasty server."""
     async with open_api() as opened:
         yield opened

@@ -188,7 +188,7 @@ async def test_cancelling_an_upload_closes_the_file(api: BotApi, server: Any, tm
 
 
 def open_files() -> list[str]:
-    """Give what this process has open, where the system tells."""
+    """Return what this process has open, where the system tells."""
     folder = Path("/proc/self/fd")
     if not folder.exists():
         pytest.skip("needs /proc to see which files are open")

@@ -58,7 +58,7 @@ class Day:
         world.route = self.handle
 
     def wall_ns(self) -> int:
-        """Give the wall clock's time, however it is set."""
+        """Return the wall clock's time, however it is set."""
         return int((EPOCH_SECONDS + trio.current_time() + self._ahead_seconds) * 1_000_000_000)
 
     async def run(self) -> None:
@@ -185,21 +185,21 @@ class Day:
         return self.world.storage.one("SELECT 1 FROM inbox WHERE update_id = ?", update_id) is not None
 
     def effects(self) -> Counter[str]:
-        """Give how often each token had its effect."""
+        """Return how often each token had its effect."""
         return Counter(row[0] for row in self.world.storage.db.execute("SELECT token FROM effects"))
 
     def failed(self) -> set[str]:
-        """Give the tokens that the bot knows to have failed."""
+        """Return the tokens that the bot knows to have failed."""
         rows = self.world.storage.db.execute("SELECT raw FROM ended WHERE state = 'failed' AND raw <> ''")
         updates = [json.loads(raw) for (raw,) in rows]
         return {update["message"]["text"] for update in updates if "message" in update}
 
     def waiting(self) -> int:
-        """Give how many updates wait still."""
+        """Return how many updates wait still."""
         return int(self.world.storage.one("SELECT COUNT(*) FROM inbox WHERE state = 'waiting'"))
 
     def figures(self) -> dict[str, Any]:
-        """Give how much happened."""
+        """Return how much happened."""
         return {
             "updates": self.written,
             "requests": len(self.storms.journal),

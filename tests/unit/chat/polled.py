@@ -19,13 +19,13 @@ REPLAYED = 5
 
 
 def refusal(code: int, description: str, **parameters: int) -> httpx.Response:
-    """Give a refusal."""
+    """Return a refusal."""
     body = {"ok": False, "error_code": code, "description": description, "parameters": parameters}
     return httpx.Response(code, json=body)
 
 
 def done(result: object) -> httpx.Response:
-    """Give a result."""
+    """Return a result."""
     return httpx.Response(200, json={"ok": True, "result": result})
 
 

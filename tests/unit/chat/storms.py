@@ -100,7 +100,7 @@ class Storms:
     journal: list[tuple[float, str, str | None]] = field(default_factory=list)
 
     def transport(self) -> httpx.AsyncBaseTransport:
-        """Give the way there."""
+        """Return the way there."""
         return httpx.MockTransport(self._carry)
 
     async def _carry(self, request: httpx.Request) -> httpx.Response:
@@ -159,7 +159,7 @@ class Storms:
 
 
 def _spoiled(fault: str, answer: httpx.Response, telegram: Telegram) -> httpx.Response:
-    """Give an answer of what was done, and odd."""
+    """Return an answer of what was done, and odd."""
     content = answer.content
     match fault:
         case "torn after":

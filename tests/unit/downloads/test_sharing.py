@@ -21,7 +21,7 @@ LONG: Script = (Metadata(title="Long"), LONG_SECONDS, made())
 
 
 def links(world: World, count: int, *, user: int = USER, script: Script = SLOW, runs: int = 60) -> list[str]:
-    """Give so many links of a user's, which take that long each time."""
+    """Return so many links of a user's, which take that long each time."""
     found = [f"{LINK}/{user}/{number}" for number in range(count)]
     for link in found:
         world.workers.follow(*[script] * runs, url=link)
@@ -214,7 +214,7 @@ async def test_what_is_nearly_done_is_not_thrown_away(world: World, autojump_clo
 
 
 async def interrupted(world: World, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> tuple[int, trio.Event, trio.Event]:
-    """Give a job that is about to be queued again, and the events at which that began and may go on."""
+    """Return a job that is about to be queued again, and the events at which that began and may go on."""
     began, go_on = trio.Event(), trio.Event()
     remove = bot.workspace.remove
 

@@ -14,17 +14,17 @@ from doradura.sandbox.markup import parse_html
 
 
 def value(text: str, entity: dict[str, Any]) -> str:
-    """Give the part of a text an entity is about."""
+    """Return the part of a text an entity is about."""
     return text.encode("utf-16-le")[2 * entity["offset"] :][: 2 * entity["length"]].decode("utf-16-le")
 
 
 def found(text: str) -> list[tuple[str, str]]:
-    """Give what is found in a text, by name and value."""
+    """Return what is found in a text, by name and value."""
     return [(entity["type"], value(text, entity)) for entity in find_entities(text)]
 
 
 def of_kind(text: str, kind: str) -> list[str]:
-    """Give the values of one kind that are found in a text; nothing else may be there."""
+    """Return the values of one kind that are found in a text; nothing else may be there."""
     assert {name for name, _ in found(text)} <= {kind}
     return [each for _, each in found(text)]
 

@@ -16,7 +16,7 @@ Short = tuple[str, int, int]
 
 
 def fixed(text: str, entities: list[Short]) -> tuple[str, list[Short]]:
-    """Give what is kept of a text and entities."""
+    """Return what is kept of a text and entities."""
     made: list[dict[str, Any]] = [
         {"type": kind, "offset": offset, "length": length} for kind, offset, length in entities
     ]
@@ -172,7 +172,7 @@ def marked(draw: st.DrawFn) -> tuple[str, list[dict[str, Any]]]:
 
 
 def covered(text: str, entities: list[dict[str, Any]], kinds: frozenset[str] | tuple[str, ...]) -> list[set[str]]:
-    """Give which kinds each of a text's units is of."""
+    """Return which kinds each of a text's units is of."""
     here: list[set[str]] = [set() for _ in range(units(text))]
     for entity in entities:
         if entity["type"] in kinds:

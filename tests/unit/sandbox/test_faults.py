@@ -8,7 +8,7 @@ TOKEN = "1:AAAAAAAAAAAAAAAAAAAAAAAA"
 
 
 def matched(faults: Faults, method: str, chat_id: str = "", token: str = TOKEN) -> int | None:
-    """Give the number of the fault a call gets."""
+    """Return the number of the fault a call gets."""
     found = faults.match(method, chat_id, token, TOKEN)
     return found[0] if found else None
 

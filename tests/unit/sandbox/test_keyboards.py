@@ -20,14 +20,14 @@ def read(markup: object) -> Keyboard:
 
 
 def shown(**button: Any) -> Any:
-    """Give what comes back of an inline button with the text "b"."""
+    """Return what comes back of an inline button with the text "b"."""
     inline = read({"inline_keyboard": [[{"text": "b", **button}]]}).inline
     assert inline is not None
     return {key: value for key, value in inline["inline_keyboard"][0][0].items() if key != "text"}
 
 
 def refusal(markup: object, *, private: bool = True) -> str:
-    """Give why a markup is refused."""
+    """Return why a markup is refused."""
     with pytest.raises(RefusalError) as raised:
         check_place(read(markup), private=private, invoice=False)
     return raised.value.description.removeprefix("Bad Request: ")

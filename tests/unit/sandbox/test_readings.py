@@ -83,7 +83,7 @@ def test_the_first_value_wins_and_texts_have_a_limit() -> None:
 
 
 def keyboard_error(markup: object) -> str:
-    """Give the description a keyboard is refused with."""
+    """Return the description a keyboard is refused with."""
     parameters = Parameters()
     parameters.put("reply_markup", markup if isinstance(markup, str) else json.dumps(markup))
     with pytest.raises(RefusalError) as raised:

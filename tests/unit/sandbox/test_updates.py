@@ -14,7 +14,7 @@ def queue(next_id: int | None = 100) -> UpdateQueue:
 
 
 def ids(updates: UpdateQueue, now: float = 0, limit: int = 100) -> list[int]:
-    """Give the ids of the updates a poll would get."""
+    """Return the ids of the updates a poll would get."""
     return [msgspec.json.decode(update)["update_id"] for update in updates.take(limit, now)]
 
 

@@ -21,7 +21,7 @@ UNPUBLISHED = {"auto", "auto_count", "auto_min", "expr", "useValueForTime", "tit
 
 
 def validator(*path: str) -> Draft7Validator:
-    """Give what validates one part of what the schema describes."""
+    """Return what validates one part of what the schema describes."""
     whole = json.loads(SCHEMA.read_text(encoding="utf-8"))
     part: dict[str, Any] = whole["definitions"]["Doradura"]
     for step in path:

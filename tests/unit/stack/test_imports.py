@@ -19,7 +19,7 @@ def test_the_stack_knows_the_settings_alone() -> None:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Give the modules a file imports from."""
+    """Return the modules a file imports from."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield node.module

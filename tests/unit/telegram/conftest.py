@@ -101,12 +101,12 @@ class ScriptedTelegram:
 
 
 def ok(result: object) -> httpx.Response:
-    """Give an answer with a result."""
+    """Return an answer with a result."""
     return httpx.Response(200, json={"ok": True, "result": result})
 
 
 def refusal(code: int, description: str, **parameters: int) -> httpx.Response:
-    """Give an answer that refuses."""
+    """Return an answer that refuses."""
     body: dict[str, object] = {"ok": False, "error_code": code, "description": description}
     if parameters:
         body["parameters"] = parameters
@@ -115,13 +115,13 @@ def refusal(code: int, description: str, **parameters: int) -> httpx.Response:
 
 @pytest.fixture
 def seen() -> Seen:
-    """Give the observer that `api` tells."""
+    """Return the observer that `api` tells."""
     return Seen()
 
 
 @pytest.fixture
 def telegram() -> ScriptedTelegram:
-    """Give the Telegram that `api` talks to."""
+    """Return the Telegram that `api` talks to."""
     return ScriptedTelegram()
 
 
@@ -137,7 +137,7 @@ class Make:
 
 @pytest.fixture
 def make() -> Make:
-    """Give the makers of answers."""
+    """Return the makers of answers."""
     return Make()
 
 
@@ -159,6 +159,6 @@ def open_api(telegram: ScriptedTelegram, seen: Seen) -> OpenApi:
 
 @pytest.fixture
 async def api(open_api: OpenApi) -> AsyncIterator[BotApi]:
-    """Give a BotApi on the scripted Telegram."""
+    """Return a BotApi on the scripted Telegram."""
     async with open_api() as opened:
         yield opened

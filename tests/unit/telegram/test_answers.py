@@ -86,7 +86,7 @@ REFUSALS = [
 
 
 def refused(code: int, description: str, **parameters: int) -> bytes:
-    """Give the body of a refusal."""
+    """Return the body of a refusal."""
     return json.dumps({"ok": False, "error_code": code, "description": description, "parameters": parameters}).encode()
 
 

@@ -24,7 +24,7 @@ OTHER = "Conflict: terminated by other getUpdates request; make sure that only o
 
 
 def update(number: int, text: str = "hi") -> dict[str, object]:
-    """Give an update of user 6 in chat 5."""
+    """Return an update of user 6 in chat 5."""
     return {
         "update_id": number,
         "message": {
@@ -112,7 +112,7 @@ class Bench:
 
 @pytest.fixture
 def bench(api: BotApi, telegram: Any, seen: Any, make: Any) -> Bench:
-    """Give a poller that is not running yet."""
+    """Return a poller that is not running yet."""
     return Bench(api, telegram, seen, make)
 
 

@@ -21,7 +21,7 @@ MESSAGE = {"message_id": 9, "date": 1, "chat": CHAT, "from": USER, "text": "hi",
 
 
 def raw(value: object) -> msgspec.Raw:
-    """Give an item of a poll's result."""
+    """Return an item of a poll's result."""
     return msgspec.Raw(json.dumps(value).encode())
 
 

@@ -15,7 +15,8 @@ import pytest
 import trio
 
 from doradura.web import AccessRules, server
-from doradura.web.places import Places
+from doradura.web.access import IPAddress
+from doradura.web.places import Place, Places, Room
 from tests.integration.web.test_server import answer
 
 Start = Callable[..., Awaitable[Any]]
@@ -29,25 +30,46 @@ PROBE = SCRAPE.replace(b"metrics", b"livez")
 WEBHOOK = f"POST /alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
 
 
+class Held(Places):
+    """Places that tell how many were taken since the start, and how many still are."""
+
+    taken = 0
+    now = 0
+
+    def take(self, address: IPAddress | None) -> Place | None:
+        place = super().take(address)
+        if place is not None:
+            self.taken += 1
+            self.now += 1
+        return place
+
+    def give_back(self, place: Place) -> None:
+        super().give_back(place)
+        self.now -= 1
+
+    def count(self, room: Room) -> int:
+        """Return how many places of a room are taken."""
+        return self._rooms[room]
+
+    async def free(self, *, after: int, seconds: float = 2) -> None:
+        """Wait until so many places were taken and none is, much less than any time limit of the server's."""
+        with trio.fail_after(seconds):
+            while self.taken < after or self.now:  # noqa: ASYNC110 - the server has no event for it
+                await trio.sleep(0.005)
+        assert not +self._rooms, "a room's count is off"
+
+
 @pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How many places are taken."""
-    made: list[Places] = []
+def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Held]:
+    """The places of the server that was started last."""
+    made: list[Held] = []
 
-    class Watched(Places):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options)
-            made.append(self)
+    def make(*arguments: Any, **options: Any) -> Held:
+        made.append(Held(*arguments, **options))
+        return made[-1]
 
-    monkeypatch.setattr(server, "Places", Watched)
-    return lambda: sum(sum(rooms._rooms.values()) for rooms in made)
-
-
-async def free(held: Callable[[], int], *, seconds: float = 2) -> None:
-    """Wait until no place is taken, much less than any time limit of the server's."""
-    with trio.fail_after(seconds):
-        while held():  # noqa: ASYNC110 - the server has no event for it
-            await trio.sleep(0.005)
+    monkeypatch.setattr(server, "Places", make)
+    return lambda: made[-1]
 
 
 async def opened(stack: AsyncExitStack, port: int, source: str, count: int) -> list[trio.SocketStream]:
@@ -105,7 +127,7 @@ async def test_strangers_are_answered_on_the_open_pages_only(start: Start) -> No
         assert found[9:12] == expected, path
 
 
-async def test_a_port_scan_holds_no_place(start: Start, held: Callable[[], int]) -> None:
+async def test_a_port_scan_holds_no_place(start: Start, held: Callable[[], Held]) -> None:
     """Connections that are opened and closed without a byte, by FIN or by reset, give their places back at once."""
     site = await start(RULES)
     for number in range(300):
@@ -114,25 +136,25 @@ async def test_a_port_scan_holds_no_place(start: Start, held: Callable[[], int])
             stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         await trio.aclose_forcefully(stream)
         await trio.lowlevel.checkpoint()
-    await free(held)
+    await held().free(after=300)
     assert await served(site.port) == SERVED
     assert site.errors("http") == 0.0
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /metr", b"\x16\x03", SCRAPE, WEBHOOK, WEBHOOK[:-1], WEBHOOK[:60]])
 @pytest.mark.parametrize("end", ["fin", "half", "reset"])
-async def test_an_ended_connection_is_given_back(start: Start, held: Callable[[], int], sent: bytes, end: str) -> None:
+async def test_an_ended_connection_is_given_back(start: Start, held: Callable[[], Held], sent: bytes, end: str) -> None:
     """Whatever had come before its end, a connection's place is free at once, and its end is no error of ours."""
     site = await start(RULES)
     async with await trio.open_tcp_stream("127.0.0.1", site.port) as stream:
         await stream.send_all(sent)
         if end == "half":
             await stream.send_eof()
-            await free(held)
+            await held().free(after=1)
         elif end == "reset":
             stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             stream.socket.close()
-    await free(held)
+    await held().free(after=1)
     assert site.errors("http") == 0.0
 
 
@@ -150,17 +172,21 @@ async def test_half_closed_after_a_whole_request_is_answered(start: Start, sent:
 
 
 async def test_a_client_that_vanished_is_given_up(
-    start: Start, held: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+    start: Start, held: Callable[[], Held], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without any sign of its end a connection has the idle time; a stranger's has its own, shorter one."""
-    monkeypatch.setattr(server, "IDLE_SECONDS", 0.3)
-    monkeypatch.setattr(server, "STRANGER_IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(server, "IDLE_SECONDS", 1)
+    monkeypatch.setattr(server, "STRANGER_IDLE_SECONDS", 0.2)
     site = await start(RULES)
     async with AsyncExitStack() as stack:
         for source in (ALLOWED, STRANGER):
             stream = await trio.open_tcp_stream("127.0.0.1", site.port, local_address=source)
             stack.push_async_callback(trio.aclose_forcefully, stream)
-        await free(held, seconds=5)
+        with trio.fail_after(5):
+            while held().taken < 2 or held().now != 1:  # noqa: ASYNC110 - the server has no event for it
+                await trio.sleep(0.005)
+        assert (held().count("stranger"), held().count("kept")) == (0, 1)
+        await held().free(after=2, seconds=5)
 
 
 async def test_a_slow_head_from_everywhere(start: Start) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ def stamp(at_ms: int) -> str:
 
 
 @dataclass
-class Monitoring:
+class Monitoring(ABC):
     """What both share: `mode` says how it is down."""
 
     mode: str = "ok"
@@ -59,9 +60,9 @@ class Monitoring:
             raise httpx.ReadError("lost")
         return answer
 
+    @abstractmethod
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer when nothing is wrong."""
-        raise NotImplementedError
 
 
 DOWN = {

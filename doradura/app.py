@@ -424,7 +424,7 @@ class App:
                 gc.freeze()
                 health.mark_running()
                 task_status.started()
-                if not self.settings.admin_ids:
+                if not self.settings.told_chats:
                     log.warning(NO_ADMINS)
                 log.info("ready", extra={"bot": self.me.username, "http": self.http_url, "sandbox": self.sandbox_url})
             health.mark_draining()

@@ -8,7 +8,6 @@ that makes no sense, is a ThresholdError in words.
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -152,7 +151,7 @@ def _figure(path: Path, name: str, value: Any, figure: Figure) -> float:
     number = value
     if figure.is_time and isinstance(value, str):
         number = _duration(value)
-    known = isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
+    known = isinstance(number, int | float) and not isinstance(number, bool)
     if not known or not figure.lowest <= number <= figure.highest or (figure.whole and number != int(number)):
         kind = "a whole number" if figure.whole else "a number"
         like = " or a duration such as 5m" if figure.is_time else ""
@@ -173,7 +172,7 @@ def _seconds(path: Path, name: str, value: Any) -> float:
 def _duration(text: str) -> float | None:
     try:
         return durations.seconds_of(text)
-    except durations.DurationError:
+    except ValueError:  # no duration, or one of more digits than Python reads
         return None
 
 

@@ -12,14 +12,13 @@ import yaml
 
 from stack import durations
 from stack.files import committed
-from stack.render import render
+from stack.render import alert_rules, render
 from stack.thresholds import (
     FIGURES,
     MARKED,
     WAIT_IN_TEXT,
     ThresholdError,
     Wanted,
-    alert_rules,
     applied,
     default_of,
     read,

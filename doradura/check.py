@@ -241,7 +241,7 @@ def _reached(address: Address) -> Address:
 
 
 def _silent(address: Address, error: OSError) -> HealthAnswer:
-    why = error.strerror or "no answer in time"
+    why = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
     return _nothing(f"nothing answers on {_reached(address)} ({why}). Is the bot running?")
 
 

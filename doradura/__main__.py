@@ -257,7 +257,10 @@ def _complain(text: str) -> int:
 
 
 def _exit_code(run: Callable[[], None]) -> int:
-    """Run the program to its end, and turn the errors a person can mend into a sentence and a code."""
+    """Run the program to its end, and turn the errors a person can mend into a sentence and a code.
+
+    The outermost barrier: any other error is logged with its traceback and is a code too.
+    """
     try:
         run()
     except BaseException as error:

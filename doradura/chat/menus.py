@@ -52,7 +52,7 @@ class CommandMenus:
             await self.came(admin_id)
 
     async def came(self, admin_id: int) -> None:
-        """Send the menu to an admin who lacks it; they have just written to the bot, or the program starts."""
+        """Set the menu of an admin who writes, if they lack it."""
         if admin_id not in self._lacking:
             return
         self._lacking.discard(admin_id)

@@ -176,7 +176,7 @@ def _greet(app: App) -> None:
         print(f"\n  @{app.me.username} is ready.", flush=True)  # noqa: T201
     url = (app.http_url or "").replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     print(f"  Numbers: {url}/metrics   Health: {url}/health   Stop with Ctrl-C.", flush=True)  # noqa: T201
-    if not app.settings.admin_ids:
+    if not app.settings.told_chats:
         print("  No admin is set, so nobody is told of alerts. /start tells you your id.", flush=True)  # noqa: T201
     if app.sandbox_url is not None:
         print("  A sandbox for a bot of your own: `just sandbox`, then the line it prints.", flush=True)  # noqa: T201
@@ -257,7 +257,10 @@ def _complain(text: str) -> int:
 
 
 def _exit_code(run: Callable[[], None]) -> int:
-    """Run the program to its end, and turn the errors a person can mend into a sentence and a code."""
+    """Run the program to its end, and turn the errors a person can mend into a sentence and a code.
+
+    The outermost barrier: any other error is logged with its traceback and is a code too.
+    """
     try:
         run()
     except BaseException as error:

@@ -22,6 +22,7 @@ import trio
 
 from doradura import __version__
 from doradura.alerts import AlertDelivery, Intake, Reconciler, open_monitoring
+from doradura.alerts.monitoring import Monitoring
 from doradura.charts import Charts
 from doradura.chat.admin import AdminParts
 from doradura.chat.admin_notes import AdminNotes
@@ -204,7 +205,6 @@ class App:
             raise DataDirectoryError(unusable(workspace.root, error)) from error
         serving.start_soon(clean_forever, self._storage)
         self._turns.know_moved(await self._storage.read(chats.migrations))
-        catalogues = self._catalogues
         async with (
             open_bot_api(
                 settings.telegram_token,
@@ -220,54 +220,16 @@ class App:
             board = Board(
                 api,
                 self._storage,
-                ProgressTexts(catalogues, settings.upload_limit_bytes),
+                ProgressTexts(self._catalogues, settings.upload_limit_bytes),
                 broke=metrics.errors.labels(category="internal").inc,
             )
             await serving.start(board.run)
-            delivery = Delivery(api, metrics)
-            supervisor = self._make_supervisor(
-                workers,
-                workspace,
-                delivery,
-                board,
-                places,
-                AdminNotes(api, catalogues, settings.told_chats),
-                self_test,
-            )
+            supervisor = self._make_supervisor(api, board, workers, workspace, places, self_test)
             self._supervisor = supervisor
             await supervisor.recover()
             serving.start_soon(self_test.run)
-            offering = Offers(
-                api=api,
-                storage=self._storage,
-                workers=workers,
-                workspace=workspace,
-                metrics=metrics,
-                catalogues=catalogues,
-                upload_limit_bytes=settings.upload_limit_bytes,
-                refused=supervisor.chat_closed,
-            )
-            parts = ChatParts(
-                api=api,
-                storage=self._storage,
-                metrics=metrics,
-                settings=settings,
-                ids=ids,
-                catalogues=catalogues,
-                supervisor=supervisor,
-                workspace=workspace,
-                offers=offering,
-                admin=AdminParts(
-                    health=health.report,
-                    charts=Charts(settings.data_dir / "charts", self._environment),
-                    menus=CommandMenus(api, self._storage, catalogues, settings.admin_ids, COMMANDS),
-                    silencing=monitoring.silencing,
-                    prometheus=monitoring.prometheus,
-                    can_be_told=self._can_be_told,
-                ),
-                allowed_private=allowed_private,
-                bot_id=self._bot_id,
-                username=lambda: (self.me.username if self.me else None) or "",
+            parts = self._make_chat_parts(
+                api, supervisor, workers, workspace, monitoring, health, ids=ids, allowed_private=allowed_private
             )
             await self._work(api, parts, health, task_status)
 
@@ -325,21 +287,21 @@ class App:
 
     def _make_supervisor(  # noqa: PLR0917 - it takes what it wires
         self,
+        api: BotApi,
+        board: Board,
         workers: Workers,
         workspace: Workspace,
-        delivery: Delivery,
-        board: Board,
         places: Places,
-        notes: AdminNotes,
         self_test: WorkerSelfTest,
     ) -> Supervisor:
         """Make what runs the downloads."""
+        notes = AdminNotes(api, self._catalogues, self.settings.told_chats)
         return Supervisor(
             DownloadParts(
                 storage=self._storage,
                 workers=workers,
                 workspace=workspace,
-                delivery=delivery,
+                delivery=Delivery(api, self.metrics),
                 board=board,
                 places=places,
                 metrics=self.metrics,
@@ -349,6 +311,52 @@ class App:
             SiteBreakers(self._storage, self.metrics),
             end_strays=end_strays,
             tell_breaker=notes.breaker,
+        )
+
+    def _make_chat_parts(  # noqa: PLR0917 - it takes what it wires
+        self,
+        api: BotApi,
+        supervisor: Supervisor,
+        workers: Workers,
+        workspace: Workspace,
+        monitoring: Monitoring,
+        health: Health,
+        *,
+        ids: IdMaker,
+        allowed_private: tuple[str, ...],
+    ) -> ChatParts:
+        """Make what answers people."""
+        settings, catalogues = self.settings, self._catalogues
+        return ChatParts(
+            api=api,
+            storage=self._storage,
+            metrics=self.metrics,
+            settings=settings,
+            ids=ids,
+            catalogues=catalogues,
+            supervisor=supervisor,
+            workspace=workspace,
+            offers=Offers(
+                api=api,
+                storage=self._storage,
+                workers=workers,
+                workspace=workspace,
+                metrics=self.metrics,
+                catalogues=catalogues,
+                upload_limit_bytes=settings.upload_limit_bytes,
+                refused=supervisor.chat_closed,
+            ),
+            admin=AdminParts(
+                health=health.report,
+                charts=Charts(settings.data_dir / "charts", self._environment),
+                menus=CommandMenus(api, self._storage, catalogues, settings.admin_ids, COMMANDS),
+                silencing=monitoring.silencing,
+                prometheus=monitoring.prometheus,
+                can_be_told=self._can_be_told,
+            ),
+            allowed_private=allowed_private,
+            bot_id=self._bot_id,
+            username=lambda: (self.me.username if self.me else None) or "",
         )
 
     def _make_health(self, self_test: WorkerSelfTest, disk: DiskSpace, lag: LoopLag) -> Health:
@@ -424,7 +432,7 @@ class App:
                 gc.freeze()
                 health.mark_running()
                 task_status.started()
-                if not self.settings.admin_ids:
+                if not self.settings.told_chats:
                     log.warning(NO_ADMINS)
                 log.info("ready", extra={"bot": self.me.username, "http": self.http_url, "sandbox": self.sandbox_url})
             health.mark_draining()

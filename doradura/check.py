@@ -224,7 +224,7 @@ def ask_probe(address: Address, path: str) -> HealthAnswer:
 
 
 def _get(address: Address, path: str) -> tuple[int, bytes]:
-    where = _reached(address)
+    where = address.reachable
     connection = http.client.HTTPConnection(where.host, where.port, timeout=HEALTH_TIMEOUT_SECONDS)
     try:
         connection.request("GET", path)
@@ -234,19 +234,13 @@ def _get(address: Address, path: str) -> tuple[int, bytes]:
         connection.close()
 
 
-def _reached(address: Address) -> Address:
-    """Return the address at which this machine reaches what listens there."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
-    return Address(host, address.port)
-
-
 def _silent(address: Address, error: OSError) -> HealthAnswer:
-    why = error.strerror or "no answer in time"
-    return _nothing(f"nothing answers on {_reached(address)} ({why}). Is the bot running?")
+    why = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
+    return _nothing(f"nothing answers on {address.reachable} ({why}). Is the bot running?")
 
 
 def _foreign(address: Address) -> HealthAnswer:
-    return _nothing(f"what answers on {_reached(address)} is not Doradura.")
+    return _nothing(f"what answers on {address.reachable} is not Doradura.")
 
 
 def _nothing(text: str) -> HealthAnswer:

@@ -162,7 +162,7 @@ def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[Statu
     if found.given_up:
         what = f"{found.given_up} {'notice' if found.given_up == 1 else 'notices'} given up in the last day"
         return "degraded", f"{what}: Telegram takes none in any form ({found.last_error}) - /alerts lists all"
-    return "ok", "every admin can be told"
+    return "ok", "every chat that alerts go to can be told"
 
 
 def _remedy(target: outbox.Target) -> str:

@@ -18,7 +18,8 @@ _PROMQL = re.compile(
     rf"|\boffset\s+(?P<sign>-?)\s*(?P<offset>{_DURATION})",
 )
 _MARKED = re.compile(r"^(?P<code>.*?)(?P<mark>\s*#\s*(?:threshold,\s*)?duration\s*)$")
-_NUMBER = re.compile(r"(?<![\w.:\"'\[])\d+(?:\.\d+)?(?![\w.\]\"':])")
+NUMBER = re.compile(r"(?<![\w.:\"'\[])\d+(?:\.\d+)?(?![\w.\]\"':])")
+"""A number of PromQL that stands alone: no part of a name, a duration or a text."""
 LEAST_SCRAPES = 4
 
 
@@ -68,7 +69,7 @@ def _marked(line: str, speed: float) -> str:
     found = _MARKED.match(line)
     if found is None:
         return line
-    numbers = _NUMBER.findall(found["code"])
+    numbers = NUMBER.findall(found["code"])
     if len(numbers) != 1:
         raise DurationError(f"{line.strip()!r} is marked as a duration and has {len(numbers)} numbers; it needs one")
-    return _NUMBER.sub(lambda number: f"{float(number[0]) / speed:g}", found["code"]) + found["mark"]
+    return NUMBER.sub(lambda number: f"{float(number[0]) / speed:g}", found["code"]) + found["mark"]

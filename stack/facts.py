@@ -68,13 +68,13 @@ def facts_of(settings: Settings, asked: Asked, directory: Path) -> Facts:
     targets = asked.targets or (_bot(settings.http_bind, asked),)
     api_url = settings.telegram_api_url
     if settings.mode == "sandbox":
-        host = HOST_INSIDE if asked.engine else _reachable(settings.sandbox_bind.host)
+        host = HOST_INSIDE if asked.engine else settings.sandbox_bind.reachable.host
         api_url = f"http://{Address(host, settings.sandbox_bind.port)}"
     inside = asked.engine
     return Facts(
         targets=targets,
-        prometheus="prometheus:9090" if inside else reachable(settings.stack_prometheus),
-        alertmanager="alertmanager:9093" if inside else reachable(settings.stack_alertmanager),
+        prometheus="prometheus:9090" if inside else str(settings.stack_prometheus.reachable),
+        alertmanager="alertmanager:9093" if inside else str(settings.stack_alertmanager.reachable),
         webhook_url=asked.webhook_url or f"http://{targets[0]}/alerts",
         dashboards="/etc/grafana/dashboards" if inside else str(directory / "grafana" / "dashboards"),
         runbooks_url=settings.runbooks_url or f"http://{targets[0]}/runbooks",
@@ -94,16 +94,7 @@ def _bot(bind: Address, asked: Asked) -> str:
         return "doradura-bot:9090"
     if not bind.port:
         raise StackError("DORADURA_HTTP_BIND has port 0: nobody knows which port the bot takes. Set one, or --targets.")
-    return str(Address(HOST_INSIDE, bind.port)) if asked.engine else reachable(bind)
-
-
-def reachable(bind: Address) -> str:
-    """Return host:port at which this machine reaches what listens there."""
-    return str(Address(_reachable(bind.host), bind.port))
-
-
-def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return str(Address(HOST_INSIDE, bind.port) if asked.engine else bind.reachable)
 
 
 def kept_secret(path: Path) -> str:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from stack.facts import Asked, Facts, facts_of, kept_secret
-from stack.render import RULES, render
-from stack.thresholds import FILE, Wanted, alert_rules, applied, read
+from stack.render import RULES, alert_rules, render
+from stack.thresholds import FILE, Wanted, applied, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

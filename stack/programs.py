@@ -14,7 +14,7 @@ from pathlib import Path
 
 from doradura.settings import Address, Settings
 from stack.durations import divided
-from stack.facts import kept_secret, reachable
+from stack.facts import kept_secret
 from stack.files import GRAFANA_PASSWORD
 
 RETENTION = "30d"
@@ -46,7 +46,7 @@ class Place:
     @property
     def url(self) -> str:
         """Where this machine's browser finds it."""
-        return f"http://{reachable(self.bind)}"
+        return f"http://{self.bind.reachable}"
 
     @property
     def ready_url(self) -> str:
@@ -104,7 +104,7 @@ def _prometheus(binary: str, settings: Settings, directory: Path, *, speed: floa
         f"--storage.tsdb.path={directory / 'data' / 'prometheus'}",
         f"--storage.tsdb.retention.time={RETENTION}",
         f"--web.listen-address={bind}",
-        f"--web.external-url=http://{reachable(bind)}",
+        f"--web.external-url=http://{bind.reachable}",
         "--web.enable-lifecycle",
         "--enable-feature=exemplar-storage",
         *resend,
@@ -119,7 +119,7 @@ def _alertmanager(binary: str, settings: Settings, directory: Path) -> Program:
         f"--config.file={directory / 'alertmanager' / 'alertmanager.yml'}",
         f"--storage.path={directory / 'data' / 'alertmanager'}",
         f"--web.listen-address={bind}",
-        f"--web.external-url=http://{reachable(bind)}",
+        f"--web.external-url=http://{bind.reachable}",
         "--cluster.listen-address=",  # else it opens 9094 on every interface
     )
     return Program("alertmanager", command)
@@ -134,7 +134,7 @@ def _grafana(binary: str, settings: Settings, directory: Path) -> Program:
     environment = {
         "GF_SERVER_HTTP_ADDR": bind.host,
         "GF_SERVER_HTTP_PORT": str(bind.port),
-        "GF_SERVER_ROOT_URL": f"http://{reachable(bind)}/",
+        "GF_SERVER_ROOT_URL": f"http://{bind.reachable}/",
         "GF_PATHS_PROVISIONING": str(rendered / "provisioning"),
         "GF_PATHS_DATA": str(data),
         "GF_PATHS_LOGS": str(data / "log"),

@@ -83,14 +83,14 @@ def _filled(path: str, tree: Any, facts: Facts) -> Any:
     return tree
 
 
-def _rules(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def alert_rules(tree: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Return the alerting rules of a file."""
     return (rule for group in tree["groups"] for rule in group["rules"] if "alert" in rule)
 
 
 def _runbooks(tree: dict[str, Any], base: str) -> None:
     """Lead the links of rules to this installation's runbooks; a link of somebody's own to elsewhere stays."""
-    for rule in _rules(tree):
+    for rule in alert_rules(tree):
         notes = rule.get("annotations", {})
         if str(notes.get("runbook_url", "")).startswith(RUNBOOKS):
             notes["runbook_url"] = f"{base}/{rule['alert']}"
@@ -99,7 +99,7 @@ def _runbooks(tree: dict[str, Any], base: str) -> None:
 def _alerts(files: Mapping[str, str]) -> dict[str, str]:
     """Find the alerts' names by their headings' anchors, in which no letter is large."""
     trees = [yaml.safe_load(text) for path, text in files.items() if path.startswith(RULES) and path.endswith(".yml")]
-    return {rule["alert"].lower(): rule["alert"] for tree in trees for rule in _rules(tree)}
+    return {rule["alert"].lower(): rule["alert"] for tree in trees for rule in alert_rules(tree)}
 
 
 def _linked(text: str, base: str, alerts: Mapping[str, str]) -> str:

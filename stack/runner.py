@@ -19,7 +19,7 @@ from doradura.settings import Settings
 from stack import engine, running
 from stack.addresses import AddressTakenError, check_free, with_ports
 from stack.engine import Engine
-from stack.facts import Asked, StackError, reachable
+from stack.facts import Asked, StackError
 from stack.files import closed_umask, give_to, render_into, stack_directory
 from stack.programs import Place, Program, found, how_to_have, places
 from stack.record import Record, end
@@ -148,7 +148,7 @@ class Runner:
                 self._tell(f"  {place.name.capitalize():12}  {place.url}")
             self._tell("  The stack is ready. Stop it with Ctrl-C or `just stack-down`.")
             if not self._asked.targets and not self._asked.with_bot:
-                missing = await without_bot(f"http://{reachable(self._settings.http_bind)}")
+                missing = await without_bot(f"http://{self._settings.http_bind.reachable}")
                 if missing is not None:
                     self._tell(missing)
             self._tell("")

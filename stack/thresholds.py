@@ -8,9 +8,8 @@ that makes no sense, is a ThresholdError in words.
 from __future__ import annotations
 
 import difflib
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import yaml
 
 from stack import durations
 from stack.facts import StackError
-from stack.render import RULES
+from stack.render import RULES, alert_rules
 
 FILE = "thresholds.yml"
 MARKED = re.compile(r"^(?P<code>.*?)(?P<mark>\s*#\s*threshold(?:,\s*duration)?\s*)$", re.MULTILINE)
@@ -70,8 +69,6 @@ FIGURES: Mapping[str, Figure] = {
     "ScrapeSlow": Figure("seconds, on average", 0.05, 60),
 }
 """Alert -> its figure. Alerts that are not here have none but how long they wait (`for`)."""
-
-_NUMBER = re.compile(r"(?<![\w.:\"'\[])\d+(?:\.\d+)?(?![\w.\]\"':])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +149,7 @@ def _figure(path: Path, name: str, value: Any, figure: Figure) -> float:
     number = value
     if figure.is_time and isinstance(value, str):
         number = _duration(value)
-    known = isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
+    known = isinstance(number, int | float) and not isinstance(number, bool)
     if not known or not figure.lowest <= number <= figure.highest or (figure.whole and number != int(number)):
         kind = "a whole number" if figure.whole else "a number"
         like = " or a duration such as 5m" if figure.is_time else ""
@@ -173,13 +170,8 @@ def _seconds(path: Path, name: str, value: Any) -> float:
 def _duration(text: str) -> float | None:
     try:
         return durations.seconds_of(text)
-    except durations.DurationError:
+    except ValueError:  # no duration, or one of more digits than Python reads
         return None
-
-
-def alert_rules(tree: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Return the alerts of a rules file."""
-    return (rule for group in tree["groups"] for rule in group["rules"] if "alert" in rule)
 
 
 def applied(files: Mapping[str, str], wanted: Mapping[str, Wanted]) -> dict[str, str]:
@@ -202,7 +194,7 @@ def apply(rule: dict[str, Any], wanted: Wanted) -> None:
         before = default_of(rule)
         assert before is not None, rule["alert"]
         rule["expr"] = MARKED.sub(
-            lambda line: _NUMBER.sub(f"{wanted.figure:.15g}", line["code"]) + line["mark"], rule["expr"]
+            lambda line: durations.NUMBER.sub(f"{wanted.figure:.15g}", line["code"]) + line["mark"], rule["expr"]
         )
         for text in FIGURES[rule["alert"]].texts:
             notes["description"] = _instead(notes["description"], text(before), text(wanted.figure))
@@ -220,7 +212,7 @@ WAIT_IN_TEXT = frozenset({"BotDown", "HealthFailing", "HealthDegraded", "SiteBro
 
 def default_of(rule: Mapping[str, Any]) -> float | None:
     """Return the number an alert's rule ships with; None where it has none. Raises ValueError where it has two."""
-    found = [_NUMBER.findall(line["code"]) for line in MARKED.finditer(rule["expr"])]
+    found = [durations.NUMBER.findall(line["code"]) for line in MARKED.finditer(rule["expr"])]
     numbers = {number for line in found for number in line}
     if any(len(line) != 1 for line in found) or len(numbers) > 1:
         raise ValueError(f"{rule['alert']} is to have one number that is marked as its threshold, not {found}")

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from doradura.alerts.fetching import MonitoringError, fetch, fetch_raw
+from doradura.alerts.fetching import MonitoringError, fetch, fetch_raw, understood
 from doradura.alerts.payload import WATCHDOG
 from doradura.storage.ids import now_ms
 
@@ -134,10 +134,7 @@ class Alertmanager:
         """Return all alerts it has. An answer that is not understood whole is none."""
         # The start first: one that is restarted between the two is asked again a minute later.
         raw, headers = await fetch_raw(self._client, "GET", "/api/v2/status")
-        try:
-            status = msgspec.json.decode(raw, type=_Status)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise MonitoringError("garbage", f"not understood: {error}") from error
+        status = understood(raw, _Status)
         found = await fetch(
             self._client,
             "GET",

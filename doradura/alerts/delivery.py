@@ -161,7 +161,7 @@ class AlertDelivery:
         return lines, alerts.watchdog_seen_ms(db)
 
     async def _watch(self, started_ms: int) -> None:
-        """Notice the watchdog's silence."""
+        """Notice the watchdog's silence. The barrier of one look: alerts are told without a watchdog too."""
         while True:
             woken = self._woken
             wait_seconds = math.inf
@@ -178,7 +178,7 @@ class AlertDelivery:
             except StorageError as error:
                 log.warning("the watchdog's silence is not known", extra={"error": str(error)})
                 wait_seconds = POLL_SECONDS
-            except Exception:  # the barrier of one look: alerts are told without a watchdog too
+            except Exception:  # the barrier named above
                 log.exception("the watchdog's silence is not known")
                 self._metrics.errors.labels(category="alert").inc()
                 wait_seconds = POLL_SECONDS
@@ -241,7 +241,10 @@ class AlertDelivery:
         return False
 
     async def _tell(self, line: _Line, found: outbox.Waiting) -> None:
-        """Tell one thing. Raises what concerns everything for this chat; what concerns this one alone is put off."""
+        """Tell one thing. Raises what concerns everything for this chat; what concerns this one alone is put off.
+
+        The barrier of one alert: what breaks in telling it is its own concern, and the others go by.
+        """
         try:
             await self._telling.tell(found)
         except CLOSED as error:
@@ -254,7 +257,7 @@ class AlertDelivery:
             raise
         except StorageError:
             raise
-        except Exception as error:  # the barrier of one alert: the others go by
+        except Exception as error:  # the barrier named above
             log.exception("an alert could not be told", extra={"chat": line.chat_id, "card": found.card_id})
             self._metrics.errors.labels(category="alert").inc()
             await self._bad(found, error)

@@ -68,13 +68,16 @@ async def fetch(
     )
     if result is bytes:
         return raw  # type: ignore[return-value] # that is what was asked for
+    read = partial(understood, raw, result, unconfirmed=method != "GET" and form is None)
+    return await trio.to_thread.run_sync(read) if len(raw) > THREAD_BYTES else read()
+
+
+def understood(raw: bytes, result: type[T], *, unconfirmed: bool = False) -> T:
+    """Read an answer's body as `result`. Raises MonitoringError."""
     try:
-        if len(raw) > THREAD_BYTES:
-            return await trio.to_thread.run_sync(partial(msgspec.json.decode, raw, type=result))
         return msgspec.json.decode(raw, type=result)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        changes = method != "GET" and form is None
-        raise MonitoringError("garbage", f"not understood: {error}"[:SAID_UNITS], unconfirmed=changes) from error
+        raise MonitoringError("garbage", f"not understood: {error}"[:SAID_UNITS], unconfirmed=unconfirmed) from error
 
 
 async def fetch_raw(

@@ -234,7 +234,7 @@ class _Body:
             sightings.forget_doubt(self._db, known.incident_id)
 
     def finish(self) -> None:
-        """Return what began its cards, and let the admins be told of everything."""
+        """Put each incident that began on a card, and let the admins be told of everything."""
         begun = sorted(self._begun.values(), key=lambda incident: incident.incident_id)
         shared = self._new_card() if len(begun) > SINGLE_LIMIT else None
         for incident in begun:

@@ -31,7 +31,7 @@ class Monitoring(NamedTuple):
 async def open_monitoring(
     settings: Settings, storage: Storage, metrics: Metrics, ids: IdMaker, wake: Callable[[], None]
 ) -> AsyncIterator[Monitoring]:
-    """Return both, and notice meanwhile what ends without a word: silences and alerts. Neither has to be there."""
+    """Yield both, and notice meanwhile what ends without a word: silences and alerts. Neither has to be there."""
     async with (
         open_client(settings.alertmanager_url) as alertmanager,
         open_client(settings.prometheus_url) as prometheus,

@@ -107,7 +107,7 @@ class Reconciler:
         self._woken.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Look until cancelled."""
+        """Look until cancelled. The barrier of one look: whatever breaks it, the next one follows."""
         task_status.started()
         while True:
             self._woken = trio.Event()
@@ -116,7 +116,7 @@ class Reconciler:
                 wait_seconds = min(wait_seconds, await self.look())
             except StorageError as error:
                 log.warning("incidents are not compared", extra={"error": str(error)})
-            except Exception:  # the barrier of one look
+            except Exception:  # the barrier named above
                 log.exception("incidents are not compared")
                 self._metrics.errors.labels(category="alert").inc()
             await trio.sleep(self._periods.soon)

@@ -243,7 +243,7 @@ class Silencing:
             return Outcome("undone" if active else "ended", row.by_name, row.until_ms)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Notice the end of silences until cancelled."""
+        """Notice the end of silences until cancelled. The barrier of one look: the next one follows."""
         task_status.started()
         while True:
             self._changed = trio.Event()
@@ -261,7 +261,7 @@ class Silencing:
                     log.info("silences not looked at", extra={"reason": error.reason, "error": str(error)})
             except StorageError as error:
                 log.warning("silences not looked at", extra={"error": str(error)})
-            except Exception:  # the barrier of one turn
+            except Exception:  # the barrier named above
                 log.exception("silences not looked at")
                 self._metrics.errors.labels(category="alert").inc()
             with trio.move_on_after(wait_seconds):

@@ -177,17 +177,19 @@ class Telling:
             log.warning("an alert that was not sent is not noted", extra={"error": str(error)})
 
     def _keyboard(self, view: CardView) -> Keyboard | None:
+        """Return the message's buttons. A barrier: an alert is told, if need be without them."""
         try:
             return self._words.keyboard(view)
-        except Exception:  # an alert is told, if need be without its buttons
+        except Exception:  # the barrier named above
             log.exception("an alert's buttons failed")
             self._metrics.errors.labels(category="alert").inc()
             return None
 
     def _card(self, view: CardView) -> str:
+        """Return the message's text. A barrier: an alert whose words break is told barely."""
         try:
             return self._words.card(view)
-        except Exception:  # an alert is told, whatever its words do
+        except Exception:  # the barrier named above
             log.exception("an alert's words failed", extra={"names": [item.alertname for item in view.incidents[:5]]})
             self._metrics.errors.labels(category="alert").inc()
             return html.escape(shorten(self._words.bare(view), BARE_UNITS), quote=False)

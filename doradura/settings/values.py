@@ -47,6 +47,12 @@ class Address:
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def reachable(self) -> Address:
+        """Where this machine reaches what listens there: "every address" is none to connect to."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        return Address(host, self.port)
+
 
 def single_line(value: str) -> str:
     """Text without control characters."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import trio
 from quart import Request
@@ -50,13 +50,6 @@ class LazyHTTPConnection(TrioASGIHTTPConnection):
         await super().handle_messages(nursery, request, receive)
 
 
-class Hold(Protocol):
-    """The bytes one body holds."""
-
-    def grow(self, size_bytes: int) -> None:
-        """Count as many bytes as there are now. Raises BodiesFullError."""
-
-
 class BodyBudget:
     """Counts the bytes of all bodies in hand."""
 
@@ -65,9 +58,9 @@ class BodyBudget:
         self.held_bytes = 0
 
     @contextmanager
-    def hold(self, announced_bytes: int) -> Iterator[Hold]:
+    def hold(self, announced_bytes: int) -> Iterator[Held]:
         """Hold a body's bytes for as long as the block. Raises BodiesFullError when they are too many already."""
-        held = _Hold(self)
+        held = Held(self)
         try:
             held.grow(announced_bytes)
             yield held
@@ -81,18 +74,21 @@ class BodyBudget:
         self.held_bytes += size_bytes
 
 
-class _Hold:
+class Held:
+    """The bytes one body holds."""
+
     def __init__(self, budget: BodyBudget) -> None:
         self._budget = budget
         self.size_bytes = 0
 
     def grow(self, size_bytes: int) -> None:
+        """Count as many bytes as there are now. Raises BodiesFullError."""
         if size_bytes > self.size_bytes:
             self._budget.add(size_bytes - self.size_bytes)
             self.size_bytes = size_bytes
 
 
-async def read_body(request: Request, held: Hold, limit_bytes: int) -> bytes:
+async def read_body(request: Request, held: Held, limit_bytes: int) -> bytes:
     """Read a body whole. Raises BodyTooLargeError, BodiesFullError."""
     pieces: list[bytes] = []
     size = 0

@@ -60,6 +60,14 @@ def test_what_speaks_no_http_is_called_foreign() -> None:
         assert ask_health(address).text.startswith(f"what answers on {address} is not Doradura")
 
 
+def test_a_closed_connection_is_no_late_answer() -> None:
+    """What closes the connection without a word, as the bot does to one too many, is not called slow."""
+    with answering(b"") as address:
+        answer = ask_health(address)
+    assert not answer.healthy
+    assert answer.text.startswith(f"nothing answers on {address} (Remote end closed connection without response). ")
+
+
 def test_nothing_there() -> None:
     """Where nothing listens, the sentence asks whether the bot runs."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -75,7 +75,7 @@ async def test_an_outage_of_hours(alerts: Alerts, autojump_clock: MockClock) -> 
         back_at = trio.current_time()
         await life.told()
         assert trio.current_time() - back_at < 31
-        assert await health(alerts, life.delivery) == ("ok", "every admin can be told")
+        assert await health(alerts, life.delivery) == ("ok", "every chat that alerts go to can be told")
     assert alerts.firsts() == [RESOLVED]
     assert world.value("alert_deliveries_total", outcome="retried") == 0
 

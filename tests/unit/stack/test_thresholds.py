@@ -12,14 +12,13 @@ import yaml
 
 from stack import durations
 from stack.files import committed
-from stack.render import render
+from stack.render import alert_rules, render
 from stack.thresholds import (
     FIGURES,
     MARKED,
     WAIT_IN_TEXT,
     ThresholdError,
     Wanted,
-    alert_rules,
     applied,
     default_of,
     read,
@@ -120,6 +119,10 @@ def test_speed_divides_what_was_asked_for(tmp_path: Path) -> None:
         ("HighErrorRate: 0", "not 0"),
         ("HighErrorRate: -1", "not -1"),
         ("HighErrorRate: .nan", "not nan"),
+        ("HighErrorRate: 1" + "0" * 400, "not 10"),
+        ("TelegramUnreachable: " + "9" * 400 + "m", "not '99"),
+        ("TelegramUnreachable: " + "9" * 5000 + "m", "not '99"),
+        ("BotDown: " + "9" * 5000 + "m", "not '99"),
         ("HighErrorRate: .inf", "not inf"),
         ("HighErrorRate: true", "not True"),
         ("HighErrorRate:", "not None"),

@@ -155,14 +155,20 @@ def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[Statu
             return "degraded", f"{what} - Telegram does not take it"
         return "failing", f"{what} - see the log"
     if found.refused:
-        first = found.refused[0]
-        who = "; ".join(f"{target.place}: {target.fault}" for target in found.refused)
-        kind = "an admin" if first.chat_id > 0 else "a chat"
-        return "degraded", f"Telegram refuses to write to {kind} ({who}) - {_remedy(first)}"
+        return "degraded", f"Telegram refuses to write to {_refusals(found.refused)}"
     if found.given_up:
         what = f"{found.given_up} {'notice' if found.given_up == 1 else 'notices'} given up in the last day"
         return "degraded", f"{what}: Telegram takes none in any form ({found.last_error}) - /alerts lists all"
     return "ok", "every chat that alerts go to can be told"
+
+
+def _refusals(refused: Sequence[outbox.Target]) -> str:
+    """Name those that can't be told, each kind with what helps."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for target in refused:
+        kind = "an admin" if target.chat_id > 0 else "a chat"
+        kinds.setdefault((kind, _remedy(target)), []).append(f"{target.place}: {target.fault}")
+    return "; and to ".join(f"{kind} ({'; '.join(who)}) - {remedy}" for (kind, remedy), who in kinds.items())
 
 
 def _remedy(target: outbox.Target) -> str:

@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import secrets
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,7 +34,7 @@ _OTHERS: dict[Mode, str] = {
     "telegram": (
         "the data directory {path} holds the sandbox's data: its people, chats and downloads don't exist on Telegram. "
         "Give your bot a directory of its own with DORADURA_DATA_DIR, or keep the sandbox's elsewhere: "
-        "mv {path} {path}-sandbox. (If your bot has been working here all along: rm -r {path}/sandbox {path}/mode)"
+        "{move}. (If your bot has been working here all along: {remove})"
     ),
     "sandbox": (
         "the data directory {path} holds your bot's data, and the sandbox must not work on it. "
@@ -55,7 +56,9 @@ def claim_for_mode(path: Path, mode: Mode) -> None:
     except OSError as error:
         raise DataDirectoryError(f"{mark} can't be read: {error.strerror}. {_WRITABLE}") from error
     if (marked or _unmarked(path)) not in {"", mode}:
-        raise DataDirectoryError(_OTHERS[mode].format(path=path))
+        move = shlex.join(["mv", str(path), f"{path}-sandbox"])
+        remove = shlex.join(["rm", "-rf", str(path / "sandbox"), str(mark)])
+        raise DataDirectoryError(_OTHERS[mode].format(path=path, move=move, remove=remove))
     if not marked:
         made = path / f"mode.{os.getpid()}.new"
         with suppress(OSError):  # a full disk: the next start makes the mark

@@ -192,3 +192,21 @@ def test_an_existing_database_keeps_its_admins() -> None:
     assert found is not None
     assert (found.chat_id, found.topic_id, found.message_id) == (7, 0, 70)
     assert outbox.has_message(db, 1, 9)
+
+
+async def test_a_person_and_a_group_that_refuse_are_each_told_what_helps(
+    alerts: Alerts, autojump_clock: MockClock
+) -> None:
+    """/start helps where a person writes to the bot, membership where a group is."""
+    alerts.world.telegram.blocked_by |= {ADMIN, GROUP}
+    both = AlertChat(ADMIN), AlertChat(GROUP)
+    async with alerts.life(*both) as life:
+        await life.accept(alert())
+        await trio.sleep(30)
+        status, message = await health(alerts, life, *both)
+    assert status == "degraded"
+    group, _, person = message.partition("; and to ")
+    assert group.startswith(f"Telegram refuses to write to a chat ({GROUP}: ")
+    assert group.endswith("let the bot be a member there that may write, or change DORADURA_ALERT_CHATS")
+    assert person.startswith(f"an admin ({ADMIN}: ")
+    assert person.endswith("they must send /start to the bot")

@@ -172,7 +172,7 @@ def file_name_of(disposition: str | None) -> str | None:
     header["Content-Disposition"] = " ".join(disposition.split())
     try:
         name = header.get_filename() or ""
-    except (LookupError, ValueError):  # a character set that is none
+    except (LookupError, ValueError, TypeError):  # a character set that is none, or a name in parts of two spellings
         return None
     with suppress(UnicodeError):  # servers send UTF-8 where the header has no letters but Latin-1's
         name = name.encode("latin-1").decode()

@@ -129,8 +129,6 @@ class Card:
             if self._unstored:
                 await self._store()
             first = Accepted() if self.message_id is None and not again else stage
-            if first != stage:
-                self._changed.set()
             text, keyboard = self._board.presenter.stage(self._job, first)
             if self._shown == (text, keyboard) or (self._gone and not again):
                 return
@@ -146,6 +144,8 @@ class Card:
             if self.message_id is None or self._gone:
                 await self._send(text, keyboard)
             self._shown = (text, keyboard)
+            if first != stage:
+                self._changed.set()  # edited into it after the pause
 
     async def _send(self, text: str, keyboard: Keyboard | None) -> None:
         message = await self._board.api.send_message(

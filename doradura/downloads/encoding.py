@@ -55,6 +55,8 @@ class Bounds:
     upload_bytes: int
     left_seconds: float
     """For the encode."""
+    short_seconds: float = _SHORT_SECONDS
+    """No sample of a film up to this length is encoded: the whole is taken to fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +120,7 @@ def plan(program: str, film: Footage, grade: Quality, bounds: Bounds) -> Plan:
     encoded = Plan(copied=False, rate=rate if rate < _FREE_RATE else None)
     if not playable:
         return encoded
-    needed = encode_seconds(program, film, grade)
+    needed = None if film.seconds <= bounds.short_seconds else encode_seconds(program, film, grade)
     if needed is None or needed <= bounds.left_seconds:
         return encoded
     if fits:
@@ -129,10 +131,9 @@ def plan(program: str, film: Footage, grade: Quality, bounds: Bounds) -> Plan:
 def encode_seconds(program: str, film: Footage, grade: Quality) -> float | None:
     """Return how long this machine would take to encode a film, by encoding some seconds of it.
 
-    None where it is short, or nothing could be encoded. Raise ToolError.
+    None where nothing could be encoded. The film's length is known. Raise ToolError.
     """
-    if not film.seconds or film.seconds <= _SHORT_SECONDS:
-        return None
+    assert film.seconds
     sample = film.path.with_name("sample")
     options = ["-map", f"0:v:{film.picture.number}", "-t", str(_SAMPLE_SECONDS)]
     options += [*picture_options(film.picture, grade, None), "-f", "mp4", f"file:{sample}"]

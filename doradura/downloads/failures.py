@@ -195,7 +195,7 @@ def retry_after_seconds(error: BaseException, now: float) -> float | None:
                 return float(told)
             try:
                 return max(0.0, parsedate_to_datetime(told).timestamp() - now)
-            except ValueError:
+            except (ValueError, OverflowError):  # no time, or one that no calendar has
                 continue
     return None
 

@@ -88,11 +88,11 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
     def find(self) -> Info:
         """Ask the site about the order's link, and choose where a choice was given.
 
-        Raises JobError and whatever yt-dlp raises.
+        Where https was our guess and nothing answers there, http is asked. Raises JobError and whatever yt-dlp raises.
         """
         try:
             info = self._find(self._order_url)
-        except Exception as error:
+        except (YoutubeDLError, OSError) as error:
             if not (self._guessed and is_unreachable(error)):
                 raise
             # Nobody said https: we guessed it.
@@ -172,7 +172,7 @@ def file_name_of(disposition: str | None) -> str | None:
     header["Content-Disposition"] = " ".join(disposition.split())
     try:
         name = header.get_filename() or ""
-    except (LookupError, ValueError):  # a character set that is none
+    except (LookupError, ValueError, TypeError):  # a character set that is none, or a name in parts of two spellings
         return None
     with suppress(UnicodeError):  # servers send UTF-8 where the header has no letters but Latin-1's
         name = name.encode("latin-1").decode()

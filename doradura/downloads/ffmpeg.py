@@ -159,7 +159,12 @@ def version(program: str) -> str:
 
 
 def _call(line: Sequence[str], lines: ProgressLines | None = None) -> tuple[int, str]:
-    """Run, and keep the first part of what it says: a broken file can make it say megabytes. Raises ToolError."""
+    """Run to the end, and return the exit status and what it said.
+
+    A broken file can make it say megabytes, of which the beginning and the end are kept. Whatever interrupts the
+    reading (a time limit, an error of `lines`) kills the program and travels on. Raises ToolError, and
+    ProgramRefusedError where the egress guard forbids the program.
+    """
     try:
         started = subprocess.Popen(  # noqa: S603 -- a list, no shell, the program is ours
             line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE

@@ -50,7 +50,11 @@ class Floor:
         self._got = 0
 
     def read(self, read: Callable[[], int | None]) -> int | None:
-        """Do one read that gives a number of bytes. Raises what it raises, and TransferTooSlowError in its stead."""
+        """Do one read that returns a number of bytes.
+
+        Raise TransferTooSlowError where the window is full and the site below the floor, also in place of the read's
+        own OSError (a timeout). Any other exception of the read travels on: its time is counted, and not judged.
+        """
         with self._lock:
             if self._readers == 0:
                 self._since = self._clock()

@@ -199,7 +199,11 @@ class ForkServer:
             os._exit(status)  # whatever was raised: the server's frames above must not go on in the child
 
     def _read_output(self, job: _Job) -> bool:
-        """Keep the end of what the child says; unread it would stop at 64 KiB. False when there is no more for now."""
+        """Read what the child wrote to stdout and stderr, and keep the end of it.
+
+        It is read although only the end is wanted: a child that writes into a full pipe (64 KiB) waits until somebody
+        reads it. Return False when there is nothing more to read for now.
+        """
         try:
             piece = os.read(job.output, PACKET_BYTES)
         except BlockingIOError:
@@ -224,7 +228,8 @@ class ForkServer:
     def _look(self) -> None:
         """Sum what each job uses, kill what is over its limit or its grace, and finish what is gone.
 
-        A job's are all processes below its leader, and those of its session that came to us when their parent died.
+        A job's processes are all descendants of its leader, and those of its session that became our own children when
+        their parent died.
         """
         leaders = {job.pid: job for job in self._jobs.values()}
         members: dict[int, list[limits.Process]] = {pid: [] for pid in leaders}

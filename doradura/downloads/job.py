@@ -137,13 +137,17 @@ class _Work:
         return "" if sounds else "audio"
 
     def other_sizes(self) -> tuple[Size, ...]:
-        """What each choice of the link would weigh, after one turned out too large; nothing where that fails."""
+        """Return what each choice of the link would weigh, after one turned out too large.
+
+        The barrier of this second look: the job has failed already for a reason of its own, so whatever goes wrong
+        here, or takes too long, leaves the sizes unknown (empty).
+        """
         if self._extractor is None or self._info is None:
             return ()
         try:
             with at_most(_SIZES_SECONDS):
                 return look(self._order, self._extractor, self._info, 0.0, duration=self._seconds).sizes
-        except (Exception, TransferTooSlowError, TimeIsUpError):  # noqa: BLE001 -- the job has failed already, for a reason of its own
+        except (Exception, TransferTooSlowError, TimeIsUpError):  # noqa: BLE001 -- the barrier named above
             return ()
 
     def perform(self) -> WorkerMessage:

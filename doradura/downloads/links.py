@@ -82,11 +82,15 @@ _BREAKS = re.compile(
     r"|\u3002(?!\w+[./\u3002])|\uff0e(?!\w)"
 )
 """What ends a link where people write on without a blank: no address that a browser gives has it as it is."""
-_EMOJI = re.compile(
-    r"(?<![/=?&#_.-])(?:[\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030"
-    r"\U0001f000-\U0001faff][\ufe0e\ufe0f\u20e3\u200d\U000e0020-\U000e007f]*)+$"
+_EMOJI_BACKWARDS = re.compile(
+    r"(?:[\ufe0e\ufe0f\u20e3\u200d\U000e0020-\U000e007f]*"
+    r"[\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030"
+    r"\U0001f000-\U0001faff])++(?![/=?&#_.-])"
 )
-"""A run of emoji at the end, unless it is all that its part of the address has."""
+"""A run of emoji at the end of a link that is read backwards, unless it is all that its part of the address has.
+
+Backwards, because a search for the end of a run would look at a long one from each of its emoji anew.
+"""
 _BARE = re.compile(
     r"(?:(?:[\w-]{1,63}\.)+[^\W\d_]{2,63}|localhost|\d{1,3}(?:\.\d{1,3}){3})(?::\d{1,5})?(?:[/?#][^\s<>\"]*)?"
 )
@@ -196,7 +200,13 @@ def _spelled(text: str) -> Iterator[_Place]:
 
 def _cut(link: str) -> str:
     """Cut off what follows a link without a blank: punctuation of other scripts with all behind it, emoji."""
-    return _EMOJI.sub("", _BREAKS.split(link, maxsplit=1)[0])
+    return _without_emoji(_BREAKS.split(link, maxsplit=1)[0])
+
+
+def _without_emoji(link: str) -> str:
+    """Cut off the emoji at the end."""
+    run = _EMOJI_BACKWARDS.match(link[::-1])
+    return link if run is None else link[: len(link) - run.end()]
 
 
 def _trim(link: str) -> str:
@@ -206,7 +216,7 @@ def _trim(link: str) -> str:
         last = link[-1]
         opening = _BRACKETS.get(last)
         if last in _ENDINGS or (opening is not None and link.count(last) > link.count(opening)):
-            link = _EMOJI.sub("", link[:-1])
+            link = _without_emoji(link[:-1])
         else:
             return link
     return link

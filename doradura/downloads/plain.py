@@ -199,8 +199,9 @@ class PlainConversation:
         with trio.move_on_after(1):  # the last words are often still on their way
             await self._stderr_ended.wait()
             await self._process.wait()
-        if self._process.returncode == -signal.SIGPROF:
-            return failure_of(Exited(work_id=0, status=self._process.returncode))
+        ended = failure_of(Exited(work_id=0, status=self._process.returncode))
+        if ended.reason != "tool_crash":  # one of its own limits ended it
+            return ended
         said = " ".join(self._stderr.decode(errors="replace").split())[-300:]
         return Failure(reason="tool_crash", detail=f"the child {what} (exit {self._process.poll()}): {said}"[:500])
 

@@ -13,15 +13,7 @@ from pathlib import Path
 from yt_dlp.utils import YoutubeDLError
 
 from doradura.downloads.describing import clean, describe, duration_of, has_own_title, is_generic
-from doradura.downloads.encoding import (
-    ENCODE_SHARE,
-    Footage,
-    encode_seconds,
-    is_larger,
-    is_playable,
-    rate_within,
-    shorter_side,
-)
+from doradura.downloads.encoding import ENCODE_SHARE, Bounds, Footage, is_larger, plan, shorter_side
 from doradura.downloads.facts import Facts, inspect
 from doradura.downloads.failures import JobError
 from doradura.downloads.fetching import Extractor, Info, hold_manifest, parts_of
@@ -32,6 +24,8 @@ from doradura.downloads.starts import Start, read_start
 from doradura.downloads.stated import stated_seconds
 
 _START_BYTES = 2 * 1024 * 1024
+_SLOWEST_ENCODE = 3
+"""Any machine encodes a second of film in so many seconds: a film that ends in time even so needs no sample."""
 
 
 def probe(order: Order, extractor: Extractor) -> Metadata:
@@ -123,26 +117,20 @@ def _file_sizes(order: Order, path: Path, facts: Facts, duration: float | None, 
 
 def _film_size(order: Order, row: Format, grade: Quality, film: Footage) -> list[Size]:
     """What a film of one file becomes: itself, or an encode that fits, whose size nobody knows beforehand."""
-    playable, side, limit = is_playable(film.picture), shorter_side(film.picture), order.limits.upload_bytes
-    as_it_is = Size(
-        format=row.word,
-        quality=grade.word,
-        size_bytes=film.size_bytes,
-        height=side if is_larger(side, grade) else None,
+    bounds = Bounds(
+        upload_bytes=order.limits.upload_bytes,
+        left_seconds=grade.timer_seconds * ENCODE_SHARE,
+        short_seconds=grade.timer_seconds / _SLOWEST_ENCODE,
     )
-    if playable and (grade.height is None or (film.size_bytes <= limit and not is_larger(side, grade))):
-        return [as_it_is]
-    if not film.seconds:
-        return [as_it_is] if playable else []
-    if rate_within(limit, film, grade) is None:
-        return [as_it_is] if playable or film.size_bytes > limit else []
-    needed = encode_seconds(order.ffmpeg, film, grade) if playable and _is_long(film, grade) else None
-    return [] if needed is None or needed <= grade.timer_seconds * ENCODE_SHARE else [as_it_is]
-
-
-def _is_long(film: Footage, grade: Quality) -> bool:
-    """Whether it is worth asking the machine if the encode would end in time: any encodes a short film in time."""
-    return (film.seconds or 0) > grade.timer_seconds / 3
+    try:
+        as_it_is = plan(order.ffmpeg, film, grade, bounds).copied
+    except JobError:  # its size says why
+        as_it_is = film.size_bytes > bounds.upload_bytes
+    if not as_it_is:
+        return []
+    side = shorter_side(film.picture)
+    height = side if is_larger(side, grade) else None
+    return [Size(format=row.word, quality=grade.word, size_bytes=film.size_bytes, height=height)]
 
 
 def _sizes(extractor: Extractor, duration: float | None) -> list[Size]:

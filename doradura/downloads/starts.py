@@ -59,10 +59,17 @@ def is_unbounded_sound(headers: Message) -> bool:
 
 
 def length_of(headers: Mapping[str, str] | Message) -> int | None:
-    """The length of the whole file in bytes by an answer's headers; None where they don't say."""
-    ranged = re.fullmatch(r"\s*bytes \d+-\d+/(\d+)\s*", headers.get("Content-Range") or "")
-    told = ranged[1] if ranged else headers.get("Content-Length")
-    return int(told) if told is not None and told.strip().isdigit() else None
+    """The length of the whole file in bytes by an answer's headers; None where they don't say.
+
+    Of a part of a file (an answer with Content-Range) Content-Length is the part's alone.
+    """
+    part = headers.get("Content-Range")
+    pattern, told = (r"\d{1,18}", headers.get("Content-Length")) if part is None else (_PART, part)
+    found = re.fullmatch(pattern, (told or "").strip(), re.ASCII)
+    return None if found is None else int(found[0].rpartition("/")[2])
+
+
+_PART: Final = r"bytes \d+-\d+/\d{1,18}"
 
 
 def refuse_endless_sound(extractor: Extractor, info: Info) -> None:

@@ -78,7 +78,7 @@ def read_xing(start: bytes) -> tuple[float, int] | None:
     if version not in _MPEG_RATES or rate == 3 or found is None:
         return None
     fields = frame[found.end() :]
-    if fields[3] & 3 != 3:
+    if len(fields) < 12 or fields[3] & 3 != 3:
         return None
     frames, size_bytes = int.from_bytes(fields[4:8], "big"), int.from_bytes(fields[8:12], "big")
     samples = 1152 if version == 3 else 576

@@ -88,13 +88,14 @@ class Stills:
             self._left_seconds -= time.monotonic() - began
 
     def _of_site(self, extractor: Extractor, info: Mapping[str, Any], film: Stream | None) -> Path | None:
+        """Try the site's pictures in turn. The barrier of one picture: whatever goes wrong, the next is tried."""
         for number, url in enumerate(_candidates(info, film)):
             raw = self._directory / f"picture{number}"  # no ending: see ffmpeg's list of containers
             try:
                 with extractor.urlopen(Request(url, headers=info.get("http_headers") or {})) as response:
                     content = response.read(_PICTURE_BYTES + 1)
                 raw.write_bytes(content[:_PICTURE_BYTES])
-            except Exception:  # noqa: BLE001, S112 -- the barrier: whatever yt-dlp stumbles over, the film is there
+            except Exception:  # noqa: BLE001, S112 -- the barrier named above
                 continue
             if (cover := self._fit(self._still(raw), film)) is not None:
                 return cover

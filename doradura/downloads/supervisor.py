@@ -115,7 +115,7 @@ class Supervisor:
         """End the work on jobs that are recorded as cancelled, and show it."""
         for job in cancelled:
             self._left_waiting.discard(job.job_id)
-            end = Cancelled(by_admin=job.reason == jobs.BY_ADMIN, title=job.title)
+            end = _cancelled(job)
             self._parts.metrics.download_cancelled.labels(format=job.format).inc()
             self._parts.metrics.site_downloads.labels(site=job.site, outcome="cancelled").inc()
             run = self._running.get(job.job_id)
@@ -279,7 +279,7 @@ class Supervisor:
         def change(db: Connection) -> int | Cancelled:
             charges.use(db, job.job_id, used_ms)
             if not jobs.put_back(db, job.job_id, maybe_sent=run.maybe_sent):
-                return _cancelled(db, job.job_id)
+                return _cancelled(jobs.get(db, job.job_id))
             again = jobs.get(db, job.job_id)
             assert again is not None
             return jobs.before(db, again)
@@ -325,7 +325,7 @@ class Supervisor:
                     ended = jobs.finish(db, job.job_id, "failed", now, reason=outcome.reason)
                 case Cancelled():
                     ended = jobs.finish(db, job.job_id, "cancelled", now)
-            return None if ended else _cancelled(db, job.job_id)
+            return None if ended else _cancelled(jobs.get(db, job.job_id))
 
         return await self._until_stored(change)
 
@@ -409,8 +409,7 @@ class Supervisor:
             await self._tell(job, None)
         else:
             failed = Failed(job.reason or "internal", maybe_sent=bool(job.maybe_sent))
-            cancelled = Cancelled(by_admin=job.reason == jobs.BY_ADMIN, title=job.title)
-            await self._tell(job, cancelled if job.state == "cancelled" else failed)
+            await self._tell(job, _cancelled(job) if job.state == "cancelled" else failed)
 
     async def _tell(self, job: jobs.Job, outcome: Outcome | None) -> None:
         """Show a job's end in its progress message (take it away when the file is there), and note that it was.
@@ -454,7 +453,6 @@ class Supervisor:
             self._parts.metrics.errors.labels(category="internal").inc()
 
 
-def _cancelled(db: Connection, job_id: int) -> Cancelled:
-    """Return the end of a job that was cancelled before its work ended."""
-    job = jobs.get(db, job_id)
-    return Cancelled(by_admin=job is not None and job.reason == jobs.BY_ADMIN, title=None if job is None else job.title)
+def _cancelled(job: jobs.Job | None) -> Cancelled:
+    """Return the end of a job that is recorded as cancelled; None is one whose row is gone."""
+    return Cancelled() if job is None else Cancelled(by_admin=job.reason == jobs.BY_ADMIN, title=job.title)

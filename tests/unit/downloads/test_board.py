@@ -28,7 +28,7 @@ from doradura.telegram.client import open_bot_api
 from doradura.telegram.errors import ForbiddenError
 from doradura.telegram.observer import SilentObserver
 from doradura.telegram.types import Keyboard
-from tests.doubles import BLOCKED, SERVER_ERROR, TOKEN
+from tests.doubles import BLOCKED, SERVER_ERROR, TOKEN, TORN
 from tests.wiring import LINK, USER, World
 
 JOB = Job(
@@ -109,6 +109,21 @@ async def test_a_first_message_says_what_stays_true(world: World, autojump_clock
         assert stands(world) == ["Accepted"]
         await world.changes.until(lambda: stands(world) == ["Waiting"])
     assert len(world.telegram.texts()) == 1
+
+
+async def test_a_first_message_that_fails_waits_for_the_next_change(world: World, autojump_clock: MockClock) -> None:
+    """A message whose answer never came may be there: it is not written again on its own account."""
+    async with board_of(world) as board:
+        card = board.card(JOB)
+        world.telegram.fail("sendMessage", *[TORN] * 100)
+        card.show(Working())
+        await trio.sleep(60)
+        tried = len(world.telegram.all("sendMessage"))
+        await trio.sleep(60)
+        assert len(world.telegram.all("sendMessage")) == tried
+        world.telegram.faults.clear()
+        card.show(Sending("x"))
+        await world.changes.until(lambda: stands(world)[-1] == "Sending")
 
 
 async def test_the_message_is_remembered(world: World, autojump_clock: MockClock) -> None:

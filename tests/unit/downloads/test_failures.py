@@ -283,7 +283,15 @@ def test_an_answer_without_end_is_the_links_fault() -> None:
 
 @pytest.mark.parametrize(
     ("told", "seconds"),
-    [("1", 1.0), ("120", 120.0), ("Thu, 01 Jan 1970 00:01:40 GMT", 90.0), ("soon", None), ("-5", None), (None, None)],
+    [
+        ("1", 1.0),
+        ("120", 120.0),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 90.0),
+        ("Thu, 01 Jan 99999999999 00:00:00 GMT", None),
+        ("soon", None),
+        ("-5", None),
+        (None, None),
+    ],
 )
 def test_how_long_a_site_asks_to_be_left_alone(told: str | None, seconds: float | None) -> None:
     """Retry-After in seconds or as a time; what is neither says nothing."""

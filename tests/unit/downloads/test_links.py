@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -44,6 +45,7 @@ class Entity:
         ("https://example.com/a\u00bb", "https://example.com/a"),
         ("https://example.com/a\U0001f600", "https://example.com/a"),
         ("https://example.com/\U0001f355", "https://example.com/\U0001f355"),
+        ("https://example.com/\U0001f355\U0001f355", "https://example.com/\U0001f355\U0001f355"),
         ("https://youtu.be/abc\U0001f468\u200d\U0001f469\u200d\U0001f467 mp3", "https://youtu.be/abc"),
         ("\u770bhttps://youtu.be/abc\uff0c\u5f88\u597d\u770b", "https://youtu.be/abc"),
         ("https://youtu.be/abc\u3002\u5f88\u597d", "https://youtu.be/abc"),
@@ -61,6 +63,14 @@ class Entity:
 def test_finding_a_link_in_a_text(text: str, link: str | None) -> None:
     """The first http link is found without what belongs to the sentence around it."""
     assert find_link(text) == link
+
+
+def test_a_long_run_of_emoji_takes_no_time() -> None:
+    """The longest message, made of emoji and full stops, is read in a moment: the whole program waits meanwhile."""
+    text = "http://example.com/" + "\u2600" * 2000 + "a" + "." * 2000
+    began = time.process_time()
+    assert find_link(text) == text.rstrip(".")
+    assert time.process_time() - began < 2.0
 
 
 def test_entities_are_counted_in_utf16() -> None:

@@ -59,6 +59,7 @@ def test_a_files_part_in_a_player_is_no_title(name: str) -> None:
         ('inline; filename="caf\u00c3\u00a9.mp4"', "caf\u00e9"),
         ('attachment; filename="../../etc/passwd"', "passwd"),
         ("attachment; filename*=nonsense''%ff.mp4", None),
+        ("attachment; filename*=a; filename*0=b", None),
         ("attachment", None),
         (None, None),
     ],

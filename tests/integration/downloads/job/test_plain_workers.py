@@ -75,6 +75,18 @@ async def test_an_end_without_a_word_is_a_crash(jobs: Jobs) -> None:
 
 
 @pytest.mark.parametrize(
+    ("by", "reason"), [("SIGXFSZ", "too_large"), ("SIGXCPU", "deadline"), ("SIGPROF", "unsupported")]
+)
+async def test_an_end_by_a_limit_has_its_reason(jobs: Jobs, by: str, reason: str) -> None:
+    """A child that the kernel ended for its file's size or its processor time fails as one of the fork server does."""
+    workers = child(f"signal.signal(signal.{by}, signal.SIG_DFL)\nos.kill(os.getpid(), signal.{by})\ntime.sleep(1000)")
+    with trio.fail_after(20):
+        async with workers.work(jobs.order("/")) as conversation:
+            messages = [message async for message in conversation]
+    assert [message.reason for message in messages if isinstance(message, Failure)] == [reason]
+
+
+@pytest.mark.parametrize(
     "said",
     ["'{}\\n'", "'words\\n'", "'x' * 300000", '\'{"type": "result"}\\n\'', "'y' * 300000 + '\\n'"],
 )

@@ -43,6 +43,12 @@ def put(db: Connection) -> None:
     db.execute("INSERT INTO n (x) VALUES ('x')")
 
 
+def put_and_fail(db: Connection) -> None:
+    """Store a number, then fail."""
+    put(db)
+    db.execute("INSERT INTO nothing VALUES (1)")
+
+
 def count(db: Connection) -> int:
     """Count what is stored."""
     return int(db.execute("SELECT COUNT(*) FROM n").fetchone()[0])
@@ -286,9 +292,11 @@ async def test_a_check_that_has_not_begun_to_read_is_cut_off_too(
 
 
 async def test_a_change_on_a_file_nobody_has_open(tmp_path: Path) -> None:
-    """It is made at once; where there is no file, none is made."""
+    """It is made at once, whole or not at all; where there is no file, none is made."""
     await make(tmp_path / "test.db", 1)
     write_once(tmp_path / "test.db", put)
+    with pytest.raises(StorageError):
+        write_once(tmp_path / "test.db", put_and_fail)
     async with watched(tmp_path / "test.db") as (storage, _check):
         assert await storage.read(count) == 2
     with pytest.raises(StorageError):

@@ -52,7 +52,7 @@ class CommandMenus:
             await self.came(admin_id)
 
     async def came(self, admin_id: int) -> None:
-        """Return an admin who writes the menu they lack."""
+        """Set the menu of an admin who writes, if they lack it."""
         if admin_id not in self._lacking:
             return
         self._lacking.discard(admin_id)

@@ -11,7 +11,7 @@ import logging
 import trio
 
 from doradura.health import CheckResult
-from doradura.storage import Connection, Storage, StorageError, runs
+from doradura.storage import DAMAGE, Connection, Storage, StorageError, runs
 from doradura.storage.ids import now_ms
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class StorageCheck:
         facts: dict[str, int | float | str | bool | None] = {"integrity_check_seconds": self._read_seconds}
         if isinstance(self._result, StorageError):
             facts["reason"] = self._result.reason
-            advice = RUNBOOK if self._result.reason in {"corrupt", "unreadable", "lost"} else "see the log and the disk"
+            advice = RUNBOOK if self._result.reason in DAMAGE | {"lost"} else "see the log and the disk"
             return CheckResult("failing", f"{self._result} - {advice}", facts)
         seconds, unclean_starts = self._result
         facts |= {"commit_seconds": round(seconds, 4), "unclean_starts": unclean_starts}

@@ -17,7 +17,6 @@ from doradura.chat.texts import Texts, size_text
 from doradura.chat.turn import Turn
 from doradura.storage import Connection, jobs, users
 from doradura.storage.ids import now_ms
-from doradura.telegram.errors import MessageNotFoundError
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
 
@@ -61,7 +60,7 @@ async def press(turn: Turn, rest: str) -> None:
         await _end_all(turn, user_id)
     else:
         await turn.answer()
-        await _edit(turn, *await _show(turn, user_id, ask=verb == "a"))
+        await turn.edit_pressed(*await _show(turn, user_id, ask=verb == "a"))
 
 
 async def _end_all(turn: Turn, user_id: int) -> None:
@@ -76,7 +75,7 @@ async def _end_all(turn: Turn, user_id: int) -> None:
     log.warning("an admin ended a user's downloads", extra={"admin": admin.id, "user": user_id, "jobs": len(ended)})
     said = t.counted("user.ended", len(ended)) if ended else t("user.nothing_to_end")
     await turn.answer(t.plain("user.done") if ended else t.plain("user.nothing_to_end"))
-    await _edit(turn, f"{said}\n\n{_text(turn, left)}" if left else said, None)
+    await turn.edit_pressed(f"{said}\n\n{_text(turn, left)}" if left else said)
 
 
 async def _show(turn: Turn, user_id: int, *, ask: bool = False) -> tuple[str, Keyboard | None]:
@@ -127,13 +126,3 @@ def _line(t: Texts, number: int, job: jobs.Job, now: int, bytes_per_second: floa
     title = shorten(job.title or job.url, TITLE_UNITS)
     choice = choice_text(job.format, job.quality)
     return t("user.line", number=number, title=title, choice=choice, state=state, since=since)
-
-
-async def _edit(turn: Turn, text: str, keyboard: Keyboard | None) -> None:
-    message = turn.press.message
-    if message is None:
-        return
-    try:
-        await turn.parts.api.edit_message_text(turn.chat_id, message.message_id, text, keyboard=keyboard)
-    except MessageNotFoundError as error:
-        log.info("the list is not there any more", extra={"error": str(error)})

@@ -18,7 +18,6 @@ from doradura.chat.turn import Turn
 from doradura.storage import Connection, alert_marks
 from doradura.storage import alerts as stored
 from doradura.storage.alerts import CardView, Incident, Marks
-from doradura.telegram.errors import MessageNotFoundError
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
 
@@ -50,7 +49,7 @@ async def alerts(turn: Turn, _rest: str) -> None:
 
 async def open_page(turn: Turn, number: int) -> None:
     """Turn the list's message to another page."""
-    await _edit(turn, *await _show(turn, number))
+    await turn.edit_pressed(*await _show(turn, number))
 
 
 async def open_incident(turn: Turn, incident_id: int, page: int) -> None:
@@ -64,21 +63,11 @@ async def open_incident(turn: Turn, incident_id: int, page: int) -> None:
     incident, marks = await turn.parts.storage.read(look)
     back = (Button(text=t.plain("button.back"), callback_data=f"a:p:{page}"),)
     if incident is None:
-        await _edit(turn, t("outcome.unknown"), (back,))
+        await turn.edit_pressed(t("outcome.unknown"), (back,))
         return
     view = CardView([incident], 1, int(incident.state == "firing"), {incident.incident_id: marks})
     text = AlertTexts(turn.parts.catalogues).card(view)
-    await _edit(turn, text, (*incident_keyboard(t, incident, marks, page=page), back))
-
-
-async def _edit(turn: Turn, text: str, keyboard: Keyboard | None) -> None:
-    message = turn.press.message
-    if message is None:
-        return
-    try:
-        await turn.parts.api.edit_message_text(turn.chat_id, message.message_id, text, keyboard=keyboard)
-    except MessageNotFoundError as error:
-        log.info("the list is not there any more", extra={"error": str(error)})
+    await turn.edit_pressed(text, (*incident_keyboard(t, incident, marks, page=page), back))
 
 
 async def _show(turn: Turn, number: int) -> tuple[str, Keyboard | None]:

@@ -21,9 +21,8 @@ from doradura.storage.reports import Span
 HOUR_MS = 3600 * 1000
 RANKED = 5
 """Lines of a ranking: with all texts at their longest, the whole must fit under a photo (1,024 characters)."""
-
-
 REFUSED_RANKED = 3
+"""Of the sites whose links were refused; they stand in brackets on one line."""
 
 
 class Window(NamedTuple):
@@ -148,7 +147,7 @@ def ended_text(t: Texts, found: Analysis) -> str:
         )
     if ended.refused:
         sites = ranking_text(t, found.jobs.refused_sites, REFUSED_RANKED)
-        lines.append(t("analytics.refused", count=count_text(ended.refused), list=sites))
+        lines.append(t.counted("analytics.refused", ended.refused, shown=count_text(ended.refused), list=sites))
     if ended.cancelled:
         lines.append(t("analytics.cancelled", count=count_text(ended.cancelled)))
     if ended.success_rate is not None:

@@ -186,7 +186,7 @@ async def press_again(turn: Turn, rest: str) -> None:
     elif await turn.parts.storage.read(lambda db: jobs.newer_same(db, failed)) is not None:
         await turn.answer(t.plain("press.again_used"))
     else:
-        link = replace(check_link(failed.url, turn.parts.allowed_private), guessed=failed.cache_key.startswith("//"))
+        link = replace(check_link(failed.url, turn.parts.allowed_private), guessed=failed.guessed)
         await _press_queues(turn, link, Choice(failed.format, failed.quality), reply_to=failed.reply_to, of=failed)
 
 

@@ -278,7 +278,7 @@ class Offers:
         )
         reason = None if end.reason in OWN_TROUBLES else end.reason
         self._count(offer, "offered" if reason is None else "refused")
-        await self._storage.write(lambda db: offers.finish(db, offer.offer_id, "failed", now_ms(), reason))
+        await self._noted(lambda db: offers.finish(db, offer.offer_id, "failed", now_ms(), reason))
         self._metrics.download_failure.labels(format="none", reason=end.reason).inc()
         if end.reason in OUR_REASONS:
             self._metrics.errors.labels(category="download").inc()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from doradura.chat.figures import span_text
 from doradura.chat.texts import Catalogues, Texts, limit_text, size_text
@@ -140,7 +140,6 @@ def failure_text(
 def too_large(t: Texts, job: Job, sizes: Sequence[Size], limit_bytes: int) -> tuple[str, Keyboard | None]:
     """Say that a job's file is too large, and offer what is smaller: with its size, where that is known to fit."""
     known = {Choice(size.format, size.quality): size.size_bytes for size in sizes}
-    heights = {Choice(size.format, size.quality): size.height for size in sizes}
     asked = Choice(job.format, job.quality)
     instead = fitting(asked, known, limit_bytes)
     limit = limit_text(limit_bytes)
@@ -150,38 +149,31 @@ def too_large(t: Texts, job: Job, sizes: Sequence[Size], limit_bytes: int) -> tu
     else:
         what = t.plain("failed.too_large.unknown", limit=limit)
     next_step = t.plain("failed.too_large.smaller" if instead else "failed.too_large.none")
-    rows = _instead(job, [(each, known.get(each), heights.get(each)) for each in instead])
-    return _failed(t, f"{what} {next_step}", job.url), rows
+    return _failed(t, f"{what} {next_step}", job.url), _instead(job, instead, sizes)
 
 
 def too_heavy(t: Texts, job: Job) -> tuple[str, Keyboard | None]:
     """Say that converting went over a job's limits, which it would do again, and offer what takes less."""
-    rows = _instead(job, [(each, None, None) for each in smaller(Choice(job.format, job.quality))])
+    rows = _instead(job, smaller(Choice(job.format, job.quality)))
     return _failed(t, t.plain("failed.too_heavy" if rows else "failed.too_heavy.none"), job.url), rows
 
 
-def _instead(job: Job, choices: Sequence[tuple[Choice, int | None, int | None]]) -> Keyboard | None:
+def _instead(job: Job, choices: Iterable[Choice], sizes: Sequence[Size] = ()) -> Keyboard | None:
     """Return buttons that start a job's link again in other choices, each with its size and height where known."""
-    buttons = [
-        Button(
-            text=sized_label(choice_text(each.format, each.quality), size_bytes, height),
-            callback_data=f"s:{job.job_id}:{each.format}:{each.quality}",
-        )
-        for each, size_bytes, height in choices
-    ]
+    known = {Choice(size.format, size.quality): size for size in sizes}
+    buttons = []
+    for each in choices:
+        label, size = choice_text(each.format, each.quality), known.get(each)
+        if size is not None:
+            label = sized_label(label, size.size_bytes, size.height)
+        buttons.append(Button(text=label, callback_data=f"s:{job.job_id}:{each.format}:{each.quality}"))
     return button_rows(buttons) or None
 
 
 def _lacking(t: Texts, job: Job, lacks: Lacks) -> tuple[str, Keyboard | None]:
     """Say that there is only sound, or only a film without any, with a button for each choice there is."""
     choices = offered(has_video=lacks != "video", has_audio=lacks != "audio", lines=None)
-    buttons = [
-        Button(
-            text=choice_text(each.format, each.quality), callback_data=f"s:{job.job_id}:{each.format}:{each.quality}"
-        )
-        for each in choices
-    ]
-    return _failed(t, t.plain(f"failed.lacks.{lacks}"), job.url), button_rows(buttons) or None
+    return _failed(t, t.plain(f"failed.lacks.{lacks}"), job.url), _instead(job, choices)
 
 
 def sized_label(label: str, size_bytes: int | None, height: int | None = None) -> str:

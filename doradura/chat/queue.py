@@ -56,8 +56,7 @@ async def _shown(turn: Turn) -> tuple[str, Keyboard | None]:
 async def press_in_list(turn: Turn, rest: str) -> None:
     """A button of /queue: cancel as the others do, then show the list as it is after that, in the same message."""
     await press(turn, rest)
-    message = turn.press.message
-    if message is None or turn.user is None:
+    if turn.user is None:
         return
     job_id = parse_id(rest)
     job = None if job_id is None else await turn.parts.storage.read(lambda db: jobs.get(db, job_id))
@@ -65,7 +64,7 @@ async def press_in_list(turn: Turn, rest: str) -> None:
         return  # it is somebody else's list
     text, keyboard = await _shown(turn)
     try:
-        await turn.parts.api.edit_message_text(turn.chat_id, message.message_id, text, keyboard=keyboard)
+        await turn.edit_pressed(text, keyboard)
     except TelegramError as error:  # the press was answered, and that is what counts
         log.info("a list is not shown anew", extra={"chat": turn.chat_id, "error": str(error)})
 

@@ -8,6 +8,7 @@ the bot say it twice; after a restart nobody knows it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -20,6 +21,7 @@ from doradura.settings import Settings
 from doradura.storage import Change, Connection, Storage, inbox, users
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.client import BotApi
+from doradura.telegram.errors import MessageNotFoundError
 from doradura.telegram.types import CallbackQuery, Keyboard, Message, Update, User
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from doradura.chat.offers import Offers
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,16 @@ class Turn:
                 self.chat_id, text, keyboard=keyboard, reply_to=quote, thread_id=self.topic_id
             )
         )
+
+    async def edit_pressed(self, text: str, keyboard: Keyboard | None = None) -> None:
+        """Show something else in the message whose button was pressed, if it is still there. Raises TelegramError."""
+        message = self.press.message
+        if message is None:
+            return
+        try:
+            await self.parts.api.edit_message_text(self.chat_id, message.message_id, text, keyboard=keyboard)
+        except MessageNotFoundError as error:
+            log.info("the pressed message is not there any more", extra={"error": str(error)})
 
     async def answer(self, text: str | None = None, *, alert: bool = False) -> None:
         """Answer the press, so that the button stops turning. Raises TelegramError."""

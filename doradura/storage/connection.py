@@ -76,10 +76,15 @@ def connect(path: Path, mode: Literal["ro", "rw", "rwc"] = "rwc") -> sqlite3.Con
 
 
 def write_once(path: Path, change: Change[T]) -> T:
-    """Run a change on a file that is there and that no `Storage` has open. Blocks. Raises StorageError."""
+    """Run a change in a transaction, on a file that is there and that no `Storage` has open.
+
+    Blocks. Raises StorageError, and whatever the change raises; nothing of it is stored then.
+    """
     try:
         with contextlib.closing(connect(path, "rw")) as connection:
+            connection.execute("BEGIN IMMEDIATE")
             value = change(connection)
+            connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise StorageError.of(error) from error
     return value

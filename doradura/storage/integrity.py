@@ -12,6 +12,7 @@ import trio
 FAULTS_TOLD = 3
 """How many faults of a damaged database are told."""
 CHECK = f"PRAGMA quick_check({FAULTS_TOLD})"
+INTERRUPT_SECONDS = 0.02
 
 
 class IntegrityCheck:
@@ -27,29 +28,33 @@ class IntegrityCheck:
 
         Cancelled, it stops reading and leaves within moments, its connection closed.
         """
+        done = trio.Event()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._interrupt_at_cancel)
+            nursery.start_soon(self._stop_when_cancelled, done)
             with trio.CancelScope(shield=True):
                 result = await trio.to_thread.run_sync(outcome.capture, self._read, limiter=self._limiter)
-            nursery.cancel_scope.cancel()
+            done.set()
         return result.unwrap()
 
     async def stop(self) -> None:
-        """Interrupt a check that is running and wait until its connection is closed."""
-        self._interrupt()
-        async with self._limiter:
-            pass
+        """Interrupt a check that is running and wait until its connection is closed.
 
-    async def _interrupt_at_cancel(self) -> None:
+        SQLite forgets an interrupt that comes before the reading has begun: so it is said until the check has ended.
+        """
+        while self._limiter.borrowed_tokens:
+            connection = self._connection
+            if connection is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.interrupt()
+            await trio.sleep(INTERRUPT_SECONDS)
+
+    async def _stop_when_cancelled(self, done: trio.Event) -> None:
         try:
-            await trio.sleep_forever()
-        finally:
-            self._interrupt()
-
-    def _interrupt(self) -> None:
-        if self._connection is not None:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.interrupt()
+            await done.wait()
+        except trio.Cancelled:
+            with trio.CancelScope(shield=True):
+                await self.stop()
+            raise
 
     def _read(self) -> list[str]:
         with contextlib.closing(self._connect()) as connection:

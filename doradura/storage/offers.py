@@ -59,9 +59,7 @@ def shown(db: sqlite3.Connection, offer_id: int, message_id: int) -> None:
     db.execute("UPDATE offers SET state = 'shown', message_id = ? WHERE offer_id = ?", (message_id, offer_id))
 
 
-def finish(
-    db: sqlite3.Connection, offer_id: int, state: str, now_ms: int | None = None, reason: str | None = None
-) -> None:
+def finish(db: sqlite3.Connection, offer_id: int, state: str, now_ms: int, reason: str | None = None) -> None:
     """Note that the link was looked at: `known` or `failed`. `reason`: why the link was refused, where it was."""
     db.execute(
         "UPDATE offers SET state = ?, looked_ms = ?, reason = ?, worker_pid = NULL, worker_started = NULL"

@@ -267,7 +267,6 @@ class Caller:
         with turn:
             try:
                 result = await self._attempt(call, run)
-                self._turns.reaching.answered()
             except RateLimitedError as error:
                 seconds = rate_limit_wait(error, attempt=run.attempts, draw=draw)
                 self._pacer.hold(call.hold_key, until=trio.current_time() + seconds, turn=turn)
@@ -358,6 +357,7 @@ class Caller:
     def _result(self, method: str, answer: Answer | None, body: Body) -> msgspec.Raw:
         """Return the result of an answer; None is an exchange that was cut off by the call's deadline."""
         if answer is not None:
+            self._turns.reaching.answered()
             return read_answer(method, answer.status, answer.body, retry_after=answer.retry_after, secret=self._token)
         if body.handed_over:
             raise UnconfirmedError(method, "no answer within the call's time", outcome="timeout")

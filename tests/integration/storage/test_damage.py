@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from doradura.health import CheckResult
 from doradura.storage import Connection, Storage, StorageError, write_once
+from doradura.storage.integrity import IntegrityCheck
 from doradura.storage_check import StorageCheck
 
 LIMIT_SECONDS = 30
 PAGE_BYTES = 4096
+ENDLESS = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n"
 
 
 @asynccontextmanager
@@ -37,6 +41,12 @@ async def watched(path: Path) -> AsyncIterator[tuple[Storage, StorageCheck]]:
 def put(db: Connection) -> None:
     """Store a number."""
     db.execute("INSERT INTO n (x) VALUES ('x')")
+
+
+def put_and_fail(db: Connection) -> None:
+    """Store a number, then fail."""
+    put(db)
+    db.execute("INSERT INTO nothing VALUES (1)")
 
 
 def count(db: Connection) -> int:
@@ -252,17 +262,41 @@ async def test_a_check_of_the_whole_is_cut_off_at_the_end(tmp_path: Path, monkey
     """Leaving waits for no reading of the database: it is interrupted, and its connection closed before the log."""
     path = tmp_path / "test.db"
     await make(path, 10)
-    endless = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n"
-    monkeypatch.setattr("doradura.storage.integrity.CHECK", endless)
+    monkeypatch.setattr("doradura.storage.integrity.CHECK", ENDLESS)
     async with watched(path):
         await trio.sleep(0.1)  # the reading is on its way, or begins meanwhile: both must end
     assert await trio.to_thread.run_sync(lambda: [name.name for name in tmp_path.iterdir()]) == ["test.db"]
 
 
+async def test_a_check_that_has_not_begun_to_read_is_cut_off_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancel that comes while its connection is being opened is not lost."""
+    await make(tmp_path / "test.db", 10)
+    monkeypatch.setattr("doradura.storage.integrity.CHECK", ENDLESS)
+    opening, cancelled = threading.Event(), threading.Event()
+
+    def connect() -> Connection:
+        opening.set()
+        cancelled.wait()
+        return sqlite3.connect(tmp_path / "test.db", check_same_thread=False)
+
+    with trio.fail_after(LIMIT_SECONDS):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(IntegrityCheck(connect).run)
+            await trio.to_thread.run_sync(opening.wait)
+            nursery.cancel_scope.cancel()
+            with trio.CancelScope(shield=True):
+                await wait_all_tasks_blocked()
+            cancelled.set()
+
+
 async def test_a_change_on_a_file_nobody_has_open(tmp_path: Path) -> None:
-    """It is made at once; where there is no file, none is made."""
+    """It is made at once, whole or not at all; where there is no file, none is made."""
     await make(tmp_path / "test.db", 1)
     write_once(tmp_path / "test.db", put)
+    with pytest.raises(StorageError):
+        write_once(tmp_path / "test.db", put_and_fail)
     async with watched(tmp_path / "test.db") as (storage, _check):
         assert await storage.read(count) == 2
     with pytest.raises(StorageError):

@@ -79,8 +79,8 @@ async def test_an_end_that_nobody_posts(alerts: Alerts, autojump_clock: MockCloc
     assert alerts.words()[0].split("\n")[2:] == [
         "Since 2027-01-15 08:00 UTC",
         (
-            "⚠️ Nobody told its end: Alertmanager does not list it any more (noticed 2027-01-15 09:05 UTC). "
-            "It ended while it was silenced or inhibited, or Alertmanager lost it."
+            "⚠️ Probably over: Alertmanager no longer lists it (noticed 2027-01-15 09:05 UTC). "
+            "It ended while silenced or inhibited, or Alertmanager lost it: look at Prometheus if in doubt."
         ),
         "#HighErrorRate",
     ]
@@ -235,7 +235,7 @@ async def test_what_was_never_listed_is_dismissed(alerts: Alerts, autojump_clock
         assert alerts.firsts() == alerts.firsts(-100123) == [ENDED]
         assert alerts.words()[0].split("\n")[3] == (
             "🗑 Dismissed by Ann, 2027-01-15 09:00 UTC. "
-            "Nothing told whether it had ended; should it fire again, I'll say so."
+            "Whether it had ended isn't known; if it fires again, I'll say so."
         )
         assert "🗑 Dismiss" not in buttons(alerts)
         await life.post(alert(starts="2027-01-15T08:00:00Z"))

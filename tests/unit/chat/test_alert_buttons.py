@@ -240,8 +240,8 @@ async def test_dismissed_by_a_button(world: World, autojump_clock: MockClock) ->
         "Ann has dismissed it already, 2027-01-15 08:00 UTC.",
         "Alertmanager lists this alert, so I'll see its end myself. Silence it if you want quiet.",
         "I don't know this alert any more: it ended long ago.",
-        "Dismissed in every chat: 5. What fires again, I'll say.",
-        "Nothing here is to be dismissed: Alertmanager lists it, or it is over.",
+        "Dismissed in every chat: 5. If one fires again, I'll say so.",
+        "There is nothing to dismiss here: each is over, or listed by Alertmanager, so that I'll see its end myself.",
     ]
     assert alert_marks.firing_of(db, card_id) == [ids[6]]
     assert world.storage.one("SELECT COUNT(*) FROM alert_outbox WHERE kind = 'card'") == 2

@@ -159,6 +159,22 @@ async def test_a_failing_database_leaves_it_to_the_next_start(world: World, auto
     assert offer(world) == "known"
 
 
+async def test_a_refused_link_is_noted_as_soon_as_the_database_works(world: World, autojump_clock: MockClock) -> None:
+    """It is looked at and counted once, as a link that is known."""
+    world.workers.usual = (5.0, Failure(reason="gone", detail=""))
+    async with world.start() as bot:
+        await world.say(bot, world.message(LINK))
+        await world.changes.until(lambda: world.workers.running)
+        await trio.sleep(3)
+        world.storage.fault = StorageError("full", reason="full")
+        await trio.sleep(30)
+        world.storage.fault = None
+        await looked(world)
+        await trio.sleep(1)
+    assert len(world.workers.orders) == 1
+    assert world.value("link_looks_total") == world.value("download_failure_total") == 1
+
+
 async def test_a_stop_waits_for_the_links_in_hand(world: World, autojump_clock: MockClock) -> None:
     """What is being looked at is shown; a link that comes later waits in the database."""
     world.workers.usual = (10.0, KNOWN)

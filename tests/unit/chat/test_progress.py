@@ -30,7 +30,7 @@ JOB = Job(
     *(None, None, 0, None, None, None),
 )
 SHOWN = ProgressTexts(Catalogues(), 50 << 20)
-AGAIN = "others were waiting, so this one waits again."
+AGAIN = "others were waiting, so this one waits again"
 DASH = "\N{EN DASH}"
 
 
@@ -44,11 +44,11 @@ DASH = "\N{EN DASH}"
         (Waiting(2), f"⏳ <b>m4a</b> {DASH} in the queue, 2 downloads before yours."),
         (
             Waiting(0, gave_up=True),
-            f"⏳ <b>m4a</b> {DASH} {AGAIN} It is next and goes on by itself.",
+            f"⏳ <b>m4a</b> {DASH} {AGAIN}. It is next and goes on by itself.",
         ),
         (
             Waiting(2, gave_up=True),
-            f"⏳ <b>m4a</b> {DASH} {AGAIN} It goes on by itself, after 2 downloads before yours.",
+            f"⏳ <b>m4a</b> {DASH} {AGAIN}, with 2 downloads before it. It goes on by itself.",
         ),
         (
             Paused("youtube"),

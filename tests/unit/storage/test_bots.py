@@ -102,7 +102,7 @@ def test_unfinished_work_forgets_the_other_bots_messages(db: sqlite3.Connection)
     for number in (1, 2):
         offers.add(db, offer(number), NOW)
         offers.shown(db, number, 60 + number)
-    offers.finish(db, 2, "known")
+    offers.finish(db, 2, "known", NOW)
     assert bots.take_over(db, TWO, NOW) == ONE
     assert [ids_of(db, number) for number in (1, 2, 3)] == [(None, None, 0), (None, None, 0), (None, 7, 0)]
     assert ids_of(db, 4)[0] is None, "its end is still to be told, by this bot in a message of its own"
@@ -136,7 +136,7 @@ def test_a_message_id_of_the_other_bot_begins_nothing(db: sqlite3.Connection) ->
     jobs.add(db, job(1), NOW)
     jobs.finish(db, 1, "done", NOW, told=True)
     offers.add(db, offer(2), NOW)
-    offers.finish(db, 2, "known")
+    offers.finish(db, 2, "known", NOW)
     assert len(chats.begun_by(db, 1, 7)) == 2
     bots.take_over(db, TWO, NOW)
     assert chats.begun_by(db, 1, 7) == set()

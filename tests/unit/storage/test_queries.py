@@ -206,7 +206,7 @@ def test_an_offer_is_open_until_its_link_was_looked_at(db: sqlite3.Connection) -
     offers.add(db, Offer(1, 1, 1, 5, "https://a.example", None, "new", 0), NOW)
     offers.shown(db, 1, 77)
     assert [offer.message_id for offer in offers.unfinished(db)] == [77]
-    offers.finish(db, 1, "known")
+    offers.finish(db, 1, "known", 3)
     assert offers.unfinished(db) == []
 
 

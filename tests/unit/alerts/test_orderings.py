@@ -57,7 +57,7 @@ def test_no_firing_is_lost_and_no_phone_rings_too_often(steps: Sequence[Step]) -
     migrate(db)
     ids, now = IdMaker(), NOW
     outbox.set_targets(db, [(1, 0)], new_id=ids.new)
-    rang: set[int] = set()
+    rang: set[tuple[int, int]] = set()
     for step in steps:
         now += step[2] * 1000
         came = notice(step, now)
@@ -67,10 +67,10 @@ def test_no_firing_is_lost_and_no_phone_rings_too_often(steps: Sequence[Step]) -
         doubts = {doubt.incident_id for doubt in sightings.doubts(db)}
         if step[0] == "firing":
             assert known.state == "firing" or known.incident_id in doubts
-        rang |= {row[0] for row in db.execute("SELECT told_ms FROM alert_cards")}
+        rang |= {tuple(row) for row in db.execute("SELECT told_ms, card_id FROM alert_cards")}
     firings = [row[0] for row in db.execute("SELECT COUNT(*) FROM alert_incidents WHERE state = 'firing'")]
     assert firings in ([0], [1])
-    moments = sorted(rang)
+    moments = sorted(told_ms for told_ms, _ in rang)
     told = [later - earlier for earlier, later in itertools.pairwise(moments)]
     assert all(gap >= QUIET_MS[0] - REMIND_MARGIN_MS for gap in told)
     # Where nobody can be asked, what waits fires.

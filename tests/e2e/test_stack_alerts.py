@@ -7,7 +7,6 @@ other in one test: each start of all this costs more than a step.
 from __future__ import annotations
 
 import itertools
-import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import trio
 
 from tests.e2e.program import Program, environment, until
 from tests.e2e.stack import READY, Receiver, Stack, receiver, stack, started
+from tests.monitors import free_port
 from tests.programs import found
 
 TOKEN = "123456:" + "T" * 35
@@ -42,13 +42,6 @@ class Bot:
         """Run it."""
         async with started(r"Numbers: (\S+)/metrics", "run", environ=self.environ, log=self.log) as (process, _):
             yield process
-
-
-def free_port() -> int:
-    """Return a port the bot has over its restart."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def keep_failing(program: Program, links: Iterable[str], *, pause_seconds: float) -> None:

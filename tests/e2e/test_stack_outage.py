@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from tests.e2e.program import Program, environment, until
 from tests.e2e.stack import READY, Stack, stack, started
 from tests.e2e.test_stack_alerts import ADMIN, TOKEN, Bot
+from tests.monitors import free_port
 from tests.programs import found
 
 ITSELF = "told by Alertmanager itself"
@@ -44,9 +44,7 @@ async def test_an_outage_is_told_once(tmp_path: Path) -> None:
         _, url = await opened.enter_async_context(
             started(r"The sandbox is ready: (\S+?)/?\n", "sandbox", environ=environ, log=tmp_path / "sandbox.log")
         )
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+        port = free_port()
         environ |= {
             "DORADURA_TELEGRAM_TOKEN": TOKEN,
             "DORADURA_TELEGRAM_API_URL": url,

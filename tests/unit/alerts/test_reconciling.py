@@ -312,6 +312,19 @@ async def test_a_wall_clock_that_is_set_ends_nothing(
     assert alerts.firsts() == [ENDED]
 
 
+async def test_a_stopped_process_saw_nothing_missing(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """An hour in which the process stood still is no hour without the alert: the five minutes go on after it."""
+    async with alerts.life() as life:
+        await seen(alerts, life)
+        lists(alerts)
+        await trio.sleep(MINUTE + 10)
+        autojump_clock.jump(HOUR)
+        await trio.sleep(MINUTE + 10)
+        assert alerts.firsts() == [FIRES]
+        await trio.sleep(4 * MINUTE)
+    assert alerts.firsts() == [ENDED]
+
+
 async def test_thousands_of_alerts(alerts: Alerts, autojump_clock: MockClock) -> None:
     """Three thousand fire and all but one end unheard."""
     world = alerts.world

@@ -14,8 +14,7 @@ from doradura.alerts.intake import reopen, store
 from doradura.alerts.payload import Notice, parse_payload
 from doradura.storage import alerts, outbox, sightings
 from doradura.storage.ids import IdMaker
-from doradura.storage.migrations import migrate
-from tests.databases import in_memory
+from tests.databases import migrated
 from tests.unit.alerts.conftest import body, stamp
 
 NOW = 1_800_000_000_000
@@ -53,8 +52,7 @@ def notice(step: Step, now_ms: int) -> Notice:
 @example([(status, 0, 61) for _ in range(15) for status in ("firing", "resolved")])
 def test_no_firing_is_lost_and_no_phone_rings_too_often(steps: Sequence[Step]) -> None:
     """After each notice it fires, ended, or waits for Alertmanager; tellings are a quarter of an hour apart."""
-    db = in_memory()
-    migrate(db)
+    db = migrated()
     ids, now = IdMaker(), NOW
     outbox.set_targets(db, [(1, 0)], new_id=ids.new)
     rang: set[tuple[int, int]] = set()

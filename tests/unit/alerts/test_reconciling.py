@@ -440,6 +440,17 @@ async def test_a_later_end_settles_the_doubt(alerts: Alerts, autojump_clock: Moc
     assert alerts.firsts()[1] == "🔴 CRITICAL: Summary of B"
 
 
+async def test_a_clock_set_back_puts_no_doubt_off(
+    alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A doubt that seems to be due in an hour was noted by another clock: it is decided with the next look."""
+    async with alerts.life() as life:
+        await false_end(alerts, life)
+        set_wall_clock(monkeypatch, -HOUR)
+        await trio.sleep(2 * MINUTE)
+        assert alerts.firsts()[0] == FIRES
+
+
 async def test_a_doubt_about_a_forgotten_incident(
     alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from doradura.storage.migrations import migrate, migrations, statements
+
 _opened: list[sqlite3.Connection] = []
 
 
@@ -15,6 +17,25 @@ def in_memory() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.row_factory = sqlite3.Row
     _opened.append(connection)
+    return connection
+
+
+def migrated() -> sqlite3.Connection:
+    """Open a fresh database with all its tables."""
+    connection = in_memory()
+    migrate(connection)
+    return connection
+
+
+def before_migration(number: int) -> sqlite3.Connection:
+    """Open a database as the versions before a migration left it."""
+    connection = in_memory()
+    connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY)")
+    for version, sql in migrations():
+        if version < number:
+            for statement in statements(sql):
+                connection.execute(statement)
+            connection.execute("INSERT INTO schema_version (version) VALUES (?)", (version,))
     return connection
 
 

@@ -26,8 +26,7 @@ from doradura.downloads.protocol import Metadata, Order, Result, WorkerMessage
 from doradura.sandbox.entities import units
 from doradura.sandbox.markup import MarkupError, parse_html
 from doradura.storage import Change, Storage, StorageError
-from doradura.storage.migrations import migrate
-from tests.databases import in_memory
+from tests.databases import migrated
 
 T = TypeVar("T")
 
@@ -60,8 +59,7 @@ class MemoryStorage(Storage):
     def __init__(self, changes: Changes | None = None) -> None:
         super().__init__(Path("memory"))
         self.changes = changes or Changes()
-        self.db = in_memory()
-        migrate(self.db)
+        self.db = migrated()
         self.fault: StorageError | None = None
         self.faults: deque[StorageError | None] = deque()
         """What becomes of the next writes; None lets one pass."""

@@ -82,6 +82,19 @@ def set_wall_clock(monkeypatch: pytest.MonkeyPatch, ahead_seconds: float) -> Non
     monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: _wall_ns() + ahead_ns))
 
 
+def fresh_metrics() -> Metrics:
+    """Make the program's metrics, each at its beginning."""
+    return Metrics(
+        sites=SITES,
+        formats={word: fmt.qualities for word, fmt in FORMATS.items()},
+        commands=COMMANDS,
+        update_types=HANDLED_UPDATES,
+        telegram_methods=TELEGRAM_METHODS,
+        checks=CHECKS,
+        build=BuildFacts(version="1", python="3", yt_dlp="1", ffmpeg="1", mode="telegram"),
+    )
+
+
 class RoomyWorkspace(Workspace):
     """The real workspace, on a disk whose free space is what the test says."""
 
@@ -175,15 +188,7 @@ class World:
 
     def new_metrics(self) -> None:
         """Count from zero, as a new process does."""
-        self.metrics = Metrics(
-            sites=SITES,
-            formats={word: fmt.qualities for word, fmt in FORMATS.items()},
-            commands=COMMANDS,
-            update_types=HANDLED_UPDATES,
-            telegram_methods=TELEGRAM_METHODS,
-            checks=CHECKS,
-            build=BuildFacts(version="1", python="3", yt_dlp="1", ffmpeg="1", mode="telegram"),
-        )
+        self.metrics = fresh_metrics()
 
     @asynccontextmanager
     async def start(self) -> AsyncIterator[Bot]:

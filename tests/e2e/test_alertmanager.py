@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ import trio
 from tests.e2e.program import Program, running, until
 from tests.e2e.test_alerts import all_told, first_line, notes
 from tests.e2e.webhook import ADMIN
+from tests.monitors import free_port
 
 CONFIG = """
 route:
@@ -46,13 +46,6 @@ def binary() -> str:
             pytest.fail("CI has no Alertmanager")
         pytest.skip("no Alertmanager: apt-get install -y --no-install-recommends prometheus-alertmanager")
     return found
-
-
-def free_port() -> int:
-    """A port that nothing listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Alertmanager:

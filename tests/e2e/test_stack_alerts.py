@@ -7,18 +7,19 @@ other in one test: each start of all this costs more than a step.
 from __future__ import annotations
 
 import itertools
-import socket
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 import trio
 
 from tests.e2e.program import Program, environment, until
 from tests.e2e.stack import READY, Receiver, Stack, receiver, stack, started
+from tests.monitors import free_port
 from tests.programs import found
 
 TOKEN = "123456:" + "T" * 35
@@ -35,20 +36,47 @@ class Bot:
     """A bot that talks to the sandbox as to Telegram; it can be killed and started again on the same address."""
 
     environ: dict[str, str]
-    log: Path
+    directory: Path
+    sandbox_url: str
+
+    @property
+    def data(self) -> Path:
+        """Its data directory."""
+        return self.directory / "data"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a stack has to know of it."""
+        return {name: value for name, value in self.environ.items() if name.startswith("DORADURA_")}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[trio.Process]:
         """Run it."""
-        async with started(r"Numbers: (\S+)/metrics", "run", environ=self.environ, log=self.log) as (process, _):
+        log = self.directory / "bot.log"
+        async with started(r"Numbers: (\S+)/metrics", "run", environ=self.environ, log=log) as (process, _):
             yield process
 
+    def program(self, process: trio.Process, client: httpx.AsyncClient) -> Program:
+        """Return what talks to it."""
+        url = f"http://{self.environ['DORADURA_HTTP_BIND']}"
+        return Program(process, self.data, url, self.sandbox_url, client, self.directory / "bot.log")
 
-def free_port() -> int:
-    """Return a port the bot has over its restart."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+
+@asynccontextmanager
+async def bot_of_a_sandbox(directory: Path, **settings: str) -> AsyncIterator[Bot]:
+    """Start a sandbox, and return the bot that takes it for Telegram; that is not started yet."""
+    (directory / "data").mkdir()
+    (directory / "sandbox").mkdir()
+    environ, log = environment(directory / "sandbox", {}), directory / "sandbox.log"
+    async with started(r"The sandbox is ready: (\S+?)/?\n", "sandbox", environ=environ, log=log) as (_, url):
+        ours = {
+            "DORADURA_TELEGRAM_TOKEN": TOKEN,
+            "DORADURA_TELEGRAM_API_URL": url,
+            "DORADURA_ADMIN_IDS": str(ADMIN),
+            "DORADURA_ALLOWED_PRIVATE": url.removeprefix("http://"),
+            "DORADURA_HTTP_BIND": f"127.0.0.1:{free_port()}",
+        }
+        yield Bot({**environment(directory / "data", {}), **ours, **settings}, directory, url)
 
 
 async def keep_failing(program: Program, links: Iterable[str], *, pause_seconds: float) -> None:
@@ -73,32 +101,15 @@ def _programs() -> None:
 @pytest.mark.long
 async def test_who_must_be_told_is_told(tmp_path: Path) -> None:
     """Watchdog, QueueBackup, HighErrorRate, TelegramUnreachable and BotDown fire and resolve, also past a dead bot."""
-    data = tmp_path / "data"
-    data.mkdir()
-    async with AsyncExitStack() as opened:
-        environ = environment(data, {})
-        _, url = await opened.enter_async_context(
-            started(r"The sandbox is ready: (\S+?)/?\n", "sandbox", environ=environ, log=tmp_path / "sandbox.log")
-        )
-        port = free_port()
-        environ |= {
-            "DORADURA_TELEGRAM_TOKEN": TOKEN,
-            "DORADURA_TELEGRAM_API_URL": url,
-            "DORADURA_ADMIN_IDS": str(ADMIN),
-            "DORADURA_ALLOWED_PRIVATE": url.removeprefix("http://"),
-            "DORADURA_HTTP_BIND": f"127.0.0.1:{port}",
-            "DORADURA_CONCURRENT_DOWNLOADS": str(WORKERS),
-        }
-        bot = Bot(environ, tmp_path / "bot.log")
-        kept = await opened.enter_async_context(receiver())
-        ours = {name: value for name, value in environ.items() if name.startswith("DORADURA_")}
-        running = await opened.enter_async_context(
-            stack(data, "--speed", str(SPEED), "--webhook-url", kept.url, **ours)
-        )
+    async with (
+        bot_of_a_sandbox(tmp_path, DORADURA_CONCURRENT_DOWNLOADS=str(WORKERS)) as bot,
+        receiver() as kept,
+        stack(bot.data, "--speed", str(SPEED), "--webhook-url", kept.url, **bot.settings) as running,
+    ):
         async with bot.running() as process:
-            program = Program(process, data, f"http://127.0.0.1:{port}", url, running.client, bot.log)
+            program = bot.program(process, running.client)
             await running.until_said(READY)
-            await the_watchdog_comes(running, kept, data)
+            await the_watchdog_comes(running, kept, bot.data)
             await the_queue_backs_up(program, kept)
             await downloads_fail(program, kept)
             await telegram_goes_away(program, kept)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import Program, environment, until
-from tests.e2e.stack import READY, Stack, stack, started
-from tests.e2e.test_stack_alerts import ADMIN, TOKEN, Bot
+from tests.e2e.program import Program, until
+from tests.e2e.stack import READY, Stack, stack
+from tests.e2e.test_stack_alerts import ADMIN, SPEED, bot_of_a_sandbox
 from tests.programs import found
 
 ITSELF = "told by Alertmanager itself"
@@ -37,28 +35,12 @@ async def value(running: Stack, promql: str) -> float | None:
 @pytest.mark.long
 async def test_an_outage_is_told_once(tmp_path: Path) -> None:
     """Alertmanager tells that the bot is down, and up; the bot that is back says neither, nor that notices failed."""
-    data = tmp_path / "data"
-    data.mkdir()
-    async with AsyncExitStack() as opened:
-        environ = environment(data, {})
-        _, url = await opened.enter_async_context(
-            started(r"The sandbox is ready: (\S+?)/?\n", "sandbox", environ=environ, log=tmp_path / "sandbox.log")
-        )
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        environ |= {
-            "DORADURA_TELEGRAM_TOKEN": TOKEN,
-            "DORADURA_TELEGRAM_API_URL": url,
-            "DORADURA_ADMIN_IDS": str(ADMIN),
-            "DORADURA_ALLOWED_PRIVATE": url.removeprefix("http://"),
-            "DORADURA_HTTP_BIND": f"127.0.0.1:{port}",
-        }
-        bot = Bot(environ, tmp_path / "bot.log")
-        ours = {name: value for name, value in environ.items() if name.startswith("DORADURA_")}
-        running = await opened.enter_async_context(stack(data, "--speed", "30", **ours))
+    async with (
+        bot_of_a_sandbox(tmp_path) as bot,
+        stack(bot.data, "--speed", str(SPEED), **bot.settings) as running,
+    ):
         async with bot.running() as process:
-            program = Program(process, data, f"http://127.0.0.1:{port}", url, running.client, bot.log)
+            program = bot.program(process, running.client)
             await running.until_said(READY)
 
             async def watched() -> bool:

@@ -262,7 +262,7 @@ def test_a_megabyte_from_outside_makes_a_bounded_line(style: Literal["text", "js
     assert len(written) < 500_000
     assert len([line for line in written.splitlines() if not line.startswith("    | ")]) == 3
     assert max(len(line) for line in written.splitlines()) < 100_000
-    assert "1000000 characters" in written or "characters)" in written
+    assert f"({len(text)} characters)" in written
     assert HALF[:12] not in written
 
 
@@ -282,4 +282,4 @@ def test_json_is_one_line_too(text: str) -> None:
     with configure("json", "info", (), stream):
         LOG.info("%s", text)
     (line,) = stream.getvalue().splitlines()
-    assert json.loads(line)["message"] == text or any(0xD800 <= ord(character) < 0xE000 for character in text)
+    assert json.loads(line)["message"] == text

@@ -13,50 +13,52 @@ from doradura.storage.ids import IdMaker
 from tests.wiring import RoomyWorkspace, World
 
 
-async def test_who_waits_is_told_and_is_a_fault_after_ten_minutes(world: World, autojump_clock: MockClock) -> None:
-    """With every place held: how many users have none and for how long; well again once they have one."""
+async def check_of(world: World, places: Places, nursery: trio.Nursery) -> WorkerSelfTest:
+    """Start the check, with workers that are well."""
     world.workers.usual = (SelfTest(yt_dlp="1", ffmpeg="1", guarded=True),)
     workspace = RoomyWorkspace(world.settings, "ffmpeg", tuple)
     await workspace.open()
+    check = WorkerSelfTest(world.workers, places, workspace, IdMaker())
+    await nursery.start(check.run)
+    return check
+
+
+async def test_who_waits_is_told_and_is_a_fault_after_ten_minutes(
+    world: World, autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    """With every place held: how many users have none and for how long; well again once they have one."""
     places = Places(2)
-    self_test = WorkerSelfTest(world.workers, places, workspace, IdMaker())
-    async with trio.open_nursery() as nursery:
-        await nursery.start(self_test.run)
-        assert places.free == 2
-        slots = [Slot(places, 1), Slot(places, 2)]
-        for slot in slots:
-            await slot.acquire()
-        places.note_waiting([1, 3, 4])
-        await trio.sleep(599)
-        found = await self_test.check()
-        assert found.status == "ok"
-        assert {key: found.facts[key] for key in ("busy", "places", "users_waiting", "longest_wait_seconds")} == {
-            "busy": 2,
-            "places": 2,
-            "users_waiting": 2,
-            "longest_wait_seconds": 599.0,
-        }
-        await trio.sleep(1)
-        found = await self_test.check()
-        assert found.status == "degraded"
-        assert "every place is taken, and 2 users have waited for up to 10 min" in found.message
-        places.note_waiting([1])
-        assert (await self_test.check()).status == "ok"
-        nursery.cancel_scope.cancel()
+    self_test = await check_of(world, places, nursery)
+    assert places.free == 2
+    slots = [Slot(places, 1), Slot(places, 2)]
+    for slot in slots:
+        await slot.acquire()
+    places.note_waiting([1, 3, 4])
+    await trio.sleep(599)
+    found = await self_test.check()
+    assert found.status == "ok"
+    assert {key: found.facts[key] for key in ("busy", "places", "users_waiting", "longest_wait_seconds")} == {
+        "busy": 2,
+        "places": 2,
+        "users_waiting": 2,
+        "longest_wait_seconds": 599.0,
+    }
+    await trio.sleep(1)
+    found = await self_test.check()
+    assert found.status == "degraded"
+    assert "every place is taken, and 2 users have waited for up to 10 min" in found.message
+    places.note_waiting([1])
+    assert (await self_test.check()).status == "ok"
 
 
 @pytest.mark.parametrize("users", [1, 2])
-async def test_one_user_is_said_in_the_singular(world: World, autojump_clock: MockClock, users: int) -> None:
+async def test_one_user_is_said_in_the_singular(
+    world: World, autojump_clock: MockClock, nursery: trio.Nursery, users: int
+) -> None:
     """Small, and read by people."""
-    world.workers.usual = (SelfTest(yt_dlp="1", ffmpeg="1", guarded=True),)
-    workspace = RoomyWorkspace(world.settings, "ffmpeg", tuple)
-    await workspace.open()
     places = Places(1)
-    self_test = WorkerSelfTest(world.workers, places, workspace, IdMaker())
-    async with trio.open_nursery() as nursery:
-        await nursery.start(self_test.run)
-        await Slot(places, 1).acquire()
-        places.note_waiting(range(2, 2 + users))
-        await trio.sleep(700)
-        assert ("1 user has" in (await self_test.check()).message) == (users == 1)
-        nursery.cancel_scope.cancel()
+    self_test = await check_of(world, places, nursery)
+    await Slot(places, 1).acquire()
+    places.note_waiting(range(2, 2 + users))
+    await trio.sleep(700)
+    assert ("1 user has" in (await self_test.check()).message) == (users == 1)

@@ -13,16 +13,12 @@ import httpx
 import trio
 
 from doradura.alerts import Alertmanager, Intake, Periods, Reconciler, open_client
-from doradura.app import CHECKS, TELEGRAM_METHODS
-from doradura.chat.router import COMMANDS, HANDLED_UPDATES
-from doradura.downloads.formats import FORMATS
-from doradura.downloads.sites import SITES
-from doradura.metrics import BuildFacts, Metrics
 from doradura.storage import Storage
 from doradura.storage import alerts as stored
 from doradura.storage.alerts import Incident
 from doradura.storage.ids import IdMaker
 from tests.monitors import free_port, open_alertmanager
+from tests.wiring import fresh_metrics
 
 PERIODS = Periods(look=0.1, soon=0.01, unlisted=0.0, missing=0.5, young=2.0)
 LIMIT_SECONDS = 60
@@ -94,15 +90,7 @@ class Bot:
 @asynccontextmanager
 async def bot(directory: Path, port: int) -> AsyncIterator[Bot]:
     """Start the bot's side."""
-    metrics = Metrics(
-        sites=SITES,
-        formats={word: fmt.qualities for word, fmt in FORMATS.items()},
-        commands=COMMANDS,
-        update_types=HANDLED_UPDATES,
-        telegram_methods=TELEGRAM_METHODS,
-        checks=CHECKS,
-        build=BuildFacts(version="1", python="3", yt_dlp="1", ffmpeg="1", mode="telegram"),
-    )
+    metrics = fresh_metrics()
     url, ids = f"http://127.0.0.1:{port}", IdMaker()
     storage = Storage(directory / "bot.db")
     with trio.fail_after(LIMIT_SECONDS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from doradura.metrics.catalogue import OUR_REASONS, USER_REASONS
 from tests.integration.rules.exposed import ALERTMANAGER_OWN, PROMETHEUS_OWN, all_series
 from tests.integration.rules.promql import grouping_labels, selectors
 from tests.integration.rules.promtool import RULES, program, promtool, rules_of
+from tests.monitors import free_port
 
 FILES = (RULES / "recording.yml", RULES / "alerts.yml")
 EVERY_RULE = [pytest.param(rule, id=rule.get("alert") or rule["record"]) for path in FILES for rule in rules_of(path)]
@@ -92,14 +92,6 @@ def test_ranges_hold_four_scrapes_at_half_the_rate() -> None:
         text = path.read_text(encoding="utf-8")
         assert not [found for found in ("[15s]", "[30s]", "[1m]", "[60s]", "[90s]") if found in text]
         assert {group["interval"] for group in yaml.safe_load(text)["groups"]} == {"15s"}
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from stack import engine
 from stack.facts import Asked, settings_of
 from stack.files import HERE
 from stack.runner import Runner
+from tests.monitors import free_port
 
 ROOT = HERE.parent
 CONTAINER_USER = f"{os.getuid()}:{os.getgid()}" if os.getuid() else "10001:10001"
@@ -115,7 +115,7 @@ async def test_containers_are_started_and_removed(tmp_path: Path, monkeypatch: p
     calls = put_engine(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     names = ("PROMETHEUS", "ALERTMANAGER", "GRAFANA")
-    ports = {f"DORADURA_STACK_{name}": f"127.0.0.1:{_free_port()}" for name in names}
+    ports = {f"DORADURA_STACK_{name}": f"127.0.0.1:{free_port()}" for name in names}
     environ = {"DORADURA_DATA_DIR": str(tmp_path / "data"), **ports}
     said: list[str] = []
     ready = trio.Event()
@@ -140,12 +140,6 @@ async def test_containers_are_started_and_removed(tmp_path: Path, monkeypatch: p
         assert f"{path.stat().st_uid}:{path.stat().st_gid}" == CONTAINER_USER, path
     made = [line for line in calls.read_text().splitlines() if " -f " in line]
     assert made == [f"{compose} up --remove-orphans {given}", f"{compose} --profile bot down {given}"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -95,6 +95,7 @@ def test_the_alerts_here_are_those_of_the_rules() -> None:
 def test_who_inhibits_is_by_instance() -> None:
     """One bot's trouble hides no other bot's: but for what has no instance, rules inhibit within one instance."""
     rules = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["inhibit_rules"]
+    assert rules
     for rule in rules:
         assert ("instance" in rule["equal"]) != ('alertname="NotificationsFailing"' in rule["target_matchers"]), rule
 

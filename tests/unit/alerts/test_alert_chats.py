@@ -11,8 +11,8 @@ from doradura.checks import AlertsCheck
 from doradura.settings import AlertChat
 from doradura.storage import chats, outbox
 from doradura.storage.ids import IdMaker, now_ms
-from doradura.storage.migrations import migrate, migrations, statements
-from tests.databases import in_memory
+from doradura.storage.migrations import migrate
+from tests.databases import before_migration, migrated
 from tests.doubles import refusal
 from tests.unit.alerts.conftest import Alerts, Life, alert
 from tests.wiring import ADMIN
@@ -152,8 +152,7 @@ async def test_a_group_that_becomes_a_supergroup(alerts: Alerts, autojump_clock:
 
 def test_a_group_that_moves_into_a_chat_that_is_told_too() -> None:
     """Both ids were named: the new one goes on, and nothing waits twice."""
-    db = in_memory()
-    migrate(db)
+    db = migrated()
     ids = IdMaker()
     outbox.set_targets(db, [(-77, 0), (GROUP, 0)], new_id=ids.new)
     db.execute("INSERT INTO alert_cards (card_id, told_ms) VALUES (1, 1)")
@@ -166,13 +165,7 @@ def test_a_group_that_moves_into_a_chat_that_is_told_too() -> None:
 
 def test_an_existing_database_keeps_its_admins() -> None:
     """Who was told, what waits for them and where it stands are the same after the update."""
-    db = in_memory()
-    db.execute("CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY)")
-    for number, sql in migrations():
-        if number < 14:
-            for statement in statements(sql):
-                db.execute(statement)
-            db.execute("INSERT INTO schema_version (version) VALUES (?)", (number,))
+    db = before_migration(14)
     db.execute("INSERT INTO alert_cards (card_id, told_ms) VALUES (1, 1)")
     db.execute("INSERT INTO alert_admins (admin_id, fault, fault_ms) VALUES (7, NULL, NULL), (8, 'blocked', 5)")
     for admin in (7, 9):

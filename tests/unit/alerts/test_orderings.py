@@ -14,8 +14,7 @@ from doradura.alerts.intake import reopen, store
 from doradura.alerts.payload import Notice, parse_payload
 from doradura.storage import alerts, outbox, sightings
 from doradura.storage.ids import IdMaker
-from doradura.storage.migrations import migrate
-from tests.databases import in_memory
+from tests.databases import migrated
 from tests.unit.alerts.conftest import body, stamp
 
 NOW = 1_800_000_000_000
@@ -53,11 +52,10 @@ def notice(step: Step, now_ms: int) -> Notice:
 @example([(status, 0, 61) for _ in range(15) for status in ("firing", "resolved")])
 def test_no_firing_is_lost_and_no_phone_rings_too_often(steps: Sequence[Step]) -> None:
     """After each notice it fires, ended, or waits for Alertmanager; tellings are a quarter of an hour apart."""
-    db = in_memory()
-    migrate(db)
+    db = migrated()
     ids, now = IdMaker(), NOW
     outbox.set_targets(db, [(1, 0)], new_id=ids.new)
-    rang: set[int] = set()
+    rang: set[tuple[int, int]] = set()
     for step in steps:
         now += step[2] * 1000
         came = notice(step, now)
@@ -67,10 +65,10 @@ def test_no_firing_is_lost_and_no_phone_rings_too_often(steps: Sequence[Step]) -
         doubts = {doubt.incident_id for doubt in sightings.doubts(db)}
         if step[0] == "firing":
             assert known.state == "firing" or known.incident_id in doubts
-        rang |= {row[0] for row in db.execute("SELECT told_ms FROM alert_cards")}
+        rang |= {tuple(row) for row in db.execute("SELECT told_ms, card_id FROM alert_cards")}
     firings = [row[0] for row in db.execute("SELECT COUNT(*) FROM alert_incidents WHERE state = 'firing'")]
     assert firings in ([0], [1])
-    moments = sorted(rang)
+    moments = sorted(told_ms for told_ms, _ in rang)
     told = [later - earlier for earlier, later in itertools.pairwise(moments)]
     assert all(gap >= QUIET_MS[0] - REMIND_MARGIN_MS for gap in told)
     # Where nobody can be asked, what waits fires.

@@ -21,8 +21,7 @@ from doradura.sandbox.entities import units
 from doradura.sandbox.markup import parse_html
 from doradura.storage import alerts, outbox
 from doradura.storage.ids import IdMaker
-from doradura.storage.migrations import migrate
-from tests.databases import in_memory
+from tests.databases import migrated
 
 PAYLOADS = Path(__file__).parent.parent.parent / "data" / "alertmanager"
 BODIES = {path.stem: path.read_bytes() for path in sorted(PAYLOADS.glob("am-*.json"))}
@@ -34,9 +33,7 @@ ADMIN = 1000
 @contextmanager
 def database() -> Iterator[sqlite3.Connection]:
     """A fresh database with one admin."""
-    with closing(in_memory()) as db:
-        db.row_factory = sqlite3.Row
-        migrate(db)
+    with closing(migrated()) as db:
         outbox.set_targets(db, [(ADMIN, 0)], new_id=lambda: ADMIN)
         yield db
 

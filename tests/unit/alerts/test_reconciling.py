@@ -312,6 +312,19 @@ async def test_a_wall_clock_that_is_set_ends_nothing(
     assert alerts.firsts() == [ENDED]
 
 
+async def test_a_stopped_process_saw_nothing_missing(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """An hour in which the process stood still is no hour without the alert: the five minutes go on after it."""
+    async with alerts.life() as life:
+        await seen(alerts, life)
+        lists(alerts)
+        await trio.sleep(MINUTE + 10)
+        autojump_clock.jump(HOUR)
+        await trio.sleep(MINUTE + 10)
+        assert alerts.firsts() == [FIRES]
+        await trio.sleep(4 * MINUTE)
+    assert alerts.firsts() == [ENDED]
+
+
 async def test_thousands_of_alerts(alerts: Alerts, autojump_clock: MockClock) -> None:
     """Three thousand fire and all but one end unheard."""
     world = alerts.world
@@ -425,6 +438,17 @@ async def test_a_later_end_settles_the_doubt(alerts: Alerts, autojump_clock: Moc
         lists(alerts, "B")
         await trio.sleep(2 * MINUTE)
     assert alerts.firsts()[1] == "🔴 CRITICAL: Summary of B"
+
+
+async def test_a_clock_set_back_puts_no_doubt_off(
+    alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A doubt that seems to be due in an hour was noted by another clock: it is decided with the next look."""
+    async with alerts.life() as life:
+        await false_end(alerts, life)
+        set_wall_clock(monkeypatch, -HOUR)
+        await trio.sleep(2 * MINUTE)
+        assert alerts.firsts()[0] == FIRES
 
 
 async def test_a_doubt_about_a_forgotten_incident(

@@ -19,8 +19,7 @@ ENDED = "✖ An admin of this bot ended this download: <b>"
 
 
 async def busy(world: World, bot: Bot, count: int) -> None:
-    """Let a user have that many downloads; the first one runs."""
-    world.slots = 1
+    """Let a user have that many downloads; as many as there are places run."""
     world.workers.usual = (
         Metadata(title="A <slow> film"),
         Progress(stage="fetching", fetched_bytes=9, bytes_per_second=2000.0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import trio
@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from doradura.alerts import intake
 from doradura.alerts.payload import parse_payload
-from doradura.alerts.silencing import Outcome
+from doradura.alerts.silencing import Outcome, What
 from doradura.chat.alert_buttons import answer_text
 from doradura.chat.alert_keyboards import card_keyboard
 from doradura.chat.alert_texts import AlertTexts
@@ -362,19 +362,7 @@ def test_labels_that_are_no_texts() -> None:
 
 def test_answers_fit() -> None:
     """With the longest name there is, an answer has at most Telegram's 200 characters."""
-    for what in (
-        "silenced",
-        "already",
-        "undone",
-        "not_silenced",
-        "ended",
-        "acknowledged",
-        "dismissed",
-        "listed",
-        "over",
-        "unknown",
-        "no_labels",
-    ):
+    for what in get_args(What):
         for verb in ("s1", "k", "d"):
             text, _ = answer_text(T, verb, Outcome(what, "😀" * 500, now_ms()))
             assert 0 < len(text.encode("utf-16-le")) // 2 <= 200

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -213,31 +215,31 @@ async def test_what_is_nearly_done_is_not_thrown_away(world: World, autojump_clo
     assert world.states() == ["done", "done"]
 
 
-async def interrupted(world: World, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> tuple[int, trio.Event, trio.Event]:
-    """Return a job that is about to be queued again, and the events at which that began and may go on."""
+@asynccontextmanager
+async def interrupted(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Bot, int, trio.Event]]:
+    """Start the program, with a job that is about to be queued again once the event is set."""
     began, go_on = trio.Event(), trio.Event()
-    remove = bot.workspace.remove
-
-    async def slow(number: int) -> None:
-        began.set()
-        await go_on.wait()
-        await remove(number)
-
     world.slots = 1
-    await fill(world, bot, 1)
-    await ask(world, bot, [f"{LINK}/other"], user=OTHER)
-    monkeypatch.setattr(bot.workspace, "remove", slow)
-    await began.wait()
-    return world.storage.one("SELECT job_id FROM jobs WHERE user_id = ?", USER), began, go_on
+    async with world.start() as bot:
+        remove = bot.workspace.remove
+
+        async def slow(number: int) -> None:
+            began.set()
+            await go_on.wait()
+            await remove(number)
+
+        await fill(world, bot, 1)
+        await ask(world, bot, [f"{LINK}/other"], user=OTHER)
+        monkeypatch.setattr(bot.workspace, "remove", slow)
+        await began.wait()
+        yield bot, world.storage.one("SELECT job_id FROM jobs WHERE user_id = ?", USER), go_on
 
 
 async def test_a_cancel_in_the_same_moment_stands(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The press was recorded: the job is not queued again, and its end is told and counted once."""
-    world.slots = 1
-    async with world.start() as bot:
-        job_id, _, go_on = await interrupted(world, bot, monkeypatch)
+    async with interrupted(world, monkeypatch) as (bot, job_id, go_on):
         await world.say(bot, world.press(f"c:{job_id}"))
         go_on.set()
         await world.ended(2)
@@ -251,9 +253,7 @@ async def test_a_chat_that_closes_in_the_same_moment_ends_the_job(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody takes the file: it is not fetched again."""
-    world.slots = 1
-    async with world.start() as bot:
-        job_id, _, go_on = await interrupted(world, bot, monkeypatch)
+    async with interrupted(world, monkeypatch) as (bot, job_id, go_on):
         await bot.supervisor.chat_closed(USER)
         go_on.set()
         await world.ended(2)
@@ -265,9 +265,8 @@ async def test_a_kill_in_the_same_moment_loses_nothing(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next start finishes both, in the messages they have."""
-    world.slots = 1
-    async with world.start() as bot:
-        await interrupted(world, bot, monkeypatch)
+    async with interrupted(world, monkeypatch):
+        pass
     assert world.storage.one("SELECT COUNT(*) FROM jobs WHERE state IN ('waiting', 'running')") == 2
     world.workers.by_url.clear()
     async with world.start():
@@ -281,9 +280,7 @@ async def test_a_failing_database_puts_it_off(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The job is queued again once that can be stored, and not before its files are gone."""
-    world.slots = 1
-    async with world.start() as bot:
-        job_id, _, go_on = await interrupted(world, bot, monkeypatch)
+    async with interrupted(world, monkeypatch) as (_, job_id, go_on):
         world.storage.fault = StorageError("disk full", reason="full")
         go_on.set()
         await trio.sleep(60)

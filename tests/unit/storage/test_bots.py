@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,9 +12,9 @@ from doradura.storage.files import SentFile, put
 from doradura.storage.ids import IdMaker
 from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
-from doradura.storage.migrations import migrate, migrations, statements
+from doradura.storage.migrations import migrate
 from doradura.storage.offers import Offer
-from tests.databases import in_memory
+from tests.databases import before_migration
 
 NOW = 1_800_000_000_000
 DAY = 24 * 3600 * 1000
@@ -25,13 +24,10 @@ GROUP, SUPERGROUP = -5, -1_000_000_000_005
 
 
 @pytest.fixture
-def db() -> Iterator[sqlite3.Connection]:
+def db(db: sqlite3.Connection) -> sqlite3.Connection:
     """A database that bot ONE started with."""
-    connection = in_memory()
-    migrate(connection)
-    bots.take_over(connection, ONE, NOW)
-    yield connection
-    connection.close()
+    bots.take_over(db, ONE, NOW)
+    return db
 
 
 def job(job_id: int, chat_id: int = 1) -> NewJob:
@@ -223,13 +219,7 @@ def test_what_is_too_old_is_forgotten_whosever_it_is(db: sqlite3.Connection) -> 
 
 def before_bots() -> sqlite3.Connection:
     """A database as it was before bots were told apart, with a row in each table."""
-    connection = in_memory()
-    connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY)")
-    for number, sql in migrations():
-        if number < 9:
-            for statement in statements(sql):
-                connection.execute(statement)
-            connection.execute("INSERT INTO schema_version (version) VALUES (?)", (number,))
+    connection = before_migration(9)
     connection.execute("PRAGMA foreign_keys = ON")
     for statement in (
         "INSERT INTO inbox (update_id, arrival, kind, chat_id, raw, received_ms) VALUES (7, 1, 'message', 1, '{}', 1)",

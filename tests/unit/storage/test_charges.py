@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from typing import NamedTuple
 
 import pytest
@@ -20,7 +19,7 @@ from doradura.storage import charges, jobs, users
 from doradura.storage.charges import EXPECTED_MS
 from doradura.storage.jobs import NewJob
 from doradura.storage.migrations import migrate
-from tests.databases import in_memory
+from tests.databases import before_migration, in_memory, migrated
 
 MINUTE = 60_000
 TICK_MS = 10_000
@@ -32,9 +31,7 @@ QUICK = settings(deadline=None, max_examples=40)
 @cache
 def tables_image() -> bytes:
     """The empty tables, made once: a simulation needs many."""
-    db = in_memory()
-    migrate(db)
-    return db.serialize()
+    return migrated().serialize()
 
 
 def tables() -> sqlite3.Connection:
@@ -172,11 +169,7 @@ def test_a_use_of_a_job_that_is_gone_changes_nothing(db: sqlite3.Connection) -> 
 
 def test_what_was_queued_by_an_older_version_keeps_its_order(db: sqlite3.Connection) -> None:
     """Places of the time when they were wall-clock times: newcomers come after them, and nobody owes for years."""
-    script = "0011_charges.sql"
-    old = in_memory()
-    folder = resources.files("doradura.storage.migrations")
-    for name in sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql") and item.name < script):
-        old.executescript((folder / name).read_text())
+    old = before_migration(11)
     now = 1_800_000_000_000
     insert = "INSERT INTO users (user_id, first_seen_ms, last_seen_ms, queue_ms) VALUES (?, 0, 0, ?)"
     for user_id, until in ((1, now + 2 * MINUTE), (2, now), (3, 0)):
@@ -187,7 +180,7 @@ def test_what_was_queued_by_an_older_version_keeps_its_order(db: sqlite3.Connect
             " place, created_ms) VALUES (?, 1, 1, '', '', '', 'mp3', '', '', '', ?, ?, 0)",
             (job_id, state, now + job_id * MINUTE - MINUTE),
         )
-    old.executescript((folder / script).read_text())
+    migrate(old)
     for job_id, user_id in ((21, 2), (31, 3)):
         ask(old, job_id, user_id)
     assert order(old) == [2, 21, 31]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,15 +16,6 @@ from tests.databases import in_memory
 
 NOW = 1_800_000_000_000
 DAY = 24 * 3600 * 1000
-
-
-@pytest.fixture
-def db() -> Iterator[sqlite3.Connection]:
-    """A fresh database."""
-    connection = in_memory()
-    migrate(connection)
-    yield connection
-    connection.close()
 
 
 def new_job(

@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doradura.storage import jobs, menus, reports, users
 from doradura.storage.jobs import NewJob
-from doradura.storage.migrations import migrate, migrations, statements
+from doradura.storage.migrations import migrate
 from doradura.storage.reports import Durations, Ended, Money, People, Queue, Span
-from tests.databases import in_memory
+from tests.databases import before_migration, migrated
 
 NOW = 1_800_000_000_000
 HOUR = 3600 * 1000
 DAY = 24 * HOUR
 TODAY = Span.last(DAY, NOW)
-
-
-def opened() -> sqlite3.Connection:
-    """A fresh database."""
-    connection = in_memory()
-    migrate(connection)
-    return connection
-
-
-@pytest.fixture
-def db() -> Iterator[sqlite3.Connection]:
-    """A fresh database, closed at the end."""
-    connection = opened()
-    yield connection
-    connection.close()
 
 
 class Jobs:
@@ -148,7 +131,7 @@ def test_the_course_has_the_oldest_first(db: sqlite3.Connection) -> None:
 )
 def test_the_parts_add_up(ends: list[tuple[str, int]], steps: int, length: int) -> None:
     """However a stretch is cut, the course's parts and every ranking add up to what ended in it."""
-    db = opened()
+    db = migrated()
     made = Jobs(db)
     for state, ago in ends:
         made.end(state, at=NOW - ago, reason="gone" if state == "failed" else None)
@@ -211,17 +194,14 @@ def test_a_report_reads_the_index_alone(db: sqlite3.Connection) -> None:
 
 def test_older_jobs_count_as_a_workers() -> None:
     """A database of before this column: what was delivered or failed there was a worker's, as nearly all was."""
-    db = in_memory()
-    for number, sql in migrations():
-        if number == 4:
-            db.execute(
-                "INSERT INTO jobs (job_id, user_id, chat_id, url, cache_key, site, format, quality, plan, language,"
-                " state, place, created_ms, started_ms, finished_ms)"
-                " VALUES (1, 1, 1, 'u', 'u', 'other', 'mp3', '320k', 'free', 'en', 'done', 1, 1, ?, ?)",
-                (NOW - 2000, NOW),
-            )
-        for statement in statements(sql):
-            db.execute(statement)
+    db = before_migration(4)
+    db.execute(
+        "INSERT INTO jobs (job_id, user_id, chat_id, url, cache_key, site, format, quality, plan, language,"
+        " state, place, created_ms, started_ms, finished_ms)"
+        " VALUES (1, 1, 1, 'u', 'u', 'other', 'mp3', '320k', 'free', 'en', 'done', 1, 1, ?, ?)",
+        (NOW - 2000, NOW),
+    )
+    migrate(db)
     assert reports.tally(db, TODAY).durations == Durations(1, 2.0, 2.0, 2.0, 2.0, 2.0)
     db.close()
 

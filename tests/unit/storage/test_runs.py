@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-
-import pytest
 
 from doradura.storage import runs, statistics
-from doradura.storage.migrations import migrate
 from doradura.storage.runs import Run, Uncleanness
-from tests.databases import in_memory
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000
-
-
-@pytest.fixture
-def db() -> Iterator[sqlite3.Connection]:
-    """A fresh database."""
-    connection = in_memory()
-    migrate(connection)
-    yield connection
-    connection.close()
 
 
 def counted(db: sqlite3.Connection) -> float:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-import re
+import socket
 import struct
 import threading
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from socketserver import StreamRequestHandler, ThreadingTCPServer
-from typing import Any, Final
+from typing import Final
 
 import brotli
 
 from doradura.downloads import ffmpeg
+from tests.integration.downloads.job.raw_site import Answer, answer
 
 MEGABYTE: Final = 1024 * 1024
-HTML: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
-HLS: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.apple.mpegurl\r\n"
-XML: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/dash+xml\r\n"
+PAGE, PLAYLIST, MANIFEST = "text/html", "application/vnd.apple.mpegurl", "application/dash+xml"
+HTML, HLS = (b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\n" % kind.encode() for kind in (PAGE, PLAYLIST))
 START: Final = b"<!doctype html><html><head><title>A page</title></head><body>"
 
 
@@ -31,20 +27,16 @@ def packed(start: bytes, megabytes: int, *, wbits: int) -> bytes:
     return b"".join(pieces)
 
 
-def whole(head: bytes, body: bytes, *more: bytes) -> Iterable[bytes]:
-    """An answer with its length."""
-    return [head + b"".join(line + b"\r\n" for line in more) + b"Content-Length: %d\r\n\r\n" % len(body), body]
+def endless(*start: bytes, again: bytes) -> Answer:
+    """An answer that never ends."""
 
+    def send(connection: socket.socket, released: threading.Event) -> None:
+        for piece in start:
+            connection.sendall(piece)
+        while not released.is_set():
+            connection.sendall(again)
 
-class Endless:
-    """An answer that never ends, the same each time it is asked for."""
-
-    def __init__(self, *start: bytes, again: bytes) -> None:
-        self._start = start
-        self._again = again
-
-    def __iter__(self) -> Iterator[bytes]:
-        return itertools.chain(self._start, itertools.repeat(self._again))
+    return send
 
 
 def png(side: int) -> bytes:
@@ -81,74 +73,41 @@ ENTRY: Final = b"#EXTINF:1.0,\nsegment.ts\n"
 REDIRECT: Final = b"HTTP/1.1 302 Found\r\nLocation: /gone\r\n"
 
 
-def answers() -> dict[str, Iterable[bytes]]:
+def answers() -> dict[str, Answer]:
     """Path -> what is sent."""
     links = START + b"".join(b'<a href="/%d.mp4">a film</a>\n' % number for number in range(1_000_000))
     page = packed(START, 300, wbits=31)
     return {
-        "/gzip.html": whole(HTML, page, b"Content-Encoding: gzip"),
-        "/deflate.html": whole(HTML, packed(START, 300, wbits=15), b"Content-Encoding: deflate"),
-        "/bare-deflate.html": whole(HTML, packed(START, 300, wbits=-15), b"Content-Encoding: deflate"),
-        "/brotli.html": whole(
-            HTML, brotli.compress(START + b" " * (300 * MEGABYTE), quality=1), b"Content-Encoding: br"
+        "/gzip.html": answer(PAGE, page, "Content-Encoding: gzip"),
+        "/deflate.html": answer(PAGE, packed(START, 300, wbits=15), "Content-Encoding: deflate"),
+        "/bare-deflate.html": answer(PAGE, packed(START, 300, wbits=-15), "Content-Encoding: deflate"),
+        "/brotli.html": answer(
+            PAGE, brotli.compress(START + b" " * (300 * MEGABYTE), quality=1), "Content-Encoding: br"
         ),
-        "/twice.html": whole(HTML, packed(page, 0, wbits=31), b"Content-Encoding: gzip, gzip"),
-        "/endless.html": Endless(HTML + b"\r\n" + START, again=b"<p>and on</p>" * 5000),
-        "/chunked.html": Endless(
+        "/twice.html": answer(PAGE, packed(page, 0, wbits=31), "Content-Encoding: gzip, gzip"),
+        "/endless.html": endless(HTML + b"\r\n" + START, again=b"<p>and on</p>" * 5000),
+        "/chunked.html": endless(
             HTML + b"Transfer-Encoding: chunked\r\n\r\n",
             b"%x\r\n%s\r\n" % (len(START), START),
             again=b"400\r\n" + b" " * 1024 + b"\r\n",
         ),
-        "/links.html": whole(HTML, links),
-        "/patterns.html": whole(HTML, START + b"<video " * 2_000_000),
-        "/gzip.m3u8": whole(HLS, packed(b"#EXTM3U\n" + ENTRY, 300, wbits=31), b"Content-Encoding: gzip"),
-        "/endless.m3u8": Endless(HLS + b"\r\n#EXTM3U\n#EXT-X-TARGETDURATION:1\n", again=ENTRY * 1000),
-        "/headers.html": Endless(HTML, again=b"X-More: and on\r\n"),
-        "/header.html": Endless(HTML + b"X-Long: ", again=b"and on " * 1000),
-        "/status.html": Endless(b"HTTP/1.1 200 ", again=b"fine " * 1000),
-        "/continue.html": Endless(b"", again=b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
-        "/chunk-line.html": Endless(HTML + b"Transfer-Encoding: chunked\r\n\r\n5;", again=b"more " * 1000),
-        "/trailers.html": Endless(
+        "/links.html": answer(PAGE, links),
+        "/patterns.html": answer(PAGE, START + b"<video " * 2_000_000),
+        "/gzip.m3u8": answer(PLAYLIST, packed(b"#EXTM3U\n" + ENTRY, 300, wbits=31), "Content-Encoding: gzip"),
+        "/endless.m3u8": endless(HLS + b"\r\n#EXTM3U\n#EXT-X-TARGETDURATION:1\n", again=ENTRY * 1000),
+        "/headers.html": endless(HTML, again=b"X-More: and on\r\n"),
+        "/header.html": endless(HTML + b"X-Long: ", again=b"and on " * 1000),
+        "/status.html": endless(b"HTTP/1.1 200 ", again=b"fine " * 1000),
+        "/continue.html": endless(b"", again=b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+        "/chunk-line.html": endless(HTML + b"Transfer-Encoding: chunked\r\n\r\n5;", again=b"more " * 1000),
+        "/trailers.html": endless(
             HTML + b"Transfer-Encoding: chunked\r\n\r\n",
             b"%x\r\n%s\r\n0\r\n" % (len(START), START),
             again=b"X-More: on\r\n" * 100,
         ),
-        "/redirect.html": Endless(REDIRECT + b"\r\n", again=b"and on " * 1000),
-        "/gzip-redirect.html": Endless(REDIRECT + b"Content-Encoding: gzip\r\n\r\n", page, again=b" " * 1000),
-        "/laughs.mpd": whole(XML, LAUGHS),
-        "/segments.mpd": whole(XML, SEGMENTS),
-        "/huge.png": whole(b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n", png(50_000)),
+        "/redirect.html": endless(REDIRECT + b"\r\n", again=b"and on " * 1000),
+        "/gzip-redirect.html": endless(REDIRECT + b"Content-Encoding: gzip\r\n\r\n", page, again=b" " * 1000),
+        "/laughs.mpd": answer(MANIFEST, LAUGHS),
+        "/segments.mpd": answer(MANIFEST, SEGMENTS),
+        "/huge.png": answer("image/png", png(50_000)),
     }
-
-
-class _Handler(StreamRequestHandler):
-    def handle(self) -> None:
-        line = self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass
-        path = re.sub(rb"\?.*", b"", line.split()[1]).decode()
-        server: Any = self.server
-        server.asked.append(path)
-        try:
-            for piece in server.answers.get(path, [b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"]):
-                self.wfile.write(piece)
-        except OSError:  # whoever asked has heard enough
-            pass
-
-
-@contextmanager
-def serving(said: dict[str, Iterable[bytes]]) -> Iterator[tuple[str, list[str]]]:
-    """Serve the answers; the site's address and what was asked of it."""
-    ThreadingTCPServer.allow_reuse_address = True
-    with ThreadingTCPServer(("127.0.0.1", 0), _Handler) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        asked: list[str] = []
-        vars(server).update(answers=said, asked=asked)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", asked
-        finally:
-            server.shutdown()
-            thread.join()

@@ -20,6 +20,7 @@ from doradura.downloads.facts import Facts, Stream, inspect
 from doradura.downloads.plain import PlainWorkers
 from doradura.downloads.protocol import Limits, Metadata, Order, Progress, WorkerMessage
 from doradura.downloads.workers_protocol import Workers
+from tests.integration.downloads.job.raw_site import in_a_thread
 
 LIMITS = Limits(
     file_bytes=500_000_000,
@@ -250,16 +251,11 @@ def _serving(site: Site) -> Iterator[Site]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, site))
     server.block_on_close = False
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    site.url = f"http://127.0.0.1:{server.server_port}"
-    try:
-        yield site
-    finally:
-        site.released.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with in_a_thread(server) as site.url:
+        try:
+            yield site
+        finally:
+            site.released.set()
 
 
 @pytest.fixture

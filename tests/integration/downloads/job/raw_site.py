@@ -56,19 +56,27 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
+def in_a_thread(server: socketserver.TCPServer) -> Iterator[str]:
+    """Serve until the block is left, and close; gives the server's URL."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
 def serving(answers: Mapping[str, Answer]) -> Iterator[RawSite]:
     """The site, open on a loopback port."""
     site = RawSite(answers)
-    with _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"site": site})) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        site.url = f"http://127.0.0.1:{server.server_address[1]}"
+    with in_a_thread(_Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"site": site}))) as site.url:
         try:
             yield site
         finally:
             site.released.set()
-            server.shutdown()
-            thread.join()
 
 
 def answer(kind: str, content: bytes, *headers: str, status: str = "200 OK") -> bytes:

@@ -16,6 +16,7 @@ from doradura.downloads.protocol import Failure, Limits, Order, WorkerMessage
 from doradura.downloads.stills import Stills
 from doradura.downloads.workers import ForkWorkers
 from tests.integration.downloads.job import bombs
+from tests.integration.downloads.job.raw_site import RawSite, serving
 
 LIMITS = Limits(
     file_bytes=10**9, upload_bytes=5 * 10**7, cpu_seconds=240, memory_bytes=300 * bombs.MEGABYTE, processes=20
@@ -23,9 +24,9 @@ LIMITS = Limits(
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[tuple[str, list[str]]]:
-    """The site's address, and what was asked of it."""
-    with bombs.serving(bombs.answers()) as opened:
+def site() -> Iterator[RawSite]:
+    """A site of all of them."""
+    with serving(bombs.answers()) as opened:
         yield opened
 
 
@@ -55,46 +56,40 @@ async def end_of(workers: ForkWorkers, url: str, directory: Path, task: str = "d
         return [message async for message in conversation][-1]
 
 
-async def test_bombs_are_the_links_fault(workers: ForkWorkers, site: tuple[str, list[str]], tmp_path: Path) -> None:
+async def test_bombs_are_the_links_fault(workers: ForkWorkers, site: RawSite, tmp_path: Path) -> None:
     """Each ends as unsupported, which is not tried again, within 300 MB.
 
     A manifest of two billion segments alone is killed for its memory; it still is the link's fault.
     """
-    url, asked = site
     wrong = []
-    for path in bombs.answers():
+    for path in site.answers:
         if path in {"/patterns.html", "/redirect.html", "/gzip-redirect.html"}:
             continue
-        asked.clear()
-        end = await end_of(workers, url + path, tmp_path / "job")
+        site.asked.clear()
+        end = await end_of(workers, site.url + path, tmp_path / "job")
         killed = isinstance(end, Failure) and "killed" in end.detail
         right = isinstance(end, Failure) and end.reason == "unsupported" and killed == (path == "/segments.mpd")
-        if not right or len(asked) > 2:
-            wrong.append((path, end, asked[:]))
-    probed = await end_of(workers, url + "/gzip.html", tmp_path / "job", "probe")
+        if not right or len(site.asked) > 2:
+            wrong.append((path, end, site.asked[:]))
+    probed = await end_of(workers, site.url + "/gzip.html", tmp_path / "job", "probe")
     assert isinstance(probed, Failure)
     assert probed.reason == "unsupported"
     assert wrong == []
 
 
 @pytest.mark.parametrize("path", ["/redirect.html", "/gzip-redirect.html"])
-async def test_a_redirects_body_is_not_read(
-    workers: ForkWorkers, site: tuple[str, list[str]], tmp_path: Path, path: str
-) -> None:
+async def test_a_redirects_body_is_not_read(workers: ForkWorkers, site: RawSite, tmp_path: Path, path: str) -> None:
     """A redirect whose body does not end leads on all the same."""
-    url, asked = site
-    asked.clear()
-    end = await end_of(workers, url + path, tmp_path / "job")
+    site.asked.clear()
+    end = await end_of(workers, site.url + path, tmp_path / "job")
     assert isinstance(end, Failure)
-    assert (end.reason, asked) == ("gone", [path, "/gone"])
+    assert (end.reason, site.asked) == ("gone", [path, "/gone"])
 
 
 @pytest.mark.long
-async def test_a_page_that_patterns_do_not_get_through(
-    workers: ForkWorkers, site: tuple[str, list[str]], tmp_path: Path
-) -> None:
+async def test_a_page_that_patterns_do_not_get_through(workers: ForkWorkers, site: RawSite, tmp_path: Path) -> None:
     """A page made to keep yt-dlp's patterns busy for hours ends after twenty seconds of processor time."""
-    end = await end_of(workers, site[0] + "/patterns.html", tmp_path / "job")
+    end = await end_of(workers, site.url + "/patterns.html", tmp_path / "job")
     assert isinstance(end, Failure)
     assert (end.reason, "processor time" in end.detail) == ("unsupported", True)
 

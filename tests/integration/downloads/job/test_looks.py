@@ -123,10 +123,11 @@ async def test_the_pause_a_site_asks_for_is_told(ask: Jobber) -> None:
     assert (end.reason, end.retry_after_seconds) == ("rate_limited", 1.0)
 
 
-async def test_a_guessed_scheme_is_given_up_for_http(ask: Jobber, jobs: Jobs) -> None:
+@pytest.mark.parametrize(("guessed", "end"), [(True, Metadata), (False, Failure)])
+async def test_a_guessed_scheme_is_given_up_for_http(ask: Jobber, jobs: Jobs, *, guessed: bool, end: type) -> None:
     """Where only http answers; a scheme that was written is kept."""
     jobs.site.url = jobs.site.url.replace("http:", "https:")
-    assert isinstance(await ask("probe", "/plain.mp4", guessed_scheme=True), Metadata)
+    assert isinstance(await ask("probe", "/plain.mp4", guessed_scheme=guessed), end)
 
 
 @pytest.mark.parametrize(("path", "fmt", "lacks"), [("/low.wav", "mp4", "video"), ("/silent.mp4", "mp3", "audio")])

@@ -278,7 +278,10 @@ RESTARTS = [
     Case(
         "BotRestarting",
         "two kills after two hours in which the machine was off",
-        unclean(lambda now: GONE if 600 <= now < 7800 else 7 if now >= 7800 else 5),
+        [
+            *unclean(lambda now: GONE if 600 <= now < 7800 else 7 if now >= 7800 else 5),
+            *started(lambda now: GONE if 600 <= now < 7800 else 7790 if now >= 7800 else -86400),
+        ],
         7830,
         [Told(RESTARTING.format(2), JOB)],
     ),
@@ -288,6 +291,16 @@ RESTARTS = [
         started(lambda now: 60 if now < 300 else 300 if now < 600 else 600),
         660,
         [Told(RESTARTING.format(3), JOB)],
+    ),
+    Case(
+        "BotRestarting",
+        "Prometheus was away for five hours, in which the power failed twice",
+        [
+            *unclean(lambda now: GONE if 600 <= now < 18600 else 7 if now >= 18600 else 5),
+            *started(lambda now: GONE if 600 <= now < 18600 else 12000 if now >= 18600 else -86400),
+        ],
+        18630,
+        change=("expr", "< 3600", "< 36000"),
     ),
     Case("BotRestarting", "two starts", starts(600, 900), 960, change=("expr", ">= 3", ">= 2")),
     Case(

@@ -19,6 +19,30 @@ from tests.integration.rules.promtool import (
     series,
 )
 
+DAY = 86400.0
+
+
+def few(*, since: float = 0, until: float = 1e9, **labels: str) -> list[Series]:
+    """A download every eight hours that fails."""
+    return series(
+        "doradura_download_failure_total",
+        lambda now: max(min(now, until) - since, 0) // 28800,
+        format="mp3",
+        reason="internal",
+        **labels,
+    )
+
+
+def succeeded(*moments: float, **labels: str) -> list[Series]:
+    """Downloads that went well at these moments."""
+    return series(
+        "doradura_download_success_total",
+        lambda now: sum(1.0 for at in moments if at <= now),
+        format="mp3",
+        quality="320k",
+        **labels,
+    )
+
 
 def durations(seconds: float, counter: Value) -> Callable[[], list[Series]]:
     """Downloads that take so long."""
@@ -171,6 +195,56 @@ DOWNLOADS = [
     ),
     Case(
         "LowSuccessRate", "nine in half an hour, all failed", downloads(0, 0.3), 3600, change=("expr", ">= 10", ">= 8")
+    ),
+    Case(
+        "LowSuccessRate",
+        "three people a day for two days, each failing",
+        few(),
+        2 * DAY,
+        [Told("0% of downloads went well in the last 3 days, dead links not counted as failures", BOT)],
+        step_seconds=300,
+    ),
+    Case(
+        "LowSuccessRate",
+        "one in four goes well, beside a bot that does well",
+        [
+            *few(instance="bot2:8080"),
+            *succeeded(40000, 200000, instance="bot2:8080"),
+            *downloads(9, 0, instance="bot:8080"),
+        ],
+        2.6 * DAY,
+        [
+            Told(
+                "bot2:8080: 22% of downloads went well in the last 3 days, dead links not counted as failures",
+                {"instance": "bot2:8080"},
+            )
+        ],
+        instances=("bot:8080", "bot2:8080"),
+        step_seconds=300,
+    ),
+    Case(
+        "LowSuccessRate",
+        "of three people a day two are served",
+        [*few(), *succeeded(*range(14400, 4 * 86400, 14400))],
+        2 * DAY,
+        change=("expr", "< 50", "< 80"),
+        step_seconds=300,
+    ),
+    Case(
+        "LowSuccessRate",
+        "one bad day of few downloads, which is DownloadsFailing's if they come together",
+        few(since=2 * DAY),
+        3.1 * DAY,
+        change=("expr", "[2d] offset 1d", "[2d]"),
+        step_seconds=300,
+    ),
+    Case(
+        "LowSuccessRate",
+        "a bad day and a quiet one behind it",
+        few(until=DAY),
+        2.2 * DAY,
+        change=("expr", "[1d]", "[2d]"),
+        step_seconds=300,
     ),
     Case("LowSuccessRate", "half fail, not yet for five minutes", downloads(50, 50, since=600), 870, change=NO_WAITING),
 ]
@@ -340,9 +414,9 @@ FAILURES = "prometheus_rule_evaluation_failures_total"
 AM_TARGET = {"job": "alertmanager", "instance": "localhost:9093"}
 
 
-def failed_notices(counter: Value) -> list[Series]:
-    """Notices that Alertmanager could not bring to the bot."""
-    return series("alertmanager_notifications_failed_total", counter, **WEBHOOK)
+def failed_notices(counter: Value, integration: str = "webhook") -> list[Series]:
+    """Notices that Alertmanager could not bring to the bot, or to Telegram."""
+    return series("alertmanager_notifications_failed_total", counter, integration=integration)
 
 
 MONITORING = [
@@ -403,20 +477,77 @@ MONITORING = [
     ),
     Case(
         "NotificationsFailing",
-        "the bot was down, as BotDown has told",
-        [*failed_notices(growing(2, until=900)), *series("up", lambda now: float(now >= 900), job="doradura-bot")],
-        1140,
-        change=("expr", "== 0", "== 7"),
+        "the only bot is down for hours, as BotDown has told",
+        [*failed_notices(growing(2)), *series("up", becoming(0, at=300, before=1), job="doradura-bot")],
+        9000,
+        change=("expr", "[10m])) == 0", "[10m])) == 7"),
     ),
     Case(
         "NotificationsFailing",
-        "Telegram was away, as TelegramUnreachable has told",
+        "one bot of two was down for ten minutes",
         [
-            *series("alertmanager_notifications_failed_total", growing(2, until=900), integration="telegram"),
-            *polled_until(300),
+            *failed_notices(growing(2, until=900)),
+            *series("up", lambda now: float(not 300 <= now < 900), job="doradura-bot", instance="bot2:8080"),
         ],
         1140,
-        change=("expr", "> 120", "> 12000"),
+        change=("expr", "== 1", "== 7"),
+        instances=("bot:8080", "bot2:8080"),
+    ),
+    Case(
+        "NotificationsFailing",
+        "a bot that is dead since yesterday hides no other's",
+        [*failed_notices(growing(2)), *series("up", constant(0), job="doradura-bot", instance="bot2:8080")],
+        4500,
+        [Told("10 notification(s) failed in the last 5 minutes from Alertmanager by webhook", WEBHOOK)],
+        instances=("bot:8080", "bot2:8080"),
+    ),
+    Case(
+        "NotificationsFailing",
+        "Telegram is away for the only bot for hours, as TelegramUnreachable has told",
+        [*failed_notices(growing(2), integration="telegram"), *polled_until(300)],
+        9000,
+        change=("expr", "min(max_over_time", "-min(max_over_time"),
+    ),
+    Case(
+        "NotificationsFailing",
+        "Telegram is away for one bot of two",
+        [*failed_notices(growing(2), integration="telegram"), *polled_until(300, instance="bot2:8080")],
+        1140,
+        change=("expr", "unless on () max(\n    max_over_time((", "unless on () -max(\n    max_over_time(("),
+        instances=("bot:8080", "bot2:8080"),
+    ),
+    Case(
+        "NotificationsFailing",
+        "a bot that can't reach Telegram since yesterday hides nothing",
+        [*failed_notices(growing(2), integration="telegram"), *polled_until(300, instance="bot2:8080")],
+        4500,
+        [
+            Told(
+                "10 notification(s) failed in the last 5 minutes from Alertmanager by telegram",
+                {"integration": "telegram"},
+            )
+        ],
+        instances=("bot:8080", "bot2:8080"),
+    ),
+    Case(
+        "NotificationsFailing",
+        "the only bot is back after hours",
+        [*failed_notices(growing(2, until=9100)), *series("up", lambda now: float(now >= 9000), job="doradura-bot")],
+        9360,
+        change=("expr", "min_over_time(up", "max_over_time(up"),
+    ),
+    Case(
+        "NotificationsFailing",
+        "Telegram is back after hours",
+        [
+            *failed_notices(growing(2, until=9100), integration="telegram"),
+            *series(
+                "doradura_telegram_last_poll_timestamp_seconds",
+                lambda now: now - now % 45 if not 300 <= now < 9000 else 300,
+            ),
+        ],
+        9360,
+        change=("expr", "[10m:15s]", "[30s:15s]"),
     ),
     Case("NotificationsFailing", "one fails", failed_notices(becoming(1, at=600)), 870, change=NO_WAITING),
     Case(

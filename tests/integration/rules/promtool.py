@@ -103,6 +103,8 @@ class Case:
     told: Sequence[Told] = ()
     change: tuple[str, str, str] | None = None
     instances: tuple[str, ...] = ("bot:8080",)
+    step_seconds: int = 15
+    """How far apart promtool's scrapes and evaluations are at least: a case of days would take minutes at 15 s."""
 
     def made_series(self) -> Sequence[Series]:
         """What the case's series do."""
@@ -195,10 +197,12 @@ def names_in_rule(rule: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(selector.metric for text in (rule["expr"], *asked) for selector in selectors(text))
 
 
-def run_tests(directory: Path, rules: Path, tests: Sequence[Mapping[str, Any]]) -> subprocess.CompletedProcess[str]:
-    """Let promtool run these tests of a rules file."""
+def run_tests(
+    directory: Path, rules: Path, tests: Sequence[Mapping[str, Any]], *, step_seconds: int = 15
+) -> subprocess.CompletedProcess[str]:
+    """Let promtool run these tests of a rules file, evaluated that often."""
     path = directory / "tests.yml"
     # JSON is YAML, and written a hundred times faster.
-    document = {"rule_files": [str(rules)], "evaluation_interval": "15s", "tests": list(tests)}
+    document = {"rule_files": [str(rules)], "evaluation_interval": f"{step_seconds}s", "tests": list(tests)}
     path.write_text(json.dumps(document), encoding="utf-8")
     return subprocess.run([promtool(), "test", "rules", str(path)], capture_output=True, text=True, check=False)

@@ -112,9 +112,13 @@ def named(cases: Sequence[Case]) -> list[Any]:
 @pytest.mark.parametrize("alert", CATALOGUE)
 def test_alert(alert: str, interval: int, tmp_path: Path) -> None:
     """What fires has these labels and texts, what is under an edge is quiet; at a scrape interval of 30 s too."""
-    tests = [promtool_test(case, rule_of(alert), interval) for case in CASES if case.alert == alert]
-    found = run_tests(tmp_path, only(rule_of(alert), tmp_path), tests)
-    assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
+    cases = [case for case in CASES if case.alert == alert]
+    for step in sorted({case.step_seconds for case in cases}):
+        tests = [
+            promtool_test(case, rule_of(alert), max(interval, step)) for case in cases if case.step_seconds == step
+        ]
+        found = run_tests(tmp_path, only(rule_of(alert), tmp_path), tests, step_seconds=step)
+        assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
 
 
 @pytest.mark.parametrize("case", named(QUIET))
@@ -125,7 +129,8 @@ def test_quiet_case_stands_at_an_edge(case: Case, tmp_path: Path) -> None:
     rule = copy.deepcopy(rule_of(case.alert))
     assert old in rule[key]
     rule[key] = rule[key].replace(old, new) if old else new
-    found = run_tests(tmp_path, only(rule, tmp_path), [promtool_test(case, rule, 15)])
+    step = case.step_seconds
+    found = run_tests(tmp_path, only(rule, tmp_path), [promtool_test(case, rule, step)], step_seconds=step)
     assert found.returncode == 1
     assert f'Labels:{{alertname="{case.alert}"' in found.stdout + found.stderr, found.stdout + found.stderr
 

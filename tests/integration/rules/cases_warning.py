@@ -202,7 +202,7 @@ DOWNLOADS = [
         few(),
         2 * DAY,
         [Told("0% of downloads went well in the last 3 days, dead links not counted as failures", BOT)],
-        step_seconds=300,
+        step_seconds=1200,
     ),
     Case(
         "LowSuccessRate",
@@ -220,7 +220,7 @@ DOWNLOADS = [
             )
         ],
         instances=("bot:8080", "bot2:8080"),
-        step_seconds=300,
+        step_seconds=1200,
     ),
     Case(
         "LowSuccessRate",
@@ -228,7 +228,7 @@ DOWNLOADS = [
         [*few(), *succeeded(*range(14400, 4 * 86400, 14400))],
         2 * DAY,
         change=("expr", "< 50", "< 80"),
-        step_seconds=300,
+        step_seconds=1200,
     ),
     Case(
         "LowSuccessRate",
@@ -236,7 +236,7 @@ DOWNLOADS = [
         few(since=2 * DAY),
         3.1 * DAY,
         change=("expr", "[2d] offset 1d", "[2d]"),
-        step_seconds=300,
+        step_seconds=1200,
     ),
     Case(
         "LowSuccessRate",
@@ -244,7 +244,7 @@ DOWNLOADS = [
         few(until=DAY),
         2.2 * DAY,
         change=("expr", "[1d]", "[2d]"),
-        step_seconds=300,
+        step_seconds=1200,
     ),
     Case("LowSuccessRate", "half fail, not yet for five minutes", downloads(50, 50, since=600), 870, change=NO_WAITING),
 ]

@@ -19,8 +19,8 @@ from typing import Literal, NamedTuple
 import trio
 
 from doradura.settings import Address, Settings
-from doradura.storage.connection import connect
 from doradura.storage.migrations import NewerDatabaseError, migrations
+from doradura.storage.sqlite.storage import connect
 from doradura.telegram.client import open_bot_api
 from doradura.telegram.errors import TelegramError
 from doradura.telegram.observer import SilentObserver

@@ -4,7 +4,7 @@ Knows settings and nothing else of ours. Times are integer milliseconds since 19
 by `ids.IdMaker`, and the SQL is what SQLite 3.40 and PostgreSQL 15 both take.
 """
 
-from doradura.storage.connection import Change, Connection, Storage, write_once
 from doradura.storage.errors import DAMAGE, StorageError
+from doradura.storage.sqlite.storage import Change, Connection, Storage, write_once
 
 __all__ = ["DAMAGE", "Change", "Connection", "Storage", "StorageError", "write_once"]

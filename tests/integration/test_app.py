@@ -264,7 +264,7 @@ async def test_clients_that_do_not_leave(home: Home) -> None:
 async def test_a_full_disk(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the database fails, scrapes go on, /health says so, and updates wait at Telegram; then all is done."""
     disk = Disk()
-    monkeypatch.setattr("doradura.storage.connection.sqlite3", disk.sqlite3())
+    monkeypatch.setattr("doradura.storage.sqlite.storage.sqlite3", disk.sqlite3())
     async with nothing_left(home), home.running() as app, person(app.sandbox_url) as user:
         await user.say(f"/download {user.media('slow.mp4?kbps=8000')} m4a")
         await until(lambda: sample(app, "downloads_in_progress", format="m4a") == 1)

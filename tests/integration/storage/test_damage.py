@@ -16,7 +16,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from doradura.health import CheckResult
 from doradura.storage import Connection, Storage, StorageError, write_once
-from doradura.storage.integrity import IntegrityCheck
+from doradura.storage.sqlite.integrity import IntegrityCheck
 from doradura.storage_check import StorageCheck
 
 LIMIT_SECONDS = 30
@@ -262,7 +262,7 @@ async def test_a_check_of_the_whole_is_cut_off_at_the_end(tmp_path: Path, monkey
     """Leaving waits for no reading of the database: it is interrupted, and its connection closed before the log."""
     path = tmp_path / "test.db"
     await make(path, 10)
-    monkeypatch.setattr("doradura.storage.integrity.CHECK", ENDLESS)
+    monkeypatch.setattr("doradura.storage.sqlite.integrity.CHECK", ENDLESS)
     async with watched(path):
         await trio.sleep(0.1)  # the reading is on its way, or begins meanwhile: both must end
     assert await trio.to_thread.run_sync(lambda: [name.name for name in tmp_path.iterdir()]) == ["test.db"]
@@ -273,7 +273,7 @@ async def test_a_check_that_has_not_begun_to_read_is_cut_off_too(
 ) -> None:
     """A cancel that comes while its connection is being opened is not lost."""
     await make(tmp_path / "test.db", 10)
-    monkeypatch.setattr("doradura.storage.integrity.CHECK", ENDLESS)
+    monkeypatch.setattr("doradura.storage.sqlite.integrity.CHECK", ENDLESS)
     opening, cancelled = threading.Event(), threading.Event()
 
     def connect() -> Connection:

@@ -16,8 +16,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from doradura.storage import Change, Connection, Storage, StorageError
-from doradura.storage.connection import GROUP_LIMIT, connect
 from doradura.storage.migrations import NewerDatabaseError
+from doradura.storage.sqlite.storage import GROUP_LIMIT, connect
 
 LIMIT_SECONDS = 30
 

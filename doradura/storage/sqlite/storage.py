@@ -22,10 +22,10 @@ import outcome
 import trio
 
 from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
-from doradura.storage.database_file import DatabaseFile
 from doradura.storage.errors import DAMAGE, StorageError
-from doradura.storage.integrity import IntegrityCheck
 from doradura.storage.migrations import migrate
+from doradura.storage.sqlite.file import DatabaseFile
+from doradura.storage.sqlite.integrity import IntegrityCheck
 
 T = TypeVar("T")
 

@@ -62,6 +62,7 @@ from doradura.settings import Settings
 from doradura.storage import Storage, StorageError, bots, chats, statistics
 from doradura.storage.cleaning import clean_forever
 from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage.sqlite import SqliteStorage
 from doradura.storage_check import StorageCheck
 from doradura.telegram.client import BotApi, open_bot_api
 from doradura.telegram.poller import Poller, poll_seconds
@@ -129,11 +130,9 @@ class App:
         self._turns = Turns(on_migrated=self._migrated)
         self._catalogues = Catalogues()
         self._alert_texts = AlertTexts(self._catalogues)
-        self._storage = Storage(_database_path(settings), on_error=self._storage_failed)
+        self._storage: Storage = SqliteStorage(_database_path(settings), on_error=self._storage_failed)
         self._storage_check = StorageCheck(self._storage)
-        self._lifetime = Lifetime(
-            _database_path(settings), words=self._alert_texts.unclean_start, new_id=self._alert_ids.new
-        )
+        self._lifetime = Lifetime(self._storage, words=self._alert_texts.unclean_start, new_id=self._alert_ids.new)
         self._database_values = DatabaseValues(
             {family: self._reader(query) for family, query in statistics.FAMILIES.items()},
             failed=self._reading_failed,
@@ -195,7 +194,7 @@ class App:
             self.sandbox_url = api_url = await self._start_sandbox(serving)
             allowed_private = (*allowed_private, urlsplit(api_url).netloc)
         await serving.start(self._storage.run)
-        await serving.start(self._lifetime.run, self._storage)
+        await serving.start(self._lifetime.run)
         await serving.start(self._storage_check.run)
         await self._take_over_data()
         await serving.start(workers.run)

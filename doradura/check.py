@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import socket
-import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,9 @@ from typing import Literal, NamedTuple
 import trio
 
 from doradura.settings import Address, Settings
-from doradura.storage.migrations import NewerDatabaseError, migrations
-from doradura.storage.sqlite.storage import connect
+from doradura.storage import StorageError
+from doradura.storage.migrations import migrations
+from doradura.storage.sqlite import examine
 from doradura.telegram.client import open_bot_api
 from doradura.telegram.errors import TelegramError
 from doradura.telegram.observer import SilentObserver
@@ -106,22 +106,17 @@ def _check_database(settings: Settings) -> list[Line]:
         return [Line("FAULT", "database", "PostgreSQL is not supported by this version; unset DORADURA_DATABASE_URL")]
     if not path.exists():
         return [Line("ok", "database", f"{path} will be made at the first start")]
-    newest = migrations()[-1][0]
     try:
-        connection = connect(path, "ro")
-        try:
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            version = connection.execute("SELECT COALESCE(MAX(version), 0) FROM schema_version").fetchone()[0]
-        finally:
-            connection.close()
-    except (sqlite3.Error, NewerDatabaseError) as error:
+        schema, damage = examine(path)
+    except StorageError as error:
         return [Line("FAULT", "database", f"{path}: {error}; restore a backup")]
-    if found != "ok":
+    if damage is not None:
         advice = "see StorageFailing in docs/runbooks.md"
-        return [Line("FAULT", "database", f"{path} is damaged ({found}); {advice}")]
-    if version > newest:
-        return [Line("FAULT", "database", f"{path} is of schema {version}, this program knows {newest}: it is newer")]
-    return [Line("ok", "database", f"{path} is sound, schema {version}")]
+        return [Line("FAULT", "database", f"{path} is damaged ({damage}); {advice}")]
+    newest = migrations()[-1][0]
+    if schema > newest:
+        return [Line("FAULT", "database", f"{path} is of schema {schema}, this program knows {newest}: it is newer")]
+    return [Line("ok", "database", f"{path} is sound, schema {schema}")]
 
 
 def _check_ports(settings: Settings) -> list[Line]:

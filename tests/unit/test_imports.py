@@ -59,9 +59,10 @@ ONLY_IN = {
     "av": {"downloads"},
     "matplotlib": {"charts"},
     "prometheus_client": {"metrics"},
-    "sqlite3": {"storage", "sandbox", "check"},
+    "sqlite3": {"storage/sqlite", "sandbox"},
+    "doradura.storage.sqlite": {"storage/sqlite", "app", "check"},
 }
-"""Libraries that one place alone may know."""
+"""Libraries, and modules of ours, that one place alone may know: a part, or a folder in one."""
 
 
 def modules() -> Iterator[tuple[str, Path, ast.Module]]:
@@ -99,11 +100,13 @@ def test_our_imports_point_down() -> None:
 def test_libraries_stay_in_their_place() -> None:
     """A library with a place of its own is imported nowhere else."""
     wrong = []
-    for part, path, tree in modules():
+    for _, path, tree in modules():
+        where = path.relative_to(ROOT).with_suffix("").as_posix()
         for name in imported(tree):
-            places = ONLY_IN.get(name.partition(".")[0])
-            if places is not None and part not in places:
-                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+            for library, places in ONLY_IN.items():
+                known = f"{name}.".startswith(f"{library}.")
+                if known and not any(f"{where}/".startswith(f"{place}/") for place in places):
+                    wrong.append(f"{where} imports {name}")
     assert wrong == []
 
 

@@ -17,6 +17,7 @@ from doradura.storage import Storage
 from doradura.storage import alerts as stored
 from doradura.storage.alerts import Incident
 from doradura.storage.ids import IdMaker
+from doradura.storage.sqlite import SqliteStorage
 from tests.monitors import free_port, open_alertmanager
 from tests.wiring import fresh_metrics
 
@@ -92,7 +93,7 @@ async def bot(directory: Path, port: int) -> AsyncIterator[Bot]:
     """Start the bot's side."""
     metrics = fresh_metrics()
     url, ids = f"http://127.0.0.1:{port}", IdMaker()
-    storage = Storage(directory / "bot.db")
+    storage = SqliteStorage(directory / "bot.db")
     with trio.fail_after(LIMIT_SECONDS):
         async with (
             open_client(url) as ours,

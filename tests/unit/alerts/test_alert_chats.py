@@ -11,7 +11,7 @@ from doradura.checks import AlertsCheck
 from doradura.settings import AlertChat
 from doradura.storage import chats, outbox
 from doradura.storage.ids import IdMaker, now_ms
-from doradura.storage.migrations import migrate
+from doradura.storage.sqlite.migrating import migrate
 from tests.databases import before_migration, migrated
 from tests.doubles import refusal
 from tests.unit.alerts.conftest import Alerts, Life, alert
@@ -27,7 +27,6 @@ NO_TOPIC = refusal(400, "Bad Request: message thread not found")
 
 async def health(alerts: Alerts, life: Life, *chats: AlertChat) -> tuple[str, str]:
     """What /health says of alerts."""
-    alerts.world.storage._open = True
     found = await AlertsCheck(chats, alerts.world.storage, lambda: life.delivery).check()
     return found.status, found.message
 

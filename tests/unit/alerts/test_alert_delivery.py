@@ -27,7 +27,6 @@ RESOLVED = "✅ RESOLVED: Summary of HighErrorRate"
 async def health(alerts: Alerts, delivery: AlertDelivery, *admins: int) -> tuple[str, str]:
     """What /health says of alerts."""
     storage = alerts.world.storage
-    storage._open = True
     found = await AlertsCheck([AlertChat(admin) for admin in admins or (ADMIN,)], storage, lambda: delivery).check()
     return found.status, found.message
 

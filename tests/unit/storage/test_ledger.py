@@ -37,7 +37,7 @@ def charge(db: Connection, charge_id: str, plan: str, stars: int, *, renews: str
 def subscription(db: Connection, charge_id: str, plan: str, *, recurring: bool, expires_ms: int) -> None:
     """What a first charge bought."""
     db.execute(
-        "INSERT INTO subscriptions (subscription_id, user_id, plan, int(recurring), started_ms, expires_ms)"
+        "INSERT INTO subscriptions (subscription_id, user_id, plan, recurring, started_ms, expires_ms)"
         " VALUES (?, 7, ?, ?, ?, ?)",
         (charge_id, plan, int(recurring), NOW, expires_ms),
     )

@@ -207,7 +207,7 @@ def ask_health(address: Address) -> HealthAnswer:
         return HealthAnswer(is_doradura=True, healthy=status == http.client.OK, text=text)
     except OSError as error:
         return _silent(address, error)
-    except (http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
+    except (http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return _foreign(address)
 
 

@@ -42,6 +42,7 @@ def answering(answer: bytes) -> Iterator[Address]:
         b'{"status": "ok"}',
         b'{"checks": 3}',
         b'{"status": 1, "checks": [1]}',
+        b"[" * 100_000,
         b"",
     ],
 )

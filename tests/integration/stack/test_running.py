@@ -17,7 +17,7 @@ from stack import running
 from stack.addresses import AddressTakenError, check_free
 from stack.logfile import LogFile
 from stack.programs import Place, Program
-from stack.record import Child, Record, end, start_of
+from stack.record import Child, Record, Said, end, start_of
 
 DEAF = """
 import os, signal, subprocess, sys, time
@@ -156,11 +156,14 @@ async def test_strangers_are_left_alone(tmp_path: Path) -> None:
 def test_a_torn_record_is_no_record(tmp_path: Path) -> None:
     """A record that is missing, torn or of another form names nobody."""
     record = Record(tmp_path)
-    for text in (None, "", "{", "[]", '{"children": [{"pid": 1}]}', '{"mode": "native"}'):
+    child = '{"mode": "native", "children": [{"name": "a", "pid": %s, "start": %s}]}'
+    foreign = (child % ("-1", "null"), child % ("0", '"1"'), child % ('"1"', '"1"'), child % ("1e999", '"1"'))
+    nonsense = ('{"children": [{"pid": 1}]}', '{"mode": 1}', '{"mode": "native", "urls": [1]}', "[" * 100_000, "\xff")
+    for text in (None, "", "{", "[]", *nonsense, *foreign):
         if text is not None:
-            (tmp_path / "running.json").write_text(text)
+            (tmp_path / "running.json").write_text(text, encoding="latin-1")
         assert record.children() == []
-        assert record.read()["mode"] is None
+        assert record.read() == Said()
 
 
 def test_a_log_is_bounded(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from doradura.storage import DAMAGE_ADVICE
 from tests.e2e.program import ROOT, environment, running, until
 
 
@@ -51,13 +53,19 @@ def test_check_tells_line_by_line(tmp_path: Path) -> None:
         assert f"  {name}" in ended.stdout
 
 
-def test_check_finds_a_damaged_database(tmp_path: Path) -> None:
-    """A database that is none is a fault, exit 1."""
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "doradura.db").write_bytes(b"not a database, but long enough to be read as one" * 100)
-    ended = doradura(tmp_path / "data", "check", "--sandbox")
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_database_that_is_none_ends_with_what_to_do(command: str, tmp_path: Path) -> None:
+    """Exit 1, and one sentence that says what to do; no traceback."""
+    path = tmp_path / "data" / "doradura.db"
+    path.parent.mkdir()
+    (path.parent / "mode").write_text("sandbox\n")
+    path.write_bytes(b"not a database, but long enough to be read as one" * 100)
+    ended = doradura(tmp_path / "data", command, "--sandbox")
     assert ended.returncode == 1
-    assert "FAULT  database" in ended.stdout
+    said = f"{path} is damaged (file is not a database). {DAMAGE_ADVICE}"
+    assert (ended.stdout + ended.stderr).count(said) == 1
+    assert "Traceback" not in ended.stderr
+    assert command == "run" or re.search(rf"^FAULT +database +{re.escape(said)}$", ended.stdout, re.MULTILINE)
 
 
 def test_check_with_a_token_asks_telegram(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from doradura.storage import DAMAGE_ADVICE
 from tests.e2e.program import ROOT, environment, running, until
+from tests.ports import free_address
 
 
 def doradura(data_dir: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -81,8 +82,8 @@ def test_check_with_a_token_asks_telegram(tmp_path: Path) -> None:
 
 async def test_health_asks_the_running_one(tmp_path: Path) -> None:
     """`health` exits 0 while the bot works and 1 when nothing answers; `check` knows its port from a stranger's."""
-    async with running(tmp_path / "data") as program:
-        bind = program.http_url.removeprefix("http://")
+    bind = free_address()  # also asked after its end
+    async with running(tmp_path / "data", DORADURA_HTTP_BIND=bind) as program:
 
         async def well() -> bool:
             return bool((await program.health())["status"] == "ok")

@@ -14,7 +14,8 @@ import trio
 
 from doradura.settings import Address
 from stack import running
-from stack.addresses import AddressTakenError, check_free
+from stack.addresses import AddressTakenError, check_free, with_ports
+from stack.facts import settings_of
 from stack.logfile import LogFile
 from stack.programs import Place, Program
 from stack.record import Child, Record, Said, end, start_of
@@ -151,6 +152,15 @@ async def test_strangers_are_left_alone(tmp_path: Path) -> None:
     end([Child("ours", process.pid, start)], seconds=10)
     with trio.fail_after(10):
         assert await process.wait() == -signal.SIGTERM
+
+
+def test_port_0_is_any_free_one() -> None:
+    """Each address of the stack's with port 0 gets one of its own; one that has a port keeps it."""
+    settings = settings_of({"DORADURA_STACK_PROMETHEUS": "127.0.0.1:0", "DORADURA_STACK_GRAFANA": "[::1]:0"})
+    found = with_ports(settings)
+    assert found.stack_prometheus.port
+    assert found.stack_grafana.port
+    assert (found.stack_grafana.host, str(found.stack_alertmanager)) == ("::1", "127.0.0.1:9093")
 
 
 def test_a_torn_record_is_no_record(tmp_path: Path) -> None:

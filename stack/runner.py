@@ -85,7 +85,7 @@ class Runner:
         if left:
             self._tell(f"Ending what an earlier start left: {', '.join(child.name for child in left)}.")
             await trio.to_thread.run_sync(end, left)
-        if self._record.read()["mode"] == "containers":
+        if self._record.read().mode == "containers":
             await trio.to_thread.run_sync(engine.down, self._settings, self._environ)
         self._record.clear()
 

@@ -87,7 +87,7 @@ class Verification:
                     yield from self._rendered(made)
         yield self._compose()
         if alive:
-            yield from _running(said["urls"])
+            yield from _running(said.urls)
         else:
             yield Line("skip", "running", "the stack does not run: `just stack` starts it")
 
@@ -140,7 +140,10 @@ def _running(urls: Mapping[str, str]) -> Iterator[Line]:
                 "ok" if answer is not None else "FAULT", name, f"{url} {'is ready' if answer else 'is not ready'}"
             )
         if "prometheus" in urls:
-            yield from _scraped(client, urls["prometheus"])
+            try:
+                yield from list(_scraped(client, urls["prometheus"]))
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+                yield Line("FAULT", "prometheus", f"what answers on {urls['prometheus']} is not Prometheus")
 
 
 def _scraped(client: httpx.Client, url: str) -> Iterator[Line]:
@@ -166,5 +169,5 @@ def _ask(client: httpx.Client, url: str) -> httpx.Response | None:
     return answer if answer.status_code == httpx.codes.OK else None
 
 
-def _json(answer: httpx.Response | None) -> dict[str, Any]:
-    return {} if answer is None else dict(answer.json())
+def _json(answer: httpx.Response | None) -> Any:
+    return {} if answer is None else answer.json()

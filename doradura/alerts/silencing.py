@@ -252,6 +252,7 @@ class Silencing:
                 rows = await self._storage.read(alert_marks.silences)
                 if rows:
                     await self.look()
+                    self._said_at = -math.inf  # it answers: its next silence is said again
                     wait_seconds = min(wait_seconds, max(1.0, (rows[0].until_ms - now_ms()) / 1000))
                 else:
                     wait_seconds = float("inf")

@@ -176,10 +176,6 @@ class JobRun:
         self._charged_seconds += used_ms / 1000
         return used_ms
 
-    def put_uncharged_ms(self, used_ms: int) -> None:
-        """Let time be charged later: it could not be stored."""
-        self._charged_seconds -= used_ms / 1000
-
     async def _work(self) -> Outcome:
         resumed = await self._product_on_disk()
         if resumed is not None:

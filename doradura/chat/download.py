@@ -189,6 +189,27 @@ async def press_again(turn: Turn, rest: str) -> None:
         await _press_queues(turn, failed, Choice(failed.format, failed.quality), of=failed)
 
 
+async def press_look(turn: Turn, rest: str) -> None:
+    """The button under a link that was looked at in vain: the offer's number. Its card becomes the new look's."""
+    t, number = turn.texts, parse_id(rest)
+    offer = None if number is None else await turn.parts.storage.read(lambda db: offers.get(db, number))
+    if offer is None:
+        await turn.answer(t.plain("offer.stale"), alert=True)
+        return
+    if turn.user is None or offer.user_id != turn.user.id:
+        await turn.answer(t.plain("offer.not_yours"), alert=True)
+        return
+    try:
+        check_link(offer.url, turn.parts.allowed_private)
+    except LinkError as error:  # it was allowed when it was stored
+        await turn.answer(_fault_text(t, error), alert=True)
+        return
+    message_id = turn.press.message.message_id if turn.press.message else offer.message_id
+    if await turn.commit(lambda db: offers.again(db, offer.offer_id, message_id)):
+        turn.parts.offers.show(offer._replace(state="failed", message_id=message_id), turn.language)
+    await turn.answer(t.plain("press.looking"))
+
+
 async def _press_queues(turn: Turn, stored: Offer | Job, choice: Choice, *, of: Job | None = None) -> None:
     """Queue the link of what is stored, or say why not, and answer the press."""
     t = turn.texts
@@ -198,7 +219,9 @@ async def _press_queues(turn: Turn, stored: Offer | Job, choice: Choice, *, of: 
         await turn.answer(_fault_text(t, error), alert=True)
         _refused(turn, choice.format, error.reason)
         return
-    answer = await _queue(turn, link, choice, reply_to=stored.reply_to, of=of)
+    # The card of one of several links says which one it is; their message does not.
+    numbered = isinstance(stored, Offer) and stored.number and stored.message_id
+    answer = await _queue(turn, link, choice, reply_to=stored.message_id if numbered else stored.reply_to, of=of)
     if isinstance(answer, Refused):
         await turn.answer(t.plain(f"refused.{answer.reason}", count=answer.count), alert=True)
     elif isinstance(answer, Queued):

@@ -189,7 +189,9 @@ def _check(asked: argparse.Namespace) -> int:
         return EXIT_SETTINGS
     from doradura.check import run_checks  # noqa: PLC0415 - only this command needs it
 
-    with logs.configure(settings.log_format, settings.log_level, settings.secrets()):
+    # What its calls log on the way, its lines say in the end.
+    level = settings.log_level if settings.log_level == "debug" else "error"
+    with logs.configure(settings.log_format, level, settings.secrets()):
         return EXIT_OK if trio.run(run_checks, settings, _find_ffmpeg, print) else EXIT_FAILED
 
 

@@ -34,7 +34,6 @@ from doradura.chat.progress import ProgressTexts
 from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
 from doradura.chat.texts import Catalogues
 from doradura.chat.turn import ChatParts
-from doradura.checks import AlertsCheck, WorkerSelfTest, poll_check
 from doradura.data_directory import (
     DataDirectoryError,
     claim_for_mode,
@@ -55,6 +54,7 @@ from doradura.downloads.workers import end_strays
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.health import DiskSpace, Health, LoopLag
+from doradura.health_checks import AlertsCheck, WorkerSelfTest, poll_check
 from doradura.lifetime import Lifetime
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
 from doradura.pauses import Pauses
@@ -161,8 +161,8 @@ class App:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run the bot; `started()` when Telegram answered and everything works.
 
-        Raises DataDirectoryError, StorageError, BindError, TokenRefusedError, WorkersError, OSError (the sandbox's
-        address): inside an exception group once nurseries are open.
+        Raises StartupError, in a subclass that says what is wrong, and TokenRefusedError; inside an exception group
+        once nurseries are open.
         """
         try:
             with hold_data_directory(self.settings.data_dir):

@@ -19,15 +19,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from doradura.startup import EXIT_LOCKED, EXIT_SETTINGS, StartupError
+
 Mode = Literal["telegram", "sandbox"]
 
 
-class DataDirectoryError(Exception):
+class DataDirectoryError(StartupError):
     """The data directory can't be used; the sentence says why and what to do."""
+
+    exit_code = EXIT_SETTINGS
 
 
 class DataDirectoryLockedError(DataDirectoryError):
     """Another process has it."""
+
+    exit_code = EXIT_LOCKED
 
 
 _OTHERS: dict[Mode, str] = {

@@ -32,6 +32,7 @@ from doradura.downloads.forkcontrol import (
     Stop,
 )
 from doradura.downloads.protocol import Limits, WorkerLostError
+from doradura.startup import StartupError
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ _TAIL_BYTES: Final = 4096
 _DECODER: Final = msgspec.json.Decoder(Report)
 
 
-class WorkersError(Exception):
+class WorkersError(StartupError):
     """The fork server does not start; the message says why, in its own words."""
 
 

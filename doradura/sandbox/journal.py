@@ -13,10 +13,12 @@ from pathlib import Path
 
 import trio
 
+from doradura.startup import StartupError
+
 _SCHEMA = "CREATE TABLE IF NOT EXISTS record (kind TEXT, key TEXT, value BLOB, PRIMARY KEY (kind, key)) WITHOUT ROWID"
 
 
-class JournalError(Exception):
+class JournalError(StartupError):
     """The sandbox's state cannot be opened or written."""
 
 

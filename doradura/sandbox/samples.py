@@ -15,6 +15,7 @@ from pathlib import Path
 import trio
 
 from doradura.sandbox.probe import run_tool
+from doradura.startup import StartupError
 
 VERSION = "samples-1"
 """The folder's name; to be changed with what is in it."""
@@ -48,7 +49,7 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-class SamplesError(Exception):
+class SamplesError(StartupError):
     """The sample media could not be made."""
 
 

@@ -33,13 +33,22 @@ from doradura.sandbox.pages import Pages
 from doradura.sandbox.record import CallRecord
 from doradura.sandbox.samples import make_samples
 from doradura.sandbox.world import World
+from doradura.startup import EXIT_SETTINGS, StartupError
 
 SANDBOX_TOKEN = "1000000001:SANDBOXAAAAAAAAAAAAAAAAAAAAAAAAAAAA"  # noqa: S105 - public on purpose: it opens only toys
 BACKLOG = 512
 
 
-class BindError(ValueError):
+class BindError(StartupError, ValueError):
     """The address is none the sandbox may listen on."""
+
+    exit_code = EXIT_SETTINGS
+
+
+class ListenError(StartupError, OSError):
+    """The address is taken, or none of this machine's; the text says which and what to do."""
+
+    exit_code = EXIT_SETTINGS
 
 
 class Sandbox:
@@ -70,7 +79,7 @@ class Sandbox:
     async def run(self, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Starts with its address, once the samples are there and it listens.
 
-        Raises OSError, naming the address, when it is taken; JournalError when what was kept cannot be opened;
+        Raises ListenError, naming the address, when it is taken; JournalError when what was kept cannot be opened;
         SamplesError when ffmpeg cannot make the samples.
         """
         listener = self._listen()
@@ -112,7 +121,10 @@ class Sandbox:
             listener.listen(BACKLOG)
         except OSError as error:
             listener.close()
-            raise OSError(error.errno, f"the sandbox cannot listen on {self._bind}: {error.strerror}") from error
+            raise ListenError(
+                f"the sandbox cannot listen on {self._bind}: {error.strerror}. Stop what listens there, or set "
+                "DORADURA_SANDBOX_BIND."
+            ) from error
         return listener
 
     def _handler(self, world: World, media: Media, port: int) -> Handler:

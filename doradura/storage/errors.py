@@ -6,6 +6,7 @@ import sqlite3
 from typing import Literal
 
 from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
+from doradura.startup import StartupError
 
 StorageReason = Literal["full", "locked", "corrupt", "unreadable", "lost", "io", "closed", "other"]
 
@@ -29,12 +30,17 @@ _UNREADABLE = frozenset(
 """The disk does not give back what was written to it. Other I/O errors are met by each next write too."""
 
 
-class StorageError(Exception):
+class StorageError(StartupError):
     """The database did not do what it was asked; nothing of that change is stored."""
 
     def __init__(self, message: str, *, reason: StorageReason = "other") -> None:
         super().__init__(message)
         self.reason = reason
+
+    @property
+    def advice(self) -> str:
+        """What to do about damage; empty for everything else."""
+        return DAMAGE_ADVICE if self.reason in DAMAGE else ""
 
     @classmethod
     def of(cls, error: sqlite3.Error) -> StorageError:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from doradura.check import ask_health
+from doradura.cli.health import ask_health
 from doradura.settings import Address
 from tests.ports import free_port
 

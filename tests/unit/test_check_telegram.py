@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from doradura.check import telegram_fault
+from doradura.cli.check import telegram_fault
 from doradura.telegram.errors import (
     BadRequestError,
     DeadlineExceededError,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from doradura.__main__ import EXIT_FAILED, _exit_code
+from doradura.cli.edge import exit_code
 from doradura.runbooks import BOOK
+from doradura.startup import EXIT_FAILED
 from doradura.storage import DAMAGE_ADVICE, StorageError
 
 
@@ -25,7 +26,7 @@ def test_a_damaged_database_ends_the_start_with_what_to_do(
     def run() -> None:
         raise ExceptionGroup("a nursery's", [error])
 
-    assert _exit_code(run) == EXIT_FAILED
+    assert exit_code(run) == EXIT_FAILED
     (said,) = caplog.messages
     assert said.startswith(str(error))
     assert said.count(f". {DAMAGE_ADVICE}.") == times

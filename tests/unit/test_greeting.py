@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from doradura.__main__ import _greet
 from doradura.app import App
+from doradura.cli.run import _greet
 from doradura.metrics import BuildFacts
 from doradura.settings import read_settings
 

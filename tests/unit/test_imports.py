@@ -11,22 +11,23 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent / "doradura"
 
 MAY_IMPORT = {
+    "startup": set(),
     "settings": set(),
     "logs": set(),
     "metrics": set(),
     "health": set(),
-    "data_directory": set(),
+    "data_directory": {"startup"},
     "memory": set(),
     "descriptors": set(),
     "pauses": set(),
     "telegram": set(),
     "charts": set(),
-    "storage": {"settings", "descriptors"},
-    "sandbox": {"settings", "logs"},
+    "storage": {"settings", "descriptors", "startup"},
+    "sandbox": {"settings", "logs", "startup"},
     "reachable": set(),
     "runbooks": set(),
-    "web": {"metrics", "health", "settings", "runbooks"},
-    "downloads": {"storage", "metrics", "telegram", "settings"},
+    "web": {"metrics", "health", "settings", "runbooks", "startup"},
+    "downloads": {"storage", "metrics", "telegram", "settings", "startup"},
     "alerts": {"storage", "metrics", "telegram", "settings", "reachable"},
     "accounts": {"storage", "metrics", "telegram", "settings"},
     "chat": {
@@ -42,12 +43,11 @@ MAY_IMPORT = {
         "runbooks",
         "reachable",
     },
-    "checks": {"alerts", "descriptors", "downloads", "health", "storage", "telegram", "settings"},
-    "check": {"settings", "storage", "telegram"},
+    "health_checks": {"alerts", "descriptors", "downloads", "health", "storage", "telegram", "settings"},
     "storage_check": {"health", "storage"},
     "lifetime": {"alerts", "storage", "telegram"},
 }
-"""Who may import which of our packages. What is not named here (app, __main__) may import everything."""
+"""Who may import which of our packages. What is not named here (app, cli, __main__) may import everything."""
 
 ONLY_IN = {
     "httpx": {"telegram", "alerts"},
@@ -59,7 +59,7 @@ ONLY_IN = {
     "av": {"downloads"},
     "matplotlib": {"charts"},
     "prometheus_client": {"metrics"},
-    "sqlite3": {"storage", "sandbox", "check"},
+    "sqlite3": {"storage", "sandbox", "cli"},
 }
 """Libraries that one place alone may know."""
 
@@ -137,12 +137,12 @@ def test_hostile_files_are_read_in_children_alone() -> None:
         (
             "os",
             "environ",
-            {"__main__.py", "downloads/worker.py", "downloads/job.py"},
+            {"cli/edge.py", "cli/ffmpeg.py", "cli/run.py", "downloads/worker.py", "downloads/job.py"},
         ),
         (
             "trio",
             "open_signal_receiver",
-            {"__main__.py"},
+            {"cli/run.py", "cli/sandbox.py"},
         ),
     ],
 )

@@ -12,11 +12,15 @@ import sqlite3
 from collections.abc import Iterator
 from importlib import resources
 
+from doradura.startup import EXIT_SETTINGS, StartupError
+
 _NAME = re.compile(r"(\d{4})_\w+\.sql")
 
 
-class NewerDatabaseError(Exception):
+class NewerDatabaseError(StartupError):
     """The database was made by a newer version of this program."""
+
+    exit_code = EXIT_SETTINGS
 
 
 def migrations() -> list[tuple[int, str]]:

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from doradura.alerts import AlertDelivery, Note, add_note
 from doradura.chat.alert_texts import AlertTexts
-from doradura.checks import AlertsCheck
+from doradura.health_checks import AlertsCheck
 from doradura.settings import AlertChat
 from doradura.storage import Connection, StorageError, outbox
 from doradura.storage.ids import IdMaker, now_ms

@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from doradura.app import CHECKS
 from doradura.chat.analytics import WINDOWS, Analysis, report_text
-from doradura.chat.health_report import KNOWN_CHECKS
+from doradura.chat.health_texts import KNOWN_CHECKS
 from doradura.chat.texts import Catalogues, Texts
 from doradura.downloads.protocol import Failure, Metadata
 from doradura.downloads.sites import SITES

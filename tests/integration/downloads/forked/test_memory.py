@@ -34,8 +34,8 @@ def test_a_worker_cannot_read_the_bot(tmp_path: Path, memory: str, seen: str) ->
 def test_the_bot_closes_its_memory_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """`run` closes the memory before it reads its settings."""
     done: list[str] = []
-    monkeypatch.setattr("doradura.__main__.close_memory", lambda: done.append("closed"))
-    monkeypatch.setattr("doradura.__main__.read_settings", lambda *_, **__: pytest.fail("read") if not done else 1 / 0)
+    monkeypatch.setattr("doradura.cli.run.close_memory", lambda: done.append("closed"))
+    monkeypatch.setattr("doradura.cli.edge.read_settings", lambda *_, **__: pytest.fail("read") if not done else 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["run"])
     assert done == ["closed"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import trio
 from trio.testing import MockClock
 
-from doradura.checks import poll_check
 from doradura.health import CheckResult
+from doradura.health_checks import poll_check
 from doradura.telegram.holds import MANY_CHATS
 from doradura.telegram.pacing import Pacer
 from doradura.telegram.poller import Poller

@@ -1,12 +1,11 @@
-"""`check`: everything the bot needs, tried and told line by line; `health`: what a running bot says of itself."""
+"""`check` (`just doctor`): everything the bot needs, tried and told line by line. It changes nothing."""
 
 from __future__ import annotations
 
+import argparse
 import errno
-import http.client
 import importlib.metadata
 import importlib.util
-import json
 import os
 import shutil
 import socket
@@ -14,13 +13,18 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 from urllib.parse import urlsplit
 
 import trio
 
+from doradura import logs
+from doradura.cli.edge import settings_or_complaint
+from doradura.cli.ffmpeg import find_ffmpeg
+from doradura.cli.health import ask_health
 from doradura.settings import Address, Settings
 from doradura.settings.options import TELEGRAM_API_URL
+from doradura.startup import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS
 from doradura.storage import DAMAGE, DAMAGE_ADVICE, StorageError
 from doradura.storage.connection import connect
 from doradura.storage.migrations import migrations
@@ -36,7 +40,6 @@ from doradura.telegram.errors import (
 )
 from doradura.telegram.observer import SilentObserver
 
-HEALTH_TIMEOUT_SECONDS = 5.0
 TELEGRAM_SECONDS = 8.0
 LOW_SPACE_BYTES = 1024**3
 EXTRAS = {
@@ -58,6 +61,15 @@ class Line:
 
     def __str__(self) -> str:
         return f"{self.mark:5}  {self.name:10}  {self.text}"
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Look at everything; return EXIT_OK when nothing keeps the bot from working."""
+    settings = settings_or_complaint(sandbox=asked.sandbox, token_required=False)
+    if settings is None:
+        return EXIT_SETTINGS
+    with logs.configure(settings.log_format, settings.log_level, settings.secrets()):
+        return EXIT_OK if trio.run(run_checks, settings, find_ffmpeg, print) else EXIT_FAILED
 
 
 async def run_checks(
@@ -228,62 +240,3 @@ _WAYS_OUT = {
     "name not found": "is this machine online, and does it have a name server (/etc/resolv.conf)?",
     "its certificate is not trusted": "is this machine's clock right, and is there no proxy on the way?",
 }
-
-
-class HealthAnswer(NamedTuple):
-    """What was heard where the bot should listen."""
-
-    is_doradura: bool
-    healthy: bool
-    text: str
-    """One line for whoever asked."""
-
-
-def ask_health(address: Address) -> HealthAnswer:
-    """Ask the bot that listens there how it is."""
-    try:
-        status, body = _get(address, "/health")
-        report = json.loads(body)
-        faults = [f"{name}: {check['message']}" for name, check in report["checks"].items() if check["status"] != "ok"]
-        text = "; ".join([str(report["status"]), *faults])
-        return HealthAnswer(is_doradura=True, healthy=status == http.client.OK, text=text)
-    except OSError as error:
-        return _silent(address, error)
-    except (http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return _foreign(address)
-
-
-def ask_probe(address: Address, path: str) -> HealthAnswer:
-    """Ask what listens there for /livez or /readyz; whether that is Doradura is not known, as neither has a body."""
-    try:
-        status, _ = _get(address, path)
-    except OSError as error:
-        return _silent(address, error)
-    except http.client.HTTPException:
-        return _foreign(address)
-    yes = status == http.client.OK
-    return HealthAnswer(is_doradura=yes, healthy=yes, text=f"{path}: {'yes' if yes else f'no ({status})'}")
-
-
-def _get(address: Address, path: str) -> tuple[int, bytes]:
-    where = address.reachable
-    connection = http.client.HTTPConnection(where.host, where.port, timeout=HEALTH_TIMEOUT_SECONDS)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
-
-
-def _silent(address: Address, error: OSError) -> HealthAnswer:
-    why = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
-    return _nothing(f"nothing answers on {address.reachable} ({why}). Is the bot running?")
-
-
-def _foreign(address: Address) -> HealthAnswer:
-    return _nothing(f"what answers on {address.reachable} is not Doradura.")
-
-
-def _nothing(text: str) -> HealthAnswer:
-    return HealthAnswer(is_doradura=False, healthy=False, text=f"{text} DORADURA_HTTP_BIND says where I look.")

@@ -46,7 +46,7 @@ class Runner:
         self._record = Record(self._directory)
 
     async def run(self, *, native: bool) -> int:
-        """Run until cancelled or until a program ends; give the exit code."""
+        """Run until cancelled or until a program ends. Return the exit code."""
         code = EXIT_OK
         try:
             self._settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -301,17 +301,16 @@ _KNOWN = MappingProxyType(
 )
 """By name, so that a command does not import what it has no use for."""
 
-_DAMAGED = frozenset({"corrupt", "unreadable"})
-"""Reasons of a StorageError that no further start mends (storage.DAMAGE)."""
-
 _ADDRESS_FAULTS = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES})
 
 
 def _what_to_do(error: BaseException) -> str:
-    """Return what to add to an error's own words: SQLite's say that a page is damaged and nothing else."""
-    if getattr(error, "reason", None) not in _DAMAGED or "StorageFailing" in str(error):
+    """Return what to add to an error's own words."""
+    if type(error).__name__ != "StorageError":
         return ""
-    return ". The database is damaged: keep its files as they are and see StorageFailing in docs/runbooks.md"
+    from doradura.storage import DAMAGE, DAMAGE_ADVICE  # noqa: PLC0415 - where its error comes from, it is there
+
+    return f". {DAMAGE_ADVICE}." if getattr(error, "reason", None) in DAMAGE else ""
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

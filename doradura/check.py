@@ -19,8 +19,9 @@ from typing import Literal, NamedTuple
 import trio
 
 from doradura.settings import Address, Settings
+from doradura.storage import DAMAGE, DAMAGE_ADVICE, StorageError
 from doradura.storage.connection import connect
-from doradura.storage.migrations import NewerDatabaseError, migrations
+from doradura.storage.migrations import migrations
 from doradura.telegram.client import open_bot_api
 from doradura.telegram.errors import TelegramError
 from doradura.telegram.observer import SilentObserver
@@ -114,11 +115,12 @@ def _check_database(settings: Settings) -> list[Line]:
             version = connection.execute("SELECT COALESCE(MAX(version), 0) FROM schema_version").fetchone()[0]
         finally:
             connection.close()
-    except (sqlite3.Error, NewerDatabaseError) as error:
-        return [Line("FAULT", "database", f"{path}: {error}; restore a backup")]
+    except sqlite3.Error as error:
+        if StorageError.of(error).reason not in DAMAGE:
+            return [Line("FAULT", "database", f"{path} can't be read: {error}")]
+        found = str(error)
     if found != "ok":
-        advice = "see StorageFailing in docs/runbooks.md"
-        return [Line("FAULT", "database", f"{path} is damaged ({found}); {advice}")]
+        return [Line("FAULT", "database", f"{path} is damaged ({found}). {DAMAGE_ADVICE}")]
     if version > newest:
         return [Line("FAULT", "database", f"{path} is of schema {version}, this program knows {newest}: it is newer")]
     return [Line("ok", "database", f"{path} is sound, schema {version}")]
@@ -207,7 +209,7 @@ def ask_health(address: Address) -> HealthAnswer:
         return HealthAnswer(is_doradura=True, healthy=status == http.client.OK, text=text)
     except OSError as error:
         return _silent(address, error)
-    except (http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
+    except (http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return _foreign(address)
 
 

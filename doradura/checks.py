@@ -34,7 +34,7 @@ POLL_SILENCE_SECONDS = 120.0
 UNDELIVERED_SECONDS = 300.0
 """As the alert AlertDeliveryStalled has it."""
 GIVEN_UP_MS = 24 * 3600 * 1000
-"""How long a notice that could not be told is shown: it is a fault of ours, or of an alert's words."""
+"""How long a notice that could not be told is shown: that is a fault of ours, or of an alert's words, and is over."""
 UNMONITORED = (
     "nothing watches this bot yet: `just stack` starts Prometheus and Alertmanager, docs/monitoring.md says how"
 )
@@ -121,7 +121,9 @@ class AlertsCheck:
             "given_up": found.given_up,
             "unreachable": ", ".join(target.place for target in found.refused) or None,
         }
-        return CheckResult(*_judge_delivery(found, delivery.trouble), facts, None if found.monitored else UNMONITORED)
+        status, message = _judge_delivery(found, delivery.trouble)
+        message += _given_up_text(found)
+        return CheckResult(status, message, facts, None if found.monitored else UNMONITORED)
 
 
 class _Undelivered(NamedTuple):
@@ -156,10 +158,18 @@ def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[Statu
         return "failing", f"{what} - see the log"
     if found.refused:
         return "degraded", f"Telegram refuses to write to {_refusals(found.refused)}"
-    if found.given_up:
-        what = f"{found.given_up} {'notice' if found.given_up == 1 else 'notices'} given up in the last day"
-        return "degraded", f"{what}: Telegram takes none in any form ({found.last_error}) - /alerts lists all"
     return "ok", "every chat that alerts go to can be told"
+
+
+def _given_up_text(found: _Undelivered) -> str:
+    """Say what was given up. It is over, and AlertsGivenUp has told it: a day of degraded would hide what comes then.
+
+    The check's status has to change when an admin blocks the bot, whatever was given up before.
+    """
+    if not found.given_up:
+        return ""
+    what = f"{found.given_up} {'notice' if found.given_up == 1 else 'notices'} given up in the last day"
+    return f"; {what}, which Telegram took in no form ({found.last_error}) - /alerts lists all"
 
 
 def _refusals(refused: Sequence[outbox.Target]) -> str:

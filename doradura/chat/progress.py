@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from doradura.chat.figures import span_text
-from doradura.chat.texts import Catalogues, Texts, limit_text, size_text
+from doradura.chat.texts import Catalogues, Texts, attribute_url, limit_text, size_text
 from doradura.downloads.formats import FORMATS, Choice, fitting, offered, smaller
 from doradura.downloads.protocol import OUR_REASONS, Lacks, Size
 from doradura.downloads.stages import (
@@ -186,7 +186,7 @@ def sized_label(label: str, size_bytes: int | None, height: int | None = None) -
 
 
 def _failed(t: Texts, what: str, url: str) -> str:
-    return t("failed", what=what, url=url.replace('"', "%22"), shown=shorten(url, LINK_UNITS))
+    return t("failed", what=what, url=attribute_url(url), shown=shorten(url, LINK_UNITS))
 
 
 def is_passing(failed: Failed) -> bool:

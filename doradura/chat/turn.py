@@ -152,6 +152,13 @@ class Turn:
         self.parts.metrics.update_handling.observe(handling)
         return value
 
+    async def mark_handled(self) -> None:
+        """Commit an update that has no effects, before it is answered: so a lost answer brings no second one.
+
+        Whoever asks is counted too. Raises as `commit`.
+        """
+        await self.commit(lambda _db: None)
+
     async def reply(self, text: str, keyboard: Keyboard | None = None) -> Message:
         """Answer in the chat; in a group as a reply. Raises TelegramError."""
         asked = self.update.message or self.update.edited_message

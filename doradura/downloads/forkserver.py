@@ -240,7 +240,7 @@ class ForkServer:
             elif process.pid == top and top not in leaders:
                 _end_orphan(process)
         now = time.monotonic()
-        self._look_at = now + LOOK_SECONDS if leaders else math.inf
+        self._look_at = math.inf  # each job that is left says when
         for job in leaders.values():
             self._judge(job, members[job.pid], now)
 

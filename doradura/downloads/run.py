@@ -176,10 +176,6 @@ class JobRun:
         self._charged_seconds += used_ms / 1000
         return used_ms
 
-    def put_uncharged_ms(self, used_ms: int) -> None:
-        """Let time be charged later: it could not be stored."""
-        self._charged_seconds -= used_ms / 1000
-
     async def _work(self) -> Outcome:
         resumed = await self._product_on_disk()
         if resumed is not None:
@@ -371,7 +367,7 @@ class JobRun:
             )
 
     async def _in_doubt(self) -> int | None:
-        """Note that a file may be there though nobody said so, and give the progress message to put it into."""
+        """Note that a file may be there though nobody said so, and return the progress message to put it into."""
         self._maybe_sent = True
         await self._note(lambda db: jobs.set_maybe_sent(db, self.job.job_id))
         return await self._card.settle()

@@ -69,6 +69,15 @@ def length_of(headers: Mapping[str, str] | Message) -> int | None:
     return None if found is None else int(found[0].rpartition("/")[2])
 
 
+def whole_of(status: int, headers: Mapping[str, str] | Message, got_bytes: int) -> int | None:
+    """Return the length of the whole file by an answer of which so much came; None where that can't be or is not told.
+
+    A part (206) that does not say of what tells its own length alone, though it must say so (RFC 9110, 15.3.7).
+    """
+    told = None if status == 206 and headers.get("Content-Range") is None else length_of(headers)
+    return told if told is not None and told >= got_bytes else None
+
+
 _PART: Final = r"bytes \d+-\d+/\d{1,18}"
 
 
@@ -115,8 +124,8 @@ def _read(extractor: Extractor, request: Request, limit_bytes: int, *, keep: boo
                 ended = not piece
     if response is None or response.headers.get("Content-Encoding"):
         return Start(bytes(content), None, ended)
-    told, ranged = length_of(response.headers), response.status == 206
-    whole = told if told is not None and told >= got else None
+    ranged = response.status == 206
+    whole = whole_of(response.status, response.headers, got)
     if ranged:
         ended = got == whole
     return Start(bytes(content), whole, ended and whole in {None, got}, ranged)

@@ -5,6 +5,6 @@ by `ids.IdMaker`, and the SQL is what SQLite 3.40 and PostgreSQL 15 both take.
 """
 
 from doradura.storage.connection import Change, Connection, Storage, write_once
-from doradura.storage.errors import DAMAGE, StorageError
+from doradura.storage.errors import DAMAGE, DAMAGE_ADVICE, StorageError
 
-__all__ = ["DAMAGE", "Change", "Connection", "Storage", "StorageError", "write_once"]
+__all__ = ["DAMAGE", "DAMAGE_ADVICE", "Change", "Connection", "Storage", "StorageError", "write_once"]

@@ -12,6 +12,12 @@ StorageReason = Literal["full", "locked", "corrupt", "unreadable", "lost", "io",
 DAMAGE: frozenset[StorageReason] = frozenset({"corrupt", "unreadable"})
 """What no repeat mends: something of the database is not there any more."""
 
+DAMAGE_ADVICE = (
+    "Stop the bot, keep the database's files as they are, and restore a backup, or save what `sqlite3 .recover` can "
+    "still read: StorageFailing in docs/runbooks.md has the commands"
+)
+"""What to do about DAMAGE, for whoever sits at this machine: SQLite's own words say only that a page is broken."""
+
 _UNREADABLE = frozenset(
     {
         sqlite3.SQLITE_IOERR_READ,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from doradura.storage import DAMAGE_ADVICE
 from tests.e2e.program import ROOT, environment, running, until
+from tests.ports import free_address
 
 
 def doradura(data_dir: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -51,13 +54,19 @@ def test_check_tells_line_by_line(tmp_path: Path) -> None:
         assert f"  {name}" in ended.stdout
 
 
-def test_check_finds_a_damaged_database(tmp_path: Path) -> None:
-    """A database that is none is a fault, exit 1."""
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "doradura.db").write_bytes(b"not a database, but long enough to be read as one" * 100)
-    ended = doradura(tmp_path / "data", "check", "--sandbox")
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_database_that_is_none_ends_with_what_to_do(command: str, tmp_path: Path) -> None:
+    """Exit 1, and one sentence that says what to do; no traceback."""
+    path = tmp_path / "data" / "doradura.db"
+    path.parent.mkdir()
+    (path.parent / "mode").write_text("sandbox\n")
+    path.write_bytes(b"not a database, but long enough to be read as one" * 100)
+    ended = doradura(tmp_path / "data", command, "--sandbox")
     assert ended.returncode == 1
-    assert "FAULT  database" in ended.stdout
+    said = f"{path} is damaged (file is not a database). {DAMAGE_ADVICE}"
+    assert (ended.stdout + ended.stderr).count(said) == 1
+    assert "Traceback" not in ended.stderr
+    assert command == "run" or re.search(rf"^FAULT +database +{re.escape(said)}$", ended.stdout, re.MULTILINE)
 
 
 def test_check_with_a_token_asks_telegram(tmp_path: Path) -> None:
@@ -73,8 +82,8 @@ def test_check_with_a_token_asks_telegram(tmp_path: Path) -> None:
 
 async def test_health_asks_the_running_one(tmp_path: Path) -> None:
     """`health` exits 0 while the bot works and 1 when nothing answers; `check` knows its port from a stranger's."""
-    async with running(tmp_path / "data") as program:
-        bind = program.http_url.removeprefix("http://")
+    bind = free_address()  # also asked after its end
+    async with running(tmp_path / "data", DORADURA_HTTP_BIND=bind) as program:
 
         async def well() -> bool:
             return bool((await program.health())["status"] == "ok")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from doradura.__main__ import EXIT_FAILED, _exit_code
-from doradura.storage import StorageError
+from doradura.runbooks import BOOK
+from doradura.storage import DAMAGE_ADVICE, StorageError
 
 
 @pytest.mark.parametrize(
@@ -13,7 +14,6 @@ from doradura.storage import StorageError
     [
         (StorageError("database: database disk image is malformed", reason="corrupt"), 1),
         (StorageError("database: disk I/O error", reason="unreadable"), 1),
-        (StorageError("it is damaged: see StorageFailing in docs/runbooks.md", reason="corrupt"), 1),
         (StorageError("database: database or disk is full", reason="full"), 0),
     ],
 )
@@ -28,4 +28,16 @@ def test_a_damaged_database_ends_the_start_with_what_to_do(
     assert _exit_code(run) == EXIT_FAILED
     (said,) = caplog.messages
     assert said.startswith(str(error))
+    assert said.count(f". {DAMAGE_ADVICE}.") == times
     assert said.count("StorageFailing") == times
+
+
+def test_the_advice_is_what_the_runbook_has() -> None:
+    """Both ways out are in the sentence and in the section it names."""
+    runbook = BOOK.find("StorageFailing")
+    assert runbook is not None
+    section = " ".join(block.text for block in runbook.in_earnest())
+    assert "StorageFailing in docs/runbooks.md" in DAMAGE_ADVICE
+    for words in ("restore a backup", ".recover"):
+        assert words in DAMAGE_ADVICE
+        assert words in section

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "runbooks": set(),
     "web": {"metrics", "health", "settings", "runbooks"},
     "downloads": {"storage", "metrics", "telegram", "settings"},
-    "alerts": {"storage", "metrics", "telegram", "settings"},
+    "alerts": {"storage", "metrics", "telegram", "settings", "reachable"},
     "accounts": {"storage", "metrics", "telegram", "settings"},
     "chat": {
         "telegram",

@@ -22,6 +22,7 @@ from tests.e2e.page import (
     sandbox,
     type_and_send,
 )
+from tests.ports import free_port
 
 
 def test_page_waits_for_the_bot_and_then_opens_by_itself(page: Page, media_directory: Path, tmp_path: Path) -> None:
@@ -146,14 +147,15 @@ def test_changes_made_while_disconnected_are_caught_up(
     page: Page, media_directory: Path, tmp_path: Path, complaints: list[str]
 ) -> None:
     """After a restart of the sandbox the page shows what was sent, edited and deleted before it was connected again."""
-    with sandbox(media_directory, tmp_path) as server:
+    port = str(free_port())
+    with sandbox(media_directory, tmp_path, port=port) as server:
         bot = FakeBot(server)
         open_chat(page, bot)
         edited, gone = bot.say("Old words"), bot.say("Goes away")
         expect(bubble(page, "Goes away")).to_be_visible()
     expect(page.get_by_text("Trying again")).to_be_visible()
     page.route("**/sandbox/**", lambda route: route.abort())
-    with sandbox(media_directory, tmp_path, port=server.rpartition(":")[2]):
+    with sandbox(media_directory, tmp_path, port=port):
         bot.call("editMessageText", chat_id=USER, message_id=edited, text="New words")
         bot.call("deleteMessage", chat_id=USER, message_id=gone)
         bot.say("Said meanwhile")

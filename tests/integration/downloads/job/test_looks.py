@@ -54,6 +54,7 @@ def raw(media: Path) -> Iterator[RawSite]:
             "/slow.mp4": slow,
             "/false.mp4": head("video/mp4", f"Content-Range: bytes 0-{len(film) - 1}/1000\r\n", "206 Partial Content")
             + film,
+            "/part.mp4": head("video/mp4", length, "206 Partial Content") + film,
             "/radio": endless("audio/mpeg", "icy-name: Radio\r\nicy-br: 128\r\n"),
             "/nolength.mp3": endless("audio/mpeg"),
             "/shoutcast": b"ICY 200 OK\r\nicy-name: Radio\r\ncontent-type: audio/mpeg\r\n\r\n" + bytes(5000),
@@ -91,9 +92,10 @@ async def test_a_server_that_refuses_a_range_is_asked_without(jobs: Jobs, status
     assert known.sizes
 
 
-async def test_a_false_total_is_not_believed(ask: Jobber) -> None:
-    """A total below what came is none: no "mp4 720p · 1 kB"."""
-    known = await ask("probe", "/false.mp4")
+@pytest.mark.parametrize("path", ["/false.mp4", "/part.mp4"])
+async def test_a_false_total_is_not_believed(ask: Jobber, path: str) -> None:
+    """A total below what came is none: no "mp4 720p · 1 kB"; nor is the length of a part that says not of what."""
+    known = await ask("probe", path)
     assert known.height == 360
     assert [size for size in known.sizes if size.format == "mp4"] == []
 

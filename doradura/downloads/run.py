@@ -367,7 +367,7 @@ class JobRun:
             )
 
     async def _in_doubt(self) -> int | None:
-        """Note that a file may be there though nobody said so, and give the progress message to put it into."""
+        """Note that a file may be there though nobody said so, and return the progress message to put it into."""
         self._maybe_sent = True
         await self._note(lambda db: jobs.set_maybe_sent(db, self.job.job_id))
         return await self._card.settle()

@@ -295,7 +295,7 @@ class Supervisor:
         return None
 
     async def _record(self, run: JobRun, outcome: Outcome) -> Cancelled | None:
-        """Store how a job ended; where a cancel was recorded before, give that."""
+        """Store how a job ended. Return the cancel that was recorded before, where one was."""
         now, job = now_ms(), run.job
         used_ms = run.take_uncharged_ms()
 

@@ -80,7 +80,7 @@ def load_yt_dlp() -> None:
 
 
 def work(conversation: socket.socket, run_job: RunJob) -> int:
-    """A child's whole life: read the order, shut itself in, run the job. Gives the exit status."""
+    """A child's whole life: read the order, shut itself in, run the job. Return the exit status."""
     order = read_order(conversation)
     if order is None:
         return 0

@@ -45,7 +45,7 @@ class Blobs:
         return BlobWriter(self._directory)
 
     async def store(self, data: bytes) -> str:
-        """Keep bytes that are in memory already, and give the blob's name."""
+        """Keep bytes that are in memory already, and return the blob's name."""
         writer = self.writer()
         await writer.write(data)
         return await writer.finish()

@@ -87,13 +87,13 @@ class Faults:
         self._faults: dict[int, tuple[Fault, str | None]] = {}
 
     def add(self, fault: Fault, token: str | None) -> int:
-        """Put a fault in force, for one bot (None: the default bot, whichever that will be); give its number."""
+        """Put a fault in force, for one bot (None: the default bot, whichever that will be). Return its number."""
         self._made += 1
         self._faults[self._made] = (fault, token)
         return self._made
 
     def clear(self) -> int:
-        """Take back all; give how many there were."""
+        """Take back all. Return how many there were."""
         count = len(self._faults)
         self._faults.clear()
         return count

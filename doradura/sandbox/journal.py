@@ -36,7 +36,7 @@ class Journal:
         self._failure: sqlite3.Error | None = None
 
     async def load(self) -> list[tuple[str, str, bytes]]:
-        """Open the file and give every record. Raises JournalError."""
+        """Open the file and return every record. Raises JournalError."""
         if self._path is None:
             return []
         path = self._path

@@ -113,7 +113,7 @@ def _reply_button(button: object) -> dict[str, Any] | None:
 
 
 def _inline_button(button: object) -> dict[str, Any] | None:
-    """Read an inline button and give what of it a message shows."""
+    """Read an inline button and return what of it a message shows."""
     trouble = "can't parse inline keyboard button: "
     if not isinstance(button, dict):
         raise bad_request(trouble + "InlineKeyboardButton must be an Object")

@@ -150,7 +150,7 @@ class _Parser:
         return end
 
     def _link(self, at: int) -> tuple[str, int]:
-        """Read `(url)`; give the URL, empty where there is none, and where it ends."""
+        """Read `(url)`. Return the URL, empty where there is none, and where it ends."""
         if self.text[at] != "(":
             return "", at
         begin = at = at + 1
@@ -237,7 +237,7 @@ def parse_markdown(text: str) -> tuple[str, list[Entity]]:
 
 
 def _old_entity(text: str, begin: int, size: int) -> tuple[str, Entity, int]:
-    """Read an entity of the older Markdown; give its text, what it is (nothing for a bad link), and where it ends."""
+    """Read an entity of the older Markdown. Return its text, what it is (nothing for a bad link), and where it ends."""
     mark = text[begin]
     at, end_mark, named = begin + 1, "]" if mark == "[" else mark, ""
     if text.startswith("```", begin):

@@ -128,7 +128,7 @@ class _Parser:
         return at + 1
 
     def _attributes(self, tag: _Tag, at: int) -> int:
-        """Read a start tag's attributes; give the position of its `>`."""
+        """Read a start tag's attributes. Return the position of its `>`."""
         while True:
             at = self._skip_spaces(at)
             if self.text[at] == ">":
@@ -261,7 +261,7 @@ def parse_html(text: str) -> tuple[str, list[Entity]]:
 
 
 def read_reference(text: str, at: int) -> tuple[str, int] | None:
-    """Read a character reference at `at`; give the character and where it ends, or None if it is just an ampersand."""
+    """Read a character reference. Return the character and where it ends, or None if it is just an ampersand."""
     found = _REFERENCE.match(text, at)
     if found is None:
         return None

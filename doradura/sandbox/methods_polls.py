@@ -101,7 +101,7 @@ async def set_message_reaction(call: Call) -> bool:
 
 
 def _reaction(given: object) -> str:
-    """Read a ReactionType and give its emoji. Raises RefusalError."""
+    """Read a ReactionType and return its emoji. Raises RefusalError."""
     trouble = "can't parse ReactionType: "
     if not isinstance(given, dict):
         raise bad_request(trouble + "expected an Object")

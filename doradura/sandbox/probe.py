@@ -37,7 +37,7 @@ class Probed:
 
 
 async def run_tool(arguments: list[str | Path], *, seconds: float) -> subprocess.CompletedProcess[bytes]:
-    """Run a program to its end, at most so long, and give what it wrote to stderr.
+    """Run a program to its end, at most so long, and return what it wrote to stderr.
 
     Its whole session is killed when it is not waited for any more. Raises OSError when it cannot be started.
     """

@@ -128,7 +128,7 @@ class Sandbox:
         return listener
 
     def _handler(self, world: World, media: Media, port: int) -> Handler:
-        """Wire the parts, and give the function that sends each request to its own."""
+        """Wire the parts, and return the function that sends each request to its own."""
         faults, record, pages = Faults(), CallRecord(), Pages()
         floods = Floods(world.clock, enabled=self._flood_limits)
         world.paces_polls = lambda: floods.limits.enabled

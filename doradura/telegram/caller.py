@@ -105,7 +105,7 @@ class Caller:
         edits: MessageKey | None = None,
         lasting: bool = True,
     ) -> msgspec.Raw | None:
-        """Call a method with small parameters and give its result.
+        """Call a method with small parameters and return its result.
 
         `chat_id` is whose budget it takes from, or whose 429s it waits out. `edits` is the message it edits; None is
         given when a newer edit of that message made this one needless, unless it is `lasting`. `repeat_unconfirmed`
@@ -304,7 +304,7 @@ class Caller:
         return run.given_up(call.method, last)
 
     async def _wait_for_turn(self, call: Call, run: Run) -> Turn:
-        """Wait while the chat or the method is held, and for the budgets; gives the turn for the attempt."""
+        """Wait while the chat or the method is held, and for the budgets. Return the turn for the attempt."""
         key, deadline = call.hold_key, run.deadline
         try:
             if call.paced:
@@ -394,7 +394,7 @@ def _elsewhere(method: str, parameters: Mapping[str, object], chat_id: int | Non
 
 @asynccontextmanager
 async def _until(deadline: float, lock: trio.Lock) -> AsyncIterator[bool]:
-    """Hold a lock if it is free by then; gives whether it was."""
+    """Hold a lock if it is free by then. Return whether it was."""
     reached = False
     with trio.move_on_at(deadline):
         await lock.acquire()

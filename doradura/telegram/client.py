@@ -92,7 +92,7 @@ class BotApi:
     async def get_updates(
         self, *, offset: int | None, timeout_seconds: int, allowed_updates: Sequence[str], limit: int = 100
     ) -> list[msgspec.Raw]:
-        """Wait up to `timeout_seconds` for updates and give them undecoded, oldest first.
+        """Wait up to `timeout_seconds` for updates and return them undecoded, oldest first.
 
         One attempt on a connection of its own, without any retry: that is the poller's business. `offset` confirms
         every update below it.
@@ -133,7 +133,7 @@ class BotApi:
         deadline_seconds: float = DEADLINE_SECONDS,
         priority: Priority = "reply",
     ) -> Message:
-        """Send a text, without a link preview, and give the message; what is too long for one goes in several.
+        """Send a text, without a link preview, and return the message; what is too long for one goes in several.
 
         The first of several is the reply, the last has the buttons and is given. With `repeat_unconfirmed` it may
         arrive twice when an answer is lost; without, UnconfirmedError is raised then. Markup that Telegram cannot read
@@ -244,7 +244,7 @@ class BotApi:
         deadline_seconds: float | None = None,
         progress: Progress | None = None,
     ) -> Message:
-        """Send an audio, a video, a document or a photo, and give the message with its file_id.
+        """Send an audio, a video, a document or a photo, and return the message with its file_id.
 
         Never repeated once it may have arrived: UnconfirmedError is raised at once. An upload may take 60 s and a
         second for every 128 KiB, counted from when one of the upload connections is free.

@@ -108,7 +108,7 @@ class Refusals:
         """The wait that the last refusal spoke of which held the whole bot."""
 
     def add(self, chat_id: int, seconds: float, now: float) -> float | None:
-        """Take a chat's 429; return the seconds that hold the whole bot, the shortest that was said, once many came.
+        """Take a chat's 429. Return the seconds that hold the whole bot, the shortest that was said, once many came.
 
         Where it is the bot's limit all of them say about the same; where it is not, the shortest does the least harm.
         """
@@ -120,7 +120,7 @@ class Refusals:
         return self._said
 
     def add_while_held(self, seconds: float, *, tried: bool) -> float:
-        """Take a chat's 429 while the whole bot is held; return the seconds that hold it on.
+        """Take a chat's 429 while the whole bot is held. Return the seconds that hold it on.
 
         It may be that chat's own, however long: it holds all the others only as long as the refusal before it said too.
         `tried` is whether the call went out during the hold, so that its refusal is the next one's measure.

@@ -296,7 +296,7 @@ class Pacer:
             self._look_again()
 
     def _grant(self, now: float, asking: _Waiter) -> Turn | None:
-        """Give every turn that is due, the most urgent first; gives that of the one who asks."""
+        """Give every turn that is due, the most urgent first. Return that of the one who asks."""
         while self._busy and self._bot.free_at(now) <= now:
             held = self._bot_hold.free_at(now) > now
             found: tuple[tuple[int, int], int, _Chat] | None = None

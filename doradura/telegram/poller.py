@@ -151,7 +151,7 @@ class Poller:
                 return user
 
     async def _turn(self) -> float:
-        """Poll once, store what came, and give the seconds to wait before the next poll."""
+        """Poll once, store what came, and return the seconds to wait before the next poll."""
         started = trio.current_time()
         first = self.last_poll_at is None
         try:
@@ -248,7 +248,7 @@ class Poller:
         return self._delay("unreachable")
 
     def _delay(self, state: PollState, *, first_seconds: float = 1.0) -> float:
-        """Note a failure and give the wait after it, longer after each of its sort in a row."""
+        """Note a failure and return the wait after it, longer after each of its sort in a row."""
         self._failures = self._failures + 1 if state == self.state else 1
         self.state = state
         return backoff(

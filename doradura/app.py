@@ -27,9 +27,9 @@ from doradura.charts import Charts
 from doradura.chat.admin import AdminParts
 from doradura.chat.admin_notes import AdminNotes
 from doradura.chat.alert_texts import AlertTexts
+from doradura.chat.cards import CardTexts
 from doradura.chat.dispatcher import Dispatcher
 from doradura.chat.menus import CommandMenus
-from doradura.chat.offers import Offers
 from doradura.chat.progress import ProgressTexts
 from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
 from doradura.chat.texts import Catalogues
@@ -47,6 +47,7 @@ from doradura.downloads.choice import make_workers
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.formats import FORMATS
 from doradura.downloads.places import Places
+from doradura.downloads.probes import Probes
 from doradura.downloads.run import DownloadParts
 from doradura.downloads.sites import SITES
 from doradura.downloads.supervisor import Supervisor
@@ -336,14 +337,13 @@ class App:
             catalogues=catalogues,
             supervisor=supervisor,
             workspace=workspace,
-            offers=Offers(
+            probes=Probes(
                 api=api,
                 storage=self._storage,
                 workers=workers,
                 workspace=workspace,
                 metrics=self.metrics,
-                catalogues=catalogues,
-                upload_limit_bytes=settings.upload_limit_bytes,
+                presenter=CardTexts(catalogues, settings.upload_limit_bytes),
                 refused=supervisor.chat_closed,
             ),
             admin=AdminParts(
@@ -415,7 +415,7 @@ class App:
         dispatcher = Dispatcher(parts, route)
         async with trio.open_nursery() as working:
             await working.start(parts.supervisor.run)
-            await working.start(parts.offers.run)
+            await working.start(parts.probes.run)
             async with trio.open_nursery() as intake:
                 self._working, self._drain = working, intake.cancel_scope.cancel
                 self._poller = Poller(
@@ -439,7 +439,7 @@ class App:
             log.info("draining", extra={"seconds": self.settings.drain_seconds})
             working.cancel_scope.deadline = trio.current_time() + self.settings.drain_seconds
             dispatcher.stop()
-            parts.offers.stop()
+            parts.probes.stop()
             parts.supervisor.stop()
         log.info("stopped", extra={"work_left": working.cancel_scope.cancelled_caught})
 

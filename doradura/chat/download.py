@@ -64,7 +64,7 @@ async def links_alone(turn: Turn, message: Message, *, edited: bool) -> None:
 
     if new:
         await turn.commit(change)
-        turn.parts.offers.show_all(new, turn.language)
+        turn.parts.probes.show_all(new, turn.language)
     if len(found) > LINKS_A_MESSAGE:
         await turn.reply(turn.texts.counted("links.left", len(found) - LINKS_A_MESSAGE, most=LINKS_A_MESSAGE))
 
@@ -206,7 +206,7 @@ async def press_look(turn: Turn, rest: str) -> None:
         return
     message_id = turn.press.message.message_id if turn.press.message else offer.message_id
     if await turn.commit(lambda db: offers.again(db, offer.offer_id, message_id)):
-        turn.parts.offers.show(offer._replace(state="failed", message_id=message_id), turn.language)
+        turn.parts.probes.show(offer._replace(state="failed", message_id=message_id), turn.language)
     await turn.answer(t.plain("press.looking"))
 
 

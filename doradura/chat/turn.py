@@ -26,7 +26,7 @@ from doradura.telegram.types import CallbackQuery, Keyboard, Message, Update, Us
 
 if TYPE_CHECKING:
     from doradura.chat.admin import AdminParts
-    from doradura.chat.offers import Offers
+    from doradura.downloads.probes import Probes
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class ChatParts:
     catalogues: Catalogues
     supervisor: Supervisor
     workspace: Workspace
-    offers: Offers
+    probes: Probes
     admin: AdminParts
     allowed_private: tuple[str, ...]
     bot_id: int

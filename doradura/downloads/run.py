@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 import trio
 
+from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts
 from doradura.downloads.board import Board
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.formats import FORMATS
@@ -32,8 +33,6 @@ from doradura.downloads.protocol import (
     Metadata,
     Progress,
     Result,
-    WorkerLostError,
-    reason_of,
 )
 from doradura.downloads.stages import Cancelled as CancelledByUser
 from doradura.downloads.stages import (
@@ -56,11 +55,8 @@ from doradura.telegram.errors import CHAT_CLOSED, TelegramError, TokenRefusedErr
 from doradura.telegram.media import Media, MediaKind, Upload
 from doradura.telegram.units import shorten
 
-ATTEMPTS = 3
 PAUSES_SECONDS = {"rate_limited": (20, 60)}
 DEFAULT_PAUSES_SECONDS = (2, 8)
-LONGEST_PAUSE_SECONDS = 120.0
-"""A site that asks for more is not waited for: its user is told when to come again."""
 CAPTION_UNITS = 1024
 HOST_UNITS = 60
 STORE_PAUSE_SECONDS = 1.0
@@ -68,8 +64,14 @@ OVERSLEPT_SECONDS = 30.0
 """A deadline that is noticed so much later was slept through: this process was stopped."""
 NAME_BYTES = 200
 """File systems take 255 bytes a name, the ending included."""
-LOST_WORKERS = 5
-"""A job whose worker is lost this often is likely what kills it."""
+POLICY = RetryPolicy(
+    attempts=3,
+    reasons=RETRIED_REASONS,
+    # A site that asks for more is not waited for: its user is told when to come again.
+    longest_pause_seconds=120.0,
+    # A job whose worker is lost this often is likely what kills it.
+    lost_workers=5,
+)
 
 log = logging.getLogger(__name__)
 
@@ -184,8 +186,8 @@ class JobRun:
         if sent is not None:
             return sent
         end = await self._attempts()
-        if isinstance(end, Failed):
-            return end
+        if isinstance(end, Failure):
+            return _failed(end)
         return await self._deliver(end, maybe_sent=self.maybe_sent)
 
     async def _product_on_disk(self) -> Result | None:
@@ -231,53 +233,44 @@ class JobRun:
         parts.metrics.file_cache_lookups.labels(outcome="hit").inc()
         return outcome
 
-    async def _attempts(self) -> Result | Failed:
+    async def _attempts(self) -> Result | Failure:
         """Let workers try until one has the file or trying is over."""
-        tries, lost = self.job.tries, 0
-        while True:
-            if self._slot.held_at is None and self._parts.places.free <= 0:
-                self._card.show(Waiting(0))
-            await self._slot.acquire()
-            self._card.show(Working())
-            self._can_begin_anew = True
-            try:
-                end = await self._attempt()
-            except WorkerLostError as error:
-                lost += 1
-                log.warning("worker lost", extra={"job": self.job.job_id, "error": str(error)})
-                if lost >= LOST_WORKERS:
-                    return Failed("tool_crash", "the worker was lost again and again")
-                continue
-            except OSError as error:
-                self._parts.suspect_workers()
-                return Failed(reason_of(error), f"the job's directory: {error}")
-            finally:
-                self._can_begin_anew = False
-            if isinstance(end, Result):
-                return end
-            if end.reason == "tool_crash":
-                self._parts.suspect_workers()
-            tries += 1
-            too_long = (end.retry_after_seconds or 0.0) > LONGEST_PAUSE_SECONDS
-            if end.final or too_long or end.reason not in RETRIED_REASONS or tries >= ATTEMPTS:
-                return end
-            self._slot.release()
-            await self._pause(end, tries)
+        return await attempts(self._in_slot, POLICY, pause=self._pause, tries=self.job.tries)
 
-    async def _pause(self, failed: Failed, tries: int) -> None:
-        seconds = pause_seconds(failed, tries)
+    async def _in_slot(self) -> Result | Failure:
+        """Let one worker try once there is a slot for it; what may be this machine's fault has the workers tested."""
+        if self._slot.held_at is None and self._parts.places.free <= 0:
+            self._card.show(Waiting(0))
+        await self._slot.acquire()
+        self._card.show(Working())
+        self._can_begin_anew = True
+        try:
+            end = await self._attempt()
+        except OSError:
+            self._parts.suspect_workers()
+            raise
+        finally:
+            self._can_begin_anew = False
+        if isinstance(end, Failure) and end.reason == "tool_crash":
+            self._parts.suspect_workers()
+        return end
+
+    async def _pause(self, failure: Failure, tries: int) -> None:
+        """Give the slot back and wait: what the site asks for, else what its reason does."""
+        self._slot.release()
+        seconds = pause_seconds(failure, tries)
         log.info(
             "attempt failed, trying again",
-            extra={"job": self.job.job_id, "reason": failed.reason, "detail": failed.detail, "seconds": seconds},
+            extra={"job": self.job.job_id, "reason": failure.reason, "detail": failure.detail, "seconds": seconds},
         )
-        self._parts.metrics.download_retries.labels(reason=failed.reason).inc()
+        self._parts.metrics.download_retries.labels(reason=failure.reason).inc()
         await self._note(lambda db: jobs.set_tries(db, self.job.job_id, tries))
-        self._card.show(Retrying(failed.reason, seconds))
+        self._card.show(Retrying(failure.reason, seconds))
         # Never before the time a site asked for.
-        least = 1.0 if failed.retry_after_seconds is not None else 0.9
+        least = 1.0 if failure.retry_after_seconds is not None else 0.9
         await trio.sleep(seconds * random.uniform(least, 1.1))  # noqa: S311 - spreading retries, no secret
 
-    async def _attempt(self) -> Result | Failed:
+    async def _attempt(self) -> Result | Failure:
         """Let one worker try. Raises WorkerLostError, and OSError when there is no directory to be had."""
         parts, job = self._parts, self.job
         directory = await parts.workspace.fresh(job.job_id)
@@ -304,20 +297,12 @@ class JobRun:
                             parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
                             return message
                         case Failure() if message.reason in REASONS:
-                            return Failed(
-                                message.reason,
-                                message.detail,
-                                message.sizes,
-                                final=message.final,
-                                retry_after_seconds=message.retry_after_seconds,
-                                unresolved=message.unresolved,
-                                lacks=message.lacks,
-                            )
+                            return message
                         case Failure():
-                            return Failed("tool_crash", f"the worker's reason was {message.reason}: {message.detail}")
+                            return _crashed(f"the worker's reason was {message.reason}: {message.detail}")
                         case _:
-                            return Failed("tool_crash", f"the worker said {type(message).__name__}")
-        return Failed("tool_crash", "the worker left without a word")
+                            return _crashed(f"the worker said {type(message).__name__}")
+        return LEFT_SILENTLY
 
     async def _note(self, change: Change[None]) -> None:
         """Store what helps a later start; a failing database fails no download that goes on."""
@@ -406,7 +391,24 @@ class JobRun:
         )
 
 
-def pause_seconds(failed: Failed, tries: int) -> int:
+def _crashed(detail: str) -> Failure:
+    return Failure(reason="tool_crash", detail=detail)
+
+
+def _failed(end: Failure) -> Failed:
+    """Return the outcome of a job whose last attempt ended so."""
+    return Failed(
+        end.reason,
+        end.detail,
+        end.sizes,
+        final=end.final,
+        retry_after_seconds=end.retry_after_seconds,
+        unresolved=end.unresolved,
+        lacks=end.lacks,
+    )
+
+
+def pause_seconds(failed: Failure, tries: int) -> int:
     """Return how long to wait before the next attempt: what the site asks for, else what its reason does."""
     if failed.retry_after_seconds is not None:
         return max(1, math.ceil(failed.retry_after_seconds))

@@ -19,7 +19,7 @@ from doradura.alerts.silencing import What
 from doradura.app import CHECKS
 from doradura.chat.alert_graph import Source
 from doradura.chat.analytics import WINDOWS
-from doradura.chat.offers import known_text
+from doradura.chat.cards import known_text
 from doradura.chat.progress import ProgressTexts, failure_text
 from doradura.chat.router import COMMANDS
 from doradura.chat.texts import Catalogues, Texts, duration_text, size_text

@@ -20,7 +20,7 @@ from doradura.downloads.protocol import (
     SelfTest,
     WorkerLostError,
 )
-from doradura.downloads.run import ATTEMPTS, LOST_WORKERS, caption_of, file_name, media_of
+from doradura.downloads.run import POLICY, caption_of, file_name, media_of
 from doradura.sandbox.entities import units
 from doradura.sandbox.markup import parse_html
 from doradura.storage import jobs
@@ -49,7 +49,7 @@ async def test_what_may_pass_is_tried_three_times(
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
     assert [round(later - at) for at, later in itertools.pairwise(began)] == list(pauses)
-    assert len(began) == ATTEMPTS == 3
+    assert len(began) == POLICY.attempts == 3
     assert world.states() == ["failed"]
     assert world.value("download_retries_total", reason=reason) == world.value("download_retries_total") == 2
     assert world.value("download_failure_total", format="mp3", reason=reason) == 1
@@ -214,7 +214,7 @@ async def test_a_job_that_always_loses_its_worker_ends(world: World, autojump_cl
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
-    assert len(world.workers.orders) == LOST_WORKERS
+    assert len(world.workers.orders) == POLICY.lost_workers
     assert world.value("download_failure_total", format="mp3", reason="tool_crash") == 1
 
 
@@ -238,7 +238,7 @@ async def test_a_worker_that_makes_no_sense_is_a_crash(
         await world.ended()
     assert world.value("download_failure_total", format="mp3", reason="tool_crash") == 1
     assert "failed on my side" in world.telegram.words_in(USER)[0]
-    assert world.suspicions == ATTEMPTS
+    assert world.suspicions == POLICY.attempts
 
 
 async def test_what_was_sent_once_is_sent_again_by_its_id(world: World, autojump_clock: MockClock) -> None:

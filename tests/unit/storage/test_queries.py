@@ -192,7 +192,7 @@ def test_writing_again_undoes_a_block(db: sqlite3.Connection) -> None:
 
 
 def test_an_offer_is_open_until_its_link_was_looked_at(db: sqlite3.Connection) -> None:
-    """Offers that are new or only shown are taken up by the next start."""
+    """Probes that are new or only shown are taken up by the next start."""
     offers.add(db, Offer(1, 1, 1, 5, "https://a.example", None, "new", 0), NOW)
     offers.shown(db, 1, 77)
     assert [offer.message_id for offer in offers.unfinished(db)] == [77]

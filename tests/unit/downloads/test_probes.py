@@ -11,9 +11,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.chat.offers import ATTEMPTS, STARTS, keyboard, known_text
+from doradura.chat.cards import keyboard, known_text
 from doradura.chat.texts import Catalogues
 from doradura.downloads.formats import FORMATS
+from doradura.downloads.probes import POLICY, STARTS
 from doradura.downloads.protocol import Failure, Metadata, Size, WorkerLostError
 from doradura.downloads.workspace import PROBE_SECONDS
 from doradura.storage import StorageError, offers
@@ -67,8 +68,8 @@ async def test_a_link_is_answered_at_once_and_then_known(world: World, autojump_
         ("private", 0, 1, False, False),
         ("bot_check", 1, 1, True, True),
         ("rate_limited", 1, 1, True, True),
-        ("network", 1, ATTEMPTS, True, True),
-        ("site_error", 1, ATTEMPTS, True, True),
+        ("network", 1, POLICY.attempts, True, True),
+        ("site_error", 1, POLICY.attempts, True, True),
     ],
 )
 async def test_a_link_that_leads_nowhere(
@@ -199,7 +200,7 @@ async def test_a_stop_waits_for_the_links_in_hand(world: World, autojump_clock: 
     async with world.start() as bot:
         await world.say(bot, world.message(LINK))
         await world.changes.until(lambda: world.workers.running)
-        bot.offers.stop()
+        bot.probes.stop()
         await looked(world)
         await world.say(bot, world.message(f"{LINK}2", user=3000))
         await trio.sleep(60)

@@ -1,10 +1,10 @@
-"""Offers: a link that came alone is answered at once with the formats, and then with what is known of it.
+"""Probes: what a link is, found out without fetching it, for the card in which its formats are offered.
 
 Owns every offer from the moment it is stored until its link was looked at. An offer that a kill cut off is taken up
-by the next start. The keyboard works from the first second: what a worker finds out only improves the text and the
-buttons. A look that ends in doubt leaves them, and only a link that no download could deliver loses them.
+by the next start. The card's buttons work from the first second: what a probe finds out only improves the text and the
+buttons. A probe that ends in doubt leaves them, and only a link that no download could deliver loses them.
 
-Looks have places of their own: they wait for sites and compute nothing. One person has one at a time, so that nobody's
+Probes have places of their own: they wait for sites and compute nothing. One person has one at a time, so that nobody's
 slow site holds up what others sent.
 """
 
@@ -14,23 +14,12 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from itertools import groupby
-from typing import TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import trio
 
-from doradura.chat.progress import PASSING_REASONS, button_rows, choice_text, failure_text, look_keyboard, sized_label
-from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text
-from doradura.downloads.formats import offered
-from doradura.downloads.protocol import (
-    FINAL_REASONS,
-    OUR_REASONS,
-    RETRIED_REASONS,
-    Failure,
-    Metadata,
-    WorkerLostError,
-    reason_of,
-)
+from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts
+from doradura.downloads.protocol import OUR_REASONS, RETRIED_REASONS, Failure, Metadata
 from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import PROBE_SECONDS, Workspace
 from doradura.metrics import Metrics
@@ -39,20 +28,23 @@ from doradura.storage.ids import now_ms
 from doradura.storage.offers import Offer
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import CHAT_CLOSED, DeadlineExceededError, TelegramError, TokenRefusedError
-from doradura.telegram.types import Button, Keyboard
-from doradura.telegram.units import shorten
+from doradura.telegram.types import Keyboard
 
-ATTEMPTS = 3
+POLICY = RetryPolicy(
+    attempts=3,
+    # A site that asks for a pause is left alone: the card's buttons work without a probe.
+    reasons=RETRIED_REASONS - {"rate_limited"},
+    longest_pause_seconds=PROBE_SECONDS,
+    lost_workers=3,
+)
 STARTS = 3
 """A link that was being looked at when the program ended so often is not looked at again."""
 PAUSE_SECONDS = 2.0
 OUTAGE_PAUSE_SECONDS = 5.0
 """Between two series of attempts when Telegram takes nothing; each series has pauses of its own."""
 OPEN_OFFERS_OF_ONE_USER = 5
-LOOKS_AT_ONCE = 16
-"""A look takes a small process that mostly waits; a download may take a processor."""
-TITLE_UNITS = 200
-LINK_UNITS = 80
+PROBES_AT_ONCE = 16
+"""A probe takes a small process that mostly waits; a download may take a processor."""
 OWN_TROUBLES = frozenset({"tool_crash", "disk", "internal", "deadline"})
 """They say nothing of the site."""
 
@@ -61,8 +53,31 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Offers:
-    """Shows links and looks at them."""
+class Card(NamedTuple):
+    """What an offer's message shows."""
+
+    text: str
+    keyboard: Keyboard | None
+
+
+class CardPresenter(Protocol):
+    """Words and buttons for an offer's message; the chat's part. `language` is the person's."""
+
+    def unseen(self, offer: Offer, language: str) -> Card:
+        """Return what is true of a link whatever comes: which one it is, and every format."""
+        ...
+
+    def known(self, offer: Offer, known: Metadata, language: str) -> Card:
+        """Return what was found out, and the formats that the link has."""
+        ...
+
+    def failed(self, offer: Offer, failure: Failure, language: str) -> Card:
+        """Return why nothing was found out, and what works all the same."""
+        ...
+
+
+class Probes:
+    """Shows offers' cards and looks at their links."""
 
     def __init__(
         self,
@@ -72,8 +87,7 @@ class Offers:
         workers: Workers,
         workspace: Workspace,
         metrics: Metrics,
-        catalogues: Catalogues,
-        upload_limit_bytes: int,
+        presenter: CardPresenter,
         refused: Callable[[int], Awaitable[None]],
     ) -> None:
         """`refused` is called with a chat that takes nothing from the bot."""
@@ -82,14 +96,13 @@ class Offers:
         self._workers = workers
         self._workspace = workspace
         self._metrics = metrics
-        self._catalogues = catalogues
-        self._upload_limit_bytes = upload_limit_bytes
+        self._presenter = presenter
         self._refused = refused
         self._nursery: trio.Nursery | None = None
         self._stopping = trio.Event()
-        self._looking = trio.CapacityLimiter(LOOKS_AT_ONCE)
+        self._at_once = trio.CapacityLimiter(PROBES_AT_ONCE)
         self._open: Counter[int] = Counter()
-        self._turns: dict[int, trio.Lock] = {}
+        self._one_at_a_time: dict[int, trio.Lock] = {}
         """Of each person with an open offer."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -111,31 +124,28 @@ class Offers:
         self._stopping.set()
 
     def show(self, offer: Offer, language: str) -> None:
-        """Show a stored offer. After `stop` it waits in the database for the next start.
-
-        One that is given as `failed` has a card that says so: that is made new before its link is looked at again.
-        """
+        """Show a stored offer. After `stop` it waits in the database for the next start."""
         self.show_all([offer], language)
 
     def show_all(self, new: Sequence[Offer], language: str) -> None:
         """Show a message's stored offers, in their order. After `stop` they wait in the database for the next start."""
         if self._nursery is not None:
-            self._nursery.start_soon(self._several, tuple(new), self._catalogues.for_language(language))
+            self._nursery.start_soon(self._several, tuple(new), language)
 
-    async def _several(self, new: Sequence[Offer], t: Texts) -> None:
+    async def _several(self, new: Sequence[Offer], language: str) -> None:
         async with trio.open_nursery() as nursery:
             for offer in new:
                 there = trio.Event()
-                nursery.start_soon(self._one, offer, t, there)
+                nursery.start_soon(self._one, offer, language, there)
                 await there.wait()
 
-    async def _one(self, offer: Offer, t: Texts, there: trio.Event) -> None:
+    async def _one(self, offer: Offer, language: str, there: trio.Event) -> None:
         """See one offer to its end; `there` is set once its card is shown. The barrier of one offer."""
         self._open[offer.user_id] += 1
         try:
-            message_id = offer.message_id or await self._show_keyboard(offer, t)
+            message_id = offer.message_id or await self._send_card(offer, language)
             if offer.state == "failed":
-                await self._show_anew(offer, message_id, t)
+                await self._edit_card(offer, message_id, self._presenter.unseen(offer, language))
             there.set()
             if self._open[offer.user_id] > OPEN_OFFERS_OF_ONE_USER:
                 await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", now_ms()))
@@ -143,8 +153,8 @@ class Offers:
             if await self._storage.write(partial(offers.tried, offer_id=offer.offer_id)) > STARTS:
                 end: Metadata | Failure = Failure(reason="internal", detail="looking at it ended the program each time")
             else:
-                end = await self._look(offer)
-            await self._tell(offer, message_id, end, t)
+                end = await self._probe(offer)
+            await self._tell(offer, message_id, end, language)
         except StorageError as error:
             log.warning("offer waits for the next start", extra={"offer": offer.offer_id, "error": str(error)})
         except TokenRefusedError:
@@ -163,7 +173,7 @@ class Offers:
             self._open[offer.user_id] -= 1
             if not self._open[offer.user_id]:
                 del self._open[offer.user_id]
-                self._turns.pop(offer.user_id, None)
+                self._one_at_a_time.pop(offer.user_id, None)
             await self._workspace.remove(offer.offer_id)
 
     async def _give_up(self, offer: Offer) -> None:
@@ -196,13 +206,14 @@ class Offers:
             with trio.move_on_after(OUTAGE_PAUSE_SECONDS):
                 await self._stopping.wait()
 
-    async def _show_keyboard(self, offer: Offer, t: Texts) -> int:
+    async def _send_card(self, offer: Offer, language: str) -> int:
+        # Whatever comes, its text stays true: a kill before the message's id is stored leaves it as it is.
+        card = self._presenter.unseen(offer, language)
         message = await self._through_outages(
             lambda: self._api.send_message(
                 offer.chat_id,
-                # Whatever comes, this stays true: a kill before its id is stored leaves it as it is.
-                unseen_text(t, offer),
-                keyboard=keyboard(offer.offer_id, None),
+                card.text,
+                keyboard=card.keyboard,
                 reply_to=offer.reply_to,
                 thread_id=offer.thread_id,
             )
@@ -210,37 +221,24 @@ class Offers:
         await self._noted(lambda db: offers.shown(db, offer.offer_id, message.message_id))
         return message.message_id
 
-    async def _show_anew(self, offer: Offer, message_id: int, t: Texts) -> None:
-        text, buttons = unseen_text(t, offer), keyboard(offer.offer_id, None)
+    async def _edit_card(self, offer: Offer, message_id: int, card: Card) -> None:
         await self._through_outages(
-            lambda: self._api.edit_message_text(offer.chat_id, message_id, text, keyboard=buttons)
+            lambda: self._api.edit_message_text(offer.chat_id, message_id, card.text, keyboard=card.keyboard)
         )
 
-    async def _look(self, offer: Offer) -> Metadata | Failure:
-        """Let a worker look at the link when it is its person's turn; what takes too long is a deadline."""
-        async with self._turns.setdefault(offer.user_id, trio.Lock()), self._looking:
+    async def _probe(self, offer: Offer) -> Metadata | Failure:
+        """Let workers look at the link, one of its person's at a time; what takes too long is a deadline."""
+        async with self._one_at_a_time.setdefault(offer.user_id, trio.Lock()), self._at_once:
             with trio.move_on_after(PROBE_SECONDS):
-                return await self._attempts(offer)
+                return await attempts(partial(self._attempt, offer), POLICY, pause=self._pause)
         return Failure(reason="deadline", detail=f"no answer in {PROBE_SECONDS} s")
 
-    async def _attempts(self, offer: Offer) -> Metadata | Failure:
-        """Look, again when that may help (a site that asks for a pause is left alone)."""
-        end: Metadata | Failure = Failure(reason="internal", detail="not tried")
-        for attempt in range(ATTEMPTS):
-            if isinstance(end, Failure) and attempt:
-                self._metrics.download_retries.labels(reason=end.reason).inc()
-                await trio.sleep(PAUSE_SECONDS * attempt)
-            try:
-                end = await self._attempt(offer)
-            except WorkerLostError as error:
-                end = Failure(reason="tool_crash", detail=str(error))
-            except OSError as error:
-                end = Failure(reason=reason_of(error), detail=f"the probe's directory: {error}")
-            if isinstance(end, Metadata) or end.final or end.reason not in RETRIED_REASONS - {"rate_limited"}:
-                break
-        return end
+    async def _pause(self, failure: Failure, tries: int) -> None:
+        self._metrics.download_retries.labels(reason=failure.reason).inc()
+        await trio.sleep(PAUSE_SECONDS * tries)
 
     async def _attempt(self, offer: Offer) -> Metadata | Failure:
+        """Let one worker look. Raises WorkerLostError, and OSError when there is no directory to be had."""
         directory = await self._workspace.fresh(offer.offer_id)
         order = self._workspace.probe(offer.offer_id, directory, offer.url, guessed=bool(offer.guessed))
         async with self._workers.work(order) as conversation:
@@ -250,44 +248,25 @@ class Offers:
             async for message in conversation:
                 if isinstance(message, Metadata | Failure):
                     return message
-        return Failure(reason="tool_crash", detail="the worker left without a word")
+        return LEFT_SILENTLY
 
-    async def _tell(self, offer: Offer, message_id: int, end: Metadata | Failure, t: Texts) -> None:
-        """Put into the card what the look found. A link that a download may yet deliver keeps its buttons."""
+    async def _tell(self, offer: Offer, message_id: int, end: Metadata | Failure, language: str) -> None:
+        """Put into the card what the probe found. A link that a download may yet deliver keeps its buttons."""
         if isinstance(end, Failure):
-            await self._tell_failure(offer, message_id, end, t)
+            await self._tell_failure(offer, message_id, end, language)
             return
         self._metrics.extraction_duration.observe(end.extraction_seconds)
-        known = which_text(t, offer) + known_text(t, end, offer.url, self._upload_limit_bytes)
-        buttons = keyboard(offer.offer_id, end, self._upload_limit_bytes)
-        await self._through_outages(
-            lambda: self._api.edit_message_text(offer.chat_id, message_id, known, keyboard=buttons)
-        )
+        await self._edit_card(offer, message_id, self._presenter.known(offer, end, language))
         self._count(offer, "offered")
         await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", now_ms()))
 
-    async def _tell_failure(self, offer: Offer, message_id: int, end: Failure, t: Texts) -> None:
+    async def _tell_failure(self, offer: Offer, message_id: int, end: Failure, language: str) -> None:
         log.info("link not known", extra={"offer": offer.offer_id, "reason": end.reason, "detail": end.detail})
         if end.reason == "deadline":  # the card as it is says all that is known
             self._count(offer, "offered")
             await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", now_ms()))
             return
-        final = end.final or end.reason in FINAL_REASONS
-        text = which_text(t, offer) + failure_text(
-            t,
-            "too_large.source" if end.reason == "too_large" and end.final else end.reason,
-            offer.url if offer.reply_to is None and not offer.number else None,
-            self._upload_limit_bytes,
-            unresolved=end.unresolved,
-            retry_after_seconds=end.retry_after_seconds,
-        )
-        again = look_keyboard(t, offer.offer_id) if end.reason in PASSING_REASONS and not end.final else ()
-        buttons = again if final else (*keyboard(offer.offer_id, None), *again)
-        if not final:
-            text += "\n" + t("offer.all_the_same")
-        await self._through_outages(
-            lambda: self._api.edit_message_text(offer.chat_id, message_id, text, keyboard=buttons or None)
-        )
+        await self._edit_card(offer, message_id, self._presenter.failed(offer, end, language))
         reason = None if end.reason in OWN_TROUBLES else end.reason
         self._count(offer, "offered" if reason is None else "refused")
         await self._noted(lambda db: offers.finish(db, offer.offer_id, "failed", now_ms(), reason))
@@ -297,54 +276,3 @@ class Offers:
 
     def _count(self, offer: Offer, outcome: str) -> None:
         self._metrics.link_looks.labels(site=offer.site, outcome=outcome).inc()
-
-
-def unseen_text(t: Texts, offer: Offer) -> str:
-    """Say what is true of a link whatever comes: which one it is."""
-    if offer.number:
-        return which_text(t, offer) + t("offer.pick")
-    return t("offer.unseen", url=shorten(offer.url, TITLE_UNITS))
-
-
-def which_text(t: Texts, offer: Offer) -> str:
-    """Return the line that tells one of several links from the others; nothing for the only one."""
-    return t("offer.which", number=offer.number, url=shorten(offer.url, LINK_UNITS)) + "\n" if offer.number else ""
-
-
-def known_text(t: Texts, known: Metadata, url: str, limit_bytes: int) -> str:
-    """Say what is known of a link, and why formats are missing; what is not known is not mentioned."""
-    facts = []
-    if known.performer:
-        facts.append(t.plain("offer.by", performer=shorten(known.performer, TITLE_UNITS)))
-    if known.duration_seconds:
-        facts.append(t.plain("offer.length", length=duration_text(known.duration_seconds)))
-    title = shorten(known.title or url, TITLE_UNITS)
-    text = t("offer.known", title=title, facts="   ".join(facts)).replace("\n\n", "\n")
-    if not keyboard(0, known, limit_bytes):
-        text += "\n" + t("offer.nothing_fits", limit=limit_text(limit_bytes))
-    elif any(size.size_bytes > limit_bytes for size in known.sizes):
-        text += "\n" + t("offer.left_out", limit=limit_text(limit_bytes))
-    return text
-
-
-def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = None) -> Keyboard:
-    """Return the buttons of what the link can be had in, with the sizes that are known; none for what can't be sent."""
-    sizes = {(size.format, size.quality): size for size in known.sizes} if known else {}
-    choices = offered(
-        has_video=known.has_video if known else None,
-        has_audio=known.has_audio if known else None,
-        lines=known.height if known else None,
-    )
-    rows: list[tuple[Button, ...]] = []
-    for _, each in groupby(choices, lambda choice: choice.format):
-        buttons = []
-        for choice in each:
-            label = choice_text(choice.format, choice.quality)
-            size = sizes.get((choice.format, choice.quality))
-            if size is not None:
-                if limit_bytes is not None and size.size_bytes > limit_bytes:
-                    continue
-                label = sized_label(label, size.size_bytes, size.height)
-            buttons.append(Button(text=label, callback_data=f"o:{offer_id}:{choice.format}:{choice.quality}"))
-        rows += button_rows(buttons)
-    return tuple(rows)

@@ -36,7 +36,6 @@ from yt_dlp.utils.networking import normalize_url
 from doradura.downloads.bounds import READING_CPU_SECONDS, bound_answers, reading_at_most
 from doradura.downloads.describing import FILE_NAME, is_generic
 from doradura.downloads.failures import JobError, is_unreachable, one_line
-from doradura.downloads.floor import READ_SECONDS
 from doradura.downloads.formats import Selection
 from doradura.downloads.protocol import Order
 from doradura.downloads.starts import is_unbounded_sound, refuse_endless, refuse_endless_sound
@@ -219,7 +218,7 @@ def _options(order: Order) -> Info:
         "extractor_retries": 1,
         "file_access_retries": 0,
         "skip_unavailable_fragments": False,
-        "socket_timeout": READ_SECONDS,
+        "socket_timeout": order.read_seconds,
         "http_chunk_size": None,
         "extractor_args": {},
         "enable_file_urls": False,

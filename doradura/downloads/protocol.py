@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from doradura.downloads.floor import FLOOR_SECONDS
+from doradura.downloads.floor import FLOOR_SECONDS, READ_SECONDS
 
 LINE_LIMIT_BYTES = 256 * 1024
 
@@ -76,6 +76,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """`host:port` or CIDR that may be reached although private."""
     floor_seconds: float = FLOOR_SECONDS
     """How long the site may send less than the floor of speed; shorter in tests alone."""
+    read_seconds: float = READ_SECONDS
+    """After how long a connection that is silent in a body is given up; shorter in tests alone."""
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):

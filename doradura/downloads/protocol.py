@@ -150,6 +150,10 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     Of `too_large`: the source itself is larger than is taken, so no choice of this link would do."""
     sizes: tuple[Size, ...] = ()
     """Of `too_large`: what the link's other choices would weigh, as far as that is known."""
+    lines: int | None = None
+    """Of `too_large`: the shorter side of the link's best picture in pixels: no choice brings more."""
+    has_audio: bool | None = None
+    """Of `too_large`: whether there is a sound to take instead."""
     retry_after_seconds: float | None = None
     """How long the site asks to be left alone, where it says so (Retry-After, RFC 9110, 10.2.3)."""
     unresolved: str = ""

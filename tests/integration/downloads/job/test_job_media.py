@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from doradura.downloads.formats import Choice, fitting
 from doradura.downloads.protocol import Result
 from tests.integration.downloads.job.conftest import LIMITS, Jobs
 from tests.integration.downloads.job.raw_site import Answer, answer, drip
@@ -77,6 +78,26 @@ async def test_a_film_over_the_limit_offers_smaller_ones(jobs: Jobs, tmp_path: P
     assert over == {"best"}
 
 
+@pytest.mark.parametrize("sound", [("-c:a", "aac"), ("-an",)])
+async def test_what_is_offered_instead_is_made(jobs: Jobs, tmp_path: Path, sound: tuple[str, ...]) -> None:
+    """`best` of a film of 360 lines over the limit offers no more lines than that, and 360p of it is made to fit."""
+    film = _noisy(tmp_path / "f.mp4", "libx264", *sound, size="640x360")
+    limits = msgspec.structs.replace(LIMITS, upload_bytes=film.stat().st_size // 2)
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", "best", limits=limits)
+    known = {Choice(size.format, size.quality): size.size_bytes for size in end.last.sizes}
+    instead = fitting(
+        Choice("mp4", "best"), known, limits.upload_bytes, lines=end.last.lines, has_audio=end.last.has_audio
+    )
+    songs = [] if "-an" in sound else [Choice("m4a", "default"), Choice("mp3", "128k")]
+    assert instead == [Choice("mp4", "360p"), *songs]
+    for path in sorted(jobs.directory.iterdir()):
+        path.unlink()
+    jobs.directory.rmdir()
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", "360p", limits=limits)
+    assert isinstance(end.last, Result), end.last
+    assert (end.last.height, end.last.size_bytes <= limits.upload_bytes) == (360, True)
+
+
 async def test_a_film_that_cannot_fit_is_refused_before_it_is_encoded(jobs: Jobs, tmp_path: Path) -> None:
     """What length and limit leave too few bits for is too large at once."""
     film = _noisy(tmp_path / "f.mp4", "libx265")
@@ -86,13 +107,13 @@ async def test_a_film_that_cannot_fit_is_refused_before_it_is_encoded(jobs: Jobs
     assert not any("libx264" in line for line in jobs.commands.lines())
 
 
-def _noisy(path: Path, codec: str) -> Path:
-    """Make a film of 720 lines and three seconds that has some megabytes."""
+def _noisy(path: Path, codec: str, *sound: str, size: str = "1280x720") -> Path:
+    """Make a film of three seconds that has some megabytes."""
     rate = ["-b:v", "12M", "-minrate", "12M", "-maxrate", "12M", "-bufsize", "4M"]
     fast = ["-c:v", codec, "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
     quiet = ["-x265-params", "log-level=none"] if codec == "libx265" else []
     noise = ["-vf", "noise=alls=60:allf=t"]
-    return make(path, *noise, *fast, *rate, *quiet, *FASTSTART, size="1280x720", seconds=3.0)
+    return make(path, *noise, *fast, *rate, *quiet, *sound, *FASTSTART, size=size, seconds=3.0)
 
 
 @pytest.mark.parametrize("form", ["m4a", "mp4"])

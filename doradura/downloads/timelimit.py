@@ -24,7 +24,7 @@ class TimeIsUpError(BaseException):
 def at_most(seconds: float) -> Iterator[None]:
     """Raise TimeIsUpError in what takes longer, a site's silence too.
 
-    Only for the process's main thread. Inside another one, that one's time runs on.
+    Only for the process's main thread. Inside another one that one's time runs on, and ends this one too.
     """
 
     def over(_number: int, _frame: FrameType | None) -> None:
@@ -32,7 +32,9 @@ def at_most(seconds: float) -> Iterator[None]:
 
     began = time.monotonic()
     before = signal.signal(signal.SIGALRM, over)
-    outer_seconds, again_seconds = signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), _AGAIN_SECONDS)
+    outer_seconds, again_seconds = signal.getitimer(signal.ITIMER_REAL)
+    seconds = min(seconds, outer_seconds) if outer_seconds else seconds
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), _AGAIN_SECONDS)
     try:
         yield
     finally:

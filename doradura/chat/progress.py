@@ -171,7 +171,9 @@ def _instead(job: Job, choices: Iterable[Choice], sizes: Sequence[Size] = ()) ->
 
 
 def _lacking(t: Texts, job: Job, lacks: Lacks) -> tuple[str, Keyboard | None]:
-    """Say that there is only sound, or only a film without any, with a button for each choice there is."""
+    """Say what is not there: only sound, or only a film without any, with a button for each choice there is."""
+    if lacks == "one_coding":
+        return _failed(t, t.plain("failed.lacks.one_coding"), job.url), None
     choices = offered(has_video=lacks != "video", has_audio=lacks != "audio", lines=None)
     return _failed(t, t.plain(f"failed.lacks.{lacks}"), job.url), _instead(job, choices)
 

@@ -289,7 +289,7 @@ def fetch(extractor: Extractor, info: Info, directory: Path, hook: Callable[[int
         whole = {**info, **part}
         whole.pop("requested_formats", None)
         if whole.get("protocol") in {"m3u8", "m3u8_native"} and is_generic(info):
-            hold_manifest(extractor, whole)
+            whole["hls_media_playlist_data"] = _mapped_once(hold_manifest(extractor, whole) or "")
         path = directory / f"source{number}"
         extractor._progress_hooks = [lambda status, number=number: hook(number, status)]  # noqa: SLF001 -- one a part
         _fetch_part(extractor, whole, path)
@@ -301,6 +301,9 @@ def _fetch_part(extractor: Extractor, whole: Info, path: Path) -> None:
     try:
         done, _ = extractor.dl(str(path), whole)
     except YoutubeDLError as error:
+        if "Initialization fragment found after" in str(error):
+            # yt-dlp puts parts of one way of coding together.
+            raise JobError("unsupported", "a stream coded in several ways", lacks="one_coding") from error
         if whole.get("protocol") in {"http", "https"} or re.search(r"HTTP Error 4(?!29)", str(error)) is None:
             raise
         # The playlist is there and one of its segments is not: the site is broken, the film is not gone.
@@ -334,6 +337,22 @@ def hold_manifest(extractor: Extractor, whole: Info, *, wait: bool = True) -> st
 _MOVES = re.compile(r"#EXT-X-MEDIA-SEQUENCE:\s*0*[1-9]|#EXT-X-PLAYLIST-TYPE:\s*EVENT|#EXT-X-PART|#EXT-X-SERVER-CONTROL")
 """What only a playlist has that is still written (RFC 8216, 4.3.3)."""
 _LONGEST_SEGMENT_SECONDS = 15.0
+
+
+def _mapped_once(text: str) -> str:
+    """Return an HLS playlist without the EXT-X-MAP lines that say again what holds already.
+
+    Playlists that are put together of several (a film and its breaks) say it behind each EXT-X-DISCONTINUITY, and
+    yt-dlp takes each such line for a stream coded in another way.
+    """
+    lines, last = [], None
+    for line in text.splitlines():
+        if line.startswith("#EXT-X-MAP:"):
+            if line == last:
+                continue
+            last = line
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def _read_manifest(extractor: Extractor, whole: Info) -> str:

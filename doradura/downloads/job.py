@@ -74,7 +74,7 @@ def run_job(order: Order, emit: Emit) -> None:
             final,
             retry_after_seconds=retry_after_seconds(error, time.time()) if reason in RETRIED_REASONS else None,
             unresolved=unresolved,
-            lacks=work.lacks() if reason == "unsupported" else "",
+            lacks=final.lacks or (work.lacks() if reason == "unsupported" else ""),
         )
     emit(final)
 

@@ -28,7 +28,8 @@ OUR_REASONS = frozenset(
 RETRIED_REASONS = frozenset({"rate_limited", "network", "site_error", "tool_crash"})
 """Worth another attempt after a pause."""
 
-Lacks = Literal["", "video", "audio"]
+Lacks = Literal["", "video", "audio", "one_coding"]
+"""What a link was found not to have; `one_coding`: its stream's parts are coded in several ways."""
 
 REASONS = FINAL_REASONS | OUR_REASONS | {"user_blocked"}
 
@@ -159,7 +160,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     unresolved: str = ""
     """The host that has no address, of `gone`."""
     lacks: Lacks = ""
-    """Of `unsupported`: what the link was found not to have, while it has the other."""
+    """Of `unsupported`: what the link was found not to have, while it has the rest."""
 
 
 class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="selftest"):

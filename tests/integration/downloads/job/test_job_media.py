@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from doradura.downloads.formats import Choice, fitting
-from doradura.downloads.protocol import Result
+from doradura.downloads.protocol import OUR_REASONS, RETRIED_REASONS, Result
 from tests.integration.downloads.job.conftest import LIMITS, Jobs
 from tests.integration.downloads.job.raw_site import Answer, answer, drip
 from tests.integration.downloads.job.studio import FASTSTART, H264, change, make, run, served
@@ -241,18 +241,25 @@ async def test_a_slow_poster_is_left_out(jobs: Jobs, tmp_path: Path) -> None:
     assert time.monotonic() - began < 60
 
 
-async def test_a_playlist_with_two_ways_of_coding(jobs: Jobs) -> None:
-    """A second EXT-X-MAP is unsupported at once, and no fault of the site."""
+@pytest.mark.parametrize("again", ["init.mp4?2", "init.mp4"])
+async def test_a_playlist_with_two_ways_of_coding(jobs: Jobs, again: str) -> None:
+    """A second EXT-X-MAP is unsupported before a part is fetched, and no fault of the site; one said again is none."""
     place = jobs.site.media / "fmp4"
     answers: dict[str, Answer] = {
         f"/{each.name}": answer("video/mp4", each.read_bytes()) for each in place.iterdir() if each.suffix != ".m3u8"
     }
     lines = (place / "index.m3u8").read_text().splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("#EXTINF")) + 2
-    second = "\n".join([*lines[:at], "#EXT-X-DISCONTINUITY", '#EXT-X-MAP:URI="init.mp4?2"', *lines[at:]])
+    second = "\n".join([*lines[:at], "#EXT-X-DISCONTINUITY", f'#EXT-X-MAP:URI="{again}"', *lines[at:]])
     answers["/two.m3u8"] = answer("application/vnd.apple.mpegurl", second.encode())
     end = await run(jobs, answers, "/two.m3u8")
-    assert end.last.reason == "unsupported", end.last
+    if again == "init.mp4":
+        assert isinstance(end.last, Result), end.last
+        assert end.last.duration_seconds == pytest.approx(4.0, abs=0.1)
+        return
+    assert (end.last.reason, end.last.lacks) == ("unsupported", "one_coding"), end.last
+    assert end.last.reason not in OUR_REASONS | RETRIED_REASONS
+    assert not any(progress.fetched_bytes for progress in end.progress)
 
 
 async def test_a_server_names_its_file(jobs: Jobs, tmp_path: Path) -> None:

@@ -169,6 +169,14 @@ def picture_options(picture: Stream, grade: Quality, rate: int | None) -> list[s
         side = grade.height
         even = f"scale='if(lt(iw,ih),{side},-2)':'if(lt(iw,ih),-2,{side})'"
     tones = [_TONE_MAPPING] if picture.high_range else []
-    options = ["-vf", ",".join([*square, even, *tones, "format=yuv420p"]), "-c:v", "libx264", "-preset", "veryfast"]
+    told = ["setparams=" + ":".join(picture.assumed)] if picture.assumed else []
+    options = [
+        "-vf",
+        ",".join([*told, *square, even, *tones, "format=yuv420p"]),
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+    ]
     options += ["-crf", "23", "-threads", str(ffmpeg.THREADS), "-fps_mode", "vfr"]
     return options if rate is None else [*options, "-maxrate", str(rate), "-bufsize", str(rate)]

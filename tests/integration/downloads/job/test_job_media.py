@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import time
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
+import av
 import msgspec
 import pytest
 
@@ -146,9 +150,17 @@ async def test_the_default_sound_and_film_are_sent(jobs: Jobs, tmp_path: Path) -
     assert len(facts.pictures) == 1
 
 
-async def test_high_range_is_mapped(jobs: Jobs, tmp_path: Path) -> None:
-    """HLG in ten bits is sent in eight, with the tones and the tag of a usual screen."""
-    tags = "colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc"
+@pytest.mark.parametrize(
+    "tags",
+    [
+        "colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc",
+        "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020c",
+        "transfer=smpte2084",
+        "transfer=arib-std-b67:colormatrix=bt2020nc",
+    ],
+)
+async def test_high_range_is_mapped(jobs: Jobs, tmp_path: Path, tags: str) -> None:
+    """HLG and PQ in ten bits are sent in eight, as a usual screen has them, also where the file tells half of it."""
     film = make(
         tmp_path / "f.mp4",
         *("-vf", "scale=out_color_matrix=bt2020,format=yuv420p10le", "-c:v", "libx264", "-preset", "ultrafast"),
@@ -161,6 +173,9 @@ async def test_high_range_is_mapped(jobs: Jobs, tmp_path: Path) -> None:
     made = jobs.facts(end.last.path).video
     assert made is not None
     assert (made.high_range, made.pixels) == (False, "yuv420p")
+    with av.open(end.last.path) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.color_trc, context.color_primaries, context.colorspace) == (BT709, BT709, BT709)
 
 
 @pytest.mark.parametrize("quality", ["128k", "320k"])
@@ -172,6 +187,8 @@ async def test_an_mp3_at_or_under_the_rate_is_copied(jobs: Jobs, tmp_path: Path,
     assert not any("libmp3lame" in line for line in jobs.commands.lines())
 
 
+BT709 = 1
+"""In all three of H.273's tables."""
 PAGE = (
     "<html><head><title>Film</title><meta property='og:image' content='/poster'></head>"
     "<body><video src='/film.mp4'></video></body></html>"
@@ -270,9 +287,26 @@ async def test_a_server_names_its_file(jobs: Jobs, tmp_path: Path) -> None:
     assert end.last.title == "A talk"
 
 
-async def test_a_false_gzip_header(jobs: Jobs, tmp_path: Path) -> None:
-    """A film said to be packed, which it is not, is delivered as it came."""
+@pytest.mark.parametrize("packed", ["gzip", "GZIP", "gzip, gzip", "deflate", "br", "utf-8"])
+@pytest.mark.parametrize("kind", ["video/mp4", "audio/mpeg"])
+async def test_a_false_header_of_packing(jobs: Jobs, tmp_path: Path, kind: str, packed: str) -> None:
+    """A film or a song said to be packed, which it is not, is delivered as it came."""
+    arguments = (*H264, *FASTSTART) if kind == "video/mp4" else ("-map", "1:a", "-id3v2_version", "0")
+    made = make(tmp_path / ("f.mp4" if kind == "video/mp4" else "f.mp3"), *arguments)
+    form = ("mp4", "best") if kind == "video/mp4" else ("mp3", "320k")
+    end = await run(jobs, {"/f": served(made, kind, f"Content-Encoding: {packed}")}, "/f", *form)
+    assert isinstance(end.last, Result), end.last
+    assert end.last.fetched_bytes == made.stat().st_size
+    assert end.last.duration_seconds == pytest.approx(2.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("packed", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+async def test_a_true_header_of_packing(
+    jobs: Jobs, tmp_path: Path, packed: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """What is packed is unpacked."""
     made = make(tmp_path / "film.mp4", *H264, *FASTSTART)
-    end = await run(jobs, {"/f.mp4": served(made, "video/mp4", "Content-Encoding: gzip")}, "/f.mp4")
+    packed_film = answer("video/mp4", pack(made.read_bytes()), f"Content-Encoding: {packed}")
+    end = await run(jobs, {"/f.mp4": packed_film}, "/f.mp4")
     assert isinstance(end.last, Result), end.last
     assert end.content == made.read_bytes()

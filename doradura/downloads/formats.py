@@ -26,6 +26,8 @@ class Quality:
     """The picture's shorter side in pixels at most; None is no bound."""
     bits_per_second: int | None = None
     """The bit rate of the product where it is constant, so that its size follows from the length."""
+    encoded_bits_per_second: int | None = None
+    """What an encode has where the product else has its source's rate; less, where that would be too large to send."""
     encode: tuple[str, ...] = ()
     """ffmpeg's output options where the source's stream cannot be copied."""
 
@@ -123,7 +125,14 @@ _ROWS = (
         word="m4a",
         kind="audio",
         sent_as="audio",
-        grades=(Quality(word="default", timer_seconds=600, encode=("-c:a", "aac", "-b:a", "192k")),),
+        grades=(
+            Quality(
+                word="default",
+                timer_seconds=600,
+                encoded_bits_per_second=192_000,
+                encode=("-c:a", "aac", "-b:a", "192k"),
+            ),
+        ),
         default_quality="default",
         extension="m4a",
         mime_type="audio/mp4",

@@ -27,7 +27,7 @@ from doradura.downloads.floor import TransferTooSlowError, hold
 from doradura.downloads.formats import FORMATS, Choice, Format, Quality, select
 from doradura.downloads.gauge import Gauge
 from doradura.downloads.limits import SESSION_VARIABLE
-from doradura.downloads.making import Recipe, Source, Tags, is_copied, make
+from doradura.downloads.making import Recipe, Source, Tags, is_copied, make, song_rate_within
 from doradura.downloads.meter import Meter
 from doradura.downloads.probing import look, probe
 from doradura.downloads.protocol import (
@@ -186,8 +186,10 @@ class _Work:
         self._facts_found = [source.facts for source in sources]
         self._seconds = max((s.facts.duration_seconds or 0.0 for s in sources), default=0.0) or None
         self._emit(gauge.converting())
+        song_rate = None
         if self._seconds and not any(s.facts.audio and is_copied(s.facts.audio, row, grade) for s in sources):
             gauge.judge_length(self._seconds)
+            song_rate = song_rate_within(order.limits.upload_bytes, self._seconds, grade)
 
         stills = Stills(order.ffmpeg, self._directory)
         film = next((s for s in sources if s.facts.video is not None), None)
@@ -202,7 +204,7 @@ class _Work:
         product = self._directory / f"media.{row.extension}"
         meter = Meter(self._emit, gauge.converting(), self._seconds)
         done = self._plan(row, grade, film, sources)
-        make(Recipe(order.ffmpeg, row, grade, tags, cover, product, done, told=meter), sources)
+        make(Recipe(order.ffmpeg, row, grade, tags, cover, product, done, song_rate, told=meter), sources)
         for path in paths:
             path.unlink(missing_ok=True)  # the product may wait for its upload; its source, if it is another, need not
         result = self._result(row, product, tags, gauge.fetched_bytes)

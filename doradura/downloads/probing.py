@@ -20,7 +20,7 @@ from doradura.downloads.failures import JobError
 from doradura.downloads.fetching import Extractor, Info, hold_manifest, parts_of
 from doradura.downloads.formats import FORMATS, Choice, Format, Quality, select
 from doradura.downloads.gauge import can_fit, passes_through, told_bytes
-from doradura.downloads.making import is_copied
+from doradura.downloads.making import LEAST_SONG_BITS, is_copied
 from doradura.downloads.protocol import Metadata, Order, Size
 from doradura.downloads.starts import Start, read_start
 from doradura.downloads.stated import stated_seconds
@@ -120,7 +120,9 @@ def _file_sizes(
             if row.kind == "audio" and facts.audio is not None:
                 copied = is_copied(facts.audio, row, grade)
                 rate = facts.audio.bits_per_second if copied else grade.bits_per_second
-                sizes += _size(row, grade, _weight(duration, rate))
+                sizes += _size(
+                    row, grade, _weight(duration, rate) or (None if copied else _least(order, grade, duration))
+                )
     if facts.video is None or not whole_bytes:
         return sizes
     film = Footage(path=path, picture=facts.video, seconds=duration, size_bytes=whole_bytes)
@@ -161,7 +163,9 @@ def _sizes(order: Order, extractor: Extractor, duration: float | None) -> list[S
                 continue
             told, passes = told_bytes(parts), passes_through(row, grade, parts, extractor.raw or {})
             if row.kind == "audio":
-                sizes += _size(row, grade, (told if passes else None) or _weight(duration, rate))
+                sizes += _size(
+                    row, grade, told if passes else _weight(duration, rate) or _least(order, grade, duration)
+                )
                 continue
             if not can_fit(passes, grade, parts, duration, order.limits.upload_bytes):
                 passes = True  # as good as: its size says that it is too large
@@ -173,6 +177,12 @@ def _sizes(order: Order, extractor: Extractor, duration: float | None) -> list[S
 
 def _side(part: Info) -> int:
     return min(part.get("width") or 0, part.get("height") or 0)
+
+
+def _least(order: Order, grade: Quality, duration: float | None) -> int | None:
+    """What a song that is encoded weighs at least, where that is more than can be sent."""
+    least = _weight(duration, LEAST_SONG_BITS if grade.encoded_bits_per_second else None)
+    return least if least and least > order.limits.upload_bytes else None
 
 
 def _weight(duration: float | None, bits_per_second: int | None) -> int | None:

@@ -189,6 +189,28 @@ async def test_an_mp3_at_or_under_the_rate_is_copied(jobs: Jobs, tmp_path: Path,
 
 BT709 = 1
 """In all three of H.273's tables."""
+
+
+@pytest.mark.parametrize(("limit", "fits"), [(900_000, True), (400_000, False)])
+async def test_a_long_song_is_made_to_fit_or_refused_before_the_encode(
+    jobs: Jobs, tmp_path: Path, limit: int, *, fits: bool
+) -> None:
+    """An m4a has no rate of its own: it is encoded at what can be sent, and not at all where that is too little."""
+    song = make(
+        tmp_path / "s.flac", "-filter_complex", "[1:a]aeval=random(0)-0.5|random(1)-0.5[a]", "-map", "[a]", seconds=60.0
+    )
+    limits = msgspec.structs.replace(LIMITS, upload_bytes=limit)
+    end = await run(jobs, {"/s.flac": served(song, "audio/flac")}, "/s.flac", "m4a", "default", limits=limits)
+    if fits:
+        assert isinstance(end.last, Result), end.last
+        assert limit // 2 < end.last.size_bytes <= limit
+        return
+    assert end.last.reason == "too_large", end.last
+    assert not any("aac" in line for line in jobs.commands.lines())
+    over = {(size.format, size.quality) for size in end.last.sizes if size.size_bytes > limit}
+    assert over == {("m4a", "default"), ("mp3", "128k"), ("mp3", "192k"), ("mp3", "320k")}
+
+
 PAGE = (
     "<html><head><title>Film</title><meta property='og:image' content='/poster'></head>"
     "<body><video src='/film.mp4'></video></body></html>"

@@ -103,15 +103,21 @@ def rate_within(upload_bytes: int, film: Footage, grade: Quality) -> int | None:
     return rate if rate > 0 and rate >= least else None
 
 
+def is_kept(film: Footage, grade: Quality, upload_bytes: int) -> bool:
+    """Whether a film is what was asked for, so that it is never encoded, however long it is."""
+    fits = film.size_bytes <= upload_bytes and not is_larger(shorter_side(film.picture), grade)
+    return is_playable(film.picture) and (grade.height is None or fits)
+
+
 def plan(program: str, film: Footage, grade: Quality, bounds: Bounds) -> Plan:
     """Decide what becomes of a fetched film. Raise JobError (too_large) where nothing that can be sent would.
 
     What is larger than asked for is made smaller, and what is over the upload limit is made to fit it, each where the
     encode is going to end in time. What plays as it is is never encoded for `best`.
     """
-    playable, fits = is_playable(film.picture), film.size_bytes <= bounds.upload_bytes
-    if playable and (grade.height is None or (fits and not is_larger(shorter_side(film.picture), grade))):
+    if is_kept(film, grade, bounds.upload_bytes):
         return Plan(copied=True)
+    playable, fits = is_playable(film.picture), film.size_bytes <= bounds.upload_bytes
     if not film.seconds:
         return Plan(copied=playable)
     rate = rate_within(bounds.upload_bytes, film, grade)

@@ -14,7 +14,7 @@ from pathlib import Path
 from yt_dlp.utils import YoutubeDLError
 
 from doradura.downloads.describing import clean, describe, duration_of, has_own_title, is_generic
-from doradura.downloads.encoding import ENCODE_SHARE, Bounds, Footage, is_larger, plan, shorter_side
+from doradura.downloads.encoding import ENCODE_SHARE, Bounds, Footage, is_kept, is_larger, plan, shorter_side
 from doradura.downloads.facts import Facts, inspect
 from doradura.downloads.failures import JobError
 from doradura.downloads.fetching import Extractor, Info, hold_manifest, parts_of
@@ -141,6 +141,8 @@ def _film_size(order: Order, row: Format, grade: Quality, film: Footage) -> list
         short_seconds=grade.timer_seconds / _SLOWEST_ENCODE,
         sample_seconds=_SAMPLE_SECONDS,
     )
+    if not film.seconds and not is_kept(film, grade, bounds.upload_bytes):
+        return []  # its start states no length: the download will know more
     try:
         as_it_is = plan(order.ffmpeg, film, grade, bounds).copied
     except JobError:  # its size says why
@@ -163,9 +165,11 @@ def _sizes(order: Order, extractor: Extractor, duration: float | None) -> list[S
                 continue
             told, passes = told_bytes(parts), passes_through(row, grade, parts, extractor.raw or {})
             if row.kind == "audio":
-                sizes += _size(
-                    row, grade, told if passes else _weight(duration, rate) or _least(order, grade, duration)
-                )
+                if passes:
+                    weight = told or _weight(duration, int((parts[0].get("abr") or 0) * 1000))
+                else:
+                    weight = _weight(duration, rate) or _least(order, grade, duration)
+                sizes += _size(row, grade, weight)
                 continue
             if not can_fit(passes, grade, parts, duration, order.limits.upload_bytes):
                 passes = True  # as good as: its size says that it is too large

@@ -72,9 +72,14 @@ async def test_a_film_over_the_limit_is_made_to_fit(
     assert end.last.height == height
 
 
-async def test_a_film_over_the_limit_offers_smaller_ones(jobs: Jobs, tmp_path: Path) -> None:
-    """`best` of what plays as it is is refused, and neither the refusal nor a look rules the smaller ones out."""
-    film = _noisy(tmp_path / "f.mp4", "libx264")
+@pytest.mark.parametrize("container", ["mp4", "mpegts"])
+async def test_a_film_over_the_limit_offers_smaller_ones(jobs: Jobs, tmp_path: Path, container: str) -> None:
+    """`best` of what plays as it is is refused, and neither the refusal nor a look rules the smaller ones out.
+
+    Also where the film's start does not state its length, which the download will know.
+    """
+    made = _noisy(tmp_path / "f.mp4", "libx264")
+    film = change(tmp_path / "f", "-i", str(made), "-c", "copy", *FASTSTART, "-f", container)
     limits = msgspec.structs.replace(LIMITS, upload_bytes=1_000_000)
     end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", "best", limits=limits)
     assert end.last.reason == "too_large"

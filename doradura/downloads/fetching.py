@@ -7,6 +7,7 @@ that we give it.
 
 from __future__ import annotations
 
+import codecs
 import http.client
 import importlib.util
 import itertools
@@ -170,6 +171,9 @@ def file_name_of(disposition: str | None) -> str | None:
     header = Message()
     header["Content-Disposition"] = " ".join(disposition.split())
     try:
+        told = header.get_param("filename", header="content-disposition")
+        if isinstance(told, tuple):
+            codecs.lookup(told[0] or "us-ascii")  # else the name would be taken for another alphabet's
         name = header.get_filename() or ""
     except (LookupError, ValueError, TypeError):  # a character set that is none, or a name in parts of two spellings
         return None

@@ -103,6 +103,8 @@ class JobRun:
         self._sending = sending
         self._card = parts.board.card(job)
         self._title = job.title
+        self._lines: int | None = None
+        self._has_audio: bool | None = None
         self._scope = trio.CancelScope()
         self.ended_as: Outcome | GaveUp | None = None
         """What it was told to end as, from outside."""
@@ -308,6 +310,8 @@ class JobRun:
                                 message.reason,
                                 message.detail,
                                 message.sizes,
+                                lines=message.lines or self._lines,
+                                has_audio=self._has_audio if message.has_audio is None else message.has_audio,
                                 final=message.final,
                                 retry_after_seconds=message.retry_after_seconds,
                                 unresolved=message.unresolved,
@@ -337,6 +341,7 @@ class JobRun:
 
     async def _known(self, metadata: Metadata) -> None:
         self._parts.metrics.extraction_duration.observe(metadata.extraction_seconds)
+        self._lines, self._has_audio = metadata.height, metadata.has_audio
         if metadata.title:
             self._title = metadata.title
             title = metadata.title

@@ -207,8 +207,6 @@ class _Handler(BaseHTTPRequestHandler):
                 self._head(int(path[6:9]), "text/plain", 0)
             else:
                 self._file(self._site.media / "sample.mp4")
-        elif path == "/hung.mp4":
-            self._site.released.wait(60)
         elif path in PAGES:
             self._send("text/html", PAGES[path].replace("{url}", self._site.url).encode())
         elif path in TEXTS:

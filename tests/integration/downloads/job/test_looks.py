@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import imageio_ffmpeg
+import msgspec
 import pytest
 
 from doradura.downloads.protocol import Failure, Metadata, Result
-from tests.integration.downloads.job.conftest import Jobs
+from doradura.downloads.workspace import PROBE_SECONDS
+from tests.integration.downloads.job.conftest import LIMITS, Jobs
 from tests.integration.downloads.job.raw_site import RawSite, serving
+from tests.integration.downloads.job.studio import FASTSTART, H264, change, make, run, served
 
 Jobber = Callable[..., Awaitable[Any]]
 
@@ -90,6 +95,25 @@ async def test_a_server_that_refuses_a_range_is_asked_without(jobs: Jobs, status
     known = (await jobs.run(f"/range{status}.mp4", task="probe")).last
     assert (known.has_video, known.has_audio, known.height) == (True, True, 360)
     assert known.sizes
+
+
+async def test_a_machine_that_encodes_slowly_does_not_hold_the_look(jobs: Jobs, tmp_path: Path) -> None:
+    """All tries of an encode together end in time: what is known by then is told, with what would arrive."""
+    short = make(tmp_path / "short.mp4", *H264, size="1920x1080", seconds=5.0)
+    film = change(tmp_path / "f.mp4", "-stream_loop", "199", "-i", str(short), "-c", "copy", *FASTSTART)
+    assert film.stat().st_size > 4 * 1024 * 1024
+    slow = tmp_path / "slow"
+    real = imageio_ffmpeg.get_ffmpeg_exe()
+    slow.write_text(f'#!/bin/sh\ncase "$*" in *sample*) exec /bin/sleep 600;; esac\nexec {real} "$@"\n')
+    slow.chmod(0o755)
+    limits = msgspec.structs.replace(LIMITS, upload_bytes=film.stat().st_size + 1)
+    began = time.monotonic()
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", task="probe", ffmpeg=str(slow), limits=limits)
+    assert time.monotonic() - began < PROBE_SECONDS
+    assert isinstance(end.last, Metadata), end.last
+    heights = {size.quality: size.height for size in end.last.sizes if size.format == "mp4"}
+    assert {"best", "1080p", "720p"} <= heights.keys()
+    assert (heights["1080p"], heights["720p"]) == (None, 1080)
 
 
 @pytest.mark.parametrize("path", ["/false.mp4", "/part.mp4"])

@@ -62,6 +62,16 @@ def is_cut_off(path: Path, facts: Facts | None) -> bool:
     return _last_second(path) < stated - max(_MISSING_SECONDS, stated * _MISSING_SHARE)
 
 
+def goes_on(path: Path, size_bytes: int, facts: Facts | None) -> bool:
+    """Whether a file's own headers say that it has more than so many bytes; `path` may have its start alone."""
+    with path.open("rb") as file:
+        start = file.read(_START_BYTES)
+    if facts is not None and "mp3" in facts.container.split(","):
+        xing = read_xing(start)
+        return xing is not None and size_bytes < xing[1] * (1 - _MISSING_SHARE)
+    return (start[4:8] in _BOXES and _has_cut_box(path, size_bytes)) or _is_cut_riff(start, size_bytes)
+
+
 def read_xing(start: bytes) -> tuple[float, int] | None:
     """Return what the Xing (or Info) header of an MP3 file says: length in seconds and bytes; None without one.
 

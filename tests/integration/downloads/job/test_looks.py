@@ -49,11 +49,26 @@ def raw(media: Path) -> Iterator[RawSite]:
     playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.5,\n{url}/a.ts\n#EXTINF:2.5,\n{url}/a.ts\n"
     text = playlist.encode()
     segment = (media / "ts" / "index0.ts").read_bytes()
+    half = len(film) // 2
+
+    def playlist_of(name: str, more: str = "") -> bytes:
+        lines = f"#EXTM3U\n#EXT-X-TARGETDURATION:4\n{more}#EXTINF:4,\n{{url}}/{name}\n#EXT-X-ENDLIST\n"
+        return head("application/vnd.apple.mpegurl") + lines.encode()
+
     with serving(
         {
             "/slow.mp4": slow,
             "/false.mp4": head("video/mp4", f"Content-Range: bytes 0-{len(film) - 1}/1000\r\n", "206 Partial Content")
             + film,
+            "/short.mp4": head("video/mp4", f"Content-Range: bytes 0-{half - 1}/{half}\r\n", "206 Partial Content")
+            + film[:half],
+            "/unnamed": endless("application/octet-stream"),
+            "/finite-unnamed": head("application/octet-stream") + (media / "low.wav").read_bytes(),
+            "/silent.m3u8": playlist_of("silent.ts"),
+            "/sound.m3u8": playlist_of("sound.ts"),
+            "/locked.m3u8": playlist_of("silent.ts", '#EXT-X-KEY:METHOD=AES-128,URI="{url}/key"\n'),
+            "/holed.m3u8": playlist_of("missing.ts"),
+            **{f"/{name}": head("video/mp2t") + (media / name).read_bytes() for name in ("silent.ts", "sound.ts")},
             "/radio": endless("audio/mpeg", "icy-name: Radio\r\nicy-br: 128\r\n"),
             "/nolength.mp3": endless("audio/mpeg"),
             "/shoutcast": b"ICY 200 OK\r\nicy-name: Radio\r\ncontent-type: audio/mpeg\r\n\r\n" + bytes(5000),
@@ -99,7 +114,7 @@ async def test_a_false_total_is_not_believed(ask: Jobber) -> None:
 
 
 @pytest.mark.parametrize("task", ["probe", "download"])
-@pytest.mark.parametrize("path", ["/radio", "/nolength.mp3", "/shoutcast"])
+@pytest.mark.parametrize("path", ["/radio", "/nolength.mp3", "/shoutcast", "/unnamed"])
 async def test_a_stream_without_an_end_is_live_at_once(ask: Jobber, task: str, path: str) -> None:
     """In the look and in the download alike."""
     end = await ask(task, path, "mp3", "320k")
@@ -107,9 +122,47 @@ async def test_a_stream_without_an_end_is_live_at_once(ask: Jobber, task: str, p
     assert end.reason == "live"
 
 
-async def test_sound_without_a_length_that_ends_is_a_song(ask: Jobber) -> None:
+@pytest.mark.parametrize("path", ["/finite.mp3", "/finite-unnamed"])
+async def test_sound_without_a_length_that_ends_is_a_song(ask: Jobber, path: str) -> None:
     """A server that tells no length and closes the connection is no radio."""
-    assert isinstance(await ask("download", "/finite.mp3", "mp3", "320k"), Result)
+    assert isinstance(await ask("download", path, "mp3", "320k"), Result)
+
+
+async def test_a_total_that_the_file_itself_denies_is_not_believed(ask: Jobber) -> None:
+    """As if the first half were the whole: no sizes come of it."""
+    known = await ask("probe", "/short.mp4")
+    assert (known.height, known.sizes) == (360, ())
+
+
+async def test_a_false_total_refuses_nothing(jobs: Jobs) -> None:
+    """Told with a part as larger than is taken, without one as what it is: the download would deliver it."""
+    known = (await jobs.run("/range206.mp4", task="probe")).last
+    assert isinstance(known, Metadata)
+    assert known.height == 360
+
+
+@pytest.mark.parametrize(
+    ("path", "has"),
+    [
+        ("/silent.m3u8", (True, False, 360)),
+        ("/sound.m3u8", (False, True, None)),
+        ("/locked.m3u8", (None, None, None)),
+        ("/holed.m3u8", (None, None, None)),
+    ],
+)
+async def test_a_bare_playlist_is_known_by_its_first_segment(
+    ask: Jobber, path: str, has: tuple[bool | None, bool | None, int | None]
+) -> None:
+    """So that no button brings nothing; where that can't be read, nothing is said, and nothing refused."""
+    known = await ask("probe", path)
+    assert (known.has_video, known.has_audio, known.height) == has
+    assert known.duration_seconds == 4
+
+
+async def test_a_playlist_with_a_head_apart_is_known_too(jobs: Jobs) -> None:
+    """Fragments of MP4 can't be read without the map that the playlist names."""
+    known = (await jobs.run("/fmp4/index.m3u8", task="probe")).last
+    assert (known.has_video, known.has_audio, known.height) == (True, True, 360)
 
 
 async def test_a_film_whose_playlist_lacks_its_last_line(ask: Jobber) -> None:

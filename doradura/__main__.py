@@ -179,7 +179,8 @@ def _greet(app: App) -> None:
     if not app.settings.told_chats:
         print("  No admin is set, so nobody is told of alerts. /start tells you your id.", flush=True)  # noqa: T201
     if app.sandbox_url is not None:
-        print("  A sandbox for a bot of your own: `just sandbox`, then the line it prints.", flush=True)  # noqa: T201
+        apart = f"{_in_sandbox(app.sandbox_url)} DORADURA_HTTP_BIND=127.0.0.1:0 just run"
+        print(f"  A second bot in this sandbox, to copy (`just sandbox` starts one alone):\n    {apart}", flush=True)  # noqa: T201
     print(flush=True)  # noqa: T201
 
 

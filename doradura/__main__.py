@@ -270,13 +270,13 @@ def _exit_code(run: Callable[[], None]) -> int:
         for found in _leaves(error):
             code = _KNOWN.get(type(found).__name__)
             if isinstance(found, OSError) and found.errno in _ADDRESS_FAULTS:
-                log.critical("%s. Stop what listens there, or set DORADURA_SANDBOX_BIND.", found)
+                log.critical("%s. Stop what listens there, or set DORADURA_SANDBOX_BIND.", found.strerror or found)
                 return EXIT_SETTINGS
             if code == EXIT_TOKEN:
                 log.critical(
                     "Telegram refuses DORADURA_TELEGRAM_TOKEN (%s). Copy it once more from @BotFather (/mybots, API "
                     "Token); a revoked one never works again.",
-                    found,
+                    str(found).partition(": ")[2],  # without the call's name
                 )
                 return code
             if code is not None:

@@ -71,7 +71,7 @@ class ProgressTexts:
         if end.reason == "tool_crash" and end.final and not end.maybe_sent:
             return too_heavy(t, job)
         if end.lacks and not end.maybe_sent:
-            return _lacking(t, job, end.lacks)
+            return _lacking(t, job, end.lacks, end.height)
         return self._text(t, job, end), again_keyboard(t, job.job_id) if is_passing(end) else None
 
     def _text(self, t: Texts, job: Job, stage: Stage) -> str:  # noqa: C901, PLR0911 - one return a stage
@@ -175,9 +175,9 @@ def _instead(job: Job, choices: Iterable[Choice], sizes: Sequence[Size] = ()) ->
     return button_rows(buttons) or None
 
 
-def _lacking(t: Texts, job: Job, lacks: Lacks) -> tuple[str, Keyboard | None]:
+def _lacking(t: Texts, job: Job, lacks: Lacks, height: int | None) -> tuple[str, Keyboard | None]:
     """Say that there is only sound, or only a film without any, with a button for each choice there is."""
-    choices = offered(has_video=lacks != "video", has_audio=lacks != "audio", lines=None)
+    choices = offered(has_video=lacks != "video", has_audio=lacks != "audio", lines=height)
     return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), _instead(job, choices)
 
 

@@ -19,7 +19,7 @@ from yt_dlp.version import __version__ as yt_dlp_version
 from doradura.downloads import ffmpeg
 from doradura.downloads.describing import describe, has_own_title, performer_of, title_of
 from doradura.downloads.egress import is_guarded
-from doradura.downloads.encoding import ENCODE_SHARE, Bounds, Footage, Plan, plan
+from doradura.downloads.encoding import ENCODE_SHARE, Bounds, Footage, Plan, plan, shorter_side
 from doradura.downloads.facts import Facts, inspect
 from doradura.downloads.failures import JobError, classify, failed, retry_after_seconds, unresolved_host
 from doradura.downloads.fetching import Extractor, Info, fetch, restrain
@@ -74,6 +74,7 @@ def run_job(order: Order, emit: Emit) -> None:
             retry_after_seconds=retry_after_seconds(error, time.time()) if reason in RETRIED_REASONS else None,
             unresolved=unresolved,
             lacks=work.lacks() if reason == "unsupported" else "",
+            height=work.height() if reason == "unsupported" else None,
         )
     emit(final)
 
@@ -135,6 +136,13 @@ class _Work:
         if FORMATS[self._order.format].kind == "video":
             return "" if films else "video"
         return "" if sounds else "audio"
+
+    def height(self) -> int | None:
+        """The shorter side of the picture in pixels; None where there is none, or nobody knows."""
+        known = [shorter_side(facts.video) for facts in self._facts_found if facts.video is not None]
+        if known or self._extractor is None or self._extractor.raw is None:
+            return max(known, default=None) or None
+        return describe(self._extractor.raw, extraction_seconds=0.0).height
 
     def other_sizes(self) -> tuple[Size, ...]:
         """Return what each choice of the link would weigh, after one turned out too large.

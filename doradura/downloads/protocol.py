@@ -154,6 +154,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     """The host that has no address, of `gone`."""
     lacks: Lacks = ""
     """Of `unsupported`: what the link was found not to have, while it has the other."""
+    height: int | None = None
+    """Of a link that lacks sound: the shorter side of its picture in pixels, where that is known."""
 
 
 class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="selftest"):

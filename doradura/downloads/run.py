@@ -316,6 +316,7 @@ class JobRun:
                                 retry_after_seconds=message.retry_after_seconds,
                                 unresolved=message.unresolved,
                                 lacks=message.lacks,
+                                height=message.height,
                             )
                         case Failure():
                             return Failed("tool_crash", f"the worker's reason was {message.reason}: {message.detail}")

@@ -105,6 +105,8 @@ class Failed:
     """The host that has no address, of `gone`."""
     lacks: Lacks = ""
     """What the link was found not to have, of `unsupported`."""
+    height: int | None = None
+    """The shorter side of a silent film's picture in pixels, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def _start(extractor: Extractor, info: Info, path: Path) -> tuple[Start | None, 
             break
         path.write_bytes(start.content)
         facts = inspect(path)
-        if facts is not None or not start.ranged:
+        if facts is not None or not (start.ranged or start.ended):
             break
     return start, facts
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from yt_dlp.networking import Request
-from yt_dlp.networking.exceptions import HTTPError
+from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
 
 from doradura.downloads.facts import inspect
 from doradura.downloads.failures import JobError
@@ -111,15 +111,20 @@ def _is_sound(extractor: Extractor, info: Info) -> bool:
 def read_start(extractor: Extractor, info: Info, limit_bytes: int, *, ranged: bool = True) -> Start | None:
     """Return the first bytes of a plain file; None where the site gives none within START_SECONDS.
 
-    `ranged`: ask for no more than that. A server that refuses a range is asked without one. Raises yt-dlp's errors.
+    `ranged`: ask for no more than that. A server that refuses a range, or hangs up on one, is asked without. Raises
+    yt-dlp's errors.
     """
     chosen = (info.get("formats") or [info])[0]
     headers = _headers(chosen)
     part = {"Range": f"bytes=0-{limit_bytes - 1}"} if ranged else {}
     try:
         start = _read(extractor, Request(chosen["url"], headers={**headers, **part}), limit_bytes)
-    except HTTPError:
-        return read_start(extractor, info, limit_bytes, ranged=False) if ranged else None
+    except RequestError as error:
+        if ranged:
+            return read_start(extractor, info, limit_bytes, ranged=False)
+        if isinstance(error, HTTPError):
+            return None
+        raise
     return start if start.content or start.ended else None
 
 
@@ -133,7 +138,7 @@ def _read(extractor: Extractor, request: Request, limit_bytes: int, *, keep: boo
     response = None
     with suppress(TimeIsUpError), at_most(START_SECONDS):
         response = extractor.urlopen(request)
-        with response:
+        with response, suppress(TransportError):  # what came before the connection broke has to do
             while got < limit_bytes and not ended:
                 piece = response.read(min(_PIECE_BYTES, limit_bytes - got))
                 got += len(piece)

@@ -217,9 +217,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._file(self._site.media / path.lstrip("/"))
 
     def _range(self, status: int) -> None:
-        """Answer a range with a status alone, or with a false total (206); all else well."""
+        """Answer a range with a status alone, a false total (206), a page (200), or not at all (0); all else well."""
         if "Range" not in self.headers:
             self._file(self._site.media / "sample.mp4")
+        elif status == 0:
+            self.close_connection = True
+        elif status == 200:
+            self._send("text/html", b"<html>No ranges here.</html>")
         elif status == 206:
             content = (self._site.media / "sample.mp4").read_bytes()
             self.send_response(206)

@@ -60,6 +60,7 @@ def raw(media: Path) -> Iterator[RawSite]:
             "/slow.mp4": slow,
             "/false.mp4": head("video/mp4", f"Content-Range: bytes 0-{len(film) - 1}/1000\r\n", "206 Partial Content")
             + film,
+            "/long.mp4": head("video/mp4", f"Content-Length: {10 * len(film)}\r\n") + film,
             "/short.mp4": head("video/mp4", f"Content-Range: bytes 0-{half - 1}/{half}\r\n", "206 Partial Content")
             + film[:half],
             "/unnamed": endless("application/octet-stream"),
@@ -104,6 +105,24 @@ async def test_a_server_that_refuses_a_range_is_asked_without(jobs: Jobs, status
     known = (await jobs.run(f"/range{status}.mp4", task="probe")).last
     assert (known.has_video, known.has_audio, known.height) == (True, True, 360)
     assert known.sizes
+
+
+async def test_a_server_that_hangs_up_on_a_range_is_asked_without(jobs: Jobs) -> None:
+    """It breaks the connection, and delivers the film all the same."""
+    known = (await jobs.run("/range000.mp4", task="probe")).last
+    assert (known.has_video, known.height) == (True, 360)
+
+
+async def test_a_page_in_place_of_a_range_is_not_believed(jobs: Jobs) -> None:
+    """The film is there for whoever asks for all of it, as the download does."""
+    known = (await jobs.run("/range200.mp4", task="probe")).last
+    assert (known.has_video, known.height) == (True, 360)
+
+
+async def test_what_came_before_a_connection_broke_is_read(ask: Jobber) -> None:
+    """Less than was promised: what it is is known, what it would weigh is not."""
+    known = await ask("probe", "/long.mp4")
+    assert (known.has_video, known.height, known.sizes) == (True, 360, ())
 
 
 async def test_a_false_total_is_not_believed(ask: Jobber) -> None:

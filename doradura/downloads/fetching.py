@@ -7,6 +7,7 @@ that we give it.
 
 from __future__ import annotations
 
+import codecs
 import http.client
 import importlib.util
 import itertools
@@ -171,6 +172,9 @@ def file_name_of(disposition: str | None) -> str | None:
     header = Message()
     header["Content-Disposition"] = " ".join(disposition.split())
     try:
+        told = header.get_param("filename", header="Content-Disposition")
+        if isinstance(told, tuple) and told[0]:
+            codecs.lookup(told[0])  # the library would take bytes of a set it does not know for Latin-1
         name = header.get_filename() or ""
     except (LookupError, ValueError, TypeError):  # a character set that is none, or a name in parts of two spellings
         return None

@@ -179,7 +179,8 @@ def _greet(app: App) -> None:
     if not app.settings.told_chats:
         print("  No admin is set, so nobody is told of alerts. /start tells you your id.", flush=True)  # noqa: T201
     if app.sandbox_url is not None:
-        print("  A sandbox for a bot of your own: `just sandbox`, then the line it prints.", flush=True)  # noqa: T201
+        apart = f"{_in_sandbox(app.sandbox_url)} DORADURA_HTTP_BIND=127.0.0.1:0 just run"
+        print(f"  A second bot in this sandbox, to copy (`just sandbox` starts one alone):\n    {apart}", flush=True)  # noqa: T201
     print(flush=True)  # noqa: T201
 
 
@@ -189,7 +190,9 @@ def _check(asked: argparse.Namespace) -> int:
         return EXIT_SETTINGS
     from doradura.check import run_checks  # noqa: PLC0415 - only this command needs it
 
-    with logs.configure(settings.log_format, settings.log_level, settings.secrets()):
+    # What its calls log on the way, its lines say in the end.
+    level = settings.log_level if settings.log_level == "debug" else "error"
+    with logs.configure(settings.log_format, level, settings.secrets()):
         return EXIT_OK if trio.run(run_checks, settings, _find_ffmpeg, print) else EXIT_FAILED
 
 
@@ -267,13 +270,13 @@ def _exit_code(run: Callable[[], None]) -> int:
         for found in _leaves(error):
             code = _KNOWN.get(type(found).__name__)
             if isinstance(found, OSError) and found.errno in _ADDRESS_FAULTS:
-                log.critical("%s. Stop what listens there, or set DORADURA_SANDBOX_BIND.", found)
+                log.critical("%s. Stop what listens there, or set DORADURA_SANDBOX_BIND.", found.strerror or found)
                 return EXIT_SETTINGS
             if code == EXIT_TOKEN:
                 log.critical(
                     "Telegram refuses DORADURA_TELEGRAM_TOKEN (%s). Copy it once more from @BotFather (/mybots, API "
                     "Token); a revoked one never works again.",
-                    found,
+                    str(found).partition(": ")[2],  # without the call's name
                 )
                 return code
             if code is not None:

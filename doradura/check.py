@@ -15,15 +15,25 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import trio
 
 from doradura.settings import Address, Settings
+from doradura.settings.options import TELEGRAM_API_URL
 from doradura.storage import DAMAGE, DAMAGE_ADVICE, StorageError
 from doradura.storage.connection import connect
 from doradura.storage.migrations import migrations
 from doradura.telegram.client import open_bot_api
-from doradura.telegram.errors import TelegramError
+from doradura.telegram.errors import (
+    DeadlineExceededError,
+    NotSentError,
+    RateLimitedError,
+    ServerError,
+    TelegramError,
+    TokenRefusedError,
+    UnconfirmedError,
+)
 from doradura.telegram.observer import SilentObserver
 
 HEALTH_TIMEOUT_SECONDS = 5.0
@@ -143,8 +153,9 @@ def _check_port(setting: str, address: Address, *, runs: bool) -> Line:
         taken = error.errno == errno.EADDRINUSE
         if taken and runs:
             return Line("ok", "port", f"{address} is the running bot's")
-        why = "another program listens there" if taken else (error.strerror or str(error))
-        return Line("FAULT", "port", f"{address}: {why}; stop that one, or set {setting} to another address")
+        why = os.strerror(error.errno) if error.errno else str(error)
+        fault = "another program listens there; stop that one, or" if taken else f"{why};"
+        return Line("FAULT", "port", f"{address}: {fault} set {setting} to another address")
     return Line("ok", "port", f"{address} is free")
 
 
@@ -186,8 +197,37 @@ async def _check_telegram(settings: Settings) -> list[Line]:
         ) as api:
             me = await api.get_me(deadline_seconds=TELEGRAM_SECONDS)
     except TelegramError as error:
-        return [Line("FAULT", "telegram", f"{error}; is the token right, and the network there?")]
+        return [Line("FAULT", "telegram", telegram_fault(error, settings.telegram_api_url))]
     return [Line("ok", "telegram", f"the token is @{me.username}'s")]
+
+
+def telegram_fault(error: TelegramError, api_url: str) -> str:
+    """Say why the Bot API's server at `api_url` did not say whose the token is, and what mends that."""
+    last = error.__cause__ if isinstance(error, DeadlineExceededError) else error
+    host = urlsplit(api_url).netloc
+    own = None if api_url == TELEGRAM_API_URL else "does DORADURA_TELEGRAM_API_URL lead to a Bot API server that runs?"
+    match last:
+        case TokenRefusedError():
+            said = f"{last.code} {last.description}"
+            return (
+                f"DORADURA_TELEGRAM_TOKEN is refused ({said}); copy it once more from @BotFather (/mybots, API Token)"
+            )
+        case NotSentError(unreachable=str() as why):
+            return f"can't reach {host} ({why}); {own or _WAYS_OUT.get(why, _ONLINE)}"
+        case RateLimitedError():
+            return f"{host} asks to wait; try again in {last.retry_after_seconds:.0f} s"
+        case ServerError() if own is None:
+            return f"{host} has trouble of its own ({last.detail}); try again in a few minutes"
+        case UnconfirmedError():
+            return f"what answers at {host} is not Telegram ({last.detail}); {own or _ONLINE}"
+    return f"{error}; {own or _ONLINE}"
+
+
+_ONLINE = "is this machine online, and does its firewall let it out?"
+_WAYS_OUT = {
+    "name not found": "is this machine online, and does it have a name server (/etc/resolv.conf)?",
+    "its certificate is not trusted": "is this machine's clock right, and is there no proxy on the way?",
+}
 
 
 class HealthAnswer(NamedTuple):

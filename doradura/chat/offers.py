@@ -19,9 +19,9 @@ from typing import TypeVar
 
 import trio
 
-from doradura.chat.progress import button_rows, choice_text, failure_text, sized_label
+from doradura.chat.progress import PASSING_REASONS, button_rows, choice_text, failure_text, look_keyboard, sized_label
 from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text
-from doradura.downloads.formats import offered
+from doradura.downloads.formats import FORMATS, offered
 from doradura.downloads.protocol import (
     FINAL_REASONS,
     OUR_REASONS,
@@ -111,7 +111,10 @@ class Offers:
         self._stopping.set()
 
     def show(self, offer: Offer, language: str) -> None:
-        """Show a stored offer. After `stop` it waits in the database for the next start."""
+        """Show a stored offer. After `stop` it waits in the database for the next start.
+
+        One that is given as `failed` has a card that says so: that is made new before its link is looked at again.
+        """
         self.show_all([offer], language)
 
     def show_all(self, new: Sequence[Offer], language: str) -> None:
@@ -131,6 +134,8 @@ class Offers:
         self._open[offer.user_id] += 1
         try:
             message_id = offer.message_id or await self._show_keyboard(offer, t)
+            if offer.state == "failed":
+                await self._show_anew(offer, message_id, t)
             there.set()
             if self._open[offer.user_id] > OPEN_OFFERS_OF_ONE_USER:
                 await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", now_ms()))
@@ -205,6 +210,12 @@ class Offers:
         await self._noted(lambda db: offers.shown(db, offer.offer_id, message.message_id))
         return message.message_id
 
+    async def _show_anew(self, offer: Offer, message_id: int, t: Texts) -> None:
+        text, buttons = unseen_text(t, offer), keyboard(offer.offer_id, None)
+        await self._through_outages(
+            lambda: self._api.edit_message_text(offer.chat_id, message_id, text, keyboard=buttons)
+        )
+
     async def _look(self, offer: Offer) -> Metadata | Failure:
         """Let a worker look at the link when it is its person's turn; what takes too long is a deadline."""
         async with self._turns.setdefault(offer.user_id, trio.Lock()), self._looking:
@@ -262,19 +273,20 @@ class Offers:
             await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", now_ms()))
             return
         final = end.final or end.reason in FINAL_REASONS
-        text = failure_text(
+        text = which_text(t, offer) + failure_text(
             t,
             "too_large.source" if end.reason == "too_large" and end.final else end.reason,
-            offer.url,
+            offer.url if offer.reply_to is None and not offer.number else None,
             self._upload_limit_bytes,
             unresolved=end.unresolved,
             retry_after_seconds=end.retry_after_seconds,
         )
-        buttons = None if final else keyboard(offer.offer_id, None)
+        again = look_keyboard(t, offer.offer_id) if end.reason in PASSING_REASONS and not end.final else ()
+        buttons = again if final else (*keyboard(offer.offer_id, None), *again)
         if not final:
             text += "\n" + t("offer.all_the_same")
         await self._through_outages(
-            lambda: self._api.edit_message_text(offer.chat_id, message_id, text, keyboard=buttons)
+            lambda: self._api.edit_message_text(offer.chat_id, message_id, text, keyboard=buttons or None)
         )
         reason = None if end.reason in OWN_TROUBLES else end.reason
         self._count(offer, "offered" if reason is None else "refused")
@@ -324,14 +336,17 @@ def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = No
         lines=known.height if known else None,
     )
     rows: list[tuple[Button, ...]] = []
-    for _, each in groupby(choices, lambda choice: choice.format):
-        buttons = []
+    for word, each in groupby(choices, lambda choice: choice.format):
+        buttons, weights = [], set()
         for choice in each:
             label = choice_text(choice.format, choice.quality)
             size = sizes.get((choice.format, choice.quality))
             if size is not None:
                 if limit_bytes is not None and size.size_bytes > limit_bytes:
                     continue
+                if FORMATS[word].kind == "audio" and size.size_bytes in weights:
+                    continue  # the same sound, copied: its rate is below this one's
+                weights.add(size.size_bytes)
                 label = sized_label(label, size.size_bytes, size.height)
             buttons.append(Button(text=label, callback_data=f"o:{offer_id}:{choice.format}:{choice.quality}"))
         rows += button_rows(buttons)

@@ -116,6 +116,7 @@ PRESSES: Mapping[str, Callable[[Turn, str], Awaitable[None]]] = MappingProxyType
         "o": download.press,
         "s": download.press_smaller,
         "r": download.press_again,
+        "l": download.press_look,
         "c": queue.press,
         "q": queue.press_in_list,
         "a": alert_buttons.press,

@@ -39,7 +39,7 @@ from doradura.downloads.describing import FILE_NAME, is_generic
 from doradura.downloads.failures import JobError, is_unreachable, one_line
 from doradura.downloads.formats import Selection
 from doradura.downloads.protocol import Order
-from doradura.downloads.starts import is_unbounded_sound, refuse_endless, refuse_endless_sound
+from doradura.downloads.starts import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
 
 _HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
 """yt-dlp's networking in Python, which the egress guard sees. Urllib is left `data:` addresses alone (bounds.py)."""
@@ -80,8 +80,8 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         self._guessed = order.guessed_scheme
         self.last_url = order.url
         """The address asked last."""
-        self.unbounded_sound = False
-        """Whether the last answer was sound whose length nobody told."""
+        self.unbounded: Unbounded = ""
+        """What the last answer was, where nobody told its length."""
         self._chosen = selection
         super().__init__(_options(order), auto_init="no_verbose_header")
 
@@ -114,7 +114,7 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         refuse_endless(response.headers)
         if self._file_name is None and self.raw is None:
             self._file_name = file_name_of(response.headers.get("Content-Disposition"))
-        self.unbounded_sound = response.status == 200 and is_unbounded_sound(response.headers)
+        self.unbounded = unbounded_kind(response.headers) if response.status == 200 else ""
         return response
 
     def extract_info(self, url: str, *arguments: Any, **more: Any) -> Any:

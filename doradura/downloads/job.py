@@ -75,6 +75,7 @@ def run_job(order: Order, emit: Emit) -> None:
             retry_after_seconds=retry_after_seconds(error, time.time()) if reason in RETRIED_REASONS else None,
             unresolved=unresolved,
             lacks=final.lacks or (work.lacks() if reason == "unsupported" else ""),
+            lines=work.height() if reason == "unsupported" else final.lines,
         )
     emit(final)
 
@@ -136,6 +137,13 @@ class _Work:
         if FORMATS[self._order.format].kind == "video":
             return "" if films else "video"
         return "" if sounds else "audio"
+
+    def height(self) -> int | None:
+        """The shorter side of the picture in pixels; None where there is none, or nobody knows."""
+        known = [shorter_side(facts.video) for facts in self._facts_found if facts.video is not None]
+        if known or self._extractor is None or self._extractor.raw is None:
+            return max(known, default=None) or None
+        return describe(self._extractor.raw, extraction_seconds=0.0).height
 
     def with_other_choices(self, failure: Failure) -> Failure:
         """Add what the link's other choices would be and weigh, after one turned out too large.

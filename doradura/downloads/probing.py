@@ -1,7 +1,7 @@
 """Looking at a link without fetching it: title, length, and what each format would weigh.
 
-Owns the `probe` task. Of a plain file, of which no page tells anything, it reads the first 2 MiB: most files say there
-what they are.
+Owns the `probe` task. Of a plain file, of which no page tells anything, it reads the first 2 MiB, of a bare playlist
+the beginning of the first segment: most say there what they are.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import re
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urljoin
 
 from yt_dlp.utils import YoutubeDLError
 
@@ -23,10 +25,11 @@ from doradura.downloads.gauge import can_fit, passes_through, told_bytes
 from doradura.downloads.making import LEAST_SONG_BITS, is_copied
 from doradura.downloads.protocol import Metadata, Order, Size
 from doradura.downloads.starts import Start, read_start
-from doradura.downloads.stated import stated_seconds
+from doradura.downloads.stated import goes_on, stated_seconds
 from doradura.downloads.timelimit import TimeIsUpError, at_most
 
 _START_BYTES = 2 * 1024 * 1024
+_SEGMENT_BYTES = 256 * 1024
 _SLOWEST_ENCODE = 3
 """Any machine encodes a second of film in so many seconds: a film that ends in time even so needs no sample."""
 _SAMPLE_SECONDS = 2.0
@@ -51,11 +54,18 @@ def look(order: Order, extractor: Extractor, info: Info, seconds: float, *, dura
     """
     if info.get("direct"):
         return _plain_file(order, extractor, info, seconds, duration)
-    duration = duration or duration_of(info) or _hls_duration(extractor)
+    bare = _bare_playlist(extractor)
+    facts = None
+    if bare is not None:
+        duration = duration or duration_of(info) or bare.seconds
+        facts = None if bare.untold is None else _segment_facts(extractor, bare, Path(order.directory) / "segment")
     return describe(
         info,
-        duration_seconds=duration,
-        sizes=tuple(_sizes(order, extractor, duration)),
+        duration_seconds=duration or duration_of(info),
+        has_video=None if facts is None else facts.video is not None,
+        has_audio=None if facts is None else facts.audio is not None,
+        height=_height(facts),
+        sizes=tuple(_sizes(order, extractor, duration or duration_of(info))),
         extraction_seconds=seconds,
     )
 
@@ -66,6 +76,13 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
     if start is None:
         return describe(info, extraction_seconds=seconds)
     complete, whole_bytes = start.ended, start.whole_bytes
+    if goes_on(path, len(start.content) if complete else whole_bytes or len(start.content), facts):
+        # The server's word on the length can't be true, or the connection ended early: the length is not known.
+        complete, whole_bytes = False, None
+    if whole_bytes is not None and whole_bytes > order.limits.file_bytes and start.ranged:
+        # A total that is told with a part is wrong more often than the length of the whole: who refuses asks for both.
+        whole = read_start(extractor, info, 1, ranged=False)
+        whole_bytes = None if whole is None else whole.whole_bytes
     if whole_bytes is not None and whole_bytes > order.limits.file_bytes:
         raise JobError("too_large", f"the source has {whole_bytes} bytes, more than is taken", final=True)
     start_is_whole = len(start.content) >= _START_BYTES
@@ -87,7 +104,7 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
         duration_seconds=duration,
         has_video=film is not None,
         has_audio=facts.audio is not None,
-        height=None if film is None else min(filter(None, (film.width, film.height)), default=None),
+        height=_height(facts),
         # A site that sent less than the start, and no end, may be gone: nothing is built on its word.
         sizes=tuple(_file_sizes(order, path, facts, duration, whole_bytes, last=last))
         if complete or start_is_whole
@@ -105,7 +122,7 @@ def _start(extractor: Extractor, info: Info, path: Path) -> tuple[Start | None, 
             break
         path.write_bytes(start.content)
         facts = inspect(path)
-        if facts is not None or not start.ranged:
+        if facts is not None or not (start.ranged or start.ended):
             break
     return start, facts
 
@@ -197,13 +214,52 @@ def _size(row: Format, grade: Quality, weight: int | None) -> list[Size]:
     return [Size(format=row.word, quality=grade.word, size_bytes=weight)] if weight else []
 
 
-def _hls_duration(extractor: Extractor) -> float | None:
-    """The sum of a bare HLS playlist's segments."""
+def _height(facts: Facts | None) -> int | None:
+    """What a film's quality is called by: its shorter side."""
+    film = None if facts is None else facts.video
+    return None if film is None else min(filter(None, (film.width, film.height)), default=None)
+
+
+class _Playlist(NamedTuple):
+    """A bare HLS playlist that is known to be whole."""
+
+    text: str
+    seconds: float | None
+    """The sum of its segments."""
+    untold: Info | None
+    """Its stream, where nothing tells what is in it."""
+
+
+def _bare_playlist(extractor: Extractor) -> _Playlist | None:
+    """Read the playlist of an item that no known site describes. Raises JobError for a live one."""
     raw = extractor.raw or {}
     if not is_generic(raw):
         return None
-    streams = [entry for entry in raw.get("formats") or () if str(entry.get("protocol")).startswith("m3u8")]
+    streams = [dict(entry) for entry in raw.get("formats") or () if str(entry.get("protocol")).startswith("m3u8")]
     if not streams:
         return None
-    manifest = hold_manifest(extractor, dict(streams[-1]), wait=False)
-    return (manifest and sum(float(length) for length in re.findall(r"#EXTINF:\s*(\d+(?:\.\d+)?)", manifest))) or None
+    text = hold_manifest(extractor, streams[-1], wait=False)
+    if text is None:
+        return None
+    seconds = sum(float(length) for length in re.findall(r"#EXTINF:\s*(\d+(?:\.\d+)?)", text))
+    # Of several streams, one may have the sound of another.
+    told = len(raw["formats"]) > 1 or any(streams[-1].get(codec) for codec in ("vcodec", "acodec"))
+    return _Playlist(text, seconds or None, None if told else streams[-1])
+
+
+def _segment_facts(extractor: Extractor, playlist: _Playlist, path: Path) -> Facts | None:
+    """What the beginning of a playlist's first segment says; None where it is coded or can't be had within seconds."""
+    stream, text = playlist.untold or {}, playlist.text
+    first = next((line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")), None)
+    if first is None or re.search(r"#EXT-X-KEY:(?!METHOD=NONE)", text):
+        return None
+    head = re.search(r'#EXT-X-MAP:[^\n]*URI="([^"\n]+)"', text)
+    content = b""
+    with suppress(YoutubeDLError, JobError, OSError):  # a look is a nicety
+        for address in ([head[1]] if head else []) + [first]:
+            part = {"url": urljoin(stream["url"], address), "http_headers": stream.get("http_headers")}
+            start = read_start(extractor, part, _SEGMENT_BYTES)
+            content += b"" if start is None else start.content
+    path.write_bytes(content)
+    facts = inspect(path)
+    return None if facts is None or facts.is_still else facts

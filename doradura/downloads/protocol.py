@@ -152,7 +152,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     sizes: tuple[Size, ...] = ()
     """Of `too_large`: what the link's other choices would weigh, as far as that is known."""
     lines: int | None = None
-    """Of `too_large`: the shorter side of the link's best picture in pixels: no choice brings more."""
+    """Of `too_large` and `lacks`: the shorter side of the link's best picture in pixels: no choice brings more."""
     has_audio: bool | None = None
     """Of `too_large`: whether there is a sound to take instead."""
     retry_after_seconds: float | None = None

@@ -60,7 +60,7 @@ def is_cut_off(path: Path, facts: Facts | None) -> bool:
         start = file.read(_START_BYTES)
         start += file.read(max(0, _id3_bytes(start) + 4096 - len(start)))  # a song's cover stands before its header
     size_bytes = path.stat().st_size
-    if (start[4:8] in _BOXES and _has_cut_box(path, size_bytes)) or size_bytes < _stated_bytes(start) * _WHOLE_SHARE:
+    if _ends_early(path, start, size_bytes):
         return True
     if facts is None:
         return False
@@ -73,6 +73,21 @@ def is_cut_off(path: Path, facts: Facts | None) -> bool:
     if stated is None:
         return False
     return _last_second(path) < stated - max(_MISSING_SECONDS, stated * _MISSING_SHARE)
+
+
+def goes_on(path: Path, size_bytes: int, facts: Facts | None) -> bool:
+    """Whether a file's own headers say that it has more than so many bytes; `path` may have its start alone."""
+    with path.open("rb") as file:
+        start = file.read(_START_BYTES)
+    if facts is not None and "mp3" in facts.container.split(","):
+        xing = read_xing(start)
+        return xing is not None and size_bytes < xing[1] * (1 - _MISSING_SHARE)
+    return _ends_early(path, start, size_bytes)
+
+
+def _ends_early(path: Path, start: bytes, size_bytes: int) -> bool:
+    """Whether the sizes in a file's headers come to more than so many bytes."""
+    return (start[4:8] in _BOXES and _has_cut_box(path, size_bytes)) or size_bytes < _stated_bytes(start) * _WHOLE_SHARE
 
 
 def read_xing(start: bytes) -> tuple[float, int] | None:

@@ -70,13 +70,18 @@ def test_a_database_that_is_none_ends_with_what_to_do(command: str, tmp_path: Pa
 
 
 def test_check_with_a_token_asks_telegram(tmp_path: Path) -> None:
-    """With a token and no Telegram to be reached, `check` says so; the token stays out of it."""
+    """With a token and no Telegram to be reached, `check` says so, once; the token stays out of it."""
     token = "123456:" + "A" * 35
     ended = doradura(
-        tmp_path / "data", "check", DORADURA_TELEGRAM_TOKEN=token, DORADURA_TELEGRAM_API_URL="http://127.0.0.1:9"
+        tmp_path / "data",
+        "check",
+        DORADURA_TELEGRAM_TOKEN=token,
+        DORADURA_TELEGRAM_API_URL="http://127.0.0.1:9",
+        DORADURA_LOG_LEVEL="info",
     )
     assert ended.returncode == 1
-    assert "FAULT  telegram" in ended.stdout
+    assert "FAULT  telegram    can't reach 127.0.0.1:9 (connection refused)" in ended.stdout
+    assert ended.stderr == ""
     assert token not in ended.stdout + ended.stderr
 
 
@@ -100,6 +105,8 @@ async def test_health_asks_the_running_one(tmp_path: Path) -> None:
         checked = doradura(tmp_path / "other", "check", "--sandbox", DORADURA_HTTP_BIND=foreign)
         assert checked.returncode == 1
         assert f"FAULT  port        {foreign}: another program listens there" in checked.stdout
+        checked = doradura(tmp_path / "other", "check", "--sandbox", DORADURA_HTTP_BIND="192.0.2.1:9090")
+        assert "192.0.2.1:9090: Cannot assign requested address; set DORADURA_HTTP_BIND to another" in checked.stdout
     for arguments in (["health"], ["health", "--live"], ["health", "--ready"]):
         assert doradura(tmp_path / "other", *arguments, DORADURA_HTTP_BIND=bind).returncode == 1
 

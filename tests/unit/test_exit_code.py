@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
-from doradura.__main__ import EXIT_FAILED, _exit_code
+from doradura.__main__ import EXIT_FAILED, EXIT_SETTINGS, EXIT_TOKEN, _exit_code
 from doradura.runbooks import BOOK
 from doradura.storage import DAMAGE_ADVICE, StorageError
+from doradura.telegram.errors import TokenRefusedError
 
 
 @pytest.mark.parametrize(
@@ -41,3 +44,31 @@ def test_the_advice_is_what_the_runbook_has() -> None:
     for words in ("restore a backup", ".recover"):
         assert words in DAMAGE_ADVICE
         assert words in section
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "begins"),
+    [
+        (
+            TokenRefusedError("getMe", 401, "Unauthorized"),
+            EXIT_TOKEN,
+            "Telegram refuses DORADURA_TELEGRAM_TOKEN (401 Unauthorized). Copy it once more",
+        ),
+        (
+            OSError(errno.EADDRINUSE, "the sandbox cannot listen on 127.0.0.1:1: Address already in use"),
+            EXIT_SETTINGS,
+            "the sandbox cannot listen on 127.0.0.1:1: Address already in use. Stop what listens there",
+        ),
+    ],
+)
+def test_the_last_line_is_a_sentence(
+    error: Exception, code: int, begins: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without the name of a call or the number of an error."""
+
+    def run() -> None:
+        raise ExceptionGroup("a nursery's", [error])
+
+    assert _exit_code(run) == code
+    (said,) = caplog.messages
+    assert said.startswith(begins)

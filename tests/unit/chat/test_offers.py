@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +16,8 @@ from doradura.chat.texts import Catalogues
 from doradura.downloads.formats import FORMATS
 from doradura.downloads.protocol import Failure, Metadata, Size, WorkerLostError
 from doradura.downloads.workspace import PROBE_SECONDS
-from doradura.storage import StorageError
+from doradura.storage import StorageError, offers
+from doradura.storage.offers import Offer
 from tests.doubles import BLOCKED, HANG, NEVER, Script
 from tests.wiring import LINK, USER, World
 
@@ -57,19 +60,34 @@ async def test_a_link_is_answered_at_once_and_then_known(world: World, autojump_
 
 
 @pytest.mark.parametrize(
-    ("reason", "errors", "tries"), [("gone", 0, 1), ("bot_check", 1, 1), ("network", 1, ATTEMPTS), ("site_error", 1, 3)]
+    ("reason", "errors", "tries", "formats", "again"),
+    [
+        ("gone", 0, 1, False, True),
+        ("live", 0, 1, False, True),
+        ("private", 0, 1, False, False),
+        ("bot_check", 1, 1, True, True),
+        ("rate_limited", 1, 1, True, True),
+        ("network", 1, ATTEMPTS, True, True),
+        ("site_error", 1, ATTEMPTS, True, True),
+    ],
 )
 async def test_a_link_that_leads_nowhere(
-    world: World, autojump_clock: MockClock, reason: str, errors: int, tries: int
+    world: World, autojump_clock: MockClock, reason: str, errors: int, tries: int, *, formats: bool, again: bool
 ) -> None:
-    """It is said why and counted once without a format. What may pass is tried again before, and keeps its buttons."""
+    """It is said why and counted once without a format. What may pass has a button to try again.
+
+    What is ours is tried again before, and keeps its formats. The message quotes the link and doesn't repeat it.
+    """
     world.workers.usual = (Failure(reason=reason, detail=""),)
     async with world.start() as bot:
         await world.say(bot, world.message(LINK))
         await looked(world)
         await trio.sleep(1)
     assert shown(world)["text"].startswith("😕 ")
-    assert (shown(world)["markup"] is None) == (reason == "gone")
+    assert LINK not in shown(world)["text"]
+    rows = (shown(world)["markup"] or {"inline_keyboard": []})["inline_keyboard"]
+    verbs = [button["callback_data"].partition(":")[0] for row in rows for button in row]
+    assert ("o" in verbs, "l" in verbs) == (formats, again)
     assert world.value("link_looks_total", site="other", outcome="refused") == world.value("link_looks_total") == 1
     assert world.storage.one("SELECT reason FROM offers") == reason
     assert len(world.workers.orders) == tries
@@ -282,6 +300,25 @@ def test_an_offer_of_which_nothing_fits_says_so() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("weights", "left"),
+    [
+        ((480_000, 480_000, 480_000), ["mp3 128k"]),
+        ((960_000, 1_440_000, 1_440_000), ["mp3 128k", "mp3 192k"]),
+        ((960_000, 1_440_000, 2_400_000), ["mp3 128k", "mp3 192k", "mp3 320k"]),
+    ],
+)
+def test_a_sound_that_is_copied_has_one_button(weights: tuple[int, ...], left: list[str]) -> None:
+    """Buttons go up to the rate of the source: above it each would bring the same file."""
+    qualities = FORMATS["mp3"].qualities
+    sizes = tuple(
+        Size(format="mp3", quality=quality, size_bytes=weight)
+        for quality, weight in zip(qualities, weights, strict=True)
+    )
+    labels = [button.text for row in keyboard(1, Metadata(has_video=False, sizes=sizes)) for button in row]
+    assert [label.partition("\u00a0")[0] for label in labels if label.startswith("mp3")] == left
+
+
 async def test_a_slow_look_leaves_the_buttons(world: World, autojump_clock: MockClock) -> None:
     """After ten seconds the card stays as it is; nobody failed, and the link can be had."""
     world.workers.usual = (HANG,)
@@ -349,3 +386,57 @@ def test_buttons_that_bring_nothing_new_are_not_there(known: Metadata, films: li
     labels = [button.text for row in keyboard(1, known) for button in row]
     assert [label.removeprefix("mp4 ") for label in labels if label.startswith("mp4")] == films
     assert any(label.startswith("mp3") for label in labels) == sounds
+
+
+async def test_a_link_is_looked_at_again_with_one_press(world: World, autojump_clock: MockClock) -> None:
+    """In the same message, for whoever sent it; the report counts it no more, and two presses are one look."""
+    world.workers.follow((Failure(reason="gone", detail=""),), (3.0, KNOWN))
+    async with world.start() as bot:
+        await world.say(bot, world.message(LINK))
+        await looked(world)
+        await trio.sleep(1)
+        (button,) = shown(world)["markup"]["inline_keyboard"][0]
+        ((_, message_id),) = world.telegram.messages
+        press = partial(world.press, button["callback_data"], message_id=message_id)
+        await world.say(bot, press(user=7), world.press("l:1"), world.press("l:x"))
+        assert len(world.workers.orders) == 1
+        await world.say(bot, press(), press())
+        await world.changes.until(lambda: world.workers.running)
+        assert shown(world)["text"] == f"{LINK}\nPick a format:"
+        await looked(world)
+        await trio.sleep(1)
+    assert shown(world)["text"].startswith("<b>A &lt;song&gt;</b>")
+    assert len(world.workers.orders) == 2
+    assert world.storage.one("SELECT reason FROM offers") is None
+    answers = Counter(call.parameters["text"] for call in world.telegram.all("answerCallbackQuery"))
+    assert answers == {
+        "This is somebody else's link. Send me one of your own.": 1,
+        "That message is too old. Send the link again.": 2,
+        "Looking at it once more…": 2,
+    }
+
+
+async def test_a_link_that_may_not_be_opened_any_more_is_not_looked_at(world: World, autojump_clock: MockClock) -> None:
+    """The settings changed since; the press is answered with why."""
+    async with world.start() as bot:
+        offers.add(world.storage.db, Offer(7, USER, USER, 1, "http://10.0.0.5/film.mp4", None, "failed", 0), 1)
+        await world.say(bot, world.press("l:7"))
+    (answer,) = world.telegram.all("answerCallbackQuery")
+    assert answer.parameters["text"] == "I only open public websites; this address is on a private network."
+    assert world.workers.orders == []
+
+
+async def test_a_download_of_one_of_several_links_answers_its_card(world: World, autojump_clock: MockClock) -> None:
+    """The card says which link it is: the message they came in doesn't."""
+    world.workers.usual = (KNOWN,)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"{LINK}a {LINK}b"))
+        await world.changes.until(lambda: world.storage.one("SELECT COUNT(*) FROM offers WHERE state = 'known'") == 2)
+        world.workers.usual = (Failure(reason="gone", detail=""),)
+        offer_id, card = world.storage.db.execute("SELECT offer_id, message_id FROM offers WHERE number = 2").fetchone()
+        await world.say(bot, world.press(f"o:{offer_id}:mp3:320k"))
+        await world.ended()
+    (progress,) = [call for call in world.telegram.all("sendMessage") if "mp3 320k" in call.parameters["text"]]
+    assert progress.parameters["reply_parameters"]["message_id"] == card
+    (told,) = [message["text"] for message in world.telegram.messages.values() if message["text"].startswith("😕")]
+    assert LINK not in told

@@ -98,6 +98,7 @@ def test_a_failure_says_what_to_do_and_which_link() -> None:
     assert SHOWN.stage(JOB, Failed("gone"))[0].splitlines()[1] == (
         '<a href="https://a.example/?a=1&amp;b=2">https://a.example/?a=1&amp;b=2</a>'
     )
+    assert SHOWN.stage(JOB._replace(reply_to=5), Failed("gone"))[0].count("\n") == 0, "it quotes the link already"
     assert "longer than 10 minutes" in SHOWN.stage(JOB, Failed("deadline"))[0]
     assert "longer than 1 minute," in failure_text(
         Catalogues().for_language(None), "deadline", "https://a.example/", 1, minutes=1
@@ -200,8 +201,31 @@ def test_only_sound_is_said_to_be_that() -> None:
         assert {parts[2] for parts in data} == formats
 
 
-def test_a_pause_and_a_missing_host_are_told_as_what_they_are() -> None:
-    """The site's own figure in minutes; the host's name."""
+def test_a_silent_film_is_offered_up_to_its_height() -> None:
+    """As its link alone would be."""
+    _, keyboard = SHOWN.stage(JOB, Failed("unsupported", lacks="audio", height=720))
+    labels = [button.text for row in keyboard or () for button in row]
+    assert labels == ["mp4 360p", "mp4 480p", "mp4 720p"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, "try again in 1 min."),
+        (1750, "try again in 30 min."),
+        (7200, "try again in 2 h."),
+        (5430, "try again in 1 h 31 min."),
+        (86_401, "for more than a day. Try another source."),
+        (2.3e9, "for more than a day. Try another source."),
+    ],
+)
+def test_a_pause_is_told_as_the_site_says_it(seconds: float, words: str) -> None:
+    """In whole minutes, in hours where they are many; nobody is told to wait for years."""
     texts = ProgressTexts(Catalogues(), 50)
-    assert "try again in 30 min" in texts.stage(JOB, Failed("rate_limited", retry_after_seconds=1750))[0]
+    assert words in texts.stage(JOB, Failed("rate_limited", retry_after_seconds=seconds))[0]
+
+
+def test_a_missing_host_is_named() -> None:
+    """It may be misspelt."""
+    texts = ProgressTexts(Catalogues(), 50)
     assert "a site called no.example" in texts.stage(JOB, Failed("gone", unresolved="no.example"))[0]

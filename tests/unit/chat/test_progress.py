@@ -203,7 +203,7 @@ def test_only_sound_is_said_to_be_that() -> None:
 
 def test_a_silent_film_is_offered_up_to_its_height() -> None:
     """As its link alone would be."""
-    _, keyboard = SHOWN.stage(JOB, Failed("unsupported", lacks="audio", height=720))
+    _, keyboard = SHOWN.stage(JOB, Failed("unsupported", lacks="audio", lines=720))
     labels = [button.text for row in keyboard or () for button in row]
     assert labels == ["mp4 360p", "mp4 480p", "mp4 720p"]
 

@@ -233,7 +233,7 @@ async def test_what_a_link_lacks_is_told(jobs: Jobs, path: str, fmt: str, lacks:
     """Sound asked for as a film, and a silent film asked for as a song."""
     end = (await jobs.run(path, fmt, "720p" if fmt == "mp4" else "320k")).last
     assert (end.reason, end.lacks) == ("unsupported", lacks)
-    assert end.height == (360 if lacks == "audio" else None)
+    assert end.lines == (360 if lacks == "audio" else None)
 
 
 async def test_a_host_without_an_address_is_named(jobs: Jobs) -> None:

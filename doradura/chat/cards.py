@@ -9,7 +9,7 @@ from itertools import groupby
 
 from doradura.chat.progress import PASSING_REASONS, button_rows, choice_text, failure_text, look_keyboard, sized_label
 from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text
-from doradura.downloads.formats import offered
+from doradura.downloads.formats import FORMATS, offered
 from doradura.downloads.probes import Card
 from doradura.downloads.protocol import FINAL_REASONS, Failure, Metadata
 from doradura.storage.offers import Offer
@@ -93,14 +93,17 @@ def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = No
         lines=known.height if known else None,
     )
     rows: list[tuple[Button, ...]] = []
-    for _, each in groupby(choices, lambda choice: choice.format):
-        buttons = []
+    for word, each in groupby(choices, lambda choice: choice.format):
+        buttons, weights = [], set()
         for choice in each:
             label = choice_text(choice.format, choice.quality)
             size = sizes.get((choice.format, choice.quality))
             if size is not None:
                 if limit_bytes is not None and size.size_bytes > limit_bytes:
                     continue
+                if FORMATS[word].kind == "audio" and size.size_bytes in weights:
+                    continue  # the same sound, copied: its rate is below this one's
+                weights.add(size.size_bytes)
                 label = sized_label(label, size.size_bytes, size.height)
             buttons.append(Button(text=label, callback_data=f"o:{offer_id}:{choice.format}:{choice.quality}"))
         rows += button_rows(buttons)

@@ -67,11 +67,11 @@ class ProgressTexts:
         if end.reason == "too_large" and not end.maybe_sent:
             if end.final:
                 return failure_text(t, "too_large.source", _unquoted(job), self._upload_limit_bytes), None
-            return too_large(t, job, end.sizes, self._upload_limit_bytes)
+            return too_large(t, job, end, self._upload_limit_bytes)
         if end.reason == "tool_crash" and end.final and not end.maybe_sent:
-            return too_heavy(t, job)
+            return too_heavy(t, job, end)
         if end.lacks and not end.maybe_sent:
-            return _lacking(t, job, end.lacks)
+            return _lacking(t, job, end.lacks, end.lines)
         return self._text(t, job, end), again_keyboard(t, job.job_id) if is_passing(end) else None
 
     def _text(self, t: Texts, job: Job, stage: Stage) -> str:  # noqa: C901, PLR0911 - one return a stage
@@ -142,11 +142,11 @@ def failure_text(
     return _failed(t, t.plain(f"failed.{reason}", limit=limit_text(upload_limit_bytes)), url)
 
 
-def too_large(t: Texts, job: Job, sizes: Sequence[Size], limit_bytes: int) -> tuple[str, Keyboard | None]:
+def too_large(t: Texts, job: Job, end: Failed, limit_bytes: int) -> tuple[str, Keyboard | None]:
     """Say that a job's file is too large, and offer what is smaller: with its size, where that is known to fit."""
-    known = {Choice(size.format, size.quality): size.size_bytes for size in sizes}
+    known = {Choice(size.format, size.quality): size.size_bytes for size in end.sizes}
     asked = Choice(job.format, job.quality)
-    instead = fitting(asked, known, limit_bytes)
+    instead = fitting(asked, known, limit_bytes, lines=end.lines, has_audio=end.has_audio)
     limit = limit_text(limit_bytes)
     own = known.get(asked, 0)
     if own > limit_bytes:
@@ -154,12 +154,12 @@ def too_large(t: Texts, job: Job, sizes: Sequence[Size], limit_bytes: int) -> tu
     else:
         what = t.plain("failed.too_large.unknown", limit=limit)
     next_step = t.plain("failed.too_large.smaller" if instead else "failed.too_large.none")
-    return _failed(t, f"{what} {next_step}", _unquoted(job)), _instead(job, instead, sizes)
+    return _failed(t, f"{what} {next_step}", _unquoted(job)), _instead(job, instead, end.sizes)
 
 
-def too_heavy(t: Texts, job: Job) -> tuple[str, Keyboard | None]:
+def too_heavy(t: Texts, job: Job, end: Failed) -> tuple[str, Keyboard | None]:
     """Say that converting went over a job's limits, which it would do again, and offer what takes less."""
-    rows = _instead(job, smaller(Choice(job.format, job.quality)))
+    rows = _instead(job, smaller(Choice(job.format, job.quality), lines=end.lines, has_audio=end.has_audio))
     return _failed(t, t.plain("failed.too_heavy" if rows else "failed.too_heavy.none"), _unquoted(job)), rows
 
 
@@ -175,9 +175,11 @@ def _instead(job: Job, choices: Iterable[Choice], sizes: Sequence[Size] = ()) ->
     return button_rows(buttons) or None
 
 
-def _lacking(t: Texts, job: Job, lacks: Lacks) -> tuple[str, Keyboard | None]:
-    """Say that there is only sound, or only a film without any, with a button for each choice there is."""
-    choices = offered(has_video=lacks != "video", has_audio=lacks != "audio", lines=None)
+def _lacking(t: Texts, job: Job, lacks: Lacks, lines: int | None) -> tuple[str, Keyboard | None]:
+    """Say what is not there: only sound, or only a film without any, with a button for each choice there is."""
+    if lacks == "one_coding":
+        return _failed(t, t.plain("failed.lacks.one_coding"), _unquoted(job)), None
+    choices = offered(has_video=lacks != "video", has_audio=lacks != "audio", lines=lines)
     return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), _instead(job, choices)
 
 

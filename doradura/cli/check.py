@@ -68,7 +68,9 @@ def run(asked: argparse.Namespace) -> int:
     settings = settings_or_complaint(sandbox=asked.sandbox, token_required=False)
     if settings is None:
         return EXIT_SETTINGS
-    with logs.configure(settings.log_format, settings.log_level, settings.secrets()):
+    # What its calls log on the way, its lines say in the end.
+    level = settings.log_level if settings.log_level == "debug" else "error"
+    with logs.configure(settings.log_format, level, settings.secrets()):
         return EXIT_OK if trio.run(run_checks, settings, find_ffmpeg, print) else EXIT_FAILED
 
 

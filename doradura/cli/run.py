@@ -16,6 +16,7 @@ import trio
 from doradura import __version__, logs
 from doradura.cli.edge import complain, exit_code, leaves, settings_or_complaint
 from doradura.cli.ffmpeg import find_ffmpeg, no_ffmpeg
+from doradura.cli.sandbox import settings_in
 from doradura.memory import close_memory
 from doradura.startup import EXIT_FAILED, EXIT_SETTINGS, EXIT_TOKEN, StartupError
 
@@ -34,9 +35,10 @@ class RefusedTokenError(StartupError):
     exit_code = EXIT_TOKEN
 
     def __init__(self, answer: BaseException) -> None:
+        without_call = str(answer).partition(": ")[2]
         super().__init__(
-            f"Telegram refuses DORADURA_TELEGRAM_TOKEN ({answer}). Copy it once more from @BotFather (/mybots, API "
-            "Token); a revoked one never works again."
+            f"Telegram refuses DORADURA_TELEGRAM_TOKEN ({without_call}). Copy it once more from @BotFather "
+            "(/mybots, API Token); a revoked one never works again."
         )
 
 
@@ -134,5 +136,6 @@ def _greet(app: App) -> None:
     if not app.settings.told_chats:
         print("  No admin is set, so nobody is told of alerts. /start tells you your id.", flush=True)  # noqa: T201
     if app.sandbox_url is not None:
-        print("  A sandbox for a bot of your own: `just sandbox`, then the line it prints.", flush=True)  # noqa: T201
+        apart = f"{settings_in(app.sandbox_url)} DORADURA_HTTP_BIND=127.0.0.1:0 just run"
+        print(f"  A second bot in this sandbox, to copy (`just sandbox` starts one alone):\n    {apart}", flush=True)  # noqa: T201
     print(flush=True)  # noqa: T201

@@ -43,7 +43,7 @@ def run(asked: argparse.Namespace) -> int:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
                 url = await nursery.start(sandbox.run)
-                print(f"\n  The sandbox is ready: {url}/\n  For a bot: {_in_sandbox(url)} just run\n", flush=True)  # noqa: T201
+                print(f"\n  The sandbox is ready: {url}/\n  For a bot: {settings_in(url)} just run\n", flush=True)  # noqa: T201
                 async for _ in signals:
                     nursery.cancel_scope.cancel()
 
@@ -51,7 +51,7 @@ def run(asked: argparse.Namespace) -> int:
         return exit_code(lambda: trio.run(until_signal, strict_exception_groups=True))
 
 
-def _in_sandbox(url: str) -> str:
+def settings_in(url: str) -> str:
     """Return the settings of a bot apart from the sandbox at `url`, to be copied: its token, server and media."""
     own = f"DORADURA_TELEGRAM_TOKEN={ANY_TOKEN} DORADURA_ADMIN_IDS=1000 DORADURA_DATA_DIR=./data-own"
     return f"DORADURA_TELEGRAM_API_URL={url} DORADURA_ALLOWED_PRIVATE={url.partition('//')[2]} {own}"

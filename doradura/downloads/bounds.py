@@ -9,6 +9,7 @@ written to a file in pieces has bounds elsewhere.
 from __future__ import annotations
 
 import http.client
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -149,38 +150,63 @@ def _get_redirect_target(self: RequestsSession, response: requests.Response) -> 
 
 _decoder_of = urllib3.response._get_decoder  # noqa: SLF001
 _GZIP: Final = b"\x1f\x8b"
+_MEDIA: Final = re.compile(
+    rb"....ftyp|....moov|....mdat|....styp|\x1a\x45\xdf\xa3|RIFF|RF64|FORM|OggS|fLaC|ID3[\x02-\x04]\x00|FLV\x01|"
+    rb"\x30\x26\xb2\x75|#EXTM3U",
+    re.DOTALL,
+)
+"""How films, songs and playlists begin."""
+_TOLD_BYTES: Final = 8
 
 
 def _get_decoder(mode: str) -> Any:
-    """As urllib3 has it, but what is said to be gzip and is not is taken as it comes: servers say so of films."""
+    """As urllib3 has it, but what is said to be packed and is not is taken as it comes: servers say so of films."""
     decoder = _decoder_of(mode)
-    return _MaybeGzip(decoder) if mode in {"gzip", "x-gzip"} else decoder
+    return decoder if "," in mode else _MaybePacked(decoder, _GZIP if mode in {"gzip", "x-gzip"} else b"")
 
 
-class _MaybeGzip:
+class _MaybePacked:
     """A decoder that looks first."""
 
-    def __init__(self, decoder: Any) -> None:
+    def __init__(self, decoder: Any, begins: bytes) -> None:
+        """`begins`: how all that is packed so begins."""
         self._decoder = decoder
+        self._begins = begins
         self._start: bytes | None = b""
         """What came, while it is too short to tell."""
         self._plain = False
 
-    def decompress(self, content: bytes, max_length: int = -1) -> bytes:
+    def decompress(self, content: bytes, max_length: int = -1) -> Any:
         if self._start is not None:
             content = self._start + content
-            if len(content) < len(_GZIP):
+            if content and len(content) < _TOLD_BYTES:
                 self._start = content
                 return b""
-            self._start, self._plain = None, not content.startswith(_GZIP)
+            self._start = None
+            self._plain = not content.startswith(self._begins) or _MEDIA.match(content) is not None
+            if not self._plain:
+                return self._first(content, max_length)
         return content if self._plain else self._decoder.decompress(content, max_length)
+
+    def _first(self, content: bytes, max_length: int) -> bytes:
+        try:
+            unpacked: bytes = self._decoder.decompress(content, max_length)
+        except Exception:  # the barrier: each way of packing has an error of its own
+            if self._begins:
+                raise
+            self._plain = True
+            return content
+        return unpacked
 
     @property
     def has_unconsumed_tail(self) -> bool:
         return not self._plain and bool(self._decoder.has_unconsumed_tail)
 
     def flush(self) -> bytes:
-        return b"" if self._plain or self._start is not None else self._decoder.flush()
+        if self._start is not None:  # shorter than anything that is packed
+            start, self._start = self._start, None
+            return start
+        return b"" if self._plain else self._decoder.flush()
 
 
 _whole_fragment = FragmentFD._read_fragment  # noqa: SLF001

@@ -5,6 +5,7 @@ Owns the reading of yt-dlp's loose dictionaries into `Metadata`. What is not kno
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,11 +16,13 @@ from doradura.downloads.protocol import Metadata, Size
 _TITLE_CHARACTERS = 300
 _NO_TITLES = frozenset(
     {
-        *("audio", "chunklist", "download", "file", "index", "main", "manifest", "master", "media", "out", "output"),
-        *("play", "playlist", "prog_index", "stream", "video", "videoplayback"),
+        *("audio", "chunklist", "default", "download", "file", "hls", "index", "init", "main", "manifest", "master"),
+        *("media", "out", "output", "play", "playlist", "prog_index", "stream", "untitled", "video", "videoplayback"),
     }
 )
 """What files are called for their part in a player: it says nothing of what is in them. Single characters neither."""
+_VARIANT = re.compile(r"(?:[-_. ]?(?:[bvw]?\d+|\d{3,4}p|\d+k))+$", re.IGNORECASE)
+"""What players' files have behind such a name: "index_0", "chunklist_b2000000", "master-720p"."""
 
 
 FILE_NAME = "doradura_file_name"
@@ -60,8 +63,12 @@ def title_of(info: Mapping[str, Any], url: str) -> str:
         title = clean(title.removesuffix(" (1)"))  # yt-dlp counts a page's media even where there is one
         if not has_own_title(info):
             title = clean(info.get(FILE_NAME)) or title
-            title = None if title is None or title.lower() in _NO_TITLES or len(title) == 1 else title
+            title = None if title is None or _is_no_title(title) else title
     return title or (urlsplit(url).hostname or "media").removeprefix("www.")
+
+
+def _is_no_title(name: str) -> bool:
+    return len(name) == 1 or name.lower() in _NO_TITLES or _VARIANT.sub("", name.lower()) in _NO_TITLES
 
 
 def has_own_title(info: Mapping[str, Any]) -> bool:

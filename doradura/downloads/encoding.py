@@ -15,6 +15,7 @@ from doradura.downloads import ffmpeg
 from doradura.downloads.facts import Stream, inspect
 from doradura.downloads.failures import JobError
 from doradura.downloads.formats import Quality
+from doradura.downloads.timelimit import TimeIsUpError, at_most
 
 _TONE_MAPPING = (
     "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
@@ -34,7 +35,6 @@ _FREE_RATE: Final = 40_000_000
 """Bits per second that no encode here reaches: a cap above is left out."""
 _SHORT_SECONDS: Final = 60.0
 """The encode of a shorter film fits every timer."""
-_SAMPLE_SECONDS: Final = 4.0
 ENCODE_SHARE: Final = 0.7
 """Of the format's timer: what an encode that is not necessary may take. The rest is for the upload."""
 
@@ -57,6 +57,8 @@ class Bounds:
     """For the encode."""
     short_seconds: float = _SHORT_SECONDS
     """No sample of a film up to this length is encoded: the whole is taken to fit."""
+    sample_seconds: float = 4.0
+    """How much of a film is encoded to see how long the whole would take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,15 +103,21 @@ def rate_within(upload_bytes: int, film: Footage, grade: Quality) -> int | None:
     return rate if rate > 0 and rate >= least else None
 
 
+def is_kept(film: Footage, grade: Quality, upload_bytes: int) -> bool:
+    """Whether a film is what was asked for, so that it is never encoded, however long it is."""
+    fits = film.size_bytes <= upload_bytes and not is_larger(shorter_side(film.picture), grade)
+    return is_playable(film.picture) and (grade.height is None or fits)
+
+
 def plan(program: str, film: Footage, grade: Quality, bounds: Bounds) -> Plan:
     """Decide what becomes of a fetched film. Raise JobError (too_large) where nothing that can be sent would.
 
     What is larger than asked for is made smaller, and what is over the upload limit is made to fit it, each where the
     encode is going to end in time. What plays as it is is never encoded for `best`.
     """
-    playable, fits = is_playable(film.picture), film.size_bytes <= bounds.upload_bytes
-    if playable and (grade.height is None or (fits and not is_larger(shorter_side(film.picture), grade))):
+    if is_kept(film, grade, bounds.upload_bytes):
         return Plan(copied=True)
+    playable, fits = is_playable(film.picture), film.size_bytes <= bounds.upload_bytes
     if not film.seconds:
         return Plan(copied=playable)
     rate = rate_within(bounds.upload_bytes, film, grade)
@@ -120,7 +128,7 @@ def plan(program: str, film: Footage, grade: Quality, bounds: Bounds) -> Plan:
     encoded = Plan(copied=False, rate=rate if rate < _FREE_RATE else None)
     if not playable:
         return encoded
-    needed = None if film.seconds <= bounds.short_seconds else encode_seconds(program, film, grade)
+    needed = None if film.seconds <= bounds.short_seconds else encode_seconds(program, film, grade, bounds)
     if needed is None or needed <= bounds.left_seconds:
         return encoded
     if fits:
@@ -128,20 +136,28 @@ def plan(program: str, film: Footage, grade: Quality, bounds: Bounds) -> Plan:
     raise JobError("too_large", f"to make it smaller would take {needed:.0f} s")
 
 
-def encode_seconds(program: str, film: Footage, grade: Quality) -> float | None:
+def encode_seconds(program: str, film: Footage, grade: Quality, bounds: Bounds) -> float | None:
     """Return how long this machine would take to encode a film, by encoding some seconds of it.
 
-    None where nothing could be encoded. The film's length is known. Raise ToolError.
+    It ends as soon as it is clear that the whole would take longer than there is, and returns so much then. None where
+    nothing could be encoded. The film's length is known. Raise ToolError.
     """
     assert film.seconds
+    enough_seconds = max(0.0, bounds.left_seconds) * bounds.sample_seconds / film.seconds
     sample = film.path.with_name("sample")
-    options = ["-map", f"0:v:{film.picture.number}", "-t", str(_SAMPLE_SECONDS)]
+    options = ["-map", f"0:v:{film.picture.number}", "-t", str(bounds.sample_seconds)]
     options += [*picture_options(film.picture, grade, None), "-f", "mp4", f"file:{sample}"]
     began = time.monotonic()
     try:
-        ffmpeg.run(program, [film.path], options)
+        with at_most(enough_seconds):
+            ffmpeg.run(program, [film.path], options)
         taken = time.monotonic() - began
         made = inspect(sample)
+    except TimeIsUpError:
+        taken = time.monotonic() - began
+        if taken < enough_seconds:  # another one's time
+            raise
+        return taken * film.seconds / bounds.sample_seconds
     except ffmpeg.FfmpegError:
         return None
     finally:
@@ -159,6 +175,14 @@ def picture_options(picture: Stream, grade: Quality, rate: int | None) -> list[s
         side = grade.height
         even = f"scale='if(lt(iw,ih),{side},-2)':'if(lt(iw,ih),-2,{side})'"
     tones = [_TONE_MAPPING] if picture.high_range else []
-    options = ["-vf", ",".join([*square, even, *tones, "format=yuv420p"]), "-c:v", "libx264", "-preset", "veryfast"]
+    told = ["setparams=" + ":".join(picture.assumed)] if picture.assumed else []
+    options = [
+        "-vf",
+        ",".join([*told, *square, even, *tones, "format=yuv420p"]),
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+    ]
     options += ["-crf", "23", "-threads", str(ffmpeg.THREADS), "-fps_mode", "vfr"]
     return options if rate is None else [*options, "-maxrate", str(rate), "-bufsize", str(rate)]

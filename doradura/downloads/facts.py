@@ -24,6 +24,10 @@ _DECODED_PACKETS: Final = 60
 """So many packets are tried for the first picture, which alone says how a film is turned."""
 _HLG, _PQ = 18, 16
 """Transfer characteristics of high dynamic range (ITU-T H.273, table 3)."""
+_UNTOLD: Final = frozenset({0, 2, 3})
+"""Primaries and matrices that are not told (reserved, unspecified; H.273, tables 2 and 4)."""
+_UNUSUAL: Final = frozenset({10, 13})
+"""Matrices of constant luminance, which FFmpeg's filters turn into no other."""
 _ODD_PIXELS = (Fraction(1, 20), Fraction(20))
 """What lies outside is no shape of a pixel but a broken header."""
 
@@ -52,6 +56,8 @@ class Stream:
     """A commentary, or a description for people who can't see: nobody's first choice."""
     high_range: bool = False
     """High dynamic range (HLG or PQ): without tone mapping it looks washed out on a usual screen."""
+    assumed: tuple[str, ...] = ()
+    """Of high range: what has to be assumed of its colours, as options of FFmpeg's setparams."""
     sample_rate: int | None = None
     channels: int | None = None
     bits_per_second: int | None = None
@@ -205,8 +211,19 @@ def _video(stream: av.VideoStream, number: int, turn: int) -> Stream:
         picture=_is_picture(stream),
         default=Disposition.default in stream.disposition,
         high_range=context.color_trc in {_HLG, _PQ},
+        assumed=_assumed(context) if context.color_trc in {_HLG, _PQ} else (),
         bits_per_second=context.bit_rate or None,
     )
+
+
+def _assumed(context: av.VideoCodecContext) -> tuple[str, ...]:
+    """All films of high range are of BT.2020 (ITU-R BT.2100), also where they don't say."""
+    assumed = []
+    if context.color_primaries in _UNTOLD:
+        assumed.append("color_primaries=bt2020")
+    if context.colorspace in _UNTOLD | _UNUSUAL:
+        assumed.append("colorspace=bt2020nc")
+    return tuple(assumed)
 
 
 def _audio(stream: av.AudioStream, number: int) -> Stream:

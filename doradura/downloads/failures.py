@@ -39,7 +39,7 @@ from yt_dlp.utils import (
 from doradura.downloads.egress import MARKER, EgressRefusedError
 from doradura.downloads.ffmpeg import FfmpegError, ToolError
 from doradura.downloads.floor import TransferTooSlowError
-from doradura.downloads.protocol import Failure
+from doradura.downloads.protocol import Failure, Lacks
 
 _DETAIL_CHARACTERS = 500
 _CHAIN_LIMIT = 40
@@ -48,9 +48,10 @@ _CHAIN_LIMIT = 40
 class JobError(Exception):
     """A failure whose reason is known where it is raised."""
 
-    def __init__(self, reason: str, detail: str, *, final: bool = False) -> None:
+    def __init__(self, reason: str, detail: str, *, final: bool = False, lacks: Lacks = "") -> None:
         super().__init__(detail)
         self.reason = reason
+        self.lacks: Lacks = lacks
         self.final = final
         """Nothing else of this link would end otherwise, in no other quality."""
 
@@ -65,8 +66,6 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     (r"429|too many requests|rate.?limit", "rate_limited"),
     (r"has been (removed|deleted|terminated)|no longer (available|exists?)|does ?n.t exist|does not exist", "gone"),
     (r"(video|media|post|content|page|track) (is )?(unavailable|not available|not found)", "gone"),
-    # One stream whose parts are coded in several ways: yt-dlp puts parts of one way together.
-    (r"initialization fragment found after media fragments", "unsupported"),
     (r"drm|no video formats|requested format is not available|unsupported url|no media", "unsupported"),
     (r"redirect loop|too many redirects|not get any data blocks|downloaded file is empty", "unsupported"),
     (r"http error 5\d\d|try again|went wrong|needs to be reloaded|temporarily unavailable", "site_error"),
@@ -124,7 +123,9 @@ def classify(error: BaseException, *, generic: bool) -> tuple[str, str]:
 
 def failed(error: BaseException, reason: str, detail: str) -> Failure:
     """Return the last word of a job that an error ended, classified already."""
-    return Failure(reason=reason, detail=detail, final=isinstance(error, JobError) and error.final)
+    if not isinstance(error, JobError):
+        return Failure(reason=reason, detail=detail)
+    return Failure(reason=reason, detail=detail, final=error.final, lacks=error.lacks)
 
 
 def _unnamed(causes: tuple[BaseException, ...], chain: tuple[BaseException, ...], *, generic: bool) -> str:

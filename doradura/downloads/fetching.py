@@ -7,6 +7,7 @@ that we give it.
 
 from __future__ import annotations
 
+import codecs
 import http.client
 import importlib.util
 import itertools
@@ -36,10 +37,9 @@ from yt_dlp.utils.networking import normalize_url
 from doradura.downloads.bounds import READING_CPU_SECONDS, bound_answers, reading_at_most
 from doradura.downloads.describing import FILE_NAME, is_generic
 from doradura.downloads.failures import JobError, is_unreachable, one_line
-from doradura.downloads.floor import READ_SECONDS
 from doradura.downloads.formats import Selection
 from doradura.downloads.protocol import Order
-from doradura.downloads.starts import is_unbounded_sound, refuse_endless, refuse_endless_sound
+from doradura.downloads.starts import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
 
 _HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
 """yt-dlp's networking in Python, which the egress guard sees. Urllib is left `data:` addresses alone (bounds.py)."""
@@ -80,8 +80,8 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         self._guessed = order.guessed_scheme
         self.last_url = order.url
         """The address asked last."""
-        self.unbounded_sound = False
-        """Whether the last answer was sound whose length nobody told."""
+        self.unbounded: Unbounded = ""
+        """What the last answer was, where nobody told its length."""
         self._chosen = selection
         super().__init__(_options(order), auto_init="no_verbose_header")
 
@@ -114,7 +114,7 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         refuse_endless(response.headers)
         if self._file_name is None and self.raw is None:
             self._file_name = file_name_of(response.headers.get("Content-Disposition"))
-        self.unbounded_sound = response.status == 200 and is_unbounded_sound(response.headers)
+        self.unbounded = unbounded_kind(response.headers) if response.status == 200 else ""
         return response
 
     def extract_info(self, url: str, *arguments: Any, **more: Any) -> Any:
@@ -171,6 +171,9 @@ def file_name_of(disposition: str | None) -> str | None:
     header = Message()
     header["Content-Disposition"] = " ".join(disposition.split())
     try:
+        told = header.get_param("filename", header="content-disposition")
+        if isinstance(told, tuple):
+            codecs.lookup(told[0] or "us-ascii")  # else the name would be taken for another alphabet's
         name = header.get_filename() or ""
     except (LookupError, ValueError, TypeError):  # a character set that is none, or a name in parts of two spellings
         return None
@@ -219,7 +222,7 @@ def _options(order: Order) -> Info:
         "extractor_retries": 1,
         "file_access_retries": 0,
         "skip_unavailable_fragments": False,
-        "socket_timeout": READ_SECONDS,
+        "socket_timeout": order.read_seconds,
         "http_chunk_size": None,
         "extractor_args": {},
         "enable_file_urls": False,
@@ -290,7 +293,7 @@ def fetch(extractor: Extractor, info: Info, directory: Path, hook: Callable[[int
         whole = {**info, **part}
         whole.pop("requested_formats", None)
         if whole.get("protocol") in {"m3u8", "m3u8_native"} and is_generic(info):
-            hold_manifest(extractor, whole)
+            whole["hls_media_playlist_data"] = _mapped_once(hold_manifest(extractor, whole) or "")
         path = directory / f"source{number}"
         extractor._progress_hooks = [lambda status, number=number: hook(number, status)]  # noqa: SLF001 -- one a part
         _fetch_part(extractor, whole, path)
@@ -302,6 +305,9 @@ def _fetch_part(extractor: Extractor, whole: Info, path: Path) -> None:
     try:
         done, _ = extractor.dl(str(path), whole)
     except YoutubeDLError as error:
+        if "Initialization fragment found after" in str(error):
+            # yt-dlp puts parts of one way of coding together.
+            raise JobError("unsupported", "a stream coded in several ways", lacks="one_coding") from error
         if whole.get("protocol") in {"http", "https"} or re.search(r"HTTP Error 4(?!29)", str(error)) is None:
             raise
         # The playlist is there and one of its segments is not: the site is broken, the film is not gone.
@@ -335,6 +341,22 @@ def hold_manifest(extractor: Extractor, whole: Info, *, wait: bool = True) -> st
 _MOVES = re.compile(r"#EXT-X-MEDIA-SEQUENCE:\s*0*[1-9]|#EXT-X-PLAYLIST-TYPE:\s*EVENT|#EXT-X-PART|#EXT-X-SERVER-CONTROL")
 """What only a playlist has that is still written (RFC 8216, 4.3.3)."""
 _LONGEST_SEGMENT_SECONDS = 15.0
+
+
+def _mapped_once(text: str) -> str:
+    """Return an HLS playlist without the EXT-X-MAP lines that say again what holds already.
+
+    Playlists that are put together of several (a film and its breaks) say it behind each EXT-X-DISCONTINUITY, and
+    yt-dlp takes each such line for a stream coded in another way.
+    """
+    lines, last = [], None
+    for line in text.splitlines():
+        if line.startswith("#EXT-X-MAP:"):
+            if line == last:
+                continue
+            last = line
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def _read_manifest(extractor: Extractor, whole: Info) -> str:

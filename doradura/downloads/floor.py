@@ -3,6 +3,13 @@
 Owns the figures, the measuring, and the one place where a job's process reads answers: `socket.SocketIO`, through which
 http.client reads every status line, header and body, encrypted or not (yt-dlp's handlers in Python both use it). What
 reads by itself (websockets, native code) is not seen. It must not know yt-dlp.
+
+An answer's first byte is waited for by another rule than the rest. A server that makes a film when it is asked for is
+silent for a minute and fine, and no speed says anything of it: that wait is not held to the floor. It is bounded twice
+instead: a server that says nothing for a window and a quarter (75 s) ends the job at once, as too slow and not as the
+network's fault, which would be tried twice more; and all first bytes of a job together have three windows, after which
+they count like any waiting. A body that stops is another matter: its connection may be dead, so it is given up after
+READ_SECONDS and the fetch goes on over a new one.
 """
 
 from __future__ import annotations
@@ -19,8 +26,14 @@ FLOOR_SECONDS: Final = 60.0
 """How long a job must have waited for its sites, and got less than the floor all that time, to be ended."""
 READ_SECONDS: Final = 15.0
 """A socket's timeout. What of one read is over it was this process's own sleep (SIGSTOP, a closed laptop)."""
+_FIRST_BYTE_WINDOWS: Final = 1.25
+"""How long one answer may take to begin, in windows of the floor."""
+_PATIENCE_WINDOWS: Final = 3.0
+"""How long all answers of a job together may take to begin before that counts, in windows of the floor."""
 _PIECES: Final = 30
 """The window is kept in so many pieces: as they fill it slides."""
+_BEGUN: Final = "_doradura_begun"
+"""Set on an answer's file once something came. http.client makes a file for each answer."""
 
 
 class TransferTooSlowError(BaseException):
@@ -40,6 +53,8 @@ class Floor:
     def __init__(self, seconds: float = FLOOR_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
+        self._patience = seconds * _PATIENCE_WINDOWS
+        """Seconds that are left for first bytes."""
         self._lock = threading.Lock()
         self._readers = 0
         self._since = 0.0
@@ -71,6 +86,26 @@ class Floor:
         self._count(got or 0, None)
         return got
 
+    def read_first(self, read: Callable[[], int | None]) -> int | None:
+        """Do an answer's first read, and over again while it times out: the site may take its time to begin.
+
+        Raise TransferTooSlowError where it does not, or where the job's first bytes have used up their time and the
+        window is full. What the read raises but a timeout travels on.
+        """
+        waited = 0.0
+        while True:
+            patient, began = self._patience > 0, self._clock()
+            try:
+                return read() if patient else self.read(read)
+            except TimeoutError as error:
+                waited += min(self._clock() - began, READ_SECONDS)
+                if waited >= self._seconds * _FIRST_BYTE_WINDOWS:
+                    raise TransferTooSlowError(f"no answer in {waited:.0f} s of waiting for the site") from error
+            finally:
+                if patient:
+                    with self._lock:
+                        self._patience -= min(self._clock() - began, READ_SECONDS)
+
     def _count(self, got: int, error: OSError | None, *, judged: bool = True) -> None:
         with self._lock:
             now = self._clock()
@@ -99,6 +134,17 @@ def hold(seconds: float = FLOOR_SECONDS) -> None:
     real = socket.SocketIO.readinto
 
     def readinto(self: socket.SocketIO, buffer: bytearray) -> int | None:
-        return floor.read(lambda: real(self, buffer))
+        def read() -> int | None:
+            return real(self, buffer)
+
+        def read_again() -> int | None:
+            vars(self)["_timeout_occurred"] = False  # else a socket that timed out once refuses to be read
+            return read()
+
+        if vars(self).get(_BEGUN):
+            return floor.read(read)
+        got = floor.read_first(read_again)
+        vars(self)[_BEGUN] = True
+        return got
 
     socket.SocketIO.readinto = readinto  # type: ignore[method-assign,assignment]

@@ -26,6 +26,8 @@ class Quality:
     """The picture's shorter side in pixels at most; None is no bound."""
     bits_per_second: int | None = None
     """The bit rate of the product where it is constant, so that its size follows from the length."""
+    encoded_bits_per_second: int | None = None
+    """What an encode has where the product else has its source's rate; less, where that would be too large to send."""
     encode: tuple[str, ...] = ()
     """ffmpeg's output options where the source's stream cannot be copied."""
 
@@ -123,7 +125,14 @@ _ROWS = (
         word="m4a",
         kind="audio",
         sent_as="audio",
-        grades=(Quality(word="default", timer_seconds=600, encode=("-c:a", "aac", "-b:a", "192k")),),
+        grades=(
+            Quality(
+                word="default",
+                timer_seconds=600,
+                encoded_bits_per_second=192_000,
+                encode=("-c:a", "aac", "-b:a", "192k"),
+            ),
+        ),
         default_quality="default",
         extension="m4a",
         mime_type="audio/mp4",
@@ -203,21 +212,36 @@ def _distinct(grades: Sequence[Quality], lines: int) -> list[Quality]:
     return kept
 
 
-def fitting(choice: Choice, sizes: Mapping[Choice, int], limit_bytes: int) -> list[Choice]:
+def fitting(
+    choice: Choice,
+    sizes: Mapping[Choice, int],
+    limit_bytes: int,
+    *,
+    lines: int | None = None,
+    has_audio: bool | None = None,
+) -> list[Choice]:
     """What to take instead of a choice that is over a limit, the best first.
 
     `sizes` (bytes) is what is known of the link's choices. Known to be over the limit is left out; what nobody knows
     is there where it makes a smaller file as a rule. A sound whose rate is the source's own comes last, if it is
-    known to fit: it may be the larger one.
+    known to fit: it may be the larger one. `lines` and `has_audio` as for `smaller`.
     """
-    lower = smaller(choice)
+    lower = smaller(choice, lines=lines, has_audio=has_audio)
     copied = [Choice(row.word, row.default_quality) for row in _ROWS if row.kind == "audio" and row.has_sources_rate]
-    lower += [each for each in copied if each in sizes and each not in (choice, *lower)]
+    lower += [each for each in copied if each in sizes and each not in (choice, *lower) and has_audio is not False]
     return [each for each in lower if sizes.get(each, 0) <= limit_bytes]
 
 
-def smaller(choice: Choice) -> list[Choice]:
-    """What makes a smaller file than this choice, the best first: its lower qualities, for a film then its sound."""
+def smaller(choice: Choice, *, lines: int | None = None, has_audio: bool | None = None) -> list[Choice]:
+    """What makes a smaller file than this choice, the best first: its lower qualities, for a film then its sound.
+
+    Only what `offered` offers of a link with so many lines, and with a sound or without.
+    """
+    there = offered(has_video=None, has_audio=has_audio, lines=lines)
+    return [each for each in _lower(choice) if each in there]
+
+
+def _lower(choice: Choice) -> list[Choice]:
     row = FORMATS[choice.format]
     lower = row.qualities[: row.qualities.index(choice.quality)]
     fewer = [Choice(row.word, word) for word in reversed(lower)]

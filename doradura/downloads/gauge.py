@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from doradura.downloads.encoding import Footage, is_playable, rate_within
-from doradura.downloads.facts import inspect
+from doradura.downloads.facts import Stream, inspect
 from doradura.downloads.failures import JobError
 from doradura.downloads.fetching import Info, parts_of
 from doradura.downloads.formats import FORMATS, Choice, Format, Quality
@@ -42,19 +42,19 @@ class Gauge:
         row = FORMATS[choice.format]
         self._grade = row.grade(choice.quality)
         self._rate = self._grade.bits_per_second
-        if row.kind == "audio":
-            self._passes: bool | None = passes_through(row, self._rate, self._parts)
-        else:
-            self._passes = _film_passes(self._grade, self._parts, _has_smaller(item, self._parts))
+        self._passes = passes_through(row, self._grade, self._parts, item)
         self._measured: set[int] = set()
         """Parts whose length the server told, so that yt-dlp has held them to it."""
         self._look_at = _FIRST_LOOK_BYTES
         self._told = float("-inf")
         if info.get("duration") and self._passes is False:
             self.judge_length(info["duration"])
-        guessed = sum(_whole(part.get("filesize") or part.get("filesize_approx")) or 0 for part in self._parts)
+        guessed = sum(_whole(part.get("filesize")) or _guessed(part) for part in self._parts)
         if self._passes and guessed > self._limits.upload_bytes * _GUESS_FACTOR:
             raise JobError("too_large", f"the source has about {guessed} bytes and is sent as it is")
+        seconds, limit = info.get("duration"), self._limits.upload_bytes
+        if row.kind == "video" and not can_fit(self._passes, self._grade, self._parts, seconds, limit):
+            raise JobError("too_large", f"{info['duration']:.0f} s of film can't be made to fit")
         self._judge()
 
     @property
@@ -138,8 +138,43 @@ _SAID_CODECS: Final = {"aac": ("mp4a.40", "aac", "m4a"), "mp3": ("mp3", "mp4a.6b
 """How sites and files call the codecs that a sound may keep."""
 
 
-def passes_through(row: Format, rate: int | None, parts: list[Info]) -> bool:
-    """Whether a song will be about as large as its parts, because they are copied into it.
+def passes_through(row: Format, grade: Quality, parts: list[Info], item: Mapping[str, Any]) -> bool | None:
+    """Whether what was chosen of an item goes into the product as it is, so that this is about as large as its parts.
+
+    None where only the file can say. The one place where the look and the download decide that.
+    """
+    if row.kind == "audio":
+        return _song_passes(row, grade.bits_per_second, parts)
+    return _film_passes(grade, parts, _has_smaller(item, parts))
+
+
+def can_fit(passes: bool | None, grade: Quality, parts: list[Info], seconds: float | None, upload_bytes: int) -> bool:  # noqa: FBT001 -- what `passes_through` gave
+    """Whether a film that is encoded, or may be, can be made as small as the limit.
+
+    True where its site tells too little. A size that the site guessed may be the peak's: it is taken for less.
+    """
+    told = sum(_whole(part.get("filesize")) or _guessed(part) // _GUESS_FACTOR for part in parts)
+    if passes or not seconds or not told or (passes is None and told <= upload_bytes):
+        return True
+    largest = max(parts, key=lambda part: _whole(part.get("height")) or 0)
+    width, height = _whole(largest.get("width")), _whole(largest.get("height"))
+    picture = Stream(kind="video", number=0, codec="", width=width, height=height)
+    film = Footage(path=Path(), picture=picture, seconds=seconds, size_bytes=told)
+    return rate_within(upload_bytes, film, grade) is not None
+
+
+def told_bytes(parts: list[Info]) -> int | None:
+    """What the parts weigh together, where the site tells it of each."""
+    told = [_whole(part.get("filesize")) or _guessed(part) for part in parts]
+    return sum(told) if all(told) else None
+
+
+def _guessed(part: Info) -> int:
+    return _whole(part.get("filesize_approx")) or 0
+
+
+def _song_passes(row: Format, rate: int | None, parts: list[Info]) -> bool:
+    """Whether a song's sound is copied.
 
     A codec that is not told is taken from the file's ending. A product with a bit rate (bits per second) of its own
     keeps a sound that is known to have no higher one.

@@ -19,7 +19,7 @@ from yt_dlp.version import __version__ as yt_dlp_version
 from doradura.downloads import ffmpeg
 from doradura.downloads.describing import describe, has_own_title, performer_of, title_of
 from doradura.downloads.egress import is_guarded
-from doradura.downloads.encoding import ENCODE_SHARE, Bounds, Footage, Plan, plan
+from doradura.downloads.encoding import ENCODE_SHARE, Bounds, Footage, Plan, plan, shorter_side
 from doradura.downloads.facts import Facts, inspect
 from doradura.downloads.failures import JobError, classify, failed, retry_after_seconds, unresolved_host
 from doradura.downloads.fetching import Extractor, Info, fetch, restrain
@@ -27,16 +27,16 @@ from doradura.downloads.floor import TransferTooSlowError, hold
 from doradura.downloads.formats import FORMATS, Choice, Format, Quality, select
 from doradura.downloads.gauge import Gauge
 from doradura.downloads.limits import SESSION_VARIABLE
-from doradura.downloads.making import Recipe, Source, Tags, is_copied, make
+from doradura.downloads.making import Recipe, Source, Tags, is_copied, make, song_rate_within
 from doradura.downloads.meter import Meter
 from doradura.downloads.probing import look, probe
 from doradura.downloads.protocol import (
     RETRIED_REASONS,
+    Failure,
     Lacks,
     Order,
     Result,
     SelfTest,
-    Size,
     WorkerMessage,
 )
 from doradura.downloads.sites import is_known_host
@@ -68,12 +68,14 @@ def run_job(order: Order, emit: Emit) -> None:
             # That site is there: what does not know it is our own network.
             reason, unresolved = "network", ""
         final = failed(error, reason, detail)
+        if reason == "too_large" and not final.final:
+            final = work.with_other_choices(final)
         final = msgspec.structs.replace(
             final,
-            sizes=work.other_sizes() if reason == "too_large" and not final.final else (),
             retry_after_seconds=retry_after_seconds(error, time.time()) if reason in RETRIED_REASONS else None,
             unresolved=unresolved,
-            lacks=work.lacks() if reason == "unsupported" else "",
+            lacks=final.lacks or (work.lacks() if reason == "unsupported" else ""),
+            lines=work.height() if reason == "unsupported" else final.lines,
         )
     emit(final)
 
@@ -136,19 +138,35 @@ class _Work:
             return "" if films else "video"
         return "" if sounds else "audio"
 
-    def other_sizes(self) -> tuple[Size, ...]:
-        """Return what each choice of the link would weigh, after one turned out too large.
+    def height(self) -> int | None:
+        """The shorter side of the picture in pixels; None where there is none, or nobody knows."""
+        known = [shorter_side(facts.video) for facts in self._facts_found if facts.video is not None]
+        if known or self._extractor is None or self._extractor.raw is None:
+            return max(known, default=None) or None
+        return describe(self._extractor.raw, extraction_seconds=0.0).height
+
+    def with_other_choices(self, failure: Failure) -> Failure:
+        """Add what the link's other choices would be and weigh, after one turned out too large.
 
         The barrier of this second look: the job has failed already for a reason of its own, so whatever goes wrong
-        here, or takes too long, leaves the sizes unknown (empty).
+        here, or takes too long, leaves that unknown, but for what the fetched files say.
         """
         if self._extractor is None or self._info is None:
-            return ()
+            return failure
+        films = [facts.video for facts in self._facts_found if facts.video is not None]
+        lines = max(map(shorter_side, films), default=0) or None
+        heard = any(facts.audio is not None for facts in self._facts_found) if self._facts_found else None
         try:
             with at_most(_SIZES_SECONDS):
-                return look(self._order, self._extractor, self._info, 0.0, duration=self._seconds).sizes
+                known = look(self._order, self._extractor, self._info, 0.0, duration=self._seconds)
         except (Exception, TransferTooSlowError, TimeIsUpError):  # noqa: BLE001 -- the barrier named above
-            return ()
+            return msgspec.structs.replace(failure, lines=lines, has_audio=heard)
+        return msgspec.structs.replace(
+            failure,
+            sizes=known.sizes,
+            lines=known.height or lines,
+            has_audio=known.has_audio if heard is None or not films else heard,
+        )
 
     def perform(self) -> WorkerMessage:
         """Return the final message. Raises whatever went wrong."""
@@ -176,8 +194,10 @@ class _Work:
         self._facts_found = [source.facts for source in sources]
         self._seconds = max((s.facts.duration_seconds or 0.0 for s in sources), default=0.0) or None
         self._emit(gauge.converting())
+        song_rate = None
         if self._seconds and not any(s.facts.audio and is_copied(s.facts.audio, row, grade) for s in sources):
             gauge.judge_length(self._seconds)
+            song_rate = song_rate_within(order.limits.upload_bytes, self._seconds, grade)
 
         stills = Stills(order.ffmpeg, self._directory)
         film = next((s for s in sources if s.facts.video is not None), None)
@@ -192,7 +212,7 @@ class _Work:
         product = self._directory / f"media.{row.extension}"
         meter = Meter(self._emit, gauge.converting(), self._seconds)
         done = self._plan(row, grade, film, sources)
-        make(Recipe(order.ffmpeg, row, grade, tags, cover, product, done, told=meter), sources)
+        make(Recipe(order.ffmpeg, row, grade, tags, cover, product, done, song_rate, told=meter), sources)
         for path in paths:
             path.unlink(missing_ok=True)  # the product may wait for its upload; its source, if it is another, need not
         result = self._result(row, product, tags, gauge.fetched_bytes)

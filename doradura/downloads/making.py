@@ -19,6 +19,11 @@ from doradura.downloads.formats import Format, Quality
 _MP3_RATES = frozenset({32_000, 44_100, 48_000})
 """Under these MPEG audio has no 320 kbit/s, and the bit rate asked for would not be met."""
 
+LEAST_SONG_BITS = 64_000
+"""A second of music, in AAC, under which it is not worth hearing."""
+_FILLED = 0.95
+"""Of the upload limit: the rest is for the container and the cover."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -54,6 +59,8 @@ class Recipe:
     product: Path
     plan: Plan = field(default_factory=lambda: Plan(copied=True))
     """What becomes of a film's picture."""
+    song_rate: int | None = None
+    """Bits per second of an encoded song, where these are fewer than its quality's."""
     told: Callable[[float], None] | None = None
     """Is told how many seconds of the product are there."""
 
@@ -116,7 +123,22 @@ def _sound(sound: Stream, recipe: Recipe) -> list[str]:
         return ["-c:a", "copy"]
     surround = (sound.channels or 2) > 2
     rate = ["-ar", "44100"] if recipe.row.muxer == "mp3" and sound.sample_rate not in _MP3_RATES else []
-    return [*recipe.grade.encode, *(["-ac", "2"] if surround else []), *rate]
+    lower = [] if recipe.song_rate is None else ["-b:a", str(recipe.song_rate)]
+    return [*recipe.grade.encode, *lower, *(["-ac", "2"] if surround else []), *rate]
+
+
+def song_rate_within(upload_bytes: int, seconds: float | None, grade: Quality) -> int | None:
+    """Return the bits per second of a song's encode that are fewer than its quality's, so that it can be sent.
+
+    None where those do, or where the product has a bit rate of its own. Raise JobError (too_large) before the encode
+    where too few would be left.
+    """
+    if grade.encoded_bits_per_second is None or not seconds:
+        return None
+    rate = int(upload_bytes * 8 * _FILLED / seconds)
+    if rate < LEAST_SONG_BITS:
+        raise JobError("too_large", f"{seconds:.0f} s of song are more than can be sent")
+    return rate if rate < grade.encoded_bits_per_second else None
 
 
 def is_copied(sound: Stream, row: Format, grade: Quality) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from doradura.downloads.floor import FLOOR_SECONDS
+from doradura.downloads.floor import FLOOR_SECONDS, READ_SECONDS
 
 LINE_LIMIT_BYTES = 256 * 1024
 
@@ -28,7 +28,8 @@ OUR_REASONS = frozenset(
 RETRIED_REASONS = frozenset({"rate_limited", "network", "site_error", "tool_crash"})
 """Worth another attempt after a pause."""
 
-Lacks = Literal["", "video", "audio"]
+Lacks = Literal["", "video", "audio", "one_coding"]
+"""What a link was found not to have; `one_coding`: its stream's parts are coded in several ways."""
 
 REASONS = FINAL_REASONS | OUR_REASONS | {"user_blocked"}
 
@@ -76,6 +77,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """`host:port` or CIDR that may be reached although private."""
     floor_seconds: float = FLOOR_SECONDS
     """How long the site may send less than the floor of speed; shorter in tests alone."""
+    read_seconds: float = READ_SECONDS
+    """After how long a connection that is silent in a body is given up; shorter in tests alone."""
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,12 +151,16 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     Of `too_large`: the source itself is larger than is taken, so no choice of this link would do."""
     sizes: tuple[Size, ...] = ()
     """Of `too_large`: what the link's other choices would weigh, as far as that is known."""
+    lines: int | None = None
+    """Of `too_large` and `lacks`: the shorter side of the link's best picture in pixels: no choice brings more."""
+    has_audio: bool | None = None
+    """Of `too_large`: whether there is a sound to take instead."""
     retry_after_seconds: float | None = None
     """How long the site asks to be left alone, where it says so (Retry-After, RFC 9110, 10.2.3)."""
     unresolved: str = ""
     """The host that has no address, of `gone`."""
     lacks: Lacks = ""
-    """Of `unsupported`: what the link was found not to have, while it has the other."""
+    """Of `unsupported`: what the link was found not to have, while it has the rest."""
 
 
 class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="selftest"):

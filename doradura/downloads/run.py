@@ -105,6 +105,8 @@ class JobRun:
         self._sending = sending
         self._card = parts.board.card(job)
         self._title = job.title
+        self._lines: int | None = None
+        self._has_audio: bool | None = None
         self._scope = trio.CancelScope()
         self.ended_as: Outcome | GaveUp | None = None
         """What it was told to end as, from outside."""
@@ -187,8 +189,22 @@ class JobRun:
             return sent
         end = await self._attempts()
         if isinstance(end, Failure):
-            return _failed(end)
+            return self._failed(end)
         return await self._deliver(end, maybe_sent=self.maybe_sent)
+
+    def _failed(self, end: Failure) -> Failed:
+        """Return the outcome of a job whose last attempt ended so."""
+        return Failed(
+            end.reason,
+            end.detail,
+            end.sizes,
+            lines=end.lines or self._lines,
+            has_audio=self._has_audio if end.has_audio is None else end.has_audio,
+            final=end.final,
+            retry_after_seconds=end.retry_after_seconds,
+            unresolved=end.unresolved,
+            lacks=end.lacks,
+        )
 
     async def _product_on_disk(self) -> Result | None:
         """Return the file of a sending that a kill cut off, if it is still whole."""
@@ -322,6 +338,7 @@ class JobRun:
 
     async def _known(self, metadata: Metadata) -> None:
         self._parts.metrics.extraction_duration.observe(metadata.extraction_seconds)
+        self._lines, self._has_audio = metadata.height, metadata.has_audio
         if metadata.title:
             self._title = metadata.title
             title = metadata.title
@@ -393,19 +410,6 @@ class JobRun:
 
 def _crashed(detail: str) -> Failure:
     return Failure(reason="tool_crash", detail=detail)
-
-
-def _failed(end: Failure) -> Failed:
-    """Return the outcome of a job whose last attempt ended so."""
-    return Failed(
-        end.reason,
-        end.detail,
-        end.sizes,
-        final=end.final,
-        retry_after_seconds=end.retry_after_seconds,
-        unresolved=end.unresolved,
-        lacks=end.lacks,
-    )
 
 
 def pause_seconds(failed: Failure, tries: int) -> int:

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from yt_dlp.networking import Request
-from yt_dlp.networking.exceptions import HTTPError
+from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
 
+from doradura.downloads.facts import inspect
 from doradura.downloads.failures import JobError
 from doradura.downloads.timelimit import TimeIsUpError, at_most
 
@@ -27,6 +29,8 @@ START_SECONDS: Final = 3.0
 ENDLESS_BYTES: Final = 64 * 1024 * 1024
 """Sound of unknown length that goes on after so much, or after START_SECONDS, is taken for a stream without an end."""
 _PIECE_BYTES: Final = 16 * 1024
+_NAMING_BYTES: Final = 64 * 1024
+"""So much tells sound from a film, where the server doesn't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,20 @@ def refuse_endless(headers: Message) -> None:
         raise JobError("live", "pictures that replace each other without an end")
 
 
-def is_unbounded_sound(headers: Message) -> bool:
-    """Whether an answer is sound whose length is not told. Playlists are called audio too, and are not meant."""
+Unbounded = Literal["", "sound", "unnamed"]
+
+
+def unbounded_kind(headers: Message) -> Unbounded:
+    """What an answer is whose length is not told: sound, or something whose type is not told either; else "".
+
+    Playlists are called audio too, and are not meant.
+    """
+    if length_of(headers) is not None:
+        return ""
     kind = headers.get_content_type()
-    sound = kind == "application/ogg" or (kind.startswith("audio/") and not kind.endswith(("mpegurl", "scpls")))
-    return sound and length_of(headers) is None
+    if kind == "application/ogg" or (kind.startswith("audio/") and not kind.endswith(("mpegurl", "scpls"))):
+        return "sound"
+    return "unnamed" if kind.endswith("/octet-stream") or "Content-Type" not in headers else ""
 
 
 def length_of(headers: Mapping[str, str] | Message) -> int | None:
@@ -83,26 +96,44 @@ _PART: Final = r"bytes \d+-\d+/\d{1,18}"
 
 def refuse_endless_sound(extractor: Extractor, info: Info) -> None:
     """Raise JobError `live` for sound of unknown length that does not end soon. Raises yt-dlp's errors too."""
-    if not info.get("direct") or not extractor.unbounded_sound:
+    if not info.get("direct") or not extractor.unbounded:
         return
     chosen = (info.get("formats") or [info])[0]
+    if extractor.unbounded == "unnamed" and not _is_sound(extractor, info):
+        return
     start = _read(extractor, Request(chosen["url"], headers=_headers(chosen)), ENDLESS_BYTES, keep=False)
     if not start.ended:
         raise JobError("live", "sound of unknown length that does not end")
 
 
+def _is_sound(extractor: Extractor, info: Info) -> bool:
+    """Whether a plain file begins as sound without a picture."""
+    start = read_start(extractor, info, _NAMING_BYTES, ranged=False)
+    if start is None:
+        return False
+    path = Path(extractor.params["paths"]["home"]) / "unnamed"
+    path.write_bytes(start.content)
+    facts = inspect(path)
+    return facts is not None and facts.video is None and facts.audio is not None
+
+
 def read_start(extractor: Extractor, info: Info, limit_bytes: int, *, ranged: bool = True) -> Start | None:
     """Return the first bytes of a plain file; None where the site gives none within START_SECONDS.
 
-    `ranged`: ask for no more than that. A server that refuses a range is asked without one. Raises yt-dlp's errors.
+    `ranged`: ask for no more than that. A server that refuses a range, or hangs up on one, is asked without. Raises
+    yt-dlp's errors.
     """
     chosen = (info.get("formats") or [info])[0]
     headers = _headers(chosen)
     part = {"Range": f"bytes=0-{limit_bytes - 1}"} if ranged else {}
     try:
         start = _read(extractor, Request(chosen["url"], headers={**headers, **part}), limit_bytes)
-    except HTTPError:
-        return read_start(extractor, info, limit_bytes, ranged=False) if ranged else None
+    except RequestError as error:
+        if ranged:
+            return read_start(extractor, info, limit_bytes, ranged=False)
+        if isinstance(error, HTTPError):
+            return None
+        raise
     return start if start.content or start.ended else None
 
 
@@ -116,7 +147,7 @@ def _read(extractor: Extractor, request: Request, limit_bytes: int, *, keep: boo
     response = None
     with suppress(TimeIsUpError), at_most(START_SECONDS):
         response = extractor.urlopen(request)
-        with response:
+        with response, suppress(TransportError):  # what came before the connection broke has to do
             while got < limit_bytes and not ended:
                 piece = response.read(min(_PIECE_BYTES, limit_bytes - got))
                 got += len(piece)

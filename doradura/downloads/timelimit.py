@@ -22,7 +22,7 @@ class TimeIsUpError(BaseException):
 def at_most(seconds: float) -> AbstractContextManager[None]:
     """Raise TimeIsUpError in what takes longer, a site's silence too; never in what comes after it.
 
-    Only for the process's main thread. Inside another one, that one's time runs on.
+    Only for the process's main thread. Inside another one that one's time runs on, and ends this one too.
     """
     return _Limit(seconds)
 
@@ -43,7 +43,9 @@ class _Limit:
     def __enter__(self) -> None:
         self._began = time.monotonic()
         self._before = signal.signal(signal.SIGALRM, self._over)
-        self._outer = signal.setitimer(signal.ITIMER_REAL, max(self._seconds, 0.001), _AGAIN_SECONDS)
+        self._outer = signal.getitimer(signal.ITIMER_REAL)
+        seconds = min(self._seconds, self._outer[0] or self._seconds)
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), _AGAIN_SECONDS)
 
     def __exit__(self, *_error: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -140,6 +140,21 @@ def test_what_is_too_large_brings_what_is_smaller() -> None:
     assert rows == ((Button(text="m4a\u00a0· 1\u00a0kB", callback_data="s:77:m4a:default"),),)
 
 
+def test_a_stream_of_several_codings_is_not_called_no_video() -> None:
+    """There is a video, and no other choice of it would go better."""
+    text, rows = SHOWN.stage(JOB, Failed("unsupported", lacks="one_coding"))
+    assert text.startswith("😕 This stream changes its coding on the way")
+    assert rows is None
+
+
+@pytest.mark.parametrize("reason", ["too_large", "tool_crash"])
+def test_what_the_link_does_not_have_is_no_button(reason: str) -> None:
+    """Of a silent film of 360 lines that is one smaller choice, after either failure."""
+    film = JOB._replace(format="mp4", quality="best")
+    rows = SHOWN.stage(film, Failed(reason, final=reason == "tool_crash", lines=360, has_audio=False))[1]
+    assert rows == ((Button(text="mp4 360p", callback_data="s:77:mp4:360p"),),)
+
+
 def test_what_is_larger_than_is_taken_has_no_buttons() -> None:
     """No choice of a source that is too large itself would do, so none is offered."""
     text, rows = SHOWN.stage(JOB, Failed("too_large", final=True))
@@ -184,6 +199,13 @@ def test_only_sound_is_said_to_be_that() -> None:
         data = [str(button.callback_data).split(":") for row in keyboard or () for button in row]
         assert {parts[0] for parts in data} == {"s"}
         assert {parts[2] for parts in data} == formats
+
+
+def test_a_silent_film_is_offered_up_to_its_height() -> None:
+    """As its link alone would be."""
+    _, keyboard = SHOWN.stage(JOB, Failed("unsupported", lacks="audio", lines=720))
+    labels = [button.text for row in keyboard or () for button in row]
+    assert labels == ["mp4 360p", "mp4 480p", "mp4 720p"]
 
 
 @pytest.mark.parametrize(

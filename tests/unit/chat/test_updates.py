@@ -159,6 +159,18 @@ async def test_a_failure_is_tried_again_with_one_press(world: World, autojump_cl
     assert answers[3:] == ["Trying again: mp3 32", *["You pressed that alr"] * 2]
 
 
+async def test_a_silent_film_asked_for_as_a_song(world: World, autojump_clock: MockClock) -> None:
+    """Its buttons go up to the height its worker found."""
+    world.workers.follow([Failure(reason="unsupported", detail="no sound", lacks="audio", lines=360)])
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK} mp3"))
+        await world.ended()
+    told = (world.telegram.all("editMessageText") or world.telegram.all("sendMessage"))[-1].parameters
+    assert "This video has no sound" in told["text"]
+    labels = [button["text"] for row in told["reply_markup"]["inline_keyboard"] for button in row]
+    assert labels == ["mp4 360p"]
+
+
 async def test_smaller_choices_are_known_to_fit(world: World, autojump_clock: MockClock) -> None:
     """Where the worker knows sizes, what would be refused again is not offered, and the buttons say what it weighs."""
     weights = {"720p": 90 << 20, "480p": 60 << 20, "360p": 30_000_000}

@@ -74,3 +74,18 @@ def test_texts_are_cut() -> None:
     """A text has an end."""
     assert clean("x" * 1000) == "x" * 300
     assert clean(7) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        *(
+            (name, "a.example")
+            for name in ("i", "master", "Index", "index_0", "chunklist_b2000000", "master-720p", "init")
+        ),
+        *((name, name) for name in ("1080p", "movie", "video-call", "Index of fears", "Blade Runner 2049", "12345")),
+    ],
+)
+def test_what_a_players_files_are_called_is_no_title(name: str, title: str) -> None:
+    """A number or a quality behind such a name makes it none either; people's names stay."""
+    assert title_of({"extractor_key": "Generic", "direct": True, "title": name}, "https://www.a.example/x") == title

@@ -135,6 +135,59 @@ def test_a_timeout_in_the_minute_becomes_the_sites_slowness() -> None:
     assert isinstance(raised.value.__cause__, TimeoutError)
 
 
+def beginning(site: Site, silence: float, size: int = 100) -> Callable[[], int]:
+    """The first read of an answer that comes after so many seconds, by a socket that times out in between."""
+    left = silence
+
+    def read() -> int:
+        nonlocal left
+        site.now += min(left, READ_SECONDS)
+        left -= READ_SECONDS
+        if left > 0:
+            raise TimeoutError("timed out")
+        return size
+
+    return read
+
+
+def test_a_site_may_take_a_minute_to_begin() -> None:
+    """A first byte after 60 s comes, of the page and of the file; what follows is judged by itself, as at any site."""
+    site = Site()
+    for _ in range(2):
+        assert site.floor.read_first(beginning(site, 60.0)) == 100
+    assert site.ends_after([(1.0, 1_000)] * 1000) == FLOOR_SECONDS
+
+
+def test_a_site_that_never_begins_is_ended() -> None:
+    """A stalled server holds its place for a window and a quarter, and is not asked again as the network's fault is."""
+    site = Site()
+    began = site.now
+    with pytest.raises(TransferTooSlowError, match=r"^no answer in 75 s of waiting for the site$"):
+        site.floor.read_first(beginning(site, 3600.0))
+    assert site.now - began == 75.0
+
+
+def test_many_answers_that_begin_late_are_as_slow_as_one() -> None:
+    """Three windows of such waiting are free, then they count like any other: a job ends after four."""
+    site = Site()
+    began = site.now
+    answers = (site.floor.read_first(beginning(site, 5.0)) for _ in range(1000))
+    with pytest.raises(TransferTooSlowError, match="bytes in the last 60 s"):
+        sum(1 for _ in answers)
+    assert 4 * FLOOR_SECONDS - 0.001 <= site.now - began <= 4 * FLOOR_SECONDS + 5.0
+
+
+def test_a_broken_connection_is_no_late_answer() -> None:
+    """What a first read raises but a timeout comes out at once."""
+    site = Site()
+
+    def torn() -> int:
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        site.floor.read_first(torn)
+
+
 def test_it_stays_ended() -> None:
     """A library that swallows the end gets it again with the next slow read."""
     site = Site()

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doradura.downloads.formats import DEFAULT_CHOICE, FORMATS, Choice, ChoiceError, fitting, parse_choice, select
+from doradura.downloads.formats import (
+    DEFAULT_CHOICE,
+    FORMATS,
+    Choice,
+    ChoiceError,
+    fitting,
+    parse_choice,
+    select,
+    smaller,
+)
 
 
 def test_the_table() -> None:
@@ -122,6 +131,24 @@ def test_every_selection_is_bound_to_native_protocols() -> None:
 def test_a_height_is_an_upper_bound() -> None:
     """A height is asked of yt-dlp as the largest allowed, before any codec."""
     assert select(Choice("mp4", "480p")).order[0] == "res:480"
+
+
+@pytest.mark.parametrize(
+    ("lines", "heard", "instead"),
+    [
+        (360, True, ["mp4 360p", "m4a default", "mp3 128k"]),
+        (240, True, ["mp4 360p", "m4a default", "mp3 128k"]),
+        (400, False, ["mp4 360p"]),
+        (720, None, ["mp4 720p", "mp4 480p", "mp4 360p", "m4a default", "mp3 128k"]),
+    ],
+)
+def test_nothing_is_offered_instead_that_the_link_does_not_have(
+    lines: int, *, heard: bool | None, instead: list[str]
+) -> None:
+    """No more lines than the source's, one choice for what would be one picture, and no sound of a silent film."""
+    best = Choice("mp4", "best")
+    for found in (fitting(best, {}, 50, lines=lines, has_audio=heard), smaller(best, lines=lines, has_audio=heard)):
+        assert [f"{each.format} {each.quality}" for each in found] == instead
 
 
 def test_what_fits_instead() -> None:

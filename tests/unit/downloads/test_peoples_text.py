@@ -58,7 +58,7 @@ def test_a_files_part_in_a_player_is_no_title(name: str) -> None:
         ("attachment; filename*=UTF-8''%D8%B3%D9%84%D8%A7%D9%85.mp3", "\u0633\u0644\u0627\u0645"),
         ('inline; filename="caf\u00c3\u00a9.mp4"', "caf\u00e9"),
         ('attachment; filename="../../etc/passwd"', "passwd"),
-        ("attachment; filename*=nonsense''%ff.mp4", "\u00ff"),
+        ("attachment; filename*=nonsense''%ff.mp4", None),
         ("attachment; filename*=a; filename*0=b", None),
         ("attachment", None),
         (None, None),

@@ -301,6 +301,25 @@ def test_an_offer_of_which_nothing_fits_says_so() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("weights", "left"),
+    [
+        ((480_000, 480_000, 480_000), ["mp3 128k"]),
+        ((960_000, 1_440_000, 1_440_000), ["mp3 128k", "mp3 192k"]),
+        ((960_000, 1_440_000, 2_400_000), ["mp3 128k", "mp3 192k", "mp3 320k"]),
+    ],
+)
+def test_a_sound_that_is_copied_has_one_button(weights: tuple[int, ...], left: list[str]) -> None:
+    """Buttons go up to the rate of the source: above it each would bring the same file."""
+    qualities = FORMATS["mp3"].qualities
+    sizes = tuple(
+        Size(format="mp3", quality=quality, size_bytes=weight)
+        for quality, weight in zip(qualities, weights, strict=True)
+    )
+    labels = [button.text for row in keyboard(1, Metadata(has_video=False, sizes=sizes)) for button in row]
+    assert [label.partition("\u00a0")[0] for label in labels if label.startswith("mp3")] == left
+
+
 async def test_a_slow_look_leaves_the_buttons(world: World, autojump_clock: MockClock) -> None:
     """After ten seconds the card stays as it is; nobody failed, and the link can be had."""
     world.workers.usual = (HANG,)

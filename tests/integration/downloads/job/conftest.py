@@ -49,6 +49,8 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _make(*film, "-t", "1", "-vf", "scale=160:90", "-c:v", "libvpx", "-c:a", "libopus", str(place / "other.webm"))
     _make("-i", sample, "-vn", "-ar", "22050", "-c:a", "pcm_s16le", str(place / "low.wav"))
     _make("-i", sample, "-an", "-c", "copy", str(place / "silent.mp4"))
+    for name, without in (("silent.ts", "-an"), ("sound.ts", "-vn")):
+        _make("-i", sample, without, "-c", "copy", str(place / name))
     _make("-f", "lavfi", "-i", "testsrc=s=1280x720:d=1", "-frames:v", "1", "-c:v", "libwebp", str(place / "cover.webp"))
     (place / "padded.mp4").write_bytes(
         Path(sample).read_bytes() + (100_000).to_bytes(4, "big") + b"free" + bytes(99_992)
@@ -203,10 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self._site.released.wait(20)
         elif path.startswith("/range"):
-            if "Range" in self.headers:
-                self._head(int(path[6:9]), "text/plain", 0)
-            else:
-                self._file(self._site.media / "sample.mp4")
+            self._range(int(path[6:9]))
         elif path == "/hung.mp4":
             self._site.released.wait(60)
         elif path in PAGES:
@@ -216,6 +215,24 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(kind, text.replace("{secret}", str(self._site.media / "sample.mp4")).encode())
         else:
             self._file(self._site.media / path.lstrip("/"))
+
+    def _range(self, status: int) -> None:
+        """Answer a range with a status alone, a false total (206), a page (200), or not at all (0); all else well."""
+        if "Range" not in self.headers:
+            self._file(self._site.media / "sample.mp4")
+        elif status == 0:
+            self.close_connection = True
+        elif status == 200:
+            self._send("text/html", b"<html>No ranges here.</html>")
+        elif status == 206:
+            content = (self._site.media / "sample.mp4").read_bytes()
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes 0-{len(content) - 1}/99999999999")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+        else:
+            self._head(status, "text/plain", 0)
 
     def _file(self, file: Path) -> None:
         if not file.is_file():

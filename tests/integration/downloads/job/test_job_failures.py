@@ -90,15 +90,6 @@ async def test_a_torn_connection_is_the_networks_fault(jobs: Jobs) -> None:
     assert time.monotonic() - began < 10
 
 
-@pytest.mark.long
-async def test_a_server_that_hangs(jobs: Jobs) -> None:
-    """A server that takes the request and says nothing is given up after its socket's timeout."""
-    began = time.monotonic()
-    end = await jobs.run("/hung.mp4", "mp3", "320k")
-    assert end.last.reason == "network", end.last.detail
-    assert time.monotonic() - began < 40
-
-
 async def test_a_server_that_is_not_there(jobs: Jobs) -> None:
     """A refused connection is the network's fault."""
     order = jobs.order("/", allowed_private=("127.0.0.1:9",))

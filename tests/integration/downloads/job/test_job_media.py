@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import time
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
+import av
 import msgspec
 import pytest
 
-from doradura.downloads.protocol import Result
+from doradura.downloads.formats import Choice, fitting
+from doradura.downloads.protocol import OUR_REASONS, RETRIED_REASONS, Result
 from tests.integration.downloads.job.conftest import LIMITS, Jobs
 from tests.integration.downloads.job.raw_site import Answer, answer, drip
 from tests.integration.downloads.job.studio import FASTSTART, H264, change, make, run, served
@@ -67,14 +72,39 @@ async def test_a_film_over_the_limit_is_made_to_fit(
     assert end.last.height == height
 
 
-async def test_a_film_over_the_limit_offers_smaller_ones(jobs: Jobs, tmp_path: Path) -> None:
-    """`best` of what plays as it is is refused, and neither the refusal nor a look rules the smaller ones out."""
-    film = _noisy(tmp_path / "f.mp4", "libx264")
+@pytest.mark.parametrize("container", ["mp4", "mpegts"])
+async def test_a_film_over_the_limit_offers_smaller_ones(jobs: Jobs, tmp_path: Path, container: str) -> None:
+    """`best` of what plays as it is is refused, and neither the refusal nor a look rules the smaller ones out.
+
+    Also where the film's start does not state its length, which the download will know.
+    """
+    made = _noisy(tmp_path / "f.mp4", "libx264")
+    film = change(tmp_path / "f", "-i", str(made), "-c", "copy", *FASTSTART, "-f", container)
     limits = msgspec.structs.replace(LIMITS, upload_bytes=1_000_000)
     end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", "best", limits=limits)
     assert end.last.reason == "too_large"
     over = {size.quality for size in end.last.sizes if size.format == "mp4" and size.size_bytes > limits.upload_bytes}
     assert over == {"best"}
+
+
+@pytest.mark.parametrize("sound", [("-c:a", "aac"), ("-an",)])
+async def test_what_is_offered_instead_is_made(jobs: Jobs, tmp_path: Path, sound: tuple[str, ...]) -> None:
+    """`best` of a film of 360 lines over the limit offers no more lines than that, and 360p of it is made to fit."""
+    film = _noisy(tmp_path / "f.mp4", "libx264", *sound, size="640x360")
+    limits = msgspec.structs.replace(LIMITS, upload_bytes=film.stat().st_size // 2)
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", "best", limits=limits)
+    known = {Choice(size.format, size.quality): size.size_bytes for size in end.last.sizes}
+    instead = fitting(
+        Choice("mp4", "best"), known, limits.upload_bytes, lines=end.last.lines, has_audio=end.last.has_audio
+    )
+    songs = [] if "-an" in sound else [Choice("m4a", "default"), Choice("mp3", "128k")]
+    assert instead == [Choice("mp4", "360p"), *songs]
+    for path in sorted(jobs.directory.iterdir()):
+        path.unlink()
+    jobs.directory.rmdir()
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", "360p", limits=limits)
+    assert isinstance(end.last, Result), end.last
+    assert (end.last.height, end.last.size_bytes <= limits.upload_bytes) == (360, True)
 
 
 async def test_a_film_that_cannot_fit_is_refused_before_it_is_encoded(jobs: Jobs, tmp_path: Path) -> None:
@@ -86,13 +116,13 @@ async def test_a_film_that_cannot_fit_is_refused_before_it_is_encoded(jobs: Jobs
     assert not any("libx264" in line for line in jobs.commands.lines())
 
 
-def _noisy(path: Path, codec: str) -> Path:
-    """Make a film of 720 lines and three seconds that has some megabytes."""
+def _noisy(path: Path, codec: str, *sound: str, size: str = "1280x720") -> Path:
+    """Make a film of three seconds that has some megabytes."""
     rate = ["-b:v", "12M", "-minrate", "12M", "-maxrate", "12M", "-bufsize", "4M"]
     fast = ["-c:v", codec, "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
     quiet = ["-x265-params", "log-level=none"] if codec == "libx265" else []
     noise = ["-vf", "noise=alls=60:allf=t"]
-    return make(path, *noise, *fast, *rate, *quiet, *FASTSTART, size="1280x720", seconds=3.0)
+    return make(path, *noise, *fast, *rate, *quiet, *sound, *FASTSTART, size=size, seconds=3.0)
 
 
 @pytest.mark.parametrize("form", ["m4a", "mp4"])
@@ -125,9 +155,17 @@ async def test_the_default_sound_and_film_are_sent(jobs: Jobs, tmp_path: Path) -
     assert len(facts.pictures) == 1
 
 
-async def test_high_range_is_mapped(jobs: Jobs, tmp_path: Path) -> None:
-    """HLG in ten bits is sent in eight, with the tones and the tag of a usual screen."""
-    tags = "colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc"
+@pytest.mark.parametrize(
+    "tags",
+    [
+        "colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc",
+        "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020c",
+        "transfer=smpte2084",
+        "transfer=arib-std-b67:colormatrix=bt2020nc",
+    ],
+)
+async def test_high_range_is_mapped(jobs: Jobs, tmp_path: Path, tags: str) -> None:
+    """HLG and PQ in ten bits are sent in eight, as a usual screen has them, also where the file tells half of it."""
     film = make(
         tmp_path / "f.mp4",
         *("-vf", "scale=out_color_matrix=bt2020,format=yuv420p10le", "-c:v", "libx264", "-preset", "ultrafast"),
@@ -140,6 +178,9 @@ async def test_high_range_is_mapped(jobs: Jobs, tmp_path: Path) -> None:
     made = jobs.facts(end.last.path).video
     assert made is not None
     assert (made.high_range, made.pixels) == (False, "yuv420p")
+    with av.open(end.last.path) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.color_trc, context.color_primaries, context.colorspace) == (BT709, BT709, BT709)
 
 
 @pytest.mark.parametrize("quality", ["128k", "320k"])
@@ -149,6 +190,30 @@ async def test_an_mp3_at_or_under_the_rate_is_copied(jobs: Jobs, tmp_path: Path,
     end = await run(jobs, {"/s.mp3": served(song, "audio/mpeg")}, "/s.mp3", "mp3", quality)
     assert end.last.size_bytes <= song.stat().st_size + 4096
     assert not any("libmp3lame" in line for line in jobs.commands.lines())
+
+
+BT709 = 1
+"""In all three of H.273's tables."""
+
+
+@pytest.mark.parametrize(("limit", "fits"), [(900_000, True), (400_000, False)])
+async def test_a_long_song_is_made_to_fit_or_refused_before_the_encode(
+    jobs: Jobs, tmp_path: Path, limit: int, *, fits: bool
+) -> None:
+    """An m4a has no rate of its own: it is encoded at what can be sent, and not at all where that is too little."""
+    song = make(
+        tmp_path / "s.flac", "-filter_complex", "[1:a]aeval=random(0)-0.5|random(1)-0.5[a]", "-map", "[a]", seconds=60.0
+    )
+    limits = msgspec.structs.replace(LIMITS, upload_bytes=limit)
+    end = await run(jobs, {"/s.flac": served(song, "audio/flac")}, "/s.flac", "m4a", "default", limits=limits)
+    if fits:
+        assert isinstance(end.last, Result), end.last
+        assert limit // 2 < end.last.size_bytes <= limit
+        return
+    assert end.last.reason == "too_large", end.last
+    assert not any("aac" in line for line in jobs.commands.lines())
+    over = {(size.format, size.quality) for size in end.last.sizes if size.size_bytes > limit}
+    assert over == {("m4a", "default"), ("mp3", "128k"), ("mp3", "192k"), ("mp3", "320k")}
 
 
 PAGE = (
@@ -220,18 +285,25 @@ async def test_a_slow_poster_is_left_out(jobs: Jobs, tmp_path: Path) -> None:
     assert time.monotonic() - began < 60
 
 
-async def test_a_playlist_with_two_ways_of_coding(jobs: Jobs) -> None:
-    """A second EXT-X-MAP is unsupported at once, and no fault of the site."""
+@pytest.mark.parametrize("again", ["init.mp4?2", "init.mp4"])
+async def test_a_playlist_with_two_ways_of_coding(jobs: Jobs, again: str) -> None:
+    """A second EXT-X-MAP is unsupported before a part is fetched, and no fault of the site; one said again is none."""
     place = jobs.site.media / "fmp4"
     answers: dict[str, Answer] = {
         f"/{each.name}": answer("video/mp4", each.read_bytes()) for each in place.iterdir() if each.suffix != ".m3u8"
     }
     lines = (place / "index.m3u8").read_text().splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("#EXTINF")) + 2
-    second = "\n".join([*lines[:at], "#EXT-X-DISCONTINUITY", '#EXT-X-MAP:URI="init.mp4?2"', *lines[at:]])
+    second = "\n".join([*lines[:at], "#EXT-X-DISCONTINUITY", f'#EXT-X-MAP:URI="{again}"', *lines[at:]])
     answers["/two.m3u8"] = answer("application/vnd.apple.mpegurl", second.encode())
     end = await run(jobs, answers, "/two.m3u8")
-    assert end.last.reason == "unsupported", end.last
+    if again == "init.mp4":
+        assert isinstance(end.last, Result), end.last
+        assert end.last.duration_seconds == pytest.approx(4.0, abs=0.1)
+        return
+    assert (end.last.reason, end.last.lacks) == ("unsupported", "one_coding"), end.last
+    assert end.last.reason not in OUR_REASONS | RETRIED_REASONS
+    assert not any(progress.fetched_bytes for progress in end.progress)
 
 
 async def test_a_server_names_its_file(jobs: Jobs, tmp_path: Path) -> None:
@@ -242,9 +314,26 @@ async def test_a_server_names_its_file(jobs: Jobs, tmp_path: Path) -> None:
     assert end.last.title == "A talk"
 
 
-async def test_a_false_gzip_header(jobs: Jobs, tmp_path: Path) -> None:
-    """A film said to be packed, which it is not, is delivered as it came."""
+@pytest.mark.parametrize("packed", ["gzip", "GZIP", "gzip, gzip", "deflate", "br", "utf-8"])
+@pytest.mark.parametrize("kind", ["video/mp4", "audio/mpeg"])
+async def test_a_false_header_of_packing(jobs: Jobs, tmp_path: Path, kind: str, packed: str) -> None:
+    """A film or a song said to be packed, which it is not, is delivered as it came."""
+    arguments = (*H264, *FASTSTART) if kind == "video/mp4" else ("-map", "1:a", "-id3v2_version", "0")
+    made = make(tmp_path / ("f.mp4" if kind == "video/mp4" else "f.mp3"), *arguments)
+    form = ("mp4", "best") if kind == "video/mp4" else ("mp3", "320k")
+    end = await run(jobs, {"/f": served(made, kind, f"Content-Encoding: {packed}")}, "/f", *form)
+    assert isinstance(end.last, Result), end.last
+    assert end.last.fetched_bytes == made.stat().st_size
+    assert end.last.duration_seconds == pytest.approx(2.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("packed", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+async def test_a_true_header_of_packing(
+    jobs: Jobs, tmp_path: Path, packed: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """What is packed is unpacked."""
     made = make(tmp_path / "film.mp4", *H264, *FASTSTART)
-    end = await run(jobs, {"/f.mp4": served(made, "video/mp4", "Content-Encoding: gzip")}, "/f.mp4")
+    packed_film = answer("video/mp4", pack(made.read_bytes()), f"Content-Encoding: {packed}")
+    end = await run(jobs, {"/f.mp4": packed_film}, "/f.mp4")
     assert isinstance(end.last, Result), end.last
     assert end.content == made.read_bytes()

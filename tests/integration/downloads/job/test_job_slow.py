@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import socket
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from doradura.downloads.floor import READ_SECONDS
 from doradura.downloads.protocol import Failure, Metadata, Result, WorkerMessage
-from tests.integration.downloads.job.raw_site import RawSite, answer, drip, ends, serving
+from tests.integration.downloads.job.raw_site import Answer, RawSite, answer, drip, ends, serving
 
 if TYPE_CHECKING:
     from tests.integration.downloads.job.conftest import Jobs, Task
@@ -39,11 +43,16 @@ SLOW = {
 
 
 async def run(
-    jobs: Jobs, site: RawSite, tasks: dict[str, Task], floor_seconds: float = 1.0
+    jobs: Jobs,
+    site: RawSite,
+    tasks: dict[str, Task],
+    floor_seconds: float = 1.0,
+    read_seconds: float = READ_SECONDS,
 ) -> dict[str, WorkerMessage]:
     """The last word of a job for each path, with a floor that looks at so many seconds."""
     near = site.url.removeprefix("http://")
-    order = jobs.order("/", "mp4", "720p", floor_seconds=floor_seconds, allowed_private=(near,))
+    order = jobs.order("/", "mp4", "720p", allowed_private=(near,))
+    order = msgspec.structs.replace(order, floor_seconds=floor_seconds, read_seconds=read_seconds)
     place = jobs.directory
     return await ends(
         {
@@ -73,6 +82,31 @@ async def test_slow_and_fine(jobs: Jobs) -> None:
         told = await run(jobs, site, {"/film.mp4": "download", "/film.mp4?": "probe"}, floor_seconds=2.0)
     assert isinstance(told["/film.mp4"], Result), told
     assert isinstance(told["/film.mp4?"], Metadata), told
+
+
+def late(content: bytes, seconds: float) -> Answer:
+    """An answer whose first byte comes after so many seconds."""
+
+    def send(connection: socket.socket, released: threading.Event) -> None:
+        if not released.wait(seconds):
+            connection.sendall(content)
+
+    return send
+
+
+async def test_a_server_that_is_slow_to_begin(jobs: Jobs) -> None:
+    """An answer that begins after several timeouts of its socket is waited for; one that never does is too slow."""
+    film = answer("video/mp4", (jobs.site.media / "small.mp4").read_bytes())
+    began = time.monotonic()
+    with serving({"/late.mp4": late(film, 1.5), "/hung.mp4": late(film, 600)}) as site:
+        tasks: dict[str, Task] = {"/late.mp4": "download", "/hung.mp4": "download"}
+        told = await run(jobs, site, tasks, floor_seconds=4.0, read_seconds=0.5)
+        assert site.asked.count("/hung.mp4") == 1
+    assert isinstance(told["/late.mp4"], Result), told
+    hung = told["/hung.mp4"]
+    assert isinstance(hung, Failure)
+    assert hung.reason == "too_slow", hung.detail
+    assert time.monotonic() - began < 60
 
 
 async def test_a_slow_picture_is_left_out(jobs: Jobs) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import imageio_ffmpeg
+import msgspec
 import pytest
 
 from doradura.downloads.protocol import Failure, Metadata, Result
-from tests.integration.downloads.job.conftest import Jobs
+from doradura.downloads.workspace import PROBE_SECONDS
+from tests.integration.downloads.job.conftest import LIMITS, Jobs
 from tests.integration.downloads.job.raw_site import RawSite, serving
+from tests.integration.downloads.job.studio import FASTSTART, H264, change, make, run, served
 
 Jobber = Callable[..., Awaitable[Any]]
 
@@ -49,12 +54,28 @@ def raw(media: Path) -> Iterator[RawSite]:
     playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.5,\n{url}/a.ts\n#EXTINF:2.5,\n{url}/a.ts\n"
     text = playlist.encode()
     segment = (media / "ts" / "index0.ts").read_bytes()
+    half = len(film) // 2
+
+    def playlist_of(name: str, more: str = "") -> bytes:
+        lines = f"#EXTM3U\n#EXT-X-TARGETDURATION:4\n{more}#EXTINF:4,\n{{url}}/{name}\n#EXT-X-ENDLIST\n"
+        return head("application/vnd.apple.mpegurl") + lines.encode()
+
     with serving(
         {
             "/slow.mp4": slow,
             "/false.mp4": head("video/mp4", f"Content-Range: bytes 0-{len(film) - 1}/1000\r\n", "206 Partial Content")
             + film,
             "/part.mp4": head("video/mp4", length, "206 Partial Content") + film,
+            "/long.mp4": head("video/mp4", f"Content-Length: {10 * len(film)}\r\n") + film,
+            "/short.mp4": head("video/mp4", f"Content-Range: bytes 0-{half - 1}/{half}\r\n", "206 Partial Content")
+            + film[:half],
+            "/unnamed": endless("application/octet-stream"),
+            "/finite-unnamed": head("application/octet-stream") + (media / "low.wav").read_bytes(),
+            "/silent.m3u8": playlist_of("silent.ts"),
+            "/sound.m3u8": playlist_of("sound.ts"),
+            "/locked.m3u8": playlist_of("silent.ts", '#EXT-X-KEY:METHOD=AES-128,URI="{url}/key"\n'),
+            "/holed.m3u8": playlist_of("missing.ts"),
+            **{f"/{name}": head("video/mp2t") + (media / name).read_bytes() for name in ("silent.ts", "sound.ts")},
             "/radio": endless("audio/mpeg", "icy-name: Radio\r\nicy-br: 128\r\n"),
             "/nolength.mp3": endless("audio/mpeg"),
             "/shoutcast": b"ICY 200 OK\r\nicy-name: Radio\r\ncontent-type: audio/mpeg\r\n\r\n" + bytes(5000),
@@ -92,6 +113,43 @@ async def test_a_server_that_refuses_a_range_is_asked_without(jobs: Jobs, status
     assert known.sizes
 
 
+async def test_a_machine_that_encodes_slowly_does_not_hold_the_look(jobs: Jobs, tmp_path: Path) -> None:
+    """All tries of an encode together end in time: what is known by then is told, with what would arrive."""
+    short = make(tmp_path / "short.mp4", *H264, size="1920x1080", seconds=5.0)
+    film = change(tmp_path / "f.mp4", "-stream_loop", "199", "-i", str(short), "-c", "copy", *FASTSTART)
+    assert film.stat().st_size > 4 * 1024 * 1024
+    slow = tmp_path / "slow"
+    real = imageio_ffmpeg.get_ffmpeg_exe()
+    slow.write_text(f'#!/bin/sh\ncase "$*" in *sample*) exec /bin/sleep 600;; esac\nexec {real} "$@"\n')
+    slow.chmod(0o755)
+    limits = msgspec.structs.replace(LIMITS, upload_bytes=film.stat().st_size + 1)
+    began = time.monotonic()
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", task="probe", ffmpeg=str(slow), limits=limits)
+    assert time.monotonic() - began < PROBE_SECONDS
+    assert isinstance(end.last, Metadata), end.last
+    heights = {size.quality: size.height for size in end.last.sizes if size.format == "mp4"}
+    assert {"best", "1080p", "720p"} <= heights.keys()
+    assert (heights["1080p"], heights["720p"]) == (None, 1080)
+
+
+async def test_a_server_that_hangs_up_on_a_range_is_asked_without(jobs: Jobs) -> None:
+    """It breaks the connection, and delivers the film all the same."""
+    known = (await jobs.run("/range000.mp4", task="probe")).last
+    assert (known.has_video, known.height) == (True, 360)
+
+
+async def test_a_page_in_place_of_a_range_is_not_believed(jobs: Jobs) -> None:
+    """The film is there for whoever asks for all of it, as the download does."""
+    known = (await jobs.run("/range200.mp4", task="probe")).last
+    assert (known.has_video, known.height) == (True, 360)
+
+
+async def test_what_came_before_a_connection_broke_is_read(ask: Jobber) -> None:
+    """Less than was promised: what it is is known, what it would weigh is not."""
+    known = await ask("probe", "/long.mp4")
+    assert (known.has_video, known.height, known.sizes) == (True, 360, ())
+
+
 @pytest.mark.parametrize("path", ["/false.mp4", "/part.mp4"])
 async def test_a_false_total_is_not_believed(ask: Jobber, path: str) -> None:
     """A total below what came is none: no "mp4 720p · 1 kB"; nor is the length of a part that says not of what."""
@@ -101,7 +159,7 @@ async def test_a_false_total_is_not_believed(ask: Jobber, path: str) -> None:
 
 
 @pytest.mark.parametrize("task", ["probe", "download"])
-@pytest.mark.parametrize("path", ["/radio", "/nolength.mp3", "/shoutcast"])
+@pytest.mark.parametrize("path", ["/radio", "/nolength.mp3", "/shoutcast", "/unnamed"])
 async def test_a_stream_without_an_end_is_live_at_once(ask: Jobber, task: str, path: str) -> None:
     """In the look and in the download alike."""
     end = await ask(task, path, "mp3", "320k")
@@ -109,9 +167,47 @@ async def test_a_stream_without_an_end_is_live_at_once(ask: Jobber, task: str, p
     assert end.reason == "live"
 
 
-async def test_sound_without_a_length_that_ends_is_a_song(ask: Jobber) -> None:
+@pytest.mark.parametrize("path", ["/finite.mp3", "/finite-unnamed"])
+async def test_sound_without_a_length_that_ends_is_a_song(ask: Jobber, path: str) -> None:
     """A server that tells no length and closes the connection is no radio."""
-    assert isinstance(await ask("download", "/finite.mp3", "mp3", "320k"), Result)
+    assert isinstance(await ask("download", path, "mp3", "320k"), Result)
+
+
+async def test_a_total_that_the_file_itself_denies_is_not_believed(ask: Jobber) -> None:
+    """As if the first half were the whole: no sizes come of it."""
+    known = await ask("probe", "/short.mp4")
+    assert (known.height, known.sizes) == (360, ())
+
+
+async def test_a_false_total_refuses_nothing(jobs: Jobs) -> None:
+    """Told with a part as larger than is taken, without one as what it is: the download would deliver it."""
+    known = (await jobs.run("/range206.mp4", task="probe")).last
+    assert isinstance(known, Metadata)
+    assert known.height == 360
+
+
+@pytest.mark.parametrize(
+    ("path", "has"),
+    [
+        ("/silent.m3u8", (True, False, 360)),
+        ("/sound.m3u8", (False, True, None)),
+        ("/locked.m3u8", (None, None, None)),
+        ("/holed.m3u8", (None, None, None)),
+    ],
+)
+async def test_a_bare_playlist_is_known_by_its_first_segment(
+    ask: Jobber, path: str, has: tuple[bool | None, bool | None, int | None]
+) -> None:
+    """So that no button brings nothing; where that can't be read, nothing is said, and nothing refused."""
+    known = await ask("probe", path)
+    assert (known.has_video, known.has_audio, known.height) == has
+    assert known.duration_seconds == 4
+
+
+async def test_a_playlist_with_a_head_apart_is_known_too(jobs: Jobs) -> None:
+    """Fragments of MP4 can't be read without the map that the playlist names."""
+    known = (await jobs.run("/fmp4/index.m3u8", task="probe")).last
+    assert (known.has_video, known.has_audio, known.height) == (True, True, 360)
 
 
 async def test_a_film_whose_playlist_lacks_its_last_line(ask: Jobber) -> None:
@@ -137,6 +233,7 @@ async def test_what_a_link_lacks_is_told(jobs: Jobs, path: str, fmt: str, lacks:
     """Sound asked for as a film, and a silent film asked for as a song."""
     end = (await jobs.run(path, fmt, "720p" if fmt == "mp4" else "320k")).last
     assert (end.reason, end.lacks) == ("unsupported", lacks)
+    assert end.lines == (360 if lacks == "audio" else None)
 
 
 async def test_a_host_without_an_address_is_named(jobs: Jobs) -> None:

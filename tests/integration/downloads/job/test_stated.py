@@ -28,6 +28,20 @@ MADE = {
     "a.flac": SONG,
     "a.wav": SONG,
     "a.m4a": (*SONG, "-c:a", "aac"),
+    "cover.mp3": (
+        *("-f", "lavfi", "-i", "nullsrc=s=500x500:d=0.04,geq=random(1)*255:128:128"),
+        *("-map", "1:a", "-map", "2:v", "-c:v", "png", "-b:a", "320k"),
+    ),
+    "large.wav": (*SONG, "-rf64", "always"),
+    "a.aiff": SONG,
+    "a.w64": SONG,
+    "a.caf": (*SONG, "-c:a", "pcm_s16le"),
+    "a.au": SONG,
+    "a.tta": (*SONG, "-c:a", "tta"),
+    "a.wv": (*SONG, "-c:a", "wavpack"),
+    "a.wma": (*SONG, "-c:a", "wmav2"),
+    "a.wmv": ("-c:v", "wmv2", "-c:a", "wmav2"),
+    "a.mov": H264,
 }
 SILENT = {
     "live.mkv": (*H264, "-live", "1"),
@@ -35,7 +49,11 @@ SILENT = {
     "a.ts": H264,
     "a.ogg": (*SONG, "-c:a", "libvorbis"),
 }
-STATING = ("faststart.mp4", "a.mkv", "a.webm", "a.avi", "a.flv", "constant.mp3", "variable.mp3", "a.flac")
+STATING = (
+    *("faststart.mp4", "a.mkv", "a.webm", "a.avi", "a.flv", "constant.mp3", "variable.mp3", "a.flac"),
+    *("a.wav", "large.wav", "a.aiff", "a.au", "a.tta", "a.wv", "a.wma", "a.wmv"),
+)
+"""And of the rest of MADE the start is no media, or states nothing."""
 SECONDS = 8.0
 
 

@@ -16,7 +16,7 @@ import msgspec
 import trio
 
 from doradura.downloads import limits
-from doradura.downloads.conversation import ForkConversation, Work
+from doradura.downloads.conversation import ChildConversation, Work
 from doradura.downloads.forkcontrol import DEFAULT_JOB
 from doradura.downloads.forkprocess import ServerProcess, WorkersError
 from doradura.downloads.protocol import Order, WorkerLostError
@@ -129,7 +129,7 @@ class ForkWorkers:
         return self._server
 
     @asynccontextmanager
-    async def work(self, order: Order) -> AsyncIterator[ForkConversation]:
+    async def work(self, order: Order) -> AsyncIterator[ChildConversation]:
         """Run one order. Leaving the context, for whatever reason, ends the job and waits until nothing of it runs.
 
         Waits while there is no server. Raises WorkerLostError when the server dies before the child runs; the
@@ -149,7 +149,7 @@ class ForkWorkers:
                 stream = trio.SocketStream(conversation)
                 with suppress(trio.BrokenResourceError):  # it died already: reading tells how
                     await stream.send_all(msgspec.json.encode(order) + b"\n")
-                yield ForkConversation(work, stream, order.task)
+                yield ChildConversation(work, stream, order.task)
             finally:
                 conversation.close()
                 if work is not None:

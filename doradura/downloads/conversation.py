@@ -31,7 +31,7 @@ _DECODER: Final[msgspec.json.Decoder[WorkerMessage]] = msgspec.json.Decoder(Work
 
 @dataclasses.dataclass(eq=False)
 class Work:
-    """One child, as far as the server has told of it."""
+    """One child, as far as whoever started it has told of it."""
 
     work_id: int
     pid: int = 0
@@ -45,7 +45,7 @@ class Work:
     """Nothing of it runs."""
 
     def end(self, exited: Exited | None) -> None:
-        """Note the end: the server's report of it, None when the server was lost."""
+        """Note the end: the report of it, None when the fork server was lost."""
         self.exited = exited
         self.lost = exited is None
         self.begun.set()
@@ -79,7 +79,7 @@ def _failure(reason: str, detail: str, tail: str = "") -> Failure:
     return Failure(reason=reason, detail=(f"{detail}: {last}" if last else detail)[:_DETAIL_LENGTH])
 
 
-class ForkConversation:
+class ChildConversation:
     """The messages of one child, in order. Iterate in one task only.
 
     The last message is always a final one. What is no message, or longer than a line may be, is the end, as
@@ -106,7 +106,7 @@ class ForkConversation:
         """The kernel's start time of that process, in clock ticks."""
         return self._work.start_time
 
-    def __aiter__(self) -> ForkConversation:
+    def __aiter__(self) -> ChildConversation:
         """Iterate over what the child says."""
         return self
 

@@ -46,7 +46,6 @@ def describe(
         title=title or title_of(info, str(info.get("webpage_url") or "")),
         performer=performer or performer_of(info),
         duration_seconds=duration_seconds or duration_of(info),
-        webpage_url=info.get("webpage_url") or None,
         extractor=info.get("extractor") or None,
         has_video=has_video if has_video is not None else _has_video(info),
         has_audio=has_audio if has_audio is not None else _has_audio(info),

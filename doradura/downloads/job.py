@@ -1,14 +1,11 @@
 """What happens inside one download child: from an order to a file, or to a reason.
 
-Owns the sequence. It runs in a process of its own, which it settles in: working directory, environment, yt-dlp's
-limits. It never touches the process's output; whoever runs it hands over `emit`.
+Owns the sequence. It runs in a process of its own that `worker` has shut in, and sets yt-dlp's limits there. It never
+touches the process's output; whoever runs it hands over `emit`.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +23,6 @@ from doradura.downloads.fetching import Extractor, Info, fetch, restrain
 from doradura.downloads.floor import TransferTooSlowError, hold
 from doradura.downloads.formats import FORMATS, Choice, Format, Quality, select
 from doradura.downloads.gauge import Gauge
-from doradura.downloads.limits import SESSION_VARIABLE
 from doradura.downloads.making import Recipe, Source, Tags, is_copied, make, song_rate_within
 from doradura.downloads.meter import Meter
 from doradura.downloads.probing import look, probe
@@ -46,7 +42,6 @@ from doradura.downloads.timelimit import TimeIsUpError, at_most
 
 Emit = Callable[[WorkerMessage], None]
 
-_KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", SESSION_VARIABLE)
 _SIZES_SECONDS = 5.0
 """So long the user waits at most to be told sizes with a refusal that stands already."""
 
@@ -56,7 +51,7 @@ def run_job(order: Order, emit: Emit) -> None:
 
     This is the job's barrier: any error becomes a `Failure`, a stack or memory too small for what a site sent among
     them, and only what `emit` itself raises for the final message travels. It changes the process it runs in
-    (directory, environment, yt-dlp's classes), so one process is one job.
+    (yt-dlp's classes), so one process is one job.
     """
     work = _Work(order, emit)
     try:
@@ -78,23 +73,6 @@ def run_job(order: Order, emit: Emit) -> None:
             lines=work.height() if reason == "unsupported" else final.lines,
         )
     emit(final)
-
-
-def settle(directory: str) -> None:
-    """Make the job's directory this process's whole world, and forget the environment.
-
-    Proxy variables would lead connections past the egress guard's judgement, HOME and XDG to other people's settings,
-    and the bot's own variables hold secrets. PATH keeps the directory of our interpreter alone.
-    """
-    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    os.environ.clear()
-    os.environ.update(kept)
-    os.environ.update(
-        dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"), directory)
-    )
-    os.environ.update({"PATH": str(Path(sys.executable).parent), "YTDLP_NO_PLUGINS": "1"})
-    tempfile.tempdir = directory
-    os.chdir(directory)
 
 
 class _Work:
@@ -171,7 +149,6 @@ class _Work:
     def perform(self) -> WorkerMessage:
         """Return the final message. Raises whatever went wrong."""
         order = self._order
-        settle(order.directory)
         restrain()
         hold(order.floor_seconds)
         if order.task == "selftest":

@@ -172,12 +172,6 @@ def session_members(sid: int) -> list[Process]:
     return [process for process in processes() if process.session == sid and process.alive]
 
 
-def session_usage(sid: int) -> tuple[int, int]:
-    """Resident bytes and number of a session's live processes. Pages shared by several are counted for each."""
-    members = session_members(sid)
-    return sum(member.resident_bytes for member in members), len(members)
-
-
 def kill_process(process: Process) -> bool:
     """SIGKILL exactly this process; False when it is gone, or its number is another's by now."""
     try:

@@ -107,15 +107,13 @@ class Found(NamedTuple):
     """Whether the scheme is our guess."""
 
 
-def find_links(text: str, entities: Iterable[Entity] = ()) -> list[str]:
-    """All http links in a message, each once, in its order; where there is none, what `find_link` gives."""
-    return [found.url for found in read_links(text, entities)[0]]
-
-
 def read_links(text: str, entities: Iterable[Entity] = (), *, bare: bool = False) -> tuple[list[Found], list[str]]:
-    """Return all links as `find_links` does, and the words that stand beside them.
+    """Return all http links in a message, each once, in its order, and the words that stand beside them. Never raises.
 
-    `bare`: where there is no link, the first word that can be an address is one ("example.com/song"). Never raises.
+    Telegram marks links in what people type, but not in everything clients send, so the text is read as well. A link
+    without a scheme counts when it begins with "www.", is a known site's, or Telegram marked it. Where there is no
+    http link, the first of another kind is given as it stands: `check_link` refuses it and says in which way.
+    `bare`: where there is no link at all, the first word that can be an address is one ("example.com/song").
     """
     places = _links(text, entities)
     words = _words_beside(text, places)
@@ -125,17 +123,6 @@ def read_links(text: str, entities: Iterable[Entity] = (), *, bare: bool = False
         if at is not None:
             return [Found(f"https://{_trim(words[at])}", guessed=True)], words[:at] + words[at + 1 :]
     return list({link.url: Found(link.url, link.guessed) for link in found}.values()), words
-
-
-def find_link(text: str, entities: Iterable[Entity] = ()) -> str | None:
-    """The first http link in a message, with its scheme; None when there is no link at all. Never raises.
-
-    Telegram marks links in what people type, but not in everything clients send, so the text is read as well. A link
-    without a scheme counts when it begins with "www.", is a known site's, or Telegram marked it. Where there is no
-    http link, the first of another kind is given as it stands: `check_link` refuses it and says in which way.
-    """
-    links = [link.url for link in _links(text, entities)]
-    return next((link for link in links if _HTTP.match(link)), next(iter(links), None))
 
 
 class _Place(NamedTuple):

@@ -18,23 +18,16 @@ import msgspec
 import trio
 
 from doradura.downloads import limits
-from doradura.downloads.conversation import failure_of
+from doradura.downloads.conversation import ChildConversation, Work
 from doradura.downloads.forkcontrol import Exited
-from doradura.downloads.protocol import (
-    LINE_LIMIT_BYTES,
-    Failure,
-    Metadata,
-    Order,
-    Result,
-    SelfTest,
-    WorkerLostError,
-    WorkerMessage,
-)
+from doradura.downloads.protocol import Order, WorkerLostError
 
 COMMAND = (sys.executable, "-m", "doradura.downloads.plainchild")
 TERMINATE_SECONDS = 3.0
+LAST_WORDS_SECONDS = 1.0
+"""What a dead child wrote is often still on its way; what it started may keep the pipe open for long."""
 _STDERR_BYTES = 4096
-_MESSAGES: msgspec.json.Decoder[WorkerMessage] = msgspec.json.Decoder(WorkerMessage)
+_TAIL_LENGTH = 300
 
 
 class PlainWorkers:
@@ -62,9 +55,9 @@ class PlainWorkers:
             if spare is not None:
                 await end_session(spare)
 
-    def work(self, order: Order) -> _Work:
+    def work(self, order: Order) -> _Running:
         """Start one job. Entering raises WorkerLostError when there is no process to be had."""
-        return _Work(self, order)
+        return _Running(self, order)
 
     async def start(self) -> trio.Process:
         """Start a process that waits for an order. Raises OSError."""
@@ -84,7 +77,7 @@ class PlainWorkers:
         return spare if spare is not None and spare.poll() is None else None
 
 
-class _Work:
+class _Running:
     """The context of one job. Not a generator: an error in the body must not come out wrapped in a group."""
 
     def __init__(self, workers: PlainWorkers, order: Order) -> None:
@@ -93,11 +86,12 @@ class _Work:
         self._process: trio.Process | None = None
         self._nursery_manager = trio.open_nursery()
 
-    async def __aenter__(self) -> PlainConversation:
+    async def __aenter__(self) -> ChildConversation:
         line = msgspec.json.encode(self._order) + b"\n"
         self._process = process = self._workers.take_spare() or await self._start()
         try:
             assert process.stdin is not None
+            assert process.stdout is not None
             with suppress(trio.BrokenResourceError):  # it died at once: its end of file says so
                 await process.stdin.send_all(line)
                 await process.stdin.aclose()
@@ -105,10 +99,10 @@ class _Work:
         except BaseException:
             await end_session(process)
             raise
-        conversation = PlainConversation(process, probe=self._order.task == "probe")
-        nursery.start_soon(conversation.read_stderr)
+        work = Work(work_id=0, pid=process.pid, start_time=start_time(process.pid))
+        nursery.start_soon(_follow, process, work)
         self._nursery = nursery
-        return conversation
+        return ChildConversation(work, process.stdout, self._order.task)
 
     async def __aexit__(
         self,
@@ -131,79 +125,26 @@ class _Work:
             raise WorkerLostError(f"no process to be had: {error}") from error
 
 
-class PlainConversation:
-    """One child's messages."""
+async def _follow(process: trio.Process, work: Work) -> None:
+    """Keep the error pipe empty for as long as anybody writes to it, and note the child's end with its last words."""
+    said = bytearray()
+    silent = trio.Event()
 
-    def __init__(self, process: trio.Process, *, probe: bool) -> None:
-        """`probe` says that the order was to look only, so that `Metadata` is its last message."""
-        self.pid = process.pid
-        self.started_at = start_time(process.pid)
-        self._process = process
-        self._buffer = bytearray()
-        self._stderr = bytearray()
-        self._stderr_ended = trio.Event()
-        self._ended = False
-        self._final = (Failure, Metadata) if probe else (Failure, Result, SelfTest)
+    async def read() -> None:
+        assert process.stderr is not None
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            async for piece in process.stderr:
+                said.extend(piece)
+                del said[:-_STDERR_BYTES]
+        silent.set()
 
-    def __aiter__(self) -> PlainConversation:
-        return self
-
-    async def __anext__(self) -> WorkerMessage:
-        """Return the next message; a child that ends or talks nonsense ends with `tool_crash`."""
-        if self._ended:
-            raise StopAsyncIteration
-        message = await self._next()
-        self._ended = isinstance(message, self._final)
-        return message
-
-    async def read_stderr(self) -> None:
-        """Keep the pipe empty and the last lines of it."""
-        assert self._process.stderr is not None
-        try:
-            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                async for piece in self._process.stderr:
-                    self._stderr += piece
-                    del self._stderr[:-_STDERR_BYTES]
-        finally:
-            self._stderr_ended.set()
-
-    async def _next(self) -> WorkerMessage:
-        line = await self._line()
-        if line is None:
-            return await self._crash("ended without a final message")
-        if len(line) > LINE_LIMIT_BYTES:
-            return await self._crash("sent a line over the limit")
-        try:
-            return _MESSAGES.decode(line)
-        except msgspec.DecodeError as error:
-            return await self._crash(f"sent no message: {error}")
-
-    async def _line(self) -> bytes | None:
-        """One line, None at the end; what is longer than the limit is given as far as it was read."""
-        assert self._process.stdout is not None
-        while (end := self._buffer.find(b"\n")) < 0:
-            if len(self._buffer) > LINE_LIMIT_BYTES:
-                return bytes(self._buffer)
-            try:
-                piece = await self._process.stdout.receive_some()
-            except trio.BrokenResourceError:
-                piece = b""
-            if not piece:
-                return None
-            self._buffer += piece
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 1]
-        return line
-
-    async def _crash(self, what: str) -> Failure:
-        with trio.move_on_after(1):  # the last words are often still on their way
-            await self._stderr_ended.wait()
-            await self._process.wait()
-        ended = failure_of(Exited(work_id=0, status=self._process.returncode))
-        if ended.reason != "tool_crash":  # one of its own limits ended it
-            return ended
-        said = " ".join(self._stderr.decode(errors="replace").split())[-300:]
-        return Failure(reason="tool_crash", detail=f"the child {what} (exit {self._process.poll()}): {said}"[:500])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        await process.wait()
+        with trio.move_on_after(LAST_WORDS_SECONDS):
+            await silent.wait()
+        tail = said.decode(errors="replace")[-_TAIL_LENGTH:]
+        work.end(Exited(work_id=work.work_id, status=process.returncode, tail=tail))
 
 
 async def end_session(process: trio.Process) -> None:

@@ -97,8 +97,6 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     title: str | None = None
     performer: str | None = None
     duration_seconds: float | None = None
-    webpage_url: str | None = None
-    """The site's own address of the media, without tracking parameters where it says so."""
     extractor: str | None = None
     has_video: bool | None = None
     has_audio: bool | None = None

@@ -34,6 +34,7 @@ from doradura.downloads.protocol import LINE_LIMIT_BYTES, Failure, Order, Worker
 _UNHEARD: Final = 74  # sysexits.h: EX_IOERR
 _PROXY_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 _SOCKS_PORT: Final = 1080
+_KEPT_VARIABLES: Final = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 Emit = Callable[[WorkerMessage], None]
 RunJob = Callable[[Order, Emit], None]
@@ -139,15 +140,7 @@ def confine(order: Order) -> egress.AllowedPrivate:
     EgressRefusedError for that, OSError when the directory or the proxy's host is not there.
     """
     limits.apply(order.limits)
-    os.chdir(order.directory)
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy") or name.startswith("XDG_"):
-            del os.environ[name]
-    os.environ.update({"HOME": order.directory, "TMPDIR": order.directory})
-    leader = limits.read_process(os.getpid())
-    if leader is not None:  # there is a /proc
-        os.environ[limits.SESSION_VARIABLE] = f"{leader.pid}:{leader.start_time}"
-    tempfile.tempdir = None  # it keeps the first answer, and the server may have asked
+    _settle(order.directory)
     allowed = egress.AllowedPrivate.parse(order.allowed_private)
     if order.proxy:
         if order.url:
@@ -156,6 +149,26 @@ def confine(order: Order) -> egress.AllowedPrivate:
         port = parts.port or _PROXY_PORTS.get(parts.scheme, _SOCKS_PORT)
         allowed = allowed.with_host(parts.hostname or "", port)
     return allowed
+
+
+def _settle(directory: str) -> None:
+    """Make the job's directory this process's whole world, and forget the environment.
+
+    Proxy variables would lead connections past the egress guard's judgement, HOME and XDG to other people's settings,
+    and the bot's own variables hold secrets. PATH keeps the directory of our interpreter alone.
+    """
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    os.environ.clear()
+    os.environ.update(kept)
+    os.environ.update(
+        dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"), directory)
+    )
+    os.environ.update({"PATH": str(Path(sys.executable).parent), "YTDLP_NO_PLUGINS": "1"})
+    leader = limits.read_process(os.getpid())
+    if leader is not None:  # there is a /proc
+        os.environ[limits.SESSION_VARIABLE] = f"{leader.pid}:{leader.start_time}"
+    tempfile.tempdir = directory
+    os.chdir(directory)
 
 
 def startable_programs(order: Order) -> list[str]:

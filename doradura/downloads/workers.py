@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -16,7 +16,7 @@ import msgspec
 import trio
 
 from doradura.downloads import limits
-from doradura.downloads.conversation import ForkConversation, Work
+from doradura.downloads.conversation import ChildConversation, Work
 from doradura.downloads.forkcontrol import DEFAULT_JOB
 from doradura.downloads.forkprocess import ServerProcess, WorkersError
 from doradura.downloads.protocol import Order, WorkerLostError
@@ -59,20 +59,17 @@ def end_strays(rows: Iterable[tuple[int, int, int]]) -> int:
 class ForkWorkers:
     """Starts the fork server, keeps one alive, and runs orders on it.
 
-    `on_pid(job_id, pid, start_time)` is awaited before a child is given its order, so that it can be stored before the
-    child does anything. `observe_start` gets the seconds from an order's hand-over to its child running.
+    `observe_start` gets the seconds from an order's hand-over to its child running.
     `environment` is the bot's own; jobs see what `environment_for_jobs` leaves of it.
     """
 
     def __init__(
         self,
         *,
-        on_pid: Callable[[int, int, int], Awaitable[None]] | None = None,
         observe_start: Callable[[float], None] = lambda _seconds: None,
         environment: Mapping[str, str],
         job: str = DEFAULT_JOB,
     ) -> None:
-        self._on_pid = on_pid
         self._observe_start = observe_start
         self._environment = environment_for_jobs(environment)
         self._job = job
@@ -80,8 +77,6 @@ class ForkWorkers:
         self._changed = trio.Event()
         self.starts = 0
         """Servers that came to be ready, the first one too."""
-        self.ready_at: float | None = None
-        """Trio's time when the present server was ready, None while there is none."""
 
     @property
     def alive(self) -> bool:
@@ -124,7 +119,6 @@ class ForkWorkers:
 
     def _put(self, server: ServerProcess | None) -> None:
         self._server = server
-        self.ready_at = None if server is None else trio.current_time()
         self._changed.set()
         self._changed = trio.Event()
 
@@ -135,7 +129,7 @@ class ForkWorkers:
         return self._server
 
     @asynccontextmanager
-    async def work(self, order: Order) -> AsyncIterator[ForkConversation]:
+    async def work(self, order: Order) -> AsyncIterator[ChildConversation]:
         """Run one order. Leaving the context, for whatever reason, ends the job and waits until nothing of it runs.
 
         Waits while there is no server. Raises WorkerLostError when the server dies before the child runs; the
@@ -152,12 +146,10 @@ class ForkWorkers:
                 await work.begun.wait()
                 await _expect_child(work)
                 self._observe_start(trio.current_time() - began)
-                if self._on_pid is not None:
-                    await self._on_pid(order.job_id, work.pid, work.start_time)
                 stream = trio.SocketStream(conversation)
                 with suppress(trio.BrokenResourceError):  # it died already: reading tells how
                     await stream.send_all(msgspec.json.encode(order) + b"\n")
-                yield ForkConversation(work, stream, order.task)
+                yield ChildConversation(work, stream, order.task)
             finally:
                 conversation.close()
                 if work is not None:

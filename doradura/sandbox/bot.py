@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from bisect import bisect_right, insort
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,8 +27,6 @@ OWN_BOT_ID = 1_000_000_001
 """The bot that `run --sandbox` starts goes by its name; any other by its number."""
 
 QUERY_LIMIT = 10_000
-
-Show = Callable[[Object], Object]
 
 
 class Bot:
@@ -61,8 +58,6 @@ class Bot:
         """Encoded: a long soak leaves some hundred thousand of them, and decoding one takes microseconds."""
         self._by_chat: dict[int, list[int]] = {}
 
-    # ---- what is kept ------------------------------------------------------------------------------------------------
-
     def keep(self) -> None:
         """Note the bot's own record."""
         self.record.next_update_id = self.updates.next_id
@@ -89,8 +84,6 @@ class Bot:
         else:
             self.world.journal.put("update", self.key(update_id), msgspec.json.encode(update))
             self.keep()
-
-    # ---- chats -------------------------------------------------------------------------------------------------------
 
     def chat(self, chat_id: int) -> Object | None:
         """Return the Chat object, or None when there is no such chat."""
@@ -207,8 +200,6 @@ class Bot:
         }
         self.queue("my_chat_member", change)
 
-    # ---- messages ----------------------------------------------------------------------------------------------------
-
     def add_message(
         self,
         chat_id: int,
@@ -302,8 +293,6 @@ class Bot:
         encoded = msgspec.json.encode(message)
         self._messages[message.message_id] = encoded
         self.world.journal.put("message", self.key(message.message_id), encoded)
-
-    # ---- files, buttons, updates -------------------------------------------------------------------------------------
 
     def add_file(self, file: StoredFile) -> None:
         """Make a file known by its file_id, and keep it."""

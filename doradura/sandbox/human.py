@@ -113,8 +113,6 @@ class Human:
             return Response.json({"error": str(error)}, error.status)
         return Response.json({"error": f"there is no {request.method} {request.path}"}, 404)
 
-    # ---- reading a request -------------------------------------------------------------------------------------------
-
     def _bot(self, request: Request) -> Bot:
         """Return the bot meant: of ?token=, else the first that called."""
         token = request.argument("token") or self._world.events.default_token
@@ -185,8 +183,6 @@ class Human:
             raise HumanError(status, f"chat {chat_id} has no message {message_id}")
         return message
 
-    # ---- people and chats --------------------------------------------------------------------------------------------
-
     async def _add_user(self, request: Request) -> Response:
         order = await self._order(request, UserOrder)
         user_id = self._world.next_user_id() if order.id is None else order.id
@@ -230,8 +226,6 @@ class Human:
         bot, chat_id = self._bot(request), int(chat)
         user = person(self._world, leading_integer(request.argument("from_id") or chat))
         return await self._done({"commands": commands_for(bot, chat_id, user)})
-
-    # ---- messages ----------------------------------------------------------------------------------------------------
 
     async def _messages(self, request: Request, chat: str) -> Response:
         bot, chat_id = self._bot(request), int(chat)
@@ -285,8 +279,6 @@ class Human:
             media |= _with_entities("caption", order.caption)
         return await self._done(bot.seen(bot.add_message(chat_id, media, sender=sender)))
 
-    # ---- buttons -----------------------------------------------------------------------------------------------------
-
     async def _press(self, request: Request, chat: str) -> Response:
         order = await self._order(request, PressOrder)
         bot, chat_id = self._bot(request), int(chat)
@@ -302,8 +294,6 @@ class Human:
         if query is None:
             raise HumanError(404, "there is no such callback query")
         return await self._done({"answered": query.answer is not None, **(query.answer or {})})
-
-    # ---- money -------------------------------------------------------------------------------------------------------
 
     async def _pay(self, request: Request, chat: str) -> Response:
         order = await self._order(request, PayOrder)
@@ -321,8 +311,6 @@ class Human:
         bot = self._bot(request)
         bot.payments.set_canceled(subscription(bot, charge_id), canceled=order.canceled)
         return await self._done({})
-
-    # ---- for tests and the page --------------------------------------------------------------------------------------
 
     async def _requests(self, request: Request) -> Response:
         lines = self._record.after(leading_integer(request.argument("after") or "0"))

@@ -102,8 +102,6 @@ class _Parser:
             return self.text[at] == "_" and self.text[at + 1] != "_"
         return inside in _ENDS and self.text.startswith(_ENDS[inside], at)
 
-    # ---- beginnings --------------------------------------------------------------------------------------------------
-
     def _open(self, at: int) -> int:
         kind, size = self._kind(at)
         opened = _Open(kind, self.out_units, at, len(self.out))
@@ -125,8 +123,6 @@ class _Parser:
         if character == ">" and self.at_line_start:
             return "blockquote", 1
         raise MarkupError(f"Character '{character}' is reserved and must be escaped with the preceding '\\'")
-
-    # ---- ends --------------------------------------------------------------------------------------------------------
 
     def _close(self, at: int) -> int:
         opened = self.nested.pop()

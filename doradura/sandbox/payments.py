@@ -54,8 +54,6 @@ class Payments:
         self._transactions = 0
         """Charges and refunds so far; each has its number, which is its place in `transactions`."""
 
-    # ---- what is kept ------------------------------------------------------------------------------------------------
-
     def restore(self, kind: str, value: bytes) -> None:
         """Take back a kept record."""
         if kind == "invoice":
@@ -85,8 +83,6 @@ class Payments:
                 self.subscriptions[record.first_charge_id] = record
                 kind, name = "subscription", record.first_charge_id
         self._bot.world.journal.put(kind, self._bot.key(name), msgspec.json.encode(record))
-
-    # ---- selling -----------------------------------------------------------------------------------------------------
 
     def add_invoice(self, invoice: Invoice) -> Invoice:
         """Keep an invoice, so that it can be paid."""
@@ -174,8 +170,6 @@ class Payments:
             self._bot.start(chat_id)
         self._bot.add_message(chat_id, {"successful_payment": payment}, sender=user)
         return charge
-
-    # ---- afterwards --------------------------------------------------------------------------------------------------
 
     def subscription_of(self, charge_id: str) -> Subscription | None:
         """Return the subscription any charge belongs to."""

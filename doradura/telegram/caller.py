@@ -35,7 +35,7 @@ from doradura.telegram.errors import (
     UnexpectedResultError,
 )
 from doradura.telegram.media import MediaParts
-from doradura.telegram.multipart import Multipart, Progress, measure
+from doradura.telegram.multipart import Multipart, measure
 from doradura.telegram.observer import Kind, TelegramObserver
 from doradura.telegram.pacing import Priority, Turn, TurnTooLateError
 from doradura.telegram.retry import Again, GiveUp, Raise, decide, is_paced, rate_limit_wait, unconfirmed_repeats
@@ -142,10 +142,7 @@ class Caller:
         media: MediaParts,
         *,
         chat_id: int,
-        deadline_seconds: float | None = None,
-        progress: Progress | None = None,
-        priority: Priority = "file",
-        edits: MessageKey | None = None,
+        edits: MessageKey | None,
     ) -> msgspec.Raw:
         """Call a method with files, streamed from disk; raises as `call`, and UploadFileError for the file.
 
@@ -161,7 +158,6 @@ class Caller:
                 {**(parameters if chat == chat_id else _elsewhere(method, parameters, chat)), **media.parameters},
                 {name: (upload, sizes[name]) for name, upload in media.files.items()},
                 limiter=self._readers,
-                progress=progress,
             )
             return Call(
                 method=method,
@@ -170,9 +166,9 @@ class Caller:
                 make_body=form.body,
                 timeouts=_timeouts(write=PIECE_SECONDS, read=None),
                 hold_key=chat,
-                priority=priority,
+                priority="file",
                 paced=True,
-                deadline_seconds=deadline_seconds or upload_deadline_seconds(max(form.length, heavy_bytes)),
+                deadline_seconds=upload_deadline_seconds(max(form.length, heavy_bytes)),
                 unconfirmed_repeats=unconfirmed_repeats(method, repeat=None),
                 edits=edits,
                 lasting=True,

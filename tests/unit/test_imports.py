@@ -59,6 +59,7 @@ ONLY_IN = {
     "av": {"downloads"},
     "matplotlib": {"charts"},
     "prometheus_client": {"metrics"},
+    "regex": {"telegram"},
     "sqlite3": {"storage", "sandbox", "cli"},
 }
 """Libraries that one place alone may know."""

@@ -163,7 +163,6 @@ class Day:
                 allowed_updates=HANDLED_UPDATES,
                 observer=SilentObserver(),
                 draw=self.chance.random,
-                wall_clock=lambda: self.wall_ns() / 1e9,
             )
             bot.nursery.start_soon(poller.run)
             bot.nursery.start_soon(clean_forever, self.world.storage)

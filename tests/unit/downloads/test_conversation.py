@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import trio.testing
 
-from doradura.downloads.conversation import ForkConversation, Work, failure_of
+from doradura.downloads.conversation import ChildConversation, Work, failure_of
 from doradura.downloads.forkcontrol import Exited
 from doradura.downloads.protocol import (
     LINE_LIMIT_BYTES,
@@ -24,7 +24,7 @@ RESULT = Result(path="/x/media.mp3", size_bytes=5, title="Title")
 
 def conversation(
     said: bytes, exited: Exited | None = None, task: Literal["download", "probe", "selftest"] = "download"
-) -> ForkConversation:
+) -> ChildConversation:
     """A child that said this and then closed its end."""
     stream = trio.testing.MemoryReceiveStream()
     stream.put_data(said)
@@ -32,7 +32,7 @@ def conversation(
     work = Work(1, pid=77, start_time=5)
     if exited is not None:
         work.end(exited)
-    return ForkConversation(work, stream, task)
+    return ChildConversation(work, stream, task)
 
 
 def line(message: WorkerMessage) -> bytes:
@@ -68,7 +68,7 @@ async def test_lines_in_pieces() -> None:
         async def aclose(self) -> None:
             pass
 
-    assert [message async for message in ForkConversation(Work(1), OneByOne(), "download")] == [RESULT]
+    assert [message async for message in ChildConversation(Work(1), OneByOne(), "download")] == [RESULT]
 
 
 async def test_longest_line() -> None:
@@ -104,7 +104,7 @@ async def test_lost_server() -> None:
     stream = trio.testing.MemoryReceiveStream()
     stream.put_eof()
     with pytest.raises(WorkerLostError):
-        await anext(ForkConversation(work, stream, "download"))
+        await anext(ChildConversation(work, stream, "download"))
 
 
 async def test_closed_but_running(autojump_clock: trio.testing.MockClock) -> None:

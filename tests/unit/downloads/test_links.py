@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -15,8 +16,6 @@ from doradura.downloads.links import (
     LinkError,
     canonical,
     check_link,
-    find_link,
-    find_links,
     read_address,
     read_links,
 )
@@ -28,6 +27,16 @@ class Entity:
     offset: int
     length: int
     url: str | None = None
+
+
+def find_links(text: str, entities: Sequence[Entity] = ()) -> list[str]:
+    """Return the links of a message."""
+    return [found.url for found in read_links(text, entities)[0]]
+
+
+def find_link(text: str, entities: Sequence[Entity] = ()) -> str | None:
+    """Return the first one."""
+    return next(iter(find_links(text, entities)), None)
 
 
 @pytest.mark.parametrize(

@@ -57,10 +57,9 @@ def test_no_process() -> None:
 
 
 def test_session(paused: subprocess.Popen[bytes]) -> None:
-    """A session's use is that of its live processes; a killed one has none, though its zombie is not reaped."""
-    resident, count = limits.session_usage(paused.pid)
-    assert count == 1
-    assert 2_000_000 < resident < 200_000_000
+    """A session's members are its live processes; a killed one has none, though its zombie is not reaped."""
+    (member,) = limits.session_members(paused.pid)
+    assert 2_000_000 < member.resident_bytes < 200_000_000
     assert limits.kill_session(paused.pid) == 1
     os.waitid(os.P_PID, paused.pid, os.WEXITED | os.WNOWAIT)
     assert limits.session_members(paused.pid) == []

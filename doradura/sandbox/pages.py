@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import trio
 
-from doradura.sandbox.exchange import Headers, Request, Response
+from doradura.sandbox.http.exchange import Headers, Request, Response
 
 PAGE_DIRECTORY = Path(__file__).parent / "page"
 

@@ -17,22 +17,22 @@ from pathlib import Path
 
 import trio
 
-from doradura.sandbox.blobs import Blobs
-from doradura.sandbox.botapi import BotApi, Downloads
-from doradura.sandbox.connection import Connection, server_config
-from doradura.sandbox.content import file_content, respond
-from doradura.sandbox.exchange import Handler, Request, Response, asgi
-from doradura.sandbox.faults import Faults
-from doradura.sandbox.fetching import Fetcher
-from doradura.sandbox.files import Files
-from doradura.sandbox.floods import Floods
-from doradura.sandbox.human import Human
-from doradura.sandbox.journal import Journal
-from doradura.sandbox.media import Media
+from doradura.sandbox.api.endpoint import BotApi, Downloads
+from doradura.sandbox.http.connection import Connection, server_config
+from doradura.sandbox.http.content import file_content, respond
+from doradura.sandbox.http.exchange import Handler, Request, Response, asgi
+from doradura.sandbox.human.endpoint import Human
+from doradura.sandbox.media.samples import make_samples
+from doradura.sandbox.media.serving import Media
 from doradura.sandbox.pages import Pages
-from doradura.sandbox.record import CallRecord
-from doradura.sandbox.samples import make_samples
-from doradura.sandbox.world import World
+from doradura.sandbox.state.blobs import Blobs
+from doradura.sandbox.state.call_record import CallRecord
+from doradura.sandbox.state.faults import Faults
+from doradura.sandbox.state.fetching import Fetcher
+from doradura.sandbox.state.files import Files
+from doradura.sandbox.state.floods import Floods
+from doradura.sandbox.state.journal import Journal
+from doradura.sandbox.state.world import World
 
 SANDBOX_TOKEN = "1000000001:SANDBOXAAAAAAAAAAAAAAAAAAAAAAAAAAAA"  # noqa: S105 - public on purpose: it opens only toys
 BACKLOG = 512

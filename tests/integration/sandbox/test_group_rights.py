@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from doradura.sandbox import SANDBOX_TOKEN
-from doradura.sandbox.blobs import Blobs
-from doradura.sandbox.journal import Journal
-from doradura.sandbox.members import change, may_write, member
-from doradura.sandbox.world import World
+from doradura.sandbox.state.blobs import Blobs
+from doradura.sandbox.state.journal import Journal
+from doradura.sandbox.state.members import change, may_write, member
+from doradura.sandbox.state.world import World
 from tests.integration.sandbox.conftest import Client, Opener
 from tests.integration.sandbox.test_members import BOT_ID, group, refusal
 

@@ -7,8 +7,8 @@ import imageio_ffmpeg
 import pytest
 import trio
 
-from doradura.sandbox.probe import probe, run_tool
-from doradura.sandbox.samples import VERSION
+from doradura.sandbox.media.probe import probe, run_tool
+from doradura.sandbox.media.samples import VERSION
 from tests.integration.sandbox.conftest import Client
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()

@@ -26,6 +26,7 @@ from doradura.sandbox.media.samples import make_samples
 from doradura.sandbox.media.serving import Media
 from doradura.sandbox.pages import Pages
 from doradura.sandbox.state.blobs import Blobs
+from doradura.sandbox.state.bots import Bots
 from doradura.sandbox.state.call_record import CallRecord
 from doradura.sandbox.state.faults import Faults
 from doradura.sandbox.state.fetching import Fetcher
@@ -78,16 +79,16 @@ class Sandbox:
             async with self._directory() as directory, trio.open_nursery() as nursery:
                 samples = await make_samples(self._ffmpeg, self._media_directory)
                 journal = Journal(None if self._keep_directory is None else directory / "sandbox.sqlite3")
-                world = World(journal, Blobs(directory / "files"), clock=time.time)
+                bots = Bots(World(journal, Blobs(directory / "files"), clock=time.time))
                 try:
-                    await world.load()
+                    await bots.load()
                 except BaseException:
                     journal.close()
                     raise
                 await nursery.start(journal.run)
                 host, port = listener.getsockname()[:2]
                 media = Media(samples, await trio.to_thread.run_sync(_sizes, samples))
-                handler = self._handler(world, media, port)
+                handler = self._handler(bots, media, port)
                 task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
                 await self._accept(listener, handler, nursery)
 
@@ -115,16 +116,16 @@ class Sandbox:
             raise OSError(error.errno, f"the sandbox cannot listen on {self._bind}: {error.strerror}") from error
         return listener
 
-    def _handler(self, world: World, media: Media, port: int) -> Handler:
+    def _handler(self, bots: Bots, media: Media, port: int) -> Handler:
         """Wire the parts, and give the function that sends each request to its own."""
-        faults, record, pages = Faults(), CallRecord(), Pages()
+        faults, record, pages, world = Faults(), CallRecord(), Pages(), bots.world
         floods = Floods(world.clock, enabled=self._flood_limits)
         world.paces_polls = lambda: floods.limits.enabled
         files = Files(world.blobs, self._ffmpeg, Fetcher(world.blobs, media.answer, port))
         api, human, downloads = (
-            BotApi(world, files, faults, floods, record),
-            Human(world, files, faults, floods, record),
-            Downloads(world),
+            BotApi(bots, files, faults, floods, record),
+            Human(bots, files, faults, floods, record),
+            Downloads(bots),
         )
 
         async def handle(request: Request) -> Response:

@@ -13,14 +13,16 @@ import msgspec
 
 from doradura.sandbox.api.fields import Fields, read_object
 from doradura.sandbox.api.keyboards import Keyboard, check_place
-from doradura.sandbox.api.parameters import Parameters, Upload, leading_integer
+from doradura.sandbox.api.parameters import Parameters
 from doradura.sandbox.api.texts import formatted
+from doradura.sandbox.state.blobs import Upload
 from doradura.sandbox.state.bot import Bot
 from doradura.sandbox.state.files import Files
 from doradura.sandbox.state.records import Message, Object
 from doradura.sandbox.state.refusal import bad_request
 from doradura.sandbox.text.entities import STYLES, Entity, units
 from doradura.sandbox.text.links import kept_link
+from doradura.sandbox.text.numbers import leading_integer
 
 TEXT_LIMIT_UNITS = 4096
 CAPTION_LIMIT_UNITS = 1024

@@ -14,16 +14,17 @@ import trio
 
 from doradura.sandbox.api.call import Call
 from doradura.sandbox.api.methods.bot import get_updates
-from doradura.sandbox.api.parameters import Parameters, ReadError, leading_integer, read_parameters
+from doradura.sandbox.api.parameters import Parameters, ReadError, read_parameters
 from doradura.sandbox.api.table import DESCRIPTIONS, METHODS, NAMES
 from doradura.sandbox.http.exchange import DropConnection, Headers, Request, Response
 from doradura.sandbox.state.bot import Bot
+from doradura.sandbox.state.bots import TOKEN, Bots, is_token
 from doradura.sandbox.state.call_record import CallRecord
 from doradura.sandbox.state.faults import Fault, Faults
 from doradura.sandbox.state.files import Files
 from doradura.sandbox.state.floods import Floods
 from doradura.sandbox.state.refusal import RefusalError
-from doradura.sandbox.state.world import TOKEN, World, is_token
+from doradura.sandbox.text.numbers import leading_integer
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +46,9 @@ class _Exchange:
 class BotApi:
     """Answers /bot<token>/<method>."""
 
-    def __init__(self, world: World, files: Files, faults: Faults, floods: Floods, record: CallRecord) -> None:
-        self._world = world
+    def __init__(self, bots: Bots, files: Files, faults: Faults, floods: Floods, record: CallRecord) -> None:
+        self._bots = bots
+        self._world = bots.world
         self._files = files
         self._faults = faults
         self._floods = floods
@@ -87,7 +89,7 @@ class BotApi:
             raise RefusalError(401, "Unauthorized: invalid token specified")
         if not is_token(token):
             raise RefusalError(401, "Unauthorized")
-        return self._world.called(token)
+        return self._bots.called(token)
 
     async def _with_faults(self, exchange: _Exchange, bot: Bot) -> Response:
         default = self._world.events.default_token
@@ -173,7 +175,8 @@ class BotApi:
         self._record.add(
             exchange.number,
             exchange.method,
-            exchange.parameters,
+            exchange.parameters.texts,
+            exchange.parameters.files,
             status=status,
             envelope=envelope,
             fault=exchange.fault[0] if exchange.fault else None,
@@ -201,12 +204,12 @@ def _failure(error: RefusalError) -> dict[str, object]:
 class Downloads:
     """Answers /file/bot<token>/<file_path>."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, bots: Bots) -> None:
+        self._bots = bots
 
     def find(self, request: Request) -> tuple[str, int] | None:
         """Return the blob and its size, or None when the token has no such file."""
         token, _, path = request.path.removeprefix("/file/bot").partition("/")
-        bot = self._world.bots.get(token)
+        bot = self._bots.known(token)
         file = bot.paths.get(path.removeprefix("test/")) if bot is not None else None
         return (file.blob, file.size) if file is not None else None

@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from doradura.sandbox.api.parameters import INTEGER_LIMIT, Parameters
+from doradura.sandbox.api.parameters import Parameters
 from doradura.sandbox.state.refusal import RefusalError, bad_request
+from doradura.sandbox.text.numbers import INTEGER_LIMIT
 
 _WHOLE_NUMBER = re.compile(r"-?\d{1,20}", re.ASCII)
 _INT64 = range(-INTEGER_LIMIT, INTEGER_LIMIT + 1)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from doradura.sandbox.api.call import Call, captioned
 from doradura.sandbox.api.fields import Fields
-from doradura.sandbox.api.parameters import Upload
 from doradura.sandbox.api.texts import formatted
+from doradura.sandbox.state.blobs import Upload
 from doradura.sandbox.state.records import Object
 from doradura.sandbox.state.refusal import RefusalError, bad_request
 

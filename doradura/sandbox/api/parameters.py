@@ -24,12 +24,12 @@ from doradura.sandbox.http.multipart import (
     PartStart,
     boundary_of,
 )
-from doradura.sandbox.state.blobs import Blobs, BlobWriter
+from doradura.sandbox.state.blobs import FILE_LIMIT_BYTES, Blobs, BlobWriter, Upload
+from doradura.sandbox.text.numbers import leading_integer
 
 TEXT_LIMIT_BYTES = 1024 * 1024
 """All text parameters together, decoded."""
 
-FILE_LIMIT_BYTES = 50 * 1024 * 1024
 FILE_LIMIT_COUNT = 50
 BODY_TEXT_LIMIT_BYTES = 4 * TEXT_LIMIT_BYTES
 """An encoded body that carries no file: percent-encoding triples what is in it."""
@@ -38,9 +38,6 @@ INFLATE_PIECE_BYTES = 256 * 1024
 
 JSON_DEPTH_LIMIT = 100
 """The server's own (td/utils/JsonBuilder.h); what is deeper would also end in a RecursionError somewhere."""
-
-INTEGER_LIMIT = 2**63 - 1
-_INTEGER_DIGITS = 19
 
 _BRACKET_OR_STRING = re.compile(r'"(?:[^"\\]++|\\.?)*+(?:"|\Z)|[\[{\]}]', re.DOTALL)
 
@@ -55,16 +52,6 @@ class ReadError(Exception):
         self.status = status
         self.description = description
         self.envelope = envelope
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file part, whole and on disk."""
-
-    filename: str
-    content_type: str
-    blob: str
-    size: int
 
 
 @dataclass(slots=True)
@@ -129,23 +116,6 @@ def _depth(text: str) -> int:
 def is_true(value: object) -> bool:
     """Read a boolean as the server does, from a text or from JSON."""
     return str(value).strip().lower() in {"true", "yes", "1"}
-
-
-def leading_integer(text: str) -> int:
-    """Read an integer as the server does: what follows the digits is ignored, and no digits are 0.
-
-    What is over 64 bits becomes the largest number there is: the digits may be as many as a body may hold.
-    """
-    text = text.strip()
-    sign = text[:1] if text[:1] in {"-", "+"} else ""
-    digits = ""
-    for character in text[len(sign) :]:
-        if character not in "0123456789":
-            break
-        digits += character
-    digits = digits.lstrip("0")
-    number = INTEGER_LIMIT if len(digits) > _INTEGER_DIGITS else min(int(digits or "0"), INTEGER_LIMIT)
-    return -number if sign == "-" else number
 
 
 async def read_parameters(request: Request, blobs: Blobs, into: Parameters) -> None:

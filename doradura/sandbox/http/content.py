@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import trio
+
 from doradura.sandbox.http.exchange import Headers, Request, Response, Send
-from doradura.sandbox.state.blobs import copy_file
 
 Copy = Callable[[int, int, Send], Awaitable[None]]
 """Sends the bytes from a position up to, not including, another."""
+
+READ_PIECE_BYTES = 256 * 1024
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
@@ -66,3 +69,23 @@ def parse_range(header: str, size: int) -> tuple[int, int] | None:
     if last and int(last) < start:
         return None
     return (start, end) if start < size else (size, size)
+
+
+async def copy_file(path: Path, start: int, end: int, send: Send) -> None:
+    """Send the bytes of a file from `start` up to, not including, `end`; each read happens in a thread."""
+    file = await trio.to_thread.run_sync(path.open, "rb")
+
+    def read(offset: int, size: int) -> bytes:
+        file.seek(offset)
+        return file.read(size)
+
+    try:
+        at = start
+        while at < end:
+            piece = await trio.to_thread.run_sync(read, at, min(READ_PIECE_BYTES, end - at))
+            if not piece:
+                return
+            at += len(piece)
+            await send(piece)
+    finally:
+        file.close()

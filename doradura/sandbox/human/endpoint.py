@@ -15,8 +15,6 @@ from typing import TypeVar
 import msgspec
 import trio
 
-from doradura.sandbox.api.methods.files import shown_file
-from doradura.sandbox.api.parameters import FILE_LIMIT_BYTES, Upload, leading_integer
 from doradura.sandbox.http.content import file_content, respond
 from doradura.sandbox.http.exchange import Headers, Request, Response, Send
 from doradura.sandbox.human.commands import commands_for
@@ -35,17 +33,19 @@ from doradura.sandbox.human.orders import (
     UserOrder,
 )
 from doradura.sandbox.human.payments import find_invoice, pay, renew, subscription
+from doradura.sandbox.state.blobs import FILE_LIMIT_BYTES, Upload
 from doradura.sandbox.state.bot import Bot
+from doradura.sandbox.state.bots import Bots, is_token
 from doradura.sandbox.state.call_record import CallRecord
 from doradura.sandbox.state.faults import FaultError, Faults, parse_fault
-from doradura.sandbox.state.files import Files
+from doradura.sandbox.state.files import Files, shown_file
 from doradura.sandbox.state.floods import FloodOrder, Floods
 from doradura.sandbox.state.members import may_write
 from doradura.sandbox.state.records import Message, Object
 from doradura.sandbox.state.refusal import RefusalError
-from doradura.sandbox.state.world import World, is_token
 from doradura.sandbox.text.detect import detect_entities
 from doradura.sandbox.text.entities import fix_text, units
+from doradura.sandbox.text.numbers import leading_integer
 
 T = TypeVar("T")
 
@@ -67,8 +67,9 @@ _FILE_HEADERS: Headers = (
 class Human:
     """Answers /sandbox/..."""
 
-    def __init__(self, world: World, files: Files, faults: Faults, floods: Floods, record: CallRecord) -> None:
-        self._world = world
+    def __init__(self, bots: Bots, files: Files, faults: Faults, floods: Floods, record: CallRecord) -> None:
+        self._bots = bots
+        self._world = bots.world
         self._files = files
         self._faults = faults
         self._floods = floods
@@ -122,7 +123,7 @@ class Human:
             raise HumanError(409, "no bot has called yet; name one with ?token=")
         if not is_token(token):
             raise HumanError(400, "token is no bot token")
-        return self._world.bot(token)
+        return self._bots.bot(token)
 
     @staticmethod
     async def _order(request: Request, kind: type[T]) -> T:
@@ -204,7 +205,7 @@ class Human:
 
     async def _state(self, request: Request) -> Response:
         nobody = request.argument("token") is None and self._world.events.default_token is None
-        return Response.json(self._world.state(None if nobody else self._bot(request)))
+        return Response.json(self._bots.state(None if nobody else self._bot(request)))
 
     async def _block(self, request: Request, chat: str) -> Response:
         order = await self._order(request, BlockOrder)

@@ -13,9 +13,8 @@ from types import MappingProxyType
 
 import trio
 
-from doradura.sandbox.http.content import Content, file_content, respond
+from doradura.sandbox.http.content import Content, copy_file, file_content, respond
 from doradura.sandbox.http.exchange import DropConnection, Headers, Request, Response, Send
-from doradura.sandbox.state.blobs import copy_file
 
 SLOW_BYTES = 2_500_000
 SLOW_TURN_SECONDS = 0.1

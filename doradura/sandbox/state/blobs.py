@@ -7,7 +7,8 @@ are still named by somebody is told to it once, at the start.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +17,18 @@ import trio
 WRITE_PIECE_BYTES = 512 * 1024
 """Gathered before a thread writes it: a hop to a thread costs as much as copying some hundred kilobytes."""
 
-READ_PIECE_BYTES = 256 * 1024
+FILE_LIMIT_BYTES = 50 * 1024 * 1024
+"""What a bot or a person may send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that was sent, whole and on disk."""
+
+    filename: str
+    content_type: str
+    blob: str
+    size: int
 
 
 class Blobs:
@@ -115,23 +127,3 @@ class BlobWriter:
         view = memoryview(pending)
         while view:
             view = view[self._file.write(view) :]
-
-
-async def copy_file(path: Path, start: int, end: int, send: Callable[[bytes], Awaitable[None]]) -> None:
-    """Send the bytes of a file from `start` up to, not including, `end`; each read happens in a thread."""
-    file = await trio.to_thread.run_sync(path.open, "rb")
-
-    def read(offset: int, size: int) -> bytes:
-        file.seek(offset)
-        return file.read(size)
-
-    try:
-        at = start
-        while at < end:
-            piece = await trio.to_thread.run_sync(read, at, min(READ_PIECE_BYTES, end - at))
-            if not piece:
-                return
-            at += len(piece)
-            await send(piece)
-    finally:
-        file.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from bisect import bisect_right, insort
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -17,9 +17,7 @@ from doradura.sandbox.state.payments import Payments
 from doradura.sandbox.state.records import BotRecord, Group, Message, Object, Query, StoredFile
 from doradura.sandbox.state.refusal import bad_request, forbidden
 from doradura.sandbox.state.updates import DEFAULT_KINDS, QUERY_RETENTION_SECONDS, Update, UpdateQueue
-
-if TYPE_CHECKING:
-    from doradura.sandbox.state.world import World
+from doradura.sandbox.state.world import World
 
 FIRST_USERS = (1000, 2000)
 """They have started every bot."""
@@ -313,6 +311,7 @@ class Bot:
     def restore_file(self, file: StoredFile) -> None:
         """Take back a kept file."""
         self.files[file.file_id] = file
+        self.world.file_ids.add(file.file_id)
         self.world.blobs_known[file.blob] = file
         if file.path:
             self.paths[file.path] = file

@@ -7,10 +7,11 @@ for most of a minute, gets its number with its line, and none when it brought no
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 
 import msgspec
 
-from doradura.sandbox.api.parameters import Parameters
+from doradura.sandbox.state.blobs import Upload
 
 LINE_LIMIT = 10_000
 
@@ -32,7 +33,8 @@ class CallRecord:
         self,
         number: int,
         method: str,
-        parameters: Parameters,
+        texts: Mapping[str, str],
+        files: Mapping[str, Upload],
         *,
         status: int | None,
         envelope: bytes | None,
@@ -43,10 +45,8 @@ class CallRecord:
         value = {
             "n": number,
             "method": method,
-            "params": parameters.texts,
-            "files": {
-                name: {"filename": upload.filename, "size": upload.size} for name, upload in parameters.files.items()
-            },
+            "params": texts,
+            "files": {name: {"filename": upload.filename, "size": upload.size} for name, upload in files.items()},
             "status": status,
         }
         if envelope is not None:

@@ -11,9 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from hypercorn.typing import HTTPRequestEvent
 
-from doradura.sandbox.api.parameters import Upload
 from doradura.sandbox.http.exchange import DropConnection, Request, Response, is_loopback_host
-from doradura.sandbox.state.blobs import Blobs
+from doradura.sandbox.state.blobs import Blobs, Upload
 from doradura.sandbox.state.refusal import RefusalError, bad_request
 
 URL_LIMIT_BYTES = 20 * 1024 * 1024

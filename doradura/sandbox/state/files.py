@@ -16,10 +16,9 @@ from types import MappingProxyType
 
 import trio
 
-from doradura.sandbox.api.parameters import Upload
 from doradura.sandbox.media.pictures import PHOTO_SIDES, THUMBNAIL_SIDE, shrink
 from doradura.sandbox.media.probe import PROBE_LIMIT_BYTES, Probed, picture_size, probe
-from doradura.sandbox.state.blobs import Blobs
+from doradura.sandbox.state.blobs import Blobs, Upload
 from doradura.sandbox.state.bot import Bot
 from doradura.sandbox.state.fetching import Fetcher
 from doradura.sandbox.state.records import Object, StoredFile
@@ -116,7 +115,7 @@ def find_file(bot: Bot, kind: str, file_id: str) -> StoredFile:
         if file.kind != kind:
             raise bad_request(f"can't use file of type {type_name(file.kind)} as {type_name(kind)}")
         return file
-    if any(file_id in other.files for other in bot.world.bots.values()):
+    if file_id in bot.world.file_ids:
         raise bad_request("wrong file identifier/HTTP URL specified")
     raise bad_request(f"wrong remote file identifier specified: {_id_trouble(file_id)}")
 
@@ -281,3 +280,8 @@ def with_path(bot: Bot, file: StoredFile) -> StoredFile:
         bot.keep()
         bot.add_file(file)
     return file
+
+
+def shown_file(file: StoredFile) -> object:
+    """Return what stands in a message for a file: a photo is a list of sizes."""
+    return (file.sizes or [file.shown]) if file.kind == "photo" else file.shown

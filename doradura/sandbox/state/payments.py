@@ -8,23 +8,19 @@ Source: https://core.telegram.org/bots/payments-stars and what was observed of T
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 import trio
 
-from doradura.sandbox.state.records import Charge, Invoice, Object, Subscription
+from doradura.sandbox.state.records import Charge, Invoice, Message, Object, Subscription
 from doradura.sandbox.state.refusal import bad_request
-
-if TYPE_CHECKING:
-    from doradura.sandbox.state.bot import Bot
+from doradura.sandbox.state.world import World
 
 CHECKOUT_SECONDS = 10.0
 """How long a bot may take to answer a pre-checkout query."""
 SUBSCRIPTION_SECONDS = 2_592_000
 LINK = "https://t.me/$"
-PURSE = 10_000
-"""The Stars a person begins with. Nobody is refused for want of them: what is missing is added."""
 
 
 class Checkout:
@@ -40,10 +36,38 @@ class Checkout:
         self.error: str | None = None
 
 
+class Seller(Protocol):
+    """What payments need of the bot whose they are: its place in the world, its chats, its updates."""
+
+    @property
+    def world(self) -> World:
+        """What all bots share."""
+
+    def key(self, name: object) -> str:
+        """Return the journal's key for something of this bot's."""
+
+    def start(self, user_id: int) -> None:
+        """Let the bot write to a user from now on."""
+
+    def moved(self, chat_id: int) -> int:
+        """Return where a chat is now."""
+
+    def add_message(
+        self, chat_id: int, content: Object, *, sender: Object | None = None, fixed: bool = False
+    ) -> Message:
+        """Put a message into a chat."""
+
+    def shown(self, message: Message) -> Object:
+        """Return the Message object as the bot gets it."""
+
+    def queue(self, kind: str, payload: Object) -> None:
+        """Queue an update for the bot."""
+
+
 class Payments:
     """What one bot sells and earned."""
 
-    def __init__(self, bot: Bot) -> None:
+    def __init__(self, bot: Seller) -> None:
         self._bot = bot
         self.invoices: dict[str, Invoice] = {}
         self.charges: dict[str, Charge] = {}

@@ -5,12 +5,13 @@ import json
 import pytest
 
 from doradura.sandbox.api.keyboards import read_keyboard
-from doradura.sandbox.api.parameters import Parameters, ReadError, leading_integer
+from doradura.sandbox.api.parameters import Parameters, ReadError
 from doradura.sandbox.http.content import parse_range
 from doradura.sandbox.http.exchange import is_loopback_host
 from doradura.sandbox.media.probe import Probed, parse_report, picture_size
 from doradura.sandbox.server import BindError, parse_bind
 from doradura.sandbox.state.refusal import RefusalError, bad_request
+from doradura.sandbox.text.numbers import leading_integer
 
 
 @pytest.mark.parametrize(

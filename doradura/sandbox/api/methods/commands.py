@@ -10,9 +10,9 @@ from types import MappingProxyType
 
 from doradura.sandbox.api.call import Call
 from doradura.sandbox.api.fields import Fields, read_array, read_json
-from doradura.sandbox.api.parameters import leading_integer
 from doradura.sandbox.state.records import Object
 from doradura.sandbox.state.refusal import bad_request
+from doradura.sandbox.text.numbers import leading_integer
 
 COMMAND_LIMIT = 100
 NAME_LIMIT, DESCRIPTION_LIMIT = 32, 256

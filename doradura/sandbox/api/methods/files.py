@@ -9,10 +9,11 @@ from doradura.sandbox.api.fields import read_array, read_json
 from doradura.sandbox.api.input_media import InputMedia, read_media
 from doradura.sandbox.api.keyboards import check_edited, read_keyboard
 from doradura.sandbox.api.methods.messages import markup, new_album, send
-from doradura.sandbox.api.parameters import is_true, leading_integer
-from doradura.sandbox.state.files import DOWNLOAD_LIMIT_BYTES, find_file, sent_as, with_path
-from doradura.sandbox.state.records import Message, Object, StoredFile
+from doradura.sandbox.api.parameters import is_true
+from doradura.sandbox.state.files import DOWNLOAD_LIMIT_BYTES, find_file, sent_as, shown_file, with_path
+from doradura.sandbox.state.records import Message, Object
 from doradura.sandbox.state.refusal import RefusalError, bad_request
+from doradura.sandbox.text.numbers import leading_integer
 
 ALBUM_LIMIT = 10
 _NUMBERS = ("duration", "width", "height", "length")
@@ -175,8 +176,3 @@ def _given(kind: str, fields: Object) -> Object:
         text = str(fields.get(name, ""))
         given[name] = max(0, leading_integer(text)) if name in _NUMBERS else text
     return given
-
-
-def shown_file(file: StoredFile) -> object:
-    """Return what stands in a message for a file: a photo is a list of sizes."""
-    return (file.sizes or [file.shown]) if file.kind == "photo" else file.shown

@@ -12,10 +12,10 @@ from doradura.sandbox.api.call import Call, content_of, read_entities
 from doradura.sandbox.api.fields import Fields, read_array, read_json
 from doradura.sandbox.api.keyboards import check_edited, read_keyboard
 from doradura.sandbox.api.methods.messages import markup, send
-from doradura.sandbox.api.parameters import leading_integer
 from doradura.sandbox.api.texts import formatted
 from doradura.sandbox.state.records import Object
 from doradura.sandbox.state.refusal import bad_request
+from doradura.sandbox.text.numbers import leading_integer
 
 QUESTION_LIMIT = 300
 OPTION_LIMIT = 100

@@ -37,22 +37,16 @@ HEADERS: Headers = (
 )
 
 
-class Pages:
-    """Answers / and /page/..."""
-
-    def __init__(self, directory: Path = PAGE_DIRECTORY) -> None:
-        self._directory = directory
-
-    async def answer(self, request: Request) -> Response:
-        """Answer one GET or HEAD."""
-        if request.method not in {"GET", "HEAD"}:
-            return Response.text("only GET and HEAD\n", 405)
-        name = "index.html" if request.path == "/" else request.path.removeprefix("/page/")
-        kind = _TYPES.get(Path(name).suffix.lower())
-        if not _NAME.fullmatch(name) or kind is None:
-            return Response.text("not found\n", 404)
-        try:
-            body = await trio.to_thread.run_sync((self._directory / name).read_bytes)
-        except OSError:
-            return Response.text("not found\n", 404)
-        return Response(200, body, [(b"content-type", kind.encode()), *HEADERS])
+async def page_answer(request: Request) -> Response:
+    """Answer one GET or HEAD of / or /page/..."""
+    if request.method not in {"GET", "HEAD"}:
+        return Response.text("only GET and HEAD\n", 405)
+    name = "index.html" if request.path == "/" else request.path.removeprefix("/page/")
+    kind = _TYPES.get(Path(name).suffix.lower())
+    if not _NAME.fullmatch(name) or kind is None:
+        return Response.text("not found\n", 404)
+    try:
+        body = await trio.to_thread.run_sync((PAGE_DIRECTORY / name).read_bytes)
+    except OSError:
+        return Response.text("not found\n", 404)
+    return Response(200, body, [(b"content-type", kind.encode()), *HEADERS])

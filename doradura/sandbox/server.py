@@ -24,7 +24,7 @@ from doradura.sandbox.http.exchange import Handler, Request, Response, asgi
 from doradura.sandbox.human.endpoint import Human
 from doradura.sandbox.media.samples import make_samples
 from doradura.sandbox.media.serving import Media
-from doradura.sandbox.pages import Pages
+from doradura.sandbox.pages import page_answer
 from doradura.sandbox.state.blobs import Blobs
 from doradura.sandbox.state.bots import Bots
 from doradura.sandbox.state.call_record import CallRecord
@@ -118,7 +118,7 @@ class Sandbox:
 
     def _handler(self, bots: Bots, media: Media, port: int) -> Handler:
         """Wire the parts, and give the function that sends each request to its own."""
-        faults, record, pages, world = Faults(), CallRecord(), Pages(), bots.world
+        faults, record, world = Faults(), CallRecord(), bots.world
         floods = Floods(world.clock, enabled=self._flood_limits)
         world.paces_polls = lambda: floods.limits.enabled
         files = Files(world.blobs, self._ffmpeg, Fetcher(world.blobs, media.answer, port))
@@ -137,7 +137,7 @@ class Sandbox:
             if path.startswith("/media/"):
                 return await media.answer(request)
             if path == "/" or path.startswith("/page/"):
-                return await pages.answer(request)
+                return await page_answer(request)
             if path.startswith("/file/bot") and (found := downloads.find(request)) is not None:
                 blob, size = found
                 return respond(request, file_content(world.blobs.path(blob), size, "application/octet-stream"))

@@ -70,11 +70,11 @@ class Fields:
             raise self.refusal(f'Field "{name}" must be of type String')
         return str(value)
 
-    def integer(self, name: str, *, required: bool = False, default: int = 0, within: range = _INT64) -> int:
+    def integer(self, name: str, *, required: bool = False, within: range = _INT64) -> int:
         """Return a whole number, of 64 bits where nothing else is said. Raises RefusalError."""
         if name not in self.members:
             self._missing(name, required=required)
-            return default
+            return 0
         value = self.members[name]
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self.refusal(f'Field "{name}" must be a Number')

@@ -95,9 +95,9 @@ class Response:
     """Cancelled when the client leaves. Its headers must name the length, if that is known."""
 
     @classmethod
-    def json(cls, value: object, status: int = 200, headers: Headers | None = None) -> Response:
+    def json(cls, value: object, status: int = 200) -> Response:
         """Return `value` as JSON."""
-        return cls(status, msgspec.json.encode(value), [(b"content-type", b"application/json"), *(headers or [])])
+        return cls(status, msgspec.json.encode(value), [(b"content-type", b"application/json")])
 
     @classmethod
     def text(cls, text: str, status: int = 200) -> Response:

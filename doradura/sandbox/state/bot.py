@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from bisect import bisect_right, insort
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -26,8 +25,6 @@ OWN_BOT_ID = 1_000_000_001
 """The bot that `run --sandbox` starts goes by its name; any other by its number."""
 
 QUERY_LIMIT = 10_000
-
-Show = Callable[[Object], Object]
 
 
 class Bot:

@@ -71,7 +71,6 @@ class Bots:
         for bot, queue in updates.items():
             bot.updates.restore(queue)
         for bot in self._by_token.values():
-            bot.payments.sort()
             bot.queries = dict(sorted(bot.queries.items(), key=lambda item: item[1].created))
 
     def called(self, token: str) -> Bot:

@@ -71,7 +71,7 @@ class Payments:
         self._bot = bot
         self.invoices: dict[str, Invoice] = {}
         self.charges: dict[str, Charge] = {}
-        """By charge id, in the order they were made."""
+        """By charge id, in no order: each has its number."""
         self.subscriptions: dict[str, Subscription] = {}
         """By the id of their first charge."""
         self._checkouts: dict[str, Checkout] = {}
@@ -92,10 +92,6 @@ class Payments:
         else:
             subscription = msgspec.json.decode(value, type=Subscription)
             self.subscriptions[subscription.first_charge_id] = subscription
-
-    def sort(self) -> None:
-        """Put what was taken back into its order."""
-        self.charges = dict(sorted(self.charges.items(), key=lambda item: item[1].number))
 
     def _keep(self, record: Invoice | Charge | Subscription) -> None:
         match record:

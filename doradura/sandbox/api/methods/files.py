@@ -17,7 +17,6 @@ from doradura.sandbox.text.numbers import leading_integer
 
 ALBUM_LIMIT = 10
 _NUMBERS = ("duration", "width", "height", "length")
-_TEXTS = ("performer", "title")
 _GIVEN = MappingProxyType(
     {
         "audio": ("duration", "performer", "title"),

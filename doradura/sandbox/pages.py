@@ -1,4 +1,4 @@
-"""Serves the web chat: the files beside this module, with a policy that lets them load nothing from elsewhere."""
+"""Serves the web chat: the files of page/, with a policy that lets them load nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from doradura.sandbox.http.exchange import Headers, Request, Response
 
 PAGE_DIRECTORY = Path(__file__).parent / "page"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII | re.IGNORECASE)
+_NAME = re.compile(r"(?:[a-z]{1,16}/)?[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII | re.IGNORECASE)
+"""A file of the page's, or of a folder of its."""
 _TYPES = MappingProxyType(
     {
         ".html": "text/html; charset=utf-8",

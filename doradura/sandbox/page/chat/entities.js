@@ -1,6 +1,6 @@
 // A message's text with its entities, as nodes. Offsets are UTF-16 units, which is what JavaScript's strings count in.
 
-import { el } from "/page/dom.js";
+import { el } from "/page/elements/dom.js";
 
 const PLAIN = { bold: "strong", italic: "em", underline: "u", strikethrough: "s", code: "code" };
 const BLOCKS = ["pre", "blockquote", "expandable_blockquote"];

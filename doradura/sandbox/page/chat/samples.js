@@ -1,6 +1,6 @@
 // Things to try: sample links of this very server, as buttons.
 
-import { el, icon } from "/page/dom.js";
+import { el, icon } from "/page/elements/dom.js";
 
 /** The samples as {text, name, about}; the links are whole, since the bot, not the browser, will fetch them. */
 export function samples(origin = location.origin) {

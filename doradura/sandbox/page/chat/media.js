@@ -1,9 +1,9 @@
 // Players and files in a message. Everything plays from the object's `file_url`, a path on this server.
 
-import { AudioPlayer } from "/page/audio.js";
-import { el, icon } from "/page/dom.js";
-import { play, quietOthers, unplayable } from "/page/playing.js";
-import { lengthOf, sizeOf } from "/page/words.js";
+import { AudioPlayer } from "/page/chat/audio.js";
+import { el, icon } from "/page/elements/dom.js";
+import { play, quietOthers, unplayable } from "/page/chat/playing.js";
+import { lengthOf, sizeOf } from "/page/elements/words.js";
 
 const BOX = { width: 420, height: 420 };
 const PHOTO = { width: 420, height: 480 };

@@ -1,6 +1,6 @@
 // Keys that work anywhere on the page, and the list of them.
 
-import { ask } from "/page/notices.js";
+import { ask } from "/page/elements/notices.js";
 
 const KEYS = [
   ["Enter", "send; Shift+Enter begins a new line"],

@@ -1,7 +1,7 @@
 // The list of messages: order, days, and scrolling that never pulls the reader away from what they read.
 
-import { Album } from "/page/album.js";
-import { MessageView } from "/page/message.js";
+import { Album } from "/page/chat/album.js";
+import { MessageView } from "/page/chat/message.js";
 
 const NEAR_BOTTOM_PX = 60;
 

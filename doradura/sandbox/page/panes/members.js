@@ -1,7 +1,7 @@
 // The members of a group: who they are, and ways to let people and the bot come, go and manage.
 
-import { displayName, el, paintAvatar } from "/page/dom.js";
-import { INSIDE } from "/page/state.js";
+import { displayName, el, paintAvatar } from "/page/elements/dom.js";
+import { INSIDE } from "/page/state/state.js";
 
 const WORDS = {
   creator: "made the group",

@@ -1,15 +1,15 @@
 // One pane: one person in one chat, with a head, messages and a text field of its own.
 
-import { Conversation } from "/page/conversation.js";
-import { displayName, drawIcons, el } from "/page/dom.js";
-import { Head } from "/page/head.js";
-import { Members } from "/page/members.js";
-import { menuButton } from "/page/menu.js";
-import { ask } from "/page/notices.js";
-import { drawWaiting } from "/page/samples.js";
-import { Search } from "/page/search.js";
-import { showShortcuts } from "/page/shortcuts.js";
-import { State } from "/page/state.js";
+import { Conversation } from "/page/chat/conversation.js";
+import { displayName, drawIcons, el } from "/page/elements/dom.js";
+import { Head } from "/page/panes/head.js";
+import { Members } from "/page/panes/members.js";
+import { menuButton } from "/page/elements/menu.js";
+import { ask } from "/page/elements/notices.js";
+import { drawWaiting } from "/page/chat/samples.js";
+import { Search } from "/page/chat/search.js";
+import { showShortcuts } from "/page/elements/shortcuts.js";
+import { State } from "/page/state/state.js";
 
 const REFERRING = ["aria-controls", "aria-labelledby"];
 

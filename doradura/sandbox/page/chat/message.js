@@ -1,10 +1,10 @@
 // One message on the page: its bubble, and how an edit changes it in place.
 
-import { displayName, el, icon } from "/page/dom.js";
-import { renderText } from "/page/entities.js";
-import { inlineKeyboard } from "/page/keyboard.js";
-import { mediaOf } from "/page/media.js";
-import { clockTime, dayKey, dayName, fullTime, price } from "/page/words.js";
+import { displayName, el, icon } from "/page/elements/dom.js";
+import { renderText } from "/page/chat/entities.js";
+import { inlineKeyboard } from "/page/chat/keyboard.js";
+import { mediaOf } from "/page/chat/media.js";
+import { clockTime, dayKey, dayName, fullTime, price } from "/page/elements/words.js";
 
 const GROUP_SECONDS = 300;
 const DIRECTED = ["name", "text"]; // whose words run from the right in some languages

@@ -1,8 +1,8 @@
 // Ways to see how the bot copes: faults for its next calls, and the flood limits.
 
-import { ApiError } from "/page/api.js";
-import { el } from "/page/dom.js";
-import { toast } from "/page/notices.js";
+import { ApiError } from "/page/state/api.js";
+import { el } from "/page/elements/dom.js";
+import { toast } from "/page/elements/notices.js";
 
 const METHODS = [
   "sendMessage",

@@ -1,7 +1,7 @@
 // Keeps a Store equal to the sandbox: server-sent events, and a whole re-read each time the stream is opened again.
 
-import { ApiError } from "/page/api.js";
-import { botOf, chatIds } from "/page/state.js";
+import { ApiError } from "/page/state/api.js";
+import { botOf, chatIds } from "/page/state/state.js";
 
 const AGAIN_SECONDS = 1.5;
 

@@ -1,6 +1,6 @@
 // What /sandbox/state says of one bot's world: who there is, which chats, who is in them. Values only.
 
-import { displayName } from "/page/dom.js";
+import { displayName } from "/page/elements/dom.js";
 
 /** What makes somebody one of a group. */
 export const INSIDE = ["creator", "administrator", "member", "restricted"];

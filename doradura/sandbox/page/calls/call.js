@@ -1,8 +1,8 @@
 // One Bot API call in the panel: a line that opens to what was sent and answered.
 
-import { el } from "/page/dom.js";
-import { toast } from "/page/notices.js";
-import { took } from "/page/words.js";
+import { el } from "/page/elements/dom.js";
+import { toast } from "/page/elements/notices.js";
+import { took } from "/page/elements/words.js";
 
 /** Whether the bot got what it asked for. */
 export const isGood = (call) => call.status === 200;

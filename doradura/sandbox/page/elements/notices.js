@@ -1,6 +1,6 @@
 // What the page tells beside the messages: toasts that pass, and dialogs that wait for an answer.
 
-import { el } from "/page/dom.js";
+import { el } from "/page/elements/dom.js";
 
 const LONGEST_SECONDS = 9;
 

@@ -1,12 +1,12 @@
 // The open chat: who speaks, what is shown, and what a press does. The log, the composer and the API meet here.
 
-import { ApiError } from "/page/api.js";
-import { Composer } from "/page/composer.js";
-import { replyKeyboard, replyKeyboardOf, whileBusy } from "/page/keyboard.js";
-import { Log } from "/page/log.js";
-import { ask, toast } from "/page/notices.js";
-import { drawHint } from "/page/samples.js";
-import { price } from "/page/words.js";
+import { ApiError } from "/page/state/api.js";
+import { Composer } from "/page/chat/composer.js";
+import { replyKeyboard, replyKeyboardOf, whileBusy } from "/page/chat/keyboard.js";
+import { Log } from "/page/chat/log.js";
+import { ask, toast } from "/page/elements/notices.js";
+import { drawHint } from "/page/chat/samples.js";
+import { price } from "/page/elements/words.js";
 
 const ANSWER_SECONDS = 30;
 

@@ -1,7 +1,7 @@
 // The panes that are open beside one another: which one has the focus, and that a reload finds them again.
 
-import { rememberedFocus, rememberedPanes, rememberFocus, rememberPanes } from "/page/route.js";
-import { State } from "/page/state.js";
+import { rememberedFocus, rememberedPanes, rememberFocus, rememberPanes } from "/page/state/route.js";
+import { State } from "/page/state/state.js";
 
 const NEWCOMER = 2000; // who has never been here begins as the person who is no admin
 const MOST = 4;

@@ -1,6 +1,6 @@
 // What players of sound and of pictures share.
 
-import { el } from "/page/dom.js";
+import { el } from "/page/elements/dom.js";
 
 /** Start; a refused start shows as the player's own error event, and an interrupted one is no fault. */
 export function play(media) {

@@ -1,6 +1,6 @@
 // Finding something in the open chat: a word, or a hashtag that was pressed.
 
-import { el, icon } from "/page/dom.js";
+import { el, icon } from "/page/elements/dom.js";
 
 /** `messages()` gives the chat's, oldest first; `show(id)` brings one into view; `leave()` takes the focus at the end. */
 export class Search {

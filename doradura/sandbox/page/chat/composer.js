@@ -1,10 +1,10 @@
 // The text field and what surrounds it. What was typed stays until the sandbox took it.
 
-import { displayName, el, icon } from "/page/dom.js";
-import { summary } from "/page/message.js";
-import { matching } from "/page/commands.js";
-import { drawSamplesMenu } from "/page/samples.js";
-import { read, write } from "/page/route.js";
+import { displayName, el, icon } from "/page/elements/dom.js";
+import { summary } from "/page/chat/message.js";
+import { matching } from "/page/chat/commands.js";
+import { drawSamplesMenu } from "/page/chat/samples.js";
+import { read, write } from "/page/state/route.js";
 
 /**
  * `deliver` has send(text, replyTo), edit(message, text) and attach(file, caption), which promise whether the sandbox

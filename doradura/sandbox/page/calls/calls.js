@@ -1,9 +1,9 @@
 // The panel of Bot API calls: what the bot asked for and was answered, newest first.
 
-import { ApiError } from "/page/api.js";
-import { callNode, isGood } from "/page/call.js";
-import { el, icon } from "/page/dom.js";
-import { Faults } from "/page/faults.js";
+import { ApiError } from "/page/state/api.js";
+import { callNode, isGood } from "/page/calls/call.js";
+import { el, icon } from "/page/elements/dom.js";
+import { Faults } from "/page/calls/faults.js";
 
 const SHOWN = 200;
 const EVERY_MS = 1500;

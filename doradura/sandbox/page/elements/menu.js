@@ -1,6 +1,6 @@
 // A menu that opens at a button: arrow keys, Escape, a press elsewhere (WAI-ARIA Authoring Practices, menu button).
 
-import { el } from "/page/dom.js";
+import { el } from "/page/elements/dom.js";
 
 /** `items()` gives [{label, act, danger?}] anew each time the menu opens; `signal` ends it. */
 export function menuButton(button, menu, items, signal) {

@@ -1,6 +1,6 @@
 // The chat's head: whom one talks to and as whom, what the bot is doing, and whether the connection stands.
 
-import { displayName, paintAvatar } from "/page/dom.js";
+import { displayName, paintAvatar } from "/page/elements/dom.js";
 
 export class Head {
   #parts;

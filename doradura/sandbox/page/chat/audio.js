@@ -1,8 +1,8 @@
 // The player of an audio file or voice message: cover, title, a place to seek, and how long it is.
 
-import { el, icon } from "/page/dom.js";
-import { play, quietOthers, unplayable } from "/page/playing.js";
-import { lengthOf, position, sizeOf } from "/page/words.js";
+import { el, icon } from "/page/elements/dom.js";
+import { play, quietOthers, unplayable } from "/page/chat/playing.js";
+import { lengthOf, position, sizeOf } from "/page/elements/words.js";
 
 export class AudioPlayer {
   #file;

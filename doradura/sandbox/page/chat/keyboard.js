@@ -1,7 +1,7 @@
 // Keyboards: the buttons under a message, and the ones above the text field.
 
-import { el, icon } from "/page/dom.js";
-import { safeAddress } from "/page/entities.js";
+import { el, icon } from "/page/elements/dom.js";
+import { safeAddress } from "/page/chat/entities.js";
 
 /** An address at which a payment is made rather than a page read (Bot API, createInvoiceLink). */
 const INVOICE = /^https:\/\/t\.me\/(\$|invoice\/)/;

@@ -1,7 +1,7 @@
 // Messages that were sent as one (media_group_id), drawn as one block: pictures and films as a mosaic, files as a list.
 
-import { el } from "/page/dom.js";
-import { arrange } from "/page/message.js";
+import { el } from "/page/elements/dom.js";
+import { arrange } from "/page/chat/message.js";
 
 const SEEN = ["photo", "video", "animation"];
 

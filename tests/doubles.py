@@ -23,8 +23,8 @@ import trio
 
 from doradura.downloads.formats import FORMATS
 from doradura.downloads.protocol import Metadata, Order, Result, WorkerMessage
-from doradura.sandbox.entities import units
-from doradura.sandbox.markup import MarkupError, parse_html
+from doradura.sandbox.text.entities import units
+from doradura.sandbox.text.markup import MarkupError, parse_html
 from doradura.storage import Change, Storage, StorageError
 from tests.databases import migrated
 

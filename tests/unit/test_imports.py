@@ -49,6 +49,23 @@ MAY_IMPORT = {
 }
 """Who may import which of our packages. What is not named here (app, cli, __main__) may import everything."""
 
+SANDBOX_MAY_IMPORT = {
+    "http": set(),
+    "text": set(),
+    "media": {"http"},
+    "pages": {"http"},
+    "state": {"http", "media"},
+    "api": {"http", "text", "state"},
+    "human": {"http", "text", "state"},
+}
+"""The same inside the sandbox. What is not named here (server) may import everything of it."""
+
+CIRCLES_LEFT = [
+    {"chat.admin", "chat.commands", "chat.menus", "chat.turn"},
+    {"downloads.fetching", "downloads.starts"},
+]
+"""Modules that import each other in a circle and still have to be taken apart."""
+
 ONLY_IN = {
     "httpx": {"telegram", "alerts"},
     "quart": {"web", "sandbox"},
@@ -193,3 +210,57 @@ def test_no_module_level_mutable_state() -> None:
             ):
                 wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} {names[0]}")
     assert wrong == []
+
+
+def test_the_sandbox_imports_point_down() -> None:
+    """Inside the sandbox, texts and HTTP know nothing, the state neither side, and the two sides not each other."""
+    wrong = []
+    for name, names in arrows().items():
+        first, _, part = name.partition(".")
+        part = part.partition(".")[0]
+        for target in names:
+            inner = target.removeprefix("sandbox.").partition(".")[0]
+            if first == "sandbox" and inner not in {part, *SANDBOX_MAY_IMPORT.get(part, {inner})}:
+                wrong.append(f"{name} imports {target}")
+    assert wrong == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """No module leads back to itself, whether the imports stand at the top, in a function or under TYPE_CHECKING."""
+    assert circles(arrows()) == CIRCLES_LEFT
+
+
+def test_a_circle_is_found() -> None:
+    """Wherever it begins, and however many others lead into it."""
+    leads = {"a": {"b"}, "b": {"c", "d"}, "c": {"e", "b"}, "d": {"d2"}, "d2": set[str](), "e": {"b"}, "f": {"f"}}
+    assert circles(leads) == [{"b", "c", "e"}, {"f"}]
+
+
+def arrows() -> dict[str, set[str]]:
+    """Return which of our modules each of them imports, without the leading `doradura.`."""
+    trees = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): tree
+        for _, path, tree in modules()
+    }
+    found: dict[str, set[str]] = {}
+    for name, tree in trees.items():
+        # "from doradura.a import b" may mean the module a.b.
+        inner = [each.removeprefix("doradura.") for each in imported(tree) if each.startswith("doradura.")]
+        found[name] = {each if each in trees else each.rpartition(".")[0] for each in inner} & trees.keys() - {name}
+    return found
+
+
+def circles(leads: dict[str, set[str]]) -> list[set[str]]:
+    """Return the largest groups in which each module leads to every other, in order of their first names."""
+    reached: dict[str, set[str]] = {}
+    for name, names in leads.items():
+        seen: set[str] = set()
+        waiting = [*names]
+        while waiting:
+            each = waiting.pop()
+            if each not in seen:
+                seen.add(each)
+                waiting += leads[each]
+        reached[name] = seen
+    groups = {frozenset({other for other in reached[name] if name in reached[other]}) for name in leads}
+    return sorted((set(group) for group in groups if group), key=min)

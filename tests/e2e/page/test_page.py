@@ -281,7 +281,8 @@ def test_hostile_text_stays_text(page: Page, bot: FakeBot) -> None:
     expect(page.get_by_role("button", name=HOSTILE)).to_be_visible()
     assert page.locator(".log img, .log script, .people img[src=x]").count() == 0
     assert "taken over" not in page.title()
-    assert page.evaluate("async () => (await import('/page/entities.js')).safeAddress('javascript:alert(1)')") is None
+    address = "async () => (await import('/page/chat/entities.js')).safeAddress('javascript:alert(1)')"
+    assert page.evaluate(address) is None
     expect(page.get_by_role("link", name="link")).to_have_attribute("rel", "noopener noreferrer")
 
 
@@ -519,7 +520,7 @@ def test_the_line_behind_a_quotation_stays(page: Page, bot: FakeBot) -> None:
     """A quotation ends its line, whether the line's end is in it (as Markdown has it) or behind it (as HTML has it)."""
     open_chat(page, bot)
     shown = """async (length) => {
-        const { renderText } = await import("/page/entities.js");
+        const { renderText } = await import("/page/chat/entities.js");
         const quotation = { type: "blockquote", offset: 0, length };
         return renderText("a\\n\\nb", [quotation], () => {}).map((node) => node.textContent ?? node);
     }"""

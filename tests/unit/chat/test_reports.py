@@ -14,8 +14,8 @@ from doradura.downloads.protocol import Failure, Metadata
 from doradura.downloads.sites import SITES
 from doradura.health import CheckResult, HealthReport
 from doradura.metrics.catalogue import OUR_REASONS, USER_REASONS
-from doradura.sandbox.entities import units
-from doradura.sandbox.markup import parse_html
+from doradura.sandbox.text.entities import units
+from doradura.sandbox.text.markup import parse_html
 from doradura.storage.ids import now_ms
 from doradura.storage.reports import Durations, Ended, People, Queue, Tally
 from tests.doubles import BLOCKED, SERVER_ERROR, made

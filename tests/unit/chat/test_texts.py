@@ -27,8 +27,8 @@ from doradura.downloads.links import LinkError, check_link
 from doradura.downloads.protocol import REASONS, RETRIED_REASONS, Metadata
 from doradura.downloads.stages import Converting, Failed, Fetching, Paused, Retrying, Sending, Stage, Waiting, Working
 from doradura.health import ReportStatus
-from doradura.sandbox.entities import units
-from doradura.sandbox.markup import parse_html
+from doradura.sandbox.text.entities import units
+from doradura.sandbox.text.markup import parse_html
 from doradura.storage.jobs import Job
 from tests.texts import stale
 

@@ -21,8 +21,8 @@ from doradura.downloads.protocol import (
     WorkerLostError,
 )
 from doradura.downloads.run import POLICY, caption_of, file_name, media_of
-from doradura.sandbox.entities import units
-from doradura.sandbox.markup import parse_html
+from doradura.sandbox.text.entities import units
+from doradura.sandbox.text.markup import parse_html
 from doradura.storage import jobs
 from tests.doubles import HANG, TORN, made
 from tests.wiring import LINK, USER, World

@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.sandbox.floods import Floods
+from doradura.sandbox.state.floods import Floods
 from doradura.telegram.budgets import FLIGHT_SECONDS, Pace
 from doradura.telegram.holds import MANY_CHATS, TOGETHER_SECONDS
 from doradura.telegram.pacing import EVERY_CHAT, SWEEP_EVERY, Pacer, Priority, TurnTooLateError

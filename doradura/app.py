@@ -43,20 +43,17 @@ from doradura.data_directory import (
 )
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
-from doradura.downloads.choice import make_workers
 from doradura.downloads.delivery import Delivery
-from doradura.downloads.formats import FORMATS
+from doradura.downloads.job import DownloadParts
 from doradura.downloads.places import Places
 from doradura.downloads.probes import Probes
-from doradura.downloads.run import DownloadParts
-from doradura.downloads.sites import SITES
 from doradura.downloads.supervisor import Supervisor
-from doradura.downloads.workers import end_strays
-from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.health import DiskSpace, Health, LoopLag
 from doradura.health_checks import AlertsCheck, WorkerSelfTest, poll_check
 from doradura.lifetime import Lifetime
+from doradura.media.formats import FORMATS
+from doradura.media.sites import SITES
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
 from doradura.pauses import Pauses
 from doradura.settings import Settings
@@ -69,6 +66,9 @@ from doradura.telegram.poller import Poller, poll_seconds
 from doradura.telegram.turns import Turns
 from doradura.telegram.types import User
 from doradura.web import AccessRules, WebServer
+from doradura.workers.choice import make_workers
+from doradura.workers.fork import end_strays
+from doradura.workers.interface import Workers
 
 log = logging.getLogger(__name__)
 

@@ -19,16 +19,16 @@ from doradura.alerts import AlertDelivery
 from doradura.alerts.delivery import Trouble
 from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
 from doradura.downloads.places import Places, Slot
-from doradura.downloads.protocol import Failure, SelfTest, WorkerLostError
-from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.health import CheckResult, Status
+from doradura.media.protocol import Failure, SelfTest, WorkerLostError
 from doradura.settings import AlertChat
 from doradura.storage import Connection, Storage, StorageError, alerts, outbox
 from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.holds import Held
 from doradura.telegram.pacing import Pacer
 from doradura.telegram.poller import Poller
+from doradura.workers.interface import Workers
 
 POLL_SILENCE_SECONDS = 120.0
 UNDELIVERED_SECONDS = 300.0

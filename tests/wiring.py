@@ -34,14 +34,14 @@ from doradura.chat.turn import ChatParts, Turn
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.delivery import Delivery
-from doradura.downloads.formats import FORMATS
+from doradura.downloads.job import DownloadParts
 from doradura.downloads.places import Places
 from doradura.downloads.probes import Probes
-from doradura.downloads.run import DownloadParts
-from doradura.downloads.sites import SITES
 from doradura.downloads.supervisor import Supervisor
 from doradura.downloads.workspace import Workspace
 from doradura.health import HealthReport
+from doradura.media.formats import FORMATS
+from doradura.media.sites import SITES
 from doradura.metrics import BuildFacts, Metrics, TelegramMetrics
 from doradura.settings import Settings, read_settings
 from doradura.storage import ids, jobs
@@ -70,7 +70,7 @@ def without_threads_and_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trio.to_thread.run_sync", _inline)
     monkeypatch.setattr("trio._path.run_sync", _inline)
     monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=_wall_ns))
-    monkeypatch.setattr("doradura.downloads.run.random", SimpleNamespace(uniform=lambda _low, _high: 1.0))
+    monkeypatch.setattr("doradura.downloads.job.random", SimpleNamespace(uniform=lambda _low, _high: 1.0))
 
 
 def _wall_ns() -> int:

@@ -9,9 +9,9 @@ from itertools import groupby
 
 from doradura.chat.progress import PASSING_REASONS, button_rows, choice_text, failure_text, look_keyboard, sized_label
 from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text
-from doradura.downloads.formats import FORMATS, offered
 from doradura.downloads.probes import Card
-from doradura.downloads.protocol import FINAL_REASONS, Failure, Metadata
+from doradura.media.formats import FORMATS, offered
+from doradura.media.protocol import FINAL_REASONS, Failure, Metadata
 from doradura.storage.offers import Offer
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten

@@ -13,10 +13,10 @@ from doradura.chat.ids import parse_id
 from doradura.chat.progress import choice_text
 from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
-from doradura.downloads.enqueue import AlreadyThere, Answer, Queued, Refused, enqueue
-from doradura.downloads.formats import FORMATS, Choice, ChoiceError, parse_choice
-from doradura.downloads.links import Found, Link, LinkError, canonical, check_link, read_links
+from doradura.downloads.admission import AlreadyThere, Answer, Queued, Refused, enqueue
 from doradura.downloads.workspace import SPACE_BYTES
+from doradura.media.formats import FORMATS, Choice, ChoiceError, parse_choice
+from doradura.media.links import Found, Link, LinkError, canonical, check_link, read_links
 from doradura.storage import Connection, chats, jobs, offers
 from doradura.storage.ids import now_ms
 from doradura.storage.jobs import Job, NewJob

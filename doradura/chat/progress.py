@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 
 from doradura.chat.figures import span_text
 from doradura.chat.texts import Catalogues, Texts, attribute_url, limit_text, size_text
-from doradura.downloads.formats import FORMATS, Choice, fitting, offered, smaller
-from doradura.downloads.protocol import OUR_REASONS, Lacks, Size
 from doradura.downloads.stages import (
     Accepted,
     Cancelled,
@@ -23,6 +21,8 @@ from doradura.downloads.stages import (
     Waiting,
     Working,
 )
+from doradura.media.formats import FORMATS, Choice, fitting, offered, smaller
+from doradura.media.protocol import OUR_REASONS, Lacks, Size
 from doradura.storage.jobs import Job
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten

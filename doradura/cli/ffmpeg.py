@@ -6,7 +6,7 @@ import os
 
 import imageio_ffmpeg
 
-from doradura.downloads.ffmpeg import version
+from doradura.child.ffmpeg import version
 
 VARIABLE = "IMAGEIO_FFMPEG_EXE"
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
-from doradura.downloads.protocol import Failure, WorkerLostError, reason_of
+from doradura.media.protocol import Failure, WorkerLostError, reason_of
 
 log = logging.getLogger(__name__)
 

@@ -19,9 +19,8 @@ from typing import NamedTuple, Protocol, TypeVar
 import trio
 
 from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts
-from doradura.downloads.protocol import OUR_REASONS, RETRIED_REASONS, Failure, Metadata
-from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import PROBE_SECONDS, Workspace
+from doradura.media.protocol import OUR_REASONS, RETRIED_REASONS, Failure, Metadata
 from doradura.metrics import Metrics
 from doradura.storage import DAMAGE, Change, Storage, StorageError, offers, users
 from doradura.storage.ids import now_ms
@@ -29,6 +28,7 @@ from doradura.storage.offers import Offer
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import CHAT_CLOSED, DeadlineExceededError, TelegramError, TokenRefusedError
 from doradura.telegram.types import Keyboard
+from doradura.workers.interface import Workers
 
 POLICY = RetryPolicy(
     attempts=3,

@@ -13,8 +13,8 @@ from functools import partial
 import trio
 
 from doradura.downloads.breaker import SiteBreakers
+from doradura.downloads.job import JobRun
 from doradura.downloads.places import Places
-from doradura.downloads.run import JobRun
 from doradura.storage import Connection, Storage, StorageError, charges, jobs
 
 CHARGE_SECONDS = 10.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from doradura.downloads.protocol import Lacks, Size
+from doradura.media.protocol import Lacks, Size
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from doradura.downloads import interfaces
+from doradura.media import interfaces
 from tests.databases import close_all
 from tests.wiring import World, without_threads_and_chance
 

@@ -134,8 +134,8 @@ def test_hostile_files_are_read_in_children_alone() -> None:
         for _, path, tree in modules()
     }
     assert [name for name, names in leads.items() if "av" in {each.partition(".")[0] for each in names}] == [
-        "doradura.downloads.facts",
-        "doradura.downloads.stated",
+        "doradura.child.facts",
+        "doradura.child.stated",
     ]
     seen, waiting = set(), ["doradura.app"]
     while waiting:
@@ -145,7 +145,7 @@ def test_hostile_files_are_read_in_children_alone() -> None:
             # "from doradura.a import b" may mean the module a.b.
             waiting += [each for each in leads[name] if not each.startswith("doradura.sandbox")]
             waiting += [each.rpartition(".")[0] for each in leads[name]]
-    assert seen.isdisjoint({"doradura.downloads.facts", "doradura.downloads.stated"})
+    assert seen.isdisjoint({"doradura.child.facts", "doradura.child.stated"})
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_hostile_files_are_read_in_children_alone() -> None:
         (
             "os",
             "environ",
-            {"cli/edge.py", "cli/ffmpeg.py", "cli/run.py", "downloads/worker.py", "downloads/job.py"},
+            {"cli/edge.py", "cli/ffmpeg.py", "cli/run.py", "child/worker.py", "child/job.py"},
         ),
         (
             "trio",

@@ -7,8 +7,8 @@ import trio
 from trio.testing import MockClock
 
 from doradura.downloads.places import Places, Slot
-from doradura.downloads.protocol import SelfTest
 from doradura.health_checks import WorkerSelfTest
+from doradura.media.protocol import SelfTest
 from doradura.storage.ids import IdMaker
 from tests.wiring import RoomyWorkspace, World
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from trio.testing import MockClock
 
-from doradura.downloads.enqueue import JOBS_OF_ONE_USER
-from doradura.downloads.protocol import Failure
+from doradura.downloads.admission import JOBS_OF_ONE_USER
 from doradura.downloads.workspace import SPACE_BYTES
+from doradura.media.protocol import Failure
 from doradura.storage import offers
 from doradura.storage.offers import Offer
 from tests.doubles import HANG

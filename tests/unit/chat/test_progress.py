@@ -6,7 +6,6 @@ import pytest
 
 from doradura.chat.progress import ProgressTexts, choice_text, failure_text
 from doradura.chat.texts import Catalogues
-from doradura.downloads.protocol import REASONS, Size
 from doradura.downloads.stages import (
     Accepted,
     Cancelled,
@@ -21,6 +20,7 @@ from doradura.downloads.stages import (
     Waiting,
     Working,
 )
+from doradura.media.protocol import REASONS, Size
 from doradura.storage.jobs import Job
 from doradura.telegram.types import Button
 from doradura.telegram.units import units

@@ -10,9 +10,9 @@ from doradura.app import CHECKS
 from doradura.chat.analytics import WINDOWS, Analysis, report_text
 from doradura.chat.health_texts import KNOWN_CHECKS
 from doradura.chat.texts import Catalogues, Texts
-from doradura.downloads.protocol import Failure, Metadata
-from doradura.downloads.sites import SITES
 from doradura.health import CheckResult, HealthReport
+from doradura.media.protocol import Failure, Metadata
+from doradura.media.sites import SITES
 from doradura.metrics.catalogue import OUR_REASONS, USER_REASONS
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import parse_html

@@ -23,10 +23,10 @@ from doradura.chat.cards import known_text
 from doradura.chat.progress import ProgressTexts, failure_text
 from doradura.chat.router import COMMANDS
 from doradura.chat.texts import Catalogues, Texts, duration_text, size_text
-from doradura.downloads.links import LinkError, check_link
-from doradura.downloads.protocol import REASONS, RETRIED_REASONS, Metadata
 from doradura.downloads.stages import Converting, Failed, Fetching, Paused, Retrying, Sending, Stage, Waiting, Working
 from doradura.health import ReportStatus
+from doradura.media.links import LinkError, check_link
+from doradura.media.protocol import REASONS, RETRIED_REASONS, Metadata
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import parse_html
 from doradura.storage.jobs import Job

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from trio.testing import MockClock
 
-from doradura.downloads.protocol import Failure, Metadata, Size
+from doradura.media.protocol import Failure, Metadata, Size
 from doradura.telegram.updates import RawUpdate
 from tests.doubles import refusal
 from tests.wiring import LINK, USER, World, raw_update

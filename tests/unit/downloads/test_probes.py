@@ -13,10 +13,10 @@ from trio.testing import MockClock
 
 from doradura.chat.cards import keyboard, known_text
 from doradura.chat.texts import Catalogues
-from doradura.downloads.formats import FORMATS
 from doradura.downloads.probes import POLICY, STARTS
-from doradura.downloads.protocol import Failure, Metadata, Size, WorkerLostError
 from doradura.downloads.workspace import PROBE_SECONDS
+from doradura.media.formats import FORMATS
+from doradura.media.protocol import Failure, Metadata, Size, WorkerLostError
 from doradura.storage import StorageError, offers
 from doradura.storage.offers import Offer
 from tests.doubles import BLOCKED, HANG, NEVER, Script

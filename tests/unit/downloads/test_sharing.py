@@ -11,8 +11,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.downloads.protocol import Failure, Metadata, Progress
 from doradura.downloads.sharing import Sharing
+from doradura.media.protocol import Failure, Metadata, Progress
 from doradura.storage import StorageError, charges, jobs
 from tests.doubles import HANG, NEVER, Script, made
 from tests.wiring import LINK, USER, Bot, World

@@ -11,9 +11,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from doradura.chat.admin import AdminParts
 from doradura.chat.texts import Catalogues, Texts
+from doradura.downloads.probes import Probes
 from doradura.downloads.supervisor import Supervisor
 from doradura.downloads.workspace import Workspace
 from doradura.metrics import Metrics
@@ -23,10 +25,6 @@ from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import MessageNotFoundError
 from doradura.telegram.types import CallbackQuery, Keyboard, Message, Update, User
-
-if TYPE_CHECKING:
-    from doradura.chat.admin import AdminParts
-    from doradura.downloads.probes import Probes
 
 T = TypeVar("T")
 

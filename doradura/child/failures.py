@@ -38,7 +38,7 @@ from yt_dlp.utils import (
 
 from doradura.child.ffmpeg import FfmpegError, ToolError
 from doradura.child.floor import TransferTooSlowError
-from doradura.media.egress import MARKER, EgressRefusedError
+from doradura.media.addresses import MARKER, EgressRefusedError
 from doradura.media.protocol import Failure, Lacks
 
 _DETAIL_CHARACTERS = 500

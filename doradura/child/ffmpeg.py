@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from doradura.media.egress import ProgramRefusedError
+from doradura.child.guard import ProgramRefusedError
 
 PROTOCOLS = "file,pipe,crypto,data"
 CONTAINERS = (

@@ -21,11 +21,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from doradura.media.protocol import FLOOR_SECONDS, READ_SECONDS
+
 FLOOR_BYTES_PER_SECOND: Final = 4_000
-FLOOR_SECONDS: Final = 60.0
-"""How long a job must have waited for its sites, and got less than the floor all that time, to be ended."""
-READ_SECONDS: Final = 15.0
-"""A socket's timeout. What of one read is over it was this process's own sleep (SIGSTOP, a closed laptop)."""
 _FIRST_BYTE_WINDOWS: Final = 1.25
 """How long one answer may take to begin, in windows of the floor."""
 _PATIENCE_WINDOWS: Final = 3.0

@@ -25,7 +25,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from doradura.media import limits
+from doradura.media import processes
 from doradura.media.forkcontrol import PACKET_BYTES, Exited, Ready, Report, Request, Start, Started, Stop
 
 LOOK_SECONDS: Final = 0.25
@@ -160,7 +160,7 @@ class ForkServer:
         os.close(conversation)
         os.close(written)
         os.set_blocking(output, False)
-        process = limits.read_process(pid)
+        process = processes.read_process(pid)
         assert process is not None  # ours until we reap it
         job = _Job(
             work_id=start.work_id,
@@ -232,8 +232,8 @@ class ForkServer:
         their parent died.
         """
         leaders = {job.pid: job for job in self._jobs.values()}
-        members: dict[int, list[limits.Process]] = {pid: [] for pid in leaders}
-        for process, top in limits.descendants(os.getpid()):
+        members: dict[int, list[processes.Process]] = {pid: [] for pid in leaders}
+        for process, top in processes.descendants(os.getpid()):
             leader = process.session if process.session in members else top
             if leader in members and process.alive:
                 members[leader].append(process)
@@ -244,7 +244,7 @@ class ForkServer:
         for job in leaders.values():
             self._judge(job, members[job.pid], now)
 
-    def _judge(self, job: _Job, members: list[limits.Process], now: float) -> None:
+    def _judge(self, job: _Job, members: list[processes.Process], now: float) -> None:
         left = os.waitid(os.P_PID, job.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         resident = sum(member.resident_bytes for member in members)
         job.resident_bytes = max(job.resident_bytes, resident)
@@ -255,7 +255,7 @@ class ForkServer:
                 job.over_limit = "memory"
                 job.by_tool = max(members, key=lambda member: member.resident_bytes).pid != job.pid
         if left or job.over_limit is not None or now >= job.kill_at:
-            if members or not left or limits.session_members(job.pid):
+            if members or not left or processes.session_members(job.pid):
                 _kill(job.pid)
                 self._look_at = min(self._look_at, now + ENDING_SECONDS)
             else:
@@ -307,14 +307,14 @@ def _kill(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
     os.kill(leader, signal.SIGKILL)
     for _ in range(_KILL_ROUNDS):
-        if not limits.kill_session(leader):
+        if not processes.kill_session(leader):
             return
 
 
-def _end_orphan(process: limits.Process) -> None:
+def _end_orphan(process: processes.Process) -> None:
     """Reap a dead descendant that came to us when its parent died; kill a live one that had left its job's session."""
     if process.alive:
-        limits.kill_process(process)
+        processes.kill_process(process)
     else:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(process.pid, os.WNOHANG)

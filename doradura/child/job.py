@@ -21,13 +21,13 @@ from doradura.child.failures import JobError, classify, failed, retry_after_seco
 from doradura.child.fetching import Extractor, Info, fetch, restrain
 from doradura.child.floor import TransferTooSlowError, hold
 from doradura.child.gauge import Gauge
+from doradura.child.guard import is_guarded
 from doradura.child.making import Recipe, Source, Tags, is_copied, make, song_rate_within
 from doradura.child.meter import Meter
 from doradura.child.probing import look, probe
 from doradura.child.stated import is_cut_off
 from doradura.child.stills import Stills
 from doradura.child.timelimit import TimeIsUpError, at_most
-from doradura.media.egress import is_guarded
 from doradura.media.formats import FORMATS, Choice, Format, Quality, select
 from doradura.media.protocol import (
     RETRIED_REASONS,

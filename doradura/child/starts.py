@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 from yt_dlp.networking import Request
 from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
@@ -20,9 +20,6 @@ from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
 from doradura.child.facts import inspect
 from doradura.child.failures import JobError
 from doradura.child.timelimit import TimeIsUpError, at_most
-
-if TYPE_CHECKING:
-    from doradura.child.fetching import Extractor, Info
 
 START_SECONDS: Final = 3.0
 """So long a slow site is read; what came by then has to do."""
@@ -44,6 +41,17 @@ class Start:
     """Whether this is the whole file."""
     ranged: bool = False
     """Whether the server took it for a part."""
+
+
+class Site(Protocol):
+    """What requests go through: yt-dlp's networking, as `fetching.Extractor` holds it."""
+
+    params: dict[str, Any]
+    unbounded: Unbounded
+
+    def urlopen(self, req: Request) -> Any:
+        """Return the answer's head, its body still to be read. Raises yt-dlp's errors."""
+        ...
 
 
 def refuse_endless(headers: Message) -> None:
@@ -94,30 +102,30 @@ def whole_of(status: int, headers: Mapping[str, str] | Message, got_bytes: int) 
 _PART: Final = r"bytes \d+-\d+/\d{1,18}"
 
 
-def refuse_endless_sound(extractor: Extractor, info: Info) -> None:
+def refuse_endless_sound(site: Site, info: Mapping[str, Any]) -> None:
     """Raise JobError `live` for sound of unknown length that does not end soon. Raises yt-dlp's errors too."""
-    if not info.get("direct") or not extractor.unbounded:
+    if not info.get("direct") or not site.unbounded:
         return
     chosen = (info.get("formats") or [info])[0]
-    if extractor.unbounded == "unnamed" and not _is_sound(extractor, info):
+    if site.unbounded == "unnamed" and not _is_sound(site, info):
         return
-    start = _read(extractor, Request(chosen["url"], headers=_headers(chosen)), ENDLESS_BYTES, keep=False)
+    start = _read(site, Request(chosen["url"], headers=_headers(chosen)), ENDLESS_BYTES, keep=False)
     if not start.ended:
         raise JobError("live", "sound of unknown length that does not end")
 
 
-def _is_sound(extractor: Extractor, info: Info) -> bool:
+def _is_sound(site: Site, info: Mapping[str, Any]) -> bool:
     """Whether a plain file begins as sound without a picture."""
-    start = read_start(extractor, info, _NAMING_BYTES, ranged=False)
+    start = read_start(site, info, _NAMING_BYTES, ranged=False)
     if start is None:
         return False
-    path = Path(extractor.params["paths"]["home"]) / "unnamed"
+    path = Path(site.params["paths"]["home"]) / "unnamed"
     path.write_bytes(start.content)
     facts = inspect(path)
     return facts is not None and facts.video is None and facts.audio is not None
 
 
-def read_start(extractor: Extractor, info: Info, limit_bytes: int, *, ranged: bool = True) -> Start | None:
+def read_start(site: Site, info: Mapping[str, Any], limit_bytes: int, *, ranged: bool = True) -> Start | None:
     """Return the first bytes of a plain file; None where the site gives none within START_SECONDS.
 
     `ranged`: ask for no more than that. A server that refuses a range, or hangs up on one, is asked without. Raises
@@ -127,26 +135,26 @@ def read_start(extractor: Extractor, info: Info, limit_bytes: int, *, ranged: bo
     headers = _headers(chosen)
     part = {"Range": f"bytes=0-{limit_bytes - 1}"} if ranged else {}
     try:
-        start = _read(extractor, Request(chosen["url"], headers={**headers, **part}), limit_bytes)
+        start = _read(site, Request(chosen["url"], headers={**headers, **part}), limit_bytes)
     except RequestError as error:
         if ranged:
-            return read_start(extractor, info, limit_bytes, ranged=False)
+            return read_start(site, info, limit_bytes, ranged=False)
         if isinstance(error, HTTPError):
             return None
         raise
     return start if start.content or start.ended else None
 
 
-def _headers(chosen: Info) -> dict[str, Any]:
+def _headers(chosen: Mapping[str, Any]) -> dict[str, Any]:
     return {**(chosen.get("http_headers") or {}), "Accept-Encoding": "identity"}
 
 
-def _read(extractor: Extractor, request: Request, limit_bytes: int, *, keep: bool = True) -> Start:
+def _read(site: Site, request: Request, limit_bytes: int, *, keep: bool = True) -> Start:
     """Read so much, or until the time is up. `keep`: whether anybody wants the bytes."""
     content, got, ended = bytearray(), 0, False
     response = None
     with suppress(TimeIsUpError), at_most(START_SECONDS):
-        response = extractor.urlopen(request)
+        response = site.urlopen(request)
         with response, suppress(TransportError):  # what came before the connection broke has to do
             while got < limit_bytes and not ended:
                 piece = response.read(min(_PIECE_BYTES, limit_bytes - got))

@@ -26,8 +26,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from doradura.child import guard, limits
 from doradura.child.forkserver import ForkServer
-from doradura.media import egress, limits
+from doradura.media import addresses, processes
 from doradura.media.forkcontrol import DEFAULT_JOB, EX_CONFIG
 from doradura.media.protocol import LINE_LIMIT_BYTES, Failure, Order, WorkerMessage, reason_of
 
@@ -93,7 +94,7 @@ def run_confined(order: Order, emit: Emit, run_job: RunJob) -> None:
     """Run a job under its limits and behind the guard, for good: this process can do nothing else afterwards."""
     try:
         allowed = confine(order)
-    except egress.EgressRefusedError as error:
+    except addresses.EgressRefusedError as error:
         emit(Failure(reason="refused_address", detail=str(error)[:500]))
         return
     except socket.gaierror as error:
@@ -102,7 +103,7 @@ def run_confined(order: Order, emit: Emit, run_job: RunJob) -> None:
     except OSError as error:
         emit(Failure(reason=reason_of(error), detail=f"the job's directory cannot be used: {error}"[:500]))
         return
-    egress.install(allowed, startable_programs(order))
+    guard.install(allowed, startable_programs(order))
     run_job(order, emit)
 
 
@@ -133,7 +134,7 @@ def emitter(conversation: socket.socket) -> Emit:
     return emit
 
 
-def confine(order: Order) -> egress.AllowedPrivate:
+def confine(order: Order) -> addresses.AllowedPrivate:
     """Put the order's limits, directory and environment in force; what private addresses it may reach.
 
     With a proxy it is the proxy that resolves the link, so the link's host is judged here, before. Raises
@@ -141,10 +142,10 @@ def confine(order: Order) -> egress.AllowedPrivate:
     """
     limits.apply(order.limits)
     _settle(order.directory)
-    allowed = egress.AllowedPrivate.parse(order.allowed_private)
+    allowed = addresses.AllowedPrivate.parse(order.allowed_private)
     if order.proxy:
         if order.url:
-            egress.judge_url(order.url, allowed)
+            addresses.judge_url(order.url, allowed)
         parts = urlsplit(order.proxy)
         port = parts.port or _PROXY_PORTS.get(parts.scheme, _SOCKS_PORT)
         allowed = allowed.with_host(parts.hostname or "", port)
@@ -164,9 +165,9 @@ def _settle(directory: str) -> None:
         dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"), directory)
     )
     os.environ.update({"PATH": str(Path(sys.executable).parent), "YTDLP_NO_PLUGINS": "1"})
-    leader = limits.read_process(os.getpid())
+    leader = processes.read_process(os.getpid())
     if leader is not None:  # there is a /proc
-        os.environ[limits.SESSION_VARIABLE] = f"{leader.pid}:{leader.start_time}"
+        os.environ[processes.SESSION_VARIABLE] = f"{leader.pid}:{leader.start_time}"
     tempfile.tempdir = directory
     os.chdir(directory)
 

@@ -1,7 +1,7 @@
 """Links: finding one in a message, refusing what is none of ours to fetch, and one spelling for each.
 
 Owns the judgement of a link as a text; nothing here resolves a name or connects. What a name stands for is judged when
-a worker connects (`egress.py`): a link that passes here is not yet a safe one. It must not import yt-dlp.
+a worker connects (`child/guard.py`): a link that passes here is not yet a safe one. It must not import yt-dlp.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 from urllib.parse import SplitResult, urlsplit
 
-from doradura.media.egress import AllowedPrivate, EgressRefusedError, judge
+from doradura.media.addresses import AllowedPrivate, EgressRefusedError, judge
 from doradura.media.peoples_text import has_controls
 from doradura.media.sites import bare_host_pattern, site_of
-from doradura.telegram.units import units
 
 LINK_CHARACTERS = 8192
 """Addresses with a signature in them have some thousands; a message of Telegram's has 4,096 at most."""
@@ -172,7 +171,7 @@ def _marked(text: str, entities: Iterable[Entity]) -> Iterator[_Place]:
             part = encoded[entity.offset * 2 : end * 2].decode("utf-16-le", "ignore")
             link = _cut(part)
             if link:
-                yield _Place(entity.offset, entity.offset + units(link), link)
+                yield _Place(entity.offset, entity.offset + _utf16_length(link), link)
 
 
 def _spelled(text: str) -> Iterator[_Place]:
@@ -181,8 +180,13 @@ def _spelled(text: str) -> Iterator[_Place]:
         for match in pattern.finditer(text):
             link = _trim(match[0])
             if pattern.match(link):  # an ending cut off may have been all that made it a link
-                at = units(text[: match.start()])
-                yield _Place(at, at + units(link), link)
+                at = _utf16_length(text[: match.start()])
+                yield _Place(at, at + _utf16_length(link), link)
+
+
+def _utf16_length(text: str) -> int:
+    """Return a text's length as Telegram's entities count it."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _cut(link: str) -> str:

@@ -11,9 +11,11 @@ from typing import Literal
 
 import msgspec
 
-from doradura.child.floor import FLOOR_SECONDS, READ_SECONDS
-
 LINE_LIMIT_BYTES = 256 * 1024
+FLOOR_SECONDS = 60.0
+"""How long a job must have waited for its sites, and got less than the floor all that time, to be ended."""
+READ_SECONDS = 15.0
+"""A socket's timeout. What of one read is over it was this process's own sleep (SIGSTOP, a closed laptop)."""
 
 FINAL_REASONS = frozenset(
     {"gone", "private", "login", "geo", "live", "too_large", "too_slow", "unsupported", "refused_address"},

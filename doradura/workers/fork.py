@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 import trio
 
-from doradura.media import limits
+from doradura.media import processes
 from doradura.media.forkcontrol import DEFAULT_JOB
 from doradura.media.protocol import Order, WorkerLostError
 from doradura.workers.conversation import ChildConversation, Work
@@ -49,7 +49,7 @@ def end_strays(rows: Iterable[tuple[int, int, int]]) -> int:
     """
     ended = 0
     for job_id, pid, start_time in rows:
-        killed = limits.end_session(pid, start_time)
+        killed = processes.end_session(pid, start_time)
         if killed:
             ended += 1
             log.warning("ended a stray job", extra={"job": job_id, "pid": pid, "processes": killed})

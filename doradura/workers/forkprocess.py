@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 import trio
 
-from doradura.media import limits
+from doradura.media import processes
 from doradura.media.forkcontrol import (
     PACKET_BYTES,
     READY_SECONDS,
@@ -156,7 +156,7 @@ class ServerProcess:
         await process.stderr.aclose()
         for work in list(self._works.values()):
             if work.pid:
-                await trio.to_thread.run_sync(limits.end_session, work.pid, work.start_time)
+                await trio.to_thread.run_sync(processes.end_session, work.pid, work.start_time)
             work.end(None)
         self._works.clear()
 

@@ -17,7 +17,7 @@ from types import TracebackType
 import msgspec
 import trio
 
-from doradura.media import limits
+from doradura.media import processes
 from doradura.media.forkcontrol import Exited
 from doradura.media.protocol import Order, WorkerLostError
 from doradura.workers.conversation import ChildConversation, Work
@@ -161,10 +161,10 @@ async def end_session(process: trio.Process) -> None:
         _signal_group(process.pid, signal.SIGKILL)
         with trio.move_on_after(TERMINATE_SECONDS):
             await process.wait()
-            if limits.PROC.is_dir():
+            if processes.PROC.is_dir():
                 # In a thread, because it reads every process there is; again and again, because these are somebody
                 # else's children by now, and nothing tells us of their end.
-                while await trio.to_thread.run_sync(limits.kill_session, process.pid) > 0:  # noqa: ASYNC110
+                while await trio.to_thread.run_sync(processes.kill_session, process.pid) > 0:  # noqa: ASYNC110
                     await trio.sleep(0.01)
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
@@ -178,5 +178,5 @@ def _signal_group(leader: int, which: signal.Signals) -> None:
 
 def start_time(pid: int) -> int:
     """The kernel's start time of a process in clock ticks since boot, 0 where there is no /proc."""
-    process = limits.read_process(pid)
+    process = processes.read_process(pid)
     return 0 if process is None else process.start_time

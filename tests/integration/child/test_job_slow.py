@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from doradura.child.floor import READ_SECONDS
-from doradura.media.protocol import Failure, Metadata, Result, WorkerMessage
+from doradura.media.protocol import READ_SECONDS, Failure, Metadata, Result, WorkerMessage
 from tests.integration.child.raw_site import Answer, RawSite, answer, drip, ends, serving
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from doradura.media.limits import read_process
+from doradura.media.processes import read_process
 from doradura.media.protocol import Failure, Result, WorkerLostError
 from doradura.workers.plain import PlainWorkers
 

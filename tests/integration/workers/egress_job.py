@@ -20,15 +20,16 @@ import requests
 import websockets.sync.client
 import yt_dlp
 
+from doradura.child import guard
 from doradura.child.worker import Emit
-from doradura.media import egress
+from doradura.media import addresses
 from doradura.media.protocol import Order, Result, SelfTest
 
 
 def run_job(order: Order, emit: Emit) -> None:
     """Try everything; the result's title is JSON, way to outcome."""
     if order.task == "selftest":
-        emit(SelfTest(yt_dlp="", ffmpeg="", guarded=egress.is_guarded()))
+        emit(SelfTest(yt_dlp="", ffmpeg="", guarded=guard.is_guarded()))
         return
     opened, closed = map(int, order.url.rpartition("?")[2].split(","))
     told = {name: _outcome(attempt) for name, attempt in _attempts(opened, closed, order)}
@@ -40,7 +41,7 @@ def _outcome(attempt: Callable[[], object]) -> str:
         attempt()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome
         text = f"{error} {error.__cause__} {error.__context__}"
-        if egress.MARKER in text:
+        if addresses.MARKER in text:
             return "refused"
         return "program refused" if "doradura-program-refused" in text else f"{type(error).__name__}: {error}"
     return "passed"

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from doradura.child.worker import Emit
-from doradura.media import limits
+from doradura.media import processes
 from doradura.media.protocol import Failure, Order, Progress, Result
 
 
@@ -176,7 +176,7 @@ def talkative(order: Order, emit: Emit) -> None:
 
 def peek(order: Order, emit: Emit) -> None:
     """Which of the bot's secrets can be opened: the bot is the server's parent."""
-    server = limits.read_process(os.getppid())
+    server = processes.read_process(os.getppid())
     assert server is not None
     opened = []
     for name in ("mem", "environ", "maps", "fd"):
@@ -216,6 +216,6 @@ def surroundings(order: Order, emit: Emit) -> None:
         "status": Path("/proc/self/status").read_text(),
         "sigterm": signal.getsignal(signal.SIGTERM) == signal.SIG_DFL,
         "blocked": len(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
-        "start_time": getattr(limits.read_process(os.getpid()), "start_time", 0),
+        "start_time": getattr(processes.read_process(os.getpid()), "start_time", 0),
     }
     _result(emit, json.dumps(facts))

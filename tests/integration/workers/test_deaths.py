@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import trio
 
-from doradura.media import limits
+from doradura.media import processes
 from doradura.media.protocol import Order, Progress, Result, WorkerLostError
 from doradura.workers.fork import ForkWorkers
 
@@ -58,7 +58,7 @@ async def test_killed_bot(environment: dict[str, str], new_order: NewOrder, gone
             await bot.wait()
             for pid in pids:
                 await gone(pid)
-        assert not limits.session_members(pids[1])
+        assert not processes.session_members(pids[1])
     finally:
         bot.kill()
         await bot.wait()
@@ -76,7 +76,7 @@ async def test_killed_server(workers: ForkWorkers, new_order: NewOrder, url: str
             os.kill(first, signal.SIGKILL)
             with pytest.raises(WorkerLostError):
                 [message async for message in conversation]
-            assert not limits.session_members(conversation.pid)
+            assert not processes.session_members(conversation.pid)
         assert not workers.alive
         async with workers.work(new_order("quick")) as conversation:  # waits for the next server
             assert isinstance(await anext(aiter(conversation)), Result)
@@ -107,7 +107,9 @@ async def test_server_killed_again_and_again(workers: ForkWorkers, new_order: Ne
                 if workers.server_pid is not None:
                     os.kill(workers.server_pid, signal.SIGKILL)
     assert done == 24
-    assert not [process for process in limits.processes() if process.parent == os.getpid() and process.state == "Z"]
+    assert not [
+        process for process in processes.all_processes() if process.parent == os.getpid() and process.state == "Z"
+    ]
 
 
 async def test_stopped_server(workers: ForkWorkers, new_order: NewOrder) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from doradura.media import limits
+from doradura.media import processes
 
 PAUSE = [sys.executable, "-c", "import signal; print('up', flush=True); signal.pause()"]
 
@@ -29,7 +29,7 @@ def paused() -> Iterator[subprocess.Popen[bytes]]:
 
 def test_own_process() -> None:
     """A process reads of itself what the system calls say."""
-    own = limits.read_process(os.getpid())
+    own = processes.read_process(os.getpid())
     assert own is not None
     assert (own.pid, own.parent, own.group, own.session) == (os.getpid(), os.getppid(), os.getpgrp(), os.getsid(0))
     assert own.alive
@@ -45,7 +45,7 @@ def test_name_with_brackets(paused: subprocess.Popen[bytes]) -> None:
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        found = limits.read_process(process.pid)
+        found = processes.read_process(process.pid)
         process.kill()
     assert found is not None
     assert (found.alive, found.parent, found.session) == (True, os.getpid(), process.pid)
@@ -53,35 +53,35 @@ def test_name_with_brackets(paused: subprocess.Popen[bytes]) -> None:
 
 def test_no_process() -> None:
     """There is nothing to read of a number nobody has."""
-    assert limits.read_process(2**22 + 1) is None
+    assert processes.read_process(2**22 + 1) is None
 
 
 def test_session(paused: subprocess.Popen[bytes]) -> None:
     """A session's members are its live processes; a killed one has none, though its zombie is not reaped."""
-    (member,) = limits.session_members(paused.pid)
+    (member,) = processes.session_members(paused.pid)
     assert 2_000_000 < member.resident_bytes < 200_000_000
-    assert limits.kill_session(paused.pid) == 1
+    assert processes.kill_session(paused.pid) == 1
     os.waitid(os.P_PID, paused.pid, os.WEXITED | os.WNOWAIT)
-    assert limits.session_members(paused.pid) == []
-    assert limits.read_process(paused.pid) is not None
-    assert limits.kill_session(paused.pid) == 0
+    assert processes.session_members(paused.pid) == []
+    assert processes.read_process(paused.pid) is not None
+    assert processes.kill_session(paused.pid) == 0
 
 
 def test_a_number_that_is_anothers_now(paused: subprocess.Popen[bytes]) -> None:
     """A process that has the number but not the start time or session looked for is not killed."""
-    found = limits.read_process(paused.pid)
+    found = processes.read_process(paused.pid)
     assert found is not None
-    assert not limits.kill_process(dataclasses.replace(found, start_time=found.start_time - 1))
-    assert not limits.kill_process(dataclasses.replace(found, session=1))
+    assert not processes.kill_process(dataclasses.replace(found, start_time=found.start_time - 1))
+    assert not processes.kill_process(dataclasses.replace(found, session=1))
     assert paused.poll() is None
-    assert limits.kill_process(found)
+    assert processes.kill_process(found)
     assert paused.wait() == -9
-    assert not limits.kill_process(found)
+    assert not processes.kill_process(found)
 
 
 @pytest.mark.parametrize("sid", [-1, 0, 1, os.getsid(0)])
 def test_sessions_that_are_no_job(sid: int) -> None:
     """Everybody's, the first process's and our own session are never killed."""
     with pytest.raises(ValueError, match="no job's session"):
-        limits.kill_session(sid)
-    assert limits.end_session(sid, 0) == 0
+        processes.kill_session(sid)
+    assert processes.end_session(sid, 0) == 0

@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from doradura.media import limits
+from doradura.media import processes
 from doradura.media.protocol import Failure, Order, Progress, Result, WorkerMessage
 from doradura.workers.fork import ForkWorkers, WorkersError, end_strays
 from doradura.workers.interface import Conversation
@@ -41,7 +41,7 @@ def open_descriptors() -> int:
 
 def running(pid: int) -> bool:
     """Whether the process is there and no zombie."""
-    process = limits.read_process(pid)
+    process = processes.read_process(pid)
     return process is not None and process.alive
 
 
@@ -131,7 +131,7 @@ async def test_bad_ends(
             ends = await messages(conversation)
             session = conversation.pid
     assert ends == [Failure(reason=reason, detail=detail, final=detail.startswith("killed: over"))]
-    assert not limits.session_members(session)
+    assert not processes.session_members(session)
 
 
 async def test_missing_directory(workers: ForkWorkers, new_order: NewOrder) -> None:
@@ -174,7 +174,7 @@ async def test_grandchildren_are_ended(workers: ForkWorkers, new_order: NewOrder
                 if url == "stubborn" and len(pids) == count:
                     break
             session = conversation.pid
-        assert not limits.session_members(session)
+        assert not processes.session_members(session)
         for pid in pids:
             await gone(pid)
     assert len(pids) == count
@@ -202,7 +202,7 @@ async def test_cancel_leaves_nothing(
         async with workers.work(order) as conversation:
             await messages(conversation)
     # What a child started and did not reap is the server's child too: it adopts orphans.
-    assert not [process for process in limits.processes() if process.parent == workers.server_pid]
+    assert not [process for process in processes.all_processes() if process.parent == workers.server_pid]
 
 
 async def test_no_descriptor_is_lost(workers: ForkWorkers, new_order: NewOrder) -> None:
@@ -237,9 +237,9 @@ async def test_end_strays_whose_leader_is_gone(tmp_path: Path) -> None:
     """Without a leader, only processes go that carry its name in their environment."""
     script = (
         "import os, subprocess, sys\n"
-        "from doradura.media import limits\n"
+        "from doradura.media import processes\n"
         "os.setsid()\n"
-        "start = limits.read_process(os.getpid()).start_time\n"
+        "start = processes.read_process(os.getpid()).start_time\n"
         "named = dict(os.environ, DORADURA_SESSION=f'{os.getpid()}:{start}')\n"
         "sleep = [sys.executable, '-c', 'import signal; signal.pause()']\n"
         "ours, other = subprocess.Popen(sleep, env=named), subprocess.Popen(sleep)\n"

@@ -35,7 +35,7 @@ from doradura.child.bounds import EndlessError
 from doradura.child.failures import JobError, classify, one_line, retry_after_seconds, unresolved_host
 from doradura.child.ffmpeg import FfmpegError
 from doradura.child.floor import TransferTooSlowError
-from doradura.media.egress import MARKER, EgressRefusedError
+from doradura.media.addresses import MARKER, EgressRefusedError
 from doradura.media.protocol import REASONS
 from doradura.media.sites import is_known_host
 

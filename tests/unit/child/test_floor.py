@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from doradura.child.floor import FLOOR_BYTES_PER_SECOND, FLOOR_SECONDS, READ_SECONDS, Floor, TransferTooSlowError
-from doradura.media.protocol import FINAL_REASONS, OUR_REASONS, RETRIED_REASONS
+from doradura.child.floor import FLOOR_BYTES_PER_SECOND, Floor, TransferTooSlowError
+from doradura.media.protocol import FINAL_REASONS, FLOOR_SECONDS, OUR_REASONS, READ_SECONDS, RETRIED_REASONS
 
 
 @dataclass

@@ -12,7 +12,7 @@ import pytest
 
 from doradura.child import forkserver
 from doradura.child.forkserver import ForkServer, look_after
-from doradura.media import limits
+from doradura.media import processes
 
 GIB = 1024**3
 LIMIT_BYTES = 4 * GIB
@@ -36,8 +36,8 @@ class Machine:
         self.resident_bytes = 0
         self.killed: list[int] = []
 
-    def descendants(self, _pid: int) -> Iterator[tuple[limits.Process, int]]:
-        yield limits.Process(LEADER, "R", os.getpid(), LEADER, LEADER, 1, self.resident_bytes), LEADER
+    def descendants(self, _pid: int) -> Iterator[tuple[processes.Process, int]]:
+        yield processes.Process(LEADER, "R", os.getpid(), LEADER, LEADER, 1, self.resident_bytes), LEADER
 
 
 Looks = Callable[[int], float]
@@ -48,7 +48,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """What the server sees of the machine."""
     machine = Machine()
     monkeypatch.setattr(forkserver, "time", SimpleNamespace(monotonic=lambda: machine.now))
-    monkeypatch.setattr(limits, "descendants", machine.descendants)
+    monkeypatch.setattr(processes, "descendants", machine.descendants)
     monkeypatch.setattr(os, "waitid", lambda *_what: None)
     monkeypatch.setattr(forkserver, "_kill", machine.killed.append)
     return machine

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from doradura.media.egress import AllowedPrivate, EgressRefusedError, judge, judge_url
+from doradura.media.addresses import AllowedPrivate, EgressRefusedError, judge, judge_url
 from doradura.media.interfaces import Assigned, Route, parse_address, parse_route, read_proc, why_own
 from doradura.media.links import LinkError, check_link
 

@@ -1,7 +1,7 @@
-"""What one job may use of this machine, and the processes that belong to it.
+"""The processes that belong to a job, read from /proc: who is in its session, what they use, and how they are ended.
 
-Owns the process-wide limits a child puts on itself, and everything read from /proc: who is in a session, what it
-uses, and how it is ended. Linux only. It must not know what a job is about.
+Both sides of the fork read it: the fork server ends what it forked, the bot what a killed server left. Linux only. It
+must not know what a job is about.
 
 A job is a session: its leader's pid is the session's id, and every process it starts stays in it unless it asks for a
 session of its own. Nothing is ever signalled by number alone. A number may have been given to somebody else between
@@ -10,30 +10,19 @@ looking and signalling, so a process is held by its pidfd first, then looked at 
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import dataclasses
 import os
 import resource
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from doradura.media.protocol import Limits
-
 PROC: Final = Path("/proc")
-NICE: Final = 10
-OOM_SCORE: Final = 500
-"""When memory runs out the kernel shall take a job before the bot or the database beside it."""
 SESSION_VARIABLE: Final = "DORADURA_SESSION"
 """`pid:start_time` of a session's leader, in the environment of all it starts: what outlives it is known by that."""
 
-_PR_SET_CHILD_SUBREAPER: Final = 36
-_PR_SET_NO_NEW_PRIVS: Final = 38
-_CPU_GRACE_SECONDS: Final = 5
 _ROUND_SECONDS: Final = 0.01
 
 
@@ -56,48 +45,6 @@ class Process:
         return self.state not in "ZX"
 
 
-def apply(limits: Limits) -> None:
-    """Put the limits on this process and on all it will start. None can be lifted again by what is run under them.
-
-    Memory and process counts are not among them: address-space limits break ffmpeg and RLIMIT_NPROC counts by user, so
-    the fork server sums those from /proc.
-    """
-    _lower(resource.RLIMIT_FSIZE, limits.file_bytes)
-    _lower(resource.RLIMIT_CPU, limits.cpu_seconds, grace=_CPU_GRACE_SECONDS)
-    _lower(resource.RLIMIT_CORE, 0)
-    os.umask(0o077)
-    with contextlib.suppress(PermissionError):  # already nicer than that: only root could go back
-        os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
-    with contextlib.suppress(OSError):
-        # Where the kernel groups processes by session, niceness counts inside the group alone: the job's session is a
-        # group of its own and would have as much of the processors as the bot (sched(7), "The autogroup feature").
-        (PROC / "self" / "autogroup").write_text(str(NICE))
-    with contextlib.suppress(OSError):
-        (PROC / "self" / "oom_score_adj").write_text(str(OOM_SCORE))
-    _prctl(_PR_SET_NO_NEW_PRIVS)
-
-
-def _lower(kind: int, soft: int, *, grace: int = 0) -> None:
-    """Set the soft limit, and the hard one `grace` above it, never above what this process was given."""
-    _, hard = resource.getrlimit(kind)
-    ceiling = soft + grace if hard == resource.RLIM_INFINITY else min(soft + grace, hard)
-    resource.setrlimit(kind, (min(soft, ceiling), ceiling))
-
-
-def adopt_orphans() -> None:
-    """Make this process the parent of every descendant whose own parent dies (PR_SET_CHILD_SUBREAPER).
-
-    Else they would go to pid 1, which in a container is often a program that never reaps.
-    """
-    _prctl(_PR_SET_CHILD_SUBREAPER)
-
-
-def _prctl(option: int) -> None:
-    """Where the kernel refuses, the job runs without: both options are a second line of defence."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(option, 1, 0, 0, 0)
-
-
 def read_process(pid: int) -> Process | None:
     """The process of that number, None when there is none."""
     try:
@@ -116,7 +63,7 @@ def read_process(pid: int) -> Process | None:
     )
 
 
-def processes() -> Iterator[Process]:
+def all_processes() -> Iterator[Process]:
     """Every process there is, zombies too. One short read each, about 40 us."""
     for name in os.listdir(PROC):  # noqa: PTH208  # strings are what is wanted, and half the time
         if name.isdigit() and (process := read_process(int(name))) is not None:
@@ -158,7 +105,7 @@ def _children(pid: int) -> Iterator[int]:
 
 def _sorted_out(pid: int) -> Iterator[tuple[Process, int]]:
     below: dict[int, list[Process]] = {}
-    for process in processes():
+    for process in all_processes():
         below.setdefault(process.parent, []).append(process)
     waiting = [(child, child.pid) for child in below.get(pid, ())]
     while waiting:
@@ -169,7 +116,7 @@ def _sorted_out(pid: int) -> Iterator[tuple[Process, int]]:
 
 def session_members(sid: int) -> list[Process]:
     """The live processes of a session."""
-    return [process for process in processes() if process.session == sid and process.alive]
+    return [process for process in all_processes() if process.session == sid and process.alive]
 
 
 def kill_process(process: Process) -> bool:

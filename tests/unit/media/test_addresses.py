@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doradura.media import egress
-from doradura.media.egress import AllowedPrivate, EgressRefusedError, judge, judge_url
+from doradura.media import addresses
+from doradura.media.addresses import AllowedPrivate, EgressRefusedError, judge, judge_url
 
 NONE = AllowedPrivate()
 
@@ -261,6 +261,6 @@ def test_proxy_addresses_are_added() -> None:
 
 def test_refusal_is_an_os_error() -> None:
     """Clients treat a refusal as a failed connection: it is an OSError of the kind 'permission denied'."""
-    assert issubclass(egress.EgressRefusedError, OSError)
+    assert issubclass(addresses.EgressRefusedError, OSError)
     with pytest.raises(OSError, match="Errno 13"):
         judge("127.0.0.1", 80, NONE)

@@ -1,15 +1,8 @@
-"""Where a job may connect to: the public internet, and nothing of ours.
+"""The judge of addresses: where a job may connect to is the public internet, and nothing of ours.
 
-Owns the judgement of one address and the guard that holds a whole process to it. What is ours is closed although it is
-public: the addresses of this machine's interfaces, and the IPv6 networks they are on (`interfaces.py`), as they are at
-that moment. Pure standard library, because the forked child imports it; it must not know yt-dlp or what a job is.
-
-A user's link is hostile: it may name a private address, redirect to one, or name a host whose answer changes between
-two look-ups. So names are not judged at all, connections are: an audit hook (PEP 578) sees every connection that Python
-code makes, after name resolution, and can never be taken out again. What it does not see is native code that opens
-sockets itself. That is kept away by other means: curl_cffi must be absent (`worker.py` looks), ffmpeg is given local
-files only, and no program but those named to `install` can be started. The guard holds data to account, not code: who
-can already run Python in the process can reach libc through ctypes, which is left alone because Cryptodome needs it.
+What is ours is closed although it is public: the addresses of this machine's interfaces, and the IPv6 networks they are
+on (`interfaces.py`), as they are at that moment. Links are judged by it before they are taken, and every connection of
+a child once more (`child/guard.py`), because a name may lead somewhere else by then.
 
 With a proxy, the names in redirects are resolved by the proxy: it must itself refuse private destinations.
 """
@@ -19,11 +12,8 @@ from __future__ import annotations
 import dataclasses
 import errno
 import ipaddress
-import os
 import socket
-import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -76,13 +66,6 @@ class EgressRefusedError(OSError):
 
     def __init__(self, address: object, port: object, why: str) -> None:
         super().__init__(errno.EACCES, f"{MARKER}: {address!s:.100} port {port!s:.10} is {why}")
-
-
-class ProgramRefusedError(PermissionError):
-    """The program is none that this process may start."""
-
-    def __init__(self, program: object) -> None:
-        super().__init__(errno.EACCES, f"doradura-program-refused: {program!s:.200}")
 
 
 Resolve = Callable[[str, int], Iterable[str]]
@@ -207,71 +190,9 @@ def judge_url(url: str, allowed: AllowedPrivate, resolve: Resolve | None = None)
 
 def _resolve(host: str, port: int, resolve: Resolve | None) -> list[IPAddress]:
     """Zone ids are cut off: what has one is link-local and refused without it too."""
-    return [ipaddress.ip_address(text.partition("%")[0]) for text in (resolve or addresses)(host, port)]
+    return [ipaddress.ip_address(text.partition("%")[0]) for text in (resolve or resolved)(host, port)]
 
 
-def addresses(host: str, port: int) -> list[str]:
+def resolved(host: str, port: int) -> list[str]:
     """What the system's resolver says of the host. Blocks; OSError when there is no answer."""
     return [str(answer[4][0]) for answer in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-
-
-def install(allowed: AllowedPrivate, programs: Iterable[str] = ()) -> None:
-    """Hold this process to `judge` from now on, for good, and let it start only `programs` (absolute paths).
-
-    Refused besides: sockets of every family but IPv4 and IPv6 (a local socket may be a container engine's), and
-    binding, for a job serves nobody. Names are resolved by libc as ever. Costs one dictionary look-up an event.
-    """
-    startable = frozenset(os.path.realpath(program) for program in programs)
-
-    def connection(arguments: tuple[object, ...]) -> None:
-        sock, address = arguments
-        if address is None:  # sendmsg on a connected socket: judged when it was connected
-            return
-        family = socket.SocketType.family.__get__(sock)  # the C member: no subclass answers
-        if family not in {socket.AF_INET, socket.AF_INET6} or not isinstance(address, tuple) or len(address) < 2:
-            raise EgressRefusedError(repr(address), "-", "no internet address")
-        judge(address[0], address[1], allowed)
-
-    def listening(arguments: tuple[object, ...]) -> None:
-        raise EgressRefusedError(repr(arguments[1]), "-", "for binding: a job serves nobody")
-
-    def program(arguments: tuple[object, ...]) -> None:
-        path = arguments[0]
-        if not isinstance(path, (str, bytes)) or not Path(os.fsdecode(path)).is_absolute():
-            raise ProgramRefusedError(path)
-        if os.fsdecode(os.path.realpath(path)) not in startable:
-            raise ProgramRefusedError(os.fsdecode(path))
-
-    checks: dict[str, Callable[[tuple[object, ...]], None]] = {
-        "socket.connect": connection,  # connect_ex too
-        "socket.sendto": connection,
-        "socket.sendmsg": connection,
-        "socket.bind": listening,
-        "subprocess.Popen": program,
-        "os.posix_spawn": program,
-        "os.exec": program,
-        "os.system": program,  # a command line, so never an allowed path
-        "pty.spawn": program,
-    }
-
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        check = checks.get(event)
-        if check is not None:
-            check(arguments)
-
-    sys.addaudithook(hook)
-
-
-def is_guarded() -> bool:
-    """Whether a connection to an address that is never public is refused in this process. Sends nothing in either case.
-
-    The socket is a datagram one, whose connect only notes the address.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except EgressRefusedError:
-            return True
-        except OSError:
-            return False
-    return False

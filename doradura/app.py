@@ -27,14 +27,13 @@ from doradura.charts import Charts
 from doradura.chat.admin import AdminParts
 from doradura.chat.admin_notes import AdminNotes
 from doradura.chat.alert_texts import AlertTexts
+from doradura.chat.cards import CardTexts
 from doradura.chat.dispatcher import Dispatcher
 from doradura.chat.menus import CommandMenus
-from doradura.chat.offers import Offers
 from doradura.chat.progress import ProgressTexts
 from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
 from doradura.chat.texts import Catalogues
 from doradura.chat.turn import ChatParts
-from doradura.checks import AlertsCheck, WorkerSelfTest, poll_check
 from doradura.clock import Clock, wall_clock
 from doradura.data_directory import (
     DataDirectoryError,
@@ -45,18 +44,17 @@ from doradura.data_directory import (
 )
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
-from doradura.downloads.choice import make_workers
 from doradura.downloads.delivery import Delivery
-from doradura.downloads.formats import FORMATS
+from doradura.downloads.job import DownloadParts
 from doradura.downloads.places import Places
-from doradura.downloads.run import DownloadParts
-from doradura.downloads.sites import SITES
+from doradura.downloads.probes import Probes
 from doradura.downloads.supervisor import Supervisor
-from doradura.downloads.workers import end_strays
-from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import Workspace
 from doradura.health import DiskSpace, Health, LoopLag
+from doradura.health_checks import AlertsCheck, WorkerSelfTest, poll_check
 from doradura.lifetime import Lifetime
+from doradura.media.formats import FORMATS
+from doradura.media.sites import SITES
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
 from doradura.pauses import Pauses
 from doradura.settings import Settings
@@ -70,6 +68,9 @@ from doradura.telegram.poller import Poller, poll_seconds
 from doradura.telegram.turns import Turns
 from doradura.telegram.types import User
 from doradura.web import AccessRules, WebServer
+from doradura.workers.choice import make_workers
+from doradura.workers.fork import end_strays
+from doradura.workers.interface import Workers
 
 log = logging.getLogger(__name__)
 
@@ -172,8 +173,8 @@ class App:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run the bot; `started()` when Telegram answered and everything works.
 
-        Raises DataDirectoryError, StorageError, BindError, TokenRefusedError, WorkersError, OSError (the sandbox's
-        address): inside an exception group once nurseries are open.
+        Raises StartupError, in a subclass that says what is wrong, and TokenRefusedError; inside an exception group
+        once nurseries are open.
         """
         try:
             with hold_data_directory(self.settings.data_dir):
@@ -351,14 +352,13 @@ class App:
             catalogues=catalogues,
             supervisor=supervisor,
             workspace=workspace,
-            offers=Offers(
+            probes=Probes(
                 api=api,
                 storage=self._storage,
                 workers=workers,
                 workspace=workspace,
                 metrics=self.metrics,
-                catalogues=catalogues,
-                upload_limit_bytes=settings.upload_limit_bytes,
+                presenter=CardTexts(catalogues, settings.upload_limit_bytes),
                 refused=supervisor.chat_closed,
             ),
             admin=AdminParts(
@@ -433,7 +433,7 @@ class App:
         dispatcher = Dispatcher(parts, route)
         async with trio.open_nursery() as working:
             await working.start(parts.supervisor.run)
-            await working.start(parts.offers.run)
+            await working.start(parts.probes.run)
             async with trio.open_nursery() as intake:
                 self._working, self._drain = working, intake.cancel_scope.cancel
                 self._poller = Poller(
@@ -457,7 +457,7 @@ class App:
             log.info("draining", extra={"seconds": self.settings.drain_seconds})
             working.cancel_scope.deadline = trio.current_time() + self.settings.drain_seconds
             dispatcher.stop()
-            parts.offers.stop()
+            parts.probes.stop()
             parts.supervisor.stop()
         log.info("stopped", extra={"work_left": working.cancel_scope.cancelled_caught})
 

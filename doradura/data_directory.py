@@ -14,21 +14,31 @@ import fcntl
 import os
 import secrets
 import shlex
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from doradura.startup import EXIT_LOCKED, EXIT_SETTINGS, StartupError
+
 Mode = Literal["telegram", "sandbox"]
 
 
-class DataDirectoryError(Exception):
+class DataDirectoryError(StartupError):
     """The data directory can't be used; the sentence says why and what to do."""
+
+    exit_code = EXIT_SETTINGS
 
 
 class DataDirectoryLockedError(DataDirectoryError):
     """Another process has it."""
 
+    exit_code = EXIT_LOCKED
+
+
+LEFT_SECONDS = 60.0
+"""How old a half-made secret is that nobody works on any more."""
 
 _OTHERS: dict[Mode, str] = {
     "telegram": (
@@ -60,7 +70,7 @@ def claim_for_mode(path: Path, mode: Mode) -> None:
         remove = shlex.join(["rm", "-rf", str(path / "sandbox"), str(mark)])
         raise DataDirectoryError(_OTHERS[mode].format(path=path, move=move, remove=remove))
     if not marked:
-        made = path / f"mode.{os.getpid()}.new"
+        made = path / "mode.new"  # the same in each start, so that the next one uses up what a kill left
         with suppress(OSError):  # a full disk: the next start makes the mark
             made.write_text(f"{mode}\n", encoding="ascii")
             made.replace(mark)
@@ -116,6 +126,7 @@ def generated_secret(path: Path) -> str:
     DataDirectoryError.
     """
     try:
+        _remove_leftovers(path)
         if path.exists() and (known := path.read_text(encoding="utf-8").strip()):
             return known
         made = path.with_name(f"{path.name}.{os.getpid()}.new")
@@ -137,3 +148,11 @@ def generated_secret(path: Path) -> str:
             f"the secret in {path} can't be read or made: {error}. "
             "Set DORADURA_WEBHOOK_TOKEN, or make the file readable for this user.",
         ) from error
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the half-made secrets of killed programs; a young one may be in the making."""
+    for made in path.parent.glob(f"{path.name}.*.new"):
+        with suppress(OSError):  # gone meanwhile, or not ours to remove
+            if time.time() - made.stat().st_mtime > LEFT_SECONDS:
+                made.unlink()

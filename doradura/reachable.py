@@ -1,4 +1,4 @@
-"""Which links a phone can follow: those that lead to the public internet, as far as their text tells."""
+"""Which texts are links, and which of those a phone can follow: what leads to the public internet, by its text."""
 
 from __future__ import annotations
 
@@ -13,15 +13,21 @@ _PRIVATE_ENDINGS = (
 """Ends of names that the public internet does not resolve (RFC 6761, RFC 6762, RFC 8375, and what people use)."""
 
 
-def is_public_url(url: str) -> bool:
-    """Whether a link leads to a public host: http or https, and neither an address nor a name of a private network."""
-    if not re.fullmatch(r"https?://[^\s<>]+", url, re.IGNORECASE):
-        return False
+def is_link(text: str) -> bool:
+    """Whether a text is an http or https URL that a browser could open."""
     try:
-        parts = urlsplit(url)
-        _ = parts.port
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port  # reading the port is what checks it
     except ValueError:
         return False
+    return parts.scheme in {"http", "https"} and bool(host) and re.search(r"[\s<>\x00-\x1f\x7f]", text) is None
+
+
+def is_public_url(url: str) -> bool:
+    """Whether a link leads to a public host: http or https, and neither an address nor a name of a private network."""
+    if not is_link(url):
+        return False
+    parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".").partition("%")[0]
     try:
         address = ipaddress.ip_address(host)

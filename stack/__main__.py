@@ -13,7 +13,7 @@ import trio
 from doradura.settings import SettingsError
 from stack import command
 from stack.facts import Asked, StackError, settings_of
-from stack.files import render_into, stack_directory
+from stack.files import render_for_start, stack_directory
 from stack.runner import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS, Runner
 from stack.verify import Verification
 
@@ -94,7 +94,7 @@ def _until_signal(work: Callable[[], Awaitable[int]]) -> int:
 
 def _render(asked: argparse.Namespace) -> int:
     settings = settings_of(os.environ)
-    facts = render_into(settings, Asked(asked.targets, asked.webhook_url, asked.speed, engine=asked.containers))
+    facts = render_for_start(settings, Asked(asked.targets, asked.webhook_url, asked.speed, engine=asked.containers))
     _tell(f"Rendered into {stack_directory(settings)}: bots {', '.join(facts.targets)}.")
     return EXIT_OK
 

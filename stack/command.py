@@ -43,7 +43,7 @@ def down(settings: Settings, *, environ: Mapping[str, str], tell: Tell) -> int:
             return EXIT_FAILED
     left = record.children()
     end(left)
-    if said["mode"] == "containers":
+    if said.mode == "containers":
         engine.down(settings, environ)
     record.clear()
     tell("The stack is stopped." if holder is not None or left else "The stack does not run.")
@@ -70,7 +70,7 @@ def _holder(directory: Path) -> int | None:
 def logs(settings: Settings, name: str | None, *, follow: bool, environ: Mapping[str, str], tell: Tell) -> int:
     """Show a program's log."""
     directory = stack_directory(settings)
-    answering = engine.find() if Record(directory).read()["mode"] == "containers" else None
+    answering = engine.find() if Record(directory).read().mode == "containers" else None
     if answering is not None:
         more = [*(["--follow"] if follow else []), *([name] if name else [])]
         command = answering.compose("logs", *more, with_bot=True)

@@ -52,14 +52,27 @@ def wanted_thresholds(settings: Settings, files: Mapping[str, str]) -> dict[str,
     return read(stack_directory(settings) / FILE, alerts)
 
 
-def render_into(settings: Settings, asked: Asked) -> Facts:
-    """Render for these settings into DATA_DIR/stack; give the facts used. Raises StackError."""
+def render_for_start(settings: Settings, asked: Asked) -> Facts:
+    """Render for these settings into DATA_DIR/stack, and make what is kept there. Return the facts used.
+
+    Raises StackError.
+    """
     directory = stack_directory(settings)
+    facts = render_into(directory, settings, asked)
+    with closed_umask():
+        kept_secret(directory / GRAFANA_PASSWORD)
+    return facts
+
+
+def render_into(directory: Path, settings: Settings, asked: Asked) -> Facts:
+    """Render for these settings, and this installation's thresholds, into a directory. Return the facts used.
+
+    Raises StackError, with nothing rendered.
+    """
     with closed_umask():
         files = committed()
         wanted = wanted_thresholds(settings, files)
         facts = facts_of(settings, asked, directory)
-        kept_secret(directory / GRAFANA_PASSWORD)
         replace_files(directory, render(applied(files, wanted), facts))
     return facts
 

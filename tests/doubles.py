@@ -21,10 +21,10 @@ import httpx
 import msgspec
 import trio
 
-from doradura.downloads.formats import FORMATS
-from doradura.downloads.protocol import Metadata, Order, Result, WorkerMessage
-from doradura.sandbox.entities import units
-from doradura.sandbox.markup import MarkupError, parse_html
+from doradura.media.formats import FORMATS
+from doradura.media.protocol import Metadata, Order, Result, WorkerMessage
+from doradura.sandbox.text.entities import units
+from doradura.sandbox.text.markup import MarkupError, parse_html
 from doradura.storage import Change, StorageError, Value
 from tests.databases import migrated
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import httpx
 import trio
 
+from tests.ports import free_port
 from tests.programs import found
 
 LOOK_SECONDS = 0.1
@@ -26,14 +26,6 @@ SCRAPE = "1s"
 TELLS_NOBODY = {"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}]}
 
 Labels = frozenset[tuple[str, str]]
-
-
-def free_port() -> int:
-    """Return a port of loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True, slots=True)

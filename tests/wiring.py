@@ -24,9 +24,9 @@ from doradura.app import CHECKS, TELEGRAM_METHODS
 from doradura.charts import Chart, ChartError, Charts
 from doradura.chat.admin import AdminParts
 from doradura.chat.admin_notes import AdminNotes
+from doradura.chat.cards import CardTexts
 from doradura.chat.dispatcher import Dispatcher
 from doradura.chat.menus import CommandMenus
-from doradura.chat.offers import Offers
 from doradura.chat.progress import ProgressTexts
 from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
 from doradura.chat.texts import Catalogues
@@ -34,13 +34,14 @@ from doradura.chat.turn import ChatParts, Turn
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.delivery import Delivery
-from doradura.downloads.formats import FORMATS
+from doradura.downloads.job import DownloadParts
 from doradura.downloads.places import Places
-from doradura.downloads.run import DownloadParts
-from doradura.downloads.sites import SITES
+from doradura.downloads.probes import Probes
 from doradura.downloads.supervisor import Supervisor
 from doradura.downloads.workspace import Workspace
 from doradura.health import HealthReport
+from doradura.media.formats import FORMATS
+from doradura.media.sites import SITES
 from doradura.metrics import BuildFacts, Metrics, TelegramMetrics
 from doradura.settings import Settings, read_settings
 from doradura.storage import jobs
@@ -78,7 +79,7 @@ def without_threads_and_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr("trio.to_thread.run_sync", _inline)
     monkeypatch.setattr("trio._path.run_sync", _inline)
-    monkeypatch.setattr("doradura.downloads.run.random", SimpleNamespace(uniform=lambda _low, _high: 1.0))
+    monkeypatch.setattr("doradura.downloads.job.random", SimpleNamespace(uniform=lambda _low, _high: 1.0))
 
 
 def fresh_metrics() -> Metrics:
@@ -140,7 +141,7 @@ class Bot:
     dispatcher: Dispatcher
     supervisor: Supervisor
     board: Board
-    offers: Offers
+    probes: Probes
     workspace: RoomyWorkspace
     breakers: SiteBreakers
     nursery: trio.Nursery
@@ -234,14 +235,13 @@ class World:
                 end_strays=self._end_strays,
                 tell_breaker=AdminNotes(api, catalogues, self.settings.told_chats).breaker,
             )
-            offers = Offers(
+            probes = Probes(
                 api=api,
                 storage=self.storage,
                 workers=self.workers,
                 workspace=workspace,
                 metrics=self.metrics,
-                catalogues=catalogues,
-                upload_limit_bytes=self.settings.upload_limit_bytes,
+                presenter=CardTexts(catalogues, self.settings.upload_limit_bytes),
                 refused=supervisor.chat_closed,
             )
             parts = ChatParts(
@@ -253,7 +253,7 @@ class World:
                 catalogues=catalogues,
                 supervisor=supervisor,
                 workspace=workspace,
-                offers=offers,
+                probes=probes,
                 admin=AdminParts(
                     health=self._health,
                     charts=FakeCharts(self.directory / "charts", {}, self.drawings),
@@ -268,9 +268,9 @@ class World:
             )
             dispatcher = Dispatcher(parts, self.route)
             await supervisor.recover()
-            for part in (board, supervisor, offers, dispatcher):
+            for part in (board, supervisor, probes, dispatcher):
                 await nursery.start(part.run)
-            yield Bot(parts, dispatcher, supervisor, board, offers, workspace, breakers, nursery, nursery.cancel_scope)
+            yield Bot(parts, dispatcher, supervisor, board, probes, workspace, breakers, nursery, nursery.cancel_scope)
             nursery.cancel_scope.cancel()
 
     async def _health(self) -> HealthReport:

@@ -11,7 +11,6 @@ from doradura.alerts.fetching import MonitoringError, open_client
 from doradura.alerts.intake import Intake, Reply
 from doradura.alerts.monitoring import open_monitoring
 from doradura.alerts.notes import Note, add_note
-from doradura.alerts.payload import is_link
 from doradura.alerts.prometheus import Prometheus, PromSpan, Series
 from doradura.alerts.reconciling import Periods, Reconciler
 from doradura.alerts.silencing import Outcome, Silencing
@@ -36,7 +35,6 @@ __all__ = [
     "Silencing",
     "add_note",
     "expression_of",
-    "is_link",
     "measured",
     "open_client",
     "open_monitoring",

@@ -115,7 +115,7 @@ class Alertmanager:
             raise
 
     async def make(self, labels: Mapping[str, str], *, until_ms: int, now_ms: int, by: str, comment: str) -> str:
-        """Silence alerts with exactly these labels; give the silence's id."""
+        """Silence alerts with exactly these labels. Return the silence's id."""
         body = {
             "matchers": [
                 {"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in labels.items()

@@ -22,7 +22,7 @@ class Note:
 
 
 def add_note(db: Connection, note: Note, *, new_id: Callable[[], int], now_ms: int) -> int:
-    """Put a note into the outbox of every admin and give its card's id.
+    """Put a note into the outbox of every admin and return its card's id.
 
     To be called inside a change, so that the note is stored if and only if its cause is. `AlertDelivery.wake` after
     the commit tells it at once; without it the outbox is looked at within seconds.

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
+from doradura.reachable import is_link
 from doradura.telegram.nesting import without_depths
 
 log = logging.getLogger(__name__)
@@ -208,16 +208,6 @@ def _generator(value: Any) -> str:
     """Return the link to the expression; one cut off would show another."""
     text = _text(value)
     return text if len(text) <= GENERATOR_UNITS and is_link(text) else ""
-
-
-def is_link(text: str) -> bool:
-    """Whether a text is an http or https URL that a browser could open."""
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port  # reading the port is what checks it
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(host) and re.search(r"[\s<>\x00-\x1f\x7f]", text) is None
 
 
 def _fingerprint(alert: Mapping[Any, Any], labels: Mapping[Any, Any], annotations: Mapping[Any, Any]) -> str:

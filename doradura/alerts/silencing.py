@@ -116,7 +116,7 @@ class Silencing:
         return outcome
 
     async def acknowledge_all(self, card_id: int, by: str) -> int:
-        """Take on everything that fires on a card; give how much that was."""
+        """Take on everything that fires on a card. Return how much that was."""
 
         def change(db: Connection) -> int:
             taken = [n for n in alert_marks.firing_of(db, card_id) if alert_marks.acknowledge(db, n, by, self._clock())]
@@ -150,7 +150,7 @@ class Silencing:
         return outcome
 
     async def dismiss_all(self, card_id: int, by: str) -> int:
-        """Close everything on a card of which nobody can say whether it fires still; give how much that was."""
+        """Close everything on a card of which nobody can say whether it fires still. Return how much that was."""
 
         def change(db: Connection) -> int:
             marks = stored.marks(db, card_id)
@@ -261,6 +261,7 @@ class Silencing:
                 rows = await self._storage.read(alert_marks.silences)
                 if rows:
                     await self.look()
+                    self._said_at = -math.inf  # it answers: its next silence is said again
                     wait_seconds = min(wait_seconds, max(1.0, (rows[0].until_ms - self._clock()) / 1000))
                 else:
                     wait_seconds = float("inf")
@@ -344,7 +345,7 @@ class Silencing:
 
 
 def _want(db: Connection, wanted: Silence) -> tuple[Incident | None, Silence | None]:
-    """Write down what is wanted, where nothing is; give the incident and what is written."""
+    """Write down what is wanted, where nothing is. Return the incident and what is written."""
     incident = alert_marks.incident(db, wanted.incident_id)
     if incident is None or incident.state != "firing" or not incident.labels:
         return incident, None

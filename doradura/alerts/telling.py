@@ -128,7 +128,7 @@ class Telling:
     async def _message(
         self, row: Waiting, view: CardView, text: str, *, reply_to: int | None, keyboard: Keyboard | None = None
     ) -> int | None:
-        """Send a new message and give its id; in a bare form when Telegram can't take the other.
+        """Send a new message and return its id; in a bare form when Telegram can't take the other.
 
         The only call here that repeated leaves a second message: it is noted before, and after one that certainly left
         none. What is begun over a sending whose end is not known is counted as `retried`.

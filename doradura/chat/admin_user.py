@@ -43,7 +43,7 @@ async def user(turn: Turn, rest: str) -> None:
         text, keyboard = t("user.which"), None
     else:
         text, keyboard = await _show(turn, user_id)
-    await turn.commit(lambda _db: None)  # a lost answer brings no second one
+    await turn.mark_handled()  # a lost answer brings no second one
     await turn.reply(text, keyboard)
 
 

@@ -105,7 +105,7 @@ async def _send_runbook(turn: Turn, incident_id: int, _page: int) -> None:
     if runbook is None:
         await turn.answer(t.plain("alert.press.no_runbook" if incident else "outcome.unknown"), alert=True)
         return
-    await turn.commit(lambda _db: None)  # a lost answer brings no second message
+    await turn.mark_handled()  # a lost answer brings no second message
     await turn.answer()
     reply_to = turn.press.message.message_id if turn.press.message else None
     await turn.parts.api.send_message(

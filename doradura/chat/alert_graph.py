@@ -17,14 +17,14 @@ from doradura.alerts import (
     PromSpan,
     Series,
     expression_of,
-    is_link,
     measured,
 )
 from doradura.charts import Chart, Line
 from doradura.chat.figures import blocks
 from doradura.chat.pictures import send_picture
-from doradura.chat.texts import Texts
+from doradura.chat.texts import Texts, attribute_url
 from doradura.chat.turn import Turn
+from doradura.reachable import is_link
 from doradura.storage import alert_marks
 from doradura.storage.alerts import Incident
 from doradura.storage.ids import now_ms
@@ -59,7 +59,7 @@ async def press(turn: Turn, incident_id: int) -> None:
     if incident is None:
         await turn.answer(t.plain("outcome.unknown"), alert=True)
         return
-    await turn.commit(lambda _db: None)  # a lost answer brings no second picture
+    await turn.mark_handled()  # a lost answer brings no second picture
     await turn.answer(t.plain("alert.press.drawing"))
     reply_to = turn.press.message.message_id if turn.press.message else None
     try:
@@ -163,7 +163,7 @@ def alert_labels(incident: Incident) -> Mapping[str, str]:
 def _link(t: Texts, generator: str) -> list[str]:
     """Return the line that leads to where the expression is; what is no link at all is not shown as one."""
     where = source_of(generator)
-    return [] if where is None else [t(f"graph.link.{where}", url=generator.replace('"', "%22"))]
+    return [] if where is None else [t(f"graph.link.{where}", url=attribute_url(generator))]
 
 
 Source = Literal["prometheus", "grafana", "source"]

@@ -43,7 +43,7 @@ class Page(NamedTuple):
 async def alerts(turn: Turn, _rest: str) -> None:
     """Answer /alerts."""
     text, keyboard = await _show(turn, 0)
-    await turn.commit(lambda _db: None)  # a lost answer brings no second list
+    await turn.mark_handled()  # a lost answer brings no second list
     await turn.parts.api.send_message(turn.chat_id, text, keyboard=keyboard, thread_id=turn.topic_id)
 
 

@@ -11,10 +11,9 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from doradura.alerts import is_link
 from doradura.chat.alert_keyboards import card_keyboard
 from doradura.chat.figures import span_text
-from doradura.chat.texts import Catalogues, Texts
+from doradura.chat.texts import Catalogues, Texts, attribute_url
 from doradura.reachable import is_public_url
 from doradura.runbooks import BOOK
 from doradura.storage.alerts import CardView, Incident, Marks
@@ -194,8 +193,8 @@ def _runbook(t: Texts, incident: Incident) -> list[str]:
     The bot's own page of a runbook that the button under the message sends is not named at all.
     """
     url = incident.runbook
-    if is_link(url) and is_public_url(url):
-        return [t("alert.runbook", url=url.replace('"', "%22"))]
+    if is_public_url(url):
+        return [t("alert.runbook", url=attribute_url(url))]
     own = re.fullmatch(r"https?://[^/]+/runbooks/[^/?#]+", url) and BOOK.find(incident.alertname)
     return [] if own or not url else [t("alert.runbook_text", text=url)]
 

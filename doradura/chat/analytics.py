@@ -68,7 +68,7 @@ async def analytics(turn: Turn, rest: str) -> None:
         return
     now = now_ms()
     # First of all this update is over: whoever asks is counted too, and a lost answer brings no second picture.
-    await turn.commit(lambda _db: None)
+    await turn.mark_handled()
     found = await turn.parts.storage.read(lambda db: analyse(db, window, now))
     if any((*found.jobs.delivered, *found.jobs.failed)) and turn.parts.admin.charts.available:
         caption = report_text(t, window, found, drawn=True)

@@ -221,7 +221,7 @@ class Dispatcher:
     @staticmethod
     async def _committed(turn: Turn) -> None:
         if not turn.committed:
-            await turn.commit(lambda _db: None)
+            await turn.mark_handled()
 
     async def _in_vain(self, turn: Turn, error: TelegramError) -> None:
         """Mark an update whose answer nobody got; a chat that refused it is closed after: the update told of life."""

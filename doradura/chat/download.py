@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from doradura.chat.ids import parse_id
-from doradura.chat.progress import choice_text, failure_text
+from doradura.chat.progress import choice_text
+from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
-from doradura.downloads.enqueue import AlreadyThere, Answer, Queued, Refused, enqueue
-from doradura.downloads.formats import FORMATS, Choice, ChoiceError, parse_choice
-from doradura.downloads.links import Found, Link, LinkError, canonical, check_link, read_links
+from doradura.downloads.admission import AlreadyThere, Answer, Queued, Refused, enqueue
 from doradura.downloads.workspace import SPACE_BYTES
+from doradura.media.formats import FORMATS, Choice, ChoiceError, parse_choice
+from doradura.media.links import Found, Link, LinkError, canonical, check_link, read_links
 from doradura.storage import Connection, chats, jobs, offers
 from doradura.storage.ids import now_ms
 from doradura.storage.jobs import Job, NewJob
@@ -63,7 +64,7 @@ async def links_alone(turn: Turn, message: Message, *, edited: bool) -> None:
 
     if new:
         await turn.commit(change)
-        turn.parts.offers.show_all(new, turn.language)
+        turn.parts.probes.show_all(new, turn.language)
     if len(found) > LINKS_A_MESSAGE:
         await turn.reply(turn.texts.counted("links.left", len(found) - LINKS_A_MESSAGE, most=LINKS_A_MESSAGE))
 
@@ -167,8 +168,7 @@ async def _press(turn: Turn, rest: str, get: Callable[[Connection, int], Offer |
     elif turn.user is None or stored.user_id != turn.user.id:
         await turn.answer(t.plain("offer.not_yours"), alert=True)
     else:
-        link = replace(check_link(stored.url, turn.parts.allowed_private), guessed=bool(stored.guessed))
-        await _press_queues(turn, link, Choice(fmt, quality), reply_to=stored.reply_to)
+        await _press_queues(turn, stored, Choice(fmt, quality))
 
 
 async def press_again(turn: Turn, rest: str) -> None:
@@ -186,14 +186,42 @@ async def press_again(turn: Turn, rest: str) -> None:
     elif await turn.parts.storage.read(lambda db: jobs.newer_same(db, failed)) is not None:
         await turn.answer(t.plain("press.again_used"))
     else:
-        link = replace(check_link(failed.url, turn.parts.allowed_private), guessed=failed.guessed)
-        await _press_queues(turn, link, Choice(failed.format, failed.quality), reply_to=failed.reply_to, of=failed)
+        await _press_queues(turn, failed, Choice(failed.format, failed.quality), of=failed)
 
 
-async def _press_queues(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None, of: Job | None = None) -> None:
-    """Queue what a button names and answer the press."""
+async def press_look(turn: Turn, rest: str) -> None:
+    """The button under a link that was looked at in vain: the offer's number. Its card becomes the new look's."""
+    t, number = turn.texts, parse_id(rest)
+    offer = None if number is None else await turn.parts.storage.read(lambda db: offers.get(db, number))
+    if offer is None:
+        await turn.answer(t.plain("offer.stale"), alert=True)
+        return
+    if turn.user is None or offer.user_id != turn.user.id:
+        await turn.answer(t.plain("offer.not_yours"), alert=True)
+        return
+    try:
+        check_link(offer.url, turn.parts.allowed_private)
+    except LinkError as error:  # it was allowed when it was stored
+        await turn.answer(_fault_text(t, error), alert=True)
+        return
+    message_id = turn.press.message.message_id if turn.press.message else offer.message_id
+    if await turn.commit(lambda db: offers.again(db, offer.offer_id, message_id)):
+        turn.parts.probes.show(offer._replace(state="failed", message_id=message_id), turn.language)
+    await turn.answer(t.plain("press.looking"))
+
+
+async def _press_queues(turn: Turn, stored: Offer | Job, choice: Choice, *, of: Job | None = None) -> None:
+    """Queue the link of what is stored, or say why not, and answer the press."""
     t = turn.texts
-    answer = await _queue(turn, link, choice, reply_to=reply_to, of=of)
+    try:
+        link = replace(check_link(stored.url, turn.parts.allowed_private), guessed=bool(stored.guessed))
+    except LinkError as error:  # it was allowed when it was stored
+        await turn.answer(_fault_text(t, error), alert=True)
+        _refused(turn, choice.format, error.reason)
+        return
+    # The card of one of several links says which one it is; their message does not.
+    numbered = isinstance(stored, Offer) and stored.number and stored.message_id
+    answer = await _queue(turn, link, choice, reply_to=stored.message_id if numbered else stored.reply_to, of=of)
     if isinstance(answer, Refused):
         await turn.answer(t.plain(f"refused.{answer.reason}", count=answer.count), alert=True)
     elif isinstance(answer, Queued):
@@ -273,13 +301,15 @@ async def _checked(turn: Turn, found: Found, *, fmt: str, named: bool = False) -
         link = check_link(found.url, turn.parts.allowed_private)
         return replace(link, guessed=found.guessed and link.site == "other")  # the sites we know have https
     except LinkError as error:
-        if error.reason == "refused_address":
-            await turn.reply(failure_text(t, error.reason, found.url, turn.parts.settings.upload_limit_bytes))
-        else:
-            which = t("link.named", url=shorten(found.url, SHOWN_LINK_UNITS)) if named else ""
-            await turn.reply(t(f"link.{error.kind}") + which)
+        which = t("link.named", url=shorten(found.url, SHOWN_LINK_UNITS)) if named else ""
+        await turn.reply(_fault_text(t, error) + which)
         _refused(turn, fmt, error.reason)
         return None
+
+
+def _fault_text(t: Texts, error: LinkError) -> str:
+    """Say why a link is not opened; the sentences have no markup, so that they also answer a press."""
+    return t("failed.refused_address" if error.reason == "refused_address" else f"link.{error.kind}")
 
 
 def _refused(turn: Turn, fmt: str, reason: str) -> None:

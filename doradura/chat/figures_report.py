@@ -28,7 +28,7 @@ async def metrics(turn: Turn, rest: str) -> None:
         allowed = ", ".join(f"/metrics {known}" for known in SECTIONS)
         await turn.reply(turn.texts("metrics.unknown", word=rest[:40], allowed=allowed))
         return
-    await turn.commit(lambda _db: None)  # whoever asks is counted too
+    await turn.mark_handled()  # whoever asks is counted too
     wanted = [SECTIONS[word]] if word else list(SECTIONS.values())
     await turn.reply("\n\n".join([await section(turn) for section in wanted]))
 
@@ -116,7 +116,8 @@ def engagement_text(t: Texts, db: Connection, now: int) -> str:
     """Who uses the bot."""
     day, week, month = (reports.people(db, Span.last(days * DAY_MS, now)) for days in (1, 7, 30))
     blocked = reports.blocked(db)
-    languages = {code[:8] or "unknown": count for code, count in sorted(users.languages(db).items(), key=_most_first)}
+    unknown = t.plain("metrics.language_unknown")
+    languages = {code[:8] or unknown: count for code, count in sorted(users.languages(db).items(), key=_most_first)}
     lines = [
         t("metrics.engagement"),
         t("metrics.active", day=count_text(day.active), week=count_text(week.active), month=count_text(month.active)),

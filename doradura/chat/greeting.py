@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from doradura.chat.commands import CommandTable, is_admin
 from doradura.chat.texts import Texts, limit_text
 from doradura.chat.turn import Turn
-from doradura.downloads.formats import FORMATS
+from doradura.media.formats import FORMATS
 
 
 async def start(turn: Turn, _rest: str) -> None:

@@ -8,9 +8,9 @@ the next start: the database remembers who has one. What fails is logged and kee
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
-from doradura.chat.commands import Command, CommandTable
 from doradura.chat.texts import Catalogues
 from doradura.storage import Storage, StorageError, menus
 from doradura.telegram.client import BotApi
@@ -20,11 +20,30 @@ from doradura.telegram.types import BotCommand
 log = logging.getLogger(__name__)
 
 
+class MenuCommand(Protocol):
+    """What a menu needs to know of a command."""
+
+    @property
+    def word(self) -> str:
+        """What people write behind the slash; the text `about.<word>` describes it."""
+        ...
+
+    @property
+    def admin(self) -> bool:
+        """Whether admins alone are shown it."""
+        ...
+
+
 class CommandMenus:
     """Sets the menus and takes them back."""
 
     def __init__(
-        self, api: BotApi, storage: Storage, catalogues: Catalogues, admin_ids: frozenset[int], table: CommandTable
+        self,
+        api: BotApi,
+        storage: Storage,
+        catalogues: Catalogues,
+        admin_ids: frozenset[int],
+        table: Mapping[str, MenuCommand],
     ) -> None:
         self._api = api
         self._storage = storage
@@ -76,7 +95,7 @@ class CommandMenus:
         except (TelegramError, StorageError) as error:
             log.warning("former admin's command menu not taken away", extra={"admin": former_id, "error": str(error)})
 
-    def _lines(self, commands: Iterable[Command]) -> list[BotCommand]:
+    def _lines(self, commands: Iterable[MenuCommand]) -> list[BotCommand]:
         t = self._texts
         return [
             BotCommand(command=word, description=t.plain(f"about.{word}"))

@@ -6,9 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from doradura.chat.figures import span_text
-from doradura.chat.texts import Catalogues, Texts, limit_text, size_text
-from doradura.downloads.formats import FORMATS, Choice, fitting, offered, smaller
-from doradura.downloads.protocol import OUR_REASONS, Lacks, Size
+from doradura.chat.texts import Catalogues, Texts, attribute_url, limit_text, size_text
 from doradura.downloads.stages import (
     Accepted,
     Cancelled,
@@ -23,6 +21,8 @@ from doradura.downloads.stages import (
     Waiting,
     Working,
 )
+from doradura.media.formats import FORMATS, Choice, fitting, offered, smaller
+from doradura.media.protocol import OUR_REASONS, Lacks, Size
 from doradura.storage.jobs import Job
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
@@ -38,6 +38,8 @@ TITLE_UNITS = 120
 LINK_UNITS = 80
 LONGEST_LEFT_SECONDS = 10 * 3600
 """A time left that is longer is no news but a slow moment."""
+LONGEST_PAUSE_SECONDS = 24 * 3600
+"""For a pause that is longer nobody waits, and a site that asks for one may mean never."""
 
 
 def choice_text(fmt: str, quality: str) -> str:
@@ -64,12 +66,12 @@ class ProgressTexts:
         """Say why there is no file, with buttons for what would go better."""
         if end.reason == "too_large" and not end.maybe_sent:
             if end.final:
-                return failure_text(t, "too_large.source", job.url, self._upload_limit_bytes), None
-            return too_large(t, job, end.sizes, self._upload_limit_bytes)
+                return failure_text(t, "too_large.source", _unquoted(job), self._upload_limit_bytes), None
+            return too_large(t, job, end, self._upload_limit_bytes)
         if end.reason == "tool_crash" and end.final and not end.maybe_sent:
-            return too_heavy(t, job)
+            return too_heavy(t, job, end)
         if end.lacks and not end.maybe_sent:
-            return _lacking(t, job, end.lacks)
+            return _lacking(t, job, end.lacks, end.lines)
         return self._text(t, job, end), again_keyboard(t, job.job_id) if is_passing(end) else None
 
     def _text(self, t: Texts, job: Job, stage: Stage) -> str:  # noqa: C901, PLR0911 - one return a stage
@@ -95,14 +97,14 @@ class ProgressTexts:
                 why = t.plain(f"why.{stage.reason}")
                 return t("progress.retrying", choice=choice, why=why, seconds=stage.seconds)
             case Failed(maybe_sent=True):
-                return _failed(t, t.plain("maybe_sent"), job.url)
+                return _failed(t, t.plain("maybe_sent"), _unquoted(job))
             case Failed():
                 late = stage.reason == "deadline"
                 minutes = max(1, round(FORMATS[job.format].timer_seconds(job.quality) / 60)) if late else 1
                 return failure_text(
                     t,
                     stage.reason,
-                    job.url,
+                    _unquoted(job),
                     self._upload_limit_bytes,
                     minutes=minutes,
                     unresolved=stage.unresolved,
@@ -116,7 +118,7 @@ class ProgressTexts:
 def failure_text(
     t: Texts,
     reason: str,
-    url: str,
+    url: str | None,
     upload_limit_bytes: int,
     *,
     minutes: int = 1,
@@ -125,23 +127,26 @@ def failure_text(
 ) -> str:
     """Say what went wrong, what to do, and which link it is about.
 
-    `unresolved` is the host that has no address, `retry_after_seconds` what a site asks for.
+    `url` is None where the message quotes the link already. `unresolved` is the host that has no address,
+    `retry_after_seconds` what a site asks for.
     """
     if reason == "deadline":
         return _failed(t, t.counted("failed.deadline", minutes), url)
     if reason == "gone" and unresolved:
         return _failed(t, t.plain("failed.unresolved", host=shorten(unresolved, TITLE_UNITS)), url)
     if reason == "rate_limited" and retry_after_seconds is not None:
+        if retry_after_seconds > LONGEST_PAUSE_SECONDS:
+            return _failed(t, t.plain("failed.rate_limited.long"), url)
         pause = max(1, math.ceil(retry_after_seconds / 60))
-        return _failed(t, t.plain("failed.rate_limited.until", minutes=pause), url)
+        return _failed(t, t.plain("failed.rate_limited.until", span=span_text(t, pause * 60)), url)
     return _failed(t, t.plain(f"failed.{reason}", limit=limit_text(upload_limit_bytes)), url)
 
 
-def too_large(t: Texts, job: Job, sizes: Sequence[Size], limit_bytes: int) -> tuple[str, Keyboard | None]:
+def too_large(t: Texts, job: Job, end: Failed, limit_bytes: int) -> tuple[str, Keyboard | None]:
     """Say that a job's file is too large, and offer what is smaller: with its size, where that is known to fit."""
-    known = {Choice(size.format, size.quality): size.size_bytes for size in sizes}
+    known = {Choice(size.format, size.quality): size.size_bytes for size in end.sizes}
     asked = Choice(job.format, job.quality)
-    instead = fitting(asked, known, limit_bytes)
+    instead = fitting(asked, known, limit_bytes, lines=end.lines, has_audio=end.has_audio)
     limit = limit_text(limit_bytes)
     own = known.get(asked, 0)
     if own > limit_bytes:
@@ -149,13 +154,13 @@ def too_large(t: Texts, job: Job, sizes: Sequence[Size], limit_bytes: int) -> tu
     else:
         what = t.plain("failed.too_large.unknown", limit=limit)
     next_step = t.plain("failed.too_large.smaller" if instead else "failed.too_large.none")
-    return _failed(t, f"{what} {next_step}", job.url), _instead(job, instead, sizes)
+    return _failed(t, f"{what} {next_step}", _unquoted(job)), _instead(job, instead, end.sizes)
 
 
-def too_heavy(t: Texts, job: Job) -> tuple[str, Keyboard | None]:
+def too_heavy(t: Texts, job: Job, end: Failed) -> tuple[str, Keyboard | None]:
     """Say that converting went over a job's limits, which it would do again, and offer what takes less."""
-    rows = _instead(job, smaller(Choice(job.format, job.quality)))
-    return _failed(t, t.plain("failed.too_heavy" if rows else "failed.too_heavy.none"), job.url), rows
+    rows = _instead(job, smaller(Choice(job.format, job.quality), lines=end.lines, has_audio=end.has_audio))
+    return _failed(t, t.plain("failed.too_heavy" if rows else "failed.too_heavy.none"), _unquoted(job)), rows
 
 
 def _instead(job: Job, choices: Iterable[Choice], sizes: Sequence[Size] = ()) -> Keyboard | None:
@@ -170,10 +175,12 @@ def _instead(job: Job, choices: Iterable[Choice], sizes: Sequence[Size] = ()) ->
     return button_rows(buttons) or None
 
 
-def _lacking(t: Texts, job: Job, lacks: Lacks) -> tuple[str, Keyboard | None]:
-    """Say that there is only sound, or only a film without any, with a button for each choice there is."""
-    choices = offered(has_video=lacks != "video", has_audio=lacks != "audio", lines=None)
-    return _failed(t, t.plain(f"failed.lacks.{lacks}"), job.url), _instead(job, choices)
+def _lacking(t: Texts, job: Job, lacks: Lacks, lines: int | None) -> tuple[str, Keyboard | None]:
+    """Say what is not there: only sound, or only a film without any, with a button for each choice there is."""
+    if lacks == "one_coding":
+        return _failed(t, t.plain("failed.lacks.one_coding"), _unquoted(job)), None
+    choices = offered(has_video=lacks != "video", has_audio=lacks != "audio", lines=lines)
+    return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), _instead(job, choices)
 
 
 def sized_label(label: str, size_bytes: int | None, height: int | None = None) -> str:
@@ -185,8 +192,15 @@ def sized_label(label: str, size_bytes: int | None, height: int | None = None) -
     return f"{label}{NO_BREAK}· {size_text(size_bytes).replace(' ', NO_BREAK)}"
 
 
-def _failed(t: Texts, what: str, url: str) -> str:
-    return t("failed", what=what, url=url.replace('"', "%22"), shown=shorten(url, LINK_UNITS))
+def _unquoted(job: Job) -> str | None:
+    """Return the link for a job's failure; None where its message quotes it, being a reply to whoever sent it."""
+    return job.url if job.reply_to is None else None
+
+
+def _failed(t: Texts, what: str, url: str | None) -> str:
+    if url is None:
+        return t("failed.quoted", what=what)
+    return t("failed", what=what, url=attribute_url(url), shown=shorten(url, LINK_UNITS))
 
 
 def is_passing(failed: Failed) -> bool:
@@ -197,6 +211,11 @@ def is_passing(failed: Failed) -> bool:
 def again_keyboard(t: Texts, job_id: int) -> Keyboard:
     """Return the button that asks for a failed job's file once more."""
     return ((Button(text=t.plain("button.again"), callback_data=f"r:{job_id}"),),)
+
+
+def look_keyboard(t: Texts, offer_id: int) -> Keyboard:
+    """Return the button that looks once more at a link that was looked at in vain."""
+    return ((Button(text=t.plain("button.again"), callback_data=f"l:{offer_id}"),),)
 
 
 def cancel_keyboard(t: Texts, job_id: int) -> Keyboard:

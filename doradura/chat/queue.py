@@ -10,7 +10,7 @@ from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
 from doradura.storage import Connection, jobs
 from doradura.storage.ids import now_ms
-from doradura.telegram.errors import TelegramError
+from doradura.telegram.errors import TelegramError, TokenRefusedError
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
 
@@ -60,11 +60,15 @@ async def press_in_list(turn: Turn, rest: str) -> None:
         return
     job_id = parse_id(rest)
     job = None if job_id is None else await turn.parts.storage.read(lambda db: jobs.get(db, job_id))
-    if job is not None and job.user_id != turn.user.id:
-        return  # it is somebody else's list
+    # In a group only the job says whose list it is; of a job that was forgotten nobody knows.
+    owner_id = job.user_id if job is not None else turn.chat_id
+    if owner_id != turn.user.id:
+        return
     text, keyboard = await _shown(turn)
     try:
         await turn.edit_pressed(text, keyboard)
+    except TokenRefusedError:
+        raise
     except TelegramError as error:  # the press was answered, and that is what counts
         log.info("a list is not shown anew", extra={"chat": turn.chat_id, "error": str(error)})
 

@@ -14,7 +14,7 @@ from doradura.chat import (
     figures_report,
     greeting,
     groups,
-    health_report,
+    health_texts,
     payments,
     queue,
 )
@@ -33,7 +33,7 @@ COMMANDS: CommandTable = MappingProxyType(
             Command("start", greeting.start),
             Command("alerts", alert_list.alerts, admin=True),
             Command("analytics", analytics.analytics, admin=True),
-            Command("health", health_report.health, admin=True),
+            Command("health", health_texts.health, admin=True),
             Command("metrics", figures_report.metrics, admin=True),
             Command("user", admin_user.user, admin=True),
         )
@@ -116,6 +116,7 @@ PRESSES: Mapping[str, Callable[[Turn, str], Awaitable[None]]] = MappingProxyType
         "o": download.press,
         "s": download.press_smaller,
         "r": download.press_again,
+        "l": download.press_look,
         "c": queue.press,
         "q": queue.press_in_list,
         "a": alert_buttons.press,

@@ -48,6 +48,11 @@ def _escaped(value: object) -> str:
     return html.escape(str(value).replace("\0", ""), quote=False)
 
 
+def attribute_url(url: str) -> str:
+    """Return a link as a template's `href="{url}"` takes it: a value's quotes are not escaped, and would end it."""
+    return url.replace('"', "%22")
+
+
 class Catalogues:
     """The texts of every language, read once."""
 

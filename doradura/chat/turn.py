@@ -11,9 +11,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from doradura.chat.admin import AdminParts
 from doradura.chat.texts import Catalogues, Texts
+from doradura.downloads.probes import Probes
 from doradura.downloads.supervisor import Supervisor
 from doradura.downloads.workspace import Workspace
 from doradura.metrics import Metrics
@@ -23,10 +25,6 @@ from doradura.storage.ids import IdMaker, now_ms
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import MessageNotFoundError
 from doradura.telegram.types import CallbackQuery, Keyboard, Message, Update, User
-
-if TYPE_CHECKING:
-    from doradura.chat.admin import AdminParts
-    from doradura.chat.offers import Offers
 
 T = TypeVar("T")
 
@@ -45,7 +43,7 @@ class ChatParts:
     catalogues: Catalogues
     supervisor: Supervisor
     workspace: Workspace
-    offers: Offers
+    probes: Probes
     admin: AdminParts
     allowed_private: tuple[str, ...]
     bot_id: int
@@ -151,6 +149,13 @@ class Turn:
         handling = max(0.0, (now_ms() - self.received_ms) / 1000)
         self.parts.metrics.update_handling.observe(handling)
         return value
+
+    async def mark_handled(self) -> None:
+        """Commit an update that has no effects, before it is answered: so a lost answer brings no second one.
+
+        Whoever asks is counted too. Raises as `commit`.
+        """
+        await self.commit(lambda _db: None)
 
     async def reply(self, text: str, keyboard: Keyboard | None = None) -> Message:
         """Answer in the chat; in a group as a reply. Raises TelegramError."""

@@ -1,1 +1,1 @@
-"""Downloads: the table of formats, the queue, the supervisor, the workers and what guards them, the way to the user."""
+"""Downloads: the queue and what becomes of its jobs: admission, attempts, probes, delivery, progress, breakers."""

@@ -106,7 +106,7 @@ class Card:
         self._waiting.cancel()
 
     async def settle(self) -> int | None:
-        """Show nothing more; wait until no call is on its way, then give the message's id if there is one."""
+        """Show nothing more; wait until no call is on its way, then return the message's id if there is one."""
         self.close()
         async with self._calling:
             return None if self._gone else self.message_id

@@ -71,7 +71,7 @@ class SiteBreakers:
             self._publish()
 
     def _publish(self) -> tuple[str, ...]:
-        """Show which sites are paused now, and give them. Runs at each look at the queue: what stays is left alone."""
+        """Show which sites are paused now, and return them. Called at each look at the queue: what stays is left."""
         now = trio.current_time()
         paused = tuple(site for site, (until, _) in self._open.items() if until > now)
         shown = frozenset(paused).intersection(self._metrics.sites)

@@ -1,248 +1,462 @@
-"""What happens inside one download child: from an order to a file, or to a reason.
+"""One job from its claim to its end: cache, attempts, delivery.
 
-Owns the sequence. It runs in a process of its own, which it settles in: working directory, environment, yt-dlp's
-limits. It never touches the process's output; whoever runs it hands over `emit`.
+A `JobRun` decides nothing about other jobs. Its timer is armed once, around everything; deadline, user cancel and
+shutdown are three different ends: the first two are outcomes, the third is trio's own cancellation, after which the
+job stands in the database as it stood and the next start goes on with it.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
-import time
+import html
+import logging
+import math
+import random
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
-from yt_dlp.version import __version__ as yt_dlp_version
+import trio
 
-from doradura.downloads import ffmpeg
-from doradura.downloads.describing import describe, has_own_title, performer_of, title_of
-from doradura.downloads.egress import is_guarded
-from doradura.downloads.encoding import ENCODE_SHARE, Bounds, Footage, Plan, plan
-from doradura.downloads.facts import Facts, inspect
-from doradura.downloads.failures import JobError, classify, failed, retry_after_seconds, unresolved_host
-from doradura.downloads.fetching import Extractor, Info, fetch, restrain
-from doradura.downloads.floor import TransferTooSlowError, hold
-from doradura.downloads.formats import FORMATS, Choice, Format, Quality, select
-from doradura.downloads.gauge import Gauge
-from doradura.downloads.limits import SESSION_VARIABLE
-from doradura.downloads.making import Recipe, Source, Tags, is_copied, make
-from doradura.downloads.meter import Meter
-from doradura.downloads.probing import look, probe
-from doradura.downloads.protocol import (
-    RETRIED_REASONS,
-    Lacks,
-    Order,
-    Result,
-    SelfTest,
-    Size,
-    WorkerMessage,
+from doradura.clock import Clock
+from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts
+from doradura.downloads.board import Board
+from doradura.downloads.delivery import Delivery
+from doradura.downloads.places import Places, Run, Slot
+from doradura.downloads.stages import Cancelled as CancelledByUser
+from doradura.downloads.stages import (
+    Converting,
+    Delivered,
+    Failed,
+    Fetching,
+    GaveUp,
+    Outcome,
+    Retrying,
+    Sending,
+    Waiting,
+    Working,
 )
-from doradura.downloads.sites import is_known_host
-from doradura.downloads.stated import is_cut_off
-from doradura.downloads.stills import Stills
-from doradura.downloads.timelimit import TimeIsUpError, at_most
+from doradura.downloads.workspace import Workspace
+from doradura.media.formats import FORMATS
+from doradura.media.peoples_text import on_one_line
+from doradura.media.protocol import (
+    REASONS,
+    RETRIED_REASONS,
+    Failure,
+    Metadata,
+    Progress,
+    Result,
+)
+from doradura.metrics import Metrics
+from doradura.storage import Change, Storage, StorageError, files, jobs
+from doradura.telegram.errors import CHAT_CLOSED, TelegramError, TokenRefusedError, TooLargeError, WrongFileIdError
+from doradura.telegram.media import Media, MediaKind, Upload
+from doradura.telegram.units import shorten
+from doradura.workers.interface import Workers
 
-Emit = Callable[[WorkerMessage], None]
+PAUSES_SECONDS = {"rate_limited": (20, 60)}
+DEFAULT_PAUSES_SECONDS = (2, 8)
+CAPTION_UNITS = 1024
+HOST_UNITS = 60
+STORE_PAUSE_SECONDS = 1.0
+OVERSLEPT_SECONDS = 30.0
+"""A deadline that is noticed so much later was slept through: this process was stopped."""
+NAME_BYTES = 200
+"""File systems take 255 bytes a name, the ending included."""
+POLICY = RetryPolicy(
+    attempts=3,
+    reasons=RETRIED_REASONS,
+    # A site that asks for more is not waited for: its user is told when to come again.
+    longest_pause_seconds=120.0,
+    # A job whose worker is lost this often is likely what kills it.
+    lost_workers=5,
+)
 
-_KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", SESSION_VARIABLE)
-_SIZES_SECONDS = 5.0
-"""So long the user waits at most to be told sizes with a refusal that stands already."""
+log = logging.getLogger(__name__)
 
-
-def run_job(order: Order, emit: Emit) -> None:
-    """Carry out one order and emit its messages, the last of them a final one.
-
-    This is the job's barrier: any error becomes a `Failure`, a stack or memory too small for what a site sent among
-    them, and only what `emit` itself raises for the final message travels. It changes the process it runs in
-    (directory, environment, yt-dlp's classes), so one process is one job.
-    """
-    work = _Work(order, emit)
-    try:
-        final = work.perform()
-    except (Exception, TransferTooSlowError) as error:  # noqa: BLE001 -- the barrier
-        reason, detail = classify(error, generic=work.is_generic())
-        unresolved = unresolved_host(error, work.last_url) if reason == "gone" else ""
-        if is_known_host(unresolved):
-            # That site is there: what does not know it is our own network.
-            reason, unresolved = "network", ""
-        final = failed(error, reason, detail)
-        final = msgspec.structs.replace(
-            final,
-            sizes=work.other_sizes() if reason == "too_large" and not final.final else (),
-            retry_after_seconds=retry_after_seconds(error, time.time()) if reason in RETRIED_REASONS else None,
-            unresolved=unresolved,
-            lacks=work.lacks() if reason == "unsupported" else "",
-        )
-    emit(final)
-
-
-def settle(directory: str) -> None:
-    """Make the job's directory this process's whole world, and forget the environment.
-
-    Proxy variables would lead connections past the egress guard's judgement, HOME and XDG to other people's settings,
-    and the bot's own variables hold secrets. PATH keeps the directory of our interpreter alone.
-    """
-    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    os.environ.clear()
-    os.environ.update(kept)
-    os.environ.update(
-        dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"), directory)
-    )
-    os.environ.update({"PATH": str(Path(sys.executable).parent), "YTDLP_NO_PLUGINS": "1"})
-    tempfile.tempdir = directory
-    os.chdir(directory)
+T = TypeVar("T")
 
 
-class _Work:
-    """One order's state."""
+@dataclass(frozen=True)
+class DownloadParts:
+    """What a job needs, handed down by the supervisor."""
 
-    def __init__(self, order: Order, emit: Emit) -> None:
-        self._order = order
-        self._emit = emit
-        self._directory = Path(order.directory)
-        self._extractor: Extractor | None = None
-        self._info: Info | None = None
-        self._facts_found: list[Facts] = []
-        """Of what was fetched."""
-        self._seconds: float | None = None
-        """The length of what was fetched."""
-        self._began = time.monotonic()
+    storage: Storage
+    workers: Workers
+    workspace: Workspace
+    delivery: Delivery
+    board: Board
+    places: Places
+    metrics: Metrics
+    bot_id: int
+    """The bot whose file_ids are ours."""
+    clock: Clock
+    suspect_workers: Callable[[], None] = lambda: None
+    """Called when an attempt failed in a way that may be this machine's fault: the worker is to be tested."""
 
-    def is_generic(self) -> bool:
-        """Whether no known site's extractor was at work."""
-        return self._extractor is None or self._extractor.last_key in {None, "Generic"}
+
+class JobRun:
+    """The work on one job."""
+
+    def __init__(self, parts: DownloadParts, job: jobs.Job, slot: Slot, sending: trio.CapacityLimiter) -> None:
+        self._parts = parts
+        self.job = job
+        self._slot = slot
+        self._sending = sending
+        self._card = parts.board.card(job)
+        self._title = job.title
+        self._lines: int | None = None
+        self._has_audio: bool | None = None
+        self._scope = trio.CancelScope()
+        self.ended_as: Outcome | GaveUp | None = None
+        """What it was told to end as, from outside."""
+        self.reached_worker = False
+        self.bytes_per_second: float | None = None
+        """How fast the site sends, as far as known."""
+        self._can_begin_anew = False
+        self._charged_seconds = 0.0
+        self._in_sending = False
+        self._maybe_sent = bool(job.maybe_sent)
+
+    async def run(self) -> Outcome | GaveUp:
+        """Work until the job's end, or until it gives its place up; a shutdown's cancellation travels through."""
+        outcome = await self._run()
+        if isinstance(outcome, Failed) and self._maybe_sent:
+            return replace(outcome, maybe_sent=True)
+        return outcome
+
+    async def _run(self) -> Outcome | GaveUp:
+        seconds = FORMATS[self.job.format].timer_seconds(self.job.quality)
+        with self._scope:
+            while True:
+                began = trio.current_time()
+                try:
+                    with trio.fail_after(seconds):
+                        return await self._work()
+                except trio.TooSlowError:
+                    if self._in_sending:  # the file was ready: what took so long was Telegram
+                        return Failed("telegram", "not sent in time")
+                    if trio.current_time() - began < seconds + OVERSLEPT_SECONDS:
+                        return Failed("deadline")
+                    # The process was stopped meanwhile: the job's time was not its own, so it begins anew.
+                    await self._slot.acquire()
+        assert self.ended_as is not None
+        return self.ended_as
 
     @property
-    def last_url(self) -> str:
-        """The address asked last."""
-        return self._order.url if self._extractor is None else self._extractor.last_url
+    def cut_off(self) -> bool:
+        """Whether it ended by `end`."""
+        return self._scope.cancelled_caught
 
-    def lacks(self) -> Lacks:
-        """What was asked for and is not there, while the other is: the picture or the sound; nothing where in doubt."""
-        if self._order.task != "download":
-            return ""
-        if self._facts_found:
-            films, sounds = (any(getattr(f, kind) for f in self._facts_found) for kind in ("video", "audio"))
-        elif self._extractor is not None and self._extractor.raw is not None:
-            told = describe(self._extractor.raw, extraction_seconds=0.0)
-            films, sounds = told.has_video is not False, told.has_audio is not False
-        else:
-            return ""
-        if films == sounds:
-            return ""
-        if FORMATS[self._order.format].kind == "video":
-            return "" if films else "video"
-        return "" if sounds else "audio"
+    def end(self, outcome: Outcome) -> None:
+        """Stop working: nobody wants the file any more. That holds also for one that just gives its place up."""
+        self.ended_as = outcome
+        self._scope.cancel()
 
-    def other_sizes(self) -> tuple[Size, ...]:
-        """Return what each choice of the link would weigh, after one turned out too large.
+    def place(self) -> Run | None:
+        """Return the place it could give up; None where it holds none, or what it works on is nearly done."""
+        if self._slot.held_at is None or not self._can_begin_anew or self._scope.cancel_called:
+            return None
+        return Run(self.job.job_id, self.job.user_id, self._slot.held_at, self.job.given_up)
 
-        The barrier of this second look: the job has failed already for a reason of its own, so whatever goes wrong
-        here, or takes too long, leaves the sizes unknown (empty).
-        """
-        if self._extractor is None or self._info is None:
-            return ()
+    @property
+    def is_giving_up(self) -> bool:
+        """Whether its place is about to be free."""
+        return self._scope.cancel_called and self._slot.held_at is not None
+
+    @property
+    def maybe_sent(self) -> bool:
+        """Whether a sending of its file was cut off or never answered."""
+        return self._maybe_sent or self.job.state == "sending"
+
+    def give_up(self) -> None:
+        """Stop working for now, so that somebody else has the place."""
+        self.ended_as = GaveUp()
+        self._scope.cancel()
+
+    def take_uncharged_ms(self) -> int:
+        """Return the time of a place that was used and not charged yet; from now on it counts as charged."""
+        used_ms = int((self._slot.used_seconds - self._charged_seconds) * 1000)
+        self._charged_seconds += used_ms / 1000
+        return used_ms
+
+    async def _work(self) -> Outcome:
+        resumed = await self._product_on_disk()
+        if resumed is not None:
+            return await self._deliver(resumed, maybe_sent=True)
+        sent = await self._send_again()
+        if sent is not None:
+            return sent
+        end = await self._attempts()
+        if isinstance(end, Failure):
+            return self._failed(end)
+        return await self._deliver(end, maybe_sent=self.maybe_sent)
+
+    def _failed(self, end: Failure) -> Failed:
+        """Return the outcome of a job whose last attempt ended so."""
+        return Failed(
+            end.reason,
+            end.detail,
+            end.sizes,
+            lines=end.lines or self._lines,
+            has_audio=self._has_audio if end.has_audio is None else end.has_audio,
+            final=end.final,
+            retry_after_seconds=end.retry_after_seconds,
+            unresolved=end.unresolved,
+            lacks=end.lacks,
+        )
+
+    async def _product_on_disk(self) -> Result | None:
+        """Return the file of a sending that a kill cut off, if it is still whole."""
+        if self.job.state != "sending" or self.job.product is None:
+            return None
+        result = msgspec.json.decode(self.job.product, type=Result)
         try:
-            with at_most(_SIZES_SECONDS):
-                return look(self._order, self._extractor, self._info, 0.0, duration=self._seconds).sizes
-        except (Exception, TransferTooSlowError, TimeIsUpError):  # noqa: BLE001 -- the barrier named above
-            return ()
+            found = await trio.Path(result.path).stat()
+        except OSError:
+            return None
+        return result if found.st_size == result.size_bytes else None
 
-    def perform(self) -> WorkerMessage:
-        """Return the final message. Raises whatever went wrong."""
-        order = self._order
-        settle(order.directory)
-        restrain()
-        hold(order.floor_seconds)
-        if order.task == "selftest":
-            return SelfTest(yt_dlp=yt_dlp_version, ffmpeg=ffmpeg.version(order.ffmpeg), guarded=is_guarded())
-        if order.task == "probe":
-            self._extractor = Extractor(order, None)
-            return probe(order, self._extractor)
-        return self._download(Choice(order.format, order.quality))
-
-    def _download(self, choice: Choice) -> Result:
-        order, row = self._order, FORMATS[choice.format]
-        grade = row.grade(choice.quality)
-        self._extractor = extractor = Extractor(order, select(choice))
-        started = time.monotonic()
-        self._info = info = extractor.find()
-        self._emit(describe(info, extraction_seconds=time.monotonic() - started))
-        gauge = Gauge(order, choice, info, extractor.raw or {}, self._emit)
-        paths = fetch(extractor, info, self._directory, gauge.hook)
-        sources = [Source(path, self._facts(path, whole=gauge.is_whole(n))) for n, path in enumerate(paths)]
-        self._facts_found = [source.facts for source in sources]
-        self._seconds = max((s.facts.duration_seconds or 0.0 for s in sources), default=0.0) or None
-        self._emit(gauge.converting())
-        if self._seconds and not any(s.facts.audio and is_copied(s.facts.audio, row, grade) for s in sources):
-            gauge.judge_length(self._seconds)
-
-        stills = Stills(order.ffmpeg, self._directory)
-        film = next((s for s in sources if s.facts.video is not None), None)
-        shape = film.facts.video if film is not None and row.kind == "video" else None
-        cover = stills.of_site(extractor, info, shape)
-        covered = next((s for s in sources if s.facts.cover is not None), None)
-        if cover is None and covered is not None:
-            cover = stills.of_cover(covered.path, covered.facts, shape)
-        if cover is None and film is not None and shape is None:
-            cover = stills.of_film(film.path, film.facts)
-        tags = _tags(info, sources, order.url)
-        product = self._directory / f"media.{row.extension}"
-        meter = Meter(self._emit, gauge.converting(), self._seconds)
-        done = self._plan(row, grade, film, sources)
-        make(Recipe(order.ffmpeg, row, grade, tags, cover, product, done, told=meter), sources)
-        for path in paths:
-            path.unlink(missing_ok=True)  # the product may wait for its upload; its source, if it is another, need not
-        result = self._result(row, product, tags, gauge.fetched_bytes)
-        if cover is None and row.kind == "video":
-            # Not of the source: here its colours are what a screen shows.
-            cover = stills.of_film(product, self._facts(product, whole=True))
-        thumbnail = None if cover is None else stills.thumbnail(cover)
-        return msgspec.structs.replace(result, thumbnail_path=None if thumbnail is None else str(thumbnail))
-
-    def _plan(self, row: Format, grade: Quality, film: Source | None, sources: list[Source]) -> Plan:
-        """Decide what becomes of the film's picture, if there is one and it is wanted. Raise JobError."""
-        if row.kind != "video" or film is None or film.facts.video is None:
-            return Plan(copied=True)
-        left = grade.timer_seconds * ENCODE_SHARE - (time.monotonic() - self._began)
-        bounds = Bounds(upload_bytes=self._order.limits.upload_bytes, left_seconds=left)
-        size = sum(source.path.stat().st_size for source in sources)
-        footage = Footage(path=film.path, picture=film.facts.video, seconds=self._seconds, size_bytes=size)
-        return plan(self._order.ffmpeg, footage, grade, bounds)
-
-    def _facts(self, path: Path, *, whole: bool) -> Facts:
-        """Read a file. Raise JobError for what is no film or song, or not `whole` by its own headers."""
-        facts = inspect(path)
-        if not whole and is_cut_off(path, facts):
-            raise JobError("network", f"the connection ended after {path.stat().st_size} bytes, before the file did")
-        if facts is None or facts.is_still:
-            raise JobError(
-                "unsupported", f"what was fetched is no {'media file' if facts is None else 'film but a still'}"
+    async def _send_again(self) -> Outcome | None:
+        """Send what was sent before by its file_id; None when there is nothing or Telegram does not know it."""
+        job, parts = self.job, self._parts
+        if job.state == "sending":  # its file went out by upload and is not there any more
+            return None
+        try:
+            known = await parts.storage.read(
+                lambda db: files.get(db, parts.bot_id, job.cache_key, job.format, job.quality),
             )
-        return facts
+        except StorageError as error:
+            log.warning("not known whether it was sent before", extra={"job": job.job_id, "error": str(error)})
+            return None
+        if known is None:
+            parts.metrics.file_cache_lookups.labels(outcome="miss").inc()
+            return None
+        self._slot.release()
+        if not await self._store(lambda db: jobs.sending(db, job.job_id, "")):
+            return CancelledByUser()
+        sent_as = FORMATS[job.format].sent_as
+        media = Media(kind=sent_as, file=known.file_id, caption=caption_of(sent_as, known.title, job))
+        try:
+            outcome = await self._through_telegram(
+                media, known.size_bytes, known.title, maybe_sent=bool(job.maybe_sent)
+            )
+        except WrongFileIdError:
+            parts.metrics.file_cache_lookups.labels(outcome="stale").inc()
+            await self._note(lambda db: files.forget(db, parts.bot_id, known.file_id))
+            await self._slot.acquire()
+            return None
+        parts.metrics.file_cache_lookups.labels(outcome="hit").inc()
+        return outcome
 
-    def _result(self, row: Format, product: Path, tags: Tags, fetched_bytes: int) -> Result:
-        size = product.stat().st_size
-        if size > self._order.limits.upload_bytes:
-            raise JobError("too_large", f"the {row.word} has {size} bytes")
-        facts = self._facts(product, whole=True)
-        return Result(
-            path=str(product),
-            size_bytes=size,
-            title=tags.title,
-            performer=tags.artist,
-            duration_seconds=facts.duration_seconds,
-            width=facts.video.width if facts.video is not None else None,
-            height=facts.video.height if facts.video is not None else None,
-            fetched_bytes=fetched_bytes,
+    async def _attempts(self) -> Result | Failure:
+        """Let workers try until one has the file or trying is over."""
+        return await attempts(self._in_slot, POLICY, pause=self._pause, tries=self.job.tries)
+
+    async def _in_slot(self) -> Result | Failure:
+        """Let one worker try once there is a slot for it; what may be this machine's fault has the workers tested."""
+        if self._slot.held_at is None and self._parts.places.free <= 0:
+            self._card.show(Waiting(0))
+        await self._slot.acquire()
+        self._card.show(Working())
+        self._can_begin_anew = True
+        try:
+            end = await self._attempt()
+        except OSError:
+            self._parts.suspect_workers()
+            raise
+        finally:
+            self._can_begin_anew = False
+        if isinstance(end, Failure) and end.reason == "tool_crash":
+            self._parts.suspect_workers()
+        return end
+
+    async def _pause(self, failure: Failure, tries: int) -> None:
+        """Give the slot back and wait: what the site asks for, else what its reason does."""
+        self._slot.release()
+        seconds = pause_seconds(failure, tries)
+        log.info(
+            "attempt failed, trying again",
+            extra={"job": self.job.job_id, "reason": failure.reason, "detail": failure.detail, "seconds": seconds},
+        )
+        self._parts.metrics.download_retries.labels(reason=failure.reason).inc()
+        await self._note(lambda db: jobs.set_tries(db, self.job.job_id, tries))
+        self._card.show(Retrying(failure.reason, seconds))
+        # Never before the time a site asked for.
+        least = 1.0 if failure.retry_after_seconds is not None else 0.9
+        await trio.sleep(seconds * random.uniform(least, 1.1))  # noqa: S311 - spreading retries, no secret
+
+    async def _attempt(self) -> Result | Failure:
+        """Let one worker try. Raises WorkerLostError, and OSError when there is no directory to be had."""
+        parts, job = self._parts, self.job
+        directory = await parts.workspace.fresh(job.job_id)
+        order = await parts.workspace.download(
+            job.job_id, directory, job.url, job.format, job.quality, guessed=job.guessed
+        )
+        self.reached_worker = True
+        fetched = 0
+        with parts.metrics.downloads_in_progress.labels(format=job.format).track_inprogress():
+            async with parts.workers.work(order) as conversation:
+                await self._note(
+                    lambda db: jobs.set_worker(db, job.job_id, conversation.pid, conversation.started_at),
+                )
+                async for message in conversation:
+                    match message:
+                        case Metadata():
+                            await self._known(message)
+                        case Progress():
+                            parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
+                            fetched = max(fetched, message.fetched_bytes)
+                            self._show_progress(message)
+                        case Result():
+                            self._can_begin_anew = False  # the worker leaves now, and nothing else is to be done
+                            parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
+                            return message
+                        case Failure() if message.reason in REASONS:
+                            return message
+                        case Failure():
+                            return _crashed(f"the worker's reason was {message.reason}: {message.detail}")
+                        case _:
+                            return _crashed(f"the worker said {type(message).__name__}")
+        return LEFT_SILENTLY
+
+    async def _note(self, change: Change[None]) -> None:
+        """Store what helps a later start; a failing database fails no download that goes on."""
+        try:
+            await self._parts.storage.write(change)
+        except StorageError as error:
+            log.warning("not noted", extra={"job": self.job.job_id, "error": str(error)})
+
+    async def _store(self, change: Change[T]) -> T:
+        """Store what has to stand before a file goes out: without it a kill would let it go out twice."""
+        while True:
+            try:
+                return await self._parts.storage.write(change)
+            except StorageError as error:
+                log.error("a file waits for the database", extra={"job": self.job.job_id, "error": str(error)})  # noqa: TRY400 - no surprise
+            await trio.sleep(STORE_PAUSE_SECONDS)
+
+    async def _known(self, metadata: Metadata) -> None:
+        self._parts.metrics.extraction_duration.observe(metadata.extraction_seconds)
+        self._lines, self._has_audio = metadata.height, metadata.has_audio
+        if metadata.title:
+            self._title = metadata.title
+            title = metadata.title
+            await self._note(lambda db: jobs.set_title(db, self.job.job_id, title))
+
+    def _show_progress(self, progress: Progress) -> None:
+        # What has come in whole is not thrown away for somebody else: converting takes a while and ends.
+        self._can_begin_anew = progress.stage != "converting"
+        self.bytes_per_second = None if progress.stage == "converting" else progress.bytes_per_second
+        title = self._title or self.job.url
+        if progress.stage == "converting":
+            self._card.show(Converting(title, progress.share, progress.seconds_left))
+        else:
+            self._card.show(
+                Fetching(title, progress.fetched_bytes, progress.total_bytes, progress.bytes_per_second),
+            )
+
+    async def _deliver(self, result: Result, *, maybe_sent: bool) -> Outcome:
+        """Send the file. Holds a place for sending before it gives the worker's back, so that files don't pile up."""
+        job = self.job
+        async with self._sending:
+            self._slot.release()
+            product = msgspec.json.encode(result).decode()
+            if not await self._store(lambda db: jobs.sending(db, job.job_id, product)):
+                return CancelledByUser()
+            return await self._through_telegram(
+                media_of(job, result), result.size_bytes, result.title, maybe_sent=maybe_sent
+            )
+
+    async def _in_doubt(self) -> int | None:
+        """Note that a file may be there though nobody said so, and return the progress message to put it into."""
+        self._maybe_sent = True
+        await self._note(lambda db: jobs.set_maybe_sent(db, self.job.job_id))
+        return await self._card.settle()
+
+    async def _through_telegram(self, media: Media, size_bytes: int, title: str, *, maybe_sent: bool) -> Outcome:
+        self._card.show(Sending(title))
+        self._in_sending = True
+        try:
+            sent = await self._parts.delivery.send(
+                self.job.chat_id,
+                media,
+                reply_to=self.job.reply_to,
+                thread_id=self.job.thread_id,
+                settle=self._in_doubt,
+                maybe_sent=maybe_sent,
+                size_bytes=size_bytes,
+            )
+        except TokenRefusedError:
+            raise
+        except WrongFileIdError as error:
+            if isinstance(media.file, str):
+                raise  # what was sent once is not known any more: it is fetched anew
+            return Failed("telegram", str(error))
+        except CHAT_CLOSED as error:
+            return Failed("user_blocked", str(error))
+        except TooLargeError as error:
+            return Failed("too_large", str(error))
+        except TelegramError as error:
+            return Failed("telegram", str(error))
+        return Delivered(
+            kind=media.kind,
+            size_bytes=size_bytes,
+            file_id=sent.file_id,
+            title=title,
+            in_progress_message=sent.in_progress_message,
         )
 
 
-def _tags(info: Info, sources: list[Source], url: str) -> Tags:
-    """The site's title; that of the file where the site's is only the file's name."""
-    title, artist = title_of(info, url), performer_of(info)
-    if not has_own_title(info):
-        title = next((s.facts.title for s in sources if s.facts.title), None) or title
-    return Tags(title, artist or next((s.facts.artist for s in sources if s.facts.artist), None))
+def _crashed(detail: str) -> Failure:
+    return Failure(reason="tool_crash", detail=detail)
+
+
+def pause_seconds(failed: Failure, tries: int) -> int:
+    """Return how long to wait before the next attempt: what the site asks for, else what its reason does."""
+    if failed.retry_after_seconds is not None:
+        return max(1, math.ceil(failed.retry_after_seconds))
+    pauses = PAUSES_SECONDS.get(failed.reason, DEFAULT_PAUSES_SECONDS)
+    return pauses[min(tries, len(pauses)) - 1]
+
+
+def media_of(job: jobs.Job, result: Result) -> Media:
+    """Say how a worker's file is sent: what the format's kind takes, under a name made of its title."""
+    fmt = FORMATS[job.format]
+    side = min(result.width, result.height) if result.width and result.height else None
+    return Media(
+        kind=fmt.sent_as,
+        file=Upload(Path(result.path), file_name(result, fmt.extension), fmt.mime_type),
+        title=result.title if fmt.sent_as == "audio" else None,
+        performer=result.performer if fmt.sent_as == "audio" else None,
+        caption=caption_of(fmt.sent_as, result.title, job, height=side),
+        duration_seconds=None if result.duration_seconds is None else max(1, round(result.duration_seconds)),
+        width=result.width if fmt.sent_as == "video" else None,
+        height=result.height if fmt.sent_as == "video" else None,
+        thumbnail=None if result.thumbnail_path is None else Path(result.thumbnail_path),
+    )
+
+
+def caption_of(kind: MediaKind, title: str, job: jobs.Job, *, height: int | None = None) -> str:
+    """Return the caption as HTML: the title (audio's player shows it), then what it is and where it is from.
+
+    `height` is the film's shorter side in pixels, where that is known; else what was asked for is said.
+    """
+    quality = "" if job.quality in {"default", "best"} else f" {job.quality}"
+    what = f"{job.format} {height}p" if kind == "video" and height else f"{job.format}{quality}"
+    host = (urlsplit(job.url).hostname or job.site).removeprefix("www.")
+    line = f'{what} · <a href="{html.escape(job.url)}">{html.escape(shorten(host, HOST_UNITS))}</a>'
+    if kind == "audio":
+        return line
+    room = CAPTION_UNITS - len(what) - HOST_UNITS - 4
+    return f"{html.escape(shorten(title, room), quote=False)}\n{line}"
+
+
+def file_name(result: Result, extension: str) -> str:
+    """Make the name a user sees when saving: performer and title, without what file systems refuse."""
+    whole = f"{result.performer} - {result.title}" if result.performer else result.title
+    kept = on_one_line("".join(" " if c in '\\/:*?"<>|' else c for c in whole))
+    short = kept.encode()[:NAME_BYTES].decode("utf-8", "ignore").strip(" .")
+    return f"{short or 'media'}.{extension}"

@@ -13,8 +13,8 @@ from functools import partial
 import trio
 
 from doradura.downloads.breaker import SiteBreakers
+from doradura.downloads.job import JobRun
 from doradura.downloads.places import Places
-from doradura.downloads.run import JobRun
 from doradura.storage import Connection, Storage, StorageError, charges, jobs
 
 CHARGE_SECONDS = 10.0
@@ -43,6 +43,8 @@ class Sharing:
         self._running = running
         self._show_places = show_places
         self._wake = trio.Event()
+        self._owed: dict[int, int] = {}
+        """Milliseconds by job that could not be charged yet; a job may have ended meanwhile, and still owes them."""
 
     async def run(self) -> None:
         """Charge, tell and balance until cancelled."""
@@ -65,20 +67,20 @@ class Sharing:
             await self._charge()
 
     async def _charge(self) -> None:
-        owed = [(run, used_ms) for run in self._running.values() if (used_ms := run.take_uncharged_ms()) > 0]
-        if not owed:
-            return
+        for job_id, run in self._running.items():
+            self._owed[job_id] = self._owed.get(job_id, 0) + run.take_uncharged_ms()
 
         def change(db: Connection) -> None:
-            for run, used_ms in owed:
-                charges.use(db, run.job.job_id, used_ms)
+            for job_id, used_ms in self._owed.items():
+                charges.use(db, job_id, used_ms)
 
         try:
-            await self._storage.write(change)
+            if any(self._owed.values()):
+                await self._storage.write(change)
         except StorageError as error:
-            log.warning("running jobs are charged later", extra={"error": str(error)})
-            for run, used_ms in owed:
-                run.put_uncharged_ms(used_ms)
+            log.warning("jobs are charged later", extra={"error": str(error)})
+        else:
+            self._owed.clear()
 
     async def _balance_forever(self) -> None:
         """While all places are taken, see who waits, and let a job give its place up once they have waited enough."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from doradura.downloads.protocol import Lacks, Size
+from doradura.media.protocol import Lacks, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,10 @@ class Failed:
     detail: str = ""
     sizes: tuple[Size, ...] = ()
     """Of `too_large`: what choices of the link would weigh, where that is known. Gone once the process ends."""
+    lines: int | None = None
+    """Of `too_large`, what died over a limit, and `lacks`: the shorter side of the link's best picture in pixels."""
+    has_audio: bool | None = None
+    """Of the same: whether the link has a sound; None where that is not known."""
     maybe_sent: bool = False
     final: bool = False
     """Trying again would end the same way."""

@@ -16,11 +16,11 @@ from typing import TypeVar
 import trio
 
 from doradura.downloads.breaker import SiteBreakers
+from doradura.downloads.job import DownloadParts, JobRun
 from doradura.downloads.places import Slot
-from doradura.downloads.protocol import OUR_REASONS
-from doradura.downloads.run import DownloadParts, JobRun
 from doradura.downloads.sharing import Sharing
 from doradura.downloads.stages import Cancelled, Delivered, Failed, GaveUp, Outcome, Paused, Starting, Waiting
+from doradura.media.protocol import OUR_REASONS
 from doradura.storage import Change, Connection, StorageError, charges, chats, files, jobs
 from doradura.storage.files import SentFile
 from doradura.telegram.errors import (
@@ -294,7 +294,7 @@ class Supervisor:
         return None
 
     async def _record(self, run: JobRun, outcome: Outcome) -> Cancelled | None:
-        """Store how a job ended; where a cancel was recorded before, give that."""
+        """Store how a job ended. Return the cancel that was recorded before, where one was."""
         now, job = self._parts.clock(), run.job
         used_ms = run.take_uncharged_ms()
 

@@ -17,8 +17,8 @@ from typing import Literal
 import msgspec
 import trio
 
-from doradura.downloads.formats import FORMATS
-from doradura.downloads.protocol import Limits, Order
+from doradura.media.formats import FORMATS
+from doradura.media.protocol import Limits, Order
 from doradura.settings import Settings
 
 SOURCE_BYTES = 2 * 1024**3

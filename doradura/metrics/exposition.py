@@ -78,7 +78,7 @@ class _Family:
 
 
 async def expose(registry: CollectorRegistry, accept: str, database: Mapping[str, Samples]) -> tuple[bytes, str]:
-    """Write all families, with a checkpoint after each, in the form `accept` asks for; give text and content type.
+    """Write all families, with a checkpoint after each, in the form `accept` asks for. Return text and content type.
 
     A scrape of the whole registry at once would stop the event loop for some milliseconds, and a thread would not help
     (the interpreter's lock). `_created` samples are left out: they would be a third of the text.

@@ -1,4 +1,9 @@
-"""A local Telegram: the Bot API, a web chat, sample media. Imported only when asked for."""
+"""A local Telegram: the Bot API, a web chat, sample media. Imported only when asked for.
+
+`server.py` wires it. `api/` is what bots call, `human/` what people do; both work on `state/`, and neither knows the
+other. `text/`, `http/` and `media/` know nothing of bots. `page/` is the web chat itself, served by `pages.py`. Frozen:
+it gets what a change of the bot needs, and nothing more.
+"""
 
 from __future__ import annotations
 

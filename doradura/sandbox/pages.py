@@ -1,4 +1,4 @@
-"""Serves the web chat: the files beside this module, with a policy that lets them load nothing from elsewhere."""
+"""Serves the web chat: the files of page/, with a policy that lets them load nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from types import MappingProxyType
 
 import trio
 
-from doradura.sandbox.exchange import Headers, Request, Response
+from doradura.sandbox.http.exchange import Headers, Request, Response
 
 PAGE_DIRECTORY = Path(__file__).parent / "page"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII | re.IGNORECASE)
+_NAME = re.compile(r"(?:[a-z]{1,16}/)?[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII | re.IGNORECASE)
+"""A file of the page's, or of a folder of its."""
 _TYPES = MappingProxyType(
     {
         ".html": "text/html; charset=utf-8",
@@ -37,22 +38,16 @@ HEADERS: Headers = (
 )
 
 
-class Pages:
-    """Answers / and /page/..."""
-
-    def __init__(self, directory: Path = PAGE_DIRECTORY) -> None:
-        self._directory = directory
-
-    async def answer(self, request: Request) -> Response:
-        """Answer one GET or HEAD."""
-        if request.method not in {"GET", "HEAD"}:
-            return Response.text("only GET and HEAD\n", 405)
-        name = "index.html" if request.path == "/" else request.path.removeprefix("/page/")
-        kind = _TYPES.get(Path(name).suffix.lower())
-        if not _NAME.fullmatch(name) or kind is None:
-            return Response.text("not found\n", 404)
-        try:
-            body = await trio.to_thread.run_sync((self._directory / name).read_bytes)
-        except OSError:
-            return Response.text("not found\n", 404)
-        return Response(200, body, [(b"content-type", kind.encode()), *HEADERS])
+async def page_answer(request: Request) -> Response:
+    """Answer one GET or HEAD of / or /page/..."""
+    if request.method not in {"GET", "HEAD"}:
+        return Response.text("only GET and HEAD\n", 405)
+    name = "index.html" if request.path == "/" else request.path.removeprefix("/page/")
+    kind = _TYPES.get(Path(name).suffix.lower())
+    if not _NAME.fullmatch(name) or kind is None:
+        return Response.text("not found\n", 404)
+    try:
+        body = await trio.to_thread.run_sync((PAGE_DIRECTORY / name).read_bytes)
+    except OSError:
+        return Response.text("not found\n", 404)
+    return Response(200, body, [(b"content-type", kind.encode()), *HEADERS])

@@ -17,29 +17,39 @@ from pathlib import Path
 
 import trio
 
-from doradura.sandbox.blobs import Blobs
-from doradura.sandbox.botapi import BotApi, Downloads
-from doradura.sandbox.connection import Connection, server_config
-from doradura.sandbox.content import file_content, respond
-from doradura.sandbox.exchange import Handler, Request, Response, asgi
-from doradura.sandbox.faults import Faults
-from doradura.sandbox.fetching import Fetcher
-from doradura.sandbox.files import Files
-from doradura.sandbox.floods import Floods
-from doradura.sandbox.human import Human
-from doradura.sandbox.journal import Journal
-from doradura.sandbox.media import Media
-from doradura.sandbox.pages import Pages
-from doradura.sandbox.record import CallRecord
-from doradura.sandbox.samples import make_samples
-from doradura.sandbox.world import World
+from doradura.sandbox.api.endpoint import BotApi, Downloads
+from doradura.sandbox.http.connection import Connection, server_config
+from doradura.sandbox.http.content import file_content, respond
+from doradura.sandbox.http.exchange import Handler, Request, Response, asgi
+from doradura.sandbox.human.endpoint import Human
+from doradura.sandbox.media.samples import make_samples
+from doradura.sandbox.media.serving import Media
+from doradura.sandbox.pages import page_answer
+from doradura.sandbox.state.blobs import Blobs
+from doradura.sandbox.state.bots import Bots
+from doradura.sandbox.state.call_record import CallRecord
+from doradura.sandbox.state.faults import Faults
+from doradura.sandbox.state.fetching import Fetcher
+from doradura.sandbox.state.files import Files
+from doradura.sandbox.state.floods import Floods
+from doradura.sandbox.state.journal import Journal
+from doradura.sandbox.state.world import World
+from doradura.startup import EXIT_SETTINGS, StartupError
 
 SANDBOX_TOKEN = "1000000001:SANDBOXAAAAAAAAAAAAAAAAAAAAAAAAAAAA"  # noqa: S105 - public on purpose: it opens only toys
 BACKLOG = 512
 
 
-class BindError(ValueError):
+class BindError(StartupError, ValueError):
     """The address is none the sandbox may listen on."""
+
+    exit_code = EXIT_SETTINGS
+
+
+class ListenError(StartupError, OSError):
+    """The address is taken, or none of this machine's; the text says which and what to do."""
+
+    exit_code = EXIT_SETTINGS
 
 
 class Sandbox:
@@ -70,7 +80,7 @@ class Sandbox:
     async def run(self, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Starts with its address, once the samples are there and it listens.
 
-        Raises OSError, naming the address, when it is taken; JournalError when what was kept cannot be opened;
+        Raises ListenError, naming the address, when it is taken; JournalError when what was kept cannot be opened;
         SamplesError when ffmpeg cannot make the samples.
         """
         listener = self._listen()
@@ -78,16 +88,16 @@ class Sandbox:
             async with self._directory() as directory, trio.open_nursery() as nursery:
                 samples = await make_samples(self._ffmpeg, self._media_directory)
                 journal = Journal(None if self._keep_directory is None else directory / "sandbox.sqlite3")
-                world = World(journal, Blobs(directory / "files"), clock=time.time)
+                bots = Bots(World(journal, Blobs(directory / "files"), clock=time.time))
                 try:
-                    await world.load()
+                    await bots.load()
                 except BaseException:
                     journal.close()
                     raise
                 await nursery.start(journal.run)
                 host, port = listener.getsockname()[:2]
                 media = Media(samples, await trio.to_thread.run_sync(_sizes, samples))
-                handler = self._handler(world, media, port)
+                handler = self._handler(bots, media, port)
                 task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
                 await self._accept(listener, handler, nursery)
 
@@ -112,19 +122,22 @@ class Sandbox:
             listener.listen(BACKLOG)
         except OSError as error:
             listener.close()
-            raise OSError(error.errno, f"the sandbox cannot listen on {self._bind}: {error.strerror}") from error
+            raise ListenError(
+                f"the sandbox cannot listen on {self._bind}: {error.strerror}. Stop what listens there, or set "
+                "DORADURA_SANDBOX_BIND."
+            ) from error
         return listener
 
-    def _handler(self, world: World, media: Media, port: int) -> Handler:
-        """Wire the parts, and give the function that sends each request to its own."""
-        faults, record, pages = Faults(), CallRecord(), Pages()
+    def _handler(self, bots: Bots, media: Media, port: int) -> Handler:
+        """Wire the parts, and return the function that sends each request to its own."""
+        faults, record, world = Faults(), CallRecord(), bots.world
         floods = Floods(world.clock, enabled=self._flood_limits)
         world.paces_polls = lambda: floods.limits.enabled
         files = Files(world.blobs, self._ffmpeg, Fetcher(world.blobs, media.answer, port))
         api, human, downloads = (
-            BotApi(world, files, faults, floods, record),
-            Human(world, files, faults, floods, record),
-            Downloads(world),
+            BotApi(bots, files, faults, floods, record),
+            Human(bots, files, faults, floods, record),
+            Downloads(bots),
         )
 
         async def handle(request: Request) -> Response:
@@ -136,7 +149,7 @@ class Sandbox:
             if path.startswith("/media/"):
                 return await media.answer(request)
             if path == "/" or path.startswith("/page/"):
-                return await pages.answer(request)
+                return await page_answer(request)
             if path.startswith("/file/bot") and (found := downloads.find(request)) is not None:
                 blob, size = found
                 return respond(request, file_content(world.blobs.path(blob), size, "application/octet-stream"))

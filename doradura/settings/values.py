@@ -115,7 +115,7 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 
 
 def choice(*words: str) -> Callable[[str], str]:
-    """One of a few words, in any case; gives it in small letters."""
+    """One of a few words, in any case. Return it in small letters."""
 
     def parse(value: str) -> str:
         if value.lower() not in words:

@@ -4,11 +4,12 @@ Knows settings and nothing else of ours. Times are integer milliseconds since 19
 by `ids.IdMaker`, and the SQL is what SQLite 3.40 and PostgreSQL 15 both take.
 """
 
-from doradura.storage.errors import DAMAGE, NewerDatabaseError, StorageError
+from doradura.storage.errors import DAMAGE, DAMAGE_ADVICE, NewerDatabaseError, StorageError
 from doradura.storage.seam import Change, Connection, Row, Rows, Storage, Value
 
 __all__ = [
     "DAMAGE",
+    "DAMAGE_ADVICE",
     "Change",
     "Connection",
     "NewerDatabaseError",

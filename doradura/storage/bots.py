@@ -20,7 +20,7 @@ _OF_A_BOT = ("jobs", "offers", "inbox", "alert_messages", "admin_menus")
 
 
 def take_over(db: Connection, bot_id: int, now_ms: int) -> int | None:
-    """Make the database this bot's; give the bot it was before, None where that is the same or not known.
+    """Make the database this bot's. Return the bot it was before, None where that is the same or not known.
 
     In one transaction at the start, before anything reads a message's id.
     """

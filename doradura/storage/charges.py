@@ -27,7 +27,7 @@ def clock_ms(db: Connection) -> int:
 
 
 def reserve(db: Connection, user_id: int) -> int:
-    """Charge a user for a new job and give the place at which it stands."""
+    """Charge a user for a new job. Return the place at which it stands."""
     row = db.execute("SELECT queue_ms FROM users WHERE user_id = ?", (user_id,)).fetchone()
     place = max(clock_ms(db), 0 if row is None else row[0])
     db.execute("UPDATE users SET queue_ms = ? WHERE user_id = ?", (place + EXPECTED_MS, user_id))

@@ -72,14 +72,12 @@ class NewJob(NamedTuple):
     quality: str
     plan: str
     language: str
-    bonus_ms: int = 0
-    """How much earlier than its turn the plan lets it come."""
     thread_id: int | None = None
 
 
 def add(db: Connection, job: NewJob, now_ms: int) -> Job:
     """Queue a job and return it."""
-    place = charges.reserve(db, job.user_id) - job.bonus_ms
+    place = charges.reserve(db, job.user_id)
     db.execute(
         "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, format, quality, plan, language,"  # noqa: S608 - own text
         " state, place, charged_ms, created_ms, thread_id, bot_id)"

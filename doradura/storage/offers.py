@@ -68,6 +68,19 @@ def finish(db: Connection, offer_id: int, state: str, now_ms: int, reason: str |
     )
 
 
+def again(db: Connection, offer_id: int, message_id: int | None) -> bool:
+    """Let a link that was looked at in vain be looked at as if for the first time; False when it is not such a one.
+
+    `message_id` is the message that shows it, where that is known.
+    """
+    cursor = db.execute(
+        "UPDATE offers SET state = 'shown', tries = 0, looked_ms = NULL, reason = NULL,"
+        " message_id = COALESCE(?, message_id) WHERE offer_id = ? AND state = 'failed'",
+        (message_id, offer_id),
+    )
+    return cursor.rowcount > 0
+
+
 def tried(db: Connection, offer_id: int) -> int:
     """Count a start of looking at the link; return how many there were."""
     row = db.execute("UPDATE offers SET tries = tries + 1 WHERE offer_id = ? RETURNING tries", (offer_id,)).fetchone()

@@ -47,7 +47,7 @@ class Window:
         return not self._until
 
     def let_out(self, now: float) -> float:
-        """Count one more; gives what `landed` is to be told."""
+        """Count one more. Return what `landed` is to be told."""
         until = now + FLIGHT_SECONDS + self._seconds
         if self._limit != math.inf:
             insort(self._until, until)
@@ -88,7 +88,7 @@ class ChatBudget:
             self.counted_at = now
 
     def let_out(self, now: float) -> float:
-        """Count one more; gives what `landed` is to be told."""
+        """Count one more. Return what `landed` is to be told."""
         self.in_flight += 1
         if self.pace.chat_per_second != math.inf:
             self.tokens -= 1

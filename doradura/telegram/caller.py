@@ -35,7 +35,7 @@ from doradura.telegram.errors import (
     UnexpectedResultError,
 )
 from doradura.telegram.media import MediaParts
-from doradura.telegram.multipart import Multipart, Progress, measure
+from doradura.telegram.multipart import Multipart, measure
 from doradura.telegram.observer import Kind, TelegramObserver
 from doradura.telegram.pacing import Priority, Turn, TurnTooLateError
 from doradura.telegram.retry import Again, GiveUp, Raise, decide, is_paced, rate_limit_wait, unconfirmed_repeats
@@ -105,7 +105,7 @@ class Caller:
         edits: MessageKey | None = None,
         lasting: bool = True,
     ) -> msgspec.Raw | None:
-        """Call a method with small parameters and give its result.
+        """Call a method with small parameters and return its result.
 
         `chat_id` is whose budget it takes from, or whose 429s it waits out. `edits` is the message it edits; None is
         given when a newer edit of that message made this one needless, unless it is `lasting`. `repeat_unconfirmed`
@@ -142,10 +142,7 @@ class Caller:
         media: MediaParts,
         *,
         chat_id: int,
-        deadline_seconds: float | None = None,
-        progress: Progress | None = None,
-        priority: Priority = "file",
-        edits: MessageKey | None = None,
+        edits: MessageKey | None,
     ) -> msgspec.Raw:
         """Call a method with files, streamed from disk; raises as `call`, and UploadFileError for the file.
 
@@ -161,7 +158,6 @@ class Caller:
                 {**(parameters if chat == chat_id else _elsewhere(method, parameters, chat)), **media.parameters},
                 {name: (upload, sizes[name]) for name, upload in media.files.items()},
                 limiter=self._readers,
-                progress=progress,
             )
             return Call(
                 method=method,
@@ -170,9 +166,9 @@ class Caller:
                 make_body=form.body,
                 timeouts=_timeouts(write=PIECE_SECONDS, read=None),
                 hold_key=chat,
-                priority=priority,
+                priority="file",
                 paced=True,
-                deadline_seconds=deadline_seconds or upload_deadline_seconds(max(form.length, heavy_bytes)),
+                deadline_seconds=upload_deadline_seconds(max(form.length, heavy_bytes)),
                 unconfirmed_repeats=unconfirmed_repeats(method, repeat=None),
                 edits=edits,
                 lasting=True,
@@ -304,7 +300,7 @@ class Caller:
         return run.given_up(call.method, last)
 
     async def _wait_for_turn(self, call: Call, run: Run) -> Turn:
-        """Wait while the chat or the method is held, and for the budgets; gives the turn for the attempt."""
+        """Wait while the chat or the method is held, and for the budgets. Return the turn for the attempt."""
         key, deadline = call.hold_key, run.deadline
         try:
             if call.paced:
@@ -394,7 +390,7 @@ def _elsewhere(method: str, parameters: Mapping[str, object], chat_id: int | Non
 
 @asynccontextmanager
 async def _until(deadline: float, lock: trio.Lock) -> AsyncIterator[bool]:
-    """Hold a lock if it is free by then; gives whether it was."""
+    """Hold a lock if it is free by then. Return whether it was."""
     reached = False
     with trio.move_on_at(deadline):
         await lock.acquire()

@@ -31,10 +31,9 @@ from doradura.telegram.errors import (
 )
 from doradura.telegram.lengths import CAPTION_UNITS, cut_text, split_text
 from doradura.telegram.media import Media, MediaParts, Upload, edit_parts, send_parts
-from doradura.telegram.multipart import Progress
 from doradura.telegram.observer import TelegramObserver
 from doradura.telegram.pacing import Priority
-from doradura.telegram.parameters import ChatAction, ParseMode, chat_scope, given, markup, reply
+from doradura.telegram.parameters import ChatAction, chat_scope, given, markup, reply
 from doradura.telegram.turns import Turns
 from doradura.telegram.types import BotCommand, Keyboard, Message, User
 
@@ -44,6 +43,8 @@ PRE_CHECKOUT_SECONDS = 10.0
 """After that Telegram refuses the payment itself."""
 CHAT_ACTION_SECONDS = 20.0
 """An action is shown for 5 s; one that comes later than this is of no use to anybody."""
+UPLOADS = 4
+"""At most so many at once, on connections of their own."""
 POLL_MARGIN_SECONDS = 15.0
 """How much longer than the poll itself its answer may take."""
 
@@ -90,14 +91,14 @@ class BotApi:
         return await self.call("getMe", {}, User, deadline_seconds=deadline_seconds)
 
     async def get_updates(
-        self, *, offset: int | None, timeout_seconds: int, allowed_updates: Sequence[str], limit: int = 100
+        self, *, offset: int | None, timeout_seconds: int, allowed_updates: Sequence[str]
     ) -> list[msgspec.Raw]:
-        """Wait up to `timeout_seconds` for updates and give them undecoded, oldest first.
+        """Wait up to `timeout_seconds` for updates and return them undecoded, oldest first.
 
         One attempt on a connection of its own, without any retry: that is the poller's business. `offset` confirms
         every update below it.
         """
-        parameters = {"offset": offset, "limit": limit, "timeout": timeout_seconds, "allowed_updates": allowed_updates}
+        parameters = {"offset": offset, "timeout": timeout_seconds, "allowed_updates": allowed_updates}
         raw = await self._caller.poll(given(parameters), read_seconds=timeout_seconds + POLL_MARGIN_SECONDS)
         return read_result("getUpdates", raw, list[msgspec.Raw])
 
@@ -105,15 +106,12 @@ class BotApi:
         """Remove a webhook, which would keep polls out; waiting updates are kept, as payments may be among them."""
         await self.call("deleteWebhook", {}, bool, deadline_seconds=deadline_seconds)
 
-    async def set_my_commands(
-        self, commands: Sequence[BotCommand], *, language_code: str | None = None, chat_id: int | None = None
-    ) -> None:
-        """Set the menu of commands, for everybody or for users of one language; with `chat_id` for that chat alone.
+    async def set_my_commands(self, commands: Sequence[BotCommand], *, chat_id: int | None = None) -> None:
+        """Set the menu of commands, for everybody; with `chat_id` for that chat alone.
 
         Raises ChatNotFoundError for a chat Telegram does not know, such as that of somebody who never wrote to the bot.
         """
-        parameters = {"commands": commands, "language_code": language_code, "scope": chat_scope(chat_id)}
-        await self.call("setMyCommands", parameters, bool)
+        await self.call("setMyCommands", {"commands": commands, "scope": chat_scope(chat_id)}, bool)
 
     async def delete_my_commands(self, *, chat_id: int) -> None:
         """Take a chat's own menu away: it sees the one for everybody then. Raises as `set_my_commands`."""
@@ -127,13 +125,13 @@ class BotApi:
         keyboard: Keyboard | None = None,
         reply_to: int | None = None,
         thread_id: int | None = None,
-        parse_mode: ParseMode | None = "HTML",
+        parse_mode: Literal["HTML"] | None = "HTML",
         silent: bool = False,
         repeat_unconfirmed: bool = True,
         deadline_seconds: float = DEADLINE_SECONDS,
         priority: Priority = "reply",
     ) -> Message:
-        """Send a text, without a link preview, and give the message; what is too long for one goes in several.
+        """Send a text, without a link preview, and return the message; what is too long for one goes in several.
 
         The first of several is the reply, the last has the buttons and is given. With `repeat_unconfirmed` it may
         arrive twice when an answer is lost; without, UnconfirmedError is raised then. Markup that Telegram cannot read
@@ -146,7 +144,7 @@ class BotApi:
             "disable_notification": silent or None,
         }
 
-        async def send(text: str, mode: ParseMode | None, more: Mapping[str, object]) -> Message:
+        async def send(text: str, mode: Literal["HTML"] | None, more: Mapping[str, object]) -> Message:
             return await self.call(
                 "sendMessage",
                 {**common, **more, "text": text, "parse_mode": mode},
@@ -162,7 +160,7 @@ class BotApi:
             try:
                 return await send(text, parse_mode, more)
             except EntityParseError as exc:
-                if parse_mode != "HTML":
+                if parse_mode is None:
                     raise
                 _log_plain(exc)
                 return await send(cut_text(plain_text(text), markup=False), None, more)
@@ -213,52 +211,25 @@ class BotApi:
             _log_plain(exc)
             await edit({"text": cut_text(plain_text(text), markup=False)})
 
-    async def edit_message_media(
-        self,
-        chat_id: int,
-        message_id: int,
-        media: Media,
-        *,
-        keyboard: Keyboard | None = None,
-        deadline_seconds: float | None = None,
-        progress: Progress | None = None,
-    ) -> Message:
+    async def edit_message_media(self, chat_id: int, message_id: int, media: Media) -> Message:
         """Replace a message's content by a file, and give the message; twice is the same as once, so it is repeated.
 
         Raises MessageNotModifiedError when that very file is there already, as there is no message to give then.
         """
-        parameters: dict[str, object] = {"chat_id": chat_id, "message_id": message_id, **markup(keyboard)}
         return await self._with_media(
-            "editMessageMedia", parameters, media, edit_parts, deadline_seconds=deadline_seconds, progress=progress
+            "editMessageMedia", {"chat_id": chat_id, "message_id": message_id}, media, edit_parts
         )
 
     async def send_media(
-        self,
-        chat_id: int,
-        media: Media,
-        *,
-        keyboard: Keyboard | None = None,
-        reply_to: int | None = None,
-        thread_id: int | None = None,
-        silent: bool = False,
-        deadline_seconds: float | None = None,
-        progress: Progress | None = None,
+        self, chat_id: int, media: Media, *, reply_to: int | None = None, thread_id: int | None = None
     ) -> Message:
-        """Send an audio, a video, a document or a photo, and give the message with its file_id.
+        """Send an audio, a video, a document or a photo, and return the message with its file_id.
 
         Never repeated once it may have arrived: UnconfirmedError is raised at once. An upload may take 60 s and a
         second for every 128 KiB, counted from when one of the upload connections is free.
         """
-        parameters: dict[str, object] = {
-            "chat_id": chat_id,
-            "message_thread_id": thread_id,
-            "disable_notification": silent or None,
-            **reply(reply_to),
-            **markup(keyboard),
-        }
-        return await self._with_media(
-            media.method, parameters, media, send_parts, deadline_seconds=deadline_seconds, progress=progress
-        )
+        parameters: dict[str, object] = {"chat_id": chat_id, "message_thread_id": thread_id, **reply(reply_to)}
+        return await self._with_media(media.method, parameters, media, send_parts)
 
     async def delete_message(self, chat_id: int, message_id: int) -> None:
         """Delete a message; one that is not there any more is a success."""
@@ -301,9 +272,6 @@ class BotApi:
         parameters: Mapping[str, object],
         media: Media,
         parts: Callable[..., MediaParts],
-        *,
-        deadline_seconds: float | None,
-        progress: Progress | None,
     ) -> Message:
         """Send or edit a media message; a caption whose markup Telegram cannot read goes plainly.
 
@@ -311,7 +279,7 @@ class BotApi:
         """
         if media.caption is not None:
             media = replace(media, caption=cut_text(media.caption, CAPTION_UNITS))
-        send = partial(self._media_once, method, given(parameters), deadline_seconds, progress)
+        send = partial(self._media_once, method, given(parameters))
         by_address, plain = self._local_files and isinstance(media.file, Upload), False
         while True:
             try:
@@ -327,35 +295,19 @@ class BotApi:
                 logger.warning("%s: uploaded, as the server did not read the file: %s", method, exc.description)
                 by_address = False
 
-    async def _media_once(
-        self,
-        method: str,
-        parameters: Mapping[str, object],
-        deadline_seconds: float | None,
-        progress: Progress | None,
-        parts: MediaParts,
-    ) -> Message:
+    async def _media_once(self, method: str, parameters: Mapping[str, object], parts: MediaParts) -> Message:
         chat_id, message_id = parameters["chat_id"], parameters.get("message_id")
         assert isinstance(chat_id, int)
         edits = (chat_id, message_id) if isinstance(message_id, int) else None
         raw: msgspec.Raw | None
         if parts.heavy is not None:
-            raw = await self._caller.upload(
-                method,
-                parameters,
-                parts,
-                chat_id=chat_id,
-                deadline_seconds=deadline_seconds,
-                progress=progress,
-                edits=edits,
-            )
+            raw = await self._caller.upload(method, parameters, parts, chat_id=chat_id, edits=edits)
         else:
             raw = await self._caller.call(
                 method,
                 {**parameters, **parts.parameters},
                 chat_id=chat_id,
                 kind="edit" if method.startswith("edit") else "send",
-                deadline_seconds=deadline_seconds or DEADLINE_SECONDS,
                 priority="file",
                 edits=edits,
             )
@@ -371,7 +323,6 @@ async def open_bot_api(
     observer: TelegramObserver,
     local_files: bool = False,
     connections: int = 16,
-    uploads: int = 4,
     draw: Callable[[], float] = random.random,
     make_transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
     turns: Turns | None = None,
@@ -379,7 +330,7 @@ async def open_bot_api(
     """Open a client for one bot and close its connections at the end; connects only when something is called.
 
     `local_files` is for a server that runs with --local and reads files itself. At most `connections` small requests
-    and `uploads` uploads run at once, on connections apart, so that no upload holds back a reply. `draw` gives random
+    and `UPLOADS` uploads run at once, on connections apart, so that no upload holds back a reply. `draw` gives random
     numbers from 0 to 1; `make_transport` stands in for the network in tests. `turns` is shared by all clients of
     one bot, as Telegram counts what they send together. Raises ValueError for an address that is not HTTP.
     """
@@ -388,7 +339,7 @@ async def open_bot_api(
     # An upload never goes out on a connection that lay idle: when the server closes that in the same moment, a request
     # small enough to be written whole would be lost in doubt.
     reply_lines = Lines(connections, make_transport or transport_maker(api_url, keepalive_seconds=30))
-    upload_lines = Lines(uploads, make_transport or transport_maker(api_url, keepalive_seconds=0))
+    upload_lines = Lines(UPLOADS, make_transport or transport_maker(api_url, keepalive_seconds=0))
     poll_lines = Lines(1, make_transport or transport_maker(api_url, keepalive_seconds=30))
     caller = Caller(
         token,
@@ -397,7 +348,7 @@ async def open_bot_api(
         replies=reply_lines,
         uploads=upload_lines,
         polls=poll_lines,
-        readers=trio.CapacityLimiter(uploads),
+        readers=trio.CapacityLimiter(UPLOADS),
         draw=draw,
         turns=turns or Turns(),
     )

@@ -46,6 +46,10 @@ class Hold:
         """Whether a probe's answer is waited for, so that the hold may end at any moment."""
         return self._probing
 
+    def is_of(self, number: int | None) -> bool:
+        """Whether `let_out` gave this number for the hold as it stands: the call went out since it last began."""
+        return self.is_on and number == self._number
+
     def free_at(self, now: float) -> float:
         """Return when the next call may go out; `now` when it may at once."""
         return max(now, self._until)
@@ -100,9 +104,11 @@ class Refusals:
 
     def __init__(self) -> None:
         self._last: dict[int, tuple[float, float]] = {}
+        self._said = math.inf
+        """The wait that the last refusal spoke of which held the whole bot."""
 
     def add(self, chat_id: int, seconds: float, now: float) -> float | None:
-        """Take a chat's 429; give the seconds that hold the whole bot, the shortest that was said, once they are many.
+        """Take a chat's 429. Return the seconds that hold the whole bot, the shortest that was said, once many came.
 
         Where it is the bot's limit all of them say about the same; where it is not, the shortest does the least harm.
         """
@@ -110,7 +116,19 @@ class Refusals:
         self._last[chat_id] = (now, seconds)
         if len(self._last) < MANY_CHATS:
             return None
-        return min(seconds for _, seconds in self._last.values())
+        self._said = min(seconds for _, seconds in self._last.values())
+        return self._said
+
+    def add_while_held(self, seconds: float, *, tried: bool) -> float:
+        """Take a chat's 429 while the whole bot is held. Return the seconds that hold it on.
+
+        It may be that chat's own, however long: it holds all the others only as long as the refusal before it said too.
+        `tried` is whether the call went out during the hold, so that its refusal is the next one's measure.
+        """
+        shorter = min(seconds, self._said)
+        if tried:
+            self._said = seconds
+        return shorter
 
     def clear(self) -> None:
         """Take that a chat was sent something: the bot is not held."""

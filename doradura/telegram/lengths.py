@@ -126,7 +126,7 @@ def _pieces(text: str, limit: int, *, markup: bool) -> list[_Piece]:
 
 
 def _part(full: _Piece, limit: int, *, following: _Token) -> _Piece:
-    """Part a piece, and give the one that comes after it."""
+    """Part a piece, and return the one that comes after it."""
     place = _place(full, limit, following=following)
     rest = full.tokens[place:]
     full.tokens = full.tokens[:place]

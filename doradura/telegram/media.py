@@ -45,7 +45,6 @@ class Media:
     width: int | None = None
     height: int | None = None
     thumbnail: Path | None = None
-    supports_streaming: bool = True
 
     @property
     def method(self) -> str:
@@ -107,5 +106,5 @@ def _described(media: Media, *, plain: bool) -> dict[str, object]:
         wanted |= {"title": media.title, "performer": media.performer, "duration": media.duration_seconds}
     elif media.kind == "video":
         wanted |= {"width": media.width, "height": media.height, "duration": media.duration_seconds}
-        wanted["supports_streaming"] = media.supports_streaming
+        wanted["supports_streaming"] = True
     return {key: value for key, value in wanted.items() if value is not None}

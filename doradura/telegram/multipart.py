@@ -24,9 +24,6 @@ PIECE_BYTES = 1 << 20
 
 _T = TypeVar("_T")
 
-Progress = Callable[[int, int], None]
-"""Is told the bytes written so far and the bytes in all, after each piece."""
-
 
 @dataclass(frozen=True, slots=True)
 class _FilePart:
@@ -44,11 +41,9 @@ class Multipart:
         files: Mapping[str, tuple[Upload, int]],
         *,
         limiter: trio.CapacityLimiter,
-        progress: Progress | None = None,
     ) -> None:
         self.method = method
         self.limiter = limiter
-        self.progress = progress
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self.parts = tuple(_lay_out(boundary, parameters, files))
@@ -68,17 +63,9 @@ class MultipartBody(Body):
         self._form = form
         self._parts = iter(form.parts)
         self._file: _OpenFile | None = None
-        self._given = 0
 
     async def __anext__(self) -> bytes:
         """Return the next piece: a bit of form, or up to 1 MiB of a file."""
-        if self._form.progress is not None and self._given:
-            self._form.progress(self._given, self.length)
-        piece = await self._next_piece()
-        self._given += len(piece)
-        return piece
-
-    async def _next_piece(self) -> bytes:
         if self._file is not None:
             piece = await self._in_thread(self._file.read_piece)
             if self._file.left_bytes == 0:
@@ -91,7 +78,7 @@ class MultipartBody(Body):
         if isinstance(part, bytes):
             return part
         self._file = await self._in_thread(lambda: _OpenFile(part))
-        return await self._next_piece()
+        return await anext(self)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         """Run file work in a thread; a cancelled one is waited for, as a read takes milliseconds."""

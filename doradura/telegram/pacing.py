@@ -134,7 +134,8 @@ class Pacer:
         """Take a 429: let nothing out to a chat, or to a method that concerns none, which was told to wait.
 
         `turn` is that of the refused call. A chat is held as long as is said, and no other with it; but MANY_CHATS
-        refused in a row hold all of them. That, and a method, are held for LONGEST_HOLD_SECONDS at most.
+        refused in a row hold all of them. That, and a method, are held for LONGEST_HOLD_SECONDS at most; and what one
+        chat is told meanwhile prolongs the hold of all only as far as the refusal before it said so too.
         """
         now = trio.current_time()
         number = None if turn is None else turn.number
@@ -143,9 +144,10 @@ class Pacer:
             return
         chat = self._chat(key, now)
         chat.held_until = max(chat.held_until, until)
-        seconds = self._refusals.add(key, until - now, now)
         if self._bot_hold.is_on:
-            seconds = until - now
+            seconds: float | None = self._refusals.add_while_held(until - now, tried=self._bot_hold.is_of(number))
+        else:
+            seconds = self._refusals.add(key, until - now, now)
         if seconds is not None:
             self._begin(self._bot_hold, EVERY_CHAT, number, seconds)
 
@@ -294,7 +296,7 @@ class Pacer:
             self._look_again()
 
     def _grant(self, now: float, asking: _Waiter) -> Turn | None:
-        """Give every turn that is due, the most urgent first; gives that of the one who asks."""
+        """Give every turn that is due, the most urgent first. Return that of the one who asks."""
         while self._busy and self._bot.free_at(now) <= now:
             held = self._bot_hold.free_at(now) > now
             found: tuple[tuple[int, int], int, _Chat] | None = None

@@ -7,7 +7,6 @@ from typing import Literal
 
 from doradura.telegram.types import Keyboard
 
-ParseMode = Literal["HTML", "MarkdownV2"]
 ChatAction = Literal["typing", "upload_document", "upload_video", "upload_voice", "upload_photo", "record_video"]
 
 

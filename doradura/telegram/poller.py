@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import math
 import random
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
@@ -71,18 +70,17 @@ class PollingApi(Protocol):
         """Remove a webhook."""
 
     async def get_updates(
-        self, *, offset: int | None, timeout_seconds: int, allowed_updates: Sequence[str], limit: int = ...
+        self, *, offset: int | None, timeout_seconds: int, allowed_updates: Sequence[str]
     ) -> list[msgspec.Raw]:
         """Poll once."""
 
 
 class Poller:
-    """Polls until it is cancelled. `state`, `last_poll_at`, `last_poll_wall` and `hold` are for whoever reports health.
+    """Polls until it is cancelled. `state`, `last_poll_at` and `hold` are for whoever reports health.
 
     `store` gets the updates of one poll in order and returns when they are safe; what it raises leaves them
-    unconfirmed, and they are asked for again. `on_started` is awaited once, before the first poll. `last_poll_at` is
-    Trio's time of the last poll that was answered properly, `last_poll_wall` the same in seconds since 1970; None
-    until then.
+    unconfirmed, and they are asked for again. `last_poll_at` is Trio's time of the last poll that was answered
+    properly; None until then.
     """
 
     def __init__(
@@ -92,22 +90,17 @@ class Poller:
         store: Store,
         allowed_updates: Sequence[str],
         observer: TelegramObserver,
-        on_started: Callable[[User], Awaitable[None]] | None = None,
         poll_seconds: int = POLL_SECONDS,
         draw: Callable[[], float] = random.random,
-        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.state: PollState = "starting"
         self.last_poll_at: float | None = None
-        self.last_poll_wall: float | None = None
         self._api = api
         self._store = store
         self._allowed_updates = tuple(allowed_updates)
         self._observer = observer
-        self._on_started = on_started
         self._poll_seconds = poll_seconds
         self._draw = draw
-        self._wall_clock = wall_clock
         self._offset: int | None = None
         self._once = False
         """Whether the offset is to be said to Telegram in one poll alone."""
@@ -129,8 +122,6 @@ class Poller:
         updates that were stored but not confirmed come again at the next start.
         """
         user = await self._greet()
-        if self._on_started is not None:
-            await self._on_started(user)
         task_status.started(user)
         while True:
             delay_seconds = await self._turn()
@@ -151,7 +142,7 @@ class Poller:
                 return user
 
     async def _turn(self) -> float:
-        """Poll once, store what came, and give the seconds to wait before the next poll."""
+        """Poll once, store what came, and return the seconds to wait before the next poll."""
         started = trio.current_time()
         first = self.last_poll_at is None
         try:
@@ -166,7 +157,6 @@ class Poller:
             self._log("stalled", "a poll did not come back within its time and was cut off")
             return self._delay("unreachable")
         self.last_poll_at = trio.current_time()
-        self.last_poll_wall = self._wall_clock()
         self._observer.poll_completed()
         # The first poll answers at once by its own wish.
         return await self._take_in(batch, poll_seconds=math.inf if first else self.last_poll_at - started)
@@ -248,7 +238,7 @@ class Poller:
         return self._delay("unreachable")
 
     def _delay(self, state: PollState, *, first_seconds: float = 1.0) -> float:
-        """Note a failure and give the wait after it, longer after each of its sort in a row."""
+        """Note a failure and return the wait after it, longer after each of its sort in a row."""
         self._failures = self._failures + 1 if state == self.state else 1
         self.state = state
         return backoff(

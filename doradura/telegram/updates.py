@@ -84,7 +84,7 @@ def read_batch(items: Iterable[msgspec.Raw]) -> Batch:
 
 
 def _read_update(item: msgspec.Raw) -> RawUpdate | int | None:
-    """Read one update; of one whose number is too large give the number alone, and None of what has none."""
+    """Read one update. Return the number alone where that is too large, and None for what has none."""
     try:
         return _read_parts(item)
     except RecursionError:

@@ -108,7 +108,7 @@ class Connection:
             self._h11.receive_data(data)
 
     def drop_received(self) -> bool:
-        """Throw away what has already come of the request's body; give whether that was all of it."""
+        """Throw away what has already come of the request's body. Return whether that was all of it."""
         with suppress(h11.RemoteProtocolError):
             while self._h11.their_state is h11.SEND_BODY:
                 if self._h11.next_event() is h11.NEED_DATA:

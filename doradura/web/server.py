@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import trio
 
+from doradura.startup import EXIT_SETTINGS, StartupError
 from doradura.web.access import AccessRules, parse_address
 from doradura.web.connection import Application, Connection
 from doradura.web.places import Place, Places
@@ -48,8 +49,10 @@ SHORT_SECONDS = 0.2
 SHORT_LOG_SECONDS = 60
 
 
-class BindError(Exception):
+class BindError(StartupError):
     """The address can't be listened on; the text says which, why, and what to change."""
+
+    exit_code = EXIT_SETTINGS
 
 
 class WebServer:

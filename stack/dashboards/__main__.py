@@ -25,7 +25,7 @@ def made() -> dict[str, str]:
 
 
 def main(arguments: list[str] | None = None, *, directory: Path = DIRECTORY) -> int:
-    """Write the files; with --check only compare and give 1 when one differs, is missing, or nothing makes it."""
+    """Write the files; with --check only compare and return 1 when one differs, is missing, or nothing makes it."""
     parser = argparse.ArgumentParser(prog="python -m stack.dashboards", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 when a file is not fresh")
     options = parser.parse_args(arguments)

@@ -158,13 +158,11 @@ def dial(
     return _finish(panel.build(), title, meaning, [query], size=(6, 8), alerts=alerts)
 
 
-def bars(
-    title: str, meaning: str, query: Query, *, by: str, unit: str = COUNT, size: tuple[int, int] = (12, 8)
-) -> Panel:
+def bars(title: str, meaning: str, query: Query, *, by: str, size: tuple[int, int] = (12, 8)) -> Panel:
     """A bar for each value of a label."""
     panel = (
         barchart.Panel()
-        .unit(unit)
+        .unit(COUNT)
         .min(0)
         .decimals(0)
         .x_field(by)

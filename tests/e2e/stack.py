@@ -18,6 +18,7 @@ import httpx
 import trio
 
 from tests.e2e.program import ROOT, environment
+from tests.ports import free_address
 
 READY = "The stack is ready."
 Alert = dict[str, Any]
@@ -84,7 +85,7 @@ class Stack:
 @asynccontextmanager
 async def stack(data_dir: Path, *arguments: str, **extra: str) -> AsyncIterator[Stack]:
     """Start the stack on free ports, natively; whatever the test does, nothing of it is left."""
-    addresses = {f"DORADURA_STACK_{name}": "127.0.0.1:0" for name in ("PROMETHEUS", "ALERTMANAGER", "GRAFANA")}
+    addresses = {f"DORADURA_STACK_{name}": free_address() for name in ("PROMETHEUS", "ALERTMANAGER", "GRAFANA")}
     environ = environment(data_dir, {**addresses, **extra})
     process = await trio.lowlevel.open_process(
         [sys.executable, "-m", "stack", "run", "--native", *arguments],

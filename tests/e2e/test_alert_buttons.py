@@ -15,7 +15,8 @@ from tests.e2e.program import Message, Program, running, until
 from tests.e2e.test_alertmanager import Alertmanager, binary
 from tests.e2e.test_alerts import all_told, first_line
 from tests.e2e.webhook import ADMIN, alert, body, told
-from tests.monitors import free_port, open_prometheus
+from tests.monitors import open_prometheus
+from tests.ports import free_port
 from tests.programs import found
 
 LABELS = {"alertname": "HighErrorRate", "instance": "bot:9090", "severity": "critical"}

@@ -11,7 +11,7 @@ from tests.e2e.test_alert_buttons import labels_of
 from tests.e2e.test_alerts import all_told, first_line, notes
 from tests.e2e.test_groups import new_group
 from tests.e2e.webhook import ADMIN, alert, body, told
-from tests.monitors import free_port
+from tests.ports import free_port
 
 USER = 2000
 

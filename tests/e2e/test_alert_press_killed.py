@@ -15,7 +15,7 @@ from tests.e2e.program import Program, running, until
 from tests.e2e.test_alert_buttons import labels_of, silences
 from tests.e2e.test_alertmanager import Alertmanager, binary
 from tests.e2e.webhook import ADMIN
-from tests.monitors import free_port
+from tests.ports import free_port
 
 
 @dataclass

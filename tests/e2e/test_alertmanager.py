@@ -18,7 +18,7 @@ import trio
 from tests.e2e.program import Program, running, until
 from tests.e2e.test_alerts import all_told, first_line, notes
 from tests.e2e.webhook import ADMIN
-from tests.monitors import free_port
+from tests.ports import free_port
 
 CONFIG = """
 route:

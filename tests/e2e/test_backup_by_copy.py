@@ -6,17 +6,18 @@ import shutil
 from pathlib import Path
 
 from tests.e2e.program import running
+from tests.ports import free_address
 
 USER = 2000
 
 
 async def test_a_copy_of_the_stopped_bots_data_goes_on_where_it_was(tmp_path: Path) -> None:
     """On the copy people are known, and what was sent once is sent again without a download."""
-    async with running(tmp_path / "data") as program:
+    bind = free_address()
+    async with running(tmp_path / "data", DORADURA_SANDBOX_BIND=bind) as program:
         asked = await program.say(USER, f"/download {program.media('sample.mp4')} m4a")
         await program.wait(USER, lambda message: "audio" in message, after=asked["message_id"])
         link = program.media("sample.mp4")
-        bind = program.sandbox_url.removeprefix("http://")
     shutil.copytree(tmp_path / "data", tmp_path / "copy")
     shutil.rmtree(tmp_path / "data")
     # At the same address: the file is known by its link.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from doradura.storage import DAMAGE_ADVICE
 from tests.e2e.program import ROOT, environment, running, until
+from tests.ports import free_address
 
 
 def doradura(data_dir: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -51,30 +54,41 @@ def test_check_tells_line_by_line(tmp_path: Path) -> None:
         assert f"  {name}" in ended.stdout
 
 
-def test_check_finds_a_damaged_database(tmp_path: Path) -> None:
-    """A database that is none is a fault, exit 1."""
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "doradura.db").write_bytes(b"not a database, but long enough to be read as one" * 100)
-    ended = doradura(tmp_path / "data", "check", "--sandbox")
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_database_that_is_none_ends_with_what_to_do(command: str, tmp_path: Path) -> None:
+    """Exit 1, and one sentence that says what to do; no traceback."""
+    path = tmp_path / "data" / "doradura.db"
+    path.parent.mkdir()
+    (path.parent / "mode").write_text("sandbox\n")
+    path.write_bytes(b"not a database, but long enough to be read as one" * 100)
+    ended = doradura(tmp_path / "data", command, "--sandbox")
     assert ended.returncode == 1
-    assert "FAULT  database" in ended.stdout
+    said = f"{path} is damaged (file is not a database). {DAMAGE_ADVICE}"
+    assert (ended.stdout + ended.stderr).count(said) == 1
+    assert "Traceback" not in ended.stderr
+    assert command == "run" or re.search(rf"^FAULT +database +{re.escape(said)}$", ended.stdout, re.MULTILINE)
 
 
 def test_check_with_a_token_asks_telegram(tmp_path: Path) -> None:
-    """With a token and no Telegram to be reached, `check` says so; the token stays out of it."""
+    """With a token and no Telegram to be reached, `check` says so, once; the token stays out of it."""
     token = "123456:" + "A" * 35
     ended = doradura(
-        tmp_path / "data", "check", DORADURA_TELEGRAM_TOKEN=token, DORADURA_TELEGRAM_API_URL="http://127.0.0.1:9"
+        tmp_path / "data",
+        "check",
+        DORADURA_TELEGRAM_TOKEN=token,
+        DORADURA_TELEGRAM_API_URL="http://127.0.0.1:9",
+        DORADURA_LOG_LEVEL="info",
     )
     assert ended.returncode == 1
-    assert "FAULT  telegram" in ended.stdout
+    assert "FAULT  telegram    can't reach 127.0.0.1:9 (connection refused)" in ended.stdout
+    assert ended.stderr == ""
     assert token not in ended.stdout + ended.stderr
 
 
 async def test_health_asks_the_running_one(tmp_path: Path) -> None:
     """`health` exits 0 while the bot works and 1 when nothing answers; `check` knows its port from a stranger's."""
-    async with running(tmp_path / "data") as program:
-        bind = program.http_url.removeprefix("http://")
+    bind = free_address()  # also asked after its end
+    async with running(tmp_path / "data", DORADURA_HTTP_BIND=bind) as program:
 
         async def well() -> bool:
             return bool((await program.health())["status"] == "ok")
@@ -91,6 +105,8 @@ async def test_health_asks_the_running_one(tmp_path: Path) -> None:
         checked = doradura(tmp_path / "other", "check", "--sandbox", DORADURA_HTTP_BIND=foreign)
         assert checked.returncode == 1
         assert f"FAULT  port        {foreign}: another program listens there" in checked.stdout
+        checked = doradura(tmp_path / "other", "check", "--sandbox", DORADURA_HTTP_BIND="192.0.2.1:9090")
+        assert "192.0.2.1:9090: Cannot assign requested address; set DORADURA_HTTP_BIND to another" in checked.stdout
     for arguments in (["health"], ["health", "--live"], ["health", "--ready"]):
         assert doradura(tmp_path / "other", *arguments, DORADURA_HTTP_BIND=bind).returncode == 1
 

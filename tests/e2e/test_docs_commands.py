@@ -17,7 +17,8 @@ import trio
 
 from tests.e2e.markdown import PAGES, ROOT, Command, commands, of_kind
 from tests.e2e.program import MEDIA_CACHE
-from tests.monitors import LOOK_SECONDS, free_port
+from tests.monitors import LOOK_SECONDS
+from tests.ports import free_port
 from tests.programs import found
 
 SHOWN_SECONDS = 90

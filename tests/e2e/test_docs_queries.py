@@ -12,7 +12,8 @@ import trio
 from tests.e2e.examples import example, place
 from tests.e2e.markdown import PAGES, of_kind, queries
 from tests.e2e.program import Program, running
-from tests.monitors import Prometheus, free_port, open_alertmanager, open_prometheus, until_equal
+from tests.monitors import Prometheus, open_alertmanager, open_prometheus, until_equal
+from tests.ports import free_port
 
 USER, ADMIN = 2000, 1000
 

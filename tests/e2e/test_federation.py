@@ -11,7 +11,8 @@ import trio
 
 from tests.e2e.examples import example, place
 from tests.e2e.program import Program, running
-from tests.monitors import Prometheus, free_port, open_prometheus, until_equal
+from tests.monitors import Prometheus, open_prometheus, until_equal
+from tests.ports import free_port
 
 USER = 2000
 SUCCESSES = 'doradura_download_success_total{format="m4a"}'

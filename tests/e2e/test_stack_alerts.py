@@ -19,7 +19,7 @@ import trio
 
 from tests.e2e.program import Program, environment, until
 from tests.e2e.stack import READY, Receiver, Stack, receiver, stack, started
-from tests.monitors import free_port
+from tests.ports import free_port
 from tests.programs import found
 
 TOKEN = "123456:" + "T" * 35

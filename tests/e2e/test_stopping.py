@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from tests.e2e.program import Program, processes_in, running, until
+from tests.ports import free_address
 
 USER = 2000
 
@@ -36,12 +37,13 @@ async def nothing_left(data_dir: Path) -> None:
 
 async def test_killed_during_a_download(tmp_path: Path) -> None:
     """After kill -9 in the middle of a download, no worker is left, and the next start finishes the job."""
-    async with running(tmp_path / "data") as program:
+    address = free_address()
+    async with running(tmp_path / "data", DORADURA_SANDBOX_BIND=address) as program:
         asked = await program.say(USER, f"/download {program.media('slow.mp4?kbps=5000')} m4a")
         await job_in_worker(program)
         await program.kill()
     await nothing_left(tmp_path / "data")
-    async with running(tmp_path / "data", DORADURA_SANDBOX_BIND=_address(program.sandbox_url)) as program:
+    async with running(tmp_path / "data", DORADURA_SANDBOX_BIND=address) as program:
         await program.wait(USER, lambda m: "audio" in m, after=asked["message_id"])
         files = [m for m in await program.messages(USER) if "audio" in m]
         assert len(files) == 1
@@ -49,13 +51,14 @@ async def test_killed_during_a_download(tmp_path: Path) -> None:
 
 async def test_killed_while_sending(tmp_path: Path) -> None:
     """After kill -9 while the file goes out, the next start puts it into the progress message and counts the doubt."""
-    async with running(tmp_path / "data") as program:
+    address = free_address()
+    async with running(tmp_path / "data", DORADURA_SANDBOX_BIND=address) as program:
         await program.fault(method="sendAudio", times=0, delay_seconds=30)
         asked = await program.say(USER, f"/download {program.media('sample.mp4')} mp3")
         await program.wait(USER, lambda m: "Sending" in m.get("text", ""), after=asked["message_id"])
         await program.kill()
     await nothing_left(tmp_path / "data")
-    async with running(tmp_path / "data", DORADURA_SANDBOX_BIND=_address(program.sandbox_url)) as program:
+    async with running(tmp_path / "data", DORADURA_SANDBOX_BIND=address) as program:
         await program.wait(USER, lambda m: "audio" in m, after=asked["message_id"])
         counted = await program.metrics()
         assert counted["doradura_deliveries_unconfirmed_total"] == 1
@@ -66,7 +69,8 @@ async def test_killed_while_sending(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_stopped_during_a_download(tmp_path: Path, number: int) -> None:
     """A signal lets the job run for the drain time, and says so; the next start finishes it; exit code 0."""
-    async with running(tmp_path / "data", DORADURA_DRAIN_SECONDS="1") as program:
+    address = free_address()
+    async with running(tmp_path / "data", DORADURA_SANDBOX_BIND=address, DORADURA_DRAIN_SECONDS="1") as program:
         asked = await program.say(USER, f"/download {program.media('slow.mp4?kbps=4000')} m4a")
         await job_in_worker(program)
         assert await program.stop(number, seconds=6) == 0
@@ -74,7 +78,7 @@ async def test_stopped_during_a_download(tmp_path: Path, number: int) -> None:
         said = b"".join([piece async for piece in program.process.stdout]).decode()
         assert "Finishing 1 download, at most 1 s. Ctrl-C again stops at once; it goes on at the next start." in said
     await nothing_left(tmp_path / "data")
-    async with running(tmp_path / "data", DORADURA_SANDBOX_BIND=_address(program.sandbox_url)) as program:
+    async with running(tmp_path / "data", DORADURA_SANDBOX_BIND=address) as program:
         await program.wait(USER, lambda m: "audio" in m, after=asked["message_id"])
         counted = await program.metrics()
         assert not any(v for n, v in counted.items() if n.startswith("doradura_download_failure_total"))
@@ -82,7 +86,8 @@ async def test_stopped_during_a_download(tmp_path: Path, number: int) -> None:
 
 async def test_drains_what_is_in_hand(tmp_path: Path) -> None:
     """While a job finishes after the signal, /health says draining with 503 and /metrics answers; the file arrives."""
-    async with running(tmp_path / "data") as program:
+    address = free_address()
+    async with running(tmp_path / "data", DORADURA_SANDBOX_BIND=address) as program:
         asked = await program.say(USER, f"/download {program.media('slow.mp4?kbps=40000')} m4a")
         await job_in_worker(program)
         program.process.terminate()
@@ -95,7 +100,7 @@ async def test_drains_what_is_in_hand(tmp_path: Path) -> None:
         assert await program.metrics()
         with trio.fail_after(30):
             assert await program.process.wait() == 0
-    async with running(tmp_path / "data", DORADURA_SANDBOX_BIND=_address(program.sandbox_url)) as program:
+    async with running(tmp_path / "data", DORADURA_SANDBOX_BIND=address) as program:
         assert any("audio" in m for m in await program.messages(USER, asked["message_id"]))
         assert not await program.requests("sendAudio"), "it was sent before the stop, not after"
 
@@ -156,7 +161,3 @@ def _just() -> str:
             pytest.fail("just is missing: pip install rust-just")
         pytest.skip("just is missing: pip install rust-just")
     return found
-
-
-def _address(url: str) -> str:
-    return url.removeprefix("http://")

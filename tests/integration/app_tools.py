@@ -22,7 +22,7 @@ import trio
 
 from doradura.app import App
 from doradura.metrics import BuildFacts
-from doradura.sandbox.samples import make_samples
+from doradura.sandbox.media.samples import make_samples
 from doradura.settings import SANDBOX_TOKEN, Settings, read_settings
 
 LOOK_SECONDS = 0.02

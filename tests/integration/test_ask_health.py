@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from doradura.check import ask_health
+from doradura.cli.health import ask_health
 from doradura.settings import Address
+from tests.ports import free_port
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
 
@@ -42,6 +43,7 @@ def answering(answer: bytes) -> Iterator[Address]:
         b'{"status": "ok"}',
         b'{"checks": 3}',
         b'{"status": 1, "checks": [1]}',
+        b"[" * 100_000,
         b"",
     ],
 )
@@ -70,8 +72,7 @@ def test_a_closed_connection_is_no_late_answer() -> None:
 
 def test_nothing_there() -> None:
     """Where nothing listens, the sentence asks whether the bot runs."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = Address("127.0.0.1", listener.getsockname()[1])
+    address = Address("127.0.0.1", free_port())
     answer = ask_health(address)
     assert not answer.healthy
     assert answer.text.startswith(f"nothing answers on {address} (Connection refused). Is the bot running?")

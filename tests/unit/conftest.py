@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from doradura.downloads import interfaces
+from doradura.media import interfaces
 from doradura.storage import ids
 from tests.databases import close_all
 from tests.wiring import World, without_threads_and_chance

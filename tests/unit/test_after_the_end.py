@@ -20,4 +20,4 @@ async def test_calls_to_parts_that_have_ended(world: World, autojump_clock: Mock
     bot.board.card(job).show(Working())
     bot.supervisor.queued(job, 0)
     bot.supervisor.cancelled([job._replace(job_id=1)])
-    bot.offers.show(Offer(1, USER, USER, None, LINK, None, "new", 0), "en")
+    bot.probes.show(Offer(1, USER, USER, None, LINK, None, "new", 0), "en")

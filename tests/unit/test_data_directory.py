@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,24 @@ def test_data_from_before_there_was_a_mark_are_told_by_what_they_hold(tmp_path: 
     with pytest.raises(DataDirectoryError, match="your bot's data"):
         claim_for_mode(tmp_path, "sandbox")
     claim_for_mode(tmp_path, "telegram")
+
+
+def test_a_start_that_was_killed_at_the_mark_leaves_nothing_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever process it was: the half-made mark is used up."""
+
+    def killed(_self: Path, _target: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            claim_for_mode(tmp_path, "telegram")
+    assert not (tmp_path / "mode").exists()
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    claim_for_mode(tmp_path, "telegram")
+    assert [path.name for path in tmp_path.iterdir()] == ["mode"]
 
 
 @pytest.mark.parametrize("content", ["production", "", "\xff\n", "sandbox\nsandbox"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,15 @@ def test_what_can_not_be_used_is_said(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(DataDirectoryError, match=r"webhook\.token.*DORADURA_WEBHOOK_TOKEN"):
         generated_secret(path)
+
+
+def test_what_a_kill_left_half_made_is_removed(tmp_path: Path) -> None:
+    """Whether or not the secret was there already; what another program may be making just now stays."""
+    path = tmp_path / "webhook.token"
+    old, new = tmp_path / "webhook.token.123.new", tmp_path / "webhook.token.456.new"
+    for _ in ("no secret yet", "one"):
+        for made in (old, new):
+            made.write_text("half a sec")
+        os.utime(old, (0, time.time() - 61))
+        assert len(generated_secret(path)) == 43
+        assert sorted(tmp_path.iterdir()) == [path, new]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from doradura.__main__ import _greet
 from doradura.app import App
+from doradura.cli.run import _greet
 from doradura.metrics import BuildFacts
 from doradura.settings import read_settings
 
@@ -26,3 +28,16 @@ def test_who_is_told_of_alerts(given: dict[str, str], times: int, capsys: pytest
     settings = read_settings({"DORADURA_TELEGRAM_TOKEN": TOKEN, **given})
     _greet(App(settings, environment={}, build=BUILD, ffmpeg=""))
     assert capsys.readouterr().out.count("nobody is told of alerts") == times
+
+
+def test_a_second_bot_in_the_sandbox_is_one_line_to_copy(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the sandbox's media allowed, an address and a directory of its own, and settings that are accepted."""
+    app = App(read_settings({}, sandbox=True), environment={}, build=BUILD, ffmpeg="")
+    app.sandbox_url = "http://127.0.0.1:8082"
+    _greet(app)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.endswith(" just run")]
+    given = dict(word.split("=", 1) for word in line.split()[:-2])
+    assert read_settings(given).allowed_private == ("127.0.0.1:8082",)
+    assert read_settings(given).telegram_api_url == "http://127.0.0.1:8082"
+    assert given["DORADURA_HTTP_BIND"] == "127.0.0.1:0"
+    assert Path(given["DORADURA_DATA_DIR"]) != read_settings({}, sandbox=True).data_dir

@@ -7,10 +7,10 @@ from datetime import date
 import pytest
 import trio.testing
 
-from doradura.chat.health_report import health_text
+from doradura.chat.health_texts import health_text
 from doradura.chat.texts import Catalogues
-from doradura.checks import old_ytdlp
 from doradura.health import CheckResult, Health
+from doradura.health_checks import old_ytdlp
 from doradura.web.page import page
 
 TODAY = date(2026, 11, 28)

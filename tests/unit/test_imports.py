@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,27 +14,32 @@ ROOT = Path(__file__).parent.parent.parent / "doradura"
 
 MAY_IMPORT = {
     "clock": set(),
+    "startup": set(),
     "settings": set(),
     "logs": set(),
     "metrics": set(),
     "health": set(),
-    "data_directory": set(),
+    "data_directory": {"startup"},
     "memory": set(),
     "descriptors": set(),
     "pauses": set(),
     "telegram": set(),
     "charts": set(),
-    "storage": {"settings", "descriptors"},
-    "sandbox": {"settings", "logs"},
+    "storage": {"settings", "descriptors", "startup"},
+    "sandbox": {"settings", "logs", "startup"},
     "reachable": set(),
     "runbooks": set(),
-    "web": {"metrics", "health", "settings", "runbooks"},
-    "downloads": {"storage", "metrics", "telegram", "settings"},
-    "alerts": {"storage", "metrics", "telegram", "settings"},
+    "web": {"metrics", "health", "settings", "runbooks", "startup"},
+    "media": set(),
+    "workers": {"media", "startup"},
+    "child": {"media"},
+    "downloads": {"media", "workers", "storage", "metrics", "telegram", "settings"},
+    "alerts": {"storage", "metrics", "telegram", "settings", "reachable"},
     "accounts": {"storage", "metrics", "telegram", "settings"},
     "chat": {
         "telegram",
         "downloads",
+        "media",
         "accounts",
         "alerts",
         "charts",
@@ -43,12 +50,32 @@ MAY_IMPORT = {
         "runbooks",
         "reachable",
     },
-    "checks": {"alerts", "descriptors", "downloads", "health", "storage", "telegram", "settings"},
-    "check": {"settings", "storage", "telegram"},
+    "health_checks": {
+        "alerts",
+        "descriptors",
+        "downloads",
+        "media",
+        "workers",
+        "health",
+        "storage",
+        "telegram",
+        "settings",
+    },
     "storage_check": {"health", "storage"},
     "lifetime": {"alerts", "storage", "telegram"},
 }
-"""Who may import which of our packages. What is not named here (app, __main__) may import everything."""
+"""Who may import which of our packages. What is not named here (app, cli, __main__) may import everything."""
+
+SANDBOX_MAY_IMPORT = {
+    "http": set(),
+    "text": set(),
+    "media": {"http"},
+    "pages": {"http"},
+    "state": {"http", "media"},
+    "api": {"http", "text", "state"},
+    "human": {"http", "text", "state"},
+}
+"""The same inside the sandbox. What is not named here (server) may import everything of it."""
 
 EVERYBODY_MAY_IMPORT = {"__version__", "clock"}
 
@@ -58,13 +85,14 @@ ONLY_IN = {
     "quart_trio": {"web", "sandbox"},
     "hypercorn": {"web", "sandbox"},
     "h11": {"web"},
-    "yt_dlp": {"downloads"},
-    "av": {"downloads"},
+    "yt_dlp": {"child"},
+    "av": {"child"},
     "matplotlib": {"charts"},
     "prometheus_client": {"metrics"},
+    "regex": {"telegram"},
     "sqlite3": {"storage/sqlite", "sandbox"},
     "doradura.clock.wall_clock": {"clock", "app"},
-    "doradura.storage.sqlite": {"storage/sqlite", "app", "check"},
+    "doradura.storage.sqlite": {"storage/sqlite", "app", "cli"},
 }
 """Libraries, and modules of ours, that one place alone may know: a part, or a folder in one."""
 
@@ -114,6 +142,24 @@ def test_libraries_stay_in_their_place() -> None:
     assert wrong == []
 
 
+def test_children_know_no_trio_and_facts_no_library() -> None:
+    """A forked child has no event loop; what both sides read needs msgspec and the standard library alone."""
+    wrong = []
+    for part, path, tree in modules():
+        for name in imported(tree):
+            first = name.partition(".")[0]
+            known = first in {*sys.stdlib_module_names, "doradura", "msgspec"}
+            if (part in {"child", "media"} and first in {"trio", "outcome"}) or (part == "media" and not known):
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+def test_a_folder_can_be_overlooked() -> None:
+    """No folder has more than thirty modules."""
+    folders = Counter(path.parent.relative_to(ROOT) for _, path, _ in modules())
+    assert {folder: count for folder, count in folders.items() if count > 30} == {}
+
+
 def test_hostile_files_are_read_in_children_alone() -> None:
     """No module that the bot imports leads to PyAV: what a broken file does to FFmpeg's libraries ends a job."""
     leads = {
@@ -123,8 +169,8 @@ def test_hostile_files_are_read_in_children_alone() -> None:
         for _, path, tree in modules()
     }
     assert [name for name, names in leads.items() if "av" in {each.partition(".")[0] for each in names}] == [
-        "doradura.downloads.facts",
-        "doradura.downloads.stated",
+        "doradura.child.facts",
+        "doradura.child.stated",
     ]
     seen, waiting = set(), ["doradura.app"]
     while waiting:
@@ -134,7 +180,7 @@ def test_hostile_files_are_read_in_children_alone() -> None:
             # "from doradura.a import b" may mean the module a.b.
             waiting += [each for each in leads[name] if not each.startswith("doradura.sandbox")]
             waiting += [each.rpartition(".")[0] for each in leads[name]]
-    assert seen.isdisjoint({"doradura.downloads.facts", "doradura.downloads.stated"})
+    assert seen.isdisjoint({"doradura.child.facts", "doradura.child.stated"})
 
 
 @pytest.mark.parametrize(
@@ -144,12 +190,12 @@ def test_hostile_files_are_read_in_children_alone() -> None:
         (
             "os",
             "environ",
-            {"__main__.py", "downloads/worker.py", "downloads/job.py"},
+            {"cli/edge.py", "cli/ffmpeg.py", "cli/run.py", "child/worker.py", "child/job.py"},
         ),
         (
             "trio",
             "open_signal_receiver",
-            {"__main__.py"},
+            {"cli/run.py", "cli/sandbox.py"},
         ),
     ],
 )
@@ -199,3 +245,58 @@ def test_no_module_level_mutable_state() -> None:
             ):
                 wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} {names[0]}")
     assert wrong == []
+
+
+def test_the_sandbox_imports_point_down() -> None:
+    """Inside the sandbox, texts and HTTP know nothing, the state neither side, and the two sides not each other."""
+    wrong = []
+    for name, names in arrows().items():
+        first, _, part = name.partition(".")
+        part = part.partition(".")[0]
+        for target in names:
+            inner = target.removeprefix("sandbox.").partition(".")[0]
+            own = first == "sandbox" and target.startswith("sandbox.")
+            if own and inner not in {part, *SANDBOX_MAY_IMPORT.get(part, {inner})}:
+                wrong.append(f"{name} imports {target}")
+    assert wrong == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """No module leads back to itself, whether the imports stand at the top, in a function or under TYPE_CHECKING."""
+    assert circles(arrows()) == []
+
+
+def test_a_circle_is_found() -> None:
+    """Wherever it begins, and however many others lead into it."""
+    leads = {"a": {"b"}, "b": {"c", "d"}, "c": {"e", "b"}, "d": {"d2"}, "d2": set[str](), "e": {"b"}, "f": {"f"}}
+    assert circles(leads) == [{"b", "c", "e"}, {"f"}]
+
+
+def arrows() -> dict[str, set[str]]:
+    """Return which of our modules each of them imports, without the leading `doradura.`."""
+    trees = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): tree
+        for _, path, tree in modules()
+    }
+    found: dict[str, set[str]] = {}
+    for name, tree in trees.items():
+        # "from doradura.a import b" may mean the module a.b.
+        inner = [each.removeprefix("doradura.") for each in imported(tree) if each.startswith("doradura.")]
+        found[name] = {each if each in trees else each.rpartition(".")[0] for each in inner} & trees.keys() - {name}
+    return found
+
+
+def circles(leads: dict[str, set[str]]) -> list[set[str]]:
+    """Return the largest groups in which each module leads to every other, in order of their first names."""
+    reached: dict[str, set[str]] = {}
+    for name, names in leads.items():
+        seen: set[str] = set()
+        waiting = [*names]
+        while waiting:
+            each = waiting.pop()
+            if each not in seen:
+                seen.add(each)
+                waiting += leads[each]
+        reached[name] = seen
+    groups = {frozenset({other for other in reached[name] if name in reached[other]}) for name in leads}
+    return sorted((set(group) for group in groups if group), key=min)

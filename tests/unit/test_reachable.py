@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from doradura.reachable import is_public_url
+from doradura.reachable import is_link, is_public_url
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,20 @@ def test_public_links(url: str) -> None:
 def test_links_that_lead_nowhere_from_a_phone(url: str) -> None:
     """Loopback and private addresses in every spelling, names of a private network, and what is no link."""
     assert not is_public_url(url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9090/a", "http://bot:9090/graph?g0.expr=up", "HTTP://[::1]/"])
+def test_a_private_link_is_a_link(url: str) -> None:
+    """Of those two questions, the one about public hosts is the narrower."""
+    assert is_link(url)
+    assert not is_public_url(url)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "wiki", "javascript:alert(1)", "https://", "https://a b/", "https://a.de/\0", "https://a.de/\x7f", "//a.de"],
+)
+def test_what_no_browser_opens_is_neither(text: str) -> None:
+    """Another scheme, no host, blanks and control characters."""
+    assert not is_link(text)
+    assert not is_public_url(text)

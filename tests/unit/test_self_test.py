@@ -8,9 +8,9 @@ from pathlib import Path
 import trio
 from trio.testing import MockClock
 
-from doradura.checks import SELF_TEST_RETRY_SECONDS, SELF_TEST_SECONDS, SELF_TEST_TIMEOUT_SECONDS, WorkerSelfTest
 from doradura.downloads.places import Places, Slot
-from doradura.downloads.protocol import Failure, Order, SelfTest
+from doradura.health_checks import SELF_TEST_RETRY_SECONDS, SELF_TEST_SECONDS, SELF_TEST_TIMEOUT_SECONDS, WorkerSelfTest
+from doradura.media.protocol import Failure, Order, SelfTest
 from doradura.storage.ids import IdMaker
 from tests.doubles import FakeWorkers
 

@@ -6,9 +6,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.checks import WorkerSelfTest
 from doradura.downloads.places import Places, Slot
-from doradura.downloads.protocol import SelfTest
+from doradura.health_checks import WorkerSelfTest
+from doradura.media.protocol import SelfTest
 from doradura.storage.ids import IdMaker
 from tests.wiring import RoomyWorkspace, World
 

@@ -1,7 +1,7 @@
 // What a screen reader is told of messages that come: one line for all of a moment, never an edit, never one's own words.
 
-import { displayName } from "/page/dom.js";
-import { summary } from "/page/message.js";
+import { displayName } from "/page/elements/dom.js";
+import { summary } from "/page/chat/message.js";
 
 const TOGETHER_MS = 700;
 const NAMED = 3; // more than these at once are only counted

@@ -1,20 +1,20 @@
 // The page's start: wires the connection, the list of chats, the open panes and the panel of calls together.
 
-import { Actions } from "/page/actions.js";
+import { Actions } from "/page/state/actions.js";
 import { Announcer } from "/page/announcer.js";
-import { Api, ApiError } from "/page/api.js";
-import { Calls } from "/page/calls.js";
-import { displayName, drawIcons } from "/page/dom.js";
-import { Live } from "/page/live.js";
-import { toast } from "/page/notices.js";
-import { Pane } from "/page/pane.js";
-import { Panes } from "/page/panes.js";
+import { Api, ApiError } from "/page/state/api.js";
+import { Calls } from "/page/calls/calls.js";
+import { displayName, drawIcons } from "/page/elements/dom.js";
+import { Live } from "/page/state/live.js";
+import { toast } from "/page/elements/notices.js";
+import { Pane } from "/page/panes/pane.js";
+import { Panes } from "/page/panes/panes.js";
 import { People } from "/page/people.js";
 import { askForGroup, askForPerson, askForToken } from "/page/questions.js";
-import { read, tokenInAddress, write } from "/page/route.js";
-import { listenForShortcuts } from "/page/shortcuts.js";
-import { botOf, State } from "/page/state.js";
-import { Store } from "/page/store.js";
+import { read, tokenInAddress, write } from "/page/state/route.js";
+import { listenForShortcuts } from "/page/elements/shortcuts.js";
+import { botOf, State } from "/page/state/state.js";
+import { Store } from "/page/state/store.js";
 
 const part = (id) => document.getElementById(id);
 

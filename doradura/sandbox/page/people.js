@@ -1,8 +1,8 @@
 // The list of chats: every user's own chat with the bot, and the groups.
 
-import { displayName, el, paintAvatar } from "/page/dom.js";
-import { summary } from "/page/message.js";
-import { clockTime } from "/page/words.js";
+import { displayName, el, paintAvatar } from "/page/elements/dom.js";
+import { summary } from "/page/chat/message.js";
+import { clockTime } from "/page/elements/words.js";
 
 /**
  * Draws the rows; `open(chatId)` is called with the one pressed, `beside(chatId)` with one pressed with Ctrl or the middle.

@@ -1,7 +1,7 @@
 // The longer questions the page asks.
 
-import { displayName } from "/page/dom.js";
-import { ask } from "/page/notices.js";
+import { displayName } from "/page/elements/dom.js";
+import { ask } from "/page/elements/notices.js";
 
 /** A new user's {first_name, language_code?}, or null. */
 export async function askForPerson() {

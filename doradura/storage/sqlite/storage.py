@@ -123,22 +123,25 @@ class SqliteStorage:
         try:
             connection = connect(self._path)
         except sqlite3.Error as error:
-            why = NO_DESCRIPTORS if out_of_descriptors() else error
-            raise StorageError(f"can't open the database {self._path}: {why}") from error
+            raise self._unopened(error) from error
         try:
             migrate(connection)
             self._file.opened(connection)
         except sqlite3.Error as error:
             connection.close()
-            failure = self._translate(error)
-            if failure.reason in DAMAGE:
-                text = f"{self._path} is damaged ({error}): keep it and see StorageFailing in docs/runbooks.md"
-                failure = StorageError(text, reason=failure.reason)
-            raise failure from error
+            raise self._unopened(error) from error
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _unopened(self, error: sqlite3.Error) -> StorageError:
+        """Say which file can't be used, and why."""
+        reason = self._translate(error).reason
+        if reason in DAMAGE:
+            return StorageError(f"{self._path} is damaged ({error})", reason=reason)
+        why = NO_DESCRIPTORS if out_of_descriptors() else error
+        return StorageError(f"can't open the database {self._path}: {why}", reason=reason)
 
     @property
     def is_open(self) -> bool:

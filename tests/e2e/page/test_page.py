@@ -22,6 +22,7 @@ from tests.e2e.page import (
     sandbox,
     type_and_send,
 )
+from tests.ports import free_port
 
 
 def test_page_waits_for_the_bot_and_then_opens_by_itself(page: Page, media_directory: Path, tmp_path: Path) -> None:
@@ -146,14 +147,15 @@ def test_changes_made_while_disconnected_are_caught_up(
     page: Page, media_directory: Path, tmp_path: Path, complaints: list[str]
 ) -> None:
     """After a restart of the sandbox the page shows what was sent, edited and deleted before it was connected again."""
-    with sandbox(media_directory, tmp_path) as server:
+    port = str(free_port())
+    with sandbox(media_directory, tmp_path, port=port) as server:
         bot = FakeBot(server)
         open_chat(page, bot)
         edited, gone = bot.say("Old words"), bot.say("Goes away")
         expect(bubble(page, "Goes away")).to_be_visible()
     expect(page.get_by_text("Trying again")).to_be_visible()
     page.route("**/sandbox/**", lambda route: route.abort())
-    with sandbox(media_directory, tmp_path, port=server.rpartition(":")[2]):
+    with sandbox(media_directory, tmp_path, port=port):
         bot.call("editMessageText", chat_id=USER, message_id=edited, text="New words")
         bot.call("deleteMessage", chat_id=USER, message_id=gone)
         bot.say("Said meanwhile")
@@ -279,7 +281,8 @@ def test_hostile_text_stays_text(page: Page, bot: FakeBot) -> None:
     expect(page.get_by_role("button", name=HOSTILE)).to_be_visible()
     assert page.locator(".log img, .log script, .people img[src=x]").count() == 0
     assert "taken over" not in page.title()
-    assert page.evaluate("async () => (await import('/page/entities.js')).safeAddress('javascript:alert(1)')") is None
+    address = "async () => (await import('/page/chat/entities.js')).safeAddress('javascript:alert(1)')"
+    assert page.evaluate(address) is None
     expect(page.get_by_role("link", name="link")).to_have_attribute("rel", "noopener noreferrer")
 
 
@@ -517,7 +520,7 @@ def test_the_line_behind_a_quotation_stays(page: Page, bot: FakeBot) -> None:
     """A quotation ends its line, whether the line's end is in it (as Markdown has it) or behind it (as HTML has it)."""
     open_chat(page, bot)
     shown = """async (length) => {
-        const { renderText } = await import("/page/entities.js");
+        const { renderText } = await import("/page/chat/entities.js");
         const quotation = { type: "blockquote", offset: 0, length };
         return renderText("a\\n\\nb", [quotation], () => {}).map((node) => node.textContent ?? node);
     }"""

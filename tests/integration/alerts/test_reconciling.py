@@ -19,7 +19,8 @@ from doradura.storage import alerts as stored
 from doradura.storage.alerts import Incident
 from doradura.storage.ids import IdMaker
 from doradura.storage.sqlite import SqliteStorage
-from tests.monitors import free_port, open_alertmanager
+from tests.monitors import open_alertmanager
+from tests.ports import free_port
 from tests.wiring import fresh_metrics
 
 PERIODS = Periods(look=0.1, soon=0.01, unlisted=0.0, missing=0.5, young=2.0)

@@ -10,7 +10,8 @@ from pathlib import Path
 import trio
 
 from tests.dashboards import filled, queries
-from tests.monitors import free_port, open_prometheus
+from tests.monitors import open_prometheus
+from tests.ports import free_port
 from tests.programs import found
 from tests.written import DATABASE, written
 

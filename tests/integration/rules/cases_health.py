@@ -168,10 +168,10 @@ CHECKS = [
     ),
     Case(
         "HealthDegraded",
-        "a message was given up, which has an alert of its own",
-        [*check("alerts", becoming(0.5, at=600, before=1)), *given_up(becoming(1, at=600))],
-        2 * HOUR,
-        change=("expr", "[1d]))", "[5m]))"),
+        "an admin blocks the bot on the day of a message that was given up",
+        [*check("alerts", becoming(0.5, at=600, before=1)), *given_up(becoming(1, at=300))],
+        600 + HOUR + 30,
+        [Told('bot:8080: the check "alerts" of /health has not been well for 1 hour', {**BOT, "check": "alerts"})],
     ),
 ]
 

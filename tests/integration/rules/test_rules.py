@@ -17,7 +17,7 @@ from doradura.metrics.catalogue import OUR_REASONS, USER_REASONS
 from tests.integration.rules.exposed import ALERTMANAGER_OWN, PROMETHEUS_OWN, all_series
 from tests.integration.rules.promql import grouping_labels, selectors
 from tests.integration.rules.promtool import RULES, program, promtool, rules_of
-from tests.monitors import free_port
+from tests.ports import free_port
 
 FILES = (RULES / "recording.yml", RULES / "alerts.yml")
 EVERY_RULE = [pytest.param(rule, id=rule.get("alert") or rule["record"]) for path in FILES for rule in rules_of(path)]

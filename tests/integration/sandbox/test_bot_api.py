@@ -10,9 +10,9 @@ import pytest
 import trio
 
 from doradura.sandbox import SANDBOX_TOKEN
-from doradura.sandbox.media import MEBIBYTE
-from doradura.sandbox.parameters import FILE_LIMIT_BYTES
-from doradura.sandbox.samples import VERSION
+from doradura.sandbox.media.samples import VERSION
+from doradura.sandbox.media.serving import MEBIBYTE
+from doradura.sandbox.state.blobs import FILE_LIMIT_BYTES
 from tests.integration.sandbox.conftest import Client
 
 KEYBOARD = {"inline_keyboard": [[{"text": "Yes", "callback_data": "yes"}]]}

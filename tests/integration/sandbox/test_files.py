@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from doradura.sandbox import SANDBOX_TOKEN
-from doradura.sandbox.probe import picture_size
+from doradura.sandbox.media.probe import picture_size
 from tests.integration.sandbox.conftest import Client
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from doradura.sandbox import SANDBOX_TOKEN
-from doradura.sandbox.blobs import Blobs
-from doradura.sandbox.journal import Journal
-from doradura.sandbox.members import change, may_write, member
-from doradura.sandbox.world import World
+from doradura.sandbox.state.blobs import Blobs
+from doradura.sandbox.state.bots import Bots
+from doradura.sandbox.state.journal import Journal
+from doradura.sandbox.state.members import change, may_write, member
+from doradura.sandbox.state.world import World
 from tests.integration.sandbox.conftest import Client, Opener
 from tests.integration.sandbox.test_members import BOT_ID, group, refusal
 
@@ -166,9 +167,9 @@ async def test_how_long_a_ban_lasts(client: Client, seconds: int, *, kept: bool)
 async def test_a_restriction_ends_by_itself(tmp_path: Path) -> None:
     """When its time is over a restricted member is one like others, and who was banned is out but may come back."""
     now = 1000.0
-    world = World(Journal(None), Blobs(tmp_path), clock=lambda: now)
-    await world.load()
-    bot = world.bot(SANDBOX_TOKEN)
+    bots = Bots(World(Journal(None), Blobs(tmp_path), clock=lambda: now))
+    await bots.load()
+    bot = bots.bot(SANDBOX_TOKEN)
     chat_id = bot.add_group("G", "supergroup", [1000, 2000])["id"]
     there = bot.groups[chat_id]
     change(bot, chat_id, bot.user, 2000, "restricted", until=1060)

@@ -7,7 +7,7 @@ import pytest
 import trio
 import trio.testing
 
-from doradura.sandbox.journal import Journal, JournalError
+from doradura.sandbox.state.journal import Journal, JournalError
 
 Group = dict[tuple[str, str], bytes | None]
 

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from doradura.sandbox import SANDBOX_TOKEN, Sandbox
-from doradura.sandbox.journal import JournalError
+from doradura.sandbox.state.journal import JournalError
 from tests.integration.sandbox.conftest import Client, Opener
 
 KEYBOARD = {"inline_keyboard": [[{"text": "a", "callback_data": "x"}]]}

@@ -7,8 +7,8 @@ import imageio_ffmpeg
 import pytest
 import trio
 
-from doradura.sandbox.probe import probe, run_tool
-from doradura.sandbox.samples import VERSION
+from doradura.sandbox.media.probe import probe, run_tool
+from doradura.sandbox.media.samples import VERSION
 from tests.integration.sandbox.conftest import Client
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -79,6 +79,9 @@ async def test_torn_is_torn_every_time(client: Client) -> None:
         ("/media/missing.mp4", 404, "text/plain; charset=utf-8"),
         ("/media/forbidden.mp4", 403, "text/plain; charset=utf-8"),
         ("/media/..%2f..%2fpyproject.toml", 404, "text/plain; charset=utf-8"),
+        ("/page/chat/log.js", 200, "text/javascript; charset=utf-8"),
+        ("/page/..%2fpage%2fapp.js", 404, "text/plain; charset=utf-8"),
+        ("/page/chat%2f..%2fapp.js", 404, "text/plain; charset=utf-8"),
         ("/page/..%2fserver.py", 404, "text/plain; charset=utf-8"),
     ],
 )

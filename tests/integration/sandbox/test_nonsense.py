@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from doradura.sandbox import SANDBOX_TOKEN
-from doradura.sandbox.methods import NAMES
+from doradura.sandbox.api.table import NAMES
 from tests.botapi.check import specification
 from tests.integration.sandbox.conftest import Client
 from tests.integration.sandbox.test_members import BOT_ID

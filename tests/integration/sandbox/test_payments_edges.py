@@ -10,13 +10,14 @@ import trio
 import trio.testing
 
 from doradura.sandbox import SANDBOX_TOKEN
-from doradura.sandbox.blobs import Blobs
-from doradura.sandbox.bot import Bot
-from doradura.sandbox.human_payments import pay
-from doradura.sandbox.journal import Journal
-from doradura.sandbox.records import Invoice
-from doradura.sandbox.refusal import RefusalError
-from doradura.sandbox.world import World
+from doradura.sandbox.human.payments import pay
+from doradura.sandbox.state.blobs import Blobs
+from doradura.sandbox.state.bot import Bot
+from doradura.sandbox.state.bots import Bots
+from doradura.sandbox.state.journal import Journal
+from doradura.sandbox.state.records import Invoice
+from doradura.sandbox.state.refusal import RefusalError
+from doradura.sandbox.state.world import World
 from tests.integration.sandbox.conftest import Client
 from tests.integration.sandbox.test_payments import INVOICE, MONTH, TOO_OLD, buy, post, update
 
@@ -28,7 +29,7 @@ def make_bot(path: Path, clock: Any) -> Bot:
     """Make a bot in a world of its own, whose time the test moves."""
     world = World(Journal(None), Blobs(path), clock=clock)
     world.put_user({"id": 2000, "is_bot": False, "first_name": "User"})
-    return world.bot(SANDBOX_TOKEN)
+    return Bots(world).bot(SANDBOX_TOKEN)
 
 
 def question(bot: Bot) -> str:

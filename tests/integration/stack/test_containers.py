@@ -19,7 +19,7 @@ from stack import engine
 from stack.facts import Asked, settings_of
 from stack.files import HERE
 from stack.runner import Runner
-from tests.monitors import free_port
+from tests.ports import free_port
 
 ROOT = HERE.parent
 CONTAINER_USER = f"{os.getuid()}:{os.getgid()}" if os.getuid() else "10001:10001"

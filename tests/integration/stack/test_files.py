@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from stack.facts import Asked, settings_of
-from stack.files import closed_umask, committed, render_into, replace_files
+from stack.files import closed_umask, committed, render_for_start, replace_files
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -37,9 +37,9 @@ def test_files_are_their_owners_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         settings = settings_of({"DORADURA_DATA_DIR": str(tmp_path / "data")})
-        render_into(settings, Asked())
+        render_for_start(settings, Asked())
         (tmp_path / "data" / "stack" / "alertmanager" / "alertmanager.yml").chmod(0o644)
-        render_into(settings, Asked())
+        render_for_start(settings, Asked())
         with closed_umask():
             (tmp_path / "data" / "own").touch()
     finally:

@@ -12,7 +12,8 @@ import yaml
 from doradura.app import CHECKS
 from doradura.metrics.catalogue import CATEGORIES
 from tests.integration.stack.test_routes import CONFIG, SEVERITY
-from tests.monitors import TELLS_NOBODY, free_port, open_alertmanager
+from tests.monitors import TELLS_NOBODY, open_alertmanager
+from tests.ports import free_port
 
 Target = tuple[str, str | None, str | None]
 """A target's alertname, its `check` and its `category`."""

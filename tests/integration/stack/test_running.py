@@ -14,10 +14,11 @@ import trio
 
 from doradura.settings import Address
 from stack import running
-from stack.addresses import AddressTakenError, check_free
+from stack.addresses import AddressTakenError, check_free, with_ports
+from stack.facts import settings_of
 from stack.logfile import LogFile
 from stack.programs import Place, Program
-from stack.record import Child, Record, end, start_of
+from stack.record import Child, Record, Said, end, start_of
 
 DEAF = """
 import os, signal, subprocess, sys, time
@@ -153,14 +154,26 @@ async def test_strangers_are_left_alone(tmp_path: Path) -> None:
         assert await process.wait() == -signal.SIGTERM
 
 
+def test_port_0_is_any_free_one() -> None:
+    """Each address of the stack's with port 0 gets one of its own; one that has a port keeps it."""
+    settings = settings_of({"DORADURA_STACK_PROMETHEUS": "127.0.0.1:0", "DORADURA_STACK_GRAFANA": "[::1]:0"})
+    found = with_ports(settings)
+    assert found.stack_prometheus.port
+    assert found.stack_grafana.port
+    assert (found.stack_grafana.host, str(found.stack_alertmanager)) == ("::1", "127.0.0.1:9093")
+
+
 def test_a_torn_record_is_no_record(tmp_path: Path) -> None:
     """A record that is missing, torn or of another form names nobody."""
     record = Record(tmp_path)
-    for text in (None, "", "{", "[]", '{"children": [{"pid": 1}]}', '{"mode": "native"}'):
+    child = '{"mode": "native", "children": [{"name": "a", "pid": %s, "start": %s}]}'
+    foreign = (child % ("-1", "null"), child % ("0", '"1"'), child % ('"1"', '"1"'), child % ("1e999", '"1"'))
+    nonsense = ('{"children": [{"pid": 1}]}', '{"mode": 1}', '{"mode": "native", "urls": [1]}', "[" * 100_000, "\xff")
+    for text in (None, "", "{", "[]", *nonsense, *foreign):
         if text is not None:
-            (tmp_path / "running.json").write_text(text)
+            (tmp_path / "running.json").write_text(text, encoding="latin-1")
         assert record.children() == []
-        assert record.read()["mode"] is None
+        assert record.read() == Said()
 
 
 def test_a_log_is_bounded(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from doradura import __main__ as cli
+from doradura.startup import EXIT_LOCKED, EXIT_SETTINGS, EXIT_TOKEN
 from stack.files import HERE
 from tests.programs import found
 
@@ -56,4 +56,4 @@ def test_no_restart_where_none_helps() -> None:
     (unit,) = [unit for unit in UNITS if unit.name == "doradura.service"]
     codes = re.search(r"^RestartPreventExitStatus=(.+)$", unit.read_text(encoding="utf-8"), re.MULTILINE)
     assert codes is not None
-    assert {int(code) for code in codes[1].split()} == {cli.EXIT_SETTINGS, cli.EXIT_LOCKED, cli.EXIT_TOKEN}
+    assert {int(code) for code in codes[1].split()} == {EXIT_SETTINGS, EXIT_LOCKED, EXIT_TOKEN}

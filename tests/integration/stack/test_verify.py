@@ -8,10 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+import trio
 
 from stack import verify
 from stack.facts import settings_of
+from stack.files import stack_directory
+from stack.record import Record
 from stack.verify import COMPOSE_INSTALL, Line, Verification
+from tests.e2e.stack import answering
 from tests.programs import found
 
 
@@ -94,3 +98,17 @@ def test_an_engine_without_its_compose_plugin_is_said(tmp_path: Path) -> None:
         patch.setattr(sys, "executable", str(tmp_path / "python"))
         (line,) = [line for line in verification.files() if line.name == "compose"]
     assert (line.mark, line.text) == ("skip", f"{docker} has no compose plugin: {COMPOSE_INSTALL}")
+
+
+@pytest.mark.parametrize("body", [b"<html>hello</html>", b"[]", b'{"data": {"activeTargets": [1]}}', b"[" * 100_000])
+async def test_what_is_not_prometheus_is_said_in_words(body: bytes, tmp_path: Path) -> None:
+    """Where another program answers in Prometheus's place, whatever it says, that is a fault in a sentence."""
+    settings = settings_of({"DORADURA_DATA_DIR": str(tmp_path / "data")})
+    stack_directory(settings).mkdir(parents=True)
+    async with answering(lambda _head, _body: body) as url:
+        record = Record(stack_directory(settings))
+        record.begin(mode="native", urls={"prometheus": url})
+        record.add("prometheus", os.getpid())
+        lines = await trio.to_thread.run_sync(lambda: list(Verification({}).installation(settings)))
+    fault = Line("FAULT", "prometheus", f"what answers on {url} is not Prometheus")
+    assert lines[-1] == fault

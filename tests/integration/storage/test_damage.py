@@ -102,6 +102,42 @@ async def test_a_damaged_page_is_found_beside_the_start(tmp_path: Path) -> None:
         await storage.write(lambda db: db.execute("CREATE TABLE works (n INTEGER)"))
 
 
+@pytest.mark.parametrize(
+    ("begin", "end", "filling"),
+    [
+        (0, None, b"x"),
+        (0, None, b"\0"),
+        (16, 100, b"\xa5"),
+        (100, PAGE_BYTES, b"\xa5"),
+        (PAGE_BYTES, 2 * PAGE_BYTES, b"\xa5"),
+        (PAGE_BYTES, None, b"\0"),
+        (100, None, b""),
+        (PAGE_BYTES, None, b""),
+    ],
+    ids=["no database", "zeros", "header", "schema", "a table's first page", "all but one", "cut to 100 B", "one page"],
+)
+async def test_damage_that_hinders_the_start_is_called_damage(
+    begin: int, end: int | None, filling: bytes, tmp_path: Path
+) -> None:
+    """However much of the file is gone, the error names it and its reason, by which the program says what to do."""
+    path = tmp_path / "test.db"
+    await make(path, 200)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(begin)
+        file.write(filling * ((end or size) - begin))
+        file.truncate(size if filling else begin)
+    with pytest.RaisesGroup(pytest.RaisesExc(StorageError), flatten_subgroups=True) as caught:
+        async with watched(path):
+            pytest.fail("it started")
+    (error,) = caught.value.exceptions
+    while isinstance(error, ExceptionGroup):
+        (error,) = error.exceptions
+    assert isinstance(error, StorageError)
+    assert error.reason == "corrupt"
+    assert str(error).startswith(f"{path} is damaged (")
+
+
 async def test_damage_that_a_query_meets_fails_the_check(tmp_path: Path) -> None:
     """Though the row that the check itself writes is committed; until the database was read again and is sound."""
     await make(tmp_path / "test.db", 200)

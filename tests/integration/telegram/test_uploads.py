@@ -58,22 +58,18 @@ async def test_a_file_arrives_byte_for_byte(api: BotApi, server: Any, tmp_path: 
 
 
 async def test_a_big_upload_takes_little_memory(api: BotApi, server: Any, tmp_path: Path) -> None:
-    """45 MB go over with a few pieces of 1 MiB in memory, and progress is told up to the last byte."""
+    """45 MB go over with a few pieces of 1 MiB in memory."""
     upload = a_file(tmp_path / "big.mp4", 45 * 1_000_000)
     server.keep_bodies = False
-    told: list[tuple[int, int]] = []
     tracemalloc.start()
     try:
-        await api.send_media(5, Media("video", upload), progress=lambda done, total: told.append((done, total)))
+        await api.send_media(5, Media("video", upload))
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
 
     assert server.requests[0].length > 45 * 1_000_000
     assert peak_bytes < 20 * MIB
-    assert told[-1] == (server.requests[0].length, server.requests[0].length)
-    assert told == sorted(told)
-    assert len(told) > 40
 
 
 async def test_an_upload_holds_back_no_reply(api: BotApi, server: Any, tmp_path: Path) -> None:
@@ -158,12 +154,16 @@ async def test_a_file_that_changes_is_never_sent_whole(
     """Cut or grown while it is read, the request is torn by us before its end, and not repeated."""
     upload = a_file(tmp_path / "big.mp4", 20 * MIB)
 
-    def change(done: int, total: int) -> None:
-        if done > 10 * MIB and upload.path.stat().st_size == 20 * MIB:
-            os.truncate(upload.path, size_bytes if size_bytes != 20 * MIB else 20 * MIB + 1)
+    async def change() -> None:
+        await server.body_begun.wait()
+        os.truncate(upload.path, size_bytes if size_bytes != 20 * MIB else 20 * MIB + 1)
+        server.go_on.set()
 
-    with pytest.raises(errors.UploadFileError, match="changed while it was read"):
-        await api.send_media(5, Media("video", upload), progress=change)
+    server.go_on = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(change)
+        with pytest.raises(errors.UploadFileError, match="changed while it was read"):
+            await api.send_media(5, Media("video", upload))
 
     assert server.requests == []
     assert server.connections == 1

@@ -63,7 +63,7 @@ async def test_a_refused_connection_is_not_sent() -> None:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         async with open_bot_api("1:A", api_url=url, observer=SilentObserver()) as api:
             with pytest.raises(errors.DeadlineExceededError) as caught:
-                await api.send_media(5, KNOWN, deadline_seconds=1)
+                await api.send_message(5, "hi", repeat_unconfirmed=False, deadline_seconds=1)
 
     assert not caught.value.unconfirmed
     assert isinstance(caught.value.__cause__, errors.NotSentError)
@@ -75,7 +75,7 @@ async def test_a_silent_server_is_unconfirmed(api: BotApi, server: Any, behaviou
     server.behaviours = [behaviour(manner="silent")]
 
     with pytest.raises(errors.UnconfirmedError) as caught:
-        await api.send_media(5, KNOWN, deadline_seconds=0.3)
+        await api.send_message(5, "hi", repeat_unconfirmed=False, deadline_seconds=0.3)
     await api.send_message(5, "hi")
 
     assert caught.value.outcome == "timeout"

@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from doradura.web import AccessRules, BindError, places, server
+from tests.ports import free_port
 
 Start = Callable[..., Awaitable[Any]]
 
@@ -78,17 +79,16 @@ async def test_foreign_address_is_explained(site: Any) -> None:
 
 async def test_port_is_free_after_the_end_although_a_child_lives(start: Start, nursery: trio.Nursery) -> None:
     """No child inherits the listening socket, so a restart finds its port free."""
-    # An address of its own: on the usual one a program of another test may take the port in between.
-    alone = "127.0.99.1"
-    site = await start(bind=(alone, 0))
+    bind = ("127.0.0.1", free_port())
+    site = await start(bind=bind)
     run = partial(
         trio.run_process, [sys.executable, "-c", "input()"], close_fds=False, stdin=subprocess.PIPE, check=False
     )
     child: trio.Process = await nursery.start(run)
     site.scope.cancel()
     await site.ended.wait()
-    again = await start(bind=(alone, site.port))
-    assert again.port == site.port
+    again = await start(bind=bind)
+    assert again.port == site.port == bind[1]
     assert child.returncode is None
     child.kill()
 

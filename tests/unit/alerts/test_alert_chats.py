@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from doradura.alerts import Note, add_note
-from doradura.checks import AlertsCheck
+from doradura.health_checks import AlertsCheck
 from doradura.settings import AlertChat
 from doradura.storage import chats, outbox
 from doradura.storage.ids import IdMaker

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from doradura.alerts import AlertDelivery, Note, add_note
 from doradura.chat.alert_texts import AlertTexts
-from doradura.checks import AlertsCheck
+from doradura.health_checks import AlertsCheck
 from doradura.settings import AlertChat
 from doradura.storage import Connection, StorageError, outbox
 from doradura.storage.ids import IdMaker
@@ -242,6 +242,25 @@ async def test_a_bad_notice_holds_up_nothing(alerts: Alerts, autojump_clock: Moc
         await world.changes.until(lambda: world.storage.one("SELECT COUNT(*) FROM alert_outbox WHERE state = 'failed'"))
     assert world.value("alert_deliveries_total", outcome="failed") == 1
     assert world.value("errors_total", category="alert") == 1
+
+
+async def test_a_notice_given_up_hides_no_admin_who_blocks_the_bot(alerts: Alerts, autojump_clock: MockClock) -> None:
+    """What was given up is shown for a day and is no fault that lasts; a chat that can't be told is one, at once."""
+    world = alerts.world
+    world.telegram.fail("sendMessage", *[TOO_LONG] * 6)
+    async with alerts.life() as life:
+        await life.accept(alert("Bad"))
+        await world.changes.until(lambda: world.storage.one("SELECT COUNT(*) FROM alert_outbox WHERE state = 'failed'"))
+        status, message = await health(alerts, life.delivery)
+        assert status == "ok"
+        assert message.startswith("every chat that alerts go to can be told; 1 notice given up in the last day, which")
+        world.telegram.blocked_by.add(ADMIN)
+        await life.accept(alert("Good"))
+        await trio.sleep(60)
+        status, message = await health(alerts, life.delivery)
+        assert status == "degraded"
+        assert message.startswith(f"Telegram refuses to write to an admin ({ADMIN}: Forbidden")
+        assert "; 1 notice given up in the last day" in message
 
 
 async def test_an_outage_is_no_refusal(alerts: Alerts, autojump_clock: MockClock) -> None:

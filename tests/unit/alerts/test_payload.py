@@ -16,8 +16,8 @@ from doradura.alerts.intake import store
 from doradura.alerts.payload import Notice, PayloadError, parse_payload, parse_time
 from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.texts import Catalogues
-from doradura.sandbox.entities import units
-from doradura.sandbox.markup import parse_html
+from doradura.sandbox.text.entities import units
+from doradura.sandbox.text.markup import parse_html
 from doradura.storage import Connection, alerts, outbox
 from doradura.storage.ids import IdMaker
 from tests.databases import migrated

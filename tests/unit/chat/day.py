@@ -158,7 +158,6 @@ class Day:
                 allowed_updates=HANDLED_UPDATES,
                 observer=SilentObserver(),
                 draw=self.chance.random,
-                wall_clock=lambda: self.world.clock() / 1000,
             )
             bot.nursery.start_soon(poller.run)
             bot.nursery.start_soon(clean_forever, self.world.storage, self.world.clock)

@@ -10,7 +10,7 @@ import httpx
 import trio
 
 from doradura.chat.router import HANDLED_UPDATES
-from doradura.downloads.protocol import Metadata
+from doradura.media.protocol import Metadata
 from doradura.storage import menus
 from doradura.telegram.observer import SilentObserver
 from doradura.telegram.poller import Poller

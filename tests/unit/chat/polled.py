@@ -16,6 +16,8 @@ import trio
 
 CONFLICT = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
 REPLAYED = 5
+POLL_LIMIT = 100
+"""Updates in one answer, where the poll names no number of its own."""
 
 
 def refusal(code: int, description: str, **parameters: int) -> httpx.Response:
@@ -98,7 +100,7 @@ class Telegram:
             if not mine:
                 return refusal(409, CONFLICT)
         self.answered.append(trio.current_time())
-        return done([self.queue[number] for number in sorted(self.queue)][: parameters["limit"]])
+        return done([self.queue[number] for number in sorted(self.queue)][:POLL_LIMIT])
 
     def _confirm(self, offset: int) -> None:
         """Forget what is below an offset; what was not stored by then is lost, which must never be."""

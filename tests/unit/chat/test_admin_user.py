@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.downloads.protocol import Metadata, Progress
+from doradura.media.protocol import Metadata, Progress
 from doradura.telegram.updates import RawUpdate
 from tests.doubles import HANG, NEVER, TORN, made
 from tests.wiring import ADMIN, LINK, USER, Bot, World

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -336,6 +337,23 @@ async def test_what_ends_elsewhere_is_noticed(world: World, autojump_clock: Mock
         assert "🔕" in card(world, incident_id)[0]
         await trio.sleep(75)
         assert "🔕" not in card(world, incident_id)[0]
+
+
+async def test_each_silence_of_alertmanagers_is_said_once(
+    world: World, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once an outage, however often it is looked; and the next outage too, however soon it comes."""
+    incident_id = fire(world)
+    caplog.set_level(logging.INFO, logger="doradura.alerts.silencing")
+    async with world.start() as bot:
+        await world.say(bot, world.press(f"a:s4:{incident_id}", user=ADMIN))
+        await bot.nursery.start(bot.parts.admin.silencing.run)
+        for said in (1, 2):
+            world.alertmanager.mode = "down"
+            await trio.sleep(300)
+            assert caplog.messages.count("silences not looked at") == said
+            world.alertmanager.mode = "ok"
+            await trio.sleep(150)
 
 
 async def test_what_was_listed_before_it_was_silenced_again(world: World, autojump_clock: MockClock) -> None:

@@ -11,8 +11,8 @@ from trio.testing import MockClock
 from doradura.alerts.alertmanager import FoundSilence, Matcher, SilenceStatus
 from doradura.chat.alert_list import page_text, read_page, silences_text
 from doradura.chat.texts import Catalogues
-from doradura.sandbox.entities import units
-from doradura.sandbox.markup import parse_html
+from doradura.sandbox.text.entities import units
+from doradura.sandbox.text.markup import parse_html
 from tests.monitoring_doubles import DOWN, stamp
 from tests.unit.chat.test_alert_buttons import alert, answers, card, fire
 from tests.wiring import ADMIN, USER, Bot, World

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from doradura.chat.alert_graph import source_of
 from doradura.chat.alert_texts import AlertTexts, hashtag
 from doradura.chat.texts import Catalogues
-from doradura.sandbox.detect import find_entities
+from doradura.sandbox.text.detect import find_entities
 from doradura.storage.alerts import CardView, Incident
 from doradura.telegram.units import units
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from trio.testing import MockClock
 
-from doradura.downloads.enqueue import JOBS_OF_ONE_USER
+from doradura.downloads.admission import JOBS_OF_ONE_USER
 from doradura.downloads.workspace import SPACE_BYTES
+from doradura.media.protocol import Failure
 from doradura.storage import offers
 from doradura.storage.offers import Offer
 from tests.doubles import HANG
@@ -95,7 +96,7 @@ async def test_a_refused_link_alone_counts_without_a_format(world: World, autoju
     assert world.value("download_failure_total", format="none", reason="refused_address") == failures(world) == 1
     assert world.storage.one("SELECT COUNT(*) FROM offers") == 0
     (text,) = world.telegram.texts()
-    assert 'href="http://169.254.169.254/latest/meta-data"' in text
+    assert text == "I only open public websites; this address is on a private network."
 
 
 async def test_a_hidden_link_is_found(world: World, autojump_clock: MockClock) -> None:
@@ -252,3 +253,25 @@ async def test_a_guessed_scheme_is_told_to_the_worker(world: World, autojump_clo
         LINK: True,
         "https://youtu.be/abc": False,
     }
+
+
+@pytest.mark.parametrize("data", ["o:7:mp3:320k", "s:9:mp3:320k", "r:9"])
+async def test_a_button_of_a_link_that_may_not_be_opened_any_more(
+    world: World, autojump_clock: MockClock, data: str
+) -> None:
+    """Its address was allowed when it was stored; the press is answered with why not, and nothing is queued."""
+    private = "http://10.0.0.5/film.mp4"
+    world.workers.usual = (Failure(reason="gone", detail=""),)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.ended()
+        offers.add(world.storage.db, Offer(7, USER, USER, 1, private, None, "known", 0), 1)
+        world.storage.db.execute("UPDATE jobs SET job_id = 9, url = ?", (private,))
+        counted = failures(world)
+        await world.say(bot, world.press(data))
+    (answer,) = world.telegram.all("answerCallbackQuery")
+    assert answer.parameters["text"] == "I only open public websites; this address is on a private network."
+    assert answer.parameters["show_alert"] is True
+    assert world.states() == ["failed"]
+    assert failures(world) - counted == 1
+    assert world.value("download_failure_total", format="mp3", reason="refused_address") == 1

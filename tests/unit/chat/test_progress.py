@@ -6,7 +6,6 @@ import pytest
 
 from doradura.chat.progress import ProgressTexts, choice_text, failure_text
 from doradura.chat.texts import Catalogues
-from doradura.downloads.protocol import REASONS, Size
 from doradura.downloads.stages import (
     Accepted,
     Cancelled,
@@ -21,6 +20,7 @@ from doradura.downloads.stages import (
     Waiting,
     Working,
 )
+from doradura.media.protocol import REASONS, Size
 from doradura.storage.jobs import Job
 from doradura.telegram.types import Button
 from doradura.telegram.units import units
@@ -98,6 +98,7 @@ def test_a_failure_says_what_to_do_and_which_link() -> None:
     assert SHOWN.stage(JOB, Failed("gone"))[0].splitlines()[1] == (
         '<a href="https://a.example/?a=1&amp;b=2">https://a.example/?a=1&amp;b=2</a>'
     )
+    assert SHOWN.stage(JOB._replace(reply_to=5), Failed("gone"))[0].count("\n") == 0, "it quotes the link already"
     assert "longer than 10 minutes" in SHOWN.stage(JOB, Failed("deadline"))[0]
     assert "longer than 1 minute," in failure_text(
         Catalogues().for_language(None), "deadline", "https://a.example/", 1, minutes=1
@@ -137,6 +138,21 @@ def test_what_is_too_large_brings_what_is_smaller() -> None:
     text, rows = SHOWN.stage(small, Failed("too_large", sizes=sizes))
     assert text.startswith("😕 It would be 62.9 MB, and I can send 50 MB at most. Tap a smaller one:\n")
     assert rows == ((Button(text="m4a\u00a0· 1\u00a0kB", callback_data="s:77:m4a:default"),),)
+
+
+def test_a_stream_of_several_codings_is_not_called_no_video() -> None:
+    """There is a video, and no other choice of it would go better."""
+    text, rows = SHOWN.stage(JOB, Failed("unsupported", lacks="one_coding"))
+    assert text.startswith("😕 This stream changes its coding on the way")
+    assert rows is None
+
+
+@pytest.mark.parametrize("reason", ["too_large", "tool_crash"])
+def test_what_the_link_does_not_have_is_no_button(reason: str) -> None:
+    """Of a silent film of 360 lines that is one smaller choice, after either failure."""
+    film = JOB._replace(format="mp4", quality="best")
+    rows = SHOWN.stage(film, Failed(reason, final=reason == "tool_crash", lines=360, has_audio=False))[1]
+    assert rows == ((Button(text="mp4 360p", callback_data="s:77:mp4:360p"),),)
 
 
 def test_what_is_larger_than_is_taken_has_no_buttons() -> None:
@@ -185,8 +201,31 @@ def test_only_sound_is_said_to_be_that() -> None:
         assert {parts[2] for parts in data} == formats
 
 
-def test_a_pause_and_a_missing_host_are_told_as_what_they_are() -> None:
-    """The site's own figure in minutes; the host's name."""
+def test_a_silent_film_is_offered_up_to_its_height() -> None:
+    """As its link alone would be."""
+    _, keyboard = SHOWN.stage(JOB, Failed("unsupported", lacks="audio", lines=720))
+    labels = [button.text for row in keyboard or () for button in row]
+    assert labels == ["mp4 360p", "mp4 480p", "mp4 720p"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, "try again in 1 min."),
+        (1750, "try again in 30 min."),
+        (7200, "try again in 2 h."),
+        (5430, "try again in 1 h 31 min."),
+        (86_401, "for more than a day. Try another source."),
+        (2.3e9, "for more than a day. Try another source."),
+    ],
+)
+def test_a_pause_is_told_as_the_site_says_it(seconds: float, words: str) -> None:
+    """In whole minutes, in hours where they are many; nobody is told to wait for years."""
     texts = ProgressTexts(Catalogues(), 50)
-    assert "try again in 30 min" in texts.stage(JOB, Failed("rate_limited", retry_after_seconds=1750))[0]
+    assert words in texts.stage(JOB, Failed("rate_limited", retry_after_seconds=seconds))[0]
+
+
+def test_a_missing_host_is_named() -> None:
+    """It may be misspelt."""
+    texts = ProgressTexts(Catalogues(), 50)
     assert "a site called no.example" in texts.stage(JOB, Failed("gone", unresolved="no.example"))[0]

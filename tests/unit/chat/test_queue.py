@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+import trio
 from trio.testing import MockClock
 
-from tests.doubles import HANG
+from doradura.telegram.errors import TokenRefusedError
+from tests.doubles import HANG, refusal
 from tests.wiring import LINK, USER, World
 
 GROUP = -500
@@ -177,3 +180,30 @@ async def test_the_list_follows_its_own_buttons(world: World, autojump_clock: Mo
     assert world.telegram.messages[at]["text"] == "Nothing is waiting. Send me a link!"
     assert world.telegram.messages[at]["markup"] is None
     assert world.states() == ["cancelled", "cancelled"]
+
+
+@pytest.mark.parametrize(("chat", "follows"), [(USER, True), (GROUP, False)])
+async def test_a_button_of_a_download_that_was_forgotten(
+    world: World, autojump_clock: MockClock, *, chat: int, follows: bool
+) -> None:
+    """In private the list is one's own and is shown anew; in a group nobody knows whose it is, and it stays."""
+    async with world.start() as bot:
+        await world.say(bot, world.press("q:77", chat=chat, message_id=5))
+        await trio.sleep(1)  # the list is shown after the update's effects are stored
+    (answer,) = world.telegram.all("answerCallbackQuery")
+    assert answer.parameters["text"] == "That one has already ended."
+    assert bool(world.telegram.all("editMessageText")) == follows
+
+
+async def test_a_token_that_is_refused_under_a_list_ends_the_program(world: World, autojump_clock: MockClock) -> None:
+    """It is no trouble of that one message."""
+    world.telegram.fail("editMessageText", refusal(401, "Unauthorized"))
+
+    async def life() -> None:
+        async with world.start() as bot:
+            await world.say(bot, world.press("q:77", message_id=5))
+            await trio.sleep(1)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await life()
+    assert caught.group_contains(TokenRefusedError)

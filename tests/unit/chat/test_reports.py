@@ -8,14 +8,14 @@ from trio.testing import MockClock
 
 from doradura.app import CHECKS
 from doradura.chat.analytics import WINDOWS, Analysis, report_text
-from doradura.chat.health_report import KNOWN_CHECKS
-from doradura.chat.texts import Catalogues
-from doradura.downloads.protocol import Failure, Metadata
-from doradura.downloads.sites import SITES
+from doradura.chat.health_texts import KNOWN_CHECKS
+from doradura.chat.texts import Catalogues, Texts
 from doradura.health import CheckResult, HealthReport
+from doradura.media.protocol import Failure, Metadata
+from doradura.media.sites import SITES
 from doradura.metrics.catalogue import OUR_REASONS, USER_REASONS
-from doradura.sandbox.entities import units
-from doradura.sandbox.markup import parse_html
+from doradura.sandbox.text.entities import units
+from doradura.sandbox.text.markup import parse_html
 from doradura.storage.reports import Durations, Ended, People, Queue, Tally
 from tests.doubles import BLOCKED, SERVER_ERROR, made
 from tests.wiring import ADMIN, LINK, Bot, World
@@ -256,6 +256,24 @@ async def test_metrics_of_engagement_and_business(world: World, autojump_clock: 
         "Languages: en 2, pt 1",
     ]
     assert "Delivered by plan: free 2" in business
+
+
+async def test_a_language_that_nobody_told_has_a_text(
+    world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The word for it is the catalogue's, as every word that is shown."""
+    plain = Texts.plain
+    monkeypatch.setattr(
+        Texts,
+        "plain",
+        lambda t, key, **values: "неизвестен" if key == "metrics.language_unknown" else plain(t, key, **values),
+    )
+    async with world.start() as bot:
+        await world.say(bot, world.message("/start", user=3000, name="Cy"))
+        world.storage.db.execute("UPDATE users SET language = NULL WHERE user_id = 3000")
+        text = await asked(world, bot, "/metrics engagement")
+    assert "неизвестен 1" in text.splitlines()[-1]
+    assert "unknown" not in text
 
 
 async def test_metrics_of_business(world: World, autojump_clock: MockClock) -> None:

@@ -8,7 +8,7 @@ import pytest
 from trio.testing import MockClock
 
 from doradura.chat.router import COMMANDS
-from doradura.downloads.formats import FORMATS
+from doradura.media.formats import FORMATS
 from doradura.telegram.updates import RawUpdate
 from tests.doubles import refusal
 from tests.wiring import LINK, USER, World, raw_update

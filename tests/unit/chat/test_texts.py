@@ -19,16 +19,16 @@ from doradura.alerts.silencing import What
 from doradura.app import CHECKS
 from doradura.chat.alert_graph import Source
 from doradura.chat.analytics import WINDOWS
-from doradura.chat.offers import known_text
+from doradura.chat.cards import known_text
 from doradura.chat.progress import ProgressTexts, failure_text
 from doradura.chat.router import COMMANDS
 from doradura.chat.texts import Catalogues, Texts, duration_text, size_text
-from doradura.downloads.links import LinkError, check_link
-from doradura.downloads.protocol import REASONS, RETRIED_REASONS, Metadata
 from doradura.downloads.stages import Converting, Failed, Fetching, Paused, Retrying, Sending, Stage, Waiting, Working
 from doradura.health import ReportStatus
-from doradura.sandbox.entities import units
-from doradura.sandbox.markup import parse_html
+from doradura.media.links import LinkError, check_link
+from doradura.media.protocol import REASONS, RETRIED_REASONS, Metadata
+from doradura.sandbox.text.entities import units
+from doradura.sandbox.text.markup import parse_html
 from doradura.storage.jobs import Job
 from tests.texts import stale
 
@@ -46,7 +46,7 @@ CLOSED_SETS = {
     "link.": ("scheme", "length", "characters", "host", "port", "credentials"),
     "refused.": ("full", "limit", "space"),
     "failed.": (*(REASONS - {"deadline"}), "too_large.source"),
-    "failed.lacks.": ("video", "audio"),
+    "failed.lacks.": ("video", "audio", "one_coding"),
     "why.": tuple(RETRIED_REASONS),
     "queue.": ("running", "sending"),
     "alert.first.": ("critical", "warning", "info", "resolved"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from trio.testing import MockClock
 
-from doradura.downloads.protocol import Failure, Metadata, Size
+from doradura.media.protocol import Failure, Metadata, Size
 from doradura.telegram.updates import RawUpdate
 from tests.doubles import refusal
 from tests.wiring import LINK, USER, World, raw_update
@@ -157,6 +157,18 @@ async def test_a_failure_is_tried_again_with_one_press(world: World, autojump_cl
     assert message_id == told[f"r:{second}"]
     answers = [call.parameters["text"][:20] for call in world.telegram.all("answerCallbackQuery")]
     assert answers[3:] == ["Trying again: mp3 32", *["You pressed that alr"] * 2]
+
+
+async def test_a_silent_film_asked_for_as_a_song(world: World, autojump_clock: MockClock) -> None:
+    """Its buttons go up to the height its worker found."""
+    world.workers.follow([Failure(reason="unsupported", detail="no sound", lacks="audio", lines=360)])
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK} mp3"))
+        await world.ended()
+    told = (world.telegram.all("editMessageText") or world.telegram.all("sendMessage"))[-1].parameters
+    assert "This video has no sound" in told["text"]
+    labels = [button["text"] for row in told["reply_markup"]["inline_keyboard"] for button in row]
+    assert labels == ["mp4 360p"]
 
 
 async def test_smaller_choices_are_known_to_fit(world: World, autojump_clock: MockClock) -> None:

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.downloads.protocol import Failure, Metadata
+from doradura.media.protocol import Failure, Metadata
 from doradura.storage import StorageError, jobs
 from doradura.telegram.errors import TokenRefusedError
 from tests.doubles import HANG, NEVER, TORN, made, refusal

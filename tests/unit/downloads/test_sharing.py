@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.downloads.protocol import Failure, Metadata, Progress
-from doradura.storage import StorageError, jobs
+from doradura.downloads.sharing import Sharing
+from doradura.media.protocol import Failure, Metadata, Progress
+from doradura.storage import StorageError, charges, jobs
 from tests.doubles import HANG, NEVER, Script, made
 from tests.wiring import LINK, USER, Bot, World
 
@@ -290,6 +292,38 @@ async def test_a_failing_database_puts_it_off(
         world.workers.by_url.clear()
         await world.ended(2)
     assert world.states() == ["done", "done"]
+
+
+class Used:
+    """A run that has used so much of its place since it was asked last."""
+
+    def __init__(self, *used_ms: int) -> None:
+        self._used_ms = list(used_ms)
+
+    def take_uncharged_ms(self) -> int:
+        return self._used_ms.pop(0)
+
+
+async def test_what_could_not_be_charged_is_charged_later_though_its_job_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One job ends while the charge of both fails: both are charged all of it once the database works, and once."""
+    running = {1: Used(300, 20, 0), 2: Used(400)}
+    charged: list[tuple[int, int]] = []
+    faults = [StorageError("disk full", reason="full")]
+
+    class Charging:
+        async def write(self, change: Callable[[None], None]) -> None:
+            if faults:
+                del running[2]
+                raise faults.pop()
+            change(None)
+
+    monkeypatch.setattr(charges, "use", lambda _db, job_id, used_ms: charged.append((job_id, used_ms)))
+    sharing = Sharing(cast("Any", Charging()), *cast("Any", (None, None, running, None)))
+    for _ in range(3):
+        await sharing._charge()
+    assert charged == [(1, 320), (2, 400)]
 
 
 async def test_nothing_is_given_up_while_the_program_drains(world: World, autojump_clock: MockClock) -> None:

@@ -8,8 +8,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.downloads.protocol import Failure, Metadata, Order, Progress
 from doradura.downloads.stages import Stage
+from doradura.media.protocol import Failure, Metadata, Order, Progress
 from doradura.storage import StorageError, jobs
 from tests.doubles import (
     BLOCKED,

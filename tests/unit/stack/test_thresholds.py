@@ -153,6 +153,29 @@ def test_speed_divides_what_was_asked_for(tmp_path: Path) -> None:
         ("[" * 5000, "is not YAML"),
         ("a: " + "1" * 70_000, "larger than 64 KB"),
         ("a: 1" * 3, "is not YAML"),
+        ("HighErrorRate: !!bool x", "is not YAML: not of the kind bool"),
+        ("HighErrorRate: !!bool", "not of the kind bool"),
+        ("HighErrorRate: !!int ''", "not of the kind int"),
+        ("HighErrorRate: !!int '-'", "not of the kind int"),
+        ("HighErrorRate: !!float ''", "not of the kind float"),
+        ("HighErrorRate: !!timestamp abc", "not of the kind timestamp"),
+        ("BotDown: {for: !!bool x}", "not of the kind bool"),
+        ("!!bool x: 1", "not of the kind bool"),
+        ("HighErrorRate: 2001-99-99", "is not YAML"),
+        ("HighErrorRate: 2001-01-01", "not datetime.date(2001, 1, 1)"),
+        ("HighErrorRate: !!binary x", "is not YAML"),
+        ("HighErrorRate: !!binary aGk=", "not b'hi'"),
+        ("HighErrorRate: !!set {15}", "not {15}"),
+        ("HighErrorRate: !!int [15]", "is not YAML"),
+        ('HighErrorRate: "\\UFFFFFFFF"', "is not YAML"),
+        ("HighErrorRate: &a [*a]", "is not YAML"),
+        ("HighErrorRate: &a {threshold: *a}", "is not YAML"),
+        ("HighErrorRate: *a", "is not YAML"),
+        ("HighErrorRate:\t- 15", "is not YAML"),
+        ("\tHighErrorRate: 15", "is not YAML"),
+        ("HighErrorRate: 15\n---\nBotDown: 5m", "is not YAML"),
+        ("HighErrorRate: \x00", "is not YAML"),
+        ("<<: {HighErrorRate: 15}", "is not YAML"),
     ],
 )
 def test_nonsense_is_refused_in_words(text: str, words: str, tmp_path: Path) -> None:
@@ -161,6 +184,16 @@ def test_nonsense_is_refused_in_words(text: str, words: str, tmp_path: Path) -> 
     with pytest.raises(ThresholdError, match=re.escape(words)) as caught:
         read(path, frozenset(SHIPPED))
     assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("tag", sorted(tag for tag in yaml.SafeLoader.yaml_constructors if tag is not None))
+def test_whatever_a_tag_is_put_before_is_refused_in_words(tag: str, tmp_path: Path) -> None:
+    """Every kind that YAML knows, before what is not of it, as a value and as a name."""
+    for value in ("", "''", "x", "'-'", "'+'", "'0x'", "'1:x'", "=", "[a]", "{a: 1}", "&a [*a]"):
+        for text in (f"HighErrorRate: !<{tag}> {value}", f"? !<{tag}> {value}\n: 1"):
+            with pytest.raises(ThresholdError) as caught:
+                read(put(tmp_path, text), frozenset(SHIPPED))
+            assert str(caught.value).startswith(str(tmp_path)), text
 
 
 def test_what_is_no_file_of_text_is_refused(tmp_path: Path) -> None:

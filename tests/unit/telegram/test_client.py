@@ -106,15 +106,13 @@ async def test_a_webhook_is_removed_without_losing_updates(api: BotApi, telegram
     assert telegram.asked[0].parameters == {}
 
 
-async def test_commands_are_set_by_language(api: BotApi, telegram: Any, make: Any) -> None:
-    """The menu is a list of objects, and the language is left out for everybody's list."""
+async def test_everybodys_menu(api: BotApi, telegram: Any, make: Any) -> None:
+    """The menu is a list of objects, and everybody's has no scope."""
     telegram.last = make.ok(True)
 
     await api.set_my_commands([BotCommand("help", "What I can do")])
-    await api.set_my_commands([BotCommand("help", "Was ich kann")], language_code="de")
 
     assert telegram.asked[0].parameters == {"commands": [{"command": "help", "description": "What I can do"}]}
-    assert telegram.asked[1].parameters["language_code"] == "de"
 
 
 async def test_a_chats_own_menu(api: BotApi, telegram: Any, make: Any) -> None:
@@ -356,7 +354,7 @@ async def test_a_silent_file_send_is_unconfirmed_at_its_deadline(
     telegram.last = silence
 
     with pytest.raises(errors.UnconfirmedError):
-        await api.send_media(5, Media("audio", "FILE"), deadline_seconds=30)
+        await api.send_media(5, Media("audio", "FILE"))
 
 
 async def test_small_requests_are_bounded(open_api: Any, telegram: Any, make: Any, autojump_clock: MockClock) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doradura.sandbox.markup import parse_html
+from doradura.sandbox.text.markup import parse_html
 from doradura.telegram.entities import plain_text
 from doradura.telegram.graphemes import joined
 from doradura.telegram.lengths import cut_text, split_text

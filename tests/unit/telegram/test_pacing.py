@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.sandbox.floods import Floods
+from doradura.sandbox.state.floods import Floods
 from doradura.telegram.budgets import FLIGHT_SECONDS, Pace
 from doradura.telegram.holds import MANY_CHATS, TOGETHER_SECONDS
 from doradura.telegram.pacing import EVERY_CHAT, SWEEP_EVERY, Pacer, Priority, TurnTooLateError
@@ -301,6 +301,33 @@ async def test_a_probe_that_is_refused_holds_the_bot_again(autojump_clock: MockC
     await crowd.calls.make("other", 3)
     assert crowd.calls.out == [("other", 180.0)]
     assert pacer.held_chats() == MANY_CHATS + 2
+
+
+async def test_one_chats_long_wait_prolongs_the_bots_hold_as_far_as_was_said_before(autojump_clock: MockClock) -> None:
+    """A probe's refusal may be its chat's own: what it says counts for all once the next chat's says so too."""
+    crowd = await Crowd(*[2.0] * MANY_CHATS).refuse()
+    pacer, tried = crowd.pacer, []
+    for chat, seconds in ((1, 3600.0), (2, 30.0), (3, 3600.0), (4, 3600.0)):
+        turn = await pacer.take_turn(chat, "reply", deadline=PLENTY)
+        tried.append(trio.current_time())
+        pacer.hold(chat, until=trio.current_time() + seconds, turn=turn)
+        turn.over()
+    await crowd.calls.make("other", 5)
+    assert tried == [2.0, 4.0, 34.0, 64.0]
+    assert crowd.calls.out == [("other", 124.0)]
+
+
+async def test_a_late_refusal_of_one_chat_prolongs_the_bots_hold_no_further(autojump_clock: MockClock) -> None:
+    """A call that went out before the hold and is told to wait an hour: that is its chat's wait alone."""
+    crowd = Crowd(*[2.0] * MANY_CHATS)
+    early = await crowd.pacer.take_turn(1, "reply", deadline=PLENTY)
+    await crowd.refuse()
+    for _ in range(2):
+        crowd.pacer.hold(1, until=trio.current_time() + 3600, turn=early)
+    early.over()
+    assert crowd.pacer.holds() == [(EVERY_CHAT, 2)]
+    await crowd.calls.make("other", 3)
+    assert crowd.calls.out == [("other", 2.0)]
 
 
 async def test_a_429_of_a_call_from_before_the_hold_prolongs_it_to_its_longest_only(autojump_clock: MockClock) -> None:

@@ -56,7 +56,6 @@ class Bench:
             allowed_updates=["message", "callback_query"],
             observer=seen,
             draw=lambda: 0.0,
-            wall_clock=lambda: 1_000_000.0,
         )
 
     def note_state(self) -> None:
@@ -128,7 +127,7 @@ async def test_stores_then_confirms(bench: Bench, seen: Any, autojump_clock: Moc
     assert bench.offsets == [None, 102, 103]
     assert [poll["timeout"] for poll in bench.polls] == [0, 45, 45], "the first one does not wait"
     assert bench.polls[1]["allowed_updates"] == ["message", "callback_query"]
-    assert (seen.polls, bench.poller.state, bench.poller.last_poll_wall) == (2, "polling", 1_000_000.0)
+    assert (seen.polls, bench.poller.state) == (2, "polling")
     first = bench.raw[0]
     assert (first.update_id, first.kind, first.chat_id, first.user_id) == (100, "message", 5, 6)
 
@@ -396,20 +395,3 @@ async def test_a_refused_token_ends_the_poller(
     bench.script([], make.refusal(code, description))
     with pytest.raises(errors.TokenRefusedError):
         await bench.poller.run()
-
-
-async def test_the_hook_comes_before_the_first_poll(
-    api: BotApi, telegram: Any, seen: Any, make: Any, autojump_clock: MockClock
-) -> None:
-    """What has to be done once Telegram is known to answer is done before updates come."""
-    greeted: list[tuple[str | None, list[str]]] = []
-
-    async def on_started(user: Any) -> None:
-        greeted.append((user.username, list(telegram.methods)))
-
-    bench = Bench(api, telegram, seen, make)
-    bench.poller._on_started = on_started
-    bench.script([update(1)])
-    await bench.run_through()
-
-    assert greeted == [("b_bot", ["getMe", "deleteWebhook"])]

@@ -1,0 +1,110 @@
+"""The card of a link that came alone: what is known of it, and the buttons of what it can be had in.
+
+Words and buttons only; `downloads.probes` decides when a card is sent and edited. Pure.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from doradura.chat.progress import PASSING_REASONS, button_rows, choice_text, failure_text, look_keyboard, sized_label
+from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text
+from doradura.downloads.probes import Card
+from doradura.media.formats import FORMATS, offered
+from doradura.media.protocol import FINAL_REASONS, Failure, Metadata
+from doradura.storage.offers import Offer
+from doradura.telegram.types import Button, Keyboard
+from doradura.telegram.units import shorten
+
+TITLE_UNITS = 200
+LINK_UNITS = 80
+
+
+class CardTexts:
+    """The presenter the probes are given."""
+
+    def __init__(self, catalogues: Catalogues, upload_limit_bytes: int) -> None:
+        self._catalogues = catalogues
+        self._upload_limit_bytes = upload_limit_bytes
+
+    def unseen(self, offer: Offer, language: str) -> Card:
+        """Return what is true of a link whatever comes: which one it is, and every format."""
+        return Card(unseen_text(self._catalogues.for_language(language), offer), keyboard(offer.offer_id, None))
+
+    def known(self, offer: Offer, known: Metadata, language: str) -> Card:
+        """Return what was found out, and the formats that the link has."""
+        t = self._catalogues.for_language(language)
+        text = which_text(t, offer) + known_text(t, known, offer.url, self._upload_limit_bytes)
+        return Card(text, keyboard(offer.offer_id, known, self._upload_limit_bytes))
+
+    def failed(self, offer: Offer, failure: Failure, language: str) -> Card:
+        """Return why nothing was found out. A link that a download may yet deliver keeps its buttons."""
+        t = self._catalogues.for_language(language)
+        final = failure.final or failure.reason in FINAL_REASONS
+        text = which_text(t, offer) + failure_text(
+            t,
+            "too_large.source" if failure.reason == "too_large" and failure.final else failure.reason,
+            offer.url if offer.reply_to is None and not offer.number else None,
+            self._upload_limit_bytes,
+            unresolved=failure.unresolved,
+            retry_after_seconds=failure.retry_after_seconds,
+        )
+        again = look_keyboard(t, offer.offer_id) if failure.reason in PASSING_REASONS and not failure.final else ()
+        buttons = again if final else (*keyboard(offer.offer_id, None), *again)
+        if not final:
+            text += "\n" + t("offer.all_the_same")
+        return Card(text, buttons or None)
+
+
+def unseen_text(t: Texts, offer: Offer) -> str:
+    """Say what is true of a link whatever comes: which one it is."""
+    if offer.number:
+        return which_text(t, offer) + t("offer.pick")
+    return t("offer.unseen", url=shorten(offer.url, TITLE_UNITS))
+
+
+def which_text(t: Texts, offer: Offer) -> str:
+    """Return the line that tells one of several links from the others; nothing for the only one."""
+    return t("offer.which", number=offer.number, url=shorten(offer.url, LINK_UNITS)) + "\n" if offer.number else ""
+
+
+def known_text(t: Texts, known: Metadata, url: str, limit_bytes: int) -> str:
+    """Say what is known of a link, and why formats are missing; what is not known is not mentioned."""
+    facts = []
+    if known.performer:
+        facts.append(t.plain("offer.by", performer=shorten(known.performer, TITLE_UNITS)))
+    if known.duration_seconds:
+        facts.append(t.plain("offer.length", length=duration_text(known.duration_seconds)))
+    title = shorten(known.title or url, TITLE_UNITS)
+    text = t("offer.known", title=title, facts="   ".join(facts)).replace("\n\n", "\n")
+    if not keyboard(0, known, limit_bytes):
+        text += "\n" + t("offer.nothing_fits", limit=limit_text(limit_bytes))
+    elif any(size.size_bytes > limit_bytes for size in known.sizes):
+        text += "\n" + t("offer.left_out", limit=limit_text(limit_bytes))
+    return text
+
+
+def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = None) -> Keyboard:
+    """Return the buttons of what the link can be had in, with the sizes that are known; none for what can't be sent."""
+    sizes = {(size.format, size.quality): size for size in known.sizes} if known else {}
+    choices = offered(
+        has_video=known.has_video if known else None,
+        has_audio=known.has_audio if known else None,
+        lines=known.height if known else None,
+    )
+    rows: list[tuple[Button, ...]] = []
+    for word, each in groupby(choices, lambda choice: choice.format):
+        buttons, weights = [], set()
+        for choice in each:
+            label = choice_text(choice.format, choice.quality)
+            size = sizes.get((choice.format, choice.quality))
+            if size is not None:
+                if limit_bytes is not None and size.size_bytes > limit_bytes:
+                    continue
+                if FORMATS[word].kind == "audio" and size.size_bytes in weights:
+                    continue  # the same sound, copied: its rate is below this one's
+                weights.add(size.size_bytes)
+                label = sized_label(label, size.size_bytes, size.height)
+            buttons.append(Button(text=label, callback_data=f"o:{offer_id}:{choice.format}:{choice.quality}"))
+        rows += button_rows(buttons)
+    return tuple(rows)

@@ -1,0 +1,247 @@
+"""What a media file is: its container, length and streams, as values read with PyAV (FFmpeg's libraries).
+
+Owns the choice of the stream that a player would show or play. It runs in children alone: a fetched file is hostile,
+and what a broken one does to a library must end a job, never the bot. Nothing here follows a file's references: only
+containers that hold media and nothing else are opened, by the protocols that reach nothing but the file itself.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+
+from doradura.child.ffmpeg import CONTAINERS, MAX_PIXELS, PROTOCOLS
+
+_DECODED_PACKETS: Final = 60
+"""So many packets are tried for the first picture, which alone says how a film is turned."""
+_HLG, _PQ = 18, 16
+"""Transfer characteristics of high dynamic range (ITU-T H.273, table 3)."""
+_UNTOLD: Final = frozenset({0, 2, 3})
+"""Primaries and matrices that are not told (reserved, unspecified; H.273, tables 2 and 4)."""
+_UNUSUAL: Final = frozenset({10, 13})
+"""Matrices of constant luminance, which FFmpeg's filters turn into no other."""
+_ODD_PIXELS = (Fraction(1, 20), Fraction(20))
+"""What lies outside is no shape of a pixel but a broken header."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One stream of a file. Absent values are None."""
+
+    kind: str
+    """video or audio."""
+    number: int
+    """Which of its kind: ffmpeg's N in 0:v:N and 0:a:N."""
+    codec: str
+    pixels: str | None = None
+    width: int | None = None
+    """As shown, in square pixels, upright."""
+    height: int | None = None
+    square: bool = True
+    """Whether its pixels are square as they are coded."""
+    turned: bool = False
+    """Whether a player turns the coded picture."""
+    picture: bool = False
+    """A still cover, not a film."""
+    default: bool = False
+    aside: bool = False
+    """A commentary, or a description for people who can't see: nobody's first choice."""
+    high_range: bool = False
+    """High dynamic range (HLG or PQ): without tone mapping it looks washed out on a usual screen."""
+    assumed: tuple[str, ...] = ()
+    """Of high range: what has to be assumed of its colours, as options of FFmpeg's setparams."""
+    sample_rate: int | None = None
+    channels: int | None = None
+    bits_per_second: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a file is. Absent values are None."""
+
+    container: str
+    """FFmpeg's names of it, with commas between."""
+    duration_seconds: float | None
+    bits_per_second: int | None
+    streams: tuple[Stream, ...]
+    title: str | None
+    artist: str | None
+
+    @property
+    def pictures(self) -> tuple[Stream, ...]:
+        """All films and covers, in the file's order."""
+        return tuple(s for s in self.streams if s.kind == "video")
+
+    @property
+    def sounds(self) -> tuple[Stream, ...]:
+        """All sounds, in the file's order."""
+        return tuple(s for s in self.streams if s.kind == "audio")
+
+    @property
+    def video(self) -> Stream | None:
+        """The film a player shows: the default one, of several the largest, of those the first."""
+        films = [s for s in self.pictures if not s.picture]
+        return max(films, key=lambda s: (s.default, (s.width or 0) * (s.height or 0), -s.number), default=None)
+
+    @property
+    def audio(self) -> Stream | None:
+        """The sound a player plays: the default one, of several the first; a commentary last of all."""
+        return max(self.sounds, key=lambda s: (not s.aside, s.default, -s.number), default=None)
+
+    @property
+    def is_still(self) -> bool:
+        """Whether the whole file is one picture. FFmpeg takes that for a film of one frame."""
+        return self.container.endswith("_pipe") or self.container == "image2"
+
+    @property
+    def cover(self) -> Stream | None:
+        """The first embedded still."""
+        return next((s for s in self.pictures if s.picture), None)
+
+
+def inspect(path: Path) -> Facts | None:
+    """Return what the file is, or None when there is no media in it (or its container is not on the list).
+
+    Blocks for some milliseconds. Raise MemoryError where there is too little; a file that FFmpeg's libraries can't
+    read is no error but no media.
+    """
+    options = {"protocol_whitelist": PROTOCOLS, "format_whitelist": CONTAINERS}
+    try:
+        with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
+            return _facts(container)
+    except (av.FFmpegError, ValueError):
+        return None
+
+
+def _facts(container: InputContainer) -> Facts | None:
+    turns = _turns(container)
+    counted = {"video": 0, "audio": 0}
+    streams = []
+    for stream in container.streams:
+        if isinstance(stream, av.VideoStream):
+            streams.append(_video(stream, counted["video"], turns.get(stream.index, 0)))
+        elif isinstance(stream, av.AudioStream):
+            streams.append(_audio(stream, counted["audio"]))
+        else:
+            continue
+        counted[stream.type] += 1
+    if not streams:
+        return None
+    tags = {key.lower(): value for key, value in reversed(container.metadata.items())}
+    if container.format.name == "ogg":  # it keeps the file's tags with its stream
+        for found in container.streams:
+            tags = {**{key.lower(): value for key, value in found.metadata.items()}, **tags}
+    return Facts(
+        container=container.format.name,
+        duration_seconds=container.duration / 1_000_000 if container.duration and container.duration > 0 else None,
+        bits_per_second=container.bit_rate or None,
+        streams=tuple(streams),
+        title=_first_line(tags.get("title")),
+        artist=_first_line(tags.get("artist")),
+    )
+
+
+def _turns(container: InputContainer) -> dict[int, int]:
+    """By how many degrees each film is turned, known from its first picture."""
+    turns: dict[int, int] = {}
+    films = [
+        stream
+        for stream in container.streams.video
+        if (context := _film_context(stream)) is not None
+        and context.width * context.height <= MAX_PIXELS
+        and not _is_picture(stream)
+    ]
+    if not films:
+        return turns
+    for film in films:
+        film.codec_context.thread_count = 1  # one picture is wanted, and each thread costs the memory of another
+    with suppress(av.FFmpegError, ValueError, StopIteration):
+        for packet in islice(container.demux(films), _DECODED_PACKETS):
+            if packet.stream.index in turns:
+                continue
+            with suppress(av.FFmpegError, ValueError):
+                for frame in packet.decode():
+                    if isinstance(frame, av.VideoFrame):
+                        turns[packet.stream.index] = frame.rotation
+            if len(turns) == len(films):
+                break
+    return turns
+
+
+def _film_context(stream: av.VideoStream) -> av.VideoCodecContext | None:
+    """Return a film's decoder. PyAV types it as always there; a codec nobody knows has none."""
+    return stream.codec_context
+
+
+def _sound_context(stream: av.AudioStream) -> av.AudioCodecContext | None:
+    return stream.codec_context
+
+
+def _is_picture(stream: av.VideoStream) -> bool:
+    return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
+
+
+def _video(stream: av.VideoStream, number: int, turn: int) -> Stream:
+    context = _film_context(stream)
+    if context is None:
+        return Stream(kind="video", number=number, codec="unknown", picture=_is_picture(stream))
+    aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio or Fraction(1)
+    if not _ODD_PIXELS[0] < aspect < _ODD_PIXELS[1]:
+        aspect = Fraction(1)
+    width, height = context.width or None, context.height or None
+    shown = (round(width * aspect) if width else None, height)
+    turned = turn % 180 != 0
+    return Stream(
+        kind="video",
+        number=number,
+        codec=context.codec.canonical_name,
+        pixels=context.pix_fmt,
+        width=shown[1] if turned else shown[0],
+        height=shown[0] if turned else shown[1],
+        square=aspect == 1,
+        turned=turn % 360 != 0,
+        picture=_is_picture(stream),
+        default=Disposition.default in stream.disposition,
+        high_range=context.color_trc in {_HLG, _PQ},
+        assumed=_assumed(context) if context.color_trc in {_HLG, _PQ} else (),
+        bits_per_second=context.bit_rate or None,
+    )
+
+
+def _assumed(context: av.VideoCodecContext) -> tuple[str, ...]:
+    """All films of high range are of BT.2020 (ITU-R BT.2100), also where they don't say."""
+    assumed = []
+    if context.color_primaries in _UNTOLD:
+        assumed.append("color_primaries=bt2020")
+    if context.colorspace in _UNTOLD | _UNUSUAL:
+        assumed.append("colorspace=bt2020nc")
+    return tuple(assumed)
+
+
+def _audio(stream: av.AudioStream, number: int) -> Stream:
+    aside = Disposition.comment | Disposition.visual_impaired | Disposition.descriptions
+    context = _sound_context(stream)
+    if context is None:
+        return Stream(kind="audio", number=number, codec="unknown")
+    return Stream(
+        kind="audio",
+        number=number,
+        codec=context.codec.canonical_name,
+        default=Disposition.default in stream.disposition,
+        aside=bool(stream.disposition & aside),
+        sample_rate=context.sample_rate or None,
+        channels=context.layout.nb_channels or None,
+        bits_per_second=context.bit_rate or None,
+    )
+
+
+def _first_line(text: str | None) -> str | None:
+    return next((line.strip() for line in (text or "").splitlines() if line.strip()), None)

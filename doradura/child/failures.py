@@ -1,0 +1,337 @@
+"""What went wrong, as one of the closed set of reasons.
+
+Owns the table from yt-dlp's, Python's and ffmpeg's errors to `protocol.REASONS`. The type of an error decides before
+its text does: texts change with every yt-dlp release. It runs in the child, where yt-dlp is loaded anyway.
+"""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import re
+import signal
+import socket
+import ssl
+import traceback
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+from xml.etree import ElementTree as ET
+
+from yt_dlp.cookies import CookieLoadError
+from yt_dlp.networking.exceptions import (
+    HTTPError,
+    NoSupportingHandlers,
+    RequestError,
+    TransportError,
+    UnsupportedRequest,
+)
+from yt_dlp.utils import (
+    ContentTooShortError,
+    DownloadError,
+    ExtractorError,
+    GeoRestrictedError,
+    UnsupportedError,
+    UserNotLive,
+    YoutubeDLError,
+)
+
+from doradura.child.ffmpeg import FfmpegError, ToolError
+from doradura.child.floor import TransferTooSlowError
+from doradura.media.addresses import MARKER, EgressRefusedError
+from doradura.media.protocol import Failure, Lacks
+
+_DETAIL_CHARACTERS = 500
+_CHAIN_LIMIT = 40
+
+
+class JobError(Exception):
+    """A failure whose reason is known where it is raised."""
+
+    def __init__(self, reason: str, detail: str, *, final: bool = False, lacks: Lacks = "") -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.lacks: Lacks = lacks
+        self.final = final
+        """Nothing else of this link would end otherwise, in no other quality."""
+
+
+_TEXTS: tuple[tuple[str, str], ...] = (
+    (r"not a bot|unusual traffic|captcha|anti-bot challenge", "bot_check"),
+    (r"private (video|account|post|profile|playlist|content)|(video|post|account|profile|it) is private", "private"),
+    (r"log ?in required|requires? (authentication|login|an account)|only available (for|to) registered", "login"),
+    (r"--cookies|sign in|members?-only|join this channel|confirm your age|account credentials|must be logged", "login"),
+    (r"in your (country|region|location)|geo.?restrict|from your location", "geo"),
+    (r"live event|premieres? in|is (currently )?live|live stream|not currently live|will begin in", "live"),
+    (r"429|too many requests|rate.?limit", "rate_limited"),
+    (r"has been (removed|deleted|terminated)|no longer (available|exists?)|does ?n.t exist|does not exist", "gone"),
+    (r"(video|media|post|content|page|track) (is )?(unavailable|not available|not found)", "gone"),
+    (r"drm|no video formats|requested format is not available|unsupported url|no media", "unsupported"),
+    (r"redirect loop|too many redirects|not get any data blocks|downloaded file is empty", "unsupported"),
+    (r"http error 5\d\d|try again|went wrong|needs to be reloaded|temporarily unavailable", "site_error"),
+    # Of an error that outlasted its retries yt-dlp keeps the text alone; it retries nothing but the network's errors.
+    (r"giving up after \d+ retries|timed? ?out|connection (reset|refused|aborted)|temporary failure", "network"),
+)
+_PATTERNS = tuple((re.compile(pattern, re.IGNORECASE), reason) for pattern, reason in _TEXTS)
+
+_STATUSES = {
+    401: "login",
+    402: "login",
+    404: "gone",
+    407: "network",
+    408: "network",
+    410: "gone",
+    425: "network",
+    429: "rate_limited",
+    451: "geo",
+}
+
+_ERRNOS = {
+    errno.ENOSPC: "disk",
+    errno.EDQUOT: "disk",
+    errno.EROFS: "disk",
+    errno.EIO: "disk",
+    errno.EFBIG: "too_large",
+    errno.ENOMEM: "internal",
+    errno.EMFILE: "internal",
+    errno.ENFILE: "internal",
+    errno.ETIMEDOUT: "network",
+    errno.ENETUNREACH: "network",
+    errno.EHOSTUNREACH: "network",
+}
+
+
+def classify(error: BaseException, *, generic: bool) -> tuple[str, str]:
+    """Return the reason of a failed job and one line for the log.
+
+    `generic` says that no known site's extractor was at work: a plain file's 403 is its owner's will, a known site's is
+    more often the site's mood. The whole chain of causes is looked at, yt-dlp's own links included; what was merely
+    being handled when the error arose counts only where nothing else speaks.
+    """
+    causes, chain = tuple(_chain(error, contexts=False)), tuple(_chain(error, contexts=True))
+    reason = (
+        _refused(chain)
+        or _radio(chain)
+        or next(filter(None, (_by_type(link, generic=generic) for link in causes)), None)
+        or next(filter(None, (_by_text(link) for link in causes)), None)
+        or next(filter(None, (_by_type(link, generic=generic) for link in chain)), None)
+    )
+    if reason is None:
+        reason = _unnamed(causes, chain, generic=generic)
+    return reason, one_line(f"{type(error).__name__}: {error}")
+
+
+def failed(error: BaseException, reason: str, detail: str) -> Failure:
+    """Return the last word of a job that an error ended, classified already."""
+    if not isinstance(error, JobError):
+        return Failure(reason=reason, detail=detail)
+    return Failure(reason=reason, detail=detail, final=error.final, lacks=error.lacks)
+
+
+def _unnamed(causes: tuple[BaseException, ...], chain: tuple[BaseException, ...], *, generic: bool) -> str:
+    """What stands for a failure that nothing names: `internal` for what arose in our own code alone."""
+    if any(isinstance(link, ExtractorError) and link.expected for link in causes):
+        # The extractor read the site well and says that there is nothing to have behind this link.
+        return "unsupported"
+    told = any(isinstance(link, ExtractorError | DownloadError) for link in chain)
+    if not told and not _of_yt_dlp(causes[0]):
+        return "internal"
+    # Else it has met an answer that it does not understand. Where it stumbled over it (a key of three bytes, a number
+    # that is none), that is no media, of any site whatever; of a site it knows by name it is a change there that it
+    # has not learned yet.
+    stumbled = not told or not all(isinstance(link, YoutubeDLError | OSError) for link in chain)
+    return "unsupported" if generic and stumbled else "site_error"
+
+
+_READING = "doradura.child.bounds"
+"""It knows this module, which so can't import it."""
+
+
+def _of_yt_dlp(error: BaseException) -> bool:
+    """Whether the error arose in yt-dlp or in a library it called, over what a site sent.
+
+    Of the frames it passed the innermost that is yt-dlp's or ours decides: yt-dlp also calls us. `bounds` reads in
+    yt-dlp's stead, with the lengths a site sent. What the system refused (a file, a descriptor) and what is not
+    installed says nothing of the site.
+    """
+    if isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno is not None):
+        return False
+    innermost = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        module = str(frame.f_globals.get("__name__"))
+        package = "yt_dlp" if module == _READING else module.partition(".")[0]
+        innermost = package if package in {"yt_dlp", "doradura"} else innermost
+    return innermost == "yt_dlp"
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether the other side never answered as a web server: no connection, or none with TLS."""
+    chain = tuple(_chain(error, contexts=True))
+    if any(isinstance(link, HTTPError | JobError | EgressRefusedError) for link in chain):
+        return False
+    return any(isinstance(link, TransportError | ConnectionError | TimeoutError | ssl.SSLError) for link in chain)
+
+
+def unresolved_host(error: BaseException, url: str) -> str:
+    """The host that has no address, where that is what went wrong; "" else. `url` was asked last."""
+    chain = tuple(_chain(error, contexts=True))
+    if not any(isinstance(link, socket.gaierror) for link in chain):
+        return ""
+    named = (re.search(r"host='([^']+)'", str(link)) for link in chain)
+    try:
+        return next((found[1] for found in named if found), None) or urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def retry_after_seconds(error: BaseException, now: float) -> float | None:
+    """How long the site asks to be left alone, by Retry-After (RFC 9110, 10.2.3); None where it does not say.
+
+    `now` in seconds since 1970: a site may name a time instead of a length.
+    """
+    for link in _chain(error, contexts=True):
+        if isinstance(link, HTTPError) and link.status in {429, 503}:
+            told = (link.response.headers.get("Retry-After") or "").strip()
+            if re.fullmatch(r"\d{1,9}(\.\d+)?", told):
+                return float(told)
+            try:
+                return max(0.0, parsedate_to_datetime(told).timestamp() - now)
+            except (ValueError, OverflowError):  # no time, or one that no calendar has
+                continue
+    return None
+
+
+def one_line(text: str) -> str:
+    """A text fit for a log line: no control characters, at most 500 characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_DETAIL_CHARACTERS]
+
+
+def _chain(error: BaseException, *, contexts: bool) -> Iterator[BaseException]:
+    """The error and all that is behind it, nearest first, each once."""
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting and len(seen) < _CHAIN_LIMIT:
+        link = waiting.pop(0)
+        if not isinstance(link, BaseException) or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        # `cause` is yt-dlp's, `reason` urllib's and urllib3's. yt-dlp raises DownloadError while it handles the error
+        # that it stands for, so there the context is the cause.
+        waiting += [link.__cause__, getattr(link, "cause", None), getattr(link, "reason", None), *link.args]
+        if contexts or isinstance(link, DownloadError):
+            waiting.append(link.__context__)
+
+
+def _refused(chain: tuple[BaseException, ...]) -> str | None:
+    for link in chain:
+        # Libraries in between keep an error's text more often than its type.
+        if isinstance(link, EgressRefusedError) or MARKER in str(link):
+            return "refused_address"
+    return None
+
+
+def _radio(chain: tuple[BaseException, ...]) -> str | None:
+    """A radio that speaks SHOUTcast's own protocol begins its answer with its name instead of HTTP's."""
+    lines = (str(getattr(link, "line", "")) for link in chain if isinstance(link, http.client.BadStatusLine))
+    return "live" if any(line.startswith("ICY ") for line in lines) else None
+
+
+_NO_ADDRESS = (NoSupportingHandlers, UnsupportedRequest, ValueError)
+"""requests' errors of an address (no scheme, one it does not know, a bad host) are ValueErrors."""
+
+_TYPES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (GeoRestrictedError, "geo"),
+    (UserNotLive, "live"),
+    (UnsupportedError, "unsupported"),
+    (TransferTooSlowError, "too_slow"),
+    # The operator's file, not the site's answer.
+    (CookieLoadError, "internal"),
+    # A page nested without end, or a site that leads to another address each time.
+    (RecursionError, "unsupported"),
+    (http.client.InvalidURL, "unsupported"),
+    ((ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException, ContentTooShortError), "network"),
+)
+
+
+_XML_BOMB = 43
+"""Expat's XML_ERROR_AMPLIFICATION_LIMIT_BREACH: entities that make a document many times its size."""
+
+
+def _by_type(link: BaseException, *, generic: bool) -> str | None:
+    reason: str | None = None
+    match link:
+        case JobError():
+            reason = link.reason
+        case ET.ParseError() if link.code == _XML_BOMB:
+            reason = "unsupported"
+        case HTTPError():
+            reason = "unsupported" if link.redirect_loop else _by_status(link.status, generic=generic)
+        case ToolError():
+            reason = "tool_crash"
+        case FfmpegError():
+            reason = _by_ffmpeg(link)
+        case socket.gaierror():
+            # A name that does not exist stays so; a resolver that does not answer may answer later.
+            reason = "gone" if link.errno in {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None)} else "network"
+        case OSError() if link.errno in _ERRNOS:
+            reason = _ERRNOS[link.errno]
+        case TransportError():
+            # Its own causes say more where there are any (a name that does not exist, a full disk).
+            behind = (c for c in _chain(link, contexts=True) if not isinstance(c, TransportError))
+            reason = next(filter(None, (_by_type(cause, generic=generic) for cause in behind)), "network")
+        case RequestError():
+            reason = _by_request(link, generic=generic)
+        case _:
+            reason = next((reason for types, reason in _TYPES if isinstance(link, types)), None)
+    return reason
+
+
+_FILE_SCHEME = re.compile(r"""(?:^|['"])file(?::|")""", re.IGNORECASE)
+
+
+def _by_request(link: RequestError, *, generic: bool) -> str:
+    """A request that was never sent: its address is none that can be asked, unless a cause says otherwise."""
+    chain = tuple(_chain(link, contexts=True))
+    if any(_FILE_SCHEME.search(str(each)) for each in chain):
+        return "refused_address"
+    behind = (each for each in chain if not isinstance(each, RequestError) or isinstance(each, TransportError))
+    reason = next(filter(None, (_by_type(each, generic=generic) for each in behind)), None)
+    if reason is None:
+        reason = "unsupported" if any(isinstance(each, _NO_ADDRESS) for each in chain) else "site_error"
+    return reason
+
+
+def _by_status(status: int, *, generic: bool) -> str:
+    if status == 403:
+        return "private" if generic else "site_error"
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if generic and 400 <= status < 500:
+        return "gone"
+    return "site_error"
+
+
+_NO_MEDIA = re.compile(
+    "exceeds specified max pixel count|Picture size .* is invalid|"
+    "Invalid data found when processing input|does not contain any stream|matches no streams|Unknown decoder|"
+    "Decoder .* not found|could not find codec parameters",
+    re.IGNORECASE,
+)
+
+
+def _by_ffmpeg(error: FfmpegError) -> str:
+    if error.returncode == -signal.SIGXFSZ or "File too large" in error.said:
+        return "too_large"
+    if "No space left" in error.said or "Disk quota exceeded" in error.said:
+        return "disk"
+    if error.returncode > 0 and _NO_MEDIA.search(error.said) is not None:
+        return "unsupported"
+    return "tool_crash"
+
+
+def _by_text(link: BaseException) -> str | None:
+    if not isinstance(link, YoutubeDLError):
+        return None
+    text = str(link)
+    return next((reason for pattern, reason in _PATTERNS if pattern.search(text)), None)

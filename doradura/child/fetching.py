@@ -1,0 +1,366 @@
+"""yt-dlp, held to what a job may do: finding out what a link is, choosing, fetching.
+
+Owns every use of yt-dlp but the classification of its errors. It is used as a library of extractors and downloaders
+alone: its own post-processing never runs, so that no ffmpeg is started here, and every file it writes has the name
+that we give it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import http.client
+import importlib.util
+import itertools
+import re
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from email.message import Message
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import yt_dlp
+import yt_dlp.networking._requests
+import yt_dlp.networking._urllib
+from yt_dlp import networking
+from yt_dlp.downloader.external import FFmpegFD
+from yt_dlp.globals import plugin_dirs
+from yt_dlp.networking import Request
+from yt_dlp.networking.exceptions import RequestError
+from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
+from yt_dlp.utils import YoutubeDLError
+from yt_dlp.utils.networking import normalize_url
+
+from doradura.child.bounds import READING_CPU_SECONDS, bound_answers, reading_at_most
+from doradura.child.describing import FILE_NAME, is_generic
+from doradura.child.failures import JobError, is_unreachable, one_line
+from doradura.child.starts import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
+from doradura.media.formats import Selection
+from doradura.media.protocol import Order
+
+_HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
+"""yt-dlp's networking in Python, which the egress guard sees. Urllib is left `data:` addresses alone (bounds.py)."""
+
+_LIVE = frozenset({"is_live", "is_upcoming", "post_live"})
+
+Info = dict[str, Any]
+"""yt-dlp's description of one item, untyped as it comes."""
+
+
+class LastLines:
+    """The last lines yt-dlp said, for a failure's detail; it must never write to our own output."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=10)
+
+    def debug(self, message: str) -> None:
+        """Take a line."""
+        self._lines.append(message)
+
+    info = warning = error = debug
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._lines))
+
+
+class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
+    """yt-dlp with one item a link, no live streams, and Python's networking alone."""
+
+    def __init__(self, order: Order, selection: Selection | None) -> None:
+        self.raw: Info | None = None
+        """The item as its extractor gave it, before anything was chosen from it."""
+        self.last_key: str | None = None
+        """The extractor at work, or last at work."""
+        self._choosing_extractor = False
+        self._order_url = order.url
+        self._file_name: str | None = None
+        self._guessed = order.guessed_scheme
+        self.last_url = order.url
+        """The address asked last."""
+        self.unbounded: Unbounded = ""
+        """What the last answer was, where nobody told its length."""
+        self._chosen = selection
+        super().__init__(_options(order), auto_init="no_verbose_header")
+
+    def find(self) -> Info:
+        """Ask the site about the order's link, and choose where a choice was given.
+
+        Where https was our guess and nothing answers there, http is asked. Raises JobError and whatever yt-dlp raises.
+        """
+        try:
+            info = self._find(self._order_url)
+        except (YoutubeDLError, OSError) as error:
+            if not (self._guessed and is_unreachable(error)):
+                raise
+            # Nobody said https: we guessed it.
+            info = self._find("http" + self._order_url.removeprefix("https"))
+        refuse_endless_sound(self, info)
+        return info
+
+    def _find(self, url: str) -> Info:
+        with reading_at_most(READING_CPU_SECONDS):
+            info = self.extract_info(url, download=False)
+        if info is None:
+            raise JobError("unsupported", "the extractor gave nothing")
+        return info  # type: ignore[no-any-return]
+
+    def urlopen(self, req: Any) -> Any:
+        """Ask as yt-dlp does, note the file's name, and refuse at once what says itself that it has no end."""
+        self.last_url = req if isinstance(req, str) else req.url
+        response = super().urlopen(req)
+        refuse_endless(response.headers)
+        if self._file_name is None and self.raw is None:
+            self._file_name = file_name_of(response.headers.get("Content-Disposition"))
+        self.unbounded = unbounded_kind(response.headers) if response.status == 200 else ""
+        return response
+
+    def extract_info(self, url: str, *arguments: Any, **more: Any) -> Any:
+        """Look for the address's extractor, which is the next one asked for."""
+        self._choosing_extractor = True
+        return super().extract_info(url, *arguments, **more)
+
+    def get_info_extractor(self, ie_key: str) -> Any:
+        """Note which extractor is asked for first; others are asked then whether a page embeds something of theirs."""
+        if self._choosing_extractor:
+            self.last_key, self._choosing_extractor = ie_key, False
+        return super().get_info_extractor(ie_key)
+
+    def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
+        """Leave out handlers that are native code."""
+        ours = [handler for handler in handlers if handler.RH_KEY in _HANDLERS]
+        return super().build_request_director(ours, preferences)
+
+    def process_ie_result(self, ie_result: Info, download: bool = True, extra_info: Info | None = None) -> Info:  # noqa: FBT001, FBT002 -- yt-dlp's signature
+        """Take a list of exactly one for that one, and refuse every other list before its entries are asked for."""
+        if ie_result.get("_type", "video") not in {"playlist", "multi_video", "compat_list"}:
+            return super().process_ie_result(ie_result, download, extra_info)  # type: ignore[no-any-return]
+        entries = list(itertools.islice(iter(ie_result.get("entries") or ()), 2))
+        if len(entries) != 1 or entries[0] is None:
+            raise JobError("unsupported", f"playlist of {'several' if entries else 'no'} entries")
+        inherited = {key: ie_result[key] for key in ("extractor", "extractor_key", "webpage_url") if ie_result.get(key)}
+        return self.process_ie_result(entries[0], download, {**inherited, **(extra_info or {})})
+
+    def process_video_result(self, info_dict: Info, download: bool = True) -> Info:  # noqa: ARG002, FBT001, FBT002 -- yt-dlp's signature
+        """Refuse what is live, keep what was found, and choose."""
+        if is_generic(info_dict) and not info_dict.get("is_live") and _has_playlist(info_dict):
+            info_dict.pop("live_status", None)  # a guess from a line that many films lack: `hold_manifest` decides
+        if info_dict.get("is_live") or info_dict.get("live_status") in _LIVE:
+            raise JobError("live", f"live status {info_dict.get('live_status') or 'is_live'}")
+        if info_dict.get("direct") and self._file_name:
+            info_dict[FILE_NAME] = self._file_name
+        self.raw = _copy(info_dict)
+        if self._chosen is None:
+            return info_dict
+        return self.choose(self._chosen) or info_dict
+
+    def choose(self, selection: Selection) -> Info:
+        """What yt-dlp would fetch of the item for a selection. Raises yt-dlp's errors when nothing fits."""
+        assert self.raw is not None
+        self.params["format_sort"] = list(selection.order)
+        self.format_selector = self.build_format_selector(selection.expression)
+        return super().process_video_result(_copy(self.raw), download=False)  # type: ignore[no-any-return]
+
+
+def file_name_of(disposition: str | None) -> str | None:
+    """Return the file's name, without its ending, out of a Content-Disposition header (RFC 6266)."""
+    if not disposition:
+        return None
+    header = Message()
+    header["Content-Disposition"] = " ".join(disposition.split())
+    try:
+        told = header.get_param("filename", header="content-disposition")
+        if isinstance(told, tuple):
+            codecs.lookup(told[0] or "us-ascii")  # else the name would be taken for another alphabet's
+        name = header.get_filename() or ""
+    except (LookupError, ValueError, TypeError):  # a character set that is none, or a name in parts of two spellings
+        return None
+    with suppress(UnicodeError):  # servers send UTF-8 where the header has no letters but Latin-1's
+        name = name.encode("latin-1").decode()
+    name = name.replace("\\", "/").rpartition("/")[2]
+    return re.sub(r"(?<=.)\.\w{1,5}$", "", name).strip() or None
+
+
+def _has_playlist(info: Info) -> bool:
+    return any(str(entry.get("protocol")).startswith("m3u8") for entry in info.get("formats") or (info,))
+
+
+def _copy(info: Info) -> Info:
+    """Choosing writes into the item and its formats; not everything in there can be copied deeply."""
+    copy = dict(info)
+    if info.get("formats"):
+        copy["formats"] = [dict(entry) for entry in info["formats"]]
+    return copy
+
+
+def _options(order: Order) -> Info:
+    directory = Path(order.directory)
+    options: Info = {
+        "quiet": True,
+        "no_warnings": False,
+        "noprogress": True,
+        "logger": LastLines(),
+        "color": "never",
+        "ignoreerrors": False,
+        "cachedir": False,
+        "paths": {"home": order.directory, "temp": order.directory},
+        "outtmpl": {"default": "media.%(ext)s"},
+        "noplaylist": True,
+        "playlist_items": None,
+        "allow_playlist_files": False,
+        "check_formats": None,
+        "fixup": "never",
+        "postprocessors": [],
+        "external_downloader": "native",
+        "external_downloader_args": None,
+        "hls_use_mpegts": False,
+        "concurrent_fragment_downloads": 1,
+        "retries": 2,
+        "fragment_retries": 3,
+        "extractor_retries": 1,
+        "file_access_retries": 0,
+        "skip_unavailable_fragments": False,
+        "socket_timeout": order.read_seconds,
+        "http_chunk_size": None,
+        "extractor_args": {},
+        "enable_file_urls": False,
+        "ffmpeg_location": order.ffmpeg,
+        "proxy": order.proxy or "",
+        "updatetime": False,
+        "continuedl": True,
+        "remote_components": [],
+    }
+    if order.cookies_file is not None:
+        # A copy, because yt-dlp writes the cookies it got back into the file it was given.
+        options["cookiefile"] = shutil.copyfile(order.cookies_file, directory / "cookies.txt")
+    return options
+
+
+def _normalize_url(url: str) -> str:
+    """What yt-dlp does to each address it asks, redirects too; hosts with characters that nobody sees are refused.
+
+    Clients drop some of them and so ask another host than the one that was read. Raises RequestError, and what yt-dlp
+    stumbles over.
+    """
+    try:
+        host = unquote(urlsplit(url).hostname or "")
+    except ValueError as error:
+        raise RequestError(cause=error) from error
+    if not host.isprintable():
+        raise RequestError(cause=http.client.InvalidURL(f"{host!r:.100} is no host name"))
+    return normalize_url(url)  # type: ignore[no-any-return]
+
+
+def restrain() -> None:
+    """Take from yt-dlp, in this process, what could start a program, load foreign code, lead elsewhere or never end.
+
+    Raises JobError where curl_cffi is installed: it is native networking, which the egress guard cannot see.
+    """
+    if importlib.util.find_spec("curl_cffi") is not None:
+        raise JobError("internal", "curl_cffi is installed: it escapes the egress guard; uninstall it")
+    plugin_dirs.value = []
+    for module in (networking.common, networking._requests, networking._urllib):  # noqa: SLF001 -- each has its own name for it
+        module.normalize_url = _normalize_url
+    bound_answers()
+
+    def never(*_: object, **__: object) -> bool:
+        return False
+
+    def refuse(*_: object, **__: object) -> Any:
+        raise JobError("unsupported", "only ffmpeg could fetch this, and it is given no addresses")
+
+    FFmpegFD.available = staticmethod(never)
+    FFmpegFD.can_download = staticmethod(never)
+    FFmpegFD.real_download = refuse
+    FFmpegFD._call_downloader = refuse  # noqa: SLF001 -- the last line before the program is started
+    FFmpegPostProcessor.real_run_ffmpeg = refuse
+    FFmpegPostProcessor.get_audio_codec = refuse
+    FFmpegPostProcessor.get_metadata_object = refuse
+    FFmpegPostProcessor._get_ffmpeg_version = lambda *_: (False, {})  # noqa: SLF001 -- else yt-dlp runs it to ask
+
+
+def parts_of(info: Mapping[str, Any]) -> list[Info]:
+    """The streams to fetch: one, or a picture and a sound apart."""
+    return list(info.get("requested_formats") or [dict(info)])
+
+
+def fetch(extractor: Extractor, info: Info, directory: Path, hook: Callable[[int, Info], None]) -> list[Path]:
+    """Fetch every part of the chosen item into `source0`, `source1`; `hook` is given a part's number and progress."""
+    paths = []
+    for number, part in enumerate(parts_of(info)):
+        whole = {**info, **part}
+        whole.pop("requested_formats", None)
+        if whole.get("protocol") in {"m3u8", "m3u8_native"} and is_generic(info):
+            whole["hls_media_playlist_data"] = _mapped_once(hold_manifest(extractor, whole) or "")
+        path = directory / f"source{number}"
+        extractor._progress_hooks = [lambda status, number=number: hook(number, status)]  # noqa: SLF001 -- one a part
+        _fetch_part(extractor, whole, path)
+        paths.append(path)
+    return paths
+
+
+def _fetch_part(extractor: Extractor, whole: Info, path: Path) -> None:
+    try:
+        done, _ = extractor.dl(str(path), whole)
+    except YoutubeDLError as error:
+        if "Initialization fragment found after" in str(error):
+            # yt-dlp puts parts of one way of coding together.
+            raise JobError("unsupported", "a stream coded in several ways", lacks="one_coding") from error
+        if whole.get("protocol") in {"http", "https"} or re.search(r"HTTP Error 4(?!29)", str(error)) is None:
+            raise
+        # The playlist is there and one of its segments is not: the site is broken, the film is not gone.
+        raise JobError("site_error", one_line(f"a segment is missing: {error}")) from error
+    if not done or not path.exists():
+        raise JobError("network", "yt-dlp fetched nothing: " + " | ".join(extractor.params["logger"]))
+
+
+def hold_manifest(extractor: Extractor, whole: Info, *, wait: bool = True) -> str | None:
+    """Read an HLS playlist ourselves: yt-dlp would take a live one's last half minute for the whole.
+
+    What was read is handed to the downloader, so it costs no second request. Raises JobError for a live one. Many films
+    lack the line that ends them; one that does not grow for the time of a segment is whole. Without `wait` nobody
+    waits for that: None is returned where it is not known.
+    """
+    text = _read_manifest(extractor, whole)
+    if "#EXT-X-ENDLIST" not in text and not re.search(r"#EXT-X-PLAYLIST-TYPE:\s*VOD", text):
+        if _MOVES.search(text) is not None:
+            raise JobError("live", "the HLS playlist has no end")
+        if not wait:
+            return None
+        longest = re.search(r"#EXT-X-TARGETDURATION:\s*(\d+)", text)
+        time.sleep(min(_LONGEST_SEGMENT_SECONDS, 1.5 * max(1, int(longest[1]) if longest else 0)))
+        if _read_manifest(extractor, whole) != text:
+            raise JobError("live", "the HLS playlist grows")
+        text += "\n#EXT-X-ENDLIST\n"
+    whole["hls_media_playlist_data"] = text
+    return text
+
+
+_MOVES = re.compile(r"#EXT-X-MEDIA-SEQUENCE:\s*0*[1-9]|#EXT-X-PLAYLIST-TYPE:\s*EVENT|#EXT-X-PART|#EXT-X-SERVER-CONTROL")
+"""What only a playlist has that is still written (RFC 8216, 4.3.3)."""
+_LONGEST_SEGMENT_SECONDS = 15.0
+
+
+def _mapped_once(text: str) -> str:
+    """Return an HLS playlist without the EXT-X-MAP lines that say again what holds already.
+
+    Playlists that are put together of several (a film and its breaks) say it behind each EXT-X-DISCONTINUITY, and
+    yt-dlp takes each such line for a stream coded in another way.
+    """
+    lines, last = [], None
+    for line in text.splitlines():
+        if line.startswith("#EXT-X-MAP:"):
+            if line == last:
+                continue
+            last = line
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _read_manifest(extractor: Extractor, whole: Info) -> str:
+    with extractor.urlopen(Request(whole["url"], headers=whole.get("http_headers") or {})) as response:
+        content: bytes = response.read()
+        whole["url"] = response.url
+    return content.decode("utf-8", "replace")

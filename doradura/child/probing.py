@@ -1,0 +1,265 @@
+"""Looking at a link without fetching it: title, length, and what each format would weigh.
+
+Owns the `probe` task. Of a plain file, of which no page tells anything, it reads the first 2 MiB, of a bare playlist
+the beginning of the first segment: most say there what they are.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urljoin
+
+from yt_dlp.utils import YoutubeDLError
+
+from doradura.child.describing import clean, describe, duration_of, has_own_title, is_generic
+from doradura.child.encoding import ENCODE_SHARE, Bounds, Footage, is_kept, is_larger, plan, shorter_side
+from doradura.child.facts import Facts, inspect
+from doradura.child.failures import JobError
+from doradura.child.fetching import Extractor, Info, hold_manifest, parts_of
+from doradura.child.gauge import can_fit, passes_through, told_bytes
+from doradura.child.making import LEAST_SONG_BITS, is_copied
+from doradura.child.starts import Start, read_start
+from doradura.child.stated import goes_on, stated_seconds
+from doradura.child.timelimit import TimeIsUpError, at_most
+from doradura.media.formats import FORMATS, Choice, Format, Quality, select
+from doradura.media.protocol import Metadata, Order, Size
+
+_START_BYTES = 2 * 1024 * 1024
+_SEGMENT_BYTES = 256 * 1024
+_SLOWEST_ENCODE = 3
+"""Any machine encodes a second of film in so many seconds: a film that ends in time even so needs no sample."""
+_SAMPLE_SECONDS = 2.0
+"""Of the film: a look is a nicety, and shorter than a download."""
+_SAMPLING_SECONDS = 4.0
+"""For the samples of all qualities together; what is not known by then is not told."""
+_LOOK_SECONDS = 8.0
+"""No sample is begun or goes on after so much of a look, so that its answer comes before the look is given up."""
+
+
+def probe(order: Order, extractor: Extractor) -> Metadata:
+    """Say what is known of the order's link. Raises JobError and yt-dlp's errors."""
+    started = time.monotonic()
+    info = extractor.find()
+    return look(order, extractor, info, time.monotonic() - started)
+
+
+def look(order: Order, extractor: Extractor, info: Info, seconds: float, *, duration: float | None = None) -> Metadata:
+    """Say what is known of an item that the site described in so many seconds. Raises as `probe`.
+
+    `duration` is the item's length in seconds where it was measured: no site's word is needed then.
+    """
+    if info.get("direct"):
+        return _plain_file(order, extractor, info, seconds, duration)
+    bare = _bare_playlist(extractor)
+    facts = None
+    if bare is not None:
+        duration = duration or duration_of(info) or bare.seconds
+        facts = None if bare.untold is None else _segment_facts(extractor, bare, Path(order.directory) / "segment")
+    return describe(
+        info,
+        duration_seconds=duration or duration_of(info),
+        has_video=None if facts is None else facts.video is not None,
+        has_audio=None if facts is None else facts.audio is not None,
+        height=_height(facts),
+        sizes=tuple(_sizes(order, extractor, duration or duration_of(info))),
+        extraction_seconds=seconds,
+    )
+
+
+def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, duration: float | None) -> Metadata:
+    last, path = time.monotonic() - seconds + _LOOK_SECONDS, Path(order.directory) / "start"
+    start, facts = _start(extractor, info, path)
+    if start is None:
+        return describe(info, extraction_seconds=seconds)
+    complete, whole_bytes = start.ended, start.whole_bytes
+    if goes_on(path, len(start.content) if complete else whole_bytes or len(start.content), facts):
+        # The server's word on the length can't be true, or the connection ended early: the length is not known.
+        complete, whole_bytes = False, None
+    if whole_bytes is not None and whole_bytes > order.limits.file_bytes and start.ranged:
+        # A total that is told with a part is wrong more often than the length of the whole: who refuses asks for both.
+        whole = read_start(extractor, info, 1, ranged=False)
+        whole_bytes = None if whole is None else whole.whole_bytes
+    if whole_bytes is not None and whole_bytes > order.limits.file_bytes:
+        raise JobError("too_large", f"the source has {whole_bytes} bytes, more than is taken", final=True)
+    start_is_whole = len(start.content) >= _START_BYTES
+    if facts is not None and facts.is_still:
+        raise JobError("unsupported", "a still")
+    if facts is None:
+        if complete:
+            raise JobError("unsupported", "no media file")
+        return describe(info, extraction_seconds=seconds)
+    duration = (
+        duration or duration_of(info) or (facts.duration_seconds if complete else stated_seconds(start.content, facts))
+    )
+    film = facts.video
+    own = has_own_title(info)
+    return describe(
+        info,
+        title=None if own else clean(facts.title),
+        performer=clean(facts.artist),
+        duration_seconds=duration,
+        has_video=film is not None,
+        has_audio=facts.audio is not None,
+        height=_height(facts),
+        # A site that sent less than the start, and no end, may be gone: nothing is built on its word.
+        sizes=tuple(_file_sizes(order, path, facts, duration, whole_bytes, last=last))
+        if complete or start_is_whole
+        else (),
+        extraction_seconds=seconds,
+    )
+
+
+def _start(extractor: Extractor, info: Info, path: Path) -> tuple[Start | None, Facts | None]:
+    """Read the file's first bytes and what they say, without a range where the server answers that with no media."""
+    start = facts = None
+    for ranged in (True, False):
+        start = read_start(extractor, info, _START_BYTES, ranged=ranged)
+        if start is None:
+            break
+        path.write_bytes(start.content)
+        facts = inspect(path)
+        if facts is not None or not (start.ranged or start.ended):
+            break
+    return start, facts
+
+
+def _file_sizes(
+    order: Order, path: Path, facts: Facts, duration: float | None, whole_bytes: int | None, *, last: float
+) -> list[Size]:
+    """`last` is the monotonic time after which no film is tried out any more."""
+    sizes = []
+    for row in FORMATS.values():
+        for grade in row.grades:
+            if row.kind == "audio" and facts.audio is not None:
+                copied = is_copied(facts.audio, row, grade)
+                rate = facts.audio.bits_per_second if copied else grade.bits_per_second
+                sizes += _size(
+                    row, grade, _weight(duration, rate) or (None if copied else _least(order, grade, duration))
+                )
+    if facts.video is None or not whole_bytes:
+        return sizes
+    film = Footage(path=path, picture=facts.video, seconds=duration, size_bytes=whole_bytes)
+    with suppress(TimeIsUpError), at_most(min(_SAMPLING_SECONDS, last - time.monotonic())):
+        for row in FORMATS.values():
+            for grade in reversed(row.grades):  # `best` is never sampled, so it is known whatever time there is
+                sizes += _film_size(order, row, grade, film) if row.kind == "video" else []
+    return sizes
+
+
+def _film_size(order: Order, row: Format, grade: Quality, film: Footage) -> list[Size]:
+    """What a film of one file becomes: itself, or an encode that fits, whose size nobody knows beforehand."""
+    bounds = Bounds(
+        upload_bytes=order.limits.upload_bytes,
+        left_seconds=grade.timer_seconds * ENCODE_SHARE,
+        short_seconds=grade.timer_seconds / _SLOWEST_ENCODE,
+        sample_seconds=_SAMPLE_SECONDS,
+    )
+    if not film.seconds and not is_kept(film, grade, bounds.upload_bytes):
+        return []  # its start states no length: the download will know more
+    try:
+        as_it_is = plan(order.ffmpeg, film, grade, bounds).copied
+    except JobError:  # its size says why
+        as_it_is = film.size_bytes > bounds.upload_bytes
+    if not as_it_is:
+        return []
+    side = shorter_side(film.picture)
+    height = side if is_larger(side, grade) else None
+    return [Size(format=row.word, quality=grade.word, size_bytes=film.size_bytes, height=height)]
+
+
+def _sizes(order: Order, extractor: Extractor, duration: float | None) -> list[Size]:
+    sizes = []
+    for row in FORMATS.values():
+        for grade in row.grades:
+            rate = grade.bits_per_second
+            try:
+                parts = parts_of(extractor.choose(select(Choice(row.word, grade.word))))
+            except (YoutubeDLError, JobError):  # the site has nothing for this one, or only what is live
+                continue
+            told, passes = told_bytes(parts), passes_through(row, grade, parts, extractor.raw or {})
+            if row.kind == "audio":
+                if passes:
+                    weight = told or _weight(duration, int((parts[0].get("abr") or 0) * 1000))
+                else:
+                    weight = _weight(duration, rate) or _least(order, grade, duration)
+                sizes += _size(row, grade, weight)
+                continue
+            if not can_fit(passes, grade, parts, duration, order.limits.upload_bytes):
+                passes = True  # as good as: its size says that it is too large
+            made = any(is_larger(_side(part), grade) for part in parts)
+            fits = told is not None and told <= order.limits.upload_bytes
+            sizes += _size(row, grade, told if passes or (passes is None and fits and not made) else None)
+    return sizes
+
+
+def _side(part: Info) -> int:
+    return min(part.get("width") or 0, part.get("height") or 0)
+
+
+def _least(order: Order, grade: Quality, duration: float | None) -> int | None:
+    """What a song that is encoded weighs at least, where that is more than can be sent."""
+    least = _weight(duration, LEAST_SONG_BITS if grade.encoded_bits_per_second else None)
+    return least if least and least > order.limits.upload_bytes else None
+
+
+def _weight(duration: float | None, bits_per_second: int | None) -> int | None:
+    return int(duration * bits_per_second / 8) if duration and bits_per_second else None
+
+
+def _size(row: Format, grade: Quality, weight: int | None) -> list[Size]:
+    return [Size(format=row.word, quality=grade.word, size_bytes=weight)] if weight else []
+
+
+def _height(facts: Facts | None) -> int | None:
+    """What a film's quality is called by: its shorter side."""
+    film = None if facts is None else facts.video
+    return None if film is None else min(filter(None, (film.width, film.height)), default=None)
+
+
+class _Playlist(NamedTuple):
+    """A bare HLS playlist that is known to be whole."""
+
+    text: str
+    seconds: float | None
+    """The sum of its segments."""
+    untold: Info | None
+    """Its stream, where nothing tells what is in it."""
+
+
+def _bare_playlist(extractor: Extractor) -> _Playlist | None:
+    """Read the playlist of an item that no known site describes. Raises JobError for a live one."""
+    raw = extractor.raw or {}
+    if not is_generic(raw):
+        return None
+    streams = [dict(entry) for entry in raw.get("formats") or () if str(entry.get("protocol")).startswith("m3u8")]
+    if not streams:
+        return None
+    text = hold_manifest(extractor, streams[-1], wait=False)
+    if text is None:
+        return None
+    seconds = sum(float(length) for length in re.findall(r"#EXTINF:\s*(\d+(?:\.\d+)?)", text))
+    # Of several streams, one may have the sound of another.
+    told = len(raw["formats"]) > 1 or any(streams[-1].get(codec) for codec in ("vcodec", "acodec"))
+    return _Playlist(text, seconds or None, None if told else streams[-1])
+
+
+def _segment_facts(extractor: Extractor, playlist: _Playlist, path: Path) -> Facts | None:
+    """What the beginning of a playlist's first segment says; None where it is coded or can't be had within seconds."""
+    stream, text = playlist.untold or {}, playlist.text
+    first = next((line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")), None)
+    if first is None or re.search(r"#EXT-X-KEY:(?!METHOD=NONE)", text):
+        return None
+    head = re.search(r'#EXT-X-MAP:[^\n]*URI="([^"\n]+)"', text)
+    content = b""
+    with suppress(YoutubeDLError, JobError, OSError):  # a look is a nicety
+        for address in ([head[1]] if head else []) + [first]:
+            part = {"url": urljoin(stream["url"], address), "http_headers": stream.get("http_headers")}
+            start = read_start(extractor, part, _SEGMENT_BYTES)
+            content += b"" if start is None else start.content
+    path.write_bytes(content)
+    facts = inspect(path)
+    return None if facts is None or facts.is_still else facts

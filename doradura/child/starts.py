@@ -1,0 +1,170 @@
+"""The beginning of a plain file, read from its site within seconds, and streams that have no end.
+
+Owns what of an answer's headers and first bytes is believed. A server's word on ranges and lengths is often wrong:
+what contradicts the bytes that came is not known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+from yt_dlp.networking import Request
+from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
+
+from doradura.child.facts import inspect
+from doradura.child.failures import JobError
+from doradura.child.timelimit import TimeIsUpError, at_most
+
+START_SECONDS: Final = 3.0
+"""So long a slow site is read; what came by then has to do."""
+ENDLESS_BYTES: Final = 64 * 1024 * 1024
+"""Sound of unknown length that goes on after so much, or after START_SECONDS, is taken for a stream without an end."""
+_PIECE_BYTES: Final = 16 * 1024
+_NAMING_BYTES: Final = 64 * 1024
+"""So much tells sound from a film, where the server doesn't."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The first bytes of an address."""
+
+    content: bytes
+    whole_bytes: int | None
+    """The file's length, where the server tells one that can be true."""
+    ended: bool
+    """Whether this is the whole file."""
+    ranged: bool = False
+    """Whether the server took it for a part."""
+
+
+class Site(Protocol):
+    """What requests go through: yt-dlp's networking, as `fetching.Extractor` holds it."""
+
+    params: dict[str, Any]
+    unbounded: Unbounded
+
+    def urlopen(self, req: Request) -> Any:
+        """Return the answer's head, its body still to be read. Raises yt-dlp's errors."""
+        ...
+
+
+def refuse_endless(headers: Message) -> None:
+    """Raise JobError `live` for an answer that says itself that it is a radio or a camera."""
+    radio = any(name.lower().startswith("icy-") for name in headers)
+    if radio and length_of(headers) is None:
+        raise JobError("live", "an internet radio (icy headers)")
+    if headers.get_content_type() == "multipart/x-mixed-replace":
+        raise JobError("live", "pictures that replace each other without an end")
+
+
+Unbounded = Literal["", "sound", "unnamed"]
+
+
+def unbounded_kind(headers: Message) -> Unbounded:
+    """What an answer is whose length is not told: sound, or something whose type is not told either; else "".
+
+    Playlists are called audio too, and are not meant.
+    """
+    if length_of(headers) is not None:
+        return ""
+    kind = headers.get_content_type()
+    if kind == "application/ogg" or (kind.startswith("audio/") and not kind.endswith(("mpegurl", "scpls"))):
+        return "sound"
+    return "unnamed" if kind.endswith("/octet-stream") or "Content-Type" not in headers else ""
+
+
+def length_of(headers: Mapping[str, str] | Message) -> int | None:
+    """The length of the whole file in bytes by an answer's headers; None where they don't say.
+
+    Of a part of a file (an answer with Content-Range) Content-Length is the part's alone.
+    """
+    part = headers.get("Content-Range")
+    pattern, told = (r"\d{1,18}", headers.get("Content-Length")) if part is None else (_PART, part)
+    found = re.fullmatch(pattern, (told or "").strip(), re.ASCII)
+    return None if found is None else int(found[0].rpartition("/")[2])
+
+
+def whole_of(status: int, headers: Mapping[str, str] | Message, got_bytes: int) -> int | None:
+    """Return the length of the whole file by an answer of which so much came; None where that can't be or is not told.
+
+    A part (206) that does not say of what tells its own length alone, though it must say so (RFC 9110, 15.3.7).
+    """
+    told = None if status == 206 and headers.get("Content-Range") is None else length_of(headers)
+    return told if told is not None and told >= got_bytes else None
+
+
+_PART: Final = r"bytes \d+-\d+/\d{1,18}"
+
+
+def refuse_endless_sound(site: Site, info: Mapping[str, Any]) -> None:
+    """Raise JobError `live` for sound of unknown length that does not end soon. Raises yt-dlp's errors too."""
+    if not info.get("direct") or not site.unbounded:
+        return
+    chosen = (info.get("formats") or [info])[0]
+    if site.unbounded == "unnamed" and not _is_sound(site, info):
+        return
+    start = _read(site, Request(chosen["url"], headers=_headers(chosen)), ENDLESS_BYTES, keep=False)
+    if not start.ended:
+        raise JobError("live", "sound of unknown length that does not end")
+
+
+def _is_sound(site: Site, info: Mapping[str, Any]) -> bool:
+    """Whether a plain file begins as sound without a picture."""
+    start = read_start(site, info, _NAMING_BYTES, ranged=False)
+    if start is None:
+        return False
+    path = Path(site.params["paths"]["home"]) / "unnamed"
+    path.write_bytes(start.content)
+    facts = inspect(path)
+    return facts is not None and facts.video is None and facts.audio is not None
+
+
+def read_start(site: Site, info: Mapping[str, Any], limit_bytes: int, *, ranged: bool = True) -> Start | None:
+    """Return the first bytes of a plain file; None where the site gives none within START_SECONDS.
+
+    `ranged`: ask for no more than that. A server that refuses a range, or hangs up on one, is asked without. Raises
+    yt-dlp's errors.
+    """
+    chosen = (info.get("formats") or [info])[0]
+    headers = _headers(chosen)
+    part = {"Range": f"bytes=0-{limit_bytes - 1}"} if ranged else {}
+    try:
+        start = _read(site, Request(chosen["url"], headers={**headers, **part}), limit_bytes)
+    except RequestError as error:
+        if ranged:
+            return read_start(site, info, limit_bytes, ranged=False)
+        if isinstance(error, HTTPError):
+            return None
+        raise
+    return start if start.content or start.ended else None
+
+
+def _headers(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    return {**(chosen.get("http_headers") or {}), "Accept-Encoding": "identity"}
+
+
+def _read(site: Site, request: Request, limit_bytes: int, *, keep: bool = True) -> Start:
+    """Read so much, or until the time is up. `keep`: whether anybody wants the bytes."""
+    content, got, ended = bytearray(), 0, False
+    response = None
+    with suppress(TimeIsUpError), at_most(START_SECONDS):
+        response = site.urlopen(request)
+        with response, suppress(TransportError):  # what came before the connection broke has to do
+            while got < limit_bytes and not ended:
+                piece = response.read(min(_PIECE_BYTES, limit_bytes - got))
+                got += len(piece)
+                content += piece if keep else b""
+                ended = not piece
+    if response is None or response.headers.get("Content-Encoding"):
+        return Start(bytes(content), None, ended)
+    ranged = response.status == 206
+    whole = whole_of(response.status, response.headers, got)
+    if ranged:
+        ended = got == whole
+    return Start(bytes(content), whole, ended and whole in {None, got}, ranged)

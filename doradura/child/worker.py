@@ -1,0 +1,186 @@
+"""`python -m doradura.child.worker`: the fork server's program, and what each of its children does.
+
+Owns the order of things in a child: limits, directory, environment, egress guard, and only then the job. It must not
+know how the job is done (`job.py`) nor how children are made and ended (`forkserver.py`).
+
+Everything slow is done once, before the first fork: importing yt-dlp, and compiling the pattern of every site it knows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib
+import importlib.util
+import os
+import socket
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from doradura.child import guard, limits
+from doradura.child.forkserver import ForkServer
+from doradura.media import addresses, processes
+from doradura.media.forkcontrol import DEFAULT_JOB, EX_CONFIG
+from doradura.media.protocol import LINE_LIMIT_BYTES, Failure, Order, WorkerMessage, reason_of
+
+_UNHEARD: Final = 74  # sysexits.h: EX_IOERR
+_PROXY_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
+_SOCKS_PORT: Final = 1080
+_KEPT_VARIABLES: Final = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+Emit = Callable[[WorkerMessage], None]
+RunJob = Callable[[Order, Emit], None]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Load, then serve the control socket until it ends. Exit status 78 when what is installed forbids it."""
+    parser = argparse.ArgumentParser(prog="doradura.child.worker")
+    parser.add_argument("--control", type=int, required=True, help="descriptor of the control socket")
+    parser.add_argument("--job", default=DEFAULT_JOB, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    began = time.monotonic()
+    if importlib.util.find_spec("curl_cffi") is not None:
+        sys.stderr.write(
+            "curl_cffi is installed: it opens connections that the egress guard cannot see, so downloads could reach "
+            "private addresses. Uninstall it (pip uninstall curl_cffi) and start again.\n"
+        )
+        return EX_CONFIG
+    module, _, name = options.job.partition(":")
+    run_job: RunJob = getattr(importlib.import_module(module), name)
+    if options.job == DEFAULT_JOB:
+        load_yt_dlp()
+    limits.adopt_orphans()
+    gc.collect()
+    gc.freeze()  # a collection in a child would write to, and so copy, every page it shares with us
+    with socket.socket(fileno=options.control) as control:
+        ForkServer(control, lambda conversation: work(conversation, run_job)).run(
+            loaded_seconds=time.monotonic() - began
+        )
+    return 0
+
+
+def load_yt_dlp() -> None:
+    """Import yt-dlp and compile each extractor's URL pattern, which it else does in every process for every link.
+
+    The extractors most links end at are imported whole; the rest are stubs until their pattern matches.
+    """
+    extractor = importlib.import_module("yt_dlp.extractor")
+    for each in extractor.gen_extractor_classes():
+        each._match_valid_url("")  # noqa: SLF001  # what compiles and keeps the pattern; nothing public does
+    for name in ("generic", "youtube", "soundcloud", "vimeo", "tiktok", "instagram", "twitter"):
+        importlib.import_module(f"yt_dlp.extractor.{name}")
+    importlib.import_module("encodings.idna")
+
+
+def work(conversation: socket.socket, run_job: RunJob) -> int:
+    """A child's whole life: read the order, shut itself in, run the job. Return the exit status."""
+    order = read_order(conversation)
+    if order is None:
+        return 0
+    run_confined(order, emitter(conversation), run_job)
+    return 0
+
+
+def run_confined(order: Order, emit: Emit, run_job: RunJob) -> None:
+    """Run a job under its limits and behind the guard, for good: this process can do nothing else afterwards."""
+    try:
+        allowed = confine(order)
+    except addresses.EgressRefusedError as error:
+        emit(Failure(reason="refused_address", detail=str(error)[:500]))
+        return
+    except socket.gaierror as error:
+        emit(Failure(reason="network", detail=f"the proxy's or the link's host was not found: {error}"[:500]))
+        return
+    except OSError as error:
+        emit(Failure(reason=reason_of(error), detail=f"the job's directory cannot be used: {error}"[:500]))
+        return
+    guard.install(allowed, startable_programs(order))
+    run_job(order, emit)
+
+
+def read_order(conversation: socket.socket) -> Order | None:
+    """The first line of the conversation; None when the other side left without one."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        piece = conversation.recv(64 * 1024)
+        if not piece or len(line) > LINE_LIMIT_BYTES:
+            return None
+        line += piece
+    return msgspec.json.decode(line, type=Order)
+
+
+def emitter(conversation: socket.socket) -> Emit:
+    """What sends a message as a line. Whole lines also from several threads; when nobody listens, the process ends."""
+    lock = threading.Lock()
+    encoder = msgspec.json.Encoder()
+
+    def emit(message: WorkerMessage) -> None:
+        line = encoder.encode(message) + b"\n"
+        try:
+            with lock:
+                conversation.sendall(line)
+        except OSError:
+            os._exit(_UNHEARD)
+
+    return emit
+
+
+def confine(order: Order) -> addresses.AllowedPrivate:
+    """Put the order's limits, directory and environment in force; what private addresses it may reach.
+
+    With a proxy it is the proxy that resolves the link, so the link's host is judged here, before. Raises
+    EgressRefusedError for that, OSError when the directory or the proxy's host is not there.
+    """
+    limits.apply(order.limits)
+    _settle(order.directory)
+    allowed = addresses.AllowedPrivate.parse(order.allowed_private)
+    if order.proxy:
+        if order.url:
+            addresses.judge_url(order.url, allowed)
+        parts = urlsplit(order.proxy)
+        port = parts.port or _PROXY_PORTS.get(parts.scheme, _SOCKS_PORT)
+        allowed = allowed.with_host(parts.hostname or "", port)
+    return allowed
+
+
+def _settle(directory: str) -> None:
+    """Make the job's directory this process's whole world, and forget the environment.
+
+    Proxy variables would lead connections past the egress guard's judgement, HOME and XDG to other people's settings,
+    and the bot's own variables hold secrets. PATH keeps the directory of our interpreter alone.
+    """
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    os.environ.clear()
+    os.environ.update(kept)
+    os.environ.update(
+        dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"), directory)
+    )
+    os.environ.update({"PATH": str(Path(sys.executable).parent), "YTDLP_NO_PLUGINS": "1"})
+    leader = processes.read_process(os.getpid())
+    if leader is not None:  # there is a /proc
+        os.environ[processes.SESSION_VARIABLE] = f"{leader.pid}:{leader.start_time}"
+    tempfile.tempdir = directory
+    os.chdir(directory)
+
+
+def startable_programs(order: Order) -> list[str]:
+    """ffmpeg, and the JavaScript runtime where the `youtube` extra put it (beside the interpreter).
+
+    yt-dlp runs that one with the site's code on its standard input, with `--no-prompt --no-remote` and not one
+    `--allow-` option, so the code has neither network nor files.
+    """
+    deno = Path(sysconfig.get_path("scripts")) / "deno"
+    return [order.ffmpeg, str(deno)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,238 @@
+"""`check` (`just doctor`): everything the bot needs, tried and told line by line. It changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import trio
+
+from doradura import logs
+from doradura.cli.edge import settings_or_complaint
+from doradura.cli.ffmpeg import find_ffmpeg
+from doradura.cli.health import ask_health
+from doradura.settings import Address, Settings
+from doradura.settings.options import TELEGRAM_API_URL
+from doradura.startup import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS
+from doradura.storage import DAMAGE, DAMAGE_ADVICE, StorageError
+from doradura.storage.migrations import migrations
+from doradura.storage.sqlite import examine
+from doradura.telegram.client import open_bot_api
+from doradura.telegram.errors import (
+    DeadlineExceededError,
+    NotSentError,
+    RateLimitedError,
+    ServerError,
+    TelegramError,
+    TokenRefusedError,
+    UnconfirmedError,
+)
+from doradura.telegram.observer import SilentObserver
+
+TELEGRAM_SECONDS = 8.0
+LOW_SPACE_BYTES = 1024**3
+EXTRAS = {
+    "postgres": ("psycopg", "many instances on one database"),
+    "charts": ("matplotlib", "graphs as pictures"),
+    "youtube": ("deno", "the JavaScript runtime YouTube wants"),
+}
+
+Mark = Literal["ok", "note", "FAULT"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One finding. A note is worth reading, a fault keeps the bot from working."""
+
+    mark: Mark
+    name: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.mark:5}  {self.name:10}  {self.text}"
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Look at everything; return EXIT_OK when nothing keeps the bot from working."""
+    settings = settings_or_complaint(sandbox=asked.sandbox, token_required=False)
+    if settings is None:
+        return EXIT_SETTINGS
+    # What its calls log on the way, its lines say in the end.
+    level = settings.log_level if settings.log_level == "debug" else "error"
+    with logs.configure(settings.log_format, level, settings.secrets()):
+        return EXIT_OK if trio.run(run_checks, settings, find_ffmpeg, print) else EXIT_FAILED
+
+
+async def run_checks(
+    settings: Settings, find_ffmpeg: Callable[[], tuple[str, str]], tell: Callable[[str], object]
+) -> bool:
+    """Try everything, telling a line each; True when there is no fault."""
+    faults = 0
+    checks: list[Callable[[], Awaitable[list[Line]]]] = [
+        lambda: _in_thread(_check_settings, settings),
+        lambda: _in_thread(_check_directory, settings.data_dir),
+        lambda: _in_thread(_check_database, settings),
+        lambda: _in_thread(_check_ports, settings),
+        lambda: _in_thread(_check_ffmpeg, find_ffmpeg),
+        lambda: _in_thread(_check_yt_dlp),
+        lambda: _in_thread(_check_extras),
+        lambda: _check_telegram(settings),
+    ]
+    for check in checks:
+        for line in await check():
+            tell(str(line))
+            faults += line.mark == "FAULT"
+    tell("")
+    tell("Everything the bot needs is there." if not faults else f"{faults} fault(s): mend what the FAULT lines say.")
+    return not faults
+
+
+async def _in_thread(check: Callable[..., list[Line]], *arguments: object) -> list[Line]:
+    return await trio.to_thread.run_sync(lambda: check(*arguments))
+
+
+def _check_settings(settings: Settings) -> list[Line]:
+    lines = [Line("ok", "settings", f"mode {settings.mode}, data in {settings.data_dir}")]
+    lines += [Line("note", "settings", f"{name} is not known and ignored") for name in settings.unknown]
+    if not settings.told_chats:
+        lines.append(Line("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody is told when something is wrong"))
+    elif not settings.admin_ids:
+        lines.append(Line("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody may press the alerts' buttons"))
+    return lines
+
+
+def _check_directory(path: Path) -> list[Line]:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = path / f".check-{os.getpid()}"
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        return [Line("FAULT", "directory", f"{path}: {error.strerror}; set DORADURA_DATA_DIR to one you may write to")]
+    free = shutil.disk_usage(path).free
+    text = f"{path} is writable, {free / 1024**3:.1f} GiB free"
+    return [Line("ok" if free > LOW_SPACE_BYTES else "note", "directory", text)]
+
+
+def _check_database(settings: Settings) -> list[Line]:
+    path = settings.database_path
+    if path is None:
+        return [Line("FAULT", "database", "PostgreSQL is not supported by this version; unset DORADURA_DATABASE_URL")]
+    if not path.exists():
+        return [Line("ok", "database", f"{path} will be made at the first start")]
+    try:
+        schema, found = examine(path)
+    except StorageError as error:
+        if error.reason not in DAMAGE:
+            return [Line("FAULT", "database", f"{path} can't be read: {error}")]
+        schema, found = 0, str(error)
+    if found is not None:
+        return [Line("FAULT", "database", f"{path} is damaged ({found}). {DAMAGE_ADVICE}")]
+    newest = migrations()[-1][0]
+    if schema > newest:
+        return [Line("FAULT", "database", f"{path} is of schema {schema}, this program knows {newest}: it is newer")]
+    return [Line("ok", "database", f"{path} is sound, schema {schema}")]
+
+
+def _check_ports(settings: Settings) -> list[Line]:
+    """Look whether `run` could listen where it is told to, or is listening there already."""
+    runs = ask_health(settings.http_bind).is_doradura
+    asked = [("DORADURA_HTTP_BIND", settings.http_bind)]
+    if settings.mode == "sandbox":
+        asked.append(("DORADURA_SANDBOX_BIND", settings.sandbox_bind))
+    return [_check_port(setting, address, runs=runs) for setting, address in asked]
+
+
+def _check_port(setting: str, address: Address, *, runs: bool) -> Line:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        socket.create_server((address.host, address.port), family=family).close()
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        if taken and runs:
+            return Line("ok", "port", f"{address} is the running bot's")
+        why = os.strerror(error.errno) if error.errno else str(error)
+        fault = "another program listens there; stop that one, or" if taken else f"{why};"
+        return Line("FAULT", "port", f"{address}: {fault} set {setting} to another address")
+    return Line("ok", "port", f"{address} is free")
+
+
+def _check_ffmpeg(find: Callable[[], tuple[str, str]]) -> list[Line]:
+    try:
+        program, version = find()
+    except RuntimeError as error:
+        text = f"{error}; install imageio-ffmpeg again, or mend what IMAGEIO_FFMPEG_EXE names"
+        return [Line("FAULT", "ffmpeg", text)]
+    return [Line("ok", "ffmpeg", f"ffmpeg version {version} ({program})")]
+
+
+def _check_yt_dlp() -> list[Line]:
+    if importlib.util.find_spec("curl_cffi") is not None:
+        return [Line("FAULT", "yt-dlp", "curl_cffi is installed: it would pass by the egress guard; uninstall it")]
+    version = importlib.metadata.version("yt-dlp")
+    return [Line("ok", "yt-dlp", f"{version}; `just update-ytdlp` takes a newer one")]
+
+
+def _check_extras() -> list[Line]:
+    lines = []
+    for name, (module, what) in EXTRAS.items():
+        if importlib.util.find_spec(module) is None:
+            lines.append(Line("note", "extra", f"{name} is not installed ({what})"))
+        else:
+            lines.append(Line("ok", "extra", f"{name} {importlib.metadata.version(module)} ({what})"))
+    return lines
+
+
+async def _check_telegram(settings: Settings) -> list[Line]:
+    if settings.mode == "sandbox":
+        return [Line("ok", "telegram", "the sandbox serves as Telegram")]
+    if not settings.telegram_token:
+        text = "DORADURA_TELEGRAM_TOKEN is not set: `run` will refuse to start, `run --sandbox` needs none"
+        return [Line("note", "telegram", text)]
+    try:
+        async with open_bot_api(
+            settings.telegram_token, api_url=settings.telegram_api_url, observer=SilentObserver()
+        ) as api:
+            me = await api.get_me(deadline_seconds=TELEGRAM_SECONDS)
+    except TelegramError as error:
+        return [Line("FAULT", "telegram", telegram_fault(error, settings.telegram_api_url))]
+    return [Line("ok", "telegram", f"the token is @{me.username}'s")]
+
+
+def telegram_fault(error: TelegramError, api_url: str) -> str:
+    """Say why the Bot API's server at `api_url` did not say whose the token is, and what mends that."""
+    last = error.__cause__ if isinstance(error, DeadlineExceededError) else error
+    host = urlsplit(api_url).netloc
+    own = None if api_url == TELEGRAM_API_URL else "does DORADURA_TELEGRAM_API_URL lead to a Bot API server that runs?"
+    match last:
+        case TokenRefusedError():
+            said = f"{last.code} {last.description}"
+            return (
+                f"DORADURA_TELEGRAM_TOKEN is refused ({said}); copy it once more from @BotFather (/mybots, API Token)"
+            )
+        case NotSentError(unreachable=str() as why):
+            return f"can't reach {host} ({why}); {own or _WAYS_OUT.get(why, _ONLINE)}"
+        case RateLimitedError():
+            return f"{host} asks to wait; try again in {last.retry_after_seconds:.0f} s"
+        case ServerError() if own is None:
+            return f"{host} has trouble of its own ({last.detail}); try again in a few minutes"
+        case UnconfirmedError():
+            return f"what answers at {host} is not Telegram ({last.detail}); {own or _ONLINE}"
+    return f"{error}; {own or _ONLINE}"
+
+
+_ONLINE = "is this machine online, and does its firewall let it out?"
+_WAYS_OUT = {
+    "name not found": "is this machine online, and does it have a name server (/etc/resolv.conf)?",
+    "its certificate is not trusted": "is this machine's clock right, and is there no proxy on the way?",
+}

@@ -1,0 +1,23 @@
+"""Which ffmpeg the commands use, and what to say where there is none."""
+
+from __future__ import annotations
+
+import os
+
+import imageio_ffmpeg
+
+from doradura.child.ffmpeg import version
+
+VARIABLE = "IMAGEIO_FFMPEG_EXE"
+
+
+def find_ffmpeg() -> tuple[str, str]:
+    """Return ffmpeg's path and version. Raises RuntimeError (ToolError) where there is none that works."""
+    program = imageio_ffmpeg.get_ffmpeg_exe()
+    return program, version(program)
+
+
+def no_ffmpeg(error: RuntimeError) -> str:
+    """Return the sentence for a missing or broken ffmpeg."""
+    chosen = f"{VARIABLE} names it: unset that, or name one that works." if os.environ.get(VARIABLE) else ""
+    return f"{str(error).strip()}. {chosen or 'Install the package imageio-ffmpeg again, which carries one.'}"

@@ -1,0 +1,141 @@
+"""`run`: the bot, in the foreground, until SIGINT or SIGTERM; a second signal stops it at once."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import logging
+import os
+import platform
+import signal
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import trio
+
+from doradura import __version__, logs
+from doradura.cli.edge import complain, exit_code, leaves, settings_or_complaint
+from doradura.cli.ffmpeg import find_ffmpeg, no_ffmpeg
+from doradura.cli.sandbox import settings_in
+from doradura.memory import close_memory
+from doradura.startup import EXIT_FAILED, EXIT_SETTINGS, EXIT_TOKEN, StartupError
+
+if TYPE_CHECKING:
+    from doradura.app import App
+
+SECOND_SIGNAL_SECONDS = 1.0
+"""A signal to a process group arrives twice (a shell's and `just`'s): what comes sooner is the same wish."""
+
+log = logging.getLogger("doradura")
+
+
+class RefusedTokenError(StartupError):
+    """Telegram refuses the bot's token, at the start or later."""
+
+    exit_code = EXIT_TOKEN
+
+    def __init__(self, answer: BaseException) -> None:
+        without_call = str(answer).partition(": ")[2]
+        super().__init__(
+            f"Telegram refuses DORADURA_TELEGRAM_TOKEN ({without_call}). Copy it once more from @BotFather "
+            "(/mybots, API Token); a revoked one never works again."
+        )
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Run the bot; return the exit code."""
+    close_memory()  # before anything else: the token is in the environment from the first moment
+    settings = settings_or_complaint(sandbox=asked.sandbox)
+    if settings is None:
+        return EXIT_SETTINGS
+    if settings.database_path is None:
+        return complain(
+            "DORADURA_DATABASE_URL: this version keeps its data in SQLite; PostgreSQL is not supported yet. "
+            "Unset it to use SQLite in DORADURA_DATA_DIR.",
+        )
+    from doradura.app import App  # noqa: PLC0415 - `health` in a container starts without the weight of the bot
+    from doradura.metrics import BuildFacts  # noqa: PLC0415
+
+    try:
+        ffmpeg, ffmpeg_version = find_ffmpeg()
+    except RuntimeError as error:
+        complain(no_ffmpeg(error))
+        return EXIT_FAILED
+    build = BuildFacts(
+        version=__version__,
+        python=platform.python_version(),
+        yt_dlp=importlib.metadata.version("yt-dlp"),
+        ffmpeg=ffmpeg_version,
+        mode=settings.mode,
+    )
+    os.umask(0o077)  # what the database and the sandbox keep is people's
+    app = App(settings, environment=os.environ, build=build, ffmpeg=ffmpeg)
+    with logs.configure(settings.log_format, settings.log_level, settings.secrets()):
+        for name in settings.unknown:
+            log.warning("setting not known, ignored", extra={"setting": name})
+        return exit_code(lambda: trio.run(_run_until_signal, app, strict_exception_groups=True))
+
+
+async def _run_until_signal(app: App) -> None:
+    from doradura.telegram.errors import TokenRefusedError  # noqa: PLC0415 - as in `run`
+
+    try:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with trio.open_nursery() as watching:
+                watching.start_soon(_stop_on_signals, signals, app)
+                # Not nursery.start: a stop before the start is complete is no error.
+                await app.run(task_status=_Greeting(app))
+                watching.cancel_scope.cancel()
+    except* TokenRefusedError as group:
+        raise RefusedTokenError(next(leaves(group))) from group
+
+
+class _Greeting:
+    """What the app tells that it has started: says so to whoever sits at the terminal."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def started(self, value: None = None) -> None:  # noqa: ARG002 - as trio's TaskStatus has it
+        """Greet."""
+        _greet(self._app)
+
+
+async def _stop_on_signals(signals: AsyncIterator[int], app: App) -> None:
+    first: float | None = None
+    async for number in signals:
+        if first is None:
+            first = trio.current_time()
+            log.info("asked to stop", extra={"signal": signal.Signals(number).name})
+            _say_what_is_finished(app)
+            app.stop()
+        elif trio.current_time() - first >= SECOND_SIGNAL_SECONDS:
+            log.warning("asked again: stopping at once")
+            app.abort()
+
+
+def _say_what_is_finished(app: App) -> None:
+    """Say why the program does not leave at once, to whoever pressed Ctrl-C."""
+    if app.in_hand:
+        what, they = ("1 download", "it goes") if app.in_hand == 1 else (f"{app.in_hand} downloads", "they go")
+        seconds = f"{app.settings.drain_seconds:g}"
+        print(  # noqa: T201
+            f"\n  Finishing {what}, at most {seconds} s. Ctrl-C again stops at once; {they} on at the next start.\n",
+            flush=True,
+        )
+
+
+def _greet(app: App) -> None:
+    """Say where to look. On standard output, for people; the log says the same for machines."""
+    if app.sandbox_url is not None:
+        print(f"\n  Doradura's sandbox is ready. Open {app.sandbox_url}/ in a browser and send it a link.", flush=True)  # noqa: T201
+    elif app.me is not None:
+        print(f"\n  @{app.me.username} is ready.", flush=True)  # noqa: T201
+    url = (app.http_url or "").replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    print(f"  Numbers: {url}/metrics   Health: {url}/health   Stop with Ctrl-C.", flush=True)  # noqa: T201
+    if not app.settings.told_chats:
+        print("  No admin is set, so nobody is told of alerts. /start tells you your id.", flush=True)  # noqa: T201
+    if app.sandbox_url is not None:
+        apart = f"{settings_in(app.sandbox_url)} DORADURA_HTTP_BIND=127.0.0.1:0 just run"
+        print(f"  A second bot in this sandbox, to copy (`just sandbox` starts one alone):\n    {apart}", flush=True)  # noqa: T201
+    print(flush=True)  # noqa: T201

@@ -1,0 +1,303 @@
+"""What /health measures: one class a check, each asking its part for facts and judging them.
+
+Knows the parts' public facts and `health.CheckResult`. Failing is what a restart or a person on this machine can mend;
+degraded is a fault outside. Nothing here is a constant: a check that measured nothing says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+
+import msgspec
+import trio
+
+from doradura.alerts import AlertDelivery
+from doradura.alerts.delivery import Trouble
+from doradura.clock import Clock
+from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
+from doradura.downloads.places import Places, Slot
+from doradura.downloads.workspace import Workspace
+from doradura.health import CheckResult, Status
+from doradura.media.protocol import Failure, SelfTest, WorkerLostError
+from doradura.settings import AlertChat
+from doradura.storage import Connection, Storage, StorageError, alerts, outbox
+from doradura.storage.ids import IdMaker
+from doradura.telegram.holds import Held
+from doradura.telegram.pacing import Pacer
+from doradura.telegram.poller import Poller
+from doradura.workers.interface import Workers
+
+POLL_SILENCE_SECONDS = 120.0
+UNDELIVERED_SECONDS = 300.0
+"""As the alert AlertDeliveryStalled has it."""
+GIVEN_UP_MS = 24 * 3600 * 1000
+"""How long a notice that could not be told is shown: that is a fault of ours, or of an alert's words, and is over."""
+UNMONITORED = (
+    "nothing watches this bot yet: `just stack` starts Prometheus and Alertmanager, docs/monitoring.md says how"
+)
+YTDLP_OLD_DAYS = 45
+"""As the alert YtDlpOld has it."""
+HELD_UP_SECONDS = 600.0
+"""How long a user who holds no place may wait for one before that is shown as a fault."""
+SELF_TEST_SECONDS = 300.0
+SELF_TEST_RETRY_SECONDS = 15.0
+SELF_TEST_TIMEOUT_SECONDS = 30.0
+OVERSLEPT_SECONDS = 10.0
+"""A timeout that comes later than this was slept through: the process was stopped."""
+
+_POLL_FAULTS: Mapping[str, str] = {
+    "unreachable": "Telegram can't be reached - is the network there?",
+    "conflict": "another program polls with this token - stop the second instance, or make a new token",
+    "rate_limited": "Telegram asked to wait before the next poll",
+    "store_failing": "updates can't be stored and wait at Telegram - see the storage check",
+}
+
+log = logging.getLogger(__name__)
+
+
+async def poll_check(poller: Callable[[], Poller | None], pacer: Pacer) -> CheckResult:
+    """Say when Telegram last answered a poll, and what it told the bot to wait with."""
+    part = poller()
+    ago = None if part is None or part.last_poll_at is None else trio.current_time() - part.last_poll_at
+    held = _holds(part, pacer)
+    facts: dict[str, int | float | str | bool | None] = {
+        "last_poll_seconds_ago": None if ago is None else round(ago, 1),
+        "state": "starting" if part is None else part.state,
+        "held": ", ".join(hold.what for hold in held) or None,
+        "held_seconds_left": round(max(hold.seconds_left for hold in held), 1) if held else None,
+        "chats_told_to_wait": pacer.held_chats(),
+    }
+    if held:
+        what = "; ".join(f"{hold.what} for {hold.seconds_left:.0f} s more" for hold in held)
+        return CheckResult("degraded", f"Telegram told the bot to wait with {what} - then it tries by itself", facts)
+    if part is None or ago is None:
+        return CheckResult("degraded", "Telegram has not answered a poll yet", facts)
+    if part.state == "unreachable" and out_of_descriptors():
+        return CheckResult("degraded", f"Telegram can't be reached: {NO_DESCRIPTORS}", facts)
+    if part.state in _POLL_FAULTS:
+        return CheckResult("degraded", _POLL_FAULTS[part.state], facts)
+    if ago > POLL_SILENCE_SECONDS:
+        return CheckResult("degraded", f"Telegram has not answered a poll for {ago:.0f} s - is it reachable?", facts)
+    return CheckResult("ok", "Telegram answers", facts)
+
+
+def _holds(part: Poller | None, pacer: Pacer) -> list[Held]:
+    """Return what 429s hold back beyond single chats; a wait of one chat is its own, and no fault of the bot's."""
+    held = {hold.what: hold for hold in pacer.holds()}
+    poll = None if part is None else part.hold()
+    if poll is not None:
+        held[poll.what] = poll
+    return list(held.values())
+
+
+class AlertsCheck:
+    """Looks at whom alerts reach, and at what waits to be told."""
+
+    def __init__(
+        self,
+        chats: Collection[AlertChat],
+        storage: Storage,
+        delivery: Callable[[], AlertDelivery | None],
+        *,
+        clock: Clock,
+    ) -> None:
+        self._clock = clock
+        self._chats = tuple(chats)
+        self._storage = storage
+        self._delivery = delivery
+
+    async def check(self) -> CheckResult:
+        """Say whether what is accepted is told, and to everybody."""
+        facts: dict[str, int | float | str | bool | None] = {"chats": len(self._chats)}
+        if not self._chats:
+            return CheckResult("degraded", "no admin is set - set DORADURA_ADMIN_IDS to your Telegram user id", facts)
+        delivery = self._delivery()
+        if delivery is None or not self._storage.is_open:
+            return CheckResult("degraded", "alerts are not told yet", facts)
+        try:
+            found = await self._storage.read(lambda db: _undelivered(db, self._clock()))
+        except StorageError as error:
+            return CheckResult("degraded", f"what waits is not known: {error} - see the storage check", facts)
+        facts |= {
+            "waiting": found.waiting,
+            "oldest_seconds": round(found.oldest_seconds, 1),
+            "given_up": found.given_up,
+            "unreachable": ", ".join(target.place for target in found.refused) or None,
+        }
+        status, message = _judge_delivery(found, delivery.trouble)
+        message += _given_up_text(found)
+        return CheckResult(status, message, facts, None if found.monitored else UNMONITORED)
+
+
+class _Undelivered(NamedTuple):
+    targets: Sequence[outbox.Target]
+    waiting: int
+    oldest_seconds: float
+    given_up: int
+    last_error: str
+    monitored: bool
+    """Whether a watchdog has ever come."""
+
+    @property
+    def refused(self) -> list[outbox.Target]:
+        return [target for target in self.targets if target.fault is not None]
+
+
+def _undelivered(db: Connection, now_ms: int) -> _Undelivered:
+    oldest = outbox.oldest_ms(db)
+    age_seconds = 0.0 if oldest is None else max(0.0, (now_ms - oldest) / 1000)
+    given_up, last_error = outbox.given_up_since(db, now_ms - GIVEN_UP_MS)
+    monitored = alerts.watchdog_seen_ms(db) is not None
+    return _Undelivered(outbox.targets(db), outbox.depth(db), age_seconds, given_up, last_error, monitored)
+
+
+def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[Status, str]:
+    if found.oldest_seconds > UNDELIVERED_SECONDS:
+        # Telegram's silence is no fault of this machine, and no restart mends it; nor is that nobody lets us write.
+        nobody = len(found.refused) == len(found.targets) and trouble is None
+        what = f"an alert has waited for {found.oldest_seconds:.0f} s to be told"
+        if trouble == "telegram" or nobody:
+            return "degraded", f"{what} - Telegram does not take it"
+        return "failing", f"{what} - see the log"
+    if found.refused:
+        return "degraded", f"Telegram refuses to write to {_refusals(found.refused)}"
+    return "ok", "every chat that alerts go to can be told"
+
+
+def _given_up_text(found: _Undelivered) -> str:
+    """Say what was given up. It is over, and AlertsGivenUp has told it: a day of degraded would hide what comes then.
+
+    The check's status has to change when an admin blocks the bot, whatever was given up before.
+    """
+    if not found.given_up:
+        return ""
+    what = f"{found.given_up} {'notice' if found.given_up == 1 else 'notices'} given up in the last day"
+    return f"; {what}, which Telegram took in no form ({found.last_error}) - /alerts lists all"
+
+
+def _refusals(refused: Sequence[outbox.Target]) -> str:
+    """Name those that can't be told, each kind with what helps."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for target in refused:
+        kind = "an admin" if target.chat_id > 0 else "a chat"
+        kinds.setdefault((kind, _remedy(target)), []).append(f"{target.place}: {target.fault}")
+    return "; and to ".join(f"{kind} ({'; '.join(who)}) - {remedy}" for (kind, remedy), who in kinds.items())
+
+
+def _remedy(target: outbox.Target) -> str:
+    """Say what opens a chat again that alerts are to go to."""
+    if target.topic_id and "thread" in (target.fault or "").lower():
+        return "that topic is gone: set DORADURA_ALERT_CHATS to another and start the bot again"
+    if target.chat_id > 0:
+        return "they must send /start to the bot"
+    return "let the bot be a member there that may write, or change DORADURA_ALERT_CHATS"
+
+
+class WorkerSelfTest:
+    """Lets a worker run a job that needs no network, at the start and every few minutes."""
+
+    def __init__(self, workers: Workers, places: Places, workspace: Workspace, ids: IdMaker) -> None:
+        self._workers = workers
+        self._places = places
+        self._workspace = workspace
+        self._ids = ids
+        self._fault: str | None = None
+        self._answer: SelfTest | None = None
+        self._tested_at: float | None = None
+        self._seconds = 0.0
+        self._suspected = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Test until cancelled. `started()` after the first test, whatever came of it."""
+        while True:
+            # When every place is taken, workers are at work: that is test enough, and their number is a promise.
+            suspected, self._suspected = self._suspected.is_set(), trio.Event()
+            if self._places.free > 0 or self._tested_at is None or suspected:
+                while not await self._test():
+                    log.info("the worker self-test slept through a pause of this process, and is done again")
+            task_status.started()
+            task_status = trio.TASK_STATUS_IGNORED
+            with trio.move_on_after(SELF_TEST_SECONDS if self._fault is None else SELF_TEST_RETRY_SECONDS):
+                await self._suspected.wait()
+
+    def suspect(self) -> None:
+        """Test soon: a job failed in a way that may be this machine's fault."""
+        self._suspected.set()
+
+    async def _test(self) -> bool:
+        """Test once; False when the test was overtaken by a pause of this process, which says nothing of workers."""
+        started = trio.current_time()
+        number = self._ids.new()
+        slot = Slot(self._places)
+        fault: str | None = f"no answer in {SELF_TEST_TIMEOUT_SECONDS:.0f} s"
+        try:
+            with trio.move_on_after(SELF_TEST_TIMEOUT_SECONDS):
+                # With every place taken it takes none: a suspicion must not wait for hours, and the test is short.
+                if self._places.free > 0:
+                    await slot.acquire()
+                fault = await self._ask(number)
+        except WorkerLostError as error:
+            fault = str(error)
+        except OSError as error:
+            fault = f"no directory for it: {error.strerror or error} ({error.filename or self._workspace.root})"
+        finally:
+            slot.release()
+            await self._workspace.remove(number)
+        self._seconds = trio.current_time() - started
+        if fault is not None and self._seconds > SELF_TEST_TIMEOUT_SECONDS + OVERSLEPT_SECONDS:
+            return False
+        self._fault, self._tested_at = fault, trio.current_time()
+        if fault is not None:
+            log.error("worker self-test failed", extra={"fault": fault})
+        return True
+
+    async def _ask(self, number: int) -> str | None:
+        order = self._workspace.selftest(number, await self._workspace.fresh(number))
+        async with self._workers.work(order) as conversation:
+            async for message in conversation:
+                if isinstance(message, SelfTest):
+                    self._answer = message
+                    return None if message.guarded else "the egress guard is not in place"
+                if isinstance(message, Failure):
+                    return f"{message.reason}: {message.detail}"
+        return "the worker left without a word"
+
+    async def check(self) -> CheckResult:
+        """Say what the last test found."""
+        if self._tested_at is None:
+            return CheckResult("degraded", "the first self-test is running", {})
+        users, waited = self._places.longest_wait()
+        facts: dict[str, int | float | str | bool | None] = {
+            "tested_seconds_ago": round(trio.current_time() - self._tested_at, 1),
+            "test_seconds": round(self._seconds, 3),
+            "busy": self._places.taken,
+            "places": self._places.total,
+            "users_waiting": users,
+            "longest_wait_seconds": round(waited, 1),
+        }
+        if self._answer is not None:
+            facts |= {key: value for key, value in msgspec.to_builtins(self._answer).items() if key != "type"}
+        if self._fault is not None:
+            return CheckResult("failing", f"the self-test failed: {self._fault} - run `check` for more", facts)
+        if waited >= HELD_UP_SECONDS:
+            who = "1 user has" if users == 1 else f"{users} users have"
+            what = f"every place is taken, and {who} waited for up to {waited / 60:.0f} min"
+            return CheckResult("degraded", f"{what} - see DORADURA_CONCURRENT_DOWNLOADS and /user", facts)
+        advice = None if self._answer is None else old_ytdlp(self._answer.yt_dlp, datetime.now(UTC).date())
+        return CheckResult("ok", "a worker did its test job", facts, advice)
+
+
+def old_ytdlp(version: str, today: date) -> str | None:
+    """Return what to do about a yt-dlp of this version, which is its date; None where it is young or says no date."""
+    found = re.match(r"(\d{4})\.(\d{1,2})\.(\d{1,2})(?:\.|$)", version)
+    try:
+        days = (today - date(*map(int, found.groups()))).days if found else 0
+    except ValueError:
+        return None
+    if days <= YTDLP_OLD_DAYS:
+        return None
+    return f"yt-dlp is {days} days old and sites change: `just update-ytdlp` and a restart bring a newer one"

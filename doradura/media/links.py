@@ -1,0 +1,361 @@
+"""Links: finding one in a message, refusing what is none of ours to fetch, and one spelling for each.
+
+Owns the judgement of a link as a text; nothing here resolves a name or connects. What a name stands for is judged when
+a worker connects (`child/guard.py`): a link that passes here is not yet a safe one. It must not import yt-dlp.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+from urllib.parse import SplitResult, urlsplit
+
+from doradura.media.addresses import AllowedPrivate, EgressRefusedError, judge
+from doradura.media.peoples_text import has_controls
+from doradura.media.sites import bare_host_pattern, site_of
+
+LINK_CHARACTERS = 8192
+"""Addresses with a signature in them have some thousands; a message of Telegram's has 4,096 at most."""
+
+LinkFault = Literal["scheme", "length", "characters", "host", "credentials", "port", "private_address", "local_name"]
+
+
+class LinkError(Exception):
+    """A link that is not fetched, and why."""
+
+    def __init__(self, reason: Literal["unsupported", "refused_address"], kind: LinkFault) -> None:
+        super().__init__(f"{reason}: {kind}")
+        self.reason = reason
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link that may be given to a worker."""
+
+    url: str
+    host: str
+    """Lower case; IPv6 without brackets."""
+    port: int
+    site: str
+    """A word of `sites.SITES`."""
+    guessed: bool = False
+    """Whether it came without a scheme, so that https is a guess."""
+
+
+class Entity(Protocol):
+    """The part of Telegram's MessageEntity that matters here; offset and length count UTF-16 code units."""
+
+    @property
+    def type(self) -> str: ...  # noqa: D102 -- Telegram's names
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def length(self) -> int: ...  # noqa: D102
+    @property
+    def url(self) -> str | None: ...  # noqa: D102
+
+
+_SPELLED = re.compile(rf"https?://[^\s<>\"]+|(?<![\w.@/-])(?:www\.|{bare_host_pattern()}/)[^\s<>\"]+", re.IGNORECASE)
+_FOREIGN = re.compile(
+    # Of http only what lacks its host is left to this one. The first character decides whether a run of letters is
+    # looked at again, so a long text costs its length once.
+    r"(?<![\w.+-])(?:https?:/|[a-z][a-z0-9+.-]{0,30}://[^\s<>\"]|file:/|javascript:[^\s<>\"]|magnet:\?"
+    r"|data:(?:[\w.+-]+/[\w.+-]+)?[;,])[^\s<>\"]*",
+    re.IGNORECASE,
+)
+"""Links that are never fetched. A colon alone makes none: "note: hello" and "12:30" are words."""
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?!\d+(?:[/?#]|$))", re.IGNORECASE)
+"""A scheme, and not the name and port of "example.com:8080/a"."""
+_HTTP = re.compile(r"https?://.", re.IGNORECASE)
+_ENDINGS = ".,;:!?'\"*_~`"
+_BREAKS = re.compile(
+    # General punctuation but the joiners of words and emoji; CJK and full-width punctuation, but the full stop that
+    # stands for a dot in a host; Arabic, Armenian and Devanagari punctuation; quotation marks.
+    r"[\u00ab\u00bb\u2000-\u200b\u200e-\u206f\u3000\u3001\u3008-\u301f\u30fb\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f"
+    r"\uff5e\uff61-\uff65\ufe10-\ufe19\ufe30-\ufe4f\u060c\u061b\u061f\u06d4\u0964\u0965\u0589\u055c-\u055e]"
+    r"|\u3002(?!\w+[./\u3002])|\uff0e(?!\w)"
+)
+"""What ends a link where people write on without a blank: no address that a browser gives has it as it is."""
+_EMOJI_BACKWARDS = re.compile(
+    r"(?:[\ufe0e\ufe0f\u20e3\u200d\U000e0020-\U000e007f]*"
+    r"[\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030"
+    r"\U0001f000-\U0001faff])++(?![/=?&#_.-])"
+)
+"""A run of emoji at the end of a link that is read backwards, unless it is all that its part of the address has.
+
+Backwards, because a search for the end of a run would look at a long one from each of its emoji anew.
+"""
+_BARE = re.compile(
+    r"(?:(?:[\w-]{1,63}\.)+[^\W\d_]{2,63}|localhost|\d{1,3}(?:\.\d{1,3}){3})(?::\d{1,5})?(?:[/?#][^\s<>\"]*)?"
+)
+"""A word that can be an address without its scheme."""
+_BRACKETS = {")": "(", "]": "[", "}": "{"}
+
+
+class Found(NamedTuple):
+    """A link in a message."""
+
+    url: str
+    """With a scheme: https where none was written."""
+    guessed: bool
+    """Whether the scheme is our guess."""
+
+
+def read_links(text: str, entities: Iterable[Entity] = (), *, bare: bool = False) -> tuple[list[Found], list[str]]:
+    """Return all http links in a message, each once, in its order, and the words that stand beside them. Never raises.
+
+    Telegram marks links in what people type, but not in everything clients send, so the text is read as well. A link
+    without a scheme counts when it begins with "www.", is a known site's, or Telegram marked it. Where there is no
+    http link, the first of another kind is given as it stands: `check_link` refuses it and says in which way.
+    `bare`: where there is no link at all, the first word that can be an address is one ("example.com/song").
+    """
+    places = _links(text, entities)
+    words = _words_beside(text, places)
+    found = [link for link in places if _HTTP.match(link.url)] or places[:1]
+    if not found and bare:
+        at = next((at for at, word in enumerate(words) if _BARE.fullmatch(_trim(word))), None)
+        if at is not None:
+            return [Found(f"https://{_trim(words[at])}", guessed=True)], words[:at] + words[at + 1 :]
+    return list({link.url: Found(link.url, link.guessed) for link in found}.values()), words
+
+
+class _Place(NamedTuple):
+    """A link and where it stands, in UTF-16 code units."""
+
+    at: int
+    end: int
+    url: str
+    guessed: bool = False
+
+
+def _links(text: str, entities: Iterable[Entity]) -> list[_Place]:
+    entities = list(entities)
+    within = [range(each.offset + 1, each.offset + each.length) for each in entities if each.type == "url"]
+    spelled = [each for each in _spelled(text) if not any(each.at in inside for inside in within)]
+    insides = [range(each.at + 1, each.end) for each in spelled]
+    # Where Telegram takes no link for one, it may mark a part of it: the address in "http://[::ffff:192.0.2.1]/".
+    marked = [each for each in _marked(text, entities) if not any(each.at in inside for inside in insides)]
+    # What Telegram marked comes last and so counts where both begin at the same place.
+    found = {each.at: each for each in sorted((*spelled, *marked), key=lambda each: each.at)}
+    return [
+        each if _SCHEME.match(each.url) else each._replace(url=f"https://{each.url}", guessed=True)
+        for each in found.values()
+    ]
+
+
+def _words_beside(text: str, places: Iterable[_Place]) -> list[str]:
+    """The words of a text without its links and what is glued to their ends; marks and emoji alone are no words."""
+    encoded, words = text.encode("utf-16-le", "surrogatepass"), []
+    at = 0
+    for place in (*sorted(places), _Place(len(encoded) // 2, 0, "")):
+        piece = encoded[at * 2 : max(at, place.at) * 2].decode("utf-16-le", "ignore")
+        glued = at > 0 and not piece[:1].isspace()
+        words += piece.split()[1 if glued else 0 :]
+        at = max(at, place.end)
+    return [word for word in words if any(c.isalnum() for c in word)]
+
+
+def _marked(text: str, entities: Iterable[Entity]) -> Iterator[_Place]:
+    """What Telegram says is a link."""
+    encoded = text.encode("utf-16-le", "surrogatepass")
+    for entity in entities:
+        end = entity.offset + entity.length
+        if entity.type == "text_link" and entity.url:
+            yield _Place(entity.offset, end, entity.url)
+        elif entity.type == "url":
+            part = encoded[entity.offset * 2 : end * 2].decode("utf-16-le", "ignore")
+            link = _cut(part)
+            if link:
+                yield _Place(entity.offset, entity.offset + _utf16_length(link), link)
+
+
+def _spelled(text: str) -> Iterator[_Place]:
+    """What reads as a link."""
+    for pattern in (_SPELLED, _FOREIGN):
+        for match in pattern.finditer(text):
+            link = _trim(match[0])
+            if pattern.match(link):  # an ending cut off may have been all that made it a link
+                at = _utf16_length(text[: match.start()])
+                yield _Place(at, at + _utf16_length(link), link)
+
+
+def _utf16_length(text: str) -> int:
+    """Return a text's length as Telegram's entities count it."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _cut(link: str) -> str:
+    """Cut off what follows a link without a blank: punctuation of other scripts with all behind it, emoji."""
+    return _without_emoji(_BREAKS.split(link, maxsplit=1)[0])
+
+
+def _without_emoji(link: str) -> str:
+    """Cut off the emoji at the end."""
+    run = _EMOJI_BACKWARDS.match(link[::-1])
+    return link if run is None else link[: len(link) - run.end()]
+
+
+def _trim(link: str) -> str:
+    """Cut off what belongs to the sentence: a full stop, a closing bracket that the link did not open."""
+    link = _cut(link)
+    while link:
+        last = link[-1]
+        opening = _BRACKETS.get(last)
+        if last in _ENDINGS or (opening is not None and link.count(last) > link.count(opening)):
+            link = _without_emoji(link[:-1])
+        else:
+            return link
+    return link
+
+
+def check_link(url: str, allowed_private: Sequence[str] = ()) -> Link:
+    """Refuse what is never fetched, before a worker is troubled. Raises LinkError.
+
+    `allowed_private` has `host:port` and networks that may be reached although private, as the egress guard has them.
+    """
+    if len(url) > LINK_CHARACTERS:
+        raise LinkError("unsupported", "length")
+    if not url or any(c.isspace() for c in url) or has_controls(url) or "\\" in url:
+        # A backslash is a slash to browsers and part of the name to others: two readings of one link.
+        raise LinkError("unsupported", "characters")
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        raise LinkError("unsupported", "host") from None
+    if parts.scheme.lower() not in {"http", "https"}:
+        raise LinkError("unsupported", "scheme")
+    if "@" in parts.netloc:
+        raise LinkError("unsupported", "credentials")
+    port = _port(parts)
+    if not host or not host.isprintable():  # clients drop what nobody sees, and so ask another host than was read
+        raise LinkError("unsupported", "host")
+    plain = _plain_host(host)
+    _judge_host(plain, port, AllowedPrivate.parse(allowed_private))
+    return Link(url=url, host=plain, port=port, site=site_of(url))
+
+
+def _port(parts: SplitResult) -> int:
+    try:
+        port = parts.port
+    except ValueError:
+        raise LinkError("unsupported", "port") from None
+    if port == 0:
+        raise LinkError("unsupported", "port")
+    return port or _default_port(parts.scheme)
+
+
+def _default_port(scheme: str) -> int:
+    return 443 if scheme.lower() == "https" else 80
+
+
+def _plain_host(host: str) -> str:
+    """The host as a resolver would read it: letters of other widths and dots of other scripts become plain ones."""
+    plain = unicodedata.normalize("NFKC", host).replace("。", ".").lower().rstrip(".")
+    if ":" in plain:
+        return plain
+    if not plain.isascii():
+        try:
+            plain = plain.encode("idna").decode("ascii")
+        except UnicodeError:
+            raise LinkError("unsupported", "host") from None
+    if re.fullmatch(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", plain) is None or len(plain) > 253:
+        raise LinkError("unsupported", "host")
+    return plain
+
+
+_LOCAL_NAMES = ("localhost", "local", "internal", "localdomain", "home.arpa", "lan", "intranet")
+
+
+def _judge_host(host: str, port: int, allowed: AllowedPrivate) -> None:
+    literal = read_address(host)
+    if literal is not None:
+        try:
+            judge(literal, port, allowed)
+        except EgressRefusedError:
+            raise LinkError("refused_address", "private_address") from None
+    elif ":" in host:
+        raise LinkError("refused_address", "private_address")  # a zone id, or no address at all
+    elif _is_local(host) and not (host == "localhost" and _covers_loopback(allowed, port)):
+        raise LinkError("refused_address", "local_name")
+
+
+def _is_local(host: str) -> bool:
+    return "." not in host or host.endswith(tuple(f".{name}" for name in _LOCAL_NAMES))
+
+
+def _covers_loopback(allowed: AllowedPrivate, port: int) -> bool:
+    return any(allowed.covers(ipaddress.ip_address(text), port) for text in ("127.0.0.1", "::1"))
+
+
+def read_address(host: str) -> str | None:
+    """The plain literal of an address in any spelling that the C library takes; None when the host is a name.
+
+    inet_aton(3) takes one to four parts, each decimal, octal or hexadecimal, the last one filling what is left. What
+    looks like that and is out of range comes out as 0.0.0.0: no name ends in a number (WHATWG URL, host parsing).
+    """
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        if ":" in host or re.fullmatch(r"0[xX][0-9a-fA-F]*|[0-9]+", host.rpartition(".")[2]) is None:
+            return None
+    try:
+        numbers = [_number(part) for part in host.split(".")]
+        *first, last = numbers
+        if len(numbers) > 4 or any(n > 255 for n in first) or last >= 256 ** (5 - len(numbers)):
+            return "0.0.0.0"  # noqa: S104 -- stands for an address that cannot be, and is refused
+        whole = sum(n << (24 - 8 * place) for place, n in enumerate(first)) + last
+        return str(ipaddress.IPv4Address(whole))
+    except ValueError:
+        return "0.0.0.0"  # noqa: S104 -- as above
+
+
+def _number(part: str) -> int:
+    if part.lower().startswith("0x"):
+        return int(part[2:] or "0", 16)
+    return int(part, 8) if part.startswith("0") and len(part) > 1 else int(part)
+
+
+_TRACKING = re.compile(
+    r"utm_\w+|fbclid|gclid|dclid|gbraid|wbraid|msclkid|yclid|ysclid|ttclid|twclid|igsh|igshid|mc_cid|mc_eid|_ga|_gl",
+    re.IGNORECASE,
+)
+_TRACKING_OF_SITES = {
+    "youtube": frozenset({"si", "feature", "pp", "ab_channel"}),
+    "soundcloud": frozenset({"si"}),
+    "twitter": frozenset({"s", "t"}),
+    "tiktok": frozenset({"is_from_webapp", "sender_device", "_r", "_t"}),
+    "reddit": frozenset({"share_id", "rdt"}),
+}
+
+
+_TIME_FRAGMENT = re.compile(r"t=(?:npt:)?[\d.:,hms]*", re.IGNORECASE)
+
+
+def canonical(url: str) -> str:
+    """One spelling for links that lead to the same thing, for the cache of files already sent.
+
+    The scheme, host and port are made plain; parameters known to track people go, and so does a fragment that is empty
+    or only says where to start playing. All else stays as it is, in its order: a query can say which video, and how
+    much of it, and some sites have their whole address in the fragment (`https://music.163.com/#/song?id=1`).
+    """
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    host = (parts.hostname or "").rstrip(".")
+    if ":" in host:
+        host = f"[{host}]"
+    port = "" if parts.port in {None, _default_port(scheme)} else f":{parts.port}"
+    known = _TRACKING_OF_SITES.get(site_of(url), frozenset())
+    query = "&".join(
+        piece
+        for piece in parts.query.split("&")
+        if piece and (name := piece.partition("=")[0]) not in known and _TRACKING.fullmatch(name) is None
+    )
+    fragment = "" if _TIME_FRAGMENT.fullmatch(parts.fragment) else parts.fragment
+    where = f"{scheme}://{host}{port}{parts.path or '/'}"
+    return f"{where}{'?' + query if query else ''}{'#' + fragment if fragment else ''}"

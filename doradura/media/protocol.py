@@ -1,0 +1,179 @@
+"""What the supervisor and a worker say to each other: one JSON object a line, in both directions.
+
+Owns the shapes alone. It must not import yt-dlp, Trio or anything that reads a file: both the main process and the
+forked child import it. A line is at most `LINE_LIMIT_BYTES` long; what is longer ends the conversation as `tool_crash`.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Literal
+
+import msgspec
+
+LINE_LIMIT_BYTES = 256 * 1024
+FLOOR_SECONDS = 60.0
+"""How long a job must have waited for its sites, and got less than the floor all that time, to be ended."""
+READ_SECONDS = 15.0
+"""A socket's timeout. What of one read is over it was this process's own sleep (SIGSTOP, a closed laptop)."""
+
+FINAL_REASONS = frozenset(
+    {"gone", "private", "login", "geo", "live", "too_large", "too_slow", "unsupported", "refused_address"},
+)
+"""The site's or the user's doing: trying again changes nothing."""
+
+OUR_REASONS = frozenset(
+    {"bot_check", "rate_limited", "network", "site_error", "deadline", "disk", "tool_crash", "telegram", "internal"},
+)
+"""Counted as errors of ours (metrics.md)."""
+
+RETRIED_REASONS = frozenset({"rate_limited", "network", "site_error", "tool_crash"})
+"""Worth another attempt after a pause."""
+
+Lacks = Literal["", "video", "audio", "one_coding"]
+"""What a link was found not to have; `one_coding`: its stream's parts are coded in several ways."""
+
+REASONS = FINAL_REASONS | OUR_REASONS | {"user_blocked"}
+
+
+_DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+
+
+def reason_of(error: OSError) -> str:
+    """Return the reason of an error of our own machine: the disk's, or another's (too many open files, no rights)."""
+    return "disk" if error.errno in _DISK_ERRNOS else "internal"
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one job may use. Bytes, seconds, counts."""
+
+    file_bytes: int
+    """RLIMIT_FSIZE: the largest file any process of the job may write."""
+    upload_bytes: int
+    """The largest file that can be sent to Telegram; a source known to be larger is refused before it is fetched."""
+    cpu_seconds: int
+    memory_bytes: int
+    """Resident memory of the job's session, all processes together."""
+    processes: int
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """One job for a worker, the first and only line it is sent."""
+
+    job_id: int
+    task: Literal["download", "probe", "selftest"]
+    directory: str
+    """An empty directory of the job's own, absolute; the worker's working directory and TMPDIR."""
+    url: str = ""
+    guessed_scheme: bool = False
+    """Whether the link came without a scheme: where https does not answer, http is tried."""
+    format: str = ""
+    """A word of `formats.FORMATS`."""
+    quality: str = "default"
+    limits: Limits
+    ffmpeg: str
+    """Absolute path of the ffmpeg program."""
+    proxy: str | None = None
+    cookies_file: str | None = None
+    allowed_private: tuple[str, ...] = ()
+    """`host:port` or CIDR that may be reached although private."""
+    floor_seconds: float = FLOOR_SECONDS
+    """How long the site may send less than the floor of speed; shorter in tests alone."""
+    read_seconds: float = READ_SECONDS
+    """After how long a connection that is silent in a body is given up; shorter in tests alone."""
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """What a format and quality would weigh, as far as the site says."""
+
+    format: str
+    quality: str
+    size_bytes: int
+    height: int | None = None
+    """The shorter side of the picture that will come, in pixels, where it is another than the one asked for."""
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="metadata"):
+    """What is known of the link once it was looked at. Absent values are None, never 0 or an empty text."""
+
+    title: str | None = None
+    performer: str | None = None
+    duration_seconds: float | None = None
+    extractor: str | None = None
+    has_video: bool | None = None
+    has_audio: bool | None = None
+    height: int | None = None
+    """The shorter side of the best picture in pixels, as qualities are called by."""
+    sizes: tuple[Size, ...] = ()
+    extraction_seconds: float = 0.0
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="progress"):
+    """Sent at most twice a second."""
+
+    stage: Literal["fetching", "converting"]
+    fetched_bytes: int = 0
+    total_bytes: int | None = None
+    bytes_per_second: float | None = None
+    share: float | None = None
+    """Of `converting`: how much is done, from 0 to 1, where the length is known."""
+    seconds_left: float | None = None
+    """Of `converting`: how long it will take, once that can be guessed."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="result"):
+    """The job's product, in its directory. Measured on the file itself, not taken from the site."""
+
+    path: str
+    """Absolute; the name is ours (`media.mp3`), never the site's."""
+    size_bytes: int
+    title: str
+    """Never empty: the site's title, else a word made of the host."""
+    performer: str | None = None
+    duration_seconds: float | None = None
+    width: int | None = None
+    height: int | None = None
+    thumbnail_path: str | None = None
+    """JPEG, at most 320 px a side and 200 kB."""
+    fetched_bytes: int = 0
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="failure"):
+    """The job's end without a product."""
+
+    reason: str
+    """One of `REASONS`."""
+    detail: str
+    """One line for the log, at most 500 characters; never shown to the user as it is."""
+    final: bool = False
+    """Whether trying again would end the same way, whatever the reason says of others.
+
+    Of `too_large`: the source itself is larger than is taken, so no choice of this link would do."""
+    sizes: tuple[Size, ...] = ()
+    """Of `too_large`: what the link's other choices would weigh, as far as that is known."""
+    lines: int | None = None
+    """Of `too_large` and `lacks`: the shorter side of the link's best picture in pixels: no choice brings more."""
+    has_audio: bool | None = None
+    """Of `too_large`: whether there is a sound to take instead."""
+    retry_after_seconds: float | None = None
+    """How long the site asks to be left alone, where it says so (Retry-After, RFC 9110, 10.2.3)."""
+    unresolved: str = ""
+    """The host that has no address, of `gone`."""
+    lacks: Lacks = ""
+    """Of `unsupported`: what the link was found not to have, while it has the rest."""
+
+
+class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="selftest"):
+    """Answer to a `selftest` order: the child ran, ffmpeg answered, the guard is in place."""
+
+    yt_dlp: str
+    ffmpeg: str
+    guarded: bool
+
+
+WorkerMessage = Metadata | Progress | Result | Failure | SelfTest
+"""A line from the worker. `Result`, `Failure`, `SelfTest` end it; a `probe` ends with `Metadata`."""
+
+
+class WorkerLostError(Exception):
+    """The worker went away for reasons that are not the job's: the job goes back to the queue as not tried."""

@@ -1,0 +1,1 @@
+"""The Bot API methods, one module a subject; `api/table.py` names them."""

@@ -1,0 +1,1 @@
+"""What there is in the sandbox: people, bots, chats, messages, files, money, and where they are kept."""

@@ -1,0 +1,129 @@
+"""The bytes of uploaded files: one file on disk each, named at random, written and read in threads.
+
+Owns its directory. A blob exists from `BlobWriter.finish` on, never in part. Knows nothing of messages; which blobs
+are still named by somebody is told to it once, at the start.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import trio
+
+WRITE_PIECE_BYTES = 512 * 1024
+"""Gathered before a thread writes it: a hop to a thread costs as much as copying some hundred kilobytes."""
+
+FILE_LIMIT_BYTES = 50 * 1024 * 1024
+"""What a bot or a person may send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that was sent, whole and on disk."""
+
+    filename: str
+    content_type: str
+    blob: str
+    size: int
+
+
+class Blobs:
+    """A directory of uploaded files."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def open(self, known: Collection[str]) -> None:
+        """Make the directory, and remove what a killed process left half-written or unnamed."""
+
+        def sweep() -> None:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            for path in self._directory.iterdir():
+                if path.name not in known:
+                    path.unlink()
+
+        await trio.to_thread.run_sync(sweep)
+
+    def path(self, blob: str) -> Path:
+        """Return the file that holds a blob."""
+        return self._directory / blob
+
+    def writer(self) -> BlobWriter:
+        """Begin a new blob."""
+        return BlobWriter(self._directory)
+
+    async def store(self, data: bytes) -> str:
+        """Keep bytes that are in memory already, and return the blob's name."""
+        writer = self.writer()
+        await writer.write(data)
+        return await writer.finish()
+
+    async def remove(self, blobs: Collection[str]) -> None:
+        """Delete blobs that nothing names."""
+
+        def remove() -> None:
+            for blob in blobs:
+                self.path(blob).unlink(missing_ok=True)
+
+        if blobs:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(remove)
+
+    async def head(self, blob: str, size: int) -> bytes:
+        """Return a blob's first bytes."""
+
+        def read() -> bytes:
+            with self.path(blob).open("rb") as file:
+                return file.read(size)
+
+        return await trio.to_thread.run_sync(read)
+
+
+class BlobWriter:
+    """A blob in the making."""
+
+    def __init__(self, directory: Path) -> None:
+        self._name = secrets.token_hex(16)
+        self._part = directory / f"{self._name}.part"
+        self._final = directory / self._name
+        self._pending = bytearray()
+        self._file: BinaryIO | None = None
+        self.size = 0
+
+    async def write(self, data: bytes) -> None:
+        """Add bytes; now and then this waits for a thread to have written them."""
+        self._pending += data
+        self.size += len(data)
+        if len(self._pending) >= WRITE_PIECE_BYTES:
+            pending, self._pending = self._pending, bytearray()
+            await trio.to_thread.run_sync(self._flush, pending)
+
+    async def finish(self) -> str:
+        """Write what is left, give the file its name, and return it."""
+
+        def finish(pending: bytearray) -> None:
+            self._flush(pending)
+            assert self._file is not None
+            self._file.close()
+            self._part.rename(self._final)
+
+        await trio.to_thread.run_sync(finish, self._pending)
+        return self._name
+
+    async def discard(self) -> None:
+        """Remove what there is, also when cancelled."""
+        if self._file is not None:
+            self._file.close()
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(lambda: self._part.unlink(missing_ok=True))
+
+    def _flush(self, pending: bytearray) -> None:
+        if self._file is None:
+            self._file = self._part.open("wb", buffering=0)
+        view = memoryview(pending)
+        while view:
+            view = view[self._file.write(view) :]

@@ -1,0 +1,151 @@
+"""What one child says, from the bot's side: its lines as messages, and an end to them whatever became of it.
+
+Owns the reading and the meaning of an exit status. It must not start or stop anything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+from typing import Final, Literal
+
+import msgspec
+import trio
+
+from doradura.media.forkcontrol import Exited
+from doradura.media.protocol import (
+    LINE_LIMIT_BYTES,
+    Failure,
+    Metadata,
+    Progress,
+    WorkerLostError,
+    WorkerMessage,
+)
+
+LEAVING_SECONDS: Final = 5.0
+"""How long a child may live on after its last word."""
+_PIECE_BYTES: Final = 64 * 1024
+_DETAIL_LENGTH: Final = 500
+_DECODER: Final[msgspec.json.Decoder[WorkerMessage]] = msgspec.json.Decoder(WorkerMessage)
+
+
+@dataclasses.dataclass(eq=False)
+class Work:
+    """One child, as far as whoever started it has told of it."""
+
+    work_id: int
+    pid: int = 0
+    start_time: int = 0
+    exited: Exited | None = None
+    lost: bool = False
+    """The server is gone, and what it left of this child too."""
+    begun: trio.Event = dataclasses.field(default_factory=trio.Event)
+    """It runs, or never will: one of the other fields says which."""
+    ended: trio.Event = dataclasses.field(default_factory=trio.Event)
+    """Nothing of it runs."""
+
+    def end(self, exited: Exited | None) -> None:
+        """Note the end: the report of it, None when the fork server was lost."""
+        self.exited = exited
+        self.lost = exited is None
+        self.begun.set()
+        self.ended.set()
+
+
+def failure_of(exited: Exited) -> Failure:
+    """What an end without a final message means.
+
+    The child itself holds nothing but what the link's site sent, so memory that it took without end is the link's
+    fault. What a job does to its limits it would do again.
+    """
+    if exited.over_limit is not None:
+        reason = "unsupported" if exited.over_limit == "memory" and not exited.by_tool else "tool_crash"
+        failure = _failure(reason, f"killed: over its {exited.over_limit} limit", exited.tail)
+        return msgspec.structs.replace(failure, final=True)
+    if exited.status == -signal.SIGXFSZ:
+        return _failure("too_large", "it wrote a file larger than allowed", exited.tail)
+    if exited.status == -signal.SIGPROF:  # see bounds.py
+        return _failure("unsupported", "reading what is at the link took too much processor time", exited.tail)
+    if exited.status == -signal.SIGXCPU:
+        return _failure("deadline", "it used more processor time than allowed", exited.tail)
+    if exited.status is not None and exited.status < 0:
+        return _failure("tool_crash", f"killed by signal {-exited.status}", exited.tail)
+    return _failure("tool_crash", f"ended with status {exited.status} and without a result", exited.tail)
+
+
+def _failure(reason: str, detail: str, tail: str = "") -> Failure:
+    """The last line of what it wrote is the exception, where there was one."""
+    last = tail.strip().rpartition("\n")[2]
+    return Failure(reason=reason, detail=(f"{detail}: {last}" if last else detail)[:_DETAIL_LENGTH])
+
+
+class ChildConversation:
+    """The messages of one child, in order. Iterate in one task only.
+
+    The last message is always a final one. What is no message, or longer than a line may be, is the end, as
+    `tool_crash`; so is an end of file. Nothing is read ahead, so a child that talks too much waits. Raises
+    WorkerLostError when the server died under the job.
+    """
+
+    def __init__(
+        self, work: Work, stream: trio.abc.ReceiveStream, task: Literal["download", "probe", "selftest"]
+    ) -> None:
+        self._work = work
+        self._stream = stream
+        self._task = task
+        self._unread = bytearray()
+        self._over = False
+
+    @property
+    def pid(self) -> int:
+        """The leader of the job's session and process group."""
+        return self._work.pid
+
+    @property
+    def started_at(self) -> int:
+        """The kernel's start time of that process, in clock ticks."""
+        return self._work.start_time
+
+    def __aiter__(self) -> ChildConversation:
+        """Iterate over what the child says."""
+        return self
+
+    async def __anext__(self) -> WorkerMessage:
+        """Return the next message; StopAsyncIteration after a final one."""
+        if self._over:
+            raise StopAsyncIteration
+        message = await self._next()
+        self._over = not isinstance(message, Progress | Metadata) or (
+            isinstance(message, Metadata) and self._task == "probe"
+        )
+        return message
+
+    async def _next(self) -> WorkerMessage:
+        end = self._unread.find(b"\n")
+        while end < 0 and len(self._unread) <= LINE_LIMIT_BYTES:
+            try:
+                piece = await self._stream.receive_some(_PIECE_BYTES)
+            except trio.BrokenResourceError:  # it died with something of ours unread
+                piece = b""
+            if not piece:
+                return await self._ended()
+            known = len(self._unread)
+            self._unread += piece
+            end = self._unread.find(b"\n", known)
+        if end < 0 or end > LINE_LIMIT_BYTES:
+            return _failure("tool_crash", f"said a line of more than {LINE_LIMIT_BYTES} bytes")
+        line = bytes(self._unread[:end])
+        del self._unread[: end + 1]
+        try:
+            return _DECODER.decode(line)
+        except msgspec.DecodeError as error:  # ValidationError too
+            return _failure("tool_crash", f"said what is no message: {error}")
+
+    async def _ended(self) -> Failure:
+        with trio.move_on_after(LEAVING_SECONDS):
+            await self._work.ended.wait()
+        if self._work.lost:
+            raise WorkerLostError("the fork server died under the job")
+        if self._work.exited is None:
+            return _failure("tool_crash", "ended the conversation but not itself")
+        return failure_of(self._work.exited)

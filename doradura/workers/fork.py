@@ -1,0 +1,165 @@
+"""Runs jobs in children of a fork server (Linux), and keeps such a server alive.
+
+Owns what the rest of the program sees of it: `ForkWorkers`, and `end_strays` for what a kill of the whole program may
+have left. It must not know what a job is about.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import msgspec
+import trio
+
+from doradura.media import processes
+from doradura.media.forkcontrol import DEFAULT_JOB
+from doradura.media.protocol import Order, WorkerLostError
+from doradura.workers.conversation import ChildConversation, Work
+from doradura.workers.forkprocess import ServerProcess, WorkersError
+
+__all__ = ["ForkWorkers", "WorkersError", "end_strays", "environment_for_jobs"]
+
+log = logging.getLogger(__name__)
+
+
+FIRST_PAUSE_SECONDS: Final = 0.1
+LAST_PAUSE_SECONDS: Final = 30.0
+STEADY_SECONDS: Final = 60.0
+"""A server that lived this long starts the back-off afresh."""
+NO_CHILD_PAUSE_SECONDS: Final = 1.0
+"""When the machine has no process to give, asking again at once would not help."""
+
+_KEPT: Final = frozenset({"HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TZ"})
+_KEPT_PREFIXES: Final = ("LC_", "PYTHON")
+
+
+def environment_for_jobs(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of the bot's environment a job may see. The bot's secrets are in it, so this lists what is kept."""
+    return {name: value for name, value in environment.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
+
+
+def end_strays(rows: Iterable[tuple[int, int, int]]) -> int:
+    """Kill what still runs of the jobs `(job_id, pid, start_time)` of a killed program; how many sessions there were.
+
+    For the next start, in a thread: it blocks. A pid that has become somebody else's is left alone.
+    """
+    ended = 0
+    for job_id, pid, start_time in rows:
+        killed = processes.end_session(pid, start_time)
+        if killed:
+            ended += 1
+            log.warning("ended a stray job", extra={"job": job_id, "pid": pid, "processes": killed})
+    return ended
+
+
+class ForkWorkers:
+    """Starts the fork server, keeps one alive, and runs orders on it.
+
+    `observe_start` gets the seconds from an order's hand-over to its child running.
+    `environment` is the bot's own; jobs see what `environment_for_jobs` leaves of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        observe_start: Callable[[float], None] = lambda _seconds: None,
+        environment: Mapping[str, str],
+        job: str = DEFAULT_JOB,
+    ) -> None:
+        self._observe_start = observe_start
+        self._environment = environment_for_jobs(environment)
+        self._job = job
+        self._server: ServerProcess | None = None
+        self._changed = trio.Event()
+        self.starts = 0
+        """Servers that came to be ready, the first one too."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a server to give orders to."""
+        return self._server is not None and self._server.serving
+
+    @property
+    def server_pid(self) -> int | None:
+        """The present server's process, None while there is none."""
+        return self._server.pid if self._server is not None and self._server.serving else None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep a server running; `started()` when the first is ready. Raises WorkersError when that one never is.
+
+        Cancelled, it leaves neither the server nor any job.
+        """
+        pause = FIRST_PAUSE_SECONDS
+
+        def ready() -> None:
+            self._put(server)
+            self.starts += 1
+            if self.starts == 1:
+                task_status.started()
+
+        while True:
+            began = trio.current_time()
+            server = ServerProcess(job=self._job, environment=self._environment)
+            try:
+                await server.run(ready)
+            except WorkersError as error:
+                if self.starts == 0:
+                    raise
+                log.error("the fork server does not start again", extra={"error": str(error)})  # noqa: TRY400 - expected
+            finally:
+                self._put(None)
+            if trio.current_time() - began > STEADY_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
+            await trio.sleep(pause)
+            pause = min(pause * 2, LAST_PAUSE_SECONDS)
+
+    def _put(self, server: ServerProcess | None) -> None:
+        self._server = server
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def _present(self) -> ServerProcess:
+        """The server, when there is one again."""
+        while self._server is None or not self._server.serving:
+            await self._changed.wait()
+        return self._server
+
+    @asynccontextmanager
+    async def work(self, order: Order) -> AsyncIterator[ChildConversation]:
+        """Run one order. Leaving the context, for whatever reason, ends the job and waits until nothing of it runs.
+
+        Waits while there is no server. Raises WorkerLostError when the server dies before the child runs; the
+        conversation raises it when that happens later.
+        """
+        server = await self._present()
+        began = trio.current_time()
+        ours, theirs = socket.socketpair()
+        work: Work | None = None
+        with theirs, trio.socket.from_stdlib_socket(ours) as conversation:
+            try:
+                work = await server.start(order.limits, theirs)
+                theirs.close()  # else the child's death would not be our end of file
+                await work.begun.wait()
+                await _expect_child(work)
+                self._observe_start(trio.current_time() - began)
+                stream = trio.SocketStream(conversation)
+                with suppress(trio.BrokenResourceError):  # it died already: reading tells how
+                    await stream.send_all(msgspec.json.encode(order) + b"\n")
+                yield ChildConversation(work, stream, order.task)
+            finally:
+                conversation.close()
+                if work is not None:
+                    with trio.CancelScope(shield=True):
+                        await server.stop(work)
+
+
+async def _expect_child(work: Work) -> None:
+    if work.lost:
+        raise WorkerLostError("the fork server died before the job began")
+    if not work.pid:
+        await trio.sleep(NO_CHILD_PAUSE_SECONDS)
+        raise WorkerLostError(work.exited.tail if work.exited else "there is no child")

@@ -1,0 +1,71 @@
+"""What becomes of what a site describes: the look and the download ask the same question."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from doradura.child.gauge import can_fit, passes_through, told_bytes
+from doradura.media.formats import FORMATS
+
+MB = 1_000_000
+
+
+def song(codec: str | None, rate: float | None = None, ending: str = "x", **more: Any) -> dict[str, Any]:
+    """A sound as a site describes it."""
+    return {"vcodec": "none", "acodec": codec, "abr": rate, "ext": ending, **more}
+
+
+def film(codec: str | None, lines: int = 720, **more: Any) -> dict[str, Any]:
+    """A film as a site describes it."""
+    return {"vcodec": codec, "acodec": "mp4a.40.2", "height": lines, "width": lines * 16 // 9, "ext": "mp4", **more}
+
+
+@pytest.mark.parametrize(
+    ("word", "quality", "part", "passes"),
+    [
+        ("m4a", "default", song("mp4a.40.2"), True),
+        ("m4a", "default", song(None, ending="m4a"), True),
+        ("m4a", "default", song("opus"), False),
+        ("mp3", "320k", song("mp3", 128), True),
+        ("mp3", "128k", song("mp3", 192), False),
+        ("mp3", "320k", song("mp3"), False),
+        ("mp4", "best", film("avc1.640028"), True),
+        ("mp4", "720p", film("avc1.640028"), True),
+        ("mp4", "best", film("vp9"), False),
+        ("mp4", "720p", film(None), None),
+    ],
+)
+def test_what_goes_in_as_it_is(word: str, quality: str, part: dict[str, Any], *, passes: bool | None) -> None:
+    """By codec and rate; where the site does not tell the codec of a film, nobody knows yet."""
+    row = FORMATS[word]
+    item = {"formats": [film("avc1", 360), film("avc1", 720)]}
+    assert passes_through(row, row.grade(quality), [part], item) is passes
+
+
+def test_the_only_film_of_a_site_may_be_made_smaller() -> None:
+    """What plays as it is and has no smaller one beside it is decided by its file."""
+    part = film("avc1.640028")
+    assert passes_through(FORMATS["mp4"], FORMATS["mp4"].grade("720p"), [part], {"formats": [part]}) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "seconds", "fits"),
+    [
+        (film("vp9", filesize=60 * MB), 300, True),
+        (film("vp9", filesize=600 * MB), 7200, False),
+        (film("vp9"), 7200, True),
+        (film("vp9", filesize=600 * MB), None, True),
+        (film("vp9", filesize_approx=60 * MB), 900, True),
+    ],
+)
+def test_what_can_be_made_to_fit(part: dict[str, Any], seconds: float | None, *, fits: bool) -> None:
+    """By length and limit; what the site does not tell rules nothing out."""
+    assert can_fit(False, FORMATS["mp4"].grade("720p"), [part], seconds, 50 * MB) is fits
+
+
+def test_what_parts_weigh() -> None:
+    """Together, where each is told."""
+    assert told_bytes([film("vp9", filesize=3), song("opus", filesize_approx=2.5)]) == 5
+    assert told_bytes([film("vp9", filesize=3), song("opus")]) is None

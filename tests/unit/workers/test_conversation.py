@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import signal
+from typing import Literal
+
+import msgspec
+import pytest
+import trio.testing
+
+from doradura.media.forkcontrol import Exited
+from doradura.media.protocol import (
+    LINE_LIMIT_BYTES,
+    Failure,
+    Metadata,
+    Progress,
+    Result,
+    WorkerLostError,
+    WorkerMessage,
+)
+from doradura.workers.conversation import ChildConversation, Work, failure_of
+
+RESULT = Result(path="/x/media.mp3", size_bytes=5, title="Title")
+
+
+def conversation(
+    said: bytes, exited: Exited | None = None, task: Literal["download", "probe", "selftest"] = "download"
+) -> ChildConversation:
+    """A child that said this and then closed its end."""
+    stream = trio.testing.MemoryReceiveStream()
+    stream.put_data(said)
+    stream.put_eof()
+    work = Work(1, pid=77, start_time=5)
+    if exited is not None:
+        work.end(exited)
+    return ChildConversation(work, stream, task)
+
+
+def line(message: WorkerMessage) -> bytes:
+    """The message as a child says it."""
+    return msgspec.json.encode(message) + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("download", [Metadata(title="T"), Progress(stage="fetching", fetched_bytes=1), RESULT]),
+        ("download", [Progress(stage="converting"), Failure(reason="gone", detail="404")]),
+        ("probe", [Metadata(title="T")]),
+    ],
+)
+async def test_messages(task: Literal["download", "probe"], said: list[WorkerMessage]) -> None:
+    """Messages come in order up to the final one; what a child says after that is not heard."""
+    told = conversation(b"".join(map(line, said)) + line(RESULT), task=task)
+    assert [message async for message in told] == said
+    assert (told.pid, told.started_at) == (77, 5)
+
+
+async def test_lines_in_pieces() -> None:
+    """A line that comes byte by byte is one message."""
+    stream = trio.testing.MemoryReceiveStream(receive_some_hook=trio.lowlevel.checkpoint)
+    stream.put_data(line(RESULT))
+    stream.put_eof()
+
+    class OneByOne(trio.abc.ReceiveStream):
+        async def receive_some(self, max_bytes: int | None = None) -> bytes:  # noqa: ARG002 - the interface's
+            return bytes(await stream.receive_some(1))
+
+        async def aclose(self) -> None:
+            pass
+
+    assert [message async for message in ChildConversation(Work(1), OneByOne(), "download")] == [RESULT]
+
+
+async def test_longest_line() -> None:
+    """A line of exactly the limit is a message; one byte more ends the conversation, newline or not."""
+    spare = LINE_LIMIT_BYTES - len(line(Failure(reason="gone", detail=""))) + 1
+    longest = Failure(reason="gone", detail="x" * spare)
+    assert [message async for message in conversation(line(longest))] == [longest]
+    too_long = [Failure(reason="tool_crash", detail=f"said a line of more than {LINE_LIMIT_BYTES} bytes")]
+    longer = line(Failure(reason="gone", detail="x" * (spare + 1)))
+    assert [message async for message in conversation(longer)] == too_long
+    assert [message async for message in conversation(b"x" * (LINE_LIMIT_BYTES * 2))] == too_long
+
+
+@pytest.mark.parametrize("said", [b"\n", b"{}\n", b"[1\n", b'{"type":"other"}\n', b'{"type":"result"}\n', b"\xff\n"])
+async def test_no_message(said: bytes) -> None:
+    """A line that is no message ends the conversation as a crash of the tool."""
+    (end,) = [message async for message in conversation(said + line(RESULT))]
+    assert isinstance(end, Failure)
+    assert end.reason == "tool_crash"
+    assert end.detail.startswith("said what is no message")
+
+
+async def test_a_cut_line_is_no_message() -> None:
+    """What a dying child had said of a line is dropped; its exit tells."""
+    told = conversation(line(RESULT)[:-1], Exited(work_id=1, status=-9))
+    assert [message async for message in told] == [Failure(reason="tool_crash", detail="killed by signal 9")]
+
+
+async def test_lost_server() -> None:
+    """When the server died the conversation ends in WorkerLostError, not in a failure of the job."""
+    work = Work(1)
+    work.end(None)
+    stream = trio.testing.MemoryReceiveStream()
+    stream.put_eof()
+    with pytest.raises(WorkerLostError):
+        await anext(ChildConversation(work, stream, "download"))
+
+
+async def test_closed_but_running(autojump_clock: trio.testing.MockClock) -> None:
+    """A child that closes its conversation and lives on is given five seconds."""
+    began = trio.current_time()
+    assert [message async for message in conversation(b"")] == [
+        Failure(reason="tool_crash", detail="ended the conversation but not itself")
+    ]
+    assert trio.current_time() - began == 5
+
+
+@pytest.mark.parametrize(
+    ("exited", "reason", "detail"),
+    [
+        (Exited(work_id=1, status=0), "tool_crash", "ended with status 0 and without a result"),
+        (Exited(work_id=1, status=1, tail="a\nb\n\n"), "tool_crash", "ended with status 1 and without a result: b"),
+        (Exited(work_id=1, status=-11), "tool_crash", "killed by signal 11"),
+        (Exited(work_id=1, status=-signal.SIGXFSZ), "too_large", "it wrote a file larger than allowed"),
+        (
+            Exited(work_id=1, status=-signal.SIGPROF),
+            "unsupported",
+            "reading what is at the link took too much processor time",
+        ),
+        (Exited(work_id=1, status=-signal.SIGXCPU), "deadline", "it used more processor time than allowed"),
+    ],
+)
+def test_failure_of(exited: Exited, reason: str, detail: str) -> None:
+    """Each way to end without a final message has its reason."""
+    assert failure_of(exited) == Failure(reason=reason, detail=detail)
+
+
+@pytest.mark.parametrize(
+    ("over_limit", "by_tool", "reason"),
+    [("memory", False, "unsupported"), ("memory", True, "tool_crash"), ("processes", False, "tool_crash")],
+)
+def test_what_is_over_a_limit_is_not_tried_again(*, over_limit: str, by_tool: bool, reason: str) -> None:
+    """The child holds what the site sent, so its memory is the link's fault; a tool's is the tool's."""
+    exited = Exited(work_id=1, status=-9, over_limit=over_limit, by_tool=by_tool)
+    assert failure_of(exited) == Failure(reason=reason, detail=f"killed: over its {over_limit} limit", final=True)
+
+
+def test_detail_is_bounded() -> None:
+    """However long the last line was, the detail is at most 500 characters."""
+    assert len(failure_of(Exited(work_id=1, status=1, tail="x" * 2000)).detail) == 500

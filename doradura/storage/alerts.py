@@ -160,7 +160,7 @@ def view(db: Connection, card_id: int, limit: int) -> CardView:
         (card_id, limit),
     ).fetchall()
     total, firing = db.execute(
-        "SELECT COUNT(*), COALESCE(SUM(CASE state WHEN 'firing' THEN 1 ELSE 0 END), 0)"
+        "SELECT COUNT(*), CAST(COALESCE(SUM(CASE state WHEN 'firing' THEN 1 ELSE 0 END), 0) AS BIGINT)"
         " FROM alert_incidents WHERE card_id = ?",
         (card_id,),
     ).fetchone()

@@ -41,7 +41,7 @@ def claimed(db: Connection, job_id: int) -> None:
     """
     user_id, place = db.execute("SELECT user_id, place FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
     unused = db.execute(
-        "SELECT COALESCE(SUM(charged_ms - used_ms), 0) FROM jobs"
+        "SELECT CAST(COALESCE(SUM(charged_ms - used_ms), 0) AS BIGINT) FROM jobs"
         " WHERE user_id = ? AND place < ? AND state IN ('running', 'sending')",
         (user_id, place),
     ).fetchone()[0]

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from doradura.storage.bots import CURRENT
+from doradura.storage.conditions import none_of
 from doradura.storage.seam import Connection
 
 KEPT_MS = 48 * 3600 * 1000
@@ -86,7 +87,7 @@ def waiting(
     while room > 0 and (page is None or len(page) == PAGE):
         full = [chat_id for chat_id, count in shares.items() if count >= limit_of_a_chat]
         rows = db.execute(
-            f"{columns} AND kind <> ? AND arrival > ? AND chat_id NOT IN ({_marks(full)}) ORDER BY arrival LIMIT ?",
+            f"{columns} AND kind <> ? AND arrival > ?{none_of('chat_id', full)} ORDER BY arrival LIMIT ?",
             (urgent_kind, arrival, *full, PAGE),
         )
         page = [StoredUpdate(*row) for row in rows]
@@ -98,10 +99,6 @@ def waiting(
                 room -= 1
                 found.append(update)
     return found
-
-
-def _marks(values: Collection[int]) -> str:
-    return ", ".join("?" * len(values))
 
 
 def done(db: Connection, update_id: int) -> bool:

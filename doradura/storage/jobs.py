@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from doradura.storage import charges
 from doradura.storage.bots import CURRENT
+from doradura.storage.conditions import given, none_of
 from doradura.storage.seam import Connection, Row
 
 
@@ -112,21 +113,17 @@ def claim(db: Connection, now_ms: int, paused_sites: tuple[str, ...] = (), *, la
 def _claim(db: Connection, now_ms: int, paused_sites: tuple[str, ...], passed_by: tuple[int, ...]) -> Job | None:
     row = db.execute(
         "UPDATE jobs SET state = 'running', started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
-        f" SELECT job_id FROM jobs WHERE state = 'waiting' AND site NOT IN ({_marks(paused_sites)})"
-        f" AND user_id NOT IN ({_marks(passed_by)}) ORDER BY place, job_id LIMIT 1) RETURNING {_COLUMNS}",
+        f" SELECT job_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"
+        f"{none_of('user_id', passed_by)} ORDER BY place, job_id LIMIT 1) RETURNING {_COLUMNS}",
         (now_ms, *paused_sites, *passed_by),
     ).fetchone()
     return None if row is None else Job(*row)
 
 
-def _marks(values: tuple[object, ...]) -> str:
-    return ", ".join("?" * len(values))
-
-
 def waiting_users(db: Connection, paused_sites: tuple[str, ...] = ()) -> list[int]:
     """Return the users who have a job that could be claimed, in the queue's order."""
     rows = db.execute(
-        f"SELECT user_id FROM jobs WHERE state = 'waiting' AND site NOT IN ({_marks(paused_sites)})"  # noqa: S608 - own marks
+        f"SELECT user_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"  # noqa: S608 - own marks
         " GROUP BY user_id ORDER BY MIN(place), MIN(job_id)",
         paused_sites,
     )
@@ -229,10 +226,11 @@ def untold(db: Connection) -> list[Job]:
 
 def of_user(db: Connection, user_id: int, chat_id: int | None = None) -> list[Job]:
     """Return a user's unfinished jobs (those of one chat) in the queue's order."""
+    of_chat, values = given({"chat_id": chat_id})
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND (? IS NULL OR chat_id = ?)"  # noqa: S608 - own text
+        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ?{of_chat}"  # noqa: S608 - own text
         f" AND state IN {_UNFINISHED} ORDER BY place, job_id",
-        (user_id, chat_id, chat_id),
+        (user_id, *values),
     )
     return [Job(*row) for row in rows]
 
@@ -331,11 +329,11 @@ def cancel(
 
     `reason` is BY_ADMIN where it was not the user's wish. What a job was charged and did not use is given back.
     """
+    which, values = given({"chat_id": chat_id, "job_id": job_id})
     rows = db.execute(
         "UPDATE jobs SET state = 'cancelled', finished_ms = ?, reason = ?, product = NULL WHERE user_id = ?"  # noqa: S608 - own text
-        " AND (? IS NULL OR chat_id = ?) AND (? IS NULL OR job_id = ?) AND state IN ('waiting', 'running')"
-        f" RETURNING {_COLUMNS}",
-        (now_ms, reason, user_id, chat_id, chat_id, job_id, job_id),
+        f"{which} AND state IN ('waiting', 'running') RETURNING {_COLUMNS}",
+        (now_ms, reason, user_id, *values),
     ).fetchall()
     return _settled(db, rows)
 

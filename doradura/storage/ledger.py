@@ -22,12 +22,14 @@ def active(db: Connection, now_ms: int) -> ByLabels:
 
 def received_stars(db: Connection) -> ByLabels:
     """Add up the Stars ever received, by plan; what was refunded later is in it."""
-    return _grouped(db, "SELECT plan, SUM(stars) FROM ledger GROUP BY plan")
+    return _grouped(db, "SELECT plan, CAST(SUM(stars) AS BIGINT) FROM ledger GROUP BY plan")
 
 
 def refunded_stars(db: Connection) -> ByLabels:
     """Add up the Stars given back, by plan."""
-    return _grouped(db, "SELECT plan, SUM(stars) FROM ledger WHERE refunded_ms IS NOT NULL GROUP BY plan")
+    return _grouped(
+        db, "SELECT plan, CAST(SUM(stars) AS BIGINT) FROM ledger WHERE refunded_ms IS NOT NULL GROUP BY plan"
+    )
 
 
 def subscriptions(db: Connection) -> ByLabels:
@@ -41,7 +43,7 @@ def subscriptions(db: Connection) -> ByLabels:
 
 def cancellations(db: Connection) -> ByLabels:
     """Count how often a subscription was cancelled, by plan; taken back and cancelled again are two."""
-    return _grouped(db, "SELECT plan, SUM(cancellations) FROM subscriptions GROUP BY plan")
+    return _grouped(db, "SELECT plan, CAST(SUM(cancellations) AS BIGINT) FROM subscriptions GROUP BY plan")
 
 
 def failures(db: Connection) -> ByLabels:

@@ -121,7 +121,7 @@ def tally(db: Connection, span: Span, steps: int = 1) -> Tally:
     step_ms = -(-(span.until_ms - span.since_ms) // steps)
     rows = db.execute(
         "SELECT state, format, site, plan, reason, (finished_ms - ? - 1) / ?, worked, COUNT(*),"
-        " COALESCE(SUM(size_bytes), 0), COALESCE(SUM(finished_ms - started_ms), 0)"
+        " CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT), CAST(COALESCE(SUM(finished_ms - started_ms), 0) AS BIGINT)"
         " FROM jobs WHERE finished_ms > ? AND finished_ms <= ? GROUP BY 1, 2, 3, 4, 5, 6, 7"
         " UNION ALL SELECT 'refused', '', site, '', reason, (looked_ms - ? - 1) / ?, 0, COUNT(*), 0, 0"
         " FROM offers WHERE reason IS NOT NULL AND looked_ms > ? AND looked_ms <= ? GROUP BY 3, 5, 6",
@@ -243,7 +243,9 @@ def blocked(db: Connection) -> int:
 
 def actions(db: Connection, day: int) -> int:
     """Count what all users did on a day (days since 1970, UTC)."""
-    return int(db.execute("SELECT COALESCE(SUM(actions), 0) FROM activity WHERE day = ?", (day,)).fetchone()[0])
+    return int(
+        db.execute("SELECT CAST(COALESCE(SUM(actions), 0) AS BIGINT) FROM activity WHERE day = ?", (day,)).fetchone()[0]
+    )
 
 
 def downloaders(db: Connection, span: Span) -> int:
@@ -257,8 +259,8 @@ def downloaders(db: Connection, span: Span) -> int:
 def money(db: Connection, span: Span) -> Money:
     """Add up what was paid and given back in a stretch and ever, and count subscriptions."""
     row = db.execute(
-        "SELECT (SELECT COALESCE(SUM(stars), 0) FROM ledger WHERE paid_ms > ? AND paid_ms <= ?),"
-        " (SELECT COALESCE(SUM(stars), 0) FROM ledger WHERE refunded_ms > ? AND refunded_ms <= ?),"
+        "SELECT (SELECT CAST(COALESCE(SUM(stars), 0) AS BIGINT) FROM ledger WHERE paid_ms > ? AND paid_ms <= ?),"
+        " (SELECT CAST(COALESCE(SUM(stars), 0) AS BIGINT) FROM ledger WHERE refunded_ms > ? AND refunded_ms <= ?),"
         " (SELECT COUNT(*) FROM subscriptions WHERE started_ms > ? AND started_ms <= ?)",
         (*span, *span, *span),
     ).fetchone()

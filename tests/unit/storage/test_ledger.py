@@ -39,7 +39,7 @@ def subscription(db: Connection, charge_id: str, plan: str, *, recurring: bool, 
     db.execute(
         "INSERT INTO subscriptions (subscription_id, user_id, plan, recurring, started_ms, expires_ms)"
         " VALUES (?, 7, ?, ?, ?, ?)",
-        (charge_id, plan, recurring, NOW, expires_ms),
+        (charge_id, plan, int(recurring), NOW, expires_ms),
     )
 
 

@@ -35,6 +35,7 @@ from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
 from doradura.chat.texts import Catalogues
 from doradura.chat.turn import ChatParts
 from doradura.checks import AlertsCheck, WorkerSelfTest, poll_check
+from doradura.clock import Clock, wall_clock
 from doradura.data_directory import (
     DataDirectoryError,
     claim_for_mode,
@@ -61,7 +62,7 @@ from doradura.pauses import Pauses
 from doradura.settings import Settings
 from doradura.storage import Storage, StorageError, bots, chats, statistics
 from doradura.storage.cleaning import clean_forever
-from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage.ids import IdMaker
 from doradura.storage.sqlite import SqliteStorage
 from doradura.storage_check import StorageCheck
 from doradura.telegram.client import BotApi, open_bot_api
@@ -99,7 +100,15 @@ ALERT_CONNECTIONS = 4
 class App:
     """One bot. Two of them can live in one process: nothing of it is global."""
 
-    def __init__(self, settings: Settings, *, environment: Mapping[str, str], build: BuildFacts, ffmpeg: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        environment: Mapping[str, str],
+        build: BuildFacts,
+        ffmpeg: str,
+        clock: Clock = wall_clock,
+    ) -> None:
         self.settings = settings
         self.http_url: str | None = None
         self.sandbox_url: str | None = None
@@ -107,11 +116,12 @@ class App:
         """The bot itself, known once Telegram was asked."""
         self._bot_id = int(settings.telegram_token.partition(":")[0])
         self._environment = environment
+        self._clock = clock
         self._ffmpeg = ffmpeg
         self._poller: Poller | None = None
         self._alert_delivery: AlertDelivery | None = None
         self._reconciler: Reconciler | None = None
-        self._alert_ids = IdMaker()
+        self._alert_ids = IdMaker(self._clock)
         self._whole = trio.CancelScope()
         self._working: trio.Nursery | None = None
         self._supervisor: Supervisor | None = None
@@ -131,8 +141,10 @@ class App:
         self._catalogues = Catalogues()
         self._alert_texts = AlertTexts(self._catalogues)
         self._storage: Storage = SqliteStorage(_database_path(settings), on_error=self._storage_failed)
-        self._storage_check = StorageCheck(self._storage)
-        self._lifetime = Lifetime(self._storage, words=self._alert_texts.unclean_start, new_id=self._alert_ids.new)
+        self._storage_check = StorageCheck(self._storage, clock=clock)
+        self._lifetime = Lifetime(
+            self._storage, words=self._alert_texts.unclean_start, new_id=self._alert_ids.new, clock=clock
+        )
         self._database_values = DatabaseValues(
             {family: self._reader(query) for family, query in statistics.FAMILIES.items()},
             failed=self._reading_failed,
@@ -179,7 +191,7 @@ class App:
         settings, metrics = self.settings, self.metrics
         workers = make_workers(self._environment, metrics.worker_start.observe)
         places = Places(settings.concurrent_downloads)
-        ids = IdMaker()
+        ids = IdMaker(self._clock)
         pauses = Pauses()
         lag = LoopLag(observe=metrics.loop_lag.observe, paused=pauses.seconds)
         disk = DiskSpace(settings.data_dir, measured=metrics.disk_free.set)
@@ -202,7 +214,7 @@ class App:
             await workspace.open()
         except OSError as error:
             raise DataDirectoryError(unusable(workspace.root, error)) from error
-        serving.start_soon(clean_forever, self._storage)
+        serving.start_soon(clean_forever, self._storage, self._clock)
         self._turns.know_moved(await self._storage.read(chats.migrations))
         async with (
             open_bot_api(
@@ -261,14 +273,14 @@ class App:
     async def _take_over_data(self) -> None:
         """Make the data this bot's, before anything of it is read: another bot's messages are not ours to edit."""
         bot_id = self._bot_id
-        before = await self._storage.write(lambda db: bots.take_over(db, bot_id, now_ms()))
+        before = await self._storage.write(lambda db: bots.take_over(db, bot_id, self._clock()))
         if before is not None:
             log.warning("another bot's token: what is open is told anew", extra={"bot": bot_id, "before": before})
 
     async def _migrated(self, old_id: int, new_id: int) -> None:
         """Note that a group got another id. What is not stored is learnt again with the next call after a restart."""
         try:
-            await self._storage.write(lambda db: chats.migrated(db, old_id, new_id, now_ms()))
+            await self._storage.write(lambda db: chats.migrated(db, old_id, new_id, self._clock()))
         except StorageError as error:
             log.warning("a group that moved is not stored", extra={"chat": old_id, "error": str(error)})
 
@@ -367,7 +379,9 @@ class App:
                 "storage": self._storage_check.check,
                 "worker": self_test.check,
                 "disk": disk.check,
-                "alerts": AlertsCheck(self.settings.told_chats, self._storage, lambda: self._alert_delivery).check,
+                "alerts": AlertsCheck(
+                    self.settings.told_chats, self._storage, lambda: self._alert_delivery, clock=self._clock
+                ).check,
                 "loop": lag.check,
             },
             outside=("poll", "alerts"),
@@ -455,7 +469,7 @@ class App:
         return str(await serving.start(sandbox.run))
 
     def _reader(self, query: statistics.Query) -> Callable[[], Awaitable[statistics.Samples]]:
-        return lambda: self._storage.read(lambda db: query(db, now_ms()))
+        return lambda: self._storage.read(lambda db: query(db, self._clock()))
 
     def _storage_failed(self, _error: StorageError) -> None:
         self.metrics.errors.labels(category="storage").inc()

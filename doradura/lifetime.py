@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 import trio
 
 from doradura.alerts import Note, add_note
+from doradura.clock import Clock
 from doradura.storage import Connection, Storage, StorageError, runs
-from doradura.storage.ids import now_ms
 from doradura.telegram.errors import TokenRefusedError
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,10 @@ class Lifetime:
     `words` gives the line for the admins, from the time in ms at which the last run is known to have worked.
     """
 
-    def __init__(self, storage: Storage, *, words: Callable[[int], str], new_id: Callable[[], int]) -> None:
+    def __init__(
+        self, storage: Storage, *, words: Callable[[int], str], new_id: Callable[[], int], clock: Clock
+    ) -> None:
+        self._clock = clock
         self._storage = storage
         self._words = words
         self._new_id = new_id
@@ -49,7 +52,7 @@ class Lifetime:
         while True:
             await trio.sleep(BEAT_SECONDS)
             try:
-                await self._storage.write(lambda db: runs.beat(db, now_ms()))
+                await self._storage.write(lambda db: runs.beat(db, self._clock()))
             except StorageError as error:
                 log.warning("the database can't be written to", extra={"error": str(error)})
 
@@ -71,12 +74,12 @@ class Lifetime:
         if self._begun:
             try:
                 with trio.CancelScope(shield=True):
-                    await trio.to_thread.run_sync(self._storage.write_after_end, lambda db: runs.end(db, now_ms()))
+                    await trio.to_thread.run_sync(self._storage.write_after_end, lambda db: runs.end(db, self._clock()))
             except StorageError as error:
                 log.warning("the end is not noted: the next start will call it unclean", extra={"error": str(error)})
 
     def _begin(self, db: Connection) -> None:
-        now = now_ms()
+        now = self._clock()
         found = runs.begin(db, now)
         if found is None:
             return

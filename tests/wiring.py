@@ -43,7 +43,7 @@ from doradura.downloads.workspace import Workspace
 from doradura.health import HealthReport
 from doradura.metrics import BuildFacts, Metrics, TelegramMetrics
 from doradura.settings import Settings, read_settings
-from doradura.storage import ids, jobs
+from doradura.storage import jobs
 from doradura.storage.ids import IdMaker
 from doradura.telegram.client import open_bot_api
 from doradura.telegram.updates import RawUpdate, read_batch
@@ -61,25 +61,24 @@ async def _inline(work: Callable[..., Any], *arguments: Any, **_options: Any) ->
     return work(*arguments)
 
 
+class FakeClock:
+    """The wall clock, which goes by trio's: `ahead_seconds` sets it ahead of the time a test began with, or behind."""
+
+    ahead_seconds = 0.0
+
+    def __call__(self) -> int:
+        """Give the time in ms since 1970."""
+        return int((EPOCH_SECONDS + trio.current_time() + self.ahead_seconds) * 1000)
+
+
 def without_threads_and_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let file work run in the loop (a thread and an autojump clock don't go together), and the wall clock jump too.
+    """Let file work run in the loop (a thread and an autojump clock don't go together).
 
     The pauses between attempts are exact.
     """
     monkeypatch.setattr("trio.to_thread.run_sync", _inline)
     monkeypatch.setattr("trio._path.run_sync", _inline)
-    monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=_wall_ns))
     monkeypatch.setattr("doradura.downloads.run.random", SimpleNamespace(uniform=lambda _low, _high: 1.0))
-
-
-def _wall_ns() -> int:
-    return int((EPOCH_SECONDS + trio.current_time()) * 1_000_000_000)
-
-
-def set_wall_clock(monkeypatch: pytest.MonkeyPatch, ahead_seconds: float) -> None:
-    """Set the wall clock so far ahead of the time the test began with, or behind."""
-    ahead_ns = int(ahead_seconds * 1_000_000_000)
-    monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: _wall_ns() + ahead_ns))
 
 
 def fresh_metrics() -> Metrics:
@@ -160,6 +159,7 @@ class World:
     storage: MemoryStorage = field(init=False)
     settings: Settings = field(init=False)
     metrics: Metrics = field(init=False)
+    clock: FakeClock = field(default_factory=FakeClock)
     slots: int = 2
     strays: list[tuple[int, int, int]] = field(default_factory=list)
     suspicions: int = 0
@@ -209,7 +209,7 @@ class World:
             trio.open_nursery() as nursery,
         ):
             silencing = Silencing(
-                Alertmanager(alertmanager_client), self.storage, self.metrics, IdMaker(), lambda: None
+                Alertmanager(alertmanager_client), self.storage, self.metrics, IdMaker(self.clock), lambda: None
             )
             catalogues = Catalogues()
             board = Board(api, self.storage, ProgressTexts(catalogues, self.settings.upload_limit_bytes))
@@ -245,7 +245,7 @@ class World:
                 storage=self.storage,
                 metrics=self.metrics,
                 settings=self.settings,
-                ids=IdMaker(),
+                ids=IdMaker(self.clock),
                 catalogues=catalogues,
                 supervisor=supervisor,
                 workspace=workspace,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from doradura.downloads import interfaces
+from doradura.storage import ids
 from tests.databases import close_all
 from tests.wiring import World, without_threads_and_chance
 
@@ -23,7 +25,9 @@ def _databases() -> Iterator[None]:
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     """What the program runs in, before its first start. A test asks for autojump_clock besides."""
     without_threads_and_chance(monkeypatch)
-    return World(tmp_path)
+    world = World(tmp_path)
+    monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: world.clock() * 1_000_000))
+    return world
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent / "doradura"
 
 MAY_IMPORT = {
+    "clock": set(),
     "settings": set(),
     "logs": set(),
     "metrics": set(),
@@ -49,6 +50,8 @@ MAY_IMPORT = {
 }
 """Who may import which of our packages. What is not named here (app, __main__) may import everything."""
 
+EVERYBODY_MAY_IMPORT = {"__version__", "clock"}
+
 ONLY_IN = {
     "httpx": {"telegram", "alerts"},
     "quart": {"web", "sandbox"},
@@ -60,6 +63,7 @@ ONLY_IN = {
     "matplotlib": {"charts"},
     "prometheus_client": {"metrics"},
     "sqlite3": {"storage/sqlite", "sandbox"},
+    "doradura.clock.wall_clock": {"clock", "app"},
     "doradura.storage.sqlite": {"storage/sqlite", "app", "check"},
 }
 """Libraries, and modules of ours, that one place alone may know: a part, or a folder in one."""
@@ -90,7 +94,7 @@ def test_our_imports_point_down() -> None:
             target = rest.partition(".")[0]
             if (
                 first == "doradura"
-                and target not in {part, "__version__"}
+                and target not in {part, *EVERYBODY_MAY_IMPORT}
                 and target not in MAY_IMPORT.get(part, {target})
             ):
                 wrong.append(f"{path.relative_to(ROOT)} imports {name}")

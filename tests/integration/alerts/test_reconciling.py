@@ -13,6 +13,7 @@ import httpx
 import trio
 
 from doradura.alerts import Alertmanager, Intake, Periods, Reconciler, open_client
+from doradura.clock import wall_clock
 from doradura.storage import Storage
 from doradura.storage import alerts as stored
 from doradura.storage.alerts import Incident
@@ -92,7 +93,7 @@ class Bot:
 async def bot(directory: Path, port: int) -> AsyncIterator[Bot]:
     """Start the bot's side."""
     metrics = fresh_metrics()
-    url, ids = f"http://127.0.0.1:{port}", IdMaker()
+    url, ids = f"http://127.0.0.1:{port}", IdMaker(wall_clock)
     storage = SqliteStorage(directory / "bot.db")
     with trio.fail_after(LIMIT_SECONDS):
         async with (

@@ -14,6 +14,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from doradura.clock import wall_clock
 from doradura.health import CheckResult
 from doradura.storage import Connection, Storage, StorageError
 from doradura.storage.sqlite import SqliteStorage
@@ -29,7 +30,7 @@ ENDLESS = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELE
 async def watched(path: Path) -> AsyncIterator[tuple[Storage, StorageCheck]]:
     """An open database with a table of numbers, and its health check."""
     storage = SqliteStorage(path)
-    check = StorageCheck(storage)
+    check = StorageCheck(storage, clock=wall_clock)
     with trio.fail_after(LIMIT_SECONDS):
         async with trio.open_nursery() as nursery:
             await nursery.start(storage.run)

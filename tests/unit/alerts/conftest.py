@@ -84,7 +84,7 @@ class Alerts:
     @asynccontextmanager
     async def life(self, *chats: int | AlertChat) -> AsyncIterator[Life]:
         """Start the program; leaving cuts it off where it stands."""
-        world, ids = self.world, IdMaker()
+        world, ids = self.world, IdMaker(self.world.clock)
         async with (
             open_bot_api(
                 TOKEN, observer=SilentObserver(), draw=lambda: 1.0, make_transport=world.telegram.transport

@@ -27,13 +27,13 @@ NO_TOPIC = refusal(400, "Bad Request: message thread not found")
 
 async def health(alerts: Alerts, life: Life, *chats: AlertChat) -> tuple[str, str]:
     """What /health says of alerts."""
-    found = await AlertsCheck(chats, alerts.world.storage, lambda: life.delivery).check()
+    found = await AlertsCheck(chats, alerts.world.storage, lambda: life.delivery, clock=alerts.world.clock).check()
     return found.status, found.message
 
 
 async def test_everything_goes_to_the_topic(alerts: Alerts, autojump_clock: MockClock) -> None:
     """An alert, its reminder, a note and the watchdog's silence are sent there, and nowhere else."""
-    world, ids = alerts.world, IdMaker()
+    world, ids = alerts.world, IdMaker(alerts.world.clock)
     note = Note(alertname="PaymentFailures", summary="A payment is not booked")
     async with alerts.life(TOPIC) as life:
         await life.post(WATCHDOG, alert(remind="900", starts="2027-01-15T08:00:00Z"))
@@ -152,7 +152,7 @@ async def test_a_group_that_becomes_a_supergroup(alerts: Alerts, autojump_clock:
 def test_a_group_that_moves_into_a_chat_that_is_told_too() -> None:
     """Both ids were named: the new one goes on, and nothing waits twice."""
     db = migrated()
-    ids = IdMaker()
+    ids = IdMaker(lambda: 1)
     outbox.set_targets(db, [(-77, 0), (GROUP, 0)], new_id=ids.new)
     db.execute("INSERT INTO alert_cards (card_id, told_ms) VALUES (1, 1)")
     outbox.tell(db, 1, "card", 0, new_id=ids.new, now_ms=1)

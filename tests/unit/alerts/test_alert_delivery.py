@@ -27,7 +27,9 @@ RESOLVED = "✅ RESOLVED: Summary of HighErrorRate"
 async def health(alerts: Alerts, delivery: AlertDelivery, *admins: int) -> tuple[str, str]:
     """What /health says of alerts."""
     storage = alerts.world.storage
-    found = await AlertsCheck([AlertChat(admin) for admin in admins or (ADMIN,)], storage, lambda: delivery).check()
+    found = await AlertsCheck(
+        [AlertChat(admin) for admin in admins or (ADMIN,)], storage, lambda: delivery, clock=alerts.world.clock
+    ).check()
     return found.status, found.message
 
 
@@ -319,7 +321,7 @@ async def test_settling_begins_nothing_new(alerts: Alerts, autojump_clock: MockC
 
 async def test_a_note_of_our_own_lives_and_dies_with_its_cause(alerts: Alerts, autojump_clock: MockClock) -> None:
     """What payments put into their own transaction is told when that is committed, and not when it is undone."""
-    world, ids = alerts.world, IdMaker()
+    world, ids = alerts.world, IdMaker(alerts.world.clock)
     note = Note(alertname="PaymentFailures", summary="A payment is not booked", description="charge <1>")
 
     async with alerts.life() as life:
@@ -342,7 +344,9 @@ async def quiet_note(alerts: Alerts) -> None:
     """Leave a line for the admins, known from a life before, that nobody has to act on."""
     await alerts.world.storage.write(lambda db: outbox.set_targets(db, [(ADMIN, 0)], new_id=lambda: ADMIN))
     note = Note(alertname="UncleanStart", summary="I am <back>.", severity_rank=2)
-    await alerts.world.storage.write(lambda db: add_note(db, note, new_id=IdMaker().new, now_ms=now_ms()))
+    await alerts.world.storage.write(
+        lambda db: add_note(db, note, new_id=IdMaker(alerts.world.clock).new, now_ms=now_ms())
+    )
 
 
 async def test_a_quiet_note_is_one_line_without_a_sound(alerts: Alerts, autojump_clock: MockClock) -> None:

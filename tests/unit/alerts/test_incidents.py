@@ -11,7 +11,6 @@ from trio.testing import MockClock
 from doradura.storage import alert_marks
 from doradura.storage.ids import now_ms
 from tests.unit.alerts.conftest import Alerts, alert, stamp
-from tests.wiring import set_wall_clock
 
 MINUTE = 60
 HOUR = 3600
@@ -158,14 +157,12 @@ async def test_what_somebody_took_on_does_not_ring_again(alerts: Alerts, autojum
     assert alerts.sent() == 1
 
 
-async def test_a_clock_set_back_hides_no_firing(
-    alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_clock_set_back_hides_no_firing(alerts: Alerts, autojump_clock: MockClock) -> None:
     """The last telling lies in the future then, and is not taken for a fresh one."""
     async with alerts.life() as life:
         await life.post(alert(starts="2027-01-15T08:00:00Z"))
         await life.post(alert(starts="2027-01-15T08:00:00Z", status="resolved"))
-        set_wall_clock(monkeypatch, -HOUR)
+        alerts.world.clock.ahead_seconds = -HOUR
         await life.post(alert(starts="2027-01-15T07:01:00Z"))
     assert alerts.sent() == 2
 

@@ -39,7 +39,7 @@ def database() -> Iterator[Connection]:
 
 def stored(db: Connection, notices: list[Notice]) -> list[str]:
     """Store notices; give every text that is to be told of them."""
-    store(db, notices, new_id=IdMaker().new, now_ms=NOW)
+    store(db, notices, new_id=IdMaker(lambda: NOW).new, now_ms=NOW)
     cards = [row[0] for row in db.execute("SELECT card_id FROM alert_outbox ORDER BY notice_id")]
     texts = []
     for view in (alerts.view(db, card, 60) for card in cards):

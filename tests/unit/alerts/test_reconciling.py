@@ -19,7 +19,7 @@ from doradura.storage import alerts as stored
 from doradura.storage.ids import IdMaker, now_ms
 from tests.monitoring_doubles import DOWN
 from tests.unit.alerts.conftest import Alerts, Life, alert, stamp
-from tests.wiring import ADMIN, set_wall_clock
+from tests.wiring import ADMIN
 
 MINUTE = 60
 HOUR = 3600
@@ -54,7 +54,9 @@ async def dismiss(alerts: Alerts, life: Life, *, by: str = "Ann") -> str:
     world = alerts.world
     incident_id = world.storage.one("SELECT MIN(incident_id) FROM alert_incidents")
     async with open_client("http://alertmanager.test", world.alertmanager.transport()) as client:
-        silencing = Silencing(Alertmanager(client), world.storage, world.metrics, IdMaker(), life.delivery.wake)
+        silencing = Silencing(
+            Alertmanager(client), world.storage, world.metrics, IdMaker(world.clock), life.delivery.wake
+        )
         return (await silencing.dismiss(incident_id, by)).what
 
 
@@ -297,16 +299,14 @@ async def test_restarts_of_the_bot_keep_what_was_seen(alerts: Alerts, autojump_c
     assert ended == [False, False, True, True]
 
 
-async def test_a_wall_clock_that_is_set_ends_nothing(
-    alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_wall_clock_that_is_set_ends_nothing(alerts: Alerts, autojump_clock: MockClock) -> None:
     """A day ahead, a day back, or a year: an incident that has been missing for a minute has been so for a minute."""
     async with alerts.life() as life:
         await seen(alerts, life)
         lists(alerts)
         for ahead in (24 * HOUR, -24 * HOUR, 8760 * HOUR, 0):
             await trio.sleep(MINUTE)
-            set_wall_clock(monkeypatch, ahead)
+            alerts.world.clock.ahead_seconds = ahead
         assert alerts.firsts() == [FIRES]
         await trio.sleep(3 * MINUTE)
     assert alerts.firsts() == [ENDED]
@@ -440,24 +440,20 @@ async def test_a_later_end_settles_the_doubt(alerts: Alerts, autojump_clock: Moc
     assert alerts.firsts()[1] == "🔴 CRITICAL: Summary of B"
 
 
-async def test_a_clock_set_back_puts_no_doubt_off(
-    alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_clock_set_back_puts_no_doubt_off(alerts: Alerts, autojump_clock: MockClock) -> None:
     """A doubt that seems to be due in an hour was noted by another clock: it is decided with the next look."""
     async with alerts.life() as life:
         await false_end(alerts, life)
-        set_wall_clock(monkeypatch, -HOUR)
+        alerts.world.clock.ahead_seconds = -HOUR
         await trio.sleep(2 * MINUTE)
         assert alerts.firsts()[0] == FIRES
 
 
-async def test_a_doubt_about_a_forgotten_incident(
-    alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_doubt_about_a_forgotten_incident(alerts: Alerts, autojump_clock: MockClock) -> None:
     """The clock was set meanwhile, and the incident deleted: the doubt goes, and nothing else happens."""
     async with alerts.life() as life:
         await false_end(alerts, life)
-        set_wall_clock(monkeypatch, -HOUR)
+        alerts.world.clock.ahead_seconds = -HOUR
         stored.forget_old(alerts.world.storage.db, now_ms() + 10 * HOUR * 1000)
         await trio.sleep(2 * MINUTE)
     assert alerts.firsts() == [ENDED]

@@ -27,7 +27,6 @@ from tests.wiring import ADMIN, USER, World
 OTHER = 1001
 T = Catalogues().for_language(None)
 LABELS = {"alertname": "HighErrorRate", "instance": "bot:9090", "severity": "critical"}
-IDS = IdMaker()
 
 
 def alert(name: str = "HighErrorRate", **more: Any) -> dict[str, Any]:
@@ -46,7 +45,7 @@ def alert(name: str = "HighErrorRate", **more: Any) -> dict[str, Any]:
 def post(world: World, *alerts: dict[str, Any]) -> None:
     """Let a webhook's body be stored."""
     body = json.dumps({"version": "4", "groupKey": "g", "alerts": alerts}).encode()
-    intake.store(world.storage.db, parse_payload(body), new_id=IDS.new, now_ms=now_ms())
+    intake.store(world.storage.db, parse_payload(body), new_id=IdMaker(world.clock).new, now_ms=now_ms())
 
 
 def fire(world: World, *alerts: dict[str, Any]) -> int:

@@ -27,7 +27,7 @@ SEEDS = (1,)
 def play(world: World, monkeypatch: pytest.MonkeyPatch, seed: int, *, seconds: float) -> Day:
     """Live through a day."""
     day = Day(world, seed, seconds=seconds)
-    monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=day.wall_ns))
+    monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: world.clock() * 1_000_000))
     run_repeatably(day.run)
     return day
 

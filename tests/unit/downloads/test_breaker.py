@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from doradura.downloads.breaker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, SiteBreakers
 from doradura.storage import StorageError
-from tests.wiring import World, set_wall_clock
+from tests.wiring import World
 
 
 async def pause(breakers: SiteBreakers, site: str = "youtube") -> int:
@@ -76,19 +76,19 @@ async def test_a_restart_knows_the_pauses(world: World, autojump_clock: MockCloc
 
 @pytest.mark.parametrize("ahead_seconds", [-7 * 86400, 86400])
 async def test_a_wall_clock_that_is_set_makes_no_pause_longer(
-    world: World, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock, ahead_seconds: float
+    world: World, autojump_clock: MockClock, ahead_seconds: float
 ) -> None:
     """A pause lasts as long as was said, whatever the clock does; over a restart never more than the longest."""
     breakers = SiteBreakers(world.storage, world.metrics)
     breakers.trip("youtube")
-    set_wall_clock(monkeypatch, ahead_seconds)
+    world.clock.ahead_seconds = ahead_seconds
     await trio.sleep(599)
     assert breakers.paused() == ("youtube",)
     await trio.sleep(2)
     assert breakers.paused() == ()
     breakers.trip("youtube")
     await breakers.keep("youtube")
-    set_wall_clock(monkeypatch, 2 * ahead_seconds)
+    world.clock.ahead_seconds = 2 * ahead_seconds
     after = SiteBreakers(world.storage, world.metrics)
     await after.load()
     await trio.sleep(LONGEST_PAUSE_SECONDS + 1)

@@ -71,7 +71,7 @@ def fire(db: Connection, number: int, state: str = "firing", closed_ms: int | No
 def tell(db: Connection, card_id: int, message_id: int) -> None:
     """Let the admin be told of a card in a message."""
     outbox.set_targets(db, [(ADMIN, 0)], new_id=lambda: ADMIN)
-    outbox.tell(db, card_id, "card", 0, new_id=IdMaker().new, now_ms=NOW)
+    outbox.tell(db, card_id, "card", 0, new_id=IdMaker(lambda: NOW).new, now_ms=NOW)
     told = outbox.next_for(db, ADMIN, NOW)
     assert told is not None
     outbox.put_message(db, told, message_id, NOW)
@@ -80,7 +80,7 @@ def tell(db: Connection, card_id: int, message_id: int) -> None:
 
 def next_message(db: Connection, card_id: int) -> int | None:
     """Which message the next telling of a card would edit."""
-    outbox.tell(db, card_id, "card", 0, new_id=IdMaker().new, now_ms=NOW)
+    outbox.tell(db, card_id, "card", 0, new_id=IdMaker(lambda: NOW).new, now_ms=NOW)
     told = outbox.next_for(db, ADMIN, NOW)
     assert told is not None
     outbox.finish(db, told)
@@ -155,7 +155,7 @@ def test_refusals_were_the_other_bots(db: Connection) -> None:
     users.set_blocked(db, 1, NOW)
     outbox.set_targets(db, [(ADMIN, 0)], new_id=lambda: ADMIN)
     fire(db, 1)
-    outbox.tell(db, 1, "card", 0, new_id=IdMaker().new, now_ms=NOW)
+    outbox.tell(db, 1, "card", 0, new_id=IdMaker(lambda: NOW).new, now_ms=NOW)
     begun = outbox.next_for(db, ADMIN, NOW)
     assert begun is not None
     outbox.begin(db, begun.notice_id)
@@ -177,7 +177,7 @@ def test_alerts_are_each_bots_own_messages(db: Connection) -> None:
     assert next_message(db, 1) is None
     tell(db, 1, 3)
     assert next_message(db, 1) == 3
-    outbox.tell(db, 1, "reminder", 0, new_id=IdMaker().new, now_ms=NOW)
+    outbox.tell(db, 1, "reminder", 0, new_id=IdMaker(lambda: NOW).new, now_ms=NOW)
     reminder = outbox.next_for(db, ADMIN, NOW)
     assert reminder is not None
     outbox.remember_ring(db, reminder, NOW + 5)

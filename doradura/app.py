@@ -225,7 +225,9 @@ class App:
                 turns=self._turns,
             ) as api,
             self._telling_alerts(serving, api_url),
-            open_monitoring(settings, self._storage, metrics, self._alert_ids, self._wake_alert_delivery) as monitoring,
+            open_monitoring(
+                settings, self._storage, metrics, self._alert_ids, self._wake_alert_delivery, clock=self._clock
+            ) as monitoring,
         ):
             self._reconciler = monitoring.reconciler
             board = Board(
@@ -263,6 +265,7 @@ class App:
                 self._alert_ids,
                 chats=settings.told_chats,
                 watchdog_seconds=settings.watchdog_seconds,
+                clock=self._clock,
                 draw=random.random,
             )
             await serving.start(delivery.run)
@@ -392,7 +395,8 @@ class App:
         """Make the HTTP side: what it serves is asked for at each request. Raises DataDirectoryError."""
         settings = self.settings
         intake = Intake(
-            self._storage, self.metrics, self._alert_ids, self._wake_alert_delivery, self._look_at_alertmanager
+            *(self._storage, self.metrics, self._alert_ids, self._wake_alert_delivery, self._look_at_alertmanager),
+            clock=self._clock,
         )
 
         async def render(accept: str) -> tuple[bytes, str]:

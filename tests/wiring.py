@@ -167,7 +167,7 @@ class World:
     route: Callable[[Turn], Awaitable[None]] = route
     last_update: int = 0
     drawings: Drawings = field(default_factory=Drawings)
-    alertmanager: FakeAlertmanager = field(default_factory=FakeAlertmanager)
+    alertmanager: FakeAlertmanager = field(init=False)
     prometheus: FakePrometheus = field(default_factory=FakePrometheus)
     health: HealthReport = field(default_factory=lambda: HealthReport("ok", "1", 0.0, {}))
 
@@ -176,6 +176,7 @@ class World:
         self.telegram = FakeTelegram(changes=self.changes)
         self.workers = FakeWorkers(changes=self.changes)
         self.storage = MemoryStorage(self.changes)
+        self.alertmanager = FakeAlertmanager(clock=self.clock)
         self.settings = read_settings(
             {
                 "DORADURA_TELEGRAM_TOKEN": TOKEN,
@@ -209,7 +210,9 @@ class World:
             trio.open_nursery() as nursery,
         ):
             silencing = Silencing(
-                Alertmanager(alertmanager_client), self.storage, self.metrics, IdMaker(self.clock), lambda: None
+                *(Alertmanager(alertmanager_client, clock=self.clock), self.storage, self.metrics),
+                *(IdMaker(self.clock), lambda: None),
+                clock=self.clock,
             )
             catalogues = Catalogues()
             board = Board(api, self.storage, ProgressTexts(catalogues, self.settings.upload_limit_bytes))

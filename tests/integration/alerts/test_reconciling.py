@@ -102,9 +102,13 @@ async def bot(directory: Path, port: int) -> AsyncIterator[Bot]:
             trio.open_nursery() as nursery,
         ):
             await nursery.start(storage.run)
-            reconciler = Reconciler(Alertmanager(ours), storage, metrics, ids, lambda: None, periods=PERIODS)
+            reconciler = Reconciler(
+                *(Alertmanager(ours, clock=wall_clock), storage, metrics, ids, lambda: None),
+                clock=wall_clock,
+                periods=PERIODS,
+            )
             await nursery.start(reconciler.run)
-            yield Bot(storage, Intake(storage, metrics, ids, lambda: None, reconciler.wake), client)
+            yield Bot(storage, Intake(storage, metrics, ids, lambda: None, reconciler.wake, clock=wall_clock), client)
             nursery.cancel_scope.cancel()
 
 

@@ -10,7 +10,7 @@ from doradura.alerts import Note, add_note
 from doradura.checks import AlertsCheck
 from doradura.settings import AlertChat
 from doradura.storage import chats, outbox
-from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage.ids import IdMaker
 from doradura.storage.sqlite.migrating import migrate
 from tests.databases import before_migration, migrated
 from tests.doubles import refusal
@@ -41,7 +41,7 @@ async def test_everything_goes_to_the_topic(alerts: Alerts, autojump_clock: Mock
         await life.post(alert("B"))
         await trio.sleep(400)
         await life.post(alert(remind="900", starts="2027-01-15T08:00:00Z"))
-        await world.storage.write(lambda db: add_note(db, note, new_id=ids.new, now_ms=now_ms()))
+        await world.storage.write(lambda db: add_note(db, note, new_id=ids.new, now_ms=alerts.world.clock()))
         life.delivery.wake()
         await life.told()
     sent = world.telegram.all("sendMessage")
@@ -140,7 +140,7 @@ async def test_a_group_that_becomes_a_supergroup(alerts: Alerts, autojump_clock:
     world = alerts.world
     async with alerts.life(AlertChat(-77)) as life:
         await life.post(alert(starts="2027-01-15T08:00:00Z"))
-        await world.storage.write(lambda db: chats.migrated(db, -77, GROUP, now_ms()))
+        await world.storage.write(lambda db: chats.migrated(db, -77, GROUP, alerts.world.clock()))
         await life.post(alert(starts="2027-01-15T08:00:00Z", status="resolved"))
         assert (alerts.firsts(-77), alerts.firsts(GROUP)) == ([FIRES], [ENDED])
     async with alerts.life(AlertChat(-77), AlertChat(GROUP)) as life:

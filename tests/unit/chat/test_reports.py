@@ -16,7 +16,6 @@ from doradura.health import CheckResult, HealthReport
 from doradura.metrics.catalogue import OUR_REASONS, USER_REASONS
 from doradura.sandbox.entities import units
 from doradura.sandbox.markup import parse_html
-from doradura.storage.ids import now_ms
 from doradura.storage.reports import Durations, Ended, People, Queue, Tally
 from tests.doubles import BLOCKED, SERVER_ERROR, made
 from tests.wiring import ADMIN, LINK, Bot, World
@@ -263,7 +262,7 @@ async def test_metrics_of_business(world: World, autojump_clock: MockClock) -> N
     """Stars of the month and of all time, subscriptions, and what went wrong; before the first payment just that."""
     async with world.start() as bot:
         before = await asked(world, bot, "/metrics business")
-        now = now_ms()
+        now = world.clock()
         world.storage.db.execute(f"INSERT INTO ledger VALUES ('a', 1, 'premium', 1500, 'a', {now}, NULL)")
         world.storage.db.execute(f"INSERT INTO ledger VALUES ('b', 1, 'premium', 100, 'b', 1, {now})")
         world.storage.db.execute(

@@ -320,9 +320,10 @@ class App:
                 places=places,
                 metrics=self.metrics,
                 bot_id=self._bot_id,
+                clock=self._clock,
                 suspect_workers=self_test.suspect,
             ),
-            SiteBreakers(self._storage, self.metrics),
+            SiteBreakers(self._storage, self.metrics, clock=self._clock),
             end_strays=end_strays,
             tell_breaker=notes.breaker,
         )

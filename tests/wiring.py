@@ -216,7 +216,7 @@ class World:
             )
             catalogues = Catalogues()
             board = Board(api, self.storage, ProgressTexts(catalogues, self.settings.upload_limit_bytes))
-            breakers = SiteBreakers(self.storage, self.metrics)
+            breakers = SiteBreakers(self.storage, self.metrics, clock=self.clock)
             supervisor = Supervisor(
                 DownloadParts(
                     storage=self.storage,
@@ -227,6 +227,7 @@ class World:
                     places=places,
                     metrics=self.metrics,
                     bot_id=BOT_ID,
+                    clock=self.clock,
                     suspect_workers=self._suspected,
                 ),
                 breakers,

@@ -348,6 +348,7 @@ class App:
             metrics=self.metrics,
             settings=settings,
             ids=ids,
+            clock=self._clock,
             catalogues=catalogues,
             supervisor=supervisor,
             workspace=workspace,
@@ -359,6 +360,7 @@ class App:
                 metrics=self.metrics,
                 catalogues=catalogues,
                 upload_limit_bytes=settings.upload_limit_bytes,
+                clock=self._clock,
                 refused=supervisor.chat_closed,
             ),
             admin=AdminParts(

@@ -21,6 +21,7 @@ import trio
 
 from doradura.chat.progress import button_rows, choice_text, failure_text, sized_label
 from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text
+from doradura.clock import Clock
 from doradura.downloads.formats import offered
 from doradura.downloads.protocol import (
     FINAL_REASONS,
@@ -35,7 +36,6 @@ from doradura.downloads.workers_protocol import Workers
 from doradura.downloads.workspace import PROBE_SECONDS, Workspace
 from doradura.metrics import Metrics
 from doradura.storage import DAMAGE, Change, Storage, StorageError, offers, users
-from doradura.storage.ids import now_ms
 from doradura.storage.offers import Offer
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import CHAT_CLOSED, DeadlineExceededError, TelegramError, TokenRefusedError
@@ -74,6 +74,7 @@ class Offers:
         metrics: Metrics,
         catalogues: Catalogues,
         upload_limit_bytes: int,
+        clock: Clock,
         refused: Callable[[int], Awaitable[None]],
     ) -> None:
         """`refused` is called with a chat that takes nothing from the bot."""
@@ -84,6 +85,7 @@ class Offers:
         self._metrics = metrics
         self._catalogues = catalogues
         self._upload_limit_bytes = upload_limit_bytes
+        self._clock = clock
         self._refused = refused
         self._nursery: trio.Nursery | None = None
         self._stopping = trio.Event()
@@ -133,7 +135,7 @@ class Offers:
             message_id = offer.message_id or await self._show_keyboard(offer, t)
             there.set()
             if self._open[offer.user_id] > OPEN_OFFERS_OF_ONE_USER:
-                await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", now_ms()))
+                await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
                 return
             if await self._storage.write(partial(offers.tried, offer_id=offer.offer_id)) > STARTS:
                 end: Metadata | Failure = Failure(reason="internal", detail="looking at it ended the program each time")
@@ -164,7 +166,7 @@ class Offers:
     async def _give_up(self, offer: Offer) -> None:
         """Keep an offer that no repeat would mend from being tried at every start."""
         try:
-            await self._storage.write(lambda db: offers.finish(db, offer.offer_id, "failed", now_ms()))
+            await self._storage.write(lambda db: offers.finish(db, offer.offer_id, "failed", self._clock()))
         except StorageError as error:
             log.warning("offer not given up", extra={"offer": offer.offer_id, "error": str(error)})
 
@@ -253,13 +255,13 @@ class Offers:
             lambda: self._api.edit_message_text(offer.chat_id, message_id, known, keyboard=buttons)
         )
         self._count(offer, "offered")
-        await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", now_ms()))
+        await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
 
     async def _tell_failure(self, offer: Offer, message_id: int, end: Failure, t: Texts) -> None:
         log.info("link not known", extra={"offer": offer.offer_id, "reason": end.reason, "detail": end.detail})
         if end.reason == "deadline":  # the card as it is says all that is known
             self._count(offer, "offered")
-            await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", now_ms()))
+            await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
             return
         final = end.final or end.reason in FINAL_REASONS
         text = failure_text(
@@ -278,7 +280,7 @@ class Offers:
         )
         reason = None if end.reason in OWN_TROUBLES else end.reason
         self._count(offer, "offered" if reason is None else "refused")
-        await self._noted(lambda db: offers.finish(db, offer.offer_id, "failed", now_ms(), reason))
+        await self._noted(lambda db: offers.finish(db, offer.offer_id, "failed", self._clock(), reason))
         self._metrics.download_failure.labels(format="none", reason=end.reason).inc()
         if end.reason in OUR_REASONS:
             self._metrics.errors.labels(category="download").inc()

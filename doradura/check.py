@@ -29,7 +29,7 @@ HEALTH_TIMEOUT_SECONDS = 5.0
 TELEGRAM_SECONDS = 8.0
 LOW_SPACE_BYTES = 1024**3
 EXTRAS = {
-    "postgres": ("psycopg", "many instances on one database"),
+    "postgres": ("psycopg", "for a later version: this one keeps its data in SQLite"),
     "charts": ("matplotlib", "graphs as pictures"),
     "youtube": ("deno", "the JavaScript runtime YouTube wants"),
 }

@@ -349,6 +349,7 @@ class App:
             metrics=self.metrics,
             settings=settings,
             ids=ids,
+            clock=self._clock,
             catalogues=catalogues,
             supervisor=supervisor,
             workspace=workspace,
@@ -359,6 +360,7 @@ class App:
                 workspace=workspace,
                 metrics=self.metrics,
                 presenter=CardTexts(catalogues, settings.upload_limit_bytes),
+                clock=self._clock,
                 refused=supervisor.chat_closed,
             ),
             admin=AdminParts(

@@ -242,6 +242,7 @@ class World:
                 workspace=workspace,
                 metrics=self.metrics,
                 presenter=CardTexts(catalogues, self.settings.upload_limit_bytes),
+                clock=self.clock,
                 refused=supervisor.chat_closed,
             )
             parts = ChatParts(
@@ -250,6 +251,7 @@ class World:
                 metrics=self.metrics,
                 settings=self.settings,
                 ids=IdMaker(self.clock),
+                clock=self.clock,
                 catalogues=catalogues,
                 supervisor=supervisor,
                 workspace=workspace,

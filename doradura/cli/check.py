@@ -42,7 +42,7 @@ from doradura.telegram.observer import SilentObserver
 TELEGRAM_SECONDS = 8.0
 LOW_SPACE_BYTES = 1024**3
 EXTRAS = {
-    "postgres": ("psycopg", "many instances on one database"),
+    "postgres": ("psycopg", "for a later version: this one keeps its data in SQLite"),
     "charts": ("matplotlib", "graphs as pictures"),
     "youtube": ("deno", "the JavaScript runtime YouTube wants"),
 }

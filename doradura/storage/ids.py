@@ -7,16 +7,10 @@ instances can make them side by side.
 from __future__ import annotations
 
 import secrets
-import time
 
 from doradura.clock import Clock
 
 _RANDOM_BITS = 21
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970 by the wall clock."""
-    return time.time_ns() // 1_000_000
 
 
 class IdMaker:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from doradura.media import interfaces
-from doradura.storage import ids
 from tests.databases import close_all
 from tests.wiring import World, without_threads_and_chance
 
@@ -25,9 +23,7 @@ def _databases() -> Iterator[None]:
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     """What the program runs in, before its first start. A test asks for autojump_clock besides."""
     without_threads_and_chance(monkeypatch)
-    world = World(tmp_path)
-    monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: world.clock() * 1_000_000))
-    return world
+    return World(tmp_path)
 
 
 @pytest.fixture(autouse=True)

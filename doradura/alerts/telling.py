@@ -9,14 +9,13 @@ import html
 import logging
 from functools import partial
 
-import trio
-
 from doradura.alerts.words import AlertWords
 from doradura.clock import Clock
 from doradura.metrics import Metrics
 from doradura.storage import Change, Connection, Storage, StorageError, alerts, outbox
 from doradura.storage.alerts import CardView
 from doradura.storage.outbox import Waiting
+from doradura.storage.persistence import write_until_stored
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import (
     CHAT_CLOSED,
@@ -38,7 +37,6 @@ VIEW_LIMIT = 120
 CALL_SECONDS = 20.0
 """How long one call may try by itself; the outbox tries again after it."""
 BARE_UNITS = 1000
-RECORD_SECONDS = 1.0
 CLOSED = (*CHAT_CLOSED, NotAllowedError, TopicNotFoundError)
 """A chat takes no alert, whatever it says, until a person changes something there or in the settings."""
 
@@ -117,13 +115,8 @@ class Telling:
         await self._record(done)
 
     async def _record(self, change: Change[None]) -> None:
-        """Note what was told, however long the database takes: forgotten, it would be told again."""
-        while True:
-            try:
-                return await self._storage.write(change)
-            except StorageError as error:
-                log.warning("an alert that was told is not noted yet", extra={"error": str(error)})
-            await trio.sleep(RECORD_SECONDS)
+        """Note what was told: forgotten, it would be told again."""
+        await write_until_stored(self._storage, change, what="an alert that was told")
 
     async def _message(
         self, row: Waiting, view: CardView, text: str, *, reply_to: int | None, keyboard: Keyboard | None = None

@@ -26,13 +26,11 @@ from doradura.telegram.errors import (
     WrongFileIdError,
 )
 from doradura.telegram.media import Media, MediaKind, Upload
+from doradura.telegram.outages import call_until_answered
 from doradura.telegram.parameters import ChatAction
-from doradura.telegram.types import Message
 
 ACTION_INTERVAL_SECONDS = 4.0
 """Telegram shows a chat action for 5 s."""
-PAUSE_SECONDS = 5.0
-"""Between two series of attempts when Telegram takes nothing; each series has pauses of its own."""
 
 _ACTIONS: Mapping[MediaKind, ChatAction] = {
     "audio": "upload_voice",
@@ -114,7 +112,7 @@ class Delivery:
         message_id = await settle()
         if message_id is not None:
             try:
-                message = await self._through_outages(
+                message = await call_until_answered(
                     lambda: self._api.edit_message_media(chat_id, message_id, media),
                 )
                 return Sent(message.file_id or "", in_progress_message=True)
@@ -129,23 +127,13 @@ class Delivery:
 
     async def _send_new(self, chat_id: int, media: Media, reply_to: int | None, thread_id: int | None) -> Sent:
         try:
-            message = await self._through_outages(
+            message = await call_until_answered(
                 lambda: self._api.send_media(chat_id, media, reply_to=reply_to, thread_id=thread_id)
             )
         except UnexpectedResultError as error:
             log.warning("file sent, its message not understood", extra={"chat": chat_id, "error": str(error)})
             return Sent("", in_progress_message=False)
         return Sent(message.file_id or "", in_progress_message=False)
-
-    async def _through_outages(self, call: Callable[[], Awaitable[Message]]) -> Message:
-        """Call until there is an answer. Only an edit can be given up unconfirmed, and an edit can be repeated."""
-        while True:
-            try:
-                return await call()
-            except DeadlineExceededError as error:
-                log.info("Telegram takes nothing, going on", extra={"error": str(error)})
-                pause_seconds = max(PAUSE_SECONDS, error.retry_after_seconds or 0.0)
-            await trio.sleep(pause_seconds)
 
     async def _show_action(self, chat_id: int, action: ChatAction) -> None:
         while True:

@@ -51,6 +51,7 @@ from doradura.media.protocol import (
 )
 from doradura.metrics import Metrics
 from doradura.storage import Change, Storage, StorageError, files, jobs
+from doradura.storage.persistence import write_until_stored
 from doradura.telegram.errors import CHAT_CLOSED, TelegramError, TokenRefusedError, TooLargeError, WrongFileIdError
 from doradura.telegram.media import Media, MediaKind, Upload
 from doradura.telegram.units import shorten
@@ -60,7 +61,6 @@ PAUSES_SECONDS = {"rate_limited": (20, 60)}
 DEFAULT_PAUSES_SECONDS = (2, 8)
 CAPTION_UNITS = 1024
 HOST_UNITS = 60
-STORE_PAUSE_SECONDS = 1.0
 OVERSLEPT_SECONDS = 30.0
 """A deadline that is noticed so much later was slept through: this process was stopped."""
 NAME_BYTES = 200
@@ -331,12 +331,7 @@ class JobRun:
 
     async def _store(self, change: Change[T]) -> T:
         """Store what has to stand before a file goes out: without it a kill would let it go out twice."""
-        while True:
-            try:
-                return await self._parts.storage.write(change)
-            except StorageError as error:
-                log.error("a file waits for the database", extra={"job": self.job.job_id, "error": str(error)})  # noqa: TRY400 - no surprise
-            await trio.sleep(STORE_PAUSE_SECONDS)
+        return await write_until_stored(self._parts.storage, change, what="that a file goes out")
 
     async def _known(self, metadata: Metadata) -> None:
         self._parts.metrics.extraction_duration.observe(metadata.extraction_seconds)

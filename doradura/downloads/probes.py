@@ -23,10 +23,12 @@ from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts
 from doradura.downloads.workspace import PROBE_SECONDS, Workspace
 from doradura.media.protocol import OUR_REASONS, RETRIED_REASONS, Failure, Metadata
 from doradura.metrics import Metrics
-from doradura.storage import DAMAGE, Change, Storage, StorageError, offers, users
+from doradura.storage import Change, Storage, StorageError, offers, users
 from doradura.storage.offers import Offer
+from doradura.storage.persistence import write_until_stored
 from doradura.telegram.client import BotApi
-from doradura.telegram.errors import CHAT_CLOSED, DeadlineExceededError, TelegramError, TokenRefusedError
+from doradura.telegram.errors import CHAT_CLOSED, TelegramError, TokenRefusedError
+from doradura.telegram.outages import call_until_answered
 from doradura.telegram.types import Keyboard
 from doradura.workers.interface import Workers
 
@@ -40,8 +42,6 @@ POLICY = RetryPolicy(
 STARTS = 3
 """A link that was being looked at when the program ended so often is not looked at again."""
 PAUSE_SECONDS = 2.0
-OUTAGE_PAUSE_SECONDS = 5.0
-"""Between two series of attempts when Telegram takes nothing; each series has pauses of its own."""
 OPEN_OFFERS_OF_ONE_USER = 5
 PROBES_AT_ONCE = 16
 """A probe takes a small process that mostly waits; a download may take a processor."""
@@ -185,33 +185,14 @@ class Probes:
         except StorageError as error:
             log.warning("offer not given up", extra={"offer": offer.offer_id, "error": str(error)})
 
-    async def _through_outages(self, call: Callable[[], Awaitable[T]]) -> T:
-        while True:
-            try:
-                return await call()
-            except DeadlineExceededError as error:
-                log.info("Telegram takes nothing, going on", extra={"error": str(error)})
-            await trio.sleep(OUTAGE_PAUSE_SECONDS)
-
     async def _noted(self, change: Change[None]) -> None:
-        """Store what was shown, however long the database takes: forgotten, it would be shown again.
-
-        Raises StorageError when the database is damaged, or the program is to end.
-        """
-        while True:
-            try:
-                return await self._storage.write(change)
-            except StorageError as error:
-                if self._stopping.is_set() or error.reason in DAMAGE:
-                    raise
-                log.warning("what is shown is not stored yet", extra={"error": str(error)})
-            with trio.move_on_after(OUTAGE_PAUSE_SECONDS):
-                await self._stopping.wait()
+        """Store what was shown: forgotten, it would be shown again. What can't be stored is the next start's."""
+        await write_until_stored(self._storage, change, what="what a card shows", stopping=self._stopping)
 
     async def _send_card(self, offer: Offer, language: str) -> int:
         # Whatever comes, its text stays true: a kill before the message's id is stored leaves it as it is.
         card = self._presenter.unseen(offer, language)
-        message = await self._through_outages(
+        message = await call_until_answered(
             lambda: self._api.send_message(
                 offer.chat_id,
                 card.text,
@@ -224,7 +205,7 @@ class Probes:
         return message.message_id
 
     async def _edit_card(self, offer: Offer, message_id: int, card: Card) -> None:
-        await self._through_outages(
+        await call_until_answered(
             lambda: self._api.edit_message_text(offer.chat_id, message_id, card.text, keyboard=card.keyboard)
         )
 

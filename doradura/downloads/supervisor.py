@@ -23,6 +23,7 @@ from doradura.downloads.stages import Cancelled, Delivered, Failed, GaveUp, Outc
 from doradura.media.protocol import OUR_REASONS
 from doradura.storage import Change, Connection, StorageError, charges, chats, files, jobs
 from doradura.storage.files import SentFile
+from doradura.storage.persistence import write_until_stored
 from doradura.telegram.errors import (
     CHAT_CLOSED,
     DeadlineExceededError,
@@ -330,14 +331,7 @@ class Supervisor:
 
     async def _until_stored(self, change: Change[T]) -> T:
         """Write what must not be lost: a file that was sent and is not recorded would be sent again."""
-        pause = 0.5
-        while True:
-            try:
-                return await self._parts.storage.write(change)
-            except StorageError as error:
-                log.error("a job's end is not stored yet", extra={"error": str(error)})  # noqa: TRY400 - no surprise
-            await trio.sleep(pause)
-            pause = min(pause * 2, 10.0)
+        return await write_until_stored(self._parts.storage, change, what="a job's end")
 
     def _count(self, run: JobRun, outcome: Outcome, seconds: float) -> None:
         metrics, job = self._parts.metrics, run.job

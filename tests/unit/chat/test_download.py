@@ -10,6 +10,7 @@ from trio.testing import MockClock
 from doradura.downloads.admission import JOBS_OF_ONE_USER
 from doradura.downloads.workspace import SPACE_BYTES
 from doradura.media.protocol import Failure
+from doradura.media.variant import Variant
 from doradura.storage import offers
 from doradura.storage.offers import Offer
 from tests.doubles import HANG
@@ -39,7 +40,7 @@ async def test_a_download_starts_at_once(
         await world.say(bot, world.message(f"/download {words.format(LINK)}"))
         await world.ended()
     (order,) = world.workers.orders
-    assert (order.task, order.url, order.format, order.quality) == ("download", LINK, *choice)
+    assert (order.task, order.url, order.variant) == ("download", LINK, Variant(*choice))
     assert world.value("format_requests_total", format=choice[0], plan="free") == 1
     assert world.value("format_requests_total") == 1
 
@@ -191,7 +192,42 @@ async def test_two_presses_are_one_job(world: World, autojump_clock: MockClock) 
     assert len(world.states()) == 1
 
 
-@pytest.mark.parametrize("data", ["o:7:ogg:320k", "o:7:mp3:999k", "o:8:mp3:320k", "o:7:mp3:", "o:7"])
+async def test_buttons_that_stand_in_chats_since_earlier_versions_work(world: World, autojump_clock: MockClock) -> None:
+    """Each of them brings what it said when it was shown."""
+    old = (
+        "mp3:128k",
+        "mp3:192k",
+        "mp3:320k",
+        "m4a:default",
+        "mp4:360p",
+        "mp4:480p",
+        "mp4:720p",
+        "mp4:1080p",
+        "mp4:best",
+    )
+    async with world.start() as bot:
+        offers.add(world.storage.db, Offer(7, USER, USER, 1, LINK, None, "known", 0), 1)
+        for at, data in enumerate(old, 1):
+            await world.say(bot, world.press(f"o:7:{data}"))
+            await world.ended(at)
+    assert [":".join(order.variant.labels.values()) for order in world.workers.orders if order.variant] == list(old)
+
+
+async def test_what_can_not_be_had_any_more_is_not_tried_again(world: World, autojump_clock: MockClock) -> None:
+    """The button of a failed download whose format a newer version does not have says to send the link again."""
+    world.workers.follow([Failure(reason="internal", detail="odd")])
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.ended()
+        world.storage.db.execute("UPDATE jobs SET variant = 'ogg:64k'")
+        job_id = world.storage.one("SELECT job_id FROM jobs")
+        await world.say(bot, world.press(f"r:{job_id}"))
+    assert world.states() == ["failed"]
+    (answer,) = world.telegram.all("answerCallbackQuery")
+    assert answer.parameters["text"] == "That message is too old. Send the link again."
+
+
+@pytest.mark.parametrize("data", ["o:7:ogg:320k", "o:7:mp3:999k", "o:8:mp3:320k", "o:7:mp3:", "o:7", "o:7:mp3:320k:de"])
 async def test_a_button_that_leads_nowhere_says_so(world: World, autojump_clock: MockClock, data: str) -> None:
     """An offer that was forgotten, or a choice there is not (any more)."""
     async with world.start() as bot:
@@ -217,9 +253,7 @@ async def test_a_link_with_a_format_beside_it_starts_at_once(world: World, autoj
     async with world.start() as bot:
         await world.say(bot, world.message(f"{LINK} mp3 128k"), world.message(f"good: {LINK}2"))
         await world.ended()
-    assert [tuple(row) for row in world.storage.db.execute("SELECT url, format, quality FROM jobs")] == [
-        (LINK, "mp3", "128k")
-    ]
+    assert [tuple(row) for row in world.storage.db.execute("SELECT url, variant FROM jobs")] == [(LINK, "mp3:128k")]
     assert world.storage.one("SELECT COUNT(*) FROM offers") == 1
 
 
@@ -241,7 +275,7 @@ async def test_what_download_takes_for_a_link(
         await world.say(bot, world.message(words, entities=entities))
         await world.ended()
     assert world.storage.one("SELECT url FROM jobs") == url
-    assert world.storage.one("SELECT format FROM jobs") == "mp3"
+    assert world.storage.one("SELECT variant FROM jobs") == "mp3:320k"
 
 
 async def test_a_guessed_scheme_is_told_to_the_worker(world: World, autojump_clock: MockClock) -> None:

@@ -12,6 +12,7 @@ from doradura.storage import chats, jobs, offers
 from doradura.storage.offers import Offer
 from doradura.telegram.updates import RawUpdate
 from tests.doubles import BOT_ID, refusal
+from tests.jobs import new_job
 from tests.wiring import LINK, USER, World, raw_update
 
 GROUP = -100123
@@ -224,9 +225,7 @@ async def test_a_group_that_mutes_the_bot_is_no_fault(world: World, autojump_clo
 
 async def test_migrations_give_the_last_id(world: World, autojump_clock: MockClock) -> None:
     """A group that moved twice is reached at once, and jobs of the first id too; a ring does not hang."""
-    await world.storage.write(
-        lambda db: jobs.add(db, jobs.NewJob(1, 2, -1, 3, LINK, "k", "s", "mp3", "128k", "free", "en"), 1)
-    )
+    await world.storage.write(lambda db: jobs.add(db, new_job(user_id=2, chat_id=-1, reply_to=3), 1))
     for old, new in ((-1, -2), (-2, -3), (-4, -5), (-5, -4)):
         await world.storage.write(partial(chats.migrated, old_id=old, new_id=new, now_ms=1))
     ends = await world.storage.read(chats.migrations)
@@ -238,7 +237,7 @@ async def test_migrations_give_the_last_id(world: World, autojump_clock: MockClo
 async def test_a_block_in_private_leaves_the_groups_downloads(world: World, autojump_clock: MockClock) -> None:
     """What waits for a group is wanted there still."""
     for job_id, chat in ((1, USER), (2, GROUP)):
-        new = jobs.NewJob(job_id, USER, chat, 3, LINK, str(job_id), "s", "mp3", "128k", "free", "en")
+        new = new_job(job_id=job_id, user_id=USER, chat_id=chat, cache_key=str(job_id))
         await world.storage.write(partial(jobs.add, job=new, now_ms=1))
     ended = await world.storage.write(lambda db: chats.closed(db, USER, 1))
     assert [job.job_id for job in ended] == [1]

@@ -133,7 +133,7 @@ async def test_a_job_of_a_format_that_is_no_more_ends_alone(world: World, autoju
     async with world.start() as bot:
         world.workers.usual = (HANG,)
         await world.say(bot, world.message(f"/download {LINK}1"))
-    world.storage.db.execute("UPDATE jobs SET format = 'ogg', message_id = NULL")
+    world.storage.db.execute("UPDATE jobs SET variant = 'ogg:320k', message_id = NULL")
     world.workers.usual = (made(),)
     async with world.start() as bot:
         await world.ended()

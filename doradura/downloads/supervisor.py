@@ -20,6 +20,7 @@ from doradura.downloads.job import DownloadParts, JobRun
 from doradura.downloads.places import Slot
 from doradura.downloads.sharing import Sharing
 from doradura.downloads.stages import Cancelled, Delivered, Failed, GaveUp, Outcome, Paused, Starting, Waiting
+from doradura.media.processes import Stray
 from doradura.media.protocol import OUR_REASONS
 from doradura.storage import Change, Connection, StorageError, charges, chats, files, jobs
 from doradura.storage.files import SentFile
@@ -58,7 +59,7 @@ class Supervisor:
         parts: DownloadParts,
         breakers: SiteBreakers,
         *,
-        end_strays: Callable[[Iterable[tuple[int, int, int]]], int],
+        end_strays: Callable[[Iterable[Stray]], int],
         tell_breaker: Callable[[str, int], Awaitable[None]],
     ) -> None:
         self._parts = parts

@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from doradura.media.processes import Stray
 from doradura.media.variant import Variant
 from doradura.storage import charges
 from doradura.storage.bots import CURRENT
@@ -306,13 +307,13 @@ def unfinished_at_start(db: sqlite3.Connection) -> list[Job]:
     return [_job(row) for row in rows]
 
 
-def workers_at_start(db: sqlite3.Connection) -> list[tuple[int, int, int]]:
-    """Return (job or offer id, pid, kernel start time) of every worker that a process before this one had."""
+def workers_at_start(db: sqlite3.Connection) -> list[Stray]:
+    """Return every worker that a process before this one had."""
     rows = db.execute(
         "SELECT job_id, worker_pid, worker_started FROM jobs WHERE worker_pid IS NOT NULL"
         " UNION ALL SELECT offer_id, worker_pid, worker_started FROM offers WHERE worker_pid IS NOT NULL",
     )
-    return [(row[0], row[1], row[2]) for row in rows]
+    return [Stray(owner_id=row[0], pid=row[1], start_time=row[2]) for row in rows]
 
 
 def forget_workers(db: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Jobs for unit tests: what a test does not name is as of a song that somebody asked for in a private chat."""
+"""Jobs and offers for unit tests: what is not named is as of a song that somebody asked for in a private chat."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from doradura.media.variant import Variant
 from doradura.storage.jobs import Job, NewJob
+from doradura.storage.offers import Offer
 
 _NEW = NewJob(
     job_id=1,
@@ -42,6 +43,16 @@ _RUNNING = Job(
     title=None,
     product=None,
 )
+_OFFER = Offer(
+    offer_id=1,
+    user_id=1,
+    chat_id=1,
+    reply_to=None,
+    url="https://a.example/1",
+    message_id=None,
+    state="new",
+    tries=0,
+)
 
 
 def new_job(**named: Any) -> NewJob:
@@ -52,3 +63,8 @@ def new_job(**named: Any) -> NewJob:
 def running_job(**named: Any) -> Job:
     """A job that a worker has."""
     return replace(_RUNNING, **named)
+
+
+def new_offer(**named: Any) -> Offer:
+    """A link that came alone, of user 1 in their private chat where not said else."""
+    return replace(_OFFER, **named)

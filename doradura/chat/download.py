@@ -213,7 +213,7 @@ async def press_look(turn: Turn, rest: str) -> None:
         return
     message_id = turn.press.message.message_id if turn.press.message else offer.message_id
     if await turn.commit(lambda db: offers.again(db, offer.offer_id, message_id)):
-        turn.parts.probes.show(offer._replace(state="failed", message_id=message_id), turn.language)
+        turn.parts.probes.show(replace(offer, state="failed", message_id=message_id), turn.language)
     await turn.answer(t.plain("press.looking"))
 
 

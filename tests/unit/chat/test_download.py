@@ -12,14 +12,20 @@ from doradura.downloads.workspace import SPACE_BYTES
 from doradura.media.protocol import Failure
 from doradura.media.variant import Variant
 from doradura.storage import offers
-from doradura.storage.offers import Offer
 from tests.doubles import HANG
+from tests.jobs import new_offer
 from tests.wiring import LINK, USER, World
 
 
 def failures(world: World) -> float:
     """Every counted failure."""
     return world.value("download_failure_total")
+
+
+def store(world: World, **named: Any) -> None:
+    """Store offer 7, of a link that was looked at."""
+    usual = {"offer_id": 7, "user_id": USER, "chat_id": USER, "reply_to": 1, "url": LINK, "state": "known"}
+    offers.add(world.storage.db, new_offer(**usual | named), 1)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +161,7 @@ async def test_a_full_disk_takes_no_job(world: World, autojump_clock: MockClock)
     """Before it is full; by a command and by a button alike."""
     async with world.start() as bot:
         bot.workspace.free = SPACE_BYTES - 1
-        offers.add(world.storage.db, Offer(7, USER, USER, 1, LINK, None, "new", 0), 1)
+        store(world, state="new")
         await world.say(bot, world.message(f"/download {LINK}"), world.press("o:7:mp3:320k"))
     assert any("short of disk space" in text for text in world.telegram.texts())
     (answer,) = world.telegram.all("answerCallbackQuery")
@@ -185,7 +191,7 @@ async def test_two_presses_are_one_job(world: World, autojump_clock: MockClock) 
     """Both are answered."""
     world.workers.usual = (HANG,)
     async with world.start() as bot:
-        offers.add(world.storage.db, Offer(7, USER, USER, 1, LINK, None, "known", 0), 1)
+        store(world)
         await world.say(bot, world.press("o:7:mp3:320k"), world.press("o:7:mp3:320k"))
     answers = [call.parameters["text"] for call in world.telegram.all("answerCallbackQuery")]
     assert answers == ["Got it: mp3 320k", "This one is already on its way."]
@@ -206,7 +212,7 @@ async def test_buttons_that_stand_in_chats_since_earlier_versions_work(world: Wo
         "mp4:best",
     )
     async with world.start() as bot:
-        offers.add(world.storage.db, Offer(7, USER, USER, 1, LINK, None, "known", 0), 1)
+        store(world)
         for at, data in enumerate(old, 1):
             await world.say(bot, world.press(f"o:7:{data}"))
             await world.ended(at)
@@ -231,7 +237,7 @@ async def test_what_can_not_be_had_any_more_is_not_tried_again(world: World, aut
 async def test_a_button_that_leads_nowhere_says_so(world: World, autojump_clock: MockClock, data: str) -> None:
     """An offer that was forgotten, or a choice there is not (any more)."""
     async with world.start() as bot:
-        offers.add(world.storage.db, Offer(7, USER, USER, 1, LINK, None, "known", 0), 1)
+        store(world)
         await world.say(bot, world.press(data))
     (answer,) = world.telegram.all("answerCallbackQuery")
     assert answer.parameters["text"] == "That message is too old. Send the link again."
@@ -241,7 +247,7 @@ async def test_a_button_that_leads_nowhere_says_so(world: World, autojump_clock:
 async def test_somebody_elses_link_is_not_ones_own(world: World, autojump_clock: MockClock) -> None:
     """Another user's press queues nothing, in whoever's name."""
     async with world.start() as bot:
-        offers.add(world.storage.db, Offer(7, USER, -5, 1, LINK, None, "known", 0), 1)
+        store(world, chat_id=-5)
         await world.say(bot, world.press("o:7:mp3:320k", user=3000, chat=-5))
     (answer,) = world.telegram.all("answerCallbackQuery")
     assert "somebody else's link" in answer.parameters["text"]
@@ -299,7 +305,7 @@ async def test_a_button_of_a_link_that_may_not_be_opened_any_more(
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
-        offers.add(world.storage.db, Offer(7, USER, USER, 1, private, None, "known", 0), 1)
+        store(world, url=private)
         world.storage.db.execute("UPDATE jobs SET job_id = 9, url = ?", (private,))
         counted = failures(world)
         await world.say(bot, world.press(data))

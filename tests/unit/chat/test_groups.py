@@ -9,10 +9,9 @@ import pytest
 from trio.testing import MockClock
 
 from doradura.storage import chats, jobs, offers
-from doradura.storage.offers import Offer
 from doradura.telegram.updates import RawUpdate
 from tests.doubles import BOT_ID, refusal
-from tests.jobs import new_job
+from tests.jobs import new_job, new_offer
 from tests.wiring import LINK, USER, World, raw_update
 
 GROUP = -100123
@@ -194,7 +193,7 @@ async def test_a_refused_progress_message_ends_the_download(world: World, autoju
 @pytest.mark.parametrize("side", ["to", "from"])
 async def test_a_group_that_moves_takes_its_offers_along(world: World, autojump_clock: MockClock, side: str) -> None:
     """Either of Telegram's two notices is enough; messages of the old group are not edited in the new."""
-    offer = Offer(9, USER, GROUP, 3, LINK, 4, "known", 0)
+    offer = new_offer(offer_id=9, user_id=USER, chat_id=GROUP, reply_to=3, url=LINK, message_id=4, state="known")
     await world.storage.write(lambda db: offers.add(db, offer, 1))
     where, other = (GROUP, MOVED) if side == "to" else (MOVED, GROUP)
     notice: dict[str, Any] = {f"migrate_{side}_chat_id": other}

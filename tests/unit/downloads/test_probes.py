@@ -19,8 +19,8 @@ from doradura.media.formats import FORMATS
 from doradura.media.protocol import Failure, Metadata, Size, WorkerLostError
 from doradura.media.variant import Variant
 from doradura.storage import StorageError, offers
-from doradura.storage.offers import Offer
 from tests.doubles import BLOCKED, HANG, NEVER, Script
+from tests.jobs import new_offer
 from tests.wiring import LINK, USER, World
 
 KNOWN = Metadata(title="A <song>", performer="Ann", duration_seconds=205.0, has_video=True, extraction_seconds=1.5)
@@ -421,7 +421,13 @@ async def test_a_link_is_looked_at_again_with_one_press(world: World, autojump_c
 async def test_a_link_that_may_not_be_opened_any_more_is_not_looked_at(world: World, autojump_clock: MockClock) -> None:
     """The settings changed since; the press is answered with why."""
     async with world.start() as bot:
-        offers.add(world.storage.db, Offer(7, USER, USER, 1, "http://10.0.0.5/film.mp4", None, "failed", 0), 1)
+        offers.add(
+            world.storage.db,
+            new_offer(
+                offer_id=7, user_id=USER, chat_id=USER, reply_to=1, url="http://10.0.0.5/film.mp4", state="failed"
+            ),
+            1,
+        )
         await world.say(bot, world.press("l:7"))
     (answer,) = world.telegram.all("answerCallbackQuery")
     assert answer.parameters["text"] == "I only open public websites; this address is on a private network."

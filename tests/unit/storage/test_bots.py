@@ -14,7 +14,7 @@ from doradura.storage.jobs import NewJob
 from doradura.storage.migrations import migrate
 from doradura.storage.offers import Offer
 from tests.databases import before_migration
-from tests.jobs import new_job
+from tests.jobs import new_job, new_offer
 
 NOW = 1_800_000_000_000
 DAY = 24 * 3600 * 1000
@@ -37,7 +37,7 @@ def job(job_id: int, chat_id: int = 1) -> NewJob:
 
 def offer(offer_id: int) -> Offer:
     """An offer that message 7 asked for."""
-    return Offer(offer_id, 1, 1, 7, f"https://a.example/{offer_id}", None, "new", 0)
+    return new_offer(offer_id=offer_id, user_id=1, chat_id=1, reply_to=7, url=f"https://a.example/{offer_id}")
 
 
 def ids_of(db: sqlite3.Connection, job_id: int) -> tuple[int | None, int | None, int]:

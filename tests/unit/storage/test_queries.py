@@ -11,9 +11,8 @@ from doradura.storage.ids import IdMaker
 from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
 from doradura.storage.migrations import NewerDatabaseError, migrate, migrations
-from doradura.storage.offers import Offer
 from tests.databases import in_memory
-from tests.jobs import new_job
+from tests.jobs import new_job, new_offer
 
 NOW = 1_800_000_000_000
 DAY = 24 * 3600 * 1000
@@ -192,7 +191,7 @@ def test_writing_again_undoes_a_block(db: sqlite3.Connection) -> None:
 
 def test_an_offer_is_open_until_its_link_was_looked_at(db: sqlite3.Connection) -> None:
     """Probes that are new or only shown are taken up by the next start."""
-    offers.add(db, Offer(1, 1, 1, 5, "https://a.example", None, "new", 0), NOW)
+    offers.add(db, new_offer(offer_id=1, user_id=1, chat_id=1, reply_to=5, url="https://a.example"), NOW)
     offers.shown(db, 1, 77)
     assert [offer.message_id for offer in offers.unfinished(db)] == [77]
     offers.finish(db, 1, "known", 3)

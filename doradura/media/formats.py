@@ -66,10 +66,6 @@ class Format:
                 return grade
         raise KeyError(quality)
 
-    def timer_seconds(self, quality: str) -> int:
-        """How long one job may take, from start to sent."""
-        return self.grade(quality).timer_seconds
-
 
 @dataclass(frozen=True, slots=True)
 class Selection:

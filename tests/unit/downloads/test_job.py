@@ -11,7 +11,6 @@ import trio
 from trio.testing import MockClock
 
 from doradura.downloads.job import POLICY, caption_of, file_name, media_of
-from doradura.media.formats import FORMATS
 from doradura.media.protocol import (
     FINAL_REASONS,
     REASONS,
@@ -30,7 +29,7 @@ from tests.doubles import HANG, TORN, made
 from tests.jobs import running_job
 from tests.wiring import LINK, USER, World
 
-TIMER = FORMATS["mp3"].timer_seconds("320k")
+TIMER = Variant("mp3", "320k").grade.timer_seconds
 
 
 @pytest.mark.parametrize(

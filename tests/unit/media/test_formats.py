@@ -22,21 +22,21 @@ def test_every_row_is_whole() -> None:
     for word, row in FORMATS.items():
         assert row.word == word
         assert row.default_quality in row.qualities
-        assert all(row.timer_seconds(quality) >= 60 for quality in row.qualities)
+        assert all(grade.timer_seconds >= 60 for grade in row.grades)
 
 
 def test_timers_grow_with_the_picture() -> None:
     """A larger picture has more time."""
-    timers = [FORMATS["mp4"].timer_seconds(quality) for quality in FORMATS["mp4"].qualities]
+    timers = [grade.timer_seconds for grade in FORMATS["mp4"].grades]
     assert timers == [900, 1200, 1800, 2700, 3600]
-    assert FORMATS["mp3"].timer_seconds("320k") == 900
-    assert FORMATS["m4a"].timer_seconds("default") == 600
+    assert FORMATS["mp3"].grade("320k").timer_seconds == 900
+    assert FORMATS["m4a"].grade("default").timer_seconds == 600
 
 
-def test_an_unknown_quality_has_no_timer() -> None:
+def test_an_unknown_quality_has_no_row() -> None:
     """A quality that a format does not have is a KeyError."""
     with pytest.raises(KeyError):
-        FORMATS["m4a"].timer_seconds("320k")
+        FORMATS["m4a"].grade("320k")
 
 
 def test_every_selection_is_bound_to_native_protocols() -> None:

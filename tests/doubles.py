@@ -21,7 +21,6 @@ import httpx
 import msgspec
 import trio
 
-from doradura.media.formats import FORMATS
 from doradura.media.protocol import Metadata, Order, Result, WorkerMessage
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import MarkupError, parse_html
@@ -338,7 +337,8 @@ def made(size_bytes: int = 1000, *, title: str = "A song", **facts: Any) -> Call
     """Make a real file of that size in the job's directory and say that it is there."""
 
     def make(order: Order) -> Result:
-        path = Path(order.directory) / f"media.{FORMATS[order.format].extension}"
+        assert order.variant is not None, "this worker was asked for no file"
+        path = Path(order.directory) / f"media.{order.variant.row.extension}"
         path.write_bytes(b"m" * size_bytes)
         return Result(path=str(path), size_bytes=size_bytes, title=title, fetched_bytes=size_bytes, **facts)
 

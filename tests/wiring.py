@@ -41,6 +41,7 @@ from doradura.downloads.supervisor import Supervisor
 from doradura.downloads.workspace import Workspace
 from doradura.health import HealthReport
 from doradura.media.formats import FORMATS
+from doradura.media.processes import Stray
 from doradura.media.sites import SITES
 from doradura.metrics import BuildFacts, Metrics, TelegramMetrics
 from doradura.settings import Settings, read_settings
@@ -162,7 +163,7 @@ class World:
     metrics: Metrics = field(init=False)
     clock: FakeClock = field(default_factory=FakeClock)
     slots: int = 2
-    strays: list[tuple[int, int, int]] = field(default_factory=list)
+    strays: list[Stray] = field(default_factory=list)
     suspicions: int = 0
     """How often a job made its worker suspect."""
     route: Callable[[Turn], Awaitable[None]] = route
@@ -282,8 +283,8 @@ class World:
     def _suspected(self) -> None:
         self.suspicions += 1
 
-    def _end_strays(self, rows: Iterable[tuple[int, int, int]]) -> int:
-        self.strays = list(rows)
+    def _end_strays(self, strays: Iterable[Stray]) -> int:
+        self.strays = list(strays)
         return len(self.strays)
 
     def value(self, name: str, **labels: str) -> float:

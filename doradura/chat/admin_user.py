@@ -12,7 +12,6 @@ from typing import NamedTuple
 from doradura.chat.commands import is_admin
 from doradura.chat.figures import span_text
 from doradura.chat.ids import parse_id
-from doradura.chat.progress import choice_text
 from doradura.chat.texts import Texts, size_text
 from doradura.chat.turn import Turn
 from doradura.storage import Connection, jobs, users
@@ -123,5 +122,5 @@ def _line(t: Texts, number: int, job: jobs.Job, now: int, bytes_per_second: floa
         state += t.plain("progress.speed", rate=size_text(bytes_per_second))
     since = span_text(t, max(0, now - job.created_ms) / 1000)
     title = shorten(job.title or job.url, TITLE_UNITS)
-    choice = choice_text(job.format, job.quality)
+    choice = job.variant.words
     return t("user.line", number=number, title=title, choice=choice, state=state, since=since)

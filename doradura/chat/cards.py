@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from doradura.chat.progress import PASSING_REASONS, button_rows, choice_text, failure_text, look_keyboard, sized_label
+from doradura.chat.progress import PASSING_REASONS, button_rows, failure_text, look_keyboard, sized_label
 from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text
 from doradura.downloads.probes import Card
-from doradura.media.formats import FORMATS, offered
 from doradura.media.protocol import FINAL_REASONS, Failure, Metadata
+from doradura.media.variant import offered
 from doradura.storage.offers import Offer
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
@@ -86,25 +86,24 @@ def known_text(t: Texts, known: Metadata, url: str, limit_bytes: int) -> str:
 
 def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = None) -> Keyboard:
     """Return the buttons of what the link can be had in, with the sizes that are known; none for what can't be sent."""
-    sizes = {(size.format, size.quality): size for size in known.sizes} if known else {}
-    choices = offered(
+    sizes = {size.variant: size for size in known.sizes} if known else {}
+    variants = offered(
         has_video=known.has_video if known else None,
         has_audio=known.has_audio if known else None,
         lines=known.height if known else None,
     )
     rows: list[tuple[Button, ...]] = []
-    for word, each in groupby(choices, lambda choice: choice.format):
+    for _, of_format in groupby(variants, lambda variant: variant.format):
         buttons, weights = [], set()
-        for choice in each:
-            label = choice_text(choice.format, choice.quality)
-            size = sizes.get((choice.format, choice.quality))
+        for variant in of_format:
+            label, size = variant.words, sizes.get(variant)
             if size is not None:
                 if limit_bytes is not None and size.size_bytes > limit_bytes:
                     continue
-                if FORMATS[word].kind == "audio" and size.size_bytes in weights:
+                if variant.row.kind == "audio" and size.size_bytes in weights:
                     continue  # the same sound, copied: its rate is below this one's
                 weights.add(size.size_bytes)
                 label = sized_label(label, size.size_bytes, size.height)
-            buttons.append(Button(text=label, callback_data=f"o:{offer_id}:{choice.format}:{choice.quality}"))
+            buttons.append(Button(text=label, callback_data=f"o:{offer_id}:{variant.key}"))
         rows += button_rows(buttons)
     return tuple(rows)

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from doradura.chat.ids import parse_id
-from doradura.chat.progress import choice_text
 from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
 from doradura.downloads.admission import AlreadyThere, Answer, Queued, Refused, enqueue
 from doradura.downloads.workspace import SPACE_BYTES
-from doradura.media.formats import FORMATS, Choice, ChoiceError, parse_choice
+from doradura.media.formats import FORMATS
 from doradura.media.links import Found, Link, LinkError, canonical, check_link, read_links
+from doradura.media.variant import Variant, VariantError, parse_variant
 from doradura.storage import Connection, chats, jobs, offers
 from doradura.storage.jobs import Job, NewJob
 from doradura.storage.offers import Offer
@@ -44,9 +44,9 @@ async def links_alone(turn: Turn, message: Message, *, edited: bool) -> None:
     if not found:
         await turn.reply(turn.texts("nolink"))
         return
-    choice = _choice_of(turn, words) if len(found) == 1 and message is turn.message else None
-    if choice is not None:
-        await _wish(turn, found[0], choice)
+    variant = _variant_of(turn, words) if len(found) == 1 and message is turn.message else None
+    if variant is not None:
+        await _wish(turn, found[0], variant)
         return
     shown = found[:LINKS_A_MESSAGE]
     # Each card says which link it is about where there are several.
@@ -72,14 +72,14 @@ def _text_of(message: Message) -> tuple[str, Sequence[MessageEntity]]:
     return message.text or message.caption or "", message.entities or message.caption_entities
 
 
-def _choice_of(turn: Turn, words: Sequence[str]) -> Choice | None:
+def _variant_of(turn: Turn, words: Sequence[str]) -> Variant | None:
     """Return the format that stands beside a link, if nothing else does but the bot's name."""
     named = [word for word in words if word.lower() != f"@{turn.parts.username().lower()}"]
     if not named:
         return None
     try:
-        return parse_choice(named)
-    except ChoiceError:
+        return parse_variant(named)
+    except VariantError:
         return None
 
 
@@ -122,52 +122,59 @@ async def download(turn: Turn, _rest: str) -> None:
         await turn.reply(t("download.one_link"))
         return
     try:
-        choice = parse_choice(words[1:])  # the first one is the command
-    except ChoiceError as error:
-        await turn.reply(_choice_error_text(turn, error))
+        variant = parse_variant(words[1:])  # the first one is the command
+    except VariantError as error:
+        await turn.reply(_variant_error_text(turn, error))
         _refused(turn, error.format or "none", "unsupported")
         return
-    await _wish(turn, found[0], choice)
+    await _wish(turn, found[0], variant)
 
 
-async def _wish(turn: Turn, found: Found, choice: Choice) -> None:
+async def _wish(turn: Turn, found: Found, variant: Variant) -> None:
     """Queue what a message asks for, or say why not."""
-    link = await _checked(turn, found, fmt=choice.format)
+    link = await _checked(turn, found, fmt=variant.format)
     if link is None:
         return
-    answer = await _queue(turn, link, choice, reply_to=turn.message.message_id)
+    answer = await _queue(turn, link, variant, reply_to=turn.message.message_id)
     if isinstance(answer, Refused):
         await turn.reply(_refusal(turn, answer))
     elif not isinstance(answer, Queued):
         await turn.reply(turn.texts("already"))
-    _count(turn, choice, answer)
+    _count(turn, variant, answer)
 
 
 async def press(turn: Turn, rest: str) -> None:
-    """A format's button under an offer: "<offer id>:<format>:<quality>"."""
+    """A format's button under an offer: "<offer id>:<variant's key>"."""
     await _press(turn, rest, offers.get)
 
 
 async def press_smaller(turn: Turn, rest: str) -> None:
-    """A button under a download that was too large: "<job id>:<format>:<quality>"."""
+    """A button under a download that was too large: "<job id>:<variant's key>"."""
     await _press(turn, rest, jobs.get)
 
 
 async def _press(turn: Turn, rest: str, get: Callable[[Connection, int], Offer | Job | None]) -> None:
     """Queue what a button names: the link of what is stored under its number, in another form."""
     t = turn.texts
-    number_text, _, word = rest.partition(":")
-    fmt, _, quality = word.partition(":")
+    number_text, _, key = rest.partition(":")
+    number, variant = parse_id(number_text), _variant_of_key(key)
     stored = None
-    number = parse_id(number_text)
-    if number is not None and fmt in FORMATS and quality in FORMATS[fmt].qualities:
+    if number is not None and variant is not None:
         stored = await turn.parts.storage.read(lambda db: get(db, number))
-    if stored is None:
+    if stored is None or variant is None:
         await turn.answer(t.plain("offer.stale"), alert=True)
     elif turn.user is None or stored.user_id != turn.user.id:
         await turn.answer(t.plain("offer.not_yours"), alert=True)
     else:
-        await _press_queues(turn, stored, Choice(fmt, quality))
+        await _press_queues(turn, stored, variant)
+
+
+def _variant_of_key(key: str) -> Variant | None:
+    """Return what a button or an old job names, if it can still be had."""
+    try:
+        return Variant.parse_key(key)
+    except VariantError:
+        return None
 
 
 async def press_again(turn: Turn, rest: str) -> None:
@@ -178,14 +185,14 @@ async def press_again(turn: Turn, rest: str) -> None:
     """
     t, number = turn.texts, parse_id(rest)
     failed = None if number is None else await turn.parts.storage.read(lambda db: jobs.get(db, number))
-    if failed is None or failed.state != "failed":
+    if failed is None or failed.state != "failed" or _variant_of_key(failed.variant.key) is None:
         await turn.answer(t.plain("offer.stale"), alert=True)
     elif turn.user is None or failed.user_id != turn.user.id:
         await turn.answer(t.plain("offer.not_yours"), alert=True)
     elif await turn.parts.storage.read(lambda db: jobs.newer_same(db, failed)) is not None:
         await turn.answer(t.plain("press.again_used"))
     else:
-        await _press_queues(turn, failed, Choice(failed.format, failed.quality), of=failed)
+        await _press_queues(turn, failed, failed.variant, of=failed)
 
 
 async def press_look(turn: Turn, rest: str) -> None:
@@ -205,33 +212,32 @@ async def press_look(turn: Turn, rest: str) -> None:
         return
     message_id = turn.press.message.message_id if turn.press.message else offer.message_id
     if await turn.commit(lambda db: offers.again(db, offer.offer_id, message_id)):
-        turn.parts.probes.show(offer._replace(state="failed", message_id=message_id), turn.language)
+        turn.parts.probes.show(replace(offer, state="failed", message_id=message_id), turn.language)
     await turn.answer(t.plain("press.looking"))
 
 
-async def _press_queues(turn: Turn, stored: Offer | Job, choice: Choice, *, of: Job | None = None) -> None:
+async def _press_queues(turn: Turn, stored: Offer | Job, variant: Variant, *, of: Job | None = None) -> None:
     """Queue the link of what is stored, or say why not, and answer the press."""
     t = turn.texts
     try:
         link = replace(check_link(stored.url, turn.parts.allowed_private), guessed=bool(stored.guessed))
     except LinkError as error:  # it was allowed when it was stored
         await turn.answer(_fault_text(t, error), alert=True)
-        _refused(turn, choice.format, error.reason)
+        _refused(turn, variant.format, error.reason)
         return
     # The card of one of several links says which one it is; their message does not.
     numbered = isinstance(stored, Offer) and stored.number and stored.message_id
-    answer = await _queue(turn, link, choice, reply_to=stored.message_id if numbered else stored.reply_to, of=of)
+    answer = await _queue(turn, link, variant, reply_to=stored.message_id if numbered else stored.reply_to, of=of)
     if isinstance(answer, Refused):
         await turn.answer(t.plain(f"refused.{answer.reason}", count=answer.count), alert=True)
     elif isinstance(answer, Queued):
-        said = choice_text(choice.format, choice.quality)
-        await turn.answer(t.plain("press.again" if of else "press.queued", choice=said))
+        await turn.answer(t.plain("press.again" if of else "press.queued", choice=variant.words))
     else:
         await turn.answer(t.plain("already"))
-    _count(turn, choice, answer)
+    _count(turn, variant, answer)
 
 
-async def _queue(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None, of: Job | None = None) -> Answer:
+async def _queue(turn: Turn, link: Link, variant: Variant, *, reply_to: int | None, of: Job | None = None) -> Answer:
     """Store the job and mark the update handled, then let the supervisor know; or say why not.
 
     `of`: the failed job that this one begins anew, whose message it takes over.
@@ -245,8 +251,7 @@ async def _queue(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None
         url=link.url,
         cache_key=canonical(link.url).removeprefix("https:" if link.guessed else ""),
         site=link.site,
-        format=choice.format,
-        quality=choice.quality,
+        variant=variant,
         plan=PLAN,
         language=turn.language,
         thread_id=turn.topic_id,
@@ -265,7 +270,7 @@ async def _queue(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None
         if of is not None and of.message_id is not None:
             jobs.set_told(db, of.job_id)  # nobody else is to edit its message
             jobs.set_message(db, answer.job.job_id, of.message_id)
-            return Queued(answer.job._replace(message_id=of.message_id), answer.before)
+            return Queued(replace(answer.job, message_id=of.message_id), answer.before)
         return answer
 
     try:
@@ -285,10 +290,10 @@ class _NotQueuedError(Exception):
         self.answer = answer
 
 
-def _count(turn: Turn, choice: Choice, answer: Answer) -> None:
+def _count(turn: Turn, variant: Variant, answer: Answer) -> None:
     """Count what was asked for and how it was answered, once the sender knows."""
     metrics = turn.parts.metrics
-    metrics.format_requests.labels(format=choice.format, plan=PLAN).inc()
+    metrics.format_requests.labels(format=variant.format, plan=PLAN).inc()
     if isinstance(answer, Refused):
         metrics.queue_rejected.labels(reason=answer.reason).inc()
 
@@ -319,7 +324,7 @@ def _refusal(turn: Turn, answer: Refused) -> str:
     return turn.texts(f"refused.{answer.reason}", count=answer.count)
 
 
-def _choice_error_text(turn: Turn, error: ChoiceError) -> str:
+def _variant_error_text(turn: Turn, error: VariantError) -> str:
     t = turn.texts
     word = error.word[:40]
     if error.format is None:

@@ -21,8 +21,8 @@ from doradura.downloads.stages import (
     Waiting,
     Working,
 )
-from doradura.media.formats import FORMATS, Choice, fitting, offered, smaller
 from doradura.media.protocol import OUR_REASONS, Lacks, Size
+from doradura.media.variant import Variant, fitting, offered, smaller
 from doradura.storage.jobs import Job
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
@@ -40,11 +40,6 @@ LONGEST_LEFT_SECONDS = 10 * 3600
 """A time left that is longer is no news but a slow moment."""
 LONGEST_PAUSE_SECONDS = 24 * 3600
 """For a pause that is longer nobody waits, and a site that asks for one may mean never."""
-
-
-def choice_text(fmt: str, quality: str) -> str:
-    """Show a format and quality as people type them: "mp3 320k", "m4a"."""
-    return fmt if quality == "default" else f"{fmt} {quality}"
 
 
 class ProgressTexts:
@@ -75,7 +70,7 @@ class ProgressTexts:
         return self._text(t, job, end), again_keyboard(t, job.job_id) if is_passing(end) else None
 
     def _text(self, t: Texts, job: Job, stage: Stage) -> str:  # noqa: C901, PLR0911 - one return a stage
-        choice = choice_text(job.format, job.quality)
+        choice = job.variant.words
         match stage:
             case Accepted():
                 return t("progress.got_it", choice=choice)
@@ -100,7 +95,7 @@ class ProgressTexts:
                 return _failed(t, t.plain("maybe_sent"), _unquoted(job))
             case Failed():
                 late = stage.reason == "deadline"
-                minutes = max(1, round(FORMATS[job.format].timer_seconds(job.quality) / 60)) if late else 1
+                minutes = max(1, round(job.variant.grade.timer_seconds / 60)) if late else 1
                 return failure_text(
                     t,
                     stage.reason,
@@ -144,11 +139,10 @@ def failure_text(
 
 def too_large(t: Texts, job: Job, end: Failed, limit_bytes: int) -> tuple[str, Keyboard | None]:
     """Say that a job's file is too large, and offer what is smaller: with its size, where that is known to fit."""
-    known = {Choice(size.format, size.quality): size.size_bytes for size in end.sizes}
-    asked = Choice(job.format, job.quality)
-    instead = fitting(asked, known, limit_bytes, lines=end.lines, has_audio=end.has_audio)
+    known = {size.variant: size.size_bytes for size in end.sizes}
+    instead = fitting(job.variant, known, limit_bytes, lines=end.lines, has_audio=end.has_audio)
     limit = limit_text(limit_bytes)
-    own = known.get(asked, 0)
+    own = known.get(job.variant, 0)
     if own > limit_bytes:
         what = t.plain("failed.too_large.known", size=size_text(own), limit=limit)
     else:
@@ -159,28 +153,28 @@ def too_large(t: Texts, job: Job, end: Failed, limit_bytes: int) -> tuple[str, K
 
 def too_heavy(t: Texts, job: Job, end: Failed) -> tuple[str, Keyboard | None]:
     """Say that converting went over a job's limits, which it would do again, and offer what takes less."""
-    rows = _instead(job, smaller(Choice(job.format, job.quality), lines=end.lines, has_audio=end.has_audio))
+    rows = _instead(job, smaller(job.variant, lines=end.lines, has_audio=end.has_audio))
     return _failed(t, t.plain("failed.too_heavy" if rows else "failed.too_heavy.none"), _unquoted(job)), rows
 
 
-def _instead(job: Job, choices: Iterable[Choice], sizes: Sequence[Size] = ()) -> Keyboard | None:
-    """Return buttons that start a job's link again in other choices, each with its size and height where known."""
-    known = {Choice(size.format, size.quality): size for size in sizes}
+def _instead(job: Job, variants: Iterable[Variant], sizes: Sequence[Size] = ()) -> Keyboard | None:
+    """Return buttons that start a job's link again in other variants, each with its size and height where known."""
+    known = {size.variant: size for size in sizes}
     buttons = []
-    for each in choices:
-        label, size = choice_text(each.format, each.quality), known.get(each)
+    for each in variants:
+        label, size = each.words, known.get(each)
         if size is not None:
             label = sized_label(label, size.size_bytes, size.height)
-        buttons.append(Button(text=label, callback_data=f"s:{job.job_id}:{each.format}:{each.quality}"))
+        buttons.append(Button(text=label, callback_data=f"s:{job.job_id}:{each.key}"))
     return button_rows(buttons) or None
 
 
 def _lacking(t: Texts, job: Job, lacks: Lacks, lines: int | None) -> tuple[str, Keyboard | None]:
-    """Say what is not there: only sound, or only a film without any, with a button for each choice there is."""
+    """Say what is not there: only sound, or only a film without any, with a button for each variant there is."""
     if lacks == "one_coding":
         return _failed(t, t.plain("failed.lacks.one_coding"), _unquoted(job)), None
-    choices = offered(has_video=lacks != "video", has_audio=lacks != "audio", lines=lines)
-    return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), _instead(job, choices)
+    variants = offered(has_video=lacks != "video", has_audio=lacks != "audio", lines=lines)
+    return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), _instead(job, variants)
 
 
 def sized_label(label: str, size_bytes: int | None, height: int | None = None) -> str:

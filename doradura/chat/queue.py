@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from doradura.chat.ids import parse_id
-from doradura.chat.progress import choice_text
 from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
 from doradura.storage import Connection, jobs
@@ -118,7 +117,7 @@ def _line(t: Texts, number: int, job: jobs.Job, before: int) -> str:
     else:
         state = t.plain(f"queue.{job.state}")
     title = shorten(job.title or job.url, TITLE_UNITS)
-    return t("queue.line", number=number, title=title, choice=choice_text(job.format, job.quality), state=state)
+    return t("queue.line", number=number, title=title, choice=job.variant.words, state=state)
 
 
 def _counted_plain(t: Texts, before: int) -> str:

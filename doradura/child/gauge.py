@@ -16,8 +16,9 @@ from doradura.child.facts import Stream, inspect
 from doradura.child.failures import JobError
 from doradura.child.fetching import Info, parts_of
 from doradura.child.stated import stated_seconds
-from doradura.media.formats import FORMATS, Choice, Format, Quality
+from doradura.media.formats import Format, Quality
 from doradura.media.protocol import Order, Progress
+from doradura.media.variant import Variant
 
 _PROGRESS_SECONDS: Final = 0.5
 _GUESS_FACTOR: Final = 3
@@ -31,7 +32,7 @@ class Gauge:
     """Counts bytes over all parts, tells of them, and stops a fetch that cannot end well."""
 
     def __init__(
-        self, order: Order, choice: Choice, info: Info, item: Mapping[str, Any], emit: Callable[[Progress], None]
+        self, order: Order, variant: Variant, info: Info, item: Mapping[str, Any], emit: Callable[[Progress], None]
     ) -> None:
         """Take what was chosen (`info`) of an item with all its formats. Raise JobError for what is too large."""
         self._emit = emit
@@ -39,8 +40,7 @@ class Gauge:
         self._parts = parts_of(info)
         self._fetched = [0] * len(self._parts)
         self._totals = [_whole(part.get("filesize")) for part in self._parts]
-        row = FORMATS[choice.format]
-        self._grade = row.grade(choice.quality)
+        row, self._grade = variant.row, variant.grade
         self._rate = self._grade.bits_per_second
         self._passes = passes_through(row, self._grade, self._parts, item)
         self._measured: set[int] = set()

@@ -28,7 +28,7 @@ from doradura.child.probing import look, probe
 from doradura.child.stated import is_cut_off
 from doradura.child.stills import Stills
 from doradura.child.timelimit import TimeIsUpError, at_most
-from doradura.media.formats import FORMATS, Choice, Format, Quality, select
+from doradura.media.formats import Format, Quality, select
 from doradura.media.protocol import (
     RETRIED_REASONS,
     Failure,
@@ -39,6 +39,7 @@ from doradura.media.protocol import (
     WorkerMessage,
 )
 from doradura.media.sites import is_known_host
+from doradura.media.variant import Variant
 
 Emit = Callable[[WorkerMessage], None]
 
@@ -101,7 +102,7 @@ class _Work:
 
     def lacks(self) -> Lacks:
         """What was asked for and is not there, while the other is: the picture or the sound; nothing where in doubt."""
-        if self._order.task != "download":
+        if self._order.variant is None:
             return ""
         if self._facts_found:
             films, sounds = (any(getattr(f, kind) for f in self._facts_found) for kind in ("video", "audio"))
@@ -112,7 +113,7 @@ class _Work:
             return ""
         if films == sounds:
             return ""
-        if FORMATS[self._order.format].kind == "video":
+        if self._order.variant.row.kind == "video":
             return "" if films else "video"
         return "" if sounds else "audio"
 
@@ -156,16 +157,16 @@ class _Work:
         if order.task == "probe":
             self._extractor = Extractor(order, None)
             return probe(order, self._extractor)
-        return self._download(Choice(order.format, order.quality))
+        assert order.variant is not None
+        return self._download(order.variant)
 
-    def _download(self, choice: Choice) -> Result:
-        order, row = self._order, FORMATS[choice.format]
-        grade = row.grade(choice.quality)
-        self._extractor = extractor = Extractor(order, select(choice))
+    def _download(self, variant: Variant) -> Result:
+        order, row, grade = self._order, variant.row, variant.grade
+        self._extractor = extractor = Extractor(order, select(row, grade))
         started = time.monotonic()
         self._info = info = extractor.find()
         self._emit(describe(info, extraction_seconds=time.monotonic() - started))
-        gauge = Gauge(order, choice, info, extractor.raw or {}, self._emit)
+        gauge = Gauge(order, variant, info, extractor.raw or {}, self._emit)
         paths = fetch(extractor, info, self._directory, gauge.hook)
         sources = [Source(path, self._facts(path, whole=gauge.is_whole(n))) for n, path in enumerate(paths)]
         self._facts_found = [source.facts for source in sources]

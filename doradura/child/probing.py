@@ -25,8 +25,9 @@ from doradura.child.making import LEAST_SONG_BITS, is_copied
 from doradura.child.starts import Start, read_start
 from doradura.child.stated import goes_on, stated_seconds
 from doradura.child.timelimit import TimeIsUpError, at_most
-from doradura.media.formats import FORMATS, Choice, Format, Quality, select
+from doradura.media.formats import FORMATS, Format, Quality, select
 from doradura.media.protocol import Metadata, Order, Size
+from doradura.media.variant import Variant
 
 _START_BYTES = 2 * 1024 * 1024
 _SEGMENT_BYTES = 256 * 1024
@@ -168,7 +169,7 @@ def _film_size(order: Order, row: Format, grade: Quality, film: Footage) -> list
         return []
     side = shorter_side(film.picture)
     height = side if is_larger(side, grade) else None
-    return [Size(format=row.word, quality=grade.word, size_bytes=film.size_bytes, height=height)]
+    return [Size(variant=Variant(row.word, grade.word), size_bytes=film.size_bytes, height=height)]
 
 
 def _sizes(order: Order, extractor: Extractor, duration: float | None) -> list[Size]:
@@ -177,7 +178,7 @@ def _sizes(order: Order, extractor: Extractor, duration: float | None) -> list[S
         for grade in row.grades:
             rate = grade.bits_per_second
             try:
-                parts = parts_of(extractor.choose(select(Choice(row.word, grade.word))))
+                parts = parts_of(extractor.choose(select(row, grade)))
             except (YoutubeDLError, JobError):  # the site has nothing for this one, or only what is live
                 continue
             told, passes = told_bytes(parts), passes_through(row, grade, parts, extractor.raw or {})
@@ -211,7 +212,7 @@ def _weight(duration: float | None, bits_per_second: int | None) -> int | None:
 
 
 def _size(row: Format, grade: Quality, weight: int | None) -> list[Size]:
-    return [Size(format=row.word, quality=grade.word, size_bytes=weight)] if weight else []
+    return [Size(variant=Variant(row.word, grade.word), size_bytes=weight)] if weight else []
 
 
 def _height(facts: Facts | None) -> int | None:

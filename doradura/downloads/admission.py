@@ -41,7 +41,7 @@ Answer = Queued | AlreadyThere | Refused
 
 def enqueue(db: Connection, job: jobs.NewJob, *, queue_limit: int, now_ms: int) -> Answer:
     """Queue a job, or say why not."""
-    same = jobs.same_unfinished(db, job.user_id, job.cache_key, job.format, job.quality)
+    same = jobs.same_unfinished(db, job.user_id, job.cache_key, job.variant)
     if same is not None:
         return AlreadyThere(same)
     own = len(jobs.of_user(db, job.user_id))

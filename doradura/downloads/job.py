@@ -39,7 +39,6 @@ from doradura.downloads.stages import (
     Working,
 )
 from doradura.downloads.workspace import Workspace
-from doradura.media.formats import FORMATS
 from doradura.media.peoples_text import on_one_line
 from doradura.media.protocol import (
     REASONS,
@@ -128,7 +127,7 @@ class JobRun:
         return outcome
 
     async def _run(self) -> Outcome | GaveUp:
-        seconds = FORMATS[self.job.format].timer_seconds(self.job.quality)
+        seconds = self.job.variant.grade.timer_seconds
         with self._scope:
             while True:
                 began = trio.current_time()
@@ -226,7 +225,7 @@ class JobRun:
             return None
         try:
             known = await parts.storage.read(
-                lambda db: files.get(db, parts.bot_id, job.cache_key, job.format, job.quality),
+                lambda db: files.get(db, parts.bot_id, job.cache_key, job.variant),
             )
         except StorageError as error:
             log.warning("not known whether it was sent before", extra={"job": job.job_id, "error": str(error)})
@@ -237,7 +236,7 @@ class JobRun:
         self._slot.release()
         if not await self._store(lambda db: jobs.sending(db, job.job_id, "")):
             return CancelledByUser()
-        sent_as = FORMATS[job.format].sent_as
+        sent_as = job.variant.row.sent_as
         media = Media(kind=sent_as, file=known.file_id, caption=caption_of(sent_as, known.title, job))
         try:
             outcome = await self._through_telegram(
@@ -292,12 +291,10 @@ class JobRun:
         """Let one worker try. Raises WorkerLostError, and OSError when there is no directory to be had."""
         parts, job = self._parts, self.job
         directory = await parts.workspace.fresh(job.job_id)
-        order = await parts.workspace.download(
-            job.job_id, directory, job.url, job.format, job.quality, guessed=job.guessed
-        )
+        order = await parts.workspace.download(job.job_id, directory, job.url, job.variant, guessed=job.guessed)
         self.reached_worker = True
         fetched = 0
-        with parts.metrics.downloads_in_progress.labels(format=job.format).track_inprogress():
+        with parts.metrics.downloads_in_progress.labels(format=job.variant.format).track_inprogress():
             async with parts.workers.work(order) as conversation:
                 await self._note(
                     lambda db: jobs.set_worker(db, job.job_id, conversation.pid, conversation.started_at),
@@ -419,7 +416,7 @@ def pause_seconds(failed: Failure, tries: int) -> int:
 
 def media_of(job: jobs.Job, result: Result) -> Media:
     """Say how a worker's file is sent: what the format's kind takes, under a name made of its title."""
-    fmt = FORMATS[job.format]
+    fmt = job.variant.row
     side = min(result.width, result.height) if result.width and result.height else None
     return Media(
         kind=fmt.sent_as,
@@ -439,8 +436,8 @@ def caption_of(kind: MediaKind, title: str, job: jobs.Job, *, height: int | None
 
     `height` is the film's shorter side in pixels, where that is known; else what was asked for is said.
     """
-    quality = "" if job.quality in {"default", "best"} else f" {job.quality}"
-    what = f"{job.format} {height}p" if kind == "video" and height else f"{job.format}{quality}"
+    asked = job.variant.format if job.variant.quality == "best" else job.variant.words
+    what = f"{job.variant.format} {height}p" if kind == "video" and height else asked
     host = (urlsplit(job.url).hostname or job.site).removeprefix("www.")
     line = f'{what} · <a href="{html.escape(job.url)}">{html.escape(shorten(host, HOST_UNITS))}</a>'
     if kind == "audio":

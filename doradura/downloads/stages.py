@@ -95,7 +95,7 @@ class Failed:
     reason: str
     detail: str = ""
     sizes: tuple[Size, ...] = ()
-    """Of `too_large`: what choices of the link would weigh, where that is known. Gone once the process ends."""
+    """Of `too_large`: what variants of the link would weigh, where that is known. Gone once the process ends."""
     lines: int | None = None
     """Of `too_large`, what died over a limit, and `lacks`: the shorter side of the link's best picture in pixels."""
     has_audio: bool | None = None

@@ -20,6 +20,7 @@ from doradura.downloads.job import DownloadParts, JobRun
 from doradura.downloads.places import Slot
 from doradura.downloads.sharing import Sharing
 from doradura.downloads.stages import Cancelled, Delivered, Failed, GaveUp, Outcome, Paused, Starting, Waiting
+from doradura.media.processes import Stray
 from doradura.media.protocol import OUR_REASONS
 from doradura.storage import Change, Connection, StorageError, charges, chats, files, jobs
 from doradura.storage.files import SentFile
@@ -58,7 +59,7 @@ class Supervisor:
         parts: DownloadParts,
         breakers: SiteBreakers,
         *,
-        end_strays: Callable[[Iterable[tuple[int, int, int]]], int],
+        end_strays: Callable[[Iterable[Stray]], int],
         tell_breaker: Callable[[str, int], Awaitable[None]],
     ) -> None:
         self._parts = parts
@@ -116,7 +117,7 @@ class Supervisor:
         for job in cancelled:
             self._left_waiting.discard(job.job_id)
             end = _cancelled(job)
-            self._parts.metrics.download_cancelled.labels(format=job.format).inc()
+            self._parts.metrics.download_cancelled.labels(format=job.variant.format).inc()
             self._parts.metrics.site_downloads.labels(site=job.site, outcome="cancelled").inc()
             run = self._running.get(job.job_id)
             if run is not None:
@@ -316,9 +317,8 @@ class Supervisor:
                             db,
                             self._parts.bot_id,
                             job.cache_key,
-                            job.format,
-                            job.quality,
-                            SentFile(outcome.file_id, outcome.kind, outcome.title, outcome.size_bytes),
+                            job.variant,
+                            _sent_file(outcome),
                             now,
                         )
                 case Failed():
@@ -336,23 +336,20 @@ class Supervisor:
     def _count(self, run: JobRun, outcome: Outcome, seconds: float) -> None:
         metrics, job = self._parts.metrics, run.job
         if isinstance(outcome, Delivered):
-            metrics.download_success.labels(format=job.format, quality=job.quality).inc()
+            metrics.download_success.labels(**job.variant.labels).inc()
             metrics.download_size.labels(kind=outcome.kind).observe(outcome.size_bytes)
             metrics.site_downloads.labels(site=job.site, outcome="success").inc()
         elif isinstance(outcome, Failed):
             self.count_failure(job, outcome.reason)
         if run.reached_worker and not isinstance(outcome, Cancelled):
-            metrics.download_duration.labels(format=job.format, quality=job.quality).observe(
-                seconds, {"job": str(job.job_id)}
-            )
+            metrics.download_duration.labels(**job.variant.labels).observe(seconds, {"job": str(job.job_id)})
         log.info(
             "job ended",
             extra={
                 "job": job.job_id,
                 "user": job.user_id,
                 "outcome": type(outcome).__name__.lower(),
-                "format": job.format,
-                "quality": job.quality,
+                **job.variant.labels,
                 "site": job.site,
                 "seconds": round(seconds, 2),
                 **({"reason": outcome.reason, "detail": outcome.detail} if isinstance(outcome, Failed) else {}),
@@ -362,7 +359,7 @@ class Supervisor:
     def count_failure(self, job: jobs.Job, reason: str) -> None:
         """Count a job that failed; called once a job."""
         metrics = self._parts.metrics
-        metrics.download_failure.labels(format=job.format, reason=reason).inc()
+        metrics.download_failure.labels(format=job.variant.format, reason=reason).inc()
         metrics.site_downloads.labels(site=job.site, outcome="failure").inc()
         if reason in OUR_REASONS:
             metrics.errors.labels(category="download").inc()
@@ -444,6 +441,10 @@ class Supervisor:
         except Exception:  # the barrier named above
             log.exception("a job's end can't be told", extra={"job": job.job_id})
             self._parts.metrics.errors.labels(category="internal").inc()
+
+
+def _sent_file(sent: Delivered) -> SentFile:
+    return SentFile(file_id=sent.file_id, kind=sent.kind, title=sent.title, size_bytes=sent.size_bytes)
 
 
 def _cancelled(job: jobs.Job | None) -> Cancelled:

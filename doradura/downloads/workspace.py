@@ -17,8 +17,8 @@ from typing import Literal
 import msgspec
 import trio
 
-from doradura.media.formats import FORMATS
 from doradura.media.protocol import Limits, Order
+from doradura.media.variant import Variant
 from doradura.settings import Settings
 
 SOURCE_BYTES = 2 * 1024**3
@@ -89,19 +89,17 @@ class Workspace:
         return found.f_bavail * found.f_frsize
 
     async def download(
-        self, job_id: int, directory: Path, url: str, fmt: str, quality: str, *, guessed: bool = False
+        self, job_id: int, directory: Path, url: str, variant: Variant, *, guessed: bool = False
     ) -> Order:
         """Make the order for a job, with its share of the disk that is free now. Raises OSError.
 
         `guessed`: the link came without a scheme.
         """
-        order = self._order(job_id, directory, "download", FORMATS[fmt].timer_seconds(quality))
+        order = self._order(job_id, directory, "download", variant.grade.timer_seconds)
         # A job has its source and its product on the disk at once; the reserve is the database's.
         share = (await self.free_bytes() - RESERVE_BYTES) // (2 * self._settings.concurrent_downloads)
         limits = msgspec.structs.replace(order.limits, file_bytes=max(LEAST_BYTES, min(SOURCE_BYTES, share)))
-        return msgspec.structs.replace(
-            order, url=url, guessed_scheme=guessed, format=fmt, quality=quality, limits=limits
-        )
+        return msgspec.structs.replace(order, url=url, guessed_scheme=guessed, variant=variant, limits=limits)
 
     def probe(self, offer_id: int, directory: Path, url: str, *, guessed: bool = False) -> Order:
         """Make the order to look at a link; `guessed`: it came without a scheme."""

@@ -1,13 +1,12 @@
 """The table of what can be asked for: words, qualities, timers, and how each is chosen, made and sent.
 
 Owns the facts alone. It must not import yt-dlp or run anything: the chat, the supervisor, the metrics and the forked
-child all read it. A new format is a new row; nothing outside this file names one.
+child all read it. A new format is a new row; `variant` has the value that names one of them.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -66,29 +65,6 @@ class Format:
             if grade.word == quality:
                 return grade
         raise KeyError(quality)
-
-    def timer_seconds(self, quality: str) -> int:
-        """How long one job may take, from start to sent."""
-        return self.grade(quality).timer_seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A format and a quality that it has: both are words of the table, fit for a metric label."""
-
-    format: str
-    quality: str
-
-
-class ChoiceError(Exception):
-    """A word that names no format or no quality of the format asked for."""
-
-    def __init__(self, kind: Literal["unknown_format", "unknown_quality"], word: str, *, format: str | None) -> None:  # noqa: A002 -- the field's own word
-        super().__init__(f"{kind}: {word}")
-        self.kind = kind
-        self.word = word
-        self.format = format
-        """The format whose qualities were meant, where one was named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,21 +137,16 @@ _ROWS = (
 FORMATS: Mapping[str, Format] = MappingProxyType({row.word: row for row in _ROWS})
 """Every format by its word."""
 
-DEFAULT_CHOICE = Choice("mp3", "320k")
-"""What a user gets who never chose (design.md, Chat)."""
-
 _NATIVE = "[protocol~='^(https?|m3u8(_native)?|http_dash_segments(_generator)?)$']"
 """What yt-dlp fetches by its own Python code; all else would start a program that the egress guard cannot see."""
 
 
-def select(choice: Choice) -> Selection:
-    """What yt-dlp is to fetch for a choice: the best at or under the asked height, else the smallest there is.
+def select(row: Format, grade: Quality) -> Selection:
+    """What yt-dlp is to fetch for a quality: the best at or under the asked height, else the smallest there is.
 
     Within a height H.264 and AAC come first, because they need no encoding to play in Telegram. `best` takes H.264 of
     720 lines or more before a larger picture in another codec, whose encoding costs minutes for each of the film's.
     """
-    row = FORMATS[choice.format]
-    grade = row.grade(choice.quality)
     if row.kind == "audio":
         codec = ("acodec:aac",) if "aac" in row.copied_codecs else ()
         return Selection(f"ba{_NATIVE}/b{_NATIVE}/ba*{_NATIVE}", ("hasaud", *codec, "abr", "res:480"))
@@ -186,123 +157,3 @@ def select(choice: Choice) -> Selection:
         f"bv*{_NATIVE}[vcodec~='^(avc|h264)'][height>=720]+ba{_NATIVE}/b{_NATIVE}[vcodec~='^(avc|h264)'][height>=720]"
     )
     return Selection(f"{playable}/{wide}", ("res", "vcodec:h264", "acodec:aac"))
-
-
-def offered(*, has_video: bool | None, has_audio: bool | None, lines: int | None) -> list[Choice]:
-    """Return the choices that a link can be had in, in the table's order; what is not known (None) rules nothing out.
-
-    `lines` is the shorter side of the largest picture in pixels. Qualities that would bring one and the same picture
-    are one choice: up to the source's, and `best` where that is more than the last of them.
-    """
-    choices = []
-    for row in _ROWS:
-        if (row.kind == "video" and has_video is False) or (row.kind == "audio" and has_audio is False):
-            continue
-        grades = row.grades if lines is None or row.kind != "video" else _distinct(row.grades, lines)
-        choices += [Choice(row.word, grade.word) for grade in grades]
-    return choices
-
-
-def _distinct(grades: Sequence[Quality], lines: int) -> list[Quality]:
-    kept: list[Quality] = []
-    for grade in grades:
-        beyond = not kept or (kept[-1].height or lines) < lines
-        if not kept or (beyond if grade.height is None else grade.height <= lines):
-            kept.append(grade)
-    return kept
-
-
-def fitting(
-    choice: Choice,
-    sizes: Mapping[Choice, int],
-    limit_bytes: int,
-    *,
-    lines: int | None = None,
-    has_audio: bool | None = None,
-) -> list[Choice]:
-    """What to take instead of a choice that is over a limit, the best first.
-
-    `sizes` (bytes) is what is known of the link's choices. Known to be over the limit is left out; what nobody knows
-    is there where it makes a smaller file as a rule. A sound whose rate is the source's own comes last, if it is
-    known to fit: it may be the larger one. `lines` and `has_audio` as for `smaller`.
-    """
-    lower = smaller(choice, lines=lines, has_audio=has_audio)
-    copied = [Choice(row.word, row.default_quality) for row in _ROWS if row.kind == "audio" and row.has_sources_rate]
-    lower += [each for each in copied if each in sizes and each not in (choice, *lower) and has_audio is not False]
-    return [each for each in lower if sizes.get(each, 0) <= limit_bytes]
-
-
-def smaller(choice: Choice, *, lines: int | None = None, has_audio: bool | None = None) -> list[Choice]:
-    """What makes a smaller file than this choice, the best first: its lower qualities, for a film then its sound.
-
-    Only what `offered` offers of a link with so many lines, and with a sound or without.
-    """
-    there = offered(has_video=None, has_audio=has_audio, lines=lines)
-    return [each for each in _lower(choice) if each in there]
-
-
-def _lower(choice: Choice) -> list[Choice]:
-    row = FORMATS[choice.format]
-    lower = row.qualities[: row.qualities.index(choice.quality)]
-    fewer = [Choice(row.word, word) for word in reversed(lower)]
-    if row.kind == "video":
-        return [*fewer, Choice("m4a", "default"), Choice("mp3", "128k")]
-    if row.grade(choice.quality).bits_per_second is None:
-        fewer = [Choice("mp3", "128k")]
-    return fewer
-
-
-def parse_choice(words: Sequence[str], default: Choice = DEFAULT_CHOICE) -> Choice:
-    """Read what a person typed after the link: a format, a quality, both in either order, or nothing.
-
-    Case does not matter, and a quality may lack its unit ("mp4 720", "320", "320kbps"). A quality alone names the
-    first format that has it. Nothing at all is `default`. Raises ChoiceError.
-    """
-    named, asked = _sort_out(words)
-    if named is None and asked is None:
-        return default
-    if named is None:
-        assert asked is not None
-        named = next((row for row in _ROWS if _find_quality(row, asked) is not None), None)
-        if named is None:
-            raise ChoiceError("unknown_quality", asked, format=None)
-    if asked is None:
-        return Choice(named.word, default.quality if default.format == named.word else named.default_quality)
-    found = _find_quality(named, asked)
-    if found is None:
-        raise ChoiceError("unknown_quality", asked, format=named.word)
-    return Choice(named.word, found)
-
-
-def _sort_out(words: Sequence[str]) -> tuple[Format | None, str | None]:
-    """Tell the word for a format from the one for a quality; ChoiceError for a third."""
-    named: Format | None = None
-    asked: str | None = None
-    for raw in words:
-        word = raw.strip().strip(".,;:").lower()
-        if not word:
-            continue
-        if named is None and word in FORMATS:
-            named = FORMATS[word]
-        elif asked is None and (named is not None or _looks_like_quality(word)):
-            asked = word
-        elif named is None:
-            raise ChoiceError("unknown_format", raw, format=None)
-        else:
-            raise ChoiceError("unknown_quality", raw, format=named.word)
-    return named, asked
-
-
-def _looks_like_quality(word: str) -> bool:
-    return word[0].isdigit() or word == "default" or any(word in row.qualities for row in _ROWS)
-
-
-def _find_quality(row: Format, word: str) -> str | None:
-    if word in row.qualities:
-        return word
-    figure = re.fullmatch(r"(\d{2,4})\s*(p|k|kbps|kbit|kbit/s|kb/s|kbits)?", word)
-    if figure is None:
-        return None
-    number, unit = figure.groups()
-    units = {"p": ("p",), None: ("p", "k")}.get(unit, ("k",))
-    return next((number + unit for unit in units if number + unit in row.qualities), None)

@@ -151,6 +151,17 @@ def kill_session(sid: int) -> int:
     return len(members)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Stray:
+    """A child of a program that was killed, as it was noted: whose it was, and what tells its process from others."""
+
+    owner_id: int
+    """The job's or the card's."""
+    pid: int
+    start_time: int
+    """The kernel's, in clock ticks."""
+
+
 def end_session(sid: int, start_time: int) -> int:
     """Kill what is left of a session whose leader was `sid` with that start time; how many processes were killed.
 

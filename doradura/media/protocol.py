@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from doradura.media.variant import Variant
+
 LINE_LIMIT_BYTES = 256 * 1024
 FLOOR_SECONDS = 60.0
 """How long a job must have waited for its sites, and got less than the floor all that time, to be ended."""
@@ -67,9 +69,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     guessed_scheme: bool = False
     """Whether the link came without a scheme: where https does not answer, http is tried."""
-    format: str = ""
-    """A word of `formats.FORMATS`."""
-    quality: str = "default"
+    variant: Variant | None = None
+    """What is wanted of the link, of `download`; the others want none."""
     limits: Limits
     ffmpeg: str
     """Absolute path of the ffmpeg program."""
@@ -84,10 +85,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
-    """What a format and quality would weigh, as far as the site says."""
+    """What a variant would weigh, as far as the site says."""
 
-    format: str
-    quality: str
+    variant: Variant
     size_bytes: int
     height: int | None = None
     """The shorter side of the picture that will come, in pixels, where it is another than the one asked for."""
@@ -148,9 +148,9 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     final: bool = False
     """Whether trying again would end the same way, whatever the reason says of others.
 
-    Of `too_large`: the source itself is larger than is taken, so no choice of this link would do."""
+    Of `too_large`: the source itself is larger than is taken, so no variant of this link would do."""
     sizes: tuple[Size, ...] = ()
-    """Of `too_large`: what the link's other choices would weigh, as far as that is known."""
+    """Of `too_large`: what the link's other variants would weigh, as far as that is known."""
     lines: int | None = None
     """Of `too_large` and `lacks`: the shorter side of the link's best picture in pixels: no choice brings more."""
     has_audio: bool | None = None

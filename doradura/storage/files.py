@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
+from doradura.media.variant import Variant
 from doradura.storage.seam import Connection
 
 
-class SentFile(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SentFile:
     """A file Telegram has."""
 
     file_id: str
@@ -16,32 +18,33 @@ class SentFile(NamedTuple):
     size_bytes: int
 
 
-def get(db: Connection, bot_id: int, cache_key: str, fmt: str, quality: str) -> SentFile | None:
-    """Return what was sent for this link, format and quality."""
+def get(db: Connection, bot_id: int, cache_key: str, variant: Variant) -> SentFile | None:
+    """Return what was sent for this link and variant."""
     row = db.execute(
-        "SELECT file_id, kind, title, size_bytes FROM sent_files"
-        " WHERE cache_key = ? AND format = ? AND quality = ? AND bot_id = ?",
-        (cache_key, fmt, quality, bot_id),
+        "SELECT file_id, kind, title, size_bytes FROM sent_files WHERE cache_key = ? AND variant = ? AND bot_id = ?",
+        (cache_key, variant.key, bot_id),
     ).fetchone()
-    return None if row is None else SentFile(*row)
+    if row is None:
+        return None
+    file_id, kind, title, size_bytes = row
+    return SentFile(file_id=file_id, kind=kind, title=title, size_bytes=size_bytes)
 
 
 def put(  # noqa: PLR0917 - a row's values
     db: Connection,
     bot_id: int,
     cache_key: str,
-    fmt: str,
-    quality: str,
+    variant: Variant,
     file: SentFile,
     now_ms: int,
 ) -> None:
     """Remember what was sent."""
     db.execute(
-        "INSERT INTO sent_files (cache_key, format, quality, bot_id, file_id, kind, title, size_bytes, sent_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cache_key, format, quality, bot_id) DO UPDATE SET"
+        "INSERT INTO sent_files (cache_key, variant, bot_id, file_id, kind, title, size_bytes, sent_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cache_key, variant, bot_id) DO UPDATE SET"
         " file_id = excluded.file_id, kind = excluded.kind, title = excluded.title,"
         " size_bytes = excluded.size_bytes, sent_ms = excluded.sent_ms",
-        (cache_key, fmt, quality, bot_id, *file, now_ms),
+        (cache_key, variant.key, bot_id, file.file_id, file.kind, file.title, file.size_bytes, now_ms),
     )
 
 

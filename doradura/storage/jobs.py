@@ -8,16 +8,20 @@ jobs at one place the older one comes first.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
+from doradura.media.processes import Stray
+from doradura.media.variant import Variant
 from doradura.storage import charges
 from doradura.storage.bots import CURRENT
 from doradura.storage.conditions import given, none_of
 from doradura.storage.seam import Connection, Row
 
 
-class Job(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
     """A row of `jobs`, as far as the program reads it."""
 
     job_id: int
@@ -27,8 +31,7 @@ class Job(NamedTuple):
     url: str
     cache_key: str
     site: str
-    format: str
-    quality: str
+    variant: Variant
     plan: str
     language: str
     state: str
@@ -52,13 +55,15 @@ class Job(NamedTuple):
         return self.cache_key.startswith("//")
 
 
-_COLUMNS = ", ".join(Job._fields)
+_FIELDS = tuple(field.name for field in fields(Job))
+_COLUMNS = ", ".join(_FIELDS)
 _UNFINISHED = "('waiting', 'running', 'sending')"
 BY_ADMIN = "by_admin"
 """The reason of a job that an admin cancelled."""
 
 
-class NewJob(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewJob:
     """What a job starts from."""
 
     job_id: int
@@ -68,21 +73,30 @@ class NewJob(NamedTuple):
     url: str
     cache_key: str
     site: str
-    format: str
-    quality: str
+    variant: Variant
     plan: str
     language: str
     thread_id: int | None = None
+
+
+def _job(row: Sequence[Any]) -> Job:
+    """Make a job of a row of `_COLUMNS`."""
+    values = dict(zip(_FIELDS, row, strict=True))
+    return Job(**values | {"variant": Variant.from_stored(values["variant"])})
 
 
 def add(db: Connection, job: NewJob, now_ms: int) -> Job:
     """Queue a job and return it."""
     place = charges.reserve(db, job.user_id)
     db.execute(
-        "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, format, quality, plan, language,"  # noqa: S608 - own text
-        " state, place, charged_ms, created_ms, thread_id, bot_id)"
-        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, ?, {CURRENT})",
-        (*job[:11], place, charges.EXPECTED_MS, now_ms, job.thread_id),
+        "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, variant, plan, language,"  # noqa: S608 - own text
+        " thread_id, state, place, charged_ms, created_ms, bot_id)"
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, {CURRENT})",
+        (
+            *(job.job_id, job.user_id, job.chat_id, job.reply_to, job.url, job.cache_key, job.site, job.variant.key),
+            *(job.plan, job.language, job.thread_id),
+            *(place, charges.EXPECTED_MS, now_ms),
+        ),
     )
     added = get(db, job.job_id)
     assert added is not None
@@ -92,7 +106,7 @@ def add(db: Connection, job: NewJob, now_ms: int) -> Job:
 def get(db: Connection, job_id: int) -> Job | None:
     """Return one job."""
     row = db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE job_id = ?", (job_id,)).fetchone()  # noqa: S608 - own text
-    return None if row is None else Job(*row)
+    return None if row is None else _job(row)
 
 
 def claim(db: Connection, now_ms: int, paused_sites: tuple[str, ...] = (), *, last: Collection[int] = ()) -> Job | None:
@@ -115,7 +129,7 @@ def _claim(db: Connection, now_ms: int, paused_sites: tuple[str, ...], passed_by
         f"{none_of('user_id', passed_by)} ORDER BY place, job_id LIMIT 1) RETURNING {_COLUMNS}",
         (now_ms, *paused_sites, *passed_by),
     ).fetchone()
-    return None if row is None else Job(*row)
+    return None if row is None else _job(row)
 
 
 def waiting_users(db: Connection, paused_sites: tuple[str, ...] = ()) -> list[int]:
@@ -219,7 +233,7 @@ def untold(db: Connection) -> list[Job]:
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM jobs WHERE told = 0 AND state IN ('done', 'failed', 'cancelled') ORDER BY job_id",  # noqa: S608 - own text
     )
-    return [Job(*row) for row in rows]
+    return [_job(row) for row in rows]
 
 
 def of_user(db: Connection, user_id: int, chat_id: int | None = None) -> list[Job]:
@@ -230,7 +244,7 @@ def of_user(db: Connection, user_id: int, chat_id: int | None = None) -> list[Jo
         f" AND state IN {_UNFINISHED} ORDER BY place, job_id",
         (user_id, *values),
     )
-    return [Job(*row) for row in rows]
+    return [_job(row) for row in rows]
 
 
 def before(db: Connection, job: Job) -> int:
@@ -258,14 +272,14 @@ def oldest_waiting_ms(db: Connection) -> int | None:
     return None if row[0] is None else int(row[0])
 
 
-def same_unfinished(db: Connection, user_id: int, cache_key: str, fmt: str, quality: str) -> Job | None:
+def same_unfinished(db: Connection, user_id: int, cache_key: str, variant: Variant) -> Job | None:
     """Return this user's unfinished job for the same thing."""
     row = db.execute(
-        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND cache_key = ? AND format = ? AND quality = ?"  # noqa: S608 - own text
+        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND cache_key = ? AND variant = ?"  # noqa: S608 - own text
         f" AND state IN {_UNFINISHED} LIMIT 1",
-        (user_id, cache_key, fmt, quality),
+        (user_id, cache_key, variant.key),
     ).fetchone()
-    return None if row is None else Job(*row)
+    return None if row is None else _job(row)
 
 
 def newer_same(db: Connection, job: Job) -> Job | None:
@@ -274,26 +288,26 @@ def newer_same(db: Connection, job: Job) -> Job | None:
     One that took over this one's message is newer, though a clock that was set back gave it a smaller id.
     """
     row = db.execute(
-        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND cache_key = ? AND format = ? AND quality = ?"  # noqa: S608 - own text
+        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND cache_key = ? AND variant = ?"  # noqa: S608 - own text
         " AND (job_id > ? OR (job_id <> ? AND message_id = ?)) LIMIT 1",
-        (job.user_id, job.cache_key, job.format, job.quality, job.job_id, job.job_id, job.message_id),
+        (job.user_id, job.cache_key, job.variant.key, job.job_id, job.job_id, job.message_id),
     ).fetchone()
-    return None if row is None else Job(*row)
+    return None if row is None else _job(row)
 
 
 def unfinished_at_start(db: Connection) -> list[Job]:
     """Return the jobs that a process before this one had in hand (one instance a database: they are nobody's now)."""
     rows = db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE state IN ('running', 'sending') ORDER BY place")  # noqa: S608 - own text
-    return [Job(*row) for row in rows]
+    return [_job(row) for row in rows]
 
 
-def workers_at_start(db: Connection) -> list[tuple[int, int, int]]:
-    """Return (job or offer id, pid, kernel start time) of every worker that a process before this one had."""
+def workers_at_start(db: Connection) -> list[Stray]:
+    """Return every worker that a process before this one had."""
     rows = db.execute(
         "SELECT job_id, worker_pid, worker_started FROM jobs WHERE worker_pid IS NOT NULL"
         " UNION ALL SELECT offer_id, worker_pid, worker_started FROM offers WHERE worker_pid IS NOT NULL",
     )
-    return [(row[0], row[1], row[2]) for row in rows]
+    return [Stray(owner_id=row[0], pid=row[1], start_time=row[2]) for row in rows]
 
 
 def forget_workers(db: Connection) -> None:
@@ -338,7 +352,7 @@ def cancel(
 
 def _settled(db: Connection, rows: list[Row]) -> list[Job]:
     """Give back what ended jobs did not use, the last ones first, as each moves those behind it; return them."""
-    ended = [Job(*row) for row in rows]
+    ended = [_job(row) for row in rows]
     for job in sorted(ended, key=lambda job: (job.place, job.job_id), reverse=True):
         charges.settle(db, job.job_id)
     return ended

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 from doradura.storage.bots import CURRENT
 from doradura.storage.seam import Connection
 
 
-class Offer(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offer:
     """A link and where its keyboard is shown."""
 
     offer_id: int
@@ -28,7 +31,13 @@ class Offer(NamedTuple):
     """1 where the link came without a scheme."""
 
 
-_COLUMNS = ", ".join(Offer._fields)
+_FIELDS = tuple(field.name for field in fields(Offer))
+_COLUMNS = ", ".join(_FIELDS)
+
+
+def _offer(row: Sequence[Any]) -> Offer:
+    """Make an offer of a row of `_COLUMNS`."""
+    return Offer(**dict(zip(_FIELDS, row, strict=True)))
 
 
 def add(db: Connection, offer: Offer, now_ms: int) -> None:
@@ -36,14 +45,17 @@ def add(db: Connection, offer: Offer, now_ms: int) -> None:
     db.execute(
         "INSERT INTO offers (offer_id, user_id, chat_id, reply_to, url, created_ms, thread_id, site, number, guessed,"  # noqa: S608 - own text
         f" bot_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {CURRENT})",
-        (*offer[:5], now_ms, *offer[8:]),
+        (
+            *(offer.offer_id, offer.user_id, offer.chat_id, offer.reply_to, offer.url, now_ms),
+            *(offer.thread_id, offer.site, offer.number, offer.guessed),
+        ),
     )
 
 
 def get(db: Connection, offer_id: int) -> Offer | None:
     """Return one offer."""
     row = db.execute(f"SELECT {_COLUMNS} FROM offers WHERE offer_id = ?", (offer_id,)).fetchone()  # noqa: S608 - own text
-    return None if row is None else Offer(*row)
+    return None if row is None else _offer(row)
 
 
 def unfinished(db: Connection) -> list[Offer]:
@@ -51,7 +63,7 @@ def unfinished(db: Connection) -> list[Offer]:
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM offers WHERE state IN ('new', 'shown') ORDER BY offer_id",  # noqa: S608 - own text
     )
-    return [Offer(*row) for row in rows]
+    return [_offer(row) for row in rows]
 
 
 def shown(db: Connection, offer_id: int, message_id: int) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from doradura.media.variant import Variant
 from doradura.storage import jobs, ledger
 from doradura.storage.seam import Connection
 
@@ -120,7 +121,7 @@ def tally(db: Connection, span: Span, steps: int = 1) -> Tally:
     """
     step_ms = -(-(span.until_ms - span.since_ms) // steps)
     rows = db.execute(
-        "SELECT state, format, site, plan, reason, (finished_ms - ? - 1) / ?, worked, COUNT(*),"
+        "SELECT state, variant, site, plan, reason, (finished_ms - ? - 1) / ?, worked, COUNT(*),"
         " CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT), CAST(COALESCE(SUM(finished_ms - started_ms), 0) AS BIGINT)"
         " FROM jobs WHERE finished_ms > ? AND finished_ms <= ? GROUP BY 1, 2, 3, 4, 5, 6, 7"
         " UNION ALL SELECT 'refused', '', site, '', reason, (looked_ms - ? - 1) / ?, 0, COUNT(*), 0, 0"
@@ -166,7 +167,7 @@ class _Counters:
     def add(  # noqa: PLR0917 - a row's values, in the query's order
         self,
         state: str,
-        fmt: str,
+        key: str,
         site: str,
         plan: str,
         reason: str | None,
@@ -192,7 +193,7 @@ class _Counters:
         if state == "failed":
             self.reasons[reason or "internal"] += count
             return
-        self.formats[fmt] += count
+        self.formats[Variant.from_stored(key).format] += count
         self.sites[site] += count
         self.plans[plan] += count
         self.bytes += size_bytes

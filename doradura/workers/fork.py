@@ -42,17 +42,17 @@ def environment_for_jobs(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
 
 
-def end_strays(rows: Iterable[tuple[int, int, int]]) -> int:
-    """Kill what still runs of the jobs `(job_id, pid, start_time)` of a killed program; how many sessions there were.
+def end_strays(strays: Iterable[processes.Stray]) -> int:
+    """Kill what still runs of a killed program's children; how many sessions there were.
 
     For the next start, in a thread: it blocks. A pid that has become somebody else's is left alone.
     """
     ended = 0
-    for job_id, pid, start_time in rows:
-        killed = processes.end_session(pid, start_time)
+    for stray in strays:
+        killed = processes.end_session(stray.pid, stray.start_time)
         if killed:
             ended += 1
-            log.warning("ended a stray job", extra={"job": job_id, "pid": pid, "processes": killed})
+            log.warning("ended a stray job", extra={"job": stray.owner_id, "pid": stray.pid, "processes": killed})
     return ended
 
 

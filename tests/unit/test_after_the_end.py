@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from trio.testing import MockClock
 
 from doradura.downloads.stages import Working
-from doradura.storage.offers import Offer
+from tests.jobs import new_offer
 from tests.wiring import LINK, USER, World
 
 
@@ -19,5 +21,5 @@ async def test_calls_to_parts_that_have_ended(world: World, autojump_clock: Mock
     bot.board.drop(job_id)
     bot.board.card(job).show(Working())
     bot.supervisor.queued(job, 0)
-    bot.supervisor.cancelled([job._replace(job_id=1)])
-    bot.probes.show(Offer(1, USER, USER, None, LINK, None, "new", 0), "en")
+    bot.supervisor.cancelled([replace(job, job_id=1)])
+    bot.probes.show(new_offer(offer_id=1, user_id=USER, chat_id=USER, url=LINK), "en")

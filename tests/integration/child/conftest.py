@@ -18,6 +18,7 @@ import pytest
 
 from doradura.child.facts import Facts, Stream, inspect
 from doradura.media.protocol import Limits, Metadata, Order, Progress, WorkerMessage
+from doradura.media.variant import Variant
 from doradura.workers.interface import Workers
 from doradura.workers.plain import PlainWorkers
 from tests.integration.child.raw_site import in_a_thread
@@ -366,8 +367,7 @@ class Jobs:
             task=task,
             directory=str(self.directory),
             url=self.site.url + path,
-            format=form,
-            quality=quality,
+            variant=Variant(form, quality) if task == "download" else None,
             limits=limits,
             ffmpeg=more.pop("ffmpeg", self.commands.program),
             **more,

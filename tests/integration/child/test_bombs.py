@@ -14,6 +14,7 @@ from doradura.child.failures import classify
 from doradura.child.ffmpeg import FfmpegError
 from doradura.child.stills import Stills
 from doradura.media.protocol import Failure, Limits, Order, WorkerMessage
+from doradura.media.variant import Variant
 from doradura.workers.fork import ForkWorkers
 from tests.integration.child import bombs
 from tests.integration.child.raw_site import RawSite, serving
@@ -46,8 +47,7 @@ async def end_of(workers: ForkWorkers, url: str, directory: Path, task: str = "d
         task=task,  # type: ignore[arg-type]  # the protocol's words
         directory=str(directory),
         url=url,
-        format="mp4",
-        quality="720p",
+        variant=Variant("mp4", "720p") if task == "download" else None,
         limits=LIMITS,
         ffmpeg=imageio_ffmpeg.get_ffmpeg_exe(),
         allowed_private=(url.split("/")[2],),

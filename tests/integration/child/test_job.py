@@ -198,9 +198,9 @@ async def test_probe_knows_title_length_and_sizes_of_a_plain_file(jobs: Jobs) ->
     assert (end.last.title, end.last.performer) == ("Doradura sample", "Sandbox")
     assert end.last.duration_seconds == pytest.approx(4.0, abs=0.1)
     assert (end.last.has_video, end.last.height) == (True, 360)
-    sizes = {(size.format, size.quality): size.size_bytes for size in end.last.sizes}
-    assert sizes["mp3", "320k"] == pytest.approx(160_000, rel=0.03)
-    assert sizes["mp4", "720p"] == (jobs.site.media / "sample.mp4").stat().st_size
+    sizes = {size.variant.key: size.size_bytes for size in end.last.sizes}
+    assert sizes["mp3:320k"] == pytest.approx(160_000, rel=0.03)
+    assert sizes["mp4:720p"] == (jobs.site.media / "sample.mp4").stat().st_size
     assert all(sizes.values())
 
 
@@ -209,7 +209,7 @@ async def test_probe_of_hls_adds_up_its_segments(jobs: Jobs, path: str) -> None:
     """A playlist says its length by its segments; nothing is fetched but playlists."""
     end = await jobs.run(path, "", "", task="probe")
     assert end.last.duration_seconds == pytest.approx(4.0, abs=0.1)
-    assert {("mp3", "320k")} <= {(size.format, size.quality) for size in end.last.sizes}
+    assert "mp3:320k" in {size.variant.key for size in end.last.sizes}
     assert not any(path.endswith(".ts") for path in jobs.site.asked)
 
 

@@ -139,18 +139,18 @@ async def test_a_product_too_large_to_send(jobs: Jobs) -> None:
     """A product over the limit is no product."""
     end = await jobs.run("/sample.mp4", "mp3", "320k", limits=limits(upload_bytes=100_000))
     assert end.last.reason == "too_large", end.last.detail
-    weights = {(size.format, size.quality): size.size_bytes for size in end.last.sizes}
-    assert weights["mp3", "128k"] == pytest.approx(4 * 16_000, rel=0.05)
-    assert weights["mp3", "320k"] == pytest.approx(4 * 40_000, rel=0.05)
-    assert weights["mp4", "360p"] == (jobs.site.media / "sample.mp4").stat().st_size
+    weights = {size.variant.key: size.size_bytes for size in end.last.sizes}
+    assert weights["mp3:128k"] == pytest.approx(4 * 16_000, rel=0.05)
+    assert weights["mp3:320k"] == pytest.approx(4 * 40_000, rel=0.05)
+    assert weights["mp4:360p"] == (jobs.site.media / "sample.mp4").stat().st_size
 
 
 async def test_a_stream_too_large_to_send_tells_what_fits(jobs: Jobs) -> None:
     """What its sound would weigh follows from the playlist's length."""
     end = await jobs.run("/master.m3u8", "mp4", "720p", limits=limits(upload_bytes=70_000))
     assert end.last.reason == "too_large", end.last.detail
-    weights = {(size.format, size.quality): size.size_bytes for size in end.last.sizes}
-    assert weights["mp3", "128k"] == pytest.approx(4 * 16_000, rel=0.05)
+    weights = {size.variant.key: size.size_bytes for size in end.last.sizes}
+    assert weights["mp3:128k"] == pytest.approx(4 * 16_000, rel=0.05)
 
 
 async def test_a_site_that_goes_away_leaves_the_refusal(jobs: Jobs) -> None:

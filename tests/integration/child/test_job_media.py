@@ -12,8 +12,8 @@ import av
 import msgspec
 import pytest
 
-from doradura.media.formats import Choice, fitting
 from doradura.media.protocol import OUR_REASONS, RETRIED_REASONS, Result
+from doradura.media.variant import Variant, fitting
 from tests.integration.child.conftest import LIMITS, Jobs
 from tests.integration.child.raw_site import Answer, answer, drip
 from tests.integration.child.studio import FASTSTART, H264, change, make, run, served
@@ -83,8 +83,8 @@ async def test_a_film_over_the_limit_offers_smaller_ones(jobs: Jobs, tmp_path: P
     limits = msgspec.structs.replace(LIMITS, upload_bytes=1_000_000)
     end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", "best", limits=limits)
     assert end.last.reason == "too_large"
-    over = {size.quality for size in end.last.sizes if size.format == "mp4" and size.size_bytes > limits.upload_bytes}
-    assert over == {"best"}
+    over = {size.variant for size in end.last.sizes if size.size_bytes > limits.upload_bytes}
+    assert {each for each in over if each.format == "mp4"} == {Variant("mp4", "best")}
 
 
 @pytest.mark.parametrize("sound", [("-c:a", "aac"), ("-an",)])
@@ -93,12 +93,12 @@ async def test_what_is_offered_instead_is_made(jobs: Jobs, tmp_path: Path, sound
     film = _noisy(tmp_path / "f.mp4", "libx264", *sound, size="640x360")
     limits = msgspec.structs.replace(LIMITS, upload_bytes=film.stat().st_size // 2)
     end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", "best", limits=limits)
-    known = {Choice(size.format, size.quality): size.size_bytes for size in end.last.sizes}
+    known = {size.variant: size.size_bytes for size in end.last.sizes}
     instead = fitting(
-        Choice("mp4", "best"), known, limits.upload_bytes, lines=end.last.lines, has_audio=end.last.has_audio
+        Variant("mp4", "best"), known, limits.upload_bytes, lines=end.last.lines, has_audio=end.last.has_audio
     )
-    songs = [] if "-an" in sound else [Choice("m4a", "default"), Choice("mp3", "128k")]
-    assert instead == [Choice("mp4", "360p"), *songs]
+    songs = [] if "-an" in sound else [Variant("m4a", "default"), Variant("mp3", "128k")]
+    assert instead == [Variant("mp4", "360p"), *songs]
     for path in sorted(jobs.directory.iterdir()):
         path.unlink()
     jobs.directory.rmdir()
@@ -212,8 +212,8 @@ async def test_a_long_song_is_made_to_fit_or_refused_before_the_encode(
         return
     assert end.last.reason == "too_large", end.last
     assert not any("aac" in line for line in jobs.commands.lines())
-    over = {(size.format, size.quality) for size in end.last.sizes if size.size_bytes > limit}
-    assert over == {("m4a", "default"), ("mp3", "128k"), ("mp3", "192k"), ("mp3", "320k")}
+    over = {size.variant.key for size in end.last.sizes if size.size_bytes > limit}
+    assert over == {"m4a:default", "mp3:128k", "mp3:192k", "mp3:320k"}
 
 
 PAGE = (

@@ -127,7 +127,7 @@ async def test_a_machine_that_encodes_slowly_does_not_hold_the_look(jobs: Jobs, 
     end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", task="probe", ffmpeg=str(slow), limits=limits)
     assert time.monotonic() - began < PROBE_SECONDS
     assert isinstance(end.last, Metadata), end.last
-    heights = {size.quality: size.height for size in end.last.sizes if size.format == "mp4"}
+    heights = {size.variant.quality: size.height for size in end.last.sizes if size.variant.format == "mp4"}
     assert {"best", "1080p", "720p"} <= heights.keys()
     assert (heights["1080p"], heights["720p"]) == (None, 1080)
 
@@ -155,7 +155,7 @@ async def test_a_false_total_is_not_believed(ask: Jobber, path: str) -> None:
     """A total below what came is none: no "mp4 720p · 1 kB"; nor is the length of a part that says not of what."""
     known = await ask("probe", path)
     assert known.height == 360
-    assert [size for size in known.sizes if size.format == "mp4"] == []
+    assert [size for size in known.sizes if size.variant.format == "mp4"] == []
 
 
 @pytest.mark.parametrize("task", ["probe", "download"])

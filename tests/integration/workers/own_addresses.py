@@ -23,6 +23,7 @@ from typing import Any
 import trio
 
 from doradura.media.protocol import Failure, Limits, Order
+from doradura.media.variant import Variant
 from doradura.workers.fork import ForkWorkers
 
 LIMITS = Limits(file_bytes=10**7, upload_bytes=10**7, cpu_seconds=60, memory_bytes=10**9, processes=20)
@@ -99,8 +100,7 @@ async def ended(workers: ForkWorkers, url: str, **more: Any) -> str:
             task="download",
             directory=directory,
             url=url,
-            format="mp4",
-            quality="720p",
+            variant=Variant("mp4", "720p"),
             limits=LIMITS,
             ffmpeg="/bin/true",
             **more,

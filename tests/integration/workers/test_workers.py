@@ -14,6 +14,7 @@ import trio
 import trio.testing
 
 from doradura.media import processes
+from doradura.media.processes import Stray
 from doradura.media.protocol import Failure, Order, Progress, Result, WorkerMessage
 from doradura.workers.fork import ForkWorkers, WorkersError, end_strays
 from doradura.workers.interface import Conversation
@@ -220,15 +221,22 @@ async def test_no_descriptor_is_lost(workers: ForkWorkers, new_order: NewOrder) 
     assert await count() == first
 
 
+def noted(pid: int, start_time: int) -> Stray:
+    """A worker of job 1's."""
+    return Stray(owner_id=1, pid=pid, start_time=start_time)
+
+
 async def test_end_strays(workers: ForkWorkers, new_order: NewOrder) -> None:
     """Strays are ended only when pid and start time are both those that were noted."""
     async with workers.work(new_order("hang")) as conversation:
         await anext(aiter(conversation))
         pid, started = conversation.pid, conversation.started_at
-        wrong = [(1, pid, started + 1), (2, os.getpid(), started), (3, 1, started), (4, 0, 0), (5, 2**22 - 1, 5)]
+        wrong = [
+            noted(*each) for each in ((pid, started + 1), (os.getpid(), started), (1, started), (0, 0), (2**22 - 1, 5))
+        ]
         assert await trio.to_thread.run_sync(end_strays, wrong) == 0
         assert running(pid)
-        assert await trio.to_thread.run_sync(end_strays, [*wrong, (6, pid, started)]) == 1
+        assert await trio.to_thread.run_sync(end_strays, [*wrong, noted(pid, started)]) == 1
         assert not running(pid)
         assert await messages(conversation) == [Failure(reason="tool_crash", detail="killed by signal 9")]
 
@@ -250,9 +258,9 @@ async def test_end_strays_whose_leader_is_gone(tmp_path: Path) -> None:
         await trio.run_process([sys.executable, "-c", script], stdout=said)
     pid, start, ours, other = map(int, (tmp_path / "said").read_text().split())
     try:
-        assert await trio.to_thread.run_sync(end_strays, [(1, pid, start + 1)]) == 0
+        assert await trio.to_thread.run_sync(end_strays, [noted(pid, start + 1)]) == 0
         assert running(ours)
-        assert await trio.to_thread.run_sync(end_strays, [(1, pid, start)]) == 1
+        assert await trio.to_thread.run_sync(end_strays, [noted(pid, start)]) == 1
         assert not running(ours)
         assert running(other)
     finally:

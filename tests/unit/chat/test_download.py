@@ -10,15 +10,22 @@ from trio.testing import MockClock
 from doradura.downloads.admission import JOBS_OF_ONE_USER
 from doradura.downloads.workspace import SPACE_BYTES
 from doradura.media.protocol import Failure
+from doradura.media.variant import Variant
 from doradura.storage import offers
-from doradura.storage.offers import Offer
 from tests.doubles import HANG
+from tests.jobs import new_offer
 from tests.wiring import LINK, USER, World
 
 
 def failures(world: World) -> float:
     """Every counted failure."""
     return world.value("download_failure_total")
+
+
+def store(world: World, **named: Any) -> None:
+    """Store offer 7, of a link that was looked at."""
+    usual = {"offer_id": 7, "user_id": USER, "chat_id": USER, "reply_to": 1, "url": LINK, "state": "known"}
+    offers.add(world.storage.db, new_offer(**usual | named), 1)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +46,7 @@ async def test_a_download_starts_at_once(
         await world.say(bot, world.message(f"/download {words.format(LINK)}"))
         await world.ended()
     (order,) = world.workers.orders
-    assert (order.task, order.url, order.format, order.quality) == ("download", LINK, *choice)
+    assert (order.task, order.url, order.variant) == ("download", LINK, Variant(*choice))
     assert world.value("format_requests_total", format=choice[0], plan="free") == 1
     assert world.value("format_requests_total") == 1
 
@@ -154,7 +161,7 @@ async def test_a_full_disk_takes_no_job(world: World, autojump_clock: MockClock)
     """Before it is full; by a command and by a button alike."""
     async with world.start() as bot:
         bot.workspace.free = SPACE_BYTES - 1
-        offers.add(world.storage.db, Offer(7, USER, USER, 1, LINK, None, "new", 0), 1)
+        store(world, state="new")
         await world.say(bot, world.message(f"/download {LINK}"), world.press("o:7:mp3:320k"))
     assert any("short of disk space" in text for text in world.telegram.texts())
     (answer,) = world.telegram.all("answerCallbackQuery")
@@ -184,18 +191,53 @@ async def test_two_presses_are_one_job(world: World, autojump_clock: MockClock) 
     """Both are answered."""
     world.workers.usual = (HANG,)
     async with world.start() as bot:
-        offers.add(world.storage.db, Offer(7, USER, USER, 1, LINK, None, "known", 0), 1)
+        store(world)
         await world.say(bot, world.press("o:7:mp3:320k"), world.press("o:7:mp3:320k"))
     answers = [call.parameters["text"] for call in world.telegram.all("answerCallbackQuery")]
     assert answers == ["Got it: mp3 320k", "This one is already on its way."]
     assert len(world.states()) == 1
 
 
-@pytest.mark.parametrize("data", ["o:7:ogg:320k", "o:7:mp3:999k", "o:8:mp3:320k", "o:7:mp3:", "o:7"])
+async def test_buttons_that_stand_in_chats_since_earlier_versions_work(world: World, autojump_clock: MockClock) -> None:
+    """Each of them brings what it said when it was shown."""
+    old = (
+        "mp3:128k",
+        "mp3:192k",
+        "mp3:320k",
+        "m4a:default",
+        "mp4:360p",
+        "mp4:480p",
+        "mp4:720p",
+        "mp4:1080p",
+        "mp4:best",
+    )
+    async with world.start() as bot:
+        store(world)
+        for at, data in enumerate(old, 1):
+            await world.say(bot, world.press(f"o:7:{data}"))
+            await world.ended(at)
+    assert [":".join(order.variant.labels.values()) for order in world.workers.orders if order.variant] == list(old)
+
+
+async def test_what_can_not_be_had_any_more_is_not_tried_again(world: World, autojump_clock: MockClock) -> None:
+    """The button of a failed download whose format a newer version does not have says to send the link again."""
+    world.workers.follow([Failure(reason="internal", detail="odd")])
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.ended()
+        world.storage.db.execute("UPDATE jobs SET variant = 'ogg:64k'")
+        job_id = world.storage.one("SELECT job_id FROM jobs")
+        await world.say(bot, world.press(f"r:{job_id}"))
+    assert world.states() == ["failed"]
+    (answer,) = world.telegram.all("answerCallbackQuery")
+    assert answer.parameters["text"] == "That message is too old. Send the link again."
+
+
+@pytest.mark.parametrize("data", ["o:7:ogg:320k", "o:7:mp3:999k", "o:8:mp3:320k", "o:7:mp3:", "o:7", "o:7:mp3:320k:de"])
 async def test_a_button_that_leads_nowhere_says_so(world: World, autojump_clock: MockClock, data: str) -> None:
     """An offer that was forgotten, or a choice there is not (any more)."""
     async with world.start() as bot:
-        offers.add(world.storage.db, Offer(7, USER, USER, 1, LINK, None, "known", 0), 1)
+        store(world)
         await world.say(bot, world.press(data))
     (answer,) = world.telegram.all("answerCallbackQuery")
     assert answer.parameters["text"] == "That message is too old. Send the link again."
@@ -205,7 +247,7 @@ async def test_a_button_that_leads_nowhere_says_so(world: World, autojump_clock:
 async def test_somebody_elses_link_is_not_ones_own(world: World, autojump_clock: MockClock) -> None:
     """Another user's press queues nothing, in whoever's name."""
     async with world.start() as bot:
-        offers.add(world.storage.db, Offer(7, USER, -5, 1, LINK, None, "known", 0), 1)
+        store(world, chat_id=-5)
         await world.say(bot, world.press("o:7:mp3:320k", user=3000, chat=-5))
     (answer,) = world.telegram.all("answerCallbackQuery")
     assert "somebody else's link" in answer.parameters["text"]
@@ -217,9 +259,7 @@ async def test_a_link_with_a_format_beside_it_starts_at_once(world: World, autoj
     async with world.start() as bot:
         await world.say(bot, world.message(f"{LINK} mp3 128k"), world.message(f"good: {LINK}2"))
         await world.ended()
-    assert [tuple(row) for row in world.storage.db.execute("SELECT url, format, quality FROM jobs")] == [
-        (LINK, "mp3", "128k")
-    ]
+    assert [tuple(row) for row in world.storage.db.execute("SELECT url, variant FROM jobs")] == [(LINK, "mp3:128k")]
     assert world.storage.one("SELECT COUNT(*) FROM offers") == 1
 
 
@@ -241,7 +281,7 @@ async def test_what_download_takes_for_a_link(
         await world.say(bot, world.message(words, entities=entities))
         await world.ended()
     assert world.storage.one("SELECT url FROM jobs") == url
-    assert world.storage.one("SELECT format FROM jobs") == "mp3"
+    assert world.storage.one("SELECT variant FROM jobs") == "mp3:320k"
 
 
 async def test_a_guessed_scheme_is_told_to_the_worker(world: World, autojump_clock: MockClock) -> None:
@@ -265,7 +305,7 @@ async def test_a_button_of_a_link_that_may_not_be_opened_any_more(
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
-        offers.add(world.storage.db, Offer(7, USER, USER, 1, private, None, "known", 0), 1)
+        store(world, url=private)
         world.storage.db.execute("UPDATE jobs SET job_id = 9, url = ?", (private,))
         counted = failures(world)
         await world.say(bot, world.press(data))

@@ -9,9 +9,9 @@ import pytest
 from trio.testing import MockClock
 
 from doradura.storage import chats, jobs, offers
-from doradura.storage.offers import Offer
 from doradura.telegram.updates import RawUpdate
 from tests.doubles import BOT_ID, refusal
+from tests.jobs import new_job, new_offer
 from tests.wiring import LINK, USER, World, raw_update
 
 GROUP = -100123
@@ -193,7 +193,7 @@ async def test_a_refused_progress_message_ends_the_download(world: World, autoju
 @pytest.mark.parametrize("side", ["to", "from"])
 async def test_a_group_that_moves_takes_its_offers_along(world: World, autojump_clock: MockClock, side: str) -> None:
     """Either of Telegram's two notices is enough; messages of the old group are not edited in the new."""
-    offer = Offer(9, USER, GROUP, 3, LINK, 4, "known", 0)
+    offer = new_offer(offer_id=9, user_id=USER, chat_id=GROUP, reply_to=3, url=LINK, message_id=4, state="known")
     await world.storage.write(lambda db: offers.add(db, offer, 1))
     where, other = (GROUP, MOVED) if side == "to" else (MOVED, GROUP)
     notice: dict[str, Any] = {f"migrate_{side}_chat_id": other}
@@ -224,9 +224,7 @@ async def test_a_group_that_mutes_the_bot_is_no_fault(world: World, autojump_clo
 
 async def test_migrations_give_the_last_id(world: World, autojump_clock: MockClock) -> None:
     """A group that moved twice is reached at once, and jobs of the first id too; a ring does not hang."""
-    await world.storage.write(
-        lambda db: jobs.add(db, jobs.NewJob(1, 2, -1, 3, LINK, "k", "s", "mp3", "128k", "free", "en"), 1)
-    )
+    await world.storage.write(lambda db: jobs.add(db, new_job(user_id=2, chat_id=-1, reply_to=3), 1))
     for old, new in ((-1, -2), (-2, -3), (-4, -5), (-5, -4)):
         await world.storage.write(partial(chats.migrated, old_id=old, new_id=new, now_ms=1))
     ends = await world.storage.read(chats.migrations)
@@ -238,7 +236,7 @@ async def test_migrations_give_the_last_id(world: World, autojump_clock: MockClo
 async def test_a_block_in_private_leaves_the_groups_downloads(world: World, autojump_clock: MockClock) -> None:
     """What waits for a group is wanted there still."""
     for job_id, chat in ((1, USER), (2, GROUP)):
-        new = jobs.NewJob(job_id, USER, chat, 3, LINK, str(job_id), "s", "mp3", "128k", "free", "en")
+        new = new_job(job_id=job_id, user_id=USER, chat_id=chat, cache_key=str(job_id))
         await world.storage.write(partial(jobs.add, job=new, now_ms=1))
     ended = await world.storage.write(lambda db: chats.closed(db, USER, 1))
     assert [job.job_id for job in ended] == [1]

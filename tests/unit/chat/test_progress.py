@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from doradura.chat.progress import ProgressTexts, choice_text, failure_text
+from doradura.chat.progress import ProgressTexts, failure_text
 from doradura.chat.texts import Catalogues
 from doradura.downloads.stages import (
     Accepted,
@@ -21,14 +23,12 @@ from doradura.downloads.stages import (
     Working,
 )
 from doradura.media.protocol import REASONS, Size
-from doradura.storage.jobs import Job
+from doradura.media.variant import Variant
 from doradura.telegram.types import Button
 from doradura.telegram.units import units
+from tests.jobs import running_job
 
-JOB = Job(
-    *(77, 1, 1, None, "https://a.example/?a=1&b=2", "", "youtube", "m4a", "default", "free", "en", "running", 0, 0, 0),
-    *(None, None, 0, None, None, None),
-)
+JOB = running_job(job_id=77, url="https://a.example/?a=1&b=2", site="youtube", variant=Variant("m4a", "default"))
 SHOWN = ProgressTexts(Catalogues(), 50 << 20)
 AGAIN = "others were waiting, so this one waits again"
 DASH = "\N{EN DASH}"
@@ -98,7 +98,7 @@ def test_a_failure_says_what_to_do_and_which_link() -> None:
     assert SHOWN.stage(JOB, Failed("gone"))[0].splitlines()[1] == (
         '<a href="https://a.example/?a=1&amp;b=2">https://a.example/?a=1&amp;b=2</a>'
     )
-    assert SHOWN.stage(JOB._replace(reply_to=5), Failed("gone"))[0].count("\n") == 0, "it quotes the link already"
+    assert SHOWN.stage(replace(JOB, reply_to=5), Failed("gone"))[0].count("\n") == 0, "it quotes the link already"
     assert "longer than 10 minutes" in SHOWN.stage(JOB, Failed("deadline"))[0]
     assert "longer than 1 minute," in failure_text(
         Catalogues().for_language(None), "deadline", "https://a.example/", 1, minutes=1
@@ -125,15 +125,15 @@ def test_what_is_too_large_brings_what_is_smaller() -> None:
     text, rows = SHOWN.stage(JOB, Failed("too_large"))
     assert text.startswith("😕 This file is too large: I can send 50 MB at most. Tap a smaller one:\n")
     assert rows == ((Button(text="mp3 128k", callback_data="s:77:mp3:128k"),),)
-    small = JOB._replace(format="mp3", quality="128k")
+    small = replace(JOB, variant=Variant("mp3", "128k"))
     text, rows = SHOWN.stage(small, Failed("too_large"))
     assert text.startswith(
         "😕 This file is too large: I can send 50 MB at most. It comes no smaller, so please try a shorter one.\n"
     )
     assert rows is None
     sizes = (
-        Size(format="mp3", quality="128k", size_bytes=60 << 20),
-        Size(format="m4a", quality="default", size_bytes=9),
+        Size(variant=Variant("mp3", "128k"), size_bytes=60 << 20),
+        Size(variant=Variant("m4a", "default"), size_bytes=9),
     )
     text, rows = SHOWN.stage(small, Failed("too_large", sizes=sizes))
     assert text.startswith("😕 It would be 62.9 MB, and I can send 50 MB at most. Tap a smaller one:\n")
@@ -150,7 +150,7 @@ def test_a_stream_of_several_codings_is_not_called_no_video() -> None:
 @pytest.mark.parametrize("reason", ["too_large", "tool_crash"])
 def test_what_the_link_does_not_have_is_no_button(reason: str) -> None:
     """Of a silent film of 360 lines that is one smaller choice, after either failure."""
-    film = JOB._replace(format="mp4", quality="best")
+    film = replace(JOB, variant=Variant("mp4", "best"))
     rows = SHOWN.stage(film, Failed(reason, final=reason == "tool_crash", lines=360, has_audio=False))[1]
     assert rows == ((Button(text="mp4 360p", callback_data="s:77:mp4:360p"),),)
 
@@ -164,12 +164,12 @@ def test_what_is_larger_than_is_taken_has_no_buttons() -> None:
 
 def test_what_died_over_a_limit_brings_lower_qualities() -> None:
     """The same would die again; a tool's other crash has no buttons."""
-    film = JOB._replace(format="mp4", quality="480p")
+    film = replace(JOB, variant=Variant("mp4", "480p"))
     text, rows = SHOWN.stage(film, Failed("tool_crash", final=True))
     assert text.startswith("😕 Converting this takes more memory or time than I have. A lower quality takes less:")
     assert rows is not None
     assert [button.text for row in rows for button in row] == ["mp4 360p", "m4a", "mp3 128k"]
-    least = JOB._replace(format="mp3", quality="128k")
+    least = replace(JOB, variant=Variant("mp3", "128k"))
     assert SHOWN.stage(least, Failed("tool_crash", final=True))[1] is None
     assert "takes more memory" not in SHOWN.stage(film, Failed("tool_crash"))[0]
 
@@ -187,7 +187,7 @@ def test_long_titles_and_links_are_cut() -> None:
 
 def test_a_choice_reads_as_people_type_it() -> None:
     """The only quality there is need not be said."""
-    assert (choice_text("mp3", "320k"), choice_text("m4a", "default")) == ("mp3 320k", "m4a")
+    assert (Variant("mp3", "320k").words, Variant("m4a", "default").words) == ("mp3 320k", "m4a")
 
 
 def test_only_sound_is_said_to_be_that() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import string
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -27,9 +28,10 @@ from doradura.downloads.stages import Converting, Failed, Fetching, Paused, Retr
 from doradura.health import ReportStatus
 from doradura.media.links import LinkError, check_link
 from doradura.media.protocol import REASONS, RETRIED_REASONS, Metadata
+from doradura.media.variant import Variant
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import parse_html
-from doradura.storage.jobs import Job
+from tests.jobs import running_job
 from tests.texts import stale
 
 PACKAGE = Path(doradura.__file__).parent
@@ -222,10 +224,7 @@ def test_lengths_and_sizes_as_people_write_them() -> None:
     ]
 
 
-JOB = Job(
-    *(2**62, 1, 1, None, "", "", "youtube", "mp4", "1080p", "free", "en", "running", 0, 0, 0),
-    *(None, None, 0, None, None, None),
-)
+JOB = running_job(job_id=2**62, url="", site="youtube", variant=Variant("mp4", "1080p"))
 LETTERS = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from("<>&\"'{}\0\n😀/ ")), max_size=400)
 SHOWN = ProgressTexts(Catalogues(), 50 << 20)
 
@@ -251,7 +250,7 @@ def test_any_title_gives_text_that_parses(title: str, performer: str, url: str) 
 def test_any_link_gives_text_that_parses(rest: str, reason: str) -> None:
     """What a user sent as a link is shown as that link and nothing else: one link, and no markup of its own."""
     url = "https://a.example/" + rest
-    for text in (failure_text(T, reason, url, 50 << 20), SHOWN.stage(JOB._replace(url=url), Failed(reason))[0]):
+    for text in (failure_text(T, reason, url, 50 << 20), SHOWN.stage(replace(JOB, url=url), Failed(reason))[0]):
         visible, entities = parse_html(text)
         assert 0 < units(visible) < 4096
         assert [entity["type"] for entity in entities] == ["text_link"]

@@ -8,6 +8,7 @@ import pytest
 from trio.testing import MockClock
 
 from doradura.media.protocol import Failure, Metadata, Size
+from doradura.media.variant import Variant
 from doradura.telegram.updates import RawUpdate
 from tests.doubles import refusal
 from tests.wiring import LINK, USER, World, raw_update
@@ -174,7 +175,7 @@ async def test_a_silent_film_asked_for_as_a_song(world: World, autojump_clock: M
 async def test_smaller_choices_are_known_to_fit(world: World, autojump_clock: MockClock) -> None:
     """Where the worker knows sizes, what would be refused again is not offered, and the buttons say what it weighs."""
     weights = {"720p": 90 << 20, "480p": 60 << 20, "360p": 30_000_000}
-    sizes = tuple(Size(format="mp4", quality=word, size_bytes=size) for word, size in weights.items())
+    sizes = tuple(Size(variant=Variant("mp4", word), size_bytes=size) for word, size in weights.items())
     world.workers.follow([Failure(reason="too_large", detail="94 MB", sizes=sizes)])
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK} mp4 720p"))
@@ -188,7 +189,7 @@ async def test_smaller_choices_are_known_to_fit(world: World, autojump_clock: Mo
 async def test_an_offer_says_why_a_format_is_missing(world: World, autojump_clock: MockClock) -> None:
     """What would be too large has no button, and the words say so."""
     sizes = tuple(
-        Size(format="mp4", quality=quality, size_bytes=size)
+        Size(variant=Variant("mp4", quality), size_bytes=size)
         for quality, size in (("1080p", 60 << 20), ("360p", 5 << 20))
     )
     world.workers.follow([Metadata(title="A film", sizes=sizes)])

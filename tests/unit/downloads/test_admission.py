@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from doradura.downloads.admission import JOBS_OF_ONE_USER, AlreadyThere, Queued, Refused, enqueue
+from doradura.media.variant import Variant
 from doradura.storage import Connection, jobs, users
 from doradura.storage.jobs import NewJob
 from tests.doubles import MemoryStorage
+from tests.jobs import new_job
 
 NOW = 1_800_000_000_000
 
@@ -21,7 +23,9 @@ def db() -> Connection:
 def wish(job_id: int, user_id: int = 1, *, url: str | None = None, quality: str = "320k") -> NewJob:
     """A job as the chat makes it."""
     link = url or f"https://a.example/{job_id}"
-    return NewJob(job_id, user_id, user_id, None, link, link, "other", "mp3", quality, "free", "en")
+    return new_job(
+        job_id=job_id, user_id=user_id, chat_id=user_id, url=link, cache_key=link, variant=Variant("mp3", quality)
+    )
 
 
 def test_a_queued_job_knows_its_place(db: Connection) -> None:

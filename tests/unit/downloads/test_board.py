@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 import trio
@@ -29,12 +30,10 @@ from doradura.telegram.errors import ForbiddenError
 from doradura.telegram.observer import SilentObserver
 from doradura.telegram.types import Keyboard
 from tests.doubles import BLOCKED, SERVER_ERROR, TOKEN, TORN
+from tests.jobs import running_job
 from tests.wiring import LINK, USER, World
 
-JOB = Job(
-    *(1, USER, USER, 5, LINK, LINK, "other", "mp3", "320k", "free", "en", "waiting", 0, 0, 0),
-    *(None, None, 0, None, None, None),
-)
+JOB = running_job(user_id=USER, chat_id=USER, reply_to=5, url=LINK, cache_key=LINK, state="waiting")
 
 
 class Words:
@@ -129,8 +128,8 @@ async def test_a_first_message_that_fails_waits_for_the_next_change(world: World
 async def test_the_message_is_remembered(world: World, autojump_clock: MockClock) -> None:
     """A job's row knows its message; a database that fails meanwhile is asked again until it does."""
     world.storage.db.execute(
-        "INSERT INTO jobs (job_id, user_id, chat_id, url, cache_key, site, format, quality, plan, language, state,"
-        " place, created_ms) VALUES (1, 1, 1, '', '', '', '', '', '', '', 'waiting', 0, 0)"
+        "INSERT INTO jobs (job_id, user_id, chat_id, url, cache_key, site, variant, plan, language, state,"
+        " place, created_ms) VALUES (1, 1, 1, '', '', '', '', '', '', 'waiting', 0, 0)"
     )
     world.storage.faults.extend([StorageError("busy")] * 3)
     async with board_of(world) as board:
@@ -223,7 +222,7 @@ async def test_a_restart_goes_on_in_the_same_message(world: World, autojump_cloc
     async with board_of(world) as board:
         await shown(world, board.card(JOB), Working())
     async with board_of(world) as board:
-        await shown(world, board.card(JOB._replace(message_id=world.telegram.last_id)), Sending("x"))
+        await shown(world, board.card(replace(JOB, message_id=world.telegram.last_id)), Sending("x"))
     assert len(world.telegram.texts()) == 1
 
 

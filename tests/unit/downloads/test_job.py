@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import itertools
+from dataclasses import replace
 
 import pytest
 import trio
 from trio.testing import MockClock
 
 from doradura.downloads.job import POLICY, caption_of, file_name, media_of
-from doradura.media.formats import FORMATS
 from doradura.media.protocol import (
     FINAL_REASONS,
     REASONS,
@@ -21,13 +21,15 @@ from doradura.media.protocol import (
     SelfTest,
     WorkerLostError,
 )
+from doradura.media.variant import Variant
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import parse_html
 from doradura.storage import jobs
 from tests.doubles import HANG, TORN, made
+from tests.jobs import running_job
 from tests.wiring import LINK, USER, World
 
-TIMER = FORMATS["mp3"].timer_seconds("320k")
+TIMER = Variant("mp3", "320k").grade.timer_seconds
 
 
 @pytest.mark.parametrize(
@@ -268,7 +270,7 @@ async def test_another_quality_is_another_file(world: World, autojump_clock: Moc
         await world.ended()
         await world.say(bot, world.message(f"/download {LINK} mp3 128k"))
         await world.ended(2)
-    assert [order.quality for order in world.workers.orders] == ["320k", "128k"]
+    assert [order.variant for order in world.workers.orders] == [Variant("mp3", "320k"), Variant("mp3", "128k")]
 
 
 async def test_a_stale_file_id_is_forgotten(world: World, autojump_clock: MockClock) -> None:
@@ -344,10 +346,7 @@ def test_a_file_name_is_one_that_file_systems_take() -> None:
 
 def test_what_telegram_is_told_of_a_file() -> None:
     """Audio has title and performer; video has its measures and an escaped title; all say quality and source."""
-    job = jobs.Job(
-        *(1, 1, 1, None, LINK, LINK, "other", "mp4", "720p", "free", "en", "running", 0, 0, 0),
-        *(None, None, 0, None, None, None),
-    )
+    job = running_job(url=LINK, cache_key=LINK, variant=Variant("mp4", "720p"))
     result = Result(
         path="/x/media.mp4",
         size_bytes=1,
@@ -367,14 +366,14 @@ def test_what_telegram_is_told_of_a_file() -> None:
     source = f'<a href="{LINK}">media.example</a>'
     assert video.caption.endswith(f"…\nmp4 360p · {source}")
     assert units(parse_html(video.caption)[0]) <= 1024
-    audio = media_of(job._replace(format="mp3", quality="320k"), result)
+    audio = media_of(replace(job, variant=Variant("mp3", "320k")), result)
     assert (audio.kind, audio.caption, audio.title, audio.performer) == (
         *("audio", f"mp3 320k · {source}", result.title, "p"),
     )
     assert (audio.width, audio.height) == (None, None)
     assert caption_of("document", "x", job) == f"x\nmp4 720p · {source}"
-    assert caption_of("video", "x", job._replace(quality="best")) == f"x\nmp4 · {source}"
-    odd = job._replace(url='https://www.a.example/"<&>' + "x" * 900, quality="default")
+    assert caption_of("video", "x", replace(job, variant=Variant("mp4", "best"))) == f"x\nmp4 · {source}"
+    odd = replace(job, url='https://www.a.example/"<&>' + "x" * 900, variant=Variant("mp4", "best"))
     assert parse_html(caption_of("video", "x" * 3000, odd))[0].endswith("…\nmp4 · a.example")
 
 

@@ -17,9 +17,10 @@ from doradura.downloads.probes import POLICY, STARTS
 from doradura.downloads.workspace import PROBE_SECONDS
 from doradura.media.formats import FORMATS
 from doradura.media.protocol import Failure, Metadata, Size, WorkerLostError
+from doradura.media.variant import Variant
 from doradura.storage import StorageError, offers
-from doradura.storage.offers import Offer
 from tests.doubles import BLOCKED, HANG, NEVER, Script
+from tests.jobs import new_offer
 from tests.wiring import LINK, USER, World
 
 KNOWN = Metadata(title="A <song>", performer="Ann", duration_seconds=205.0, has_video=True, extraction_seconds=1.5)
@@ -235,7 +236,7 @@ def test_the_keyboard_has_every_choice_with_its_size() -> None:
     offer_id = 2**63 - 1
     every = [button for row in keyboard(offer_id, None) for button in row]
     assert len(every) == sum(len(fmt.qualities) for fmt in FORMATS.values())
-    sizes = (Size(format="mp3", quality="320k", size_bytes=4_000_000),)
+    sizes = (Size(variant=Variant("mp3", "320k"), size_bytes=4_000_000),)
     audio = [button for row in keyboard(offer_id, Metadata(has_video=False, sizes=sizes)) for button in row]
     assert not any(button.text.startswith("mp4") for button in audio)
     assert [button.text for button in audio if "320k" in button.text] == ["mp3 320k\u00a0· 4.0\u00a0MB"]
@@ -273,7 +274,7 @@ async def test_a_link_that_ends_the_program_is_given_up(world: World, autojump_c
 
 def test_what_is_too_large_is_not_offered() -> None:
     """A button that could only be refused is left out; sizes nobody knows are offered."""
-    sizes = tuple(Size(format="mp4", quality=quality, size_bytes=60_000_000) for quality in ("720p", "1080p"))
+    sizes = tuple(Size(variant=Variant("mp4", quality), size_bytes=60_000_000) for quality in ("720p", "1080p"))
     rows = keyboard(1, Metadata(sizes=sizes), 52_428_800)
     labels = [button.text for row in rows for button in row]
     assert "mp4 480p" in labels
@@ -282,7 +283,7 @@ def test_what_is_too_large_is_not_offered() -> None:
 
 def test_a_button_says_which_quality_will_come() -> None:
     """Where a film can't be made smaller in time, its button says what is sent instead."""
-    size = Size(format="mp4", quality="360p", size_bytes=40_000_000, height=1080)
+    size = Size(variant=Variant("mp4", "360p"), size_bytes=40_000_000, height=1080)
     labels = [button.text for row in keyboard(1, Metadata(sizes=(size,)), 52_428_800) for button in row]
     assert "mp4 360p\u00a0→ 1080p\u00a0· 40.0\u00a0MB" in labels
 
@@ -290,7 +291,7 @@ def test_a_button_says_which_quality_will_come() -> None:
 def test_an_offer_of_which_nothing_fits_says_so() -> None:
     """Without any button to press, the words say what is left to do."""
     sizes = tuple(
-        Size(format=row.word, quality=quality, size_bytes=60_000_000)
+        Size(variant=Variant(row.word, quality), size_bytes=60_000_000)
         for row in FORMATS.values()
         for quality in row.qualities
     )
@@ -313,7 +314,7 @@ def test_a_sound_that_is_copied_has_one_button(weights: tuple[int, ...], left: l
     """Buttons go up to the rate of the source: above it each would bring the same file."""
     qualities = FORMATS["mp3"].qualities
     sizes = tuple(
-        Size(format="mp3", quality=quality, size_bytes=weight)
+        Size(variant=Variant("mp3", quality), size_bytes=weight)
         for quality, weight in zip(qualities, weights, strict=True)
     )
     labels = [button.text for row in keyboard(1, Metadata(has_video=False, sizes=sizes)) for button in row]
@@ -420,7 +421,13 @@ async def test_a_link_is_looked_at_again_with_one_press(world: World, autojump_c
 async def test_a_link_that_may_not_be_opened_any_more_is_not_looked_at(world: World, autojump_clock: MockClock) -> None:
     """The settings changed since; the press is answered with why."""
     async with world.start() as bot:
-        offers.add(world.storage.db, Offer(7, USER, USER, 1, "http://10.0.0.5/film.mp4", None, "failed", 0), 1)
+        offers.add(
+            world.storage.db,
+            new_offer(
+                offer_id=7, user_id=USER, chat_id=USER, reply_to=1, url="http://10.0.0.5/film.mp4", state="failed"
+            ),
+            1,
+        )
         await world.say(bot, world.press("l:7"))
     (answer,) = world.telegram.all("answerCallbackQuery")
     assert answer.parameters["text"] == "I only open public websites; this address is on a private network."

@@ -26,7 +26,7 @@ async def test_a_shutdown_leaves_the_job_to_the_next_start(world: World, autojum
     assert world.value("download_cancelled_total") == world.value("download_success_total") == 0
 
     async with world.start():
-        assert [row[1:] for row in world.strays] == [(4321, 99)]
+        assert [(stray.pid, stray.start_time) for stray in world.strays] == [(4321, 99)]
         assert world.storage.one("SELECT tries FROM jobs") == 0
         await world.ended()
     assert world.states() == ["done"]
@@ -133,7 +133,7 @@ async def test_a_job_of_a_format_that_is_no_more_ends_alone(world: World, autoju
     async with world.start() as bot:
         world.workers.usual = (HANG,)
         await world.say(bot, world.message(f"/download {LINK}1"))
-    world.storage.db.execute("UPDATE jobs SET format = 'ogg', message_id = NULL")
+    world.storage.db.execute("UPDATE jobs SET variant = 'ogg:320k', message_id = NULL")
     world.workers.usual = (made(),)
     async with world.start() as bot:
         await world.ended()

@@ -8,13 +8,13 @@ import pytest
 
 from doradura.storage import Connection, alerts, bots, chats, inbox, jobs, menus, offers, outbox, users
 from doradura.storage.alerts import Incident
-from doradura.storage.files import SentFile, put
 from doradura.storage.ids import IdMaker
 from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
 from doradura.storage.offers import Offer
 from doradura.storage.sqlite.migrating import migrate
 from tests.databases import before_migration
+from tests.jobs import new_job, new_offer
 
 NOW = 1_800_000_000_000
 DAY = 24 * 3600 * 1000
@@ -32,12 +32,12 @@ def db(db: Connection) -> Connection:
 
 def job(job_id: int, chat_id: int = 1) -> NewJob:
     """A job that message 7 asked for."""
-    return NewJob(job_id, 1, chat_id, 7, f"https://a.example/{job_id}", "k", "other", "mp3", "320k", "free", "en")
+    return new_job(job_id=job_id, chat_id=chat_id, reply_to=7, url=f"https://a.example/{job_id}", cache_key="k")
 
 
 def offer(offer_id: int) -> Offer:
     """An offer that message 7 asked for."""
-    return Offer(offer_id, 1, 1, 7, f"https://a.example/{offer_id}", None, "new", 0)
+    return new_offer(offer_id=offer_id, user_id=1, chat_id=1, reply_to=7, url=f"https://a.example/{offer_id}")
 
 
 def ids_of(db: Connection, job_id: int) -> tuple[int | None, int | None, int]:
@@ -249,7 +249,11 @@ def test_rows_of_before_belong_to_whoever_sent_the_last_file(files: tuple[int, .
     """Without any, to the first bot that starts. Taken for another's, work goes on and alerts are told anew."""
     db = before_bots()
     for at, bot_id in enumerate(files):
-        put(db, bot_id, f"k{at}", "mp3", "320k", SentFile("F", "audio", "t", 1), at)
+        db.execute(
+            "INSERT INTO sent_files (cache_key, format, quality, bot_id, file_id, kind, title, size_bytes, sent_ms)"
+            " VALUES (?, 'mp3', '320k', ?, 'F', 'audio', 't', 1, ?)",
+            (f"k{at}", bot_id, at),
+        )
     migrate(db)
     assert db.execute("PRAGMA foreign_key_check").fetchall() == []
     assert bots.take_over(db, first, NOW) == (None if ours else files[-1])

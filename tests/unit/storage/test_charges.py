@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from doradura.storage import Connection, charges, jobs, users
 from doradura.storage.charges import EXPECTED_MS
-from doradura.storage.jobs import NewJob
 from doradura.storage.sqlite.migrating import migrate
 from tests.databases import before_migration, in_memory, migrated
+from tests.jobs import new_job
 
 MINUTE = 60_000
 TICK_MS = 10_000
@@ -50,9 +50,8 @@ def ask(db: Connection, job_id: int, user_id: int = 1, *, chat_id: int | None = 
     """Queue a job."""
     users.seen(db, user_id, "A", None, "en", 0)
     link = f"https://a.example/{job_id}"
-    return jobs.add(
-        db, NewJob(job_id, user_id, chat_id or user_id, 7, link, link, "other", "mp3", "320k", "free", "en"), 0
-    )
+    new = new_job(job_id=job_id, user_id=user_id, chat_id=chat_id or user_id, reply_to=7, url=link, cache_key=link)
+    return jobs.add(db, new, 0)
 
 
 def take(db: Connection, *, last: tuple[int, ...] = ()) -> int | None:
@@ -244,7 +243,7 @@ class Simulation:
     def _ask(self, job_id: int, user_id: int) -> None:
         users.seen(self.db, user_id, "A", None, "en", self.wall())
         link = f"https://a.example/{job_id}"
-        new = NewJob(job_id, user_id, user_id, None, link, link, "other", "mp3", "320k", "free", "en")
+        new = new_job(job_id=job_id, user_id=user_id, chat_id=user_id, url=link, cache_key=link)
         jobs.add(self.db, new, self.wall())
 
     def _note_gaps(self, since: dict[int, Counter[int]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from doradura.storage import jobs
 from doradura.storage.conditions import given, none_of
 from tests.databases import migrated
+from tests.jobs import new_job
 
 
 def test_none_of_nothing_is_no_condition() -> None:
@@ -24,8 +25,7 @@ def test_a_cancel_ends_what_is_named_and_nothing_else() -> None:
     """All of a user's, those of one chat, or one of one chat."""
     db = migrated()
     for number, chat_id in ((1, 10), (2, 10), (3, 20), (4, 20)):
-        job = jobs.NewJob(number, 1, chat_id, None, f"u{number}", "u", "other", "mp3", "320k", "free", "en")
-        jobs.add(db, job, 0)
+        jobs.add(db, new_job(job_id=number, chat_id=chat_id, url=f"u{number}"), 0)
     assert [job.job_id for job in jobs.cancel(db, 1, 1, chat_id=20, job_id=1)] == []
     assert [job.job_id for job in jobs.cancel(db, 1, 1, chat_id=10, job_id=1)] == [1]
     assert [job.job_id for job in jobs.of_user(db, 1, 20)] == [3, 4]

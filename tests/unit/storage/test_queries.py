@@ -9,19 +9,17 @@ from doradura.storage.ids import IdMaker
 from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
 from doradura.storage.migrations import migrations
-from doradura.storage.offers import Offer
 from doradura.storage.sqlite.migrating import migrate
 from tests.databases import in_memory, migrated
+from tests.jobs import new_job, new_offer
 
 NOW = 1_800_000_000_000
 DAY = 24 * 3600 * 1000
 
 
-def new_job(
-    job_id: int, user_id: int = 1, *, fmt: str = "mp3", site: str = "other", url: str = "https://a.example/x"
-) -> NewJob:
+def wish(job_id: int, user_id: int = 1, *, site: str = "other", url: str = "https://a.example/x") -> NewJob:
     """A job as the chat makes it."""
-    return NewJob(job_id, user_id, user_id, 7, url, url, site, fmt, "320k", "free", "en")
+    return new_job(job_id=job_id, user_id=user_id, chat_id=user_id, reply_to=7, url=url, cache_key=url, site=site)
 
 
 def update(update_id: int, arrival: int, chat_id: int = 1) -> NewUpdate:
@@ -105,8 +103,8 @@ def test_another_users_first_job_comes_before_ones_second(db: Connection) -> Non
     users.seen(db, 1, "A", None, "en", NOW)
     users.seen(db, 2, "B", None, "en", NOW)
     for job_id in (11, 12, 13):
-        jobs.add(db, new_job(job_id), NOW)
-    jobs.add(db, new_job(21, 2), NOW + 5)
+        jobs.add(db, wish(job_id), NOW)
+    jobs.add(db, wish(21, 2), NOW + 5)
     order = [job.job_id for _ in range(4) if (job := jobs.claim(db, NOW + 10))]
     assert order == [11, 21, 12, 13]
 
@@ -115,21 +113,21 @@ def test_a_waiting_job_ages(db: Connection) -> None:
     """Whoever asks later stands behind those whose turn has come, and before a user's further ones."""
     users.seen(db, 1, "A", None, "en", NOW)
     for job_id in range(10):
-        jobs.add(db, new_job(job_id + 1), NOW)
+        jobs.add(db, wish(job_id + 1), NOW)
     users.seen(db, 2, "B", None, "en", NOW)
     for job_id in range(10):
         assert jobs.claim(db, NOW) is not None
         charges.use(db, job_id + 1, charges.EXPECTED_MS)
     for job_id in range(20, 30):
-        jobs.add(db, new_job(job_id), NOW)
-    late = jobs.add(db, new_job(99, 2), NOW)
+        jobs.add(db, wish(job_id), NOW)
+    late = jobs.add(db, wish(99, 2), NOW)
     assert jobs.before(db, late) == 1
 
 
 def test_a_claim_passes_by_paused_sites(db: Connection) -> None:
     """A job of a paused site keeps its place and is taken when the site is back."""
-    jobs.add(db, new_job(1, site="youtube"), NOW)
-    jobs.add(db, new_job(2, 2), NOW + 1)
+    jobs.add(db, wish(1, site="youtube"), NOW)
+    jobs.add(db, wish(2, 2), NOW + 1)
     first = jobs.claim(db, NOW, ("youtube",))
     assert first is not None
     assert first.job_id == 2
@@ -141,7 +139,7 @@ def test_a_claim_passes_by_paused_sites(db: Connection) -> None:
 
 def test_a_job_cut_off_is_queued_again_as_not_tried(db: Connection) -> None:
     """Requeueing counts no try; a job whose file was going out is remembered as maybe sent."""
-    jobs.add(db, new_job(1), NOW)
+    jobs.add(db, wish(1), NOW)
     jobs.claim(db, NOW)
     jobs.requeue(db, 1)
     job = jobs.get(db, 1)
@@ -157,7 +155,7 @@ def test_a_job_cut_off_is_queued_again_as_not_tried(db: Connection) -> None:
 
 def test_a_job_ends_once(db: Connection) -> None:
     """What ended as cancelled can't be ended as done."""
-    jobs.add(db, new_job(1), NOW)
+    jobs.add(db, wish(1), NOW)
     assert [job.job_id for job in jobs.cancel(db, 1, NOW)] == [1]
     assert not jobs.finish(db, 1, "done", NOW)
     job = jobs.get(db, 1)
@@ -167,7 +165,7 @@ def test_a_job_ends_once(db: Connection) -> None:
 
 def test_a_user_cancels_only_their_own(db: Connection) -> None:
     """Another user's id cancels nothing."""
-    jobs.add(db, new_job(1), NOW)
+    jobs.add(db, wish(1), NOW)
     assert jobs.cancel(db, 2, NOW, job_id=1) == []
     assert jobs.depth(db) == 1
 
@@ -190,7 +188,7 @@ def test_writing_again_undoes_a_block(db: Connection) -> None:
 
 def test_an_offer_is_open_until_its_link_was_looked_at(db: Connection) -> None:
     """Offers that are new or only shown are taken up by the next start."""
-    offers.add(db, Offer(1, 1, 1, 5, "https://a.example", None, "new", 0), NOW)
+    offers.add(db, new_offer(offer_id=1, user_id=1, chat_id=1, reply_to=5, url="https://a.example"), NOW)
     offers.shown(db, 1, 77)
     assert [offer.message_id for offer in offers.unfinished(db)] == [77]
     offers.finish(db, 1, "known", 3)
@@ -228,12 +226,12 @@ def test_ids_grow_when_the_clock_jumps_back() -> None:
 def test_a_cancelled_job_gives_its_turn_back(db: Connection) -> None:
     """Who queues many and cancels them stands where they would have stood without; a started one used its turn."""
     users.seen(db, 1, "A", None, "en", NOW)
-    jobs.add(db, new_job(1), NOW)
+    jobs.add(db, wish(1), NOW)
     jobs.claim(db, NOW)
     for job_id in range(2, 50):
-        jobs.add(db, new_job(job_id), NOW)
+        jobs.add(db, wish(job_id), NOW)
     jobs.cancel(db, 1, NOW)
-    assert jobs.add(db, new_job(99), NOW).place == 0, "what it did not use was given back"
+    assert jobs.add(db, wish(99), NOW).place == 0, "what it did not use was given back"
 
 
 def test_what_changes_while_it_is_told_waits_on(db: Connection) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doradura.media.variant import Variant
 from doradura.storage import Connection, Rows, Value, jobs, menus, reports, users
-from doradura.storage.jobs import NewJob
 from doradura.storage.reports import Durations, Ended, Money, People, Queue, Span
 from doradura.storage.sqlite.migrating import migrate
 from tests.databases import before_migration, migrated
+from tests.jobs import new_job
 
 NOW = 1_800_000_000_000
 HOUR = 3600 * 1000
@@ -42,7 +43,15 @@ class Jobs:
         """One job that ended at that time, `took` ms after its start."""
         self.last += 1
         url = f"https://a.example/{self.last}"
-        new = NewJob(self.last, user, user, None, url, url, site, fmt, "320k", "free", "en")
+        new = new_job(
+            job_id=self.last,
+            user_id=user,
+            chat_id=user,
+            url=url,
+            cache_key=url,
+            site=site,
+            variant=Variant(fmt, "320k"),
+        )
         jobs.add(self.db, new, at - took - 5)
         assert jobs.claim(self.db, at - took) is not None
         if worked:
@@ -72,7 +81,7 @@ def test_how_jobs_ended(db: Connection) -> None:
 
 def test_nothing_is_nothing(db: Connection) -> None:
     """Without a job there are zeros, no rate and no durations: nothing is divided by nothing."""
-    jobs.add(db, NewJob(1, 1, 1, None, "u", "u", "other", "mp3", "320k", "free", "en"), NOW - 9000)
+    jobs.add(db, new_job(), NOW - 9000)
     found = reports.tally(db, TODAY, 24)
     assert found.ended == Ended(0, 0, 0, 0, 0)
     assert found.ended.success_rate is None
@@ -169,7 +178,7 @@ def test_downloaders_are_counted_once(db: Connection) -> None:
 def test_running_jobs_are_no_waiting_ones(db: Connection) -> None:
     """A claimed job and one being sent are in progress; an empty queue has no oldest."""
     for number in (1, 2):
-        jobs.add(db, NewJob(number, number, 1, None, "u", "u", "other", "mp3", "320k", "free", "en"), NOW)
+        jobs.add(db, new_job(job_id=number, user_id=number), NOW)
         assert jobs.claim(db, NOW) is not None
     assert jobs.sending(db, 1, "{}")
     assert reports.queue(db, NOW) == Queue(waiting=0, oldest_seconds=0.0, running=2)

@@ -1,0 +1,220 @@
+"""What is wanted of a link, as one value: a format and a quality. Its key is what is stored and what buttons carry.
+
+Owns the value, its key, the one reader of what people type, and which variants a link can be had in. Like the table
+(`formats`), it must not import yt-dlp or run anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from doradura.media.formats import FORMATS, Format, Quality
+
+_SEPARATOR: Final = ":"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A format and a quality of it.
+
+    A further part (a cut, a language) becomes a field whose default means that it was not asked for, and stands in the
+    key behind the quality, where it was: today's keys then stay what they are.
+    """
+
+    format: str
+    quality: str
+
+    @property
+    def key(self) -> str:
+        """The one text that stands for it: in the database, in a button's data (`mp4:720p`)."""
+        return f"{self.format}{_SEPARATOR}{self.quality}"
+
+    @classmethod
+    def parse_key(cls, text: str) -> Variant:
+        """Read a key that comes from outside, as a button's. Raises VariantError for what the table does not have."""
+        word, separator, quality = text.partition(_SEPARATOR)
+        if not separator:
+            raise VariantError("malformed", text, format=None)
+        if word not in FORMATS:
+            raise VariantError("unknown_format", word, format=None)
+        if quality not in FORMATS[word].qualities:
+            raise VariantError("unknown_quality", quality, format=word)
+        return cls(word, quality)
+
+    @classmethod
+    def from_stored(cls, key: str) -> Variant:
+        """Return the variant of a key that we stored ourselves, also one that the table has no more.
+
+        It must not fail: one such row would keep every other from being read. What needs its row of the table gets a
+        KeyError, in that job alone.
+        """
+        word, _, quality = key.partition(_SEPARATOR)
+        return cls(word, quality)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What metrics and the log call it, by label."""
+        return {"format": self.format, "quality": self.quality}
+
+    @property
+    def words(self) -> str:
+        """How people type it: "mp3 320k", "m4a". `parse_variant` reads it back."""
+        return self.format if self.quality == "default" else f"{self.format} {self.quality}"
+
+    @property
+    def row(self) -> Format:
+        """Its format's row of the table; KeyError where there is none."""
+        return FORMATS[self.format]
+
+    @property
+    def grade(self) -> Quality:
+        """Its quality's row; KeyError where there is none."""
+        return self.row.grade(self.quality)
+
+
+class VariantError(Exception):
+    """A word that names no format or no quality of the format asked for, or a key that has not the form of one."""
+
+    def __init__(
+        self,
+        kind: Literal["unknown_format", "unknown_quality", "malformed"],
+        word: str,
+        *,
+        format: str | None,  # noqa: A002 -- the field's own word
+    ) -> None:
+        super().__init__(f"{kind}: {word}")
+        self.kind = kind
+        self.word = word
+        self.format = format
+        """The format whose qualities were meant, where one was named."""
+
+
+DEFAULT_VARIANT = Variant("mp3", "320k")
+"""What a user gets who never chose (design.md, Chat)."""
+
+
+def offered(*, has_video: bool | None, has_audio: bool | None, lines: int | None) -> list[Variant]:
+    """Return the variants that a link can be had in, in the table's order; what is not known (None) rules nothing out.
+
+    `lines` is the shorter side of the largest picture in pixels. Qualities that would bring one and the same picture
+    are one variant: up to the source's, and `best` where that is more than the last of them.
+    """
+    variants = []
+    for row in FORMATS.values():
+        if (row.kind == "video" and has_video is False) or (row.kind == "audio" and has_audio is False):
+            continue
+        grades = row.grades if lines is None or row.kind != "video" else _distinct(row.grades, lines)
+        variants += [Variant(row.word, grade.word) for grade in grades]
+    return variants
+
+
+def _distinct(grades: Sequence[Quality], lines: int) -> list[Quality]:
+    kept: list[Quality] = []
+    for grade in grades:
+        beyond = not kept or (kept[-1].height or lines) < lines
+        if not kept or (beyond if grade.height is None else grade.height <= lines):
+            kept.append(grade)
+    return kept
+
+
+def fitting(
+    variant: Variant,
+    sizes: Mapping[Variant, int],
+    limit_bytes: int,
+    *,
+    lines: int | None = None,
+    has_audio: bool | None = None,
+) -> list[Variant]:
+    """What to take instead of a variant that is over a limit, the best first.
+
+    `sizes` (bytes) is what is known of the link's variants. Known to be over the limit is left out; what nobody knows
+    is there where it makes a smaller file as a rule. A sound whose rate is the source's own comes last, if it is
+    known to fit: it may be the larger one. `lines` and `has_audio` as for `smaller`.
+    """
+    lower = smaller(variant, lines=lines, has_audio=has_audio)
+    copied = [
+        Variant(row.word, row.default_quality)
+        for row in FORMATS.values()
+        if row.kind == "audio" and row.has_sources_rate
+    ]
+    lower += [each for each in copied if each in sizes and each not in (variant, *lower) and has_audio is not False]
+    return [each for each in lower if sizes.get(each, 0) <= limit_bytes]
+
+
+def smaller(variant: Variant, *, lines: int | None = None, has_audio: bool | None = None) -> list[Variant]:
+    """What makes a smaller file than this variant, the best first: its lower qualities, for a film then its sound.
+
+    Only what `offered` offers of a link with so many lines, and with a sound or without.
+    """
+    there = offered(has_video=None, has_audio=has_audio, lines=lines)
+    return [each for each in _lower(variant) if each in there]
+
+
+def _lower(variant: Variant) -> list[Variant]:
+    row = variant.row
+    lower = row.qualities[: row.qualities.index(variant.quality)]
+    fewer = [Variant(row.word, word) for word in reversed(lower)]
+    if row.kind == "video":
+        return [*fewer, Variant("m4a", "default"), Variant("mp3", "128k")]
+    if variant.grade.bits_per_second is None:
+        fewer = [Variant("mp3", "128k")]
+    return fewer
+
+
+def parse_variant(words: Sequence[str], default: Variant = DEFAULT_VARIANT) -> Variant:
+    """Read what a person typed after the link: a format, a quality, both in either order, or nothing.
+
+    Case does not matter, and a quality may lack its unit ("mp4 720", "320", "320kbps"). A quality alone names the
+    first format that has it. Nothing at all is `default`. Raises VariantError.
+    """
+    named, asked = _sort_out(words)
+    if named is None and asked is None:
+        return default
+    if named is None:
+        assert asked is not None
+        named = next((row for row in FORMATS.values() if _find_quality(row, asked) is not None), None)
+        if named is None:
+            raise VariantError("unknown_quality", asked, format=None)
+    if asked is None:
+        return Variant(named.word, default.quality if default.format == named.word else named.default_quality)
+    found = _find_quality(named, asked)
+    if found is None:
+        raise VariantError("unknown_quality", asked, format=named.word)
+    return Variant(named.word, found)
+
+
+def _sort_out(words: Sequence[str]) -> tuple[Format | None, str | None]:
+    """Tell the word for a format from the one for a quality; VariantError for a third."""
+    named: Format | None = None
+    asked: str | None = None
+    for raw in words:
+        word = raw.strip().strip(".,;:").lower()
+        if not word:
+            continue
+        if named is None and word in FORMATS:
+            named = FORMATS[word]
+        elif asked is None and (named is not None or _looks_like_quality(word)):
+            asked = word
+        elif named is None:
+            raise VariantError("unknown_format", raw, format=None)
+        else:
+            raise VariantError("unknown_quality", raw, format=named.word)
+    return named, asked
+
+
+def _looks_like_quality(word: str) -> bool:
+    return word[0].isdigit() or word == "default" or any(word in row.qualities for row in FORMATS.values())
+
+
+def _find_quality(row: Format, word: str) -> str | None:
+    if word in row.qualities:
+        return word
+    figure = re.fullmatch(r"(\d{2,4})\s*(p|k|kbps|kbit|kbit/s|kb/s|kbits)?", word)
+    if figure is None:
+        return None
+    number, unit = figure.groups()
+    units = {"p": ("p",), None: ("p", "k")}.get(unit, ("k",))
+    return next((number + unit for unit in units if number + unit in row.qualities), None)

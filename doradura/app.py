@@ -53,6 +53,7 @@ from doradura.health import DiskSpace, Health, LoopLag
 from doradura.health_checks import AlertsCheck, WorkerSelfTest, poll_check
 from doradura.lifetime import Lifetime
 from doradura.media.formats import FORMATS
+from doradura.media.reasons import OUR_REASONS, Reason
 from doradura.media.sites import SITES
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
 from doradura.pauses import Pauses
@@ -123,6 +124,8 @@ class App:
             update_types=HANDLED_UPDATES,
             telegram_methods=TELEGRAM_METHODS,
             checks=CHECKS,
+            reasons=Reason,
+            own_reasons=OUR_REASONS,
             build=build,
         )
         # Shared by all clients: Telegram counts a bot's calls together, and its silence is one outage for all.

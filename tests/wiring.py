@@ -41,6 +41,7 @@ from doradura.downloads.supervisor import Supervisor
 from doradura.downloads.workspace import Workspace
 from doradura.health import HealthReport
 from doradura.media.formats import FORMATS
+from doradura.media.reasons import OUR_REASONS, Reason
 from doradura.media.sites import SITES
 from doradura.metrics import BuildFacts, Metrics, TelegramMetrics
 from doradura.settings import Settings, read_settings
@@ -92,6 +93,8 @@ def fresh_metrics() -> Metrics:
         update_types=HANDLED_UPDATES,
         telegram_methods=TELEGRAM_METHODS,
         checks=CHECKS,
+        reasons=Reason,
+        own_reasons=OUR_REASONS,
         build=BuildFacts(version="1", python="3", yt_dlp="1", ffmpeg="1", mode="telegram"),
     )
 

@@ -6,6 +6,7 @@ import re
 
 from prometheus_client.samples import Sample
 
+from doradura.media.reasons import OUR_REASONS, Reason
 from doradura.metrics import DATABASE_FAMILIES, BuildFacts, Metrics
 
 DATABASE = frozenset(DATABASE_FAMILIES)
@@ -21,6 +22,8 @@ def written() -> dict[str, tuple[str, frozenset[str]]]:
         update_types=["message"],
         telegram_methods=["sendMessage"],
         checks=["poll"],
+        reasons=Reason,
+        own_reasons=OUR_REASONS,
         build=BuildFacts(version="1", python="3", yt_dlp="1", ffmpeg="1", mode="sandbox"),
     )
     metrics.set_health({"poll": 1})

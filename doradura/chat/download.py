@@ -17,6 +17,7 @@ from doradura.downloads.admission import AlreadyThere, Answer, Queued, Refused, 
 from doradura.downloads.workspace import SPACE_BYTES
 from doradura.media.formats import FORMATS, Choice, ChoiceError, parse_choice
 from doradura.media.links import Found, Link, LinkError, canonical, check_link, read_links
+from doradura.media.reasons import Reason
 from doradura.storage import Connection, chats, jobs, offers
 from doradura.storage.ids import now_ms
 from doradura.storage.jobs import Job, NewJob
@@ -126,7 +127,7 @@ async def download(turn: Turn, _rest: str) -> None:
         choice = parse_choice(words[1:])  # the first one is the command
     except ChoiceError as error:
         await turn.reply(_choice_error_text(turn, error))
-        _refused(turn, error.format or "none", "unsupported")
+        _refused(turn, error.format or "none", Reason.UNSUPPORTED)
         return
     await _wish(turn, found[0], choice)
 
@@ -309,10 +310,10 @@ async def _checked(turn: Turn, found: Found, *, fmt: str, named: bool = False) -
 
 def _fault_text(t: Texts, error: LinkError) -> str:
     """Say why a link is not opened; the sentences have no markup, so that they also answer a press."""
-    return t("failed.refused_address" if error.reason == "refused_address" else f"link.{error.kind}")
+    return t("failed.refused_address" if error.reason is Reason.REFUSED_ADDRESS else f"link.{error.kind}")
 
 
-def _refused(turn: Turn, fmt: str, reason: str) -> None:
+def _refused(turn: Turn, fmt: str, reason: Reason) -> None:
     turn.parts.metrics.download_failure.labels(format=fmt, reason=reason).inc()
 
 

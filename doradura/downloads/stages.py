@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from doradura.media.protocol import Lacks, Size
+from doradura.media.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Sending:
 class Retrying:
     """An attempt failed, the next one comes after a pause."""
 
-    reason: str
+    reason: Reason
     seconds: int
 
 
@@ -87,12 +88,12 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The job ended without a file. `reason` is one of `protocol.REASONS`; `detail` is for the log alone.
+    """The job ended without a file. `detail` is for the log alone.
 
     `maybe_sent`: for all that, a file may be there, as a sending of it was never answered.
     """
 
-    reason: str
+    reason: Reason
     detail: str = ""
     sizes: tuple[Size, ...] = ()
     """Of `too_large`: what choices of the link would weigh, where that is known. Gone once the process ends."""

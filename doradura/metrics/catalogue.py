@@ -19,25 +19,6 @@ from doradura.metrics.labels import OTHER, Labelled
 from doradura.metrics.late import LateGauge
 from doradura.metrics.memory import MemoryCollector
 
-USER_REASONS = (
-    "gone",
-    "private",
-    "login",
-    "geo",
-    "live",
-    "too_large",
-    "too_slow",
-    "unsupported",
-    "refused_address",
-    "user_blocked",
-)
-"""Why a download fails by the doing of the user or the site."""
-
-OUR_REASONS = (
-    *("bot_check", "rate_limited", "network", "site_error", "deadline", "disk", "tool_crash", "telegram", "internal"),
-)
-"""Why a download fails by our doing; these count as errors too."""
-
 KINDS = ("audio", "video", "document")
 PLANS = ("free",)
 """What a download is asked for under."""
@@ -73,8 +54,9 @@ class BuildFacts:
 class Metrics:
     """All metrics of one program, on a registry nobody else has.
 
-    `formats` has each format's qualities, `checks` the names of the health checks. The other arguments are the label
-    values of what they name; "other" joins sites, commands, update types and methods. Children whose label set is
+    `formats` has each format's qualities, `checks` the names of the health checks, `reasons` why a download may fail
+    and `own_reasons` those of them that count as errors of ours. The other arguments are the label values of what they
+    name; "other" joins sites, commands, update types and methods. Children whose label set is
     closed exist from the start, so that rate() sees the first event.
     """
 
@@ -87,6 +69,8 @@ class Metrics:
         update_types: Iterable[str],
         telegram_methods: Iterable[str],
         checks: Iterable[str],
+        reasons: Iterable[str],
+        own_reasons: Iterable[str],
         build: BuildFacts,
         clock: Callable[[], float] = time,
     ) -> None:
@@ -94,6 +78,7 @@ class Metrics:
         self.sites = _with_other(sites)
         """The values of the label `site`, "other" included."""
         self._checks = tuple(checks)
+        self._reasons, self._own_reasons = tuple(reasons), tuple(own_reasons)
         self._declare_downloads(tuple(formats), [(word, quality) for word in formats for quality in formats[word]])
         self._declare_queue(tuple(formats))
         self._declare_telegram(_with_other(commands), _with_other(update_types), _with_other(telegram_methods), clock())
@@ -114,13 +99,13 @@ class Metrics:
         self.download_success = Labelled(
             self._counter("download_success_total", "Files delivered.", qualities), qualities, rows=pairs
         )
-        failures = {"format": (*formats, NO_FORMAT), "reason": (*USER_REASONS, *OUR_REASONS)}
+        failures = {"format": (*formats, NO_FORMAT), "reason": self._reasons}
         self.download_failure = self._counters("download_failure_total", "Jobs that ended in failure.", failures)
         self.download_cancelled = self._counters(
             "download_cancelled_total", "Jobs cancelled by the user or an admin.", {"format": formats}
         )
         self.download_retries = self._counters(
-            "download_retries_total", "Attempts repeated, by why the one before failed.", {"reason": OUR_REASONS}
+            "download_retries_total", "Attempts repeated, by why the one before failed.", {"reason": self._own_reasons}
         )
         self.download_size = self._histograms("download_size_bytes", "Size of delivered files.", kinds, SIZE_BYTES)
         self.downloads_in_progress = self._gauges("downloads_in_progress", "Jobs in a worker.", {"format": formats})

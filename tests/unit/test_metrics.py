@@ -11,6 +11,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from doradura.media.reasons import OUR_REASONS, Reason
 from doradura.metrics import DATABASE_FAMILIES, BuildFacts, DatabaseValues, Metrics, Samples, TelegramMetrics
 
 FORMATS = {
@@ -34,6 +35,8 @@ def make_metrics() -> Metrics:
         update_types=["message", "callback_query", "my_chat_member"],
         telegram_methods=["getUpdates", "sendMessage", "sendAudio", "sendVideo", "editMessageText"],
         checks=["poll", "storage", "worker", "disk", "loop"],
+        reasons=Reason,
+        own_reasons=OUR_REASONS,
         build=BUILD,
         clock=lambda: 1000.0,
     )
@@ -62,7 +65,7 @@ async def test_children_exist_before_anything_happened() -> None:
     pairs = {values(word, quality) for word, qualities in FORMATS.items() for quality in qualities}
     assert set(found["doradura_download_success_total"]) == pairs
     assert set(found["doradura_download_duration_seconds_count"]) == pairs
-    assert len(found["doradura_download_failure_total"]) == (len(FORMATS) + 1) * 19
+    assert len(found["doradura_download_failure_total"]) == (len(FORMATS) + 1) * 19  # the number of reasons
     assert values("none", "unsupported") in found["doradura_download_failure_total"]
     assert found["doradura_errors_total"] == {
         values(name): 0.0 for name in ("download", "telegram", "storage", "payment", "alert", "http", "internal")

@@ -10,6 +10,7 @@ import trio
 
 from doradura.alerts import Reply
 from doradura.health import CheckResult, Health
+from doradura.media.reasons import OUR_REASONS, Reason
 from doradura.metrics import DATABASE_FAMILIES, BuildFacts, DatabaseValues, Metrics, Samples
 from doradura.web import AccessRules, WebServer
 
@@ -32,6 +33,8 @@ def make_metrics() -> Metrics:
         update_types=["message", "callback_query"],
         telegram_methods=["getUpdates", "sendMessage"],
         checks=["poll"],
+        reasons=Reason,
+        own_reasons=OUR_REASONS,
         build=BuildFacts(version="1.0", python="3.11", yt_dlp="2026.01.01", ffmpeg="7.0", mode="sandbox"),
     )
 

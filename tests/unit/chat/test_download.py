@@ -10,6 +10,7 @@ from trio.testing import MockClock
 from doradura.downloads.admission import JOBS_OF_ONE_USER
 from doradura.downloads.workspace import SPACE_BYTES
 from doradura.media.protocol import Failure
+from doradura.media.reasons import Reason
 from doradura.storage import offers
 from doradura.storage.offers import Offer
 from tests.doubles import HANG
@@ -261,7 +262,7 @@ async def test_a_button_of_a_link_that_may_not_be_opened_any_more(
 ) -> None:
     """Its address was allowed when it was stored; the press is answered with why not, and nothing is queued."""
     private = "http://10.0.0.5/film.mp4"
-    world.workers.usual = (Failure(reason="gone", detail=""),)
+    world.workers.usual = (Failure(reason=Reason.GONE, detail=""),)
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()

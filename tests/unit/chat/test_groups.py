@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from trio.testing import MockClock
 
+from doradura.media.reasons import Reason
 from doradura.storage import chats, jobs, offers
 from doradura.storage.offers import Offer
 from doradura.telegram.updates import RawUpdate
@@ -240,7 +241,7 @@ async def test_a_block_in_private_leaves_the_groups_downloads(world: World, auto
     for job_id, chat in ((1, USER), (2, GROUP)):
         new = jobs.NewJob(job_id, USER, chat, 3, LINK, str(job_id), "s", "mp3", "128k", "free", "en")
         await world.storage.write(partial(jobs.add, job=new, now_ms=1))
-    ended = await world.storage.write(lambda db: chats.closed(db, USER, 1))
+    ended = await world.storage.write(lambda db: chats.closed(db, USER, 1, Reason.USER_BLOCKED))
     assert [job.job_id for job in ended] == [1]
     assert (world.job(1).state, world.job(2).state) == ("failed", "waiting")
 

@@ -12,8 +12,8 @@ from doradura.chat.health_texts import KNOWN_CHECKS
 from doradura.chat.texts import Catalogues, Texts
 from doradura.health import CheckResult, HealthReport
 from doradura.media.protocol import Failure, Metadata
+from doradura.media.reasons import OUR_REASONS, USER_REASONS, Reason
 from doradura.media.sites import SITES
-from doradura.metrics.catalogue import OUR_REASONS, USER_REASONS
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import parse_html
 from doradura.storage.ids import now_ms
@@ -23,8 +23,8 @@ from tests.wiring import ADMIN, LINK, Bot, World
 
 GROUP = -100123
 PICTURE = b"\x89PNG\r\n\x1a\n..."
-GONE = Failure(reason="gone", detail="404")
-LOST = Failure(reason="site_error", detail="broken")
+GONE = Failure(reason=Reason.GONE, detail="404")
+LOST = Failure(reason=Reason.SITE_ERROR, detail="broken")
 T = Catalogues().for_language(None)
 
 

@@ -14,7 +14,7 @@ import msgspec
 import trio
 
 from doradura.alerts.incidents import DOUBTFUL_QUIET_MS, STALE_MS, Action, decide, is_quiet, later_start
-from doradura.alerts.payload import WATCHDOG, Notice, PayloadError, parse_payload
+from doradura.alerts.payload import SEVERITIES, WATCHDOG, Notice, PayloadError, parse_payload
 from doradura.alerts.watchdog import hear, is_silent
 from doradura.metrics import Metrics
 from doradura.storage import Connection, Storage, StorageError, alert_marks, alerts, outbox, sightings
@@ -35,8 +35,6 @@ RETURN_MS = 120_000
 """How long after its start the bot takes no word of an absence that began before: it may be its own, which is over.
 
 A scrape, an evaluation and Alertmanager's minute of repeats are done by then; what still fires is another bot's."""
-
-SEVERITIES = frozenset({"critical", "warning", "none"})
 
 
 @dataclass(frozen=True, slots=True)

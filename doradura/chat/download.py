@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from doradura.accounts.plans import Plan
 from doradura.chat.ids import parse_id
 from doradura.chat.progress import choice_text
 from doradura.chat.texts import Texts
@@ -25,7 +26,7 @@ from doradura.storage.offers import Offer
 from doradura.telegram.types import Message, MessageEntity
 from doradura.telegram.units import shorten
 
-PLAN = "free"
+PLAN: Plan = "free"
 LINKS_A_MESSAGE = 3
 """So many are offered; each is a message of its own, and a chat takes about one a second."""
 SHOWN_LINK_UNITS = 80

@@ -14,7 +14,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import trio
 
@@ -275,5 +275,5 @@ class Probes:
         if end.reason.ours:
             self._metrics.errors.labels(category="download").inc()
 
-    def _count(self, offer: Offer, outcome: str) -> None:
+    def _count(self, offer: Offer, outcome: Literal["offered", "refused"]) -> None:
         self._metrics.link_looks.labels(site=offer.site, outcome=outcome).inc()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from doradura.media.protocol import Lacks, Size
 from doradura.media.reasons import Reason
+from doradura.telegram.media import MediaKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Retrying:
 class Delivered:
     """The file is with the user."""
 
-    kind: str
+    kind: MediaKind
     size_bytes: int
     file_id: str
     title: str

@@ -30,6 +30,10 @@ def reason_of(error: OSError) -> Reason:
     return Reason.DISK if error.errno in _DISK_ERRNOS else Reason.INTERNAL
 
 
+Task = Literal["download", "probe", "selftest"]
+"""What an order may be."""
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one job may use. Bytes, seconds, counts."""
 
@@ -47,7 +51,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """One job for a worker, the first and only line it is sent."""
 
     job_id: int
-    task: Literal["download", "probe", "selftest"]
+    task: Task
     directory: str
     """An empty directory of the job's own, absolute; the worker's working directory and TMPDIR."""
     url: str = ""

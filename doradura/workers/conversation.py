@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import signal
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 import trio
@@ -18,6 +18,7 @@ from doradura.media.protocol import (
     Failure,
     Metadata,
     Progress,
+    Task,
     WorkerLostError,
     WorkerMessage,
 )
@@ -89,9 +90,7 @@ class ChildConversation:
     WorkerLostError when the server died under the job.
     """
 
-    def __init__(
-        self, work: Work, stream: trio.abc.ReceiveStream, task: Literal["download", "probe", "selftest"]
-    ) -> None:
+    def __init__(self, work: Work, stream: trio.abc.ReceiveStream, task: Task) -> None:
         self._work = work
         self._stream = stream
         self._task = task

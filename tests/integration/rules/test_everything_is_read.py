@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from doradura.app import CHECKS
+from doradura.health import CHECKS
 from doradura.media.reasons import OUR_REASONS, USER_REASONS
 from doradura.metrics.catalogue import CATEGORIES
 from tests.integration.rules.exposed import all_series

@@ -6,9 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.app import CHECKS
 from doradura.chat.analytics import WINDOWS, Analysis, report_text
-from doradura.chat.health_texts import KNOWN_CHECKS
 from doradura.chat.texts import Catalogues, Texts
 from doradura.health import CheckResult, HealthReport
 from doradura.media.protocol import Failure, Metadata
@@ -208,11 +206,6 @@ async def test_health_says_what_to_do(world: World, autojump_clock: MockClock) -
         "      ➜ The log says more.",
         "✅ <b>Telegram</b>: Telegram answers",
     ]
-
-
-def test_every_check_has_a_name_and_advice() -> None:
-    """A new check is a text too."""
-    assert set(CHECKS) == KNOWN_CHECKS
 
 
 async def test_metrics_of_performance(world: World, autojump_clock: MockClock) -> None:

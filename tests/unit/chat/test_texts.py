@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 import doradura
 from doradura.alerts.fetching import MonitoringReason
 from doradura.alerts.silencing import What
-from doradura.app import CHECKS
 from doradura.chat.alert_graph import Source
 from doradura.chat.analytics import WINDOWS
 from doradura.chat.cards import known_text
 from doradura.chat.progress import ProgressTexts, failure_text
 from doradura.chat.router import COMMANDS
 from doradura.chat.texts import Catalogues, Texts, duration_text, size_text
+from doradura.downloads.admission import Rejection
 from doradura.downloads.stages import Converting, Failed, Fetching, Paused, Retrying, Sending, Stage, Waiting, Working
-from doradura.health import ReportStatus
-from doradura.media.links import LinkError, check_link
+from doradura.health import CHECKS, ReportStatus
+from doradura.media.links import LinkError, LinkFault, check_link
 from doradura.media.protocol import Metadata
 from doradura.media.reasons import Reason
 from doradura.sandbox.text.entities import units
@@ -44,8 +44,8 @@ CLOSED_SETS = {
     "metrics.health.": get_args(ReportStatus),
     "check.": (*CHECKS, "other"),
     "do.": (*CHECKS, "other"),
-    "link.": ("scheme", "length", "characters", "host", "port", "credentials"),
-    "refused.": ("full", "limit", "space"),
+    "link.": tuple({*get_args(LinkFault)} - {"private_address", "local_name"}),
+    "refused.": tuple({*get_args(Rejection)} - {"blocked"}),
     "failed.": (*(set(Reason) - {Reason.DEADLINE}), "too_large.source"),
     "failed.lacks.": ("video", "audio", "one_coding"),
     "why.": tuple(reason for reason in Reason if reason.retried),

@@ -14,6 +14,7 @@ from doradura.media.protocol import (
     Metadata,
     Progress,
     Result,
+    Task,
     WorkerLostError,
     WorkerMessage,
 )
@@ -23,9 +24,7 @@ from doradura.workers.conversation import ChildConversation, Work, failure_of
 RESULT = Result(path="/x/media.mp3", size_bytes=5, title="Title")
 
 
-def conversation(
-    said: bytes, exited: Exited | None = None, task: Literal["download", "probe", "selftest"] = "download"
-) -> ChildConversation:
+def conversation(said: bytes, exited: Exited | None = None, task: Task = "download") -> ChildConversation:
     """A child that said this and then closed its end."""
     stream = trio.testing.MemoryReceiveStream()
     stream.put_data(said)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 
-class Incident(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Incident:
     """An alert from its first firing to its end; a `note` is a sentence of our own, without an end."""
 
     incident_id: int
@@ -40,6 +42,11 @@ class Incident(NamedTuple):
     unrung: int = 0
     """1: it fires again, and no phone rang for that yet."""
 
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Self:
+        """Return the incident of a row with INCIDENT_COLUMNS."""
+        return cls(**dict(zip(_FIELDS, row, strict=True)))
+
 
 class Marks(NamedTuple):
     """What admins have done about an incident, as its message shows it."""
@@ -54,8 +61,9 @@ class Marks(NamedTuple):
 
 UNMARKED = Marks()
 QUIET_RANK = 2
-INCIDENT_COLUMNS = ", ".join(Incident._fields)
-_MARKS = ", ".join("?" * len(Incident._fields))
+_FIELDS = tuple(field.name for field in fields(Incident))
+INCIDENT_COLUMNS = ", ".join(_FIELDS)
+_MARKS = ", ".join("?" * len(_FIELDS))
 
 
 def note_seen(db: sqlite3.Connection, key: tuple[str, str, str, str], now_ms: int) -> bool:
@@ -80,7 +88,7 @@ def latest(db: sqlite3.Connection, fingerprint: str) -> Incident | None:
         " ORDER BY CASE state WHEN 'firing' THEN 0 ELSE 1 END, incident_id DESC LIMIT 1",
         (fingerprint,),
     ).fetchone()
-    return None if row is None else Incident(*row)
+    return None if row is None else Incident.from_row(row)
 
 
 def add_card(db: sqlite3.Connection, card_id: int, now_ms: int) -> None:
@@ -107,7 +115,7 @@ def unrung(db: sqlite3.Connection) -> list[tuple[Incident, int]]:
         " AND NOT EXISTS (SELECT 1 FROM alert_acknowledgements AS a WHERE a.incident_id = alert_incidents.incident_id)"
         " ORDER BY severity_rank, incident_id"
     ).fetchall()
-    return [(incident, told_ms(db, incident.card_id)) for incident in (Incident(*row) for row in rows)]
+    return [(incident, told_ms(db, incident.card_id)) for incident in (Incident.from_row(row) for row in rows)]
 
 
 def truncated(db: sqlite3.Connection, card_id: int) -> int:
@@ -123,11 +131,11 @@ def set_truncated(db: sqlite3.Connection, card_id: int, count: int) -> None:
 
 def put(db: sqlite3.Connection, incident: Incident) -> None:
     """Store an incident, in the place of its older form if there is one."""
-    changed = ", ".join(f"{name} = excluded.{name}" for name in Incident._fields[1:])
+    changed = ", ".join(f"{name} = excluded.{name}" for name in _FIELDS[1:])
     db.execute(
         f"INSERT INTO alert_incidents ({INCIDENT_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - own text
         f" ON CONFLICT (incident_id) DO UPDATE SET {changed}",
-        incident,
+        [getattr(incident, name) for name in _FIELDS],
     )
 
 
@@ -164,7 +172,7 @@ def view(db: sqlite3.Connection, card_id: int, limit: int) -> CardView:
         (card_id,),
     ).fetchone()
     return CardView(
-        [Incident(*row) for row in rows], int(total), int(firing), marks(db, card_id), truncated(db, card_id)
+        [Incident.from_row(row) for row in rows], int(total), int(firing), marks(db, card_id), truncated(db, card_id)
     )
 
 

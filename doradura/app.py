@@ -34,6 +34,7 @@ from doradura.chat.progress import ProgressTexts
 from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
 from doradura.chat.texts import Catalogues
 from doradura.chat.turn import ChatParts
+from doradura.clock import Clock, wall_clock
 from doradura.data_directory import (
     DataDirectoryError,
     claim_for_mode,
@@ -58,7 +59,8 @@ from doradura.pauses import Pauses
 from doradura.settings import Settings
 from doradura.storage import Storage, StorageError, bots, chats, statistics
 from doradura.storage.cleaning import clean_forever
-from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage.ids import IdMaker
+from doradura.storage.sqlite import SqliteStorage
 from doradura.storage_check import StorageCheck
 from doradura.telegram.client import BotApi, open_bot_api
 from doradura.telegram.poller import Poller, poll_seconds
@@ -79,7 +81,15 @@ ALERT_CONNECTIONS = 4
 class App:
     """One bot. Two of them can live in one process: nothing of it is global."""
 
-    def __init__(self, settings: Settings, *, environment: Mapping[str, str], build: BuildFacts, ffmpeg: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        environment: Mapping[str, str],
+        build: BuildFacts,
+        ffmpeg: str,
+        clock: Clock = wall_clock,
+    ) -> None:
         self.settings = settings
         self.http_url: str | None = None
         self.sandbox_url: str | None = None
@@ -87,11 +97,12 @@ class App:
         """The bot itself, known once Telegram was asked."""
         self._bot_id = int(settings.telegram_token.partition(":")[0])
         self._environment = environment
+        self._clock = clock
         self._ffmpeg = ffmpeg
         self._poller: Poller | None = None
         self._alert_delivery: AlertDelivery | None = None
         self._reconciler: Reconciler | None = None
-        self._alert_ids = IdMaker()
+        self._alert_ids = IdMaker(self._clock)
         self._whole = trio.CancelScope()
         self._working: trio.Nursery | None = None
         self._supervisor: Supervisor | None = None
@@ -102,10 +113,10 @@ class App:
         self._turns = Turns(on_migrated=self._migrated)
         self._catalogues = Catalogues()
         self._alert_texts = AlertTexts(self._catalogues)
-        self._storage = Storage(_database_path(settings), on_error=self._storage_failed)
-        self._storage_check = StorageCheck(self._storage)
+        self._storage: Storage = SqliteStorage(_database_path(settings), on_error=self._storage_failed)
+        self._storage_check = StorageCheck(self._storage, clock=clock)
         self._lifetime = Lifetime(
-            _database_path(settings), words=self._alert_texts.unclean_start, new_id=self._alert_ids.new
+            self._storage, words=self._alert_texts.unclean_start, new_id=self._alert_ids.new, clock=clock
         )
         self._database_values = DatabaseValues(
             {family: self._reader(query) for family, query in statistics.FAMILIES.items()},
@@ -153,7 +164,7 @@ class App:
         settings, metrics = self.settings, self.metrics
         workers = make_workers(self._environment, metrics.worker_start.observe)
         places = Places(settings.concurrent_downloads)
-        ids = IdMaker()
+        ids = IdMaker(self._clock)
         pauses = Pauses()
         lag = LoopLag(observe=metrics.loop_lag.observe, paused=pauses.seconds)
         disk = DiskSpace(settings.data_dir, measured=metrics.disk_free.set)
@@ -168,7 +179,7 @@ class App:
             self.sandbox_url = api_url = await self._start_sandbox(serving)
             allowed_private = (*allowed_private, urlsplit(api_url).netloc)
         await serving.start(self._storage.run)
-        await serving.start(self._lifetime.run, self._storage)
+        await serving.start(self._lifetime.run)
         await serving.start(self._storage_check.run)
         await self._take_over_data()
         await serving.start(workers.run)
@@ -176,7 +187,7 @@ class App:
             await workspace.open()
         except OSError as error:
             raise DataDirectoryError(unusable(workspace.root, error)) from error
-        serving.start_soon(clean_forever, self._storage)
+        serving.start_soon(clean_forever, self._storage, self._clock)
         self._turns.know_moved(await self._storage.read(chats.migrations))
         async with (
             open_bot_api(
@@ -187,7 +198,9 @@ class App:
                 turns=self._turns,
             ) as api,
             self._telling_alerts(serving, api_url),
-            open_monitoring(settings, self._storage, metrics, self._alert_ids, self._wake_alert_delivery) as monitoring,
+            open_monitoring(
+                settings, self._storage, metrics, self._alert_ids, self._wake_alert_delivery, clock=self._clock
+            ) as monitoring,
         ):
             self._reconciler = monitoring.reconciler
             board = Board(
@@ -225,6 +238,7 @@ class App:
                 self._alert_ids,
                 chats=settings.told_chats,
                 watchdog_seconds=settings.watchdog_seconds,
+                clock=self._clock,
                 draw=random.random,
             )
             await serving.start(delivery.run)
@@ -235,14 +249,14 @@ class App:
     async def _take_over_data(self) -> None:
         """Make the data this bot's, before anything of it is read: another bot's messages are not ours to edit."""
         bot_id = self._bot_id
-        before = await self._storage.write(lambda db: bots.take_over(db, bot_id, now_ms()))
+        before = await self._storage.write(lambda db: bots.take_over(db, bot_id, self._clock()))
         if before is not None:
             log.warning("another bot's token: what is open is told anew", extra={"bot": bot_id, "before": before})
 
     async def _migrated(self, old_id: int, new_id: int) -> None:
         """Note that a group got another id. What is not stored is learnt again with the next call after a restart."""
         try:
-            await self._storage.write(lambda db: chats.migrated(db, old_id, new_id, now_ms()))
+            await self._storage.write(lambda db: chats.migrated(db, old_id, new_id, self._clock()))
         except StorageError as error:
             log.warning("a group that moved is not stored", extra={"chat": old_id, "error": str(error)})
 
@@ -279,9 +293,10 @@ class App:
                 places=places,
                 metrics=self.metrics,
                 bot_id=self._bot_id,
+                clock=self._clock,
                 suspect_workers=self_test.suspect,
             ),
-            SiteBreakers(self._storage, self.metrics),
+            SiteBreakers(self._storage, self.metrics, clock=self._clock),
             end_strays=end_strays,
             tell_breaker=notes.breaker,
         )
@@ -306,6 +321,7 @@ class App:
             metrics=self.metrics,
             settings=settings,
             ids=ids,
+            clock=self._clock,
             catalogues=catalogues,
             supervisor=supervisor,
             workspace=workspace,
@@ -316,6 +332,7 @@ class App:
                 workspace=workspace,
                 metrics=self.metrics,
                 presenter=CardTexts(catalogues, settings.upload_limit_bytes),
+                clock=self._clock,
                 refused=supervisor.chat_closed,
             ),
             admin=AdminParts(
@@ -338,7 +355,9 @@ class App:
             "storage": self._storage_check.check,
             "worker": self_test.check,
             "disk": disk.check,
-            "alerts": AlertsCheck(self.settings.told_chats, self._storage, lambda: self._alert_delivery).check,
+            "alerts": AlertsCheck(
+                self.settings.told_chats, self._storage, lambda: self._alert_delivery, clock=self._clock
+            ).check,
             "loop": lag.check,
         }
         outside: tuple[CheckName, ...] = ("poll", "alerts")
@@ -353,7 +372,8 @@ class App:
         """Make the HTTP side: what it serves is asked for at each request. Raises DataDirectoryError."""
         settings = self.settings
         intake = Intake(
-            self._storage, self.metrics, self._alert_ids, self._wake_alert_delivery, self._look_at_alertmanager
+            *(self._storage, self.metrics, self._alert_ids, self._wake_alert_delivery, self._look_at_alertmanager),
+            clock=self._clock,
         )
 
         async def render(accept: str) -> tuple[bytes, str]:
@@ -430,7 +450,7 @@ class App:
         return str(await serving.start(sandbox.run))
 
     def _reader(self, query: statistics.Query) -> Callable[[], Awaitable[statistics.Samples]]:
-        return lambda: self._storage.read(lambda db: query(db, now_ms()))
+        return lambda: self._storage.read(lambda db: query(db, self._clock()))
 
     def _storage_failed(self, _error: StorageError) -> None:
         self.metrics.errors.labels(category="storage").inc()

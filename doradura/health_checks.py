@@ -17,6 +17,7 @@ import trio
 
 from doradura.alerts import AlertDelivery
 from doradura.alerts.delivery import Trouble
+from doradura.clock import Clock
 from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
 from doradura.downloads.places import Places, Slot
 from doradura.downloads.workspace import Workspace
@@ -24,7 +25,7 @@ from doradura.health import CheckResult, Status
 from doradura.media.protocol import Failure, SelfTest, WorkerLostError
 from doradura.settings import AlertChat
 from doradura.storage import Connection, Storage, StorageError, alerts, outbox
-from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage.ids import IdMaker
 from doradura.telegram.holds import Held
 from doradura.telegram.pacing import Pacer
 from doradura.telegram.poller import Poller
@@ -97,8 +98,14 @@ class AlertsCheck:
     """Looks at whom alerts reach, and at what waits to be told."""
 
     def __init__(
-        self, chats: Collection[AlertChat], storage: Storage, delivery: Callable[[], AlertDelivery | None]
+        self,
+        chats: Collection[AlertChat],
+        storage: Storage,
+        delivery: Callable[[], AlertDelivery | None],
+        *,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._chats = tuple(chats)
         self._storage = storage
         self._delivery = delivery
@@ -112,7 +119,7 @@ class AlertsCheck:
         if delivery is None or not self._storage.is_open:
             return CheckResult("degraded", "alerts are not told yet", facts)
         try:
-            found = await self._storage.read(_undelivered)
+            found = await self._storage.read(lambda db: _undelivered(db, self._clock()))
         except StorageError as error:
             return CheckResult("degraded", f"what waits is not known: {error} - see the storage check", facts)
         facts |= {
@@ -140,10 +147,10 @@ class _Undelivered(NamedTuple):
         return [target for target in self.targets if target.fault is not None]
 
 
-def _undelivered(db: Connection) -> _Undelivered:
+def _undelivered(db: Connection, now_ms: int) -> _Undelivered:
     oldest = outbox.oldest_ms(db)
-    age_seconds = 0.0 if oldest is None else max(0.0, (now_ms() - oldest) / 1000)
-    given_up, last_error = outbox.given_up_since(db, now_ms() - GIVEN_UP_MS)
+    age_seconds = 0.0 if oldest is None else max(0.0, (now_ms - oldest) / 1000)
+    given_up, last_error = outbox.given_up_since(db, now_ms - GIVEN_UP_MS)
     monitored = alerts.watchdog_seen_ms(db) is not None
     return _Undelivered(outbox.targets(db), outbox.depth(db), age_seconds, given_up, last_error, monitored)
 

@@ -2,7 +2,7 @@
 
 Owns the row that says so. A start that finds the row open counts one unclean start (kill, power cut, crash) and leaves
 one quiet line for the admins, which the alerts' outbox delivers once Telegram takes it. The end is noted at the very
-last, when it is certain how the program ended; the storage is closed by then, so the note has a connection of its own.
+last, when it is certain how the program ended; the storage has ended by then, and writes that one row after its end.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import trio
 
 from doradura.alerts import Note, add_note
-from doradura.storage import Connection, Storage, StorageError, runs, write_once
-from doradura.storage.ids import now_ms
+from doradura.clock import Clock
+from doradura.storage import Connection, Storage, StorageError, runs
 from doradura.telegram.errors import TokenRefusedError
 
 log = logging.getLogger(__name__)
@@ -33,24 +32,27 @@ class Lifetime:
     `words` gives the line for the admins, from the time in ms at which the last run is known to have worked.
     """
 
-    def __init__(self, path: Path, *, words: Callable[[int], str], new_id: Callable[[], int]) -> None:
-        self._path = path
+    def __init__(
+        self, storage: Storage, *, words: Callable[[int], str], new_id: Callable[[], int], clock: Clock
+    ) -> None:
+        self._clock = clock
+        self._storage = storage
         self._words = words
         self._new_id = new_id
         self._begun = False
 
-    async def run(self, storage: Storage, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Note that the run begins, then every minute that it goes on, until cancelled.
 
         `started()` once the beginning is stored. Raises StorageError before that.
         """
-        await storage.write(self._begin)
+        await self._storage.write(self._begin)
         self._begun = True
         task_status.started()
         while True:
             await trio.sleep(BEAT_SECONDS)
             try:
-                await storage.write(lambda db: runs.beat(db, now_ms()))
+                await self._storage.write(lambda db: runs.beat(db, self._clock()))
             except StorageError as error:
                 log.warning("the database can't be written to", extra={"error": str(error)})
 
@@ -72,12 +74,12 @@ class Lifetime:
         if self._begun:
             try:
                 with trio.CancelScope(shield=True):
-                    await trio.to_thread.run_sync(write_once, self._path, lambda db: runs.end(db, now_ms()))
+                    await trio.to_thread.run_sync(self._storage.write_after_end, lambda db: runs.end(db, self._clock()))
             except StorageError as error:
                 log.warning("the end is not noted: the next start will call it unclean", extra={"error": str(error)})
 
     def _begin(self, db: Connection) -> None:
-        now = now_ms()
+        now = self._clock()
         found = runs.begin(db, now)
         if found is None:
             return

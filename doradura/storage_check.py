@@ -10,9 +10,9 @@ import logging
 
 import trio
 
+from doradura.clock import Clock
 from doradura.health import CheckResult
 from doradura.storage import DAMAGE, Connection, Storage, StorageError, runs
-from doradura.storage.ids import now_ms
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,8 @@ RUNBOOK = "see StorageFailing in the runbooks"
 class StorageCheck:
     """Says whether what is written is stored, will be found at the next start, and can be read."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, *, clock: Clock) -> None:
+        self._clock = clock
         self._storage = storage
         self._wanted = trio.Event()
         self._began_at: float | None = None
@@ -91,12 +92,16 @@ class StorageCheck:
     async def _look(self) -> None:
         started = trio.current_time()
         try:
-            unclean_starts = await self._storage.write(_beat)
+            unclean_starts = await self._storage.write(self._beat)
         except StorageError as error:
             self._result = error
             return
         self._result = trio.current_time() - started, unclean_starts
         self._unusable = await trio.to_thread.run_sync(self._storage.unusable)
+
+    def _beat(self, db: Connection) -> int:
+        runs.beat(db, self._clock())
+        return runs.unclean_starts(db)
 
     async def _read_forever(self) -> None:
         while True:
@@ -126,8 +131,3 @@ class StorageCheck:
             log.error("the database is damaged", extra={"found": found, "what_to_do": RUNBOOK})
         elif found is None and known is not None:
             log.info("the database is sound again")
-
-
-def _beat(db: Connection) -> int:
-    runs.beat(db, now_ms())
-    return runs.unclean_starts(db)

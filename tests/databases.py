@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import sqlite3
 
-from doradura.storage.migrations import migrate, migrations, statements
+from doradura.storage.migrations import migrations
+from doradura.storage.sqlite.migrating import migrate, statements
 
 _opened: list[sqlite3.Connection] = []
 
 
 def in_memory() -> sqlite3.Connection:
-    """Open an empty database, with rows by position and by name, that commits each statement by itself."""
+    """Open an empty database that commits each statement by itself."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.row_factory = sqlite3.Row
     _opened.append(connection)
     return connection
 

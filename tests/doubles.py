@@ -25,7 +25,7 @@ from doradura.media.formats import FORMATS
 from doradura.media.protocol import Metadata, Order, Result, WorkerMessage
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import MarkupError, parse_html
-from doradura.storage import Change, Storage, StorageError
+from doradura.storage import Change, StorageError, Value
 from tests.databases import migrated
 
 T = TypeVar("T")
@@ -53,13 +53,15 @@ class Changes:
                 await self._event.wait()
 
 
-class MemoryStorage(Storage):
-    """The tables in memory, behind the storage's own interface; fails while `fault` is set or `faults` has one left."""
+class MemoryStorage:
+    """The tables in memory, behind the storage's interface; fails while `fault` is set or `faults` has one left."""
 
     def __init__(self, changes: Changes | None = None) -> None:
-        super().__init__(Path("memory"))
         self.changes = changes or Changes()
         self.db = migrated()
+        self.is_open = True
+        self.damage: str | None = None
+        self.was_touched = False
         self.fault: StorageError | None = None
         self.faults: deque[StorageError | None] = deque()
         """What becomes of the next writes; None lets one pass."""
@@ -87,7 +89,25 @@ class MemoryStorage(Storage):
             raise StorageError(str(self.fault), reason=self.fault.reason)
         return query(self.db)
 
-    def one(self, sql: str, *values: object) -> Any:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """There is nothing to open."""
+        task_status.started()
+        await trio.sleep_forever()
+
+    def write_after_end(self, change: Change[T]) -> T:
+        """Run a change."""
+        return change(self.db)
+
+    async def check_integrity(self) -> str | None:
+        """Find nothing damaged."""
+        await trio.lowlevel.checkpoint()
+        return self.damage
+
+    def unusable(self) -> str | None:
+        """Find nothing in the way."""
+        return None
+
+    def one(self, sql: str, *values: Value) -> Any:
         """Return the first value of the first row."""
         row = self.db.execute(sql, values).fetchone()
         return None if row is None else row[0]

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 import httpx
 import trio
 
-from doradura.storage.ids import now_ms
+from doradura.clock import Clock
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -82,6 +82,7 @@ DOWN = {
 class FakeAlertmanager(Monitoring):
     """Silences and alerts, and since when it runs."""
 
+    clock: Clock = field(kw_only=True)
     silences: dict[str, dict[str, Any]] = field(default_factory=dict)
     fingerprints: list[str] = field(default_factory=list)
     watchdog: bool = False
@@ -103,8 +104,8 @@ class FakeAlertmanager(Monitoring):
         return [item for item in map(self._shown, self.silences.values()) if item["status"]["state"] == "active"]
 
     def _shown(self, item: dict[str, Any]) -> dict[str, Any]:
-        over = item.get("deleted") or datetime.fromisoformat(item["endsAt"]).timestamp() * 1000 <= now_ms()
-        return {**item, "status": {"state": "expired" if over else "active"}, "updatedAt": stamp(now_ms())}
+        over = item.get("deleted") or datetime.fromisoformat(item["endsAt"]).timestamp() * 1000 <= self.clock()
+        return {**item, "status": {"state": "expired" if over else "active"}, "updatedAt": stamp(self.clock())}
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer as Alertmanager 0.25 does."""

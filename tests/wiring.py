@@ -42,7 +42,7 @@ from doradura.health import HealthReport
 from doradura.label_values import LABEL_VALUES
 from doradura.metrics import BuildFacts, Metrics, TelegramMetrics
 from doradura.settings import Settings, read_settings
-from doradura.storage import ids, jobs
+from doradura.storage import jobs
 from doradura.storage.ids import IdMaker
 from doradura.telegram.client import open_bot_api
 from doradura.telegram.updates import RawUpdate, read_batch
@@ -60,25 +60,24 @@ async def _inline(work: Callable[..., Any], *arguments: Any, **_options: Any) ->
     return work(*arguments)
 
 
+class FakeClock:
+    """The wall clock, which goes by trio's: `ahead_seconds` sets it ahead of the time a test began with, or behind."""
+
+    ahead_seconds = 0.0
+
+    def __call__(self) -> int:
+        """Give the time in ms since 1970."""
+        return int((EPOCH_SECONDS + trio.current_time() + self.ahead_seconds) * 1000)
+
+
 def without_threads_and_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let file work run in the loop (a thread and an autojump clock don't go together), and the wall clock jump too.
+    """Let file work run in the loop (a thread and an autojump clock don't go together).
 
     The pauses between attempts are exact.
     """
     monkeypatch.setattr("trio.to_thread.run_sync", _inline)
     monkeypatch.setattr("trio._path.run_sync", _inline)
-    monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=_wall_ns))
     monkeypatch.setattr("doradura.downloads.job.random", SimpleNamespace(uniform=lambda _low, _high: 1.0))
-
-
-def _wall_ns() -> int:
-    return int((EPOCH_SECONDS + trio.current_time()) * 1_000_000_000)
-
-
-def set_wall_clock(monkeypatch: pytest.MonkeyPatch, ahead_seconds: float) -> None:
-    """Set the wall clock so far ahead of the time the test began with, or behind."""
-    ahead_ns = int(ahead_seconds * 1_000_000_000)
-    monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: _wall_ns() + ahead_ns))
 
 
 def fresh_metrics() -> Metrics:
@@ -151,6 +150,7 @@ class World:
     storage: MemoryStorage = field(init=False)
     settings: Settings = field(init=False)
     metrics: Metrics = field(init=False)
+    clock: FakeClock = field(default_factory=FakeClock)
     slots: int = 2
     strays: list[tuple[int, int, int]] = field(default_factory=list)
     suspicions: int = 0
@@ -158,7 +158,7 @@ class World:
     route: Callable[[Turn], Awaitable[None]] = route
     last_update: int = 0
     drawings: Drawings = field(default_factory=Drawings)
-    alertmanager: FakeAlertmanager = field(default_factory=FakeAlertmanager)
+    alertmanager: FakeAlertmanager = field(init=False)
     prometheus: FakePrometheus = field(default_factory=FakePrometheus)
     health: HealthReport = field(default_factory=lambda: HealthReport("ok", "1", 0.0, {}))
 
@@ -167,6 +167,7 @@ class World:
         self.telegram = FakeTelegram(changes=self.changes)
         self.workers = FakeWorkers(changes=self.changes)
         self.storage = MemoryStorage(self.changes)
+        self.alertmanager = FakeAlertmanager(clock=self.clock)
         self.settings = read_settings(
             {
                 "DORADURA_TELEGRAM_TOKEN": TOKEN,
@@ -200,11 +201,13 @@ class World:
             trio.open_nursery() as nursery,
         ):
             silencing = Silencing(
-                Alertmanager(alertmanager_client), self.storage, self.metrics, IdMaker(), lambda: None
+                *(Alertmanager(alertmanager_client, clock=self.clock), self.storage, self.metrics),
+                *(IdMaker(self.clock), lambda: None),
+                clock=self.clock,
             )
             catalogues = Catalogues()
             board = Board(api, self.storage, ProgressTexts(catalogues, self.settings.upload_limit_bytes))
-            breakers = SiteBreakers(self.storage, self.metrics)
+            breakers = SiteBreakers(self.storage, self.metrics, clock=self.clock)
             supervisor = Supervisor(
                 DownloadParts(
                     storage=self.storage,
@@ -215,6 +218,7 @@ class World:
                     places=places,
                     metrics=self.metrics,
                     bot_id=BOT_ID,
+                    clock=self.clock,
                     suspect_workers=self._suspected,
                 ),
                 breakers,
@@ -228,6 +232,7 @@ class World:
                 workspace=workspace,
                 metrics=self.metrics,
                 presenter=CardTexts(catalogues, self.settings.upload_limit_bytes),
+                clock=self.clock,
                 refused=supervisor.chat_closed,
             )
             parts = ChatParts(
@@ -235,7 +240,8 @@ class World:
                 storage=self.storage,
                 metrics=self.metrics,
                 settings=self.settings,
-                ids=IdMaker(),
+                ids=IdMaker(self.clock),
+                clock=self.clock,
                 catalogues=catalogues,
                 supervisor=supervisor,
                 workspace=workspace,

@@ -16,7 +16,7 @@ import msgspec
 
 from doradura.alerts.fetching import MonitoringError, fetch, fetch_raw, understood
 from doradura.alerts.payload import WATCHDOG
-from doradura.storage.ids import now_ms
+from doradura.clock import Clock
 
 LIST_BYTES = 32 * 1024**2
 """As large as a webhook's body may be: ten thousand alerts with much text."""
@@ -91,8 +91,9 @@ class Listing(NamedTuple):
 class Alertmanager:
     """One Alertmanager."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, *, clock: Clock) -> None:
         self._client = client
+        self._clock = clock
 
     @property
     def url(self) -> str:
@@ -146,7 +147,7 @@ class Alertmanager:
         )
         return Listing(
             round(status.uptime.timestamp() * 1000),
-            _date_ms(headers.get("Date", "")) or now_ms(),
+            _date_ms(headers.get("Date", "")) or self._clock(),
             frozenset(alert.fingerprint for alert in found),
             any(alert.labels.get("alertname") == WATCHDOG for alert in found),
         )

@@ -21,10 +21,11 @@ import trio
 from doradura.alerts.telling import CLOSED, Telling, may_have_been_done
 from doradura.alerts.watchdog import miss, silence_due_ms
 from doradura.alerts.words import AlertWords
+from doradura.clock import Clock
 from doradura.metrics import Metrics
 from doradura.settings import AlertChat
 from doradura.storage import Connection, Storage, StorageError, alerts, outbox
-from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage.ids import IdMaker
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import (
     CHAT_CLOSED,
@@ -86,6 +87,7 @@ class AlertDelivery:
         *,
         chats: Collection[AlertChat],
         watchdog_seconds: float,
+        clock: Clock,
         draw: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._api = api
@@ -93,7 +95,8 @@ class AlertDelivery:
         self._metrics = metrics
         self._words = words
         self._ids = ids
-        self._telling = Telling(api, storage, metrics, words)
+        self._clock = clock
+        self._telling = Telling(api, storage, metrics, words, clock=clock)
         self._chats = tuple(chats)
         self._lines: list[_Line] = []
         self._silent_ms = round(watchdog_seconds * 1000)
@@ -124,7 +127,7 @@ class AlertDelivery:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Tell until cancelled. `started()` once it is known who is told. Raises StorageError before that."""
-        started_ms = now_ms()
+        started_ms = self._clock()
         self._lines, seen_ms = await self._storage.write(self._take_over)
         if seen_ms is not None:
             self._metrics.watchdog_last_seen.set(seen_ms / 1000)
@@ -152,11 +155,11 @@ class AlertDelivery:
         for card_id, rank in alerts.open_cards(db):
             for target in targets:
                 if not outbox.has_message(db, card_id, target.target_id):
-                    outbox.tell_target(db, (self._ids.new(), target.target_id, card_id, "card", rank), now_ms())
+                    outbox.tell_target(db, (self._ids.new(), target.target_id, card_id, "card", rank), self._clock())
         active = {target.target_id for target in targets}
         for card_id, target_id, rank in outbox.take_outdated(db):
             if target_id in active:
-                outbox.tell_target(db, (self._ids.new(), target_id, card_id, "card", rank), now_ms())
+                outbox.tell_target(db, (self._ids.new(), target_id, card_id, "card", rank), self._clock())
         lines = [_Line(target.target_id, target.chat_id, target.topic_id) for target in targets]
         return lines, alerts.watchdog_seen_ms(db)
 
@@ -170,7 +173,7 @@ class AlertDelivery:
                     partial(silence_due_ms, silent_ms=self._silent_ms, not_before_ms=started_ms)
                 )
                 if due_ms is not None:
-                    wait_seconds = (due_ms - now_ms()) / 1000
+                    wait_seconds = (due_ms - self._clock()) / 1000
                 if wait_seconds <= 0:
                     await self._storage.write(self._miss)
                     self.wake()
@@ -182,15 +185,15 @@ class AlertDelivery:
                 log.exception("the watchdog's silence is not known")
                 self._metrics.errors.labels(category="alert").inc()
                 wait_seconds = POLL_SECONDS
-            slept_from_ms, wait_seconds = now_ms(), min(wait_seconds, LISTEN_SECONDS)
+            slept_from_ms, wait_seconds = self._clock(), min(wait_seconds, LISTEN_SECONDS)
             with trio.move_on_after(wait_seconds):
                 await woken.wait()
-            if now_ms() - slept_from_ms > (wait_seconds + OVERSLEPT_SECONDS) * 1000:
+            if self._clock() - slept_from_ms > (wait_seconds + OVERSLEPT_SECONDS) * 1000:
                 # This process was stopped or its machine asleep: what came then was not heard, as before a start.
-                started_ms = now_ms()
+                started_ms = self._clock()
 
     def _miss(self, db: Connection) -> None:
-        miss(db, words=self._words, new_id=self._ids.new, now_ms=now_ms())
+        miss(db, words=self._words, new_id=self._ids.new, now_ms=self._clock())
 
     async def _serve(self, line: _Line) -> None:
         """Tell one chat, one thing after the other. The barrier of a chat's deliveries."""
@@ -232,7 +235,7 @@ class AlertDelivery:
         async with line.calling:
             if self._leaving:
                 return False
-            found = await self._storage.read(lambda db: outbox.next_for(db, line.target_id, now_ms()))
+            found = await self._storage.read(lambda db: outbox.next_for(db, line.target_id, self._clock()))
             if found is not None:
                 await self._tell(line, found)
                 return True
@@ -293,7 +296,7 @@ class AlertDelivery:
             log.error("a chat can't be told alerts", extra={"chat": line.chat_id, "error": str(error)})
             self._metrics.errors.labels(category="alert").inc()
         fault = getattr(error, "description", error.detail)
-        await self._storage.write(lambda db: outbox.set_fault(db, line.target_id, fault, now_ms()))
+        await self._storage.write(lambda db: outbox.set_fault(db, line.target_id, fault, self._clock()))
         line.fault, line.only_by_sending = True, not isinstance(error, CHAT_CLOSED)
         line.probe_at = trio.current_time() + PROBE_SECONDS
 
@@ -309,12 +312,12 @@ class AlertDelivery:
         text = str(error)
         if found.refusals + 1 < TRIES:
             await self._storage.write(
-                lambda db: outbox.put_off(db, found.notice_id, now_ms() + outbox.LONGEST_PUT_OFF_MS, text)
+                lambda db: outbox.put_off(db, found.notice_id, self._clock() + outbox.LONGEST_PUT_OFF_MS, text)
             )
             return
         log.error("an alert can't be told", extra={"chat": found.chat_id, "card": found.card_id, "error": text})
         if isinstance(error, TelegramError):  # any other was counted where it was caught
             self._metrics.errors.labels(category="alert").inc()
         # Counted once it is stored: what is not given up yet is tried, and would be counted, once more.
-        await self._storage.write(lambda db: outbox.give_up(db, found.notice_id, text, now_ms()))
+        await self._storage.write(lambda db: outbox.give_up(db, found.notice_id, text, self._clock()))
         self._metrics.alert_deliveries.labels(outcome="failed").inc()

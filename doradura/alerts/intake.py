@@ -16,10 +16,11 @@ import trio
 from doradura.alerts.incidents import DOUBTFUL_QUIET_MS, STALE_MS, Action, decide, is_quiet, later_start
 from doradura.alerts.payload import SEVERITIES, WATCHDOG, Notice, PayloadError, parse_payload
 from doradura.alerts.watchdog import hear, is_silent
+from doradura.clock import Clock
 from doradura.metrics import Metrics
 from doradura.storage import Connection, Storage, StorageError, alert_marks, alerts, outbox, sightings
 from doradura.storage.alerts import Incident
-from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage.ids import IdMaker
 
 log = logging.getLogger(__name__)
 
@@ -67,12 +68,15 @@ class Intake:
         ids: IdMaker,
         wake: Callable[[], None],
         look: Callable[[], None] = lambda: None,
+        *,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._storage = storage
         self._metrics = metrics
         self._ids = ids
         self._wake = wake
-        self._started_ms = now_ms()
+        self._started_ms = clock()
         self._look = look
 
     async def accept(self, body: bytes) -> Reply:
@@ -85,7 +89,7 @@ class Intake:
         except PayloadError as error:
             log.warning("a POST to /alerts is no webhook", extra={"error": str(error), "bytes": len(body)})
             return Reply(400, str(error))
-        now = now_ms()
+        now = self._clock()
         if now < self._started_ms + RETURN_MS and is_absence(notices, before_ms=self._started_ms):
             # Alertmanager has told it; it sends again while it is so, and forgets it when it has ended.
             return Reply(503, "this bot has just started and it may be its own absence: send it again if it lasts")

@@ -13,6 +13,7 @@ from doradura.alerts.fetching import open_client
 from doradura.alerts.prometheus import Prometheus
 from doradura.alerts.reconciling import Reconciler
 from doradura.alerts.silencing import Silencing
+from doradura.clock import Clock
 from doradura.metrics import Metrics
 from doradura.settings import Settings
 from doradura.storage import Storage
@@ -29,7 +30,7 @@ class Monitoring(NamedTuple):
 
 @asynccontextmanager
 async def open_monitoring(
-    settings: Settings, storage: Storage, metrics: Metrics, ids: IdMaker, wake: Callable[[], None]
+    settings: Settings, storage: Storage, metrics: Metrics, ids: IdMaker, wake: Callable[[], None], *, clock: Clock
 ) -> AsyncIterator[Monitoring]:
     """Yield both, and notice meanwhile what ends without a word: silences and alerts. Neither has to be there."""
     async with (
@@ -37,8 +38,9 @@ async def open_monitoring(
         open_client(settings.prometheus_url) as prometheus,
         trio.open_nursery() as nursery,
     ):
-        silencing = Silencing(Alertmanager(alertmanager), storage, metrics, ids, wake)
-        reconciler = Reconciler(Alertmanager(alertmanager), storage, metrics, ids, wake)
+        asked = Alertmanager(alertmanager, clock=clock)
+        silencing = Silencing(asked, storage, metrics, ids, wake, clock=clock)
+        reconciler = Reconciler(asked, storage, metrics, ids, wake, clock=clock)
         await nursery.start(silencing.run)
         await nursery.start(reconciler.run)
         yield Monitoring(silencing, Prometheus(prometheus), reconciler)

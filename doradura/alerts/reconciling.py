@@ -26,9 +26,10 @@ from doradura.alerts.incidents import is_due, is_quiet, untold_end
 from doradura.alerts.intake import reopen
 from doradura.alerts.payload import Notice
 from doradura.alerts.watchdog import is_silent
+from doradura.clock import Clock
 from doradura.metrics import Metrics
 from doradura.storage import Connection, Storage, StorageError, alert_marks, alerts, outbox, sightings
-from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage.ids import IdMaker
 from doradura.storage.sightings import Doubt, Watched
 
 log = logging.getLogger(__name__)
@@ -86,8 +87,10 @@ class Reconciler:
         ids: IdMaker,
         wake: Callable[[], None],
         *,
+        clock: Clock,
         periods: Periods | None = None,
     ) -> None:
+        self._clock = clock
         self._alertmanager = alertmanager
         self._storage = storage
         self._metrics = metrics
@@ -128,7 +131,7 @@ class Reconciler:
         open_ones, doubts, unrung = await self._storage.read(
             lambda db: (sightings.watched(db), sightings.doubts(db), alerts.unrung(db))
         )
-        due = [doubt for doubt in doubts if is_due(doubt.due_ms, now_ms())]
+        due = [doubt for doubt in doubts if is_due(doubt.due_ms, self._clock())]
         changed = False
         fresh = self._fresh(open_ones)
         if open_ones or due:
@@ -139,7 +142,7 @@ class Reconciler:
             changed |= await self._storage.write(self._ring)
         if changed:
             self._wake_delivery()
-        now = now_ms()
+        now = self._clock()
         waits = [(doubt.due_ms - now) / 1000 for doubt in doubts if not is_due(doubt.due_ms, now)]
         waits += [since + self._periods.unlisted - trio.current_time() for since in self._unlisted.values()]
         return max(self._periods.soon, min(waits, default=math.inf))
@@ -208,7 +211,7 @@ class Reconciler:
                 incident = alert_marks.incident(db, row.incident_id)
                 assert incident is not None
                 log.info("an alert's end was not told", extra={"alert": incident.alertname})
-                alerts.put(db, untold_end(incident, "unheard", now_ms=now_ms()))
+                alerts.put(db, untold_end(incident, "unheard", now_ms=self._clock()))
             if after != row:
                 changed.append(after)
             if ended or after.loose != row.loose:
@@ -258,12 +261,12 @@ class Reconciler:
             listed = row.fingerprint in seen.listing.fingerprints
             if not listed and _knows(db, row.source_ms, seen.listing, known):
                 return False
-        reopen(db, msgspec.json.decode(doubt.notice, type=Notice), new_id=self._ids.new, now_ms=now_ms())
+        reopen(db, msgspec.json.decode(doubt.notice, type=Notice), new_id=self._ids.new, now_ms=self._clock())
         return True
 
     def _ring(self, db: Connection) -> bool:
         """Tell aloud what fires again, and was not told so because that had been too soon."""
-        now, cards = now_ms(), set()
+        now, cards = self._clock(), set()
         for incident, told_ms in alerts.unrung(db):
             if is_quiet(incident.remind_ms, incident.severity_rank, told_ms=told_ms, now_ms=now):
                 continue
@@ -274,7 +277,7 @@ class Reconciler:
         return bool(cards)
 
     def _tell(self, db: Connection, card_id: int, kind: outbox.Kind, rank: int) -> None:
-        outbox.tell(db, card_id, kind, rank, new_id=self._ids.new, now_ms=now_ms())
+        outbox.tell(db, card_id, kind, rank, new_id=self._ids.new, now_ms=self._clock())
 
 
 def _knows(db: Connection, source_ms: int, listing: Listing, known: dict[int, int]) -> bool:

@@ -22,12 +22,13 @@ from doradura.alerts.alertmanager import Alertmanager, FoundSilence
 from doradura.alerts.fetching import MonitoringError
 from doradura.alerts.incidents import untold_end
 from doradura.alerts.watchdog import SILENCE
+from doradura.clock import Clock
 from doradura.metrics import Metrics
 from doradura.storage import Connection, Storage, StorageError, alert_marks, outbox
 from doradura.storage import alerts as stored
 from doradura.storage.alert_marks import Silence
 from doradura.storage.alerts import Incident
-from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage.ids import IdMaker
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +77,16 @@ class Silencing:
     """Does what the buttons ask. Raises StorageError, and MonitoringError where Alertmanager is asked."""
 
     def __init__(
-        self, alertmanager: Alertmanager, storage: Storage, metrics: Metrics, ids: IdMaker, wake: Callable[[], None]
+        self,
+        alertmanager: Alertmanager,
+        storage: Storage,
+        metrics: Metrics,
+        ids: IdMaker,
+        wake: Callable[[], None],
+        *,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self.alertmanager = alertmanager
         self._storage = storage
         self._metrics = metrics
@@ -94,7 +103,7 @@ class Silencing:
             incident = alert_marks.incident(db, incident_id)
             if incident is None or incident.state != "firing":
                 return Outcome("unknown" if incident is None else "over")
-            fresh = alert_marks.acknowledge(db, incident_id, by, now_ms())
+            fresh = alert_marks.acknowledge(db, incident_id, by, self._clock())
             known = alert_marks.acknowledged(db, incident_id)
             assert known is not None
             if fresh:
@@ -110,7 +119,7 @@ class Silencing:
         """Take on everything that fires on a card. Return how much that was."""
 
         def change(db: Connection) -> int:
-            taken = [n for n in alert_marks.firing_of(db, card_id) if alert_marks.acknowledge(db, n, by, now_ms())]
+            taken = [n for n in alert_marks.firing_of(db, card_id) if alert_marks.acknowledge(db, n, by, self._clock())]
             if taken:
                 alert_marks.drop_reminders(db, card_id)
                 incident = alert_marks.incident(db, taken[0])
@@ -157,7 +166,7 @@ class Silencing:
         return count
 
     def _dismiss(self, db: Connection, incident: Incident, by: str) -> Outcome:
-        now = now_ms()
+        now = self._clock()
         stored.put(db, untold_end(incident, "dismissed", now_ms=now, by=by))
         if incident.fingerprint == SILENCE:
             stored.forget_watchdog(db)  # else its silence would be told again at once
@@ -167,7 +176,7 @@ class Silencing:
     async def silence(self, incident_id: int, hours: int, by: str) -> Outcome:
         """Silence an incident's alert for so long, unless it is."""
         async with self._alone(incident_id):
-            start = now_ms()
+            start = self._clock()
             wanted = Silence(incident_id, f"{incident_id}-{start}", None, by, start + hours * HOUR_MS)
             incident, row = await self._storage.write(lambda db: _want(db, wanted))
             if incident is None or incident.state != "firing":
@@ -253,7 +262,7 @@ class Silencing:
                 if rows:
                     await self.look()
                     self._said_at = -math.inf  # it answers: its next silence is said again
-                    wait_seconds = min(wait_seconds, max(1.0, (rows[0].until_ms - now_ms()) / 1000))
+                    wait_seconds = min(wait_seconds, max(1.0, (rows[0].until_ms - self._clock()) / 1000))
                 else:
                     wait_seconds = float("inf")
             except MonitoringError as error:
@@ -289,7 +298,7 @@ class Silencing:
                 return  # what Alertmanager said is older than what was done meanwhile
             if row.silence_id is None:
                 found = next((item for item in active.values() if row.mark in item.comment), None)
-                over = row.until_ms < now_ms()
+                over = row.until_ms < self._clock()
             else:
                 found = active.get(row.silence_id)
                 over = found is None
@@ -315,7 +324,7 @@ class Silencing:
         self._wake()
 
     def _tell(self, db: Connection, incident: Incident) -> None:
-        outbox.tell(db, incident.card_id, "card", incident.severity_rank, new_id=self._ids.new, now_ms=now_ms())
+        outbox.tell(db, incident.card_id, "card", incident.severity_rank, new_id=self._ids.new, now_ms=self._clock())
 
     def _wake(self) -> None:
         self._changed.set()

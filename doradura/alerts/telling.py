@@ -12,10 +12,10 @@ from functools import partial
 import trio
 
 from doradura.alerts.words import AlertWords
+from doradura.clock import Clock
 from doradura.metrics import Metrics
 from doradura.storage import Change, Connection, Storage, StorageError, alerts, outbox
 from doradura.storage.alerts import CardView
-from doradura.storage.ids import now_ms
 from doradura.storage.outbox import Waiting
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import (
@@ -51,7 +51,8 @@ def may_have_been_done(error: TelegramError) -> bool:
 class Telling:
     """Carries out what an outbox's row asks for."""
 
-    def __init__(self, api: BotApi, storage: Storage, metrics: Metrics, words: AlertWords) -> None:
+    def __init__(self, api: BotApi, storage: Storage, metrics: Metrics, words: AlertWords, *, clock: Clock) -> None:
+        self._clock = clock
         self._api = api
         self._storage = storage
         self._metrics = metrics
@@ -68,14 +69,14 @@ class Telling:
             await self._reply(row, view)
         elif row.message_id is None or not await self._edit(row, row.message_id, view):
             await self._send(row, view)
-        self._metrics.alert_delivery_lag.observe(max(0.0, (now_ms() - row.stored_ms) / 1000))
+        self._metrics.alert_delivery_lag.observe(max(0.0, (self._clock() - row.stored_ms) / 1000))
 
     async def _send(self, row: Waiting, view: CardView) -> None:
         message_id = await self._message(row, view, self._card(view), reply_to=None, keyboard=self._keyboard(view))
 
         def done(db: Connection) -> None:
             if message_id is not None:
-                outbox.put_message(db, row, message_id, now_ms())
+                outbox.put_message(db, row, message_id, self._clock())
             outbox.finish(db, row)
 
         await self._record(done)
@@ -104,13 +105,13 @@ class Telling:
         """Ring for a card that is shown; for one that is not, or rang since, or has ended, nothing is to be said."""
         rings = row.kind == "return" or (view.firing > 0 and (row.told_ms or 0) < row.stored_ms)
         if row.message_id is not None and rings:
-            text = self._words.back(view) if row.kind == "return" else self._words.reminder(view, now_ms())
+            text = self._words.back(view) if row.kind == "return" else self._words.reminder(view, self._clock())
             # A reminder is acted on where it is read: far below the message it replies to.
             keyboard = self._keyboard(view) if row.kind == "reminder" else None
             await self._message(row, view, text, reply_to=row.message_id, keyboard=keyboard)
 
         def done(db: Connection) -> None:
-            outbox.remember_ring(db, row, now_ms())
+            outbox.remember_ring(db, row, self._clock())
             outbox.finish(db, row)
 
         await self._record(done)

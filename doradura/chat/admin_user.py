@@ -16,7 +16,6 @@ from doradura.chat.progress import choice_text
 from doradura.chat.texts import Texts, size_text
 from doradura.chat.turn import Turn
 from doradura.storage import Connection, jobs, users
-from doradura.storage.ids import now_ms
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
 
@@ -68,7 +67,7 @@ async def _end_all(turn: Turn, user_id: int) -> None:
     assert admin is not None
 
     def change(db: Connection) -> tuple[list[jobs.Job], Seen | None]:
-        return jobs.cancel(db, user_id, now_ms(), reason=jobs.BY_ADMIN), _read(db, user_id)
+        return jobs.cancel(db, user_id, turn.parts.clock(), reason=jobs.BY_ADMIN), _read(db, user_id)
 
     ended, left = await turn.commit(change)
     turn.parts.supervisor.cancelled(ended)
@@ -108,7 +107,7 @@ def _text(turn: Turn, seen: Seen) -> str:
     lines = [t("user.title", name=shorten(" ".join(seen.name.split()), NAME_UNITS), id=seen.user_id)]
     if not seen.unfinished:
         return "\n".join([*lines, t("user.idle")])
-    now = now_ms()
+    now = turn.parts.clock()
     lines += [
         _line(t, number, job, now, turn.parts.supervisor.bytes_per_second(job.job_id))
         for number, job in enumerate(seen.unfinished[:SHOWN], 1)

@@ -27,7 +27,6 @@ from doradura.chat.turn import Turn
 from doradura.reachable import is_link
 from doradura.storage import alert_marks
 from doradura.storage.alerts import Incident
-from doradura.storage.ids import now_ms
 from doradura.telegram.units import shorten
 
 HOURS = 6
@@ -88,7 +87,7 @@ async def look(turn: Turn, incident: Incident) -> Graph | None:
     expression = expression_of(incident.generator) or await prometheus.expression(incident.alertname)
     if expression is None:
         return None
-    span = PromSpan(now_ms() - HOURS * 3_600_000, HOURS * 3_600_000 // STEPS, STEPS)
+    span = PromSpan(turn.parts.clock() - HOURS * 3_600_000, HOURS * 3_600_000 // STEPS, STEPS)
     labels = alert_labels(incident)
     what = measured(expression)
     try:

@@ -15,7 +15,6 @@ from doradura.chat.texts import Texts, size_text
 from doradura.chat.turn import Turn
 from doradura.media.reasons import OUR_REASONS
 from doradura.storage import Connection, reports
-from doradura.storage.ids import now_ms
 from doradura.storage.reports import Span
 
 HOUR_MS = 3600 * 1000
@@ -66,7 +65,7 @@ async def analytics(turn: Turn, rest: str) -> None:
         allowed = ", ".join(f"/analytics {known.word}" for known in WINDOWS)
         await turn.reply(t("analytics.unknown", word=rest[:40], allowed=allowed))
         return
-    now = now_ms()
+    now = turn.parts.clock()
     # First of all this update is over: whoever asks is counted too, and a lost answer brings no second picture.
     await turn.mark_handled()
     found = await turn.parts.storage.read(lambda db: analyse(db, window, now))

@@ -19,7 +19,6 @@ import trio
 
 from doradura.chat.turn import AlreadyHandledError, ChatParts, Said, Turn
 from doradura.storage import DAMAGE, Change, StorageError, inbox
-from doradura.storage.ids import now_ms
 from doradura.storage.inbox import NewUpdate, StoredUpdate
 from doradura.telegram.errors import (
     CHAT_CLOSED,
@@ -84,7 +83,7 @@ class Dispatcher:
 
     async def store(self, updates: Sequence[RawUpdate]) -> None:
         """Put a poll's batch into the inbox in one commit; only then may it be confirmed. Raises StorageError."""
-        now = now_ms()
+        now = self._parts.clock()
         new = [
             NewUpdate(update.update_id, self._parts.ids.new(), update.kind, _lane(update), _text(update.raw))
             for update in updates

@@ -20,7 +20,6 @@ from doradura.media.formats import FORMATS, Choice, ChoiceError, parse_choice
 from doradura.media.links import Found, Link, LinkError, canonical, check_link, read_links
 from doradura.media.reasons import Reason
 from doradura.storage import Connection, chats, jobs, offers
-from doradura.storage.ids import now_ms
 from doradura.storage.jobs import Job, NewJob
 from doradura.storage.offers import Offer
 from doradura.telegram.types import Message, MessageEntity
@@ -62,7 +61,7 @@ async def links_alone(turn: Turn, message: Message, *, edited: bool) -> None:
 
     def change(db: Connection) -> None:
         for offer in new:
-            offers.add(db, offer, now_ms())
+            offers.add(db, offer, turn.parts.clock())
 
     if new:
         await turn.commit(change)
@@ -262,7 +261,7 @@ async def _queue(turn: Turn, link: Link, choice: Choice, *, reply_to: int | None
         newer = None if of is None else jobs.newer_same(db, of)
         if newer is not None:  # two presses at once
             raise _NotQueuedError(AlreadyThere(newer))
-        answer = enqueue(db, job, queue_limit=parts.settings.queue_limit, now_ms=now_ms())
+        answer = enqueue(db, job, queue_limit=parts.settings.queue_limit, now_ms=parts.clock())
         if not isinstance(answer, Queued):
             raise _NotQueuedError(answer)
         if of is not None and of.message_id is not None:

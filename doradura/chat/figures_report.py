@@ -17,7 +17,6 @@ from doradura.health import HealthReport
 from doradura.metrics import Metrics
 from doradura.metrics.reading import counted
 from doradura.storage import Connection, reports, users
-from doradura.storage.ids import now_ms
 from doradura.storage.reports import DAY_MS, Span
 
 
@@ -34,7 +33,7 @@ async def metrics(turn: Turn, rest: str) -> None:
 
 
 async def _performance(turn: Turn) -> str:
-    now = now_ms()
+    now = turn.parts.clock()
     return await turn.parts.storage.read(lambda db: performance_text(turn.texts, db, now))
 
 
@@ -76,7 +75,7 @@ def performance_text(t: Texts, db: Connection, now: int) -> str:
 
 
 async def _business(turn: Turn) -> str:
-    now = now_ms()
+    now = turn.parts.clock()
     return await turn.parts.storage.read(lambda db: business_text(turn.texts, db, now))
 
 
@@ -108,7 +107,7 @@ def business_text(t: Texts, db: Connection, now: int) -> str:
 
 
 async def _engagement(turn: Turn) -> str:
-    now = now_ms()
+    now = turn.parts.clock()
     return await turn.parts.storage.read(lambda db: engagement_text(turn.texts, db, now))
 
 

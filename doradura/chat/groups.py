@@ -10,7 +10,6 @@ import logging
 
 from doradura.chat.turn import Turn
 from doradura.storage import chats, users
-from doradura.storage.ids import now_ms
 from doradura.telegram.types import Message, MessageEntity
 
 GONE = frozenset({"kicked", "left"})
@@ -77,6 +76,6 @@ async def moved(turn: Turn) -> bool:
         old_id, new_id = message.migrate_from_chat_id, turn.chat_id
     else:
         return False
-    await turn.commit(lambda db: chats.migrated(db, old_id, new_id, now_ms()))
+    await turn.commit(lambda db: chats.migrated(db, old_id, new_id, turn.parts.clock()))
     log.info("group moved", extra={"old": old_id, "new": new_id})
     return True

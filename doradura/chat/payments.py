@@ -7,7 +7,6 @@ import logging
 from doradura.alerts.notes import Note, add_note
 from doradura.chat.turn import Turn
 from doradura.storage import Connection
-from doradura.storage.ids import now_ms
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ async def paid_or_refunded(turn: Turn) -> bool:
     note = Note(alertname="UnexpectedPayment", summary=words, severity_rank=1)
 
     def change(db: Connection) -> None:
-        add_note(db, note, new_id=turn.parts.ids.new, now_ms=now_ms())
+        add_note(db, note, new_id=turn.parts.ids.new, now_ms=turn.parts.clock())
 
     await turn.commit(change)
     log.error("money moved although nothing is sold", extra={"update": turn.update_id, "paid": paid, "what": words})

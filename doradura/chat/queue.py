@@ -9,7 +9,6 @@ from doradura.chat.progress import choice_text
 from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
 from doradura.storage import Connection, jobs
-from doradura.storage.ids import now_ms
 from doradura.telegram.errors import TelegramError, TokenRefusedError
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
@@ -77,7 +76,7 @@ async def cancel(turn: Turn, _rest: str) -> None:
     """Cancel all of the user's downloads; in a group only those of the group."""
     t = turn.texts
     user_id = turn.user.id if turn.user else turn.chat_id
-    cancelled = await turn.commit(lambda db: jobs.cancel(db, user_id, now_ms(), chat_id=shown_chat(turn)))
+    cancelled = await turn.commit(lambda db: jobs.cancel(db, user_id, turn.parts.clock(), chat_id=shown_chat(turn)))
     turn.parts.supervisor.cancelled(cancelled)
     if cancelled:
         await turn.reply(t.counted("cancel.done", len(cancelled)))
@@ -94,7 +93,7 @@ async def press(turn: Turn, rest: str) -> None:
     def change(db: Connection) -> tuple[list[jobs.Job], jobs.Job | None]:
         if job_id is None:
             return [], None
-        return jobs.cancel(db, user_id, now_ms(), job_id=job_id), jobs.get(db, job_id)
+        return jobs.cancel(db, user_id, turn.parts.clock(), job_id=job_id), jobs.get(db, job_id)
 
     cancelled, job = await turn.commit(change)
     turn.parts.supervisor.cancelled(cancelled)

@@ -15,13 +15,14 @@ from typing import TypeVar
 
 from doradura.chat.admin import AdminParts
 from doradura.chat.texts import Catalogues, Texts
+from doradura.clock import Clock
 from doradura.downloads.probes import Probes
 from doradura.downloads.supervisor import Supervisor
 from doradura.downloads.workspace import Workspace
 from doradura.metrics import Metrics
 from doradura.settings import Settings
 from doradura.storage import Change, Connection, Storage, inbox, users
-from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage.ids import IdMaker
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import MessageNotFoundError
 from doradura.telegram.types import CallbackQuery, Keyboard, Message, Update, User
@@ -40,6 +41,7 @@ class ChatParts:
     metrics: Metrics
     settings: Settings
     ids: IdMaker
+    clock: Clock
     catalogues: Catalogues
     supervisor: Supervisor
     workspace: Workspace
@@ -134,7 +136,7 @@ class Turn:
         Raises StorageError, and AlreadyHandledError where the update is marked already: its effects are stored then.
         """
         assert not self.committed
-        now = now_ms()
+        now = self.parts.clock()
 
         def both(db: Connection) -> T:
             if not inbox.done(db, self.update_id):
@@ -146,7 +148,7 @@ class Turn:
 
         value = await self.parts.storage.write(both)
         self.committed = True
-        handling = max(0.0, (now_ms() - self.received_ms) / 1000)
+        handling = max(0.0, (self.parts.clock() - self.received_ms) / 1000)
         self.parts.metrics.update_handling.observe(handling)
         return value
 

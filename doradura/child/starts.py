@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 from yt_dlp.networking import Request
-from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
+from yt_dlp.networking.exceptions import HTTPError, RequestError
 
 from doradura.child.facts import inspect
 from doradura.child.failures import JobError
@@ -156,7 +156,7 @@ def _read(site: Site, request: Request, limit_bytes: int, *, keep: bool = True) 
     response = None
     with suppress(TimeIsUpError), at_most(START_SECONDS):
         response = site.urlopen(request)
-        with response, suppress(TransportError):  # what came before the connection broke has to do
+        with response:
             while got < limit_bytes and not ended:
                 piece = response.read(min(_PIECE_BYTES, limit_bytes - got))
                 got += len(piece)

@@ -9,7 +9,6 @@ import importlib.util
 import os
 import shutil
 import socket
-import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +25,8 @@ from doradura.settings import Address, Settings
 from doradura.settings.options import TELEGRAM_API_URL
 from doradura.startup import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS
 from doradura.storage import DAMAGE, DAMAGE_ADVICE, StorageError
-from doradura.storage.connection import connect
 from doradura.storage.migrations import migrations
+from doradura.storage.sqlite import examine
 from doradura.telegram.client import open_bot_api
 from doradura.telegram.errors import (
     DeadlineExceededError,
@@ -43,7 +42,7 @@ from doradura.telegram.observer import SilentObserver
 TELEGRAM_SECONDS = 8.0
 LOW_SPACE_BYTES = 1024**3
 EXTRAS = {
-    "postgres": ("psycopg", "many instances on one database"),
+    "postgres": ("psycopg", "for a later version: this one keeps its data in SQLite"),
     "charts": ("matplotlib", "graphs as pictures"),
     "youtube": ("deno", "the JavaScript runtime YouTube wants"),
 }
@@ -131,23 +130,18 @@ def _check_database(settings: Settings) -> list[Line]:
         return [Line("FAULT", "database", "PostgreSQL is not supported by this version; unset DORADURA_DATABASE_URL")]
     if not path.exists():
         return [Line("ok", "database", f"{path} will be made at the first start")]
-    newest = migrations()[-1][0]
     try:
-        connection = connect(path, "ro")
-        try:
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            version = connection.execute("SELECT COALESCE(MAX(version), 0) FROM schema_version").fetchone()[0]
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        if StorageError.of(error).reason not in DAMAGE:
+        schema, found = examine(path)
+    except StorageError as error:
+        if error.reason not in DAMAGE:
             return [Line("FAULT", "database", f"{path} can't be read: {error}")]
-        found = str(error)
-    if found != "ok":
+        schema, found = 0, str(error)
+    if found is not None:
         return [Line("FAULT", "database", f"{path} is damaged ({found}). {DAMAGE_ADVICE}")]
-    if version > newest:
-        return [Line("FAULT", "database", f"{path} is of schema {version}, this program knows {newest}: it is newer")]
-    return [Line("ok", "database", f"{path} is sound, schema {version}")]
+    newest = migrations()[-1][0]
+    if schema > newest:
+        return [Line("FAULT", "database", f"{path} is of schema {schema}, this program knows {newest}: it is newer")]
+    return [Line("ok", "database", f"{path} is sound, schema {schema}")]
 
 
 def _check_ports(settings: Settings) -> list[Line]:

@@ -10,9 +10,9 @@ import logging
 
 import trio
 
+from doradura.clock import Clock
 from doradura.metrics import Metrics
 from doradura.storage import Storage, breakers
-from doradura.storage.ids import now_ms
 
 FIRST_PAUSE_SECONDS = 600
 LONGEST_PAUSE_SECONDS = 6 * 3600
@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 class SiteBreakers:
     """Which sites are paused until when."""
 
-    def __init__(self, storage: Storage, metrics: Metrics) -> None:
+    def __init__(self, storage: Storage, metrics: Metrics, *, clock: Clock) -> None:
+        self._clock = clock
         self._storage = storage
         self._metrics = metrics
         self._open: dict[str, tuple[float, int]] = {}
@@ -32,7 +33,7 @@ class SiteBreakers:
 
     async def load(self) -> None:
         """Read what an earlier process left open."""
-        now, at = now_ms(), trio.current_time()
+        now, at = self._clock(), trio.current_time()
         for site, (until_ms, failures) in (await self._storage.read(breakers.all_open)).items():
             self._open[site] = (at + min((until_ms - now) / 1000, LONGEST_PAUSE_SECONDS), failures)
         self._publish()
@@ -59,7 +60,7 @@ class SiteBreakers:
     async def keep(self, site: str) -> None:
         """Store a site's pause for the next start. Raises StorageError; the pause stands all the same."""
         until, _ = self._open.get(site, (0.0, 0))
-        until_ms = now_ms() + round((until - trio.current_time()) * 1000)
+        until_ms = self._clock() + round((until - trio.current_time()) * 1000)
         await self._storage.write(lambda db: breakers.open_until(db, site, until_ms))
 
     async def reset(self, site: str) -> None:

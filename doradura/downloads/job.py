@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 import trio
 
+from doradura.clock import Clock
 from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts
 from doradura.downloads.board import Board
 from doradura.downloads.delivery import Delivery
@@ -90,6 +91,7 @@ class DownloadParts:
     metrics: Metrics
     bot_id: int
     """The bot whose file_ids are ours."""
+    clock: Clock
     suspect_workers: Callable[[], None] = lambda: None
     """Called when an attempt failed in a way that may be this machine's fault: the worker is to be tested."""
 

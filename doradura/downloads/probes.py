@@ -18,13 +18,13 @@ from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import trio
 
+from doradura.clock import Clock
 from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts
 from doradura.downloads.workspace import PROBE_SECONDS, Workspace
 from doradura.media.protocol import Failure, Metadata
 from doradura.media.reasons import RETRIED_REASONS, Reason
 from doradura.metrics import Metrics
 from doradura.storage import DAMAGE, Change, Storage, StorageError, offers, users
-from doradura.storage.ids import now_ms
 from doradura.storage.offers import Offer
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import CHAT_CLOSED, DeadlineExceededError, TelegramError, TokenRefusedError
@@ -87,6 +87,7 @@ class Probes:
         workspace: Workspace,
         metrics: Metrics,
         presenter: CardPresenter,
+        clock: Clock,
         refused: Callable[[int], Awaitable[None]],
     ) -> None:
         """`refused` is called with a chat that takes nothing from the bot."""
@@ -96,6 +97,7 @@ class Probes:
         self._workspace = workspace
         self._metrics = metrics
         self._presenter = presenter
+        self._clock = clock
         self._refused = refused
         self._nursery: trio.Nursery | None = None
         self._stopping = trio.Event()
@@ -147,7 +149,7 @@ class Probes:
                 await self._edit_card(offer, message_id, self._presenter.unseen(offer, language))
             there.set()
             if self._open[offer.user_id] > OPEN_OFFERS_OF_ONE_USER:
-                await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", now_ms()))
+                await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
                 return
             if await self._storage.write(partial(offers.tried, offer_id=offer.offer_id)) > STARTS:
                 end: Metadata | Failure = Failure(
@@ -180,7 +182,7 @@ class Probes:
     async def _give_up(self, offer: Offer) -> None:
         """Keep an offer that no repeat would mend from being tried at every start."""
         try:
-            await self._storage.write(lambda db: offers.finish(db, offer.offer_id, "failed", now_ms()))
+            await self._storage.write(lambda db: offers.finish(db, offer.offer_id, "failed", self._clock()))
         except StorageError as error:
             log.warning("offer not given up", extra={"offer": offer.offer_id, "error": str(error)})
 
@@ -259,18 +261,18 @@ class Probes:
         self._metrics.extraction_duration.observe(end.extraction_seconds)
         await self._edit_card(offer, message_id, self._presenter.known(offer, end, language))
         self._count(offer, "offered")
-        await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", now_ms()))
+        await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
 
     async def _tell_failure(self, offer: Offer, message_id: int, end: Failure, language: str) -> None:
         log.info("link not known", extra={"offer": offer.offer_id, "reason": end.reason, "detail": end.detail})
         if end.reason is Reason.DEADLINE:  # the card as it is says all that is known
             self._count(offer, "offered")
-            await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", now_ms()))
+            await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
             return
         await self._edit_card(offer, message_id, self._presenter.failed(offer, end, language))
         reason = None if end.reason.of_this_machine else end.reason
         self._count(offer, "offered" if reason is None else "refused")
-        await self._noted(lambda db: offers.finish(db, offer.offer_id, "failed", now_ms(), reason))
+        await self._noted(lambda db: offers.finish(db, offer.offer_id, "failed", self._clock(), reason))
         self._metrics.download_failure.labels(format="none", reason=end.reason).inc()
         if end.reason.ours:
             self._metrics.errors.labels(category="download").inc()

@@ -23,7 +23,6 @@ from doradura.downloads.stages import Cancelled, Delivered, Failed, GaveUp, Outc
 from doradura.media.reasons import Reason
 from doradura.storage import Change, Connection, StorageError, charges, chats, files, jobs
 from doradura.storage.files import SentFile
-from doradura.storage.ids import now_ms
 from doradura.telegram.errors import (
     CHAT_CLOSED,
     DeadlineExceededError,
@@ -214,7 +213,7 @@ class Supervisor:
             card.show(Starting() if self._places.free > before else Waiting(before))
 
     async def _claim(self) -> jobs.Job | None:
-        now = now_ms()
+        now = self._parts.clock()
         paused, last = self._breakers.paused(), self._places.at_share()
         try:
             job = await self._parts.storage.write(lambda db: jobs.claim(db, now, paused, last=last))
@@ -296,7 +295,7 @@ class Supervisor:
 
     async def _record(self, run: JobRun, outcome: Outcome) -> Cancelled | None:
         """Store how a job ended. Return the cancel that was recorded before, where one was."""
-        now, job = now_ms(), run.job
+        now, job = self._parts.clock(), run.job
         used_ms = run.take_uncharged_ms()
 
         def change(db: Connection) -> Cancelled | None:
@@ -379,7 +378,7 @@ class Supervisor:
 
         The one way of every refusal (403), whoever met it: a reply, an offer, a progress message, a file, an end told.
         """
-        now = now_ms()
+        now = self._parts.clock()
         for job in await self._until_stored(lambda db: chats.closed(db, chat_id, now, Reason.USER_BLOCKED)):
             self.count_failure(job, Reason.USER_BLOCKED)
             self._left_waiting.discard(job.job_id)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from doradura.storage.alerts import INCIDENT_COLUMNS, Incident
+from doradura.storage.seam import Connection
 
 
 class Silence(NamedTuple):
@@ -22,7 +22,7 @@ class Silence(NamedTuple):
 _COLUMNS = ", ".join(Silence._fields)
 
 
-def incident(db: sqlite3.Connection, incident_id: int) -> Incident | None:
+def incident(db: Connection, incident_id: int) -> Incident | None:
     """Return one incident."""
     row = db.execute(
         f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE incident_id = ?",  # noqa: S608 - own text
@@ -31,7 +31,7 @@ def incident(db: sqlite3.Connection, incident_id: int) -> Incident | None:
     return None if row is None else Incident.from_row(row)
 
 
-def firing(db: sqlite3.Connection, limit: int, offset: int = 0) -> tuple[list[Incident], int]:
+def firing(db: Connection, limit: int, offset: int = 0) -> tuple[list[Incident], int]:
     """Return incidents that fire, the worst and then the newest first, and how many there are."""
     rows = db.execute(
         f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE state = 'firing'"  # noqa: S608 - own text
@@ -42,7 +42,7 @@ def firing(db: sqlite3.Connection, limit: int, offset: int = 0) -> tuple[list[In
     return [Incident.from_row(row) for row in rows], int(total)
 
 
-def acknowledge(db: sqlite3.Connection, incident_id: int, by_name: str, now_ms: int) -> bool:
+def acknowledge(db: Connection, incident_id: int, by_name: str, now_ms: int) -> bool:
     """Note who takes an incident on; False when somebody had already."""
     made = db.execute(
         "INSERT INTO alert_acknowledgements (incident_id, by_name, at_ms) VALUES (?, ?, ?)"
@@ -52,7 +52,7 @@ def acknowledge(db: sqlite3.Connection, incident_id: int, by_name: str, now_ms: 
     return bool(made.rowcount)
 
 
-def acknowledged(db: sqlite3.Connection, incident_id: int) -> tuple[str, int] | None:
+def acknowledged(db: Connection, incident_id: int) -> tuple[str, int] | None:
     """Return who acknowledged an incident, and when."""
     row = db.execute(
         "SELECT by_name, at_ms FROM alert_acknowledgements WHERE incident_id = ?", (incident_id,)
@@ -60,12 +60,12 @@ def acknowledged(db: sqlite3.Connection, incident_id: int) -> tuple[str, int] | 
     return None if row is None else (str(row[0]), int(row[1]))
 
 
-def forget_acknowledgement(db: sqlite3.Connection, incident_id: int) -> None:
+def forget_acknowledgement(db: Connection, incident_id: int) -> None:
     """An incident fires anew: nobody has taken that on."""
     db.execute("DELETE FROM alert_acknowledgements WHERE incident_id = ?", (incident_id,))
 
 
-def silence(db: sqlite3.Connection, incident_id: int) -> Silence | None:
+def silence(db: Connection, incident_id: int) -> Silence | None:
     """Return the silence of an incident."""
     row = db.execute(
         f"SELECT {_COLUMNS} FROM alert_silences WHERE incident_id = ?",  # noqa: S608 - own text
@@ -74,12 +74,12 @@ def silence(db: sqlite3.Connection, incident_id: int) -> Silence | None:
     return None if row is None else Silence(*row)
 
 
-def silences(db: sqlite3.Connection) -> list[Silence]:
+def silences(db: Connection) -> list[Silence]:
     """Return every silence, the one that ends first first."""
     return [Silence(*row) for row in db.execute(f"SELECT {_COLUMNS} FROM alert_silences ORDER BY until_ms")]  # noqa: S608 - own text
 
 
-def put_silence(db: sqlite3.Connection, found: Silence) -> None:
+def put_silence(db: Connection, found: Silence) -> None:
     """Store an incident's silence, in the place of an older one."""
     db.execute(
         f"INSERT INTO alert_silences ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 - own text
@@ -89,13 +89,13 @@ def put_silence(db: sqlite3.Connection, found: Silence) -> None:
     )
 
 
-def end_silence(db: sqlite3.Connection, incident_id: int, mark: str) -> bool:
+def end_silence(db: Connection, incident_id: int, mark: str) -> bool:
     """Note that a silence is over; False when it was not the incident's any more."""
     gone = db.execute("DELETE FROM alert_silences WHERE incident_id = ? AND mark = ?", (incident_id, mark))
     return bool(gone.rowcount)
 
 
-def drop_reminders(db: sqlite3.Connection, card_id: int) -> None:
+def drop_reminders(db: Connection, card_id: int) -> None:
     """Take back the reminders that wait for a card, unless something on it fires that nobody has acknowledged."""
     db.execute(
         "DELETE FROM alert_outbox WHERE card_id = ? AND kind = 'reminder' AND NOT EXISTS ("
@@ -105,7 +105,7 @@ def drop_reminders(db: sqlite3.Connection, card_id: int) -> None:
     )
 
 
-def firing_of(db: sqlite3.Connection, card_id: int) -> Sequence[int]:
+def firing_of(db: Connection, card_id: int) -> Sequence[int]:
     """Return the incidents of a card that fire."""
     rows = db.execute(
         "SELECT incident_id FROM alert_incidents WHERE card_id = ? AND state = 'firing' ORDER BY incident_id",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
+
+from doradura.storage.seam import Connection
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +67,7 @@ INCIDENT_COLUMNS = ", ".join(_FIELDS)
 _MARKS = ", ".join("?" * len(_FIELDS))
 
 
-def note_seen(db: sqlite3.Connection, key: tuple[str, str, str, str], now_ms: int) -> bool:
+def note_seen(db: Connection, key: tuple[str, str, str, str], now_ms: int) -> bool:
     """Note that a notice came, by its group, fingerprint, startsAt and status; return whether it was there before."""
     known = db.execute(
         "UPDATE alert_seen SET last_ms = ? WHERE group_key = ? AND fingerprint = ? AND starts = ? AND status = ?",
@@ -81,7 +82,7 @@ def note_seen(db: sqlite3.Connection, key: tuple[str, str, str, str], now_ms: in
     return False
 
 
-def latest(db: sqlite3.Connection, fingerprint: str) -> Incident | None:
+def latest(db: Connection, fingerprint: str) -> Incident | None:
     """Return the open incident of a fingerprint, else the latest: the clock that made the ids may have jumped back."""
     row = db.execute(
         f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE fingerprint = ?"  # noqa: S608 - own text
@@ -91,24 +92,24 @@ def latest(db: sqlite3.Connection, fingerprint: str) -> Incident | None:
     return None if row is None else Incident.from_row(row)
 
 
-def add_card(db: sqlite3.Connection, card_id: int, now_ms: int) -> None:
+def add_card(db: Connection, card_id: int, now_ms: int) -> None:
     """Store a message to be."""
     db.execute("INSERT INTO alert_cards (card_id, told_ms) VALUES (?, ?)", (card_id, now_ms))
 
 
-def told_ms(db: sqlite3.Connection, card_id: int) -> int:
+def told_ms(db: Connection, card_id: int) -> int:
     """Return when a card was last told aloud."""
     row = db.execute("SELECT told_ms FROM alert_cards WHERE card_id = ?", (card_id,)).fetchone()
     return 0 if row is None else int(row[0])
 
 
-def set_told(db: sqlite3.Connection, card_id: int, now_ms: int) -> None:
+def set_told(db: Connection, card_id: int, now_ms: int) -> None:
     """Note that a card is told aloud now, and with it all that fires on it."""
     db.execute("UPDATE alert_cards SET told_ms = ? WHERE card_id = ?", (now_ms, card_id))
     db.execute("UPDATE alert_incidents SET unrung = 0 WHERE card_id = ? AND unrung = 1", (card_id,))
 
 
-def unrung(db: sqlite3.Connection) -> list[tuple[Incident, int]]:
+def unrung(db: Connection) -> list[tuple[Incident, int]]:
     """Return what fires again and no phone rang for, with when its card last rang; not what somebody took on."""
     rows = db.execute(
         f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE unrung = 1 AND state = 'firing'"  # noqa: S608 - own text
@@ -118,18 +119,18 @@ def unrung(db: sqlite3.Connection) -> list[tuple[Incident, int]]:
     return [(incident, told_ms(db, incident.card_id)) for incident in (Incident.from_row(row) for row in rows)]
 
 
-def truncated(db: sqlite3.Connection, card_id: int) -> int:
+def truncated(db: Connection, card_id: int) -> int:
     """Return how many alerts Alertmanager left out of the notice that a card stands for."""
     row = db.execute("SELECT truncated FROM alert_cards WHERE card_id = ?", (card_id,)).fetchone()
     return 0 if row is None else int(row[0])
 
 
-def set_truncated(db: sqlite3.Connection, card_id: int, count: int) -> None:
+def set_truncated(db: Connection, card_id: int, count: int) -> None:
     """Note how many alerts Alertmanager left out."""
     db.execute("UPDATE alert_cards SET truncated = ? WHERE card_id = ?", (count, card_id))
 
 
-def put(db: sqlite3.Connection, incident: Incident) -> None:
+def put(db: Connection, incident: Incident) -> None:
     """Store an incident, in the place of its older form if there is one."""
     changed = ", ".join(f"{name} = excluded.{name}" for name in _FIELDS[1:])
     db.execute(
@@ -159,7 +160,7 @@ class CardView(NamedTuple):
         return self.marks.get(incident.incident_id, UNMARKED)
 
 
-def view(db: sqlite3.Connection, card_id: int, limit: int) -> CardView:
+def view(db: Connection, card_id: int, limit: int) -> CardView:
     """Return what a card shows, with at most `limit` incidents."""
     rows = db.execute(
         f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE card_id = ?"  # noqa: S608 - own text
@@ -167,7 +168,7 @@ def view(db: sqlite3.Connection, card_id: int, limit: int) -> CardView:
         (card_id, limit),
     ).fetchall()
     total, firing = db.execute(
-        "SELECT COUNT(*), COALESCE(SUM(CASE state WHEN 'firing' THEN 1 ELSE 0 END), 0)"
+        "SELECT COUNT(*), CAST(COALESCE(SUM(CASE state WHEN 'firing' THEN 1 ELSE 0 END), 0) AS BIGINT)"
         " FROM alert_incidents WHERE card_id = ?",
         (card_id,),
     ).fetchone()
@@ -176,7 +177,7 @@ def view(db: sqlite3.Connection, card_id: int, limit: int) -> CardView:
     )
 
 
-def marks(db: sqlite3.Connection, card_id: int) -> dict[int, Marks]:
+def marks(db: Connection, card_id: int) -> dict[int, Marks]:
     """Return incident -> what was done about it, for those of a card about which something was."""
     rows = db.execute(
         "SELECT i.incident_id, a.by_name, a.at_ms, s.by_name, s.until_ms, COALESCE(g.loose, 0)"
@@ -191,7 +192,7 @@ def marks(db: sqlite3.Connection, card_id: int) -> dict[int, Marks]:
     return {int(row[0]): Marks(*row[1:]) for row in rows}
 
 
-def doubt_ends_since(db: sqlite3.Connection, since_ms: int) -> list[tuple[int, int]]:
+def doubt_ends_since(db: Connection, since_ms: int) -> list[tuple[int, int]]:
     """Mark the ends we were told of since then as doubtful; return (card, worst severity) of the cards."""
     rows = db.execute(
         "UPDATE alert_incidents SET doubtful = 1 WHERE state = 'resolved' AND closed_ms >= ? AND doubtful = 0"
@@ -204,7 +205,7 @@ def doubt_ends_since(db: sqlite3.Connection, since_ms: int) -> list[tuple[int, i
     return sorted(worst.items())
 
 
-def open_cards(db: sqlite3.Connection) -> list[tuple[int, int]]:
+def open_cards(db: Connection) -> list[tuple[int, int]]:
     """Return (card, worst severity) of the cards on which something fires."""
     return [
         (row[0], row[1])
@@ -215,13 +216,13 @@ def open_cards(db: sqlite3.Connection) -> list[tuple[int, int]]:
     ]
 
 
-def watchdog_seen_ms(db: sqlite3.Connection) -> int | None:
+def watchdog_seen_ms(db: Connection) -> int | None:
     """Return when the last watchdog came."""
     row = db.execute("SELECT seen_ms FROM alert_watchdog").fetchone()
     return None if row is None else int(row[0])
 
 
-def see_watchdog(db: sqlite3.Connection, now_ms: int) -> None:
+def see_watchdog(db: Connection, now_ms: int) -> None:
     """Note that a watchdog came."""
     db.execute(
         "INSERT INTO alert_watchdog (one, seen_ms) VALUES (1, ?)"
@@ -230,12 +231,12 @@ def see_watchdog(db: sqlite3.Connection, now_ms: int) -> None:
     )
 
 
-def forget_watchdog(db: sqlite3.Connection) -> None:
+def forget_watchdog(db: Connection) -> None:
     """Wait for no watchdog until the next one comes."""
     db.execute("DELETE FROM alert_watchdog")
 
 
-def forget_old(db: sqlite3.Connection, before_ms: int, limit: int = 1000) -> int:
+def forget_old(db: Connection, before_ms: int, limit: int = 1000) -> int:
     """Delete what ended and was told before then, at most `limit` cards; return how many rows went."""
     cards = [
         row[0]

@@ -7,7 +7,7 @@ So after a change of token work goes on and is told anew, in the new bot's own m
 
 from __future__ import annotations
 
-import sqlite3
+from doradura.storage.seam import Connection
 
 CURRENT = "COALESCE((SELECT bot_id FROM current_bot), 0)"
 """In a query: the bot whose ids are ours. 0 until `take_over` was called, as in a database of before there were two."""
@@ -19,7 +19,7 @@ SUPERGROUPS_BELOW = -1_000_000_000_000
 _OF_A_BOT = ("jobs", "offers", "inbox", "alert_messages", "admin_menus")
 
 
-def take_over(db: sqlite3.Connection, bot_id: int, now_ms: int) -> int | None:
+def take_over(db: Connection, bot_id: int, now_ms: int) -> int | None:
     """Make the database this bot's. Return the bot it was before, None where that is the same or not known.
 
     In one transaction at the start, before anything reads a message's id.
@@ -42,7 +42,7 @@ def take_over(db: sqlite3.Connection, bot_id: int, now_ms: int) -> int | None:
     return int(row[0])
 
 
-def _take_work(db: sqlite3.Connection, bot_id: int) -> None:
+def _take_work(db: Connection, bot_id: int) -> None:
     """Let unfinished work go on without the messages it has in the other bot's chats."""
     for table, maybe_sent, unfinished in (
         ("jobs", ", maybe_sent = 0", UNFINISHED_JOBS),
@@ -56,7 +56,7 @@ def _take_work(db: sqlite3.Connection, bot_id: int) -> None:
         )
 
 
-def _take_alerts(db: sqlite3.Connection, bot_id: int, now_ms: int) -> None:
+def _take_alerts(db: Connection, bot_id: int, now_ms: int) -> None:
     """Let every chat be told by this bot; whether it may write there is not known yet."""
     db.execute("UPDATE alert_messages SET left_ms = ? WHERE bot_id <> ? AND left_ms IS NULL", (now_ms, bot_id))
     db.execute("UPDATE alert_targets SET fault = NULL, fault_ms = NULL")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
+from doradura.storage.seam import Connection
 
 
-def open_until(db: sqlite3.Connection, site: str, until_ms: int) -> int:
+def open_until(db: Connection, site: str, until_ms: int) -> int:
     """Pause a site; return how often in a row it was paused."""
     row = db.execute(
         "INSERT INTO site_breakers (site, until_ms, failures) VALUES (?, ?, 1) ON CONFLICT (site) DO UPDATE SET"
@@ -15,11 +15,11 @@ def open_until(db: sqlite3.Connection, site: str, until_ms: int) -> int:
     return int(row[0])
 
 
-def close(db: sqlite3.Connection, site: str) -> None:
+def close(db: Connection, site: str) -> None:
     """A site answers again."""
     db.execute("DELETE FROM site_breakers WHERE site = ?", (site,))
 
 
-def all_open(db: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+def all_open(db: Connection) -> dict[str, tuple[int, int]]:
     """Return site -> (until, times in a row)."""
     return {row[0]: (row[1], row[2]) for row in db.execute("SELECT site, until_ms, failures FROM site_breakers")}

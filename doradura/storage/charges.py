@@ -13,7 +13,7 @@ however many others come later. Where nobody else waits, the clock follows the o
 
 from __future__ import annotations
 
-import sqlite3
+from doradura.storage.seam import Connection
 
 EXPECTED_MS = 60_000
 """What a job is charged before it is known what it uses."""
@@ -21,12 +21,12 @@ EXPECTED_MS = 60_000
 _UNFINISHED = "('waiting', 'running', 'sending')"
 
 
-def clock_ms(db: sqlite3.Connection) -> int:
+def clock_ms(db: Connection) -> int:
     """Return the queue's virtual time in milliseconds."""
     return int(db.execute("SELECT virtual_ms FROM queue_clock").fetchone()[0])
 
 
-def reserve(db: sqlite3.Connection, user_id: int) -> int:
+def reserve(db: Connection, user_id: int) -> int:
     """Charge a user for a new job. Return the place at which it stands."""
     row = db.execute("SELECT queue_ms FROM users WHERE user_id = ?", (user_id,)).fetchone()
     place = max(clock_ms(db), 0 if row is None else row[0])
@@ -34,14 +34,14 @@ def reserve(db: sqlite3.Connection, user_id: int) -> int:
     return place
 
 
-def claimed(db: sqlite3.Connection, job_id: int) -> None:
+def claimed(db: Connection, job_id: int) -> None:
     """Let the clock follow the queue: the claimed job stood first, so nobody who waits stands before it.
 
     What the user's running jobs were charged and have not used yet is left out: they may give it back.
     """
     user_id, place = db.execute("SELECT user_id, place FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
     unused = db.execute(
-        "SELECT COALESCE(SUM(charged_ms - used_ms), 0) FROM jobs"
+        "SELECT CAST(COALESCE(SUM(charged_ms - used_ms), 0) AS BIGINT) FROM jobs"
         " WHERE user_id = ? AND place < ? AND state IN ('running', 'sending')",
         (user_id, place),
     ).fetchone()[0]
@@ -49,7 +49,7 @@ def claimed(db: sqlite3.Connection, job_id: int) -> None:
         db.execute("UPDATE queue_clock SET virtual_ms = ?", (place - unused,))
 
 
-def use(db: sqlite3.Connection, job_id: int, used_ms: int) -> None:
+def use(db: Connection, job_id: int, used_ms: int) -> None:
     """Charge a job for time that it used of a place; one that has ended too."""
     row = db.execute("SELECT used_ms, charged_ms FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
     if row is None or used_ms <= 0:
@@ -60,13 +60,13 @@ def use(db: sqlite3.Connection, job_id: int, used_ms: int) -> None:
     db.execute("UPDATE queue_clock SET virtual_ms = virtual_ms + ?", (used_ms // max(1, users),))
 
 
-def settle(db: sqlite3.Connection, job_id: int) -> None:
+def settle(db: Connection, job_id: int) -> None:
     """A job ended: what it was charged and did not use is given back."""
     (used,) = db.execute("SELECT used_ms FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
     _charge(db, job_id, used_ms=used, charged_ms=used)
 
 
-def begin_again(db: sqlite3.Connection, job_id: int) -> None:
+def begin_again(db: Connection, job_id: int) -> None:
     """A job is queued again: it stands behind what it used, and is charged what a job is expected to use."""
     (used,) = db.execute("SELECT used_ms FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
     _charge(db, job_id, used_ms=used, charged_ms=used + EXPECTED_MS)
@@ -75,7 +75,7 @@ def begin_again(db: sqlite3.Connection, job_id: int) -> None:
     )
 
 
-def _charge(db: sqlite3.Connection, job_id: int, *, used_ms: int, charged_ms: int) -> None:
+def _charge(db: Connection, job_id: int, *, used_ms: int, charged_ms: int) -> None:
     """Set what a job used and was charged, and move the user's later jobs by the difference."""
     user_id, place, before = db.execute(
         "SELECT user_id, place, charged_ms FROM jobs WHERE job_id = ?", (job_id,)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from doradura.storage import jobs, users
 from doradura.storage.bots import CURRENT
+from doradura.storage.seam import Connection
 
 
-def migrated(db: sqlite3.Connection, old_id: int, new_id: int, now_ms: int) -> None:
+def migrated(db: Connection, old_id: int, new_id: int, now_ms: int) -> None:
     """A group became a supergroup: what is still to be shown goes to the new id. Noting it again changes nothing.
 
     Message ids begin anew there, so what was said in the old group can be neither edited nor replied to.
@@ -41,7 +40,7 @@ def migrated(db: sqlite3.Connection, old_id: int, new_id: int, now_ms: int) -> N
     db.execute("UPDATE alert_targets SET active = 0 WHERE chat_id = ?", (old_id,))
 
 
-def migrations(db: sqlite3.Connection) -> dict[int, int]:
+def migrations(db: Connection) -> dict[int, int]:
     """Return every group that moved: old id -> the id it has in the end."""
     moved = {row[0]: row[1] for row in db.execute("SELECT old_chat_id, new_chat_id FROM chat_migrations")}
     ends = {}
@@ -54,7 +53,7 @@ def migrations(db: sqlite3.Connection) -> dict[int, int]:
     return ends
 
 
-def begun_by(db: sqlite3.Connection, chat_id: int, message_id: int) -> set[str]:
+def begun_by(db: Connection, chat_id: int, message_id: int) -> set[str]:
     """Return the links for which a message has a job or an offer already."""
     rows = db.execute(
         f"SELECT url FROM jobs WHERE chat_id = ? AND reply_to = ? AND bot_id = {CURRENT}"  # noqa: S608 - own text
@@ -64,7 +63,7 @@ def begun_by(db: sqlite3.Connection, chat_id: int, message_id: int) -> set[str]:
     return {row[0] for row in rows}
 
 
-def closed(db: sqlite3.Connection, chat_id: int, now_ms: int, reason: str) -> list[jobs.Job]:
+def closed(db: Connection, chat_id: int, now_ms: int, reason: str) -> list[jobs.Job]:
     """A chat takes nothing any more: end what waits for it and return those jobs. A private one is its user's block."""
     if chat_id > 0:
         users.set_blocked(db, chat_id, now_ms)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Literal
 
-from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
-from doradura.startup import StartupError
+from doradura.startup import EXIT_SETTINGS, StartupError
 
 StorageReason = Literal["full", "locked", "corrupt", "unreadable", "lost", "io", "closed", "other"]
 
@@ -18,16 +16,6 @@ DAMAGE_ADVICE = (
     "still read: StorageFailing in docs/runbooks.md has the commands"
 )
 """What to do about DAMAGE, for whoever sits at this machine: SQLite's own words say only that a page is broken."""
-
-_UNREADABLE = frozenset(
-    {
-        sqlite3.SQLITE_IOERR_READ,
-        sqlite3.SQLITE_IOERR_SHORT_READ,
-        sqlite3.SQLITE_IOERR_DATA,
-        sqlite3.SQLITE_IOERR_CORRUPTFS,
-    }
-)
-"""The disk does not give back what was written to it. Other I/O errors are met by each next write too."""
 
 
 class StorageError(StartupError):
@@ -42,20 +30,8 @@ class StorageError(StartupError):
         """What to do about damage; empty for everything else."""
         return DAMAGE_ADVICE if self.reason in DAMAGE else ""
 
-    @classmethod
-    def of(cls, error: sqlite3.Error) -> StorageError:
-        """Translate an error of SQLite's."""
-        code = getattr(error, "sqlite_errorcode", 0)
-        if code & 0xFF in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR} and out_of_descriptors():
-            return cls(f"database: {error}: {NO_DESCRIPTORS}")
-        if code in _UNREADABLE:
-            return cls(f"database: {error}", reason="unreadable")
-        reasons: dict[int, StorageReason] = {
-            sqlite3.SQLITE_FULL: "full",
-            sqlite3.SQLITE_IOERR: "io",
-            sqlite3.SQLITE_BUSY: "locked",
-            sqlite3.SQLITE_LOCKED: "locked",
-            sqlite3.SQLITE_CORRUPT: "corrupt",
-            sqlite3.SQLITE_NOTADB: "corrupt",
-        }
-        return cls(f"database: {error}", reason=reasons.get(code & 0xFF, "other"))
+
+class NewerDatabaseError(StartupError):
+    """The database was made by a newer version of this program."""
+
+    exit_code = EXIT_SETTINGS

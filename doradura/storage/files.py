@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import NamedTuple
+
+from doradura.storage.seam import Connection
 
 
 class SentFile(NamedTuple):
@@ -15,7 +16,7 @@ class SentFile(NamedTuple):
     size_bytes: int
 
 
-def get(db: sqlite3.Connection, bot_id: int, cache_key: str, fmt: str, quality: str) -> SentFile | None:
+def get(db: Connection, bot_id: int, cache_key: str, fmt: str, quality: str) -> SentFile | None:
     """Return what was sent for this link, format and quality."""
     row = db.execute(
         "SELECT file_id, kind, title, size_bytes FROM sent_files"
@@ -26,7 +27,7 @@ def get(db: sqlite3.Connection, bot_id: int, cache_key: str, fmt: str, quality: 
 
 
 def put(  # noqa: PLR0917 - a row's values
-    db: sqlite3.Connection,
+    db: Connection,
     bot_id: int,
     cache_key: str,
     fmt: str,
@@ -44,6 +45,6 @@ def put(  # noqa: PLR0917 - a row's values
     )
 
 
-def forget(db: sqlite3.Connection, bot_id: int, file_id: str) -> None:
+def forget(db: Connection, bot_id: int, file_id: str) -> None:
     """Telegram does not know this file_id any more."""
     db.execute("DELETE FROM sent_files WHERE bot_id = ? AND file_id = ?", (bot_id, file_id))

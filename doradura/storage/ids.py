@@ -7,15 +7,10 @@ instances can make them side by side.
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Callable
+
+from doradura.clock import Clock
 
 _RANDOM_BITS = 21
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970 by the wall clock."""
-    return time.time_ns() // 1_000_000
 
 
 class IdMaker:
@@ -24,13 +19,13 @@ class IdMaker:
     When the clock jumps back, ids go on from the last one: order is kept, the time inside is then late by the jump.
     """
 
-    def __init__(self, clock_ms: Callable[[], int] = now_ms) -> None:
-        self._clock_ms = clock_ms
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._last = 0
 
     def new(self) -> int:
         """Return the next id."""
-        made = (self._clock_ms() << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+        made = (self._clock() << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
         self._last = max(made, self._last + 1)
         return self._last
 

@@ -7,11 +7,12 @@ random; going by the clock alone would do one twice that Telegram still holds wh
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from doradura.storage.bots import CURRENT
+from doradura.storage.conditions import none_of
+from doradura.storage.seam import Connection
 
 KEPT_MS = 48 * 3600 * 1000
 KEPT_NEWEST = 1000
@@ -44,7 +45,7 @@ class NewUpdate(NamedTuple):
     raw: str
 
 
-def add(db: sqlite3.Connection, updates: Iterable[NewUpdate], now_ms: int) -> int:
+def add(db: Connection, updates: Iterable[NewUpdate], now_ms: int) -> int:
     """Store updates of the current bot that are not known yet; return how many were new."""
     new = 0
     for update in updates:
@@ -58,7 +59,7 @@ def add(db: sqlite3.Connection, updates: Iterable[NewUpdate], now_ms: int) -> in
 
 
 def waiting(
-    db: sqlite3.Connection,
+    db: Connection,
     *,
     held: Collection[int],
     full_chats: Collection[int],
@@ -78,32 +79,29 @@ def waiting(
     )
     known = set(held)
     urgent = db.execute(f"{columns} AND kind = ? ORDER BY arrival", (urgent_kind,))
-    found = [StoredUpdate(*row) for row in urgent if row["update_id"] not in known]
+    found = [update for update in (StoredUpdate(*row) for row in urgent) if update.update_id not in known]
     room = limit
     shares: dict[int, int] = dict.fromkeys(full_chats, limit_of_a_chat)
     arrival = -1
-    page: list[sqlite3.Row] | None = None
+    page: list[StoredUpdate] | None = None
     while room > 0 and (page is None or len(page) == PAGE):
         full = [chat_id for chat_id, count in shares.items() if count >= limit_of_a_chat]
-        page = db.execute(
-            f"{columns} AND kind <> ? AND arrival > ? AND chat_id NOT IN ({_marks(full)}) ORDER BY arrival LIMIT ?",
+        rows = db.execute(
+            f"{columns} AND kind <> ? AND arrival > ?{none_of('chat_id', full)} ORDER BY arrival LIMIT ?",
             (urgent_kind, arrival, *full, PAGE),
-        ).fetchall()
-        for row in page:
-            arrival = row["arrival"]
-            share = shares.get(row["chat_id"], 0)
-            if room > 0 and share < limit_of_a_chat and row["update_id"] not in known:
-                shares[row["chat_id"]] = share + 1
+        )
+        page = [StoredUpdate(*row) for row in rows]
+        for update in page:
+            arrival = update.arrival
+            share = shares.get(update.chat_id, 0)
+            if room > 0 and share < limit_of_a_chat and update.update_id not in known:
+                shares[update.chat_id] = share + 1
                 room -= 1
-                found.append(StoredUpdate(*row))
+                found.append(update)
     return found
 
 
-def _marks(values: Collection[int]) -> str:
-    return ", ".join("?" * len(values))
-
-
-def done(db: sqlite3.Connection, update_id: int) -> bool:
+def done(db: Connection, update_id: int) -> bool:
     """Mark an update handled, in the transaction of its effects; False when it was marked before."""
     cursor = db.execute(
         f"UPDATE inbox SET state = 'done', raw = '' WHERE bot_id = {CURRENT} AND update_id = ? AND state = 'waiting'",  # noqa: S608 - own text
@@ -112,7 +110,7 @@ def done(db: sqlite3.Connection, update_id: int) -> bool:
     return cursor.rowcount == 1
 
 
-def tried(db: sqlite3.Connection, update_id: int, error: str) -> int:
+def tried(db: Connection, update_id: int, error: str) -> int:
     """Count a failed try and return how many there were; after `TRIES` the update is marked failed."""
     row = db.execute(
         "UPDATE inbox SET tries = tries + 1, error = ?,"  # noqa: S608 - own text
@@ -123,12 +121,12 @@ def tried(db: sqlite3.Connection, update_id: int, error: str) -> int:
     return TRIES if row is None else int(row[0])
 
 
-def last_arrival(db: sqlite3.Connection) -> int:
+def last_arrival(db: Connection) -> int:
     """Return the number of the update that came last, 0 when there is none."""
     return int(db.execute("SELECT COALESCE(MAX(arrival), 0) FROM inbox").fetchone()[0])
 
 
-def forget_old(db: sqlite3.Connection, now_ms: int, limit: int = 1000) -> int:
+def forget_old(db: Connection, now_ms: int, limit: int = 1000) -> int:
     """Delete handled updates that came before the kept time and are none of the newest, at most `limit`.
 
     Return how many.

@@ -8,12 +8,13 @@ jobs at one place the older one comes first.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection
 from typing import NamedTuple
 
 from doradura.storage import charges
 from doradura.storage.bots import CURRENT
+from doradura.storage.conditions import given, none_of
+from doradura.storage.seam import Connection, Row
 
 
 class Job(NamedTuple):
@@ -74,7 +75,7 @@ class NewJob(NamedTuple):
     thread_id: int | None = None
 
 
-def add(db: sqlite3.Connection, job: NewJob, now_ms: int) -> Job:
+def add(db: Connection, job: NewJob, now_ms: int) -> Job:
     """Queue a job and return it."""
     place = charges.reserve(db, job.user_id)
     db.execute(
@@ -88,15 +89,13 @@ def add(db: sqlite3.Connection, job: NewJob, now_ms: int) -> Job:
     return added
 
 
-def get(db: sqlite3.Connection, job_id: int) -> Job | None:
+def get(db: Connection, job_id: int) -> Job | None:
     """Return one job."""
     row = db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE job_id = ?", (job_id,)).fetchone()  # noqa: S608 - own text
     return None if row is None else Job(*row)
 
 
-def claim(
-    db: sqlite3.Connection, now_ms: int, paused_sites: tuple[str, ...] = (), *, last: Collection[int] = ()
-) -> Job | None:
+def claim(db: Connection, now_ms: int, paused_sites: tuple[str, ...] = (), *, last: Collection[int] = ()) -> Job | None:
     """Take the job whose turn it is, or None. Jobs of paused sites stay where they are.
 
     Those of the users in `last` are taken only where nobody else has one.
@@ -109,50 +108,44 @@ def claim(
     return job
 
 
-def _claim(
-    db: sqlite3.Connection, now_ms: int, paused_sites: tuple[str, ...], passed_by: tuple[int, ...]
-) -> Job | None:
+def _claim(db: Connection, now_ms: int, paused_sites: tuple[str, ...], passed_by: tuple[int, ...]) -> Job | None:
     row = db.execute(
         "UPDATE jobs SET state = 'running', started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
-        f" SELECT job_id FROM jobs WHERE state = 'waiting' AND site NOT IN ({_marks(paused_sites)})"
-        f" AND user_id NOT IN ({_marks(passed_by)}) ORDER BY place, job_id LIMIT 1) RETURNING {_COLUMNS}",
+        f" SELECT job_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"
+        f"{none_of('user_id', passed_by)} ORDER BY place, job_id LIMIT 1) RETURNING {_COLUMNS}",
         (now_ms, *paused_sites, *passed_by),
     ).fetchone()
     return None if row is None else Job(*row)
 
 
-def _marks(values: tuple[object, ...]) -> str:
-    return ", ".join("?" * len(values))
-
-
-def waiting_users(db: sqlite3.Connection, paused_sites: tuple[str, ...] = ()) -> list[int]:
+def waiting_users(db: Connection, paused_sites: tuple[str, ...] = ()) -> list[int]:
     """Return the users who have a job that could be claimed, in the queue's order."""
     rows = db.execute(
-        f"SELECT user_id FROM jobs WHERE state = 'waiting' AND site NOT IN ({_marks(paused_sites)})"  # noqa: S608 - own marks
+        f"SELECT user_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"  # noqa: S608 - own marks
         " GROUP BY user_id ORDER BY MIN(place), MIN(job_id)",
         paused_sites,
     )
     return [row[0] for row in rows]
 
 
-def set_message(db: sqlite3.Connection, job_id: int, message_id: int) -> None:
+def set_message(db: Connection, job_id: int, message_id: int) -> None:
     """Note the progress message."""
     db.execute("UPDATE jobs SET message_id = ? WHERE job_id = ?", (message_id, job_id))
 
 
-def set_worker(db: sqlite3.Connection, job_id: int, pid: int, started: int) -> None:
+def set_worker(db: Connection, job_id: int, pid: int, started: int) -> None:
     """Note the process that works on a job, so that a start after a kill can end it; and that a worker had it."""
     db.execute(
         "UPDATE jobs SET worker_pid = ?, worker_started = ?, worked = 1 WHERE job_id = ?", (pid, started, job_id)
     )
 
 
-def set_title(db: sqlite3.Connection, job_id: int, title: str) -> None:
+def set_title(db: Connection, job_id: int, title: str) -> None:
     """Note what the site calls it."""
     db.execute("UPDATE jobs SET title = ? WHERE job_id = ?", (title[:500], job_id))
 
 
-def sending(db: sqlite3.Connection, job_id: int, product: str) -> bool:
+def sending(db: Connection, job_id: int, product: str) -> bool:
     """The file is there and goes out now; False when the job was cancelled meanwhile."""
     cursor = db.execute(
         "UPDATE jobs SET state = 'sending', product = ? WHERE job_id = ? AND state IN ('running', 'sending')",
@@ -161,12 +154,12 @@ def sending(db: sqlite3.Connection, job_id: int, product: str) -> bool:
     return cursor.rowcount == 1
 
 
-def set_maybe_sent(db: sqlite3.Connection, job_id: int) -> None:
+def set_maybe_sent(db: Connection, job_id: int) -> None:
     """Note that a file went out and its answer never came."""
     db.execute("UPDATE jobs SET maybe_sent = 1 WHERE job_id = ?", (job_id,))
 
 
-def requeue(db: sqlite3.Connection, job_id: int) -> None:
+def requeue(db: Connection, job_id: int) -> None:
     """Put a job back where it stood, as not tried; one whose file was going out is remembered as maybe sent."""
     db.execute(
         "UPDATE jobs SET maybe_sent = CASE WHEN state = 'sending' THEN 1 ELSE maybe_sent END, state = 'waiting',"
@@ -176,7 +169,7 @@ def requeue(db: sqlite3.Connection, job_id: int) -> None:
     )
 
 
-def put_back(db: sqlite3.Connection, job_id: int, *, maybe_sent: bool) -> bool:
+def put_back(db: Connection, job_id: int, *, maybe_sent: bool) -> bool:
     """Queue a job again because others wait, as not tried; False when it has ended."""
     cursor = db.execute(
         "UPDATE jobs SET state = 'waiting', given_up = given_up + 1, maybe_sent = ?, product = NULL,"
@@ -189,13 +182,13 @@ def put_back(db: sqlite3.Connection, job_id: int, *, maybe_sent: bool) -> bool:
     return True
 
 
-def set_tries(db: sqlite3.Connection, job_id: int, tries: int) -> None:
+def set_tries(db: Connection, job_id: int, tries: int) -> None:
     """Note how many attempts failed."""
     db.execute("UPDATE jobs SET tries = ?, worker_pid = NULL, worker_started = NULL WHERE job_id = ?", (tries, job_id))
 
 
 def finish(
-    db: sqlite3.Connection,
+    db: Connection,
     job_id: int,
     state: str,
     now_ms: int,
@@ -216,12 +209,12 @@ def finish(
     return True
 
 
-def set_told(db: sqlite3.Connection, job_id: int) -> None:
+def set_told(db: Connection, job_id: int) -> None:
     """The user knows how it ended."""
     db.execute("UPDATE jobs SET told = 1 WHERE job_id = ?", (job_id,))
 
 
-def untold(db: sqlite3.Connection) -> list[Job]:
+def untold(db: Connection) -> list[Job]:
     """Return the jobs that ended and whose progress message does not show it yet."""
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM jobs WHERE told = 0 AND state IN ('done', 'failed', 'cancelled') ORDER BY job_id",  # noqa: S608 - own text
@@ -229,17 +222,18 @@ def untold(db: sqlite3.Connection) -> list[Job]:
     return [Job(*row) for row in rows]
 
 
-def of_user(db: sqlite3.Connection, user_id: int, chat_id: int | None = None) -> list[Job]:
+def of_user(db: Connection, user_id: int, chat_id: int | None = None) -> list[Job]:
     """Return a user's unfinished jobs (those of one chat) in the queue's order."""
+    of_chat, values = given({"chat_id": chat_id})
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND (? IS NULL OR chat_id = ?)"  # noqa: S608 - own text
+        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ?{of_chat}"  # noqa: S608 - own text
         f" AND state IN {_UNFINISHED} ORDER BY place, job_id",
-        (user_id, chat_id, chat_id),
+        (user_id, *values),
     )
     return [Job(*row) for row in rows]
 
 
-def before(db: sqlite3.Connection, job: Job) -> int:
+def before(db: Connection, job: Job) -> int:
     """Count the waiting jobs that stand before a job."""
     row = db.execute(
         "SELECT COUNT(*) FROM jobs WHERE state = 'waiting' AND (place, job_id) < (?, ?)", (job.place, job.job_id)
@@ -247,24 +241,24 @@ def before(db: sqlite3.Connection, job: Job) -> int:
     return int(row[0])
 
 
-def first_waiting(db: sqlite3.Connection, limit: int) -> list[int]:
+def first_waiting(db: Connection, limit: int) -> list[int]:
     """Return the ids of the first waiting jobs in the queue's order."""
     rows = db.execute("SELECT job_id FROM jobs WHERE state = 'waiting' ORDER BY place, job_id LIMIT ?", (limit,))
     return [row[0] for row in rows]
 
 
-def depth(db: sqlite3.Connection) -> int:
+def depth(db: Connection) -> int:
     """Count the waiting jobs."""
     return int(db.execute("SELECT COUNT(*) FROM jobs WHERE state = 'waiting'").fetchone()[0])
 
 
-def oldest_waiting_ms(db: sqlite3.Connection) -> int | None:
+def oldest_waiting_ms(db: Connection) -> int | None:
     """Return the time at which the oldest waiting job was asked for."""
     row = db.execute("SELECT MIN(created_ms) FROM jobs WHERE state = 'waiting'").fetchone()
     return None if row[0] is None else int(row[0])
 
 
-def same_unfinished(db: sqlite3.Connection, user_id: int, cache_key: str, fmt: str, quality: str) -> Job | None:
+def same_unfinished(db: Connection, user_id: int, cache_key: str, fmt: str, quality: str) -> Job | None:
     """Return this user's unfinished job for the same thing."""
     row = db.execute(
         f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND cache_key = ? AND format = ? AND quality = ?"  # noqa: S608 - own text
@@ -274,7 +268,7 @@ def same_unfinished(db: sqlite3.Connection, user_id: int, cache_key: str, fmt: s
     return None if row is None else Job(*row)
 
 
-def newer_same(db: sqlite3.Connection, job: Job) -> Job | None:
+def newer_same(db: Connection, job: Job) -> Job | None:
     """Return a job for the same thing that its user asked for after this one, whatever became of it.
 
     One that took over this one's message is newer, though a clock that was set back gave it a smaller id.
@@ -287,13 +281,13 @@ def newer_same(db: sqlite3.Connection, job: Job) -> Job | None:
     return None if row is None else Job(*row)
 
 
-def unfinished_at_start(db: sqlite3.Connection) -> list[Job]:
+def unfinished_at_start(db: Connection) -> list[Job]:
     """Return the jobs that a process before this one had in hand (one instance a database: they are nobody's now)."""
     rows = db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE state IN ('running', 'sending') ORDER BY place")  # noqa: S608 - own text
     return [Job(*row) for row in rows]
 
 
-def workers_at_start(db: sqlite3.Connection) -> list[tuple[int, int, int]]:
+def workers_at_start(db: Connection) -> list[tuple[int, int, int]]:
     """Return (job or offer id, pid, kernel start time) of every worker that a process before this one had."""
     rows = db.execute(
         "SELECT job_id, worker_pid, worker_started FROM jobs WHERE worker_pid IS NOT NULL"
@@ -302,7 +296,7 @@ def workers_at_start(db: sqlite3.Connection) -> list[tuple[int, int, int]]:
     return [(row[0], row[1], row[2]) for row in rows]
 
 
-def forget_workers(db: sqlite3.Connection) -> None:
+def forget_workers(db: Connection) -> None:
     """None of the noted processes runs any more: a cancelled job's would be looked for at every start else."""
     for table in ("jobs", "offers"):
         db.execute(
@@ -310,7 +304,7 @@ def forget_workers(db: sqlite3.Connection) -> None:
         )
 
 
-def fail_waiting(db: sqlite3.Connection, chat_id: int, now_ms: int, *, reason: str) -> list[Job]:
+def fail_waiting(db: Connection, chat_id: int, now_ms: int, *, reason: str) -> list[Job]:
     """Fail every waiting job of a chat that can't be sent anything; return them."""
     rows = db.execute(
         "UPDATE jobs SET state = 'failed', reason = ?, finished_ms = ?, told = 1"  # noqa: S608 - own text
@@ -321,7 +315,7 @@ def fail_waiting(db: sqlite3.Connection, chat_id: int, now_ms: int, *, reason: s
 
 
 def cancel(
-    db: sqlite3.Connection,
+    db: Connection,
     user_id: int,
     now_ms: int,
     *,
@@ -333,16 +327,16 @@ def cancel(
 
     `reason` is BY_ADMIN where it was not the user's wish. What a job was charged and did not use is given back.
     """
+    which, values = given({"chat_id": chat_id, "job_id": job_id})
     rows = db.execute(
         "UPDATE jobs SET state = 'cancelled', finished_ms = ?, reason = ?, product = NULL WHERE user_id = ?"  # noqa: S608 - own text
-        " AND (? IS NULL OR chat_id = ?) AND (? IS NULL OR job_id = ?) AND state IN ('waiting', 'running')"
-        f" RETURNING {_COLUMNS}",
-        (now_ms, reason, user_id, chat_id, chat_id, job_id, job_id),
+        f"{which} AND state IN ('waiting', 'running') RETURNING {_COLUMNS}",
+        (now_ms, reason, user_id, *values),
     ).fetchall()
     return _settled(db, rows)
 
 
-def _settled(db: sqlite3.Connection, rows: list[sqlite3.Row]) -> list[Job]:
+def _settled(db: Connection, rows: list[Row]) -> list[Job]:
     """Give back what ended jobs did not use, the last ones first, as each moves those behind it; return them."""
     ended = [Job(*row) for row in rows]
     for job in sorted(ended, key=lambda job: (job.place, job.job_id), reverse=True):

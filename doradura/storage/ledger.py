@@ -5,13 +5,13 @@ Sums over rows that are never deleted, so none of them falls but the number of a
 
 from __future__ import annotations
 
-import sqlite3
+from doradura.storage.seam import Connection
 
 ByLabels = dict[tuple[str, ...], float]
 """Plan (and what else is asked for) -> number."""
 
 
-def active(db: sqlite3.Connection, now_ms: int) -> ByLabels:
+def active(db: Connection, now_ms: int) -> ByLabels:
     """Count the subscriptions that hold now, by plan: paid for, not over, not refunded."""
     return _grouped(
         db,
@@ -20,17 +20,19 @@ def active(db: sqlite3.Connection, now_ms: int) -> ByLabels:
     )
 
 
-def received_stars(db: sqlite3.Connection) -> ByLabels:
+def received_stars(db: Connection) -> ByLabels:
     """Add up the Stars ever received, by plan; what was refunded later is in it."""
-    return _grouped(db, "SELECT plan, SUM(stars) FROM ledger GROUP BY plan")
+    return _grouped(db, "SELECT plan, CAST(SUM(stars) AS BIGINT) FROM ledger GROUP BY plan")
 
 
-def refunded_stars(db: sqlite3.Connection) -> ByLabels:
+def refunded_stars(db: Connection) -> ByLabels:
     """Add up the Stars given back, by plan."""
-    return _grouped(db, "SELECT plan, SUM(stars) FROM ledger WHERE refunded_ms IS NOT NULL GROUP BY plan")
+    return _grouped(
+        db, "SELECT plan, CAST(SUM(stars) AS BIGINT) FROM ledger WHERE refunded_ms IS NOT NULL GROUP BY plan"
+    )
 
 
-def subscriptions(db: sqlite3.Connection) -> ByLabels:
+def subscriptions(db: Connection) -> ByLabels:
     """Count the subscriptions ever begun, by plan and by whether they renew themselves ("true" or "false")."""
     return _grouped(
         db,
@@ -39,15 +41,15 @@ def subscriptions(db: sqlite3.Connection) -> ByLabels:
     )
 
 
-def cancellations(db: sqlite3.Connection) -> ByLabels:
+def cancellations(db: Connection) -> ByLabels:
     """Count how often a subscription was cancelled, by plan; taken back and cancelled again are two."""
-    return _grouped(db, "SELECT plan, SUM(cancellations) FROM subscriptions GROUP BY plan")
+    return _grouped(db, "SELECT plan, CAST(SUM(cancellations) AS BIGINT) FROM subscriptions GROUP BY plan")
 
 
-def failures(db: sqlite3.Connection) -> ByLabels:
+def failures(db: Connection) -> ByLabels:
     """Count the payments that did not go as they must, by reason."""
     return _grouped(db, "SELECT reason, COUNT(*) FROM payment_failures GROUP BY reason")
 
 
-def _grouped(db: sqlite3.Connection, sql: str, *values: int) -> ByLabels:
+def _grouped(db: Connection, sql: str, *values: int) -> ByLabels:
     return {tuple(row[:-1]): float(row[-1]) for row in db.execute(sql, values)}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import NamedTuple
 
 from doradura.storage.bots import CURRENT
+from doradura.storage.seam import Connection
 
 
 class Offer(NamedTuple):
@@ -31,7 +31,7 @@ class Offer(NamedTuple):
 _COLUMNS = ", ".join(Offer._fields)
 
 
-def add(db: sqlite3.Connection, offer: Offer, now_ms: int) -> None:
+def add(db: Connection, offer: Offer, now_ms: int) -> None:
     """Store a new offer."""
     db.execute(
         "INSERT INTO offers (offer_id, user_id, chat_id, reply_to, url, created_ms, thread_id, site, number, guessed,"  # noqa: S608 - own text
@@ -40,13 +40,13 @@ def add(db: sqlite3.Connection, offer: Offer, now_ms: int) -> None:
     )
 
 
-def get(db: sqlite3.Connection, offer_id: int) -> Offer | None:
+def get(db: Connection, offer_id: int) -> Offer | None:
     """Return one offer."""
     row = db.execute(f"SELECT {_COLUMNS} FROM offers WHERE offer_id = ?", (offer_id,)).fetchone()  # noqa: S608 - own text
     return None if row is None else Offer(*row)
 
 
-def unfinished(db: sqlite3.Connection) -> list[Offer]:
+def unfinished(db: Connection) -> list[Offer]:
     """Return the offers whose link was not looked at yet, oldest first."""
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM offers WHERE state IN ('new', 'shown') ORDER BY offer_id",  # noqa: S608 - own text
@@ -54,12 +54,12 @@ def unfinished(db: sqlite3.Connection) -> list[Offer]:
     return [Offer(*row) for row in rows]
 
 
-def shown(db: sqlite3.Connection, offer_id: int, message_id: int) -> None:
+def shown(db: Connection, offer_id: int, message_id: int) -> None:
     """Note which message shows the keyboard."""
     db.execute("UPDATE offers SET state = 'shown', message_id = ? WHERE offer_id = ?", (message_id, offer_id))
 
 
-def finish(db: sqlite3.Connection, offer_id: int, state: str, now_ms: int, reason: str | None = None) -> None:
+def finish(db: Connection, offer_id: int, state: str, now_ms: int, reason: str | None = None) -> None:
     """Note that the link was looked at: `known` or `failed`. `reason`: why the link was refused, where it was."""
     db.execute(
         "UPDATE offers SET state = ?, looked_ms = ?, reason = ?, worker_pid = NULL, worker_started = NULL"
@@ -68,7 +68,7 @@ def finish(db: sqlite3.Connection, offer_id: int, state: str, now_ms: int, reaso
     )
 
 
-def again(db: sqlite3.Connection, offer_id: int, message_id: int | None) -> bool:
+def again(db: Connection, offer_id: int, message_id: int | None) -> bool:
     """Let a link that was looked at in vain be looked at as if for the first time; False when it is not such a one.
 
     `message_id` is the message that shows it, where that is known.
@@ -81,18 +81,18 @@ def again(db: sqlite3.Connection, offer_id: int, message_id: int | None) -> bool
     return cursor.rowcount > 0
 
 
-def tried(db: sqlite3.Connection, offer_id: int) -> int:
+def tried(db: Connection, offer_id: int) -> int:
     """Count a start of looking at the link; return how many there were."""
     row = db.execute("UPDATE offers SET tries = tries + 1 WHERE offer_id = ? RETURNING tries", (offer_id,)).fetchone()
     return 0 if row is None else int(row[0])
 
 
-def set_worker(db: sqlite3.Connection, offer_id: int, pid: int, started: int) -> None:
+def set_worker(db: Connection, offer_id: int, pid: int, started: int) -> None:
     """Note the process that looks at the link."""
     db.execute("UPDATE offers SET worker_pid = ?, worker_started = ? WHERE offer_id = ?", (pid, started, offer_id))
 
 
-def forget_old(db: sqlite3.Connection, before_ms: int, limit: int = 1000) -> int:
+def forget_old(db: Connection, before_ms: int, limit: int = 1000) -> int:
     """Delete offers made before then, at most `limit`; return how many."""
     cursor = db.execute(
         "DELETE FROM offers WHERE offer_id IN (SELECT offer_id FROM offers WHERE created_ms < ? LIMIT ?)",

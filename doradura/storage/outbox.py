@@ -6,13 +6,13 @@ replied to, and what they show is told anew.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, Self
 
 from doradura.storage import chats
 from doradura.storage.bots import CURRENT
+from doradura.storage.seam import Connection
 
 Kind = Literal["card", "reminder", "return"]
 LONGEST_PUT_OFF_MS = 30_000
@@ -62,9 +62,7 @@ class Target(NamedTuple):
         return f"{self.chat_id}/{self.topic_id}" if self.topic_id else str(self.chat_id)
 
 
-def set_targets(
-    db: sqlite3.Connection, places: Iterable[tuple[int, int]], *, new_id: Callable[[], int]
-) -> list[Target]:
+def set_targets(db: Connection, places: Iterable[tuple[int, int]], *, new_id: Callable[[], int]) -> list[Target]:
     """Take over which chats and topics are told and return them; what waited for any other is dropped.
 
     A group that became a supergroup is meant by its old id too.
@@ -82,7 +80,7 @@ def set_targets(
     return targets(db)
 
 
-def targets(db: sqlite3.Connection) -> list[Target]:
+def targets(db: Connection) -> list[Target]:
     """Return every target that is told."""
     rows = db.execute(
         "SELECT target_id, chat_id, topic_id, fault FROM alert_targets WHERE active = 1 ORDER BY chat_id, topic_id"
@@ -91,7 +89,7 @@ def targets(db: sqlite3.Connection) -> list[Target]:
 
 
 def tell(
-    db: sqlite3.Connection, card_id: int, kind: Kind, severity_rank: int, *, new_id: Callable[[], int], now_ms: int
+    db: Connection, card_id: int, kind: Kind, severity_rank: int, *, new_id: Callable[[], int], now_ms: int
 ) -> None:
     """Let every target be told of a card; what waits for it already is told with it.
 
@@ -102,7 +100,7 @@ def tell(
             tell_target(db, (new_id(), target.target_id, card_id, kind, severity_rank), now_ms)
 
 
-def tell_target(db: sqlite3.Connection, row: tuple[int, int, int, Kind, int], now_ms: int) -> None:
+def tell_target(db: Connection, row: tuple[int, int, int, Kind, int], now_ms: int) -> None:
     """Let one target be told of a card: a row's id, target, card, kind and severity."""
     db.execute(
         "INSERT INTO alert_outbox (notice_id, target_id, card_id, kind, severity_rank, stored_ms, changed_ms)"
@@ -114,7 +112,7 @@ def tell_target(db: sqlite3.Connection, row: tuple[int, int, int, Kind, int], no
     )
 
 
-def _is_shown(db: sqlite3.Connection, card_id: int, target_id: int) -> bool:
+def _is_shown(db: Connection, card_id: int, target_id: int) -> bool:
     found = db.execute(
         f"SELECT 1 FROM alert_messages WHERE card_id = ? AND target_id = ? AND bot_id = {CURRENT}",  # noqa: S608 - own text
         (card_id, target_id),
@@ -122,7 +120,7 @@ def _is_shown(db: sqlite3.Connection, card_id: int, target_id: int) -> bool:
     return found is not None
 
 
-def has_message(db: sqlite3.Connection, card_id: int, target_id: int) -> bool:
+def has_message(db: Connection, card_id: int, target_id: int) -> bool:
     """Whether a card stands in a target's chat, or waits to."""
     waits = db.execute(
         "SELECT 1 FROM alert_outbox WHERE card_id = ? AND target_id = ? AND kind = 'card' AND state <> 'failed'",
@@ -131,7 +129,7 @@ def has_message(db: sqlite3.Connection, card_id: int, target_id: int) -> bool:
     return waits is not None or _is_shown(db, card_id, target_id)
 
 
-def take_outdated(db: sqlite3.Connection) -> list[tuple[int, int, int]]:
+def take_outdated(db: Connection) -> list[tuple[int, int, int]]:
     """Return (card, target, worst severity) of the current bot's messages that changed while another bot was in use.
 
     Those whose card fires, or ended since. Given once.
@@ -148,7 +146,7 @@ def take_outdated(db: sqlite3.Connection) -> list[tuple[int, int, int]]:
     return [(int(row[0]), int(row[1]), int(row[2])) for row in rows]
 
 
-def next_for(db: sqlite3.Connection, target_id: int, now_ms: int) -> Waiting | None:
+def next_for(db: Connection, target_id: int, now_ms: int) -> Waiting | None:
     """Return what a target is to be told next: the worst first, but a card's own in their order.
 
     Nothing is put off for longer than LONGEST_PUT_OFF_MS: what seems to be was stored before the clock went back.
@@ -168,17 +166,17 @@ def next_for(db: sqlite3.Connection, target_id: int, now_ms: int) -> Waiting | N
     return None if row is None else Waiting.from_row(row)
 
 
-def begin(db: sqlite3.Connection, notice_id: int) -> None:
+def begin(db: Connection, notice_id: int) -> None:
     """Note before a sending that it is tried: after a kill that is how a repeat is known."""
     db.execute("UPDATE alert_outbox SET tries = tries + 1 WHERE notice_id = ?", (notice_id,))
 
 
-def not_sent(db: sqlite3.Connection, notice_id: int) -> None:
+def not_sent(db: Connection, notice_id: int) -> None:
     """Note that a sending left no message: the next one repeats nothing."""
     db.execute("UPDATE alert_outbox SET tries = 0 WHERE notice_id = ?", (notice_id,))
 
 
-def finish(db: sqlite3.Connection, told: Waiting) -> None:
+def finish(db: Connection, told: Waiting) -> None:
     """Take away what was told; what changed meanwhile waits on as of its change."""
     gone = db.execute("DELETE FROM alert_outbox WHERE notice_id = ? AND version = ?", (told.notice_id, told.version))
     if not gone.rowcount:
@@ -188,7 +186,7 @@ def finish(db: sqlite3.Connection, told: Waiting) -> None:
         )
 
 
-def put_message(db: sqlite3.Connection, told: Waiting, message_id: int, now_ms: int) -> None:
+def put_message(db: Connection, told: Waiting, message_id: int, now_ms: int) -> None:
     """Note where a card stands in a target's chat."""
     db.execute(
         "INSERT INTO alert_messages (card_id, target_id, message_id, told_ms, bot_id)"  # noqa: S608 - own text
@@ -198,7 +196,7 @@ def put_message(db: sqlite3.Connection, told: Waiting, message_id: int, now_ms: 
     )
 
 
-def remember_ring(db: sqlite3.Connection, told: Waiting, now_ms: int) -> None:
+def remember_ring(db: Connection, told: Waiting, now_ms: int) -> None:
     """Note that a target was reminded of a card."""
     db.execute(
         f"UPDATE alert_messages SET told_ms = ? WHERE card_id = ? AND target_id = ? AND bot_id = {CURRENT}",  # noqa: S608 - own text
@@ -206,7 +204,7 @@ def remember_ring(db: sqlite3.Connection, told: Waiting, now_ms: int) -> None:
     )
 
 
-def put_off(db: sqlite3.Connection, notice_id: int, until_ms: int, error: str) -> None:
+def put_off(db: Connection, notice_id: int, until_ms: int, error: str) -> None:
     """Leave one bad notice for later, and count that; the others go by."""
     db.execute(
         "UPDATE alert_outbox SET next_ms = ?, error = ?, refusals = refusals + 1 WHERE notice_id = ?",
@@ -214,7 +212,7 @@ def put_off(db: sqlite3.Connection, notice_id: int, until_ms: int, error: str) -
     )
 
 
-def give_up(db: sqlite3.Connection, notice_id: int, error: str, now_ms: int) -> None:
+def give_up(db: Connection, notice_id: int, error: str, now_ms: int) -> None:
     """Note that something can't be told at all, and when that was found."""
     db.execute(
         "UPDATE alert_outbox SET state = 'failed', error = ?, next_ms = ? WHERE notice_id = ?",
@@ -222,7 +220,7 @@ def give_up(db: sqlite3.Connection, notice_id: int, error: str, now_ms: int) -> 
     )
 
 
-def given_up_since(db: sqlite3.Connection, since_ms: int) -> tuple[int, str]:
+def given_up_since(db: Connection, since_ms: int) -> tuple[int, str]:
     """Return how many notices were given up since then, and why the last one was."""
     rows = db.execute(
         "SELECT error FROM alert_outbox WHERE state = 'failed' AND next_ms >= ? ORDER BY next_ms, notice_id",
@@ -231,7 +229,7 @@ def given_up_since(db: sqlite3.Connection, since_ms: int) -> tuple[int, str]:
     return len(rows), rows[-1][0] if rows else ""
 
 
-def set_fault(db: sqlite3.Connection, target_id: int, fault: str, now_ms: int) -> None:
+def set_fault(db: Connection, target_id: int, fault: str, now_ms: int) -> None:
     """Note that Telegram refuses to write to a target; what waits for it is parked."""
     db.execute(
         "UPDATE alert_targets SET fault = ?, fault_ms = COALESCE(fault_ms, ?) WHERE target_id = ?",
@@ -240,13 +238,13 @@ def set_fault(db: sqlite3.Connection, target_id: int, fault: str, now_ms: int) -
     db.execute("UPDATE alert_outbox SET state = 'parked' WHERE target_id = ? AND state = 'waiting'", (target_id,))
 
 
-def clear_fault(db: sqlite3.Connection, target_id: int) -> None:
+def clear_fault(db: Connection, target_id: int) -> None:
     """Note that a target can be written to; what was parked for it waits again."""
     db.execute("UPDATE alert_targets SET fault = NULL, fault_ms = NULL WHERE target_id = ?", (target_id,))
     unpark(db, target_id)
 
 
-def unpark(db: sqlite3.Connection, target_id: int) -> None:
+def unpark(db: Connection, target_id: int) -> None:
     """Let what was parked for a target be tried again."""
     db.execute("UPDATE alert_outbox SET state = 'waiting' WHERE target_id = ? AND state = 'parked'", (target_id,))
 
@@ -258,12 +256,12 @@ _UNDELIVERED = (
 )
 
 
-def depth(db: sqlite3.Connection) -> int:
+def depth(db: Connection) -> int:
     """Return how many notices are not delivered yet."""
     return int(db.execute(f"SELECT COUNT(*){_UNDELIVERED}").fetchone()[0])
 
 
-def oldest_ms(db: sqlite3.Connection) -> int | None:
+def oldest_ms(db: Connection) -> int | None:
     """Return when the oldest notice that is not delivered was stored."""
     found = db.execute(f"SELECT MIN(stored_ms){_UNDELIVERED}").fetchone()[0]
     return None if found is None else int(found)

@@ -8,13 +8,13 @@ became a job is in no figure here.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from doradura.storage import jobs, ledger
+from doradura.storage.seam import Connection
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -113,7 +113,7 @@ class Money(NamedTuple):
     """Subscriptions that hold now, by plan."""
 
 
-def tally(db: sqlite3.Connection, span: Span, steps: int = 1) -> Tally:
+def tally(db: Connection, span: Span, steps: int = 1) -> Tally:
     """Count the jobs that ended, in one pass; the course in `steps` equal parts of the stretch.
 
     Percentiles are nearest ranks: the smallest time that so many per cent of the jobs did not exceed.
@@ -121,7 +121,7 @@ def tally(db: sqlite3.Connection, span: Span, steps: int = 1) -> Tally:
     step_ms = -(-(span.until_ms - span.since_ms) // steps)
     rows = db.execute(
         "SELECT state, format, site, plan, reason, (finished_ms - ? - 1) / ?, worked, COUNT(*),"
-        " COALESCE(SUM(size_bytes), 0), COALESCE(SUM(finished_ms - started_ms), 0)"
+        " CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT), CAST(COALESCE(SUM(finished_ms - started_ms), 0) AS BIGINT)"
         " FROM jobs WHERE finished_ms > ? AND finished_ms <= ? GROUP BY 1, 2, 3, 4, 5, 6, 7"
         " UNION ALL SELECT 'refused', '', site, '', reason, (looked_ms - ? - 1) / ?, 0, COUNT(*), 0, 0"
         " FROM offers WHERE reason IS NOT NULL AND looked_ms > ? AND looked_ms <= ? GROUP BY 3, 5, 6",
@@ -203,7 +203,7 @@ def _ranked(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _durations(db: sqlite3.Connection, span: Span, measured: int, sum_ms: int) -> Durations | None:
+def _durations(db: Connection, span: Span, measured: int, sum_ms: int) -> Durations | None:
     """Find the times at the percentiles' ranks, of so many jobs that took so long together."""
     if not measured:
         return None
@@ -219,14 +219,14 @@ def _durations(db: sqlite3.Connection, span: Span, measured: int, sum_ms: int) -
     return Durations(measured, sum_ms / measured / 1000, *(seconds[rank] for rank in ranks))
 
 
-def queue(db: sqlite3.Connection, now_ms: int) -> Queue:
+def queue(db: Connection, now_ms: int) -> Queue:
     """Look at the queue."""
     oldest = jobs.oldest_waiting_ms(db)
     running = db.execute("SELECT COUNT(*) FROM jobs WHERE state IN ('running', 'sending')").fetchone()[0]
     return Queue(jobs.depth(db), 0.0 if oldest is None else max(0.0, (now_ms - oldest) / 1000), int(running))
 
 
-def people(db: sqlite3.Connection, span: Span) -> People:
+def people(db: Connection, span: Span) -> People:
     """Count who wrote or pressed something (by their last sign of life, as the metrics count) and who came first."""
     row = db.execute(
         "SELECT (SELECT COUNT(*) FROM users WHERE last_seen_ms > ?),"
@@ -236,17 +236,19 @@ def people(db: sqlite3.Connection, span: Span) -> People:
     return People(int(row[0]), int(row[1]))
 
 
-def blocked(db: sqlite3.Connection) -> int:
+def blocked(db: Connection) -> int:
     """Count the users who block the bot."""
     return int(db.execute("SELECT COUNT(*) FROM users WHERE blocked_ms IS NOT NULL").fetchone()[0])
 
 
-def actions(db: sqlite3.Connection, day: int) -> int:
+def actions(db: Connection, day: int) -> int:
     """Count what all users did on a day (days since 1970, UTC)."""
-    return int(db.execute("SELECT COALESCE(SUM(actions), 0) FROM activity WHERE day = ?", (day,)).fetchone()[0])
+    return int(
+        db.execute("SELECT CAST(COALESCE(SUM(actions), 0) AS BIGINT) FROM activity WHERE day = ?", (day,)).fetchone()[0]
+    )
 
 
-def downloaders(db: sqlite3.Connection, span: Span) -> int:
+def downloaders(db: Connection, span: Span) -> int:
     """Count the users who got a file."""
     row = db.execute(
         "SELECT COUNT(DISTINCT user_id) FROM jobs WHERE finished_ms > ? AND finished_ms <= ? AND state = 'done'", span
@@ -254,11 +256,11 @@ def downloaders(db: sqlite3.Connection, span: Span) -> int:
     return int(row[0])
 
 
-def money(db: sqlite3.Connection, span: Span) -> Money:
+def money(db: Connection, span: Span) -> Money:
     """Add up what was paid and given back in a stretch and ever, and count subscriptions."""
     row = db.execute(
-        "SELECT (SELECT COALESCE(SUM(stars), 0) FROM ledger WHERE paid_ms > ? AND paid_ms <= ?),"
-        " (SELECT COALESCE(SUM(stars), 0) FROM ledger WHERE refunded_ms > ? AND refunded_ms <= ?),"
+        "SELECT (SELECT CAST(COALESCE(SUM(stars), 0) AS BIGINT) FROM ledger WHERE paid_ms > ? AND paid_ms <= ?),"
+        " (SELECT CAST(COALESCE(SUM(stars), 0) AS BIGINT) FROM ledger WHERE refunded_ms > ? AND refunded_ms <= ?),"
         " (SELECT COUNT(*) FROM subscriptions WHERE started_ms > ? AND started_ms <= ?)",
         (*span, *span, *span),
     ).fetchone()

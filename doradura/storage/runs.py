@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import NamedTuple
+
+from doradura.storage.seam import Connection
 
 TELL_AGAIN_MS = 3600 * 1000
 """The admins are told of one unclean start within this time: a crash loop has an alert of its own."""
@@ -29,7 +30,7 @@ class Run(NamedTuple):
     """When the last of them was."""
 
 
-def begin(db: sqlite3.Connection, now_ms: int) -> Uncleanness | None:
+def begin(db: Connection, now_ms: int) -> Uncleanness | None:
     """Note that a run begins; return what is to be said when the one before it was not ended in order.
 
     Nothing is said before the first run, nor after one that `end` was called for.
@@ -51,12 +52,12 @@ def begin(db: sqlite3.Connection, now_ms: int) -> Uncleanness | None:
     return Uncleanness(max(started_ms, _beat_ms(db)), to_be_told)
 
 
-def end(db: sqlite3.Connection, now_ms: int) -> None:
+def end(db: Connection, now_ms: int) -> None:
     """Note that the run ended in order."""
     db.execute("UPDATE program_run SET is_open = 0, ended_ms = ?", (now_ms,))
 
 
-def beat(db: sqlite3.Connection, now_ms: int) -> None:
+def beat(db: Connection, now_ms: int) -> None:
     """Note that the program works at this moment."""
     db.execute(
         "INSERT INTO heartbeat (one, beat_ms) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET beat_ms = excluded.beat_ms",
@@ -64,18 +65,18 @@ def beat(db: sqlite3.Connection, now_ms: int) -> None:
     )
 
 
-def known(db: sqlite3.Connection) -> Run | None:
+def known(db: Connection) -> Run | None:
     """Return what is known of the runs; None before the first."""
     row = db.execute("SELECT started_ms, unclean_starts, unclean_ms FROM program_run").fetchone()
     return None if row is None else Run(*row)
 
 
-def unclean_starts(db: sqlite3.Connection) -> int:
+def unclean_starts(db: Connection) -> int:
     """Return how many starts came after an end that was not in order."""
     run = known(db)
     return 0 if run is None else run.unclean_starts
 
 
-def _beat_ms(db: sqlite3.Connection) -> int:
+def _beat_ms(db: Connection) -> int:
     row = db.execute("SELECT beat_ms FROM heartbeat").fetchone()
     return 0 if row is None else int(row[0])

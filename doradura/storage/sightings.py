@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
+
+from doradura.storage.seam import Connection
 
 
 class Watched(NamedTuple):
@@ -33,43 +34,44 @@ _WATCHED = (
 )
 
 
-def watched(db: sqlite3.Connection) -> list[Watched]:
+def watched(db: Connection) -> list[Watched]:
     """Return every incident that fires."""
     return [Watched(*row) for row in db.execute(f"{_WATCHED} WHERE i.state = 'firing' ORDER BY i.incident_id")]
 
 
-def watched_one(db: sqlite3.Connection, incident_id: int) -> Watched | None:
+def watched_one(db: Connection, incident_id: int) -> Watched | None:
     """Return what was seen of one incident, firing or not."""
     row = db.execute(f"{_WATCHED} WHERE i.incident_id = ?", (incident_id,)).fetchone()
     return None if row is None else Watched(*row)
 
 
-def put(db: sqlite3.Connection, rows: Iterable[Watched]) -> None:
+def put(db: Connection, rows: Iterable[Watched]) -> None:
     """Store what was seen."""
-    db.executemany(
-        "INSERT INTO alert_sightings (incident_id, source_ms, missing_ms, loose) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (incident_id) DO UPDATE SET source_ms = excluded.source_ms, missing_ms = excluded.missing_ms,"
-        " loose = excluded.loose",
-        [(row.incident_id, row.source_ms, row.missing_ms, row.loose) for row in rows],
-    )
+    for row in rows:
+        db.execute(
+            "INSERT INTO alert_sightings (incident_id, source_ms, missing_ms, loose) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (incident_id) DO UPDATE SET source_ms = excluded.source_ms, missing_ms = excluded.missing_ms,"
+            " loose = excluded.loose",
+            (row.incident_id, row.source_ms, row.missing_ms, row.loose),
+        )
 
 
-def loosen(db: sqlite3.Connection, incident_id: int) -> None:
+def loosen(db: Connection, incident_id: int) -> None:
     """Note that no Alertmanager will ever list an incident."""
     put(db, [Watched(incident_id, "", None, 0, 1)])
 
 
-def heard(db: sqlite3.Connection, incident_id: int) -> None:
+def heard(db: Connection, incident_id: int) -> None:
     """Note that a notice says that an incident fires: the time it is missing for begins anew."""
     db.execute("UPDATE alert_sightings SET missing_ms = 0 WHERE incident_id = ? AND missing_ms <> 0", (incident_id,))
 
 
-def sources(db: sqlite3.Connection) -> dict[int, int]:
+def sources(db: Connection) -> dict[int, int]:
     """Return each known Alertmanager's start -> when it last answered, by its own clock."""
     return {row[0]: row[1] for row in db.execute("SELECT started_ms, answered_ms FROM alert_sources")}
 
 
-def answered(db: sqlite3.Connection, started_ms: int, answered_ms: int) -> None:
+def answered(db: Connection, started_ms: int, answered_ms: int) -> None:
     """Note that an Alertmanager answered; forget those that no incident was seen at."""
     db.execute(
         "INSERT INTO alert_sources (started_ms, answered_ms) VALUES (?, ?)"
@@ -83,7 +85,7 @@ def answered(db: sqlite3.Connection, started_ms: int, answered_ms: int) -> None:
     )
 
 
-def doubt(db: sqlite3.Connection, doubted: Doubt) -> None:
+def doubt(db: Connection, doubted: Doubt) -> None:
     """Store a firing notice until it is decided; a later one takes its place, but keeps its time."""
     db.execute(
         "INSERT INTO alert_doubts (incident_id, notice, due_ms) VALUES (?, ?, ?)"
@@ -92,13 +94,13 @@ def doubt(db: sqlite3.Connection, doubted: Doubt) -> None:
     )
 
 
-def doubts(db: sqlite3.Connection) -> list[Doubt]:
+def doubts(db: Connection) -> list[Doubt]:
     """Return the firing notices that are not decided yet."""
     return [
         Doubt(*row) for row in db.execute("SELECT incident_id, notice, due_ms FROM alert_doubts ORDER BY incident_id")
     ]
 
 
-def forget_doubt(db: sqlite3.Connection, incident_id: int) -> None:
+def forget_doubt(db: Connection, incident_id: int) -> None:
     """A firing notice is decided."""
     db.execute("DELETE FROM alert_doubts WHERE incident_id = ?", (incident_id,))

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping
 
 from doradura.storage import jobs, ledger, outbox, runs, users
+from doradura.storage.seam import Connection
 
 Samples = Mapping[tuple[str, ...], float]
 """Label values -> value; the empty tuple where a family has no label."""
 
-Query = Callable[[sqlite3.Connection, int], Samples]
+Query = Callable[[Connection, int], Samples]
 """Given a connection and the time in ms."""
 
 DAY_MS = 24 * 3600 * 1000
 
 
-def _languages(db: sqlite3.Connection) -> Samples:
+def _languages(db: Connection) -> Samples:
     return {(language,): float(count) for language, count in users.languages(db).items()}
 
 

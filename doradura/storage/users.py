@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
+from doradura.storage.seam import Connection
 
 DAY_MS = 24 * 3600 * 1000
 
 
 def seen(  # noqa: PLR0917 - a row's values, in the table's order
-    db: sqlite3.Connection,
+    db: Connection,
     user_id: int,
     first_name: str,
     username: str | None,
@@ -32,34 +32,34 @@ def seen(  # noqa: PLR0917 - a row's values, in the table's order
     return known is None
 
 
-def language(db: sqlite3.Connection, user_id: int) -> str | None:
+def language(db: Connection, user_id: int) -> str | None:
     """Return the language code Telegram told of a user."""
     row = db.execute("SELECT language FROM users WHERE user_id = ?", (user_id,)).fetchone()
     return None if row is None else row[0]
 
 
-def name(db: sqlite3.Connection, user_id: int) -> str | None:
+def name(db: Connection, user_id: int) -> str | None:
     """Return what a user is called, their user name where they have no other; None for one nobody has seen."""
     row = db.execute("SELECT first_name, username FROM users WHERE user_id = ?", (user_id,)).fetchone()
     return None if row is None else row[0] or row[1] or ""
 
 
-def set_blocked(db: sqlite3.Connection, user_id: int, blocked_ms: int | None) -> None:
+def set_blocked(db: Connection, user_id: int, blocked_ms: int | None) -> None:
     """Note since when a user blocks the bot; None: no longer."""
     db.execute("UPDATE users SET blocked_ms = ? WHERE user_id = ?", (blocked_ms, user_id))
 
 
-def active(db: sqlite3.Connection, since_ms: int) -> int:
+def active(db: Connection, since_ms: int) -> int:
     """Count the users seen since then."""
     return int(db.execute("SELECT COUNT(*) FROM users WHERE last_seen_ms > ?", (since_ms,)).fetchone()[0])
 
 
-def registered(db: sqlite3.Connection) -> int:
+def registered(db: Connection) -> int:
     """Count all users."""
     return int(db.execute("SELECT COUNT(*) FROM users").fetchone()[0])
 
 
-def languages(db: sqlite3.Connection) -> dict[str, int]:
+def languages(db: Connection) -> dict[str, int]:
     """Count users by language, without region ("pt-br" counts as "pt"); "" where none is known."""
     counts: dict[str, int] = {}
     for code, count in db.execute("SELECT language, COUNT(*) FROM users GROUP BY language"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ import trio
 from doradura.__main__ import main
 from doradura.app import App
 from doradura.data_directory import DataDirectoryLockedError
-from doradura.storage import statistics
+from doradura.storage import Connection, statistics
 from doradura.telegram.poller import Poller
 from tests.integration.app_leftovers import nothing_left, processes_of
 from tests.integration.app_tools import (
@@ -133,7 +132,7 @@ async def test_a_part_that_breaks(home: Home, monkeypatch: pytest.MonkeyPatch) -
 async def test_a_number_that_cannot_be_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """A query with a fault of ours in it costs its family and one error of storage, and no scrape."""
 
-    def broken(_db: sqlite3.Connection, _now_ms: int) -> statistics.Samples:
+    def broken(_db: Connection, _now_ms: int) -> statistics.Samples:
         raise ValueError("a fault of ours")
 
     monkeypatch.setattr(statistics, "FAMILIES", {**statistics.FAMILIES, "doradura_queue_depth": broken})
@@ -264,7 +263,7 @@ async def test_clients_that_do_not_leave(home: Home) -> None:
 async def test_a_full_disk(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the database fails, scrapes go on, /health says so, and updates wait at Telegram; then all is done."""
     disk = Disk()
-    monkeypatch.setattr("doradura.storage.connection.sqlite3", disk.sqlite3())
+    monkeypatch.setattr("doradura.storage.sqlite.storage.sqlite3", disk.sqlite3())
     async with nothing_left(home), home.running() as app, person(app.sandbox_url) as user:
         await user.say(f"/download {user.media('slow.mp4?kbps=8000')} m4a")
         await until(lambda: sample(app, "downloads_in_progress", format="m4a") == 1)

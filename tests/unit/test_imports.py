@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent / "doradura"
 
 MAY_IMPORT = {
+    "clock": set(),
     "startup": set(),
     "settings": set(),
     "logs": set(),
@@ -76,6 +77,8 @@ SANDBOX_MAY_IMPORT = {
 }
 """The same inside the sandbox. What is not named here (server) may import everything of it."""
 
+EVERYBODY_MAY_IMPORT = {"__version__", "clock"}
+
 ONLY_IN = {
     "httpx": {"telegram", "alerts"},
     "quart": {"web", "sandbox"},
@@ -87,9 +90,11 @@ ONLY_IN = {
     "matplotlib": {"charts"},
     "prometheus_client": {"metrics"},
     "regex": {"telegram"},
-    "sqlite3": {"storage", "sandbox", "cli"},
+    "sqlite3": {"storage/sqlite", "sandbox"},
+    "doradura.clock.wall_clock": {"clock", "app"},
+    "doradura.storage.sqlite": {"storage/sqlite", "app", "cli"},
 }
-"""Libraries that one place alone may know."""
+"""Libraries, and modules of ours, that one place alone may know: a part, or a folder in one."""
 
 
 def modules() -> Iterator[tuple[str, Path, ast.Module]]:
@@ -117,7 +122,7 @@ def test_our_imports_point_down() -> None:
             target = rest.partition(".")[0]
             if (
                 first == "doradura"
-                and target not in {part, "__version__"}
+                and target not in {part, *EVERYBODY_MAY_IMPORT}
                 and target not in MAY_IMPORT.get(part, {target})
             ):
                 wrong.append(f"{path.relative_to(ROOT)} imports {name}")
@@ -127,11 +132,13 @@ def test_our_imports_point_down() -> None:
 def test_libraries_stay_in_their_place() -> None:
     """A library with a place of its own is imported nowhere else."""
     wrong = []
-    for part, path, tree in modules():
+    for _, path, tree in modules():
+        where = path.relative_to(ROOT).with_suffix("").as_posix()
         for name in imported(tree):
-            places = ONLY_IN.get(name.partition(".")[0])
-            if places is not None and part not in places:
-                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+            for library, places in ONLY_IN.items():
+                known = f"{name}.".startswith(f"{library}.")
+                if known and not any(f"{where}/".startswith(f"{place}/") for place in places):
+                    wrong.append(f"{where} imports {name}")
     assert wrong == []
 
 

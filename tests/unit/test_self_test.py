@@ -36,7 +36,7 @@ class Directories:
 
 def self_test(workers: FakeWorkers, places: Places) -> WorkerSelfTest:
     """The test, with workers that follow scripts."""
-    return WorkerSelfTest(workers, places, Directories(), IdMaker())  # type: ignore[arg-type]
+    return WorkerSelfTest(workers, places, Directories(), IdMaker(lambda: 1))  # type: ignore[arg-type]
 
 
 async def test_a_suspicion_is_looked_into_at_once(autojump_clock: MockClock, nursery: trio.Nursery) -> None:

@@ -18,7 +18,7 @@ async def check_of(world: World, places: Places, nursery: trio.Nursery) -> Worke
     world.workers.usual = (SelfTest(yt_dlp="1", ffmpeg="1", guarded=True),)
     workspace = RoomyWorkspace(world.settings, "ffmpeg", tuple)
     await workspace.open()
-    check = WorkerSelfTest(world.workers, places, workspace, IdMaker())
+    check = WorkerSelfTest(world.workers, places, workspace, IdMaker(world.clock))
     await nursery.start(check.run)
     return check
 

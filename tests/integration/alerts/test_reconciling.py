@@ -13,10 +13,12 @@ import httpx
 import trio
 
 from doradura.alerts import Alertmanager, Intake, Periods, Reconciler, open_client
+from doradura.clock import wall_clock
 from doradura.storage import Storage
 from doradura.storage import alerts as stored
 from doradura.storage.alerts import Incident
 from doradura.storage.ids import IdMaker
+from doradura.storage.sqlite import SqliteStorage
 from tests.monitors import open_alertmanager
 from tests.ports import free_port
 from tests.wiring import fresh_metrics
@@ -92,8 +94,8 @@ class Bot:
 async def bot(directory: Path, port: int) -> AsyncIterator[Bot]:
     """Start the bot's side."""
     metrics = fresh_metrics()
-    url, ids = f"http://127.0.0.1:{port}", IdMaker()
-    storage = Storage(directory / "bot.db")
+    url, ids = f"http://127.0.0.1:{port}", IdMaker(wall_clock)
+    storage = SqliteStorage(directory / "bot.db")
     with trio.fail_after(LIMIT_SECONDS):
         async with (
             open_client(url) as ours,
@@ -101,9 +103,13 @@ async def bot(directory: Path, port: int) -> AsyncIterator[Bot]:
             trio.open_nursery() as nursery,
         ):
             await nursery.start(storage.run)
-            reconciler = Reconciler(Alertmanager(ours), storage, metrics, ids, lambda: None, periods=PERIODS)
+            reconciler = Reconciler(
+                *(Alertmanager(ours, clock=wall_clock), storage, metrics, ids, lambda: None),
+                clock=wall_clock,
+                periods=PERIODS,
+            )
             await nursery.start(reconciler.run)
-            yield Bot(storage, Intake(storage, metrics, ids, lambda: None, reconciler.wake), client)
+            yield Bot(storage, Intake(storage, metrics, ids, lambda: None, reconciler.wake, clock=wall_clock), client)
             nursery.cancel_scope.cancel()
 
 

@@ -14,9 +14,11 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from doradura.clock import wall_clock
 from doradura.health import CheckResult
-from doradura.storage import Connection, Storage, StorageError, write_once
-from doradura.storage.integrity import IntegrityCheck
+from doradura.storage import Connection, Storage, StorageError
+from doradura.storage.sqlite import SqliteStorage
+from doradura.storage.sqlite.integrity import IntegrityCheck
 from doradura.storage_check import StorageCheck
 
 LIMIT_SECONDS = 30
@@ -27,8 +29,8 @@ ENDLESS = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELE
 @asynccontextmanager
 async def watched(path: Path) -> AsyncIterator[tuple[Storage, StorageCheck]]:
     """An open database with a table of numbers, and its health check."""
-    storage = Storage(path)
-    check = StorageCheck(storage)
+    storage = SqliteStorage(path)
+    check = StorageCheck(storage, clock=wall_clock)
     with trio.fail_after(LIMIT_SECONDS):
         async with trio.open_nursery() as nursery:
             await nursery.start(storage.run)
@@ -66,9 +68,7 @@ async def until(check: StorageCheck, wanted: Callable[[CheckResult], bool]) -> C
 async def make(path: Path, rows: int) -> None:
     """Make a database that fills pages of its own with numbers."""
     async with watched(path) as (storage, _check):
-        await storage.write(
-            lambda db: db.executemany("INSERT INTO n (x) VALUES (?)", [("x" * 500,) for _ in range(rows)])
-        )
+        await storage.write(lambda db: [db.execute("INSERT INTO n (x) VALUES (?)", ("x" * 500,)) for _ in range(rows)])
 
 
 def spoil(path: Path) -> None:
@@ -298,7 +298,7 @@ async def test_a_check_of_the_whole_is_cut_off_at_the_end(tmp_path: Path, monkey
     """Leaving waits for no reading of the database: it is interrupted, and its connection closed before the log."""
     path = tmp_path / "test.db"
     await make(path, 10)
-    monkeypatch.setattr("doradura.storage.integrity.CHECK", ENDLESS)
+    monkeypatch.setattr("doradura.storage.sqlite.integrity.CHECK", ENDLESS)
     async with watched(path):
         await trio.sleep(0.1)  # the reading is on its way, or begins meanwhile: both must end
     assert await trio.to_thread.run_sync(lambda: [name.name for name in tmp_path.iterdir()]) == ["test.db"]
@@ -309,10 +309,10 @@ async def test_a_check_that_has_not_begun_to_read_is_cut_off_too(
 ) -> None:
     """A cancel that comes while its connection is being opened is not lost."""
     await make(tmp_path / "test.db", 10)
-    monkeypatch.setattr("doradura.storage.integrity.CHECK", ENDLESS)
+    monkeypatch.setattr("doradura.storage.sqlite.integrity.CHECK", ENDLESS)
     opening, cancelled = threading.Event(), threading.Event()
 
-    def connect() -> Connection:
+    def connect() -> sqlite3.Connection:
         opening.set()
         cancelled.wait()
         return sqlite3.connect(tmp_path / "test.db", check_same_thread=False)
@@ -330,11 +330,11 @@ async def test_a_check_that_has_not_begun_to_read_is_cut_off_too(
 async def test_a_change_on_a_file_nobody_has_open(tmp_path: Path) -> None:
     """It is made at once, whole or not at all; where there is no file, none is made."""
     await make(tmp_path / "test.db", 1)
-    write_once(tmp_path / "test.db", put)
+    SqliteStorage(tmp_path / "test.db").write_after_end(put)
     with pytest.raises(StorageError):
-        write_once(tmp_path / "test.db", put_and_fail)
+        SqliteStorage(tmp_path / "test.db").write_after_end(put_and_fail)
     async with watched(tmp_path / "test.db") as (storage, _check):
         assert await storage.read(count) == 2
     with pytest.raises(StorageError):
-        write_once(tmp_path / "nowhere.db", put)
+        SqliteStorage(tmp_path / "nowhere.db").write_after_end(put)
     assert not (tmp_path / "nowhere.db").exists()

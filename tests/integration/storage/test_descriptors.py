@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from doradura.descriptors import out_of_descriptors
-from doradura.storage import Storage, StorageError
+from doradura.storage import StorageError
+from doradura.storage.sqlite import SqliteStorage
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ async def test_too_many_open_files_are_called_so(
     tmp_path: Path, nursery: trio.Nursery, use_up: Callable[[], None]
 ) -> None:
     """A reader that can't be opened for want of descriptors is no full disk and no damaged file."""
-    storage = Storage(tmp_path / "test.db")
+    storage = SqliteStorage(tmp_path / "test.db")
     await nursery.start(storage.run)
     assert not out_of_descriptors()
     use_up()

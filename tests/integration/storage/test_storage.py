@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,9 +15,9 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from doradura.storage import Change, Connection, Storage, StorageError
-from doradura.storage.connection import GROUP_LIMIT, connect
-from doradura.storage.migrations import NewerDatabaseError
+from doradura.storage import Change, Connection, NewerDatabaseError, Storage, StorageError
+from doradura.storage.sqlite import SqliteStorage
+from doradura.storage.sqlite.storage import GROUP_LIMIT, connect
 
 LIMIT_SECONDS = 30
 
@@ -25,7 +25,7 @@ LIMIT_SECONDS = 30
 @asynccontextmanager
 async def running(path: Path, errors: list[StorageError] | None = None) -> AsyncIterator[Storage]:
     """An open database with a table of numbers."""
-    storage = Storage(path, on_error=None if errors is None else errors.append)
+    storage = SqliteStorage(path, on_error=None if errors is None else errors.append)
     with trio.fail_after(LIMIT_SECONDS):
         async with trio.open_nursery() as nursery:
             await nursery.start(storage.run)
@@ -79,14 +79,23 @@ async def test_what_waits_together_is_committed_together(storage: Storage) -> No
     """While the writer is busy with one change others gather, and one commit serves up to 256 of them."""
     told: list[str] = []
     gate = Gate()
+
+    def trace(db: Connection, note: Callable[[str], None] | None) -> None:
+        assert isinstance(db, sqlite3.Connection)
+        db.set_trace_callback(note)
+
+    def traced(db: Connection) -> object:
+        trace(db, told.append)
+        return gate.change(db)
+
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(storage.write, lambda db: (db.set_trace_callback(told.append), gate.change(db)))
+        nursery.start_soon(storage.write, traced)
         await gate.held()
         for number in range(GROUP_LIMIT + 10):
             nursery.start_soon(storage.write, put(number))
         await wait_all_tasks_blocked()
         gate.opened.set()
-    await storage.write(lambda db: db.set_trace_callback(None))
+    await storage.write(lambda db: trace(db, None))
     assert len(await storage.read(numbers)) == GROUP_LIMIT + 10
     assert 2 <= told.count("COMMIT") <= 4
 
@@ -290,11 +299,11 @@ async def test_no_database_at_all(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("this is no database, but long enough to be looked at" * 100)
     for path in (tmp_path / "text.db", tmp_path / "nowhere" / "test.db"):
         with pytest.raises(StorageError):
-            await Storage(path).run()
+            await SqliteStorage(path).run()
     async with running(tmp_path / "new.db") as storage:
         await storage.write(lambda db: db.execute("INSERT INTO schema_version VALUES (999)"))
     with pytest.raises(NewerDatabaseError):
-        await Storage(tmp_path / "new.db").run()
+        await SqliteStorage(tmp_path / "new.db").run()
 
 
 async def test_a_path_with_odd_characters(tmp_path: Path) -> None:
@@ -320,7 +329,7 @@ async def test_commits_are_on_disk(storage: Storage) -> None:
 KILLED = """
 import sys, trio
 from pathlib import Path
-from doradura.storage import Storage
+from doradura.storage.sqlite import SqliteStorage
 
 async def write(storage, start):
     for number in range(start, 10**9, 8):
@@ -329,7 +338,7 @@ async def write(storage, start):
         sys.stdout.flush()
 
 async def main():
-    storage = Storage(Path(sys.argv[1]))
+    storage = SqliteStorage(Path(sys.argv[1]))
     async with trio.open_nursery() as nursery:
         await nursery.start(storage.run)
         await storage.write(lambda db: db.execute("CREATE TABLE n (n INTEGER PRIMARY KEY)"))

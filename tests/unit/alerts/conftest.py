@@ -16,7 +16,7 @@ from doradura.alerts import AlertDelivery, Alertmanager, Intake, Reconciler, ope
 from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.texts import Catalogues
 from doradura.settings import AlertChat
-from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage.ids import IdMaker
 from doradura.telegram.client import open_bot_api
 from doradura.telegram.observer import SilentObserver
 from tests.doubles import TOKEN
@@ -31,15 +31,18 @@ def stamp(at_ms: int) -> str:
 
 
 def alert(name: str = "HighErrorRate", *, status: str = "firing", starts: str | None = None, **more: Any) -> Any:
-    """One alert of a body; `remind` is the annotation, other keys replace what stands here."""
+    """One alert of a body; `remind` is the annotation, other keys replace what stands here.
+
+    A time that is not given is that of its first POST.
+    """
     remind = more.pop("remind", None)
     annotations = {"summary": f"Summary of {name}", "description": "12% failed"}
     return {
         "status": status,
         "labels": {"alertname": name, "severity": more.pop("severity", "critical")},
         "annotations": annotations if remind is None else {**annotations, "remind_seconds": remind},
-        "startsAt": stamp(now_ms()) if starts is None else starts,
-        "endsAt": stamp(now_ms()) if status == "resolved" else "0001-01-01T00:00:00Z",
+        "startsAt": starts,
+        "endsAt": None if status == "resolved" else "0001-01-01T00:00:00Z",
         "fingerprint": f"f-{name}",
         **more,
     }
@@ -66,7 +69,14 @@ class Life:
 
     async def accept(self, *alerts: Any, group: str = "g") -> None:
         """POST a body that is taken."""
-        assert (await self.intake.accept(body(*alerts, group=group))).status == 200
+        assert (await self.intake.accept(self.body(*alerts, group=group))).status == 200
+
+    def body(self, *alerts: Any, group: str = "g") -> bytes:
+        """A body around alerts that is posted now."""
+        now = stamp(self.world.clock())
+        for one in alerts:
+            one.update({key: now for key, value in one.items() if value is None})
+        return body(*alerts, group=group)
 
     async def told(self) -> None:
         """Wait until nothing waits any more."""
@@ -84,7 +94,7 @@ class Alerts:
     @asynccontextmanager
     async def life(self, *chats: int | AlertChat) -> AsyncIterator[Life]:
         """Start the program; leaving cuts it off where it stands."""
-        world, ids = self.world, IdMaker()
+        world, ids = self.world, IdMaker(self.world.clock)
         async with (
             open_bot_api(
                 TOKEN, observer=SilentObserver(), draw=lambda: 1.0, make_transport=world.telegram.transport
@@ -96,12 +106,16 @@ class Alerts:
                 *(api, world.storage, world.metrics, AlertTexts(Catalogues()), ids),
                 chats=[chat if isinstance(chat, AlertChat) else AlertChat(chat) for chat in chats or (ADMIN,)],
                 watchdog_seconds=WATCHDOG_SECONDS,
+                clock=world.clock,
             )
             await nursery.start(delivery.run)
-            reconciler = Reconciler(Alertmanager(client), world.storage, world.metrics, ids, delivery.wake)
+            reconciler = Reconciler(
+                *(Alertmanager(client, clock=world.clock), world.storage, world.metrics, ids, delivery.wake),
+                clock=world.clock,
+            )
             if self.reconciled:
                 await nursery.start(reconciler.run)
-            intake = Intake(world.storage, world.metrics, ids, delivery.wake, reconciler.wake)
+            intake = Intake(world.storage, world.metrics, ids, delivery.wake, reconciler.wake, clock=world.clock)
             yield Life(world, intake, delivery, reconciler)
             nursery.cancel_scope.cancel()
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import trio
 import trio.lowlevel
 from trio.testing import MockClock
 
-from doradura.storage.ids import now_ms
-from tests.unit.alerts.conftest import Alerts, Life, alert, body, stamp
+from tests.unit.alerts.conftest import Alerts, Life, alert, stamp
 
-BEFORE = stamp(now_ms() - 600_000)
+BEFORE = "2027-01-15T07:50:00Z"
+"""Ten minutes before a test begins."""
 
 
-async def status(life: Life, *alerts: object) -> int:
+async def status(life: Life, *alerts: Any) -> int:
     """POST a body; give what it is answered."""
-    return (await life.intake.accept(body(*alerts))).status
+    return (await life.intake.accept(life.body(*alerts))).status
 
 
 async def test_its_own_absence_is_not_taken(alerts: Alerts, autojump_clock: MockClock) -> None:
@@ -26,14 +28,11 @@ async def test_its_own_absence_is_not_taken(alerts: Alerts, autojump_clock: Mock
     assert alerts.firsts() == ["🔴 CRITICAL: Summary of HighErrorRate"]
 
 
-async def test_another_bots_absence_is_told_later(
-    alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_another_bots_absence_is_told_later(alerts: Alerts, autojump_clock: MockClock) -> None:
     """What still comes two minutes after the start is another bot's, and is told."""
     async with alerts.life() as life:
         assert await status(life, alert("BotDown", starts=BEFORE)) == 503
-        later = now_ms() + 120_000
-        monkeypatch.setattr("doradura.alerts.intake.now_ms", lambda: later)
+        alerts.world.clock.ahead_seconds = 120
         await life.post(alert("BotDown", starts=BEFORE))
     assert alerts.firsts() == ["🔴 CRITICAL: Summary of BotDown"]
 
@@ -44,7 +43,7 @@ async def test_what_is_not_its_own_absence_is_taken(case: str, alerts: Alerts, a
     async with alerts.life() as life:
         await trio.lowlevel.checkpoint()
         bodies = {
-            "after the start": [alert("BotDown", starts=stamp(now_ms() + 1000))],
+            "after the start": [alert("BotDown", starts=stamp(alerts.world.clock() + 1000))],
             "its end": [alert("BotDown", starts=BEFORE, status="resolved")],
             "with another alert": [alert("BotDown", starts=BEFORE), alert("QueueBackup", starts=BEFORE)],
             "without a time": [alert("BotDown", starts="soon")],

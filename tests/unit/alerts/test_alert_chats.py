@@ -10,8 +10,8 @@ from doradura.alerts import Note, add_note
 from doradura.health_checks import AlertsCheck
 from doradura.settings import AlertChat
 from doradura.storage import chats, outbox
-from doradura.storage.ids import IdMaker, now_ms
-from doradura.storage.migrations import migrate
+from doradura.storage.ids import IdMaker
+from doradura.storage.sqlite.migrating import migrate
 from tests.databases import before_migration, migrated
 from tests.doubles import refusal
 from tests.unit.alerts.conftest import Alerts, Life, alert
@@ -27,14 +27,13 @@ NO_TOPIC = refusal(400, "Bad Request: message thread not found")
 
 async def health(alerts: Alerts, life: Life, *chats: AlertChat) -> tuple[str, str]:
     """What /health says of alerts."""
-    alerts.world.storage._open = True
-    found = await AlertsCheck(chats, alerts.world.storage, lambda: life.delivery).check()
+    found = await AlertsCheck(chats, alerts.world.storage, lambda: life.delivery, clock=alerts.world.clock).check()
     return found.status, found.message
 
 
 async def test_everything_goes_to_the_topic(alerts: Alerts, autojump_clock: MockClock) -> None:
     """An alert, its reminder, a note and the watchdog's silence are sent there, and nowhere else."""
-    world, ids = alerts.world, IdMaker()
+    world, ids = alerts.world, IdMaker(alerts.world.clock)
     note = Note(alertname="PaymentFailures", summary="A payment is not booked")
     async with alerts.life(TOPIC) as life:
         await life.post(WATCHDOG, alert(remind="900", starts="2027-01-15T08:00:00Z"))
@@ -42,7 +41,7 @@ async def test_everything_goes_to_the_topic(alerts: Alerts, autojump_clock: Mock
         await life.post(alert("B"))
         await trio.sleep(400)
         await life.post(alert(remind="900", starts="2027-01-15T08:00:00Z"))
-        await world.storage.write(lambda db: add_note(db, note, new_id=ids.new, now_ms=now_ms()))
+        await world.storage.write(lambda db: add_note(db, note, new_id=ids.new, now_ms=alerts.world.clock()))
         life.delivery.wake()
         await life.told()
     sent = world.telegram.all("sendMessage")
@@ -141,7 +140,7 @@ async def test_a_group_that_becomes_a_supergroup(alerts: Alerts, autojump_clock:
     world = alerts.world
     async with alerts.life(AlertChat(-77)) as life:
         await life.post(alert(starts="2027-01-15T08:00:00Z"))
-        await world.storage.write(lambda db: chats.migrated(db, -77, GROUP, now_ms()))
+        await world.storage.write(lambda db: chats.migrated(db, -77, GROUP, alerts.world.clock()))
         await life.post(alert(starts="2027-01-15T08:00:00Z", status="resolved"))
         assert (alerts.firsts(-77), alerts.firsts(GROUP)) == ([FIRES], [ENDED])
     async with alerts.life(AlertChat(-77), AlertChat(GROUP)) as life:
@@ -153,7 +152,7 @@ async def test_a_group_that_becomes_a_supergroup(alerts: Alerts, autojump_clock:
 def test_a_group_that_moves_into_a_chat_that_is_told_too() -> None:
     """Both ids were named: the new one goes on, and nothing waits twice."""
     db = migrated()
-    ids = IdMaker()
+    ids = IdMaker(lambda: 1)
     outbox.set_targets(db, [(-77, 0), (GROUP, 0)], new_id=ids.new)
     db.execute("INSERT INTO alert_cards (card_id, told_ms) VALUES (1, 1)")
     outbox.tell(db, 1, "card", 0, new_id=ids.new, now_ms=1)

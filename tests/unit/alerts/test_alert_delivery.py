@@ -13,9 +13,9 @@ from doradura.chat.alert_texts import AlertTexts
 from doradura.health_checks import AlertsCheck
 from doradura.settings import AlertChat
 from doradura.storage import Connection, StorageError, outbox
-from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage.ids import IdMaker
 from tests.doubles import DOWN, GARBAGE, NEVER, RATE_LIMITED, SERVER_ERROR, TORN, Fault, refusal
-from tests.unit.alerts.conftest import Alerts, alert, body
+from tests.unit.alerts.conftest import Alerts, alert
 from tests.wiring import ADMIN
 
 SECOND_ADMIN = 1001
@@ -27,8 +27,9 @@ RESOLVED = "✅ RESOLVED: Summary of HighErrorRate"
 async def health(alerts: Alerts, delivery: AlertDelivery, *admins: int) -> tuple[str, str]:
     """What /health says of alerts."""
     storage = alerts.world.storage
-    storage._open = True
-    found = await AlertsCheck([AlertChat(admin) for admin in admins or (ADMIN,)], storage, lambda: delivery).check()
+    found = await AlertsCheck(
+        [AlertChat(admin) for admin in admins or (ADMIN,)], storage, lambda: delivery, clock=alerts.world.clock
+    ).check()
     return found.status, found.message
 
 
@@ -134,7 +135,7 @@ async def test_a_failing_database_is_said_and_nothing_is_half_there(alerts: Aler
     async with alerts.life() as life:
         await world.changes.until(lambda: world.telegram.called)
         world.storage.fault = StorageError("disk full", reason="full")
-        reply = await life.intake.accept(body(alert()))
+        reply = await life.intake.accept(life.body(alert()))
         assert (reply.status, reply.error) == (503, "not stored, send it again: full")
         world.storage.fault = None
         assert world.storage.one("SELECT COUNT(*) FROM alert_seen") == 0
@@ -217,7 +218,7 @@ async def test_nobody_who_can_be_told(alerts: Alerts, autojump_clock: MockClock)
         await life.accept(alert())
         await trio.sleep(400)
         assert outbox.depth(world.storage.db) == 1
-        assert now_ms() - (outbox.oldest_ms(world.storage.db) or 0) == 400_000
+        assert alerts.world.clock() - (outbox.oldest_ms(world.storage.db) or 0) == 400_000
         assert (await health(alerts, life.delivery))[0] == "degraded"
 
 
@@ -339,14 +340,14 @@ async def test_settling_begins_nothing_new(alerts: Alerts, autojump_clock: MockC
 
 async def test_a_note_of_our_own_lives_and_dies_with_its_cause(alerts: Alerts, autojump_clock: MockClock) -> None:
     """What payments put into their own transaction is told when that is committed, and not when it is undone."""
-    world, ids = alerts.world, IdMaker()
+    world, ids = alerts.world, IdMaker(alerts.world.clock)
     note = Note(alertname="PaymentFailures", summary="A payment is not booked", description="charge <1>")
 
     async with alerts.life() as life:
         for cause in (1, 0, 1):
 
             def change(db: Connection, cause: int = cause) -> None:
-                add_note(db, note, new_id=ids.new, now_ms=now_ms())
+                add_note(db, note, new_id=ids.new, now_ms=alerts.world.clock())
                 db.execute("INSERT INTO heartbeat (one, beat_ms) VALUES (1, ?) ON CONFLICT DO NOTHING", (1 // cause,))
 
             try:
@@ -362,7 +363,9 @@ async def quiet_note(alerts: Alerts) -> None:
     """Leave a line for the admins, known from a life before, that nobody has to act on."""
     await alerts.world.storage.write(lambda db: outbox.set_targets(db, [(ADMIN, 0)], new_id=lambda: ADMIN))
     note = Note(alertname="UncleanStart", summary="I am <back>.", severity_rank=2)
-    await alerts.world.storage.write(lambda db: add_note(db, note, new_id=IdMaker().new, now_ms=now_ms()))
+    await alerts.world.storage.write(
+        lambda db: add_note(db, note, new_id=IdMaker(alerts.world.clock).new, now_ms=alerts.world.clock())
+    )
 
 
 async def test_a_quiet_note_is_one_line_without_a_sound(alerts: Alerts, autojump_clock: MockClock) -> None:

@@ -9,9 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from doradura.storage import alert_marks
-from doradura.storage.ids import now_ms
 from tests.unit.alerts.conftest import Alerts, alert, stamp
-from tests.wiring import set_wall_clock
 
 MINUTE = 60
 HOUR = 3600
@@ -68,7 +66,7 @@ async def test_flapping_for_an_hour(alerts: Alerts, autojump_clock: MockClock) -
     """Every two minutes on and off: a new message only when the reminder's time is over, else the old one changes."""
     async with alerts.life() as life:
         for _ in range(30):
-            starts = stamp(now_ms())
+            starts = stamp(alerts.world.clock())
             await life.post(alert(remind="1800", starts=starts))
             await trio.sleep(MINUTE)
             await life.post(alert(remind="1800", starts=starts, status="resolved"))
@@ -90,7 +88,7 @@ async def test_flapping_without_the_annotation(
     """Twenty times on and off in forty minutes: a critical alert rings each quarter of an hour, others hourly."""
     async with alerts.life() as life:
         for _ in range(20):
-            starts = stamp(now_ms())
+            starts = stamp(alerts.world.clock())
             await life.post(alert(severity=severity, starts=starts))
             await trio.sleep(MINUTE)
             await life.post(alert(severity=severity, starts=starts, status="resolved"))
@@ -105,7 +103,7 @@ async def test_firing_again_later_is_news(alerts: Alerts, autojump_clock: MockCl
     """What fires again when the last telling is a quarter of an hour old is a message of its own."""
     async with alerts.life() as life:
         for _ in range(2):
-            starts = stamp(now_ms())
+            starts = stamp(alerts.world.clock())
             await life.post(alert(starts=starts))
             await trio.sleep(MINUTE)
             await life.post(alert(starts=starts, status="resolved"))
@@ -152,20 +150,18 @@ async def test_what_somebody_took_on_does_not_ring_again(alerts: Alerts, autojum
         await trio.sleep(MINUTE)
         await life.post(alert())
         alert_marks.acknowledge(
-            db, alerts.world.storage.one("SELECT incident_id FROM alert_incidents"), "Ann", now_ms()
+            db, alerts.world.storage.one("SELECT incident_id FROM alert_incidents"), "Ann", alerts.world.clock()
         )
         await trio.sleep(HOUR)
     assert alerts.sent() == 1
 
 
-async def test_a_clock_set_back_hides_no_firing(
-    alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_clock_set_back_hides_no_firing(alerts: Alerts, autojump_clock: MockClock) -> None:
     """The last telling lies in the future then, and is not taken for a fresh one."""
     async with alerts.life() as life:
         await life.post(alert(starts="2027-01-15T08:00:00Z"))
         await life.post(alert(starts="2027-01-15T08:00:00Z", status="resolved"))
-        set_wall_clock(monkeypatch, -HOUR)
+        alerts.world.clock.ahead_seconds = -HOUR
         await life.post(alert(starts="2027-01-15T07:01:00Z"))
     assert alerts.sent() == 2
 
@@ -198,7 +194,7 @@ async def test_one_incident_whatever_the_group_or_start(alerts: Alerts, autojump
 async def test_what_was_overtaken_opens_nothing(alerts: Alerts, autojump_clock: MockClock) -> None:
     """A firing notice that comes again just after its end may be old; a minute later it is true."""
     async with alerts.life() as life:
-        starts = stamp(now_ms())
+        starts = stamp(alerts.world.clock())
         for status in ("firing", "resolved", "firing", "resolved"):
             await life.post(alert(starts=starts, status=status))
             await trio.sleep(10)
@@ -214,7 +210,7 @@ async def test_what_was_overtaken_opens_nothing(alerts: Alerts, autojump_clock: 
 async def test_an_old_end_does_not_end_a_new_firing(alerts: Alerts, autojump_clock: MockClock) -> None:
     """The end of the firing before, sent once more, leaves the present one alone."""
     async with alerts.life() as life:
-        first = stamp(now_ms())
+        first = stamp(alerts.world.clock())
         await life.post(alert(starts=first))
         await life.post(alert(starts=first, status="resolved"))
         await trio.sleep(15 * MINUTE)
@@ -269,7 +265,7 @@ async def test_a_burst_resolves_in_its_message(alerts: Alerts, autojump_clock: M
 async def test_one_body_that_says_all_about_one_alert(alerts: Alerts, autojump_clock: MockClock) -> None:
     """Fired and resolved in the same body, and fired anew: two incidents, each told."""
     async with alerts.life() as life:
-        starts = stamp(now_ms() - 120_000)
+        starts = stamp(alerts.world.clock() - 120_000)
         await life.post(alert(starts=starts), alert(starts=starts, status="resolved"), alert())
     assert alerts.firsts() == ["✅ RESOLVED: Summary of HighErrorRate", "🔴 CRITICAL: Summary of HighErrorRate"]
 

@@ -53,7 +53,7 @@ def notice(step: Step, now_ms: int) -> Notice:
 def test_no_firing_is_lost_and_no_phone_rings_too_often(steps: Sequence[Step]) -> None:
     """After each notice it fires, ended, or waits for Alertmanager; tellings are a quarter of an hour apart."""
     db = migrated()
-    ids, now = IdMaker(), NOW
+    ids, now = IdMaker(lambda: NOW), NOW
     outbox.set_targets(db, [(1, 0)], new_id=ids.new)
     rang: set[tuple[int, int]] = set()
     for step in steps:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.texts import Catalogues
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import parse_html
-from doradura.storage import alerts, outbox
+from doradura.storage import Connection, alerts, outbox
 from doradura.storage.ids import IdMaker
 from tests.databases import migrated
 
@@ -31,16 +30,16 @@ ADMIN = 1000
 
 
 @contextmanager
-def database() -> Iterator[sqlite3.Connection]:
+def database() -> Iterator[Connection]:
     """A fresh database with one admin."""
     with closing(migrated()) as db:
         outbox.set_targets(db, [(ADMIN, 0)], new_id=lambda: ADMIN)
         yield db
 
 
-def stored(db: sqlite3.Connection, notices: list[Notice]) -> list[str]:
+def stored(db: Connection, notices: list[Notice]) -> list[str]:
     """Store notices; give every text that is to be told of them."""
-    store(db, notices, new_id=IdMaker().new, now_ms=NOW)
+    store(db, notices, new_id=IdMaker(lambda: NOW).new, now_ms=NOW)
     cards = [row[0] for row in db.execute("SELECT card_id FROM alert_outbox ORDER BY notice_id")]
     texts = []
     for view in (alerts.view(db, card, 60) for card in cards):

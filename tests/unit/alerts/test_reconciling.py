@@ -16,10 +16,10 @@ from doradura.chat.alert_keyboards import card_keyboard
 from doradura.chat.texts import Catalogues
 from doradura.storage import alert_marks
 from doradura.storage import alerts as stored
-from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage.ids import IdMaker
 from tests.monitoring_doubles import DOWN
 from tests.unit.alerts.conftest import Alerts, Life, alert, stamp
-from tests.wiring import ADMIN, set_wall_clock
+from tests.wiring import ADMIN
 
 MINUTE = 60
 HOUR = 3600
@@ -54,7 +54,11 @@ async def dismiss(alerts: Alerts, life: Life, *, by: str = "Ann") -> str:
     world = alerts.world
     incident_id = world.storage.one("SELECT MIN(incident_id) FROM alert_incidents")
     async with open_client("http://alertmanager.test", world.alertmanager.transport()) as client:
-        silencing = Silencing(Alertmanager(client), world.storage, world.metrics, IdMaker(), life.delivery.wake)
+        silencing = Silencing(
+            *(Alertmanager(client, clock=world.clock), world.storage, world.metrics),
+            *(IdMaker(world.clock), life.delivery.wake),
+            clock=world.clock,
+        )
         return (await silencing.dismiss(incident_id, by)).what
 
 
@@ -115,7 +119,7 @@ async def test_an_alertmanager_that_just_started_ends_nothing(alerts: Alerts, au
     """Its empty list ends nothing for ten minutes; what is missing from it still after that has ended."""
     async with alerts.life() as life:
         await seen(alerts, life)
-        alerts.world.alertmanager.started_ms = now_ms()
+        alerts.world.alertmanager.started_ms = alerts.world.clock()
         lists(alerts)
         await trio.sleep(9 * MINUTE)
         assert alerts.firsts() == [FIRES]
@@ -128,7 +132,7 @@ async def test_an_alertmanager_whose_clock_was_wrong_is_as_young(alerts: Alerts,
     async with alerts.life() as life:
         await seen(alerts, life)
         await trio.sleep(MINUTE)
-        alerts.world.alertmanager.started_ms = now_ms() + 1
+        alerts.world.alertmanager.started_ms = alerts.world.clock() + 1
         lists(alerts)
         await trio.sleep(MINUTE)
         alerts.world.alertmanager.headers["Date"] = "Sun, 17 Jan 2027 08:00:00 GMT"
@@ -141,7 +145,7 @@ async def test_another_alertmanager_at_the_address_proves_nothing(alerts: Alerts
     async with alerts.life() as life:
         await seen(alerts, life)
         await trio.sleep(30 * MINUTE)
-        alerts.world.alertmanager.started_ms = now_ms() - 29 * MINUTE * 1000
+        alerts.world.alertmanager.started_ms = alerts.world.clock() - 29 * MINUTE * 1000
         lists(alerts)
         await trio.sleep(HOUR)
         assert alerts.firsts() == [FIRES]
@@ -154,7 +158,7 @@ async def test_one_that_is_not_told_of_the_watchdog_proves_nothing(alerts: Alert
         await life.post(WATCHDOG)
         await seen(alerts, life)
         await trio.sleep(MINUTE)
-        alerts.world.alertmanager.started_ms = now_ms()
+        alerts.world.alertmanager.started_ms = alerts.world.clock()
         lists(alerts)
         for _ in range(30):
             await life.accept(WATCHDOG)
@@ -297,16 +301,14 @@ async def test_restarts_of_the_bot_keep_what_was_seen(alerts: Alerts, autojump_c
     assert ended == [False, False, True, True]
 
 
-async def test_a_wall_clock_that_is_set_ends_nothing(
-    alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_wall_clock_that_is_set_ends_nothing(alerts: Alerts, autojump_clock: MockClock) -> None:
     """A day ahead, a day back, or a year: an incident that has been missing for a minute has been so for a minute."""
     async with alerts.life() as life:
         await seen(alerts, life)
         lists(alerts)
         for ahead in (24 * HOUR, -24 * HOUR, 8760 * HOUR, 0):
             await trio.sleep(MINUTE)
-            set_wall_clock(monkeypatch, ahead)
+            alerts.world.clock.ahead_seconds = ahead
         assert alerts.firsts() == [FIRES]
         await trio.sleep(3 * MINUTE)
     assert alerts.firsts() == [ENDED]
@@ -412,7 +414,7 @@ async def test_where_nobody_can_be_asked_the_firing_stands(
         await life.post(alert(starts="2027-01-15T08:00:00Z", status="resolved"))
         lists(alerts)
         if mode == "young":
-            alerts.world.alertmanager.started_ms = now_ms() + 1
+            alerts.world.alertmanager.started_ms = alerts.world.clock() + 1
         elif mode != "never listed":
             alerts.world.alertmanager.mode = mode
         await life.accept(alert(starts="2027-01-15T08:00:00Z"))
@@ -431,7 +433,7 @@ async def test_a_later_end_settles_the_doubt(alerts: Alerts, autojump_clock: Moc
         assert alerts.world.storage.one("SELECT COUNT(*) FROM alert_doubts") == 0
         await trio.sleep(HOUR)
         assert alerts.firsts() == [ENDED]
-        end = stamp(now_ms())
+        end = stamp(alerts.world.clock())
         await life.post(alert("B", starts="2027-01-15T08:00:00Z"))
         for status in ("resolved", "firing", "resolved"):
             await life.accept(alert("B", starts="2027-01-15T08:00:00Z", status=status, endsAt=end))
@@ -440,25 +442,21 @@ async def test_a_later_end_settles_the_doubt(alerts: Alerts, autojump_clock: Moc
     assert alerts.firsts()[1] == "🔴 CRITICAL: Summary of B"
 
 
-async def test_a_clock_set_back_puts_no_doubt_off(
-    alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_clock_set_back_puts_no_doubt_off(alerts: Alerts, autojump_clock: MockClock) -> None:
     """A doubt that seems to be due in an hour was noted by another clock: it is decided with the next look."""
     async with alerts.life() as life:
         await false_end(alerts, life)
-        set_wall_clock(monkeypatch, -HOUR)
+        alerts.world.clock.ahead_seconds = -HOUR
         await trio.sleep(2 * MINUTE)
         assert alerts.firsts()[0] == FIRES
 
 
-async def test_a_doubt_about_a_forgotten_incident(
-    alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_doubt_about_a_forgotten_incident(alerts: Alerts, autojump_clock: MockClock) -> None:
     """The clock was set meanwhile, and the incident deleted: the doubt goes, and nothing else happens."""
     async with alerts.life() as life:
         await false_end(alerts, life)
-        set_wall_clock(monkeypatch, -HOUR)
-        stored.forget_old(alerts.world.storage.db, now_ms() + 10 * HOUR * 1000)
+        alerts.world.clock.ahead_seconds = -HOUR
+        stored.forget_old(alerts.world.storage.db, alerts.world.clock() + 10 * HOUR * 1000)
         await trio.sleep(2 * MINUTE)
     assert alerts.firsts() == [ENDED]
     for table in ("alert_doubts", "alert_sightings"):
@@ -513,10 +511,10 @@ async def test_an_answer_over_the_bound(alerts: Alerts, autojump_clock: MockCloc
     async with open_client("http://alertmanager.test", fake.transport()) as client:
         found = [{"fingerprint": f"{number:016x}", "labels": {"text": "x" * 3000}} for number in range(10_000)]
         fake.instead["/api/v2/alerts"] = httpx.Response(200, json=found)
-        assert len((await Alertmanager(client).listing()).fingerprints) == 10_000
+        assert len((await Alertmanager(client, clock=alerts.world.clock).listing()).fingerprints) == 10_000
         fake.instead["/api/v2/alerts"] = httpx.Response(200, content=b"[" + b" " * (33 * 1024**2) + b"]")
         with pytest.raises(MonitoringError) as caught:
-            await Alertmanager(client).listing()
+            await Alertmanager(client, clock=alerts.world.clock).listing()
     assert caught.value.reason == "too_large"
 
 
@@ -525,7 +523,7 @@ async def test_an_acknowledged_incident_ends_unheard_too(alerts: Alerts, autojum
     async with alerts.life() as life:
         await seen(alerts, life)
         incident_id = alerts.world.storage.one("SELECT incident_id FROM alert_incidents")
-        alert_marks.acknowledge(alerts.world.storage.db, incident_id, "Ann", now_ms())
+        alert_marks.acknowledge(alerts.world.storage.db, incident_id, "Ann", alerts.world.clock())
         lists(alerts)
         await trio.sleep(7 * MINUTE)
     assert alerts.firsts() == [ENDED]

@@ -20,7 +20,7 @@ from doradura.telegram.poller import Poller
 from tests.doubles import TOKEN
 from tests.unit.chat.polled import Telegram
 from tests.unit.chat.storms import SIEGES, Storms
-from tests.wiring import EPOCH_SECONDS, World
+from tests.wiring import World
 
 CALM_SECONDS = 1800.0
 """After the day there are no faults any more: what waits has this long."""
@@ -52,14 +52,9 @@ class Day:
         self.storage_faults = 0
         self.clock_jumps = 0
         self.sieges = self.chance.sample([*SIEGES], len(SIEGES))
-        self._ahead_seconds = 0.0
         self._api: BotApi
         world.storage.db.executescript(_BOOKS)
         world.route = self.handle
-
-    def wall_ns(self) -> int:
-        """Return the wall clock's time, however it is set."""
-        return int((EPOCH_SECONDS + trio.current_time() + self._ahead_seconds) * 1_000_000_000)
 
     async def run(self) -> None:
         """Live through the day."""
@@ -116,7 +111,7 @@ class Day:
         """Set the wall clock now and then, by minutes, hours and days, ahead and back."""
         while True:
             await trio.sleep(self.chance.uniform(600, 3 * HOUR))
-            self._ahead_seconds += self.chance.choice(CLOCK_JUMPS)
+            self.world.clock.ahead_seconds += self.chance.choice(CLOCK_JUMPS)
             self.clock_jumps += 1
 
     async def handle(self, turn: Turn) -> None:
@@ -165,7 +160,7 @@ class Day:
                 draw=self.chance.random,
             )
             bot.nursery.start_soon(poller.run)
-            bot.nursery.start_soon(clean_forever, self.world.storage)
+            bot.nursery.start_soon(clean_forever, self.world.storage, self.world.clock)
             await self._some_time()
 
     async def _some_time(self) -> None:

@@ -20,24 +20,23 @@ from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.texts import Catalogues
 from doradura.storage import alert_marks, outbox, sightings
 from doradura.storage import alerts as stored
-from doradura.storage.ids import IdMaker, now_ms
+from doradura.storage.ids import IdMaker
 from doradura.telegram.types import Keyboard
 from tests.monitoring_doubles import DOWN, stamp
-from tests.wiring import ADMIN, USER, World
+from tests.wiring import ADMIN, EPOCH_SECONDS, USER, World
 
 OTHER = 1001
 T = Catalogues().for_language(None)
 LABELS = {"alertname": "HighErrorRate", "instance": "bot:9090", "severity": "critical"}
-IDS = IdMaker()
 
 
 def alert(name: str = "HighErrorRate", **more: Any) -> dict[str, Any]:
-    """One alert of a body."""
+    """One alert of a body; it begins when it is posted, where nothing else is said."""
     return {
         "status": "firing",
         "labels": {**LABELS, "alertname": name},
         "annotations": {"summary": "High error rate", "description": "12% failed", "remind_seconds": "1800"},
-        "startsAt": stamp(now_ms()),
+        "startsAt": None,
         "fingerprint": f"f-{name}",
         "generatorURL": "http://prometheus.test/graph?g0.expr=errors+%3E+0.1&g0.tab=1",
         **more,
@@ -46,8 +45,10 @@ def alert(name: str = "HighErrorRate", **more: Any) -> dict[str, Any]:
 
 def post(world: World, *alerts: dict[str, Any]) -> None:
     """Let a webhook's body be stored."""
-    body = json.dumps({"version": "4", "groupKey": "g", "alerts": alerts}).encode()
-    intake.store(world.storage.db, parse_payload(body), new_id=IDS.new, now_ms=now_ms())
+    now = stamp(world.clock())
+    begun = [{**one, "startsAt": one["startsAt"] or now} for one in alerts]
+    body = json.dumps({"version": "4", "groupKey": "g", "alerts": begun}).encode()
+    intake.store(world.storage.db, parse_payload(body), new_id=IdMaker(world.clock).new, now_ms=world.clock())
 
 
 def fire(world: World, *alerts: dict[str, Any]) -> int:
@@ -84,7 +85,7 @@ async def test_a_silence_and_its_end(world: World, autojump_clock: MockClock) ->
     first = ["🔕 1 h", "🔕 4 h", "🔕 24 h", "👤 Acknowledge", "📈 Graph", "📖 What to do"]
     assert card(world, incident_id)[1] == first
     async with world.start() as bot:
-        start = now_ms()
+        start = world.clock()
         await world.say(bot, world.press(f"a:s4:{incident_id}", user=ADMIN))
         (silence,) = world.alertmanager.active()
         assert {item["name"]: item["value"] for item in silence["matchers"]} == LABELS
@@ -274,7 +275,7 @@ async def test_an_alert_that_is_over(world: World, autojump_clock: MockClock) ->
 
 async def test_acknowledged_is_not_reminded(world: World, autojump_clock: MockClock) -> None:
     """No reminder follows, one that waits is taken back; what fires anew afterwards is nobody's again."""
-    starts = stamp(now_ms())
+    starts = stamp(world.clock())
     incident_id = fire(world, alert(startsAt=starts))
     count = "SELECT COUNT(*) FROM alert_outbox WHERE kind = 'reminder'"
     world.storage.db.execute("UPDATE alert_cards SET told_ms = told_ms - 4000000")
@@ -293,8 +294,8 @@ async def test_acknowledged_is_not_reminded(world: World, autojump_clock: MockCl
     assert world.storage.one(count) == 0
     post(world, alert(startsAt=starts, status="resolved"))
     assert "👤" in card(world, incident_id)[0]
-    world.storage.db.execute("UPDATE alert_cards SET told_ms = ?", (now_ms(),))
-    post(world, alert(startsAt=stamp(now_ms() + 1000)))
+    world.storage.db.execute("UPDATE alert_cards SET told_ms = ?", (world.clock(),))
+    post(world, alert(startsAt=stamp(world.clock() + 1000)))
     text, buttons = card(world, incident_id)
     assert "👤" not in text
     assert "👤 Acknowledge" in buttons
@@ -382,5 +383,5 @@ def test_answers_fit() -> None:
     """With the longest name there is, an answer has at most Telegram's 200 characters."""
     for what in get_args(What):
         for verb in ("s1", "k", "d"):
-            text, _ = answer_text(T, verb, Outcome(what, "😀" * 500, now_ms()))
+            text, _ = answer_text(T, verb, Outcome(what, "😀" * 500, EPOCH_SECONDS * 1000))
             assert 0 < len(text.encode("utf-16-le")) // 2 <= 200

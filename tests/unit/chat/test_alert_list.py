@@ -13,7 +13,6 @@ from doradura.chat.alert_list import page_text, read_page, silences_text
 from doradura.chat.texts import Catalogues
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import parse_html
-from doradura.storage.ids import now_ms
 from tests.monitoring_doubles import DOWN, stamp
 from tests.unit.chat.test_alert_buttons import alert, answers, card, fire
 from tests.wiring import ADMIN, USER, Bot, World
@@ -59,8 +58,8 @@ async def test_what_fires_and_is_silenced(world: World, autojump_clock: MockCloc
     world.alertmanager.silences["theirs"] = {
         "id": "theirs",
         "matchers": [{"name": "job", "value": "x.*", "isRegex": True}],
-        "startsAt": stamp(now_ms()),
-        "endsAt": stamp(now_ms() + 7_200_000),
+        "startsAt": stamp(world.clock()),
+        "endsAt": stamp(world.clock() + 7_200_000),
         "createdBy": "<Bob>",
         "comment": "",
     }

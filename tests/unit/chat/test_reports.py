@@ -14,7 +14,6 @@ from doradura.media.reasons import OUR_REASONS, USER_REASONS, Reason
 from doradura.media.sites import SITES
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import parse_html
-from doradura.storage.ids import now_ms
 from doradura.storage.reports import Durations, Ended, People, Queue, Tally
 from tests.doubles import BLOCKED, SERVER_ERROR, made
 from tests.wiring import ADMIN, LINK, Bot, World
@@ -274,7 +273,7 @@ async def test_metrics_of_business(world: World, autojump_clock: MockClock) -> N
     """Stars of the month and of all time, subscriptions, and what went wrong; before the first payment just that."""
     async with world.start() as bot:
         before = await asked(world, bot, "/metrics business")
-        now = now_ms()
+        now = world.clock()
         world.storage.db.execute(f"INSERT INTO ledger VALUES ('a', 1, 'premium', 1500, 'a', {now}, NULL)")
         world.storage.db.execute(f"INSERT INTO ledger VALUES ('b', 1, 'premium', 100, 'b', 1, {now})")
         world.storage.db.execute(

@@ -8,11 +8,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from doradura.storage import ids
 from tests.unit.chat.day import Day
 from tests.unit.chat.repeated import run_repeatably
 from tests.unit.chat.storms import FAULTS
@@ -24,10 +22,9 @@ RECOVERY_SECONDS = 120.0
 SEEDS = (1,)
 
 
-def play(world: World, monkeypatch: pytest.MonkeyPatch, seed: int, *, seconds: float) -> Day:
+def play(world: World, seed: int, *, seconds: float) -> Day:
     """Live through a day."""
     day = Day(world, seed, seconds=seconds)
-    monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=day.wall_ns))
     run_repeatably(day.run)
     return day
 
@@ -60,25 +57,24 @@ def judge(day: Day) -> None:
     assert min(at for at in books.answered if at > day.seconds) - day.seconds <= RECOVERY_SECONDS
 
 
-def soak(world: World, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def soak(world: World, seed: int) -> None:
     """Live through one day, judge it and print its figures."""
     began = time.perf_counter()
-    day = play(world, monkeypatch, seed, seconds=DAY_SECONDS)
+    day = play(world, seed, seconds=DAY_SECONDS)
     judge(day)
     print(f"seed {seed}: {day.figures()}, {time.perf_counter() - began:.1f} s")  # noqa: T201 - figures, for `pytest -s`
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_day_of_faults(world: World, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def test_a_day_of_faults(world: World, seed: int) -> None:
     """Whatever happens in whatever order: every update has its effect once."""
-    soak(world, monkeypatch, seed)
+    soak(world, seed)
 
 
-def test_a_seed_gives_the_same_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+def test_a_seed_gives_the_same_day(tmp_path: Path, world: World) -> None:
     """Request by request, with its time and its fault; another seed gives another."""
     first, same, other = (
-        play(World(tmp_path / str(place)), monkeypatch, seed, seconds=1800).storms.journal
-        for place, seed in enumerate((7, 7, 8))
+        play(World(tmp_path / str(place)), seed, seconds=1800).storms.journal for place, seed in enumerate((7, 7, 8))
     )
     assert len(first) > 100
     assert first == same
@@ -87,6 +83,6 @@ def test_a_seed_gives_the_same_day(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(100, 130))
-def test_a_month_of_such_days(world: World, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def test_a_month_of_such_days(world: World, seed: int) -> None:
     """The same with other seeds."""
-    soak(world, monkeypatch, seed)
+    soak(world, seed)

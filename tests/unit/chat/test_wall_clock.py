@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
 import trio
 from trio.testing import MockClock
 
 from doradura.chat.turn import Turn
-from tests.wiring import USER, World, set_wall_clock
+from tests.wiring import USER, World
 
 
-async def test_a_clock_that_jumps_ahead_gives_up_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
-) -> None:
+async def test_a_clock_that_jumps_ahead_gives_up_nothing(world: World, autojump_clock: MockClock) -> None:
     """Three days ahead in the middle of an outage: what came just before is answered all the same."""
     world.telegram.down = True
     async with world.start() as bot:
         await bot.dispatcher.store([world.message("/help")])
-        set_wall_clock(monkeypatch, 3 * 86400)
+        world.clock.ahead_seconds = 3 * 86400
         await trio.sleep(600)
         world.telegram.down = False
         await world.handled()
@@ -25,7 +22,7 @@ async def test_a_clock_that_jumps_ahead_gives_up_nothing(
 
 
 async def test_the_order_is_kept_when_the_clock_goes_back_over_a_restart(
-    world: World, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+    world: World, autojump_clock: MockClock
 ) -> None:
     """What waited from before comes first, though its clock was ahead."""
     handled: list[int] = []
@@ -40,7 +37,7 @@ async def test_the_order_is_kept_when_the_clock_goes_back_over_a_restart(
     world.route = hang
     async with world.start() as bot:
         await bot.dispatcher.store([world.message("first"), world.message("second")])
-    set_wall_clock(monkeypatch, -3600)
+    world.clock.ahead_seconds = -3600
     async with world.start() as bot:  # killed again with one more
         await bot.dispatcher.store([world.message("third")])
     world.route = note

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
+from doradura.storage import Connection
 from tests.databases import migrated
 
 
 @pytest.fixture
-def db() -> sqlite3.Connection:
+def db() -> Connection:
     """A fresh database; it is closed with all others."""
     return migrated()

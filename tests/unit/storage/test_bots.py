@@ -6,14 +6,14 @@ import sqlite3
 
 import pytest
 
-from doradura.storage import alerts, bots, chats, inbox, jobs, menus, offers, outbox, users
+from doradura.storage import Connection, alerts, bots, chats, inbox, jobs, menus, offers, outbox, users
 from doradura.storage.alerts import Incident
 from doradura.storage.files import SentFile, put
 from doradura.storage.ids import IdMaker
 from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
-from doradura.storage.migrations import migrate
 from doradura.storage.offers import Offer
+from doradura.storage.sqlite.migrating import migrate
 from tests.databases import before_migration
 
 NOW = 1_800_000_000_000
@@ -24,7 +24,7 @@ GROUP, SUPERGROUP = -5, -1_000_000_000_005
 
 
 @pytest.fixture
-def db(db: sqlite3.Connection) -> sqlite3.Connection:
+def db(db: Connection) -> Connection:
     """A database that bot ONE started with."""
     bots.take_over(db, ONE, NOW)
     return db
@@ -40,7 +40,7 @@ def offer(offer_id: int) -> Offer:
     return Offer(offer_id, 1, 1, 7, f"https://a.example/{offer_id}", None, "new", 0)
 
 
-def ids_of(db: sqlite3.Connection, job_id: int) -> tuple[int | None, int | None, int]:
+def ids_of(db: Connection, job_id: int) -> tuple[int | None, int | None, int]:
     """Which messages a job knows, and whether its file may be there."""
     found = jobs.get(db, job_id)
     assert found is not None
@@ -52,13 +52,13 @@ def update(update_id: int, arrival: int) -> NewUpdate:
     return NewUpdate(update_id, arrival, "message", 1, "{}")
 
 
-def waiting(db: sqlite3.Connection) -> list[int]:
+def waiting(db: Connection) -> list[int]:
     """The updates that are to be handled."""
     found = inbox.waiting(db, held=(), full_chats=(), urgent_kind="pre_checkout_query", limit=10, limit_of_a_chat=10)
     return [row.update_id for row in found]
 
 
-def fire(db: sqlite3.Connection, number: int, state: str = "firing", closed_ms: int | None = None) -> None:
+def fire(db: Connection, number: int, state: str = "firing", closed_ms: int | None = None) -> None:
     """Let an incident stand on a card of the same number."""
     if not db.execute("SELECT 1 FROM alert_cards WHERE card_id = ?", (number,)).fetchone():
         alerts.add_card(db, number, NOW)
@@ -80,26 +80,26 @@ def fire(db: sqlite3.Connection, number: int, state: str = "firing", closed_ms: 
     )
 
 
-def tell(db: sqlite3.Connection, card_id: int, message_id: int) -> None:
+def tell(db: Connection, card_id: int, message_id: int) -> None:
     """Let the admin be told of a card in a message."""
     outbox.set_targets(db, [(ADMIN, 0)], new_id=lambda: ADMIN)
-    outbox.tell(db, card_id, "card", 0, new_id=IdMaker().new, now_ms=NOW)
+    outbox.tell(db, card_id, "card", 0, new_id=IdMaker(lambda: NOW).new, now_ms=NOW)
     told = outbox.next_for(db, ADMIN, NOW)
     assert told is not None
     outbox.put_message(db, told, message_id, NOW)
     outbox.finish(db, told)
 
 
-def next_message(db: sqlite3.Connection, card_id: int) -> int | None:
+def next_message(db: Connection, card_id: int) -> int | None:
     """Which message the next telling of a card would edit."""
-    outbox.tell(db, card_id, "card", 0, new_id=IdMaker().new, now_ms=NOW)
+    outbox.tell(db, card_id, "card", 0, new_id=IdMaker(lambda: NOW).new, now_ms=NOW)
     told = outbox.next_for(db, ADMIN, NOW)
     assert told is not None
     outbox.finish(db, told)
     return told.message_id
 
 
-def test_unfinished_work_forgets_the_other_bots_messages(db: sqlite3.Connection) -> None:
+def test_unfinished_work_forgets_the_other_bots_messages(db: Connection) -> None:
     """It goes on; only a supergroup's messages have the same id for both bots. What ended and was told stays."""
     for number, chat in ((1, 1), (2, GROUP), (3, SUPERGROUP), (4, 1), (5, 1)):
         jobs.add(db, job(number, chat), NOW)
@@ -123,7 +123,7 @@ def test_unfinished_work_forgets_the_other_bots_messages(db: sqlite3.Connection)
     assert ids_of(db, 1)[0] is None
 
 
-def test_updates_with_the_same_id_are_two_bots_two(db: sqlite3.Connection) -> None:
+def test_updates_with_the_same_id_are_two_bots_two(db: Connection) -> None:
     """Neither hides the other; the first bot's wait until its token is back, and each is done once."""
     inbox.add(db, [update(7, 1), update(8, 2)], NOW)
     inbox.done(db, 8)
@@ -139,7 +139,7 @@ def test_updates_with_the_same_id_are_two_bots_two(db: sqlite3.Connection) -> No
     assert inbox.add(db, [update(7, 5), update(8, 6)], NOW) == 0
 
 
-def test_a_message_id_of_the_other_bot_begins_nothing(db: sqlite3.Connection) -> None:
+def test_a_message_id_of_the_other_bot_begins_nothing(db: Connection) -> None:
     """An edited message is known by the bot it was sent to: numbers begin anew with each."""
     jobs.add(db, job(1), NOW)
     jobs.finish(db, 1, "done", NOW, told=True)
@@ -150,7 +150,7 @@ def test_a_message_id_of_the_other_bot_begins_nothing(db: sqlite3.Connection) ->
     assert chats.begun_by(db, 1, 7) == set()
 
 
-def test_each_bot_knows_its_own_menus(db: sqlite3.Connection) -> None:
+def test_each_bot_knows_its_own_menus(db: Connection) -> None:
     """What the first one set is taken back by nobody else."""
     menus.add(db, ADMIN)
     bots.take_over(db, TWO, NOW)
@@ -161,13 +161,13 @@ def test_each_bot_knows_its_own_menus(db: sqlite3.Connection) -> None:
     assert menus.shown(db) == {ADMIN}
 
 
-def test_refusals_were_the_other_bots(db: sqlite3.Connection) -> None:
+def test_refusals_were_the_other_bots(db: Connection) -> None:
     """Who blocked that one has not blocked this one; what was parked waits again, and counts as no repeat."""
     users.seen(db, 1, "A", None, None, NOW)
     users.set_blocked(db, 1, NOW)
     outbox.set_targets(db, [(ADMIN, 0)], new_id=lambda: ADMIN)
     fire(db, 1)
-    outbox.tell(db, 1, "card", 0, new_id=IdMaker().new, now_ms=NOW)
+    outbox.tell(db, 1, "card", 0, new_id=IdMaker(lambda: NOW).new, now_ms=NOW)
     begun = outbox.next_for(db, ADMIN, NOW)
     assert begun is not None
     outbox.begin(db, begun.notice_id)
@@ -180,7 +180,7 @@ def test_refusals_were_the_other_bots(db: sqlite3.Connection) -> None:
     assert db.execute("SELECT blocked_ms FROM users").fetchone()[0] is None
 
 
-def test_alerts_are_each_bots_own_messages(db: sqlite3.Connection) -> None:
+def test_alerts_are_each_bots_own_messages(db: Connection) -> None:
     """The second tells anew; the first one's is known again when it is back, and each is edited by its own bot."""
     fire(db, 1)
     tell(db, 1, 71)
@@ -189,7 +189,7 @@ def test_alerts_are_each_bots_own_messages(db: sqlite3.Connection) -> None:
     assert next_message(db, 1) is None
     tell(db, 1, 3)
     assert next_message(db, 1) == 3
-    outbox.tell(db, 1, "reminder", 0, new_id=IdMaker().new, now_ms=NOW)
+    outbox.tell(db, 1, "reminder", 0, new_id=IdMaker(lambda: NOW).new, now_ms=NOW)
     reminder = outbox.next_for(db, ADMIN, NOW)
     assert reminder is not None
     outbox.remember_ring(db, reminder, NOW + 5)
@@ -202,7 +202,7 @@ def test_alerts_are_each_bots_own_messages(db: sqlite3.Connection) -> None:
     ]
 
 
-def test_a_bot_that_is_back_brings_its_alerts_up_to_date(db: sqlite3.Connection) -> None:
+def test_a_bot_that_is_back_brings_its_alerts_up_to_date(db: Connection) -> None:
     """What ended meanwhile and what fires: once. What ended long before it left is as it was told."""
     for number in (1, 2, 3, 4):
         fire(db, number)
@@ -218,7 +218,7 @@ def test_a_bot_that_is_back_brings_its_alerts_up_to_date(db: sqlite3.Connection)
     assert outbox.take_outdated(db) == []
 
 
-def test_what_is_too_old_is_forgotten_whosever_it_is(db: sqlite3.Connection) -> None:
+def test_what_is_too_old_is_forgotten_whosever_it_is(db: Connection) -> None:
     """But no update that waits."""
     inbox.add(db, [update(number, number) for number in range(1, 5)], NOW)
     inbox.done(db, 1)
@@ -270,4 +270,3 @@ def test_rows_of_before_belong_to_whoever_sent_the_last_file(files: tuple[int, .
     assert offers.unfinished(db)[0].message_id == (61 if ours else None)
     assert outbox.has_message(db, 1, ADMIN) is ours
     assert menus.shown(db) == ({ADMIN} if ours else set())
-    db.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -15,10 +14,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from doradura.storage import charges, jobs, users
+from doradura.storage import Connection, charges, jobs, users
 from doradura.storage.charges import EXPECTED_MS
 from doradura.storage.jobs import NewJob
-from doradura.storage.migrations import migrate
+from doradura.storage.sqlite.migrating import migrate
 from tests.databases import before_migration, in_memory, migrated
 
 MINUTE = 60_000
@@ -34,7 +33,7 @@ def tables_image() -> bytes:
     return migrated().serialize()
 
 
-def tables() -> sqlite3.Connection:
+def tables() -> Connection:
     """A fresh database."""
     db = in_memory()
     db.deserialize(tables_image())
@@ -42,14 +41,12 @@ def tables() -> sqlite3.Connection:
 
 
 @pytest.fixture
-def db() -> Iterable[sqlite3.Connection]:
-    """A fresh database, closed in the end."""
-    connection = tables()
-    yield connection
-    connection.close()
+def db() -> Connection:
+    """A fresh database; it is closed with all others."""
+    return tables()
 
 
-def ask(db: sqlite3.Connection, job_id: int, user_id: int = 1, *, chat_id: int | None = None) -> jobs.Job:
+def ask(db: Connection, job_id: int, user_id: int = 1, *, chat_id: int | None = None) -> jobs.Job:
     """Queue a job."""
     users.seen(db, user_id, "A", None, "en", 0)
     link = f"https://a.example/{job_id}"
@@ -58,24 +55,24 @@ def ask(db: sqlite3.Connection, job_id: int, user_id: int = 1, *, chat_id: int |
     )
 
 
-def take(db: sqlite3.Connection, *, last: tuple[int, ...] = ()) -> int | None:
+def take(db: Connection, *, last: tuple[int, ...] = ()) -> int | None:
     """Claim the next job and give its id."""
     job = jobs.claim(db, 0, last=last)
     return None if job is None else job.job_id
 
 
-def end(db: sqlite3.Connection, job_id: int, used_ms: int) -> None:
+def end(db: Connection, job_id: int, used_ms: int) -> None:
     """End a job that used a place for so long."""
     charges.use(db, job_id, used_ms)
     assert jobs.finish(db, job_id, "done", 0)
 
 
-def order(db: sqlite3.Connection) -> list[int]:
+def order(db: Connection) -> list[int]:
     """The jobs that wait, in their order."""
     return jobs.first_waiting(db, 1000)
 
 
-def test_a_long_job_puts_its_users_others_off_and_nobody_elses(db: sqlite3.Connection) -> None:
+def test_a_long_job_puts_its_users_others_off_and_nobody_elses(db: Connection) -> None:
     """Who used an hour stands behind somebody who used a minute, however early they asked."""
     for job_id in (1, 2, 3):
         ask(db, job_id)
@@ -89,7 +86,7 @@ def test_a_long_job_puts_its_users_others_off_and_nobody_elses(db: sqlite3.Conne
     assert order(db) == [12, 13, 14, 2, 3]
 
 
-def test_what_was_not_used_is_given_back(db: sqlite3.Connection) -> None:
+def test_what_was_not_used_is_given_back(db: Connection) -> None:
     """A file sent again in no time costs no turn; neither does a job that was cancelled before it began."""
     ask(db, 1)
     ask(db, 2)
@@ -109,7 +106,7 @@ def test_what_was_not_used_is_given_back(db: sqlite3.Connection) -> None:
 
 
 @pytest.mark.parametrize("kept", [1, 3, 5])
-def test_cancelling_many_at_once_gives_all_of_it_back(db: sqlite3.Connection, kept: int) -> None:
+def test_cancelling_many_at_once_gives_all_of_it_back(db: Connection, kept: int) -> None:
     """One of another chat that stays stands where it would have stood alone, wherever it stood."""
     for job_id in range(1, 6):
         ask(db, job_id, chat_id=-5 if job_id == kept else 1)
@@ -119,7 +116,7 @@ def test_cancelling_many_at_once_gives_all_of_it_back(db: sqlite3.Connection, ke
     assert ask(db, 9).place == EXPECTED_MS
 
 
-def test_a_job_that_gave_its_place_up_stands_behind_what_it_used(db: sqlite3.Connection) -> None:
+def test_a_job_that_gave_its_place_up_stands_behind_what_it_used(db: Connection) -> None:
     """Before its user's later ones and after whoever used less; it counts as not tried."""
     for job_id in (1, 2, 3):
         ask(db, job_id)
@@ -139,7 +136,7 @@ def test_a_job_that_gave_its_place_up_stands_behind_what_it_used(db: sqlite3.Con
     assert db.execute("SELECT queue_ms FROM users WHERE user_id = 1").fetchone()[0] == 6 * MINUTE
 
 
-def test_nobody_owes_for_places_that_nobody_else_wanted(db: sqlite3.Connection) -> None:
+def test_nobody_owes_for_places_that_nobody_else_wanted(db: Connection) -> None:
     """Ten hours alone, then somebody comes: they take turns from there on."""
     ask(db, 1)
     take(db)
@@ -151,14 +148,14 @@ def test_nobody_owes_for_places_that_nobody_else_wanted(db: sqlite3.Connection) 
     assert [take(db) for _ in range(6)] == [2, 11, 3, 12, 4, 13]
 
 
-def test_users_that_have_their_share_come_last(db: sqlite3.Connection) -> None:
+def test_users_that_have_their_share_come_last(db: Connection) -> None:
     """They are taken only where nobody else has a job."""
     ask(db, 1)
     ask(db, 11, 2)
     assert [take(db, last=(1,)), take(db, last=(1,)), take(db, last=(1,))] == [11, 1, None]
 
 
-def test_a_use_of_a_job_that_is_gone_changes_nothing(db: sqlite3.Connection) -> None:
+def test_a_use_of_a_job_that_is_gone_changes_nothing(db: Connection) -> None:
     """An id nobody knows, no time, and time before a clock was set back."""
     ask(db, 1)
     for job_id, used_ms in ((99, 1000), (1, 0), (1, -5)):
@@ -167,7 +164,7 @@ def test_a_use_of_a_job_that_is_gone_changes_nothing(db: sqlite3.Connection) -> 
     assert db.execute("SELECT queue_ms FROM users").fetchone()[0] == EXPECTED_MS
 
 
-def test_what_was_queued_by_an_older_version_keeps_its_order(db: sqlite3.Connection) -> None:
+def test_what_was_queued_by_an_older_version_keeps_its_order(db: Connection) -> None:
     """Places of the time when they were wall-clock times: newcomers come after them, and nobody owes for years."""
     old = before_migration(11)
     now = 1_800_000_000_000
@@ -243,7 +240,6 @@ class Simulation:
                 self.started.append(job.job_id)
                 self.starts_ms[job.job_id] = at
             self._note_gaps(since)
-        self.db.close()
 
     def _ask(self, job_id: int, user_id: int) -> None:
         users.seen(self.db, user_id, "A", None, "en", self.wall())

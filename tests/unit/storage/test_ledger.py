@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from doradura.storage import ledger
-from doradura.storage.migrations import migrate
+from doradura.storage import Connection, ledger
+from doradura.storage.sqlite.migrating import migrate
 from tests.databases import in_memory
 
 NOW = 1_800_000_000_000
@@ -16,7 +16,7 @@ MONTH = 30 * 24 * 3600 * 1000
 
 
 @pytest.fixture
-def db() -> Iterator[sqlite3.Connection]:
+def db() -> Iterator[Connection]:
     """A fresh database."""
     connection = in_memory()
     connection.execute("PRAGMA foreign_keys = ON")
@@ -25,7 +25,7 @@ def db() -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
-def charge(db: sqlite3.Connection, charge_id: str, plan: str, stars: int, *, renews: str | None = None) -> None:
+def charge(db: Connection, charge_id: str, plan: str, stars: int, *, renews: str | None = None) -> None:
     """A payment, of a new subscription or of one that renews."""
     db.execute(
         "INSERT INTO ledger (telegram_payment_charge_id, user_id, plan, stars, subscription_id, paid_ms)"
@@ -34,17 +34,17 @@ def charge(db: sqlite3.Connection, charge_id: str, plan: str, stars: int, *, ren
     )
 
 
-def subscription(db: sqlite3.Connection, charge_id: str, plan: str, *, recurring: bool, expires_ms: int) -> None:
+def subscription(db: Connection, charge_id: str, plan: str, *, recurring: bool, expires_ms: int) -> None:
     """What a first charge bought."""
     db.execute(
         "INSERT INTO subscriptions (subscription_id, user_id, plan, recurring, started_ms, expires_ms)"
         " VALUES (?, 7, ?, ?, ?, ?)",
-        (charge_id, plan, recurring, NOW, expires_ms),
+        (charge_id, plan, int(recurring), NOW, expires_ms),
     )
 
 
 @pytest.fixture
-def sold(db: sqlite3.Connection) -> sqlite3.Connection:
+def sold(db: Connection) -> Connection:
     """Three subscriptions, one of them renewed once."""
     charge(db, "a", "premium", 100)
     subscription(db, "a", "premium", recurring=True, expires_ms=NOW + MONTH)
@@ -56,13 +56,13 @@ def sold(db: sqlite3.Connection) -> sqlite3.Connection:
     return db
 
 
-def test_nothing_sold(db: sqlite3.Connection) -> None:
+def test_nothing_sold(db: Connection) -> None:
     """Without a row there is nothing, and no query fails."""
     assert ledger.active(db, NOW) == ledger.received_stars(db) == ledger.refunded_stars(db) == {}
     assert ledger.subscriptions(db) == ledger.cancellations(db) == ledger.failures(db) == {}
 
 
-def test_what_was_sold(sold: sqlite3.Connection) -> None:
+def test_what_was_sold(sold: Connection) -> None:
     """A renewal is revenue and no new subscription; one that is over is counted as begun and not as active."""
     assert ledger.received_stars(sold) == {("premium",): 320.0, ("vip",): 500.0}
     assert ledger.subscriptions(sold) == {
@@ -74,7 +74,7 @@ def test_what_was_sold(sold: sqlite3.Connection) -> None:
     assert ledger.active(sold, NOW + 1) == {("premium",): 1.0}
 
 
-def test_a_refund_lowers_no_counter(sold: sqlite3.Connection) -> None:
+def test_a_refund_lowers_no_counter(sold: Connection) -> None:
     """What was given back is counted beside what was received; only the active subscriptions become fewer."""
     sold.execute("UPDATE ledger SET refunded_ms = ? WHERE telegram_payment_charge_id = 'c'", (NOW,))
     sold.execute("UPDATE subscriptions SET ended_ms = ? WHERE subscription_id = 'c'", (NOW,))
@@ -84,7 +84,7 @@ def test_a_refund_lowers_no_counter(sold: sqlite3.Connection) -> None:
     assert ledger.active(sold, NOW) == {("premium",): 1.0}
 
 
-def test_a_cancellation_taken_back_stays_counted(sold: sqlite3.Connection) -> None:
+def test_a_cancellation_taken_back_stays_counted(sold: Connection) -> None:
     """Cancelled, thought better of, cancelled again: two, and the subscription holds to its end."""
     change = "UPDATE subscriptions SET cancelled_ms = ?, cancellations = cancellations + ? WHERE subscription_id = 'a'"
     for cancelled_ms, more in ((NOW, 1), (None, 0), (NOW, 1)):
@@ -93,7 +93,7 @@ def test_a_cancellation_taken_back_stays_counted(sold: sqlite3.Connection) -> No
     assert ledger.active(sold, NOW)["premium",] == 1.0
 
 
-def test_one_row_a_charge(sold: sqlite3.Connection) -> None:
+def test_one_row_a_charge(sold: Connection) -> None:
     """A charge that Telegram tells twice can't be booked twice, and a subscription without its charge can't exist."""
     with pytest.raises(sqlite3.IntegrityError):
         charge(sold, "a", "premium", 100)
@@ -103,7 +103,7 @@ def test_one_row_a_charge(sold: sqlite3.Connection) -> None:
         charge(sold, "d", "vip", 0)
 
 
-def test_failures_by_reason(db: sqlite3.Connection) -> None:
+def test_failures_by_reason(db: Connection) -> None:
     """Failures are counted by why."""
     for number, reason in enumerate(("not_booked", "late_answer", "not_booked")):
         db.execute(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
-from doradura.storage import alerts, charges, inbox, jobs, offers, outbox, users
+from doradura.storage import Connection, NewerDatabaseError, alerts, charges, inbox, jobs, offers, outbox, users
 from doradura.storage.ids import IdMaker
 from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
-from doradura.storage.migrations import NewerDatabaseError, migrate, migrations
+from doradura.storage.migrations import migrations
 from doradura.storage.offers import Offer
-from tests.databases import in_memory
+from doradura.storage.sqlite.migrating import migrate
+from tests.databases import in_memory, migrated
 
 NOW = 1_800_000_000_000
 DAY = 24 * 3600 * 1000
@@ -30,9 +29,7 @@ def update(update_id: int, arrival: int, chat_id: int = 1) -> NewUpdate:
     return NewUpdate(update_id, arrival, "message", chat_id, "{}")
 
 
-def waiting(
-    db: sqlite3.Connection, *, held: tuple[int, ...] = (), full: tuple[int, ...] = (), limit: int = 10
-) -> list[int]:
+def waiting(db: Connection, *, held: tuple[int, ...] = (), full: tuple[int, ...] = (), limit: int = 10) -> list[int]:
     """The ids of the waiting updates, in order."""
     found = inbox.waiting(
         db, held=held, full_chats=full, urgent_kind="pre_checkout_query", limit=limit, limit_of_a_chat=3
@@ -40,7 +37,7 @@ def waiting(
     return [row.update_id for row in found]
 
 
-def test_a_flood_of_one_chat_does_not_keep_the_others_waiting(db: sqlite3.Connection) -> None:
+def test_a_flood_of_one_chat_does_not_keep_the_others_waiting(db: Connection) -> None:
     """A chat with enough in hand is passed by, what is in hand is not given again, money questions come in any case."""
     inbox.add(db, [update(n, n) for n in range(1, 6)] + [update(8, 8, 2)], NOW)
     inbox.add(db, [NewUpdate(9, 9, "pre_checkout_query", 1, "{}")], NOW)
@@ -50,7 +47,7 @@ def test_a_flood_of_one_chat_does_not_keep_the_others_waiting(db: sqlite3.Connec
     assert waiting(db, limit=0) == [9]
 
 
-def test_a_repeated_update_is_known_by_membership(db: sqlite3.Connection) -> None:
+def test_a_repeated_update_is_known_by_membership(db: Connection) -> None:
     """An id that was stored is not stored again, lower or higher than others, handled or not."""
     assert inbox.add(db, [update(500, 1), update(9, 2)], NOW) == 2
     inbox.done(db, 500)
@@ -58,14 +55,14 @@ def test_a_repeated_update_is_known_by_membership(db: sqlite3.Connection) -> Non
     assert waiting(db) == [9, 3]
 
 
-def test_a_poison_update_goes_by_after_three_tries(db: sqlite3.Connection) -> None:
+def test_a_poison_update_goes_by_after_three_tries(db: Connection) -> None:
     """The third failed try takes an update out of the waiting ones."""
     inbox.add(db, [update(1, 1)], NOW)
     assert [inbox.tried(db, 1, "boom") for _ in range(3)] == [1, 2, 3]
     assert waiting(db) == []
 
 
-def test_only_handled_updates_are_forgotten_after_48_hours(db: sqlite3.Connection) -> None:
+def test_only_handled_updates_are_forgotten_after_48_hours(db: Connection) -> None:
     """A waiting update is never deleted; a handled one is once it is older than 48 hours."""
     inbox.add(db, [update(1, 1), update(2, 2)], NOW)
     inbox.add(db, [update(100 + n, 100 + n, chat_id=2) for n in range(inbox.KEPT_NEWEST)], NOW)
@@ -76,7 +73,7 @@ def test_only_handled_updates_are_forgotten_after_48_hours(db: sqlite3.Connectio
     assert waiting(db) == [2]
 
 
-def test_the_newest_updates_are_known_whatever_the_clock_says(db: sqlite3.Connection) -> None:
+def test_the_newest_updates_are_known_whatever_the_clock_says(db: Connection) -> None:
     """The last thousand that came are not forgotten: Telegram may hold them still, however far the clock jumped."""
     inbox.add(db, [update(9000 - n, n) for n in range(1, 1004)], NOW)
     for update_id in range(7000, 9000):
@@ -85,7 +82,7 @@ def test_the_newest_updates_are_known_whatever_the_clock_says(db: sqlite3.Connec
     assert db.execute("SELECT MIN(arrival), COUNT(*) FROM inbox").fetchone()[:] == (4, 1000)
 
 
-def test_a_clock_that_went_back_puts_no_alert_off(db: sqlite3.Connection) -> None:
+def test_a_clock_that_went_back_puts_no_alert_off(db: Connection) -> None:
     """What was stored, or put off for moments, before the clock was set back by an hour is told at once."""
     ids = iter(range(10, 99))
     outbox.set_targets(db, [(1, 0)], new_id=lambda: 1)
@@ -103,7 +100,7 @@ def test_a_clock_that_went_back_puts_no_alert_off(db: sqlite3.Connection) -> Non
     assert told(NOW - 3600_000) == 5
 
 
-def test_another_users_first_job_comes_before_ones_second(db: sqlite3.Connection) -> None:
+def test_another_users_first_job_comes_before_ones_second(db: Connection) -> None:
     """The queue is fair: three of one user, then one of another, are taken 1, other, 1, 1."""
     users.seen(db, 1, "A", None, "en", NOW)
     users.seen(db, 2, "B", None, "en", NOW)
@@ -114,7 +111,7 @@ def test_another_users_first_job_comes_before_ones_second(db: sqlite3.Connection
     assert order == [11, 21, 12, 13]
 
 
-def test_a_waiting_job_ages(db: sqlite3.Connection) -> None:
+def test_a_waiting_job_ages(db: Connection) -> None:
     """Whoever asks later stands behind those whose turn has come, and before a user's further ones."""
     users.seen(db, 1, "A", None, "en", NOW)
     for job_id in range(10):
@@ -129,7 +126,7 @@ def test_a_waiting_job_ages(db: sqlite3.Connection) -> None:
     assert jobs.before(db, late) == 1
 
 
-def test_a_claim_passes_by_paused_sites(db: sqlite3.Connection) -> None:
+def test_a_claim_passes_by_paused_sites(db: Connection) -> None:
     """A job of a paused site keeps its place and is taken when the site is back."""
     jobs.add(db, new_job(1, site="youtube"), NOW)
     jobs.add(db, new_job(2, 2), NOW + 1)
@@ -142,7 +139,7 @@ def test_a_claim_passes_by_paused_sites(db: sqlite3.Connection) -> None:
     assert second.job_id == 1
 
 
-def test_a_job_cut_off_is_queued_again_as_not_tried(db: sqlite3.Connection) -> None:
+def test_a_job_cut_off_is_queued_again_as_not_tried(db: Connection) -> None:
     """Requeueing counts no try; a job whose file was going out is remembered as maybe sent."""
     jobs.add(db, new_job(1), NOW)
     jobs.claim(db, NOW)
@@ -158,7 +155,7 @@ def test_a_job_cut_off_is_queued_again_as_not_tried(db: sqlite3.Connection) -> N
     assert (job.state, job.tries, job.maybe_sent, job.product) == ("waiting", 0, 1, None)
 
 
-def test_a_job_ends_once(db: sqlite3.Connection) -> None:
+def test_a_job_ends_once(db: Connection) -> None:
     """What ended as cancelled can't be ended as done."""
     jobs.add(db, new_job(1), NOW)
     assert [job.job_id for job in jobs.cancel(db, 1, NOW)] == [1]
@@ -168,14 +165,14 @@ def test_a_job_ends_once(db: sqlite3.Connection) -> None:
     assert job.state == "cancelled"
 
 
-def test_a_user_cancels_only_their_own(db: sqlite3.Connection) -> None:
+def test_a_user_cancels_only_their_own(db: Connection) -> None:
     """Another user's id cancels nothing."""
     jobs.add(db, new_job(1), NOW)
     assert jobs.cancel(db, 2, NOW, job_id=1) == []
     assert jobs.depth(db) == 1
 
 
-def test_active_users_are_counted_over_a_rolling_day(db: sqlite3.Connection) -> None:
+def test_active_users_are_counted_over_a_rolling_day(db: Connection) -> None:
     """A user seen 24 hours ago is not active any more; one seen a moment later is."""
     users.seen(db, 1, "A", None, "en", NOW)
     users.seen(db, 2, "B", None, "pt-br", NOW + 1)
@@ -183,7 +180,7 @@ def test_active_users_are_counted_over_a_rolling_day(db: sqlite3.Connection) -> 
     assert users.languages(db) == {"en": 1, "pt": 1}
 
 
-def test_writing_again_undoes_a_block(db: sqlite3.Connection) -> None:
+def test_writing_again_undoes_a_block(db: Connection) -> None:
     """Whoever writes to the bot has not blocked it."""
     users.seen(db, 1, "A", None, "en", NOW)
     users.set_blocked(db, 1, NOW)
@@ -191,8 +188,8 @@ def test_writing_again_undoes_a_block(db: sqlite3.Connection) -> None:
     assert db.execute("SELECT blocked_ms FROM users").fetchone()[0] is None
 
 
-def test_an_offer_is_open_until_its_link_was_looked_at(db: sqlite3.Connection) -> None:
-    """Probes that are new or only shown are taken up by the next start."""
+def test_an_offer_is_open_until_its_link_was_looked_at(db: Connection) -> None:
+    """Offers that are new or only shown are taken up by the next start."""
     offers.add(db, Offer(1, 1, 1, 5, "https://a.example", None, "new", 0), NOW)
     offers.shown(db, 1, 77)
     assert [offer.message_id for offer in offers.unfinished(db)] == [77]
@@ -200,8 +197,9 @@ def test_an_offer_is_open_until_its_link_was_looked_at(db: sqlite3.Connection) -
     assert offers.unfinished(db) == []
 
 
-def test_a_newer_database_is_refused(db: sqlite3.Connection) -> None:
+def test_a_newer_database_is_refused() -> None:
     """A schema number we don't know is not touched."""
+    db = migrated()
     db.execute("INSERT INTO schema_version (version) VALUES (?)", (migrations()[-1][0] + 1,))
     with pytest.raises(NewerDatabaseError, match="newer version"):
         migrate(db)
@@ -210,9 +208,8 @@ def test_a_newer_database_is_refused(db: sqlite3.Connection) -> None:
 def test_a_number_that_was_left_free_is_applied_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration between two that a database has is applied to it, once, and the others are not again."""
     made = {number: f"CREATE TABLE t{number} (n INTEGER)" for number in (1, 3)}
-    monkeypatch.setattr("doradura.storage.migrations.migrations", lambda: sorted(made.items()))
+    monkeypatch.setattr("doradura.storage.sqlite.migrating.migrations", lambda: sorted(made.items()))
     connection = in_memory()
-    connection.row_factory = None
     assert migrate(connection) == 3
     made[2] = "CREATE TABLE t2 (n INTEGER)"
     assert [migrate(connection), migrate(connection)] == [3, 3]
@@ -228,7 +225,7 @@ def test_ids_grow_when_the_clock_jumps_back() -> None:
     assert made == sorted(set(made))
 
 
-def test_a_cancelled_job_gives_its_turn_back(db: sqlite3.Connection) -> None:
+def test_a_cancelled_job_gives_its_turn_back(db: Connection) -> None:
     """Who queues many and cancels them stands where they would have stood without; a started one used its turn."""
     users.seen(db, 1, "A", None, "en", NOW)
     jobs.add(db, new_job(1), NOW)
@@ -239,7 +236,7 @@ def test_a_cancelled_job_gives_its_turn_back(db: sqlite3.Connection) -> None:
     assert jobs.add(db, new_job(99), NOW).place == 0, "what it did not use was given back"
 
 
-def test_what_changes_while_it_is_told_waits_on(db: sqlite3.Connection) -> None:
+def test_what_changes_while_it_is_told_waits_on(db: Connection) -> None:
     """A card that changed between its reading and its end is told again, counted as waiting since the change."""
     ids = iter(range(10, 99))
     outbox.set_targets(db, [(1, 0)], new_id=lambda: 1)
@@ -260,7 +257,7 @@ def test_what_changes_while_it_is_told_waits_on(db: sqlite3.Connection) -> None:
     assert outbox.oldest_ms(db) is None
 
 
-def test_old_alerts_are_forgotten_but_not_what_fires(db: sqlite3.Connection) -> None:
+def test_old_alerts_are_forgotten_but_not_what_fires(db: Connection) -> None:
     """A card goes with all that belongs to it once it has ended for long; a firing one stays, however old."""
     for card, state in ((1, "firing"), (2, "resolved"), (3, "note"), (4, "resolved")):
         alerts.add_card(db, card, NOW)
@@ -288,7 +285,7 @@ def test_old_alerts_are_forgotten_but_not_what_fires(db: sqlite3.Connection) -> 
     assert outbox.depth(db) == 0
 
 
-def test_an_incident_is_read_as_it_was_written(db: sqlite3.Connection) -> None:
+def test_an_incident_is_read_as_it_was_written(db: Connection) -> None:
     """Each of its fields comes back from the row in its place."""
     written = alerts.Incident(
         incident_id=1,

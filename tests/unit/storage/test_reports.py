@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doradura.storage import jobs, menus, reports, users
+from doradura.storage import Connection, Rows, Value, jobs, menus, reports, users
 from doradura.storage.jobs import NewJob
-from doradura.storage.migrations import migrate
 from doradura.storage.reports import Durations, Ended, Money, People, Queue, Span
+from doradura.storage.sqlite.migrating import migrate
 from tests.databases import before_migration, migrated
 
 NOW = 1_800_000_000_000
@@ -22,7 +22,7 @@ TODAY = Span.last(DAY, NOW)
 class Jobs:
     """Puts ended jobs into the table, by the program's own queries."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: Connection) -> None:
         self.db = db
         self.last = 0
 
@@ -50,7 +50,7 @@ class Jobs:
         assert jobs.finish(self.db, self.last, state, at, reason=reason, size_bytes=size)
 
 
-def test_how_jobs_ended(db: sqlite3.Connection) -> None:
+def test_how_jobs_ended(db: Connection) -> None:
     """Delivered, failed and cancelled ones, what was sent, and rankings with the most first, then by name."""
     made = Jobs(db)
     for _ in range(2):
@@ -70,7 +70,7 @@ def test_how_jobs_ended(db: sqlite3.Connection) -> None:
     assert found.plans == {"free": 4}
 
 
-def test_nothing_is_nothing(db: sqlite3.Connection) -> None:
+def test_nothing_is_nothing(db: Connection) -> None:
     """Without a job there are zeros, no rate and no durations: nothing is divided by nothing."""
     jobs.add(db, NewJob(1, 1, 1, None, "u", "u", "other", "mp3", "320k", "free", "en"), NOW - 9000)
     found = reports.tally(db, TODAY, 24)
@@ -81,7 +81,7 @@ def test_nothing_is_nothing(db: sqlite3.Connection) -> None:
     assert reports.queue(db, NOW) == Queue(waiting=1, oldest_seconds=9.0, running=0)
 
 
-def test_the_stretch_ends_are_exact(db: sqlite3.Connection) -> None:
+def test_the_stretch_ends_are_exact(db: Connection) -> None:
     """A job that ended a day ago to the millisecond is outside, one that ends now inside; a day later none is."""
     made = Jobs(db)
     made.end("done", at=NOW - DAY)
@@ -94,7 +94,7 @@ def test_the_stretch_ends_are_exact(db: sqlite3.Connection) -> None:
     assert reports.tally(db, Span.last(DAY, NOW + DAY + 1)).ended.delivered == 0
 
 
-def test_durations_are_nearest_ranks_of_workers_jobs(db: sqlite3.Connection) -> None:
+def test_durations_are_nearest_ranks_of_workers_jobs(db: Connection) -> None:
     """Of 1 to 100 s the percentiles are 50, 95, 99; what was sent again and what was cancelled is not measured."""
     made = Jobs(db)
     for seconds in range(1, 101):
@@ -105,13 +105,13 @@ def test_durations_are_nearest_ranks_of_workers_jobs(db: sqlite3.Connection) -> 
     assert reports.tally(db, TODAY).durations == Durations(100, 50.5, 50.0, 95.0, 99.0, 100.0)
 
 
-def test_one_job_is_all_percentiles(db: sqlite3.Connection) -> None:
+def test_one_job_is_all_percentiles(db: Connection) -> None:
     """With one job every percentile is that job's time."""
     Jobs(db).end("done", at=NOW, took=1234)
     assert reports.tally(db, TODAY).durations == Durations(1, 1.234, 1.234, 1.234, 1.234, 1.234)
 
 
-def test_the_course_has_the_oldest_first(db: sqlite3.Connection) -> None:
+def test_the_course_has_the_oldest_first(db: Connection) -> None:
     """Each hour of the day has a part; the parts' borders belong to the older one, as the stretch's end does."""
     made = Jobs(db)
     made.end("done", at=NOW - DAY + 1)
@@ -143,7 +143,7 @@ def test_the_parts_add_up(ends: list[tuple[str, int]], steps: int, length: int) 
     db.close()
 
 
-def test_people(db: sqlite3.Connection) -> None:
+def test_people(db: Connection) -> None:
     """Who wrote in the stretch, who came first in it, who blocks; what all did on a day of UTC."""
     users.seen(db, 1, "A", None, "en", NOW - 3 * DAY)
     users.seen(db, 1, "A", None, "en", NOW - 10)
@@ -157,7 +157,7 @@ def test_people(db: sqlite3.Connection) -> None:
     assert reports.actions(db, NOW // DAY - 1) == 0
 
 
-def test_downloaders_are_counted_once(db: sqlite3.Connection) -> None:
+def test_downloaders_are_counted_once(db: Connection) -> None:
     """A user with two files is one; one whose job failed is none."""
     made = Jobs(db)
     for user in (1, 1, 2):
@@ -166,7 +166,7 @@ def test_downloaders_are_counted_once(db: sqlite3.Connection) -> None:
     assert reports.downloaders(db, TODAY) == 2
 
 
-def test_running_jobs_are_no_waiting_ones(db: sqlite3.Connection) -> None:
+def test_running_jobs_are_no_waiting_ones(db: Connection) -> None:
     """A claimed job and one being sent are in progress; an empty queue has no oldest."""
     for number in (1, 2):
         jobs.add(db, NewJob(number, number, 1, None, "u", "u", "other", "mp3", "320k", "free", "en"), NOW)
@@ -175,19 +175,24 @@ def test_running_jobs_are_no_waiting_ones(db: sqlite3.Connection) -> None:
     assert reports.queue(db, NOW) == Queue(waiting=0, oldest_seconds=0.0, running=2)
 
 
-def test_a_report_reads_the_index_alone(db: sqlite3.Connection) -> None:
+class Asked:
+    """A connection that keeps what it is asked."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+        self.queries: list[tuple[str, Sequence[Value]]] = []
+
+    def execute(self, sql: str, values: Sequence[Value] = (), /) -> Rows:
+        self.queries.append((sql, values))
+        return self._db.execute(sql, values)
+
+
+def test_a_report_reads_the_index_alone(db: Connection) -> None:
     """A month of half a million jobs would be read from the table for six times as long."""
-    plans: list[str] = []
-
-    def note(statement: str) -> None:
-        if statement.startswith("SELECT"):
-            plans.append(statement)
-
+    asked = Asked(db)
     Jobs(db).end("done", at=NOW)
-    db.set_trace_callback(note)
-    reports.tally(db, TODAY)
-    db.set_trace_callback(None)
-    shown = [[row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {plan}")] for plan in plans]
+    reports.tally(asked, TODAY)
+    shown = [[row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", values)] for sql, values in asked.queries]
     assert len(shown) == 2
     assert all(any("COVERING INDEX jobs_ended" in line for line in lines) for lines in shown)
 
@@ -203,10 +208,9 @@ def test_older_jobs_count_as_a_workers() -> None:
     )
     migrate(db)
     assert reports.tally(db, TODAY).durations == Durations(1, 2.0, 2.0, 2.0, 2.0, 2.0)
-    db.close()
 
 
-def test_who_has_the_admins_menu(db: sqlite3.Connection) -> None:
+def test_who_has_the_admins_menu(db: Connection) -> None:
     """Noted twice is noted once, and taken away it is gone."""
     menus.add(db, 1000)
     menus.add(db, 1000)
@@ -215,7 +219,7 @@ def test_who_has_the_admins_menu(db: sqlite3.Connection) -> None:
     assert menus.shown(db) == {1000}
 
 
-def paid(db: sqlite3.Connection, charge: str, *, stars: int, at: int, refunded: int | None = None) -> None:
+def paid(db: Connection, charge: str, *, stars: int, at: int, refunded: int | None = None) -> None:
     """A charge that began a subscription of a month."""
     db.execute("INSERT INTO ledger VALUES (?, 1, 'premium', ?, ?, ?, ?)", (charge, stars, charge, at, refunded))
     db.execute(
@@ -224,19 +228,17 @@ def paid(db: sqlite3.Connection, charge: str, *, stars: int, at: int, refunded: 
     )
 
 
-def test_money_of_a_stretch_and_of_all_time(db: sqlite3.Connection) -> None:
+def test_money_of_a_stretch_and_of_all_time(db: Connection) -> None:
     """A charge counts when it was paid and when it was given back; sums of all time are those of the metrics."""
     paid(db, "a", stars=100, at=NOW - 2 * DAY, refunded=NOW - 5)
     paid(db, "b", stars=250, at=NOW - 10)
-    db.executemany(
-        "INSERT INTO payment_failures (failure_id, reason, failed_ms) VALUES (?, ?, ?)",
-        [(1, "late_answer", NOW - 2 * DAY), (2, "wrong_amount", NOW - 1), (3, "wrong_amount", NOW)],
-    )
+    for row in ((1, "late_answer", NOW - 2 * DAY), (2, "wrong_amount", NOW - 1), (3, "wrong_amount", NOW)):
+        db.execute("INSERT INTO payment_failures (failure_id, reason, failed_ms) VALUES (?, ?, ?)", row)
     assert reports.money(db, TODAY) == Money(250, 100, 1, {"wrong_amount": 2}, 350, 100, {"premium": 1})
     assert reports.money(db, Span.last(DAY, NOW + 40 * DAY)) == Money(0, 0, 0, {}, 350, 100, {})
 
 
-def test_links_refused_when_looked_at_belong_to_the_rate(db: sqlite3.Connection) -> None:
+def test_links_refused_when_looked_at_belong_to_the_rate(db: Connection) -> None:
     """With a site broken at the look no job comes of it: the rate falls all the same, and the reasons say why."""
     add = "INSERT INTO offers (offer_id, user_id, chat_id, url, created_ms, state, site, looked_ms, reason)"
     for number, (state, site, at, reason) in enumerate(

@@ -1,4 +1,4 @@
-"""The connection to SQLite: one thread that writes, a few connections that read.
+"""SQLite as the storage: one thread that writes, a few connections that read.
 
 Owns the database file while `Storage.run` runs. Guarantees: a `write` has returned only after its group's commit is on
 disk (WAL, synchronous=FULL), in the file that the next start will find; each change is all or nothing, and one change's
@@ -22,16 +22,14 @@ import outcome
 import trio
 
 from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
-from doradura.storage.database_file import DatabaseFile
 from doradura.storage.errors import DAMAGE, StorageError
-from doradura.storage.integrity import IntegrityCheck
-from doradura.storage.migrations import migrate
+from doradura.storage.seam import Change
+from doradura.storage.sqlite.errors import translated
+from doradura.storage.sqlite.file import DatabaseFile
+from doradura.storage.sqlite.integrity import IntegrityCheck
+from doradura.storage.sqlite.migrating import migrate
 
 T = TypeVar("T")
-
-Connection = sqlite3.Connection
-Change = Callable[[Connection], T]
-"""A function that reads and writes with the connection it is given, inside a transaction that is not its own."""
 
 GROUP_LIMIT = 256
 """Changes in one commit. More would let the first of them wait for the last without saving any time."""
@@ -64,7 +62,6 @@ def connect(path: Path, mode: Literal["ro", "rw", "rwc"] = "rwc") -> sqlite3.Con
         check_same_thread=False,
     )
     try:
-        connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
         if mode != "ro":
             connection.execute("PRAGMA journal_mode = WAL")
@@ -75,27 +72,12 @@ def connect(path: Path, mode: Literal["ro", "rw", "rwc"] = "rwc") -> sqlite3.Con
     return connection
 
 
-def write_once(path: Path, change: Change[T]) -> T:
-    """Run a change in a transaction, on a file that is there and that no `Storage` has open.
-
-    Blocks. Raises StorageError, and whatever the change raises; nothing of it is stored then.
-    """
-    try:
-        with contextlib.closing(connect(path, "rw")) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            value = change(connection)
-            connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        raise StorageError.of(error) from error
-    return value
-
-
 def _uri_path(path: Path) -> str:
     return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
-class Storage:
-    """The database of one data directory."""
+class SqliteStorage:
+    """The database of one data directory. Implements `doradura.storage.Storage`, where the methods are explained."""
 
     def __init__(self, path: Path, *, on_error: Callable[[StorageError], None] | None = None) -> None:
         self._path = path
@@ -201,7 +183,7 @@ class Storage:
 
     def _translate(self, error: sqlite3.Error) -> StorageError:
         """Translate an error of SQLite's, and keep it in mind when it is one of damage."""
-        failure = StorageError.of(error)
+        failure = translated(error)
         if failure.reason in DAMAGE and self._damage is None:
             self._damage = str(error)
         return failure
@@ -231,6 +213,20 @@ class Storage:
         except StorageError as error:
             self._on_error(error)
             raise
+
+    def write_after_end(self, change: Change[T]) -> T:
+        """Run a change in a transaction, on a file that is there and that nobody has open.
+
+        Blocks. Raises StorageError, and whatever the change raises; nothing of it is stored then.
+        """
+        try:
+            with contextlib.closing(connect(self._path, "rw")) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                value = change(connection)
+                connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        return value
 
     async def read(self, query: Change[T]) -> T:
         """Run a query on a connection that can't write; sees every write that had returned. Raises StorageError."""

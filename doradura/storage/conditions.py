@@ -1,0 +1,18 @@
+"""Pieces of a WHERE that depend on what is given: SQL has no empty list, and PostgreSQL no NULL without a type."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from doradura.storage.seam import Value
+
+
+def none_of(column: str, values: Collection[Value]) -> str:
+    """Return " AND column NOT IN (?, ...)" with a mark for each value; nothing where there are none."""
+    return f" AND {column} NOT IN ({', '.join('?' * len(values))})" if values else ""
+
+
+def given(wanted: Mapping[str, Value]) -> tuple[str, tuple[Value, ...]]:
+    """Return " AND column = ?" for each column that is to have a value, and the values; None: it may have any."""
+    known = {column: value for column, value in wanted.items() if value is not None}
+    return "".join(f" AND {column} = ?" for column in known), tuple(known.values())

@@ -50,11 +50,10 @@ from doradura.downloads.places import Places
 from doradura.downloads.probes import Probes
 from doradura.downloads.supervisor import Supervisor
 from doradura.downloads.workspace import Workspace
-from doradura.health import DiskSpace, Health, LoopLag
+from doradura.health import CHECKS, Check, CheckName, DiskSpace, Health, LoopLag
 from doradura.health_checks import AlertsCheck, WorkerSelfTest, poll_check
+from doradura.label_values import LABEL_VALUES
 from doradura.lifetime import Lifetime
-from doradura.media.formats import FORMATS
-from doradura.media.sites import SITES
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
 from doradura.pauses import Pauses
 from doradura.settings import Settings
@@ -74,25 +73,6 @@ from doradura.workers.interface import Workers
 
 log = logging.getLogger(__name__)
 
-TELEGRAM_METHODS = (
-    "getMe",
-    "getUpdates",
-    "deleteWebhook",
-    "setMyCommands",
-    "deleteMyCommands",
-    "sendMessage",
-    "editMessageText",
-    "editMessageMedia",
-    "deleteMessage",
-    "answerCallbackQuery",
-    "answerPreCheckoutQuery",
-    "sendChatAction",
-    "sendAudio",
-    "sendVideo",
-    "sendDocument",
-    "sendPhoto",
-)
-CHECKS = ("poll", "storage", "worker", "disk", "alerts", "loop")
 NO_ADMINS = "DORADURA_ADMIN_IDS is not set: nobody is told of alerts. Send /start to the bot, it tells you your id."
 ALERT_CONNECTIONS = 4
 """Connections to Telegram that alerts have for themselves: they never wait behind what users are sent."""
@@ -127,15 +107,7 @@ class App:
         self._working: trio.Nursery | None = None
         self._supervisor: Supervisor | None = None
         self._drain: Callable[[], None] | None = None
-        self.metrics = Metrics(
-            sites=SITES,
-            formats={word: fmt.qualities for word, fmt in FORMATS.items()},
-            commands=COMMANDS,
-            update_types=HANDLED_UPDATES,
-            telegram_methods=TELEGRAM_METHODS,
-            checks=CHECKS,
-            build=build,
-        )
+        self.metrics = Metrics(LABEL_VALUES, build=build)
         # Shared by all clients: Telegram counts a bot's calls together, and its silence is one outage for all.
         self._telegram_metrics = TelegramMetrics(self.metrics)
         self._turns = Turns(on_migrated=self._migrated)
@@ -378,19 +350,21 @@ class App:
 
     def _make_health(self, self_test: WorkerSelfTest, disk: DiskSpace, lag: LoopLag) -> Health:
         """Make the checks: each asks its part when it is asked itself."""
+        checks: dict[CheckName, Check] = {
+            "poll": lambda: poll_check(lambda: self._poller, self._turns.pacer),
+            "storage": self._storage_check.check,
+            "worker": self_test.check,
+            "disk": disk.check,
+            "alerts": AlertsCheck(
+                self.settings.told_chats, self._storage, lambda: self._alert_delivery, clock=self._clock
+            ).check,
+            "loop": lag.check,
+        }
+        outside: tuple[CheckName, ...] = ("poll", "alerts")
         return Health(
             version=__version__,
-            checks={
-                "poll": lambda: poll_check(lambda: self._poller, self._turns.pacer),
-                "storage": self._storage_check.check,
-                "worker": self_test.check,
-                "disk": disk.check,
-                "alerts": AlertsCheck(
-                    self.settings.told_chats, self._storage, lambda: self._alert_delivery, clock=self._clock
-                ).check,
-                "loop": lag.check,
-            },
-            outside=("poll", "alerts"),
+            checks={name: checks[name] for name in CHECKS},
+            outside=outside,
             broke=self.metrics.errors.labels(category="internal").inc,
         )
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 import trio
 
@@ -21,7 +21,10 @@ log = logging.getLogger(__name__)
 
 Status = Literal["ok", "degraded", "failing"]
 State = Literal["starting", "running", "draining"]
-ReportStatus = Literal["ok", "degraded", "failing", "starting", "draining"]
+ReportStatus = Literal[Status, "starting", "draining"]
+CheckName = Literal["poll", "storage", "worker", "disk", "alerts", "loop"]
+CHECKS: Final[tuple[CheckName, ...]] = get_args(CheckName)
+"""Every check of /health; each has a line of the gauge, a rule, and a text of what to do."""
 
 GAUGE: Mapping[Status, float] = {"ok": 1.0, "degraded": 0.5, "failing": 0.0}
 

@@ -20,7 +20,6 @@ import trio
 from trio.testing import MockClock
 
 from doradura.alerts import Alertmanager, Prometheus, Silencing, open_client
-from doradura.app import CHECKS, TELEGRAM_METHODS
 from doradura.charts import Chart, ChartError, Charts
 from doradura.chat.admin import AdminParts
 from doradura.chat.admin_notes import AdminNotes
@@ -28,7 +27,7 @@ from doradura.chat.cards import CardTexts
 from doradura.chat.dispatcher import Dispatcher
 from doradura.chat.menus import CommandMenus
 from doradura.chat.progress import ProgressTexts
-from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
+from doradura.chat.router import COMMANDS, route
 from doradura.chat.texts import Catalogues
 from doradura.chat.turn import ChatParts, Turn
 from doradura.downloads.board import Board
@@ -40,9 +39,8 @@ from doradura.downloads.probes import Probes
 from doradura.downloads.supervisor import Supervisor
 from doradura.downloads.workspace import Workspace
 from doradura.health import HealthReport
-from doradura.media.formats import FORMATS
+from doradura.label_values import LABEL_VALUES
 from doradura.media.processes import Stray
-from doradura.media.sites import SITES
 from doradura.metrics import BuildFacts, Metrics, TelegramMetrics
 from doradura.settings import Settings, read_settings
 from doradura.storage import jobs
@@ -85,15 +83,7 @@ def without_threads_and_chance(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def fresh_metrics() -> Metrics:
     """Make the program's metrics, each at its beginning."""
-    return Metrics(
-        sites=SITES,
-        formats={word: fmt.qualities for word, fmt in FORMATS.items()},
-        commands=COMMANDS,
-        update_types=HANDLED_UPDATES,
-        telegram_methods=TELEGRAM_METHODS,
-        checks=CHECKS,
-        build=BuildFacts(version="1", python="3", yt_dlp="1", ffmpeg="1", mode="telegram"),
-    )
+    return Metrics(LABEL_VALUES, build=BuildFacts(version="1", python="3", yt_dlp="1", ffmpeg="1", mode="telegram"))
 
 
 class RoomyWorkspace(Workspace):

@@ -6,6 +6,7 @@ import re
 
 from prometheus_client.samples import Sample
 
+from doradura.label_values import LABEL_VALUES
 from doradura.metrics import DATABASE_FAMILIES, BuildFacts, Metrics
 
 DATABASE = frozenset(DATABASE_FAMILIES)
@@ -14,15 +15,7 @@ DATABASE = frozenset(DATABASE_FAMILIES)
 
 def written() -> dict[str, tuple[str, frozenset[str]]]:
     """Return every sample name that a bot writes, with its family and its labels."""
-    metrics = Metrics(
-        sites=["youtube"],
-        formats={"mp3": ("320k",)},
-        commands=["start"],
-        update_types=["message"],
-        telegram_methods=["sendMessage"],
-        checks=["poll"],
-        build=BuildFacts(version="1", python="3", yt_dlp="1", ffmpeg="1", mode="sandbox"),
-    )
+    metrics = Metrics(LABEL_VALUES, build=BuildFacts(version="1", python="3", yt_dlp="1", ffmpeg="1", mode="sandbox"))
     metrics.set_health({"poll": 1})
     metrics.watchdog_last_seen.set(1)
     found: dict[str, tuple[str, frozenset[str]]] = {}
@@ -30,7 +23,7 @@ def written() -> dict[str, tuple[str, frozenset[str]]]:
         for sample in (one for one in family.samples if not one.name.endswith("_created")):
             found[sample.name] = (_family(sample), frozenset(sample.labels))
     for name, (_, labels) in DATABASE_FAMILIES.items():
-        found[name] = (name, frozenset(label for label, _ in labels))
+        found[name] = (name, frozenset(labels))
     return found
 
 

@@ -22,16 +22,18 @@ SAID_UNITS = 200
 THREAD_BYTES = 256 * 1024
 """A larger answer is decoded in a thread: it takes longer than the loop may stand still."""
 
-Reason = Literal["unreachable", "silent", "refused", "garbage", "too_large"]
+MonitoringReason = Literal["unreachable", "silent", "refused", "garbage", "too_large"]
 T = TypeVar("T")
 
 
 class MonitoringError(Exception):
     """Prometheus or Alertmanager gave no usable answer."""
 
-    def __init__(self, reason: Reason, detail: str, *, status: int | None = None, unconfirmed: bool = False) -> None:
+    def __init__(
+        self, reason: MonitoringReason, detail: str, *, status: int | None = None, unconfirmed: bool = False
+    ) -> None:
         super().__init__(detail)
-        self.reason: Reason = reason
+        self.reason: MonitoringReason = reason
         self.detail = detail
         self.status = status
         self.unconfirmed = unconfirmed

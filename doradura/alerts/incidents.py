@@ -5,6 +5,7 @@ One open incident per fingerprint, whatever the group or startsAt: what concerns
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 
 from doradura.alerts.payload import Notice, parse_time
@@ -102,6 +103,13 @@ def is_due(due_ms: int, now_ms: int) -> bool:
 
 def untold_end(incident: Incident, ending: str, *, now_ms: int, by: str = "") -> Incident:
     """Return an incident as it is at an end that no notice told: `unheard` or `dismissed`."""
-    return incident._replace(
-        state="resolved", ending=ending, dismissed_by=by, ended_ms=now_ms, closed_ms=now_ms, doubtful=0, unrung=0
+    return replace(
+        incident,
+        state="resolved",
+        ending=ending,
+        dismissed_by=by,
+        ended_ms=now_ms,
+        closed_ms=now_ms,
+        doubtful=0,
+        unrung=0,
     )

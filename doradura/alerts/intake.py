@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import trio
 
 from doradura.alerts.incidents import DOUBTFUL_QUIET_MS, STALE_MS, Action, decide, is_quiet, later_start
-from doradura.alerts.payload import WATCHDOG, Notice, PayloadError, parse_payload
+from doradura.alerts.payload import SEVERITIES, WATCHDOG, Notice, PayloadError, parse_payload
 from doradura.alerts.watchdog import hear, is_silent
 from doradura.clock import Clock
 from doradura.metrics import Metrics
@@ -36,8 +36,6 @@ RETURN_MS = 120_000
 """How long after its start the bot takes no word of an absence that began before: it may be its own, which is over.
 
 A scrape, an evaluation and Alertmanager's minute of repeats are done by then; what still fires is another bot's."""
-
-SEVERITIES = frozenset({"critical", "warning", "none"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +200,7 @@ class _Body:
         asked = self._is_asked(notice, known, incident, action) and incident.state == "firing"
         quiet = self._quiet(notice, known, told_ms)
         if action is Action.REOPEN and asked and quiet:
-            incident = incident._replace(unrung=1)
+            incident = replace(incident, unrung=1)
         self._change(incident, known)
         if asked and not quiet:
             self._worst(self._ring, incident)
@@ -242,7 +240,7 @@ class _Body:
         begun = sorted(self._begun.values(), key=lambda incident: incident.incident_id)
         shared = self._new_card() if len(begun) > SINGLE_LIMIT else None
         for incident in begun:
-            placed = incident._replace(card_id=shared or self._new_card())
+            placed = replace(incident, card_id=shared or self._new_card())
             alerts.put(self._db, placed)
             self._worst(self._changed, placed)
             if placed.state == "firing":
@@ -284,9 +282,19 @@ class _Body:
     def _fresh(self, notice: Notice) -> Incident:
         since = self._now_ms if notice.starts_ms is None else notice.starts_ms
         return Incident(
-            *(self._new_id(), 0, notice.fingerprint, "firing", notice.severity_rank, notice.alertname),
-            *(notice.summary, notice.description, since, notice.instance, notice.runbook, notice.starts),
-            notice.remind_ms,
+            incident_id=self._new_id(),
+            card_id=0,
+            fingerprint=notice.fingerprint,
+            state="firing",
+            severity_rank=notice.severity_rank,
+            alertname=notice.alertname,
+            summary=notice.summary,
+            description=notice.description,
+            since_ms=since,
+            instance=notice.instance,
+            runbook=notice.runbook,
+            starts=notice.starts,
+            remind_ms=notice.remind_ms,
             labels=notice.labels,
             generator=notice.generator,
         )
@@ -297,7 +305,8 @@ class _Body:
             return self._ended(known, notice)
         fresh = self._fresh(notice)
         again = action is Action.REOPEN
-        return fresh._replace(
+        return replace(
+            fresh,
             incident_id=known.incident_id,
             card_id=known.card_id,
             since_ms=fresh.since_ms if again and notice.starts_ms is not None else known.since_ms,
@@ -311,7 +320,8 @@ class _Body:
     def _ended(self, incident: Incident, notice: Notice) -> Incident:
         """Return an incident at its end; the words stay those of its firing."""
         known = notice.ends_ms is not None and notice.ends_ms >= incident.since_ms
-        return incident._replace(
+        return replace(
+            incident,
             state="resolved",
             ended_ms=notice.ends_ms if known else max(self._now_ms, incident.since_ms),
             closed_ms=self._now_ms,
@@ -327,4 +337,4 @@ class _Body:
 
 def _visible(incident: Incident) -> Incident:
     """Return what of an incident a message shows."""
-    return incident._replace(starts="", remind_ms=None, closed_ms=None, generator="", unrung=0)
+    return replace(incident, starts="", remind_ms=None, closed_ms=None, generator="", unrung=0)

@@ -30,7 +30,14 @@ def add_note(db: Connection, note: Note, *, new_id: Callable[[], int], now_ms: i
     return add_incident(
         db,
         Incident(
-            *(new_id(), new_id(), "", "note", note.severity_rank, note.alertname, note.summary, note.description),
+            incident_id=new_id(),
+            card_id=new_id(),
+            fingerprint="",
+            state="note",
+            severity_rank=note.severity_rank,
+            alertname=note.alertname,
+            summary=note.summary,
+            description=note.description,
             since_ms=now_ms,
         ),
         new_id=new_id,

@@ -40,9 +40,11 @@ LABELS_UNITS = 16_000
 GENERATOR_UNITS = 8000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_RANKS: Mapping[str, int] = {"critical": 0, "warning": 1, "none": 2, "info": 2}
+RANKS: Mapping[str, int] = {"critical": 0, "warning": 1, "none": 2, "info": 2}
 
 Status = Literal["firing", "resolved"]
+SEVERITIES = ("critical", "warning", "none")
+"""Those that the rules of stack/ have; the metric's label."""
 
 
 class PayloadError(Exception):
@@ -131,7 +133,7 @@ def _notice(alert: Any, group_key: str, group_status: Any) -> Notice:
         starts_ms=parse_time(starts),
         ends_ms=parse_time(_text(alert.get("endsAt"))),
         severity=severity,
-        severity_rank=_RANKS.get(severity.strip().lower(), 1),
+        severity_rank=RANKS.get(severity.strip().lower(), 1),
         alertname=_line(alertname, NAME_UNITS),
         summary=_line(_text(annotations.get("summary")), SUMMARY_UNITS),
         description=_short(

@@ -6,6 +6,7 @@ The silence is an incident of our own, told like any other. What is decided here
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from doradura.alerts.notes import add_incident
 from doradura.alerts.payload import WATCHDOG
@@ -28,7 +29,7 @@ def hear(db: Connection, *, new_id: Callable[[], int], now_ms: int) -> None:
     alerts.see_watchdog(db, now_ms)
     known = alerts.latest(db, SILENCE)
     if known is not None and known.state == "firing":
-        alerts.put(db, known._replace(state="resolved", ended_ms=now_ms, closed_ms=now_ms))
+        alerts.put(db, replace(known, state="resolved", ended_ms=now_ms, closed_ms=now_ms))
         # The edit makes no sound, and who was told that nothing can be relied on waits for this.
         kinds: tuple[outbox.Kind, ...] = ("card", "return")
         for kind in kinds:
@@ -55,7 +56,14 @@ def miss(db: Connection, *, words: AlertWords, new_id: Callable[[], int], now_ms
         return
     summary, description = words.silence(round((now_ms - seen_ms) / 1000))
     incident = Incident(
-        *(new_id(), new_id(), SILENCE, "firing", 0, WATCHDOG, summary, description),
+        incident_id=new_id(),
+        card_id=new_id(),
+        fingerprint=SILENCE,
+        state="firing",
+        severity_rank=0,
+        alertname=WATCHDOG,
+        summary=summary,
+        description=description,
         since_ms=seen_ms,
     )
     add_incident(db, incident, new_id=new_id, now_ms=now_ms)

@@ -29,7 +29,7 @@ TAGS = 10
 NAME_UNITS = 64
 PERSON_UNITS = 60
 
-_RANK_KEYS = ("critical", "warning", "info")
+RANK_KEYS = ("critical", "warning", "info")
 
 
 class AlertTexts:
@@ -127,7 +127,7 @@ def _done(t: Texts, marks: Marks) -> list[str]:
 
 def _many(t: Texts, view: CardView) -> str:
     worst = view.incidents[0]
-    key = _RANK_KEYS[worst.severity_rank] if view.firing else "resolved"
+    key = RANK_KEYS[worst.severity_rank] if view.firing else "resolved"
     lines = [t(f"alert.many.{key}", total=view.total)]
     if 0 < view.firing < view.total:
         lines.append(t("alert.many.of", firing=view.firing, resolved=view.total - view.firing))
@@ -167,7 +167,7 @@ def list_line(t: Texts, incident: Incident) -> str:
 
 
 def _key(incident: Incident) -> str:
-    return "resolved" if incident.state == "resolved" else _RANK_KEYS[incident.severity_rank]
+    return "resolved" if incident.state == "resolved" else RANK_KEYS[incident.severity_rank]
 
 
 def _name(incident: Incident) -> str:

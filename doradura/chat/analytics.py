@@ -13,7 +13,7 @@ from doradura.chat.figures import count_text, percent_text, ranking_text, span_t
 from doradura.chat.pictures import send_picture
 from doradura.chat.texts import Texts, size_text
 from doradura.chat.turn import Turn
-from doradura.metrics.catalogue import OUR_REASONS
+from doradura.media.reasons import OUR_REASONS
 from doradura.storage import Connection, reports
 from doradura.storage.reports import Span
 

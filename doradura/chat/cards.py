@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from doradura.chat.progress import PASSING_REASONS, button_rows, failure_text, look_keyboard, sized_label
+from doradura.chat.progress import button_rows, failure_text, look_keyboard, sized_label
 from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text
 from doradura.downloads.probes import Card
-from doradura.media.protocol import FINAL_REASONS, Failure, Metadata
+from doradura.media.protocol import Failure, Metadata
+from doradura.media.reasons import Reason
 from doradura.media.variant import offered
 from doradura.storage.offers import Offer
 from doradura.telegram.types import Button, Keyboard
@@ -40,16 +41,16 @@ class CardTexts:
     def failed(self, offer: Offer, failure: Failure, language: str) -> Card:
         """Return why nothing was found out. A link that a download may yet deliver keeps its buttons."""
         t = self._catalogues.for_language(language)
-        final = failure.final or failure.reason in FINAL_REASONS
+        final = failure.final or failure.reason.final
         text = which_text(t, offer) + failure_text(
             t,
-            "too_large.source" if failure.reason == "too_large" and failure.final else failure.reason,
+            "too_large.source" if failure.reason is Reason.TOO_LARGE and failure.final else failure.reason,
             offer.url if offer.reply_to is None and not offer.number else None,
             self._upload_limit_bytes,
             unresolved=failure.unresolved,
             retry_after_seconds=failure.retry_after_seconds,
         )
-        again = look_keyboard(t, offer.offer_id) if failure.reason in PASSING_REASONS and not failure.final else ()
+        again = look_keyboard(t, offer.offer_id) if failure.reason.passes and not failure.final else ()
         buttons = again if final else (*keyboard(offer.offer_id, None), *again)
         if not final:
             text += "\n" + t("offer.all_the_same")

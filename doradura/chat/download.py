@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from doradura.accounts.plans import Plan
 from doradura.chat.ids import parse_id
 from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
@@ -16,6 +17,7 @@ from doradura.downloads.admission import AlreadyThere, Answer, Queued, Refused, 
 from doradura.downloads.workspace import SPACE_BYTES
 from doradura.media.formats import FORMATS
 from doradura.media.links import Found, Link, LinkError, canonical, check_link, read_links
+from doradura.media.reasons import Reason
 from doradura.media.variant import Variant, VariantError, parse_variant
 from doradura.storage import Connection, chats, jobs, offers
 from doradura.storage.jobs import Job, NewJob
@@ -23,7 +25,7 @@ from doradura.storage.offers import Offer
 from doradura.telegram.types import Message, MessageEntity
 from doradura.telegram.units import shorten
 
-PLAN = "free"
+PLAN: Plan = "free"
 LINKS_A_MESSAGE = 3
 """So many are offered; each is a message of its own, and a chat takes about one a second."""
 SHOWN_LINK_UNITS = 80
@@ -125,7 +127,7 @@ async def download(turn: Turn, _rest: str) -> None:
         variant = parse_variant(words[1:])  # the first one is the command
     except VariantError as error:
         await turn.reply(_variant_error_text(turn, error))
-        _refused(turn, error.format or "none", "unsupported")
+        _refused(turn, error.format or "none", Reason.UNSUPPORTED)
         return
     await _wish(turn, found[0], variant)
 
@@ -313,10 +315,10 @@ async def _checked(turn: Turn, found: Found, *, fmt: str, named: bool = False) -
 
 def _fault_text(t: Texts, error: LinkError) -> str:
     """Say why a link is not opened; the sentences have no markup, so that they also answer a press."""
-    return t("failed.refused_address" if error.reason == "refused_address" else f"link.{error.kind}")
+    return t("failed.refused_address" if error.reason is Reason.REFUSED_ADDRESS else f"link.{error.kind}")
 
 
-def _refused(turn: Turn, fmt: str, reason: str) -> None:
+def _refused(turn: Turn, fmt: str, reason: Reason) -> None:
     turn.parts.metrics.download_failure.labels(format=fmt, reason=reason).inc()
 
 

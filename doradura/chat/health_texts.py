@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from doradura.chat.figures import span_text
 from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
-from doradura.health import HealthReport
+from doradura.health import CHECKS, HealthReport, Status
 
-KNOWN_CHECKS = frozenset({"poll", "storage", "worker", "disk", "alerts", "loop"})
-_MARKS = {"ok": "✅", "degraded": "🟠", "failing": "🔴"}
+_MARKS: Mapping[Status, str] = {"ok": "✅", "degraded": "🟠", "failing": "🔴"}
 
 
 async def health(turn: Turn, _rest: str) -> None:
@@ -26,7 +27,7 @@ def health_text(t: Texts, report: HealthReport) -> str:
     ]
     worst_first = sorted(report.checks.items(), key=lambda item: list(_MARKS).index(item[1].status), reverse=True)
     for name, found in worst_first:
-        key = name if name in KNOWN_CHECKS else "other"
+        key = name if name in CHECKS else "other"
         shown = t.plain(f"check.{key}", name=name)
         lines.append(t("health.line", mark=_MARKS[found.status], name=shown, message=found.message))
         if found.status != "ok":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from doradura.chat.figures import span_text
 from doradura.chat.texts import Catalogues, Texts, attribute_url, limit_text, size_text
@@ -21,7 +22,8 @@ from doradura.downloads.stages import (
     Waiting,
     Working,
 )
-from doradura.media.protocol import OUR_REASONS, Lacks, Size
+from doradura.media.protocol import Lacks, Size
+from doradura.media.reasons import Reason
 from doradura.media.variant import Variant, fitting, offered, smaller
 from doradura.storage.jobs import Job
 from doradura.telegram.types import Button, Keyboard
@@ -30,8 +32,6 @@ from doradura.telegram.units import shorten
 NO_BREAK = "\u00a0"
 """So that a narrow button does not break inside a size."""
 BAR_CELLS = 10
-PASSING_REASONS = OUR_REASONS | {"gone", "live", "too_slow"}
-"""What is ours passes; a page may come back, a stream end, a site be faster."""
 BUTTONS_A_ROW = 2
 """Telegram cuts a button's words to one line."""
 TITLE_UNITS = 120
@@ -59,11 +59,11 @@ class ProgressTexts:
 
     def _failure(self, t: Texts, job: Job, end: Failed) -> tuple[str, Keyboard | None]:
         """Say why there is no file, with buttons for what would go better."""
-        if end.reason == "too_large" and not end.maybe_sent:
+        if end.reason is Reason.TOO_LARGE and not end.maybe_sent:
             if end.final:
                 return failure_text(t, "too_large.source", _unquoted(job), self._upload_limit_bytes), None
             return too_large(t, job, end, self._upload_limit_bytes)
-        if end.reason == "tool_crash" and end.final and not end.maybe_sent:
+        if end.reason is Reason.TOOL_CRASH and end.final and not end.maybe_sent:
             return too_heavy(t, job, end)
         if end.lacks and not end.maybe_sent:
             return _lacking(t, job, end.lacks, end.lines)
@@ -94,7 +94,7 @@ class ProgressTexts:
             case Failed(maybe_sent=True):
                 return _failed(t, t.plain("maybe_sent"), _unquoted(job))
             case Failed():
-                late = stage.reason == "deadline"
+                late = stage.reason is Reason.DEADLINE
                 minutes = max(1, round(job.variant.grade.timer_seconds / 60)) if late else 1
                 return failure_text(
                     t,
@@ -112,7 +112,7 @@ class ProgressTexts:
 
 def failure_text(
     t: Texts,
-    reason: str,
+    reason: Reason | Literal["too_large.source"],
     url: str | None,
     upload_limit_bytes: int,
     *,
@@ -125,11 +125,11 @@ def failure_text(
     `url` is None where the message quotes the link already. `unresolved` is the host that has no address,
     `retry_after_seconds` what a site asks for.
     """
-    if reason == "deadline":
+    if reason is Reason.DEADLINE:
         return _failed(t, t.counted("failed.deadline", minutes), url)
-    if reason == "gone" and unresolved:
+    if reason is Reason.GONE and unresolved:
         return _failed(t, t.plain("failed.unresolved", host=shorten(unresolved, TITLE_UNITS)), url)
-    if reason == "rate_limited" and retry_after_seconds is not None:
+    if reason is Reason.RATE_LIMITED and retry_after_seconds is not None:
         if retry_after_seconds > LONGEST_PAUSE_SECONDS:
             return _failed(t, t.plain("failed.rate_limited.long"), url)
         pause = max(1, math.ceil(retry_after_seconds / 60))
@@ -199,7 +199,7 @@ def _failed(t: Texts, what: str, url: str | None) -> str:
 
 def is_passing(failed: Failed) -> bool:
     """Whether the same may well go better later, so that a failure comes with a button to try again."""
-    return failed.reason in PASSING_REASONS and not failed.final and not failed.maybe_sent
+    return failed.reason.passes and not failed.final and not failed.maybe_sent
 
 
 def again_keyboard(t: Texts, job_id: int) -> Keyboard:

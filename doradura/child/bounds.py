@@ -25,6 +25,7 @@ from yt_dlp.networking._urllib import UrllibRH
 from yt_dlp.networking.exceptions import RequestError
 
 from doradura.child.failures import JobError
+from doradura.media.reasons import Reason
 
 PAGE_BYTES: Final = 16 * 1024 * 1024
 """The largest page, manifest or answer of a site's interface that is read whole. Real ones have a few megabytes."""
@@ -46,7 +47,7 @@ class EndlessError(JobError, RequestError):  # type: ignore[misc]  # yt-dlp has 
     """An answer that goes on past its bound. One of yt-dlp's request errors, so that it is not sent another way."""
 
     def __init__(self, detail: str) -> None:
-        super().__init__("unsupported", detail)
+        super().__init__(Reason.UNSUPPORTED, detail)
 
 
 def bound_answers() -> None:
@@ -215,5 +216,5 @@ _whole_fragment = FragmentFD._read_fragment  # noqa: SLF001
 def _read_fragment(self: FragmentFD, context: dict[str, Any]) -> Any:
     name = context.get("fragment_filename_sanitized")
     if name and (path := Path(name)).is_file() and path.stat().st_size > SEGMENT_BYTES:
-        raise JobError("too_large", f"a segment of more than {SEGMENT_BYTES} bytes")
+        raise JobError(Reason.TOO_LARGE, f"a segment of more than {SEGMENT_BYTES} bytes")
     return _whole_fragment(self, context)

@@ -16,6 +16,7 @@ from doradura.child.facts import Stream, inspect
 from doradura.child.failures import JobError
 from doradura.child.timelimit import TimeIsUpError, at_most
 from doradura.media.formats import Quality
+from doradura.media.reasons import Reason
 
 _TONE_MAPPING = (
     "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
@@ -124,7 +125,7 @@ def plan(program: str, film: Footage, grade: Quality, bounds: Bounds) -> Plan:
     if rate is None:
         if playable and fits:
             return Plan(copied=True)
-        raise JobError("too_large", f"{film.seconds:.0f} s of film in {grade.word} are more than can be sent")
+        raise JobError(Reason.TOO_LARGE, f"{film.seconds:.0f} s of film in {grade.word} are more than can be sent")
     encoded = Plan(copied=False, rate=rate if rate < _FREE_RATE else None)
     if not playable:
         return encoded
@@ -133,7 +134,7 @@ def plan(program: str, film: Footage, grade: Quality, bounds: Bounds) -> Plan:
         return encoded
     if fits:
         return Plan(copied=True)
-    raise JobError("too_large", f"to make it smaller would take {needed:.0f} s")
+    raise JobError(Reason.TOO_LARGE, f"to make it smaller would take {needed:.0f} s")
 
 
 def encode_seconds(program: str, film: Footage, grade: Quality, bounds: Bounds) -> float | None:

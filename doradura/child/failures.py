@@ -1,6 +1,6 @@
 """What went wrong, as one of the closed set of reasons.
 
-Owns the table from yt-dlp's, Python's and ffmpeg's errors to `protocol.REASONS`. The type of an error decides before
+Owns the table from yt-dlp's, Python's and ffmpeg's errors to `media.reasons`. The type of an error decides before
 its text does: texts change with every yt-dlp release. It runs in the child, where yt-dlp is loaded anyway.
 """
 
@@ -40,6 +40,7 @@ from doradura.child.ffmpeg import FfmpegError, ToolError
 from doradura.child.floor import TransferTooSlowError
 from doradura.media.addresses import MARKER, EgressRefusedError
 from doradura.media.protocol import Failure, Lacks
+from doradura.media.reasons import Reason
 
 _DETAIL_CHARACTERS = 500
 _CHAIN_LIMIT = 40
@@ -48,7 +49,7 @@ _CHAIN_LIMIT = 40
 class JobError(Exception):
     """A failure whose reason is known where it is raised."""
 
-    def __init__(self, reason: str, detail: str, *, final: bool = False, lacks: Lacks = "") -> None:
+    def __init__(self, reason: Reason, detail: str, *, final: bool = False, lacks: Lacks = "") -> None:
         super().__init__(detail)
         self.reason = reason
         self.lacks: Lacks = lacks
@@ -56,52 +57,61 @@ class JobError(Exception):
         """Nothing else of this link would end otherwise, in no other quality."""
 
 
-_TEXTS: tuple[tuple[str, str], ...] = (
-    (r"not a bot|unusual traffic|captcha|anti-bot challenge", "bot_check"),
-    (r"private (video|account|post|profile|playlist|content)|(video|post|account|profile|it) is private", "private"),
-    (r"log ?in required|requires? (authentication|login|an account)|only available (for|to) registered", "login"),
-    (r"--cookies|sign in|members?-only|join this channel|confirm your age|account credentials|must be logged", "login"),
-    (r"in your (country|region|location)|geo.?restrict|from your location", "geo"),
-    (r"live event|premieres? in|is (currently )?live|live stream|not currently live|will begin in", "live"),
-    (r"429|too many requests|rate.?limit", "rate_limited"),
-    (r"has been (removed|deleted|terminated)|no longer (available|exists?)|does ?n.t exist|does not exist", "gone"),
-    (r"(video|media|post|content|page|track) (is )?(unavailable|not available|not found)", "gone"),
-    (r"drm|no video formats|requested format is not available|unsupported url|no media", "unsupported"),
-    (r"redirect loop|too many redirects|not get any data blocks|downloaded file is empty", "unsupported"),
-    (r"http error 5\d\d|try again|went wrong|needs to be reloaded|temporarily unavailable", "site_error"),
+_TEXTS: tuple[tuple[str, Reason], ...] = (
+    (r"not a bot|unusual traffic|captcha|anti-bot challenge", Reason.BOT_CHECK),
+    (
+        r"private (video|account|post|profile|playlist|content)|(video|post|account|profile|it) is private",
+        Reason.PRIVATE,
+    ),
+    (r"log ?in required|requires? (authentication|login|an account)|only available (for|to) registered", Reason.LOGIN),
+    (
+        r"--cookies|sign in|members?-only|join this channel|confirm your age|account credentials|must be logged",
+        Reason.LOGIN,
+    ),
+    (r"in your (country|region|location)|geo.?restrict|from your location", Reason.GEO),
+    (r"live event|premieres? in|is (currently )?live|live stream|not currently live|will begin in", Reason.LIVE),
+    (r"429|too many requests|rate.?limit", Reason.RATE_LIMITED),
+    (
+        r"has been (removed|deleted|terminated)|no longer (available|exists?)|does ?n.t exist|does not exist",
+        Reason.GONE,
+    ),
+    (r"(video|media|post|content|page|track) (is )?(unavailable|not available|not found)", Reason.GONE),
+    (r"drm|no video formats|requested format is not available|unsupported url|no media", Reason.UNSUPPORTED),
+    (r"redirect loop|too many redirects|not get any data blocks|downloaded file is empty", Reason.UNSUPPORTED),
+    (r"http error 5\d\d|try again|went wrong|needs to be reloaded|temporarily unavailable", Reason.SITE_ERROR),
     # Of an error that outlasted its retries yt-dlp keeps the text alone; it retries nothing but the network's errors.
-    (r"giving up after \d+ retries|timed? ?out|connection (reset|refused|aborted)|temporary failure", "network"),
+    (r"giving up after \d+ retries|timed? ?out|connection (reset|refused|aborted)|temporary failure", Reason.NETWORK),
 )
 _PATTERNS = tuple((re.compile(pattern, re.IGNORECASE), reason) for pattern, reason in _TEXTS)
 
 _STATUSES = {
-    401: "login",
-    402: "login",
-    404: "gone",
-    407: "network",
-    408: "network",
-    410: "gone",
-    425: "network",
-    429: "rate_limited",
-    451: "geo",
+    401: Reason.LOGIN,
+    402: Reason.LOGIN,
+    404: Reason.GONE,
+    407: Reason.NETWORK,
+    408: Reason.NETWORK,
+    410: Reason.GONE,
+    425: Reason.NETWORK,
+    429: Reason.RATE_LIMITED,
+    451: Reason.GEO,
 }
 
 _ERRNOS = {
-    errno.ENOSPC: "disk",
-    errno.EDQUOT: "disk",
-    errno.EROFS: "disk",
-    errno.EIO: "disk",
-    errno.EFBIG: "too_large",
-    errno.ENOMEM: "internal",
-    errno.EMFILE: "internal",
-    errno.ENFILE: "internal",
-    errno.ETIMEDOUT: "network",
-    errno.ENETUNREACH: "network",
-    errno.EHOSTUNREACH: "network",
+    errno.ENOSPC: Reason.DISK,
+    errno.EDQUOT: Reason.DISK,
+    errno.EROFS: Reason.DISK,
+    errno.EIO: Reason.DISK,
+    errno.EFBIG: Reason.TOO_LARGE,
+    errno.ENOMEM: Reason.INTERNAL,
+    errno.EMFILE: Reason.INTERNAL,
+    errno.ENFILE: Reason.INTERNAL,
+    errno.ETIMEDOUT: Reason.NETWORK,
+    errno.ENETUNREACH: Reason.NETWORK,
+    errno.EHOSTUNREACH: Reason.NETWORK,
 }
 
 
-def classify(error: BaseException, *, generic: bool) -> tuple[str, str]:
+def classify(error: BaseException, *, generic: bool) -> tuple[Reason, str]:
     """Return the reason of a failed job and one line for the log.
 
     `generic` says that no known site's extractor was at work: a plain file's 403 is its owner's will, a known site's is
@@ -121,26 +131,26 @@ def classify(error: BaseException, *, generic: bool) -> tuple[str, str]:
     return reason, one_line(f"{type(error).__name__}: {error}")
 
 
-def failed(error: BaseException, reason: str, detail: str) -> Failure:
+def failed(error: BaseException, reason: Reason, detail: str) -> Failure:
     """Return the last word of a job that an error ended, classified already."""
     if not isinstance(error, JobError):
         return Failure(reason=reason, detail=detail)
     return Failure(reason=reason, detail=detail, final=error.final, lacks=error.lacks)
 
 
-def _unnamed(causes: tuple[BaseException, ...], chain: tuple[BaseException, ...], *, generic: bool) -> str:
+def _unnamed(causes: tuple[BaseException, ...], chain: tuple[BaseException, ...], *, generic: bool) -> Reason:
     """What stands for a failure that nothing names: `internal` for what arose in our own code alone."""
     if any(isinstance(link, ExtractorError) and link.expected for link in causes):
         # The extractor read the site well and says that there is nothing to have behind this link.
-        return "unsupported"
+        return Reason.UNSUPPORTED
     told = any(isinstance(link, ExtractorError | DownloadError) for link in chain)
     if not told and not _of_yt_dlp(causes[0]):
-        return "internal"
+        return Reason.INTERNAL
     # Else it has met an answer that it does not understand. Where it stumbled over it (a key of three bytes, a number
     # that is none), that is no media, of any site whatever; of a site it knows by name it is a change there that it
     # has not learned yet.
     stumbled = not told or not all(isinstance(link, YoutubeDLError | OSError) for link in chain)
-    return "unsupported" if generic and stumbled else "site_error"
+    return Reason.UNSUPPORTED if generic and stumbled else Reason.SITE_ERROR
 
 
 _READING = "doradura.child.bounds"
@@ -223,34 +233,34 @@ def _chain(error: BaseException, *, contexts: bool) -> Iterator[BaseException]:
             waiting.append(link.__context__)
 
 
-def _refused(chain: tuple[BaseException, ...]) -> str | None:
+def _refused(chain: tuple[BaseException, ...]) -> Reason | None:
     for link in chain:
         # Libraries in between keep an error's text more often than its type.
         if isinstance(link, EgressRefusedError) or MARKER in str(link):
-            return "refused_address"
+            return Reason.REFUSED_ADDRESS
     return None
 
 
-def _radio(chain: tuple[BaseException, ...]) -> str | None:
+def _radio(chain: tuple[BaseException, ...]) -> Reason | None:
     """A radio that speaks SHOUTcast's own protocol begins its answer with its name instead of HTTP's."""
     lines = (str(getattr(link, "line", "")) for link in chain if isinstance(link, http.client.BadStatusLine))
-    return "live" if any(line.startswith("ICY ") for line in lines) else None
+    return Reason.LIVE if any(line.startswith("ICY ") for line in lines) else None
 
 
 _NO_ADDRESS = (NoSupportingHandlers, UnsupportedRequest, ValueError)
 """requests' errors of an address (no scheme, one it does not know, a bad host) are ValueErrors."""
 
-_TYPES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
-    (GeoRestrictedError, "geo"),
-    (UserNotLive, "live"),
-    (UnsupportedError, "unsupported"),
-    (TransferTooSlowError, "too_slow"),
+_TYPES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Reason], ...] = (
+    (GeoRestrictedError, Reason.GEO),
+    (UserNotLive, Reason.LIVE),
+    (UnsupportedError, Reason.UNSUPPORTED),
+    (TransferTooSlowError, Reason.TOO_SLOW),
     # The operator's file, not the site's answer.
-    (CookieLoadError, "internal"),
+    (CookieLoadError, Reason.INTERNAL),
     # A page nested without end, or a site that leads to another address each time.
-    (RecursionError, "unsupported"),
-    (http.client.InvalidURL, "unsupported"),
-    ((ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException, ContentTooShortError), "network"),
+    (RecursionError, Reason.UNSUPPORTED),
+    (http.client.InvalidURL, Reason.UNSUPPORTED),
+    ((ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException, ContentTooShortError), Reason.NETWORK),
 )
 
 
@@ -258,28 +268,32 @@ _XML_BOMB = 43
 """Expat's XML_ERROR_AMPLIFICATION_LIMIT_BREACH: entities that make a document many times its size."""
 
 
-def _by_type(link: BaseException, *, generic: bool) -> str | None:
-    reason: str | None = None
+def _by_type(link: BaseException, *, generic: bool) -> Reason | None:
+    reason: Reason | None = None
     match link:
         case JobError():
             reason = link.reason
         case ET.ParseError() if link.code == _XML_BOMB:
-            reason = "unsupported"
+            reason = Reason.UNSUPPORTED
         case HTTPError():
-            reason = "unsupported" if link.redirect_loop else _by_status(link.status, generic=generic)
+            reason = Reason.UNSUPPORTED if link.redirect_loop else _by_status(link.status, generic=generic)
         case ToolError():
-            reason = "tool_crash"
+            reason = Reason.TOOL_CRASH
         case FfmpegError():
             reason = _by_ffmpeg(link)
         case socket.gaierror():
             # A name that does not exist stays so; a resolver that does not answer may answer later.
-            reason = "gone" if link.errno in {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None)} else "network"
+            reason = (
+                Reason.GONE
+                if link.errno in {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None)}
+                else Reason.NETWORK
+            )
         case OSError() if link.errno in _ERRNOS:
             reason = _ERRNOS[link.errno]
         case TransportError():
             # Its own causes say more where there are any (a name that does not exist, a full disk).
             behind = (c for c in _chain(link, contexts=True) if not isinstance(c, TransportError))
-            reason = next(filter(None, (_by_type(cause, generic=generic) for cause in behind)), "network")
+            reason = next(filter(None, (_by_type(cause, generic=generic) for cause in behind)), Reason.NETWORK)
         case RequestError():
             reason = _by_request(link, generic=generic)
         case _:
@@ -290,26 +304,26 @@ def _by_type(link: BaseException, *, generic: bool) -> str | None:
 _FILE_SCHEME = re.compile(r"""(?:^|['"])file(?::|")""", re.IGNORECASE)
 
 
-def _by_request(link: RequestError, *, generic: bool) -> str:
+def _by_request(link: RequestError, *, generic: bool) -> Reason:
     """A request that was never sent: its address is none that can be asked, unless a cause says otherwise."""
     chain = tuple(_chain(link, contexts=True))
     if any(_FILE_SCHEME.search(str(each)) for each in chain):
-        return "refused_address"
+        return Reason.REFUSED_ADDRESS
     behind = (each for each in chain if not isinstance(each, RequestError) or isinstance(each, TransportError))
     reason = next(filter(None, (_by_type(each, generic=generic) for each in behind)), None)
     if reason is None:
-        reason = "unsupported" if any(isinstance(each, _NO_ADDRESS) for each in chain) else "site_error"
+        reason = Reason.UNSUPPORTED if any(isinstance(each, _NO_ADDRESS) for each in chain) else Reason.SITE_ERROR
     return reason
 
 
-def _by_status(status: int, *, generic: bool) -> str:
+def _by_status(status: int, *, generic: bool) -> Reason:
     if status == 403:
-        return "private" if generic else "site_error"
+        return Reason.PRIVATE if generic else Reason.SITE_ERROR
     if status in _STATUSES:
         return _STATUSES[status]
     if generic and 400 <= status < 500:
-        return "gone"
-    return "site_error"
+        return Reason.GONE
+    return Reason.SITE_ERROR
 
 
 _NO_MEDIA = re.compile(
@@ -320,17 +334,17 @@ _NO_MEDIA = re.compile(
 )
 
 
-def _by_ffmpeg(error: FfmpegError) -> str:
+def _by_ffmpeg(error: FfmpegError) -> Reason:
     if error.returncode == -signal.SIGXFSZ or "File too large" in error.said:
-        return "too_large"
+        return Reason.TOO_LARGE
     if "No space left" in error.said or "Disk quota exceeded" in error.said:
-        return "disk"
+        return Reason.DISK
     if error.returncode > 0 and _NO_MEDIA.search(error.said) is not None:
-        return "unsupported"
-    return "tool_crash"
+        return Reason.UNSUPPORTED
+    return Reason.TOOL_CRASH
 
 
-def _by_text(link: BaseException) -> str | None:
+def _by_text(link: BaseException) -> Reason | None:
     if not isinstance(link, YoutubeDLError):
         return None
     text = str(link)

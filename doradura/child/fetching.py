@@ -40,6 +40,7 @@ from doradura.child.failures import JobError, is_unreachable, one_line
 from doradura.child.starts import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
 from doradura.media.formats import Selection
 from doradura.media.protocol import Order
+from doradura.media.reasons import Reason
 
 _HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
 """yt-dlp's networking in Python, which the egress guard sees. Urllib is left `data:` addresses alone (bounds.py)."""
@@ -104,7 +105,7 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         with reading_at_most(READING_CPU_SECONDS):
             info = self.extract_info(url, download=False)
         if info is None:
-            raise JobError("unsupported", "the extractor gave nothing")
+            raise JobError(Reason.UNSUPPORTED, "the extractor gave nothing")
         return info  # type: ignore[no-any-return]
 
     def urlopen(self, req: Any) -> Any:
@@ -139,7 +140,7 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
             return super().process_ie_result(ie_result, download, extra_info)  # type: ignore[no-any-return]
         entries = list(itertools.islice(iter(ie_result.get("entries") or ()), 2))
         if len(entries) != 1 or entries[0] is None:
-            raise JobError("unsupported", f"playlist of {'several' if entries else 'no'} entries")
+            raise JobError(Reason.UNSUPPORTED, f"playlist of {'several' if entries else 'no'} entries")
         inherited = {key: ie_result[key] for key in ("extractor", "extractor_key", "webpage_url") if ie_result.get(key)}
         return self.process_ie_result(entries[0], download, {**inherited, **(extra_info or {})})
 
@@ -148,7 +149,7 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         if is_generic(info_dict) and not info_dict.get("is_live") and _has_playlist(info_dict):
             info_dict.pop("live_status", None)  # a guess from a line that many films lack: `hold_manifest` decides
         if info_dict.get("is_live") or info_dict.get("live_status") in _LIVE:
-            raise JobError("live", f"live status {info_dict.get('live_status') or 'is_live'}")
+            raise JobError(Reason.LIVE, f"live status {info_dict.get('live_status') or 'is_live'}")
         if info_dict.get("direct") and self._file_name:
             info_dict[FILE_NAME] = self._file_name
         self.raw = _copy(info_dict)
@@ -259,7 +260,7 @@ def restrain() -> None:
     Raises JobError where curl_cffi is installed: it is native networking, which the egress guard cannot see.
     """
     if importlib.util.find_spec("curl_cffi") is not None:
-        raise JobError("internal", "curl_cffi is installed: it escapes the egress guard; uninstall it")
+        raise JobError(Reason.INTERNAL, "curl_cffi is installed: it escapes the egress guard; uninstall it")
     plugin_dirs.value = []
     for module in (networking.common, networking._requests, networking._urllib):  # noqa: SLF001 -- each has its own name for it
         module.normalize_url = _normalize_url
@@ -269,7 +270,7 @@ def restrain() -> None:
         return False
 
     def refuse(*_: object, **__: object) -> Any:
-        raise JobError("unsupported", "only ffmpeg could fetch this, and it is given no addresses")
+        raise JobError(Reason.UNSUPPORTED, "only ffmpeg could fetch this, and it is given no addresses")
 
     FFmpegFD.available = staticmethod(never)
     FFmpegFD.can_download = staticmethod(never)
@@ -307,13 +308,13 @@ def _fetch_part(extractor: Extractor, whole: Info, path: Path) -> None:
     except YoutubeDLError as error:
         if "Initialization fragment found after" in str(error):
             # yt-dlp puts parts of one way of coding together.
-            raise JobError("unsupported", "a stream coded in several ways", lacks="one_coding") from error
+            raise JobError(Reason.UNSUPPORTED, "a stream coded in several ways", lacks="one_coding") from error
         if whole.get("protocol") in {"http", "https"} or re.search(r"HTTP Error 4(?!29)", str(error)) is None:
             raise
         # The playlist is there and one of its segments is not: the site is broken, the film is not gone.
-        raise JobError("site_error", one_line(f"a segment is missing: {error}")) from error
+        raise JobError(Reason.SITE_ERROR, one_line(f"a segment is missing: {error}")) from error
     if not done or not path.exists():
-        raise JobError("network", "yt-dlp fetched nothing: " + " | ".join(extractor.params["logger"]))
+        raise JobError(Reason.NETWORK, "yt-dlp fetched nothing: " + " | ".join(extractor.params["logger"]))
 
 
 def hold_manifest(extractor: Extractor, whole: Info, *, wait: bool = True) -> str | None:
@@ -326,13 +327,13 @@ def hold_manifest(extractor: Extractor, whole: Info, *, wait: bool = True) -> st
     text = _read_manifest(extractor, whole)
     if "#EXT-X-ENDLIST" not in text and not re.search(r"#EXT-X-PLAYLIST-TYPE:\s*VOD", text):
         if _MOVES.search(text) is not None:
-            raise JobError("live", "the HLS playlist has no end")
+            raise JobError(Reason.LIVE, "the HLS playlist has no end")
         if not wait:
             return None
         longest = re.search(r"#EXT-X-TARGETDURATION:\s*(\d+)", text)
         time.sleep(min(_LONGEST_SEGMENT_SECONDS, 1.5 * max(1, int(longest[1]) if longest else 0)))
         if _read_manifest(extractor, whole) != text:
-            raise JobError("live", "the HLS playlist grows")
+            raise JobError(Reason.LIVE, "the HLS playlist grows")
         text += "\n#EXT-X-ENDLIST\n"
     whole["hls_media_playlist_data"] = text
     return text

@@ -18,6 +18,7 @@ from doradura.child.fetching import Info, parts_of
 from doradura.child.stated import stated_seconds
 from doradura.media.formats import Format, Quality
 from doradura.media.protocol import Order, Progress
+from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 
 _PROGRESS_SECONDS: Final = 0.5
@@ -51,10 +52,10 @@ class Gauge:
             self.judge_length(info["duration"])
         guessed = sum(_whole(part.get("filesize")) or _guessed(part) for part in self._parts)
         if self._passes and guessed > self._limits.upload_bytes * _GUESS_FACTOR:
-            raise JobError("too_large", f"the source has about {guessed} bytes and is sent as it is")
+            raise JobError(Reason.TOO_LARGE, f"the source has about {guessed} bytes and is sent as it is")
         seconds, limit = info.get("duration"), self._limits.upload_bytes
         if row.kind == "video" and not can_fit(self._passes, self._grade, self._parts, seconds, limit):
-            raise JobError("too_large", f"{info['duration']:.0f} s of film can't be made to fit")
+            raise JobError(Reason.TOO_LARGE, f"{info['duration']:.0f} s of film can't be made to fit")
         self._judge()
 
     @property
@@ -71,7 +72,7 @@ class Gauge:
         """Raise JobError when the product of a bit rate of its own, encoded, would be too large at this length."""
         expected = int(seconds * (self._rate or 0) / 8)
         if expected > self._limits.upload_bytes:
-            raise JobError("too_large", f"the product would have {expected} bytes")
+            raise JobError(Reason.TOO_LARGE, f"the product would have {expected} bytes")
 
     def hook(self, number: int, status: Mapping[str, Any]) -> None:
         """Take yt-dlp's word on one part. Raise JobError when the whole is, or is going to be, too large."""
@@ -122,16 +123,16 @@ class Gauge:
         if self._grade.height is None and is_playable(facts.video):
             self._passes = True
         elif seconds and rate_within(limit, film, self._grade) is None:
-            raise JobError("too_large", f"{seconds:.0f} s of film in {known} bytes can't be made to fit")
+            raise JobError(Reason.TOO_LARGE, f"{seconds:.0f} s of film in {known} bytes can't be made to fit")
         elif seconds:
             self._passes = False
 
     def _judge(self) -> None:
         known = self._known_bytes
         if self._passes and known > self._limits.upload_bytes:
-            raise JobError("too_large", f"the source has at least {known} bytes and is sent as it is")
+            raise JobError(Reason.TOO_LARGE, f"the source has at least {known} bytes and is sent as it is")
         if known > self._limits.file_bytes * len(self._parts):
-            raise JobError("too_large", f"the source has at least {known} bytes, more than is taken", final=True)
+            raise JobError(Reason.TOO_LARGE, f"the source has at least {known} bytes, more than is taken", final=True)
 
 
 _SAID_CODECS: Final = {"aac": ("mp4a.40", "aac", "m4a"), "mp3": ("mp3", "mp4a.6b", "mp4a.69")}

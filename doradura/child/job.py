@@ -30,7 +30,6 @@ from doradura.child.stills import Stills
 from doradura.child.timelimit import TimeIsUpError, at_most
 from doradura.media.formats import Format, Quality, select
 from doradura.media.protocol import (
-    RETRIED_REASONS,
     Failure,
     Lacks,
     Order,
@@ -38,6 +37,7 @@ from doradura.media.protocol import (
     SelfTest,
     WorkerMessage,
 )
+from doradura.media.reasons import Reason
 from doradura.media.sites import is_known_host
 from doradura.media.variant import Variant
 
@@ -59,19 +59,19 @@ def run_job(order: Order, emit: Emit) -> None:
         final = work.perform()
     except (Exception, TransferTooSlowError) as error:  # noqa: BLE001 -- the barrier
         reason, detail = classify(error, generic=work.is_generic())
-        unresolved = unresolved_host(error, work.last_url) if reason == "gone" else ""
+        unresolved = unresolved_host(error, work.last_url) if reason is Reason.GONE else ""
         if is_known_host(unresolved):
             # That site is there: what does not know it is our own network.
-            reason, unresolved = "network", ""
+            reason, unresolved = Reason.NETWORK, ""
         final = failed(error, reason, detail)
-        if reason == "too_large" and not final.final:
+        if reason is Reason.TOO_LARGE and not final.final:
             final = work.with_other_choices(final)
         final = msgspec.structs.replace(
             final,
-            retry_after_seconds=retry_after_seconds(error, time.time()) if reason in RETRIED_REASONS else None,
+            retry_after_seconds=retry_after_seconds(error, time.time()) if reason.retried else None,
             unresolved=unresolved,
-            lacks=final.lacks or (work.lacks() if reason == "unsupported" else ""),
-            lines=work.height() if reason == "unsupported" else final.lines,
+            lacks=final.lacks or (work.lacks() if reason is Reason.UNSUPPORTED else ""),
+            lines=work.height() if reason is Reason.UNSUPPORTED else final.lines,
         )
     emit(final)
 
@@ -214,17 +214,19 @@ class _Work:
         """Read a file. Raise JobError for what is no film or song, or not `whole` by its own headers."""
         facts = inspect(path)
         if not whole and is_cut_off(path, facts):
-            raise JobError("network", f"the connection ended after {path.stat().st_size} bytes, before the file did")
+            raise JobError(
+                Reason.NETWORK, f"the connection ended after {path.stat().st_size} bytes, before the file did"
+            )
         if facts is None or facts.is_still:
             raise JobError(
-                "unsupported", f"what was fetched is no {'media file' if facts is None else 'film but a still'}"
+                Reason.UNSUPPORTED, f"what was fetched is no {'media file' if facts is None else 'film but a still'}"
             )
         return facts
 
     def _result(self, row: Format, product: Path, tags: Tags, fetched_bytes: int) -> Result:
         size = product.stat().st_size
         if size > self._order.limits.upload_bytes:
-            raise JobError("too_large", f"the {row.word} has {size} bytes")
+            raise JobError(Reason.TOO_LARGE, f"the {row.word} has {size} bytes")
         facts = self._facts(product, whole=True)
         return Result(
             path=str(product),

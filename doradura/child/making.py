@@ -15,6 +15,7 @@ from doradura.child.encoding import SOUND_BITS, Plan, is_playable, picture_optio
 from doradura.child.facts import Facts, Stream
 from doradura.child.failures import JobError
 from doradura.media.formats import Format, Quality
+from doradura.media.reasons import Reason
 
 _MP3_RATES = frozenset({32_000, 44_100, 48_000})
 """Under these MPEG audio has no 320 kbit/s, and the bit rate asked for would not be met."""
@@ -101,7 +102,7 @@ def is_finished(row: Format, source: Source) -> bool:
 def _make_audio(recipe: Recipe, sources: list[Source]) -> None:
     source = next((s for s in sources if s.facts.audio is not None), None)
     if source is None:
-        raise JobError("unsupported", "the source has no sound")
+        raise JobError(Reason.UNSUPPORTED, "the source has no sound")
     inputs = [source.path]
     assert source.facts.audio is not None
     options = ["-map", f"0:a:{source.facts.audio.number}", *_sound(source.facts.audio, recipe)]
@@ -137,7 +138,7 @@ def song_rate_within(upload_bytes: int, seconds: float | None, grade: Quality) -
         return None
     rate = int(upload_bytes * 8 * _FILLED / seconds)
     if rate < LEAST_SONG_BITS:
-        raise JobError("too_large", f"{seconds:.0f} s of song are more than can be sent")
+        raise JobError(Reason.TOO_LARGE, f"{seconds:.0f} s of song are more than can be sent")
     return rate if rate < grade.encoded_bits_per_second else None
 
 
@@ -157,7 +158,7 @@ def is_copied(sound: Stream, row: Format, grade: Quality) -> bool:
 def _make_video(recipe: Recipe, sources: list[Source]) -> None:
     film = next((number for number, s in enumerate(sources) if s.facts.video is not None), None)
     if film is None:
-        raise JobError("unsupported", "the source has no moving picture")
+        raise JobError(Reason.UNSUPPORTED, "the source has no moving picture")
     facts = sources[film].facts
     picture = facts.video
     assert picture is not None

@@ -27,6 +27,7 @@ from doradura.child.stated import goes_on, stated_seconds
 from doradura.child.timelimit import TimeIsUpError, at_most
 from doradura.media.formats import FORMATS, Format, Quality, select
 from doradura.media.protocol import Metadata, Order, Size
+from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 
 _START_BYTES = 2 * 1024 * 1024
@@ -85,13 +86,13 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
         whole = read_start(extractor, info, 1, ranged=False)
         whole_bytes = None if whole is None else whole.whole_bytes
     if whole_bytes is not None and whole_bytes > order.limits.file_bytes:
-        raise JobError("too_large", f"the source has {whole_bytes} bytes, more than is taken", final=True)
+        raise JobError(Reason.TOO_LARGE, f"the source has {whole_bytes} bytes, more than is taken", final=True)
     start_is_whole = len(start.content) >= _START_BYTES
     if facts is not None and facts.is_still:
-        raise JobError("unsupported", "a still")
+        raise JobError(Reason.UNSUPPORTED, "a still")
     if facts is None:
         if complete:
-            raise JobError("unsupported", "no media file")
+            raise JobError(Reason.UNSUPPORTED, "no media file")
         return describe(info, extraction_seconds=seconds)
     duration = (
         duration or duration_of(info) or (facts.duration_seconds if complete else stated_seconds(start.content, facts))

@@ -20,6 +20,7 @@ from yt_dlp.networking.exceptions import HTTPError, RequestError
 from doradura.child.facts import inspect
 from doradura.child.failures import JobError
 from doradura.child.timelimit import TimeIsUpError, at_most
+from doradura.media.reasons import Reason
 
 START_SECONDS: Final = 3.0
 """So long a slow site is read; what came by then has to do."""
@@ -58,9 +59,9 @@ def refuse_endless(headers: Message) -> None:
     """Raise JobError `live` for an answer that says itself that it is a radio or a camera."""
     radio = any(name.lower().startswith("icy-") for name in headers)
     if radio and length_of(headers) is None:
-        raise JobError("live", "an internet radio (icy headers)")
+        raise JobError(Reason.LIVE, "an internet radio (icy headers)")
     if headers.get_content_type() == "multipart/x-mixed-replace":
-        raise JobError("live", "pictures that replace each other without an end")
+        raise JobError(Reason.LIVE, "pictures that replace each other without an end")
 
 
 Unbounded = Literal["", "sound", "unnamed"]
@@ -111,7 +112,7 @@ def refuse_endless_sound(site: Site, info: Mapping[str, Any]) -> None:
         return
     start = _read(site, Request(chosen["url"], headers=_headers(chosen)), ENDLESS_BYTES, keep=False)
     if not start.ended:
-        raise JobError("live", "sound of unknown length that does not end")
+        raise JobError(Reason.LIVE, "sound of unknown length that does not end")
 
 
 def _is_sound(site: Site, info: Mapping[str, Any]) -> bool:

@@ -31,6 +31,7 @@ from doradura.child.forkserver import ForkServer
 from doradura.media import addresses, processes
 from doradura.media.forkcontrol import DEFAULT_JOB, EX_CONFIG
 from doradura.media.protocol import LINE_LIMIT_BYTES, Failure, Order, WorkerMessage, reason_of
+from doradura.media.reasons import Reason
 
 _UNHEARD: Final = 74  # sysexits.h: EX_IOERR
 _PROXY_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
@@ -95,10 +96,10 @@ def run_confined(order: Order, emit: Emit, run_job: RunJob) -> None:
     try:
         allowed = confine(order)
     except addresses.EgressRefusedError as error:
-        emit(Failure(reason="refused_address", detail=str(error)[:500]))
+        emit(Failure(reason=Reason.REFUSED_ADDRESS, detail=str(error)[:500]))
         return
     except socket.gaierror as error:
-        emit(Failure(reason="network", detail=f"the proxy's or the link's host was not found: {error}"[:500]))
+        emit(Failure(reason=Reason.NETWORK, detail=f"the proxy's or the link's host was not found: {error}"[:500]))
         return
     except OSError as error:
         emit(Failure(reason=reason_of(error), detail=f"the job's directory cannot be used: {error}"[:500]))

@@ -6,11 +6,16 @@ One function for every way a download can be asked for (a command, a button, a r
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from doradura.storage import Connection, jobs
 
 JOBS_OF_ONE_USER = 50
 """Unfinished jobs one person may have; more is a mistake or an attack."""
+
+
+Rejection = Literal["full", "limit", "space", "blocked"]
+"""Why a job is not accepted: the metric's label, the text's key. `blocked` is for those who may not use the bot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +35,9 @@ class AlreadyThere:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No room; `reason` is the metric's label (full, limit), `count` how many wait."""
+    """No room; `count`: how many wait."""
 
-    reason: str
+    reason: Rejection
     count: int
 
 

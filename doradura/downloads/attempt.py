@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from doradura.media.protocol import Failure, WorkerLostError, reason_of
+from doradura.media.reasons import Reason
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ class RetryPolicy:
 
     attempts: int
     """How many there are at most, those of earlier starts counted."""
-    reasons: Collection[str]
+    reasons: Collection[Reason]
     """Of what failed for one of these."""
     longest_pause_seconds: float
     """A site that asks to be left alone for longer is not waited for."""
@@ -58,7 +59,7 @@ async def attempts(
             lost += 1
             log.warning("worker lost", extra={"error": str(error), "times": lost})
             if lost >= policy.lost_workers:
-                return Failure(reason="tool_crash", detail=f"the worker was lost again and again: {error}")
+                return Failure(reason=Reason.TOOL_CRASH, detail=f"the worker was lost again and again: {error}")
             continue
         except OSError as error:
             return Failure(reason=reason_of(error), detail=f"no directory or process for it: {error}")
@@ -70,5 +71,5 @@ async def attempts(
         await pause(end, tries)
 
 
-LEFT_SILENTLY = Failure(reason="tool_crash", detail="the worker left without a word")
+LEFT_SILENTLY = Failure(reason=Reason.TOOL_CRASH, detail="the worker left without a word")
 """What became of an attempt whose worker went away in order, having said nothing final."""

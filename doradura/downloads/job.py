@@ -41,13 +41,12 @@ from doradura.downloads.stages import (
 from doradura.downloads.workspace import Workspace
 from doradura.media.peoples_text import on_one_line
 from doradura.media.protocol import (
-    REASONS,
-    RETRIED_REASONS,
     Failure,
     Metadata,
     Progress,
     Result,
 )
+from doradura.media.reasons import RETRIED_REASONS, Reason
 from doradura.metrics import Metrics
 from doradura.storage import Change, Storage, StorageError, files, jobs
 from doradura.storage.persistence import write_until_stored
@@ -56,7 +55,7 @@ from doradura.telegram.media import Media, MediaKind, Upload
 from doradura.telegram.units import shorten
 from doradura.workers.interface import Workers
 
-PAUSES_SECONDS = {"rate_limited": (20, 60)}
+PAUSES_SECONDS = {Reason.RATE_LIMITED: (20, 60)}
 DEFAULT_PAUSES_SECONDS = (2, 8)
 CAPTION_UNITS = 1024
 HOST_UNITS = 60
@@ -136,9 +135,9 @@ class JobRun:
                         return await self._work()
                 except trio.TooSlowError:
                     if self._in_sending:  # the file was ready: what took so long was Telegram
-                        return Failed("telegram", "not sent in time")
+                        return Failed(Reason.TELEGRAM, "not sent in time")
                     if trio.current_time() - began < seconds + OVERSLEPT_SECONDS:
-                        return Failed("deadline")
+                        return Failed(Reason.DEADLINE)
                     # The process was stopped meanwhile: the job's time was not its own, so it begins anew.
                     await self._slot.acquire()
         assert self.ended_as is not None
@@ -268,7 +267,7 @@ class JobRun:
             raise
         finally:
             self._can_begin_anew = False
-        if isinstance(end, Failure) and end.reason == "tool_crash":
+        if isinstance(end, Failure) and end.reason is Reason.TOOL_CRASH:
             self._parts.suspect_workers()
         return end
 
@@ -311,10 +310,8 @@ class JobRun:
                             self._can_begin_anew = False  # the worker leaves now, and nothing else is to be done
                             parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
                             return message
-                        case Failure() if message.reason in REASONS:
-                            return message
                         case Failure():
-                            return _crashed(f"the worker's reason was {message.reason}: {message.detail}")
+                            return message
                         case _:
                             return _crashed(f"the worker said {type(message).__name__}")
         return LEFT_SILENTLY
@@ -386,13 +383,13 @@ class JobRun:
         except WrongFileIdError as error:
             if isinstance(media.file, str):
                 raise  # what was sent once is not known any more: it is fetched anew
-            return Failed("telegram", str(error))
+            return Failed(Reason.TELEGRAM, str(error))
         except CHAT_CLOSED as error:
-            return Failed("user_blocked", str(error))
+            return Failed(Reason.USER_BLOCKED, str(error))
         except TooLargeError as error:
-            return Failed("too_large", str(error))
+            return Failed(Reason.TOO_LARGE, str(error))
         except TelegramError as error:
-            return Failed("telegram", str(error))
+            return Failed(Reason.TELEGRAM, str(error))
         return Delivered(
             kind=media.kind,
             size_bytes=size_bytes,
@@ -403,7 +400,7 @@ class JobRun:
 
 
 def _crashed(detail: str) -> Failure:
-    return Failure(reason="tool_crash", detail=detail)
+    return Failure(reason=Reason.TOOL_CRASH, detail=detail)
 
 
 def pause_seconds(failed: Failure, tries: int) -> int:

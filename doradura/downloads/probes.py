@@ -14,14 +14,15 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import trio
 
 from doradura.clock import Clock
 from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts
 from doradura.downloads.workspace import PROBE_SECONDS, Workspace
-from doradura.media.protocol import OUR_REASONS, RETRIED_REASONS, Failure, Metadata
+from doradura.media.protocol import Failure, Metadata
+from doradura.media.reasons import RETRIED_REASONS, Reason
 from doradura.metrics import Metrics
 from doradura.storage import Change, Storage, StorageError, offers, users
 from doradura.storage.offers import Offer
@@ -35,7 +36,7 @@ from doradura.workers.interface import Workers
 POLICY = RetryPolicy(
     attempts=3,
     # A site that asks for a pause is left alone: the card's buttons work without a probe.
-    reasons=RETRIED_REASONS - {"rate_limited"},
+    reasons=RETRIED_REASONS - {Reason.RATE_LIMITED},
     longest_pause_seconds=PROBE_SECONDS,
     lost_workers=3,
 )
@@ -45,8 +46,6 @@ PAUSE_SECONDS = 2.0
 OPEN_OFFERS_OF_ONE_USER = 5
 PROBES_AT_ONCE = 16
 """A probe takes a small process that mostly waits; a download may take a processor."""
-OWN_TROUBLES = frozenset({"tool_crash", "disk", "internal", "deadline"})
-"""They say nothing of the site."""
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +152,9 @@ class Probes:
                 await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
                 return
             if await self._storage.write(partial(offers.tried, offer_id=offer.offer_id)) > STARTS:
-                end: Metadata | Failure = Failure(reason="internal", detail="looking at it ended the program each time")
+                end: Metadata | Failure = Failure(
+                    reason=Reason.INTERNAL, detail="looking at it ended the program each time"
+                )
             else:
                 end = await self._probe(offer)
             await self._tell(offer, message_id, end, language)
@@ -214,7 +215,7 @@ class Probes:
         async with self._one_at_a_time.setdefault(offer.user_id, trio.Lock()), self._at_once:
             with trio.move_on_after(PROBE_SECONDS):
                 return await attempts(partial(self._attempt, offer), POLICY, pause=self._pause)
-        return Failure(reason="deadline", detail=f"no answer in {PROBE_SECONDS} s")
+        return Failure(reason=Reason.DEADLINE, detail=f"no answer in {PROBE_SECONDS} s")
 
     async def _pause(self, failure: Failure, tries: int) -> None:
         self._metrics.download_retries.labels(reason=failure.reason).inc()
@@ -245,17 +246,17 @@ class Probes:
 
     async def _tell_failure(self, offer: Offer, message_id: int, end: Failure, language: str) -> None:
         log.info("link not known", extra={"offer": offer.offer_id, "reason": end.reason, "detail": end.detail})
-        if end.reason == "deadline":  # the card as it is says all that is known
+        if end.reason is Reason.DEADLINE:  # the card as it is says all that is known
             self._count(offer, "offered")
             await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
             return
         await self._edit_card(offer, message_id, self._presenter.failed(offer, end, language))
-        reason = None if end.reason in OWN_TROUBLES else end.reason
+        reason = None if end.reason.of_this_machine else end.reason
         self._count(offer, "offered" if reason is None else "refused")
         await self._noted(lambda db: offers.finish(db, offer.offer_id, "failed", self._clock(), reason))
         self._metrics.download_failure.labels(format="none", reason=end.reason).inc()
-        if end.reason in OUR_REASONS:
+        if end.reason.ours:
             self._metrics.errors.labels(category="download").inc()
 
-    def _count(self, offer: Offer, outcome: str) -> None:
+    def _count(self, offer: Offer, outcome: Literal["offered", "refused"]) -> None:
         self._metrics.link_looks.labels(site=offer.site, outcome=outcome).inc()

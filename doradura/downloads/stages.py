@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from doradura.media.protocol import Lacks, Size
+from doradura.media.reasons import Reason
+from doradura.telegram.media import MediaKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Sending:
 class Retrying:
     """An attempt failed, the next one comes after a pause."""
 
-    reason: str
+    reason: Reason
     seconds: int
 
 
@@ -77,7 +79,7 @@ class Retrying:
 class Delivered:
     """The file is with the user."""
 
-    kind: str
+    kind: MediaKind
     size_bytes: int
     file_id: str
     title: str
@@ -87,12 +89,12 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The job ended without a file. `reason` is one of `protocol.REASONS`; `detail` is for the log alone.
+    """The job ended without a file. `detail` is for the log alone.
 
     `maybe_sent`: for all that, a file may be there, as a sending of it was never answered.
     """
 
-    reason: str
+    reason: Reason
     detail: str = ""
     sizes: tuple[Size, ...] = ()
     """Of `too_large`: what variants of the link would weigh, where that is known. Gone once the process ends."""

@@ -21,7 +21,7 @@ from doradura.downloads.places import Slot
 from doradura.downloads.sharing import Sharing
 from doradura.downloads.stages import Cancelled, Delivered, Failed, GaveUp, Outcome, Paused, Starting, Waiting
 from doradura.media.processes import Stray
-from doradura.media.protocol import OUR_REASONS
+from doradura.media.reasons import Reason
 from doradura.storage import Change, Connection, StorageError, charges, chats, files, jobs
 from doradura.storage.files import SentFile
 from doradura.storage.persistence import write_until_stored
@@ -240,9 +240,9 @@ class Supervisor:
                 raise
             except Exception as error:  # the barrier named above
                 log.exception("job failed unexpectedly", extra={"job": job.job_id})
-                outcome = Failed("internal", repr(error))
+                outcome = Failed(Reason.INTERNAL, repr(error))
             paused_seconds = None
-            if isinstance(outcome, Failed) and outcome.reason == "bot_check":
+            if isinstance(outcome, Failed) and outcome.reason is Reason.BOT_CHECK:
                 # Before the place is given back: the next job to take it must not be one of this site's.
                 paused_seconds = self._breakers.trip(job.site)
             slot.release()
@@ -356,12 +356,12 @@ class Supervisor:
             },
         )
 
-    def count_failure(self, job: jobs.Job, reason: str) -> None:
+    def count_failure(self, job: jobs.Job, reason: Reason) -> None:
         """Count a job that failed; called once a job."""
         metrics = self._parts.metrics
         metrics.download_failure.labels(format=job.variant.format, reason=reason).inc()
         metrics.site_downloads.labels(site=job.site, outcome="failure").inc()
-        if reason in OUR_REASONS:
+        if reason.ours:
             metrics.errors.labels(category="download").inc()
 
     async def chat_closed(self, chat_id: int) -> None:
@@ -370,13 +370,13 @@ class Supervisor:
         The one way of every refusal (403), whoever met it: a reply, an offer, a progress message, a file, an end told.
         """
         now = self._parts.clock()
-        for job in await self._until_stored(lambda db: chats.closed(db, chat_id, now)):
-            self.count_failure(job, "user_blocked")
+        for job in await self._until_stored(lambda db: chats.closed(db, chat_id, now, Reason.USER_BLOCKED)):
+            self.count_failure(job, Reason.USER_BLOCKED)
             self._left_waiting.discard(job.job_id)
             self._parts.board.drop(job.job_id)
         for run in list(self._running.values()):
             if run.job.chat_id == chat_id:
-                run.end(Failed("user_blocked"))
+                run.end(Failed(Reason.USER_BLOCKED))
 
     async def _after(self, run: JobRun, outcome: Outcome, paused_seconds: int | None) -> None:
         job = run.job
@@ -387,7 +387,7 @@ class Supervisor:
                 await self._breakers.keep(job.site)
         except StorageError as error:
             log.error("a site's breaker is not stored", extra={"site": job.site, "error": str(error)})  # noqa: TRY400 - no surprise
-        if isinstance(outcome, Failed) and outcome.reason == "user_blocked" and not run.cut_off:
+        if isinstance(outcome, Failed) and outcome.reason is Reason.USER_BLOCKED and not run.cut_off:
             await self.chat_closed(job.chat_id)
         await self._tell(job, outcome)
         if paused_seconds is not None:
@@ -398,7 +398,7 @@ class Supervisor:
         if job.state == "done":
             await self._tell(job, None)
         else:
-            failed = Failed(job.reason or "internal", maybe_sent=bool(job.maybe_sent))
+            failed = Failed(_stored_reason(job), maybe_sent=bool(job.maybe_sent))
             await self._tell(job, _cancelled(job) if job.state == "cancelled" else failed)
 
     async def _tell(self, job: jobs.Job, outcome: Outcome | None) -> None:
@@ -428,7 +428,7 @@ class Supervisor:
             if outcome is None or isinstance(outcome, Delivered):
                 if outcome is None or not outcome.in_progress_message:
                     await card.remove()
-            elif not (isinstance(outcome, Failed) and outcome.reason == "user_blocked"):
+            elif not (isinstance(outcome, Failed) and outcome.reason is Reason.USER_BLOCKED):
                 await card.end(outcome)
         except CHAT_CLOSED:
             await self.chat_closed(job.chat_id)
@@ -445,6 +445,14 @@ class Supervisor:
 
 def _sent_file(sent: Delivered) -> SentFile:
     return SentFile(file_id=sent.file_id, kind=sent.kind, title=sent.title, size_bytes=sent.size_bytes)
+
+
+def _stored_reason(job: jobs.Job) -> Reason:
+    """Return why a recorded job failed; `internal` where its row has no word that this version knows."""
+    try:
+        return Reason(job.reason or "")
+    except ValueError:
+        return Reason.INTERNAL
 
 
 def _cancelled(job: jobs.Job | None) -> Cancelled:

@@ -12,12 +12,11 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import trio
 
-from doradura.media.protocol import Limits, Order
+from doradura.media.protocol import Limits, Order, Task
 from doradura.media.variant import Variant
 from doradura.settings import Settings
 
@@ -110,9 +109,7 @@ class Workspace:
         """Make the order for the worker's self-test."""
         return self._order(number, directory, "selftest", SELF_TEST_SECONDS)
 
-    def _order(
-        self, job_id: int, directory: Path, task: Literal["download", "probe", "selftest"], seconds: float
-    ) -> Order:
+    def _order(self, job_id: int, directory: Path, task: Task, seconds: float) -> Order:
         return Order(
             job_id=job_id,
             task=task,

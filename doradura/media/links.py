@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from doradura.media.addresses import AllowedPrivate, EgressRefusedError, judge
 from doradura.media.peoples_text import has_controls
+from doradura.media.reasons import Reason
 from doradura.media.sites import bare_host_pattern, site_of
 
 LINK_CHARACTERS = 8192
@@ -27,7 +28,7 @@ LinkFault = Literal["scheme", "length", "characters", "host", "credentials", "po
 class LinkError(Exception):
     """A link that is not fetched, and why."""
 
-    def __init__(self, reason: Literal["unsupported", "refused_address"], kind: LinkFault) -> None:
+    def __init__(self, reason: Reason, kind: LinkFault) -> None:
         super().__init__(f"{reason}: {kind}")
         self.reason = reason
         self.kind = kind
@@ -219,22 +220,22 @@ def check_link(url: str, allowed_private: Sequence[str] = ()) -> Link:
     `allowed_private` has `host:port` and networks that may be reached although private, as the egress guard has them.
     """
     if len(url) > LINK_CHARACTERS:
-        raise LinkError("unsupported", "length")
+        raise LinkError(Reason.UNSUPPORTED, "length")
     if not url or any(c.isspace() for c in url) or has_controls(url) or "\\" in url:
         # A backslash is a slash to browsers and part of the name to others: two readings of one link.
-        raise LinkError("unsupported", "characters")
+        raise LinkError(Reason.UNSUPPORTED, "characters")
     try:
         parts = urlsplit(url)
         host = parts.hostname
     except ValueError:
-        raise LinkError("unsupported", "host") from None
+        raise LinkError(Reason.UNSUPPORTED, "host") from None
     if parts.scheme.lower() not in {"http", "https"}:
-        raise LinkError("unsupported", "scheme")
+        raise LinkError(Reason.UNSUPPORTED, "scheme")
     if "@" in parts.netloc:
-        raise LinkError("unsupported", "credentials")
+        raise LinkError(Reason.UNSUPPORTED, "credentials")
     port = _port(parts)
     if not host or not host.isprintable():  # clients drop what nobody sees, and so ask another host than was read
-        raise LinkError("unsupported", "host")
+        raise LinkError(Reason.UNSUPPORTED, "host")
     plain = _plain_host(host)
     _judge_host(plain, port, AllowedPrivate.parse(allowed_private))
     return Link(url=url, host=plain, port=port, site=site_of(url))
@@ -244,9 +245,9 @@ def _port(parts: SplitResult) -> int:
     try:
         port = parts.port
     except ValueError:
-        raise LinkError("unsupported", "port") from None
+        raise LinkError(Reason.UNSUPPORTED, "port") from None
     if port == 0:
-        raise LinkError("unsupported", "port")
+        raise LinkError(Reason.UNSUPPORTED, "port")
     return port or _default_port(parts.scheme)
 
 
@@ -263,9 +264,9 @@ def _plain_host(host: str) -> str:
         try:
             plain = plain.encode("idna").decode("ascii")
         except UnicodeError:
-            raise LinkError("unsupported", "host") from None
+            raise LinkError(Reason.UNSUPPORTED, "host") from None
     if re.fullmatch(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", plain) is None or len(plain) > 253:
-        raise LinkError("unsupported", "host")
+        raise LinkError(Reason.UNSUPPORTED, "host")
     return plain
 
 
@@ -278,11 +279,11 @@ def _judge_host(host: str, port: int, allowed: AllowedPrivate) -> None:
         try:
             judge(literal, port, allowed)
         except EgressRefusedError:
-            raise LinkError("refused_address", "private_address") from None
+            raise LinkError(Reason.REFUSED_ADDRESS, "private_address") from None
     elif ":" in host:
-        raise LinkError("refused_address", "private_address")  # a zone id, or no address at all
+        raise LinkError(Reason.REFUSED_ADDRESS, "private_address")  # a zone id, or no address at all
     elif _is_local(host) and not (host == "localhost" and _covers_loopback(allowed, port)):
-        raise LinkError("refused_address", "local_name")
+        raise LinkError(Reason.REFUSED_ADDRESS, "local_name")
 
 
 def _is_local(host: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 
 LINE_LIMIT_BYTES = 256 * 1024
@@ -19,31 +20,19 @@ FLOOR_SECONDS = 60.0
 READ_SECONDS = 15.0
 """A socket's timeout. What of one read is over it was this process's own sleep (SIGSTOP, a closed laptop)."""
 
-FINAL_REASONS = frozenset(
-    {"gone", "private", "login", "geo", "live", "too_large", "too_slow", "unsupported", "refused_address"},
-)
-"""The site's or the user's doing: trying again changes nothing."""
-
-OUR_REASONS = frozenset(
-    {"bot_check", "rate_limited", "network", "site_error", "deadline", "disk", "tool_crash", "telegram", "internal"},
-)
-"""Counted as errors of ours (metrics.md)."""
-
-RETRIED_REASONS = frozenset({"rate_limited", "network", "site_error", "tool_crash"})
-"""Worth another attempt after a pause."""
-
 Lacks = Literal["", "video", "audio", "one_coding"]
 """What a link was found not to have; `one_coding`: its stream's parts are coded in several ways."""
-
-REASONS = FINAL_REASONS | OUR_REASONS | {"user_blocked"}
-
 
 _DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 
-def reason_of(error: OSError) -> str:
+def reason_of(error: OSError) -> Reason:
     """Return the reason of an error of our own machine: the disk's, or another's (too many open files, no rights)."""
-    return "disk" if error.errno in _DISK_ERRNOS else "internal"
+    return Reason.DISK if error.errno in _DISK_ERRNOS else Reason.INTERNAL
+
+
+Task = Literal["download", "probe", "selftest"]
+"""What an order may be."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +52,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """One job for a worker, the first and only line it is sent."""
 
     job_id: int
-    task: Literal["download", "probe", "selftest"]
+    task: Task
     directory: str
     """An empty directory of the job's own, absolute; the worker's working directory and TMPDIR."""
     url: str = ""
@@ -141,8 +130,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="r
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="failure"):
     """The job's end without a product."""
 
-    reason: str
-    """One of `REASONS`."""
+    reason: Reason
     detail: str
     """One line for the log, at most 500 characters; never shown to the user as it is."""
     final: bool = False

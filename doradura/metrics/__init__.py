@@ -1,13 +1,22 @@
 """Every number the program counts, declared once on a registry of its own, and their text for a scrape.
 
-Knows nothing else of ours: what the labels' sets depend on (sites, formats, commands) is handed in. Counting happens on
-the event loop only; children and threads hand their numbers over.
+Knows nothing else of ours: the labels' sets (sites, formats, reasons ...) are handed in. Counting happens on the event
+loop only; children and threads hand their numbers over.
 """
 
-from doradura.metrics.catalogue import BuildFacts, Metrics
+from doradura.metrics.catalogue import BuildFacts, LabelValues, Metrics
 from doradura.metrics.exposition import DATABASE_FAMILIES, Samples
 from doradura.metrics.labels import Labelled
 from doradura.metrics.snapshot import DatabaseValues
 from doradura.metrics.telegram import TelegramMetrics
 
-__all__ = ["DATABASE_FAMILIES", "BuildFacts", "DatabaseValues", "Labelled", "Metrics", "Samples", "TelegramMetrics"]
+__all__ = [
+    "DATABASE_FAMILIES",
+    "BuildFacts",
+    "DatabaseValues",
+    "LabelValues",
+    "Labelled",
+    "Metrics",
+    "Samples",
+    "TelegramMetrics",
+]

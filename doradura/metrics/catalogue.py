@@ -14,37 +14,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from doradura.metrics.exposition import PAID_PLANS, Samples, expose
+from doradura.metrics.exposition import PAYMENT_FAILURES, Samples, expose
 from doradura.metrics.labels import OTHER, Labelled
 from doradura.metrics.late import LateGauge
 from doradura.metrics.memory import MemoryCollector
 
-USER_REASONS = (
-    "gone",
-    "private",
-    "login",
-    "geo",
-    "live",
-    "too_large",
-    "too_slow",
-    "unsupported",
-    "refused_address",
-    "user_blocked",
-)
-"""Why a download fails by the doing of the user or the site."""
-
-OUR_REASONS = (
-    *("bot_check", "rate_limited", "network", "site_error", "deadline", "disk", "tool_crash", "telegram", "internal"),
-)
-"""Why a download fails by our doing; these count as errors too."""
-
-KINDS = ("audio", "video", "document")
-PLANS = ("free",)
-"""What a download is asked for under."""
-
 OUTCOMES = ("success", "failure", "cancelled")
 CATEGORIES = ("download", "telegram", "storage", "payment", "alert", "http", "internal")
-REQUEST_OUTCOMES = ("ok", "client_error", "rate_limited", "server_error", "network", "timeout")
 NO_FORMAT = "none"
 """The format of a link that was refused before a format was chosen."""
 
@@ -70,40 +46,75 @@ class BuildFacts:
     mode: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LabelValues:
+    """The values of each label whose set somebody else owns."""
+
+    sites: tuple[str, ...]
+    formats: Mapping[str, tuple[str, ...]]
+    """Format -> its qualities."""
+    commands: tuple[str, ...]
+    update_types: tuple[str, ...]
+    telegram_methods: tuple[str, ...]
+    checks: tuple[str, ...]
+    """The health checks."""
+    reasons: tuple[str, ...]
+    """Why a download may fail."""
+    own_reasons: tuple[str, ...]
+    """Those of them that count as errors of ours."""
+    kinds: tuple[str, ...]
+    """What files are sent as."""
+    plans: tuple[str, ...]
+    """What a download is asked for under."""
+    paid_plans: tuple[str, ...]
+    languages: tuple[str, ...]
+    rejections: tuple[str, ...]
+    """Why a job is not accepted."""
+    request_outcomes: tuple[str, ...]
+    outages: tuple[str, ...]
+    """Those of them that are Telegram's or the way's there."""
+    request_kinds: tuple[str, ...]
+    """The kinds of requests to Telegram whose duration is measured."""
+    limit_sources: tuple[str, ...]
+    severities: tuple[str, ...]
+    statuses: tuple[str, ...]
+
+
 class Metrics:
     """All metrics of one program, on a registry nobody else has.
 
-    `formats` has each format's qualities, `checks` the names of the health checks. The other arguments are the label
-    values of what they name; "other" joins sites, commands, update types and methods. Children whose label set is
-    closed exist from the start, so that rate() sees the first event.
+    "other" joins the sites, commands, update types, methods, languages and severities of `values`. Children whose label
+    set is closed exist from the start, so that rate() sees the first event.
     """
 
-    def __init__(
-        self,
-        *,
-        sites: Iterable[str],
-        formats: Mapping[str, tuple[str, ...]],
-        commands: Iterable[str],
-        update_types: Iterable[str],
-        telegram_methods: Iterable[str],
-        checks: Iterable[str],
-        build: BuildFacts,
-        clock: Callable[[], float] = time,
-    ) -> None:
+    def __init__(self, values: LabelValues, *, build: BuildFacts, clock: Callable[[], float] = time) -> None:
         self.registry = CollectorRegistry()
-        self.sites = _with_other(sites)
+        self.values = values
+        self.sites = _with_other(values.sites)
         """The values of the label `site`, "other" included."""
-        self._checks = tuple(checks)
+        self.database_values: Mapping[str, tuple[str, ...]] = {
+            "language": _with_other(values.languages),
+            "plan": values.paid_plans,
+            "recurring": ("true", "false"),
+            "reason": PAYMENT_FAILURES,
+        }
+        """Label of the families that are read from the database -> its values."""
+        formats = values.formats
         self._declare_downloads(tuple(formats), [(word, quality) for word in formats for quality in formats[word]])
         self._declare_queue(tuple(formats))
-        self._declare_telegram(_with_other(commands), _with_other(update_types), _with_other(telegram_methods), clock())
+        self._declare_telegram(
+            _with_other(values.commands),
+            _with_other(values.update_types),
+            _with_other(values.telegram_methods),
+            clock(),
+        )
         self._declare_money_and_alerts()
         self._declare_program(build)
 
     def _declare_downloads(self, formats: tuple[str, ...], pairs: list[tuple[str, str]]) -> None:
         qualities = {"format": formats, "quality": [quality for _, quality in pairs]}
         sites = {"site": self.sites}
-        kinds = {"kind": KINDS}
+        kinds = {"kind": self.values.kinds}
         self.download_duration = Labelled(
             self._histogram(
                 "download_duration_seconds", "Time from a worker taking a job to its end.", qualities, DOWNLOAD_SECONDS
@@ -114,13 +125,15 @@ class Metrics:
         self.download_success = Labelled(
             self._counter("download_success_total", "Files delivered.", qualities), qualities, rows=pairs
         )
-        failures = {"format": (*formats, NO_FORMAT), "reason": (*USER_REASONS, *OUR_REASONS)}
+        failures = {"format": (*formats, NO_FORMAT), "reason": self.values.reasons}
         self.download_failure = self._counters("download_failure_total", "Jobs that ended in failure.", failures)
         self.download_cancelled = self._counters(
             "download_cancelled_total", "Jobs cancelled by the user or an admin.", {"format": formats}
         )
         self.download_retries = self._counters(
-            "download_retries_total", "Attempts repeated, by why the one before failed.", {"reason": OUR_REASONS}
+            "download_retries_total",
+            "Attempts repeated, by why the one before failed.",
+            {"reason": self.values.own_reasons},
         )
         self.download_size = self._histograms("download_size_bytes", "Size of delivered files.", kinds, SIZE_BYTES)
         self.downloads_in_progress = self._gauges("downloads_in_progress", "Jobs in a worker.", {"format": formats})
@@ -148,13 +161,13 @@ class Metrics:
 
     def _declare_queue(self, formats: tuple[str, ...]) -> None:
         self.format_requests = self._counters(
-            "format_requests_total", "Downloads asked for.", {"format": formats, "plan": PLANS}
+            "format_requests_total", "Downloads asked for.", {"format": formats, "plan": self.values.plans}
         )
         self.queue_wait_time = self._histograms(
-            "queue_wait_time_seconds", "Time from accepted to started.", {"plan": PLANS}, QUEUE_SECONDS
+            "queue_wait_time_seconds", "Time from accepted to started.", {"plan": self.values.plans}, QUEUE_SECONDS
         )
         self.queue_rejected = self._counters(
-            "queue_rejected_total", "Jobs not accepted.", {"reason": ("full", "limit", "space", "blocked")}
+            "queue_rejected_total", "Jobs not accepted.", {"reason": self.values.rejections}
         )
         self.worker_start = self._histogram(
             "worker_start_seconds", "Time from a job handed over to its child running.", (), SHORT_SECONDS
@@ -168,7 +181,7 @@ class Metrics:
             "update_handling_seconds", "Time from an update received to its effects stored.", (), SHORT_SECONDS
         )
         self.command_usage = self._counters("command_usage_total", "Commands used.", {"command": commands})
-        requests = {"method": methods, "outcome": REQUEST_OUTCOMES}
+        requests = {"method": methods, "outcome": self.values.request_outcomes}
         self.telegram_requests = Labelled(
             self._counter("telegram_requests_total", "Bot API calls.", requests),
             requests,
@@ -178,11 +191,13 @@ class Metrics:
         self.telegram_request_duration = self._histograms(
             "telegram_request_duration_seconds",
             "Time of Bot API calls, the long poll left out.",
-            {"kind": ("send", "upload", "edit", "other")},
+            {"kind": self.values.request_kinds},
             REQUEST_SECONDS,
         )
         self.telegram_rate_limited = self._counters(
-            "telegram_rate_limited_total", "Calls that had to wait, by who said so.", {"source": ("server", "local")}
+            "telegram_rate_limited_total",
+            "Calls that had to wait, by who said so.",
+            {"source": self.values.limit_sources},
         )
         self.telegram_poll_conflicts = self._counter(
             "telegram_poll_conflicts_total", "Long polls refused because another program polls."
@@ -197,12 +212,12 @@ class Metrics:
         self.checkouts = self._counters(
             "checkouts_total",
             "Answers to Telegram's question before a payment.",
-            {"plan": PAID_PLANS, "outcome": ("approved", "refused")},
+            {"plan": self.values.paid_plans, "outcome": ("approved", "refused")},
         )
         self.alerts_received = self._counters(
             "alerts_received_total",
             "Alerts from Alertmanager, repeats left out.",
-            {"severity": ("critical", "warning", "none", OTHER), "status": ("firing", "resolved")},
+            {"severity": _with_other(self.values.severities), "status": self.values.statuses},
         )
         self.alert_deliveries = self._counters(
             "alert_deliveries_total",
@@ -227,7 +242,7 @@ class Metrics:
 
     def _declare_program(self, build: BuildFacts) -> None:
         self.errors = self._counters("errors_total", "Errors a person may have to look at.", {"category": CATEGORIES})
-        checks = {"check": self._checks}
+        checks = {"check": self.values.checks}
         self._health_status = Labelled(
             self._gauge("health_status", "1 ok, 0.5 degraded, 0 failing: the same as /health.", checks),
             checks,
@@ -252,7 +267,7 @@ class Metrics:
 
         A family of DATABASE_FAMILIES that is missing from `database` is left out of the text.
         """
-        return await expose(self.registry, accept, database)
+        return await expose(self.registry, accept, database, self.database_values)
 
     def _counter(self, name: str, documentation: str, labels: Iterable[str] = ()) -> Counter:
         return Counter(f"doradura_{name}", documentation, tuple(labels), registry=self.registry)

@@ -24,18 +24,11 @@ _CONTENT_TYPE = re.compile(r"[a-z/-]+(; [a-z]+=[A-Za-z0-9.-]+)+")
 Samples = Mapping[tuple[str, ...], float]
 """Label values -> value; the empty tuple where a family has no label."""
 
-PAID_PLANS = ("premium", "vip")
-"""What can be bought. Nothing sells them yet, so all their values are 0; what people use meanwhile is "free"."""
-
-LANGUAGES = ("en", OTHER)
-"""The languages the bot speaks."""
-
 PAYMENT_FAILURES = (
     *("not_booked", "wrong_amount", "wrong_payer", "unknown_payload", "late_answer", "refund_failed", "reconcile"),
 )
-_PLAN = ("plan", PAID_PLANS)
 
-DATABASE_FAMILIES: Mapping[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
+DATABASE_FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "doradura_queue_depth": ("Jobs that wait for a worker.", ()),
     "doradura_queue_oldest_job_age_seconds": ("Age of the job that has waited longest, 0 when none waits.", ()),
     "doradura_daily_active_users": ("Distinct users in the last 24 hours.", ()),
@@ -43,25 +36,25 @@ DATABASE_FAMILIES: Mapping[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ..
     "doradura_registered_users": ("Users who ever wrote to the bot and were not forgotten.", ()),
     "doradura_user_languages": (
         "Users by the language the bot answers them in.",
-        (("language", LANGUAGES),),
+        ("language",),
     ),
-    "doradura_active_subscriptions": ("Subscriptions that hold now.", (_PLAN,)),
-    "doradura_revenue_stars_total": ("Stars received, those refunded later included.", (_PLAN,)),
-    "doradura_refunded_stars_total": ("Stars given back.", (_PLAN,)),
+    "doradura_active_subscriptions": ("Subscriptions that hold now.", ("plan",)),
+    "doradura_revenue_stars_total": ("Stars received, those refunded later included.", ("plan",)),
+    "doradura_refunded_stars_total": ("Stars given back.", ("plan",)),
     "doradura_new_subscriptions_total": (
         "Subscriptions begun, by whether they renew themselves.",
-        (_PLAN, ("recurring", ("true", "false"))),
+        ("plan", "recurring"),
     ),
-    "doradura_subscription_cancellations_total": ("Times a subscription was cancelled.", (_PLAN,)),
+    "doradura_subscription_cancellations_total": ("Times a subscription was cancelled.", ("plan",)),
     "doradura_payment_failures_total": (
         "Payments that did not go as they must.",
-        (("reason", PAYMENT_FAILURES),),
+        ("reason",),
     ),
     "doradura_alert_outbox_depth": ("Notices not yet told to an admin.", ()),
     "doradura_alert_oldest_undelivered_seconds": ("Age of the oldest notice not delivered, 0 when all are.", ()),
     "doradura_unclean_starts_total": ("Starts after an end that was not in order: a kill, a power cut, a crash.", ()),
 }
-"""Family read from the database at a scrape -> its help text and its labels, each with the closed set of its values.
+"""Family read from the database at a scrape -> its help text and its labels.
 
 Those called `_total` are counters, the others gauges.
 """
@@ -77,15 +70,19 @@ class _Family:
         return [self._metric]
 
 
-async def expose(registry: CollectorRegistry, accept: str, database: Mapping[str, Samples]) -> tuple[bytes, str]:
+async def expose(
+    registry: CollectorRegistry, accept: str, database: Mapping[str, Samples], closed: Mapping[str, tuple[str, ...]]
+) -> tuple[bytes, str]:
     """Write all families, with a checkpoint after each, in the form `accept` asks for. Return text and content type.
+
+    `closed` has the values of each label of the database's families.
 
     A scrape of the whole registry at once would stop the event loop for some milliseconds, and a thread would not help
     (the interpreter's lock). `_created` samples are left out: they would be a third of the text.
     """
     encode, content_type = _encoder(accept)
     parts: list[bytes] = []
-    for metric in itertools.chain(registry.collect(), _database_families(database)):
+    for metric in itertools.chain(registry.collect(), _database_families(database, closed)):
         metric.samples = [_short(sample) for sample in metric.samples if not sample.name.endswith("_created")]
         parts.append(encode(_Family(metric)).removesuffix(END))
         await trio.lowlevel.checkpoint()
@@ -120,13 +117,13 @@ def _short(sample: Sample) -> Sample:
     return sample._replace(exemplar=Exemplar(exemplar.labels, round(exemplar.value, 3), moment))
 
 
-def _database_families(database: Mapping[str, Samples]) -> Iterable[Metric]:
+def _database_families(database: Mapping[str, Samples], closed: Mapping[str, tuple[str, ...]]) -> Iterable[Metric]:
     for name, (documentation, labels) in DATABASE_FAMILIES.items():
         # A family whose query failed isn't there: no sample is better than a wrong one.
         if name in database:
             kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-            family = kind(name, documentation, labels=[label for label, _ in labels])
-            for row, value in _closed([values for _, values in labels], database[name]).items():
+            family = kind(name, documentation, labels=labels)
+            for row, value in _closed([closed[label] for label in labels], database[name]).items():
                 family.add_metric(row, value)
             yield family
 

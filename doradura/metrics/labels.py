@@ -52,6 +52,11 @@ class Labelled(Generic[M]):
             child = self._make(labels, row)
         return child
 
+    @property
+    def closed(self) -> Mapping[str, frozenset[str]]:
+        """Label -> the values it may have."""
+        return dict(zip(self._names, self._values, strict=True))
+
     def children(self) -> list[M]:
         """Return every child made so far."""
         return list(self._children.values())

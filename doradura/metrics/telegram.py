@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import time
-from typing import Literal
 
 from doradura.metrics.catalogue import Metrics
 
-Kind = Literal["send", "upload", "edit", "other", "poll"]
-Outcome = Literal["ok", "client_error", "rate_limited", "server_error", "network", "timeout"]
-
 
 class TelegramMetrics:
-    """The client's observer. It is typed by its methods alone, so neither side imports the other."""
+    """The client's observer. Typed by its methods alone, so neither side imports the other.
+
+    Which kinds and outcomes there are, and which of them mean what, is in the label values.
+    """
 
     def __init__(self, metrics: Metrics, *, clock: Callable[[], float] = time) -> None:
         self._metrics = metrics
@@ -21,7 +20,7 @@ class TelegramMetrics:
         self._down = False
         self._conflict = False
 
-    def request_finished(self, method: str, kind: Kind, outcome: Outcome, seconds: float) -> None:
+    def request_finished(self, method: str, kind: str, outcome: str, seconds: float) -> None:
         """One HTTP request ended.
 
         An error of Telegram's or of the way there is one a person may have to look at, and those without a success
@@ -29,14 +28,14 @@ class TelegramMetrics:
         not counted here: "bot was blocked by the user" is one, and whoever made the call knows what it meant.
         """
         self._metrics.telegram_requests.labels(method=method, outcome=outcome).inc()
-        if kind != "poll":
+        if kind in self._metrics.values.request_kinds:
             self._metrics.telegram_request_duration.labels(kind=kind).observe(seconds)
-        down = outcome in ("server_error", "network", "timeout")
+        down = outcome in self._metrics.values.outages
         if down and not self._down:
             self._metrics.errors.labels(category="telegram").inc()
         self._down = down
 
-    def rate_limited(self, source: Literal["server", "local"]) -> None:
+    def rate_limited(self, source: str) -> None:
         """A call has to wait."""
         self._metrics.telegram_rate_limited.labels(source=source).inc()
 

@@ -28,7 +28,7 @@ def incident(db: Connection, incident_id: int) -> Incident | None:
         f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE incident_id = ?",  # noqa: S608 - own text
         (incident_id,),
     ).fetchone()
-    return None if row is None else Incident(*row)
+    return None if row is None else Incident.from_row(row)
 
 
 def firing(db: Connection, limit: int, offset: int = 0) -> tuple[list[Incident], int]:
@@ -39,7 +39,7 @@ def firing(db: Connection, limit: int, offset: int = 0) -> tuple[list[Incident],
         (limit, offset),
     ).fetchall()
     total = db.execute("SELECT COUNT(*) FROM alert_incidents WHERE state = 'firing'").fetchone()[0]
-    return [Incident(*row) for row in rows], int(total)
+    return [Incident.from_row(row) for row in rows], int(total)
 
 
 def acknowledge(db: Connection, incident_id: int, by_name: str, now_ms: int) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from doradura.storage.seam import Connection
 
 
-class Incident(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Incident:
     """An alert from its first firing to its end; a `note` is a sentence of our own, without an end."""
 
     incident_id: int
@@ -41,6 +43,11 @@ class Incident(NamedTuple):
     unrung: int = 0
     """1: it fires again, and no phone rang for that yet."""
 
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Self:
+        """Return the incident of a row with INCIDENT_COLUMNS."""
+        return cls(**dict(zip(_FIELDS, row, strict=True)))
+
 
 class Marks(NamedTuple):
     """What admins have done about an incident, as its message shows it."""
@@ -55,8 +62,9 @@ class Marks(NamedTuple):
 
 UNMARKED = Marks()
 QUIET_RANK = 2
-INCIDENT_COLUMNS = ", ".join(Incident._fields)
-_MARKS = ", ".join("?" * len(Incident._fields))
+_FIELDS = tuple(field.name for field in fields(Incident))
+INCIDENT_COLUMNS = ", ".join(_FIELDS)
+_MARKS = ", ".join("?" * len(_FIELDS))
 
 
 def note_seen(db: Connection, key: tuple[str, str, str, str], now_ms: int) -> bool:
@@ -81,7 +89,7 @@ def latest(db: Connection, fingerprint: str) -> Incident | None:
         " ORDER BY CASE state WHEN 'firing' THEN 0 ELSE 1 END, incident_id DESC LIMIT 1",
         (fingerprint,),
     ).fetchone()
-    return None if row is None else Incident(*row)
+    return None if row is None else Incident.from_row(row)
 
 
 def add_card(db: Connection, card_id: int, now_ms: int) -> None:
@@ -108,7 +116,7 @@ def unrung(db: Connection) -> list[tuple[Incident, int]]:
         " AND NOT EXISTS (SELECT 1 FROM alert_acknowledgements AS a WHERE a.incident_id = alert_incidents.incident_id)"
         " ORDER BY severity_rank, incident_id"
     ).fetchall()
-    return [(incident, told_ms(db, incident.card_id)) for incident in (Incident(*row) for row in rows)]
+    return [(incident, told_ms(db, incident.card_id)) for incident in (Incident.from_row(row) for row in rows)]
 
 
 def truncated(db: Connection, card_id: int) -> int:
@@ -124,11 +132,11 @@ def set_truncated(db: Connection, card_id: int, count: int) -> None:
 
 def put(db: Connection, incident: Incident) -> None:
     """Store an incident, in the place of its older form if there is one."""
-    changed = ", ".join(f"{name} = excluded.{name}" for name in Incident._fields[1:])
+    changed = ", ".join(f"{name} = excluded.{name}" for name in _FIELDS[1:])
     db.execute(
         f"INSERT INTO alert_incidents ({INCIDENT_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - own text
         f" ON CONFLICT (incident_id) DO UPDATE SET {changed}",
-        incident,
+        [getattr(incident, name) for name in _FIELDS],
     )
 
 
@@ -165,7 +173,7 @@ def view(db: Connection, card_id: int, limit: int) -> CardView:
         (card_id,),
     ).fetchone()
     return CardView(
-        [Incident(*row) for row in rows], int(total), int(firing), marks(db, card_id), truncated(db, card_id)
+        [Incident.from_row(row) for row in rows], int(total), int(firing), marks(db, card_id), truncated(db, card_id)
     )
 
 

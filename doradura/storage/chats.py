@@ -63,9 +63,9 @@ def begun_by(db: Connection, chat_id: int, message_id: int) -> set[str]:
     return {row[0] for row in rows}
 
 
-def closed(db: Connection, chat_id: int, now_ms: int) -> list[jobs.Job]:
+def closed(db: Connection, chat_id: int, now_ms: int, reason: str) -> list[jobs.Job]:
     """A chat takes nothing any more: end what waits for it and return those jobs. A private one is its user's block."""
     if chat_id > 0:
         users.set_blocked(db, chat_id, now_ms)
     db.execute("UPDATE offers SET state = 'failed' WHERE chat_id = ? AND state IN ('new', 'shown')", (chat_id,))
-    return jobs.fail_waiting(db, chat_id, now_ms, reason="user_blocked")
+    return jobs.fail_waiting(db, chat_id, now_ms, reason=reason)

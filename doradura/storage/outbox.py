@@ -6,8 +6,9 @@ replied to, and what they show is told anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, NamedTuple, Self
 
 from doradura.storage import chats
 from doradura.storage.bots import CURRENT
@@ -19,7 +20,8 @@ UNTOLD_BEFORE_MS = 24 * 3600 * 1000
 """What ended within so long before a bot's token was changed may not have been told by that bot any more."""
 
 
-class Waiting(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
     """One thing to tell one chat, or one topic of it."""
 
     notice_id: int
@@ -37,6 +39,11 @@ class Waiting(NamedTuple):
     message_id: int | None
     """Where the card stands in the chat."""
     told_ms: int | None
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Self:
+        """Return what a row of `next_for` says; its columns stand in the fields' order."""
+        return cls(**dict(zip((field.name for field in fields(cls)), row, strict=True)))
 
 
 class Target(NamedTuple):
@@ -156,7 +163,7 @@ def next_for(db: Connection, target_id: int, now_ms: int) -> Waiting | None:
         " ORDER BY o.severity_rank, o.notice_id LIMIT 1",
         (target_id, now_ms + 1, now_ms + LONGEST_PUT_OFF_MS),
     ).fetchone()
-    return None if row is None else Waiting(*row)
+    return None if row is None else Waiting.from_row(row)
 
 
 def begin(db: Connection, notice_id: int) -> None:

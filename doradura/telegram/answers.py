@@ -24,9 +24,9 @@ from doradura.telegram.errors import (
     MessageNotFoundError,
     MessageNotModifiedError,
     NotAllowedError,
-    Outcome,
     QueryTooOldError,
     RateLimitedError,
+    RequestOutcome,
     ServerError,
     TelegramError,
     TokenRefusedError,
@@ -166,7 +166,7 @@ def _without_envelope(method: str, status: int, length: int, retry_after: str | 
         return RateLimitedError(method, "Too Many Requests", retry_after_seconds=_wait((retry_after,)))
     if status == 413:
         return TooLargeError(method, status, "Request Entity Too Large")
-    outcome: Outcome = "server_error" if status >= 500 else "network"
+    outcome: RequestOutcome = "server_error" if status >= 500 else "network"
     return UnconfirmedError(method, f"status {status} with {length} bytes that are no answer", outcome=outcome)
 
 

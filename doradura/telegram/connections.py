@@ -19,7 +19,7 @@ import httpx
 import trio
 
 from doradura.telegram.bodies import Body
-from doradura.telegram.errors import NotSentError, Outcome, TelegramError, UnconfirmedError
+from doradura.telegram.errors import NotSentError, RequestOutcome, TelegramError, UnconfirmedError
 from doradura.telegram.reaching import why_unreachable
 
 ANSWER_BYTES = 16 << 20
@@ -27,7 +27,7 @@ ANSWER_BYTES = 16 << 20
 
 Sent = Literal["never", "by body"]
 
-TRANSPORT_ERRORS: Mapping[type[Exception], tuple[Sent, Outcome]] = {
+TRANSPORT_ERRORS: Mapping[type[Exception], tuple[Sent, RequestOutcome]] = {
     httpx.ConnectTimeout: ("never", "timeout"),
     httpx.PoolTimeout: ("never", "timeout"),
     httpx.ConnectError: ("never", "network"),

@@ -8,9 +8,12 @@ holds the token.
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Final, Literal
 
-Outcome = Literal["ok", "client_error", "rate_limited", "server_error", "network", "timeout"]
+RequestOutcome = Literal["ok", "client_error", "rate_limited", "server_error", "network", "timeout"]
+"""How one HTTP request ended: the metric's label."""
+OUTAGES: Final[tuple[RequestOutcome, ...]] = ("server_error", "network", "timeout")
+"""Those that are Telegram's or the way's there."""
 """How a request ended: the closed set that is also the metric's label."""
 
 
@@ -28,7 +31,7 @@ def tidy(text: str) -> str:
 class TelegramError(Exception):
     """Any failure of a Bot API call; `method` says which call it was, `detail` why, in one line of bounded length."""
 
-    outcome: Outcome = "network"
+    outcome: RequestOutcome = "network"
 
     def __init__(self, method: str, detail: str) -> None:
         detail = tidy(detail)
@@ -48,7 +51,7 @@ class ApiError(TelegramError):
     migrate_to_chat_id). Of this class itself are the codes that have no class of their own.
     """
 
-    outcome: Outcome = "client_error"
+    outcome: RequestOutcome = "client_error"
 
     def __init__(self, method: str, code: int, description: str, parameters: dict[str, int] | None = None) -> None:
         description = tidy(description)
@@ -124,7 +127,7 @@ class TooLargeError(ApiError):
 class RateLimitedError(ApiError):
     """429: not before `retry_after_seconds` have passed."""
 
-    outcome: Outcome = "rate_limited"
+    outcome: RequestOutcome = "rate_limited"
 
     def __init__(self, method: str, description: str, *, retry_after_seconds: float) -> None:
         super().__init__(method, 429, description)
@@ -134,7 +137,7 @@ class RateLimitedError(ApiError):
 class ServerError(ApiError):
     """5xx in Telegram's own envelope: the server restarts or is in trouble, and did not do it."""
 
-    outcome: Outcome = "server_error"
+    outcome: RequestOutcome = "server_error"
 
 
 class NotSentError(TelegramError):
@@ -143,7 +146,7 @@ class NotSentError(TelegramError):
     unreachable: str | None = None
     """Why there was no connection to the server at all, in a few words; None where there was one."""
 
-    def __init__(self, method: str, detail: str, *, outcome: Outcome = "network") -> None:
+    def __init__(self, method: str, detail: str, *, outcome: RequestOutcome = "network") -> None:
         super().__init__(method, detail)
         self.outcome = outcome
 
@@ -158,7 +161,7 @@ class UploadFileError(NotSentError):
 class UnconfirmedError(TelegramError):
     """The request was sent whole and no understandable answer came: it may have been done, or not."""
 
-    def __init__(self, method: str, detail: str, *, outcome: Outcome = "network") -> None:
+    def __init__(self, method: str, detail: str, *, outcome: RequestOutcome = "network") -> None:
         super().__init__(method, detail)
         self.outcome = outcome
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import signal
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 import trio
@@ -18,9 +18,11 @@ from doradura.media.protocol import (
     Failure,
     Metadata,
     Progress,
+    Task,
     WorkerLostError,
     WorkerMessage,
 )
+from doradura.media.reasons import Reason
 
 LEAVING_SECONDS: Final = 5.0
 """How long a child may live on after its last word."""
@@ -59,21 +61,22 @@ def failure_of(exited: Exited) -> Failure:
     fault. What a job does to its limits it would do again.
     """
     if exited.over_limit is not None:
-        reason = "unsupported" if exited.over_limit == "memory" and not exited.by_tool else "tool_crash"
+        unreadable = exited.over_limit == "memory" and not exited.by_tool
+        reason = Reason.UNSUPPORTED if unreadable else Reason.TOOL_CRASH
         failure = _failure(reason, f"killed: over its {exited.over_limit} limit", exited.tail)
         return msgspec.structs.replace(failure, final=True)
     if exited.status == -signal.SIGXFSZ:
-        return _failure("too_large", "it wrote a file larger than allowed", exited.tail)
+        return _failure(Reason.TOO_LARGE, "it wrote a file larger than allowed", exited.tail)
     if exited.status == -signal.SIGPROF:  # see bounds.py
-        return _failure("unsupported", "reading what is at the link took too much processor time", exited.tail)
+        return _failure(Reason.UNSUPPORTED, "reading what is at the link took too much processor time", exited.tail)
     if exited.status == -signal.SIGXCPU:
-        return _failure("deadline", "it used more processor time than allowed", exited.tail)
+        return _failure(Reason.DEADLINE, "it used more processor time than allowed", exited.tail)
     if exited.status is not None and exited.status < 0:
-        return _failure("tool_crash", f"killed by signal {-exited.status}", exited.tail)
-    return _failure("tool_crash", f"ended with status {exited.status} and without a result", exited.tail)
+        return _failure(Reason.TOOL_CRASH, f"killed by signal {-exited.status}", exited.tail)
+    return _failure(Reason.TOOL_CRASH, f"ended with status {exited.status} and without a result", exited.tail)
 
 
-def _failure(reason: str, detail: str, tail: str = "") -> Failure:
+def _failure(reason: Reason, detail: str, tail: str = "") -> Failure:
     """The last line of what it wrote is the exception, where there was one."""
     last = tail.strip().rpartition("\n")[2]
     return Failure(reason=reason, detail=(f"{detail}: {last}" if last else detail)[:_DETAIL_LENGTH])
@@ -87,9 +90,7 @@ class ChildConversation:
     WorkerLostError when the server died under the job.
     """
 
-    def __init__(
-        self, work: Work, stream: trio.abc.ReceiveStream, task: Literal["download", "probe", "selftest"]
-    ) -> None:
+    def __init__(self, work: Work, stream: trio.abc.ReceiveStream, task: Task) -> None:
         self._work = work
         self._stream = stream
         self._task = task
@@ -133,13 +134,13 @@ class ChildConversation:
             self._unread += piece
             end = self._unread.find(b"\n", known)
         if end < 0 or end > LINE_LIMIT_BYTES:
-            return _failure("tool_crash", f"said a line of more than {LINE_LIMIT_BYTES} bytes")
+            return _failure(Reason.TOOL_CRASH, f"said a line of more than {LINE_LIMIT_BYTES} bytes")
         line = bytes(self._unread[:end])
         del self._unread[: end + 1]
         try:
             return _DECODER.decode(line)
         except msgspec.DecodeError as error:  # ValidationError too
-            return _failure("tool_crash", f"said what is no message: {error}")
+            return _failure(Reason.TOOL_CRASH, f"said what is no message: {error}")
 
     async def _ended(self) -> Failure:
         with trio.move_on_after(LEAVING_SECONDS):
@@ -147,5 +148,5 @@ class ChildConversation:
         if self._work.lost:
             raise WorkerLostError("the fork server died under the job")
         if self._work.exited is None:
-            return _failure("tool_crash", "ended the conversation but not itself")
+            return _failure(Reason.TOOL_CRASH, "ended the conversation but not itself")
         return failure_of(self._work.exited)

@@ -18,7 +18,8 @@ SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 """The datasource chosen at the top of a dashboard, so that one imported elsewhere works with the Prometheus there."""
 INSTANCE = 'instance=~"$instance"'
 USER_REASONS = "gone|private|login|geo|live|too_large|too_slow|unsupported|refused_address|user_blocked"
-"""Reasons of a failed download that are the user's or the site's; the alerts count the others alone."""
+"""Reasons of a failed download that are the user's or the site's; the alerts count the others alone. Compared with
+`media.reasons` by tests/unit/media/test_reasons.py."""
 WITH_EXEMPLARS = frozenset({"doradura_download_duration_seconds"})
 """Histograms whose buckets carry exemplars: the id of the job that was measured last."""
 

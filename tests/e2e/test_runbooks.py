@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from doradura.metrics.catalogue import OUR_REASONS
+from doradura.media.reasons import OUR_REASONS
 from tests.e2e.program import Program, running, until
 from tests.integration.rules.runbooks import cause, words
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 import trio
@@ -11,6 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from doradura.label_values import LABEL_VALUES
 from doradura.metrics import DATABASE_FAMILIES, BuildFacts, DatabaseValues, Metrics, Samples, TelegramMetrics
 
 FORMATS = {
@@ -20,20 +22,23 @@ FORMATS = {
 }
 BUILD = BuildFacts(version="1.2.3", python="3.11.2", yt_dlp="2026.01.01", ffmpeg="7.0", mode="sandbox")
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+FIRST = {"language": "en", "plan": "premium", "recurring": "true", "reason": "not_booked"}
 DATABASE: Mapping[str, Samples] = {
-    name: {tuple(values[0] for _, values in labels): 1.0} for name, (_, labels) in DATABASE_FAMILIES.items()
+    name: {tuple(FIRST[label] for label in labels): 1.0} for name, (_, labels) in DATABASE_FAMILIES.items()
 }
 
 
 def make_metrics() -> Metrics:
     """The metrics of a program with all formats and a dozen sites."""
     return Metrics(
-        sites=["youtube", "vimeo", "soundcloud", "tiktok", "instagram", "twitter", "reddit", "twitch", "bandcamp"],
-        formats=FORMATS,
-        commands=[f"command{number}" for number in range(26)],
-        update_types=["message", "callback_query", "my_chat_member"],
-        telegram_methods=["getUpdates", "sendMessage", "sendAudio", "sendVideo", "editMessageText"],
-        checks=["poll", "storage", "worker", "disk", "loop"],
+        replace(
+            LABEL_VALUES,
+            sites=("youtube", "vimeo", "soundcloud", "tiktok", "instagram", "twitter", "reddit", "twitch", "bandcamp"),
+            formats=FORMATS,
+            commands=tuple(f"command{number}" for number in range(26)),
+            update_types=("message", "callback_query", "my_chat_member"),
+            telegram_methods=("getUpdates", "sendMessage", "sendAudio", "sendVideo", "editMessageText"),
+        ),
         build=BUILD,
         clock=lambda: 1000.0,
     )
@@ -62,7 +67,7 @@ async def test_children_exist_before_anything_happened() -> None:
     pairs = {values(word, quality) for word, qualities in FORMATS.items() for quality in qualities}
     assert set(found["doradura_download_success_total"]) == pairs
     assert set(found["doradura_download_duration_seconds_count"]) == pairs
-    assert len(found["doradura_download_failure_total"]) == (len(FORMATS) + 1) * 19
+    assert len(found["doradura_download_failure_total"]) == (len(FORMATS) + 1) * 19  # the number of reasons
     assert values("none", "unsupported") in found["doradura_download_failure_total"]
     assert found["doradura_errors_total"] == {
         values(name): 0.0 for name in ("download", "telegram", "storage", "payment", "alert", "http", "internal")

@@ -11,6 +11,7 @@ from trio.testing import MockClock
 from doradura.downloads.places import Places, Slot
 from doradura.health_checks import SELF_TEST_RETRY_SECONDS, SELF_TEST_SECONDS, SELF_TEST_TIMEOUT_SECONDS, WorkerSelfTest
 from doradura.media.protocol import Failure, Order, SelfTest
+from doradura.media.reasons import Reason
 from doradura.storage.ids import IdMaker
 from tests.doubles import FakeWorkers
 
@@ -47,7 +48,7 @@ async def test_a_suspicion_is_looked_into_at_once(autojump_clock: MockClock, nur
     assert (await test.check()).status == "ok"
     job = Slot(places)
     await job.acquire()
-    workers.follow((Failure(reason="tool_crash", detail="ffmpeg (/x) is not there"),))
+    workers.follow((Failure(reason=Reason.TOOL_CRASH, detail="ffmpeg (/x) is not there"),))
     test.suspect()
     await trio.sleep(1)
     found = await test.check()

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from doradura.app import CHECKS
-from doradura.metrics.catalogue import CATEGORIES, OUR_REASONS, USER_REASONS
+from doradura.health import CHECKS
+from doradura.media.reasons import OUR_REASONS, USER_REASONS
+from doradura.metrics.catalogue import CATEGORIES
 from tests.integration.rules.exposed import all_series
 from tests.integration.rules.promql import selectors
 from tests.integration.rules.promtool import RULES, rules_of

@@ -13,7 +13,7 @@ import pytest
 import trio
 import yaml
 
-from doradura.metrics.catalogue import OUR_REASONS, USER_REASONS
+from doradura.media.reasons import OUR_REASONS, USER_REASONS
 from tests.integration.rules.exposed import ALERTMANAGER_OWN, PROMETHEUS_OWN, all_series
 from tests.integration.rules.promql import grouping_labels, selectors
 from tests.integration.rules.promtool import RULES, program, promtool, rules_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from doradura.app import CHECKS
+from doradura.health import CHECKS
 from doradura.metrics.catalogue import CATEGORIES
 from tests.integration.stack.test_routes import CONFIG, SEVERITY
 from tests.monitors import TELLS_NOBODY, open_alertmanager

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import httpx
 import pytest
@@ -10,6 +10,7 @@ import trio
 
 from doradura.alerts import Reply
 from doradura.health import CheckResult, Health
+from doradura.label_values import LABEL_VALUES
 from doradura.metrics import DATABASE_FAMILIES, BuildFacts, DatabaseValues, Metrics, Samples
 from doradura.web import AccessRules, WebServer
 
@@ -26,12 +27,7 @@ FORMATS = {
 def make_metrics() -> Metrics:
     """Metrics as the program declares them."""
     return Metrics(
-        sites=SITES,
-        formats=FORMATS,
-        commands=["start", "help", "download"],
-        update_types=["message", "callback_query"],
-        telegram_methods=["getUpdates", "sendMessage"],
-        checks=["poll"],
+        replace(LABEL_VALUES, sites=SITES, formats=FORMATS),
         build=BuildFacts(version="1.0", python="3.11", yt_dlp="2026.01.01", ffmpeg="7.0", mode="sandbox"),
     )
 
@@ -63,7 +59,7 @@ class Site:
         async def query() -> Samples:
             if self.database_down:
                 raise OSError("no database")
-            return {tuple(values[0] for _, values in DATABASE_FAMILIES[name][1]): 3.0}
+            return {tuple(self.metrics.database_values[label][0] for label in DATABASE_FAMILIES[name][1]): 3.0}
 
         return query
 

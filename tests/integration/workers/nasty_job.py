@@ -12,6 +12,7 @@ from pathlib import Path
 from doradura.child.worker import Emit
 from doradura.media import processes
 from doradura.media.protocol import Failure, Order, Progress, Result
+from doradura.media.reasons import Reason
 
 
 def run_job(order: Order, emit: Emit) -> None:
@@ -123,7 +124,7 @@ def bomb(order: Order, emit: Emit) -> None:
 
 def long_line(order: Order, emit: Emit) -> None:
     """Say a line longer than a line may be."""
-    emit(Failure(reason="internal", detail="x" * 300_000))
+    emit(Failure(reason=Reason.INTERNAL, detail="x" * 300_000))
     _forever()
 
 

@@ -16,6 +16,7 @@ import trio.testing
 from doradura.media import processes
 from doradura.media.processes import Stray
 from doradura.media.protocol import Failure, Order, Progress, Result, WorkerMessage
+from doradura.media.reasons import Reason
 from doradura.workers.fork import ForkWorkers, WorkersError, end_strays
 from doradura.workers.interface import Conversation
 
@@ -131,7 +132,7 @@ async def test_bad_ends(
         async with workers.work(new_order(url, **figures)) as conversation:
             ends = await messages(conversation)
             session = conversation.pid
-    assert ends == [Failure(reason=reason, detail=detail, final=detail.startswith("killed: over"))]
+    assert ends == [Failure(reason=Reason(reason), detail=detail, final=detail.startswith("killed: over"))]
     assert not processes.session_members(session)
 
 
@@ -238,7 +239,7 @@ async def test_end_strays(workers: ForkWorkers, new_order: NewOrder) -> None:
         assert running(pid)
         assert await trio.to_thread.run_sync(end_strays, [*wrong, noted(pid, started)]) == 1
         assert not running(pid)
-        assert await messages(conversation) == [Failure(reason="tool_crash", detail="killed by signal 9")]
+        assert await messages(conversation) == [Failure(reason=Reason.TOOL_CRASH, detail="killed by signal 9")]
 
 
 async def test_end_strays_whose_leader_is_gone(tmp_path: Path) -> None:

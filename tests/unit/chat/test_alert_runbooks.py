@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from trio.testing import MockClock
 
@@ -17,7 +19,17 @@ BUTTON = "📖 What to do"
 HERE = "http://127.0.0.1:9090/runbooks/HighErrorRate"
 
 
-INCIDENT = Incident(2**63 - 1, 1, "f", "firing", 0, "HighErrorRate", "", "", 0, "", "", "")
+INCIDENT = Incident(
+    incident_id=2**63 - 1,
+    card_id=1,
+    fingerprint="f",
+    state="firing",
+    severity_rank=0,
+    alertname="HighErrorRate",
+    summary="",
+    description="",
+    since_ms=0,
+)
 
 
 async def test_the_runbook_comes_as_a_message(world: World, autojump_clock: MockClock) -> None:
@@ -66,7 +78,7 @@ async def test_who_may_have_it_and_what_has_none(world: World, autojump_clock: M
 )
 def test_where_the_button_stands(name: str, state: str, shown: bool) -> None:  # noqa: FBT001
     """Under an alert that goes on and has a runbook of ours, in its own message and in the list."""
-    incident = INCIDENT._replace(alertname=name, state=state)
+    incident = replace(INCIDENT, alertname=name, state=state)
     for page in (None, 3):
         assert (BUTTON in labels(incident_keyboard(T, incident, UNMARKED, page=page))) == shown
 
@@ -86,7 +98,7 @@ def test_where_the_button_stands(name: str, state: str, shown: bool) -> None:  #
 )
 def test_the_line_with_the_link(name: str, url: str, line: str | None) -> None:
     """A link only where a phone gets to; our own page needs none, as the button has its text."""
-    incident = INCIDENT._replace(alertname=name, runbook=url)
+    incident = replace(INCIDENT, alertname=name, runbook=url)
     text = AlertTexts(Catalogues()).card(CardView([incident], 1, 1, {}))
     assert [found for found in text.splitlines() if "Runbook" in found] == ([] if line is None else [line])
 

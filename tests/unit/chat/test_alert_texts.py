@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -18,7 +20,18 @@ TEXTS = AlertTexts(Catalogues())
 
 def incident(name: str = "A", **more: object) -> Incident:
     """An incident that fires."""
-    return Incident(1, 1, "f", "firing", 0, name, "Summary", "", 0)._replace(**more)  # type: ignore[arg-type] # own fields
+    fires = Incident(
+        incident_id=1,
+        card_id=1,
+        fingerprint="f",
+        state="firing",
+        severity_rank=0,
+        alertname=name,
+        summary="Summary",
+        description="",
+        since_ms=0,
+    )
+    return replace(fires, **more)  # type: ignore[arg-type] # own fields
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from trio.testing import MockClock
 from doradura.downloads.admission import JOBS_OF_ONE_USER
 from doradura.downloads.workspace import SPACE_BYTES
 from doradura.media.protocol import Failure
+from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 from doradura.storage import offers
 from tests.doubles import HANG
@@ -221,7 +222,7 @@ async def test_buttons_that_stand_in_chats_since_earlier_versions_work(world: Wo
 
 async def test_what_can_not_be_had_any_more_is_not_tried_again(world: World, autojump_clock: MockClock) -> None:
     """The button of a failed download whose format a newer version does not have says to send the link again."""
-    world.workers.follow([Failure(reason="internal", detail="odd")])
+    world.workers.follow([Failure(reason=Reason.INTERNAL, detail="odd")])
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
@@ -301,7 +302,7 @@ async def test_a_button_of_a_link_that_may_not_be_opened_any_more(
 ) -> None:
     """Its address was allowed when it was stored; the press is answered with why not, and nothing is queued."""
     private = "http://10.0.0.5/film.mp4"
-    world.workers.usual = (Failure(reason="gone", detail=""),)
+    world.workers.usual = (Failure(reason=Reason.GONE, detail=""),)
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()

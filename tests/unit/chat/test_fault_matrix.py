@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from trio.testing import MockClock
 
-from doradura.app import TELEGRAM_METHODS
+from doradura.label_values import TELEGRAM_METHODS
 from tests.unit.chat.faults import CONVERSATIONS, FAULTS
 from tests.wiring import World
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from trio.testing import MockClock
 
+from doradura.media.reasons import Reason
 from doradura.storage import chats, jobs, offers
 from doradura.telegram.updates import RawUpdate
 from tests.doubles import BOT_ID, refusal
@@ -238,7 +239,7 @@ async def test_a_block_in_private_leaves_the_groups_downloads(world: World, auto
     for job_id, chat in ((1, USER), (2, GROUP)):
         new = new_job(job_id=job_id, user_id=USER, chat_id=chat, cache_key=str(job_id))
         await world.storage.write(partial(jobs.add, job=new, now_ms=1))
-    ended = await world.storage.write(lambda db: chats.closed(db, USER, 1))
+    ended = await world.storage.write(lambda db: chats.closed(db, USER, 1, Reason.USER_BLOCKED))
     assert [job.job_id for job in ended] == [1]
     assert (world.job(1).state, world.job(2).state) == ("failed", "waiting")
 

@@ -22,7 +22,8 @@ from doradura.downloads.stages import (
     Waiting,
     Working,
 )
-from doradura.media.protocol import REASONS, Size
+from doradura.media.protocol import Size
+from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 from doradura.telegram.types import Button
 from doradura.telegram.units import units
@@ -72,7 +73,7 @@ DASH = "\N{EN DASH}"
         (Converting("A", 0.999, 0.2), "⚙️ <b>A</b> (m4a)\n▓▓▓▓▓▓▓▓▓▓ 100 %\nConverting…"),
         (Converting("A"), "⚙️ <b>A</b> (m4a)\nConverting…"),
         (Sending("A"), "⬆️ <b>A</b> (m4a)\nSending…"),
-        (Retrying("rate_limited", 20), "🔁 <b>m4a</b>\nThe site asked for a pause. I'll try again in 20 s."),
+        (Retrying(Reason.RATE_LIMITED, 20), "🔁 <b>m4a</b>\nThe site asked for a pause. I'll try again in 20 s."),
         (Cancelled(), "✖ Cancelled: <b>https://a.example/?a=1&amp;b=2</b>"),
         (Cancelled(title="A <film>"), "✖ Cancelled: <b>A &lt;film&gt;</b>"),
         (Cancelled(by_admin=True, title="A"), "✖ An admin of this bot ended this download: <b>A</b>"),
@@ -83,11 +84,11 @@ def test_a_stage_reads_so(stage: Stage, text: str) -> None:
     assert SHOWN.stage(JOB, stage)[0] == text
 
 
-@pytest.mark.parametrize("stage", [Sending("A"), Failed("private"), Cancelled()])
+@pytest.mark.parametrize("stage", [Sending("A"), Failed(Reason.PRIVATE), Cancelled()])
 def test_what_can_not_be_cancelled_has_no_button(stage: Stage) -> None:
     """All before that has one, with the job's id."""
     assert SHOWN.stage(JOB, stage)[1] is None
-    for cancellable in (Waiting(0), Paused("x"), Working(), Fetching("A", 0, None, None), Retrying("network", 2)):
+    for cancellable in (Waiting(0), Paused("x"), Working(), Fetching("A", 0, None, None), Retrying(Reason.NETWORK, 2)):
         keyboard = SHOWN.stage(JOB, cancellable)[1]
         assert keyboard is not None
         assert keyboard[0][0].callback_data == "c:77"
@@ -95,18 +96,18 @@ def test_what_can_not_be_cancelled_has_no_button(stage: Stage) -> None:
 
 def test_a_failure_says_what_to_do_and_which_link() -> None:
     """With the limit and the minutes that are really meant."""
-    assert SHOWN.stage(JOB, Failed("gone"))[0].splitlines()[1] == (
+    assert SHOWN.stage(JOB, Failed(Reason.GONE))[0].splitlines()[1] == (
         '<a href="https://a.example/?a=1&amp;b=2">https://a.example/?a=1&amp;b=2</a>'
     )
-    assert SHOWN.stage(replace(JOB, reply_to=5), Failed("gone"))[0].count("\n") == 0, "it quotes the link already"
-    assert "longer than 10 minutes" in SHOWN.stage(JOB, Failed("deadline"))[0]
+    assert SHOWN.stage(replace(JOB, reply_to=5), Failed(Reason.GONE))[0].count("\n") == 0, "it quotes the link already"
+    assert "longer than 10 minutes" in SHOWN.stage(JOB, Failed(Reason.DEADLINE))[0]
     assert "longer than 1 minute," in failure_text(
-        Catalogues().for_language(None), "deadline", "https://a.example/", 1, minutes=1
+        Catalogues().for_language(None), Reason.DEADLINE, "https://a.example/", 1, minutes=1
     )
 
 
-@pytest.mark.parametrize("reason", sorted(REASONS))
-def test_a_failure_that_may_pass_has_a_button(reason: str) -> None:
+@pytest.mark.parametrize("reason", sorted(Reason))
+def test_a_failure_that_may_pass_has_a_button(reason: Reason) -> None:
     """It names the job; where trying again would end the same way, or a file may be there, there is none."""
     lasting = {"private", "login", "geo", "too_large", "unsupported", "refused_address", "user_blocked"}
     again = ((Button(text="🔁 Try again", callback_data="r:77"),),)
@@ -122,11 +123,11 @@ def test_a_failure_that_may_pass_has_a_button(reason: str) -> None:
 
 def test_what_is_too_large_brings_what_is_smaller() -> None:
     """Unknown sizes are offered without one, what is known not to fit is not, and with nothing left it says so."""
-    text, rows = SHOWN.stage(JOB, Failed("too_large"))
+    text, rows = SHOWN.stage(JOB, Failed(Reason.TOO_LARGE))
     assert text.startswith("😕 This file is too large: I can send 50 MB at most. Tap a smaller one:\n")
     assert rows == ((Button(text="mp3 128k", callback_data="s:77:mp3:128k"),),)
     small = replace(JOB, variant=Variant("mp3", "128k"))
-    text, rows = SHOWN.stage(small, Failed("too_large"))
+    text, rows = SHOWN.stage(small, Failed(Reason.TOO_LARGE))
     assert text.startswith(
         "😕 This file is too large: I can send 50 MB at most. It comes no smaller, so please try a shorter one.\n"
     )
@@ -135,20 +136,20 @@ def test_what_is_too_large_brings_what_is_smaller() -> None:
         Size(variant=Variant("mp3", "128k"), size_bytes=60 << 20),
         Size(variant=Variant("m4a", "default"), size_bytes=9),
     )
-    text, rows = SHOWN.stage(small, Failed("too_large", sizes=sizes))
+    text, rows = SHOWN.stage(small, Failed(Reason.TOO_LARGE, sizes=sizes))
     assert text.startswith("😕 It would be 62.9 MB, and I can send 50 MB at most. Tap a smaller one:\n")
     assert rows == ((Button(text="m4a\u00a0· 1\u00a0kB", callback_data="s:77:m4a:default"),),)
 
 
 def test_a_stream_of_several_codings_is_not_called_no_video() -> None:
     """There is a video, and no other choice of it would go better."""
-    text, rows = SHOWN.stage(JOB, Failed("unsupported", lacks="one_coding"))
+    text, rows = SHOWN.stage(JOB, Failed(Reason.UNSUPPORTED, lacks="one_coding"))
     assert text.startswith("😕 This stream changes its coding on the way")
     assert rows is None
 
 
-@pytest.mark.parametrize("reason", ["too_large", "tool_crash"])
-def test_what_the_link_does_not_have_is_no_button(reason: str) -> None:
+@pytest.mark.parametrize("reason", [Reason.TOO_LARGE, Reason.TOOL_CRASH])
+def test_what_the_link_does_not_have_is_no_button(reason: Reason) -> None:
     """Of a silent film of 360 lines that is one smaller choice, after either failure."""
     film = replace(JOB, variant=Variant("mp4", "best"))
     rows = SHOWN.stage(film, Failed(reason, final=reason == "tool_crash", lines=360, has_audio=False))[1]
@@ -157,7 +158,7 @@ def test_what_the_link_does_not_have_is_no_button(reason: str) -> None:
 
 def test_what_is_larger_than_is_taken_has_no_buttons() -> None:
     """No choice of a source that is too large itself would do, so none is offered."""
-    text, rows = SHOWN.stage(JOB, Failed("too_large", final=True))
+    text, rows = SHOWN.stage(JOB, Failed(Reason.TOO_LARGE, final=True))
     assert text.startswith("😕 This file is larger than I take, in any format.")
     assert rows is None
 
@@ -165,13 +166,13 @@ def test_what_is_larger_than_is_taken_has_no_buttons() -> None:
 def test_what_died_over_a_limit_brings_lower_qualities() -> None:
     """The same would die again; a tool's other crash has no buttons."""
     film = replace(JOB, variant=Variant("mp4", "480p"))
-    text, rows = SHOWN.stage(film, Failed("tool_crash", final=True))
+    text, rows = SHOWN.stage(film, Failed(Reason.TOOL_CRASH, final=True))
     assert text.startswith("😕 Converting this takes more memory or time than I have. A lower quality takes less:")
     assert rows is not None
     assert [button.text for row in rows for button in row] == ["mp4 360p", "m4a", "mp3 128k"]
     least = replace(JOB, variant=Variant("mp3", "128k"))
-    assert SHOWN.stage(least, Failed("tool_crash", final=True))[1] is None
-    assert "takes more memory" not in SHOWN.stage(film, Failed("tool_crash"))[0]
+    assert SHOWN.stage(least, Failed(Reason.TOOL_CRASH, final=True))[1] is None
+    assert "takes more memory" not in SHOWN.stage(film, Failed(Reason.TOOL_CRASH))[0]
 
 
 def test_long_titles_and_links_are_cut() -> None:
@@ -180,7 +181,7 @@ def test_long_titles_and_links_are_cut() -> None:
     assert units(text) < 150
     assert "😀…" in text
     url = "https://a.example/" + "x" * 2000
-    shown = failure_text(Catalogues().for_language(None), "gone", url, 1)
+    shown = failure_text(Catalogues().for_language(None), Reason.GONE, url, 1)
     assert f'href="{url}"' in shown
     assert shown.endswith("xxx…</a>")
 
@@ -194,7 +195,7 @@ def test_only_sound_is_said_to_be_that() -> None:
     """A film asked for where there is only sound: the words say so, and the buttons are those that work."""
     texts = ProgressTexts(Catalogues(), 50)
     for lacks, words, formats in (("video", "only sound", {"mp3", "m4a"}), ("audio", "no sound", {"mp4"})):
-        text, keyboard = texts.stage(JOB, Failed("unsupported", lacks=lacks))  # type: ignore[arg-type]
+        text, keyboard = texts.stage(JOB, Failed(Reason.UNSUPPORTED, lacks=lacks))  # type: ignore[arg-type]
         assert words in text
         data = [str(button.callback_data).split(":") for row in keyboard or () for button in row]
         assert {parts[0] for parts in data} == {"s"}
@@ -203,7 +204,7 @@ def test_only_sound_is_said_to_be_that() -> None:
 
 def test_a_silent_film_is_offered_up_to_its_height() -> None:
     """As its link alone would be."""
-    _, keyboard = SHOWN.stage(JOB, Failed("unsupported", lacks="audio", lines=720))
+    _, keyboard = SHOWN.stage(JOB, Failed(Reason.UNSUPPORTED, lacks="audio", lines=720))
     labels = [button.text for row in keyboard or () for button in row]
     assert labels == ["mp4 360p", "mp4 480p", "mp4 720p"]
 
@@ -222,10 +223,10 @@ def test_a_silent_film_is_offered_up_to_its_height() -> None:
 def test_a_pause_is_told_as_the_site_says_it(seconds: float, words: str) -> None:
     """In whole minutes, in hours where they are many; nobody is told to wait for years."""
     texts = ProgressTexts(Catalogues(), 50)
-    assert words in texts.stage(JOB, Failed("rate_limited", retry_after_seconds=seconds))[0]
+    assert words in texts.stage(JOB, Failed(Reason.RATE_LIMITED, retry_after_seconds=seconds))[0]
 
 
 def test_a_missing_host_is_named() -> None:
     """It may be misspelt."""
     texts = ProgressTexts(Catalogues(), 50)
-    assert "a site called no.example" in texts.stage(JOB, Failed("gone", unresolved="no.example"))[0]
+    assert "a site called no.example" in texts.stage(JOB, Failed(Reason.GONE, unresolved="no.example"))[0]

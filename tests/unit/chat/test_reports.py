@@ -6,14 +6,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.app import CHECKS
 from doradura.chat.analytics import WINDOWS, Analysis, report_text
-from doradura.chat.health_texts import KNOWN_CHECKS
 from doradura.chat.texts import Catalogues, Texts
 from doradura.health import CheckResult, HealthReport
 from doradura.media.protocol import Failure, Metadata
+from doradura.media.reasons import OUR_REASONS, USER_REASONS, Reason
 from doradura.media.sites import SITES
-from doradura.metrics.catalogue import OUR_REASONS, USER_REASONS
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import parse_html
 from doradura.storage.reports import Durations, Ended, People, Queue, Tally
@@ -22,8 +20,8 @@ from tests.wiring import ADMIN, LINK, Bot, World
 
 GROUP = -100123
 PICTURE = b"\x89PNG\r\n\x1a\n..."
-GONE = Failure(reason="gone", detail="404")
-LOST = Failure(reason="site_error", detail="broken")
+GONE = Failure(reason=Reason.GONE, detail="404")
+LOST = Failure(reason=Reason.SITE_ERROR, detail="broken")
 T = Catalogues().for_language(None)
 
 
@@ -207,11 +205,6 @@ async def test_health_says_what_to_do(world: World, autojump_clock: MockClock) -
         "      ➜ The log says more.",
         "✅ <b>Telegram</b>: Telegram answers",
     ]
-
-
-def test_every_check_has_a_name_and_advice() -> None:
-    """A new check is a text too."""
-    assert set(CHECKS) == KNOWN_CHECKS
 
 
 async def test_metrics_of_performance(world: World, autojump_clock: MockClock) -> None:

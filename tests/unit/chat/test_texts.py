@@ -15,19 +15,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import doradura
-from doradura.alerts.fetching import Reason
+from doradura.alerts.fetching import MonitoringReason
 from doradura.alerts.silencing import What
-from doradura.app import CHECKS
 from doradura.chat.alert_graph import Source
 from doradura.chat.analytics import WINDOWS
 from doradura.chat.cards import known_text
 from doradura.chat.progress import ProgressTexts, failure_text
 from doradura.chat.router import COMMANDS
 from doradura.chat.texts import Catalogues, Texts, duration_text, size_text
+from doradura.downloads.admission import Rejection
 from doradura.downloads.stages import Converting, Failed, Fetching, Paused, Retrying, Sending, Stage, Waiting, Working
-from doradura.health import ReportStatus
-from doradura.media.links import LinkError, check_link
-from doradura.media.protocol import REASONS, RETRIED_REASONS, Metadata
+from doradura.health import CHECKS, ReportStatus
+from doradura.media.links import LinkError, LinkFault, check_link
+from doradura.media.protocol import Metadata
+from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import parse_html
@@ -45,11 +46,11 @@ CLOSED_SETS = {
     "metrics.health.": get_args(ReportStatus),
     "check.": (*CHECKS, "other"),
     "do.": (*CHECKS, "other"),
-    "link.": ("scheme", "length", "characters", "host", "port", "credentials"),
-    "refused.": ("full", "limit", "space"),
-    "failed.": (*(REASONS - {"deadline"}), "too_large.source"),
+    "link.": tuple({*get_args(LinkFault)} - {"private_address", "local_name"}),
+    "refused.": tuple({*get_args(Rejection)} - {"blocked"}),
+    "failed.": (*(set(Reason) - {Reason.DEADLINE}), "too_large.source"),
     "failed.lacks.": ("video", "audio", "one_coding"),
-    "why.": tuple(RETRIED_REASONS),
+    "why.": tuple(reason for reason in Reason if reason.retried),
     "queue.": ("running", "sending"),
     "alert.first.": ("critical", "warning", "info", "resolved"),
     "alert.line.": ("critical", "warning", "info", "resolved"),
@@ -58,9 +59,9 @@ CLOSED_SETS = {
         *(what for what in get_args(What) if what != "already"),
         *("already_silenced", "already_acknowledged", "already_dismissed"),
     ),
-    "alerts.why.": tuple(reason for reason in get_args(Reason) if reason != "unreachable"),
-    "alertmanager.": (*get_args(Reason), "unsure"),
-    "prometheus.": get_args(Reason),
+    "alerts.why.": tuple(reason for reason in get_args(MonitoringReason) if reason != "unreachable"),
+    "alertmanager.": (*get_args(MonitoringReason), "unsure"),
+    "prometheus.": get_args(MonitoringReason),
     "graph.link.": get_args(Source),
 }
 """What may stand behind a key that is put together: "failed." + reason."""
@@ -238,7 +239,7 @@ def test_any_title_gives_text_that_parses(title: str, performer: str, url: str) 
         Converting(title),
         Sending(title),
     ]
-    stages += [Waiting(0), Waiting(7), Paused("youtube"), Working(), Retrying("network", 3)]
+    stages += [Waiting(0), Waiting(7), Paused("youtube"), Working(), Retrying(Reason.NETWORK, 3)]
     texts = [SHOWN.stage(JOB, stage)[0] for stage in stages]
     texts.append(known_text(T, Metadata(title=title, performer=performer, duration_seconds=3.0), url or "x", 50))
     for text in texts:
@@ -246,8 +247,8 @@ def test_any_title_gives_text_that_parses(title: str, performer: str, url: str) 
         assert 0 < units(visible) < 4096
 
 
-@given(LETTERS, st.sampled_from(sorted(REASONS)))
-def test_any_link_gives_text_that_parses(rest: str, reason: str) -> None:
+@given(LETTERS, st.sampled_from(sorted(Reason)))
+def test_any_link_gives_text_that_parses(rest: str, reason: Reason) -> None:
     """What a user sent as a link is shown as that link and nothing else: one link, and no markup of its own."""
     url = "https://a.example/" + rest
     for text in (failure_text(T, reason, url, 50 << 20), SHOWN.stage(replace(JOB, url=url), Failed(reason))[0]):
@@ -264,5 +265,5 @@ def test_a_checked_link_is_shown_as_it_is(rest: str) -> None:
         check_link(url)
     except LinkError:
         return
-    _, (entity,) = parse_html(failure_text(T, "gone", url, 50 << 20))
+    _, (entity,) = parse_html(failure_text(T, Reason.GONE, url, 50 << 20))
     assert entity["url"] == url.replace('"', "%22")

@@ -8,6 +8,7 @@ import pytest
 from trio.testing import MockClock
 
 from doradura.media.protocol import Failure, Metadata, Size
+from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 from doradura.telegram.updates import RawUpdate
 from tests.doubles import refusal
@@ -111,7 +112,7 @@ async def test_a_subscription_nobody_has_is_noted(world: World, autojump_clock: 
 
 async def test_what_is_too_large_starts_again_smaller_with_one_press(world: World, autojump_clock: MockClock) -> None:
     """After a restart too; somebody else's press, and a button whose download is unknown, start nothing."""
-    world.workers.follow([Failure(reason="too_large", detail="60 MB")])
+    world.workers.follow([Failure(reason=Reason.TOO_LARGE, detail="60 MB")])
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK} mp4 720p"))
         await world.ended()
@@ -131,8 +132,8 @@ async def test_what_is_too_large_starts_again_smaller_with_one_press(world: Worl
 
 async def test_a_failure_is_tried_again_with_one_press(world: World, autojump_clock: MockClock) -> None:
     """Its message becomes the new download's. Once, also after a restart, and for nobody else."""
-    world.workers.follow([Failure(reason="site_error", detail="500", final=True)])
-    world.workers.follow([Failure(reason="internal", detail="odd")])
+    world.workers.follow([Failure(reason=Reason.SITE_ERROR, detail="500", final=True)])
+    world.workers.follow([Failure(reason=Reason.INTERNAL, detail="odd")])
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK} mp4 720p"), world.message(f"/download {LINK}2"))
         await world.ended(2)
@@ -162,7 +163,7 @@ async def test_a_failure_is_tried_again_with_one_press(world: World, autojump_cl
 
 async def test_a_silent_film_asked_for_as_a_song(world: World, autojump_clock: MockClock) -> None:
     """Its buttons go up to the height its worker found."""
-    world.workers.follow([Failure(reason="unsupported", detail="no sound", lacks="audio", lines=360)])
+    world.workers.follow([Failure(reason=Reason.UNSUPPORTED, detail="no sound", lacks="audio", lines=360)])
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK} mp3"))
         await world.ended()
@@ -176,7 +177,7 @@ async def test_smaller_choices_are_known_to_fit(world: World, autojump_clock: Mo
     """Where the worker knows sizes, what would be refused again is not offered, and the buttons say what it weighs."""
     weights = {"720p": 90 << 20, "480p": 60 << 20, "360p": 30_000_000}
     sizes = tuple(Size(variant=Variant("mp4", word), size_bytes=size) for word, size in weights.items())
-    world.workers.follow([Failure(reason="too_large", detail="94 MB", sizes=sizes)])
+    world.workers.follow([Failure(reason=Reason.TOO_LARGE, detail="94 MB", sizes=sizes)])
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK} mp4 720p"))
         await world.ended()

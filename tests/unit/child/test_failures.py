@@ -36,7 +36,7 @@ from doradura.child.failures import JobError, classify, one_line, retry_after_se
 from doradura.child.ffmpeg import FfmpegError
 from doradura.child.floor import TransferTooSlowError
 from doradura.media.addresses import MARKER, EgressRefusedError
-from doradura.media.protocol import REASONS
+from doradura.media.reasons import Reason
 from doradura.media.sites import is_known_host
 
 
@@ -74,7 +74,7 @@ def wrapped(error: BaseException) -> BaseException:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (JobError("live", "x"), "live"),
+        (JobError(Reason.LIVE, "x"), "live"),
         (UnsupportedError("https://example.com/"), "unsupported"),
         (GeoRestrictedError("x"), "geo"),
         (UserNotLive(), "live"),
@@ -159,7 +159,7 @@ def test_reasons(error: BaseException, reason: str) -> None:
     assert classify(error, generic=True)[0] == reason
     if reason != "internal":
         assert classify(wrapped(error), generic=True)[0] == reason
-    assert reason in REASONS
+    assert reason in set(Reason)
 
 
 def test_a_403_is_private_only_on_a_plain_link() -> None:

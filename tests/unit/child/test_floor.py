@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from doradura.child.floor import FLOOR_BYTES_PER_SECOND, Floor, TransferTooSlowError
-from doradura.media.protocol import FINAL_REASONS, FLOOR_SECONDS, OUR_REASONS, READ_SECONDS, RETRIED_REASONS
+from doradura.media.protocol import FLOOR_SECONDS, READ_SECONDS
+from doradura.media.reasons import Reason
 
 
 @dataclass
@@ -197,7 +198,8 @@ def test_it_stays_ended() -> None:
 
 def test_the_reason() -> None:
     """Too slow is the site's, and not tried again; libraries' nets for faults of a connection don't catch it."""
-    assert "too_slow" in FINAL_REASONS
-    assert "too_slow" not in OUR_REASONS | RETRIED_REASONS
+    assert Reason.TOO_SLOW.final
+    assert not Reason.TOO_SLOW.ours
+    assert not Reason.TOO_SLOW.retried
     assert not issubclass(TransferTooSlowError, Exception)
     assert (FLOOR_BYTES_PER_SECOND, FLOOR_SECONDS) == (4_000, 60)

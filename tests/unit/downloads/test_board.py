@@ -23,6 +23,7 @@ from doradura.downloads.stages import (
     Waiting,
     Working,
 )
+from doradura.media.reasons import Reason
 from doradura.storage import StorageError
 from doradura.storage.jobs import Job
 from doradura.telegram.client import open_bot_api
@@ -185,7 +186,7 @@ async def test_the_end_makes_a_new_message_where_the_old_is_gone(world: World, a
         await trio.sleep(10)
         assert stands(world) == []
         assert await board.card(JOB).settle() is None
-        await board.card(JOB).end(Failed("gone"))
+        await board.card(JOB).end(Failed(Reason.GONE))
     assert stands(world) == ["Failed"]
     assert world.telegram.all("sendMessage")[-1].parameters["reply_parameters"]["message_id"] == 5
 
@@ -202,7 +203,7 @@ async def test_what_telegram_refuses_ends_no_card(world: World, autojump_clock: 
         await shown(world, card, Sending("x"))
         world.telegram.fail("editMessageText", BLOCKED)
         with pytest.raises(ForbiddenError):
-            await card.end(Failed("gone"))
+            await card.end(Failed(Reason.GONE))
 
 
 async def test_a_fault_in_the_words_ends_no_card(

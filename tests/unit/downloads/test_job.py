@@ -12,8 +12,6 @@ from trio.testing import MockClock
 
 from doradura.downloads.job import POLICY, caption_of, file_name, media_of
 from doradura.media.protocol import (
-    FINAL_REASONS,
-    REASONS,
     Failure,
     Metadata,
     Order,
@@ -21,6 +19,7 @@ from doradura.media.protocol import (
     SelfTest,
     WorkerLostError,
 )
+from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import parse_html
@@ -44,7 +43,7 @@ async def test_what_may_pass_is_tried_three_times(
 
     def fail(_order: Order) -> Failure:
         began.append(trio.current_time())
-        return Failure(reason=reason, detail="torn")
+        return Failure(reason=Reason(reason), detail="torn")
 
     world.workers.usual = (fail,)
     async with world.start() as bot:
@@ -61,8 +60,8 @@ async def test_what_may_pass_is_tried_three_times(
     assert world.value("site_downloads_total", site="other", outcome="failure") == 1
 
 
-@pytest.mark.parametrize("reason", sorted(REASONS - {"network", "site_error", "tool_crash", "rate_limited"}))
-async def test_what_will_not_pass_is_tried_once(world: World, autojump_clock: MockClock, reason: str) -> None:
+@pytest.mark.parametrize("reason", [reason for reason in Reason if not reason.retried])
+async def test_what_will_not_pass_is_tried_once(world: World, autojump_clock: MockClock, reason: Reason) -> None:
     """A final failure is told at once; only those of our doing count as errors."""
     world.workers.usual = (Failure(reason=reason, detail="no"),)
     async with world.start() as bot:
@@ -70,8 +69,7 @@ async def test_what_will_not_pass_is_tried_once(world: World, autojump_clock: Mo
         await world.ended()
     assert len(world.workers.orders) == 1
     assert world.value("download_failure_total", format="mp3", reason=reason) == 1
-    ours = reason not in FINAL_REASONS | {"user_blocked"}
-    assert world.value("errors_total", category="download") == ours
+    assert world.value("errors_total", category="download") == reason.ours
 
 
 @pytest.mark.parametrize(
@@ -92,7 +90,7 @@ async def test_an_error_of_the_machine_is_called_what_it_is(
 
 async def test_what_a_worker_calls_final_is_tried_once(world: World, autojump_clock: MockClock) -> None:
     """A failure that would come again is told at once, whatever its reason: a converter that takes all memory."""
-    world.workers.usual = (Failure(reason="tool_crash", detail="killed: over its memory limit", final=True),)
+    world.workers.usual = (Failure(reason=Reason.TOOL_CRASH, detail="killed: over its memory limit", final=True),)
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
@@ -102,7 +100,7 @@ async def test_what_a_worker_calls_final_is_tried_once(world: World, autojump_cl
 
 async def test_a_second_attempt_that_works_is_a_success(world: World, autojump_clock: MockClock) -> None:
     """One failed attempt is counted as a repeat and as no failure; the message said why it took longer."""
-    world.workers.follow((4.0, Failure(reason="network", detail="torn")))
+    world.workers.follow((4.0, Failure(reason=Reason.NETWORK, detail="torn")))
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
@@ -117,11 +115,11 @@ async def test_a_second_attempt_that_works_is_a_success(world: World, autojump_c
 
 async def test_tries_are_bounded_over_restarts(world: World, autojump_clock: MockClock) -> None:
     """Attempts that failed before a restart count; the one it cut off does not."""
-    world.workers.follow((Failure(reason="network", detail=""),), (HANG,))
+    world.workers.follow((Failure(reason=Reason.NETWORK, detail=""),), (HANG,))
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.changes.until(lambda: len(world.workers.orders) == 2)
-    world.workers.usual = (Failure(reason="network", detail=""),)
+    world.workers.usual = (Failure(reason=Reason.NETWORK, detail=""),)
     async with world.start():
         await world.ended()
     assert len(world.workers.orders) == 4
@@ -131,7 +129,7 @@ async def test_tries_are_bounded_over_restarts(world: World, autojump_clock: Moc
 async def test_a_job_waits_for_its_pause_without_a_place(world: World, autojump_clock: MockClock) -> None:
     """While one job pauses another one works."""
     world.slots = 1
-    world.workers.follow((Failure(reason="rate_limited", detail=""),), url=f"{LINK}1")
+    world.workers.follow((Failure(reason=Reason.RATE_LIMITED, detail=""),), url=f"{LINK}1")
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}1"), world.message(f"/download {LINK}2"))
         await world.ended()
@@ -157,7 +155,7 @@ async def test_the_timer_covers_the_whole_job(world: World, autojump_clock: Mock
 
 async def test_the_timer_covers_attempts_and_sending(world: World, autojump_clock: MockClock) -> None:
     """It is armed once: time spent on an attempt that failed is missing from the next, and sending counts."""
-    world.workers.follow((TIMER - 100.0, Failure(reason="network", detail="")), (50.0, made()))
+    world.workers.follow((TIMER - 100.0, Failure(reason=Reason.NETWORK, detail="")), (50.0, made()))
     world.telegram.fail("sendAudio", "never")
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
@@ -171,7 +169,7 @@ async def test_a_deadline_slept_through_is_no_deadline(world: World, autojump_cl
 
     def stopped(_order: Order) -> Failure:
         autojump_clock.jump(TIMER + 60)
-        return Failure(reason="network", detail="")
+        return Failure(reason=Reason.NETWORK, detail="")
 
     world.workers.follow((stopped, HANG), (made(),))
     async with world.start() as bot:
@@ -224,16 +222,15 @@ async def test_a_job_that_always_loses_its_worker_ends(world: World, autojump_cl
     "script",
     [
         (),
-        (Failure(reason="tool_crash", detail="ffmpeg is not there"),),
+        (Failure(reason=Reason.TOOL_CRASH, detail="ffmpeg is not there"),),
         (Metadata(title="and nothing more"),),
         (SelfTest(yt_dlp="1", ffmpeg="1", guarded=True),),
-        (Failure(reason="no reason of ours", detail=""),),
     ],
 )
 async def test_a_worker_that_makes_no_sense_is_a_crash(
     world: World, autojump_clock: MockClock, script: tuple[Metadata | SelfTest | Failure, ...]
 ) -> None:
-    """Silence, a foreign message or reason, or a broken tool end the attempt, as our fault; the worker is tested."""
+    """Silence, a foreign message or a broken tool end the attempt, as our fault; the worker is tested."""
     world.workers.usual = script
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
@@ -382,7 +379,7 @@ async def test_a_site_is_left_alone_for_as_long_as_it_asks(
     world: World, autojump_clock: MockClock, asked: float, seconds: float, tries: int
 ) -> None:
     """Not for 20 and 60 s where it says one; for what is too long nobody waits."""
-    world.workers.usual = (Failure(reason="rate_limited", detail="", retry_after_seconds=asked),)
+    world.workers.usual = (Failure(reason=Reason.RATE_LIMITED, detail="", retry_after_seconds=asked),)
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         began = trio.current_time()

@@ -17,6 +17,7 @@ from doradura.downloads.probes import POLICY, STARTS
 from doradura.downloads.workspace import PROBE_SECONDS
 from doradura.media.formats import FORMATS
 from doradura.media.protocol import Failure, Metadata, Size, WorkerLostError
+from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 from doradura.storage import StorageError, offers
 from tests.doubles import BLOCKED, HANG, NEVER, Script
@@ -80,7 +81,7 @@ async def test_a_link_that_leads_nowhere(
 
     What is ours is tried again before, and keeps its formats. The message quotes the link and doesn't repeat it.
     """
-    world.workers.usual = (Failure(reason=reason, detail=""),)
+    world.workers.usual = (Failure(reason=Reason(reason), detail=""),)
     async with world.start() as bot:
         await world.say(bot, world.message(LINK))
         await looked(world)
@@ -181,7 +182,7 @@ async def test_a_failing_database_leaves_it_to_the_next_start(world: World, auto
 
 async def test_a_refused_link_is_noted_as_soon_as_the_database_works(world: World, autojump_clock: MockClock) -> None:
     """It is looked at and counted once, as a link that is known."""
-    world.workers.usual = (5.0, Failure(reason="gone", detail=""))
+    world.workers.usual = (5.0, Failure(reason=Reason.GONE, detail=""))
     async with world.start() as bot:
         await world.say(bot, world.message(LINK))
         await world.changes.until(lambda: world.workers.running)
@@ -392,7 +393,7 @@ def test_buttons_that_bring_nothing_new_are_not_there(known: Metadata, films: li
 
 async def test_a_link_is_looked_at_again_with_one_press(world: World, autojump_clock: MockClock) -> None:
     """In the same message, for whoever sent it; the report counts it no more, and two presses are one look."""
-    world.workers.follow((Failure(reason="gone", detail=""),), (3.0, KNOWN))
+    world.workers.follow((Failure(reason=Reason.GONE, detail=""),), (3.0, KNOWN))
     async with world.start() as bot:
         await world.say(bot, world.message(LINK))
         await looked(world)
@@ -440,7 +441,7 @@ async def test_a_download_of_one_of_several_links_answers_its_card(world: World,
     async with world.start() as bot:
         await world.say(bot, world.message(f"{LINK}a {LINK}b"))
         await world.changes.until(lambda: world.storage.one("SELECT COUNT(*) FROM offers WHERE state = 'known'") == 2)
-        world.workers.usual = (Failure(reason="gone", detail=""),)
+        world.workers.usual = (Failure(reason=Reason.GONE, detail=""),)
         offer_id, card = world.storage.db.execute("SELECT offer_id, message_id FROM offers WHERE number = 2").fetchone()
         await world.say(bot, world.press(f"o:{offer_id}:mp3:320k"))
         await world.ended()

@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from doradura.media.protocol import Failure, Metadata
+from doradura.media.reasons import Reason
 from doradura.storage import StorageError, jobs
 from doradura.telegram.errors import TokenRefusedError
 from tests.doubles import HANG, NEVER, TORN, made, refusal
@@ -115,7 +116,7 @@ async def test_a_file_that_may_be_there_is_never_said_not_to_be(world: World, au
 
 async def test_an_end_that_was_not_told_is_told_by_the_next_start(world: World, autojump_clock: MockClock) -> None:
     """A kill between recording a failure and telling it loses no answer, and counts nothing twice."""
-    world.workers.follow((4.0, Failure(reason="geo", detail="")))
+    world.workers.follow((4.0, Failure(reason=Reason.GEO, detail="")))
     world.telegram.fail("editMessageText", None, NEVER)
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))

@@ -13,6 +13,7 @@ from trio.testing import MockClock
 
 from doradura.downloads.sharing import Sharing
 from doradura.media.protocol import Failure, Metadata, Progress
+from doradura.media.reasons import Reason
 from doradura.storage import StorageError, charges, jobs
 from tests.doubles import HANG, NEVER, Script, made
 from tests.wiring import LINK, USER, Bot, World
@@ -350,7 +351,7 @@ async def test_a_link_alone_is_looked_at_though_all_places_are_held(world: World
 async def test_retries_of_one_user_do_not_stand_before_others(world: World, autojump_clock: MockClock) -> None:
     """Twenty links that fail and are tried again: another's first download waits for one of them at most."""
     world.slots = 1
-    torn: Script = (12.0, Failure(reason="network", detail="torn"))
+    torn: Script = (12.0, Failure(reason=Reason.NETWORK, detail="torn"))
     async with world.start() as bot:
         await ask(world, bot, links(world, 20, script=torn))
         await trio.sleep(120)
@@ -362,7 +363,7 @@ async def test_retries_of_one_user_do_not_stand_before_others(world: World, auto
 async def test_a_retry_that_waits_for_a_place_says_so(world: World, autojump_clock: MockClock) -> None:
     """The promise to try again in 2 s is not left standing while somebody else holds the place."""
     world.slots = 1
-    world.workers.follow((1.0, Failure(reason="network", detail="torn")), url=f"{LINK}/torn")
+    world.workers.follow((1.0, Failure(reason=Reason.NETWORK, detail="torn")), url=f"{LINK}/torn")
     async with world.start() as bot:
         await ask(world, bot, [f"{LINK}/torn"])
         await ask(world, bot, links(world, 1, user=OTHER), user=OTHER)

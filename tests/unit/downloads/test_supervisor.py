@@ -10,6 +10,7 @@ from trio.testing import MockClock
 
 from doradura.downloads.stages import Stage
 from doradura.media.protocol import Failure, Metadata, Order, Progress
+from doradura.media.reasons import Reason
 from doradura.storage import StorageError, jobs
 from tests.doubles import (
     BLOCKED,
@@ -86,7 +87,7 @@ async def test_one_job_end_to_end(world: World, autojump_clock: MockClock) -> No
 async def test_a_telling_goes_on_for_as_long_as_telegram_is_down(world: World, autojump_clock: MockClock) -> None:
     """Ten minutes without Telegram cost nobody a file or an answer: both arrive, once, when it is back."""
     world.workers.follow((1.0, made()), url=f"{LINK}1")
-    world.workers.follow((Failure(reason="gone", detail="404"),), url=f"{LINK}2")
+    world.workers.follow((Failure(reason=Reason.GONE, detail="404"),), url=f"{LINK}2")
     world.telegram.down = True
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}1"), world.message(f"/download {LINK}2", user=3000))
@@ -141,7 +142,7 @@ async def test_no_more_than_the_slots_at_once(world: World, autojump_clock: Mock
     """Twenty jobs, with retries among them, never have more workers than there are places."""
     world.slots = 3
     world.workers.usual = (7.0, made())
-    world.workers.follow(*[(1.0, Failure(reason="network", detail="torn"))] * 8)
+    world.workers.follow(*[(1.0, Failure(reason=Reason.NETWORK, detail="torn"))] * 8)
     async with world.start() as bot:
         updates = [world.message(f"/download {LINK}{n}", user=3000 + n % 4) for n in range(20)]
         await world.say(bot, *updates)
@@ -221,7 +222,7 @@ async def test_a_fault_in_one_job_ends_it_alone(
 @pytest.mark.parametrize("answer", [RATE_LIMITED, SERVER_ERROR, GARBAGE])
 async def test_the_failure_text_waits_for_telegram(world: World, autojump_clock: MockClock, answer: Fault) -> None:
     """Whatever Telegram answers instead, the user is told in the end, in one message."""
-    world.workers.follow((4.0, Failure(reason="private", detail="")))
+    world.workers.follow((4.0, Failure(reason=Reason.PRIVATE, detail="")))
     world.telegram.fail("editMessageText", None, *[answer] * 40)
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
@@ -232,7 +233,7 @@ async def test_the_failure_text_waits_for_telegram(world: World, autojump_clock:
 
 async def test_a_deleted_progress_message_is_replaced_at_the_end(world: World, autojump_clock: MockClock) -> None:
     """While working nothing is forced on a user who deleted the message; how it ended is said anew."""
-    world.workers.follow((10.0, Progress(stage="converting"), 10.0, Failure(reason="gone", detail="")))
+    world.workers.follow((10.0, Progress(stage="converting"), 10.0, Failure(reason=Reason.GONE, detail="")))
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.changes.until(lambda: len(world.telegram.messages) == 1)
@@ -257,7 +258,7 @@ async def test_a_quick_job_leaves_no_progress_message(world: World, autojump_clo
 async def test_a_site_that_takes_us_for_a_robot_is_left_alone(world: World, autojump_clock: MockClock) -> None:
     """Its breaker opens once for all jobs under way, the admin is told once, its jobs wait, other sites' go on."""
     world.slots = 2
-    world.workers.follow(*[(5.0, Failure(reason="bot_check", detail="confirm"))] * 2)
+    world.workers.follow(*[(5.0, Failure(reason=Reason.BOT_CHECK, detail="confirm"))] * 2)
     async with world.start() as bot:
         await world.say(bot, *(world.message(f"/download {YOUTUBE}{n}", user=3000 + n) for n in range(3)))
         await world.ended(2)
@@ -282,7 +283,7 @@ async def test_a_site_that_takes_us_for_a_robot_is_left_alone(world: World, auto
 
 async def test_a_breaker_that_cannot_be_stored_ends_no_job(world: World, autojump_clock: MockClock) -> None:
     """The job whose failure opens a breaker is told although the breaker's write fails."""
-    world.workers.follow((5.0, Failure(reason="bot_check", detail="")))
+    world.workers.follow((5.0, Failure(reason=Reason.BOT_CHECK, detail="")))
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {YOUTUBE}"))
         await world.changes.until(lambda: world.workers.running)
@@ -297,7 +298,7 @@ async def test_a_blocked_user_learns_nothing_and_nothing_is_tried_again(
     world: World, autojump_clock: MockClock
 ) -> None:
     """A 403 while telling marks the user, counts as told, and the program goes on."""
-    world.workers.follow((1.0, Failure(reason="gone", detail="")))
+    world.workers.follow((1.0, Failure(reason=Reason.GONE, detail="")))
     world.telegram.fail("editMessageText", BLOCKED)
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}"))
@@ -309,7 +310,7 @@ async def test_a_blocked_user_learns_nothing_and_nothing_is_tried_again(
 async def test_a_telling_holds_no_place(world: World, autojump_clock: MockClock) -> None:
     """While one user can't be told yet, the next job works."""
     world.slots = 1
-    world.workers.follow((Failure(reason="gone", detail=""),))
+    world.workers.follow((Failure(reason=Reason.GONE, detail=""),))
     world.telegram.down = True
     async with world.start() as bot:
         await world.say(bot, *(world.message(f"/download {LINK}{n}") for n in range(2)))
@@ -322,7 +323,7 @@ async def test_a_cancel_recorded_before_a_failure_is_what_is_told(world: World, 
 
     def fail(_order: Order) -> Failure:
         jobs.cancel(world.storage.db, USER, 1)
-        return Failure(reason="gone", detail="")
+        return Failure(reason=Reason.GONE, detail="")
 
     world.workers.follow((fail,))
     async with world.start() as bot:
@@ -334,7 +335,7 @@ async def test_a_cancel_recorded_before_a_failure_is_what_is_told(world: World, 
 
 async def test_an_odd_answer_to_a_telling_is_an_answer(world: World, autojump_clock: MockClock) -> None:
     """Telegram said ok: the user was told, and is not told again for ever."""
-    world.workers.follow((5.0, Failure(reason="gone", detail="")))
+    world.workers.follow((5.0, Failure(reason=Reason.GONE, detail="")))
     refused = refusal(400, "Bad Request: nothing of this kind")
     world.telegram.fail("sendMessage", refused, refused, ok(result=True))
     async with world.start() as bot:
@@ -352,7 +353,7 @@ async def test_a_fault_in_the_telling_ends_it_alone(
     def stage(_self: object, _job: jobs.Job, _stage: Stage) -> tuple[str, None]:
         raise ZeroDivisionError
 
-    world.workers.follow((5.0, Failure(reason="gone", detail="")))
+    world.workers.follow((5.0, Failure(reason=Reason.GONE, detail="")))
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}1"))
         await world.changes.until(lambda: world.workers.running)

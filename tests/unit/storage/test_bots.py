@@ -64,7 +64,19 @@ def fire(db: Connection, number: int, state: str = "firing", closed_ms: int | No
         alerts.add_card(db, number, NOW)
     alerts.put(
         db,
-        Incident(number, number, f"f{number}", state, 0, "A", "s", "d", NOW, closed_ms=closed_ms, ended_ms=closed_ms),
+        Incident(
+            incident_id=number,
+            card_id=number,
+            fingerprint=f"f{number}",
+            state=state,
+            severity_rank=0,
+            alertname="A",
+            summary="s",
+            description="d",
+            since_ms=NOW,
+            closed_ms=closed_ms,
+            ended_ms=closed_ms,
+        ),
     )
 
 

@@ -260,7 +260,18 @@ def test_old_alerts_are_forgotten_but_not_what_fires(db: Connection) -> None:
     for card, state in ((1, "firing"), (2, "resolved"), (3, "note"), (4, "resolved")):
         alerts.add_card(db, card, NOW)
         ended = None if state != "resolved" else NOW + (10 * DAY if card == 4 else 0)
-        incident = alerts.Incident(card, card, f"f{card}", state, 0, "A", "", "", NOW, closed_ms=ended)
+        incident = alerts.Incident(
+            incident_id=card,
+            card_id=card,
+            fingerprint=f"f{card}",
+            state=state,
+            severity_rank=0,
+            alertname="A",
+            summary="",
+            description="",
+            since_ms=NOW,
+            closed_ms=ended,
+        )
         alerts.put(db, incident)
         alerts.note_seen(db, ("g", f"f{card}", "", "firing"), NOW)
     outbox.set_targets(db, [(1, 0)], new_id=lambda: 1)
@@ -270,3 +281,36 @@ def test_old_alerts_are_forgotten_but_not_what_fires(db: Connection) -> None:
     assert [row[0] for row in db.execute("SELECT card_id FROM alert_cards ORDER BY card_id")] == [1, 4]
     assert [row[0] for row in db.execute("SELECT fingerprint FROM alert_seen ORDER BY fingerprint")] == ["f1", "f4"]
     assert outbox.depth(db) == 0
+
+
+def test_an_incident_is_read_as_it_was_written(db: Connection) -> None:
+    """Each of its fields comes back from the row in its place."""
+    written = alerts.Incident(
+        incident_id=1,
+        card_id=2,
+        fingerprint="f",
+        state="resolved",
+        severity_rank=1,
+        alertname="A",
+        summary="s",
+        description="d",
+        since_ms=3,
+        instance="i",
+        runbook="r",
+        starts="t",
+        remind_ms=4,
+        fired=5,
+        ended_ms=6,
+        closed_ms=7,
+        doubtful=1,
+        labels="{}",
+        generator="g",
+        ending="unheard",
+        dismissed_by="b",
+        first_ms=8,
+        unrung=1,
+    )
+    alerts.add_card(db, 2, NOW)
+    alerts.put(db, written)
+    assert alerts.latest(db, "f") == written
+    assert alerts.view(db, 2, 5).incidents == [written]

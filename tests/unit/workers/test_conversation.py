@@ -14,17 +14,17 @@ from doradura.media.protocol import (
     Metadata,
     Progress,
     Result,
+    Task,
     WorkerLostError,
     WorkerMessage,
 )
+from doradura.media.reasons import Reason
 from doradura.workers.conversation import ChildConversation, Work, failure_of
 
 RESULT = Result(path="/x/media.mp3", size_bytes=5, title="Title")
 
 
-def conversation(
-    said: bytes, exited: Exited | None = None, task: Literal["download", "probe", "selftest"] = "download"
-) -> ChildConversation:
+def conversation(said: bytes, exited: Exited | None = None, task: Task = "download") -> ChildConversation:
     """A child that said this and then closed its end."""
     stream = trio.testing.MemoryReceiveStream()
     stream.put_data(said)
@@ -44,7 +44,7 @@ def line(message: WorkerMessage) -> bytes:
     ("task", "said"),
     [
         ("download", [Metadata(title="T"), Progress(stage="fetching", fetched_bytes=1), RESULT]),
-        ("download", [Progress(stage="converting"), Failure(reason="gone", detail="404")]),
+        ("download", [Progress(stage="converting"), Failure(reason=Reason.GONE, detail="404")]),
         ("probe", [Metadata(title="T")]),
     ],
 )
@@ -73,11 +73,11 @@ async def test_lines_in_pieces() -> None:
 
 async def test_longest_line() -> None:
     """A line of exactly the limit is a message; one byte more ends the conversation, newline or not."""
-    spare = LINE_LIMIT_BYTES - len(line(Failure(reason="gone", detail=""))) + 1
-    longest = Failure(reason="gone", detail="x" * spare)
+    spare = LINE_LIMIT_BYTES - len(line(Failure(reason=Reason.GONE, detail=""))) + 1
+    longest = Failure(reason=Reason.GONE, detail="x" * spare)
     assert [message async for message in conversation(line(longest))] == [longest]
-    too_long = [Failure(reason="tool_crash", detail=f"said a line of more than {LINE_LIMIT_BYTES} bytes")]
-    longer = line(Failure(reason="gone", detail="x" * (spare + 1)))
+    too_long = [Failure(reason=Reason.TOOL_CRASH, detail=f"said a line of more than {LINE_LIMIT_BYTES} bytes")]
+    longer = line(Failure(reason=Reason.GONE, detail="x" * (spare + 1)))
     assert [message async for message in conversation(longer)] == too_long
     assert [message async for message in conversation(b"x" * (LINE_LIMIT_BYTES * 2))] == too_long
 
@@ -91,10 +91,19 @@ async def test_no_message(said: bytes) -> None:
     assert end.detail.startswith("said what is no message")
 
 
+async def test_an_unknown_reason_is_no_message() -> None:
+    """A reason that is not in the closed set is a crash of the tool, and its word is in the detail."""
+    said = line(Failure(reason=Reason.GONE, detail="404")).replace(b'"gone"', b'"vanished"')
+    (end,) = [message async for message in conversation(said)]
+    assert isinstance(end, Failure)
+    assert end.reason is Reason.TOOL_CRASH
+    assert end.detail == "said what is no message: Invalid enum value 'vanished' - at `$.reason`"
+
+
 async def test_a_cut_line_is_no_message() -> None:
     """What a dying child had said of a line is dropped; its exit tells."""
     told = conversation(line(RESULT)[:-1], Exited(work_id=1, status=-9))
-    assert [message async for message in told] == [Failure(reason="tool_crash", detail="killed by signal 9")]
+    assert [message async for message in told] == [Failure(reason=Reason.TOOL_CRASH, detail="killed by signal 9")]
 
 
 async def test_lost_server() -> None:
@@ -111,7 +120,7 @@ async def test_closed_but_running(autojump_clock: trio.testing.MockClock) -> Non
     """A child that closes its conversation and lives on is given five seconds."""
     began = trio.current_time()
     assert [message async for message in conversation(b"")] == [
-        Failure(reason="tool_crash", detail="ended the conversation but not itself")
+        Failure(reason=Reason.TOOL_CRASH, detail="ended the conversation but not itself")
     ]
     assert trio.current_time() - began == 5
 
@@ -133,7 +142,7 @@ async def test_closed_but_running(autojump_clock: trio.testing.MockClock) -> Non
 )
 def test_failure_of(exited: Exited, reason: str, detail: str) -> None:
     """Each way to end without a final message has its reason."""
-    assert failure_of(exited) == Failure(reason=reason, detail=detail)
+    assert failure_of(exited) == Failure(reason=Reason(reason), detail=detail)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +152,9 @@ def test_failure_of(exited: Exited, reason: str, detail: str) -> None:
 def test_what_is_over_a_limit_is_not_tried_again(*, over_limit: str, by_tool: bool, reason: str) -> None:
     """The child holds what the site sent, so its memory is the link's fault; a tool's is the tool's."""
     exited = Exited(work_id=1, status=-9, over_limit=over_limit, by_tool=by_tool)
-    assert failure_of(exited) == Failure(reason=reason, detail=f"killed: over its {over_limit} limit", final=True)
+    assert failure_of(exited) == Failure(
+        reason=Reason(reason), detail=f"killed: over its {over_limit} limit", final=True
+    )
 
 
 def test_detail_is_bounded() -> None:

@@ -1,0 +1,59 @@
+"""The closed set of each metric's label, taken from its owner: metrics/ may import none of them."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from doradura.accounts.plans import PAID_PLANS, PLANS
+from doradura.alerts.payload import SEVERITIES, Status
+from doradura.chat.router import COMMANDS, HANDLED_UPDATES
+from doradura.chat.texts import LANGUAGES
+from doradura.downloads.admission import Rejection
+from doradura.health import CHECKS
+from doradura.media.formats import FORMATS, Kind
+from doradura.media.reasons import OUR_REASONS, Reason
+from doradura.media.sites import SITES
+from doradura.metrics import LabelValues
+from doradura.telegram.errors import OUTAGES, RequestOutcome
+from doradura.telegram.observer import TIMED_KINDS, LimitSource
+
+TELEGRAM_METHODS = (
+    "getMe",
+    "getUpdates",
+    "deleteWebhook",
+    "setMyCommands",
+    "deleteMyCommands",
+    "sendMessage",
+    "editMessageText",
+    "editMessageMedia",
+    "deleteMessage",
+    "answerCallbackQuery",
+    "answerPreCheckoutQuery",
+    "sendChatAction",
+    "sendAudio",
+    "sendVideo",
+    "sendDocument",
+    "sendPhoto",
+)
+
+LABEL_VALUES = LabelValues(
+    sites=tuple(SITES),
+    formats={word: fmt.qualities for word, fmt in FORMATS.items()},
+    commands=tuple(COMMANDS),
+    update_types=tuple(HANDLED_UPDATES),
+    telegram_methods=TELEGRAM_METHODS,
+    checks=CHECKS,
+    reasons=tuple(Reason),
+    own_reasons=OUR_REASONS,
+    kinds=get_args(Kind),
+    plans=PLANS,
+    paid_plans=PAID_PLANS,
+    languages=LANGUAGES,
+    rejections=get_args(Rejection),
+    request_outcomes=get_args(RequestOutcome),
+    outages=OUTAGES,
+    request_kinds=TIMED_KINDS,
+    limit_sources=get_args(LimitSource),
+    severities=SEVERITIES,
+    statuses=get_args(Status),
+)

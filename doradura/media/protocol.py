@@ -30,7 +30,7 @@ OUR_REASONS = frozenset(
 RETRIED_REASONS = frozenset({"rate_limited", "network", "site_error", "tool_crash"})
 """Worth another attempt after a pause."""
 
-Lacks = Literal["", "video", "audio", "one_coding"]
+Lacks = Literal["", "video", "audio", "subtitles", "picture", "one_coding"]
 """What a link was found not to have; `one_coding`: its stream's parts are coded in several ways."""
 
 REASONS = FINAL_REASONS | OUR_REASONS | {"user_blocked"}

@@ -46,7 +46,7 @@ CLOSED_SETS = {
     "link.": ("scheme", "length", "characters", "host", "port", "credentials"),
     "refused.": ("full", "limit", "space"),
     "failed.": (*(REASONS - {"deadline"}), "too_large.source"),
-    "failed.lacks.": ("video", "audio", "one_coding"),
+    "failed.lacks.": ("video", "audio", "subtitles", "picture", "one_coding"),
     "why.": tuple(RETRIED_REASONS),
     "queue.": ("running", "sending"),
     "alert.first.": ("critical", "warning", "info", "resolved"),

@@ -13,7 +13,6 @@ from doradura.media.formats import (
     ChoiceError,
     fitting,
     parse_choice,
-    select,
     smaller,
 )
 
@@ -117,20 +116,6 @@ def test_any_words_give_a_choice_of_the_table_or_a_refusal(words: list[str]) -> 
 def test_the_default_choice_is_in_the_table() -> None:
     """Mp3 at 320 kbit/s, as the design says."""
     assert Choice("mp3", "320k") == DEFAULT_CHOICE
-
-
-def test_every_selection_is_bound_to_native_protocols() -> None:
-    """No alternative of any selection may pick what only an external program could fetch."""
-    for row in FORMATS.values():
-        for quality in row.qualities:
-            alternatives = select(Choice(row.word, quality)).expression.replace("+", "/")
-            # The filter holds slashes of its own in no place, so splitting is safe.
-            assert all("[protocol~=" in part for part in alternatives.split("/"))
-
-
-def test_a_height_is_an_upper_bound() -> None:
-    """A height is asked of yt-dlp as the largest allowed, before any codec."""
-    assert select(Choice("mp4", "480p")).order[0] == "res:480"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import yt_dlp
+
 from doradura.child.products import product_of
 from doradura.media.formats import FORMATS
 from tests.tried_formats import PRODUCTS
@@ -13,6 +15,13 @@ def test_every_selection_is_bound_to_native_protocols() -> None:
         alternatives = product.selection().expression.replace("+", "/")
         # The filter holds slashes of its own in no place, so splitting is safe.
         assert all("[protocol~=" in part for part in alternatives.split("/"))
+
+
+def test_every_selection_is_one_that_yt_dlp_reads() -> None:
+    """No expression is a syntax error, which else the first job of a format would find."""
+    with yt_dlp.YoutubeDL({"quiet": True}, auto_init=False) as chooser:
+        for product in PRODUCTS:
+            assert chooser.build_format_selector(product.selection().expression) is not None
 
 
 def test_a_height_is_an_upper_bound() -> None:

@@ -6,7 +6,7 @@ Owns the reading of yt-dlp's loose dictionaries into `Metadata`. What is not kno
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +24,8 @@ _NO_TITLES = frozenset(
 _VARIANT = re.compile(r"(?:[-_. ]?(?:[bvw]?\d+|\d{3,4}p|\d+k))+$", re.IGNORECASE)
 """What players' files have behind such a name: "index_0", "chunklist_b2000000", "master-720p"."""
 
+GUESS_FACTOR = 3
+"""A size guessed from bit rate and length counts when it is so many times over the limit: rates told may be peaks."""
 
 FILE_NAME = "doradura_file_name"
 """Our own key of an item: the name that its server gives the file, without its ending."""
@@ -95,6 +97,22 @@ def duration_of(info: Mapping[str, Any]) -> float | None:
     """The length in seconds, where it is told."""
     value = info.get("duration")
     return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
+def told_bytes(parts: Sequence[Mapping[str, Any]]) -> int | None:
+    """What the parts weigh together, where the site tells it of each."""
+    told = [whole(part.get("filesize")) or guessed_bytes(part) for part in parts]
+    return sum(told) if all(told) else None
+
+
+def guessed_bytes(part: Mapping[str, Any]) -> int:
+    """What a part weighs by its site's guess; 0 without one."""
+    return whole(part.get("filesize_approx")) or 0
+
+
+def whole(value: object) -> int | None:
+    """A count that is told; None for what is none."""
+    return int(value) if isinstance(value, int | float) and value > 0 else None
 
 
 def clean(value: object) -> str | None:

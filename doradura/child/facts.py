@@ -17,6 +17,7 @@ from typing import Final
 import av
 from av.container import InputContainer
 from av.stream import Disposition
+from av.subtitles.stream import SubtitleStream
 
 from doradura.child.ffmpeg import CONTAINERS, MAX_PIXELS, PROTOCOLS
 
@@ -28,6 +29,8 @@ _UNTOLD: Final = frozenset({0, 2, 3})
 """Primaries and matrices that are not told (reserved, unspecified; H.273, tables 2 and 4)."""
 _UNUSUAL: Final = frozenset({10, 13})
 """Matrices of constant luminance, which FFmpeg's filters turn into no other."""
+_WRITTEN: Final = frozenset({"ass", "mov_text", "subrip", "text", "webvtt"})
+"""Subtitles that are text (FFmpeg's names)."""
 _ODD_PIXELS = (Fraction(1, 20), Fraction(20))
 """What lies outside is no shape of a pixel but a broken header."""
 
@@ -37,9 +40,9 @@ class Stream:
     """One stream of a file. Absent values are None."""
 
     kind: str
-    """video or audio."""
+    """video, audio or subtitle."""
     number: int
-    """Which of its kind: ffmpeg's N in 0:v:N and 0:a:N."""
+    """Which of its kind: ffmpeg's N in 0:v:N, 0:a:N and 0:s:N."""
     codec: str
     pixels: str | None = None
     width: int | None = None
@@ -86,6 +89,12 @@ class Facts:
         return tuple(s for s in self.streams if s.kind == "audio")
 
     @property
+    def subtitles(self) -> Stream | None:
+        """The words a player shows: the default ones, else the first; what is drawn and not written is none."""
+        written = [s for s in self.streams if s.kind == "subtitle" and s.codec in _WRITTEN]
+        return max(written, key=lambda s: (s.default, -s.number), default=None)
+
+    @property
     def video(self) -> Stream | None:
         """The film a player shows: the default one, of several the largest, of those the first."""
         films = [s for s in self.pictures if not s.picture]
@@ -123,13 +132,15 @@ def inspect(path: Path) -> Facts | None:
 
 def _facts(container: InputContainer) -> Facts | None:
     turns = _turns(container)
-    counted = {"video": 0, "audio": 0}
+    counted = {"video": 0, "audio": 0, "subtitle": 0}
     streams = []
     for stream in container.streams:
         if isinstance(stream, av.VideoStream):
             streams.append(_video(stream, counted["video"], turns.get(stream.index, 0)))
         elif isinstance(stream, av.AudioStream):
             streams.append(_audio(stream, counted["audio"]))
+        elif isinstance(stream, SubtitleStream):
+            streams.append(_subtitle(stream, counted["subtitle"]))
         else:
             continue
         counted[stream.type] += 1
@@ -182,6 +193,10 @@ def _film_context(stream: av.VideoStream) -> av.VideoCodecContext | None:
 
 
 def _sound_context(stream: av.AudioStream) -> av.AudioCodecContext | None:
+    return stream.codec_context
+
+
+def _words_context(stream: SubtitleStream) -> av.CodecContext | None:
     return stream.codec_context
 
 
@@ -240,6 +255,16 @@ def _audio(stream: av.AudioStream, number: int) -> Stream:
         sample_rate=context.sample_rate or None,
         channels=context.layout.nb_channels or None,
         bits_per_second=context.bit_rate or None,
+    )
+
+
+def _subtitle(stream: SubtitleStream, number: int) -> Stream:
+    context = _words_context(stream)
+    return Stream(
+        kind="subtitle",
+        number=number,
+        codec="unknown" if context is None else context.codec.canonical_name,
+        default=Disposition.default in stream.disposition,
     )
 
 

@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,6 @@ from doradura.child.bounds import READING_CPU_SECONDS, bound_answers, reading_at
 from doradura.child.describing import FILE_NAME, is_generic
 from doradura.child.failures import JobError, is_unreachable, one_line
 from doradura.child.starts import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
-from doradura.media.formats import Selection
 from doradura.media.protocol import Order
 from doradura.media.reasons import Reason
 
@@ -49,6 +49,17 @@ _LIVE = frozenset({"is_live", "is_upcoming", "post_live"})
 
 Info = dict[str, Any]
 """yt-dlp's description of one item, untyped as it comes."""
+
+NATIVE = "[protocol~='^(https?|m3u8(_native)?|http_dash_segments(_generator)?)$']"
+"""What yt-dlp fetches by its own Python code; all else would start a program that the egress guard cannot see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What yt-dlp is told to take: a format expression, each part of it `NATIVE`, and the order of preference."""
+
+    expression: str
+    order: tuple[str, ...]
 
 
 class LastLines:

@@ -15,20 +15,21 @@ from yt_dlp.version import __version__ as yt_dlp_version
 
 from doradura.child import ffmpeg
 from doradura.child.describing import describe, has_own_title, performer_of, title_of
-from doradura.child.encoding import ENCODE_SHARE, Bounds, Footage, Plan, plan, shorter_side
+from doradura.child.encoding import ENCODE_SHARE, shorter_side
 from doradura.child.facts import Facts, inspect
 from doradura.child.failures import JobError, classify, failed, retry_after_seconds, unresolved_host
 from doradura.child.fetching import Extractor, Info, fetch, restrain
 from doradura.child.floor import TransferTooSlowError, hold
 from doradura.child.gauge import Gauge
 from doradura.child.guard import is_guarded
-from doradura.child.making import Recipe, Source, Tags, is_copied, make, song_rate_within
 from doradura.child.meter import Meter
 from doradura.child.probing import look, probe
+from doradura.child.products import product_of
+from doradura.child.products.product import Has, Made, Product, Recipe, Source, Tags
 from doradura.child.stated import is_cut_off
 from doradura.child.stills import Stills
 from doradura.child.timelimit import TimeIsUpError, at_most
-from doradura.media.formats import Format, Quality, select
+from doradura.media.formats import Quality
 from doradura.media.protocol import (
     Failure,
     Lacks,
@@ -39,7 +40,6 @@ from doradura.media.protocol import (
 )
 from doradura.media.reasons import Reason
 from doradura.media.sites import is_known_host
-from doradura.media.variant import Variant
 
 Emit = Callable[[WorkerMessage], None]
 
@@ -85,6 +85,8 @@ class _Work:
         self._directory = Path(order.directory)
         self._extractor: Extractor | None = None
         self._info: Info | None = None
+        self._product: Product | None = None
+        """What a download is to make."""
         self._facts_found: list[Facts] = []
         """Of what was fetched."""
         self._seconds: float | None = None
@@ -101,21 +103,16 @@ class _Work:
         return self._order.url if self._extractor is None else self._extractor.last_url
 
     def lacks(self) -> Lacks:
-        """What was asked for and is not there, while the other is: the picture or the sound; nothing where in doubt."""
-        if self._order.variant is None:
+        """What the product needs and is not there, while something else is; nothing where in doubt."""
+        if self._product is None:
             return ""
         if self._facts_found:
-            films, sounds = (any(getattr(f, kind) for f in self._facts_found) for kind in ("video", "audio"))
-        elif self._extractor is not None and self._extractor.raw is not None:
-            told = describe(self._extractor.raw, extraction_seconds=0.0)
-            films, sounds = told.has_video is not False, told.has_audio is not False
-        else:
+            return self._product.lacks(Has.of(self._facts_found))
+        if self._extractor is None or self._extractor.raw is None:
             return ""
-        if films == sounds:
-            return ""
-        if self._order.variant.row.kind == "video":
-            return "" if films else "video"
-        return "" if sounds else "audio"
+        told = describe(self._extractor.raw, extraction_seconds=0.0)
+        films, sounds = told.has_video is not False, told.has_audio is not False
+        return self._product.lacks(Has(film=films, sound=sounds, subtitles=True, picture=True))
 
     def height(self) -> int | None:
         """The shorter side of the picture in pixels; None where there is none, or nobody knows."""
@@ -158,86 +155,71 @@ class _Work:
             self._extractor = Extractor(order, None)
             return probe(order, self._extractor)
         assert order.variant is not None
-        return self._download(order.variant)
+        self._product = product_of(order.variant.row, order.variant.grade)
+        return self._download(self._product)
 
-    def _download(self, variant: Variant) -> Result:
-        order, row, grade = self._order, variant.row, variant.grade
-        self._extractor = extractor = Extractor(order, select(row, grade))
+    def _download(self, product: Product) -> Result:
+        order = self._order
+        self._extractor = extractor = Extractor(order, product.selection())
         started = time.monotonic()
         self._info = info = extractor.find()
         self._emit(describe(info, extraction_seconds=time.monotonic() - started))
-        gauge = Gauge(order, variant, info, extractor.raw or {}, self._emit)
+        gauge = Gauge(order, product, info, extractor.raw or {}, self._emit)
         paths = fetch(extractor, info, self._directory, gauge.hook)
-        sources = [Source(path, self._facts(path, whole=gauge.is_whole(n))) for n, path in enumerate(paths)]
+        sources = [Source(path, self._facts(path, product, whole=gauge.is_whole(n))) for n, path in enumerate(paths)]
         self._facts_found = [source.facts for source in sources]
         self._seconds = max((s.facts.duration_seconds or 0.0 for s in sources), default=0.0) or None
         self._emit(gauge.converting())
-        song_rate = None
-        if self._seconds and not any(s.facts.audio and is_copied(s.facts.audio, row, grade) for s in sources):
-            gauge.judge_length(self._seconds)
-            song_rate = song_rate_within(order.limits.upload_bytes, self._seconds, grade)
-
-        stills = Stills(order.ffmpeg, self._directory)
-        film = next((s for s in sources if s.facts.video is not None), None)
-        shape = film.facts.video if film is not None and row.kind == "video" else None
-        cover = stills.of_site(extractor, info, shape)
-        covered = next((s for s in sources if s.facts.cover is not None), None)
-        if cover is None and covered is not None:
-            cover = stills.of_cover(covered.path, covered.facts, shape)
-        if cover is None and film is not None and shape is None:
-            cover = stills.of_film(film.path, film.facts)
-        tags = _tags(info, sources, order.url)
-        product = self._directory / f"media.{row.extension}"
-        meter = Meter(self._emit, gauge.converting(), self._seconds)
-        done = self._plan(row, grade, film, sources)
-        make(Recipe(order.ffmpeg, row, grade, tags, cover, product, done, song_rate, told=meter), sources)
+        tags, stills = _tags(info, sources, order.url), Stills(order.ffmpeg, self._directory)
+        recipe = Recipe(
+            program=order.ffmpeg,
+            path=self._directory / f"media.{product.row.extension}",
+            tags=tags,
+            stills=stills,
+            site_picture=lambda film: stills.of_site(extractor, info, film),
+            upload_bytes=order.limits.upload_bytes,
+            seconds=self._seconds,
+            encode_seconds=self._encode_seconds,
+            told=Meter(self._emit, gauge.converting(), self._seconds),
+        )
+        made = product.make(recipe, sources)
         for path in paths:
             path.unlink(missing_ok=True)  # the product may wait for its upload; its source, if it is another, need not
-        result = self._result(row, product, tags, gauge.fetched_bytes)
-        if cover is None and row.kind == "video":
-            # Not of the source: here its colours are what a screen shows.
-            cover = stills.of_film(product, self._facts(product, whole=True))
-        thumbnail = None if cover is None else stills.thumbnail(cover)
-        return msgspec.structs.replace(result, thumbnail_path=None if thumbnail is None else str(thumbnail))
+        return _result(made, stills, tags, gauge.fetched_bytes)
 
-    def _plan(self, row: Format, grade: Quality, film: Source | None, sources: list[Source]) -> Plan:
-        """Decide what becomes of the film's picture, if there is one and it is wanted. Raise JobError."""
-        if row.kind != "video" or film is None or film.facts.video is None:
-            return Plan(copied=True)
-        left = grade.timer_seconds * ENCODE_SHARE - (time.monotonic() - self._began)
-        bounds = Bounds(upload_bytes=self._order.limits.upload_bytes, left_seconds=left)
-        size = sum(source.path.stat().st_size for source in sources)
-        footage = Footage(path=film.path, picture=film.facts.video, seconds=self._seconds, size_bytes=size)
-        return plan(self._order.ffmpeg, footage, grade, bounds)
+    def _encode_seconds(self, grade: Quality) -> float:
+        """How long an encode that is not necessary may still take."""
+        return grade.timer_seconds * ENCODE_SHARE - (time.monotonic() - self._began)
 
-    def _facts(self, path: Path, *, whole: bool) -> Facts:
-        """Read a file. Raise JobError for what is no film or song, or not `whole` by its own headers."""
+    def _facts(self, path: Path, product: Product, *, whole: bool) -> Facts:
+        """Read a file. Raise JobError for what can't be such a product, or is not `whole` by its own headers."""
         facts = inspect(path)
         if not whole and is_cut_off(path, facts):
             raise JobError(
                 Reason.NETWORK, f"the connection ended after {path.stat().st_size} bytes, before the file did"
             )
-        if facts is None or facts.is_still:
+        if facts is None or (facts.is_still and not product.is_in(facts)):
             raise JobError(
                 Reason.UNSUPPORTED, f"what was fetched is no {'media file' if facts is None else 'film but a still'}"
             )
         return facts
 
-    def _result(self, row: Format, product: Path, tags: Tags, fetched_bytes: int) -> Result:
-        size = product.stat().st_size
-        if size > self._order.limits.upload_bytes:
-            raise JobError(Reason.TOO_LARGE, f"the {row.word} has {size} bytes")
-        facts = self._facts(product, whole=True)
-        return Result(
-            path=str(product),
-            size_bytes=size,
-            title=tags.title,
-            performer=tags.artist,
-            duration_seconds=facts.duration_seconds,
-            width=facts.video.width if facts.video is not None else None,
-            height=facts.video.height if facts.video is not None else None,
-            fetched_bytes=fetched_bytes,
-        )
+
+def _result(made: Made, stills: Stills, tags: Tags, fetched_bytes: int) -> Result:
+    """Say what was made, with its thumbnail."""
+    film = None if made.facts is None else made.facts.video
+    thumbnail = None if made.cover is None else stills.thumbnail(made.cover)
+    return Result(
+        path=str(made.path),
+        size_bytes=made.path.stat().st_size,
+        title=tags.title,
+        performer=tags.artist,
+        duration_seconds=None if made.facts is None else made.facts.duration_seconds,
+        width=None if film is None else film.width,
+        height=None if film is None else film.height,
+        thumbnail_path=None if thumbnail is None else str(thumbnail),
+        fetched_bytes=fetched_bytes,
+    )
 
 
 def _tags(info: Info, sources: list[Source], url: str) -> Tags:

@@ -16,26 +16,20 @@ from urllib.parse import urljoin
 from yt_dlp.utils import YoutubeDLError
 
 from doradura.child.describing import clean, describe, duration_of, has_own_title, is_generic
-from doradura.child.encoding import ENCODE_SHARE, Bounds, Footage, is_kept, is_larger, plan, shorter_side
 from doradura.child.facts import Facts, inspect
 from doradura.child.failures import JobError
 from doradura.child.fetching import Extractor, Info, hold_manifest, parts_of
-from doradura.child.gauge import can_fit, passes_through, told_bytes
-from doradura.child.making import LEAST_SONG_BITS, is_copied
+from doradura.child.products import every_product
+from doradura.child.products.product import Described, Looked, Product, Weight
 from doradura.child.starts import Start, read_start
 from doradura.child.stated import goes_on, stated_seconds
 from doradura.child.timelimit import TimeIsUpError, at_most
-from doradura.media.formats import FORMATS, Format, Quality, select
 from doradura.media.protocol import Metadata, Order, Size
 from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 
 _START_BYTES = 2 * 1024 * 1024
 _SEGMENT_BYTES = 256 * 1024
-_SLOWEST_ENCODE = 3
-"""Any machine encodes a second of film in so many seconds: a film that ends in time even so needs no sample."""
-_SAMPLE_SECONDS = 2.0
-"""Of the film: a look is a nicety, and shorter than a download."""
 _SAMPLING_SECONDS = 4.0
 """For the samples of all qualities together; what is not known by then is not told."""
 _LOOK_SECONDS = 8.0
@@ -88,17 +82,23 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
     if whole_bytes is not None and whole_bytes > order.limits.file_bytes:
         raise JobError(Reason.TOO_LARGE, f"the source has {whole_bytes} bytes, more than is taken", final=True)
     start_is_whole = len(start.content) >= _START_BYTES
-    if facts is not None and facts.is_still:
-        raise JobError(Reason.UNSUPPORTED, "a still")
-    if facts is None:
-        if complete:
-            raise JobError(Reason.UNSUPPORTED, "no media file")
+    if facts is None or not any(product.is_in(facts) for product in every_product()):
+        if complete or (facts is not None and facts.is_still):
+            raise JobError(Reason.UNSUPPORTED, "no media file" if facts is None else "nothing in it can be sent")
         return describe(info, extraction_seconds=seconds)
     duration = (
         duration or duration_of(info) or (facts.duration_seconds if complete else stated_seconds(start.content, facts))
     )
     film = facts.video
     own = has_own_title(info)
+    looked = Looked(
+        path=path,
+        facts=facts,
+        seconds=duration,
+        size_bytes=whole_bytes,
+        program=order.ffmpeg,
+        upload_bytes=order.limits.upload_bytes,
+    )
     return describe(
         info,
         title=None if own else clean(facts.title),
@@ -108,9 +108,7 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
         has_audio=facts.audio is not None,
         height=_height(facts),
         # A site that sent less than the start, and no end, may be gone: nothing is built on its word.
-        sizes=tuple(_file_sizes(order, path, facts, duration, whole_bytes, last=last))
-        if complete or start_is_whole
-        else (),
+        sizes=tuple(_file_sizes(looked, last=last)) if complete or start_is_whole else (),
         extraction_seconds=seconds,
     )
 
@@ -129,91 +127,35 @@ def _start(extractor: Extractor, info: Info, path: Path) -> tuple[Start | None, 
     return start, facts
 
 
-def _file_sizes(
-    order: Order, path: Path, facts: Facts, duration: float | None, whole_bytes: int | None, *, last: float
-) -> list[Size]:
+def _file_sizes(looked: Looked, *, last: float) -> list[Size]:
     """`last` is the monotonic time after which no film is tried out any more."""
-    sizes = []
-    for row in FORMATS.values():
-        for grade in row.grades:
-            if row.kind == "audio" and facts.audio is not None:
-                copied = is_copied(facts.audio, row, grade)
-                rate = facts.audio.bits_per_second if copied else grade.bits_per_second
-                sizes += _size(
-                    row, grade, _weight(duration, rate) or (None if copied else _least(order, grade, duration))
-                )
-    if facts.video is None or not whole_bytes:
-        return sizes
-    film = Footage(path=path, picture=facts.video, seconds=duration, size_bytes=whole_bytes)
+    products = every_product()
+    sizes = [size for product in products if not product.sampled for size in _size(product, product.weigh_file(looked))]
     with suppress(TimeIsUpError), at_most(min(_SAMPLING_SECONDS, last - time.monotonic())):
-        for row in FORMATS.values():
-            for grade in reversed(row.grades):  # `best` is never sampled, so it is known whatever time there is
-                sizes += _film_size(order, row, grade, film) if row.kind == "video" else []
+        for product in reversed(products):  # `best` is never sampled, so it is known whatever time there is
+            sizes += _size(product, product.weigh_file(looked)) if product.sampled else []
     return sizes
-
-
-def _film_size(order: Order, row: Format, grade: Quality, film: Footage) -> list[Size]:
-    """What a film of one file becomes: itself, or an encode that fits, whose size nobody knows beforehand."""
-    bounds = Bounds(
-        upload_bytes=order.limits.upload_bytes,
-        left_seconds=grade.timer_seconds * ENCODE_SHARE,
-        short_seconds=grade.timer_seconds / _SLOWEST_ENCODE,
-        sample_seconds=_SAMPLE_SECONDS,
-    )
-    if not film.seconds and not is_kept(film, grade, bounds.upload_bytes):
-        return []  # its start states no length: the download will know more
-    try:
-        as_it_is = plan(order.ffmpeg, film, grade, bounds).copied
-    except JobError:  # its size says why
-        as_it_is = film.size_bytes > bounds.upload_bytes
-    if not as_it_is:
-        return []
-    side = shorter_side(film.picture)
-    height = side if is_larger(side, grade) else None
-    return [Size(variant=Variant(row.word, grade.word), size_bytes=film.size_bytes, height=height)]
 
 
 def _sizes(order: Order, extractor: Extractor, duration: float | None) -> list[Size]:
     sizes = []
-    for row in FORMATS.values():
-        for grade in row.grades:
-            rate = grade.bits_per_second
-            try:
-                parts = parts_of(extractor.choose(select(row, grade)))
-            except (YoutubeDLError, JobError):  # the site has nothing for this one, or only what is live
-                continue
-            told, passes = told_bytes(parts), passes_through(row, grade, parts, extractor.raw or {})
-            if row.kind == "audio":
-                if passes:
-                    weight = told or _weight(duration, int((parts[0].get("abr") or 0) * 1000))
-                else:
-                    weight = _weight(duration, rate) or _least(order, grade, duration)
-                sizes += _size(row, grade, weight)
-                continue
-            if not can_fit(passes, grade, parts, duration, order.limits.upload_bytes):
-                passes = True  # as good as: its size says that it is too large
-            made = any(is_larger(_side(part), grade) for part in parts)
-            fits = told is not None and told <= order.limits.upload_bytes
-            sizes += _size(row, grade, told if passes or (passes is None and fits and not made) else None)
+    for product in every_product():
+        try:
+            parts = parts_of(extractor.choose(product.selection()))
+        except (YoutubeDLError, JobError):  # the site has nothing for this one, or only what is live
+            continue
+        described = Described(
+            parts=parts, item=extractor.raw or {}, seconds=duration, upload_bytes=order.limits.upload_bytes
+        )
+        sizes += _size(product, product.weigh(described))
     return sizes
 
 
-def _side(part: Info) -> int:
-    return min(part.get("width") or 0, part.get("height") or 0)
-
-
-def _least(order: Order, grade: Quality, duration: float | None) -> int | None:
-    """What a song that is encoded weighs at least, where that is more than can be sent."""
-    least = _weight(duration, LEAST_SONG_BITS if grade.encoded_bits_per_second else None)
-    return least if least and least > order.limits.upload_bytes else None
-
-
-def _weight(duration: float | None, bits_per_second: int | None) -> int | None:
-    return int(duration * bits_per_second / 8) if duration and bits_per_second else None
-
-
-def _size(row: Format, grade: Quality, weight: int | None) -> list[Size]:
-    return [Size(variant=Variant(row.word, grade.word), size_bytes=weight)] if weight else []
+def _size(product: Product, weight: Weight | None) -> list[Size]:
+    if weight is None:
+        return []
+    variant = Variant(product.row.word, product.grade.word)
+    return [Size(variant=variant, size_bytes=weight.size_bytes, height=weight.height)]
 
 
 def _height(facts: Facts | None) -> int | None:

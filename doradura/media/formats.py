@@ -1,7 +1,9 @@
-"""The table of what can be asked for: words, qualities, timers, and how each is chosen, made and sent.
+"""The table of what can be asked for: words, qualities, timers, and the facts by which each is chosen, made and sent.
 
 Owns the facts alone. It must not import yt-dlp or run anything: the chat, the supervisor, the metrics and the forked
-child all read it. A new format is a new row; `variant` has the value that names one of them.
+child all read it. A new format is a new row of a kind that there is; what a kind does with its rows is in
+child/products. Nothing there names a row, and a test makes every row of every kind of source. `variant` has the value
+that names a row and one of its qualities.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Kind = Literal["audio", "video", "document"]
+Kind = Literal["audio", "video", "subtitles", "picture"]
+SentAs = Literal["audio", "video", "document"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,17 +40,26 @@ class Format:
 
     word: str
     kind: Kind
-    """What the product is; the metric label."""
-    sent_as: Kind
-    """How Telegram is given it: it plays mp3 and m4a as audio and mp4 as video, all else is a document."""
+    """What the product is; the object of that kind (child/products) chooses, makes and weighs it."""
+    sent_as: SentAs
+    """How Telegram is given it: it plays mp3 and m4a as audio and mp4 as video, all else is a document. The metric
+    label."""
     grades: tuple[Quality, ...]
     default_quality: str
     extension: str
     mime_type: str
     muxer: str
     """ffmpeg's name of the container."""
+    muxer_options: tuple[str, ...] = ()
+    """ffmpeg's output options of the container: which tags, and that its index stands first."""
+    holds_cover: bool = False
+    """Whether ffmpeg can put a picture into the container that players show with the sound."""
     copied_codecs: frozenset[str] = frozenset()
-    """Audio codecs that are copied instead of encoded."""
+    """FFmpeg's names of the sounds that are copied instead of encoded; what `encode` makes is one of them."""
+    sought_codec: str | None = None
+    """yt-dlp's name of the sound that is taken first where a site has several."""
+    sample_rates: frozenset[int] = frozenset()
+    """What an encoded sound may have, in Hz; another is made 44,100. None named: the encoder takes what comes."""
 
     @property
     def qualities(self) -> tuple[str, ...]:
@@ -67,14 +79,6 @@ class Format:
         raise KeyError(quality)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What yt-dlp is told to take: a format expression, and the order of preference within it."""
-
-    expression: str
-    order: tuple[str, ...]
-
-
 def _mp3(kilobits: int) -> Quality:
     rate = f"{kilobits}k"
     encode = ("-c:a", "libmp3lame", "-b:a", rate, "-compression_level", "2")
@@ -84,6 +88,8 @@ def _mp3(kilobits: int) -> Quality:
 def _mp4(word: str, height: int | None, timer_seconds: int) -> Quality:
     return Quality(word=word, timer_seconds=timer_seconds, height=height, encode=("-c:a", "aac", "-b:a", "160k"))
 
+
+_INDEX_FIRST = ("-movflags", "+faststart")
 
 _ROWS = (
     Format(
@@ -95,7 +101,10 @@ _ROWS = (
         extension="mp3",
         mime_type="audio/mpeg",
         muxer="mp3",
+        muxer_options=("-id3v2_version", "3"),
+        holds_cover=True,
         copied_codecs=frozenset({"mp3"}),
+        sample_rates=frozenset({32_000, 44_100, 48_000}),  # at lower ones MPEG audio has no 320 kbit/s
     ),
     Format(
         word="m4a",
@@ -113,7 +122,10 @@ _ROWS = (
         extension="m4a",
         mime_type="audio/mp4",
         muxer="ipod",
+        muxer_options=_INDEX_FIRST,
+        holds_cover=True,
         copied_codecs=frozenset({"aac"}),
+        sought_codec="aac",
     ),
     Format(
         word="mp4",
@@ -130,30 +142,11 @@ _ROWS = (
         extension="mp4",
         mime_type="video/mp4",
         muxer="mp4",
+        muxer_options=_INDEX_FIRST,
         copied_codecs=frozenset({"aac", "mp3"}),
+        sought_codec="aac",
     ),
 )
 
 FORMATS: Mapping[str, Format] = MappingProxyType({row.word: row for row in _ROWS})
 """Every format by its word."""
-
-_NATIVE = "[protocol~='^(https?|m3u8(_native)?|http_dash_segments(_generator)?)$']"
-"""What yt-dlp fetches by its own Python code; all else would start a program that the egress guard cannot see."""
-
-
-def select(row: Format, grade: Quality) -> Selection:
-    """What yt-dlp is to fetch for a quality: the best at or under the asked height, else the smallest there is.
-
-    Within a height H.264 and AAC come first, because they need no encoding to play in Telegram. `best` takes H.264 of
-    720 lines or more before a larger picture in another codec, whose encoding costs minutes for each of the film's.
-    """
-    if row.kind == "audio":
-        codec = ("acodec:aac",) if "aac" in row.copied_codecs else ()
-        return Selection(f"ba{_NATIVE}/b{_NATIVE}/ba*{_NATIVE}", ("hasaud", *codec, "abr", "res:480"))
-    wide = f"bv*{_NATIVE}+ba{_NATIVE}/b{_NATIVE}/bv*{_NATIVE}"
-    if grade.height is not None:
-        return Selection(wide, (f"res:{grade.height}", "vcodec:h264", "acodec:aac"))
-    playable = (
-        f"bv*{_NATIVE}[vcodec~='^(avc|h264)'][height>=720]+ba{_NATIVE}/b{_NATIVE}[vcodec~='^(avc|h264)'][height>=720]"
-    )
-    return Selection(f"{playable}/{wide}", ("res", "vcodec:h264", "acodec:aac"))

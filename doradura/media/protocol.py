@@ -20,7 +20,7 @@ FLOOR_SECONDS = 60.0
 READ_SECONDS = 15.0
 """A socket's timeout. What of one read is over it was this process's own sleep (SIGSTOP, a closed laptop)."""
 
-Lacks = Literal["", "video", "audio", "one_coding"]
+Lacks = Literal["", "video", "audio", "subtitles", "picture", "one_coding"]
 """What a link was found not to have; `one_coding`: its stream's parts are coded in several ways."""
 
 _DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})

@@ -49,7 +49,7 @@ CLOSED_SETS = {
     "link.": tuple({*get_args(LinkFault)} - {"private_address", "local_name"}),
     "refused.": tuple({*get_args(Rejection)} - {"blocked"}),
     "failed.": (*(set(Reason) - {Reason.DEADLINE}), "too_large.source"),
-    "failed.lacks.": ("video", "audio", "one_coding"),
+    "failed.lacks.": ("video", "audio", "subtitles", "picture", "one_coding"),
     "why.": tuple(reason for reason in Reason if reason.retried),
     "queue.": ("running", "sending"),
     "alert.first.": ("critical", "warning", "info", "resolved"),

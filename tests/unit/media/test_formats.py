@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from doradura.media.formats import FORMATS, select
+from doradura.media.formats import FORMATS
 
 
 def test_the_table() -> None:
@@ -37,17 +37,3 @@ def test_an_unknown_quality_has_no_row() -> None:
     """A quality that a format does not have is a KeyError."""
     with pytest.raises(KeyError):
         FORMATS["m4a"].grade("320k")
-
-
-def test_every_selection_is_bound_to_native_protocols() -> None:
-    """No alternative of any selection may pick what only an external program could fetch."""
-    for row in FORMATS.values():
-        for grade in row.grades:
-            alternatives = select(row, grade).expression.replace("+", "/")
-            # The filter holds slashes of its own in no place, so splitting is safe.
-            assert all("[protocol~=" in part for part in alternatives.split("/"))
-
-
-def test_a_height_is_an_upper_bound() -> None:
-    """A height is asked of yt-dlp as the largest allowed, before any codec."""
-    assert select(FORMATS["mp4"], FORMATS["mp4"].grade("480p")).order[0] == "res:480"

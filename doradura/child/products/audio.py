@@ -1,0 +1,158 @@
+"""Audio: a song, or the sound of a film, with its title and, where the container holds one, its cover.
+
+Owns when a sound is copied and at which rate it is encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from doradura.child.describing import told_bytes
+from doradura.child.facts import Facts, Stream
+from doradura.child.failures import JobError
+from doradura.child.fetching import NATIVE, Selection
+from doradura.child.products.making import encoded_sound, is_kept_sound, measured, write
+from doradura.child.products.product import Described, Has, Looked, Made, Product, Recipe, Source, Weight
+from doradura.media.protocol import Lacks
+from doradura.media.reasons import Reason
+
+_LEAST_BITS: Final = 64_000
+"""A second of music, in AAC, under which it is not worth hearing."""
+_FILLED: Final = 0.95
+"""Of the upload limit: the rest is for the container and the cover."""
+_SAID_CODECS: Final[Mapping[str, tuple[str, ...]]] = {
+    "aac": ("mp4a.40", "aac", "m4a"),
+    "mp3": ("mp3", "mp4a.6b", "mp4a.69"),
+}
+"""How sites and files call a codec where that is not FFmpeg's name of it (RFC 6381)."""
+
+
+class Audio(Product):
+    """A sound."""
+
+    def selection(self) -> Selection:
+        """The best sound alone; of one that is in a film, the smallest film with a good one."""
+        sought = () if self.row.sought_codec is None else (f"acodec:{self.row.sought_codec}",)
+        return Selection(f"ba{NATIVE}/b{NATIVE}/ba*{NATIVE}", ("hasaud", *sought, "abr", "res:480"))
+
+    def is_in(self, facts: Facts) -> bool:
+        """A sound."""
+        return facts.audio is not None
+
+    def lacks(self, has: Has) -> Lacks:
+        """A sound, of what has a film."""
+        return "audio" if has.film and not has.sound else ""
+
+    def passes(self, described: Described) -> bool:
+        """Whether the sound is copied. A codec that is not told is taken from the file's ending.
+
+        A product with a bit rate of its own keeps a sound that is known to have no higher one.
+        """
+        part = described.parts[0]
+        codec = str(part.get("acodec") or part.get("ext")).lower()
+        kept = any(codec.startswith(_SAID_CODECS.get(each, (each,))) for each in self.row.copied_codecs)
+        rate = self.grade.bits_per_second
+        low = rate is None or (part.get("abr") or float("inf")) * 1000 <= rate
+        return part.get("vcodec") == "none" and kept and low
+
+    def judge(self, described: Described, *, passes: bool | None) -> None:
+        """By the length, of what is encoded at a rate of its own."""
+        if not passes:
+            self._judge_length(described.seconds, described.upload_bytes)
+
+    def weigh(self, described: Described) -> Weight | None:
+        """The site's word on what is copied; else length times rate."""
+        if self.passes(described):
+            told = told_bytes(described.parts)
+            return _weight(told or _bytes(described.seconds, int((described.parts[0].get("abr") or 0) * 1000)))
+        return self._encoded(described.seconds, described.upload_bytes)
+
+    def weigh_file(self, looked: Looked) -> Weight | None:
+        """Length times the rate of the sound or the product."""
+        sound = looked.facts.audio
+        if sound is None:
+            return None
+        if self._is_copied(sound):
+            return _weight(_bytes(looked.seconds, sound.bits_per_second))
+        return self._encoded(looked.seconds, looked.upload_bytes)
+
+    def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
+        """Copy or encode the sound that a player would play."""
+        source = next((s for s in sources if self.is_in(s.facts)), None)
+        if source is None:
+            raise JobError(Reason.UNSUPPORTED, "the source has no sound")
+        sound = source.facts.audio
+        assert sound is not None
+        options = ["-map", f"0:a:{sound.number}", *self._sound(recipe, sound)]
+        cover, inputs = _cover(recipe, sources), [source.path]
+        if cover is not None and self.row.holds_cover:
+            inputs.append(cover)
+            options += ["-map", "1:v:0", "-c:v", "copy", "-disposition:v:0", "attached_pic"]
+            options += ["-metadata:s:v", "title=Cover", "-metadata:s:v", "comment=Cover (front)"]
+        write(recipe, self.row, inputs, options)
+        return Made(recipe.path, measured(recipe, self.row), cover)
+
+    def _is_copied(self, sound: Stream) -> bool:
+        """Whether a sound goes into the product as it is.
+
+        Surround does not: players of songs have two speakers. Where the product has a bit rate of its own, only what
+        has that rate or less does: encoded again it would be larger and worse.
+        """
+        if not is_kept_sound(self.row, sound) or (sound.channels or 2) > 2:
+            return False
+        rate = self.grade.bits_per_second
+        return rate is None or (sound.bits_per_second is not None and sound.bits_per_second <= rate)
+
+    def _sound(self, recipe: Recipe, sound: Stream) -> list[str]:
+        if self._is_copied(sound):
+            return ["-c:a", "copy"]
+        self._judge_length(recipe.seconds, recipe.upload_bytes)
+        rate = self._rate_within(recipe.upload_bytes, recipe.seconds)
+        return encoded_sound(self.row, self.grade, sound, rate=rate)
+
+    def _judge_length(self, seconds: float | None, upload_bytes: int) -> None:
+        """Raise JobError where the product of a bit rate of its own would be too large at this length."""
+        expected = _bytes(seconds, self.grade.bits_per_second) or 0
+        if expected > upload_bytes:
+            raise JobError(Reason.TOO_LARGE, f"the product would have {expected} bytes")
+
+    def _rate_within(self, upload_bytes: int, seconds: float | None) -> int | None:
+        """Return the bits per second of an encode that are fewer than its quality's, so that it can be sent.
+
+        None where those do, or where the encoder has no rate to be told. Raise JobError (too_large) before the encode
+        where too few would be left.
+        """
+        if self.grade.encoded_bits_per_second is None or not seconds:
+            return None
+        rate = int(upload_bytes * 8 * _FILLED / seconds)
+        if rate < _LEAST_BITS:
+            raise JobError(Reason.TOO_LARGE, f"{seconds:.0f} s of song are more than can be sent")
+        return rate if rate < self.grade.encoded_bits_per_second else None
+
+    def _encoded(self, seconds: float | None, upload_bytes: int) -> Weight | None:
+        """What an encode weighs: by its rate, else what it weighs at least, where that is more than can be sent."""
+        known = _bytes(seconds, self.grade.bits_per_second)
+        least = _bytes(seconds, _LEAST_BITS if self.grade.encoded_bits_per_second else None)
+        return _weight(known or (least if least and least > upload_bytes else None))
+
+
+def _cover(recipe: Recipe, sources: Sequence[Source]) -> Path | None:
+    """The site's picture of whatever shape, else the file's cover, else a frame of its film."""
+    cover = recipe.site_picture(None)
+    covered = next((s for s in sources if s.facts.cover is not None), None)
+    if cover is None and covered is not None:
+        cover = recipe.stills.of_cover(covered.path, covered.facts, None)
+    film = next((s for s in sources if s.facts.video is not None), None)
+    if cover is None and film is not None:
+        cover = recipe.stills.of_film(film.path, film.facts)
+    return cover
+
+
+def _bytes(seconds: float | None, bits_per_second: int | None) -> int | None:
+    return int(seconds * bits_per_second / 8) if seconds and bits_per_second else None
+
+
+def _weight(size_bytes: int | None) -> Weight | None:
+    return Weight(size_bytes=size_bytes) if size_bytes else None

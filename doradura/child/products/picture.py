@@ -1,0 +1,62 @@
+"""Pictures: what stands for a link, as a file of its own.
+
+Owns where it is taken from. No row has one yet; the tests make rows of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from doradura.child.facts import Facts
+from doradura.child.failures import JobError
+from doradura.child.fetching import NATIVE, Selection
+from doradura.child.products.making import measured, write
+from doradura.child.products.product import Described, Has, Looked, Made, Product, Recipe, Source, Weight
+from doradura.media.protocol import Lacks
+from doradura.media.reasons import Reason
+
+
+class Picture(Product):
+    """The site's own picture, else the file itself where it is one, its cover, or a frame of its film."""
+
+    def selection(self) -> Selection:
+        """The smallest film, or the smallest sound, which may have a cover."""
+        return Selection(f"wv*{NATIVE}/w*{NATIVE}", ())
+
+    def is_in(self, facts: Facts) -> bool:
+        """A still, a cover, or a film."""
+        return bool(facts.pictures)
+
+    def lacks(self, has: Has) -> Lacks:
+        """A picture, of what is a sound alone."""
+        return "picture" if has.sound and not (has.film or has.picture) else ""
+
+    def passes(self, described: Described) -> bool:  # noqa: ARG002 -- of no description
+        """What is fetched is not what is sent."""
+        return False
+
+    def judge(self, described: Described, *, passes: bool | None) -> None:
+        """A picture is never too large."""
+
+    def weigh(self, described: Described) -> Weight | None:  # noqa: ARG002
+        """Nobody tells what a picture weighs, and nobody minds."""
+        return None
+
+    def weigh_file(self, looked: Looked) -> Weight | None:  # noqa: ARG002
+        """As `weigh`."""
+        return None
+
+    def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
+        """Write the picture in its row's container."""
+        picture = recipe.site_picture(None) or next(filter(None, (_taken(recipe, source) for source in sources)), None)
+        if picture is None:
+            raise JobError(Reason.UNSUPPORTED, "the source has no picture")
+        write(recipe, self.row, [picture], ["-map", "0:v:0", "-frames:v", "1", *self.grade.encode])
+        return Made(recipe.path, measured(recipe, self.row), picture)
+
+
+def _taken(recipe: Recipe, source: Source) -> Path | None:
+    if source.facts.is_still:
+        return source.path
+    return recipe.stills.of_cover(source.path, source.facts, None) or recipe.stills.of_film(source.path, source.facts)

@@ -1,0 +1,57 @@
+"""Subtitles: the words of a film, as a file of text.
+
+Owns which of a file's subtitles are taken. No row has them yet; the tests make rows of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from doradura.child.facts import Facts
+from doradura.child.failures import JobError
+from doradura.child.fetching import NATIVE, Selection
+from doradura.child.products.making import admit, write
+from doradura.child.products.product import Described, Has, Looked, Made, Product, Recipe, Source, Weight
+from doradura.media.protocol import Lacks
+from doradura.media.reasons import Reason
+
+
+class Subtitles(Product):
+    """Words with times."""
+
+    def selection(self) -> Selection:
+        """The smallest file with picture and sound, which has the words that are in any."""
+        return Selection(f"w{NATIVE}/w*{NATIVE}", ())
+
+    def is_in(self, facts: Facts) -> bool:
+        """Words in text."""
+        return facts.subtitles is not None
+
+    def lacks(self, has: Has) -> Lacks:
+        """Words, of what has a film or a sound."""
+        return "subtitles" if (has.film or has.sound) and not has.subtitles else ""
+
+    def passes(self, described: Described) -> bool:  # noqa: ARG002 -- of no description
+        """The words alone are sent, not what they are in."""
+        return False
+
+    def judge(self, described: Described, *, passes: bool | None) -> None:
+        """Words are never too large."""
+
+    def weigh(self, described: Described) -> Weight | None:  # noqa: ARG002
+        """Nobody tells what words weigh, and nobody minds."""
+        return None
+
+    def weigh_file(self, looked: Looked) -> Weight | None:  # noqa: ARG002
+        """As `weigh`."""
+        return None
+
+    def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
+        """Write the words that a player would show."""
+        for source in sources:
+            words = source.facts.subtitles
+            if words is not None:
+                write(recipe, self.row, [source.path], ["-map", f"0:s:{words.number}", *self.grade.encode])
+                admit(recipe, self.row)
+                return Made(recipe.path, None, None)
+        raise JobError(Reason.UNSUPPORTED, "the source has no subtitles in text")

@@ -10,7 +10,7 @@ from doradura.chat.router import COMMANDS, HANDLED_UPDATES
 from doradura.chat.texts import LANGUAGES
 from doradura.downloads.admission import Rejection
 from doradura.health import CHECKS
-from doradura.media.formats import FORMATS, Kind
+from doradura.media.formats import FORMATS, SentAs
 from doradura.media.reasons import OUR_REASONS, Reason
 from doradura.media.sites import SITES
 from doradura.metrics import LabelValues
@@ -45,7 +45,7 @@ LABEL_VALUES = LabelValues(
     checks=CHECKS,
     reasons=tuple(Reason),
     own_reasons=OUR_REASONS,
-    kinds=get_args(Kind),
+    kinds=get_args(SentAs),
     plans=PLANS,
     paid_plans=PAID_PLANS,
     languages=LANGUAGES,

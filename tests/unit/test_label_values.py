@@ -15,7 +15,7 @@ from doradura.alerts.payload import RANKS, SEVERITIES
 from doradura.chat.alert_texts import RANK_KEYS
 from doradura.chat.texts import LANGUAGES
 from doradura.health import CHECKS, ReportStatus, State, Status
-from doradura.media.formats import Kind
+from doradura.media.formats import SentAs
 from doradura.media.reasons import Reason
 from doradura.metrics import DATABASE_FAMILIES, Labelled
 from doradura.storage import statistics
@@ -129,8 +129,8 @@ def test_each_severity_has_a_rank_a_text_and_a_quiet_time() -> None:
 
 
 def test_what_is_of_a_set_is_of_the_larger_one() -> None:
-    """A file's kind is one that Telegram takes, a measured request is a request, a report says what a check may."""
-    assert {*get_args(Kind)} <= {*get_args(MediaKind)}
+    """What a file is sent as Telegram takes, a measured request is a request, a report says what a check may."""
+    assert {*get_args(SentAs)} <= {*get_args(MediaKind)}
     assert {*TIMED_KINDS} == {*get_args(RequestKind)} - {"poll"}
     assert {*get_args(ReportStatus)} == {*get_args(Status), *get_args(State)} - {"running"}
     assert fresh_metrics().values.reasons == tuple(Reason)

@@ -29,6 +29,8 @@ PROCESSES = 16
 SELF_TEST_SECONDS = 60
 PROBE_SECONDS = 10.0
 """A look at a link is a nicety: what is not known by then is not shown."""
+GUESS_SECONDS = 3.0
+"""How long https may be silent where a link came without a scheme: there has to be time left to look by http."""
 SPACE_BYTES = 300 * 1024**2
 """Free space under which no new job is taken: what Telegram takes at most, some times over."""
 
@@ -102,8 +104,10 @@ class Workspace:
 
     def probe(self, offer_id: int, directory: Path, url: str, *, guessed: bool = False) -> Order:
         """Make the order to look at a link; `guessed`: it came without a scheme."""
-        order = self._order(offer_id, directory, "probe", PROBE_SECONDS)
-        return msgspec.structs.replace(order, url=url, guessed_scheme=guessed)
+        order = msgspec.structs.replace(
+            self._order(offer_id, directory, "probe", PROBE_SECONDS), url=url, guessed_scheme=guessed
+        )
+        return msgspec.structs.replace(order, read_seconds=GUESS_SECONDS) if guessed else order
 
     def selftest(self, number: int, directory: Path) -> Order:
         """Make the order for the worker's self-test."""

@@ -70,7 +70,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     floor_seconds: float = FLOOR_SECONDS
     """How long the site may send less than the floor of speed; shorter in tests alone."""
     read_seconds: float = READ_SECONDS
-    """After how long a connection that is silent in a body is given up; shorter in tests alone."""
+    """After how long a connection that is silent is given up; shorter for a look at a guessed scheme, and in tests."""
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):

@@ -225,7 +225,7 @@ async def test_the_pause_a_site_asks_for_is_told(ask: Jobber) -> None:
 async def test_a_guessed_scheme_is_given_up_for_http(ask: Jobber, jobs: Jobs, *, guessed: bool, end: type) -> None:
     """Where only http answers; a scheme that was written is kept."""
     jobs.site.url = jobs.site.url.replace("http:", "https:")
-    assert isinstance(await ask("probe", "/plain.mp4", guessed_scheme=guessed), end)
+    assert isinstance(await ask("probe", "/plain.mp4", guessed_scheme=guessed, read_seconds=2.0), end)
 
 
 @pytest.mark.parametrize(("path", "fmt", "lacks"), [("/low.wav", "mp4", "video"), ("/silent.mp4", "mp3", "audio")])

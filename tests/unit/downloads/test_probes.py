@@ -419,6 +419,18 @@ async def test_a_link_is_looked_at_again_with_one_press(world: World, autojump_c
     }
 
 
+@pytest.mark.parametrize(("link", "leaves_time"), [("youtube.com/watch?v=dQw4w9WgXcQ", True), (LINK, False)])
+async def test_a_guessed_scheme_leaves_time_for_the_other(
+    world: World, autojump_clock: MockClock, link: str, *, leaves_time: bool
+) -> None:
+    """A server that is silent to https is given up before the look is over; one that was asked for by name is not."""
+    async with world.start() as bot:
+        await world.say(bot, world.message(link))
+        await looked(world)
+    (order,) = world.workers.orders
+    assert (order.read_seconds * 2 < PROBE_SECONDS) == leaves_time
+
+
 async def test_a_link_that_may_not_be_opened_any_more_is_not_looked_at(world: World, autojump_clock: MockClock) -> None:
     """The settings changed since; the press is answered with why."""
     async with world.start() as bot:

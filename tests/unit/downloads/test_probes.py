@@ -419,15 +419,17 @@ async def test_a_link_is_looked_at_again_with_one_press(world: World, autojump_c
     }
 
 
-@pytest.mark.parametrize(("link", "leaves_time"), [("youtube.com/watch?v=dQw4w9WgXcQ", True), (LINK, False)])
+@pytest.mark.parametrize(("link", "leaves_time"), [("media.example/song", True), (LINK, False)])
 async def test_a_guessed_scheme_leaves_time_for_the_other(
     world: World, autojump_clock: MockClock, link: str, *, leaves_time: bool
 ) -> None:
     """A server that is silent to https is given up before the look is over; one that was asked for by name is not."""
+    marked = [{"type": "url", "offset": 0, "length": len(link)}]
     async with world.start() as bot:
-        await world.say(bot, world.message(link))
+        await world.say(bot, world.message(link, entities=marked))
         await looked(world)
     (order,) = world.workers.orders
+    assert order.guessed_scheme == leaves_time
     assert (order.read_seconds * 2 < PROBE_SECONDS) == leaves_time
 
 

@@ -72,6 +72,8 @@ class Supervisor:
         self._claiming = trio.CancelScope()
         self._running: dict[int, JobRun] = {}
         self._sharing = Sharing(parts.storage, parts.places, breakers, self._running, self._show_places)
+        self._between_claim_and_start = trio.Lock()
+        """While a job is taken from the queue and not among the running ones yet."""
         self._cancelled_while_claimed: set[int] = set()
         self._resume: list[jobs.Job] = []
         self._left_waiting: set[int] = set()
@@ -165,21 +167,28 @@ class Supervisor:
         while True:
             slot = Slot(self._places)
             await slot.acquire()
-            claimed: jobs.Job | None = None
-            self._wake = trio.Event()
+            if not await self._claim_into(slot, nursery):
+                with trio.move_on_after(LOOK_SECONDS):
+                    await self._wake.wait()
+
+    async def _claim_into(self, slot: Slot, nursery: trio.Nursery) -> bool:
+        """Take a job from the queue and let it run in the slot; False where there is none. Cancelled, it takes none."""
+        claimed: jobs.Job | None = None
+        self._wake = trio.Event()
+        async with self._between_claim_and_start:
             try:
                 claimed = await self._claim()
             finally:
                 if claimed is None:
                     slot.release()
             if claimed is None:
-                with trio.move_on_after(LOOK_SECONDS):
-                    await self._wake.wait()
-            elif claimed.job_id in self._cancelled_while_claimed:
+                return False
+            if claimed.job_id in self._cancelled_while_claimed:
                 self._cancelled_while_claimed.discard(claimed.job_id)
                 slot.release()
             else:
                 self._start(claimed, slot, nursery)
+        return True
 
     def _start(self, job: jobs.Job, slot: Slot, nursery: trio.Nursery) -> None:
         """Let a job run; from this moment a cancel finds it."""
@@ -370,7 +379,10 @@ class Supervisor:
         The one way of every refusal (403), whoever met it: a reply, an offer, a progress message, a file, an end told.
         """
         now = self._parts.clock()
-        for job in await self._until_stored(lambda db: chats.closed(db, chat_id, now, Reason.USER_BLOCKED)):
+        # A job that is claimed in the same moment is either waiting still or among the running ones.
+        async with self._between_claim_and_start:
+            closed = await self._until_stored(lambda db: chats.closed(db, chat_id, now, Reason.USER_BLOCKED))
+        for job in closed:
             self.count_failure(job, Reason.USER_BLOCKED)
             self._left_waiting.discard(job.job_id)
             self._parts.board.drop(job.job_id)

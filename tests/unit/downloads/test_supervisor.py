@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock
 
 from doradura.downloads.stages import Stage
 from doradura.media.protocol import Failure, Metadata, Order, Progress
 from doradura.media.reasons import Reason
-from doradura.storage import StorageError, jobs
+from doradura.storage import Change, StorageError, jobs
 from tests.doubles import (
     BLOCKED,
     GARBAGE,
@@ -27,6 +29,32 @@ from tests.doubles import (
 from tests.wiring import ADMIN, LINK, USER, World
 
 YOUTUBE = "https://www.youtube.com/watch?v=abc"
+
+
+async def test_a_chat_that_closes_while_its_job_is_claimed(world: World, autojump_clock: MockClock) -> None:
+    """The job is out of the queue and does not run yet: it ends all the same, and is counted once."""
+    claimed, going_on = trio.Event(), trio.Event()
+    write = world.storage.write
+
+    async def slow_write(change: Change[Any]) -> Any:
+        value = await write(change)
+        if isinstance(value, jobs.Job) and value.state == "running":
+            claimed.set()
+            await going_on.wait()
+        return value
+
+    world.storage.write = slow_write  # type: ignore[method-assign]
+    world.workers.follow((HANG,))
+    async with world.start() as bot, trio.open_nursery() as nursery:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await claimed.wait()
+        nursery.start_soon(bot.supervisor.chat_closed, USER)
+        await trio.testing.wait_all_tasks_blocked()
+        going_on.set()
+        await world.ended()
+    assert world.value("download_failure_total", format="mp3", reason="user_blocked") == 1
+    assert world.value("download_failure_total") == 1
+    assert world.workers.running == 0
 
 
 async def test_one_job_end_to_end(world: World, autojump_clock: MockClock) -> None:

@@ -39,6 +39,7 @@ from doradura.child.bounds import READING_CPU_SECONDS, bound_answers, reading_at
 from doradura.child.describing import FILE_NAME, is_generic
 from doradura.child.failures import JobError, is_unreachable, one_line
 from doradura.child.starts import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
+from doradura.child.stated import jumps
 from doradura.media.protocol import Order
 from doradura.media.reasons import Reason
 
@@ -306,9 +307,12 @@ def fetch(extractor: Extractor, info: Info, directory: Path, hook: Callable[[int
         whole.pop("requested_formats", None)
         if whole.get("protocol") in {"m3u8", "m3u8_native"} and is_generic(info):
             whole["hls_media_playlist_data"] = _mapped_once(hold_manifest(extractor, whole) or "")
+        playlist = str(whole.get("hls_media_playlist_data") or "")
         path = directory / f"source{number}"
         extractor._progress_hooks = [lambda status, number=number: hook(number, status)]  # noqa: SLF001 -- one a part
         _fetch_part(extractor, whole, path)
+        if "#EXT-X-DISCONTINUITY" in playlist and "#EXT-X-MAP" in playlist and jumps(path):
+            raise JobError(Reason.UNSUPPORTED, "a stream whose clock begins anew", lacks="one_coding")
         paths.append(path)
     return paths
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import av
+from av.container import InputContainer
 
 from doradura.child.facts import Facts
 from doradura.child.ffmpeg import CONTAINERS, PROTOCOLS
@@ -20,6 +21,9 @@ _MISSING_SECONDS: Final = 0.5
 _MISSING_SHARE: Final = 0.03
 """What may be missing of the stated length: the last subtitle, a sound that is shorter, a rate that was rounded."""
 _WHOLE_SHARE: Final = 1 - _MISSING_SHARE
+_BACK_SECONDS: Final = 0.5
+_AHEAD_SECONDS: Final = 30.0
+"""How far a stream's clock may go from one packet to the next: a sound may pause, time does not go back."""
 _ASF_PROPERTIES: Final = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _W64: Final = b"riff\x2e\x91\xcf\x11"
 _BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"mfra", b"sidx", b"styp"})
@@ -88,6 +92,24 @@ def goes_on(path: Path, size_bytes: int, facts: Facts | None) -> bool:
 def _ends_early(path: Path, start: bytes, size_bytes: int) -> bool:
     """Whether the sizes in a file's headers come to more than so many bytes."""
     return (start[4:8] in _BOXES and _has_cut_box(path, size_bytes)) or size_bytes < _stated_bytes(start) * _WHOLE_SHARE
+
+
+def jumps(path: Path) -> bool:
+    """Whether the clock of one of a file's streams goes back, or far ahead, as where parts of several films meet.
+
+    FFmpeg mends that in MPEG-TS alone. In an MP4 file what comes behind is played in no time, or after a gap.
+    """
+    last: dict[int, float] = {}
+    with suppress(av.FFmpegError, ValueError), _opened(path) as container:
+        for packet in container.demux():
+            if packet.dts is None or not packet.time_base:
+                continue
+            at = float(packet.dts * packet.time_base)
+            before = last.get(packet.stream_index, at)
+            if not before - _BACK_SECONDS <= at <= before + _AHEAD_SECONDS:
+                return True
+            last[packet.stream_index] = at
+    return False
 
 
 def read_xing(start: bytes) -> tuple[float, int] | None:
@@ -247,14 +269,15 @@ def _has_cut_box(path: Path, size_bytes: int) -> bool:
 def _last_second(path: Path) -> float:
     """When the file's last packet ends, in seconds from its first."""
     first, last = float("inf"), 0.0
-    options = {"protocol_whitelist": PROTOCOLS, "format_whitelist": CONTAINERS}
-    with (
-        suppress(av.FFmpegError, ValueError),
-        av.open(f"file:{path}", options=options, metadata_errors="replace") as container,
-    ):
+    with suppress(av.FFmpegError, ValueError), _opened(path) as container:
         for packet in container.demux():
             at = packet.pts if packet.pts is not None else packet.dts
             if at is not None and packet.time_base:
                 first = min(first, float(at * packet.time_base))
                 last = max(last, float((at + (packet.duration or 0)) * packet.time_base))
     return last - min(first, last)
+
+
+def _opened(path: Path) -> InputContainer:
+    options = {"protocol_whitelist": PROTOCOLS, "format_whitelist": CONTAINERS}
+    return av.open(f"file:{path}", options=options, metadata_errors="replace")

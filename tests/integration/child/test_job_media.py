@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import time
 import zlib
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import av
 import msgspec
 import pytest
 
-from doradura.media.protocol import Result
+from doradura.media.protocol import Failure, Result
 from doradura.media.variant import Variant, fitting
 from tests.integration.child.conftest import LIMITS, Jobs
 from tests.integration.child.raw_site import Answer, answer, drip
@@ -305,6 +306,40 @@ async def test_a_playlist_with_two_ways_of_coding(jobs: Jobs, again: str) -> Non
     assert not end.last.reason.ours
     assert not end.last.reason.retried
     assert not any(progress.fetched_bytes for progress in end.progress)
+
+
+@pytest.mark.parametrize("ahead_seconds", [0, 3600])
+async def test_a_playlist_whose_clock_begins_anew(jobs: Jobs, ahead_seconds: int) -> None:
+    """Parts in one way of coding that each have a clock of their own are unsupported: they would play in no time."""
+    place = jobs.site.media / "fmp4"
+    answers: dict[str, Answer] = {
+        f"/{each.name}": answer("video/mp4", each.read_bytes()) for each in place.iterdir() if each.suffix != ".m3u8"
+    }
+    lines = (place / "index.m3u8").read_text().splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("#EXTINF"))
+    parts = [line for line in lines[at:] if line != "#EXT-X-ENDLIST"]
+    if ahead_seconds:
+        later = [f"later-{line}" if not line.startswith("#") else line for line in parts]
+        for line in parts:
+            if not line.startswith("#"):
+                answers[f"/later-{line}"] = answer("video/mp4", _moved((place / line).read_bytes(), ahead_seconds))
+    else:
+        later = parts
+    said = next(line for line in lines if line.startswith("#EXT-X-MAP"))
+    both = "\n".join([*lines[:at], *parts, "#EXT-X-DISCONTINUITY", said, *later, "#EXT-X-ENDLIST"])
+    answers["/two.m3u8"] = answer("application/vnd.apple.mpegurl", both.encode())
+    end = await run(jobs, answers, "/two.m3u8")
+    assert isinstance(end.last, Failure), end.last
+    assert (end.last.reason, end.last.lacks) == ("unsupported", "one_coding"), end.last
+
+
+def _moved(segment: bytes, seconds: int) -> bytes:
+    """A segment whose tracks' clocks are so far ahead (tfdt boxes of version 1; a second has 44,100 ticks at most)."""
+
+    def later(box: re.Match[bytes]) -> bytes:
+        return box[1] + (int.from_bytes(box[2], "big") + seconds * 44_100).to_bytes(8, "big")
+
+    return re.sub(rb"(tfdt\x01\0\0\0)(.{8})", later, segment, flags=re.DOTALL)
 
 
 async def test_a_server_names_its_file(jobs: Jobs, tmp_path: Path) -> None:

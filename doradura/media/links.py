@@ -217,7 +217,7 @@ def _trim(link: str) -> str:
 def check_link(url: str, allowed_private: Sequence[str] = ()) -> Link:
     """Refuse what is never fetched, before a worker is troubled. Raises LinkError.
 
-    `allowed_private` has `host:port` and networks that may be reached although private, as the egress guard has them.
+    `allowed_private` has `host:port` and networks that may be reached although private, as the judge has them.
     """
     if len(url) > LINK_CHARACTERS:
         raise LinkError(Reason.UNSUPPORTED, "length")

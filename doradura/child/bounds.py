@@ -190,9 +190,10 @@ class _MaybePacked:
         return content if self._plain else self._decoder.decompress(content, max_length)
 
     def _first(self, content: bytes, max_length: int) -> bytes:
+        """Unpack what came first. The barrier of that: each way of packing has an error of its own."""
         try:
             unpacked: bytes = self._decoder.decompress(content, max_length)
-        except Exception:  # the barrier: each way of packing has an error of its own
+        except Exception:  # the barrier named above
             if self._begins:
                 raise
             self._plain = True

@@ -40,7 +40,7 @@ from doradura.child.ffmpeg import FfmpegError, ToolError
 from doradura.child.floor import TransferTooSlowError
 from doradura.media.addresses import MARKER, EgressRefusedError
 from doradura.media.protocol import Failure, Lacks
-from doradura.media.reasons import Reason
+from doradura.media.reasons import DISK_ERRNOS, Reason
 
 _DETAIL_CHARACTERS = 500
 _CHAIN_LIMIT = 40
@@ -97,10 +97,7 @@ _STATUSES = {
 }
 
 _ERRNOS = {
-    errno.ENOSPC: Reason.DISK,
-    errno.EDQUOT: Reason.DISK,
-    errno.EROFS: Reason.DISK,
-    errno.EIO: Reason.DISK,
+    **dict.fromkeys(DISK_ERRNOS, Reason.DISK),
     errno.EFBIG: Reason.TOO_LARGE,
     errno.ENOMEM: Reason.INTERNAL,
     errno.EMFILE: Reason.INTERNAL,

@@ -176,7 +176,10 @@ class ForkServer:
         self._look_at = min(self._look_at, time.monotonic() + SOONEST_LOOK_SECONDS)
 
     def _be_child(self, conversation: int, written: int) -> NoReturn:
-        """In the fork: a session of its own, its own signals and descriptors, then the job, then nothing more."""
+        """In the fork: a session of its own, its own signals and descriptors, then the job, then nothing more.
+
+        The barrier of a process: what went wrong in it is written where it reaches the log.
+        """
         status = _CRASHED
         try:
             os.setsid()
@@ -191,7 +194,7 @@ class ForkServer:
                     with contextlib.suppress(OSError):  # the listing's own
                         os.close(int(name))
             status = self._child(socket.socket(fileno=conversation))
-        except BaseException:  # noqa: BLE001  # the barrier of a process: what is written here reaches the log
+        except BaseException:  # noqa: BLE001  # the barrier named above
             traceback.print_exc()
         finally:
             with contextlib.suppress(OSError, ValueError):

@@ -16,7 +16,7 @@ from yt_dlp.version import __version__ as yt_dlp_version
 from doradura.child import ffmpeg
 from doradura.child.describing import describe, has_own_title, performer_of, title_of
 from doradura.child.encoding import ENCODE_SHARE, shorter_side
-from doradura.child.facts import Facts, inspect
+from doradura.child.facts import Facts, Stream, inspect
 from doradura.child.failures import JobError, classify, failed, retry_after_seconds, unresolved_host
 from doradura.child.fetching import Extractor, Info, fetch, restrain
 from doradura.child.floor import TransferTooSlowError, hold
@@ -33,6 +33,7 @@ from doradura.media.formats import Quality
 from doradura.media.protocol import (
     Failure,
     Lacks,
+    Metadata,
     Order,
     Result,
     SelfTest,
@@ -108,18 +109,31 @@ class _Work:
             return ""
         if self._facts_found:
             return self._product.lacks(Has.of(self._facts_found))
-        if self._extractor is None or self._extractor.raw is None:
+        told = self._told()
+        if told is None:
             return ""
-        told = describe(self._extractor.raw, extraction_seconds=0.0)
         films, sounds = told.has_video is not False, told.has_audio is not False
         return self._product.lacks(Has(film=films, sound=sounds, subtitles=True, picture=True))
 
     def height(self) -> int | None:
         """The shorter side of the picture in pixels; None where there is none, or nobody knows."""
-        known = [shorter_side(facts.video) for facts in self._facts_found if facts.video is not None]
-        if known or self._extractor is None or self._extractor.raw is None:
-            return max(known, default=None) or None
-        return describe(self._extractor.raw, extraction_seconds=0.0).height
+        if self._films():
+            return self._fetched_lines()
+        told = self._told()
+        return None if told is None else told.height
+
+    def _told(self) -> Metadata | None:
+        """What the site says of the item; None before it said anything."""
+        if self._extractor is None or self._extractor.raw is None:
+            return None
+        return describe(self._extractor.raw, extraction_seconds=0.0)
+
+    def _films(self) -> list[Stream]:
+        return [facts.video for facts in self._facts_found if facts.video is not None]
+
+    def _fetched_lines(self) -> int | None:
+        """The shorter side of the largest picture that was fetched."""
+        return max(map(shorter_side, self._films()), default=0) or None
 
     def with_other_choices(self, failure: Failure) -> Failure:
         """Add what the link's other choices would be and weigh, after one turned out too large.
@@ -129,8 +143,7 @@ class _Work:
         """
         if self._extractor is None or self._info is None:
             return failure
-        films = [facts.video for facts in self._facts_found if facts.video is not None]
-        lines = max(map(shorter_side, films), default=0) or None
+        lines = self._fetched_lines()
         heard = any(facts.audio is not None for facts in self._facts_found) if self._facts_found else None
         try:
             with at_most(_SIZES_SECONDS):
@@ -141,7 +154,7 @@ class _Work:
             failure,
             sizes=known.sizes,
             lines=known.height or lines,
-            has_audio=known.has_audio if heard is None or not films else heard,
+            has_audio=known.has_audio if heard is None or not self._films() else heard,
         )
 
     def perform(self) -> WorkerMessage:

@@ -24,7 +24,7 @@ _CPU_GRACE_SECONDS: Final = 5
 
 
 def apply(limits: Limits) -> None:
-    """Put the limits on this process and on all it will start. None can be lifted again by what is run under them.
+    """Put the limits on this process and on all it will start.
 
     Memory and process counts are not among them: address-space limits break ffmpeg and RLIMIT_NPROC counts by user, so
     the fork server sums those from /proc.

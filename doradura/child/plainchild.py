@@ -1,8 +1,8 @@
 """A job's child process where there is no fork server: `python -m doradura.child.plainchild`.
 
-Owns the process's edge: an order line on standard input, message lines on standard output; limits and guard are the
-fork server's children's. yt-dlp is imported before
-the order is read, so that a process kept waiting has that behind it.
+Owns the process's edge: an order line on standard input, message lines on standard output. Limits and guard are those
+of the fork server's children. yt-dlp is imported before the order is read, so that a process kept waiting has that
+behind it.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from urllib.parse import urljoin
 from yt_dlp.utils import YoutubeDLError
 
 from doradura.child.describing import clean, describe, duration_of, has_own_title, is_generic
+from doradura.child.encoding import shorter_side
 from doradura.child.facts import Facts, inspect
 from doradura.child.failures import JobError
 from doradura.child.fetching import Extractor, Info, hold_manifest, parts_of
@@ -159,9 +160,9 @@ def _size(product: Product, weight: Weight | None) -> list[Size]:
 
 
 def _height(facts: Facts | None) -> int | None:
-    """What a film's quality is called by: its shorter side."""
+    """What a film's quality is called by, where that is known."""
     film = None if facts is None else facts.video
-    return None if film is None else min(filter(None, (film.width, film.height)), default=None)
+    return None if film is None else shorter_side(film) or None
 
 
 class _Playlist(NamedTuple):

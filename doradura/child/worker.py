@@ -30,8 +30,8 @@ from doradura.child import guard, limits
 from doradura.child.forkserver import ForkServer
 from doradura.media import addresses, processes
 from doradura.media.forkcontrol import DEFAULT_JOB, EX_CONFIG
-from doradura.media.protocol import LINE_LIMIT_BYTES, Failure, Order, WorkerMessage, reason_of
-from doradura.media.reasons import Reason
+from doradura.media.protocol import LINE_LIMIT_BYTES, Failure, Order, WorkerMessage
+from doradura.media.reasons import Reason, reason_of
 
 _UNHEARD: Final = 74  # sysexits.h: EX_IOERR
 _PROXY_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}

@@ -1,4 +1,4 @@
-"""How a wish becomes a job: the limits of the queue, decided in the transaction that stores it.
+"""Whether a job may join the queue: its limits, held to in the transaction that stores the job.
 
 One function for every way a download can be asked for (a command, a button, a retry), so that they refuse alike.
 """
@@ -12,7 +12,6 @@ from doradura.storage import Connection, jobs
 
 JOBS_OF_ONE_USER = 50
 """Unfinished jobs one person may have; more is a mistake or an attack."""
-
 
 Rejection = Literal["full", "limit", "space", "blocked"]
 """Why a job is not accepted: the metric's label, the text's key. `blocked` is for those who may not use the bot."""

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
-from doradura.media.protocol import Failure, WorkerLostError, reason_of
-from doradura.media.reasons import Reason
+from doradura.media.protocol import Failure, WorkerLostError
+from doradura.media.reasons import Reason, reason_of
 
 log = logging.getLogger(__name__)
 

@@ -7,15 +7,12 @@ job stands in the database as it stood and the next start goes on with it.
 
 from __future__ import annotations
 
-import html
 import logging
 import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 import trio
@@ -24,6 +21,7 @@ from doradura.clock import Clock
 from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts
 from doradura.downloads.board import Board
 from doradura.downloads.delivery import Delivery
+from doradura.downloads.outgoing import caption_of, media_of
 from doradura.downloads.places import Places, Run, Slot
 from doradura.downloads.stages import Cancelled as CancelledByUser
 from doradura.downloads.stages import (
@@ -39,7 +37,6 @@ from doradura.downloads.stages import (
     Working,
 )
 from doradura.downloads.workspace import Workspace
-from doradura.media.peoples_text import on_one_line
 from doradura.media.protocol import (
     Failure,
     Metadata,
@@ -51,18 +48,13 @@ from doradura.metrics import Metrics
 from doradura.storage import Change, Storage, StorageError, files, jobs
 from doradura.storage.persistence import write_until_stored
 from doradura.telegram.errors import CHAT_CLOSED, TelegramError, TokenRefusedError, TooLargeError, WrongFileIdError
-from doradura.telegram.media import Media, MediaKind, Upload
-from doradura.telegram.units import shorten
+from doradura.telegram.media import Media
 from doradura.workers.interface import Workers
 
 PAUSES_SECONDS = {Reason.RATE_LIMITED: (20, 60)}
 DEFAULT_PAUSES_SECONDS = (2, 8)
-CAPTION_UNITS = 1024
-HOST_UNITS = 60
 OVERSLEPT_SECONDS = 30.0
 """A deadline that is noticed so much later was slept through: this process was stopped."""
-NAME_BYTES = 200
-"""File systems take 255 bytes a name, the ending included."""
 POLICY = RetryPolicy(
     attempts=3,
     reasons=RETRIED_REASONS,
@@ -409,43 +401,3 @@ def pause_seconds(failed: Failure, tries: int) -> int:
         return max(1, math.ceil(failed.retry_after_seconds))
     pauses = PAUSES_SECONDS.get(failed.reason, DEFAULT_PAUSES_SECONDS)
     return pauses[min(tries, len(pauses)) - 1]
-
-
-def media_of(job: jobs.Job, result: Result) -> Media:
-    """Say how a worker's file is sent: what the format's kind takes, under a name made of its title."""
-    fmt = job.variant.row
-    side = min(result.width, result.height) if result.width and result.height else None
-    return Media(
-        kind=fmt.sent_as,
-        file=Upload(Path(result.path), file_name(result, fmt.extension), fmt.mime_type),
-        title=result.title if fmt.sent_as == "audio" else None,
-        performer=result.performer if fmt.sent_as == "audio" else None,
-        caption=caption_of(fmt.sent_as, result.title, job, height=side),
-        duration_seconds=None if result.duration_seconds is None else max(1, round(result.duration_seconds)),
-        width=result.width if fmt.sent_as == "video" else None,
-        height=result.height if fmt.sent_as == "video" else None,
-        thumbnail=None if result.thumbnail_path is None else Path(result.thumbnail_path),
-    )
-
-
-def caption_of(kind: MediaKind, title: str, job: jobs.Job, *, height: int | None = None) -> str:
-    """Return the caption as HTML: the title (audio's player shows it), then what it is and where it is from.
-
-    `height` is the film's shorter side in pixels, where that is known; else what was asked for is said.
-    """
-    asked = job.variant.format if job.variant.quality == "best" else job.variant.words
-    what = f"{job.variant.format} {height}p" if kind == "video" and height else asked
-    host = (urlsplit(job.url).hostname or job.site).removeprefix("www.")
-    line = f'{what} · <a href="{html.escape(job.url)}">{html.escape(shorten(host, HOST_UNITS))}</a>'
-    if kind == "audio":
-        return line
-    room = CAPTION_UNITS - len(what) - HOST_UNITS - 4
-    return f"{html.escape(shorten(title, room), quote=False)}\n{line}"
-
-
-def file_name(result: Result, extension: str) -> str:
-    """Make the name a user sees when saving: performer and title, without what file systems refuse."""
-    whole = f"{result.performer} - {result.title}" if result.performer else result.title
-    kept = on_one_line("".join(" " if c in '\\/:*?"<>|' else c for c in whole))
-    short = kept.encode()[:NAME_BYTES].decode("utf-8", "ignore").strip(" .")
-    return f"{short or 'media'}.{extension}"

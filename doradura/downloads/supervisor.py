@@ -1,9 +1,9 @@
 """The download supervisor: takes jobs from the queue in their order and sees each to its end.
 
-Owns which jobs run and the end of every job: recorded once, told once. It guarantees that a job that was queued ends
-as done, failed or cancelled, whatever is killed meanwhile: what a process before this one had in hand is taken up
-again by `recover`, and a shutdown leaves jobs as they stand for the next start. A failing database stops claiming
-and never a job's end: that is written again and again until it is stored.
+Owns which jobs run and the end of every job: recorded once, and told once by `endings`. It guarantees that a job that
+was queued ends as done, failed or cancelled, whatever is killed meanwhile: what a process before this one had in hand
+is taken up again by `recover`, and a shutdown leaves jobs as they stand for the next start. A failing database stops
+claiming and never a job's end: that is written again and again until it is stored.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TypeVar
 import trio
 
 from doradura.downloads.breaker import SiteBreakers
+from doradura.downloads.endings import Endings, cancelled_end
 from doradura.downloads.job import DownloadParts, JobRun
 from doradura.downloads.places import Slot
 from doradura.downloads.sharing import Sharing
@@ -25,22 +26,12 @@ from doradura.media.reasons import Reason
 from doradura.storage import Change, Connection, StorageError, charges, chats, files, jobs
 from doradura.storage.files import SentFile
 from doradura.storage.persistence import write_until_stored
-from doradura.telegram.errors import (
-    CHAT_CLOSED,
-    DeadlineExceededError,
-    TelegramError,
-    TokenRefusedError,
-    UnconfirmedError,
-    UnexpectedResultError,
-)
+from doradura.telegram.errors import TokenRefusedError
 
 SENDING_AT_ONCE = 8
 """Files on their way to Telegram; over it a finished worker keeps its place."""
 LOOK_SECONDS = 15.0
 """How often the queue is looked at without being told: pauses of sites end by the clock."""
-TELL_PAUSE_SECONDS = 5.0
-TELLINGS_IN_DOUBT = 3
-"""A new message whose answer never came may be there: it is not written again and again."""
 SHOWN = 30
 """How many of those who wait are told their place anew: each is an edit, and Telegram counts those."""
 LEFT_AT_MOST = 100_000
@@ -79,6 +70,7 @@ class Supervisor:
         self._left_waiting: set[int] = set()
         """Jobs that a process before this one queued, whose messages say nothing of today yet."""
         self._nursery: trio.Nursery | None = None
+        self._endings = Endings(parts.storage, parts.board, parts.metrics, self.chat_closed)
         parts.board.tell_of_refusals(self.chat_closed)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -118,7 +110,7 @@ class Supervisor:
         """End the work on jobs that are recorded as cancelled, and show it."""
         for job in cancelled:
             self._left_waiting.discard(job.job_id)
-            end = _cancelled(job)
+            end = cancelled_end(job)
             self._parts.metrics.download_cancelled.labels(format=job.variant.format).inc()
             self._parts.metrics.site_downloads.labels(site=job.site, outcome="cancelled").inc()
             run = self._running.get(job.job_id)
@@ -128,7 +120,7 @@ class Supervisor:
             if job.started_ms is not None:
                 self._cancelled_while_claimed.add(job.job_id)  # its claim may be on its way in the same commit
             if self._nursery is not None:
-                self._nursery.start_soon(self._tell, job, end)
+                self._nursery.start_soon(self._endings.tell, job, end)
 
     async def recover(self) -> None:
         """Take up what a process before this one left: its workers are ended, its jobs go on.
@@ -161,7 +153,7 @@ class Supervisor:
 
     async def _claim_forever(self, nursery: trio.Nursery) -> None:
         for job in await self._parts.storage.read(jobs.untold):
-            nursery.start_soon(self._tell_end_of, job)
+            nursery.start_soon(self._endings.tell_recorded, job)
         for resumed in self._resume:
             self._start(resumed, Slot(self._places), nursery)
         while True:
@@ -289,7 +281,7 @@ class Supervisor:
         def change(db: Connection) -> int | Cancelled:
             charges.use(db, job.job_id, used_ms)
             if not jobs.put_back(db, job.job_id, maybe_sent=run.maybe_sent):
-                return _cancelled(jobs.get(db, job.job_id))
+                return cancelled_end(jobs.get(db, job.job_id))
             again = jobs.get(db, job.job_id)
             assert again is not None
             return jobs.before(db, again)
@@ -334,7 +326,7 @@ class Supervisor:
                     ended = jobs.finish(db, job.job_id, "failed", now, reason=outcome.reason)
                 case Cancelled():
                     ended = jobs.finish(db, job.job_id, "cancelled", now)
-            return None if ended else _cancelled(jobs.get(db, job.job_id))
+            return None if ended else cancelled_end(jobs.get(db, job.job_id))
 
         return await self._until_stored(change)
 
@@ -401,72 +393,10 @@ class Supervisor:
             log.error("a site's breaker is not stored", extra={"site": job.site, "error": str(error)})  # noqa: TRY400 - no surprise
         if isinstance(outcome, Failed) and outcome.reason is Reason.USER_BLOCKED and not run.cut_off:
             await self.chat_closed(job.chat_id)
-        await self._tell(job, outcome)
+        await self._endings.tell(job, outcome)
         if paused_seconds is not None:
             await self._tell_breaker(job.site, paused_seconds)
-
-    async def _tell_end_of(self, job: jobs.Job) -> None:
-        """Tell what a process before this one recorded and did not tell."""
-        if job.state == "done":
-            await self._tell(job, None)
-        else:
-            failed = Failed(_stored_reason(job), maybe_sent=bool(job.maybe_sent))
-            await self._tell(job, _cancelled(job) if job.state == "cancelled" else failed)
-
-    async def _tell(self, job: jobs.Job, outcome: Outcome | None) -> None:
-        """Show a job's end in its progress message (take it away when the file is there), and note that it was.
-
-        Goes on through Telegram's outages; what is not told when the process ends is told by the next one.
-        """
-        in_doubt = 0
-        try:
-            while in_doubt < TELLINGS_IN_DOUBT:
-                try:
-                    await self._tell_once(job, outcome)
-                    break
-                except (DeadlineExceededError, UnconfirmedError) as error:
-                    unconfirmed = not isinstance(error, DeadlineExceededError) or error.unconfirmed
-                    in_doubt += unconfirmed and not self._parts.board.card(job).is_there
-                    log.warning("a job's end is not told yet", extra={"job": job.job_id, "error": str(error)})
-                await trio.sleep(TELL_PAUSE_SECONDS)
-        finally:
-            self._parts.board.drop(job.job_id)
-        await self._until_stored(lambda db: jobs.set_told(db, job.job_id))
-
-    async def _tell_once(self, job: jobs.Job, outcome: Outcome | None) -> None:
-        """Tell once. The barrier of one telling: a fault in one job's words must not end the others."""
-        card = self._parts.board.card(job)
-        try:
-            if outcome is None or isinstance(outcome, Delivered):
-                if outcome is None or not outcome.in_progress_message:
-                    await card.remove()
-            elif not (isinstance(outcome, Failed) and outcome.reason is Reason.USER_BLOCKED):
-                await card.end(outcome)
-        except CHAT_CLOSED:
-            await self.chat_closed(job.chat_id)
-        except UnexpectedResultError as error:  # done, so it is not done again
-            log.warning("a job's end is told, the answer odd", extra={"job": job.job_id, "error": str(error)})
-        except (DeadlineExceededError, UnconfirmedError, TokenRefusedError):
-            raise
-        except TelegramError as error:
-            log.warning("a job's end can't be told", extra={"job": job.job_id, "error": str(error)})
-        except Exception:  # the barrier named above
-            log.exception("a job's end can't be told", extra={"job": job.job_id})
-            self._parts.metrics.errors.labels(category="internal").inc()
 
 
 def _sent_file(sent: Delivered) -> SentFile:
     return SentFile(file_id=sent.file_id, kind=sent.kind, title=sent.title, size_bytes=sent.size_bytes)
-
-
-def _stored_reason(job: jobs.Job) -> Reason:
-    """Return why a recorded job failed; `internal` where its row has no word that this version knows."""
-    try:
-        return Reason(job.reason or "")
-    except ValueError:
-        return Reason.INTERNAL
-
-
-def _cancelled(job: jobs.Job | None) -> Cancelled:
-    """Return the end of a job that is recorded as cancelled; None is one whose row is gone."""
-    return Cancelled() if job is None else Cancelled(by_admin=job.reason == jobs.BY_ADMIN, title=job.title)

@@ -1,1 +1,1 @@
-"""Facts that the bot and its child processes both read: formats, variants, links, sites, the worker protocol."""
+"""Facts that the bot and its children share: formats, variants, reasons, links, sites, addresses, the protocol."""

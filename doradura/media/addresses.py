@@ -183,9 +183,14 @@ def judge_url(url: str, allowed: AllowedPrivate, resolve: Resolve | None = None)
     if parts.scheme not in {"http", "https"} or not host:
         raise EgressRefusedError(host or url, port, "no http link")
     if port is None:
-        port = 443 if parts.scheme == "https" else 80
+        port = default_port(parts.scheme)
     for literal in _resolve(host, port, resolve):
         judge(str(literal), port, allowed)
+
+
+def default_port(scheme: str) -> int:
+    """Return the port of a link that names none, by its scheme in lower case."""
+    return 443 if scheme == "https" else 80
 
 
 def _resolve(host: str, port: int, resolve: Resolve | None) -> list[IPAddress]:

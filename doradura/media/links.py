@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 from urllib.parse import SplitResult, urlsplit
 
-from doradura.media.addresses import AllowedPrivate, EgressRefusedError, judge
+from doradura.media.addresses import AllowedPrivate, EgressRefusedError, default_port, judge
 from doradura.media.peoples_text import has_controls
 from doradura.media.reasons import Reason
 from doradura.media.sites import bare_host_pattern, site_of
@@ -217,7 +217,7 @@ def _trim(link: str) -> str:
 def check_link(url: str, allowed_private: Sequence[str] = ()) -> Link:
     """Refuse what is never fetched, before a worker is troubled. Raises LinkError.
 
-    `allowed_private` has `host:port` and networks that may be reached although private, as the egress guard has them.
+    `allowed_private` has `host:port` and networks that may be reached although private, as the judge has them.
     """
     if len(url) > LINK_CHARACTERS:
         raise LinkError(Reason.UNSUPPORTED, "length")
@@ -248,11 +248,7 @@ def _port(parts: SplitResult) -> int:
         raise LinkError(Reason.UNSUPPORTED, "port") from None
     if port == 0:
         raise LinkError(Reason.UNSUPPORTED, "port")
-    return port or _default_port(parts.scheme)
-
-
-def _default_port(scheme: str) -> int:
-    return 443 if scheme.lower() == "https" else 80
+    return port or default_port(parts.scheme)
 
 
 def _plain_host(host: str) -> str:
@@ -350,7 +346,7 @@ def canonical(url: str) -> str:
     host = (parts.hostname or "").rstrip(".")
     if ":" in host:
         host = f"[{host}]"
-    port = "" if parts.port in {None, _default_port(scheme)} else f":{parts.port}"
+    port = "" if parts.port in {None, default_port(scheme)} else f":{parts.port}"
     known = _TRACKING_OF_SITES.get(site_of(url), frozenset())
     query = "&".join(
         piece

@@ -6,7 +6,6 @@ forked child import it. A line is at most `LINE_LIMIT_BYTES` long; what is longe
 
 from __future__ import annotations
 
-import errno
 from typing import Literal
 
 import msgspec
@@ -22,14 +21,6 @@ READ_SECONDS = 15.0
 
 Lacks = Literal["", "video", "audio", "subtitles", "picture", "one_coding"]
 """What a link was found not to have; `one_coding`: its stream's parts are coded in several ways."""
-
-_DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
-
-
-def reason_of(error: OSError) -> Reason:
-    """Return the reason of an error of our own machine: the disk's, or another's (too many open files, no rights)."""
-    return Reason.DISK if error.errno in _DISK_ERRNOS else Reason.INTERNAL
-
 
 Task = Literal["download", "probe", "selftest"]
 """What an order may be."""

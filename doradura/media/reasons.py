@@ -7,6 +7,7 @@ it by tests/integration/rules and tests/unit/media/test_reasons.py; metrics/ is 
 
 from __future__ import annotations
 
+import errno
 from enum import Flag, StrEnum, auto
 from typing import Self
 
@@ -86,3 +87,11 @@ class Reason(StrEnum):
 OUR_REASONS: tuple[Reason, ...] = tuple(reason for reason in Reason if reason.ours)
 RETRIED_REASONS: frozenset[Reason] = frozenset(reason for reason in Reason if reason.retried)
 USER_REASONS: tuple[Reason, ...] = tuple(reason for reason in Reason if not reason.ours)
+
+DISK_ERRNOS: frozenset[int] = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+"""What the system says of a disk that is full, read-only or broken."""
+
+
+def reason_of(error: OSError) -> Reason:
+    """Return the reason of an error of our own machine: the disk's, or another's (too many open files, no rights)."""
+    return Reason.DISK if error.errno in DISK_ERRNOS else Reason.INTERNAL

@@ -1,7 +1,8 @@
 """The database: an interface (`seam`), what implements it (`sqlite`), migrations, one module of queries a subject.
 
-Knows settings and nothing else of ours. Times are integer milliseconds since 1970 (columns end in `_ms`), ids are made
-by `ids.IdMaker`, and the SQL is what SQLite 3.40 and PostgreSQL 15 both take.
+Of ours it knows `media`'s facts and how a start fails, and neither settings nor Telegram. Times are integer
+milliseconds since 1970 (columns end in `_ms`), ids are made by `ids.IdMaker`, and the SQL is what SQLite 3.40 and
+PostgreSQL 15 both take.
 """
 
 from doradura.storage.errors import DAMAGE, DAMAGE_ADVICE, NewerDatabaseError, StorageError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from doradura.storage.alerts import INCIDENT_COLUMNS, Incident
+from doradura.storage.alerts import INCIDENT, Incident
 from doradura.storage.seam import Connection
 
 
@@ -25,21 +25,21 @@ _COLUMNS = ", ".join(Silence._fields)
 def incident(db: Connection, incident_id: int) -> Incident | None:
     """Return one incident."""
     row = db.execute(
-        f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE incident_id = ?",  # noqa: S608 - own text
+        f"SELECT {INCIDENT.listed} FROM alert_incidents WHERE incident_id = ?",  # noqa: S608 - own text
         (incident_id,),
     ).fetchone()
-    return None if row is None else Incident.from_row(row)
+    return None if row is None else INCIDENT.value(row)
 
 
 def firing(db: Connection, limit: int, offset: int = 0) -> tuple[list[Incident], int]:
     """Return incidents that fire, the worst and then the newest first, and how many there are."""
     rows = db.execute(
-        f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE state = 'firing'"  # noqa: S608 - own text
+        f"SELECT {INCIDENT.listed} FROM alert_incidents WHERE state = 'firing'"  # noqa: S608 - own text
         " ORDER BY severity_rank, incident_id DESC LIMIT ? OFFSET ?",
         (limit, offset),
     ).fetchall()
     total = db.execute("SELECT COUNT(*) FROM alert_incidents WHERE state = 'firing'").fetchone()[0]
-    return [Incident.from_row(row) for row in rows], int(total)
+    return [INCIDENT.value(row) for row in rows], int(total)
 
 
 def acknowledge(db: Connection, incident_id: int, by_name: str, now_ms: int) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
+from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
 
 
@@ -43,11 +44,6 @@ class Incident:
     unrung: int = 0
     """1: it fires again, and no phone rang for that yet."""
 
-    @classmethod
-    def from_row(cls, row: Sequence[Any]) -> Self:
-        """Return the incident of a row with INCIDENT_COLUMNS."""
-        return cls(**dict(zip(_FIELDS, row, strict=True)))
-
 
 class Marks(NamedTuple):
     """What admins have done about an incident, as its message shows it."""
@@ -62,9 +58,8 @@ class Marks(NamedTuple):
 
 UNMARKED = Marks()
 QUIET_RANK = 2
-_FIELDS = tuple(field.name for field in fields(Incident))
-INCIDENT_COLUMNS = ", ".join(_FIELDS)
-_MARKS = ", ".join("?" * len(_FIELDS))
+INCIDENT = Columns(Incident)
+_MARKS = ", ".join("?" * len(INCIDENT.names))
 
 
 def note_seen(db: Connection, key: tuple[str, str, str, str], now_ms: int) -> bool:
@@ -85,11 +80,11 @@ def note_seen(db: Connection, key: tuple[str, str, str, str], now_ms: int) -> bo
 def latest(db: Connection, fingerprint: str) -> Incident | None:
     """Return the open incident of a fingerprint, else the latest: the clock that made the ids may have jumped back."""
     row = db.execute(
-        f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE fingerprint = ?"  # noqa: S608 - own text
+        f"SELECT {INCIDENT.listed} FROM alert_incidents WHERE fingerprint = ?"  # noqa: S608 - own text
         " ORDER BY CASE state WHEN 'firing' THEN 0 ELSE 1 END, incident_id DESC LIMIT 1",
         (fingerprint,),
     ).fetchone()
-    return None if row is None else Incident.from_row(row)
+    return None if row is None else INCIDENT.value(row)
 
 
 def add_card(db: Connection, card_id: int, now_ms: int) -> None:
@@ -112,11 +107,11 @@ def set_told(db: Connection, card_id: int, now_ms: int) -> None:
 def unrung(db: Connection) -> list[tuple[Incident, int]]:
     """Return what fires again and no phone rang for, with when its card last rang; not what somebody took on."""
     rows = db.execute(
-        f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE unrung = 1 AND state = 'firing'"  # noqa: S608 - own text
+        f"SELECT {INCIDENT.listed} FROM alert_incidents WHERE unrung = 1 AND state = 'firing'"  # noqa: S608 - own text
         " AND NOT EXISTS (SELECT 1 FROM alert_acknowledgements AS a WHERE a.incident_id = alert_incidents.incident_id)"
         " ORDER BY severity_rank, incident_id"
     ).fetchall()
-    return [(incident, told_ms(db, incident.card_id)) for incident in (Incident.from_row(row) for row in rows)]
+    return [(incident, told_ms(db, incident.card_id)) for incident in (INCIDENT.value(row) for row in rows)]
 
 
 def truncated(db: Connection, card_id: int) -> int:
@@ -132,11 +127,11 @@ def set_truncated(db: Connection, card_id: int, count: int) -> None:
 
 def put(db: Connection, incident: Incident) -> None:
     """Store an incident, in the place of its older form if there is one."""
-    changed = ", ".join(f"{name} = excluded.{name}" for name in _FIELDS[1:])
+    changed = ", ".join(f"{name} = excluded.{name}" for name in INCIDENT.names[1:])
     db.execute(
-        f"INSERT INTO alert_incidents ({INCIDENT_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - own text
+        f"INSERT INTO alert_incidents ({INCIDENT.listed}) VALUES ({_MARKS})"  # noqa: S608 - own text
         f" ON CONFLICT (incident_id) DO UPDATE SET {changed}",
-        [getattr(incident, name) for name in _FIELDS],
+        [getattr(incident, name) for name in INCIDENT.names],
     )
 
 
@@ -163,7 +158,7 @@ class CardView(NamedTuple):
 def view(db: Connection, card_id: int, limit: int) -> CardView:
     """Return what a card shows, with at most `limit` incidents."""
     rows = db.execute(
-        f"SELECT {INCIDENT_COLUMNS} FROM alert_incidents WHERE card_id = ?"  # noqa: S608 - own text
+        f"SELECT {INCIDENT.listed} FROM alert_incidents WHERE card_id = ?"  # noqa: S608 - own text
         " ORDER BY CASE state WHEN 'firing' THEN 0 ELSE 1 END, severity_rank, incident_id LIMIT ?",
         (card_id, limit),
     ).fetchall()
@@ -173,7 +168,7 @@ def view(db: Connection, card_id: int, limit: int) -> CardView:
         (card_id,),
     ).fetchone()
     return CardView(
-        [Incident.from_row(row) for row in rows], int(total), int(firing), marks(db, card_id), truncated(db, card_id)
+        [INCIDENT.value(row) for row in rows], int(total), int(firing), marks(db, card_id), truncated(db, card_id)
     )
 
 

@@ -8,14 +8,14 @@ jobs at one place the older one comes first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Collection
+from dataclasses import dataclass
 
 from doradura.media.processes import Stray
 from doradura.media.variant import Variant
 from doradura.storage import charges
 from doradura.storage.bots import CURRENT
+from doradura.storage.columns import Columns
 from doradura.storage.conditions import given, none_of
 from doradura.storage.seam import Connection, Row
 
@@ -55,8 +55,7 @@ class Job:
         return self.cache_key.startswith("//")
 
 
-_FIELDS = tuple(field.name for field in fields(Job))
-_COLUMNS = ", ".join(_FIELDS)
+_JOB = Columns(Job, variant=Variant.from_stored)
 _UNFINISHED = "('waiting', 'running', 'sending')"
 BY_ADMIN = "by_admin"
 """The reason of a job that an admin cancelled."""
@@ -79,12 +78,6 @@ class NewJob:
     thread_id: int | None = None
 
 
-def _job(row: Sequence[Any]) -> Job:
-    """Make a job of a row of `_COLUMNS`."""
-    values = dict(zip(_FIELDS, row, strict=True))
-    return Job(**values | {"variant": Variant.from_stored(values["variant"])})
-
-
 def add(db: Connection, job: NewJob, now_ms: int) -> Job:
     """Queue a job and return it."""
     place = charges.reserve(db, job.user_id)
@@ -105,8 +98,8 @@ def add(db: Connection, job: NewJob, now_ms: int) -> Job:
 
 def get(db: Connection, job_id: int) -> Job | None:
     """Return one job."""
-    row = db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE job_id = ?", (job_id,)).fetchone()  # noqa: S608 - own text
-    return None if row is None else _job(row)
+    row = db.execute(f"SELECT {_JOB.listed} FROM jobs WHERE job_id = ?", (job_id,)).fetchone()  # noqa: S608 - own text
+    return None if row is None else _JOB.value(row)
 
 
 def claim(db: Connection, now_ms: int, paused_sites: tuple[str, ...] = (), *, last: Collection[int] = ()) -> Job | None:
@@ -126,10 +119,10 @@ def _claim(db: Connection, now_ms: int, paused_sites: tuple[str, ...], passed_by
     row = db.execute(
         "UPDATE jobs SET state = 'running', started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
         f" SELECT job_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"
-        f"{none_of('user_id', passed_by)} ORDER BY place, job_id LIMIT 1) RETURNING {_COLUMNS}",
+        f"{none_of('user_id', passed_by)} ORDER BY place, job_id LIMIT 1) RETURNING {_JOB.listed}",
         (now_ms, *paused_sites, *passed_by),
     ).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else _JOB.value(row)
 
 
 def waiting_users(db: Connection, paused_sites: tuple[str, ...] = ()) -> list[int]:
@@ -231,20 +224,20 @@ def set_told(db: Connection, job_id: int) -> None:
 def untold(db: Connection) -> list[Job]:
     """Return the jobs that ended and whose progress message does not show it yet."""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM jobs WHERE told = 0 AND state IN ('done', 'failed', 'cancelled') ORDER BY job_id",  # noqa: S608 - own text
+        f"SELECT {_JOB.listed} FROM jobs WHERE told = 0 AND state IN ('done', 'failed', 'cancelled') ORDER BY job_id",  # noqa: S608 - own text
     )
-    return [_job(row) for row in rows]
+    return [_JOB.value(row) for row in rows]
 
 
 def of_user(db: Connection, user_id: int, chat_id: int | None = None) -> list[Job]:
     """Return a user's unfinished jobs (those of one chat) in the queue's order."""
     of_chat, values = given({"chat_id": chat_id})
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ?{of_chat}"  # noqa: S608 - own text
+        f"SELECT {_JOB.listed} FROM jobs WHERE user_id = ?{of_chat}"  # noqa: S608 - own text
         f" AND state IN {_UNFINISHED} ORDER BY place, job_id",
         (user_id, *values),
     )
-    return [_job(row) for row in rows]
+    return [_JOB.value(row) for row in rows]
 
 
 def before(db: Connection, job: Job) -> int:
@@ -275,11 +268,11 @@ def oldest_waiting_ms(db: Connection) -> int | None:
 def same_unfinished(db: Connection, user_id: int, cache_key: str, variant: Variant) -> Job | None:
     """Return this user's unfinished job for the same thing."""
     row = db.execute(
-        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND cache_key = ? AND variant = ?"  # noqa: S608 - own text
+        f"SELECT {_JOB.listed} FROM jobs WHERE user_id = ? AND cache_key = ? AND variant = ?"  # noqa: S608 - own text
         f" AND state IN {_UNFINISHED} LIMIT 1",
         (user_id, cache_key, variant.key),
     ).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else _JOB.value(row)
 
 
 def newer_same(db: Connection, job: Job) -> Job | None:
@@ -288,17 +281,17 @@ def newer_same(db: Connection, job: Job) -> Job | None:
     One that took over this one's message is newer, though a clock that was set back gave it a smaller id.
     """
     row = db.execute(
-        f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND cache_key = ? AND variant = ?"  # noqa: S608 - own text
+        f"SELECT {_JOB.listed} FROM jobs WHERE user_id = ? AND cache_key = ? AND variant = ?"  # noqa: S608 - own text
         " AND (job_id > ? OR (job_id <> ? AND message_id = ?)) LIMIT 1",
         (job.user_id, job.cache_key, job.variant.key, job.job_id, job.job_id, job.message_id),
     ).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else _JOB.value(row)
 
 
 def unfinished_at_start(db: Connection) -> list[Job]:
     """Return the jobs that a process before this one had in hand (one instance a database: they are nobody's now)."""
-    rows = db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE state IN ('running', 'sending') ORDER BY place")  # noqa: S608 - own text
-    return [_job(row) for row in rows]
+    rows = db.execute(f"SELECT {_JOB.listed} FROM jobs WHERE state IN ('running', 'sending') ORDER BY place")  # noqa: S608 - own text
+    return [_JOB.value(row) for row in rows]
 
 
 def workers_at_start(db: Connection) -> list[Stray]:
@@ -322,7 +315,7 @@ def fail_waiting(db: Connection, chat_id: int, now_ms: int, *, reason: str) -> l
     """Fail every waiting job of a chat that can't be sent anything; return them."""
     rows = db.execute(
         "UPDATE jobs SET state = 'failed', reason = ?, finished_ms = ?, told = 1"  # noqa: S608 - own text
-        f" WHERE chat_id = ? AND state = 'waiting' RETURNING {_COLUMNS}",
+        f" WHERE chat_id = ? AND state = 'waiting' RETURNING {_JOB.listed}",
         (reason, now_ms, chat_id),
     ).fetchall()
     return _settled(db, rows)
@@ -344,7 +337,7 @@ def cancel(
     which, values = given({"chat_id": chat_id, "job_id": job_id})
     rows = db.execute(
         "UPDATE jobs SET state = 'cancelled', finished_ms = ?, reason = ?, product = NULL WHERE user_id = ?"  # noqa: S608 - own text
-        f"{which} AND state IN ('waiting', 'running') RETURNING {_COLUMNS}",
+        f"{which} AND state IN ('waiting', 'running') RETURNING {_JOB.listed}",
         (now_ms, reason, user_id, *values),
     ).fetchall()
     return _settled(db, rows)
@@ -352,7 +345,7 @@ def cancel(
 
 def _settled(db: Connection, rows: list[Row]) -> list[Job]:
     """Give back what ended jobs did not use, the last ones first, as each moves those behind it; return them."""
-    ended = [_job(row) for row in rows]
+    ended = [_JOB.value(row) for row in rows]
     for job in sorted(ended, key=lambda job: (job.place, job.job_id), reverse=True):
         charges.settle(db, job.job_id)
     return ended

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from doradura.storage.bots import CURRENT
+from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
 
 
@@ -31,13 +30,7 @@ class Offer:
     """1 where the link came without a scheme."""
 
 
-_FIELDS = tuple(field.name for field in fields(Offer))
-_COLUMNS = ", ".join(_FIELDS)
-
-
-def _offer(row: Sequence[Any]) -> Offer:
-    """Make an offer of a row of `_COLUMNS`."""
-    return Offer(**dict(zip(_FIELDS, row, strict=True)))
+_OFFER = Columns(Offer)
 
 
 def add(db: Connection, offer: Offer, now_ms: int) -> None:
@@ -54,16 +47,16 @@ def add(db: Connection, offer: Offer, now_ms: int) -> None:
 
 def get(db: Connection, offer_id: int) -> Offer | None:
     """Return one offer."""
-    row = db.execute(f"SELECT {_COLUMNS} FROM offers WHERE offer_id = ?", (offer_id,)).fetchone()  # noqa: S608 - own text
-    return None if row is None else _offer(row)
+    row = db.execute(f"SELECT {_OFFER.listed} FROM offers WHERE offer_id = ?", (offer_id,)).fetchone()  # noqa: S608 - own text
+    return None if row is None else _OFFER.value(row)
 
 
 def unfinished(db: Connection) -> list[Offer]:
     """Return the offers whose link was not looked at yet, oldest first."""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM offers WHERE state IN ('new', 'shown') ORDER BY offer_id",  # noqa: S608 - own text
+        f"SELECT {_OFFER.listed} FROM offers WHERE state IN ('new', 'shown') ORDER BY offer_id",  # noqa: S608 - own text
     )
-    return [_offer(row) for row in rows]
+    return [_OFFER.value(row) for row in rows]
 
 
 def shown(db: Connection, offer_id: int, message_id: int) -> None:

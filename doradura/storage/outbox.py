@@ -6,12 +6,13 @@ replied to, and what they show is told anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Literal, NamedTuple, Self
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from doradura.storage import chats
 from doradura.storage.bots import CURRENT
+from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
 
 Kind = Literal["card", "reminder", "return"]
@@ -40,10 +41,9 @@ class Waiting:
     """Where the card stands in the chat."""
     told_ms: int | None
 
-    @classmethod
-    def from_row(cls, row: Sequence[Any]) -> Self:
-        """Return what a row of `next_for` says; its columns stand in the fields' order."""
-        return cls(**dict(zip((field.name for field in fields(cls)), row, strict=True)))
+
+_WAITING = Columns(Waiting)
+"""What `next_for` asks for, in this order."""
 
 
 class Target(NamedTuple):
@@ -163,7 +163,7 @@ def next_for(db: Connection, target_id: int, now_ms: int) -> Waiting | None:
         " ORDER BY o.severity_rank, o.notice_id LIMIT 1",
         (target_id, now_ms + 1, now_ms + LONGEST_PUT_OFF_MS),
     ).fetchone()
-    return None if row is None else Waiting.from_row(row)
+    return None if row is None else _WAITING.value(row)
 
 
 def begin(db: Connection, notice_id: int) -> None:

@@ -1,4 +1,4 @@
-"""The interface of the storage: what query modules, parts and test doubles type against; no database is named here.
+"""The interface of the storage: what query modules, parts and test doubles type against; no database is imported.
 
 The SQL is what SQLite 3.40 and PostgreSQL 15 both take, with a `?` for each value. `storage/sqlite/` implements it.
 """

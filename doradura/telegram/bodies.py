@@ -6,13 +6,14 @@ message may be sent again. A body sees it: it is asked for the next piece only w
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 
 import httpx
 import msgspec
 
 
-class Body(httpx.AsyncByteStream):
+class Body(httpx.AsyncByteStream, ABC):
     """A body for one attempt; `handed_over` turns true when its last byte was written to the connection."""
 
     content_type: str
@@ -22,9 +23,9 @@ class Body(httpx.AsyncByteStream):
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
+    @abstractmethod
     async def __anext__(self) -> bytes:
         """Return the next piece, having written all before it."""
-        raise NotImplementedError
 
     async def aclose(self) -> None:
         """Let go of what the body holds open."""

@@ -11,10 +11,9 @@ import re
 from typing import Final, Literal
 
 RequestOutcome = Literal["ok", "client_error", "rate_limited", "server_error", "network", "timeout"]
-"""How one HTTP request ended: the metric's label."""
+"""How one HTTP request ended: the closed set that is also the metric's label."""
 OUTAGES: Final[tuple[RequestOutcome, ...]] = ("server_error", "network", "timeout")
 """Those that are Telegram's or the way's there."""
-"""How a request ended: the closed set that is also the metric's label."""
 
 
 DETAIL_CHARS = 500

@@ -67,7 +67,7 @@ def failure_of(exited: Exited) -> Failure:
         return msgspec.structs.replace(failure, final=True)
     if exited.status == -signal.SIGXFSZ:
         return _failure(Reason.TOO_LARGE, "it wrote a file larger than allowed", exited.tail)
-    if exited.status == -signal.SIGPROF:  # see bounds.py
+    if exited.status == -signal.SIGPROF:  # see child/bounds.py
         return _failure(Reason.UNSUPPORTED, "reading what is at the link took too much processor time", exited.tail)
     if exited.status == -signal.SIGXCPU:
         return _failure(Reason.DEADLINE, "it used more processor time than allowed", exited.tail)

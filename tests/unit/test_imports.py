@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "pauses": set(),
     "telegram": set(),
     "charts": set(),
-    "storage": {"settings", "descriptors", "startup", "media"},
+    "storage": {"descriptors", "startup", "media"},
     "sandbox": {"settings", "logs", "startup"},
     "reachable": set(),
     "runbooks": set(),

@@ -1,7 +1,8 @@
 """The kinds of product: how each is chosen of what a site has, made of what was fetched, and weighed beforehand.
 
-Owns what differs between the kinds, one module each; `product` has the interface. Facts of one format are in its row
-(media/formats.py), and nothing here names one. It knows nothing of sites but how they describe an item.
+Owns what differs between the kinds, one module each; `product` has the interface, `light` and `making` what several
+share. Facts of one format are in its row (media/formats.py), and nothing here names one. It knows nothing of sites but
+how they describe an item.
 """
 
 from __future__ import annotations

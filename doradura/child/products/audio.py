@@ -13,7 +13,7 @@ from doradura.child.describing import told_bytes
 from doradura.child.facts import Facts, Stream
 from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Selection
-from doradura.child.products.making import encoded_sound, is_kept_sound, measured, write
+from doradura.child.products.making import encoded_sound, found_cover, is_kept_sound, measured, write
 from doradura.child.products.product import Described, Has, Looked, Made, Product, Recipe, Source, Weight
 from doradura.media.protocol import Lacks
 from doradura.media.reasons import Reason
@@ -140,10 +140,7 @@ class Audio(Product):
 
 def _cover(recipe: Recipe, sources: Sequence[Source]) -> Path | None:
     """The site's picture of whatever shape, else the file's cover, else a frame of its film."""
-    cover = recipe.site_picture(None)
-    covered = next((s for s in sources if s.facts.cover is not None), None)
-    if cover is None and covered is not None:
-        cover = recipe.stills.of_cover(covered.path, covered.facts, None)
+    cover = found_cover(recipe, sources, None)
     film = next((s for s in sources if s.facts.video is not None), None)
     if cover is None and film is not None:
         cover = recipe.stills.of_film(film.path, film.facts)

@@ -28,7 +28,7 @@ from doradura.child.encoding import (
 from doradura.child.facts import Facts, Stream
 from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Info, Selection
-from doradura.child.products.making import encoded_sound, is_kept_sound, measured, write
+from doradura.child.products.making import encoded_sound, found_cover, is_kept_sound, measured, write
 from doradura.child.products.product import Described, Has, Looked, Made, Product, Recipe, Source, Weight
 from doradura.media.protocol import Lacks
 from doradura.media.reasons import Reason
@@ -144,7 +144,7 @@ class Film(Product):
         assert picture is not None
         size = sum(each.path.stat().st_size for each in sources)
         footage = Footage(path=source.path, picture=picture, seconds=recipe.seconds, size_bytes=size)
-        cover = _cover(recipe, sources, picture)
+        cover = found_cover(recipe, sources, picture)
         bounds = Bounds(upload_bytes=recipe.upload_bytes, left_seconds=recipe.encode_seconds(self.grade))
         done = plan(recipe.program, footage, self.grade, bounds)
         if done.copied and len(sources) == 1 and self._is_finished(source):
@@ -198,15 +198,6 @@ class Film(Product):
         if is_kept_sound(self.row, sound) and not heavy:
             return ["-c:a", "copy"]
         return encoded_sound(self.row, self.grade, sound)
-
-
-def _cover(recipe: Recipe, sources: Sequence[Source], picture: Stream) -> Path | None:
-    """The site's picture in the film's shape, else the file's cover in that shape."""
-    cover = recipe.site_picture(picture)
-    covered = next((s for s in sources if s.facts.cover is not None), None)
-    if cover is None and covered is not None:
-        cover = recipe.stills.of_cover(covered.path, covered.facts, picture)
-    return cover
 
 
 def _has_smaller(described: Described) -> bool:

@@ -1,4 +1,4 @@
-"""What the making of every kind of product shares: ffmpeg's options of sounds and containers, the product measured.
+"""What the making of several kinds shares: ffmpeg's options of sounds and containers, the cover, the product measured.
 
 Owns the last look at a product. It knows the row of a format, not its kind.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from doradura.child import ffmpeg
 from doradura.child.facts import Facts, Stream, inspect
 from doradura.child.failures import JobError
-from doradura.child.products.product import Recipe
+from doradura.child.products.product import Recipe, Source
 from doradura.media.formats import Format, Quality
 from doradura.media.reasons import Reason
 
@@ -36,6 +36,15 @@ def measured(recipe: Recipe, row: Format) -> Facts:
     if facts is None:
         raise JobError(Reason.UNSUPPORTED, f"the {row.word} is no media file")
     return facts
+
+
+def found_cover(recipe: Recipe, sources: Sequence[Source], film: Stream | None) -> Path | None:
+    """Return the site's picture, else a file's cover; with a film only one of its shape."""
+    cover = recipe.site_picture(film)
+    covered = next((s for s in sources if s.facts.cover is not None), None)
+    if cover is None and covered is not None:
+        cover = recipe.stills.of_cover(covered.path, covered.facts, film)
+    return cover
 
 
 def is_kept_sound(row: Format, sound: Stream) -> bool:

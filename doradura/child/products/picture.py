@@ -11,13 +11,14 @@ from pathlib import Path
 from doradura.child.facts import Facts
 from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Selection
+from doradura.child.products.light import Light
 from doradura.child.products.making import measured, write
-from doradura.child.products.product import Described, Has, Looked, Made, Product, Recipe, Source, Weight
+from doradura.child.products.product import Has, Made, Recipe, Source
 from doradura.media.protocol import Lacks
 from doradura.media.reasons import Reason
 
 
-class Picture(Product):
+class Picture(Light):
     """The site's own picture, else the file itself where it is one, its cover, or a frame of its film."""
 
     def selection(self) -> Selection:
@@ -31,21 +32,6 @@ class Picture(Product):
     def lacks(self, has: Has) -> Lacks:
         """A picture, of what is a sound alone."""
         return "picture" if has.sound and not (has.film or has.picture) else ""
-
-    def passes(self, described: Described) -> bool:  # noqa: ARG002 -- of no description
-        """What is fetched is not what is sent."""
-        return False
-
-    def judge(self, described: Described, *, passes: bool | None) -> None:
-        """A picture is never too large."""
-
-    def weigh(self, described: Described) -> Weight | None:  # noqa: ARG002
-        """Nobody tells what a picture weighs, and nobody minds."""
-        return None
-
-    def weigh_file(self, looked: Looked) -> Weight | None:  # noqa: ARG002
-        """As `weigh`."""
-        return None
 
     def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
         """Write the picture in its row's container."""

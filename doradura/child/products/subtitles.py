@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from doradura.child.facts import Facts
 from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Selection
+from doradura.child.products.light import Light
 from doradura.child.products.making import admit, write
-from doradura.child.products.product import Described, Has, Looked, Made, Product, Recipe, Source, Weight
+from doradura.child.products.product import Has, Made, Recipe, Source
 from doradura.media.protocol import Lacks
 from doradura.media.reasons import Reason
 
 
-class Subtitles(Product):
+class Subtitles(Light):
     """Words with times."""
 
     def selection(self) -> Selection:
@@ -30,21 +31,6 @@ class Subtitles(Product):
     def lacks(self, has: Has) -> Lacks:
         """Words, of what has a film or a sound."""
         return "subtitles" if (has.film or has.sound) and not has.subtitles else ""
-
-    def passes(self, described: Described) -> bool:  # noqa: ARG002 -- of no description
-        """The words alone are sent, not what they are in."""
-        return False
-
-    def judge(self, described: Described, *, passes: bool | None) -> None:
-        """Words are never too large."""
-
-    def weigh(self, described: Described) -> Weight | None:  # noqa: ARG002
-        """Nobody tells what words weigh, and nobody minds."""
-        return None
-
-    def weigh_file(self, looked: Looked) -> Weight | None:  # noqa: ARG002
-        """As `weigh`."""
-        return None
 
     def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
         """Write the words that a player would show."""

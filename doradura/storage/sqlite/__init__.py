@@ -1,4 +1,4 @@
-"""SQLite behind the storage's interface: the one place that imports sqlite3.
+"""SQLite behind the storage's interface: the bot's one place that imports sqlite3.
 
 `storage` has the threads and connections, `migrating` brings tables up to date, `file` watches the files on the disk,
 `integrity` reads all of them, `errors` translates what SQLite raises, `examining` reads a file that is not open.

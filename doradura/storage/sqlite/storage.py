@@ -1,10 +1,10 @@
 """SQLite as the storage: one thread that writes, a few connections that read.
 
-Owns the database file while `Storage.run` runs. Guarantees: a `write` has returned only after its group's commit is on
-disk (WAL, synchronous=FULL), in the file that the next start will find; each change is all or nothing, and one change's
-failure does not undo its neighbours in the group; a cancelled `write` either never happened or is waited for. Fails
-with `StorageError`, whose `reason` is from a closed set; damage that any query meets is kept in `damage`. A change must
-not keep the connection, wait for anything, or begin a transaction of its own.
+Owns the database file while `SqliteStorage.run` runs. Guarantees: a `write` has returned only after its group's commit
+is on disk (WAL, synchronous=FULL), in the file that the next start will find; each change is all or nothing, and one
+change's failure does not undo its neighbours in the group; a cancelled `write` either never happened or is waited for.
+Fails with `StorageError`, whose `reason` is from a closed set; damage that any query meets is kept in `damage`. A
+change must not keep the connection, wait for anything, or begin a transaction of its own.
 """
 
 from __future__ import annotations
@@ -306,7 +306,10 @@ class SqliteStorage:
         self._token.run_sync_soon(wake)
 
     def _commit(self, connection: sqlite3.Connection, group: list[_Pending[Any]]) -> None:
-        """Run a group's changes in one transaction, each in a savepoint, and give every one its outcome."""
+        """Run a group's changes in one transaction, each in a savepoint, and give every one its outcome.
+
+        The barrier of the writer thread: whatever goes wrong, it lives on, and everybody who waits is answered.
+        """
         try:
             self._check_files()
             self._check_sizes(connection)
@@ -320,7 +323,7 @@ class SqliteStorage:
             # Only now it is certain that the commit went into the file that the next start will find.
             self._check_files()
             self._file.committed()
-        except BaseException as error:  # noqa: BLE001 - whoever waits must be answered, and the writer thread must live on
+        except BaseException as error:  # noqa: BLE001 - the barrier named above
             with contextlib.suppress(sqlite3.Error):
                 connection.rollback()
             failure = self._failure(error)
@@ -341,10 +344,11 @@ class SqliteStorage:
             raise StorageError(f"database: {cut}", reason="lost")
 
     def _run_change(self, connection: sqlite3.Connection, change: Change[T]) -> outcome.Outcome[T]:
+        """Run one change. The barrier of a change: what it raises is its outcome, and undoes it alone."""
         connection.execute("SAVEPOINT change")
         try:
             value = change(connection)
-        except BaseException as error:  # noqa: BLE001 - handed to the caller as it is; the writer thread must live on
+        except BaseException as error:  # noqa: BLE001 - the barrier named above
             if connection.in_transaction:
                 connection.execute("ROLLBACK TO change")
                 connection.execute("RELEASE change")

@@ -15,7 +15,7 @@ import trio
 
 from doradura import __version__, logs
 from doradura.cli.edge import complain, exit_code, leaves, settings_or_complaint
-from doradura.cli.ffmpeg import find_ffmpeg, no_ffmpeg
+from doradura.cli.ffmpeg import ffmpeg_or_complaint
 from doradura.cli.sandbox import settings_in
 from doradura.memory import close_memory
 from doradura.startup import EXIT_FAILED, EXIT_SETTINGS, EXIT_TOKEN, StartupError
@@ -56,11 +56,10 @@ def run(asked: argparse.Namespace) -> int:
     from doradura.app import App  # noqa: PLC0415 - `health` in a container starts without the weight of the bot
     from doradura.metrics import BuildFacts  # noqa: PLC0415
 
-    try:
-        ffmpeg, ffmpeg_version = find_ffmpeg()
-    except RuntimeError as error:
-        complain(no_ffmpeg(error))
+    found = ffmpeg_or_complaint()
+    if found is None:
         return EXIT_FAILED
+    ffmpeg, ffmpeg_version = found
     build = BuildFacts(
         version=__version__,
         python=platform.python_version(),

@@ -10,6 +10,7 @@ import platform
 import signal
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import trio
 
@@ -18,6 +19,7 @@ from doradura.cli.edge import complain, exit_code, leaves, settings_or_complaint
 from doradura.cli.ffmpeg import ffmpeg_or_complaint
 from doradura.cli.sandbox import settings_in
 from doradura.memory import close_memory
+from doradura.settings import Address
 from doradura.startup import EXIT_FAILED, EXIT_SETTINGS, EXIT_TOKEN, StartupError
 
 if TYPE_CHECKING:
@@ -130,8 +132,10 @@ def _greet(app: App) -> None:
         print(f"\n  Doradura's sandbox is ready. Open {app.sandbox_url}/ in a browser and send it a link.", flush=True)  # noqa: T201
     elif app.me is not None:
         print(f"\n  @{app.me.username} is ready.", flush=True)  # noqa: T201
-    url = (app.http_url or "").replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-    print(f"  Numbers: {url}/metrics   Health: {url}/health   Stop with Ctrl-C.", flush=True)  # noqa: T201
+    if app.http_url is not None:
+        listens = urlsplit(app.http_url)
+        url = f"http://{Address(listens.hostname or '', listens.port or 0).reachable}"
+        print(f"  Numbers: {url}/metrics   Health: {url}/health   Stop with Ctrl-C.", flush=True)  # noqa: T201
     if not app.settings.told_chats:
         print("  No admin is set, so nobody is told of alerts. /start tells you your id.", flush=True)  # noqa: T201
     if app.sandbox_url is not None:

@@ -372,7 +372,11 @@ class App:
         """Make the HTTP side: what it serves is asked for at each request. Raises DataDirectoryError."""
         settings = self.settings
         intake = Intake(
-            *(self._storage, self.metrics, self._alert_ids, self._wake_alert_delivery, self._look_at_alertmanager),
+            self._storage,
+            self.metrics,
+            self._alert_ids,
+            self._wake_alert_delivery,
+            self._look_at_alertmanager,
             clock=self._clock,
         )
 

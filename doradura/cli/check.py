@@ -216,9 +216,9 @@ def telegram_fault(error: TelegramError, api_url: str) -> str:
     own = None if api_url == TELEGRAM_API_URL else "does DORADURA_TELEGRAM_API_URL lead to a Bot API server that runs?"
     match last:
         case TokenRefusedError():
-            said = f"{last.code} {last.description}"
             return (
-                f"DORADURA_TELEGRAM_TOKEN is refused ({said}); copy it once more from @BotFather (/mybots, API Token)"
+                f"DORADURA_TELEGRAM_TOKEN is refused ({last.detail}); copy it once more from @BotFather (/mybots, API "
+                "Token)"
             )
         case NotSentError(unreachable=str() as why):
             return f"can't reach {host} ({why}); {own or _WAYS_OUT.get(why, _ONLINE)}"

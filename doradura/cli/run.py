@@ -24,6 +24,7 @@ from doradura.startup import EXIT_FAILED, EXIT_SETTINGS, EXIT_TOKEN, StartupErro
 
 if TYPE_CHECKING:
     from doradura.app import App
+    from doradura.telegram.errors import TokenRefusedError
 
 SECOND_SIGNAL_SECONDS = 1.0
 """A signal to a process group arrives twice (a shell's and `just`'s): what comes sooner is the same wish."""
@@ -36,10 +37,9 @@ class RefusedTokenError(StartupError):
 
     exit_code = EXIT_TOKEN
 
-    def __init__(self, answer: BaseException) -> None:
-        without_call = str(answer).partition(": ")[2]
+    def __init__(self, answer: TokenRefusedError) -> None:
         super().__init__(
-            f"Telegram refuses DORADURA_TELEGRAM_TOKEN ({without_call}). Copy it once more from @BotFather "
+            f"Telegram refuses DORADURA_TELEGRAM_TOKEN ({answer.detail}). Copy it once more from @BotFather "
             "(/mybots, API Token); a revoked one never works again."
         )
 
@@ -55,7 +55,7 @@ def run(asked: argparse.Namespace) -> int:
             "DORADURA_DATABASE_URL: this version keeps its data in SQLite; PostgreSQL is not supported yet. "
             "Unset it to use SQLite in DORADURA_DATA_DIR.",
         )
-    from doradura.app import App  # noqa: PLC0415 - `health` in a container starts without the weight of the bot
+    from doradura.app import App  # noqa: PLC0415 - what is wrong with the settings is said before the weight of the bot
     from doradura.metrics import BuildFacts  # noqa: PLC0415
 
     found = ffmpeg_or_complaint()
@@ -88,7 +88,7 @@ async def _run_until_signal(app: App) -> None:
                 await app.run(task_status=_Greeting(app))
                 watching.cancel_scope.cancel()
     except* TokenRefusedError as group:
-        raise RefusedTokenError(next(leaves(group))) from group
+        raise RefusedTokenError(next(leaf for leaf in leaves(group) if isinstance(leaf, TokenRefusedError))) from group
 
 
 class _Greeting:

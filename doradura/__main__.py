@@ -1,7 +1,7 @@
 """`python -m doradura`: reads the arguments and gives them to a command of `cli/`.
 
-Exit codes: 0 done, 1 an unexpected error or a check that failed, 2 settings (or an address that can't be used), 3 the
-data directory is in use, 4 Telegram refuses the token.
+Exit codes: 0 done, 1 any other error or a check that failed, 2 settings (or an address that can't be used), 3 the data
+directory is in use, 4 Telegram refuses the token.
 """
 
 from __future__ import annotations

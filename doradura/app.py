@@ -102,7 +102,7 @@ class App:
         self._poller: Poller | None = None
         self._alert_delivery: AlertDelivery | None = None
         self._reconciler: Reconciler | None = None
-        self._alert_ids = IdMaker(self._clock)
+        self._ids = IdMaker(self._clock)
         self._whole = trio.CancelScope()
         self._working: trio.Nursery | None = None
         self._supervisor: Supervisor | None = None
@@ -116,7 +116,7 @@ class App:
         self._storage: Storage = SqliteStorage(_database_path(settings), on_error=self._storage_failed)
         self._storage_check = StorageCheck(self._storage, clock=clock)
         self._lifetime = Lifetime(
-            self._storage, words=self._alert_texts.unclean_start, new_id=self._alert_ids.new, clock=clock
+            self._storage, words=self._alert_texts.unclean_start, new_id=self._ids.new, clock=clock
         )
         self._database_values = DatabaseValues(
             {family: self._reader(query) for family, query in statistics.FAMILIES.items()},
@@ -164,13 +164,12 @@ class App:
         settings, metrics = self.settings, self.metrics
         workers = make_workers(self._environment, metrics.worker_start.observe)
         places = Places(settings.concurrent_downloads)
-        ids = IdMaker(self._clock)
         pauses = Pauses()
         lag = LoopLag(observe=metrics.loop_lag.observe, paused=pauses.seconds)
         disk = DiskSpace(settings.data_dir, measured=metrics.disk_free.set)
         api_url, allowed_private = settings.telegram_api_url, settings.allowed_private
         workspace = Workspace(settings, self._ffmpeg, lambda: allowed_private)
-        self_test = WorkerSelfTest(workers, places, workspace, ids)
+        self_test = WorkerSelfTest(workers, places, workspace, self._ids)
         health = self._make_health(self_test, disk, lag)
         self.http_url = await serving.start(self._make_web(health).run)
         await serving.start(pauses.run)
@@ -199,7 +198,7 @@ class App:
             ) as api,
             self._telling_alerts(serving, api_url),
             open_monitoring(
-                settings, self._storage, metrics, self._alert_ids, self._wake_alert_delivery, clock=self._clock
+                settings, self._storage, metrics, self._ids, self._wake_alert_delivery, clock=self._clock
             ) as monitoring,
         ):
             self._reconciler = monitoring.reconciler
@@ -215,7 +214,7 @@ class App:
             await supervisor.recover()
             serving.start_soon(self_test.run)
             parts = self._make_chat_parts(
-                api, supervisor, workers, workspace, monitoring, health, ids=ids, allowed_private=allowed_private
+                api, supervisor, workers, workspace, monitoring, health, allowed_private=allowed_private
             )
             await self._work(api, parts, health, task_status)
 
@@ -235,7 +234,7 @@ class App:
                 self._storage,
                 self.metrics,
                 self._alert_texts,
-                self._alert_ids,
+                self._ids,
                 chats=settings.told_chats,
                 watchdog_seconds=settings.watchdog_seconds,
                 clock=self._clock,
@@ -310,7 +309,6 @@ class App:
         monitoring: Monitoring,
         health: Health,
         *,
-        ids: IdMaker,
         allowed_private: tuple[str, ...],
     ) -> ChatParts:
         """Make what answers people."""
@@ -320,7 +318,7 @@ class App:
             storage=self._storage,
             metrics=self.metrics,
             settings=settings,
-            ids=ids,
+            ids=self._ids,
             clock=self._clock,
             catalogues=catalogues,
             supervisor=supervisor,
@@ -372,7 +370,11 @@ class App:
         """Make the HTTP side: what it serves is asked for at each request. Raises DataDirectoryError."""
         settings = self.settings
         intake = Intake(
-            *(self._storage, self.metrics, self._alert_ids, self._wake_alert_delivery, self._look_at_alertmanager),
+            self._storage,
+            self.metrics,
+            self._ids,
+            self._wake_alert_delivery,
+            self._look_at_alertmanager,
             clock=self._clock,
         )
 

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 
 Clock = Callable[[], int]
-"""Gives the time in milliseconds since 1970. It may go back from one call to the next, and is called in any thread."""
+"""Returns the time in milliseconds since 1970. It may go back from one call to the next; called in any thread."""
 
 
 def wall_clock() -> int:
-    """Give this machine's time: the Clock of the program."""
+    """Return this machine's time: the Clock of the program."""
     return time.time_ns() // 1_000_000

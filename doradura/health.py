@@ -41,13 +41,17 @@ DISK_FAILING_BYTES = 100 * 1024 * 1024
 DISK_DEGRADED_BYTES = 1024 * 1024 * 1024
 
 
+Fact = int | float | str | bool | None
+"""What a check measured; by its name it stands in /health beside the status."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """What one check found: a status, a sentence for people, and numbers for machines."""
 
     status: Status
     message: str
-    facts: Mapping[str, int | float | str | bool | None] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = field(default_factory=dict)
     advice: str | None = None
     """A wish, no fault: what would be better, for a check that may well be ok. Shown, and degrades nothing."""
 

@@ -1,6 +1,7 @@
-"""What /health measures: one class a check, each asking its part for facts and judging them.
+"""The checks of /health that ask other parts: the poll, the alerts, the workers. Each judges what its part tells.
 
-Knows the parts' public facts and `health.CheckResult`. Failing is what a restart or a person on this machine can mend;
+Knows the parts' public facts and `health.CheckResult`; what needs no part of ours (disk, loop) is in `health`, and the
+database's is `storage_check`. Failing is what a restart or a person on this machine can mend;
 degraded is a fault outside. Nothing here is a constant: a check that measured nothing says so.
 """
 
@@ -21,7 +22,7 @@ from doradura.clock import Clock
 from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
 from doradura.downloads.places import Places, Slot
 from doradura.downloads.workspace import Workspace
-from doradura.health import CheckResult, Status
+from doradura.health import CheckResult, Fact, Status
 from doradura.media.protocol import Failure, SelfTest, WorkerLostError
 from doradura.settings import AlertChat
 from doradura.storage import Connection, Storage, StorageError, alerts, outbox
@@ -64,7 +65,7 @@ async def poll_check(poller: Callable[[], Poller | None], pacer: Pacer) -> Check
     part = poller()
     ago = None if part is None or part.last_poll_at is None else trio.current_time() - part.last_poll_at
     held = _holds(part, pacer)
-    facts: dict[str, int | float | str | bool | None] = {
+    facts: dict[str, Fact] = {
         "last_poll_seconds_ago": None if ago is None else round(ago, 1),
         "state": "starting" if part is None else part.state,
         "held": ", ".join(hold.what for hold in held) or None,
@@ -112,7 +113,7 @@ class AlertsCheck:
 
     async def check(self) -> CheckResult:
         """Say whether what is accepted is told, and to everybody."""
-        facts: dict[str, int | float | str | bool | None] = {"chats": len(self._chats)}
+        facts: dict[str, Fact] = {"chats": len(self._chats)}
         if not self._chats:
             return CheckResult("degraded", "no admin is set - set DORADURA_ADMIN_IDS to your Telegram user id", facts)
         delivery = self._delivery()
@@ -271,7 +272,7 @@ class WorkerSelfTest:
         if self._tested_at is None:
             return CheckResult("degraded", "the first self-test is running", {})
         users, waited = self._places.longest_wait()
-        facts: dict[str, int | float | str | bool | None] = {
+        facts: dict[str, Fact] = {
             "tested_seconds_ago": round(trio.current_time() - self._tested_at, 1),
             "test_seconds": round(self._seconds, 3),
             "busy": self._places.taken,

@@ -11,7 +11,7 @@ import logging
 import trio
 
 from doradura.clock import Clock
-from doradura.health import CheckResult
+from doradura.health import CheckResult, Fact
 from doradura.storage import DAMAGE, Connection, Storage, StorageError, runs
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class StorageCheck:
         return self._judge()
 
     def _judge(self) -> CheckResult:
-        facts: dict[str, int | float | str | bool | None] = {"integrity_check_seconds": self._read_seconds}
+        facts: dict[str, Fact] = {"integrity_check_seconds": self._read_seconds}
         if isinstance(self._result, StorageError):
             facts["reason"] = self._result.reason
             advice = RUNBOOK if self._result.reason in DAMAGE | {"lost"} else "see the log and the disk"

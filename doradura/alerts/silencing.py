@@ -264,7 +264,7 @@ class Silencing:
                     self._said_at = -math.inf  # it answers: its next silence is said again
                     wait_seconds = min(wait_seconds, max(1.0, (rows[0].until_ms - self._clock()) / 1000))
                 else:
-                    wait_seconds = float("inf")
+                    wait_seconds = math.inf
             except MonitoringError as error:
                 if trio.current_time() - self._said_at >= SAID_SECONDS:
                     self._said_at = trio.current_time()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from doradura.chat.progress import button_rows, failure_text, look_keyboard, sized_label
+from doradura.chat.progress import button_rows, failure_text, look_keyboard, variant_label
 from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text
 from doradura.downloads.probes import Card
 from doradura.media.protocol import Failure, Metadata
@@ -97,14 +97,14 @@ def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = No
     for _, of_format in groupby(variants, lambda variant: variant.format):
         buttons, weights = [], set()
         for variant in of_format:
-            label, size = variant.words, sizes.get(variant)
+            size = sizes.get(variant)
             if size is not None:
                 if limit_bytes is not None and size.size_bytes > limit_bytes:
                     continue
                 if variant.row.kind == "audio" and size.size_bytes in weights:
                     continue  # the same sound, copied: its rate is below this one's
                 weights.add(size.size_bytes)
-                label = sized_label(label, size.size_bytes, size.height)
+            label = variant_label(variant, size)
             buttons.append(Button(text=label, callback_data=f"o:{offer_id}:{variant.key}"))
         rows += button_rows(buttons)
     return tuple(rows)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from doradura.accounts.plans import Plan
 from doradura.chat.ids import parse_id
@@ -29,6 +30,8 @@ PLAN: Plan = "free"
 LINKS_A_MESSAGE = 3
 """So many are offered; each is a message of its own, and a chat takes about one a second."""
 SHOWN_LINK_UNITS = 80
+
+S = TypeVar("S", bound=Offer | Job)
 
 
 async def links_alone(turn: Turn, message: Message, *, edited: bool) -> None:
@@ -157,17 +160,13 @@ async def press_smaller(turn: Turn, rest: str) -> None:
 
 async def _press(turn: Turn, rest: str, get: Callable[[Connection, int], Offer | Job | None]) -> None:
     """Queue what a button names: the link of what is stored under its number, in another form."""
-    t = turn.texts
-    number_text, _, key = rest.partition(":")
-    number, variant = parse_id(number_text), _variant_of_key(key)
-    stored = None
-    if number is not None and variant is not None:
-        stored = await turn.parts.storage.read(lambda db: get(db, number))
-    if stored is None or variant is None:
-        await turn.answer(t.plain("offer.stale"), alert=True)
-    elif turn.user is None or stored.user_id != turn.user.id:
-        await turn.answer(t.plain("offer.not_yours"), alert=True)
-    else:
+    number, _, key = rest.partition(":")
+    variant = _variant_of_key(key)
+    if variant is None:
+        await _answer_stale(turn)
+        return
+    stored = await _own(turn, number, get)
+    if stored is not None:
         await _press_queues(turn, stored, variant)
 
 
@@ -179,33 +178,48 @@ def _variant_of_key(key: str) -> Variant | None:
         return None
 
 
+async def _own(turn: Turn, number: str, get: Callable[[Connection, int], S | None]) -> S | None:
+    """Return what a button names by a number, if it is theirs who pressed; else answer the press and return None."""
+    stored_id = parse_id(number)
+    stored = None if stored_id is None else await turn.parts.storage.read(lambda db: get(db, stored_id))
+    if stored is None:
+        await _answer_stale(turn)
+    elif turn.user is None or stored.user_id != turn.user.id:
+        await turn.answer(turn.texts.plain("offer.not_yours"), alert=True)
+    else:
+        return stored
+    return None
+
+
+async def _answer_stale(turn: Turn) -> None:
+    await turn.answer(turn.texts.plain("offer.stale"), alert=True)
+
+
 async def press_again(turn: Turn, rest: str) -> None:
     """The button under a download that failed: the job's number. It works once, for whoever's download it was.
 
     The failure's message becomes the new job's. Once there is a newer job for the same thing, the button is used up;
     as the jobs themselves say so, that holds over restarts.
     """
-    t, number = turn.texts, parse_id(rest)
-    failed = None if number is None else await turn.parts.storage.read(lambda db: jobs.get(db, number))
-    if failed is None or failed.state != "failed" or _variant_of_key(failed.variant.key) is None:
-        await turn.answer(t.plain("offer.stale"), alert=True)
-    elif turn.user is None or failed.user_id != turn.user.id:
-        await turn.answer(t.plain("offer.not_yours"), alert=True)
-    elif await turn.parts.storage.read(lambda db: jobs.newer_same(db, failed)) is not None:
-        await turn.answer(t.plain("press.again_used"))
+    failed = await _own(turn, rest, _failed_job)
+    if failed is None:
+        return
+    if await turn.parts.storage.read(lambda db: jobs.newer_same(db, failed)) is not None:
+        await turn.answer(turn.texts.plain("press.again_used"))
     else:
         await _press_queues(turn, failed, failed.variant, of=failed)
 
 
+def _failed_job(db: Connection, job_id: int) -> Job | None:
+    """Return a job that failed, if what it was for can still be had."""
+    job = jobs.get(db, job_id)
+    return job if job is not None and job.state == "failed" and _variant_of_key(job.variant.key) else None
+
+
 async def press_look(turn: Turn, rest: str) -> None:
     """The button under a link that was looked at in vain: the offer's number. Its card becomes the new look's."""
-    t, number = turn.texts, parse_id(rest)
-    offer = None if number is None else await turn.parts.storage.read(lambda db: offers.get(db, number))
+    t, offer = turn.texts, await _own(turn, rest, offers.get)
     if offer is None:
-        await turn.answer(t.plain("offer.stale"), alert=True)
-        return
-    if turn.user is None or offer.user_id != turn.user.id:
-        await turn.answer(t.plain("offer.not_yours"), alert=True)
         return
     try:
         check_link(offer.url, turn.parts.allowed_private)

@@ -160,12 +160,10 @@ def too_heavy(t: Texts, job: Job, end: Failed) -> tuple[str, Keyboard | None]:
 def _instead(job: Job, variants: Iterable[Variant], sizes: Sequence[Size] = ()) -> Keyboard | None:
     """Return buttons that start a job's link again in other variants, each with its size and height where known."""
     known = {size.variant: size for size in sizes}
-    buttons = []
-    for each in variants:
-        label, size = each.words, known.get(each)
-        if size is not None:
-            label = sized_label(label, size.size_bytes, size.height)
-        buttons.append(Button(text=label, callback_data=f"s:{job.job_id}:{each.key}"))
+    buttons = [
+        Button(text=variant_label(each, known.get(each)), callback_data=f"s:{job.job_id}:{each.key}")
+        for each in variants
+    ]
     return button_rows(buttons) or None
 
 
@@ -177,13 +175,14 @@ def _lacking(t: Texts, job: Job, lacks: Lacks, lines: int | None) -> tuple[str, 
     return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), _instead(job, variants)
 
 
-def sized_label(label: str, size_bytes: int | None, height: int | None = None) -> str:
-    """Return a button's words with the size of what it brings, and its height where that is not the one asked for."""
-    if height:
-        label = f"{label}{NO_BREAK}→ {height}p"
-    if not size_bytes:
-        return label
-    return f"{label}{NO_BREAK}· {size_text(size_bytes).replace(' ', NO_BREAK)}"
+def variant_label(variant: Variant, size: Size | None) -> str:
+    """Return a button's words: a variant, with the size of what comes and its height where those are known."""
+    label = variant.words
+    if size is not None and size.height:
+        label += f"{NO_BREAK}→ {size.height}p"
+    if size is not None and size.size_bytes:
+        label += f"{NO_BREAK}· {size_text(size.size_bytes).replace(' ', NO_BREAK)}"
+    return label
 
 
 def _unquoted(job: Job) -> str | None:

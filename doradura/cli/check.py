@@ -1,4 +1,7 @@
-"""`check` (`just doctor`): everything the bot needs, tried and told line by line. It changes nothing."""
+"""`check` (`just doctor`): everything the bot needs, tried and told line by line.
+
+It changes nothing, but for making the data directory where there is none.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ import trio
 
 from doradura import logs
 from doradura.cli.edge import settings_or_complaint
-from doradura.cli.ffmpeg import find_ffmpeg
+from doradura.cli.ffmpeg import find_ffmpeg, no_ffmpeg
 from doradura.cli.health import ask_health
 from doradura.settings import Address, Settings
 from doradura.settings.options import TELEGRAM_API_URL
@@ -70,30 +73,28 @@ def run(asked: argparse.Namespace) -> int:
     # What its calls log on the way, its lines say in the end.
     level = settings.log_level if settings.log_level == "debug" else "error"
     with logs.configure(settings.log_format, level, settings.secrets()):
-        return EXIT_OK if trio.run(run_checks, settings, find_ffmpeg, print) else EXIT_FAILED
+        return EXIT_OK if trio.run(run_checks, settings) else EXIT_FAILED
 
 
-async def run_checks(
-    settings: Settings, find_ffmpeg: Callable[[], tuple[str, str]], tell: Callable[[str], object]
-) -> bool:
-    """Try everything, telling a line each; True when there is no fault."""
+async def run_checks(settings: Settings) -> bool:
+    """Try everything, printing a line each; True when there is no fault."""
     faults = 0
     checks: list[Callable[[], Awaitable[list[Line]]]] = [
         lambda: _in_thread(_check_settings, settings),
         lambda: _in_thread(_check_directory, settings.data_dir),
         lambda: _in_thread(_check_database, settings),
         lambda: _in_thread(_check_ports, settings),
-        lambda: _in_thread(_check_ffmpeg, find_ffmpeg),
+        lambda: _in_thread(_check_ffmpeg),
         lambda: _in_thread(_check_yt_dlp),
         lambda: _in_thread(_check_extras),
         lambda: _check_telegram(settings),
     ]
     for check in checks:
         for line in await check():
-            tell(str(line))
+            print(line)  # noqa: T201 - the command's answer
             faults += line.mark == "FAULT"
-    tell("")
-    tell("Everything the bot needs is there." if not faults else f"{faults} fault(s): mend what the FAULT lines say.")
+    end = f"{faults} fault(s): mend what the FAULT lines say." if faults else "Everything the bot needs is there."
+    print(f"\n{end}")  # noqa: T201
     return not faults
 
 
@@ -167,12 +168,11 @@ def _check_port(setting: str, address: Address, *, runs: bool) -> Line:
     return Line("ok", "port", f"{address} is free")
 
 
-def _check_ffmpeg(find: Callable[[], tuple[str, str]]) -> list[Line]:
+def _check_ffmpeg() -> list[Line]:
     try:
-        program, version = find()
+        program, version = find_ffmpeg()
     except RuntimeError as error:
-        text = f"{error}; install imageio-ffmpeg again, or mend what IMAGEIO_FFMPEG_EXE names"
-        return [Line("FAULT", "ffmpeg", text)]
+        return [Line("FAULT", "ffmpeg", no_ffmpeg(error))]
     return [Line("ok", "ffmpeg", f"ffmpeg version {version} ({program})")]
 
 
@@ -216,9 +216,9 @@ def telegram_fault(error: TelegramError, api_url: str) -> str:
     own = None if api_url == TELEGRAM_API_URL else "does DORADURA_TELEGRAM_API_URL lead to a Bot API server that runs?"
     match last:
         case TokenRefusedError():
-            said = f"{last.code} {last.description}"
             return (
-                f"DORADURA_TELEGRAM_TOKEN is refused ({said}); copy it once more from @BotFather (/mybots, API Token)"
+                f"DORADURA_TELEGRAM_TOKEN is refused ({last.detail}); copy it once more from @BotFather (/mybots, API "
+                "Token)"
             )
         case NotSentError(unreachable=str() as why):
             return f"can't reach {host} ({why}); {own or _WAYS_OUT.get(why, _ONLINE)}"

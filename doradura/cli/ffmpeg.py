@@ -7,6 +7,7 @@ import os
 import imageio_ffmpeg
 
 from doradura.child.ffmpeg import version
+from doradura.cli.edge import complain
 
 VARIABLE = "IMAGEIO_FFMPEG_EXE"
 
@@ -21,3 +22,12 @@ def no_ffmpeg(error: RuntimeError) -> str:
     """Return the sentence for a missing or broken ffmpeg."""
     chosen = f"{VARIABLE} names it: unset that, or name one that works." if os.environ.get(VARIABLE) else ""
     return f"{str(error).strip()}. {chosen or 'Install the package imageio-ffmpeg again, which carries one.'}"
+
+
+def ffmpeg_or_complaint() -> tuple[str, str] | None:
+    """Return ffmpeg's path and version; None once it was said why there are none."""
+    try:
+        return find_ffmpeg()
+    except RuntimeError as error:
+        complain(no_ffmpeg(error))
+        return None

@@ -10,18 +10,21 @@ import platform
 import signal
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import trio
 
 from doradura import __version__, logs
 from doradura.cli.edge import complain, exit_code, leaves, settings_or_complaint
-from doradura.cli.ffmpeg import find_ffmpeg, no_ffmpeg
+from doradura.cli.ffmpeg import ffmpeg_or_complaint
 from doradura.cli.sandbox import settings_in
 from doradura.memory import close_memory
+from doradura.settings import Address
 from doradura.startup import EXIT_FAILED, EXIT_SETTINGS, EXIT_TOKEN, StartupError
 
 if TYPE_CHECKING:
     from doradura.app import App
+    from doradura.telegram.errors import TokenRefusedError
 
 SECOND_SIGNAL_SECONDS = 1.0
 """A signal to a process group arrives twice (a shell's and `just`'s): what comes sooner is the same wish."""
@@ -34,10 +37,9 @@ class RefusedTokenError(StartupError):
 
     exit_code = EXIT_TOKEN
 
-    def __init__(self, answer: BaseException) -> None:
-        without_call = str(answer).partition(": ")[2]
+    def __init__(self, answer: TokenRefusedError) -> None:
         super().__init__(
-            f"Telegram refuses DORADURA_TELEGRAM_TOKEN ({without_call}). Copy it once more from @BotFather "
+            f"Telegram refuses DORADURA_TELEGRAM_TOKEN ({answer.detail}). Copy it once more from @BotFather "
             "(/mybots, API Token); a revoked one never works again."
         )
 
@@ -53,14 +55,13 @@ def run(asked: argparse.Namespace) -> int:
             "DORADURA_DATABASE_URL: this version keeps its data in SQLite; PostgreSQL is not supported yet. "
             "Unset it to use SQLite in DORADURA_DATA_DIR.",
         )
-    from doradura.app import App  # noqa: PLC0415 - `health` in a container starts without the weight of the bot
+    from doradura.app import App  # noqa: PLC0415 - what is wrong with the settings is said before the weight of the bot
     from doradura.metrics import BuildFacts  # noqa: PLC0415
 
-    try:
-        ffmpeg, ffmpeg_version = find_ffmpeg()
-    except RuntimeError as error:
-        complain(no_ffmpeg(error))
+    found = ffmpeg_or_complaint()
+    if found is None:
         return EXIT_FAILED
+    ffmpeg, ffmpeg_version = found
     build = BuildFacts(
         version=__version__,
         python=platform.python_version(),
@@ -87,7 +88,7 @@ async def _run_until_signal(app: App) -> None:
                 await app.run(task_status=_Greeting(app))
                 watching.cancel_scope.cancel()
     except* TokenRefusedError as group:
-        raise RefusedTokenError(next(leaves(group))) from group
+        raise RefusedTokenError(next(leaf for leaf in leaves(group) if isinstance(leaf, TokenRefusedError))) from group
 
 
 class _Greeting:
@@ -131,8 +132,10 @@ def _greet(app: App) -> None:
         print(f"\n  Doradura's sandbox is ready. Open {app.sandbox_url}/ in a browser and send it a link.", flush=True)  # noqa: T201
     elif app.me is not None:
         print(f"\n  @{app.me.username} is ready.", flush=True)  # noqa: T201
-    url = (app.http_url or "").replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-    print(f"  Numbers: {url}/metrics   Health: {url}/health   Stop with Ctrl-C.", flush=True)  # noqa: T201
+    if app.http_url is not None:
+        listens = urlsplit(app.http_url)
+        url = f"http://{Address(listens.hostname or '', listens.port or 0).reachable}"
+        print(f"  Numbers: {url}/metrics   Health: {url}/health   Stop with Ctrl-C.", flush=True)  # noqa: T201
     if not app.settings.told_chats:
         print("  No admin is set, so nobody is told of alerts. /start tells you your id.", flush=True)  # noqa: T201
     if app.sandbox_url is not None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import trio
 
 from doradura import logs
-from doradura.cli.edge import complain, exit_code, settings_or_complaint
-from doradura.cli.ffmpeg import find_ffmpeg, no_ffmpeg
+from doradura.cli.edge import exit_code, settings_or_complaint
+from doradura.cli.ffmpeg import ffmpeg_or_complaint
 from doradura.startup import EXIT_FAILED, EXIT_SETTINGS
 
 ANY_TOKEN = "1000000002:OWN" + "A" * 32
@@ -25,17 +25,15 @@ def run(asked: argparse.Namespace) -> int:
         return EXIT_SETTINGS
     from doradura.sandbox import Sandbox  # noqa: PLC0415 - production never imports it
 
-    try:
-        ffmpeg, _ = find_ffmpeg()
-    except RuntimeError as error:
-        complain(no_ffmpeg(error))
+    found = ffmpeg_or_complaint()
+    if found is None:
         return EXIT_FAILED
     os.umask(0o077)
     sandbox = Sandbox(
         bind=str(settings.sandbox_bind),
         media_directory=settings.data_dir / "sandbox" / "media",
         keep_directory=Path(asked.keep) if asked.keep else None,
-        ffmpeg=ffmpeg,
+        ffmpeg=found[0],
         flood_limits=asked.flood_limits,
     )
 

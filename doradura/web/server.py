@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import trio
 
+from doradura.settings import Address
 from doradura.startup import EXIT_SETTINGS, StartupError
 from doradura.web.access import AccessRules, parse_address
 from doradura.web.connection import Application, Connection
@@ -155,16 +156,16 @@ class WebServer:
 
 def _url(address: Any) -> str:
     host, port = address[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{Address(host, port)}"
 
 
 def _bind_sentence(host: str, port: int, error: OSError) -> str:
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    where = Address(host, port)
     if error.errno == errno.EADDRINUSE:
         debians = f" (Debian's prometheus package listens on {port} too)" if port == PROMETHEUS_PORT else ""
         return (
             f"can't listen on {where}: port {port} is taken by another program{debians}; stop that one, or set "
-            f"DORADURA_HTTP_BIND to another address, such as {host}:9095"
+            f"DORADURA_HTTP_BIND to another address, such as {Address(host, 9095)}"
         )
     if error.errno == errno.EACCES:
         return f"can't listen on {where}: port {port} is for root alone; set DORADURA_HTTP_BIND to a port above 1023"

@@ -41,3 +41,19 @@ def test_a_second_bot_in_the_sandbox_is_one_line_to_copy(capsys: pytest.CaptureF
     assert read_settings(given).telegram_api_url == "http://127.0.0.1:8082"
     assert given["DORADURA_HTTP_BIND"] == "127.0.0.1:0"
     assert Path(given["DORADURA_DATA_DIR"]) != read_settings({}, sandbox=True).data_dir
+
+
+@pytest.mark.parametrize(
+    ("listens", "shown"),
+    [
+        ("http://0.0.0.0:9090", "http://127.0.0.1:9090"),
+        ("http://[::]:9090", "http://[::1]:9090"),
+        ("http://192.0.2.7:80", "http://192.0.2.7:80"),
+    ],
+)
+def test_where_to_look_is_an_address_to_open(listens: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What listens on every address is named by one that a browser on this machine reaches."""
+    app = App(read_settings({}, sandbox=True), environment={}, build=BUILD, ffmpeg="")
+    app.http_url = listens
+    _greet(app)
+    assert f"Numbers: {shown}/metrics   Health: {shown}/health " in capsys.readouterr().out

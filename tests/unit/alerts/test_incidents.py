@@ -8,6 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from doradura.alerts.payload import SEVERITIES
 from doradura.storage import alert_marks
 from tests.unit.alerts.conftest import Alerts, alert, stamp
 
@@ -97,6 +98,8 @@ async def test_flapping_without_the_annotation(
     assert alerts.sent() == messages
     counts = [int(line.split()[1]) for text in alerts.words() for line in text.split("\n") if line.startswith("Fired")]
     assert sum(counts) == 20
+    counted = severity if severity in SEVERITIES else "other"
+    assert alerts.world.value("alerts_received_total", severity=counted, status="firing") == 20
 
 
 async def test_firing_again_later_is_news(alerts: Alerts, autojump_clock: MockClock) -> None:

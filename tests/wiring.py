@@ -67,7 +67,7 @@ class FakeClock:
     ahead_seconds = 0.0
 
     def __call__(self) -> int:
-        """Give the time in ms since 1970."""
+        """Return the time in ms since 1970."""
         return int((EPOCH_SECONDS + trio.current_time() + self.ahead_seconds) * 1000)
 
 

@@ -9,7 +9,8 @@ import trio
 from trio.testing import MockClock
 
 from doradura.storage import alert_marks
-from tests.unit.alerts.conftest import Alerts, alert, stamp
+from tests.monitoring_doubles import stamp
+from tests.unit.alerts.conftest import Alerts, alert
 
 MINUTE = 60
 HOUR = 3600

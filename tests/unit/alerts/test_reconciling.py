@@ -18,8 +18,8 @@ from doradura.storage import alert_marks
 from doradura.storage import alerts as stored
 from doradura.storage.ids import IdMaker
 from tests.incidents import firing
-from tests.monitoring_doubles import DOWN
-from tests.unit.alerts.conftest import Alerts, Life, alert, stamp
+from tests.monitoring_doubles import DOWN, stamp
+from tests.unit.alerts.conftest import Alerts, Life, alert
 from tests.wiring import ADMIN
 
 MINUTE = 60

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from doradura.media.variant import Variant
@@ -22,16 +22,7 @@ _NEW = NewJob(
     language="en",
 )
 _RUNNING = Job(
-    job_id=1,
-    user_id=1,
-    chat_id=1,
-    reply_to=None,
-    url="https://a.example/1",
-    cache_key="https://a.example/1",
-    site="other",
-    variant=Variant("mp3", "320k"),
-    plan="free",
-    language="en",
+    **{each.name: getattr(_NEW, each.name) for each in fields(_NEW)},
     state="running",
     place=0,
     tries=0,

@@ -24,6 +24,17 @@ def test_none_is_the_kernels_to_give() -> None:
     assert not given & set(kernels_range())
 
 
+def test_the_kernels_are_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Wherever the search begins, and though nobody has them just now."""
+    kernels = range(ports.LOWEST + 5, ports.LOWEST + 2001)
+    told = tmp_path / "ip_local_port_range"
+    told.write_text(f"{kernels[0]}\t{kernels[-1]}\n", encoding="ascii")
+    monkeypatch.setattr(ports, "_KERNELS", told)
+    monkeypatch.setattr(os, "getpid", lambda: 0)
+    assert kernels_range() == kernels
+    assert not {free_port() for _ in range(20)} & set(kernels)
+
+
 def test_no_two_processes_get_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each port belongs to one process until it ends, though nobody listens there and both begin at the same place."""
     monkeypatch.setattr(os, "getpid", lambda: 0)

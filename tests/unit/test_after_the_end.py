@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import trio
 from trio.testing import MockClock
 
 from doradura.downloads.stages import Working
@@ -18,8 +19,11 @@ async def test_calls_to_parts_that_have_ended(world: World, autojump_clock: Mock
         await world.say(bot, world.message(f"/download {LINK}"))
     job_id = world.storage.one("SELECT job_id FROM jobs")
     job = world.job(job_id)
+    before = (len(world.telegram.called), len(world.workers.orders), world.states())
     bot.board.drop(job_id)
     bot.board.card(job).show(Working())
     bot.supervisor.queued(job, 0)
     bot.supervisor.cancelled([replace(job, job_id=1)])
     bot.probes.show(new_offer(offer_id=1, user_id=USER, chat_id=USER, url=LINK), "en")
+    await trio.sleep(60)
+    assert (len(world.telegram.called), len(world.workers.orders), world.states()) == before

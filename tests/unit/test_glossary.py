@@ -15,8 +15,9 @@ PACKAGE = ROOT / "doradura"
 def rows() -> list[tuple[str, str]]:
     """Return (terms, names in the code) of each row."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("\n## Glossary\n")[2]
-    cells = [line.strip("|").split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    return [(row[0].strip(), row[2].strip()) for row in cells[1:] if len(row) == 4 and not row[0].startswith(" **")]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
+    assert {len(row) for row in cells} == {4}
+    return [(row[0], row[2]) for row in cells[1:] if not row[0].startswith("**")]
 
 
 def is_there(name: str) -> bool:

@@ -151,17 +151,26 @@ def test_bad_log_call_is_reported_and_raises_nothing(style: str, capsys: pytest.
     assert capsys.readouterr() == ("", "")
 
 
-def test_broken_stream_raises_nothing() -> None:
-    """A closed stream and one whose reader left are no reason to fail."""
+def test_broken_stream_raises_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """A closed stream and one whose reader left are no reason to fail, and nothing is printed for it."""
+    tried: list[str] = []
 
     class Left(io.StringIO):
-        def write(self, _text: str) -> int:
+        def write(self, text: str) -> int:
+            tried.append(text)
             raise BrokenPipeError(32, "Broken pipe")
 
-    closed = io.StringIO()
-    closed.close()
-    with configure("text", "info", (), closed), configure("text", "info", (), Left()):
-        LOG.info("hello")
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            tried.append(text)
+            return super().write(text)
+
+    for stream in (Left(), Closed()):
+        stream.close()
+        with configure("text", "info", (), stream):
+            LOG.info("hello")
+    assert len(tried) == 2
+    assert capsys.readouterr() == ("", "")
 
 
 def test_lone_surrogate_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,8 +90,10 @@ async def test_a_redirect_to_a_private_address_is_refused(guarded: Jobs) -> None
 async def test_a_page_cannot_lead_to_a_private_film(guarded: Jobs) -> None:
     """A page that embeds a film on a private address does not get it fetched."""
     await refused(guarded, f"{guarded.site.url}/inward.html")
+    assert "/inward.html" in guarded.site.asked
 
 
 async def test_a_playlist_cannot_lead_to_private_segments(guarded: Jobs) -> None:
     """Nor does an HLS playlist."""
     await refused(guarded, f"{guarded.site.url}/inward.m3u8")
+    assert "/inward.m3u8" in guarded.site.asked

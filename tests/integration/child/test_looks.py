@@ -38,19 +38,27 @@ def endless(kind: str, more: str = "") -> Callable[[socket.socket, threading.Eve
     return answer
 
 
+class Slow:
+    """A film at 25 kB a second, that knows how much of it was ever sent at once."""
+
+    def __init__(self, film: bytes) -> None:
+        self.film = film
+        self.most_bytes = 0
+
+    def __call__(self, connection: socket.socket, released: threading.Event) -> None:
+        connection.sendall(head("video/mp4", f"Content-Length: {len(self.film)}\r\n"))
+        for at in range(0, len(self.film), 2_500):
+            connection.sendall(self.film[at : at + 2_500])
+            self.most_bytes = max(self.most_bytes, at + 2_500)
+            if released.wait(0.1):
+                return
+
+
 @pytest.fixture
 def raw(media: Path) -> Iterator[RawSite]:
     """Servers of every odd kind."""
     film = (media / "sample.mp4").read_bytes()
     length = f"Content-Length: {len(film)}\r\n"
-
-    def slow(connection: socket.socket, released: threading.Event) -> None:
-        connection.sendall(head("video/mp4", length))
-        for at in range(0, len(film), 2_500):
-            connection.sendall(film[at : at + 2_500])
-            if released.wait(0.1):
-                return
-
     playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.5,\n{url}/a.ts\n#EXTINF:2.5,\n{url}/a.ts\n"
     text = playlist.encode()
     segment = (media / "ts" / "index0.ts").read_bytes()
@@ -62,7 +70,7 @@ def raw(media: Path) -> Iterator[RawSite]:
 
     with serving(
         {
-            "/slow.mp4": slow,
+            "/slow.mp4": Slow(film),
             "/false.mp4": head("video/mp4", f"Content-Range: bytes 0-{len(film) - 1}/1000\r\n", "206 Partial Content")
             + film,
             "/part.mp4": head("video/mp4", length, "206 Partial Content") + film,
@@ -100,9 +108,12 @@ def ask(raw: RawSite, jobs: Jobs) -> Jobber:
     return run
 
 
-async def test_a_slow_host_is_known_as_far_as_it_came(ask: Jobber) -> None:
+async def test_a_slow_host_is_known_as_far_as_it_came(ask: Jobber, raw: RawSite) -> None:
     """25 kB a second: what is known within seconds has to do, and nothing is refused."""
     assert isinstance(await ask("probe", "/slow.mp4"), Metadata)
+    slow = raw.answers["/slow.mp4"]
+    assert isinstance(slow, Slow)
+    assert 0 < slow.most_bytes < len(slow.film)
 
 
 @pytest.mark.parametrize("status", [403, 416, 501])

@@ -36,6 +36,12 @@ class Client:
         assert envelope["ok"], envelope
         return envelope["result"]
 
+    async def refusal(self, method: str, **parameters: object) -> str:
+        """Call a method that is refused with 400; return why."""
+        envelope = await self.call(method, SANDBOX_TOKEN, **parameters)
+        assert envelope["error_code"] == 400, envelope
+        return str(envelope["description"]).removeprefix("Bad Request: ")
+
     async def act(self, path: str, **body: object) -> Any:
         """Do something as a person."""
         response = await self.http.post(f"/sandbox/{path}", params={"token": SANDBOX_TOKEN}, json=body)

@@ -13,13 +13,6 @@ WEBP = b"RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0\x2f\x09\xc0\x01\0" + bytes(8)
 NO_ACTION = "can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard"
 
 
-async def refusal(client: Client, method: str, **parameters: Any) -> str:
-    """Call a method that is refused with 400."""
-    envelope = await client.call(method, **parameters)
-    assert envelope["error_code"] == 400, envelope
-    return str(envelope["description"]).removeprefix("Bad Request: ")
-
-
 def inline(**button: Any) -> Any:
     """Make an inline keyboard of one button."""
     return {"inline_keyboard": [[{"text": "b", **button}]]}
@@ -63,10 +56,10 @@ async def test_every_kind_of_inline_button(client: Client, button: dict[str, Any
 )
 async def test_buttons_that_are_refused(client: Client, button: dict[str, Any], why: str) -> None:
     """Sending and editing refuse them alike, and nothing changes."""
-    assert await refusal(client, "sendMessage", chat_id=1000, text="?", reply_markup=inline(**button)) == why
+    assert await client.refusal("sendMessage", chat_id=1000, text="?", reply_markup=inline(**button)) == why
     sent = await client.result("sendMessage", chat_id=1000, text="kept")
     edit = {"chat_id": 1000, "message_id": sent["message_id"], "reply_markup": inline(**button)}
-    assert await refusal(client, "editMessageReplyMarkup", **edit) == why
+    assert await client.refusal("editMessageReplyMarkup", **edit) == why
     assert [message.get("reply_markup") for message in await client.messages()] == [None]
 
 
@@ -75,7 +68,7 @@ async def test_an_app_belongs_into_a_private_chat(client: Client) -> None:
     await client.result("getMe")
     chat = await client.act("chats", title="G", type="group", member_ids=[1000])
     markup = inline(web_app={"url": "https://example.org/"})
-    assert await refusal(client, "sendMessage", chat_id=chat["id"], text="?", reply_markup=markup) == (
+    assert await client.refusal("sendMessage", chat_id=chat["id"], text="?", reply_markup=markup) == (
         "BUTTON_TYPE_INVALID"
     )
 
@@ -93,7 +86,7 @@ async def test_a_part_of_a_message_is_quoted(client: Client) -> None:
     }
     assert sent["reply_to_message"]["message_id"] == said["message_id"]
     wrong = {"message_id": said["message_id"], "quote": "three"}
-    assert await refusal(client, "sendMessage", chat_id=1000, text="x", reply_parameters=wrong) == "QUOTE_TEXT_INVALID"
+    assert await client.refusal("sendMessage", chat_id=1000, text="x", reply_parameters=wrong) == "QUOTE_TEXT_INVALID"
 
 
 async def test_a_poll_is_asked_and_stopped(client: Client) -> None:
@@ -106,7 +99,7 @@ async def test_a_poll_is_asked_and_stopped(client: Client) -> None:
     closed = await client.result("stopPoll", chat_id=1000, message_id=sent["message_id"])
     assert closed == {**poll, "is_closed": True}
     assert (await client.messages())[-1]["poll"]["is_closed"] is True
-    again = await refusal(client, "stopPoll", chat_id=1000, message_id=sent["message_id"])
+    again = await client.refusal("stopPoll", chat_id=1000, message_id=sent["message_id"])
     assert again == "poll has already been closed"
 
 
@@ -122,7 +115,7 @@ async def test_a_poll_is_asked_and_stopped(client: Client) -> None:
 )
 async def test_polls_that_are_refused(client: Client, parameters: dict[str, Any], why: str) -> None:
     """Each in the server's words."""
-    assert await refusal(client, "sendPoll", chat_id=1000, **parameters) == why
+    assert await client.refusal("sendPoll", chat_id=1000, **parameters) == why
 
 
 async def test_a_quiz_has_an_answer(client: Client) -> None:
@@ -150,7 +143,7 @@ async def test_a_sticker(client: Client) -> None:
     assert "caption" not in sent
     file_id = sent["sticker"]["file_id"]
     assert (await client.result("sendSticker", chat_id=1000, sticker=file_id))["sticker"] == sent["sticker"]
-    assert await refusal(client, "sendPhoto", chat_id=1000, photo=file_id) == "can't use file of type Sticker as Photo"
+    assert await client.refusal("sendPhoto", chat_id=1000, photo=file_id) == "can't use file of type Sticker as Photo"
 
 
 async def test_reactions_are_checked(client: Client) -> None:
@@ -160,10 +153,10 @@ async def test_reactions_are_checked(client: Client) -> None:
     thumb = {"type": "emoji", "emoji": "👍"}
     assert await client.result("setMessageReaction", **place, reaction=[thumb]) is True
     assert await client.result("setMessageReaction", **place) is True
-    assert await refusal(client, "setMessageReaction", **place, reaction=[thumb, thumb]) == "REACTIONS_TOO_MANY"
+    assert await client.refusal("setMessageReaction", **place, reaction=[thumb, thumb]) == "REACTIONS_TOO_MANY"
     wrong = {"type": "emoji", "emoji": "x"}
-    assert await refusal(client, "setMessageReaction", **place, reaction=[wrong]) == "REACTION_INVALID"
-    assert await refusal(client, "setMessageReaction", chat_id=1000, message_id=99) == "message to react not found"
+    assert await client.refusal("setMessageReaction", **place, reaction=[wrong]) == "REACTION_INVALID"
+    assert await client.refusal("setMessageReaction", chat_id=1000, message_id=99) == "message to react not found"
 
 
 async def test_leaving_rights_and_inline_queries(client: Client) -> None:
@@ -173,6 +166,6 @@ async def test_leaving_rights_and_inline_queries(client: Client) -> None:
     assert await client.result("setMyDefaultAdministratorRights", rights={"can_pin_messages": True}) is True
     assert (await client.result("getMyDefaultAdministratorRights"))["can_pin_messages"] is True
     assert (await client.result("getMyDefaultAdministratorRights", for_channels=True))["can_pin_messages"] is False
-    assert await refusal(client, "answerInlineQuery", inline_query_id="1", results=[]) == (
+    assert await client.refusal("answerInlineQuery", inline_query_id="1", results=[]) == (
         "query is too old and response timeout expired or query ID is invalid"
     )

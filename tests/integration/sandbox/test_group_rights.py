@@ -15,7 +15,7 @@ from doradura.sandbox.state.journal import Journal
 from doradura.sandbox.state.members import change, may_write, member
 from doradura.sandbox.state.world import World
 from tests.integration.sandbox.conftest import Client, Opener
-from tests.integration.sandbox.test_members import BOT_ID, group, refusal
+from tests.integration.sandbox.test_members import BOT_ID, group
 
 SEND = "can_send_messages"
 
@@ -80,11 +80,11 @@ async def test_invite_links(client: Client) -> None:
     revoked = await client.result("revokeChatInviteLink", chat_id=chat_id, invite_link=link)
     assert revoked == {**edited, "is_revoked": True}
     for method in ("editChatInviteLink", "revokeChatInviteLink"):
-        assert await refusal(client, method, chat_id=chat_id, invite_link=link) == "INVITE_HASH_EXPIRED"
+        assert await client.refusal(method, chat_id=chat_id, invite_link=link) == "INVITE_HASH_EXPIRED"
     first = await client.result("exportChatInviteLink", chat_id=chat_id)
     assert (await client.result("getChat", chat_id=chat_id))["invite_link"] == first
     second = await client.result("exportChatInviteLink", chat_id=chat_id)
-    assert await refusal(client, "revokeChatInviteLink", chat_id=chat_id, invite_link=first) == "INVITE_HASH_EXPIRED"
+    assert await client.refusal("revokeChatInviteLink", chat_id=chat_id, invite_link=first) == "INVITE_HASH_EXPIRED"
     assert (await client.result("revokeChatInviteLink", chat_id=chat_id, invite_link=second))["is_primary"] is True
     third = (await client.result("getChat", chat_id=chat_id))["invite_link"]
     assert third not in {first, second}
@@ -123,7 +123,7 @@ async def test_invite_links(client: Client) -> None:
 )
 async def test_what_an_administrator_is_refused(client: Client, method: str, given: dict[str, Any], why: str) -> None:
     """In the server's words."""
-    assert await refusal(client, method, chat_id=await group(client), **given) == why
+    assert await client.refusal(method, chat_id=await group(client), **given) == why
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ async def test_what_an_administrator_is_refused(client: Client, method: str, giv
 )
 async def test_a_mere_member_may_set_nothing(client: Client, method: str, why: str) -> None:
     """A bot that is no administrator is told which right it lacks."""
-    assert await refusal(client, method, chat_id=await group(client, admin=False), user_id=2000) == why
+    assert await client.refusal(method, chat_id=await group(client, admin=False), user_id=2000) == why
 
 
 async def test_links_and_bans_are_kept(open_sandbox: Opener, tmp_path: Path) -> None:

@@ -28,13 +28,6 @@ async def group(client: Client, kind: str = "supergroup", *, admin: bool = True)
     return chat_id
 
 
-async def refusal(client: Client, method: str, **parameters: Any) -> str:
-    """Call a method that is refused with 400."""
-    envelope = await client.call(method, **parameters)
-    assert envelope["error_code"] == 400, envelope
-    return str(envelope["description"]).removeprefix("Bad Request: ")
-
-
 async def status(client: Client, chat_id: int, user_id: int) -> str:
     """Ask what somebody is."""
     return str((await client.result("getChatMember", chat_id=chat_id, user_id=user_id))["status"])
@@ -151,17 +144,17 @@ async def test_what_is_refused(client: Client) -> None:
     """Without rights, of the creator, in a private chat and in a basic group, in the server's words."""
     chat_id = await group(client, "group", admin=False)
     right = "not enough rights"
-    assert await refusal(client, "setChatTitle", chat_id=chat_id, title="x") == f"{right} to change chat title"
-    assert await refusal(client, "createChatInviteLink", chat_id=chat_id) == f"{right} to manage chat invite link"
+    assert await client.refusal("setChatTitle", chat_id=chat_id, title="x") == f"{right} to change chat title"
+    assert await client.refusal("createChatInviteLink", chat_id=chat_id) == f"{right} to manage chat invite link"
     await client.act(f"chats/{chat_id}/members", user_id=BOT_ID, status="administrator")
-    assert await refusal(client, "banChatMember", chat_id=chat_id, user_id=1000) == "can't remove chat owner"
-    assert await refusal(client, "banChatMember", chat_id=chat_id, user_id=5) == "PARTICIPANT_ID_INVALID"
+    assert await client.refusal("banChatMember", chat_id=chat_id, user_id=1000) == "can't remove chat owner"
+    assert await client.refusal("banChatMember", chat_id=chat_id, user_id=5) == "PARTICIPANT_ID_INVALID"
     large = await group(client, "supergroup", admin=False)
-    assert await refusal(client, "promoteChatMember", chat_id=large, user_id=2000) == right
+    assert await client.refusal("promoteChatMember", chat_id=large, user_id=2000) == right
     only = "method is available only for supergroups"
-    assert await refusal(client, "restrictChatMember", chat_id=chat_id, user_id=2000, permissions={}) == only
+    assert await client.refusal("restrictChatMember", chat_id=chat_id, user_id=2000, permissions={}) == only
     private = "can't change private chat title"
-    assert await refusal(client, "setChatTitle", chat_id=1000, title="x") == private
+    assert await client.refusal("setChatTitle", chat_id=1000, title="x") == private
     body = {"user_id": 1000, "status": "left"}
     answer = await client.http.post(f"/sandbox/chats/{chat_id}/members", params={"token": SANDBOX_TOKEN}, json=body)
     assert answer.status_code == 409

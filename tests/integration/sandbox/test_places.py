@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from tests.integration.sandbox.conftest import Client
-from tests.integration.sandbox.test_members import refusal
 
 PLACE: dict[str, Any] = {"latitude": 1.5, "longitude": 2.5}
 
@@ -20,14 +19,14 @@ async def test_a_location_moves_until_it_is_stopped(client: Client) -> None:
     name = {"chat_id": 1000, "message_id": sent["message_id"]}
     moved = await client.result("editMessageLiveLocation", **name, latitude=3, longitude=4)
     assert moved["location"] == {"latitude": 3, "longitude": 4, "live_period": 60}
-    same = await refusal(client, "editMessageLiveLocation", **name, latitude=3, longitude=4)
+    same = await client.refusal("editMessageLiveLocation", **name, latitude=3, longitude=4)
     assert same.startswith("message is not modified: specified new message content and reply markup are exactly")
     longer = await client.result("editMessageLiveLocation", **name, **PLACE, live_period=0x7FFFFFFF)
     assert longer["location"]["live_period"] == 0x7FFFFFFF
     stopped = await client.result("stopMessageLiveLocation", **name)
     assert (stopped["location"], "edit_date" in stopped) == (PLACE, True)
-    assert await refusal(client, "editMessageLiveLocation", **name, **PLACE) == "message can't be edited"
-    assert await refusal(client, "stopMessageLiveLocation", **name) == "message can't be edited"
+    assert await client.refusal("editMessageLiveLocation", **name, **PLACE) == "message can't be edited"
+    assert await client.refusal("stopMessageLiveLocation", **name) == "message can't be edited"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +45,7 @@ async def test_a_location_moves_until_it_is_stopped(client: Client) -> None:
 )
 async def test_places_that_are_refused(client: Client, given: dict[str, Any], why: str) -> None:
     """Nothing is sent."""
-    assert await refusal(client, "sendLocation", chat_id=1000, **given) == why
+    assert await client.refusal("sendLocation", chat_id=1000, **given) == why
     assert await client.messages() == []
 
 
@@ -64,7 +63,7 @@ async def test_only_a_live_location_moves(client: Client) -> None:
     none = "there is no live location in the message to edit"
     for sent, why in ((text, none), (fixed, "message can't be edited"), (venue, none)):
         name = {"chat_id": 1000, "message_id": sent["message_id"]}
-        assert await refusal(client, "editMessageLiveLocation", **name, **PLACE) == why
+        assert await client.refusal("editMessageLiveLocation", **name, **PLACE) == why
 
 
 async def test_a_venues_identifiers(client: Client) -> None:
@@ -91,7 +90,7 @@ async def test_an_edited_message_has_no_reply_keyboard(client: Client) -> None:
         ("stopPoll", poll, {}),
     ):
         name = {"message_id": sent["message_id"]}
-        assert await refusal(client, method, **wrong, **name, **given) == "inline keyboard expected"
+        assert await client.refusal(method, **wrong, **name, **given) == "inline keyboard expected"
     assert [message.get("edit_date") for message in await client.messages()] == [None] * 3
 
 

@@ -130,3 +130,14 @@ async def test_a_check_that_fails_hides_the_same_that_is_degraded(tmp_path: Path
         ),
     ]
     assert await inhibited(tmp_path, alerts) == {("m", ("HealthDegraded", "worker", None), HERE)}
+
+
+async def test_what_another_prometheus_sees_is_not_hidden(tmp_path: Path) -> None:
+    """Of two servers that watch one bot, each hides its own alerts alone: the other may be the one that is mistaken."""
+    pairs = [(source, target) for source in HIDES for target in sorted(HIDES[source], key=str)]
+    alerts: list[dict[str, object]] = []
+    for source, (name, check, category) in [*pairs, ("HealthFailing", ("HealthDegraded", "disk", None))]:
+        monitor, of_source = f"{source} {name} {check} {category}", check if source == "HealthFailing" else None
+        alerts.append(alert(source, HERE, monitor, check=of_source, prometheus="us"))
+        alerts.append(alert(name, HERE, monitor, check=check, category=category, prometheus="eu"))
+    assert await inhibited(tmp_path, alerts) == set()

@@ -169,7 +169,8 @@ def test_a_torn_record_is_no_record(tmp_path: Path) -> None:
     child = '{"mode": "native", "children": [{"name": "a", "pid": %s, "start": %s}]}'
     foreign = (child % ("-1", "null"), child % ("0", '"1"'), child % ('"1"', '"1"'), child % ("1e999", '"1"'))
     nonsense = ('{"children": [{"pid": 1}]}', '{"mode": 1}', '{"mode": "native", "urls": [1]}', "[" * 100_000, "\xff")
-    for text in (None, "", "{", "[]", *nonsense, *foreign):
+    unread = ('{"mode": "\xff"}', '{"another": ' + "[" * 100_000)
+    for text in (None, "", "{", "[]", *nonsense, *unread, *foreign):
         if text is not None:
             (tmp_path / "running.json").write_text(text, encoding="latin-1")
         assert record.children() == []

@@ -6,7 +6,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -20,14 +19,10 @@ from doradura.storage.ids import IdMaker
 from doradura.telegram.client import open_bot_api
 from doradura.telegram.observer import SilentObserver
 from tests.doubles import TOKEN
+from tests.monitoring_doubles import stamp
 from tests.wiring import ADMIN, World
 
 WATCHDOG_SECONDS = 600
-
-
-def stamp(at_ms: int) -> str:
-    """A time as Alertmanager writes it."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
 
 
 def alert(name: str = "HighErrorRate", *, status: str = "firing", starts: str | None = None, **more: Any) -> Any:

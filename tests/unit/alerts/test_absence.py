@@ -9,7 +9,8 @@ import trio
 import trio.lowlevel
 from trio.testing import MockClock
 
-from tests.unit.alerts.conftest import Alerts, Life, alert, stamp
+from tests.monitoring_doubles import stamp
+from tests.unit.alerts.conftest import Alerts, Life, alert
 
 BEFORE = "2027-01-15T07:50:00Z"
 """Ten minutes before a test begins."""

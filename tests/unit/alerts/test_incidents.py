@@ -10,7 +10,8 @@ from trio.testing import MockClock
 
 from doradura.alerts.payload import SEVERITIES
 from doradura.storage import alert_marks
-from tests.unit.alerts.conftest import Alerts, alert, stamp
+from tests.monitoring_doubles import stamp
+from tests.unit.alerts.conftest import Alerts, alert
 
 MINUTE = 60
 HOUR = 3600

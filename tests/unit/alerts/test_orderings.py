@@ -15,7 +15,8 @@ from doradura.alerts.payload import Notice, parse_payload
 from doradura.storage import alerts, outbox, sightings
 from doradura.storage.ids import IdMaker
 from tests.databases import migrated
-from tests.unit.alerts.conftest import body, stamp
+from tests.monitoring_doubles import stamp
+from tests.unit.alerts.conftest import body
 
 NOW = 1_800_000_000_000
 FINGERPRINT = "f-A"

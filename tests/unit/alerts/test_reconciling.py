@@ -17,8 +17,9 @@ from doradura.chat.texts import Catalogues
 from doradura.storage import alert_marks
 from doradura.storage import alerts as stored
 from doradura.storage.ids import IdMaker
-from tests.monitoring_doubles import DOWN
-from tests.unit.alerts.conftest import Alerts, Life, alert, stamp
+from tests.incidents import firing
+from tests.monitoring_doubles import DOWN, stamp
+from tests.unit.alerts.conftest import Alerts, Life, alert
 from tests.wiring import ADMIN
 
 MINUTE = 60
@@ -465,20 +466,7 @@ async def test_a_doubt_about_a_forgotten_incident(alerts: Alerts, autojump_clock
 
 def test_a_burst_has_one_button_to_dismiss_what_nobody_lists() -> None:
     """Under a message of many alerts; where Alertmanager lists them all there is none."""
-    incidents = [
-        stored.Incident(
-            incident_id=n,
-            card_id=9,
-            fingerprint=f"f{n}",
-            state="firing",
-            severity_rank=0,
-            alertname="A",
-            summary="",
-            description="",
-            since_ms=0,
-        )
-        for n in range(3)
-    ]
+    incidents = [firing(incident_id=n, card_id=9, fingerprint=f"f{n}") for n in range(3)]
     view = stored.CardView(incidents, 3, 3)
     assert "a:da:9" not in str(card_keyboard(T, view))
     assert "a:da:9" in str(card_keyboard(T, view._replace(marks={2: stored.Marks(loose=1)})))

@@ -11,7 +11,8 @@ from doradura.chat.alert_keyboards import incident_keyboard
 from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.texts import Catalogues
 from doradura.runbooks import BOOK
-from doradura.storage.alerts import UNMARKED, CardView, Incident
+from doradura.storage.alerts import UNMARKED, CardView
+from tests.incidents import firing
 from tests.unit.chat.test_alert_buttons import T, alert, answers, fire, labels
 from tests.wiring import ADMIN, USER, World
 
@@ -19,17 +20,7 @@ BUTTON = "📖 What to do"
 HERE = "http://127.0.0.1:9090/runbooks/HighErrorRate"
 
 
-INCIDENT = Incident(
-    incident_id=2**63 - 1,
-    card_id=1,
-    fingerprint="f",
-    state="firing",
-    severity_rank=0,
-    alertname="HighErrorRate",
-    summary="",
-    description="",
-    since_ms=0,
-)
+INCIDENT = firing(incident_id=2**63 - 1, alertname="HighErrorRate")
 
 
 async def test_the_runbook_comes_as_a_message(world: World, autojump_clock: MockClock) -> None:

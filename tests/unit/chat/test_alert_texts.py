@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -12,26 +10,11 @@ from doradura.chat.alert_graph import source_of
 from doradura.chat.alert_texts import AlertTexts, hashtag
 from doradura.chat.texts import Catalogues
 from doradura.sandbox.text.detect import find_entities
-from doradura.storage.alerts import CardView, Incident
+from doradura.storage.alerts import CardView
 from doradura.telegram.units import units
+from tests.incidents import firing
 
 TEXTS = AlertTexts(Catalogues())
-
-
-def incident(name: str = "A", **more: object) -> Incident:
-    """An incident that fires."""
-    fires = Incident(
-        incident_id=1,
-        card_id=1,
-        fingerprint="f",
-        state="firing",
-        severity_rank=0,
-        alertname=name,
-        summary="Summary",
-        description="",
-        since_ms=0,
-    )
-    return replace(fires, **more)  # type: ignore[arg-type] # own fields
 
 
 @pytest.mark.parametrize(
@@ -60,7 +43,7 @@ def incident(name: str = "A", **more: object) -> Incident:
 )
 def test_hashtags(name: str, wanted: str) -> None:
     """An ordinary name is its own hashtag; what Telegram would not link becomes one that it does."""
-    assert TEXTS.card(CardView([incident(name)], 1, 1)).split("\n")[-1] == wanted
+    assert TEXTS.card(CardView([firing(alertname=name)], 1, 1)).split("\n")[-1] == wanted
 
 
 @given(st.text(max_size=100))
@@ -111,16 +94,16 @@ def test_where_a_link_leads(url: str, wanted: str | None) -> None:
 @pytest.mark.parametrize("url", ["http://", "http://[half", "http://host:99999/", "javascript:x", "http://a<b"])
 def test_an_odd_runbook_is_text(url: str) -> None:
     """It is shown as it came, escaped, and links to nothing."""
-    lines = TEXTS.card(CardView([incident(runbook=url)], 1, 1)).split("\n")
+    lines = TEXTS.card(CardView([firing(runbook=url)], 1, 1)).split("\n")
     assert lines[2] == f"Runbook: <code>{url.replace('<', '&lt;')}</code>"
 
 
 def test_what_alertmanager_left_out_is_said() -> None:
     """With its number, in the message of one and of many, for as long as something of it fires."""
-    one = CardView([incident()], 1, 1, truncated=1)
-    many = CardView([incident()] * 6, 6, 6, truncated=23)
+    one = CardView([firing()], 1, 1, truncated=1)
+    many = CardView([firing()] * 6, 6, 6, truncated=23)
     assert "⚠️ Alertmanager left 1 more alert of this group out of its notice (max_alerts); its own page lists it." in (
         TEXTS.card(one)
     )
     assert "left 23 more alerts of this group" in TEXTS.card(many)
-    assert "left 1" not in TEXTS.card(CardView([incident(state="resolved", ended_ms=1)], 1, 0, truncated=1))
+    assert "left 1" not in TEXTS.card(CardView([firing(state="resolved", ended_ms=1)], 1, 0, truncated=1))

@@ -27,7 +27,7 @@ from doradura.downloads.admission import Rejection
 from doradura.downloads.stages import Converting, Failed, Fetching, Paused, Retrying, Sending, Stage, Waiting, Working
 from doradura.health import CHECKS, ReportStatus
 from doradura.media.links import LinkError, LinkFault, check_link
-from doradura.media.protocol import Metadata
+from doradura.media.protocol import Lacks, Metadata
 from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 from doradura.sandbox.text.entities import units
@@ -49,7 +49,7 @@ CLOSED_SETS = {
     "link.": tuple({*get_args(LinkFault)} - {"private_address", "local_name"}),
     "refused.": tuple({*get_args(Rejection)} - {"blocked"}),
     "failed.": (*(set(Reason) - {Reason.DEADLINE}), "too_large.source"),
-    "failed.lacks.": ("video", "audio", "subtitles", "picture", "one_coding"),
+    "failed.lacks.": tuple({*get_args(Lacks)} - {""}),
     "why.": tuple(reason for reason in Reason if reason.retried),
     "queue.": ("running", "sending"),
     "alert.first.": ("critical", "warning", "info", "resolved"),

@@ -40,6 +40,8 @@ FTYP, MOOV, MDAT, FREE = box(b"ftyp"), box(b"moov"), box(b"mdat"), box(b"free")
         (FTYP + MOOV + MDAT[:-1], False),
         (FTYP + MOOV + MDAT + b"end", False),
         (FTYP + MOOV + MDAT + b"\0\0\0\3oops", False),
+        (FTYP + MOOV + MDAT + b"\0\0\0\4" + box(b"free", b""), False),
+        (FTYP + MOOV + MDAT + b"\0\0\0\1free" + (8).to_bytes(8, "big"), False),
         (FTYP + MOOV + MDAT + FREE * 64, False),
         (b"", False),
         (b"\0" * 7, False),
@@ -64,7 +66,9 @@ def test_a_huge_box_is_not_read(tmp_path: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.lists(st.one_of(st.binary(max_size=20), st.sampled_from([FTYP, MOOV, MDAT, FREE])), max_size=6))
 def test_any_file_is_read(tmp_path: Path, content: list[bytes]) -> None:
-    """No file makes the reading fail."""
-    path = tmp_path / "film"
-    path.write_bytes(b"".join(content))
-    is_streamable(path)
+    """No file makes the reading fail; one that is streamable begins as an MP4 and has its index before its media."""
+    path, whole = tmp_path / "film", b"".join(content)
+    path.write_bytes(whole)
+    if is_streamable(path):
+        assert whole[4:8] == b"ftyp"
+        assert whole.index(b"moov") < whole.rindex(b"mdat")

@@ -1,4 +1,4 @@
-"""The table of formats, and what yt-dlp is told to take for each."""
+"""The table of formats."""
 
 from __future__ import annotations
 

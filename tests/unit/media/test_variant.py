@@ -174,7 +174,11 @@ def test_nothing_is_offered_instead_that_the_link_does_not_have(
 ) -> None:
     """No more lines than the source's, one variant for what would be one picture, and no sound of a silent film."""
     best = Variant("mp4", "best")
-    for found in (fitting(best, {}, 50, lines=lines, has_audio=heard), smaller(best, lines=lines, has_audio=heard)):
+    for found in (
+        fitting(best, {}, 50, lines=lines, has_audio=heard),
+        fitting(best, {Variant("m4a", "default"): 40}, 50, lines=lines, has_audio=heard),
+        smaller(best, lines=lines, has_audio=heard),
+    ):
         assert [f"{each.format} {each.quality}" for each in found] == instead
 
 

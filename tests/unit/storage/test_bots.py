@@ -7,13 +7,13 @@ import sqlite3
 import pytest
 
 from doradura.storage import Connection, alerts, bots, chats, inbox, jobs, menus, offers, outbox, users
-from doradura.storage.alerts import Incident
 from doradura.storage.ids import IdMaker
 from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
 from doradura.storage.offers import Offer
 from doradura.storage.sqlite.migrating import migrate
 from tests.databases import before_migration
+from tests.incidents import firing
 from tests.jobs import new_job, new_offer
 
 NOW = 1_800_000_000_000
@@ -62,22 +62,8 @@ def fire(db: Connection, number: int, state: str = "firing", closed_ms: int | No
     """Let an incident stand on a card of the same number."""
     if not db.execute("SELECT 1 FROM alert_cards WHERE card_id = ?", (number,)).fetchone():
         alerts.add_card(db, number, NOW)
-    alerts.put(
-        db,
-        Incident(
-            incident_id=number,
-            card_id=number,
-            fingerprint=f"f{number}",
-            state=state,
-            severity_rank=0,
-            alertname="A",
-            summary="s",
-            description="d",
-            since_ms=NOW,
-            closed_ms=closed_ms,
-            ended_ms=closed_ms,
-        ),
-    )
+    ids = {"incident_id": number, "card_id": number, "fingerprint": f"f{number}"}
+    alerts.put(db, firing(**ids, state=state, since_ms=NOW, closed_ms=closed_ms, ended_ms=closed_ms))
 
 
 def tell(db: Connection, card_id: int, message_id: int) -> None:

@@ -35,11 +35,13 @@ async def test_what_the_next_start_finds_is_given_up(
 ) -> None:
     """Where the database is damaged or the program is to end; without `stopping` it goes on all the same."""
     storage, stopping = MemoryStorage(), trio.Event()
-    storage.fault = StorageError("no", reason=reason)
+    error = StorageError("no", reason=reason)
     if stopped:
         stopping.set()
+    storage.faults.extend([error] * 100)
     with pytest.raises(StorageError):
         await write_until_stored(storage, change, what="it", stopping=stopping)
+    storage.fault = error
     with trio.move_on_after(100) as scope:
         await write_until_stored(storage, change, what="it")
     assert scope.cancelled_caught
@@ -48,7 +50,7 @@ async def test_what_the_next_start_finds_is_given_up(
 async def test_a_stop_is_noticed_in_the_pause(autojump_clock: MockClock) -> None:
     """The program is not held up by a pause."""
     storage, stopping = MemoryStorage(), trio.Event()
-    storage.fault = StorageError("full", reason="full")
+    storage.faults.extend([StorageError("full", reason="full")] * 100)
     async with trio.open_nursery() as nursery:
 
         async def stop() -> None:

@@ -11,6 +11,7 @@ from doradura.storage.jobs import NewJob
 from doradura.storage.migrations import migrations
 from doradura.storage.sqlite.migrating import migrate
 from tests.databases import in_memory, migrated
+from tests.incidents import firing
 from tests.jobs import new_job, new_offer
 
 NOW = 1_800_000_000_000
@@ -260,19 +261,8 @@ def test_old_alerts_are_forgotten_but_not_what_fires(db: Connection) -> None:
     for card, state in ((1, "firing"), (2, "resolved"), (3, "note"), (4, "resolved")):
         alerts.add_card(db, card, NOW)
         ended = None if state != "resolved" else NOW + (10 * DAY if card == 4 else 0)
-        incident = alerts.Incident(
-            incident_id=card,
-            card_id=card,
-            fingerprint=f"f{card}",
-            state=state,
-            severity_rank=0,
-            alertname="A",
-            summary="",
-            description="",
-            since_ms=NOW,
-            closed_ms=ended,
-        )
-        alerts.put(db, incident)
+        ids = {"incident_id": card, "card_id": card, "fingerprint": f"f{card}"}
+        alerts.put(db, firing(**ids, state=state, since_ms=NOW, closed_ms=ended))
         alerts.note_seen(db, ("g", f"f{card}", "", "firing"), NOW)
     outbox.set_targets(db, [(1, 0)], new_id=lambda: 1)
     outbox.tell(db, 2, "card", 0, new_id=lambda: 50, now_ms=NOW)

@@ -57,7 +57,6 @@ def test_rows_of_before_have_a_key() -> None:
         assert files.get(db, BOT, "k", Variant(*asked)) == sent
     assert files.get(db, BOT, "k", Variant("mp4", "720p")) is None
     assert reports.tally(db, Span.last(1000, NOW)).formats == {"m4a": 1, "mp3": 1, "mp4": 1, "ogg": 1}
-    db.close()
 
 
 def test_what_waited_before_is_the_same_wish_and_goes_on() -> None:
@@ -75,7 +74,6 @@ def test_what_waited_before_is_the_same_wish_and_goes_on() -> None:
     files.put(db, BOT, "k", wanted, file, NOW)
     files.put(db, BOT, "k", wanted, replace(file, file_id="G9"), NOW)
     assert files.get(db, BOT, "k", wanted) == replace(file, file_id="G9")
-    db.close()
 
 
 def test_the_two_columns_are_gone(db: Connection) -> None:

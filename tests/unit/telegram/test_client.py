@@ -87,6 +87,9 @@ async def test_deleting_what_is_gone_is_a_success(api: BotApi, telegram: Any, ma
 
     await api.delete_message(5, 7)
 
+    assert telegram.methods == ["deleteMessage"]
+    assert telegram.asked[0].parameters == {"chat_id": 5, "message_id": 7}
+
 
 async def test_an_answer_to_an_old_press_is_a_success(api: BotApi, telegram: Any, make: Any) -> None:
     """Nobody waits for it any more."""

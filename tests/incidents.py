@@ -1,0 +1,25 @@
+"""Incidents for unit tests: what is not named is as of an alert that fires."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from doradura.storage.alerts import Incident
+
+_FIRING = Incident(
+    incident_id=1,
+    card_id=1,
+    fingerprint="f",
+    state="firing",
+    severity_rank=0,
+    alertname="A",
+    summary="",
+    description="",
+    since_ms=0,
+)
+
+
+def firing(**named: Any) -> Incident:
+    """An incident of alert "A" on card 1, that fires where not said else."""
+    return replace(_FIRING, **named)

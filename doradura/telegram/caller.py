@@ -293,10 +293,12 @@ class Caller:
             case Raise():
                 return None
 
-    def _given_up(self, call: Call, run: Run, last: TelegramError) -> DeadlineExceededError:
+    def _given_up(self, call: Call, run: Run, last: TelegramError, *, counted: bool = True) -> DeadlineExceededError:
+        """Log it and return the error. `counted`: not what a chat was told to wait, whose 429 was counted."""
         if not isinstance(last, NotSentError) or last.unreachable is None:
             logger.warning("%s given up after %d attempts: %s", call.method, run.attempts, last.detail)
-        self._observer.given_up(call.method)
+        if counted:
+            self._observer.given_up(call.method)
         return run.given_up(call.method, last)
 
     async def _wait_for_turn(self, call: Call, run: Run) -> Turn:
@@ -311,7 +313,7 @@ class Caller:
         except TurnTooLateError as late:
             self._observer.rate_limited("local")
             last = RateLimitedError(call.method, "its turn does not come in time", retry_after_seconds=late.seconds)
-            raise self._given_up(call, run, last) from last
+            raise self._given_up(call, run, last, counted=not late.told) from last
         if turn.waited and not run.waited:
             run.waited = True
             self._observer.rate_limited("local")

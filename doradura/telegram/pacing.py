@@ -51,11 +51,15 @@ logger = logging.getLogger(__name__)
 
 
 class TurnTooLateError(Exception):
-    """The turn would come, or came, after the call's time; `seconds` is how long the chat would have to wait still."""
+    """The turn would come, or came, after the call's time; `seconds` is how long the chat would have to wait still.
 
-    def __init__(self, seconds: float) -> None:
+    `told`: Telegram told that chat, and it alone, to wait beyond the call's time.
+    """
+
+    def __init__(self, seconds: float, *, told: bool) -> None:
         super().__init__(f"its turn is {seconds:.1f} s away")
         self.seconds = seconds
+        self.told = told
 
 
 @dataclass(slots=True, order=True)
@@ -229,7 +233,7 @@ class Pacer:
         own = now if chat is None else chat.held_until
         sure = max(own, now) if alert or self._hold_of(key).is_tried else at
         if now >= deadline or (sure > now and sure >= deadline):
-            raise TurnTooLateError(max(0.0, at - now))
+            raise TurnTooLateError(max(0.0, at - now), told=own >= deadline)
 
     def _ended(self, turn: Turn) -> None:
         """Let another call try where this one was the probe and showed nothing."""
@@ -260,7 +264,8 @@ class Pacer:
             self._leave(key, chat, waiter)
         if turn is None:
             now = trio.current_time()
-            raise TurnTooLateError(max(0.0, self._free_at(chat, now, alert=waiter.is_alert) - now))
+            seconds = max(0.0, self._free_at(chat, now, alert=waiter.is_alert) - now)
+            raise TurnTooLateError(seconds, told=chat.held_until >= deadline)
         turn.waited = True
         return turn
 

@@ -122,6 +122,25 @@ async def test_what_gets_no_turn_in_its_time_is_given_up(
     assert seen.limited == ["local"] * 30
 
 
+async def test_a_chat_that_was_told_to_wait_is_one_error(
+    api: BotApi, telegram: Any, seen: Any, make: Any, autojump_clock: MockClock
+) -> None:
+    """What is tried in vain while a chat waits for an hour is no further error: its 429 was one, and no fault of ours.
+
+    An answer to a person is tried once a minute: counted each time, one chat would ring ErrorsGoOn for all.
+    """
+    telegram.last = make.refusal(429, "Too Many Requests: retry after 3600", retry_after=3600)
+    kinds: tuple[Priority, ...] = ("reply", "reply", "alert", "progress")
+    for priority in kinds:
+        with pytest.raises(errors.DeadlineExceededError):
+            await api.send_message(5, "x", priority=priority)
+        await trio.sleep(60)
+    with pytest.raises(errors.DeadlineExceededError):
+        await api.edit_message_text(5, 1, "x")
+    assert len(telegram.asked) == 1
+    assert seen.abandoned == ["sendMessage"]
+
+
 async def test_429s_of_two_chats_hold_no_third(
     api: BotApi, telegram: Any, make: Any, autojump_clock: MockClock
 ) -> None:

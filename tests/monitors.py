@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -153,7 +152,7 @@ async def open_alertmanager(
     """Start an Alertmanager, its files in `directory`; ready when entered, its end come when left."""
     _write(directory / "alertmanager.yml", configuration)
     command = [
-        shutil.which("alertmanager") or found("prometheus-alertmanager"),
+        found("prometheus-alertmanager", "alertmanager"),
         f"--config.file={directory / 'alertmanager.yml'}",
         f"--storage.path={directory / 'alertmanager'}",
         f"--web.listen-address=127.0.0.1:{port}",

@@ -22,9 +22,12 @@ INSTALL = {
 }
 
 
-def found(program: str) -> str:
-    """Return where a program is; without it the test is skipped with the line that installs it, and fails in CI."""
-    path = shutil.which(program)
+def found(program: str, *other_names: str) -> str:
+    """Return where a program is; without it the test is skipped with the line that installs it, and fails in CI.
+
+    `other_names`: how others than Debian call it.
+    """
+    path = next(filter(None, map(shutil.which, (program, *other_names))), None)
     if path is None:
         reason = f"{program} is missing: {INSTALL[program]}"
         if os.environ.get("CI"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 import trio
 
 from tests.e2e.program import Program, running, until
 from tests.e2e.test_alerts import all_told, first_line, notes
 from tests.e2e.webhook import ADMIN
 from tests.ports import free_port
+from tests.programs import found
 
 CONFIG = """
 route:
@@ -40,12 +38,7 @@ receivers:
 
 def binary() -> str:
     """Where Alertmanager is: Debian's is named otherwise than upstream's."""
-    found = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI has no Alertmanager")
-        pytest.skip("no Alertmanager: apt-get install -y --no-install-recommends prometheus-alertmanager")
-    return found
+    return found("prometheus-alertmanager", "alertmanager")
 
 
 class Alertmanager:

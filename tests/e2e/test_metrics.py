@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import gzip
 import importlib.metadata
-import os
 import platform
 import re
 import resource
-import shutil
 import sqlite3
 import subprocess
 import time
@@ -16,12 +14,12 @@ from contextlib import closing
 from pathlib import Path
 
 import imageio_ffmpeg
-import pytest
 import trio
 
 from doradura import __version__
 from tests.e2e.program import Program, running, until
 from tests.e2e.webhook import alert, body, told
+from tests.programs import found
 
 USER, ADMIN = 2000, 1000
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -239,14 +237,9 @@ def _check_forms(scraped: str, openmetrics: str) -> None:
 
 def _promtool(scraped: str) -> None:
     """Let Prometheus' own tool judge; without it that part is skipped, in CI it must be there."""
-    tool = shutil.which("promtool")
-    if tool is None:
-        missing = "promtool is missing: apt-get install -y --no-install-recommends prometheus"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    found = subprocess.run([tool, "check", "metrics"], input=scraped, capture_output=True, text=True, check=False)
-    assert (found.returncode, found.stdout + found.stderr) == (0, "")
+    command = [found("promtool"), "check", "metrics"]
+    said = subprocess.run(command, input=scraped, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout + said.stderr) == (0, "")
 
 
 async def test_users_are_counted_over_a_restart(tmp_path: Path) -> None:

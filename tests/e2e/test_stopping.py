@@ -12,6 +12,7 @@ import trio
 
 from tests.e2e.program import Program, processes_in, running, until
 from tests.ports import free_address
+from tests.programs import found
 
 USER = 2000
 
@@ -120,7 +121,7 @@ async def test_a_second_signal_cuts_the_drain(tmp_path: Path) -> None:
 
 async def test_a_signal_to_the_group_and_to_just_alone(tmp_path: Path) -> None:
     """`just run` stops as the program does, whether the whole group or `just` alone gets the signal."""
-    just = _just()
+    just = found("just")
     for whole_group in (True, False):
         process = await trio.lowlevel.open_process(
             [just, "run"],
@@ -150,14 +151,3 @@ async def test_a_signal_to_the_group_and_to_just_alone(tmp_path: Path) -> None:
             await process.wait()
         await process.stdout.aclose()
         await nothing_left(tmp_path / f"just{whole_group}")
-
-
-def _just() -> str:
-    import shutil  # noqa: PLC0415
-
-    found = shutil.which("just")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("just is missing: pip install rust-just")
-        pytest.skip("just is missing: pip install rust-just")
-    return found

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from tests.integration.rules.exposed import Labels, all_series
 from tests.integration.rules.promql import selectors
+from tests.programs import found
 
 ROOT = Path(__file__).parent.parent.parent.parent
 RULES = ROOT / "stack" / "prometheus" / "rules"
@@ -128,20 +126,9 @@ def observed(name: str, seconds: float, counter: Value, **labels: str) -> list[S
     ]
 
 
-def program(*names: str) -> str:
-    """Find a program under one of its names: skips without it, fails without it in CI."""
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI has no {names[0]}")
-        package = "prometheus-alertmanager" if "alertmanager" in names else "prometheus"
-        pytest.skip(f"no {names[0]}: apt-get install -y --no-install-recommends {package}")
-    return found
-
-
 def promtool() -> str:
     """Find promtool."""
-    return program("promtool")
+    return found("promtool")
 
 
 def notation(value: Value, interval: int, end: float) -> str:

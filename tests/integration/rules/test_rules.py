@@ -16,8 +16,9 @@ import yaml
 from doradura.media.reasons import OUR_REASONS, USER_REASONS
 from tests.integration.rules.exposed import ALERTMANAGER_OWN, PROMETHEUS_OWN, all_series
 from tests.integration.rules.promql import grouping_labels, selectors
-from tests.integration.rules.promtool import RULES, program, promtool, rules_of
+from tests.integration.rules.promtool import RULES, promtool, rules_of
 from tests.ports import free_port
+from tests.programs import found
 
 FILES = (RULES / "recording.yml", RULES / "alerts.yml")
 EVERY_RULE = [pytest.param(rule, id=rule.get("alert") or rule["record"]) for path in FILES for rule in rules_of(path)]
@@ -148,14 +149,14 @@ async def test_real_prometheus_evaluates_every_rule(tmp_path: Path) -> None:
     for name in ("p", "a"):
         (tmp_path / name).mkdir()
     server = [
-        program("prometheus"),
+        found("prometheus"),
         *(f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/p/data"),
         f"--web.listen-address={prometheus}",
         # What fires before the Alertmanager is known, for the first five seconds, is dropped and sent again after this.
         "--rules.alert.resend-delay=1s",
     ]
     manager = [
-        program("prometheus-alertmanager", "alertmanager"),
+        found("prometheus-alertmanager", "alertmanager"),
         *(f"--config.file={tmp_path}/alertmanager.yml", f"--storage.path={tmp_path}/a/data"),
         *(f"--web.listen-address={alertmanager}", "--cluster.listen-address="),
     ]

@@ -37,6 +37,8 @@ FAULTS: dict[str, Fault] = {
     "late": LATE,
     "cut body": CUT,
 }
+CLOSED = (FAULTS["403"], FAULTS["no chat"])
+"""What says that a chat takes nothing any more, whatever the call."""
 PATIENCE_SECONDS = 3600.0
 Conversation = Callable[[World, str, Fault], Awaitable[str]]
 
@@ -138,6 +140,9 @@ async def press(world: World, method: str, fault: Fault) -> str:
         (stands,) = world.telegram.messages.values()
         data = stands["markup"]["inline_keyboard"][0][0]["callback_data"]
         world.telegram.fail(method, fault)
+        if method == "answerCallbackQuery" and fault in CLOSED:
+            # The job's message is sent at the same time as the answer: which of them learns it first is chance.
+            world.telegram.blocked_by.add(USER)
         await bot.dispatcher.store([world.press(data)])
         await trio.sleep(PATIENCE_SECONDS)
     return seen(world)

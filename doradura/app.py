@@ -22,6 +22,7 @@ import trio
 
 from doradura import __version__
 from doradura.alerts import AlertDelivery, Intake, Reconciler, open_monitoring
+from doradura.alerts.foreign_files import ForeignFileNote
 from doradura.alerts.monitoring import Monitoring
 from doradura.charts import Charts
 from doradura.chat.admin import AdminParts
@@ -282,6 +283,13 @@ class App:
     ) -> Supervisor:
         """Make what runs the downloads."""
         notes = AdminNotes(api, self._catalogues, self.settings.told_chats)
+        foreign = ForeignFileNote(
+            self._storage,
+            words=self._alert_texts.foreign_file,
+            new_id=self._ids.new,
+            stored=self._wake_alert_delivery,
+            clock=self._clock,
+        )
         return Supervisor(
             DownloadParts(
                 storage=self._storage,
@@ -294,6 +302,7 @@ class App:
                 bot_id=self._bot_id,
                 clock=self._clock,
                 suspect_workers=self_test.suspect,
+                tell_foreign_file=foreign.tell,
             ),
             SiteBreakers(self._storage, self.metrics, clock=self._clock),
             end_strays=end_strays,

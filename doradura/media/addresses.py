@@ -2,9 +2,7 @@
 
 What is ours is closed although it is public: the addresses of this machine's interfaces, and the IPv6 networks they are
 on (`interfaces.py`), as they are at that moment. Links are judged by it before they are taken, and every connection of
-a child once more (`child/guard.py`), because a name may lead somewhere else by then.
-
-With a proxy, the names in redirects are resolved by the proxy: it must itself refuse private destinations.
+a child once more, by the gate (`gate/opening.py`), because a name may lead somewhere else by then.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ import ipaddress
 import socket
 from collections.abc import Callable, Iterable
 from typing import Final
-from urllib.parse import urlsplit
 
 from doradura.media import interfaces
 from doradura.media.interfaces import IPAddress
@@ -97,11 +94,6 @@ class AllowedPrivate:
                 endpoints.update(_parse_endpoint(text))
         return cls(frozenset(endpoints), tuple(networks))
 
-    def with_host(self, host: str, port: int, resolve: Resolve | None = None) -> AllowedPrivate:
-        """Add every address `host` has now, on that port: for a proxy. OSError when it does not resolve."""
-        found = frozenset((literal, port) for literal in _resolve(host, port, resolve))
-        return dataclasses.replace(self, endpoints=self.endpoints | found)
-
     def covers(self, address: IPAddress, port: int) -> bool:
         """Whether this address, on this port, was allowed."""
         return (address, port) in self.endpoints or any(address in network for network in self.networks)
@@ -169,33 +161,9 @@ def _closed(literal: IPAddress) -> str | None:
     return next((why for network, why in _CLOSED_V6 if literal in network), None)
 
 
-def judge_url(url: str, allowed: AllowedPrivate, resolve: Resolve | None = None) -> None:
-    """Resolve the link's host and judge every address it has: for a link that a proxy will resolve on its own.
-
-    Raises EgressRefusedError for a scheme other than http and https, no host, or any address refused; OSError from the
-    resolver as it is. Blocks while it resolves.
-    """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise EgressRefusedError(url, "?", "no link") from None
-    if parts.scheme not in {"http", "https"} or not host:
-        raise EgressRefusedError(host or url, port, "no http link")
-    if port is None:
-        port = default_port(parts.scheme)
-    for literal in _resolve(host, port, resolve):
-        judge(str(literal), port, allowed)
-
-
 def default_port(scheme: str) -> int:
     """Return the port of a link that names none, by its scheme in lower case."""
     return 443 if scheme == "https" else 80
-
-
-def _resolve(host: str, port: int, resolve: Resolve | None) -> list[IPAddress]:
-    """Zone ids are cut off: what has one is link-local and refused without it too."""
-    return [ipaddress.ip_address(text.partition("%")[0]) for text in (resolve or resolved)(host, port)]
 
 
 def resolved(host: str, port: int) -> list[str]:

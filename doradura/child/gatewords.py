@@ -1,4 +1,6 @@
-"""The gate's replies in yt-dlp's errors: how they are told from what a site could write into an error's text.
+"""What a child says to the gate and hears of it.
+
+Owns how the gate's replies are told, in yt-dlp's errors, from what a site could write into an error's text.
 
 yt-dlp keeps a reply's number while its own error travels; libraries on the way keep an error's text more often than its
 type. So each reply of the gate has a text of its own in this process, with a word in it that no site can know.
@@ -9,15 +11,20 @@ from __future__ import annotations
 import errno
 import re
 import secrets
+import socket
 from typing import Final
 
 from yt_dlp.socks import Socks5Error, sockssocket
 
-from doradura.media.gatecontrol import GateReply
+from doradura.media.gatecontrol import USER, GateReply
+from doradura.media.protocol import Door
 from doradura.media.reasons import Reason
 
 _WORD: Final = f"doradura-gate-{secrets.token_hex(12)}"
 _TOLD: Final = re.compile(_WORD + r" (\d+)")
+
+_LET_IN: Final = b"\x05\x02\x01\x00"
+KNOCK_SECONDS: Final = 10.0
 
 _REASONS: Final = {
     GateReply.REFUSED_ADDRESS: Reason.REFUSED_ADDRESS,
@@ -55,6 +62,18 @@ def gate_reply(link: BaseException) -> GateReply | None:
         return GateReply(code)
     except ValueError:
         return GateReply.FAILED
+
+
+def knock(door: Door) -> None:
+    """See that the gate answers and lets this job in. Raises OSError."""
+    user, token = USER.encode(), door.token.encode()
+    with socket.create_connection((door.host, door.port), KNOCK_SECONDS) as gate:
+        gate.sendall(b"\x05\x01\x02\x01" + bytes([len(user)]) + user + bytes([len(token)]) + token)
+        heard = b""
+        while len(heard) < len(_LET_IN) and (piece := gate.recv(len(_LET_IN) - len(heard))):
+            heard += piece
+    if heard != _LET_IN:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, f"the gate answered {heard!r}")
 
 
 def gate_reason(reply: GateReply) -> Reason:

@@ -17,9 +17,10 @@ import msgspec
 import pytest
 import trio
 
-from doradura.media.protocol import Failure, Order, Progress, Result, WorkerMessage
+from doradura.media.protocol import Failure, Order, Progress, Result, SelfTest, WorkerMessage
 from doradura.workers.fork import ForkWorkers
 from doradura.workers.gate import Gate, GatedWorkers, GateError
+from doradura.workers.plain import PlainWorkers
 from tests.integration.child.raw_site import in_a_thread
 
 if TYPE_CHECKING:
@@ -158,6 +159,28 @@ async def test_what_the_gate_says_is_called_what_it_is(
     assert (end.reason, end.unresolved) == (reason, unresolved), end.detail
     assert "the gate says" in end.detail
     assert "doradura-gate" not in end.detail
+
+
+async def test_the_selftest_sees_the_gate(jobs: Jobs, slow: SlowSite, gate: Gate) -> None:
+    """A worker that the gate does not let in fails its self-test, and /health with it."""
+    end = await the_end(jobs, order(jobs, slow, "", task="selftest"))
+    assert isinstance(end, SelfTest), end
+
+    class Forgotten(Gate):
+        """A gate that was never told of its jobs."""
+
+        async def _tell(self, line: bytes) -> None:
+            assert line
+            await trio.lowlevel.checkpoint()
+
+    forgetful = Forgotten(environment=os.environ)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(forgetful.run)
+        jobs.workers = GatedWorkers(PlainWorkers(), forgetful)
+        end = await the_end(jobs, order(jobs, slow, "", task="selftest"))
+        nursery.cancel_scope.cancel()
+    assert isinstance(end, Failure)
+    assert (end.reason, "the gate does not answer" in end.detail) == ("tool_crash", True), end
 
 
 async def test_the_gate_s_memory_is_closed(gate: Gate) -> None:

@@ -198,6 +198,15 @@ class GateServer:
         self._watch(connection, client)
 
     def _go_on(self, connection: Connection, sock: socket.socket, events: int) -> None:
+        """Let a connection go on. Its barrier: what nobody thought of ends it alone, and not everybody's."""
+        try:
+            self._advance(connection, sock, events)
+        except Exception:  # the barrier named above
+            log.exception("a connection broke")
+            connection.close()
+        self._settle(connection)
+
+    def _advance(self, connection: Connection, sock: socket.socket, events: int) -> None:
         connection.ready(sock, events)
         if connection.state == "request":
             if connection.token:
@@ -206,7 +215,6 @@ class GateServer:
             job = self._owners.get(connection)
             if connection.request is not None and job is not None:
                 self._open(connection, job)
-        self._settle(connection)
 
     def _admit(self, connection: Connection, job: Job | None) -> None:
         self._strangers.pop(connection, None)

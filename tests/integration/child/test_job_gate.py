@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import re
 import shutil
@@ -35,6 +36,7 @@ class SlowSite:
         self.url = ""
         self.asked: list[str] = []
         self.go_on = threading.Event()
+        self.connections = 0
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -44,6 +46,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
         """Say nothing."""
+
+    def setup(self) -> None:
+        super().setup()
+        self._site.connections += 1
 
     def do_GET(self) -> None:
         site = self._site
@@ -133,6 +139,41 @@ async def test_a_gate_that_is_killed_costs_no_job(jobs: Jobs, slow: SlowSite, ga
     assert gate.starts == 2
     assert gate.pid not in {killed[0], None}
     assert 0 < int(slow.asked[-1].split()[1]) <= len(slow.content) // 2, slow.asked
+
+
+class Account(logging.Handler):
+    """What the gate says of the next job that ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: dict[str, Any] = {}
+        self.came = trio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it."""
+        if record.getMessage() == "connections of a job":
+            self.told = vars(record)
+            self.came.set()
+
+
+async def test_the_gate_saw_every_connection(
+    jobs: Jobs, slow: SlowSite, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As many as the site was asked over, of one host, with at least the bytes of the film, and nothing was refused."""
+    slow.go_on.set()
+    account, log = Account(), logging.getLogger("doradura.workers.gate")
+    caplog.set_level(logging.DEBUG, log.name)
+    log.addHandler(account)
+    try:
+        end = await the_end(jobs, order(jobs, slow, f"{slow.url}/film.mp4"))
+        with trio.fail_after(10):
+            await account.came.wait()
+    finally:
+        log.removeHandler(account)
+    assert isinstance(end, Result), end
+    assert account.told["connections"] == slow.connections > 0
+    assert (account.told["hosts"], account.told["refused"]) == (["127.0.0.1"], [])
+    assert account.told["received"] > len(slow.content)
 
 
 async def test_a_site_can_t_speak_for_the_gate(jobs: Jobs, slow: SlowSite, gate: Gate) -> None:

@@ -15,7 +15,6 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import trio
@@ -113,7 +112,7 @@ class App:
         self._turns = Turns(on_migrated=self._migrated)
         self._catalogues = Catalogues()
         self._alert_texts = AlertTexts(self._catalogues)
-        self._storage: Storage = SqliteStorage(_database_path(settings), on_error=self._storage_failed)
+        self._storage: Storage = SqliteStorage(settings.database_path, on_error=self._storage_failed)
         self._storage_check = StorageCheck(self._storage, clock=clock)
         self._lifetime = Lifetime(
             self._storage, words=self._alert_texts.unclean_start, new_id=self._ids.new, clock=clock
@@ -461,8 +460,3 @@ class App:
         """Count a value that /metrics could not read; what the storage itself reported is counted already."""
         if not isinstance(error, StorageError):
             self.metrics.errors.labels(category="storage").inc()
-
-
-def _database_path(settings: Settings) -> Path:
-    assert settings.database_path is not None, "the command line refuses what is no SQLite"
-    return settings.database_path

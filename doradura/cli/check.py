@@ -127,8 +127,6 @@ def _check_directory(path: Path) -> list[Line]:
 
 def _check_database(settings: Settings) -> list[Line]:
     path = settings.database_path
-    if path is None:
-        return [Line("FAULT", "database", "PostgreSQL is not supported by this version; unset DORADURA_DATABASE_URL")]
     if not path.exists():
         return [Line("ok", "database", f"{path} will be made at the first start")]
     try:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import trio
 
 from doradura import __version__, logs
-from doradura.cli.edge import complain, exit_code, leaves, settings_or_complaint
+from doradura.cli.edge import exit_code, leaves, settings_or_complaint
 from doradura.cli.ffmpeg import ffmpeg_or_complaint
 from doradura.cli.sandbox import settings_in
 from doradura.memory import close_memory
@@ -50,11 +50,6 @@ def run(asked: argparse.Namespace) -> int:
     settings = settings_or_complaint(sandbox=asked.sandbox)
     if settings is None:
         return EXIT_SETTINGS
-    if settings.database_path is None:
-        return complain(
-            "DORADURA_DATABASE_URL: this version keeps its data in SQLite; PostgreSQL is not supported yet. "
-            "Unset it to use SQLite in DORADURA_DATA_DIR.",
-        )
     from doradura.app import App  # noqa: PLC0415 - what is wrong with the settings is said before the weight of the bot
     from doradura.metrics import BuildFacts  # noqa: PLC0415
 

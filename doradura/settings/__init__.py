@@ -91,10 +91,9 @@ class Settings:
         return LOCAL_UPLOAD_BYTES if self.telegram_local else CLOUD_UPLOAD_BYTES
 
     @property
-    def database_path(self) -> Path | None:
-        """The SQLite file, or None when the database is a PostgreSQL server."""
-        scheme, _, rest = self.database_url.partition(":///")
-        return self.data_dir / rest if scheme == "sqlite" else None
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        return self.data_dir / self.database_url.removeprefix("sqlite:///")
 
     def secrets(self) -> tuple[str, ...]:
         """Every value that no log may show: the secrets themselves, and the passwords inside URLs, as written."""

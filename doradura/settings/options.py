@@ -83,7 +83,7 @@ OPTIONS: tuple[Option, ...] = (
     _row(
         "DATABASE_URL",
         "sqlite in the data dir",
-        "or sqlite:///name.db; PostgreSQL is refused in this version",
+        "or sqlite:///name.db, a file of the data directory",
         values.database_url,
         fallback="sqlite:///doradura.db",
         secret=True,
@@ -117,7 +117,7 @@ OPTIONS: tuple[Option, ...] = (
         values.url("http", "https", "socks5"),
         secret=True,
     ),
-    _row("COOKIES_FILE", "none", "cookies.txt that downloads are made with", values.readable_file),
+    _row("COOKIES_FILE", "none", "cookies.txt that downloads are made with", values.cookies_file),
     _row(
         "ALLOWED_PRIVATE",
         "none (sandbox: its own media address)",

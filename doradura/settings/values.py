@@ -6,6 +6,7 @@ variable's name: what is wrong, and what would be right. None repeats the text, 
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import os
 import re
@@ -15,12 +16,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from doradura.settings.cookies import cookies_fault
+
 TOKEN = re.compile(r"\d{3,}:[A-Za-z0-9_-]{24,}")
 _HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?"
 )
 
 _ALERT_CHAT = re.compile(r"(-?[0-9]{1,16})(?:/([0-9]{1,10}))?")
+COOKIES_BYTES = 16 * 1024**2
 _GENERAL_TOPIC = 1
 """The topic every forum has. Telegram takes messages for it without a topic alone (Bot API, sendMessage)."""
 
@@ -258,22 +262,32 @@ def directory(value: str) -> Path:
     return path
 
 
-def readable_file(value: str) -> Path:
-    """A file that exists and opens."""
+def cookies_file(value: str) -> Path:
+    """A cookies.txt that exists, opens and is of the form yt-dlp reads."""
+    right = "name a cookies.txt in Netscape format, as a browser's extension exports it"
     path = Path(os.path.expanduser(single_line(value))).absolute()  # noqa: PTH111 - as above
     try:
-        with path.open("rb"):
-            return path
+        if path.exists() and not path.is_file():  # a pipe would keep us waiting, and each download empty it
+            raise ValueError(f"is not a file; {right}")
+        with path.open("rb") as file:
+            read = file.read(COOKIES_BYTES + 1)
+        if len(read) > COOKIES_BYTES:
+            raise ValueError(f"is larger than {COOKIES_BYTES // 1024**2} MiB; {right}")
+        fault = cookies_fault(io.TextIOWrapper(io.BytesIO(read), encoding="utf-8").read())
+    except UnicodeDecodeError:
+        fault = "is not text in UTF-8"
     except OSError as error:
-        raise ValueError(f"can't be read ({error.strerror}); name a cookies.txt in Netscape form") from None
+        fault = f"can't be read ({error.strerror})"
+    if fault is not None:
+        raise ValueError(f"{fault}; {right}") from None
+    return path
 
 
 def database_url(value: str) -> str:
-    """A PostgreSQL URL, or a file of the data directory: its lock and its backups speak of what lies there."""
+    """A file of the data directory: its lock and its backups speak of what lies there."""
     right = "write sqlite:///name.db for a file in the data directory, or leave it out"
-    if value.startswith("postgresql://"):
-        _split(value, right)
-        return value
+    if value.startswith(("postgresql://", "postgres://")):
+        raise ValueError(f"is PostgreSQL's, which this version does not support: it keeps its data in SQLite; {right}")
     if not re.fullmatch(r"sqlite:///[A-Za-z0-9_][A-Za-z0-9_.-]*", value):
         raise ValueError(f"is not a database this program knows; {right}")
     return value

@@ -35,6 +35,7 @@ from doradura.chat.texts import Catalogues
 from doradura.chat.turn import ChatParts
 from doradura.clock import Clock, wall_clock
 from doradura.data_directory import (
+    WEBHOOK_FILE,
     DataDirectoryError,
     claim_for_mode,
     generated_secret,
@@ -400,7 +401,7 @@ class App:
                 settings.allowed_networks,
                 settings.trusted_proxies,
                 settings.metrics_basic_auth,
-                settings.webhook_token or generated_secret(settings.data_dir / "webhook.token"),
+                settings.webhook_token or generated_secret(settings.data_dir / WEBHOOK_FILE),
             ),
             count_error=self.metrics.errors.labels(category="http").inc,
         )

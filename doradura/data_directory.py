@@ -37,6 +37,9 @@ class DataDirectoryLockedError(DataDirectoryError):
     exit_code = EXIT_LOCKED
 
 
+WEBHOOK_FILE = "webhook.token"
+"""The file of the secret that Alertmanager shows with each POST, where the settings name none."""
+
 LEFT_SECONDS = 60.0
 """How old a half-made secret is that nobody works on any more."""
 
@@ -55,10 +58,19 @@ _OTHERS: dict[Mode, str] = {
 
 
 def claim_for_mode(path: Path, mode: Mode) -> None:
-    """Make a held directory this mode's, or refuse another's. Raises DataDirectoryError.
+    """Make a held directory this mode's, or refuse another's. Raises DataDirectoryError."""
+    if not is_marked_for(path, mode):
+        made = path / "mode.new"  # the same in each start, so that the next one uses up what a kill left
+        with suppress(OSError):  # a full disk: the next start makes the mark
+            made.write_text(f"{mode}\n", encoding="ascii")
+            made.replace(path / "mode")
 
-    A directory from before there was a mark is the sandbox's when the sandbox kept its world there, else production's
-    when there is a database, else nobody's.
+
+def is_marked_for(path: Path, mode: Mode) -> bool:
+    """Return whether a directory has this mode's mark, False where it has none. Writes nothing.
+
+    Raises DataDirectoryError where it is the other's. A directory from before there was a mark is the sandbox's when
+    the sandbox kept its world there, else production's when there is a database, else nobody's.
     """
     mark = path / "mode"
     try:
@@ -69,11 +81,7 @@ def claim_for_mode(path: Path, mode: Mode) -> None:
         move = shlex.join(["mv", str(path), f"{path}-sandbox"])
         remove = shlex.join(["rm", "-rf", str(path / "sandbox"), str(mark)])
         raise DataDirectoryError(_OTHERS[mode].format(path=path, move=move, remove=remove))
-    if not marked:
-        made = path / "mode.new"  # the same in each start, so that the next one uses up what a kill left
-        with suppress(OSError):  # a full disk: the next start makes the mark
-            made.write_text(f"{mode}\n", encoding="ascii")
-            made.replace(mark)
+    return bool(marked)
 
 
 def _unmarked(path: Path) -> str:
@@ -97,9 +105,8 @@ def hold_data_directory(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "another process"
             raise DataDirectoryLockedError(
-                f"the data directory {path} is in use by process {holder}. "
+                f"the data directory {path} is in use by {_named(descriptor)}. "
                 "Stop that one first, or set DORADURA_DATA_DIR to another directory.",
             ) from error
         with suppress(OSError):  # a full disk; the lock holds without our name in it
@@ -108,6 +115,32 @@ def hold_data_directory(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def holder(path: Path) -> str | None:
+    """Say which process holds a directory; None where none does. Raises DataDirectoryError where none could.
+
+    Writes nothing, and holds nothing: it asks for a shared lock and gives it back.
+    """
+    try:
+        descriptor = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataDirectoryError(unusable(path, error)) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _named(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _named(descriptor: int) -> str:
+    """The holder of a lock by its open file, where it wrote its id."""
+    number = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+    return f"process {number}" if number else "another process"
 
 
 def unusable(path: Path, error: OSError) -> str:
@@ -127,7 +160,7 @@ def generated_secret(path: Path) -> str:
     """
     try:
         _remove_leftovers(path)
-        if path.exists() and (known := path.read_text(encoding="utf-8").strip()):
+        if (known := read_secret(path)) is not None:
             return known
         made = path.with_name(f"{path.name}.{os.getpid()}.new")
         descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -144,10 +177,22 @@ def generated_secret(path: Path) -> str:
             made.unlink()
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataDirectoryError(
-            f"the secret in {path} can't be read or made: {error}. "
-            "Set DORADURA_WEBHOOK_TOKEN, or make the file readable for this user.",
-        ) from error
+        raise _no_secret(path, error) from error
+
+
+def read_secret(path: Path) -> str | None:
+    """Return the secret a file holds; None where there is no file, or an empty one. Raises DataDirectoryError."""
+    try:
+        return (path.read_text(encoding="utf-8").strip() or None) if path.exists() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _no_secret(path, error) from error
+
+
+def _no_secret(path: Path, error: Exception) -> DataDirectoryError:
+    return DataDirectoryError(
+        f"the secret in {path} can't be read or made: {error}. "
+        "Set DORADURA_WEBHOOK_TOKEN, or make the file readable for this user."
+    )
 
 
 def _remove_leftovers(path: Path) -> None:

@@ -24,6 +24,8 @@ from doradura import logs
 from doradura.cli.edge import settings_or_complaint
 from doradura.cli.ffmpeg import find_ffmpeg, no_ffmpeg
 from doradura.cli.health import ask_health
+from doradura.data_directory import WEBHOOK_FILE, DataDirectoryError, holder, is_marked_for, read_secret, unusable
+from doradura.downloads.workspace import root_in, try_root
 from doradura.settings import Address, Settings
 from doradura.settings.options import TELEGRAM_API_URL
 from doradura.startup import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS
@@ -81,7 +83,7 @@ async def run_checks(settings: Settings) -> bool:
     faults = 0
     checks: list[Callable[[], Awaitable[list[Line]]]] = [
         lambda: _in_thread(_check_settings, settings),
-        lambda: _in_thread(_check_directory, settings.data_dir),
+        lambda: _in_thread(_check_directory, settings),
         lambda: _in_thread(_check_database, settings),
         lambda: _in_thread(_check_ports, settings),
         lambda: _in_thread(_check_ffmpeg),
@@ -112,35 +114,69 @@ def _check_settings(settings: Settings) -> list[Line]:
     return lines
 
 
-def _check_directory(path: Path) -> list[Line]:
+def _check_directory(settings: Settings) -> list[Line]:
+    """Ask each part that keeps something there whether it could; the first that could not is what `run` says too."""
+    path = settings.data_dir
+    tried = path
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = path / f".check-{os.getpid()}"
         probe.write_bytes(b"x")
         probe.unlink()
+        held_by = holder(path)
+        is_marked_for(path, settings.mode)
+        if settings.webhook_token is None:
+            read_secret(path / WEBHOOK_FILE)
+        tried = root_in(path)
+        try_root(tried)
+    except DataDirectoryError as error:
+        return [Line("FAULT", "directory", str(error))]
     except OSError as error:
-        return [Line("FAULT", "directory", f"{path}: {error.strerror}; set DORADURA_DATA_DIR to one you may write to")]
+        return [Line("FAULT", "directory", unusable(tried, error))]
     free = shutil.disk_usage(path).free
     text = f"{path} is writable, {free / 1024**3:.1f} GiB free"
-    return [Line("ok" if free > LOW_SPACE_BYTES else "note", "directory", text)]
+    lines = [Line("ok" if free > LOW_SPACE_BYTES else "note", "directory", text)]
+    if held_by is not None:
+        lines.append(Line("ok", "directory", f"{path} is in use by {held_by}: a bot is running there"))
+    if settings.mode == "sandbox":
+        lines += _check_sandbox(path / "sandbox", is_running=held_by is not None)
+    return lines
+
+
+def _check_sandbox(directory: Path, *, is_running: bool) -> list[Line]:
+    from doradura.sandbox.media.samples import samples_fault  # noqa: PLC0415 - production never imports it
+    from doradura.sandbox.state.journal import journal_fault  # noqa: PLC0415
+
+    fault = samples_fault(directory / "media")
+    if fault is None and not is_running:  # one that runs has its state open, and nobody else may
+        fault = journal_fault(directory / "sandbox.sqlite3")
+    return [] if fault is None else [Line("FAULT", "sandbox", fault)]
 
 
 def _check_database(settings: Settings) -> list[Line]:
     path = settings.database_path
-    if not path.exists():
+    if not os.path.lexists(path):
         return [Line("ok", "database", f"{path} will be made at the first start")]
+    if not path.is_file():
+        return [Line("FAULT", "database", f"{path} is not a file. Move it out of the way.")]
+    if not os.access(path, os.R_OK | os.W_OK):
+        return [Line("FAULT", "database", f"{path} can't be read and written by this user; mend its owner or its mode")]
+    return [_examined(path)]
+
+
+def _examined(path: Path) -> Line:
     try:
         schema, found = examine(path)
     except StorageError as error:
         if error.reason not in DAMAGE:
-            return [Line("FAULT", "database", f"{path} can't be read: {error}")]
+            return Line("FAULT", "database", f"{path} can't be read: {error}")
         schema, found = 0, str(error)
     if found is not None:
-        return [Line("FAULT", "database", f"{path} is damaged ({found}). {DAMAGE_ADVICE}")]
+        return Line("FAULT", "database", f"{path} is damaged ({found}). {DAMAGE_ADVICE}")
     newest = migrations()[-1][0]
     if schema > newest:
-        return [Line("FAULT", "database", f"{path} is of schema {schema}, this program knows {newest}: it is newer")]
-    return [Line("ok", "database", f"{path} is sound, schema {schema}")]
+        return Line("FAULT", "database", f"{path} is of schema {schema}, this program knows {newest}: it is newer")
+    return Line("ok", "database", f"{path} is sound, schema {schema}")
 
 
 def _check_ports(settings: Settings) -> list[Line]:

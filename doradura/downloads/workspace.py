@@ -42,7 +42,7 @@ class Workspace:
         self._settings = settings
         self._ffmpeg = ffmpeg
         self._allowed_private = allowed_private
-        self.root = settings.data_dir / "jobs"
+        self.root = root_in(settings.data_dir)
 
     async def open(self) -> None:
         """Make the root, and see that it can be written to. Raises OSError."""
@@ -50,13 +50,11 @@ class Workspace:
 
     def _open(self) -> None:
         self._make_root()
-        with tempfile.TemporaryDirectory(dir=self.root, prefix="start-"):
-            pass
+        try_root(self.root)
 
     def _make_root(self) -> None:
-        """Also while we run: somebody may have tidied up. What is in there is ours to remove, so it is no link."""
-        if self.root.is_symlink():
-            raise OSError(errno.ELOOP, "it is a symbolic link, and everything behind it would be removed", self.root)
+        """Also while we run: somebody may have tidied up."""
+        _refuse_link(self.root)
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def clear(self, keep: Collection[int]) -> None:
@@ -130,3 +128,22 @@ class Workspace:
                 processes=PROCESSES,
             ),
         )
+
+
+def root_in(data_dir: Path) -> Path:
+    """Return where in a data directory the jobs' directories are."""
+    return data_dir / "jobs"
+
+
+def try_root(root: Path) -> None:
+    """See whether the jobs' directories can be made in a root, where there is one. Raises OSError."""
+    _refuse_link(root)
+    if os.path.lexists(root):
+        with tempfile.TemporaryDirectory(dir=root, prefix="start-"):
+            pass
+
+
+def _refuse_link(root: Path) -> None:
+    """What is in a root is ours to remove."""
+    if root.is_symlink():
+        raise OSError(errno.ELOOP, "it is a symbolic link, and everything behind it would be removed", root)

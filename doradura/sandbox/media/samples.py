@@ -7,6 +7,7 @@ and two starts at once do not meet.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 import time
@@ -68,7 +69,10 @@ async def make_samples(ffmpeg: str, directory: Path) -> Path:
     final = directory / VERSION
     if await trio.to_thread.run_sync(final.is_dir):
         return final
-    making = await trio.to_thread.run_sync(_begin, directory)
+    try:
+        making = await trio.to_thread.run_sync(_begin, directory)
+    except OSError as error:
+        raise SamplesError(f"the sample media cannot be put into {directory}: {error}") from error
     try:
         await _encode(ffmpeg, making)
         with contextlib.suppress(OSError):
@@ -82,6 +86,14 @@ async def make_samples(ffmpeg: str, directory: Path) -> Path:
     if not await trio.to_thread.run_sync(final.is_dir):
         raise SamplesError(f"the sample media cannot be put into {directory}")
     return final
+
+
+def samples_fault(directory: Path) -> str | None:
+    """Say why the samples could not be made in a directory; None where they could. Writes nothing."""
+    nearest = next(each for each in (directory, *directory.parents) if os.path.lexists(each))
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return None
+    return f"the sample media cannot be put into {directory}: {nearest} is not a directory that can be written to"
 
 
 def _begin(directory: Path) -> Path:

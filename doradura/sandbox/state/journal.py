@@ -8,6 +8,8 @@ cut, which is enough for a sandbox and costs no wait for the disk. Without a fil
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from pathlib import Path
 
@@ -16,6 +18,9 @@ import trio
 from doradura.startup import StartupError
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS record (kind TEXT, key TEXT, value BLOB, PRIMARY KEY (kind, key)) WITHOUT ROWID"
+
+
+_ALL = "SELECT kind, key, value FROM record"
 
 
 class JournalError(StartupError):
@@ -50,7 +55,7 @@ class Journal:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = OFF")
                 connection.execute(_SCHEMA)
-                return connection, list(connection.execute("SELECT kind, key, value FROM record"))
+                return connection, list(connection.execute(_ALL))
             except sqlite3.Error:
                 connection.close()
                 raise
@@ -58,7 +63,7 @@ class Journal:
         try:
             self._connection, records = await trio.to_thread.run_sync(load)
         except (sqlite3.Error, OSError) as error:
-            raise JournalError(f"the sandbox's state in {path} cannot be opened: {error}") from error
+            raise JournalError(_unreadable(path, error)) from error
         return records
 
     def close(self) -> None:
@@ -135,3 +140,20 @@ class Journal:
         except sqlite3.Error:
             self._connection.execute("ROLLBACK")
             raise
+
+
+def journal_fault(path: Path) -> str | None:
+    """Say why a journal that no sandbox has open could not be loaded; None where it could. Writes nothing."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            for _ in connection.execute(_ALL):
+                pass
+    except sqlite3.Error as error:
+        return _unreadable(path, error)
+    return None
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    return f"the sandbox's state in {path} cannot be opened: {error}"

@@ -10,6 +10,7 @@ from itertools import groupby
 from doradura.chat.progress import button_rows, failure_text, look_keyboard, variant_label
 from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text
 from doradura.downloads.probes import Card
+from doradura.media.has import Has
 from doradura.media.protocol import Failure, Metadata
 from doradura.media.reasons import Reason
 from doradura.media.variant import offered
@@ -88,11 +89,7 @@ def known_text(t: Texts, known: Metadata, url: str, limit_bytes: int) -> str:
 def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = None) -> Keyboard:
     """Return the buttons of what the link can be had in, with the sizes that are known; none for what can't be sent."""
     sizes = {size.variant: size for size in known.sizes} if known else {}
-    variants = offered(
-        has_video=known.has_video if known else None,
-        has_audio=known.has_audio if known else None,
-        lines=known.height if known else None,
-    )
+    variants = offered(known.has, lines=known.height) if known else offered(Has(), lines=None)
     rows: list[tuple[Button, ...]] = []
     for _, of_format in groupby(variants, lambda variant: variant.format):
         buttons, weights = [], set()

@@ -22,7 +22,8 @@ from doradura.downloads.stages import (
     Waiting,
     Working,
 )
-from doradura.media.protocol import Lacks, Size
+from doradura.media.has import Has, Lacks
+from doradura.media.protocol import Size
 from doradura.media.reasons import Reason
 from doradura.media.variant import Variant, fitting, offered, smaller
 from doradura.storage.jobs import Job
@@ -171,7 +172,7 @@ def _lacking(t: Texts, job: Job, lacks: Lacks, lines: int | None) -> tuple[str, 
     """Say what is not there: only sound, or only a film without any, with a button for each variant there is."""
     if lacks == "one_coding":
         return _failed(t, t.plain("failed.lacks.one_coding"), _unquoted(job)), None
-    variants = offered(has_video=lacks != "video", has_audio=lacks != "audio", lines=lines)
+    variants = offered(Has(film=lacks != "video", sound=lacks != "audio"), lines=lines)
     return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), _instead(job, variants)
 
 

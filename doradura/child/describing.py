@@ -40,6 +40,8 @@ def describe(
     duration_seconds: float | None = None,
     has_video: bool | None = None,
     has_audio: bool | None = None,
+    has_subtitles: bool | None = None,
+    has_picture: bool | None = None,
     height: int | None = None,
     sizes: tuple[Size, ...] = (),
 ) -> Metadata:
@@ -51,6 +53,8 @@ def describe(
         extractor=info.get("extractor") or None,
         has_video=has_video if has_video is not None else _has_video(info),
         has_audio=has_audio if has_audio is not None else _has_audio(info),
+        has_subtitles=has_subtitles,
+        has_picture=True if info.get("thumbnail") or info.get("thumbnails") else has_picture,
         height=height or _height(info),
         sizes=sizes,
         extraction_seconds=extraction_seconds,

@@ -39,7 +39,8 @@ from yt_dlp.utils import (
 from doradura.child.ffmpeg import FfmpegError, ToolError
 from doradura.child.floor import TransferTooSlowError
 from doradura.media.addresses import MARKER, EgressRefusedError
-from doradura.media.protocol import Failure, Lacks
+from doradura.media.has import Lacks
+from doradura.media.protocol import Failure
 from doradura.media.reasons import DISK_ERRNOS, Reason
 
 _DETAIL_CHARACTERS = 500

@@ -25,14 +25,14 @@ from doradura.child.guard import is_guarded
 from doradura.child.meter import Meter
 from doradura.child.probing import look, probe
 from doradura.child.products import product_of
-from doradura.child.products.product import Has, Made, Product, Recipe, Source, Tags
+from doradura.child.products.product import Made, Product, Recipe, Source, Tags, had_by
 from doradura.child.stated import is_cut_off
 from doradura.child.stills import Stills
 from doradura.child.timelimit import TimeIsUpError, at_most
 from doradura.media.formats import Quality
+from doradura.media.has import Lacks
 from doradura.media.protocol import (
     Failure,
-    Lacks,
     Metadata,
     Order,
     Result,
@@ -108,12 +108,9 @@ class _Work:
         if self._product is None:
             return ""
         if self._facts_found:
-            return self._product.lacks(Has.of(self._facts_found))
+            return had_by(self._facts_found).lacks(self._product.row.kind)
         told = self._told()
-        if told is None:
-            return ""
-        films, sounds = told.has_video is not False, told.has_audio is not False
-        return self._product.lacks(Has(film=films, sound=sounds, subtitles=True, picture=True))
+        return "" if told is None else told.has.lacks(self._product.row.kind)
 
     def height(self) -> int | None:
         """The shorter side of the picture in pixels; None where there is none, or nobody knows."""

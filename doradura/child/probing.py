@@ -21,7 +21,7 @@ from doradura.child.facts import Facts, inspect
 from doradura.child.failures import JobError
 from doradura.child.fetching import Extractor, Info, hold_manifest, parts_of
 from doradura.child.products import every_product
-from doradura.child.products.product import Described, Looked, Product, Weight
+from doradura.child.products.product import Described, Looked, Product, Weight, had_by
 from doradura.child.starts import Start, read_start
 from doradura.child.stated import goes_on, stated_seconds
 from doradura.child.timelimit import TimeIsUpError, at_most
@@ -90,7 +90,7 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
     duration = (
         duration or duration_of(info) or (facts.duration_seconds if complete else stated_seconds(start.content, facts))
     )
-    film = facts.video
+    film, had = facts.video, had_by([facts])
     own = has_own_title(info)
     looked = Looked(
         path=path,
@@ -107,6 +107,8 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
         duration_seconds=duration,
         has_video=film is not None,
         has_audio=facts.audio is not None,
+        has_subtitles=had.subtitles,
+        has_picture=had.picture,
         height=_height(facts),
         # A site that sent less than the start, and no end, may be gone: nothing is built on its word.
         sizes=tuple(_file_sizes(looked, last=last)) if complete or start_is_whole else (),

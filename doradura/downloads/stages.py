@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from doradura.media.protocol import Lacks, Size
+from doradura.media.has import Lacks
+from doradura.media.protocol import Size
 from doradura.media.reasons import Reason
 from doradura.telegram.media import MediaKind
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from doradura.media.has import Has, Lacks
 from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 
@@ -18,9 +19,6 @@ FLOOR_SECONDS = 60.0
 """How long a job must have waited for its sites, and got less than the floor all that time, to be ended."""
 READ_SECONDS = 15.0
 """A socket's timeout. What of one read is over it was this process's own sleep (SIGSTOP, a closed laptop)."""
-
-Lacks = Literal["", "video", "audio", "subtitles", "picture", "one_coding"]
-"""What a link was found not to have; `one_coding`: its stream's parts are coded in several ways."""
 
 Task = Literal["download", "probe", "selftest"]
 """What an order may be."""
@@ -82,10 +80,18 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     extractor: str | None = None
     has_video: bool | None = None
     has_audio: bool | None = None
+    has_subtitles: bool | None = None
+    has_picture: bool | None = None
+    """One beside its film: its cover, or the site's own."""
     height: int | None = None
     """The shorter side of the best picture in pixels, as qualities are called by."""
     sizes: tuple[Size, ...] = ()
     extraction_seconds: float = 0.0
+
+    @property
+    def has(self) -> Has:
+        """What it has, as one value."""
+        return Has(film=self.has_video, sound=self.has_audio, subtitles=self.has_subtitles, picture=self.has_picture)
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="progress"):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from doradura.media.formats import FORMATS, Format, Quality
+from doradura.media.has import Has
 
 _SEPARATOR: Final = ":"
 
@@ -96,15 +97,15 @@ DEFAULT_VARIANT = Variant("mp3", "320k")
 """What a user gets who never chose (design.md, Chat)."""
 
 
-def offered(*, has_video: bool | None, has_audio: bool | None, lines: int | None) -> list[Variant]:
-    """Return the variants that a link can be had in, in the table's order; what is not known (None) rules nothing out.
+def offered(has: Has, *, lines: int | None) -> list[Variant]:
+    """Return the variants that a link can be had in, in the table's order.
 
-    `lines` is the shorter side of the largest picture in pixels. Qualities that would bring one and the same picture
-    are one variant: up to the source's, and `best` where that is more than the last of them.
+    `lines` is the shorter side of the largest picture in pixels; None rules nothing out. Qualities that would bring one
+    and the same picture are one variant: up to the source's, and `best` where that is more than the last of them.
     """
     variants = []
     for row in FORMATS.values():
-        if (row.kind == "video" and has_video is False) or (row.kind == "audio" and has_audio is False):
+        if not has.offers(row.kind):
             continue
         grades = row.grades if lines is None or row.kind != "video" else _distinct(row.grades, lines)
         variants += [Variant(row.word, grade.word) for grade in grades]
@@ -149,7 +150,7 @@ def smaller(variant: Variant, *, lines: int | None = None, has_audio: bool | Non
 
     Only what `offered` offers of a link with so many lines, and with a sound or without.
     """
-    there = offered(has_video=None, has_audio=has_audio, lines=lines)
+    there = offered(Has(sound=has_audio), lines=lines)
     return [each for each in _lower(variant) if each in there]
 
 

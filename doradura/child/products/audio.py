@@ -14,8 +14,7 @@ from doradura.child.facts import Facts, Stream
 from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Selection
 from doradura.child.products.making import encoded_sound, found_cover, is_kept_sound, measured, write
-from doradura.child.products.product import Described, Has, Looked, Made, Product, Recipe, Source, Weight
-from doradura.media.protocol import Lacks
+from doradura.child.products.product import Described, Looked, Made, Product, Recipe, Source, Weight
 from doradura.media.reasons import Reason
 
 _LEAST_BITS: Final = 64_000
@@ -40,10 +39,6 @@ class Audio(Product):
     def is_in(self, facts: Facts) -> bool:
         """A sound."""
         return facts.audio is not None
-
-    def lacks(self, has: Has) -> Lacks:
-        """A sound, of what has a film."""
-        return "audio" if has.film and not has.sound else ""
 
     def passes(self, described: Described) -> bool:
         """Whether the sound is copied. A codec that is not told is taken from the file's ending.

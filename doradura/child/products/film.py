@@ -29,8 +29,7 @@ from doradura.child.facts import Facts, Stream
 from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Info, Selection
 from doradura.child.products.making import encoded_sound, found_cover, is_kept_sound, measured, write
-from doradura.child.products.product import Described, Has, Looked, Made, Product, Recipe, Source, Weight
-from doradura.media.protocol import Lacks
+from doradura.child.products.product import Described, Looked, Made, Product, Recipe, Source, Weight
 from doradura.media.reasons import Reason
 
 _SLOWEST_ENCODE: Final = 3
@@ -61,10 +60,6 @@ class Film(Product):
     def is_in(self, facts: Facts) -> bool:
         """A moving picture; FFmpeg takes a still for one."""
         return facts.video is not None and not facts.is_still
-
-    def lacks(self, has: Has) -> Lacks:
-        """A moving picture, of what has a sound."""
-        return "video" if has.sound and not has.film else ""
 
     def passes(self, described: Described) -> bool | None:
         """Whether a film that is over the limit is refused for it: True, or False where it is encoded to fit.

@@ -13,8 +13,7 @@ from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Selection
 from doradura.child.products.light import Light
 from doradura.child.products.making import measured, write
-from doradura.child.products.product import Has, Made, Recipe, Source
-from doradura.media.protocol import Lacks
+from doradura.child.products.product import Made, Recipe, Source
 from doradura.media.reasons import Reason
 
 
@@ -28,10 +27,6 @@ class Picture(Light):
     def is_in(self, facts: Facts) -> bool:
         """A still, a cover, or a film."""
         return bool(facts.pictures)
-
-    def lacks(self, has: Has) -> Lacks:
-        """A picture, of what is a sound alone."""
-        return "picture" if has.sound and not (has.film or has.picture) else ""
 
     def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
         """Write the picture in its row's container."""

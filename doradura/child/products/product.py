@@ -17,7 +17,7 @@ from doradura.child.facts import Facts, Stream
 from doradura.child.fetching import Info, Selection
 from doradura.child.stills import Stills
 from doradura.media.formats import Format, Quality
-from doradura.media.protocol import Lacks
+from doradura.media.has import Has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,24 +58,14 @@ class Weight:
     """The shorter side of the picture that will come, in pixels, where it is another than the one asked for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Has:
-    """What a link has; True also where nobody knows."""
-
-    film: bool
-    sound: bool
-    subtitles: bool
-    picture: bool
-
-    @classmethod
-    def of(cls, found: Sequence[Facts]) -> Has:
-        """What files have, together."""
-        return cls(
-            film=any(facts.video is not None and not facts.is_still for facts in found),
-            sound=any(facts.audio is not None for facts in found),
-            subtitles=any(facts.subtitles is not None for facts in found),
-            picture=any(facts.cover is not None or facts.is_still for facts in found),
-        )
+def had_by(found: Sequence[Facts]) -> Has:
+    """What files have, together."""
+    return Has(
+        film=any(facts.video is not None and not facts.is_still for facts in found),
+        sound=any(facts.audio is not None for facts in found),
+        subtitles=any(facts.subtitles is not None for facts in found),
+        picture=any(facts.cover is not None or facts.is_still for facts in found),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +138,6 @@ class Product(ABC):
     @abstractmethod
     def is_in(self, facts: Facts) -> bool:
         """Whether a file has what it is made of."""
-
-    @abstractmethod
-    def lacks(self, has: Has) -> Lacks:
-        """What it needs and the link was found not to have; "" where that is there, or is not known."""
 
     @abstractmethod
     def passes(self, described: Described) -> bool | None:

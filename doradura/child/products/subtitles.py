@@ -12,8 +12,7 @@ from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Selection
 from doradura.child.products.light import Light
 from doradura.child.products.making import admit, write
-from doradura.child.products.product import Has, Made, Recipe, Source
-from doradura.media.protocol import Lacks
+from doradura.child.products.product import Made, Recipe, Source
 from doradura.media.reasons import Reason
 
 
@@ -27,10 +26,6 @@ class Subtitles(Light):
     def is_in(self, facts: Facts) -> bool:
         """Words in text."""
         return facts.subtitles is not None
-
-    def lacks(self, has: Has) -> Lacks:
-        """Words, of what has a film or a sound."""
-        return "subtitles" if (has.film or has.sound) and not has.subtitles else ""
 
     def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
         """Write the words that a player would show."""

@@ -26,8 +26,9 @@ from doradura.chat.texts import Catalogues, Texts, duration_text, size_text
 from doradura.downloads.admission import Rejection
 from doradura.downloads.stages import Converting, Failed, Fetching, Paused, Retrying, Sending, Stage, Waiting, Working
 from doradura.health import CHECKS, ReportStatus
+from doradura.media.has import Lacks
 from doradura.media.links import LinkError, LinkFault, check_link
-from doradura.media.protocol import Lacks, Metadata
+from doradura.media.protocol import Metadata
 from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 from doradura.sandbox.text.entities import units

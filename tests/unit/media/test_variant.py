@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doradura.media.formats import FORMATS
+from doradura.media.has import Has
 from doradura.media.variant import DEFAULT_VARIANT, Variant, VariantError, fitting, offered, parse_variant, smaller
 
 TABLE = [Variant(row.word, grade.word) for row in FORMATS.values() for grade in row.grades]
@@ -32,7 +33,7 @@ def test_each_row_comes_back_from_its_key_and_its_words(variant: Variant) -> Non
 
 def test_every_row_of_the_table_can_be_had() -> None:
     """Nothing being known of a link, all are offered, in the table's order."""
-    assert offered(has_video=None, has_audio=None, lines=None) == TABLE
+    assert offered(Has(), lines=None) == TABLE
 
 
 @pytest.mark.parametrize(

@@ -35,12 +35,19 @@ class Variant:
 
     @classmethod
     def parse_key(cls, text: str) -> Variant:
-        """Read a key that comes from outside, as a button's. Raises VariantError for what the table does not have."""
+        """Read a key that comes from outside, as a button's. Raises VariantError for what the table does not have.
+
+        One with a further part is a newer version's (`newer`), and not the variant without it: what was asked for is
+        what is made, or nothing.
+        """
         word, separator, quality = text.partition(_SEPARATOR)
         if not separator:
             raise VariantError("malformed", text, format=None)
         if word not in FORMATS:
             raise VariantError("unknown_format", word, format=None)
+        known, _, further = quality.partition(_SEPARATOR)
+        if further and known in FORMATS[word].qualities:
+            raise VariantError("newer", further, format=word)
         if quality not in FORMATS[word].qualities:
             raise VariantError("unknown_quality", quality, format=word)
         return cls(word, quality)
@@ -77,11 +84,11 @@ class Variant:
 
 
 class VariantError(Exception):
-    """A word that names no format or no quality of the format asked for, or a key that has not the form of one."""
+    """A word that names no format or no quality of it, or a key that has not the form of one or is a newer version's."""
 
     def __init__(
         self,
-        kind: Literal["unknown_format", "unknown_quality", "malformed"],
+        kind: Literal["unknown_format", "unknown_quality", "malformed", "newer"],
         word: str,
         *,
         format: str | None,  # noqa: A002 -- the field's own word

@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import NamedTuple
 
 import msgspec
 import trio
@@ -134,7 +134,8 @@ class AlertsCheck:
         return CheckResult(status, message, facts, None if found.monitored else UNMONITORED)
 
 
-class _Undelivered(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Undelivered:
     targets: Sequence[outbox.Target]
     waiting: int
     oldest_seconds: float
@@ -153,7 +154,14 @@ def _undelivered(db: Connection, now_ms: int) -> _Undelivered:
     age_seconds = 0.0 if oldest is None else max(0.0, (now_ms - oldest) / 1000)
     given_up, last_error = outbox.given_up_since(db, now_ms - GIVEN_UP_MS)
     monitored = alerts.watchdog_seen_ms(db) is not None
-    return _Undelivered(outbox.targets(db), outbox.depth(db), age_seconds, given_up, last_error, monitored)
+    return _Undelivered(
+        targets=outbox.targets(db),
+        waiting=outbox.depth(db),
+        oldest_seconds=age_seconds,
+        given_up=given_up,
+        last_error=last_error,
+        monitored=monitored,
+    )
 
 
 def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[Status, str]:

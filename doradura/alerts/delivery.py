@@ -155,13 +155,24 @@ class AlertDelivery:
         for card_id, rank in alerts.open_cards(db):
             for target in targets:
                 if not outbox.has_message(db, card_id, target.target_id):
-                    outbox.tell_target(db, (self._ids.new(), target.target_id, card_id, "card", rank), self._clock())
+                    self._tell_of(db, target.target_id, card_id, rank)
         active = {target.target_id for target in targets}
         for card_id, target_id, rank in outbox.take_outdated(db):
             if target_id in active:
-                outbox.tell_target(db, (self._ids.new(), target_id, card_id, "card", rank), self._clock())
+                self._tell_of(db, target_id, card_id, rank)
         lines = [_Line(target.target_id, target.chat_id, target.topic_id) for target in targets]
         return lines, alerts.watchdog_seen_ms(db)
+
+    def _tell_of(self, db: Connection, target_id: int, card_id: int, severity_rank: int) -> None:
+        outbox.tell_target(
+            db,
+            target_id=target_id,
+            card_id=card_id,
+            kind="card",
+            severity_rank=severity_rank,
+            notice_id=self._ids.new(),
+            now_ms=self._clock(),
+        )
 
     async def _watch(self, started_ms: int) -> None:
         """Notice the watchdog's silence. The barrier of one look: alerts are told without a watchdog too."""

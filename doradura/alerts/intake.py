@@ -230,7 +230,7 @@ class _Body:
         if action is Action.DOUBT:
             text = msgspec.json.encode(notice).decode()
             due_ms = self._now_ms + STALE_MS
-            sightings.doubt(self._db, sightings.Doubt(known.incident_id, text, due_ms))
+            sightings.doubt(self._db, sightings.Doubt(incident_id=known.incident_id, notice=text, due_ms=due_ms))
         elif known.state == "resolved" and (notice.ends_ms or 0) > (known.ended_ms or 0):
             sightings.forget_doubt(self._db, known.incident_id)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import httpx
@@ -22,7 +23,8 @@ class Series(NamedTuple):
     values: tuple[float | None, ...]
 
 
-class PromSpan(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromSpan:
     """The moments that are asked for."""
 
     start_ms: int

@@ -14,8 +14,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import msgspec
 import trio
@@ -39,7 +38,8 @@ SAID_SECONDS = 3600.0
 """How often the log says that Alertmanager is still away."""
 
 
-class Periods(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Periods:
     """How patient the comparison is, in seconds."""
 
     look: float = 60.0
@@ -63,7 +63,8 @@ class _Source:
     """When another one had last answered before this one was first seen; None for the first of all."""
 
 
-class _Seen(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Seen:
     """What one look found."""
 
     listing: Listing | None
@@ -168,13 +169,13 @@ class Reconciler:
                 log.warning(
                     "no list from Alertmanager, trying on", extra={"reason": error.reason, "error": error.detail}
                 )
-            return _Seen(None, long_silent=now - self._silent_since >= self._periods.missing)
+            return _Seen(listing=None, long_silent=now - self._silent_since >= self._periods.missing)
         passed = 0.0 if self._answered_at is None else min(now - self._answered_at, 2 * self._periods.look)
         grown = self._is_grown(listing, now)
         if self._silent_since is not None:
             log.info("Alertmanager answers again", extra={"seconds": round(now - self._silent_since)})
         self._answered_at, self._silent_since = now, None
-        return _Seen(listing, grown, round(passed * 1000))
+        return _Seen(listing=listing, grown=grown, passed_ms=round(passed * 1000))
 
     def _is_grown(self, listing: Listing, now: float) -> bool:
         """Whether an Alertmanager has been up for long enough.
@@ -206,7 +207,7 @@ class Reconciler:
         for row in watched:
             after, ended = self._judge(db, row, seen, known, silent=silent)
             if after.loose and row.incident_id in fresh:
-                after = after._replace(loose=0)
+                after = replace(after, loose=0)
             if ended:
                 incident = alert_marks.incident(db, row.incident_id)
                 assert incident is not None
@@ -231,18 +232,18 @@ class Reconciler:
     ) -> tuple[Watched, bool]:
         """Say what a look means for one open incident: what is known of it now, and whether it has ended."""
         if seen.listing is None:
-            return row._replace(loose=1 if row.source_ms is None or seen.long_silent else row.loose), False
+            return replace(row, loose=1 if row.source_ms is None or seen.long_silent else row.loose), False
         if row.fingerprint in seen.listing.fingerprints:
-            return row._replace(source_ms=seen.listing.started_ms, missing_ms=0, loose=0), False
+            return replace(row, source_ms=seen.listing.started_ms, missing_ms=0, loose=0), False
         source_ms = row.source_ms
         if source_ms is None:
-            return row._replace(loose=1), False
+            return replace(row, loose=1), False
         # From the first look that misses it: when it went before that is not known.
-        row = row._replace(missing_ms=row.missing_ms + seen.passed_ms if row.missing_ms else 1)
+        row = replace(row, missing_ms=row.missing_ms + seen.passed_ms if row.missing_ms else 1)
         if row.missing_ms < self._periods.missing * 1000:
             return row, False
         if not _knows(db, source_ms, seen.listing, known):
-            return row._replace(loose=1), False
+            return replace(row, loose=1), False
         return row, seen.grown and not silent
 
     def _decide(self, db: Connection, doubt: Doubt, seen: _Seen, known: dict[int, int]) -> bool:

@@ -12,7 +12,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import msgspec
@@ -177,7 +177,13 @@ class Silencing:
         """Silence an incident's alert for so long, unless it is."""
         async with self._alone(incident_id):
             start = self._clock()
-            wanted = Silence(incident_id, f"{incident_id}-{start}", None, by, start + hours * HOUR_MS)
+            wanted = Silence(
+                incident_id=incident_id,
+                mark=f"{incident_id}-{start}",
+                silence_id=None,
+                by_name=by,
+                until_ms=start + hours * HOUR_MS,
+            )
             incident, row = await self._storage.write(lambda db: _want(db, wanted))
             if incident is None or incident.state != "firing":
                 return Outcome("unknown" if incident is None else "over")
@@ -210,7 +216,7 @@ class Silencing:
                 if equal is None:
                     raise
                 return await self._took_effect(incident, wanted, equal)
-            made = wanted._replace(silence_id=silence_id)
+            made = replace(wanted, silence_id=silence_id)
             await self._note(incident, made)
             return Outcome("silenced", made.by_name, made.until_ms)
 
@@ -221,7 +227,7 @@ class Silencing:
 
     async def _took_effect(self, incident: Incident, row: Silence, equal: FoundSilence) -> Outcome:
         """Take a silence that is there for the incident's: it is what a lost answer was about, or another's."""
-        await self._note(incident, Silence(incident.incident_id, row.mark, equal.id, equal.created_by, equal.until_ms))
+        await self._note(incident, replace(row, silence_id=equal.id, by_name=equal.created_by, until_ms=equal.until_ms))
         return Outcome("silenced" if row.mark in equal.comment else "already", equal.created_by, equal.until_ms)
 
     async def undo(self, incident_id: int) -> Outcome:
@@ -305,7 +311,7 @@ class Silencing:
             if over:
                 await self._forget(incident, row)
             elif found is not None and (found.id != row.silence_id or abs(found.until_ms - row.until_ms) > 1000):
-                await self._note(incident, row._replace(silence_id=found.id, until_ms=found.until_ms))
+                await self._note(incident, replace(row, silence_id=found.id, until_ms=found.until_ms))
 
     async def _note(self, incident: Incident, row: Silence) -> None:
         def change(db: Connection) -> None:

@@ -87,7 +87,7 @@ async def look(turn: Turn, incident: Incident) -> Graph | None:
     expression = expression_of(incident.generator) or await prometheus.expression(incident.alertname)
     if expression is None:
         return None
-    span = PromSpan(turn.parts.clock() - HOURS * 3_600_000, HOURS * 3_600_000 // STEPS, STEPS)
+    span = PromSpan(start_ms=turn.parts.clock() - HOURS * 3_600_000, step_ms=HOURS * 3_600_000 // STEPS, steps=STEPS)
     labels = alert_labels(incident)
     what = measured(expression)
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from doradura.alerts import FoundSilence, MonitoringError
 from doradura.chat.alert_keyboards import incident_keyboard
@@ -30,7 +30,8 @@ NAME_UNITS = 40
 log = logging.getLogger(__name__)
 
 
-class Page(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
     """A page of what fires."""
 
     number: int
@@ -65,7 +66,12 @@ async def open_incident(turn: Turn, incident_id: int, page: int) -> None:
     if incident is None:
         await turn.edit_pressed(t("outcome.unknown"), (back,))
         return
-    view = CardView([incident], 1, int(incident.state == "firing"), {incident.incident_id: marks})
+    view = CardView(
+        incidents=[incident],
+        total=1,
+        firing=int(incident.state == "firing"),
+        marks={incident.incident_id: marks},
+    )
     text = AlertTexts(turn.parts.catalogues).card(view)
     await turn.edit_pressed(text, (*incident_keyboard(t, incident, marks, page=page), back))
 
@@ -94,7 +100,13 @@ def read_page(db: Connection, number: int) -> Page:
     pages = max(1, -(-total // PAGE))
     number = min(number, pages - 1)
     incidents, _ = alert_marks.firing(db, PAGE, number * PAGE)
-    return Page(number, pages, total, incidents, [marks_of(db, incident) for incident in incidents])
+    return Page(
+        number=number,
+        pages=pages,
+        total=total,
+        incidents=incidents,
+        marks=[marks_of(db, incident) for incident in incidents],
+    )
 
 
 def marks_of(db: Connection, incident: Incident) -> Marks:

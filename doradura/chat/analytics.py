@@ -6,7 +6,7 @@ hour. The picture is a photo with the text as its caption; where none can be dra
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from doradura.charts import Chart, Line
 from doradura.chat.figures import count_text, percent_text, ranking_text, span_text, sparkline
@@ -24,7 +24,8 @@ REFUSED_RANKED = 3
 """Of the sites whose links were refused; they stand in brackets on one line."""
 
 
-class Window(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
     """A stretch of time that can be asked for."""
 
     word: str
@@ -36,13 +37,14 @@ class Window(NamedTuple):
 
 
 WINDOWS = (
-    Window("24h", 24 * HOUR_MS, 24, 6),
-    Window("7d", 7 * 24 * HOUR_MS, 7, 1),
-    Window("30d", 30 * 24 * HOUR_MS, 30, 6),
+    Window(word="24h", length_ms=24 * HOUR_MS, steps=24, labelled=6),
+    Window(word="7d", length_ms=7 * 24 * HOUR_MS, steps=7, labelled=1),
+    Window(word="30d", length_ms=30 * 24 * HOUR_MS, steps=30, labelled=6),
 )
 
 
-class Analysis(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Analysis:
     """The figures, all of one moment."""
 
     jobs: reports.Tally
@@ -53,7 +55,11 @@ class Analysis(NamedTuple):
 def analyse(db: Connection, window: Window, now: int) -> Analysis:
     """Count everything."""
     span = Span.last(window.length_ms, now)
-    return Analysis(reports.tally(db, span, window.steps), reports.people(db, span), reports.queue(db, now))
+    return Analysis(
+        jobs=reports.tally(db, span, window.steps),
+        people=reports.people(db, span),
+        queue=reports.queue(db, now),
+    )
 
 
 async def analytics(turn: Turn, rest: str) -> None:

@@ -85,7 +85,13 @@ class Dispatcher:
         """Put a poll's batch into the inbox in one commit; only then may it be confirmed. Raises StorageError."""
         now = self._parts.clock()
         new = [
-            NewUpdate(update.update_id, self._parts.ids.new(), update.kind, _lane(update), _text(update.raw))
+            NewUpdate(
+                update_id=update.update_id,
+                arrival=self._parts.ids.new(),
+                kind=update.kind,
+                chat_id=_lane(update),
+                raw=_text(update.raw),
+            )
             for update in updates
         ]
         await self._parts.storage.write(lambda db: inbox.add(db, new, now))

@@ -149,7 +149,12 @@ class JobRun:
         """Return the place it could give up; None where it holds none, or what it works on is nearly done."""
         if self._slot.held_at is None or not self._can_begin_anew or self._scope.cancel_called:
             return None
-        return Run(self.job.job_id, self.job.user_id, self._slot.held_at, self.job.given_up)
+        return Run(
+            job_id=self.job.job_id,
+            user_id=self.job.user_id,
+            held_at=self._slot.held_at,
+            given_up=self.job.given_up,
+        )
 
     @property
     def is_giving_up(self) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import trio
 
@@ -75,7 +75,8 @@ class Slot:
             self._places.leave(self)
 
 
-class Run(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
     """A download that could give its place up."""
 
     job_id: int

@@ -84,7 +84,7 @@ class Variant:
 
 
 class VariantError(Exception):
-    """A word that names no format or no quality of it, or a key that has not the form of one or is a newer version's."""
+    """A word that names no format or no quality of it, or a key that is malformed or a newer version's."""
 
     def __init__(
         self,

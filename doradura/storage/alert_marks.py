@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from doradura.storage.alerts import INCIDENT, Incident
+from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
 
 
-class Silence(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Silence:
     """A silence of an incident; one without `silence_id` was asked for, and Alertmanager's answer is not known."""
 
     incident_id: int
@@ -19,7 +21,7 @@ class Silence(NamedTuple):
     until_ms: int
 
 
-_COLUMNS = ", ".join(Silence._fields)
+_SILENCE = Columns(Silence)
 
 
 def incident(db: Connection, incident_id: int) -> Incident | None:
@@ -68,24 +70,25 @@ def forget_acknowledgement(db: Connection, incident_id: int) -> None:
 def silence(db: Connection, incident_id: int) -> Silence | None:
     """Return the silence of an incident."""
     row = db.execute(
-        f"SELECT {_COLUMNS} FROM alert_silences WHERE incident_id = ?",  # noqa: S608 - own text
+        f"SELECT {_SILENCE.listed} FROM alert_silences WHERE incident_id = ?",  # noqa: S608 - own text
         (incident_id,),
     ).fetchone()
-    return None if row is None else Silence(*row)
+    return None if row is None else _SILENCE.value(row)
 
 
 def silences(db: Connection) -> list[Silence]:
     """Return every silence, the one that ends first first."""
-    return [Silence(*row) for row in db.execute(f"SELECT {_COLUMNS} FROM alert_silences ORDER BY until_ms")]  # noqa: S608 - own text
+    rows = db.execute(f"SELECT {_SILENCE.listed} FROM alert_silences ORDER BY until_ms")  # noqa: S608 - own text
+    return [_SILENCE.value(row) for row in rows]
 
 
 def put_silence(db: Connection, found: Silence) -> None:
     """Store an incident's silence, in the place of an older one."""
     db.execute(
-        f"INSERT INTO alert_silences ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 - own text
+        f"INSERT INTO alert_silences ({_SILENCE.listed}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 - own text
         " ON CONFLICT (incident_id) DO UPDATE SET mark = excluded.mark, silence_id = excluded.silence_id,"
         " by_name = excluded.by_name, until_ms = excluded.until_ms",
-        found,
+        [getattr(found, name) for name in _SILENCE.names],
     )
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
@@ -45,7 +43,8 @@ class Incident:
     """1: it fires again, and no phone rang for that yet."""
 
 
-class Marks(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Marks:
     """What admins have done about an incident, as its message shows it."""
 
     acknowledged_by: str | None = None
@@ -57,6 +56,7 @@ class Marks(NamedTuple):
 
 
 UNMARKED = Marks()
+_MARKED = Columns(Marks)
 QUIET_RANK = 2
 INCIDENT = Columns(Incident)
 _MARKS = ", ".join("?" * len(INCIDENT.names))
@@ -135,13 +135,14 @@ def put(db: Connection, incident: Incident) -> None:
     )
 
 
-class CardView(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CardView:
     """What a card is to show: the first incidents of it, the worst that fire first, and how many there are."""
 
     incidents: Sequence[Incident]
     total: int
     firing: int
-    marks: Mapping[int, Marks] = MappingProxyType({})
+    marks: Mapping[int, Marks] = field(default_factory=dict)
     truncated: int = 0
     """How many alerts Alertmanager left out of the notice."""
 
@@ -168,7 +169,11 @@ def view(db: Connection, card_id: int, limit: int) -> CardView:
         (card_id,),
     ).fetchone()
     return CardView(
-        [INCIDENT.value(row) for row in rows], int(total), int(firing), marks(db, card_id), truncated(db, card_id)
+        incidents=[INCIDENT.value(row) for row in rows],
+        total=int(total),
+        firing=int(firing),
+        marks=marks(db, card_id),
+        truncated=truncated(db, card_id),
     )
 
 
@@ -184,7 +189,7 @@ def marks(db: Connection, card_id: int) -> dict[int, Marks]:
         " AND (a.incident_id IS NOT NULL OR s.incident_id IS NOT NULL OR g.incident_id IS NOT NULL)",
         (card_id,),
     )
-    return {int(row[0]): Marks(*row[1:]) for row in rows}
+    return {int(row[0]): _MARKED.value(row[1:]) for row in rows}
 
 
 def doubt_ends_since(db: Connection, since_ms: int) -> list[tuple[int, int]]:

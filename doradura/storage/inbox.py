@@ -8,9 +8,10 @@ random; going by the clock alone would do one twice that Telegram still holds wh
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from doradura.storage.bots import CURRENT
+from doradura.storage.columns import Columns
 from doradura.storage.conditions import none_of
 from doradura.storage.seam import Connection
 
@@ -23,7 +24,8 @@ PAGE = 500
 """Rows looked at in one step. Each full page fills a chat's share, or is of what is held: both are few."""
 
 
-class StoredUpdate(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredUpdate:
     """An update that waits to be handled."""
 
     update_id: int
@@ -35,7 +37,11 @@ class StoredUpdate(NamedTuple):
     tries: int
 
 
-class NewUpdate(NamedTuple):
+_STORED = Columns(StoredUpdate)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewUpdate:
     """An update as it came from Telegram."""
 
     update_id: int
@@ -79,7 +85,7 @@ def waiting(
     )
     known = set(held)
     urgent = db.execute(f"{columns} AND kind = ? ORDER BY arrival", (urgent_kind,))
-    found = [update for update in (StoredUpdate(*row) for row in urgent) if update.update_id not in known]
+    found = [update for update in (_STORED.value(row) for row in urgent) if update.update_id not in known]
     room = limit
     shares: dict[int, int] = dict.fromkeys(full_chats, limit_of_a_chat)
     arrival = -1
@@ -90,7 +96,7 @@ def waiting(
             f"{columns} AND kind <> ? AND arrival > ?{none_of('chat_id', full)} ORDER BY arrival LIMIT ?",
             (urgent_kind, arrival, *full, PAGE),
         )
-        page = [StoredUpdate(*row) for row in rows]
+        page = [_STORED.value(row) for row in rows]
         for update in page:
             arrival = update.arrival
             share = shares.get(update.chat_id, 0)

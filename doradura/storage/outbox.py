@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from doradura.storage import chats
 from doradura.storage.bots import CURRENT
@@ -46,7 +46,8 @@ _WAITING = Columns(Waiting)
 """What `next_for` asks for, in this order."""
 
 
-class Target(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
     """A chat, or a topic of one, that alerts go to."""
 
     target_id: int
@@ -60,6 +61,9 @@ class Target(NamedTuple):
     def place(self) -> str:
         """The chat as the settings write it."""
         return f"{self.chat_id}/{self.topic_id}" if self.topic_id else str(self.chat_id)
+
+
+_TARGET = Columns(Target)
 
 
 def set_targets(db: Connection, places: Iterable[tuple[int, int]], *, new_id: Callable[[], int]) -> list[Target]:
@@ -83,9 +87,9 @@ def set_targets(db: Connection, places: Iterable[tuple[int, int]], *, new_id: Ca
 def targets(db: Connection) -> list[Target]:
     """Return every target that is told."""
     rows = db.execute(
-        "SELECT target_id, chat_id, topic_id, fault FROM alert_targets WHERE active = 1 ORDER BY chat_id, topic_id"
+        f"SELECT {_TARGET.listed} FROM alert_targets WHERE active = 1 ORDER BY chat_id, topic_id"  # noqa: S608 - own text
     )
-    return [Target(*row) for row in rows]
+    return [_TARGET.value(row) for row in rows]
 
 
 def tell(
@@ -97,18 +101,35 @@ def tell(
     """
     for target in targets(db):
         if kind != "reminder" or _is_shown(db, card_id, target.target_id):
-            tell_target(db, (new_id(), target.target_id, card_id, kind, severity_rank), now_ms)
+            tell_target(
+                db,
+                target_id=target.target_id,
+                card_id=card_id,
+                kind=kind,
+                severity_rank=severity_rank,
+                notice_id=new_id(),
+                now_ms=now_ms,
+            )
 
 
-def tell_target(db: Connection, row: tuple[int, int, int, Kind, int], now_ms: int) -> None:
-    """Let one target be told of a card: a row's id, target, card, kind and severity."""
+def tell_target(
+    db: Connection,
+    *,
+    target_id: int,
+    card_id: int,
+    kind: Kind,
+    severity_rank: int,
+    notice_id: int,
+    now_ms: int,
+) -> None:
+    """Let one target be told of a card; `notice_id` is the row's where none waits yet."""
     db.execute(
         "INSERT INTO alert_outbox (notice_id, target_id, card_id, kind, severity_rank, stored_ms, changed_ms)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (target_id, card_id, kind) WHERE state <> 'failed' DO UPDATE SET"
         " version = alert_outbox.version + 1, changed_ms = excluded.changed_ms,"
         " severity_rank = CASE WHEN excluded.severity_rank < alert_outbox.severity_rank"
         " THEN excluded.severity_rank ELSE alert_outbox.severity_rank END",
-        (*row, now_ms, now_ms),
+        (notice_id, target_id, card_id, kind, severity_rank, now_ms, now_ms),
     )
 
 

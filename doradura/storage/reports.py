@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from doradura.media.variant import Variant
@@ -32,7 +32,8 @@ class Span(NamedTuple):
         return cls(now_ms - length_ms, now_ms)
 
 
-class Ended(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
     """How many jobs ended how."""
 
     delivered: int
@@ -52,7 +53,8 @@ class Ended(NamedTuple):
         return self.delivered / judged if judged else None
 
 
-class Durations(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Durations:
     """How long workers' jobs took from start to end, in seconds: the mean and percentiles that were really measured."""
 
     measured: int
@@ -64,7 +66,8 @@ class Durations(NamedTuple):
     longest: float
 
 
-class Tally(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
     """What became of the jobs of a stretch; rankings most first."""
 
     ended: Ended
@@ -80,11 +83,12 @@ class Tally(NamedTuple):
     """Refused links among them."""
     durations: Durations | None
     """None where no worker had a job."""
-    refused_sites: Mapping[str, int] = MappingProxyType({})
+    refused_sites: Mapping[str, int] = field(default_factory=dict)
     """Refused links, by site."""
 
 
-class Queue(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Queue:
     """The queue as it is now."""
 
     waiting: int
@@ -92,14 +96,16 @@ class Queue(NamedTuple):
     running: int
 
 
-class People(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class People:
     """Who used the bot."""
 
     active: int
     new: int
 
 
-class Money(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Money:
     """Stars and subscriptions: of a stretch, and of all time as the metrics count them."""
 
     received: int
@@ -133,12 +139,12 @@ def tally(db: Connection, span: Span, steps: int = 1) -> Tally:
         found.add(*row)
     return Tally(
         ended=Ended(
-            found.states["done"],
-            found.states["failed"],
-            found.states["cancelled"],
-            found.bytes,
-            found.sent_again,
-            sum(found.refused.values()),
+            delivered=found.states["done"],
+            failed=found.states["failed"],
+            cancelled=found.states["cancelled"],
+            bytes=found.bytes,
+            again=found.sent_again,
+            refused=sum(found.refused.values()),
         ),
         formats=_ranked(found.formats),
         sites=_ranked(found.sites),
@@ -217,14 +223,16 @@ def _durations(db: Connection, span: Span, measured: int, sum_ms: int) -> Durati
         (*span, *ranks),
     )
     seconds = {int(place): took_ms / 1000 for place, took_ms in rows}
-    return Durations(measured, sum_ms / measured / 1000, *(seconds[rank] for rank in ranks))
+    p50, p95, p99, longest = (seconds[rank] for rank in ranks)
+    return Durations(measured=measured, mean=sum_ms / measured / 1000, p50=p50, p95=p95, p99=p99, longest=longest)
 
 
 def queue(db: Connection, now_ms: int) -> Queue:
     """Look at the queue."""
     oldest = jobs.oldest_waiting_ms(db)
     running = db.execute("SELECT COUNT(*) FROM jobs WHERE state IN ('running', 'sending')").fetchone()[0]
-    return Queue(jobs.depth(db), 0.0 if oldest is None else max(0.0, (now_ms - oldest) / 1000), int(running))
+    oldest_seconds = 0.0 if oldest is None else max(0.0, (now_ms - oldest) / 1000)
+    return Queue(waiting=jobs.depth(db), oldest_seconds=oldest_seconds, running=int(running))
 
 
 def people(db: Connection, span: Span) -> People:
@@ -234,7 +242,7 @@ def people(db: Connection, span: Span) -> People:
         " (SELECT COUNT(*) FROM users WHERE first_seen_ms > ? AND first_seen_ms <= ?)",
         (span.since_ms, *span),
     ).fetchone()
-    return People(int(row[0]), int(row[1]))
+    return People(active=int(row[0]), new=int(row[1]))
 
 
 def blocked(db: Connection) -> int:

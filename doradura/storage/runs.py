@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
+from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
 
 TELL_AGAIN_MS = 3600 * 1000
 """The admins are told of one unclean start within this time: a crash loop has an alert of its own."""
 
 
-class Uncleanness(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Uncleanness:
     """An end that was not in order, as the next start finds it."""
 
     alive_ms: int
@@ -19,7 +21,8 @@ class Uncleanness(NamedTuple):
     """Whether the admins have not been told of one lately."""
 
 
-class Run(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
     """What is known of the program's runs."""
 
     started_ms: int
@@ -28,6 +31,9 @@ class Run(NamedTuple):
     """Starts after an end that was not in order, since the database was made."""
     unclean_ms: int | None
     """When the last of them was."""
+
+
+_RUN = Columns(Run)
 
 
 def begin(db: Connection, now_ms: int) -> Uncleanness | None:
@@ -49,7 +55,7 @@ def begin(db: Connection, now_ms: int) -> Uncleanness | None:
         "UPDATE program_run SET started_ms = ?, unclean_starts = unclean_starts + 1, unclean_ms = ?, told_ms = ?",
         (now_ms, now_ms, now_ms if to_be_told else told_ms),
     )
-    return Uncleanness(max(started_ms, _beat_ms(db)), to_be_told)
+    return Uncleanness(alive_ms=max(started_ms, _beat_ms(db)), to_be_told=to_be_told)
 
 
 def end(db: Connection, now_ms: int) -> None:
@@ -67,8 +73,8 @@ def beat(db: Connection, now_ms: int) -> None:
 
 def known(db: Connection) -> Run | None:
     """Return what is known of the runs; None before the first."""
-    row = db.execute("SELECT started_ms, unclean_starts, unclean_ms FROM program_run").fetchone()
-    return None if row is None else Run(*row)
+    row = db.execute(f"SELECT {_RUN.listed} FROM program_run").fetchone()  # noqa: S608 - own text
+    return None if row is None else _RUN.value(row)
 
 
 def unclean_starts(db: Connection) -> int:

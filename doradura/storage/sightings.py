@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
+from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
 
 
-class Watched(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Watched:
     """An open incident, and what was seen of it."""
 
     incident_id: int
@@ -20,7 +22,8 @@ class Watched(NamedTuple):
     """1: nothing proves that it fires, or that it ended."""
 
 
-class Doubt(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doubt:
     """A firing notice that came so soon after the end that it may be older than it."""
 
     incident_id: int
@@ -28,7 +31,9 @@ class Doubt(NamedTuple):
     due_ms: int
 
 
-_WATCHED = (
+_WATCHED = Columns(Watched)
+_DOUBT = Columns(Doubt)
+_SEEN = (
     "SELECT i.incident_id, i.fingerprint, s.source_ms, COALESCE(s.missing_ms, 0), COALESCE(s.loose, 0)"
     " FROM alert_incidents AS i LEFT JOIN alert_sightings AS s ON s.incident_id = i.incident_id"
 )
@@ -36,13 +41,14 @@ _WATCHED = (
 
 def watched(db: Connection) -> list[Watched]:
     """Return every incident that fires."""
-    return [Watched(*row) for row in db.execute(f"{_WATCHED} WHERE i.state = 'firing' ORDER BY i.incident_id")]
+    rows = db.execute(f"{_SEEN} WHERE i.state = 'firing' ORDER BY i.incident_id")
+    return [_WATCHED.value(row) for row in rows]
 
 
 def watched_one(db: Connection, incident_id: int) -> Watched | None:
     """Return what was seen of one incident, firing or not."""
-    row = db.execute(f"{_WATCHED} WHERE i.incident_id = ?", (incident_id,)).fetchone()
-    return None if row is None else Watched(*row)
+    row = db.execute(f"{_SEEN} WHERE i.incident_id = ?", (incident_id,)).fetchone()
+    return None if row is None else _WATCHED.value(row)
 
 
 def put(db: Connection, rows: Iterable[Watched]) -> None:
@@ -58,7 +64,7 @@ def put(db: Connection, rows: Iterable[Watched]) -> None:
 
 def loosen(db: Connection, incident_id: int) -> None:
     """Note that no Alertmanager will ever list an incident."""
-    put(db, [Watched(incident_id, "", None, 0, 1)])
+    put(db, [Watched(incident_id=incident_id, fingerprint="", source_ms=None, missing_ms=0, loose=1)])
 
 
 def heard(db: Connection, incident_id: int) -> None:
@@ -90,15 +96,14 @@ def doubt(db: Connection, doubted: Doubt) -> None:
     db.execute(
         "INSERT INTO alert_doubts (incident_id, notice, due_ms) VALUES (?, ?, ?)"
         " ON CONFLICT (incident_id) DO UPDATE SET notice = excluded.notice",
-        doubted,
+        (doubted.incident_id, doubted.notice, doubted.due_ms),
     )
 
 
 def doubts(db: Connection) -> list[Doubt]:
     """Return the firing notices that are not decided yet."""
-    return [
-        Doubt(*row) for row in db.execute("SELECT incident_id, notice, due_ms FROM alert_doubts ORDER BY incident_id")
-    ]
+    rows = db.execute(f"SELECT {_DOUBT.listed} FROM alert_doubts ORDER BY incident_id")  # noqa: S608 - own text
+    return [_DOUBT.value(row) for row in rows]
 
 
 def forget_doubt(db: Connection, incident_id: int) -> None:

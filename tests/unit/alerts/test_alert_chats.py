@@ -177,7 +177,10 @@ def test_an_existing_database_keeps_its_admins() -> None:
         " VALUES (3, 7, 1, 'card', 0, 1, 1)"
     )
     migrate(db)
-    assert [tuple(target) for target in outbox.targets(db)] == [(7, 7, 0, None), (8, 8, 0, "blocked")]
+    assert outbox.targets(db) == [
+        outbox.Target(target_id=7, chat_id=7, topic_id=0, fault=None),
+        outbox.Target(target_id=8, chat_id=8, topic_id=0, fault="blocked"),
+    ]
     targets = outbox.set_targets(db, [(7, 0), (9, 0)], new_id=lambda: 1)
     assert [target.target_id for target in targets] == [7, 9]
     found = outbox.next_for(db, 7, 5)

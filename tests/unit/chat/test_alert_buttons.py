@@ -364,7 +364,7 @@ async def test_what_was_listed_before_it_was_silenced_again(world: World, autoju
         row = alert_marks.silence(world.storage.db, incident_id)
         assert row is not None
         world.alertmanager.listed = lambda: alert_marks.put_silence(
-            world.storage.db, row._replace(mark="new", silence_id="silence-2", by_name="Bea")
+            world.storage.db, replace(row, mark="new", silence_id="silence-2", by_name="Bea")
         )
         await bot.parts.admin.silencing.look()
     assert "🔕 Silenced by Bea until" in card(world, incident_id)[0]

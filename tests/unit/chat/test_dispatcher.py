@@ -435,7 +435,10 @@ async def test_a_backlog_of_one_chat_at_the_start_keeps_nobody_waiting(world: Wo
 
     backlog = [world.message("x", user=66) for _ in range(IN_MEMORY + 100)] + [world.message("y", user=77)]
     world.storage.db.execute("BEGIN")
-    new = [NewUpdate(raw.update_id, n, raw.kind, raw.chat_id or 0, raw.raw.decode()) for n, raw in enumerate(backlog)]
+    new = [
+        NewUpdate(update_id=raw.update_id, arrival=n, kind=raw.kind, chat_id=raw.chat_id or 0, raw=raw.raw.decode())
+        for n, raw in enumerate(backlog)
+    ]
     inbox.add(world.storage.db, new, 1)
     world.storage.db.execute("COMMIT")
     world.route = held_back

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -349,16 +351,20 @@ def test_the_longest_report_fits_under_a_photo() -> None:
         return dict.fromkeys(sorted(names, key=len, reverse=True), most)
 
     tally = Tally(
-        ended=Ended(most, most, most, 10**15, most),
+        ended=Ended(delivered=most, failed=most, cancelled=most, bytes=10**15, again=most),
         formats=ranking(("thumbnail", "opus", "flac", "m4a", "mp3", "mp4", "wav")),
         sites=ranking((*SITES, "other")),
         plans={},
         reasons=ranking((*OUR_REASONS, *USER_REASONS)),
         delivered=[most] * 30,
         failed=[most] * 30,
-        durations=Durations(most, 1.0, 3599.0, 86_399.0, 1.0, 1.0),
+        durations=Durations(measured=most, mean=1.0, p50=3599.0, p95=86_399.0, p99=1.0, longest=1.0),
     )
-    found = Analysis(tally, People(most, most), Queue(most, 10_000_000.0, most))
+    found = Analysis(
+        jobs=tally,
+        people=People(active=most, new=most),
+        queue=Queue(waiting=most, oldest_seconds=10_000_000.0, running=most),
+    )
     for window in WINDOWS:
         text, _ = parse_html(report_text(T, window, found, drawn=True))
         assert units(text) <= 1024
@@ -368,7 +374,14 @@ def test_the_longest_report_fits_under_a_photo() -> None:
 
 def replace_ended(found: Analysis) -> Analysis:
     """The same, with nothing but a cancelled job."""
-    tally = found.jobs._replace(
-        ended=Ended(0, 0, 1, 0, 0), formats={}, sites={}, reasons={}, delivered=[0], failed=[0], durations=None
+    tally = replace(
+        found.jobs,
+        ended=Ended(delivered=0, failed=0, cancelled=1, bytes=0, again=0),
+        formats={},
+        sites={},
+        reasons={},
+        delivered=[0],
+        failed=[0],
+        durations=None,
     )
-    return found._replace(jobs=tally)
+    return replace(found, jobs=tally)

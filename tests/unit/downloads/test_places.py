@@ -26,7 +26,12 @@ async def held(places: Places, *users: int) -> list[Slot]:
 def runs(slots: list[Slot], *given_up: int) -> list[Run]:
     """The downloads in those places; a job's id is its place's number."""
     return [
-        Run(number, slot.user_id or 0, slot.held_at or 0.0, given_up[number] if given_up else 0)
+        Run(
+            job_id=number,
+            user_id=slot.user_id or 0,
+            held_at=slot.held_at or 0.0,
+            given_up=given_up[number] if given_up else 0,
+        )
         for number, slot in enumerate(slots)
     ]
 

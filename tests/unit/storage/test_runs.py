@@ -21,7 +21,7 @@ def test_a_start_after_an_end_in_order_counts_nothing(db: Connection) -> None:
     assert runs.begin(db, NOW) is None
     runs.end(db, NOW + 5)
     assert runs.begin(db, NOW + 10) is None
-    assert runs.known(db) == Run(NOW + 10, 0, None)
+    assert runs.known(db) == Run(started_ms=NOW + 10, unclean_starts=0, unclean_ms=None)
     assert counted(db) == 0
 
 
@@ -35,10 +35,10 @@ def test_an_end_without_a_run_says_nothing(db: Connection) -> None:
 def test_a_start_after_no_end_is_counted(db: Connection) -> None:
     """With the last sign of life of the run before: its beginning, or its last beat."""
     runs.begin(db, NOW)
-    assert runs.begin(db, NOW + HOUR) == Uncleanness(NOW, to_be_told=True)
+    assert runs.begin(db, NOW + HOUR) == Uncleanness(alive_ms=NOW, to_be_told=True)
     runs.beat(db, NOW + 3 * HOUR)
-    assert runs.begin(db, NOW + 4 * HOUR) == Uncleanness(NOW + 3 * HOUR, to_be_told=True)
-    assert runs.known(db) == Run(NOW + 4 * HOUR, 2, NOW + 4 * HOUR)
+    assert runs.begin(db, NOW + 4 * HOUR) == Uncleanness(alive_ms=NOW + 3 * HOUR, to_be_told=True)
+    assert runs.known(db) == Run(started_ms=NOW + 4 * HOUR, unclean_starts=2, unclean_ms=NOW + 4 * HOUR)
     assert counted(db) == 2
     runs.end(db, NOW + 5 * HOUR)
     runs.begin(db, NOW + 6 * HOUR)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
+from doradura.storage.states import IncidentState
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,7 +17,7 @@ class Incident:
     incident_id: int
     card_id: int
     fingerprint: str
-    state: str
+    state: IncidentState
     severity_rank: int
     alertname: str
     summary: str

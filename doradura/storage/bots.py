@@ -8,11 +8,12 @@ So after a change of token work goes on and is told anew, in the new bot's own m
 from __future__ import annotations
 
 from doradura.storage.seam import Connection
+from doradura.storage.states import UNFINISHED
 
 CURRENT = "COALESCE((SELECT bot_id FROM current_bot), 0)"
 """In a query: the bot whose ids are ours. 0 until `take_over` was called, as in a database of before there were two."""
 
-UNFINISHED_JOBS = "(state IN ('waiting', 'running', 'sending') OR told = 0)"
+UNFINISHED_JOBS = f"(state IN {UNFINISHED} OR told = 0)"
 SUPERGROUPS_BELOW = -1_000_000_000_000
 """The messages of a supergroup have one id for all its members; those of any other chat have one for each of them."""
 

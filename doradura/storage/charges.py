@@ -14,11 +14,10 @@ however many others come later. Where nobody else waits, the clock follows the o
 from __future__ import annotations
 
 from doradura.storage.seam import Connection
+from doradura.storage.states import UNFINISHED
 
 EXPECTED_MS = 60_000
 """What a job is charged before it is known what it uses."""
-
-_UNFINISHED = "('waiting', 'running', 'sending')"
 
 
 def clock_ms(db: Connection) -> int:
@@ -56,7 +55,7 @@ def use(db: Connection, job_id: int, used_ms: int) -> None:
         return
     used, charged = row[0] + used_ms, row[1]
     _charge(db, job_id, used_ms=used, charged_ms=max(used, charged))
-    users = db.execute(f"SELECT COUNT(DISTINCT user_id) FROM jobs WHERE state IN {_UNFINISHED}").fetchone()[0]  # noqa: S608 - own text
+    users = db.execute(f"SELECT COUNT(DISTINCT user_id) FROM jobs WHERE state IN {UNFINISHED}").fetchone()[0]  # noqa: S608 - own text
     db.execute("UPDATE queue_clock SET virtual_ms = virtual_ms + ?", (used_ms // max(1, users),))
 
 
@@ -86,6 +85,6 @@ def _charge(db: Connection, job_id: int, *, used_ms: int, charged_ms: int) -> No
         db.execute("UPDATE users SET queue_ms = queue_ms + ? WHERE user_id = ?", (difference, user_id))
         db.execute(
             "UPDATE jobs SET place = place + ?"  # noqa: S608 - own text
-            f" WHERE user_id = ? AND (place, job_id) > (?, ?) AND state IN {_UNFINISHED}",
+            f" WHERE user_id = ? AND (place, job_id) > (?, ?) AND state IN {UNFINISHED}",
             (difference, user_id, place, job_id),
         )

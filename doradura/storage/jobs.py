@@ -18,6 +18,7 @@ from doradura.storage.bots import CURRENT
 from doradura.storage.columns import Columns
 from doradura.storage.conditions import given, none_of
 from doradura.storage.seam import Connection, Row
+from doradura.storage.states import UNFINISHED, JobEnd, JobState
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +35,7 @@ class Job:
     variant: Variant
     plan: str
     language: str
-    state: str
+    state: JobState
     place: int
     tries: int
     created_ms: int
@@ -56,7 +57,6 @@ class Job:
 
 
 _JOB = Columns(Job, variant=Variant.from_stored)
-_UNFINISHED = "('waiting', 'running', 'sending')"
 BY_ADMIN = "by_admin"
 """The reason of a job that an admin cancelled."""
 
@@ -197,7 +197,7 @@ def set_tries(db: Connection, job_id: int, tries: int) -> None:
 def finish(
     db: Connection,
     job_id: int,
-    state: str,
+    state: JobEnd,
     now_ms: int,
     *,
     reason: str | None = None,
@@ -207,7 +207,7 @@ def finish(
     """End a job; False when it had ended before. `told`: its progress message needs no more attention."""
     cursor = db.execute(
         "UPDATE jobs SET state = ?, finished_ms = ?, reason = ?, size_bytes = ?, told = ?, product = NULL,"  # noqa: S608 - own text
-        f" worker_pid = NULL, worker_started = NULL WHERE job_id = ? AND state IN {_UNFINISHED}",
+        f" worker_pid = NULL, worker_started = NULL WHERE job_id = ? AND state IN {UNFINISHED}",
         (state, now_ms, reason, size_bytes, int(told), job_id),
     )
     if cursor.rowcount != 1:
@@ -234,7 +234,7 @@ def of_user(db: Connection, user_id: int, chat_id: int | None = None) -> list[Jo
     of_chat, values = given({"chat_id": chat_id})
     rows = db.execute(
         f"SELECT {_JOB.listed} FROM jobs WHERE user_id = ?{of_chat}"  # noqa: S608 - own text
-        f" AND state IN {_UNFINISHED} ORDER BY place, job_id",
+        f" AND state IN {UNFINISHED} ORDER BY place, job_id",
         (user_id, *values),
     )
     return [_JOB.value(row) for row in rows]
@@ -269,7 +269,7 @@ def same_unfinished(db: Connection, user_id: int, cache_key: str, variant: Varia
     """Return this user's unfinished job for the same thing."""
     row = db.execute(
         f"SELECT {_JOB.listed} FROM jobs WHERE user_id = ? AND cache_key = ? AND variant = ?"  # noqa: S608 - own text
-        f" AND state IN {_UNFINISHED} LIMIT 1",
+        f" AND state IN {UNFINISHED} LIMIT 1",
         (user_id, cache_key, variant.key),
     ).fetchone()
     return None if row is None else _JOB.value(row)

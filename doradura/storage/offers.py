@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from doradura.storage.bots import CURRENT
 from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
+from doradura.storage.states import OfferEnd, OfferState
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,7 +20,7 @@ class Offer:
     reply_to: int | None
     url: str
     message_id: int | None
-    state: str
+    state: OfferState
     tries: int
     thread_id: int | None = None
     """The forum topic it was sent in."""
@@ -64,7 +65,7 @@ def shown(db: Connection, offer_id: int, message_id: int) -> None:
     db.execute("UPDATE offers SET state = 'shown', message_id = ? WHERE offer_id = ?", (message_id, offer_id))
 
 
-def finish(db: Connection, offer_id: int, state: str, now_ms: int, reason: str | None = None) -> None:
+def finish(db: Connection, offer_id: int, state: OfferEnd, now_ms: int, reason: str | None = None) -> None:
     """Note that the link was looked at: `known` or `failed`. `reason`: why the link was refused, where it was."""
     db.execute(
         "UPDATE offers SET state = ?, looked_ms = ?, reason = ?, worker_pid = NULL, worker_started = NULL"

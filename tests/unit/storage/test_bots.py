@@ -12,6 +12,7 @@ from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
 from doradura.storage.offers import Offer
 from doradura.storage.sqlite.migrating import migrate
+from doradura.storage.states import IncidentState
 from tests.databases import before_migration
 from tests.incidents import firing
 from tests.jobs import new_job, new_offer
@@ -58,7 +59,7 @@ def waiting(db: Connection) -> list[int]:
     return [row.update_id for row in found]
 
 
-def fire(db: Connection, number: int, state: str = "firing", closed_ms: int | None = None) -> None:
+def fire(db: Connection, number: int, state: IncidentState = "firing", closed_ms: int | None = None) -> None:
     """Let an incident stand on a card of the same number."""
     if not db.execute("SELECT 1 FROM alert_cards WHERE card_id = ?", (number,)).fetchone():
         alerts.add_card(db, number, NOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from doradura.media.variant import Variant
 from doradura.storage import Connection, Rows, Value, jobs, menus, reports, users
 from doradura.storage.reports import Durations, Ended, Money, People, Queue, Span
 from doradura.storage.sqlite.migrating import migrate
+from doradura.storage.states import JobEnd
 from tests.databases import before_migration, migrated
 from tests.jobs import new_job
 
@@ -29,7 +31,7 @@ class Jobs:
 
     def end(
         self,
-        state: str,
+        state: JobEnd,
         *,
         at: int,
         took: int = 1000,
@@ -138,11 +140,11 @@ def test_the_course_has_the_oldest_first(db: Connection) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(
-    ends=st.lists(st.tuples(st.sampled_from(["done", "failed", "cancelled"]), st.integers(0, 8 * DAY)), max_size=25),
+    ends=st.lists(st.tuples(st.sampled_from(get_args(JobEnd)), st.integers(0, 8 * DAY)), max_size=25),
     steps=st.integers(1, 30),
     length=st.integers(1000, 7 * DAY),
 )
-def test_the_parts_add_up(ends: list[tuple[str, int]], steps: int, length: int) -> None:
+def test_the_parts_add_up(ends: list[tuple[JobEnd, int]], steps: int, length: int) -> None:
     """However a stretch is cut, the course's parts and every ranking add up to what ended in it."""
     db = migrated()
     made = Jobs(db)

@@ -16,6 +16,7 @@ INSTALL = {
     "curl": "apt-get install -y --no-install-recommends curl",
     "ip": "apt-get install -y --no-install-recommends iproute2",
     "unshare": "apt-get install -y --no-install-recommends util-linux",
+    "initdb": "apt-get install -y --no-install-recommends postgresql",
     "just": "pip install rust-just",
     "openssl": "apt-get install -y --no-install-recommends openssl",
     "systemd-analyze": "apt-get install -y --no-install-recommends systemd",

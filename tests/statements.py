@@ -1,0 +1,86 @@
+"""Every statement of SQL that the query modules can run, found in their source.
+
+A text is put together as its module does it: from the module's names, the loops around it and the assignments before
+it. What depends on what a caller gives has examples here; what can't be put together is an error, so none is left out.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from doradura import storage
+
+EXAMPLES: Mapping[str, tuple[Any, ...]] = {
+    "full": ((), (1, 2)),
+    "of_chat": ("", " AND chat_id = ?"),
+    "passed_by": ((), (1, 2)),
+    "paused_sites": ((), ("a", "b")),
+    "which": ("", " AND chat_id = ?", " AND chat_id = ? AND job_id = ?"),
+}
+"""Local names whose values come from outside: with nothing given, and with something."""
+
+_RUNS_SQL = {"execute": 0, "_grouped": 1}
+"""Functions -> which argument is the statement."""
+
+
+def statements() -> dict[str, str]:
+    """Return each statement by "module:line:number", as it has several forms in a loop or by the examples."""
+    found: dict[str, str] = {}
+    for path in sorted(Path(storage.__file__).parent.glob("*.py")):
+        module = importlib.import_module(f"doradura.storage.{path.stem}")
+        for function in ast.parse(path.read_text(encoding="utf-8")).body:
+            if not isinstance(function, ast.FunctionDef) or path.stem == "seam":
+                continue
+            forms: dict[int, dict[str, None]] = {}
+            for line, text, names in _of(function, dict(vars(module))):
+                forms.setdefault(line, {}).update(dict.fromkeys(_forms(text, names)))
+            for line, texts in forms.items():
+                found |= {f"{path.stem}:{line}:{number}": text for number, text in enumerate(texts)}
+    return found
+
+
+def _of(node: ast.AST, names: dict[str, Any]) -> Iterator[tuple[int, ast.expr, dict[str, Any]]]:
+    """Every text of SQL below a node, with the names that are known there."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.For) and (turns := _turns(child, names)):
+            for turn in turns:
+                yield from _of(child, names | turn)
+            continue
+        if isinstance(child, ast.Assign) and isinstance(child.targets[0], ast.Name):
+            try:
+                names[child.targets[0].id] = _value(child.value, names)
+            except NameError:  # of what a caller gives: an error where a statement needs it
+                names.pop(child.targets[0].id, None)
+        if isinstance(child, ast.Call):
+            called = getattr(child.func, "attr", getattr(child.func, "id", None))
+            text = child.args[_RUNS_SQL[called]] if called in _RUNS_SQL else None
+            if text is not None and not (isinstance(text, ast.Name) and text.id == "sql"):
+                yield child.lineno, text, dict(names)
+        yield from _of(child, names)
+
+
+def _turns(loop: ast.For, names: dict[str, Any]) -> list[dict[str, Any]]:
+    """The names of a loop in each of its turns; none of one over what is not known."""
+    targets = loop.target.elts if isinstance(loop.target, ast.Tuple) else [loop.target]
+    try:
+        values = list(_value(loop.iter, names))
+    except NameError:
+        return []
+    rows = [value if isinstance(loop.target, ast.Tuple) else (value,) for value in values]
+    return [{ast.unparse(target): value for target, value in zip(targets, row, strict=True)} for row in rows]
+
+
+def _forms(text: ast.expr, names: dict[str, Any]) -> Iterator[str]:
+    used = sorted({node.id for node in ast.walk(text) if isinstance(node, ast.Name)} & set(EXAMPLES))
+    for values in itertools.product(*(EXAMPLES[name] for name in used)):
+        yield _value(text, names | dict(zip(used, values, strict=True)))
+
+
+def _value(expression: ast.expr, names: dict[str, Any]) -> Any:
+    """Raises NameError for a name that is not known."""
+    return eval(compile(ast.Expression(expression), "<query>", "eval"), dict(names))

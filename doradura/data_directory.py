@@ -18,11 +18,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
 
+from doradura.settings import Mode
 from doradura.startup import EXIT_LOCKED, EXIT_SETTINGS, StartupError
-
-Mode = Literal["telegram", "sandbox"]
 
 
 class DataDirectoryError(StartupError):

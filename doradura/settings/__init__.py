@@ -11,13 +11,23 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from doradura.settings.options import OPTIONS, PREFIX, TELEGRAM_API_URL, Option
+from doradura.settings.options import OPTIONS, PREFIX, TELEGRAM_API_URL, LogFormat, LogLevel, Mode, Option
 from doradura.settings.values import TOKEN, Address, AlertChat, IPNetwork
 
-__all__ = ["OPTIONS", "Address", "AlertChat", "IPNetwork", "Option", "Settings", "SettingsError", "read_settings"]
+__all__ = [
+    "OPTIONS",
+    "Address",
+    "AlertChat",
+    "IPNetwork",
+    "Mode",
+    "Option",
+    "Settings",
+    "SettingsError",
+    "read_settings",
+]
 
 SANDBOX_TOKEN = "1000000001:SANDBOX" + "A" * 28
 """The bot that `run --sandbox` starts. It opens nothing outside that sandbox, so it may stand here."""
@@ -48,7 +58,7 @@ class SettingsError(Exception):
 class Settings:
     """Everything the environment decides. Sizes are bytes, times seconds; `DORADURA_X_Y` is the field `x_y`."""
 
-    mode: Literal["telegram", "sandbox"]
+    mode: Mode
     telegram_token: str = field(metadata={"secret": True})
     telegram_api_url: str
     telegram_local: bool
@@ -75,8 +85,8 @@ class Settings:
     stack_alertmanager: Address
     stack_grafana: Address
     sandbox_bind: Address
-    log_format: Literal["text", "json"]
-    log_level: Literal["debug", "info", "warning", "error", "critical"]
+    log_format: LogFormat
+    log_level: LogLevel
     unknown: tuple[str, ...] = ()
     """DORADURA_* names that mean nothing here, each with the nearest known one: the program warns of them."""
 

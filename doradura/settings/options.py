@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from doradura.settings import values
+
+Mode = Literal["telegram", "sandbox"]
+"""Whether the bot works on Telegram or in its own sandbox: the command line says which."""
+LogFormat = Literal["text", "json"]
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
 PREFIX = "DORADURA_"
 TELEGRAM_API_URL = "https://api.telegram.org"
@@ -145,11 +150,11 @@ OPTIONS: tuple[Option, ...] = (
     _row("STACK_ALERTMANAGER", "127.0.0.1:9093", "where `just stack` runs Alertmanager", values.address),
     _row("STACK_GRAFANA", "127.0.0.1:3000", "where `just stack` runs Grafana", values.address),
     _row("SANDBOX_BIND", "127.0.0.1:8082", "the sandbox's address, loopback only", values.loopback_address),
-    _row("LOG_FORMAT", "text", "text or json", values.choice("text", "json")),
+    _row("LOG_FORMAT", "text", "text or json", values.choice(*get_args(LogFormat))),
     _row(
         "LOG_LEVEL",
         "info",
         "debug, info, warning, error or critical",
-        values.choice("debug", "info", "warning", "error", "critical"),
+        values.choice(*get_args(LogLevel)),
     ),
 )

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "logs": set(),
     "metrics": set(),
     "health": set(),
-    "data_directory": {"startup"},
+    "data_directory": {"settings", "startup"},
     "memory": set(),
     "descriptors": set(),
     "pauses": set(),

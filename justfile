@@ -60,7 +60,7 @@ check: (_venv "requirements-dev.lock")
     .venv/bin/python -m tests.copies --check
     .venv/bin/python -m stack check --files
 
-# Format the code, compile the texts, copy the runbooks.
+# Format the code, compile the texts, copy the runbooks and the table of settings.
 fmt: (_venv "requirements-dev.lock")
     .venv/bin/ruff check --fix-only --quiet .
     .venv/bin/ruff format .

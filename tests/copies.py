@@ -1,35 +1,75 @@
-"""Copy what is written once and must lie in the package too: docs/runbooks.md, which the bot serves.
+"""Write what stands once and must be read elsewhere too, so that nobody copies it by hand.
 
-`python -m tests.copies` writes, with `--check` it only says what is stale.
+The package's runbooks are docs/runbooks.md, which the bot serves. The table of docs/settings.md, and what Compose hands
+to the bot's container, are the table of settings. `python -m tests.copies` writes, with `--check` it only says what is
+stale.
 """
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from doradura.settings import OPTIONS, Option
+
 ROOT = Path(__file__).parent.parent
-COPIES: Mapping[Path, Path] = {ROOT / "docs" / "runbooks.md": ROOT / "doradura" / "runbooks" / "runbooks.md"}
+RUNBOOKS = ROOT / "doradura" / "runbooks" / "runbooks.md"
+SETTINGS = ROOT / "docs" / "settings.md"
+COMPOSE = ROOT / "stack" / "compose.yaml"
+
+NOT_PASSED = re.compile(r"DORADURA_(STACK_.*|SANDBOX_BIND|COOKIES_FILE|RUNBOOKS_URL)")
+"""What the bot in its container has no use for: the stack's and the sandbox's, a path of the machine's, the rules'."""
 
 
-def stale() -> list[Path]:
-    """Return the originals whose copy is missing or old."""
-    return [
-        source for source, target in COPIES.items() if not target.exists() or target.read_bytes() != source.read_bytes()
-    ]
+def _runbooks(_old: str) -> str:
+    return (ROOT / "docs" / "runbooks.md").read_text(encoding="utf-8")
+
+
+def _settings(old: str) -> str:
+    rows = [_row(option) for option in OPTIONS]
+    return re.sub(r"(?<=\|---\|---\|---\|\n)(\|.*\n)+", lambda _: "".join(rows), old)
+
+
+def _row(option: Option) -> str:
+    secret = " (secret)" if option.secret else ""
+    return f"| {option.name}{secret} | {option.default} | {option.meaning} |\n"
+
+
+def _compose(old: str) -> str:
+    """Below what is set there, each other setting by its name alone, which hands on what the stack was started with."""
+    given = re.search(r"(?<=    environment:\n)(?:      DORADURA_\w+: .*\n)+(?=      DORADURA_\w+:\n)", old)
+    assert given is not None
+    known = set(re.findall(r"(DORADURA_\w+?)(?:_FILE)?:", given[0]))
+    names = [option.name for option in OPTIONS if option.name not in known and not NOT_PASSED.fullmatch(option.name)]
+    passed = re.compile(r"(?:      DORADURA_\w+:\n)+")
+    return passed.sub(lambda _: "".join(f"      {name}:\n" for name in names), old)
+
+
+COPIES: Mapping[Path, Callable[[str], str]] = {RUNBOOKS: _runbooks, SETTINGS: _settings, COMPOSE: _compose}
+"""File -> what it is to be, of what it is."""
+
+
+def stale() -> dict[Path, str]:
+    """Return the files that are not what they are to be, each with its right text."""
+    found = {}
+    for path, write in COPIES.items():
+        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        if (new := write(old)) != old:
+            found[path] = new
+    return found
 
 
 def main(arguments: list[str]) -> int:
-    """Copy, or check."""
+    """Write, or check."""
     old = stale()
-    if "--check" in arguments:
-        for source in old:
-            print(f"{COPIES[source]} is not {source}: run `just fmt`")  # noqa: T201
-        return bool(old)
-    for source in old:
-        COPIES[source].write_bytes(source.read_bytes())
-    return 0
+    for path, text in old.items():
+        if "--check" in arguments:
+            print(f"{path} is stale: run `just fmt`")  # noqa: T201
+        else:
+            path.write_text(text, encoding="utf-8")
+    return bool(old) and "--check" in arguments
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 
 from doradura.storage.columns import Columns
@@ -34,6 +35,11 @@ class Run:
 
 
 _RUN = Columns(Run)
+
+
+def new_instance() -> int:
+    """Return an id for this run of the program, by which rows name it; no other run has it, and it is not 0."""
+    return 1 + secrets.randbits(62)
 
 
 def begin(db: Connection, now_ms: int) -> Uncleanness | None:

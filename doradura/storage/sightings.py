@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
+from doradura.storage.topics import Topic
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +99,7 @@ def doubt(db: Connection, doubted: Doubt) -> None:
         " ON CONFLICT (incident_id) DO UPDATE SET notice = excluded.notice",
         (doubted.incident_id, doubted.notice, doubted.due_ms),
     )
+    db.touch(Topic.INCIDENTS)
 
 
 def doubts(db: Connection) -> list[Doubt]:

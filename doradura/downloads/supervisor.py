@@ -62,7 +62,9 @@ class Supervisor:
         self._wake = trio.Event()
         self._claiming = trio.CancelScope()
         self._running: dict[int, JobRun] = {}
-        self._sharing = Sharing(parts.storage, parts.places, breakers, self._running, self._show_places)
+        self._sharing = Sharing(
+            *(parts.storage, parts.places, breakers, self._running, self._show_places), held_chats=parts.held_chats
+        )
         self._between_claim_and_start = trio.Lock()
         """While a job is taken from the queue and not among the running ones yet."""
         self._cancelled_while_claimed: set[int] = set()
@@ -217,9 +219,9 @@ class Supervisor:
 
     async def _claim(self) -> jobs.Job | None:
         now = self._parts.clock()
-        paused, last = self._breakers.paused(), self._places.at_share()
+        paused, held, last = self._breakers.paused(), self._parts.held_chats(), self._places.at_share()
         try:
-            job = await self._parts.storage.write(lambda db: jobs.claim(db, now, paused, last=last))
+            job = await self._parts.storage.write(lambda db: jobs.claim(db, now, paused, held_chats=held, last=last))
         except StorageError as error:
             log.error("can't take a job from the queue", extra={"error": str(error)})  # noqa: TRY400 - no surprise
             return None

@@ -102,35 +102,46 @@ def get(db: Connection, job_id: int) -> Job | None:
     return None if row is None else _JOB.value(row)
 
 
-def claim(db: Connection, now_ms: int, paused_sites: tuple[str, ...] = (), *, last: Collection[int] = ()) -> Job | None:
-    """Take the job whose turn it is, or None. Jobs of paused sites stay where they are.
+def claim(
+    db: Connection,
+    now_ms: int,
+    paused_sites: tuple[str, ...] = (),
+    *,
+    held_chats: Collection[int] = (),
+    last: Collection[int] = (),
+) -> Job | None:
+    """Take the job whose turn it is, or None. Jobs of paused sites and of chats told to wait stay where they are.
 
     Those of the users in `last` are taken only where nobody else has one.
     """
-    job = _claim(db, now_ms, paused_sites, tuple(last))
+    held = tuple(held_chats)
+    job = _claim(db, now_ms, paused_sites, held, tuple(last))
     if job is None and last:
-        job = _claim(db, now_ms, paused_sites, ())
+        job = _claim(db, now_ms, paused_sites, held, ())
     if job is not None:
         charges.claimed(db, job.job_id)
     return job
 
 
-def _claim(db: Connection, now_ms: int, paused_sites: tuple[str, ...], passed_by: tuple[int, ...]) -> Job | None:
+def _claim(
+    db: Connection, now_ms: int, paused_sites: tuple[str, ...], held_chats: tuple[int, ...], passed_by: tuple[int, ...]
+) -> Job | None:
     row = db.execute(
         "UPDATE jobs SET state = 'running', started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
         f" SELECT job_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"
-        f"{none_of('user_id', passed_by)} ORDER BY place, job_id LIMIT 1) RETURNING {_JOB.listed}",
-        (now_ms, *paused_sites, *passed_by),
+        f"{none_of('chat_id', held_chats)}{none_of('user_id', passed_by)}"
+        f" ORDER BY place, job_id LIMIT 1) RETURNING {_JOB.listed}",
+        (now_ms, *paused_sites, *held_chats, *passed_by),
     ).fetchone()
     return None if row is None else _JOB.value(row)
 
 
-def waiting_users(db: Connection, paused_sites: tuple[str, ...] = ()) -> list[int]:
+def waiting_users(db: Connection, paused_sites: tuple[str, ...] = (), *, held_chats: Collection[int] = ()) -> list[int]:
     """Return the users who have a job that could be claimed, in the queue's order."""
     rows = db.execute(
         f"SELECT user_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"  # noqa: S608 - own marks
-        " GROUP BY user_id ORDER BY MIN(place), MIN(job_id)",
-        paused_sites,
+        f"{none_of('chat_id', held_chats)} GROUP BY user_id ORDER BY MIN(place), MIN(job_id)",
+        (*paused_sites, *held_chats),
     )
     return [row[0] for row in rows]
 

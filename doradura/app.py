@@ -280,6 +280,7 @@ class App:
                 metrics=self.metrics,
                 bot_id=self._bot_id,
                 clock=self._clock,
+                held_chats=self._turns.pacer.held_chats,
                 suspect_workers=self_test.suspect,
             ),
             SiteBreakers(self._storage, self.metrics, clock=self._clock),

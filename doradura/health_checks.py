@@ -70,7 +70,7 @@ async def poll_check(poller: Callable[[], Poller | None], pacer: Pacer) -> Check
         "state": "starting" if part is None else part.state,
         "held": ", ".join(hold.what for hold in held) or None,
         "held_seconds_left": round(max(hold.seconds_left for hold in held), 1) if held else None,
-        "chats_told_to_wait": pacer.held_chats(),
+        "chats_told_to_wait": len(pacer.held_chats()),
     }
     if held:
         what = "; ".join(f"{hold.what} for {hold.seconds_left:.0f} s more" for hold in held)

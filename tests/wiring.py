@@ -46,6 +46,7 @@ from doradura.settings import Settings, read_settings
 from doradura.storage import jobs, runs
 from doradura.storage.ids import IdMaker
 from doradura.telegram.client import open_bot_api
+from doradura.telegram.turns import Turns
 from doradura.telegram.updates import RawUpdate, read_batch
 from tests.doubles import BOT_ID, TOKEN, Changes, FakeTelegram, FakeWorkers, MemoryStorage
 from tests.monitoring_doubles import FakeAlertmanager, FakePrometheus
@@ -187,13 +188,14 @@ class World:
         assert isinstance(trio.lowlevel.current_clock(), MockClock), "ask for autojump_clock in the test itself"
         workspace = RoomyWorkspace(self.settings, "ffmpeg", tuple)
         await workspace.open()
-        places, instance = Places(self.slots), runs.new_instance()
+        places, turns, instance = Places(self.slots), Turns(), runs.new_instance()
         async with (
             open_bot_api(
                 TOKEN,
                 observer=TelegramMetrics(self.metrics),
                 draw=lambda: 1.0,
                 make_transport=self.telegram.transport,
+                turns=turns,
             ) as api,
             open_client("http://alertmanager.test", self.alertmanager.transport()) as alertmanager_client,
             open_client("http://prometheus.test", self.prometheus.transport()) as prometheus_client,
@@ -220,6 +222,7 @@ class World:
                     metrics=self.metrics,
                     bot_id=BOT_ID,
                     clock=self.clock,
+                    held_chats=turns.pacer.held_chats,
                     suspect_workers=self._suspected,
                 ),
                 breakers,

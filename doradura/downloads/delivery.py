@@ -68,9 +68,11 @@ class Delivery:
         settle: Callable[[], Awaitable[int | None]],
         maybe_sent: bool,
         size_bytes: int,
+        wait: Callable[[float], Awaitable[None]] = trio.sleep,
     ) -> Sent:
         """Send a file, going on through outages until cancelled by the job's deadline.
 
+        `wait` sleeps for as long as Telegram told this chat to wait, in the task that called.
         `settle` gives the progress message, which nobody else edits from then on; it is asked only when the file has to
         go there. `maybe_sent` says that an earlier sending ended unknown. Raises what no repeat mends: CHAT_CLOSED,
         TooLargeError, WrongFileIdError, BadRequestError, UnconfirmedError (unknown for the second time).
@@ -81,7 +83,11 @@ class Delivery:
             nursery.start_soon(self._show_action, chat_id, _ACTIONS[media.kind])
             try:
                 end = await self._send(
-                    chat_id, media, reply_to=reply_to, thread_id=thread_id, settle=settle, maybe_sent=maybe_sent
+                    *(chat_id, media, wait),
+                    reply_to=reply_to,
+                    thread_id=thread_id,
+                    settle=settle,
+                    maybe_sent=maybe_sent,
                 )
             except TelegramError as error:  # out of the nursery it would come wrapped into a group
                 end = error
@@ -97,6 +103,7 @@ class Delivery:
         self,
         chat_id: int,
         media: Media,
+        wait: Callable[[float], Awaitable[None]],
         *,
         reply_to: int | None,
         thread_id: int | None,
@@ -105,7 +112,7 @@ class Delivery:
     ) -> Sent:
         if not maybe_sent:
             try:
-                return await self._send_new(chat_id, media, reply_to, thread_id)
+                return await self._send_new(chat_id, media, wait, reply_to, thread_id)
             except UnconfirmedError as error:
                 log.warning("file sent, answer never came", extra={"chat": chat_id, "error": str(error)})
         self._metrics.deliveries_unconfirmed.inc()
@@ -113,7 +120,7 @@ class Delivery:
         if message_id is not None:
             try:
                 message = await call_until_answered(
-                    lambda: self._api.edit_message_media(chat_id, message_id, media),
+                    lambda: self._api.edit_message_media(chat_id, message_id, media), wait=wait
                 )
                 return Sent(message.file_id or "", in_progress_message=True)
             except (WrongFileIdError, ChatNotFoundError):
@@ -123,12 +130,19 @@ class Delivery:
                 return Sent("", in_progress_message=True)
             except BadRequestError as error:
                 log.info("progress message can't take the file", extra={"chat": chat_id, "error": str(error)})
-        return await self._send_new(chat_id, media, reply_to, thread_id)
+        return await self._send_new(chat_id, media, wait, reply_to, thread_id)
 
-    async def _send_new(self, chat_id: int, media: Media, reply_to: int | None, thread_id: int | None) -> Sent:
+    async def _send_new(
+        self,
+        chat_id: int,
+        media: Media,
+        wait: Callable[[float], Awaitable[None]],
+        reply_to: int | None,
+        thread_id: int | None,
+    ) -> Sent:
         try:
             message = await call_until_answered(
-                lambda: self._api.send_media(chat_id, media, reply_to=reply_to, thread_id=thread_id)
+                lambda: self._api.send_media(chat_id, media, reply_to=reply_to, thread_id=thread_id), wait=wait
             )
         except UnexpectedResultError as error:
             log.warning("file sent, its message not understood", extra={"chat": chat_id, "error": str(error)})

@@ -65,7 +65,8 @@ class Endings:
                     unconfirmed = not isinstance(error, DeadlineExceededError) or error.unconfirmed
                     in_doubt += unconfirmed and not self._board.card(job).is_there
                     log.warning("a job's end is not told yet", extra={"job": job.job_id, "error": str(error)})
-                await trio.sleep(TELL_PAUSE_SECONDS)
+                    told_seconds = error.retry_after_seconds if isinstance(error, DeadlineExceededError) else None
+                await trio.sleep(max(TELL_PAUSE_SECONDS, told_seconds or 0.0))
         finally:
             self._board.drop(job.job_id)
         await write_until_stored(self._storage, lambda db: jobs.set_told(db, job.job_id), what="a job's end")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -83,6 +83,8 @@ class DownloadParts:
     bot_id: int
     """The bot whose file_ids are ours."""
     clock: Clock
+    held_chats: Callable[[], Collection[int]] = tuple
+    """Gives the chats that Telegram told to wait: nothing is fetched for them before that is over."""
     suspect_workers: Callable[[], None] = lambda: None
     """Called when an attempt failed in a way that may be this machine's fault: the worker is to be tested."""
 
@@ -108,6 +110,9 @@ class JobRun:
         self._can_begin_anew = False
         self._charged_seconds = 0.0
         self._in_sending = False
+        self._timer = trio.CancelScope()
+        self._holds_sending = False
+        """Whether it holds a place for sending."""
         self._maybe_sent = bool(job.maybe_sent)
 
     async def run(self) -> Outcome | GaveUp:
@@ -123,7 +128,7 @@ class JobRun:
             while True:
                 began = trio.current_time()
                 try:
-                    with trio.fail_after(seconds):
+                    with trio.fail_after(seconds) as self._timer:
                         return await self._work()
                 except trio.TooSlowError:
                     if self._in_sending:  # the file was ready: what took so long was Telegram
@@ -347,7 +352,8 @@ class JobRun:
     async def _deliver(self, result: Result, *, maybe_sent: bool) -> Outcome:
         """Send the file. Holds a place for sending before it gives the worker's back, so that files don't pile up."""
         job = self.job
-        async with self._sending:
+        await self._take_sending()
+        try:
             self._slot.release()
             product = msgspec.json.encode(result).decode()
             if not await self._store(lambda db: jobs.sending(db, job.job_id, product)):
@@ -355,6 +361,31 @@ class JobRun:
             return await self._through_telegram(
                 media_of(job, result), result.size_bytes, result.title, maybe_sent=maybe_sent
             )
+        finally:
+            self._release_sending()
+
+    async def _take_sending(self) -> None:
+        await self._sending.acquire()
+        self._holds_sending = True
+
+    def _release_sending(self) -> bool:
+        """Give the place for sending back; return whether it was held."""
+        held, self._holds_sending = self._holds_sending, False
+        if held:
+            self._sending.release()
+        return held
+
+    async def _wait_as_told(self, seconds: float) -> None:
+        """Wait for as long as Telegram told this chat to: other chats send meanwhile, and the job's time stands still.
+
+        Its file is kept: no more jobs of the chat are taken from the queue before that (`Supervisor`).
+        """
+        held, began = self._release_sending(), trio.current_time()
+        self._timer.deadline += seconds
+        await trio.sleep(seconds)
+        if held:
+            await self._take_sending()
+        self._timer.deadline += trio.current_time() - began - seconds
 
     async def _in_doubt(self) -> int | None:
         """Note that a file may be there though nobody said so, and return the progress message to put it into."""
@@ -374,6 +405,7 @@ class JobRun:
                 settle=self._in_doubt,
                 maybe_sent=maybe_sent,
                 size_bytes=size_bytes,
+                wait=self._wait_as_told,
             )
         except TokenRefusedError:
             raise

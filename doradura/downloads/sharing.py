@@ -7,7 +7,7 @@ job that is told to give its place up ends its work, and the supervisor queues i
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 
 import trio
@@ -36,12 +36,16 @@ class Sharing:
         breakers: SiteBreakers,
         running: Mapping[int, JobRun],
         show_places: Callable[[], Awaitable[None]],
+        *,
+        held_chats: Callable[[], Collection[int]],
     ) -> None:
+        """`held_chats`: those whose jobs can't be claimed, as Telegram told them to wait."""
         self._storage = storage
         self._places = places
         self._breakers = breakers
         self._running = running
         self._show_places = show_places
+        self._held_chats = held_chats
         self._owed: dict[int, int] = {}
         """Milliseconds by job that could not be charged yet; a job may have ended meanwhile, and still owes them."""
 
@@ -83,7 +87,9 @@ class Sharing:
         while True:
             await self._places.until_full()
             try:
-                users = await self._storage.read(partial(jobs.waiting_users, paused_sites=self._breakers.paused()))
+                users = await self._storage.read(
+                    partial(jobs.waiting_users, paused_sites=self._breakers.paused(), held_chats=self._held_chats())
+                )
             except StorageError as error:
                 log.warning("not known who waits for a place", extra={"error": str(error)})
             else:

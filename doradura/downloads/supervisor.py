@@ -71,7 +71,10 @@ class Supervisor:
         """Held from a job's claim until it is among the running ones, and back: whoever holds it and reads the rows
         finds each job either waiting or running here."""
         self._waiting = WaitingCards(parts.storage, parts.board, parts.places, breakers, self._queue_lock)
-        self._sharing = Sharing(parts.storage, parts.places, breakers, self._running, self._waiting.show_places)
+        self._sharing = Sharing(
+            *(parts.storage, parts.places, breakers, self._running, self._waiting.show_places),
+            held_chats=parts.held_chats,
+        )
         self._resume: list[jobs.Job] = []
         self._nursery: trio.Nursery | None = None
         self._counting = Counting(parts.metrics)
@@ -211,10 +214,10 @@ class Supervisor:
 
     async def _claim(self) -> jobs.Job | None:
         now = self._parts.clock()
-        paused, last = self._breakers.paused(), self._places.at_share()
+        paused, held, last = self._breakers.paused(), self._parts.held_chats(), self._places.at_share()
         try:
             job = await self._parts.storage.write(
-                lambda db: jobs.claim(db, now, paused, instance=self._instance, last=last)
+                lambda db: jobs.claim(db, now, paused, instance=self._instance, held_chats=held, last=last)
             )
         except StorageError as error:
             log.error("can't take a job from the queue", extra={"error": str(error)})  # noqa: TRY400 - no surprise

@@ -8,7 +8,7 @@ the queue is `place`, which `charges` explains; of two jobs at one place the old
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from doradura.media.processes import Stray
@@ -17,7 +17,7 @@ from doradura.storage import charges
 from doradura.storage.bots import CURRENT
 from doradura.storage.columns import Columns
 from doradura.storage.conditions import given, none_of
-from doradura.storage.seam import Connection, Row
+from doradura.storage.seam import Connection, Row, Value
 from doradura.storage.states import UNFINISHED, JobEnd, JobState
 from doradura.storage.topics import Topic
 
@@ -110,38 +110,41 @@ def claim(
     paused_sites: tuple[str, ...] = (),
     *,
     instance: int,
+    held_chats: Collection[int] = (),
     last: Collection[int] = (),
 ) -> Job | None:
-    """Take the job whose turn it is for an instance, or None. Jobs of paused sites stay where they are.
+    """Take the job whose turn it is for an instance, or None.
 
-    Those of the users in `last` are taken only where nobody else has one.
+    Jobs of paused sites and of chats told to wait stay where they are. Those of the users in `last` are taken only
+    where nobody else has one.
     """
-    job = _claim(db, now_ms, instance, paused_sites, tuple(last))
+    refused = none_of("site", paused_sites) + none_of("chat_id", tuple(held_chats))
+    values: tuple[Value, ...] = (*paused_sites, *held_chats)
+    job = _claim(db, now_ms, instance, refused + none_of("user_id", tuple(last)), (*values, *last))
     if job is None and last:
-        job = _claim(db, now_ms, instance, paused_sites, ())
+        job = _claim(db, now_ms, instance, refused, values)
     if job is not None:
         charges.claimed(db, job.job_id)
     return job
 
 
-def _claim(
-    db: Connection, now_ms: int, instance: int, paused_sites: tuple[str, ...], passed_by: tuple[int, ...]
-) -> Job | None:
+def _claim(db: Connection, now_ms: int, instance: int, refused: str, values: Sequence[Value]) -> Job | None:
+    """Claim the first that is waiting; `refused` is the rest of a WHERE, with `values` for its marks."""
     row = db.execute(
         "UPDATE jobs SET state = 'running', instance = ?, started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
-        f" SELECT job_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"
-        f"{none_of('user_id', passed_by)} ORDER BY place, job_id LIMIT 1) RETURNING {_JOB.listed}",
-        (instance, now_ms, *paused_sites, *passed_by),
+        f" SELECT job_id FROM jobs WHERE state = 'waiting'{refused}"
+        f" ORDER BY place, job_id LIMIT 1) RETURNING {_JOB.listed}",
+        (instance, now_ms, *values),
     ).fetchone()
     return None if row is None else _JOB.value(row)
 
 
-def waiting_users(db: Connection, paused_sites: tuple[str, ...] = ()) -> list[int]:
+def waiting_users(db: Connection, paused_sites: tuple[str, ...] = (), *, held_chats: Collection[int] = ()) -> list[int]:
     """Return the users who have a job that could be claimed, in the queue's order."""
     rows = db.execute(
         f"SELECT user_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"  # noqa: S608 - own marks
-        " GROUP BY user_id ORDER BY MIN(place), MIN(job_id)",
-        paused_sites,
+        f"{none_of('chat_id', held_chats)} GROUP BY user_id ORDER BY MIN(place), MIN(job_id)",
+        (*paused_sites, *held_chats),
     )
     return [row[0] for row in rows]
 

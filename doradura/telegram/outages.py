@@ -18,16 +18,22 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-async def call_until_answered(call: Callable[[], Awaitable[T]]) -> T:
+async def call_until_answered(
+    call: Callable[[], Awaitable[T]], *, wait: Callable[[float], Awaitable[None]] = trio.sleep
+) -> T:
     """Make a call until Telegram answers it; return the answer, raise any other error than a deadline's.
 
     For calls that may be made again: those that leave nothing twice, or whose client gives only what certainly left
-    nothing up with DeadlineExceededError. Where Telegram said how long to wait, that long is waited. A cancel ends it.
+    nothing up with DeadlineExceededError. Where Telegram said how long to wait, that long is waited, by `wait`: whoever
+    holds what others need gives it back meanwhile. A cancel ends it.
     """
     while True:
         try:
             return await call()
         except DeadlineExceededError as error:
             log.info("Telegram takes nothing, going on", extra={"error": str(error)})
-            pause_seconds = max(PAUSE_SECONDS, error.retry_after_seconds or 0.0)
-        await trio.sleep(pause_seconds)
+            told_seconds = error.retry_after_seconds
+        if told_seconds is None:
+            await trio.sleep(PAUSE_SECONDS)
+        else:
+            await wait(max(PAUSE_SECONDS, told_seconds))

@@ -191,10 +191,10 @@ class Pacer:
                 found.append(Held(what, seconds))
         return sorted(found, key=lambda held: -held.seconds_left)
 
-    def held_chats(self) -> int:
-        """Count the chats that were told to wait, each for itself."""
+    def held_chats(self) -> list[int]:
+        """Return the chats that were told to wait, each for itself."""
         now = trio.current_time()
-        return sum(chat.held_until > now for chat in self._chats.values())
+        return [chat_id for chat_id, chat in self._chats.items() if chat.held_until > now]
 
     def _hold_of(self, key: Key) -> Hold:
         return self._bot_hold if isinstance(key, int) else self._methods.get(key) or Hold()

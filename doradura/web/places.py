@@ -25,9 +25,6 @@ KEPT = 64
 STRANGER_LIMIT = 16
 """Connections of clients that may reach the open pages only."""
 
-OWN = frozenset({ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1")})
-"""The machine itself, without a cap, whatever the setting says: a container's health check must get through."""
-
 Room = Literal["kept", "public", "stranger"]
 
 
@@ -52,7 +49,7 @@ class Places:
     def take(self, address: IPAddress | None) -> Place | None:
         """Take a place for a connection from this address; None when there is none for it."""
         place = self._place(address)
-        if not self._is_free(place) and address in OWN:
+        if not self._is_free(place) and _is_own(address):
             place = Place("stranger", None)
         if not self._is_free(place):
             return None
@@ -74,7 +71,7 @@ class Places:
         if address is not None and access.is_proxy(address):
             # It speaks for many, among them anybody: its cap is the proxy's own business, the kept places are not its.
             return Place("public", None)
-        if address in OWN:
+        if _is_own(address):
             return Place("kept", None)
         if address is None or not access.admits_address(address):
             return Place("stranger", None)
@@ -88,6 +85,14 @@ class Places:
         if place.room == "public" and self._rooms["public"] >= self._limit - KEPT:
             return False
         return self._rooms["kept"] + self._rooms["public"] < self._limit
+
+
+def _is_own(address: IPAddress | None) -> bool:
+    """Whether it is loopback: the machine itself, without a cap, whatever the setting says.
+
+    A container's health check must get through. All of 127.0.0.0/8 is loopback (RFC 1122, section 3.2.1.3).
+    """
+    return address is not None and address.is_loopback
 
 
 def owner_of(address: IPAddress) -> str:

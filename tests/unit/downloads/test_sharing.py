@@ -322,7 +322,7 @@ async def test_what_could_not_be_charged_is_charged_later_though_its_job_has_end
             change(None)
 
     monkeypatch.setattr(charges, "use", lambda _db, job_id, used_ms: charged.append((job_id, used_ms)))
-    sharing = Sharing(cast("Any", Charging()), *cast("Any", (None, None, running, None)))
+    sharing = Sharing(cast("Any", Charging()), *cast("Any", (None, None, running, None)), held_chats=tuple)
     for _ in range(3):
         await sharing._charge()
     assert charged == [(1, 320), (2, 400)]

@@ -347,6 +347,45 @@ async def test_a_telling_holds_no_place(world: World, autojump_clock: MockClock)
         assert len(world.workers.orders) == 2
 
 
+async def test_a_chat_told_to_wait_keeps_nobody_elses_file_back(world: World, autojump_clock: MockClock) -> None:
+    """The others go on, nothing more is fetched for that chat, and in the end all of its files come."""
+    told = refusal(429, "Too Many Requests: retry after 3600", retry_after=3600)
+    world.workers.usual = (5.0, made())
+    world.telegram.fail("sendAudio", told)
+    async with world.start() as bot:
+        await world.say(bot, *(world.message(f"/download {LINK}{n}") for n in range(14)))
+        await trio.sleep(120)
+        fetched = len(world.workers.orders)
+        assert fetched <= 5
+        asked = trio.current_time()
+        await world.say(bot, world.message(f"/download {LINK}other", user=3000))
+        await world.ended()
+        assert trio.current_time() - asked < 20
+        assert len(world.telegram.files_in(3000)) == 1
+        await trio.sleep(2000)
+        assert len(world.workers.orders) == fetched + 1
+        await world.ended(15)
+    assert 3600 < trio.current_time() < 3800
+    assert world.states() == ["done"] * 15
+    assert len(world.telegram.files_in(USER)) == 14
+    assert world.value("download_failure_total") == 0
+
+
+async def test_a_chat_told_to_wait_lets_go_of_its_place_for_sending(world: World, autojump_clock: MockClock) -> None:
+    """More files than there are places for sending were fetched before it was told so: they wait by themselves."""
+    world.slots = 12
+    world.workers.usual = (5.0, made())
+    world.telegram.fail("sendAudio", refusal(429, "Too Many Requests", retry_after=3600))
+    async with world.start() as bot:
+        await world.say(bot, *(world.message(f"/download {LINK}{n}") for n in range(12)))
+        await trio.sleep(30)
+        assert len(world.workers.orders) == 12
+        await world.say(bot, world.message(f"/download {LINK}other", user=3000))
+        await world.ended()
+        assert trio.current_time() < 60
+        assert len(world.telegram.files_in(3000)) == 1
+
+
 async def test_a_cancel_recorded_before_a_failure_is_what_is_told(world: World, autojump_clock: MockClock) -> None:
     """The press was answered with "cancelled": the failure that came after it is neither told nor counted."""
 

@@ -251,6 +251,22 @@ async def test_a_preview_has_its_films_shape(
     assert _is_red(Path(end.last.thumbnail_path)) == (poster == "1280x720")
 
 
+async def test_a_broken_poster_is_left_out(jobs: Jobs, tmp_path: Path) -> None:
+    """A picture that was cut off, of which FFmpeg paints the rest green, gives way to a frame of the film."""
+    made = make(tmp_path / "film.mp4", *H264, *FASTSTART)
+    picture = change(
+        tmp_path / "p.jpg", "-f", "lavfi", "-i", "color=red:s=1280x720:d=1", "-frames:v", "1", "-f", "mjpeg"
+    )
+    picture.write_bytes(picture.read_bytes()[: picture.stat().st_size * 95 // 100])
+    answers = {
+        "/page.html": answer("text/html", PAGE.encode()),
+        "/film.mp4": served(made),
+        "/poster": served(picture, "image/jpeg"),
+    }
+    end = await run(jobs, answers, "/page.html")
+    assert not _is_red(Path(end.last.thumbnail_path))
+
+
 async def test_a_songs_cover_stays_square(jobs: Jobs, tmp_path: Path) -> None:
     """The sound of a film has the cover that its site gives it, whatever shape the film has."""
     made = make(tmp_path / "film.mp4", *H264, *FASTSTART)

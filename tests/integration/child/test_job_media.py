@@ -51,12 +51,25 @@ async def test_pixels_that_are_not_square(jobs: Jobs, tmp_path: Path, codec: tup
     assert made.square == (codec != H264)
 
 
-async def test_the_quality_asked_for_is_made(jobs: Jobs, tmp_path: Path) -> None:
-    """A link to one large film gives the small one that was asked for."""
+@pytest.mark.parametrize(("quality", "size"), [("360p", (640, 360)), ("480p", (854, 480))])
+async def test_the_quality_asked_for_is_made(jobs: Jobs, tmp_path: Path, quality: str, size: tuple[int, int]) -> None:
+    """A link to one large film gives the small one that was asked for, in square pixels where a side was rounded."""
     film = make(tmp_path / "f.mp4", *H264, *FASTSTART, size="1920x1080")
-    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", "360p")
-    assert (end.last.width, end.last.height) == (640, 360)
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", quality)
+    assert (end.last.width, end.last.height) == size
     assert end.last.duration_seconds == pytest.approx(2.0, abs=0.1)
+    made = jobs.facts(end.last.path).video
+    assert made is not None
+    assert made.square
+
+
+async def test_odd_sides_are_made_even(jobs: Jobs, tmp_path: Path) -> None:
+    """What is encoded loses a line at most, and its pixels are square."""
+    film = make(tmp_path / "f.mp4", "-c:v", "mpeg4", "-c:a", "aac", *FASTSTART, size="641x361")
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4")
+    made = jobs.facts(end.last.path).video
+    assert made is not None
+    assert (end.last.width, end.last.height, made.width, made.square) == (640, 360, 640, True)
 
 
 @pytest.mark.parametrize(("quality", "height"), [("360p", 360), ("720p", 720)])

@@ -133,8 +133,9 @@ def failure_text(
     if reason is Reason.RATE_LIMITED and retry_after_seconds is not None:
         if retry_after_seconds > LONGEST_PAUSE_SECONDS:
             return _failed(t, t.plain("failed.rate_limited.long"), url)
-        pause = max(1, math.ceil(retry_after_seconds / 60))
-        return _failed(t, t.plain("failed.rate_limited.until", span=span_text(t, pause * 60)), url)
+        rounded = 60 if retry_after_seconds > 60 else 1
+        pause = max(1, math.ceil(retry_after_seconds / rounded)) * rounded
+        return _failed(t, t.plain("failed.rate_limited.until", span=span_text(t, pause)), url)
     return _failed(t, t.plain(f"failed.{reason}", limit=limit_text(upload_limit_bytes)), url)
 
 

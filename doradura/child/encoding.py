@@ -179,7 +179,8 @@ def picture_options(picture: Stream, grade: Quality, rate: int | None) -> list[s
     told = ["setparams=" + ":".join(picture.assumed)] if picture.assumed else []
     options = [
         "-vf",
-        ",".join([*told, *square, even, *tones, "format=yuv420p"]),
+        # FFmpeg's scaling makes up for each side that it rounds with pixels that are not quite square.
+        ",".join([*told, *square, even, "setsar=1", *tones, "format=yuv420p"]),
         "-c:v",
         "libx264",
         "-preset",

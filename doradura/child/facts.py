@@ -19,6 +19,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.subtitles.stream import SubtitleStream
 
+from doradura.child.describing import clean
 from doradura.child.ffmpeg import CONTAINERS, MAX_PIXELS, PROTOCOLS
 
 _DECODED_PACKETS: Final = 60
@@ -155,8 +156,8 @@ def _facts(container: InputContainer) -> Facts | None:
         duration_seconds=container.duration / 1_000_000 if container.duration and container.duration > 0 else None,
         bits_per_second=container.bit_rate or None,
         streams=tuple(streams),
-        title=_first_line(tags.get("title")),
-        artist=_first_line(tags.get("artist")),
+        title=clean(tags.get("title")),
+        artist=clean(tags.get("artist")),
     )
 
 
@@ -266,7 +267,3 @@ def _subtitle(stream: SubtitleStream, number: int) -> Stream:
         codec="unknown" if context is None else context.codec.canonical_name,
         default=Disposition.default in stream.disposition,
     )
-
-
-def _first_line(text: str | None) -> str | None:
-    return next((line.strip() for line in (text or "").splitlines() if line.strip()), None)

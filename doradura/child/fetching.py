@@ -7,7 +7,6 @@ that we give it.
 
 from __future__ import annotations
 
-import codecs
 import http.client
 import importlib.util
 import itertools
@@ -16,9 +15,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from email.message import Message
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -37,6 +34,7 @@ from yt_dlp.utils.networking import normalize_url
 
 from doradura.child.bounds import READING_CPU_SECONDS, bound_answers, reading_at_most
 from doradura.child.describing import FILE_NAME, is_generic
+from doradura.child.disposition import file_name_of
 from doradura.child.failures import JobError, is_unreachable, one_line
 from doradura.child.starts import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
 from doradura.child.stated import jumps
@@ -175,25 +173,6 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         self.params["format_sort"] = list(selection.order)
         self.format_selector = self.build_format_selector(selection.expression)
         return super().process_video_result(_copy(self.raw), download=False)  # type: ignore[no-any-return]
-
-
-def file_name_of(disposition: str | None) -> str | None:
-    """Return the file's name, without its ending, out of a Content-Disposition header (RFC 6266)."""
-    if not disposition:
-        return None
-    header = Message()
-    header["Content-Disposition"] = " ".join(disposition.split())
-    try:
-        told = header.get_param("filename", header="content-disposition")
-        if isinstance(told, tuple):
-            codecs.lookup(told[0] or "us-ascii")  # else the name would be taken for another alphabet's
-        name = header.get_filename() or ""
-    except (LookupError, ValueError, TypeError):  # a character set that is none, or a name in parts of two spellings
-        return None
-    with suppress(UnicodeError):  # servers send UTF-8 where the header has no letters but Latin-1's
-        name = name.encode("latin-1").decode()
-    name = name.replace("\\", "/").rpartition("/")[2]
-    return re.sub(r"(?<=.)\.\w{1,5}$", "", name).strip() or None
 
 
 def _has_playlist(info: Info) -> bool:

@@ -70,13 +70,20 @@ _NO_START = {
 
 
 def command(
-    program: str, inputs: Sequence[Path], output: Sequence[str], *, seek_seconds: float | None = None
+    program: str,
+    inputs: Sequence[Path],
+    output: Sequence[str],
+    *,
+    seek_seconds: float | None = None,
+    unbroken: bool = False,
 ) -> list[str]:
     """The whole command line: the guarded inputs, then `output` as it stands."""
     line = [program, "-nostdin", "-hide_banner", "-y", "-filter_threads", str(THREADS)]
     for path in inputs:
         line += ["-threads", str(THREADS), "-max_pixels", str(MAX_PIXELS)]
         line += ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", CONTAINERS]
+        if unbroken:
+            line += ["-err_detect", "explode"]
         if seek_seconds is not None:
             line += ["-ss", f"{seek_seconds:.3f}"]
         line += ["-i", f"file:{path}"]
@@ -89,16 +96,18 @@ def run(
     output: Sequence[str],
     *,
     seek_seconds: float | None = None,
+    unbroken: bool = False,
     told: Callable[[float], None] | None = None,
 ) -> None:
     """Run one conversion to its end; `output` ends with the file it writes. Raises FfmpegError, ToolError.
 
+    `unbroken`: what is broken within the input is an error; FFmpeg shows as much of it as there is, the rest in green.
     `told` is called with the seconds of the product that are there, about twice a second.
     """
     progress = [] if told is None else ["-progress", "pipe:2"]
     options = ["-nostats", "-loglevel", "error", *progress, *output]
     lines = None if told is None else ProgressLines(told)
-    returncode, said = _call(command(program, inputs, options, seek_seconds=seek_seconds), lines)
+    returncode, said = _call(command(program, inputs, options, seek_seconds=seek_seconds, unbroken=unbroken), lines)
     if returncode != 0:
         raise FfmpegError(returncode, said)
     if not Path(output[-1].removeprefix("file:")).is_file():

@@ -27,6 +27,12 @@ _AHEAD_SECONDS: Final = 30.0
 _ASF_PROPERTIES: Final = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _W64: Final = b"riff\x2e\x91\xcf\x11"
 _BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"mfra", b"sidx", b"styp"})
+_TRANSPORT: Final = ((188, 0), (192, 4))
+"""Bytes of a packet and where its sync byte stands, on air (ISO 13818-1, 2.4.3) and on discs."""
+_SYNC: Final = 0x47
+_PAGE_HEAD_BYTES: Final = 27
+_PAGE_BYTES: Final = _PAGE_HEAD_BYTES + 255 + 255 * 255
+"""The most that a page of Ogg has (RFC 3533, 6)."""
 _BOXES_READ: Final = 100_000
 _START_BYTES: Final = 256 * 1024
 _MPEG_RATES: Final = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
@@ -64,7 +70,7 @@ def is_cut_off(path: Path, facts: Facts | None) -> bool:
         start = file.read(_START_BYTES)
         start += file.read(max(0, _id3_bytes(start) + 4096 - len(start)))  # a song's cover stands before its header
     size_bytes = path.stat().st_size
-    if _ends_early(path, start, size_bytes):
+    if _ends_early(path, start, size_bytes) or _has_cut_piece(path, start, size_bytes):
         return True
     if facts is None:
         return False
@@ -92,6 +98,21 @@ def goes_on(path: Path, size_bytes: int, facts: Facts | None) -> bool:
 def _ends_early(path: Path, start: bytes, size_bytes: int) -> bool:
     """Whether the sizes in a file's headers come to more than so many bytes."""
     return (start[4:8] in _BOXES and _has_cut_box(path, size_bytes)) or size_bytes < _stated_bytes(start) * _WHOLE_SHARE
+
+
+def _has_cut_piece(path: Path, start: bytes, size_bytes: int) -> bool:
+    """Whether a file of equal packets (MPEG-TS) or of pages (Ogg), which states no length, ends within one."""
+    for packet_bytes, at in _TRANSPORT:
+        if len(start) > 3 * packet_bytes and all(start[at + n * packet_bytes] == _SYNC for n in range(3)):
+            return size_bytes % packet_bytes != 0
+    if start[:4] != b"OggS":
+        return False
+    with path.open("rb") as file:
+        file.seek(max(0, size_bytes - _PAGE_BYTES))
+        end = file.read()
+    page = end[end.rfind(b"OggS") :]
+    segments = page[_PAGE_HEAD_BYTES : _PAGE_HEAD_BYTES + page[26]] if len(page) >= _PAGE_HEAD_BYTES else b""
+    return not segments or len(page) < _PAGE_HEAD_BYTES + len(segments) + sum(segments)
 
 
 def jumps(path: Path) -> bool:

@@ -97,7 +97,7 @@ class Stills:
                 raw.write_bytes(content[:_PICTURE_BYTES])
             except Exception:  # noqa: BLE001, S112 -- the barrier named above
                 continue
-            if (cover := self._fit(self._still(raw), film)) is not None:
+            if (cover := self._fit(self._still(raw, unbroken=True), film)) is not None:
                 return cover
         return None
 
@@ -118,9 +118,19 @@ class Stills:
             return None
         return still if film is None or _alike(picture.width, picture.height, film) else None
 
-    def _still(self, source: Path, *, stream: int = 0, seek_seconds: float | None = None) -> Path | None:
+    def _still(
+        self, source: Path, *, stream: int = 0, seek_seconds: float | None = None, unbroken: bool = False
+    ) -> Path | None:
         cover = self._directory / "cover"
-        made = self._write(source, cover, pixels=_COVER_PIXELS, quality=3, stream=stream, seek_seconds=seek_seconds)
+        made = self._write(
+            source,
+            cover,
+            pixels=_COVER_PIXELS,
+            quality=3,
+            stream=stream,
+            seek_seconds=seek_seconds,
+            unbroken=unbroken,
+        )
         return cover if made else None
 
     def _write(
@@ -132,13 +142,14 @@ class Stills:
         quality: int,
         stream: int = 0,
         seek_seconds: float | None = None,
+        unbroken: bool = False,
     ) -> bool:
         scale = f"scale=w='min({pixels},iw)':h='min({pixels},ih)':force_original_aspect_ratio=decrease"
         options = ["-map", f"0:v:{stream}", "-frames:v", "1", "-vf", f"{_SQUARE},{scale}", "-c:v", "mjpeg"]
         options += ["-pix_fmt", "yuvj420p"]
         options += ["-q:v", str(quality), "-map_metadata", "-1", "-f", "mjpeg", f"file:{to}"]
         try:
-            ffmpeg.run(self._program, [source], options, seek_seconds=seek_seconds)
+            ffmpeg.run(self._program, [source], options, seek_seconds=seek_seconds, unbroken=unbroken)
             return to.stat().st_size > 0
         except (ffmpeg.FfmpegError, ffmpeg.ToolError, OSError):
             return False

@@ -213,7 +213,9 @@ def test_a_silent_film_is_offered_up_to_its_height() -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0.0, "try again in 1 min."),
+        (0.0, "try again in 1 s."),
+        (29.5, "try again in 30 s."),
+        (60, "try again in 1 min."),
         (1750, "try again in 30 min."),
         (7200, "try again in 2 h."),
         (5430, "try again in 1 h 31 min."),
@@ -222,7 +224,7 @@ def test_a_silent_film_is_offered_up_to_its_height() -> None:
     ],
 )
 def test_a_pause_is_told_as_the_site_says_it(seconds: float, words: str) -> None:
-    """In whole minutes, in hours where they are many; nobody is told to wait for years."""
+    """In whole seconds under a minute, else in minutes and hours; nobody is told to wait for years."""
     texts = ProgressTexts(Catalogues(), 50)
     assert words in texts.stage(JOB, Failed(Reason.RATE_LIMITED, retry_after_seconds=seconds))[0]
 

@@ -47,7 +47,7 @@ FIRST = ["🔕 1 h", "🔕 4 h", "🔕 24 h", "👤 Acknowledge", "📈 Graph", 
 
 async def silences(alertmanager: Alertmanager) -> list[dict[str, Any]]:
     """What Alertmanager itself says is silenced."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         found: list[dict[str, Any]] = (await client.get(f"{alertmanager.url}/api/v2/silences")).json()
     return [item for item in found if item["status"]["state"] == "active"]
 
@@ -88,7 +88,7 @@ async def test_silenced_and_undone_over_a_restart(tmp_path: Path) -> None:
             assert all(item["isEqual"] and not item["isRegex"] for item in silence["matchers"])
             assert silence["createdBy"] == "Admin"
             assert silence["comment"].startswith("Silenced from Doradura's chat by Admin")
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
                 (seen,) = (await client.get(f"{alertmanager.url}/api/v2/alerts")).json()
             # The webhook and the API name an alert alike: that is how the end of a silenced one is noticed.
             with contextlib.closing(sqlite3.connect(tmp_path / "data" / "doradura.db")) as db:

@@ -48,7 +48,7 @@ class Alertmanager:
         self._directory = directory
         self._port = port or free_port()
         self.url = f"http://127.0.0.1:{self._port}"
-        self._client = httpx.AsyncClient(base_url=self.url, trust_env=False)
+        self._client = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=60)
         directory.mkdir()
         config = CONFIG.format(http_url=program.http_url, token=program.data_dir / "webhook.token")
         (directory / "alertmanager.yml").write_text(config, encoding="utf-8")

@@ -136,7 +136,7 @@ class Busy:
 
     async def _scrape(self, app: App) -> None:
         """Scrape without a pause, until the app is gone."""
-        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
             with suppress(httpx.HTTPError):
                 while True:
                     (await client.get(f"{app.http_url}/metrics")).raise_for_status()

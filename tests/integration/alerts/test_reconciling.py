@@ -99,7 +99,7 @@ async def bot(directory: Path, port: int) -> AsyncIterator[Bot]:
     with trio.fail_after(LIMIT_SECONDS):
         async with (
             open_client(url) as ours,
-            httpx.AsyncClient(base_url=url, trust_env=False) as client,
+            httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client,
             trio.open_nursery() as nursery,
         ):
             await nursery.start(storage.run)

@@ -312,7 +312,7 @@ async def test_a_slow_poster_is_left_out(jobs: Jobs, tmp_path: Path) -> None:
     began = time.monotonic()
     end = await run(jobs, answers, "/page.html")
     assert isinstance(end.last, Result), end.last
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 100
 
 
 @pytest.mark.parametrize("again", ["init.mp4?2", "init.mp4"])

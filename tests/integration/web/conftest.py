@@ -145,5 +145,5 @@ async def site(start: Start) -> Site:
 async def client(site: Site) -> AsyncIterator[httpx.AsyncClient]:
     """A client of `site` that asks for nothing of its own accord."""
     headers = {"Accept-Encoding": "identity", "Accept": "*/*"}
-    async with httpx.AsyncClient(base_url=site.url, headers=headers, trust_env=False) as opened:
+    async with httpx.AsyncClient(base_url=site.url, headers=headers, trust_env=False, timeout=60) as opened:
         yield opened

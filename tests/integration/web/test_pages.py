@@ -26,7 +26,7 @@ Start = Callable[..., Awaitable[Any]]
 
 async def ask(url: str, path: str, method: str = "GET", **headers: str) -> httpx.Response:
     """One request on a connection of its own; header names with _ for -."""
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
         wanted = {name.replace("_", "-"): value for name, value in headers.items()}
         return await client.request(method, path, headers={"Accept-Encoding": "identity", "Accept": "*/*"} | wanted)
 
@@ -105,7 +105,7 @@ async def test_failing_check_is_503(start: Start) -> None:
 async def test_probes(start: Start, method: str) -> None:
     """/livez is 200 from the bind to the end, /readyz between start and draining; neither tells a thing."""
     site = await start(AccessRules(NOWHERE, basic_auth="user:password"))
-    async with httpx.AsyncClient(base_url=site.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=site.url, trust_env=False, timeout=60) as client:
 
         async def seen() -> tuple[int, int]:
             answers = [await client.request(method, path) for path in ("/livez", "/readyz")]
@@ -167,7 +167,7 @@ async def test_runbooks_have_the_access_rules_of_metrics(start: Start) -> None:
     for path in ("/runbooks", "/runbooks/", "/runbooks/BotDown", "/runbooks/None", "//runbooks/BotDown"):
         assert (await ask(stranger.url, path)).status_code == 403
         assert (await ask(closed.url, path)).status_code == 401
-    async with httpx.AsyncClient(base_url=closed.url, trust_env=False, auth=("user", "pass")) as client:
+    async with httpx.AsyncClient(base_url=closed.url, trust_env=False, timeout=60, auth=("user", "pass")) as client:
         assert (await client.get("/runbooks/BotDown")).status_code == 200
 
 

@@ -1,8 +1,8 @@
 """Write what stands once and must be read elsewhere too, so that nobody copies it by hand.
 
 The package's runbooks are docs/runbooks.md, which the bot serves. The table of docs/settings.md, and what Compose hands
-to the bot's container, are the table of settings. `python -m tests.copies` writes, with `--check` it only says what is
-stale.
+to the bot's container, are the table of settings; the table of docs/monitoring.md is what the rules of alerts ship with.
+`python -m tests.copies` writes, with `--check` it only says what is stale.
 """
 
 from __future__ import annotations
@@ -11,12 +11,19 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from doradura.settings import OPTIONS, Option
+from stack.render import alert_rules
+from stack.thresholds import FIGURES, default_of
 
 ROOT = Path(__file__).parent.parent
 RUNBOOKS = ROOT / "doradura" / "runbooks" / "runbooks.md"
 SETTINGS = ROOT / "docs" / "settings.md"
+RULES = ROOT / "stack" / "prometheus" / "rules" / "alerts.yml"
+MONITORING = ROOT / "docs" / "monitoring.md"
 COMPOSE = ROOT / "stack" / "compose.yaml"
 
 NOT_PASSED = re.compile(r"DORADURA_(STACK_.*|SANDBOX_BIND|COOKIES_FILE|RUNBOOKS_URL)")
@@ -47,7 +54,24 @@ def _compose(old: str) -> str:
     return passed.sub(lambda _: "".join(f"      {name}:\n" for name in names), old)
 
 
-COPIES: Mapping[Path, Callable[[str], str]] = {RUNBOOKS: _runbooks, SETTINGS: _settings, COMPOSE: _compose}
+def _monitoring(old: str) -> str:
+    rules = alert_rules(yaml.safe_load(RULES.read_text(encoding="utf-8")))
+    rows = [_alert_row(rule) for rule in rules if rule["alert"] != "Watchdog"]
+    return re.sub(r"(?<=\| alert \| figure \| unit \| `for` \|\n\|---\|---\|---\|---\|\n)(\|.*\n)+", "".join(rows), old)
+
+
+def _alert_row(rule: Mapping[str, Any]) -> str:
+    name, default = rule["alert"], default_of(rule)
+    figure, unit = ("", "") if default is None else (f"{default:g}", FIGURES[name].unit)
+    return f"| `{name}` | {figure} | {unit} | {rule['for']} |\n"
+
+
+COPIES: Mapping[Path, Callable[[str], str]] = {
+    RUNBOOKS: _runbooks,
+    SETTINGS: _settings,
+    COMPOSE: _compose,
+    MONITORING: _monitoring,
+}
 """File -> what it is to be, of what it is."""
 
 

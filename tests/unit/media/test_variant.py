@@ -32,8 +32,8 @@ def test_each_row_comes_back_from_its_key_and_its_words(variant: Variant) -> Non
 
 
 def test_every_row_of_the_table_can_be_had() -> None:
-    """Nothing being known of a link, all are offered, in the table's order."""
-    assert offered(Has(), lines=None) == TABLE
+    """Of a link that has everything, all are offered, in the table's order."""
+    assert offered(Has(film=True, sound=True, subtitles=True, picture=True), lines=None) == TABLE
 
 
 @pytest.mark.parametrize(

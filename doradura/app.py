@@ -21,6 +21,7 @@ import trio
 
 from doradura import __version__
 from doradura.alerts import AlertDelivery, Intake, open_monitoring
+from doradura.alerts.foreign_files import ForeignFileNote
 from doradura.alerts.monitoring import Monitoring
 from doradura.charts import Charts
 from doradura.chat.admin import AdminParts
@@ -269,6 +270,12 @@ class App:
     ) -> Supervisor:
         """Make what runs the downloads."""
         notes = AdminNotes(api, self._catalogues, self.settings.told_chats)
+        foreign = ForeignFileNote(
+            self._storage,
+            words=self._alert_texts.foreign_file,
+            new_id=self._ids.new,
+            clock=self._clock,
+        )
         return Supervisor(
             DownloadParts(
                 storage=self._storage,
@@ -282,6 +289,7 @@ class App:
                 clock=self._clock,
                 held_chats=self._turns.pacer.held_chats,
                 suspect_workers=self_test.suspect,
+                tell_foreign_file=foreign.tell,
             ),
             SiteBreakers(self._storage, self.metrics, clock=self._clock),
             instance=self._instance,

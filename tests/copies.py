@@ -1,7 +1,7 @@
 """Write what stands once and must be read elsewhere too, so that nobody copies it by hand.
 
-The package's runbooks are docs/runbooks.md, which the bot serves. The table of docs/settings.md, and what Compose hands
-to the bot's container, are the table of settings; the table of docs/monitoring.md is what the rules of alerts ship with.
+The package's runbooks are docs/runbooks.md, which the bot serves. The table of docs/settings.md, and what Compose
+hands to the bot's container, are the table of settings; the table of docs/monitoring.md is what the rules ship with.
 `python -m tests.copies` writes, with `--check` it only says what is stale.
 """
 

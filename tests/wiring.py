@@ -20,9 +20,11 @@ import trio
 from trio.testing import MockClock
 
 from doradura.alerts import Alertmanager, Prometheus, Silencing, open_client
+from doradura.alerts.foreign_files import ForeignFileNote
 from doradura.charts import Chart, ChartError, Charts
 from doradura.chat.admin import AdminParts
 from doradura.chat.admin_notes import AdminNotes
+from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.cards import CardTexts
 from doradura.chat.dispatcher import Dispatcher
 from doradura.chat.menus import CommandMenus
@@ -224,6 +226,12 @@ class World:
                     clock=self.clock,
                     held_chats=turns.pacer.held_chats,
                     suspect_workers=self._suspected,
+                    tell_foreign_file=ForeignFileNote(
+                        self.storage,
+                        words=AlertTexts(catalogues).foreign_file,
+                        new_id=IdMaker(self.clock).new,
+                        clock=self.clock,
+                    ).tell,
                 ),
                 breakers,
                 instance=instance,

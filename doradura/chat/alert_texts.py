@@ -80,6 +80,11 @@ class AlertTexts:
         t = self._t
         return t.plain("alert.unclean_start", at=time_text(alive_ms))
 
+    def foreign_file(self, job_id: int, detail: str) -> tuple[str, str]:
+        """Say that a worker named a file that is not its own, and what was wrong with it."""
+        t = self._t
+        return t.plain("alert.foreign_file"), t.plain("alert.foreign_file.about", job=str(job_id), detail=detail)
+
 
 def _single(t: Texts, view: CardView) -> str:
     incident, marks = view.incidents[0], view.marks_of(view.incidents[0])

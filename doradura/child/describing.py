@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from doradura.media.peoples_text import on_one_line
-from doradura.media.protocol import Metadata, Size
+from doradura.media.protocol import MOST_BYTES, MOST_LINES, MOST_SECONDS, Metadata, Size
 
 _TITLE_CHARACTERS = 300
 _NO_TITLES = frozenset(
@@ -49,7 +49,7 @@ def describe(
     return Metadata(
         title=title or title_of(info, str(info.get("webpage_url") or "")),
         performer=performer or performer_of(info),
-        duration_seconds=duration_seconds or duration_of(info),
+        duration_seconds=believable(duration_seconds) or duration_of(info),
         extractor=info.get("extractor") or None,
         has_video=has_video if has_video is not None else _has_video(info),
         has_audio=has_audio if has_audio is not None else _has_audio(info),
@@ -100,7 +100,12 @@ def performer_of(info: Mapping[str, Any]) -> str | None:
 def duration_of(info: Mapping[str, Any]) -> float | None:
     """The length in seconds, where it is told."""
     value = info.get("duration")
-    return float(value) if isinstance(value, int | float) and value > 0 else None
+    return float(value) if isinstance(value, int | float) and 0 < value <= MOST_SECONDS else None
+
+
+def believable(seconds: float | None) -> float | None:
+    """A file's own word on its length; None for one that nothing can have."""
+    return None if seconds is None or not 0 <= seconds <= MOST_SECONDS else seconds
 
 
 def told_bytes(parts: Sequence[Mapping[str, Any]]) -> int | None:
@@ -116,7 +121,7 @@ def guessed_bytes(part: Mapping[str, Any]) -> int:
 
 def whole(value: object) -> int | None:
     """A count that is told; None for what is none."""
-    return int(value) if isinstance(value, int | float) and value > 0 else None
+    return int(value) if isinstance(value, int | float) and 0 < value <= MOST_BYTES else None
 
 
 def clean(value: object) -> str | None:
@@ -145,6 +150,6 @@ def _height(info: Mapping[str, Any]) -> int | None:
     sides = []
     for entry in info.get("formats") or (info,):
         told = [side for side in (entry.get("width"), entry.get("height")) if isinstance(side, int | float)]
-        if isinstance(entry.get("height"), int | float) and min(told) > 0:
+        if isinstance(entry.get("height"), int | float) and 0 < min(told) <= MOST_LINES:
             sides.append(int(min(told)))
     return max(sides, default=None)

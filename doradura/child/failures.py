@@ -40,7 +40,7 @@ from doradura.child.ffmpeg import FfmpegError, ToolError
 from doradura.child.floor import TransferTooSlowError
 from doradura.media.addresses import MARKER, EgressRefusedError
 from doradura.media.has import Lacks
-from doradura.media.protocol import Failure
+from doradura.media.protocol import MOST_SECONDS, Failure
 from doradura.media.reasons import DISK_ERRNOS, Reason
 
 _DETAIL_CHARACTERS = 500
@@ -203,7 +203,7 @@ def retry_after_seconds(error: BaseException, now: float) -> float | None:
             if re.fullmatch(r"\d{1,9}(\.\d+)?", told):
                 return float(told)
             try:
-                return max(0.0, parsedate_to_datetime(told).timestamp() - now)
+                return min(MOST_SECONDS, max(0.0, parsedate_to_datetime(told).timestamp() - now))
             except (ValueError, OverflowError):  # no time, or one that no calendar has
                 continue
     return None

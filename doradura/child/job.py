@@ -14,7 +14,7 @@ import msgspec
 from yt_dlp.version import __version__ as yt_dlp_version
 
 from doradura.child import ffmpeg
-from doradura.child.describing import describe, has_own_title, performer_of, title_of
+from doradura.child.describing import believable, describe, has_own_title, performer_of, title_of
 from doradura.child.encoding import ENCODE_SHARE, shorter_side
 from doradura.child.facts import Facts, Stream, inspect
 from doradura.child.failures import JobError, classify, failed, retry_after_seconds, unresolved_host
@@ -70,7 +70,7 @@ def run_job(order: Order, emit: Emit) -> None:
         final = msgspec.structs.replace(
             final,
             retry_after_seconds=retry_after_seconds(error, time.time()) if reason.retried else None,
-            unresolved=unresolved,
+            unresolved=unresolved[:255],
             lacks=final.lacks or (work.lacks() if reason is Reason.UNSUPPORTED else ""),
             lines=work.height() if reason is Reason.UNSUPPORTED else final.lines,
         )
@@ -224,7 +224,7 @@ def _result(made: Made, stills: Stills, tags: Tags, fetched_bytes: int) -> Resul
         size_bytes=made.path.stat().st_size,
         title=tags.title,
         performer=tags.artist,
-        duration_seconds=None if made.facts is None else made.facts.duration_seconds,
+        duration_seconds=None if made.facts is None else believable(made.facts.duration_seconds),
         width=None if film is None else film.width,
         height=None if film is None else film.height,
         thumbnail_path=None if thumbnail is None else str(thumbnail),

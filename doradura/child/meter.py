@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from doradura.media.protocol import Progress
+from doradura.media.protocol import MOST_SECONDS, Progress
 
 TOLD_SECONDS = 0.5
 FIRST_GUESS_SECONDS = 2.0
@@ -39,5 +39,5 @@ class Meter:
         self._told = now
         share = min(1.0, done_seconds / self._length)
         passed = now - self._started
-        left = passed * (1 - share) / share if passed >= FIRST_GUESS_SECONDS else None
+        left = min(MOST_SECONDS, passed * (1 - share) / share) if passed >= FIRST_GUESS_SECONDS else None
         self._emit(msgspec.structs.replace(self._begun, share=share, seconds_left=left))

@@ -25,7 +25,7 @@ from doradura.child.products.product import Described, Looked, Product, Weight, 
 from doradura.child.starts import Start, read_start
 from doradura.child.stated import goes_on, stated_seconds
 from doradura.child.timelimit import TimeIsUpError, at_most
-from doradura.media.protocol import Metadata, Order, Size
+from doradura.media.protocol import MOST_BYTES, Metadata, Order, Size
 from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 
@@ -155,7 +155,7 @@ def _sizes(order: Order, extractor: Extractor, duration: float | None) -> list[S
 
 
 def _size(product: Product, weight: Weight | None) -> list[Size]:
-    if weight is None:
+    if weight is None or not 0 <= weight.size_bytes <= MOST_BYTES:
         return []
     variant = Variant(product.row.word, product.grade.word)
     return [Size(variant=variant, size_bytes=weight.size_bytes, height=weight.height)]

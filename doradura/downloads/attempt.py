@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
-from doradura.media.protocol import Failure, WorkerLostError
+from doradura.downloads.products import ForeignFileError
+from doradura.downloads.workspace import Workspace
+from doradura.media.protocol import Failure, Result, WorkerLostError
 from doradura.media.reasons import Reason, reason_of
 
 log = logging.getLogger(__name__)
@@ -73,3 +75,21 @@ async def attempts(
 
 LEFT_SILENTLY = Failure(reason=Reason.TOOL_CRASH, detail="the worker left without a word")
 """What became of an attempt whose worker went away in order, having said nothing final."""
+
+
+async def told_by_the_log_alone(_job_id: int, _detail: str) -> None:
+    """Tell nobody of a worker that named a file which is not its own; the log has it anyway."""
+
+
+async def take_made(
+    workspace: Workspace, job_id: int, told: Result, tell: Callable[[int, str], Awaitable[None]]
+) -> Result | Failure:
+    """Take what an ended worker says it made; what is not its own file fails the job, and `tell` is called with it."""
+    try:
+        return await workspace.take(job_id, told)
+    except ForeignFileError as error:
+        log.error("a worker named a file that is not its own", extra={"job": job_id, "detail": str(error)})  # noqa: TRY400 - the detail says it all
+        await tell(job_id, str(error))
+        return Failure(reason=Reason.TOOL_CRASH, detail=str(error), final=True)
+    except OSError as error:
+        return Failure(reason=reason_of(error), detail=f"its file can't be taken: {error}")

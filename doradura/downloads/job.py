@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ import msgspec
 import trio
 
 from doradura.clock import Clock
-from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts
+from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts, take_made, told_by_the_log_alone
 from doradura.downloads.board import Board
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.outgoing import caption_of, media_of
@@ -87,6 +87,8 @@ class DownloadParts:
     """Gives the chats that Telegram told to wait: nothing is fetched for them before that is over."""
     suspect_workers: Callable[[], None] = lambda: None
     """Called when an attempt failed in a way that may be this machine's fault: the worker is to be tested."""
+    tell_foreign_file: Callable[[int, str], Awaitable[None]] = told_by_the_log_alone
+    """Called with a job whose worker named a file that is not its own, and what is wrong with it."""
 
 
 class JobRun:
@@ -190,6 +192,8 @@ class JobRun:
         if sent is not None:
             return sent
         end = await self._attempts()
+        if isinstance(end, Result):
+            end = await take_made(self._parts.workspace, self.job.job_id, end, self._parts.tell_foreign_file)
         if isinstance(end, Failure):
             return self._failed(end)
         return await self._deliver(end, maybe_sent=self.maybe_sent)
@@ -212,12 +216,7 @@ class JobRun:
         """Return the file of a sending that a kill cut off, if it is still whole."""
         if self.job.state != "sending" or self.job.product is None:
             return None
-        result = msgspec.json.decode(self.job.product, type=Result)
-        try:
-            found = await trio.Path(result.path).stat()
-        except OSError:
-            return None
-        return result if found.st_size == result.size_bytes else None
+        return await self._parts.workspace.taken(self.job.job_id, self.job.product)
 
     async def _send_again(self) -> Outcome | None:
         """Send what was sent before by its file_id; None when there is nothing or Telegram does not know it."""

@@ -1,7 +1,8 @@
 """The jobs' directories and what each job may use.
 
-Owns DATA_DIR/jobs: one directory a job or probe, named by its id, mode 0700, removed at the job's end. A directory
-stays over a restart only for a file that was being sent.
+Owns DATA_DIR/jobs: one directory a job or probe, named by its id, mode 0700, removed at the job's end. What a worker
+made is moved into a second one (`ID.ready`) that no worker is given, and sent from there. A directory stays over a
+restart only for a file that was being sent.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 import msgspec
 import trio
 
-from doradura.media.protocol import Limits, Order, Task
+from doradura.downloads.products import take_product, taken_product
+from doradura.media.protocol import Limits, Order, Result, Task
 from doradura.media.variant import Variant
 from doradura.settings import Settings
 
@@ -59,12 +61,16 @@ class Workspace:
 
     async def clear(self, keep: Collection[int]) -> None:
         """Remove every directory that is not a kept job's."""
-        await trio.to_thread.run_sync(self._clear, {str(job_id) for job_id in keep})
+        await trio.to_thread.run_sync(self._clear, {path.name for job_id in keep for path in self._directories(job_id)})
 
     def _clear(self, keep: set[str]) -> None:
         for entry in self.root.iterdir():
             if entry.name not in keep:
-                shutil.rmtree(entry, ignore_errors=True)
+                _remove(entry)
+
+    def _directories(self, job_id: int) -> tuple[Path, Path]:
+        """Return the directory that the job's worker has, and the one that it has not."""
+        return self.root / str(job_id), self.root / f"{job_id}.ready"
 
     async def fresh(self, job_id: int) -> Path:
         """Make an empty directory for a job, in the place of an old one. Raises OSError."""
@@ -72,15 +78,32 @@ class Workspace:
 
     def _fresh(self, job_id: int) -> Path:
         self._make_root()
-        directory = self.root / str(job_id)
-        shutil.rmtree(directory, ignore_errors=True)
+        self._remove(job_id)
+        directory, _ = self._directories(job_id)
         directory.mkdir(mode=0o700)
         return directory.absolute()
+
+    async def take(self, job_id: int, told: Result) -> Result:
+        """Take the files that a worker says it made out of its reach; what was measured replaces what it said.
+
+        Raises ForeignFileError for what is not the job's own file, OSError where this machine can't move it.
+        """
+        directory, ready = self._directories(job_id)
+        return await trio.to_thread.run_sync(take_product, told, directory.absolute(), ready.absolute())
+
+    async def taken(self, job_id: int, product: str) -> Result | None:
+        """Return what was taken by a process before this one, as its row says (JSON); None where it is not whole."""
+        directory, ready = self._directories(job_id)
+        return await trio.to_thread.run_sync(taken_product, product, directory.absolute(), ready.absolute())
 
     async def remove(self, job_id: int) -> None:
         """Remove a job's directory; nothing there is no error."""
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(lambda: shutil.rmtree(self.root / str(job_id), ignore_errors=True))
+            await trio.to_thread.run_sync(self._remove, job_id)
+
+    def _remove(self, job_id: int) -> None:
+        for directory in self._directories(job_id):
+            _remove(directory)
 
     async def free_bytes(self) -> int:
         """Return the free space of the data directory. Raises OSError."""
@@ -147,3 +170,10 @@ def _refuse_link(root: Path) -> None:
     """What is in a root is ours to remove."""
     if root.is_symlink():
         raise OSError(errno.ELOOP, "it is a symbolic link, and everything behind it would be removed", root)
+
+
+def _remove(directory: Path) -> None:
+    """Remove a directory, or the link that a worker put in its place; nothing there is no error."""
+    if directory.is_symlink():
+        directory.unlink(missing_ok=True)
+    shutil.rmtree(directory, ignore_errors=True)

@@ -6,7 +6,7 @@ forked child import it. A line is at most `LINE_LIMIT_BYTES` long; what is longe
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -19,6 +19,18 @@ FLOOR_SECONDS = 60.0
 """How long a job must have waited for its sites, and got less than the floor all that time, to be ended."""
 READ_SECONDS = 15.0
 """A socket's timeout. What of one read is over it was this process's own sleep (SIGSTOP, a closed laptop)."""
+
+MOST_CHARACTERS: Final = 16 * 1024
+MOST_SECONDS: Final = 2**31 - 1
+MOST_LINES: Final = 2**31 - 1
+MOST_BYTES: Final = 2**53
+
+# Bounds of what a worker says, for it has read what a hostile site sent: a message that is over one is no message.
+Text = Annotated[str, msgspec.Meta(max_length=MOST_CHARACTERS)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=MOST_SECONDS)]
+Lines = Annotated[int, msgspec.Meta(ge=0, le=MOST_LINES)]
+Bytes = Annotated[int, msgspec.Meta(ge=0, le=4 * MOST_BYTES)]  # the sum of a few
+Path = Annotated[str, msgspec.Meta(max_length=4096)]
 
 Task = Literal["download", "probe", "selftest"]
 """What an order may be."""
@@ -66,27 +78,30 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     """What a variant would weigh, as far as the site says."""
 
     variant: Variant
-    size_bytes: int
-    height: int | None = None
+    size_bytes: Bytes
+    height: Lines | None = None
     """The shorter side of the picture that will come, in pixels, where it is another than the one asked for."""
+
+
+Sizes = Annotated[tuple[Size, ...], msgspec.Meta(max_length=200)]
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="metadata"):
     """What is known of the link once it was looked at. Absent values are None, never 0 or an empty text."""
 
-    title: str | None = None
-    performer: str | None = None
-    duration_seconds: float | None = None
-    extractor: str | None = None
+    title: Text | None = None
+    performer: Text | None = None
+    duration_seconds: Seconds | None = None
+    extractor: Text | None = None
     has_video: bool | None = None
     has_audio: bool | None = None
     has_subtitles: bool | None = None
     has_picture: bool | None = None
     """One beside its film: its cover, or the site's own."""
-    height: int | None = None
+    height: Lines | None = None
     """The shorter side of the best picture in pixels, as qualities are called by."""
-    sizes: tuple[Size, ...] = ()
-    extraction_seconds: float = 0.0
+    sizes: Sizes = ()
+    extraction_seconds: Seconds = 0.0
 
     @property
     def has(self) -> Has:
@@ -98,30 +113,30 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     """Sent at most twice a second."""
 
     stage: Literal["fetching", "converting"]
-    fetched_bytes: int = 0
-    total_bytes: int | None = None
-    bytes_per_second: float | None = None
-    share: float | None = None
+    fetched_bytes: Bytes = 0
+    total_bytes: Bytes | None = None
+    bytes_per_second: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    share: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     """Of `converting`: how much is done, from 0 to 1, where the length is known."""
-    seconds_left: float | None = None
+    seconds_left: Seconds | None = None
     """Of `converting`: how long it will take, once that can be guessed."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="result"):
     """The job's product, in its directory. Measured on the file itself, not taken from the site."""
 
-    path: str
+    path: Path
     """Absolute; the name is ours (`media.mp3`), never the site's."""
-    size_bytes: int
-    title: str
+    size_bytes: Bytes
+    title: Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_CHARACTERS)]
     """Never empty: the site's title, else a word made of the host."""
-    performer: str | None = None
-    duration_seconds: float | None = None
-    width: int | None = None
-    height: int | None = None
-    thumbnail_path: str | None = None
+    performer: Text | None = None
+    duration_seconds: Seconds | None = None
+    width: Lines | None = None
+    height: Lines | None = None
+    thumbnail_path: Path | None = None
     """JPEG, at most 320 px a side and 200 kB."""
-    fetched_bytes: int = 0
+    fetched_bytes: Bytes = 0
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="failure"):
@@ -134,15 +149,15 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     """Whether trying again would end the same way, whatever the reason says of others.
 
     Of `too_large`: the source itself is larger than is taken, so no variant of this link would do."""
-    sizes: tuple[Size, ...] = ()
+    sizes: Sizes = ()
     """Of `too_large`: what the link's other variants would weigh, as far as that is known."""
-    lines: int | None = None
+    lines: Lines | None = None
     """Of `too_large` and `lacks`: the shorter side of the link's best picture in pixels: no choice brings more."""
     has_audio: bool | None = None
     """Of `too_large`: whether there is a sound to take instead."""
-    retry_after_seconds: float | None = None
+    retry_after_seconds: Seconds | None = None
     """How long the site asks to be left alone, where it says so (Retry-After, RFC 9110, 10.2.3)."""
-    unresolved: str = ""
+    unresolved: Text = ""
     """The host that has no address, of `gone`."""
     lacks: Lacks = ""
     """Of `unsupported`: what the link was found not to have, while it has the rest."""
@@ -151,8 +166,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="selftest"):
     """Answer to a `selftest` order: the child ran, ffmpeg answered, the guard is in place."""
 
-    yt_dlp: str
-    ffmpeg: str
+    yt_dlp: Text
+    ffmpeg: Text
     guarded: bool
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,8 +107,10 @@ class _OpenFile:
     def __init__(self, part: _FilePart) -> None:
         self._part = part
         self.left_bytes = part.size_bytes
-        self._fd = os.open(part.path, os.O_RDONLY | os.O_CLOEXEC)
-        if os.fstat(self._fd).st_size != part.size_bytes:
+        # What was measured is what is opened: no link, and nothing whose opening waits for somebody.
+        self._fd = os.open(part.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        found = os.fstat(self._fd)
+        if found.st_size != part.size_bytes or not stat.S_ISREG(found.st_mode):
             self.close()
             raise _ChangedError
 
@@ -127,11 +130,14 @@ class _OpenFile:
 
 
 async def measure(method: str, path: Path, *, limiter: trio.CapacityLimiter) -> int:
-    """Return a file's size in bytes; raises UploadFileError when there is none to be had."""
+    """Return a file's size in bytes; raises UploadFileError for what is no regular file, a link to one included."""
     try:
-        return (await trio.to_thread.run_sync(os.stat, path, limiter=limiter)).st_size
+        found = await trio.to_thread.run_sync(os.lstat, path, limiter=limiter)
     except OSError as exc:
         raise UploadFileError(method, f"cannot read the file to send: {exc.strerror}") from exc
+    if not stat.S_ISREG(found.st_mode):
+        raise UploadFileError(method, "cannot read the file to send: it is no regular file")
+    return found.st_size
 
 
 def _lay_out(

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -144,6 +145,17 @@ async def test_a_missing_file_is_told_at_once(api: BotApi, server: Any, tmp_path
     with pytest.raises(errors.UploadFileError, match="No such file"):
         await api.send_media(5, Media("audio", Upload(tmp_path / "gone.mp3", "gone.mp3", "audio/mpeg")))
 
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(__file__)])
+async def test_what_is_no_regular_file_is_not_sent(
+    api: BotApi, server: Any, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    """A pipe is not waited for, a link is not followed; nothing of either goes out."""
+    make(tmp_path / "song.mp3")
+    with trio.fail_after(10), pytest.raises(errors.UploadFileError, match="no regular file"):
+        await api.send_media(42, Media("audio", Upload(tmp_path / "song.mp3", "song.mp3", "audio/mpeg")))
     assert server.connections == 0
 
 

@@ -50,6 +50,13 @@ def quick(order: Order, emit: Emit) -> None:
     _result(emit)
 
 
+def deceiving(order: Order, emit: Emit) -> None:
+    """Make a link to a file outside, and call it the product."""
+    path = Path(order.directory) / "media.mp3"
+    path.symlink_to(Path(order.directory).parent / "secret")
+    emit(Result(path=str(path), size_bytes=6, title="done"))
+
+
 def hang(order: Order, emit: Emit) -> None:
     """Say one thing and then nothing."""
     emit(Progress(stage="fetching"))

@@ -13,6 +13,7 @@ import pytest
 import trio
 import trio.testing
 
+from doradura.downloads.products import ForeignFileError, take_product
 from doradura.media import processes
 from doradura.media.processes import Stray
 from doradura.media.protocol import Failure, Order, Progress, Result, WorkerMessage
@@ -283,3 +284,16 @@ async def test_curl_cffi_is_refused(environment: dict[str, str], tmp_path: Path)
     workers = ForkWorkers(environment={**environment, "PYTHONPATH": path}, job="nasty_job:run_job")
     with pytest.raises(WorkersError, match=r"^curl_cffi is installed: .* \(pip uninstall curl_cffi\)"):
         await workers.run()
+
+
+async def test_a_link_that_a_child_made_is_not_followed(
+    workers: ForkWorkers, new_order: NewOrder, tmp_path: Path
+) -> None:
+    """A real child can put a link to any file where its product is to be: the bot takes that for no product."""
+    (tmp_path / "secret").write_text("secret")
+    order = new_order("deceiving")
+    told = await outcome(workers, order)
+    assert isinstance(told, Result)
+    assert await trio.Path(told.path).read_text() == "secret"
+    with pytest.raises(ForeignFileError, match="no regular file"):
+        take_product(told, Path(order.directory), tmp_path / "ready")

@@ -14,6 +14,7 @@ from doradura.media.protocol import (
     Failure,
     Metadata,
     Order,
+    Result,
     SelfTest,
     WorkerLostError,
 )
@@ -334,3 +335,20 @@ async def test_a_site_is_left_alone_for_as_long_as_it_asks(
         await world.ended()
         assert trio.current_time() - began == pytest.approx(seconds, abs=0.5)
     assert len(world.workers.orders) == tries
+
+
+async def test_a_worker_that_names_a_foreign_file_fails_its_job(world: World, autojump_clock: MockClock) -> None:
+    """Nothing is sent, nothing is tried again, and the admins are told once, with the job, however often it comes."""
+    secret = world.directory / "doradura.db"
+    secret.write_bytes(b"everything")
+    world.workers.usual = (Result(path=str(secret), size_bytes=10, title="A song"),)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"), world.message(f"/download {LINK}?2"))
+        await world.ended(2)
+    assert world.states() == ["failed", "failed"]
+    assert len(world.workers.orders) == 2
+    assert world.value("download_failure_total", format="mp3", reason="tool_crash") == 2
+    assert world.telegram.all("sendAudio") == world.telegram.all("sendDocument") == []
+    assert world.storage.one("SELECT count(*) FROM alert_incidents WHERE alertname = 'ForeignFile'") == 1
+    assert str(secret) in world.storage.one("SELECT description FROM alert_incidents")
+    assert secret.read_bytes() == b"everything"

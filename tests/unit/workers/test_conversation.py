@@ -71,6 +71,30 @@ async def test_lines_in_pieces() -> None:
     assert [message async for message in ChildConversation(Work(1), OneByOne(), "download")] == [RESULT]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'{"type": "result", "path": "/x/media.mp3", "size_bytes": -1, "title": "T"}',
+        b'{"type": "result", "path": "/x/media.mp3", "size_bytes": 1e300, "title": "T"}',
+        b'{"type": "result", "path": "/x/media.mp3", "size_bytes": 1, "title": ""}',
+        b'{"type": "result", "path": "/x/media.mp3", "size_bytes": 1, "title": "T", "duration_seconds": 1e300}',
+        b'{"type": "result", "path": "/x/media.mp3", "size_bytes": 1, "title": "T", "width": 99999999999}',
+        b'{"type": "result", "path": "/x/' + b"m" * 5000 + b'", "size_bytes": 1, "title": "T"}',
+        b'{"type": "metadata", "title": "' + b"T" * 20_000 + b'"}',
+        b'{"type": "metadata", "duration_seconds": -1}',
+        b'{"type": "progress", "stage": "fetching", "fetched_bytes": -1}',
+        b'{"type": "progress", "stage": "converting", "share": 7}',
+        b'{"type": "failure", "reason": "rate_limited", "detail": "", "retry_after_seconds": 1e300}',
+    ],
+)
+async def test_what_no_honest_child_says_is_no_message(said: bytes) -> None:
+    """Sizes, lengths and texts out of all bounds end the conversation: no part of the bot has to expect them."""
+    (end,) = [message async for message in conversation(said + b"\n")]
+    assert isinstance(end, Failure)
+    assert end.reason is Reason.TOOL_CRASH
+    assert end.detail.startswith("said what is no message")
+
+
 async def test_longest_line() -> None:
     """A line of exactly the limit is a message; one byte more ends the conversation, newline or not."""
     spare = LINE_LIMIT_BYTES - len(line(Failure(reason=Reason.GONE, detail=""))) + 1

@@ -1,17 +1,17 @@
 """/user ID: what a user has in hand and in the queue, and a button by which an admin ends all of it.
 
-A button's data is `u:VERB:ID`: `a` asks whether that is meant, `y` does it, `n` shows the list anew. It works after a
-restart, and what it ends is told to the user in their progress messages and noted in the log.
+Its buttons work after a restart. What they end is told to the user in their progress messages and noted in the log.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
 
+from doradura.chat.callback_data import TooOldError, decode_id, parse_id, spelled
 from doradura.chat.commands import is_admin
 from doradura.chat.figures import span_text
-from doradura.chat.ids import parse_id
 from doradura.chat.texts import Texts, size_text
 from doradura.chat.turn import Turn
 from doradura.storage import Connection, jobs, users
@@ -23,6 +23,31 @@ TITLE_UNITS = 60
 NAME_UNITS = 60
 
 log = logging.getLogger(__name__)
+
+
+Act = Literal["a", "y", "n"]
+"""Ask whether it is meant, do it, show the list anew."""
+ACTS: tuple[Act, ...] = get_args(Act)
+
+
+@dataclass(frozen=True, slots=True)
+class EndAll:
+    """The end of all that a user has in hand and in the queue."""
+
+    act: Act
+    user_id: int
+
+    def encode(self) -> str:
+        """Return `u:ACT:USER`."""
+        return spelled("u", self.act, self.user_id)
+
+    @classmethod
+    def decode(cls, data: str) -> EndAll:
+        """Read it. Raises TooOldError."""
+        act, _, number = data.partition(":")[2].partition(":")
+        if act not in ACTS:
+            raise TooOldError(data)
+        return cls(act, decode_id(number))
 
 
 class Seen(NamedTuple):
@@ -45,20 +70,15 @@ async def user(turn: Turn, rest: str) -> None:
     await turn.reply(text, keyboard)
 
 
-async def press(turn: Turn, rest: str) -> None:
+async def press(turn: Turn, data: EndAll) -> None:
     """Do what a button says."""
-    t = turn.texts
-    verb, _, number = rest.partition(":")
-    user_id = parse_id(number)
     if not is_admin(turn):
-        await turn.answer(t.plain("user.not_admin"), alert=True)
-    elif user_id is None or verb not in {"a", "y", "n"}:
-        await turn.answer(t.plain("press.unknown"), alert=True)
-    elif verb == "y":
-        await _end_all(turn, user_id)
+        await turn.answer(turn.texts.plain("user.not_admin"), alert=True)
+    elif data.act == "y":
+        await _end_all(turn, data.user_id)
     else:
         await turn.answer()
-        await turn.edit_pressed(*await _show(turn, user_id, ask=verb == "a"))
+        await turn.edit_pressed(*await _show(turn, data.user_id, ask=data.act == "a"))
 
 
 async def _end_all(turn: Turn, user_id: int) -> None:
@@ -86,11 +106,11 @@ async def _show(turn: Turn, user_id: int, *, ask: bool = False) -> tuple[str, Ke
         return _text(turn, seen), None
     if ask:
         buttons = (
-            Button(text=t.plain("button.user.yes", count=count), callback_data=f"u:y:{user_id}"),
-            Button(text=t.plain("button.user.no"), callback_data=f"u:n:{user_id}"),
+            Button(text=t.plain("button.user.yes", count=count), callback_data=EndAll("y", user_id).encode()),
+            Button(text=t.plain("button.user.no"), callback_data=EndAll("n", user_id).encode()),
         )
         return _text(turn, seen), (buttons,)
-    return _text(turn, seen), ((Button(text=t.plain("button.user.end"), callback_data=f"u:a:{user_id}"),),)
+    return _text(turn, seen), ((Button(text=t.plain("button.user.end"), callback_data=EndAll("a", user_id).encode()),),)
 
 
 def _read(db: Connection, user_id: int) -> Seen | None:

@@ -1,22 +1,28 @@
-"""The buttons under an alert: which there are, and what a press does.
+"""What the buttons of alerts do. `alert_keyboards` says which there are.
 
-A button's data is `a:VERB:ID`, and `:PAGE` where it stands in the list of /alerts, which is then changed on the spot;
-an alert's own messages are changed through the outbox, every admin's. Only admins may press, and every press is
-answered, at last by the dispatcher's barrier.
+Only admins may press, and every press is answered, at last by the dispatcher's barrier.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from types import MappingProxyType
 
 from doradura.alerts import MonitoringError, Outcome, Silencing
 from doradura.chat import alert_graph, alert_list
-from doradura.chat.alert_keyboards import HOURS
+from doradura.chat.alert_keyboards import (
+    SILENCES,
+    ActOnCard,
+    ActOnIncident,
+    AlertData,
+    IncidentAct,
+    ListAnew,
+    OpenIncident,
+    OpenPage,
+    ShowGraph,
+    ShowRunbook,
+)
 from doradura.chat.alert_texts import time_text
 from doradura.chat.commands import by_admin
-from doradura.chat.ids import parse_id
 from doradura.chat.runbook_texts import runbook_text
 from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
@@ -29,75 +35,47 @@ NAME_UNITS = 60
 
 log = logging.getLogger(__name__)
 
-Action = Callable[[Silencing, int, str], Awaitable[Outcome]]
 
-
-def _silence(hours: int) -> Action:
-    return lambda silencing, incident_id, by: silencing.silence(incident_id, hours, by)
-
-
-_ACTIONS: MappingProxyType[str, Action] = MappingProxyType(
-    {
-        **{f"s{hours}": _silence(hours) for hours in HOURS},
-        "u": lambda silencing, incident_id, _by: silencing.undo(incident_id),
-        "k": lambda silencing, incident_id, by: silencing.acknowledge(incident_id, by),
-        "d": lambda silencing, incident_id, by: silencing.dismiss(incident_id, by),
-    }
-)
-
-
-async def press(turn: Turn, rest: str) -> None:
+async def press(turn: Turn, data: AlertData) -> None:
     """Do what a button says."""
-    t = turn.texts
     if not by_admin(turn):
-        await turn.answer(t.plain("alert.press.not_admin"), alert=True)
+        await turn.answer(turn.texts.plain("alert.press.not_admin"), alert=True)
         return
-    verb, *numbers = rest.split(":")
-    ids = [parse_id(number) for number in numbers]
-    if len(ids) not in {1, 2} or None in ids:
-        await turn.answer(t.plain("outcome.unknown"), alert=True)
-        return
-    number, page = ids[0] or 0, ids[1] if len(ids) == 2 else None
-    if verb in _ACTIONS:
-        await _act(turn, verb, number, page)
-    elif verb in _OTHERS:
-        await _OTHERS[verb](turn, number, page or 0)
-    else:
-        await turn.answer(t.plain("outcome.unknown"), alert=True)
+    match data:
+        case ActOnIncident():
+            await _act(turn, data)
+        case ActOnCard(act="ka"):
+            await _acknowledge_all(turn, data.card_id)
+        case ActOnCard():
+            await _dismiss_all(turn, data.card_id)
+        case ShowGraph():
+            await alert_graph.press(turn, data.incident_id)
+        case ShowRunbook():
+            await _send_runbook(turn, data.incident_id)
+        case OpenIncident():
+            await turn.answer()
+            await alert_list.open_incident(turn, data.incident_id, data.page)
+        case OpenPage():
+            await turn.answer()
+            await alert_list.open_page(turn, data.page)
+        case ListAnew():
+            await turn.answer()
+            await alert_list.alerts(turn, "")
 
 
-async def _acknowledge_all(turn: Turn, card_id: int, _page: int) -> None:
+async def _acknowledge_all(turn: Turn, card_id: int) -> None:
     count = await turn.parts.admin.silencing.acknowledge_all(card_id, admin_name(turn))
     t = turn.texts
     await turn.answer(t.plain("alert.press.all_acknowledged" if count else "alert.press.nothing_left", count=count))
 
 
-async def _dismiss_all(turn: Turn, card_id: int, _page: int) -> None:
+async def _dismiss_all(turn: Turn, card_id: int) -> None:
     count = await turn.parts.admin.silencing.dismiss_all(card_id, admin_name(turn))
     t = turn.texts
     await turn.answer(t.plain("alert.press.all_dismissed" if count else "alert.press.none_loose", count=count))
 
 
-async def _graph(turn: Turn, incident_id: int, _page: int) -> None:
-    await alert_graph.press(turn, incident_id)
-
-
-async def _open_incident(turn: Turn, incident_id: int, page: int) -> None:
-    await turn.answer()
-    await alert_list.open_incident(turn, incident_id, page)
-
-
-async def _open_page(turn: Turn, page: int, _page: int) -> None:
-    await turn.answer()
-    await alert_list.open_page(turn, page)
-
-
-async def _list_anew(turn: Turn, _number: int, _page: int) -> None:
-    await turn.answer()
-    await alert_list.alerts(turn, "")
-
-
-async def _send_runbook(turn: Turn, incident_id: int, _page: int) -> None:
+async def _send_runbook(turn: Turn, incident_id: int) -> None:
     """Send what to do about an incident's alert, as a reply to its message."""
     t = turn.texts
     incident = await turn.parts.storage.read(lambda db: alert_marks.incident(db, incident_id))
@@ -113,39 +91,36 @@ async def _send_runbook(turn: Turn, incident_id: int, _page: int) -> None:
     )
 
 
-_OTHERS: MappingProxyType[str, Callable[[Turn, int, int], Awaitable[None]]] = MappingProxyType(
-    {
-        "ka": _acknowledge_all,
-        "da": _dismiss_all,
-        "g": _graph,
-        "w": _send_runbook,
-        "o": _open_incident,
-        "p": _open_page,
-        "n": _list_anew,
-    }
-)
-"""What a button does that changes no single incident: a number, and the page of the list it was pressed on."""
-
-
-async def _act(turn: Turn, verb: str, incident_id: int, page: int | None) -> None:
+async def _act(turn: Turn, data: ActOnIncident) -> None:
     t = turn.texts
     try:
-        outcome = await _ACTIONS[verb](turn.parts.admin.silencing, incident_id, admin_name(turn))
+        outcome = await _done(turn.parts.admin.silencing, data, admin_name(turn))
     except MonitoringError as error:
         log.warning("Alertmanager did not do it", extra={"reason": error.reason, "error": error.detail})
         key = "unsure" if error.unconfirmed else error.reason
         await turn.answer(t.plain(f"alertmanager.{key}"), alert=True)
     else:
-        text, loud = answer_text(t, verb, outcome)
+        text, loud = answer_text(t, data.act, outcome)
         await turn.answer(text, alert=loud)
-    if page is not None:
-        await alert_list.open_incident(turn, incident_id, page)
+    if data.page is not None:
+        await alert_list.open_incident(turn, data.incident_id, data.page)
 
 
-def answer_text(t: Texts, verb: str, outcome: Outcome) -> tuple[str, bool]:
+async def _done(silencing: Silencing, data: ActOnIncident, by: str) -> Outcome:
+    """Do it, in the name of `by`. Raises MonitoringError."""
+    if data.act in SILENCES:
+        return await silencing.silence(data.incident_id, SILENCES[data.act], by)
+    if data.act == "u":
+        return await silencing.undo(data.incident_id)
+    if data.act == "k":
+        return await silencing.acknowledge(data.incident_id, by)
+    return await silencing.dismiss(data.incident_id, by)
+
+
+def answer_text(t: Texts, act: IncidentAct, outcome: Outcome) -> tuple[str, bool]:
     """Return what a press is answered, and whether it is to be confirmed with a tap."""
     key = outcome.what
-    acted = {"k": "acknowledged", "d": "dismissed"}.get(verb, "silenced")
+    acted = {"k": "acknowledged", "d": "dismissed"}.get(act, "silenced")
     said = f"already_{acted}" if key == "already" else key
     name = shorten(outcome.by_name, NAME_UNITS)
     text = t.plain(f"outcome.{said}", name=name, at=time_text(outcome.at_ms))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from doradura.alerts import FoundSilence, MonitoringError
-from doradura.chat.alert_keyboards import incident_keyboard
+from doradura.chat.alert_keyboards import OpenIncident, OpenPage, incident_keyboard
 from doradura.chat.alert_texts import AlertTexts, list_line, time_text
 from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
@@ -61,7 +61,7 @@ async def open_incident(turn: Turn, incident_id: int, page: int) -> None:
         return incident, stored.UNMARKED if incident is None else marks_of(db, incident)
 
     incident, marks = await turn.parts.storage.read(look)
-    back = (Button(text=t.plain("button.back"), callback_data=f"a:p:{page}"),)
+    back = (Button(text=t.plain("button.back"), callback_data=OpenPage(page).encode()),)
     if incident is None:
         await turn.edit_pressed(t("outcome.unknown"), (back,))
         return
@@ -124,15 +124,18 @@ def page_keyboard(t: Texts, page: Page) -> Keyboard | None:
     """Return a button for each incident, and those that turn the page."""
     first = page.number * PAGE + 1
     buttons = [
-        Button(text=t.plain("button.number", number=number), callback_data=f"a:o:{incident.incident_id}:{page.number}")
+        Button(
+            text=t.plain("button.number", number=number),
+            callback_data=OpenIncident(incident.incident_id, page.number).encode(),
+        )
         for number, incident in enumerate(page.incidents, first)
     ]
     rows = [tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW)]
     turns = []
     if page.number:
-        turns.append(Button(text=t.plain("button.before"), callback_data=f"a:p:{page.number - 1}"))
+        turns.append(Button(text=t.plain("button.before"), callback_data=OpenPage(page.number - 1).encode()))
     if page.number < page.pages - 1:
-        turns.append(Button(text=t.plain("button.after"), callback_data=f"a:p:{page.number + 1}"))
+        turns.append(Button(text=t.plain("button.after"), callback_data=OpenPage(page.number + 1).encode()))
     return (*rows, *([tuple(turns)] if turns else [])) or None
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from doradura.accounts.plans import Plan
-from doradura.chat.ids import parse_id
+from doradura.chat.job_buttons import PickFormat, PickInstead, ProbeAgain, TryAgain
 from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
 from doradura.downloads.admission import AlreadyThere, Answer, Queued, Refused, enqueue
@@ -148,42 +148,25 @@ async def _wish(turn: Turn, found: Found, variant: Variant) -> None:
     _count(turn, variant, answer)
 
 
-async def press(turn: Turn, rest: str) -> None:
-    """A format's button under an offer: "<offer id>:<variant's key>"."""
-    await _press(turn, rest, offers.get)
+async def press(turn: Turn, data: PickFormat) -> None:
+    """A format's button under an offer."""
+    offer = await _own(turn, data.offer_id, offers.get)
+    if offer is not None:
+        await _press_queues(turn, offer, data.variant)
 
 
-async def press_smaller(turn: Turn, rest: str) -> None:
-    """A button under a download that was too large: "<job id>:<variant's key>"."""
-    await _press(turn, rest, jobs.get)
+async def press_instead(turn: Turn, data: PickInstead) -> None:
+    """A button under a job that failed for what it asked for."""
+    job = await _own(turn, data.job_id, jobs.get)
+    if job is not None:
+        await _press_queues(turn, job, data.variant)
 
 
-async def _press(turn: Turn, rest: str, get: Callable[[Connection, int], Offer | Job | None]) -> None:
-    """Queue what a button names: the link of what is stored under its number, in another form."""
-    number, _, key = rest.partition(":")
-    variant = _variant_of_key(key)
-    if variant is None:
-        await _answer_stale(turn)
-        return
-    stored = await _own(turn, number, get)
-    if stored is not None:
-        await _press_queues(turn, stored, variant)
-
-
-def _variant_of_key(key: str) -> Variant | None:
-    """Return what a button or an old job names, if it can still be had."""
-    try:
-        return Variant.parse_key(key)
-    except VariantError:
-        return None
-
-
-async def _own(turn: Turn, number: str, get: Callable[[Connection, int], S | None]) -> S | None:
-    """Return what a button names by a number, if it is theirs who pressed; else answer the press and return None."""
-    stored_id = parse_id(number)
-    stored = None if stored_id is None else await turn.parts.storage.read(lambda db: get(db, stored_id))
+async def _own(turn: Turn, stored_id: int, get: Callable[[Connection, int], S | None]) -> S | None:
+    """Return what a button names by an id, if it is theirs who pressed; else answer the press and return None."""
+    stored = await turn.parts.storage.read(lambda db: get(db, stored_id))
     if stored is None:
-        await _answer_stale(turn)
+        await turn.answer(turn.texts.plain("offer.stale"), alert=True)
     elif turn.user is None or stored.user_id != turn.user.id:
         await turn.answer(turn.texts.plain("offer.not_yours"), alert=True)
     else:
@@ -191,17 +174,13 @@ async def _own(turn: Turn, number: str, get: Callable[[Connection, int], S | Non
     return None
 
 
-async def _answer_stale(turn: Turn) -> None:
-    await turn.answer(turn.texts.plain("offer.stale"), alert=True)
-
-
-async def press_again(turn: Turn, rest: str) -> None:
-    """The button under a download that failed: the job's number. It works once, for whoever's download it was.
+async def press_again(turn: Turn, data: TryAgain) -> None:
+    """The button under a download that failed. It works once, for whoever's download it was.
 
     The failure's message becomes the new job's. Once there is a newer job for the same thing, the button is used up;
     as the jobs themselves say so, that holds over restarts.
     """
-    failed = await _own(turn, rest, _failed_job)
+    failed = await _own(turn, data.job_id, _failed_job)
     if failed is None:
         return
     if await turn.parts.storage.read(lambda db: jobs.newer_same(db, failed)) is not None:
@@ -213,12 +192,12 @@ async def press_again(turn: Turn, rest: str) -> None:
 def _failed_job(db: Connection, job_id: int) -> Job | None:
     """Return a job that failed, if what it was for can still be had."""
     job = jobs.get(db, job_id)
-    return job if job is not None and job.state == "failed" and _variant_of_key(job.variant.key) else None
+    return job if job is not None and job.state == "failed" and job.variant.is_offered else None
 
 
-async def press_look(turn: Turn, rest: str) -> None:
-    """The button under a link that was looked at in vain: the offer's number. Its card becomes the new look's."""
-    t, offer = turn.texts, await _own(turn, rest, offers.get)
+async def press_look(turn: Turn, data: ProbeAgain) -> None:
+    """The button under a link that was looked at in vain. Its card becomes the new look's."""
+    t, offer = turn.texts, await _own(turn, data.offer_id, offers.get)
     if offer is None:
         return
     try:

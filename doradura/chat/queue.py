@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from doradura.chat.ids import parse_id
+from doradura.chat.job_buttons import CancelInList, CancelJob
 from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
 from doradura.storage import Connection, jobs
@@ -43,7 +43,7 @@ async def _shown(turn: Turn) -> tuple[str, Keyboard | None]:
         (
             Button(
                 text=t.plain("queue.cancel", number=number, title=shorten(job.title or job.url, BUTTON_UNITS)),
-                callback_data=f"q:{job.job_id}",
+                callback_data=CancelInList(job.job_id).encode(),
             ),
         )
         for number, (job, _) in enumerate(found[:SHOWN], 1)
@@ -51,13 +51,12 @@ async def _shown(turn: Turn) -> tuple[str, Keyboard | None]:
     return "\n".join(lines), keyboard
 
 
-async def press_in_list(turn: Turn, rest: str) -> None:
+async def press_in_list(turn: Turn, data: CancelInList) -> None:
     """A button of /queue: cancel as the others do, then show the list as it is after that, in the same message."""
-    await press(turn, rest)
+    await press(turn, CancelJob(data.job_id))
     if turn.user is None:
         return
-    job_id = parse_id(rest)
-    job = None if job_id is None else await turn.parts.storage.read(lambda db: jobs.get(db, job_id))
+    job = await turn.parts.storage.read(lambda db: jobs.get(db, data.job_id))
     # In a group only the job says whose list it is; of a job that was forgotten nobody knows.
     owner_id = job.user_id if job is not None else turn.chat_id
     if owner_id != turn.user.id:
@@ -83,16 +82,13 @@ async def cancel(turn: Turn, _rest: str) -> None:
         await turn.reply(t("cancel.nothing"))
 
 
-async def press(turn: Turn, rest: str) -> None:
-    """A cancel button: the job's id."""
+async def press(turn: Turn, data: CancelJob) -> None:
+    """A cancel button."""
     t = turn.texts
     user_id = turn.user.id if turn.user else turn.chat_id
-    job_id = parse_id(rest)
 
     def change(db: Connection) -> tuple[list[jobs.Job], jobs.Job | None]:
-        if job_id is None:
-            return [], None
-        return jobs.cancel(db, user_id, turn.parts.clock(), job_id=job_id), jobs.get(db, job_id)
+        return jobs.cancel(db, user_id, turn.parts.clock(), job_id=data.job_id), jobs.get(db, data.job_id)
 
     cancelled, job = await turn.commit(change)
     turn.parts.supervisor.cancelled(cancelled)

@@ -18,7 +18,10 @@ from doradura.chat import (
     payments,
     queue,
 )
+from doradura.chat.alert_keyboards import decode_alert_data
+from doradura.chat.callback_data import Buttons, TooOldError, buttons
 from doradura.chat.commands import Command, CommandTable, is_admin, open_to, parse_command
+from doradura.chat.job_buttons import CancelInList, CancelJob, PickFormat, PickInstead, ProbeAgain, TryAgain
 from doradura.chat.turn import Turn
 from doradura.telegram.types import Message
 
@@ -102,25 +105,31 @@ def _is_somebody(message: Message) -> bool:
     return message.sender_chat is not None or not message.from_user.is_bot
 
 
-async def _press(turn: Turn) -> None:
-    verb, _, rest = (turn.press.data or "").partition(":")
-    press = PRESSES.get(verb)
-    if press is None:
+async def _callback_query(turn: Turn) -> None:
+    data = turn.press.data or ""
+    pressed = BUTTONS.get(data.partition(":")[0])
+    if pressed is None:
         await turn.answer(turn.texts.plain("press.unknown"), alert=True)
-    else:
-        await press(turn, rest)
+        return
+    try:
+        await pressed.answer(turn, data)
+    except TooOldError:
+        await turn.answer(turn.texts.plain(pressed.too_old), alert=True)
 
 
-PRESSES: Mapping[str, Callable[[Turn, str], Awaitable[None]]] = MappingProxyType(
+BUTTONS: Mapping[str, Buttons] = MappingProxyType(
     {
-        "o": download.press,
-        "s": download.press_smaller,
-        "r": download.press_again,
-        "l": download.press_look,
-        "c": queue.press,
-        "q": queue.press_in_list,
-        "a": alert_buttons.press,
-        "u": admin_user.press,
+        each.word: each
+        for each in (
+            buttons("o", PickFormat.decode, download.press, too_old="offer.stale"),
+            buttons("s", PickInstead.decode, download.press_instead, too_old="offer.stale"),
+            buttons("r", TryAgain.decode, download.press_again, too_old="offer.stale"),
+            buttons("l", ProbeAgain.decode, download.press_look, too_old="offer.stale"),
+            buttons("c", CancelJob.decode, queue.press, too_old="press.ended"),
+            buttons("q", CancelInList.decode, queue.press_in_list, too_old="press.ended"),
+            buttons("a", decode_alert_data, alert_buttons.press, too_old="outcome.unknown"),
+            buttons("u", admin_user.EndAll.decode, admin_user.press),
+        )
     }
 )
 """Who answers a button, by the first word of its data."""
@@ -129,7 +138,7 @@ HANDLERS: Mapping[str, Callable[[Turn], Awaitable[None]]] = MappingProxyType(
     {
         "message": _message,
         "edited_message": _edited,
-        "callback_query": _press,
+        "callback_query": _callback_query,
         "my_chat_member": groups.membership,
         "pre_checkout_query": payments.pre_checkout,
         "subscription": payments.subscription,

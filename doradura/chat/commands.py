@@ -35,7 +35,7 @@ def is_admin(turn: Turn) -> bool:
 
 def by_admin(turn: Turn) -> bool:
     """Whether an admin writes or presses, in whatever chat."""
-    return turn.user is not None and turn.user.id in turn.parts.settings.admin_ids
+    return turn.account is not None and turn.account.is_admin
 
 
 def parse_command(text: str, username: str) -> tuple[str, str] | None:

@@ -17,6 +17,7 @@ from functools import partial
 
 import trio
 
+from doradura.accounts.account import Account, account_of, read_account
 from doradura.chat.turn import AlreadyHandledError, ChatParts, Said, Turn
 from doradura.storage import DAMAGE, Change, StorageError, inbox
 from doradura.storage.inbox import NewUpdate, StoredUpdate
@@ -33,7 +34,7 @@ from doradura.telegram.errors import (
     UnexpectedResultError,
 )
 from doradura.telegram.poller import RawUpdate
-from doradura.telegram.types import Update, decode_update
+from doradura.telegram.types import Update, User, decode_update
 
 CONCURRENT_CHATS = 200
 """More than the client has connections: a chat that Telegram told to wait keeps its place here while it waits."""
@@ -178,7 +179,7 @@ class Dispatcher:
     async def _handle(self, stored: StoredUpdate, past: _Past, give_up_at: float) -> bool:
         """Handle one update; False when it is to be tried again. The barrier of one update."""
         try:
-            turn = past.routed or self._turn(stored, decode_update(stored.raw), past)
+            turn = past.routed or await self._turn(stored, decode_update(stored.raw), past)
         except (MalformedUpdateError, RecursionError) as error:
             log.warning("update not understood", extra={"update": stored.update_id, "error": str(error)})
             self._parts.metrics.errors.labels(category="telegram").inc()
@@ -253,16 +254,20 @@ class Dispatcher:
             except TelegramError as error:
                 log.info("press not answered", extra={"update": turn.update_id, "error": str(error)})
 
-    def _turn(self, stored: StoredUpdate, update: Update, past: _Past) -> Turn:
-        user = None if update.subscription is None else update.subscription.user
-        message = update.message or update.edited_message
-        for part in (message, update.callback_query, update.my_chat_member, update.pre_checkout_query):
-            if part is not None:
-                user = part.from_user
-        if message is not None and message.sender_chat is not None:
-            user = None  # `from` is a stand-in for a chat: GroupAnonymousBot, or the account "Telegram"
+    async def _turn(self, stored: StoredUpdate, update: Update, past: _Past) -> Turn:
         past.said.begin_again()
-        return Turn(self._parts, stored.update_id, update, user, stored.chat_id, stored.received_ms, past.said)
+        user = _from_whom(update)
+        account = None if user is None else await self._account(user)
+        return Turn(self._parts, stored.update_id, update, account, stored.chat_id, stored.received_ms, past.said)
+
+    async def _account(self, user: User) -> Account:
+        """Read who somebody is; where the database can't say it, what the update does: nothing can be stored then."""
+        admin_ids = self._parts.settings.admin_ids
+        try:
+            return await self._parts.storage.read(lambda db: read_account(db, user, admin_ids))
+        except StorageError as error:
+            log.warning("an account is not read", extra={"user": user.id, "error": str(error)})
+            return account_of(user, admin_ids)
 
     async def _done(self, turn: Turn) -> None:
         try:
@@ -295,6 +300,17 @@ class Dispatcher:
                 await turn.answer(turn.texts.plain("trouble"), alert=True)
         except TelegramError as problem:
             log.info("trouble not told", extra={"update": turn.update_id, "error": str(problem)})
+
+
+def _from_whom(update: Update) -> User | None:
+    """Return the person an update is from."""
+    message = update.message or update.edited_message
+    if message is not None and message.sender_chat is not None:
+        return None  # `from` is a stand-in for a chat: GroupAnonymousBot, or the account "Telegram"
+    if update.subscription is not None:
+        return update.subscription.user
+    parts = (message, update.callback_query, update.my_chat_member, update.pre_checkout_query)
+    return next((part.from_user for part in parts if part is not None), None)
 
 
 def _lane(update: RawUpdate) -> int:

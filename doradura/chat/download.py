@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from doradura.accounts.plans import Plan
 from doradura.chat.job_buttons import PickFormat, PickInstead, ProbeAgain, TryAgain
 from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
@@ -26,7 +25,6 @@ from doradura.storage.offers import Offer
 from doradura.telegram.types import Message, MessageEntity
 from doradura.telegram.units import shorten
 
-PLAN: Plan = "free"
 LINKS_A_MESSAGE = 3
 """So many are offered; each is a message of its own, and a chat takes about one a second."""
 SHOWN_LINK_UNITS = 80
@@ -247,7 +245,7 @@ async def _queue(turn: Turn, link: Link, variant: Variant, *, reply_to: int | No
         cache_key=canonical(link.url).removeprefix("https:" if link.guessed else ""),
         site=link.site,
         variant=variant,
-        plan=PLAN,
+        plan=turn.plan,
         language=turn.language,
         thread_id=turn.topic_id,
     )
@@ -288,7 +286,7 @@ class _NotQueuedError(Exception):
 def _count(turn: Turn, variant: Variant, answer: Answer) -> None:
     """Count what was asked for and how it was answered, once the sender knows."""
     metrics = turn.parts.metrics
-    metrics.format_requests.labels(format=variant.format, plan=PLAN).inc()
+    metrics.format_requests.labels(format=variant.format, plan=turn.plan).inc()
     if isinstance(answer, Refused):
         metrics.queue_rejected.labels(reason=answer.reason).inc()
 

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from doradura.accounts.account import DEFAULT_LANGUAGE, Account
+from doradura.accounts.plans import FREE, Plan
 from doradura.chat.admin import AdminParts
 from doradura.chat.texts import Catalogues, Texts
 from doradura.clock import Clock
@@ -92,7 +94,8 @@ class Turn:
     parts: ChatParts
     update_id: int
     update: Update
-    user: User | None
+    account: Account | None
+    """Who wrote or pressed; None for a chat that writes itself (an anonymous admin, a channel)."""
     chat_id: int
     received_ms: int
     said: Said = field(default_factory=Said)
@@ -106,9 +109,19 @@ class Turn:
         return self.parts.catalogues.for_language(self.language)
 
     @property
+    def user(self) -> User | None:
+        """Who wrote or pressed, as the update has them."""
+        return self.account.user if self.account else None
+
+    @property
     def language(self) -> str:
-        """The language code Telegram tells of whoever wrote."""
-        return (self.user.language_code if self.user else None) or "en"
+        """The language code of whoever wrote."""
+        return self.account.language if self.account else DEFAULT_LANGUAGE
+
+    @property
+    def plan(self) -> Plan:
+        """What whoever wrote uses the bot under."""
+        return self.account.plan if self.account else FREE
 
     @property
     def message(self) -> Message:

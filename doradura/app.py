@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import trio
 
 from doradura import __version__
-from doradura.alerts import AlertDelivery, Intake, Reconciler, open_monitoring
+from doradura.alerts import AlertDelivery, Intake, open_monitoring
 from doradura.alerts.monitoring import Monitoring
 from doradura.charts import Charts
 from doradura.chat.admin import AdminParts
@@ -57,7 +57,7 @@ from doradura.lifetime import Lifetime
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
 from doradura.pauses import Pauses
 from doradura.settings import Settings
-from doradura.storage import Storage, StorageError, bots, chats, statistics
+from doradura.storage import Storage, StorageError, bots, chats, runs, statistics
 from doradura.storage.cleaning import clean_forever
 from doradura.storage.ids import IdMaker
 from doradura.storage.sqlite import SqliteStorage
@@ -101,8 +101,8 @@ class App:
         self._ffmpeg = ffmpeg
         self._poller: Poller | None = None
         self._alert_delivery: AlertDelivery | None = None
-        self._reconciler: Reconciler | None = None
         self._ids = IdMaker(self._clock)
+        self._instance = runs.new_instance()
         self._whole = trio.CancelScope()
         self._working: trio.Nursery | None = None
         self._supervisor: Supervisor | None = None
@@ -197,15 +197,13 @@ class App:
                 turns=self._turns,
             ) as api,
             self._telling_alerts(serving, api_url),
-            open_monitoring(
-                settings, self._storage, metrics, self._ids, self._wake_alert_delivery, clock=self._clock
-            ) as monitoring,
+            open_monitoring(settings, self._storage, metrics, self._ids, clock=self._clock) as monitoring,
         ):
-            self._reconciler = monitoring.reconciler
             board = Board(
                 api,
                 self._storage,
                 ProgressTexts(self._catalogues, settings.upload_limit_bytes),
+                clock=self._clock,
                 broke=metrics.errors.labels(category="internal").inc,
             )
             await serving.start(board.run)
@@ -213,10 +211,11 @@ class App:
             self._supervisor = supervisor
             await supervisor.recover()
             serving.start_soon(self_test.run)
+            probes = self._make_probes(api, workers, workspace)
             parts = self._make_chat_parts(
-                api, supervisor, workers, workspace, monitoring, health, allowed_private=allowed_private
+                api, supervisor, workspace, monitoring, health, allowed_private=allowed_private
             )
-            await self._work(api, parts, health, task_status)
+            await self._work(api, supervisor, probes, parts, health, task_status)
 
     @asynccontextmanager
     async def _telling_alerts(self, serving: trio.Nursery, api_url: str) -> AsyncIterator[None]:
@@ -259,18 +258,6 @@ class App:
         except StorageError as error:
             log.warning("a group that moved is not stored", extra={"chat": old_id, "error": str(error)})
 
-    def _can_be_told(self, chat_id: int) -> None:
-        if self._alert_delivery is not None:
-            self._alert_delivery.came(chat_id)
-
-    def _wake_alert_delivery(self) -> None:
-        if self._alert_delivery is not None:
-            self._alert_delivery.wake()
-
-    def _look_at_alertmanager(self) -> None:
-        if self._reconciler is not None:
-            self._reconciler.wake()
-
     def _make_supervisor(  # noqa: PLR0917 - it takes what it wires
         self,
         api: BotApi,
@@ -296,15 +283,28 @@ class App:
                 suspect_workers=self_test.suspect,
             ),
             SiteBreakers(self._storage, self.metrics, clock=self._clock),
+            instance=self._instance,
             end_strays=end_strays,
             tell_breaker=notes.breaker,
         )
 
-    def _make_chat_parts(  # noqa: PLR0917 - it takes what it wires
+    def _make_probes(self, api: BotApi, workers: Workers, workspace: Workspace) -> Probes:
+        """Make what looks at links."""
+        return Probes(
+            api=api,
+            storage=self._storage,
+            workers=workers,
+            workspace=workspace,
+            metrics=self.metrics,
+            presenter=CardTexts(self._catalogues, self.settings.upload_limit_bytes),
+            clock=self._clock,
+            instance=self._instance,
+        )
+
+    def _make_chat_parts(
         self,
         api: BotApi,
         supervisor: Supervisor,
-        workers: Workers,
         workspace: Workspace,
         monitoring: Monitoring,
         health: Health,
@@ -321,25 +321,14 @@ class App:
             ids=self._ids,
             clock=self._clock,
             catalogues=catalogues,
-            supervisor=supervisor,
+            bytes_per_second=supervisor.bytes_per_second,
             workspace=workspace,
-            probes=Probes(
-                api=api,
-                storage=self._storage,
-                workers=workers,
-                workspace=workspace,
-                metrics=self.metrics,
-                presenter=CardTexts(catalogues, settings.upload_limit_bytes),
-                clock=self._clock,
-                refused=supervisor.chat_closed,
-            ),
             admin=AdminParts(
                 health=health.report,
                 charts=Charts(settings.data_dir / "charts", self._environment),
                 menus=CommandMenus(api, self._storage, catalogues, settings.admin_ids, COMMANDS),
                 silencing=monitoring.silencing,
                 prometheus=monitoring.prometheus,
-                can_be_told=self._can_be_told,
             ),
             allowed_private=allowed_private,
             bot_id=self._bot_id,
@@ -369,14 +358,7 @@ class App:
     def _make_web(self, health: Health) -> WebServer:
         """Make the HTTP side: what it serves is asked for at each request. Raises DataDirectoryError."""
         settings = self.settings
-        intake = Intake(
-            self._storage,
-            self.metrics,
-            self._ids,
-            self._wake_alert_delivery,
-            self._look_at_alertmanager,
-            clock=self._clock,
-        )
+        intake = Intake(self._storage, self.metrics, self._ids, clock=self._clock)
 
         async def render(accept: str) -> tuple[bytes, str]:
             self.metrics.set_health((await health.report()).gauge_values())
@@ -406,12 +388,20 @@ class App:
             count_error=self.metrics.errors.labels(category="http").inc,
         )
 
-    async def _work(self, api: BotApi, parts: ChatParts, health: Health, task_status: trio.TaskStatus[None]) -> None:
+    async def _work(  # noqa: PLR0917 - it runs what was wired
+        self,
+        api: BotApi,
+        supervisor: Supervisor,
+        probes: Probes,
+        parts: ChatParts,
+        health: Health,
+        task_status: trio.TaskStatus[None],
+    ) -> None:
         """Run what drains, around what takes new work in."""
         dispatcher = Dispatcher(parts, route)
         async with trio.open_nursery() as working:
-            await working.start(parts.supervisor.run)
-            await working.start(parts.probes.run)
+            await working.start(supervisor.run)
+            await working.start(probes.run)
             async with trio.open_nursery() as intake:
                 self._working, self._drain = working, intake.cancel_scope.cancel
                 self._poller = Poller(
@@ -435,8 +425,8 @@ class App:
             log.info("draining", extra={"seconds": self.settings.drain_seconds})
             working.cancel_scope.deadline = trio.current_time() + self.settings.drain_seconds
             dispatcher.stop()
-            parts.probes.stop()
-            parts.supervisor.stop()
+            probes.stop()
+            supervisor.stop()
         log.info("stopped", extra={"work_left": working.cancel_scope.cancelled_caught})
 
     async def _start_sandbox(self, serving: trio.Nursery) -> str:

@@ -6,28 +6,43 @@ Since Python 3.13 a connection that is left to the garbage collector is a Resour
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 from doradura.storage.migrations import migrations
 from doradura.storage.sqlite.migrating import migrate, statements
+from doradura.storage.topics import Topic
 
-_opened: list[sqlite3.Connection] = []
+
+class Database(sqlite3.Connection):
+    """A database in memory that is what a change gets, too."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.touched: set[Topic] = set()
+
+    def touch(self, topic: Topic, /) -> None:
+        """Note that a change touches a topic."""
+        self.touched.add(topic)
 
 
-def in_memory() -> sqlite3.Connection:
+_opened: list[Database] = []
+
+
+def in_memory() -> Database:
     """Open an empty database that commits each statement by itself."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=Database)
     _opened.append(connection)
     return connection
 
 
-def migrated() -> sqlite3.Connection:
+def migrated() -> Database:
     """Open a fresh database with all its tables."""
     connection = in_memory()
     migrate(connection)
     return connection
 
 
-def before_migration(number: int) -> sqlite3.Connection:
+def before_migration(number: int) -> Database:
     """Open a database as the versions before a migration left it."""
     connection = in_memory()
     connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY)")

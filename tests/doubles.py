@@ -24,7 +24,8 @@ import trio
 from doradura.media.protocol import Metadata, Order, Result, WorkerMessage
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import MarkupError, parse_html
-from doradura.storage import Change, StorageError, Value
+from doradura.storage import Change, StorageError, Topic, Value, Watch
+from doradura.storage.topics import Topics
 from tests.databases import migrated
 
 T = TypeVar("T")
@@ -58,6 +59,9 @@ class MemoryStorage:
     def __init__(self, changes: Changes | None = None) -> None:
         self.changes = changes or Changes()
         self.db = migrated()
+        self.topics = Topics()
+        self.lost: set[Topic] = set()
+        """Topics whose wakes are lost."""
         self.is_open = True
         self.damage: str | None = None
         self.was_touched = False
@@ -72,12 +76,14 @@ class MemoryStorage:
         if fault is not None:
             raise StorageError(str(fault), reason=fault.reason)
         self.db.execute("BEGIN")
+        self.db.touched.clear()
         try:
             value = change(self.db)
         except BaseException:
             self.db.execute("ROLLBACK")
             raise
         self.db.execute("COMMIT")
+        self.topics.touched(self.db.touched - self.lost)
         self.changes.note()
         return value
 
@@ -92,6 +98,10 @@ class MemoryStorage:
         """There is nothing to open."""
         task_status.started()
         await trio.sleep_forever()
+
+    def watch(self, *topics: Topic) -> Watch:
+        """Wake after the changes that touch one, unless that is lost."""
+        return self.topics.watch(*topics)
 
     def write_after_end(self, change: Change[T]) -> T:
         """Run a change."""

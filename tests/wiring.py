@@ -43,7 +43,7 @@ from doradura.label_values import LABEL_VALUES
 from doradura.media.processes import Stray
 from doradura.metrics import BuildFacts, Metrics, TelegramMetrics
 from doradura.settings import Settings, read_settings
-from doradura.storage import jobs
+from doradura.storage import jobs, runs
 from doradura.storage.ids import IdMaker
 from doradura.telegram.client import open_bot_api
 from doradura.telegram.updates import RawUpdate, read_batch
@@ -145,8 +145,6 @@ class World:
 
     directory: Path
     telegram: FakeTelegram = field(init=False)
-    can_be_told: list[int] = field(default_factory=list)
-    """Users whose chat was open again."""
     workers: FakeWorkers = field(init=False)
     storage: MemoryStorage = field(init=False)
     settings: Settings = field(init=False)
@@ -189,7 +187,7 @@ class World:
         assert isinstance(trio.lowlevel.current_clock(), MockClock), "ask for autojump_clock in the test itself"
         workspace = RoomyWorkspace(self.settings, "ffmpeg", tuple)
         await workspace.open()
-        places = Places(self.slots)
+        places, instance = Places(self.slots), runs.new_instance()
         async with (
             open_bot_api(
                 TOKEN,
@@ -203,11 +201,13 @@ class World:
         ):
             silencing = Silencing(
                 *(Alertmanager(alertmanager_client, clock=self.clock), self.storage, self.metrics),
-                *(IdMaker(self.clock), lambda: None),
+                IdMaker(self.clock),
                 clock=self.clock,
             )
             catalogues = Catalogues()
-            board = Board(api, self.storage, ProgressTexts(catalogues, self.settings.upload_limit_bytes))
+            board = Board(
+                api, self.storage, ProgressTexts(catalogues, self.settings.upload_limit_bytes), clock=self.clock
+            )
             breakers = SiteBreakers(self.storage, self.metrics, clock=self.clock)
             supervisor = Supervisor(
                 DownloadParts(
@@ -223,6 +223,7 @@ class World:
                     suspect_workers=self._suspected,
                 ),
                 breakers,
+                instance=instance,
                 end_strays=self._end_strays,
                 tell_breaker=AdminNotes(api, catalogues, self.settings.told_chats).breaker,
             )
@@ -234,7 +235,7 @@ class World:
                 metrics=self.metrics,
                 presenter=CardTexts(catalogues, self.settings.upload_limit_bytes),
                 clock=self.clock,
-                refused=supervisor.chat_closed,
+                instance=instance,
             )
             parts = ChatParts(
                 api=api,
@@ -244,16 +245,14 @@ class World:
                 ids=IdMaker(self.clock),
                 clock=self.clock,
                 catalogues=catalogues,
-                supervisor=supervisor,
+                bytes_per_second=supervisor.bytes_per_second,
                 workspace=workspace,
-                probes=probes,
                 admin=AdminParts(
                     health=self._health,
                     charts=FakeCharts(self.directory / "charts", {}, self.drawings),
                     menus=CommandMenus(api, self.storage, catalogues, self.settings.admin_ids, COMMANDS),
                     silencing=silencing,
                     prometheus=Prometheus(prometheus_client),
-                    can_be_told=self.can_be_told.append,
                 ),
                 allowed_private=(),
                 bot_id=BOT_ID,

@@ -24,7 +24,7 @@ from doradura.alerts.words import AlertWords
 from doradura.clock import Clock
 from doradura.metrics import Metrics
 from doradura.settings import AlertChat
-from doradura.storage import Connection, Storage, StorageError, alerts, outbox
+from doradura.storage import Connection, Storage, StorageError, Topic, alerts, outbox
 from doradura.storage.ids import IdMaker
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import (
@@ -37,8 +37,8 @@ from doradura.telegram.retry import backoff
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 15.0
-"""How often the outbox is looked at unasked: for what another program of the same database put there."""
+PERIOD_SECONDS = 5.0
+"""How often each chat's outbox is looked at untold: an alert is not to wait for a lost wake."""
 PROBE_SECONDS = 600.0
 """How often a chat that can't be written to is tried without a reason."""
 DOUBT_SECONDS = 600.0
@@ -101,7 +101,6 @@ class AlertDelivery:
         self._lines: list[_Line] = []
         self._silent_ms = round(watchdog_seconds * 1000)
         self._draw = draw
-        self._woken = trio.Event()
         self._leaving = False
 
     @property
@@ -109,21 +108,6 @@ class AlertDelivery:
         """What keeps notices from being told just now, if anything does: Telegram's doing, or ours."""
         found = {line.trouble for line in self._lines}
         return next((kind for kind in ("internal", "storage", "telegram") if kind in found), None)
-
-    def wake(self) -> None:
-        """Look at the outbox now."""
-        self._woken.set()
-        self._woken = trio.Event()
-
-    def came(self, chat_id: int) -> None:
-        """Note that a chat is open again: one that could not be written to is tried at once.
-
-        A group may have got another id than the one its line began with: every group that refuses is tried.
-        """
-        for line in self._lines:
-            if line.fault and (line.chat_id == chat_id or (line.chat_id < 0 and chat_id < 0)):
-                line.probe_at = -math.inf
-                self.wake()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Tell until cancelled. `started()` once it is known who is told. Raises StorageError before that."""
@@ -166,7 +150,6 @@ class AlertDelivery:
     async def _watch(self, started_ms: int) -> None:
         """Notice the watchdog's silence. The barrier of one look: alerts are told without a watchdog too."""
         while True:
-            woken = self._woken
             wait_seconds = math.inf
             try:
                 due_ms = await self._storage.read(
@@ -176,18 +159,16 @@ class AlertDelivery:
                     wait_seconds = (due_ms - self._clock()) / 1000
                 if wait_seconds <= 0:
                     await self._storage.write(self._miss)
-                    self.wake()
                     continue
             except StorageError as error:
                 log.warning("the watchdog's silence is not known", extra={"error": str(error)})
-                wait_seconds = POLL_SECONDS
+                wait_seconds = PERIOD_SECONDS
             except Exception:  # the barrier named above
                 log.exception("the watchdog's silence is not known")
                 self._metrics.errors.labels(category="alert").inc()
-                wait_seconds = POLL_SECONDS
+                wait_seconds = PERIOD_SECONDS
             slept_from_ms, wait_seconds = self._clock(), min(wait_seconds, LISTEN_SECONDS)
-            with trio.move_on_after(wait_seconds):
-                await woken.wait()
+            await trio.sleep(wait_seconds)
             if self._clock() - slept_from_ms > (wait_seconds + OVERSLEPT_SECONDS) * 1000:
                 # This process was stopped or its machine asleep: what came then was not heard, as before a start.
                 started_ms = self._clock()
@@ -197,8 +178,8 @@ class AlertDelivery:
 
     async def _serve(self, line: _Line) -> None:
         """Tell one chat, one thing after the other. The barrier of a chat's deliveries."""
+        watch = self._storage.watch(Topic.OUTBOX, Topic.OPEN_CHATS)
         while True:
-            woken = self._woken
             try:
                 busy = await self._step(line)
                 line.failures, line.trouble = 0, None
@@ -214,8 +195,7 @@ class AlertDelivery:
                 await self._pause(line, "internal", error)
                 continue
             if not busy:
-                with trio.move_on_after(POLL_SECONDS):
-                    await woken.wait()
+                await watch.next(PERIOD_SECONDS)
 
     async def _pause(self, line: _Line, trouble: Trouble, error: Exception) -> None:
         line.trouble = trouble
@@ -239,9 +219,16 @@ class AlertDelivery:
             if found is not None:
                 await self._tell(line, found)
                 return True
-        if trio.current_time() >= line.probe_at:
+        if trio.current_time() >= line.probe_at or (line.fault and await self._is_reopened(line)):
             await self._probe(line)
         return False
+
+    async def _is_reopened(self, line: _Line) -> bool:
+        """Whether a chat that refused was heard of since; given once, so that one word of it is one try."""
+        if not await self._storage.read(partial(outbox.is_reopened, target_id=line.target_id)):
+            return False
+        await self._storage.write(partial(outbox.forget_reopened, target_id=line.target_id))
+        return True
 
     async def _tell(self, line: _Line, found: outbox.Waiting) -> None:
         """Tell one thing. Raises what concerns everything for this chat; what concerns this one alone is put off.
@@ -276,7 +263,6 @@ class AlertDelivery:
         line.probe_at = trio.current_time() + PROBE_SECONDS
         if line.only_by_sending and line.doubt_until is None:
             await self._storage.write(lambda db: outbox.unpark(db, line.target_id))
-            self.wake()
             return
         try:
             await self._api.send_chat_action(line.chat_id, thread_id=line.topic_id or None, priority="alert")
@@ -303,7 +289,6 @@ class AlertDelivery:
     async def _reached(self, line: _Line) -> None:
         if line.fault is not False:
             await self._storage.write(lambda db: outbox.clear_fault(db, line.target_id))
-            self.wake()
         line.fault, line.only_by_sending = False, False
         line.probe_at = math.inf
 

@@ -1,6 +1,6 @@
 """Alertmanager's POST, from the body to its answer: 200 only once everything in it is stored, in one transaction.
 
-Counts what it receives, repeats left out, and wakes the delivery. Fails with an answer, never with an exception that
+Counts what it receives, repeats left out. Fails with an answer, never with an exception that
 Alertmanager would not send again for.
 """
 
@@ -54,20 +54,16 @@ class Stored:
     received: list[tuple[str, str]] = field(default_factory=list)
     """(severity, status) of each notice that had not been there before."""
     watchdog: bool = False
-    begun: bool = False
-    """Something fires that did not before, or may do so."""
 
 
 class Intake:
-    """Takes Alertmanager's POSTs. `wake` is called after each, `look` where something began to fire."""
+    """Takes Alertmanager's POSTs."""
 
     def __init__(
         self,
         storage: Storage,
         metrics: Metrics,
         ids: IdMaker,
-        wake: Callable[[], None],
-        look: Callable[[], None] = lambda: None,
         *,
         clock: Clock,
     ) -> None:
@@ -75,9 +71,7 @@ class Intake:
         self._storage = storage
         self._metrics = metrics
         self._ids = ids
-        self._wake = wake
         self._started_ms = clock()
-        self._look = look
 
     async def accept(self, body: bytes) -> Reply:
         """Store a body's notices. Cancelled, they are stored or not, and the sender knows it has no answer."""
@@ -104,9 +98,6 @@ class Intake:
             self._metrics.alerts_received.labels(severity=severity.strip().lower(), status=status).inc()
         if stored.watchdog:
             self._metrics.watchdog_last_seen.set(now / 1000)
-        self._wake()
-        if stored.begun:
-            self._look()
         return Reply(200, stored=len(notices))
 
 
@@ -137,7 +128,6 @@ def store(db: Connection, notices: Sequence[Notice], *, new_id: Callable[[], int
         else:
             body.take(notice, seen=seen)
     body.finish()
-    done.begun = body.begun_any
     return done
 
 
@@ -156,7 +146,6 @@ class _Body:
         self._new_id = new_id
         self._now_ms = now_ms
         self._doubtful = doubtful
-        self.begun_any = False
         self._truncated = 0
         self._cards: dict[int, int] = {}
         """The cards on which alerts of this body fire, with the worst of each."""
@@ -173,7 +162,6 @@ class _Body:
         action = decide(notice, known, seen=seen, told_ms=told, now_ms=self._now_ms)
         if certain and action is Action.DOUBT:
             action = Action.REOPEN
-        self.begun_any |= action in (Action.OPEN, Action.REOPEN, Action.DOUBT)
         if known is not None and action in (Action.IGNORE, Action.DOUBT):
             self._put_off(notice, known, action)
         elif known is not None and action is Action.OPEN_CLOSED and self._quiet(notice, known, told):

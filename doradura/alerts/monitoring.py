@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -25,12 +25,11 @@ class Monitoring(NamedTuple):
 
     silencing: Silencing
     prometheus: Prometheus
-    reconciler: Reconciler
 
 
 @asynccontextmanager
 async def open_monitoring(
-    settings: Settings, storage: Storage, metrics: Metrics, ids: IdMaker, wake: Callable[[], None], *, clock: Clock
+    settings: Settings, storage: Storage, metrics: Metrics, ids: IdMaker, *, clock: Clock
 ) -> AsyncIterator[Monitoring]:
     """Yield both, and notice meanwhile what ends without a word: silences and alerts. Neither has to be there."""
     async with (
@@ -39,9 +38,9 @@ async def open_monitoring(
         trio.open_nursery() as nursery,
     ):
         asked = Alertmanager(alertmanager, clock=clock)
-        silencing = Silencing(asked, storage, metrics, ids, wake, clock=clock)
-        reconciler = Reconciler(asked, storage, metrics, ids, wake, clock=clock)
+        silencing = Silencing(asked, storage, metrics, ids, clock=clock)
+        reconciler = Reconciler(asked, storage, metrics, ids, clock=clock)
         await nursery.start(silencing.run)
         await nursery.start(reconciler.run)
-        yield Monitoring(silencing, Prometheus(prometheus), reconciler)
+        yield Monitoring(silencing, Prometheus(prometheus))
         nursery.cancel_scope.cancel()

@@ -24,8 +24,8 @@ class Note:
 def add_note(db: Connection, note: Note, *, new_id: Callable[[], int], now_ms: int) -> int:
     """Put a note into the outbox of every admin and return its card's id.
 
-    To be called inside a change, so that the note is stored if and only if its cause is. `AlertDelivery.wake` after
-    the commit tells it at once; without it the outbox is looked at within seconds.
+    To be called inside a change, so that the note is stored if and only if its cause is. The outbox's topic has it told
+    right after the commit.
     """
     return add_incident(
         db,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ from doradura.alerts.payload import Notice
 from doradura.alerts.watchdog import is_silent
 from doradura.clock import Clock
 from doradura.metrics import Metrics
-from doradura.storage import Connection, Storage, StorageError, alert_marks, alerts, outbox, sightings
+from doradura.storage import Connection, Storage, StorageError, Topic, alert_marks, alerts, outbox, sightings
 from doradura.storage.ids import IdMaker
 from doradura.storage.sightings import Doubt, Watched
 
@@ -85,7 +85,6 @@ class Reconciler:
         storage: Storage,
         metrics: Metrics,
         ids: IdMaker,
-        wake: Callable[[], None],
         *,
         clock: Clock,
         periods: Periods | None = None,
@@ -95,9 +94,7 @@ class Reconciler:
         self._storage = storage
         self._metrics = metrics
         self._ids = ids
-        self._wake_delivery = wake
         self._periods = periods or Periods()
-        self._woken = trio.Event()
         self._sources: dict[int, _Source] = {}
         self._answered_at: float | None = None
         self._silent_since: float | None = None
@@ -105,15 +102,11 @@ class Reconciler:
         self._unlisted: dict[int, float] = {}
         """Since when incidents are looked for that no list had yet."""
 
-    def wake(self) -> None:
-        """Look soon: something began to fire."""
-        self._woken.set()
-
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Look until cancelled. The barrier of one look: whatever breaks it, the next one follows."""
+        watch = self._storage.watch(Topic.INCIDENTS)
         task_status.started()
         while True:
-            self._woken = trio.Event()
             wait_seconds = self._periods.look
             try:
                 wait_seconds = min(wait_seconds, await self.look())
@@ -123,8 +116,7 @@ class Reconciler:
                 log.exception("incidents are not compared")
                 self._metrics.errors.labels(category="alert").inc()
             await trio.sleep(self._periods.soon)
-            with trio.move_on_after(wait_seconds - self._periods.soon):
-                await self._woken.wait()
+            await watch.next(wait_seconds - self._periods.soon)
 
     async def look(self) -> float:
         """Compare once; return in how many seconds something is to be decided. Raises StorageError."""
@@ -132,16 +124,13 @@ class Reconciler:
             lambda db: (sightings.watched(db), sightings.doubts(db), alerts.unrung(db))
         )
         due = [doubt for doubt in doubts if is_due(doubt.due_ms, self._clock())]
-        changed = False
         fresh = self._fresh(open_ones)
         if open_ones or due:
             seen = await self._ask()
             ids = [row.incident_id for row in open_ones]
-            changed = await self._storage.write(lambda db: self._apply(db, seen, ids, due, fresh))
+            await self._storage.write(lambda db: self._apply(db, seen, ids, due, fresh))
         if unrung:
-            changed |= await self._storage.write(self._ring)
-        if changed:
-            self._wake_delivery()
+            await self._storage.write(self._ring)
         now = self._clock()
         waits = [(doubt.due_ms - now) / 1000 for doubt in doubts if not is_due(doubt.due_ms, now)]
         waits += [since + self._periods.unlisted - trio.current_time() for since in self._unlisted.values()]
@@ -194,8 +183,8 @@ class Reconciler:
 
     def _apply(
         self, db: Connection, seen: _Seen, asked: Collection[int], due: list[Doubt], fresh: Collection[int]
-    ) -> bool:
-        """Store what a look found, and what follows from it; return whether anybody is to be told."""
+    ) -> None:
+        """Store what a look found, and what follows from it."""
         rows = {row.incident_id: row for row in sightings.watched(db)}
         # What began to fire while Alertmanager was asked may not have been there when it answered.
         watched = [rows[incident_id] for incident_id in asked if incident_id in rows]
@@ -223,8 +212,8 @@ class Reconciler:
             incident = alert_marks.incident(db, incident_id)
             assert incident is not None
             self._tell(db, incident.card_id, "card", incident.severity_rank)
-        decided = [self._decide(db, doubt, seen, known) for doubt in due]
-        return bool(told) or any(decided)
+        for doubt in due:
+            self._decide(db, doubt, seen, known)
 
     def _judge(
         self, db: Connection, row: Watched, seen: _Seen, known: dict[int, int], *, silent: bool
@@ -245,26 +234,25 @@ class Reconciler:
             return row._replace(loose=1), False
         return row, seen.grown and not silent
 
-    def _decide(self, db: Connection, doubt: Doubt, seen: _Seen, known: dict[int, int]) -> bool:
-        """Decide a firing notice that may be older than the end; return whether it fires.
+    def _decide(self, db: Connection, doubt: Doubt, seen: _Seen, known: dict[int, int]) -> None:
+        """Decide a firing notice that may be older than the end.
 
         Where nobody can say, it does: an alarm too many, never one too few.
         """
         sightings.forget_doubt(db, doubt.incident_id)
         incident, row = alert_marks.incident(db, doubt.incident_id), sightings.watched_one(db, doubt.incident_id)
         if incident is None or row is None or incident.state != "resolved" or incident.ending:
-            return False
+            return
         latest = alerts.latest(db, incident.fingerprint)
         if latest is None or latest.incident_id != incident.incident_id:
-            return False
+            return
         if seen.listing is not None and seen.grown and row.source_ms is not None:
             listed = row.fingerprint in seen.listing.fingerprints
             if not listed and _knows(db, row.source_ms, seen.listing, known):
-                return False
+                return
         reopen(db, msgspec.json.decode(doubt.notice, type=Notice), new_id=self._ids.new, now_ms=self._clock())
-        return True
 
-    def _ring(self, db: Connection) -> bool:
+    def _ring(self, db: Connection) -> None:
         """Tell aloud what fires again, and was not told so because that had been too soon."""
         now, cards = self._clock(), set()
         for incident, told_ms in alerts.unrung(db):
@@ -274,7 +262,6 @@ class Reconciler:
                 cards.add(incident.card_id)
                 alerts.set_told(db, incident.card_id, now)
                 self._tell(db, incident.card_id, "reminder", incident.severity_rank)
-        return bool(cards)
 
     def _tell(self, db: Connection, card_id: int, kind: outbox.Kind, rank: int) -> None:
         outbox.tell(db, card_id, kind, rank, new_id=self._ids.new, now_ms=self._clock())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -24,7 +24,7 @@ from doradura.alerts.incidents import untold_end
 from doradura.alerts.watchdog import SILENCE
 from doradura.clock import Clock
 from doradura.metrics import Metrics
-from doradura.storage import Connection, Storage, StorageError, alert_marks, outbox
+from doradura.storage import Connection, Storage, StorageError, Topic, alert_marks, outbox
 from doradura.storage import alerts as stored
 from doradura.storage.alert_marks import Silence
 from doradura.storage.alerts import Incident
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 HOUR_MS = 3600 * 1000
 LOOK_SECONDS = 60.0
 """How often Alertmanager is asked, while something is silenced, whether it still is."""
+PERIOD_SECONDS = 10.0
+"""How often it is looked untold whether something is silenced: what a lost answer left is to be found."""
 SAID_SECONDS = 3600.0
 """How often the log says that Alertmanager can't be asked."""
 COMMENT = "Silenced from Doradura's chat"
@@ -82,7 +84,6 @@ class Silencing:
         storage: Storage,
         metrics: Metrics,
         ids: IdMaker,
-        wake: Callable[[], None],
         *,
         clock: Clock,
     ) -> None:
@@ -91,9 +92,7 @@ class Silencing:
         self._storage = storage
         self._metrics = metrics
         self._ids = ids
-        self._wake_delivery = wake
         self._places: dict[int, _Place] = {}
-        self._changed = trio.Event()
         self._said_at = -math.inf
 
     async def acknowledge(self, incident_id: int, by: str) -> Outcome:
@@ -111,9 +110,7 @@ class Silencing:
                 self._tell(db, incident)
             return Outcome("acknowledged" if fresh else "already", *known)
 
-        outcome = await self._storage.write(change)
-        self._wake()
-        return outcome
+        return await self._storage.write(change)
 
     async def acknowledge_all(self, card_id: int, by: str) -> int:
         """Take on everything that fires on a card. Return how much that was."""
@@ -127,9 +124,7 @@ class Silencing:
                 self._tell(db, incident)
             return len(taken)
 
-        count = await self._storage.write(change)
-        self._wake()
-        return count
+        return await self._storage.write(change)
 
     async def dismiss(self, incident_id: int, by: str) -> Outcome:
         """Close an incident of which nobody can say whether it fires still. What Alertmanager lists is left alone."""
@@ -145,9 +140,7 @@ class Silencing:
                 return Outcome("listed")
             return self._dismiss(db, incident, by)
 
-        outcome = await self._storage.write(change)
-        self._wake()
-        return outcome
+        return await self._storage.write(change)
 
     async def dismiss_all(self, card_id: int, by: str) -> int:
         """Close everything on a card of which nobody can say whether it fires still. Return how much that was."""
@@ -161,9 +154,7 @@ class Silencing:
                 self._dismiss(db, incident, by)
             return len(loose)
 
-        count = await self._storage.write(change)
-        self._wake()
-        return count
+        return await self._storage.write(change)
 
     def _dismiss(self, db: Connection, incident: Incident, by: str) -> Outcome:
         now = self._clock()
@@ -191,9 +182,9 @@ class Silencing:
             equal = await self._equal(labels)
             if equal is not None:
                 return await self._took_effect(incident, row, equal)
-            # What is written down may be an hour old, of somebody whom nothing was done for.
+            # What is written down may be an hour old, of somebody whom nothing was done for. Should the answer be lost,
+            # `run` looks for it.
             await self._storage.write(lambda db: alert_marks.put_silence(db, wanted))
-            self._changed.set()  # should the answer be lost, it is looked for
             try:
                 silence_id = await self.alertmanager.make(
                     labels,
@@ -253,9 +244,9 @@ class Silencing:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Notice the end of silences until cancelled. The barrier of one look: the next one follows."""
+        watch = self._storage.watch(Topic.SILENCES)
         task_status.started()
         while True:
-            self._changed = trio.Event()
             wait_seconds = LOOK_SECONDS
             try:
                 rows = await self._storage.read(alert_marks.silences)
@@ -264,7 +255,7 @@ class Silencing:
                     self._said_at = -math.inf  # it answers: its next silence is said again
                     wait_seconds = min(wait_seconds, max(1.0, (rows[0].until_ms - self._clock()) / 1000))
                 else:
-                    wait_seconds = math.inf
+                    wait_seconds = PERIOD_SECONDS
             except MonitoringError as error:
                 if trio.current_time() - self._said_at >= SAID_SECONDS:
                     self._said_at = trio.current_time()
@@ -274,8 +265,7 @@ class Silencing:
             except Exception:  # the barrier named above
                 log.exception("silences not looked at")
                 self._metrics.errors.labels(category="alert").inc()
-            with trio.move_on_after(wait_seconds):
-                await self._changed.wait()
+            await watch.next(wait_seconds)
 
     async def look(self) -> None:
         """Take over from Alertmanager which silences are over."""
@@ -313,7 +303,6 @@ class Silencing:
             self._tell(db, incident)
 
         await self._storage.write(change)
-        self._wake()
 
     async def _forget(self, incident: Incident, row: Silence) -> None:
         def change(db: Connection) -> None:
@@ -321,14 +310,9 @@ class Silencing:
                 self._tell(db, incident)
 
         await self._storage.write(change)
-        self._wake()
 
     def _tell(self, db: Connection, incident: Incident) -> None:
         outbox.tell(db, incident.card_id, "card", incident.severity_rank, new_id=self._ids.new, now_ms=self._clock())
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._wake_delivery()
 
     @asynccontextmanager
     async def _alone(self, incident_id: int) -> AsyncIterator[None]:

@@ -20,5 +20,3 @@ class AdminParts:
     menus: CommandMenus
     silencing: Silencing
     prometheus: Prometheus
-    can_be_told: Callable[[int], None]
-    """Is told of each chat that is open again, so that alerts kept for it come at once."""

@@ -89,7 +89,6 @@ async def _end_all(turn: Turn, user_id: int) -> None:
         return jobs.cancel(db, user_id, turn.parts.clock(), reason=jobs.BY_ADMIN), _read(db, user_id)
 
     ended, left = await turn.commit(change)
-    turn.parts.supervisor.cancelled(ended)
     log.warning("an admin ended a user's downloads", extra={"admin": admin.id, "user": user_id, "jobs": len(ended)})
     said = t.counted("user.ended", len(ended)) if ended else t("user.nothing_to_end")
     await turn.answer(t.plain("user.done") if ended else t.plain("user.nothing_to_end"))
@@ -128,7 +127,7 @@ def _text(turn: Turn, seen: Seen) -> str:
         return "\n".join([*lines, t("user.idle")])
     now = turn.parts.clock()
     lines += [
-        _line(t, number, job, now, turn.parts.supervisor.bytes_per_second(job.job_id))
+        _line(t, number, job, now, turn.parts.bytes_per_second(job.job_id))
         for number, job in enumerate(seen.unfinished[:SHOWN], 1)
     ]
     if len(seen.unfinished) > SHOWN:

@@ -19,6 +19,7 @@ import trio
 
 from doradura.accounts.account import Account, account_of, read_account
 from doradura.chat.turn import AlreadyHandledError, ChatParts, Said, Turn
+from doradura.downloads.closed_chats import note_closed
 from doradura.storage import DAMAGE, Change, StorageError, inbox
 from doradura.storage.inbox import NewUpdate, StoredUpdate
 from doradura.telegram.errors import (
@@ -227,7 +228,7 @@ class Dispatcher:
         """Mark an update whose answer nobody got; a chat that refused it is closed after: the update told of life."""
         await self._done(turn)
         if isinstance(error, CHAT_CLOSED):
-            await self._parts.supervisor.chat_closed(turn.chat_id)
+            await note_closed(self._parts.storage, turn.chat_id, self._parts.clock)
 
     async def _is_hopeless(self, turn: Turn, past: _Past, error: Exception) -> bool:
         """Whether no further try would store anything; whoever was not answered is told so, once."""

@@ -66,7 +66,6 @@ async def links_alone(turn: Turn, message: Message, *, edited: bool) -> None:
 
     if new:
         await turn.commit(change)
-        turn.parts.probes.show_all(new, turn.language)
     if len(found) > LINKS_A_MESSAGE:
         await turn.reply(turn.texts.counted("links.left", len(found) - LINKS_A_MESSAGE, most=LINKS_A_MESSAGE))
 
@@ -204,8 +203,7 @@ async def press_look(turn: Turn, data: ProbeAgain) -> None:
         await turn.answer(_fault_text(t, error), alert=True)
         return
     message_id = turn.press.message.message_id if turn.press.message else offer.message_id
-    if await turn.commit(lambda db: offers.again(db, offer.offer_id, message_id)):
-        turn.parts.probes.show(replace(offer, state="failed", message_id=message_id), turn.language)
+    await turn.commit(lambda db: offers.again(db, offer.offer_id, message_id))
     await turn.answer(t.plain("press.looking"))
 
 
@@ -231,7 +229,7 @@ async def _press_queues(turn: Turn, stored: Offer | Job, variant: Variant, *, of
 
 
 async def _queue(turn: Turn, link: Link, variant: Variant, *, reply_to: int | None, of: Job | None = None) -> Answer:
-    """Store the job and mark the update handled, then let the supervisor know; or say why not.
+    """Store the job and mark the update handled, or say why not.
 
     `of`: the failed job that this one begins anew, whose message it takes over.
     """
@@ -270,8 +268,6 @@ async def _queue(turn: Turn, link: Link, variant: Variant, *, reply_to: int | No
         answer = await turn.commit(change)
     except _NotQueuedError as refused:
         answer = refused.answer
-    if isinstance(answer, Queued):
-        parts.supervisor.queued(answer.job, answer.before)
     return answer
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 
 from doradura.chat.turn import Turn
-from doradura.storage import chats, users
+from doradura.storage import chats
 from doradura.telegram.types import Message, MessageEntity
 
 GONE = frozenset({"kicked", "left"})
@@ -58,11 +58,9 @@ async def membership(turn: Turn) -> None:
     assert change is not None
     chat, before, now = change.chat, change.old_chat_member.status, change.new_chat_member.status
     if now in GONE:
-        await turn.parts.supervisor.chat_closed(chat.id)
+        await turn.commit(lambda db: chats.closed(db, chat.id, turn.parts.clock()))
         return
-    if chat.type == "private":
-        await turn.commit(lambda db: users.set_blocked(db, chat.id, None))
-    turn.parts.admin.can_be_told(chat.id)
+    await turn.parts.storage.write(lambda db: chats.opened(db, chat.id))
     if chat.type not in {"private", "channel"} and before in GONE:
         await turn.reply(turn.texts("group.hello", bot=turn.parts.username()))
 

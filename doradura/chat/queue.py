@@ -75,7 +75,6 @@ async def cancel(turn: Turn, _rest: str) -> None:
     t = turn.texts
     user_id = turn.user.id if turn.user else turn.chat_id
     cancelled = await turn.commit(lambda db: jobs.cancel(db, user_id, turn.parts.clock(), chat_id=shown_chat(turn)))
-    turn.parts.supervisor.cancelled(cancelled)
     if cancelled:
         await turn.reply(t.counted("cancel.done", len(cancelled)))
     else:
@@ -91,7 +90,6 @@ async def press(turn: Turn, data: CancelJob) -> None:
         return jobs.cancel(db, user_id, turn.parts.clock(), job_id=data.job_id), jobs.get(db, data.job_id)
 
     cancelled, job = await turn.commit(change)
-    turn.parts.supervisor.cancelled(cancelled)
     if cancelled:
         await turn.answer(t.plain("press.cancelled"))
     elif job is not None and job.user_id != user_id:

@@ -23,6 +23,7 @@ from doradura.chat.callback_data import Buttons, TooOldError, buttons
 from doradura.chat.commands import Command, CommandTable, is_admin, open_to, parse_command
 from doradura.chat.job_buttons import CancelInList, CancelJob, PickFormat, PickInstead, ProbeAgain, TryAgain
 from doradura.chat.turn import Turn
+from doradura.storage import chats
 from doradura.telegram.types import Message
 
 COMMANDS: CommandTable = MappingProxyType(
@@ -57,7 +58,8 @@ async def _message(turn: Turn) -> None:
         return
     await _asked(turn, edited=False)
     if is_admin(turn):
-        turn.parts.admin.can_be_told(turn.chat_id)
+        # Alerts that its chat refused before come at once.
+        await turn.parts.storage.write(lambda db: chats.opened(db, turn.chat_id))
         await turn.parts.admin.menus.came(turn.chat_id)
 
 

@@ -18,8 +18,6 @@ from doradura.accounts.plans import FREE, Plan
 from doradura.chat.admin import AdminParts
 from doradura.chat.texts import Catalogues, Texts
 from doradura.clock import Clock
-from doradura.downloads.probes import Probes
-from doradura.downloads.supervisor import Supervisor
 from doradura.downloads.workspace import Workspace
 from doradura.metrics import Metrics
 from doradura.settings import Settings
@@ -45,9 +43,9 @@ class ChatParts:
     ids: IdMaker
     clock: Clock
     catalogues: Catalogues
-    supervisor: Supervisor
+    bytes_per_second: Callable[[int], float | None]
+    """How fast a running job's file comes in; None where that is not known."""
     workspace: Workspace
-    probes: Probes
     admin: AdminParts
     allowed_private: tuple[str, ...]
     bot_id: int

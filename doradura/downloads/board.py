@@ -12,12 +12,14 @@ it once its id is stored. A job without a stored message gets a new one at the n
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 import trio
 
+from doradura.clock import Clock
+from doradura.downloads.closed_chats import note_closed
 from doradura.downloads.stages import Accepted, Stage, Starting, Waiting
 from doradura.storage import Storage, StorageError, jobs
 from doradura.telegram.client import BotApi
@@ -77,7 +79,7 @@ class Card:
                     await self._tell(self._stage)
                 except CHAT_CLOSED as error:
                     log.info("progress not wanted", extra={"job": self._job.job_id, "error": str(error)})
-                    await self._board.refused(self._job.chat_id)
+                    await self._board.note_closed(self._job.chat_id)
                 except TelegramError as error:
                     log.info("progress not shown", extra={"job": self._job.job_id, "error": str(error)})
                 except Exception:  # the barrier named above
@@ -167,16 +169,22 @@ class Board:
     """All cards of this process."""
 
     def __init__(
-        self, api: BotApi, storage: Storage, presenter: Presenter, *, broke: Callable[[], None] = lambda: None
+        self,
+        api: BotApi,
+        storage: Storage,
+        presenter: Presenter,
+        *,
+        clock: Clock,
+        broke: Callable[[], None] = lambda: None,
     ) -> None:
         """`broke` is called once for each showing that ended in a fault of ours."""
         self.api = api
         self.presenter = presenter
         self.broke = broke
         self._storage = storage
+        self._clock = clock
         self._cards: dict[int, Card] = {}
         self._start: Callable[[Card], None] | None = None
-        self._on_refused: Callable[[int], Awaitable[None]] | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep the cards' tasks until cancelled."""
@@ -188,14 +196,13 @@ class Board:
             finally:
                 self._start = None  # a job's task may take its first step when this nursery is closed already
 
-    def tell_of_refusals(self, refused: Callable[[int], Awaitable[None]]) -> None:
-        """Let `refused` be called with every chat that takes nothing from the bot."""
-        self._on_refused = refused
+    async def note_closed(self, chat_id: int) -> None:
+        """Note that a chat takes nothing any more."""
+        await note_closed(self._storage, chat_id, self._clock)
 
-    async def refused(self, chat_id: int) -> None:
-        """A chat took nothing; whoever asked to be told of it is."""
-        if self._on_refused is not None:
-            await self._on_refused(chat_id)
+    def has(self, job_id: int) -> bool:
+        """Whether this process has shown anything of a job that has not ended."""
+        return job_id in self._cards
 
     def card(self, job: jobs.Job) -> Card:
         """Return the job's card, a new one where there is none."""

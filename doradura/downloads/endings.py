@@ -6,11 +6,12 @@ Owns the telling, through Telegram's outages and over restarts. What the end is,
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 
 import trio
 
+from doradura.clock import Clock
 from doradura.downloads.board import Board
+from doradura.downloads.closed_chats import note_closed
 from doradura.downloads.stages import Cancelled, Delivered, Failed, Outcome
 from doradura.media.reasons import Reason
 from doradura.metrics import Metrics
@@ -35,14 +36,11 @@ log = logging.getLogger(__name__)
 class Endings:
     """Tells the ends of jobs."""
 
-    def __init__(
-        self, storage: Storage, board: Board, metrics: Metrics, chat_closed: Callable[[int], Awaitable[None]]
-    ) -> None:
-        """`chat_closed` is called with a chat that takes nothing any more."""
+    def __init__(self, storage: Storage, board: Board, metrics: Metrics, *, clock: Clock) -> None:
         self._storage = storage
         self._board = board
         self._metrics = metrics
-        self._chat_closed = chat_closed
+        self._clock = clock
 
     async def tell_recorded(self, job: jobs.Job) -> None:
         """Tell what a process before this one recorded and did not tell."""
@@ -82,7 +80,7 @@ class Endings:
             elif not (isinstance(outcome, Failed) and outcome.reason is Reason.USER_BLOCKED):
                 await card.end(outcome)
         except CHAT_CLOSED:
-            await self._chat_closed(job.chat_id)
+            await note_closed(self._storage, job.chat_id, self._clock)
         except UnexpectedResultError as error:  # done, so it is not done again
             log.warning("a job's end is told, the answer odd", extra={"job": job.job_id, "error": str(error)})
         except (DeadlineExceededError, UnconfirmedError, TokenRefusedError):

@@ -1,8 +1,9 @@
 """Probes: what a link is, found out without fetching it, for the card in which its formats are offered.
 
-Owns every offer from the moment it is stored until its link was looked at. An offer that a kill cut off is taken up
-by the next start. The card's buttons work from the first second: what a probe finds out only improves the text and the
-buttons. A probe that ends in doubt leaves them, and only a link that no download could deliver loses them.
+Owns every offer from the moment it is stored until its link was looked at: offers are found by their rows. One that a
+kill cut off is taken up by the next start. The card's buttons work from the first second: what a probe finds out only
+improves the text and the buttons. A probe that ends in doubt leaves them, and only a link that no download could
+deliver loses them.
 
 Probes have places of their own: they wait for sites and compute nothing. One person has one at a time, so that nobody's
 slow site holds up what others sent.
@@ -12,19 +13,21 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
+from itertools import groupby
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import trio
 
 from doradura.clock import Clock
 from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts
+from doradura.downloads.closed_chats import note_closed
 from doradura.downloads.workspace import PROBE_SECONDS, Workspace
 from doradura.media.protocol import Failure, Metadata
 from doradura.media.reasons import RETRIED_REASONS, Reason
 from doradura.metrics import Metrics
-from doradura.storage import Change, Storage, StorageError, offers, users
+from doradura.storage import Change, Connection, Storage, StorageError, Topic, offers, users
 from doradura.storage.offers import Offer
 from doradura.storage.persistence import write_until_stored
 from doradura.telegram.client import BotApi
@@ -43,6 +46,8 @@ POLICY = RetryPolicy(
 STARTS = 3
 """A link that was being looked at when the program ended so often is not looked at again."""
 PAUSE_SECONDS = 2.0
+PERIOD_SECONDS = 5.0
+"""How often new offers are looked for untold: people wait for their cards."""
 OPEN_OFFERS_OF_ONE_USER = 5
 PROBES_AT_ONCE = 16
 """A probe takes a small process that mostly waits; a download may take a processor."""
@@ -88,9 +93,9 @@ class Probes:
         metrics: Metrics,
         presenter: CardPresenter,
         clock: Clock,
-        refused: Callable[[int], Awaitable[None]],
+        instance: int,
     ) -> None:
-        """`refused` is called with a chat that takes nothing from the bot."""
+        """`instance`: this run of the program, as the rows of its offers name it."""
         self._api = api
         self._storage = storage
         self._workers = workers
@@ -98,8 +103,8 @@ class Probes:
         self._metrics = metrics
         self._presenter = presenter
         self._clock = clock
-        self._refused = refused
-        self._nursery: trio.Nursery | None = None
+        self._instance = instance
+        self._taking = trio.CancelScope()
         self._stopping = trio.Event()
         self._at_once = trio.CapacityLimiter(PROBES_AT_ONCE)
         self._open: Counter[int] = Counter()
@@ -107,35 +112,40 @@ class Probes:
         """Of each person with an open offer."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Take up what was left, then look at what `show` gives, until `stop` and the last one is done."""
-        left = await self._storage.read(offers.unfinished)
+        """Take up what was left, then what is stored, until `stop` and the last one is done."""
         async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            try:
-                for offer in left:
-                    language = await self._storage.read(partial(users.language, user_id=offer.user_id))
-                    self.show(offer, language or "en")
+            with self._taking:
+                watch = self._storage.watch(Topic.OFFERS)
+                await self._take_up(nursery)
                 task_status.started()
-                await self._stopping.wait()
-            finally:
-                self._nursery = None
+                while True:
+                    await watch.next(PERIOD_SECONDS)
+                    try:
+                        await self._take_up(nursery)
+                    except StorageError as error:
+                        log.warning("new offers not known", extra={"error": str(error)})
 
     def stop(self) -> None:
-        """Take no more; leave when those in hand are done."""
+        """Take no more; leave when those in hand are done. What is stored then waits for the next start."""
         self._stopping.set()
+        self._taking.cancel()
 
-    def show(self, offer: Offer, language: str) -> None:
-        """Show a stored offer. After `stop` it waits in the database for the next start."""
-        self.show_all([offer], language)
+    async def _take_up(self, nursery: trio.Nursery) -> None:
+        """Show the offers that wait, those of one message in their order. Raises StorageError."""
+        if not await self._storage.read(partial(offers.waiting, instance=self._instance)):
+            return
 
-    def show_all(self, new: Sequence[Offer], language: str) -> None:
-        """Show a message's stored offers, in their order. After `stop` they wait in the database for the next start."""
-        if self._nursery is not None:
-            self._nursery.start_soon(self._several, tuple(new), language)
+        def take(db: Connection) -> list[tuple[Offer, str]]:
+            taken = offers.take(db, self._instance)
+            return [(offer, users.language(db, offer.user_id) or "en") for offer in taken]
 
-    async def _several(self, new: Sequence[Offer], language: str) -> None:
+        taken = await self._storage.write(take)
+        for _message, new in groupby(taken, lambda each: (each[0].chat_id, each[0].reply_to)):
+            nursery.start_soon(self._several, tuple(new))
+
+    async def _several(self, new: Sequence[tuple[Offer, str]]) -> None:
         async with trio.open_nursery() as nursery:
-            for offer in new:
+            for offer, language in new:
                 there = trio.Event()
                 nursery.start_soon(self._one, offer, language, there)
                 await there.wait()
@@ -145,7 +155,7 @@ class Probes:
         self._open[offer.user_id] += 1
         try:
             message_id = offer.message_id or await self._send_card(offer, language)
-            if offer.state == "failed":
+            if offer.state == "shown" and not offer.tries:  # looked at in vain before: it is a new look's card now
                 await self._edit_card(offer, message_id, self._presenter.unseen(offer, language))
             there.set()
             if self._open[offer.user_id] > OPEN_OFFERS_OF_ONE_USER:
@@ -166,7 +176,7 @@ class Probes:
             log.warning("offer can't be shown", extra={"offer": offer.offer_id, "error": str(error)})
             await self._give_up(offer)
             if isinstance(error, CHAT_CLOSED):
-                await self._refused(offer.chat_id)
+                await note_closed(self._storage, offer.chat_id, self._clock)
         except Exception:  # the barrier of one offer
             log.exception("offer failed", extra={"offer": offer.offer_id})
             self._metrics.errors.labels(category="internal").inc()

@@ -15,7 +15,7 @@ import trio
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.job import JobRun
 from doradura.downloads.places import Places
-from doradura.storage import Connection, Storage, StorageError, charges, jobs
+from doradura.storage import Connection, Storage, StorageError, Topic, charges, jobs
 
 CHARGE_SECONDS = 10.0
 """How often running jobs are charged, and those who wait are told their place."""
@@ -42,7 +42,6 @@ class Sharing:
         self._breakers = breakers
         self._running = running
         self._show_places = show_places
-        self._wake = trio.Event()
         self._owed: dict[int, int] = {}
         """Milliseconds by job that could not be charged yet; a job may have ended meanwhile, and still owes them."""
 
@@ -51,10 +50,6 @@ class Sharing:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._charge_forever)
             nursery.start_soon(self._balance_forever)
-
-    def wake(self) -> None:
-        """Something was queued."""
-        self._wake.set()
 
     async def _charge_forever(self) -> None:
         """Charge what runs, so that the queue's order is that of now, and keep true what waiting ones are told."""
@@ -84,9 +79,9 @@ class Sharing:
 
     async def _balance_forever(self) -> None:
         """While all places are taken, see who waits, and let a job give its place up once they have waited enough."""
+        watch = self._storage.watch(Topic.QUEUE)
         while True:
             await self._places.until_full()
-            self._wake = trio.Event()
             try:
                 users = await self._storage.read(partial(jobs.waiting_users, paused_sites=self._breakers.paused()))
             except StorageError as error:
@@ -95,8 +90,7 @@ class Sharing:
                 self._places.next_user = users[0] if users else None
                 self._places.note_waiting(users)
                 self._balance()
-            with trio.move_on_after(CONTENDED_LOOK_SECONDS if self._places.is_contended else LOOK_SECONDS):
-                await self._wake.wait()
+            await watch.next(CONTENDED_LOOK_SECONDS if self._places.is_contended else LOOK_SECONDS)
 
     def _balance(self) -> None:
         if any(run.is_giving_up for run in self._running.values()):

@@ -4,6 +4,9 @@ Owns which jobs run and the end of every job: recorded once, and told once by `e
 was queued ends as done, failed or cancelled, whatever is killed meanwhile: what a process before this one had in hand
 is taken up again by `recover`, and a shutdown leaves jobs as they stand for the next start. A failing database stops
 claiming and never a job's end: that is written again and again until it is stored.
+
+Nobody calls it: who queues or cancels a job, or finds a chat closed, writes a row. The supervisor reads it, woken by
+its topic or by itself once a period.
 """
 
 from __future__ import annotations
@@ -16,26 +19,26 @@ from typing import TypeVar
 import trio
 
 from doradura.downloads.breaker import SiteBreakers
+from doradura.downloads.cancels import Cancels
+from doradura.downloads.closed_chats import note_closed
+from doradura.downloads.counting import Counting
 from doradura.downloads.endings import Endings, cancelled_end
 from doradura.downloads.job import DownloadParts, JobRun
 from doradura.downloads.places import Slot
 from doradura.downloads.sharing import Sharing
-from doradura.downloads.stages import Cancelled, Delivered, Failed, GaveUp, Outcome, Paused, Starting, Waiting
+from doradura.downloads.stages import Cancelled, Delivered, Failed, GaveUp, Outcome, Waiting
+from doradura.downloads.waiting import WaitingCards
 from doradura.media.processes import Stray
 from doradura.media.reasons import Reason
-from doradura.storage import Change, Connection, StorageError, charges, chats, files, jobs
+from doradura.storage import Change, Connection, StorageError, Topic, charges, chats, files, jobs
 from doradura.storage.files import SentFile
 from doradura.storage.persistence import write_until_stored
 from doradura.telegram.errors import TokenRefusedError
 
 SENDING_AT_ONCE = 8
 """Files on their way to Telegram; over it a finished worker keeps its place."""
-LOOK_SECONDS = 15.0
-"""How often the queue is looked at without being told: pauses of sites end by the clock."""
-SHOWN = 30
-"""How many of those who wait are told their place anew: each is an edit, and Telegram counts those."""
-LEFT_AT_MOST = 100_000
-"""More than any queue holds."""
+PERIOD_SECONDS = 5.0
+"""How often the rows are looked at untold: a lost wake costs no more, and pauses of sites end by the clock."""
 
 log = logging.getLogger(__name__)
 
@@ -50,77 +53,97 @@ class Supervisor:
         parts: DownloadParts,
         breakers: SiteBreakers,
         *,
+        instance: int,
         end_strays: Callable[[Iterable[Stray]], int],
         tell_breaker: Callable[[str, int], Awaitable[None]],
     ) -> None:
+        """`instance`: this run of the program, as the rows of its jobs name it."""
         self._parts = parts
+        self._instance = instance
         self._breakers = breakers
         self._end_strays = end_strays
         self._tell_breaker = tell_breaker
         self._places = parts.places
         self._sending = trio.CapacityLimiter(SENDING_AT_ONCE)
-        self._wake = trio.Event()
         self._claiming = trio.CancelScope()
         self._running: dict[int, JobRun] = {}
-        self._sharing = Sharing(parts.storage, parts.places, breakers, self._running, self._show_places)
-        self._between_claim_and_start = trio.Lock()
-        """While a job is taken from the queue and not among the running ones yet."""
-        self._cancelled_while_claimed: set[int] = set()
+        self._queue_lock = trio.Lock()
+        """Held from a job's claim until it is among the running ones, and back: whoever holds it and reads the rows
+        finds each job either waiting or running here."""
+        self._waiting = WaitingCards(parts.storage, parts.board, parts.places, breakers, self._queue_lock)
+        self._sharing = Sharing(parts.storage, parts.places, breakers, self._running, self._waiting.show_places)
         self._resume: list[jobs.Job] = []
-        self._left_waiting: set[int] = set()
-        """Jobs that a process before this one queued, whose messages say nothing of today yet."""
         self._nursery: trio.Nursery | None = None
-        self._endings = Endings(parts.storage, parts.board, parts.metrics, self.chat_closed)
-        parts.board.tell_of_refusals(self.chat_closed)
+        self._counting = Counting(parts.metrics)
+        self._cancels = Cancels(parts.storage, self._counting)
+        self._endings = Endings(parts.storage, parts.board, parts.metrics, clock=parts.clock)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Go on with what `recover` found, then claim jobs until `stop`; leave when the running ones have ended."""
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            task_status.started()
-            try:
-                with self._claiming:
-                    async with trio.open_nursery() as claiming:
-                        claiming.start_soon(self._sharing.run)
-                        await self._claim_forever(nursery)
-            finally:
-                # What is cancelled from here on is told by the next start, as untold.
-                self._nursery = None
+        untold = await self._parts.storage.read(jobs.untold)
+        self._cancels.leave_out(untold)
+        async with trio.open_nursery() as looking:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                for job in untold:
+                    nursery.start_soon(self._endings.tell_recorded, job)
+                looking.start_soon(self._look_forever)
+                task_status.started()
+                try:
+                    with self._claiming:
+                        async with trio.open_nursery() as claiming:
+                            claiming.start_soon(self._sharing.run)
+                            claiming.start_soon(self._waiting.run)
+                            await self._claim_forever(nursery)
+                finally:
+                    # What is cancelled from here on is told by the next start, as untold.
+                    self._nursery = None
+            looking.cancel_scope.cancel()
 
     def stop(self) -> None:
         """Claim nothing more; running jobs go on."""
         self._claiming.cancel()
-
-    def wake(self) -> None:
-        """Something was queued."""
-        self._wake.set()
-        self._sharing.wake()
-
-    def queued(self, job: jobs.Job, before: int) -> None:
-        """Show a job that was just queued, and look whether it can start."""
-        self._show_waiting(job, before)
-        self.wake()
 
     def bytes_per_second(self, job_id: int) -> float | None:
         """Return how fast a running job's file comes in; None where that is not known."""
         run = self._running.get(job_id)
         return None if run is None else run.bytes_per_second
 
-    def cancelled(self, cancelled: Iterable[jobs.Job]) -> None:
-        """End the work on jobs that are recorded as cancelled, and show it."""
-        for job in cancelled:
-            self._left_waiting.discard(job.job_id)
-            end = cancelled_end(job)
-            self._parts.metrics.download_cancelled.labels(format=job.variant.format).inc()
-            self._parts.metrics.site_downloads.labels(site=job.site, outcome="cancelled").inc()
-            run = self._running.get(job.job_id)
+    async def _look_forever(self) -> None:
+        """End what others have recorded as ended, as long as anything runs. What fails is done with the next look."""
+        watch = self._parts.storage.watch(Topic.CANCELLED_JOBS, Topic.CLOSED_CHATS)
+        while True:
+            try:
+                async with self._queue_lock:
+                    await self._end_cancelled()
+                    await self._end_closed()
+            except StorageError as error:
+                log.warning("not known what others ended", extra={"error": str(error)})
+            await watch.next(PERIOD_SECONDS)
+
+    async def _end_cancelled(self) -> None:
+        """End the work on jobs that are recorded as cancelled; show the end of those that wait."""
+        for job in await self._cancels.look():
+            self._waiting.forget(job.job_id)
+            end, run = cancelled_end(job), self._running.get(job.job_id)
             if run is not None:
                 run.end(end)
-                continue
-            if job.started_ms is not None:
-                self._cancelled_while_claimed.add(job.job_id)  # its claim may be on its way in the same commit
-            if self._nursery is not None:
+            elif self._nursery is not None:
                 self._nursery.start_soon(self._endings.tell, job, end)
+
+    async def _end_closed(self) -> None:
+        """End what is in hand for chats that take nothing any more."""
+        storage, now = self._parts.storage, self._parts.clock()
+        if not await storage.read(chats.closed_ones):
+            return
+        closed, failed = await storage.write(lambda db: chats.end_closed(db, now, Reason.USER_BLOCKED))
+        for job in failed:
+            self._counting.failed(job, Reason.USER_BLOCKED)
+            self._waiting.forget(job.job_id)
+            self._parts.board.drop(job.job_id)
+        for run in self._running.values():
+            if run.job.chat_id in closed:
+                run.end(Failed(Reason.USER_BLOCKED))
 
     async def recover(self) -> None:
         """Take up what a process before this one left: its workers are ended, its jobs go on.
@@ -128,20 +151,22 @@ class Supervisor:
         Before anything else uses the workspace or the queue. Raises StorageError.
         """
         storage = self._parts.storage
-        strays = await storage.read(jobs.workers_at_start)
+        strays = await storage.read(partial(jobs.workers_left_behind, instance=self._instance))
         ended = await trio.to_thread.run_sync(self._end_strays, strays)
-        left = await storage.read(jobs.unfinished_at_start)
+        left = await storage.read(partial(jobs.left_behind, instance=self._instance))
         self._resume = [job for job in left if job.state == "sending" and job.product]
         await self._parts.workspace.clear(keep=[job.job_id for job in self._resume])
 
         def put_back(db: Connection) -> None:
             for job in left:
-                if job not in self._resume:
+                if job in self._resume:
+                    jobs.take_over(db, job.job_id, self._instance)
+                else:
                     jobs.requeue(db, job.job_id)
-            jobs.forget_workers(db)
+            jobs.forget_workers(db, self._instance)
 
         await storage.write(put_back)
-        self._left_waiting = set(await storage.read(partial(jobs.first_waiting, limit=LEFT_AT_MOST)))
+        await self._waiting.load()
         await self._breakers.load()
         if left or ended:
             log.info("taken up after a stop", extra={"jobs": len(left), "strays_ended": ended})
@@ -152,74 +177,45 @@ class Supervisor:
         return len(self._running)
 
     async def _claim_forever(self, nursery: trio.Nursery) -> None:
-        for job in await self._parts.storage.read(jobs.untold):
-            nursery.start_soon(self._endings.tell_recorded, job)
         for resumed in self._resume:
             self._start(resumed, Slot(self._places), nursery)
+        watch = self._parts.storage.watch(Topic.QUEUE)
         while True:
             slot = Slot(self._places)
             await slot.acquire()
             if not await self._claim_into(slot, nursery):
-                with trio.move_on_after(LOOK_SECONDS):
-                    await self._wake.wait()
+                await watch.next(PERIOD_SECONDS)
 
     async def _claim_into(self, slot: Slot, nursery: trio.Nursery) -> bool:
         """Take a job from the queue and let it run in the slot; False where there is none. Cancelled, it takes none."""
         claimed: jobs.Job | None = None
-        self._wake = trio.Event()
-        async with self._between_claim_and_start:
-            try:
+        try:
+            async with self._queue_lock:
+                await self._waiting.show_new()  # before its run says more
                 claimed = await self._claim()
-            finally:
-                if claimed is None:
-                    slot.release()
+                if claimed is not None:
+                    self._start(claimed, slot, nursery)
+        finally:
             if claimed is None:
-                return False
-            if claimed.job_id in self._cancelled_while_claimed:
-                self._cancelled_while_claimed.discard(claimed.job_id)
                 slot.release()
-            else:
-                self._start(claimed, slot, nursery)
-        return True
+        return claimed is not None
 
     def _start(self, job: jobs.Job, slot: Slot, nursery: trio.Nursery) -> None:
         """Let a job run; from this moment a cancel finds it."""
-        self._left_waiting.discard(job.job_id)
+        self._waiting.forget(job.job_id)
         slot.user_id = job.user_id
         if slot.held_at is not None:
             self._places.got_place(job.user_id)
         run = self._running[job.job_id] = JobRun(self._parts, job, slot, self._sending)
         nursery.start_soon(self._one, run, slot)
 
-    async def _show_places(self) -> None:
-        """Tell those who wait their places; those far back are told when they come nearer.
-
-        Those of a process before this one too: what it told them is old, or stands in a message nobody knows of.
-        Raises StorageError.
-        """
-        read = self._parts.storage.read
-        waiting = await read(partial(jobs.first_waiting, limit=SHOWN))
-        for job_id, before in self._parts.board.show_places(waiting, self._places.free):
-            job = await read(partial(jobs.get, job_id=job_id)) if job_id in self._left_waiting else None
-            # Asked once more: it may have started or ended while it was read.
-            if job is not None and job_id in self._left_waiting:
-                self._left_waiting.discard(job_id)
-                self._show_waiting(job, before)
-
-    def _show_waiting(self, job: jobs.Job, before: int) -> None:
-        if job.job_id in self._running:
-            return
-        card = self._parts.board.card(job)
-        if job.site in self._breakers.paused():
-            card.show(Paused(job.site))
-        else:
-            card.show(Starting() if self._places.free > before else Waiting(before))
-
     async def _claim(self) -> jobs.Job | None:
         now = self._parts.clock()
         paused, last = self._breakers.paused(), self._places.at_share()
         try:
-            job = await self._parts.storage.write(lambda db: jobs.claim(db, now, paused, last=last))
+            job = await self._parts.storage.write(
+                lambda db: jobs.claim(db, now, paused, instance=self._instance, last=last)
+            )
         except StorageError as error:
             log.error("can't take a job from the queue", extra={"error": str(error)})  # noqa: TRY400 - no surprise
             return None
@@ -257,9 +253,11 @@ class Supervisor:
                 await self._parts.workspace.remove(job.job_id)
             recorded = await self._record(run, outcome)
             if recorded is None:
-                self._count(run, outcome, trio.current_time() - started)
-            elif not isinstance(outcome, Delivered):
-                outcome = recorded  # a press was recorded and counted first
+                self._counting.ended(run, outcome, trio.current_time() - started)
+            else:
+                self._cancels.meet(job)
+                if not isinstance(outcome, Delivered):
+                    outcome = recorded  # a press was recorded first
             await self._parts.workspace.remove(job.job_id)
             await self._after(run, outcome, paused_seconds)
         finally:
@@ -286,14 +284,14 @@ class Supervisor:
             assert again is not None
             return jobs.before(db, again)
 
-        stored = await self._until_stored(change)
-        if isinstance(stored, Cancelled):
-            return stored
-        if not isinstance(run.ended_as, GaveUp):
-            return run.ended_as
-        self._forget(run)
+        async with self._queue_lock:
+            stored = await self._until_stored(change)
+            if isinstance(stored, Cancelled):
+                return stored
+            if not isinstance(run.ended_as, GaveUp):
+                return run.ended_as
+            self._forget(run)
         self._parts.board.card(job).show(Waiting(stored, gave_up=True))
-        self.wake()
         return None
 
     async def _record(self, run: JobRun, outcome: Outcome) -> Cancelled | None:
@@ -334,54 +332,6 @@ class Supervisor:
         """Write what must not be lost: a file that was sent and is not recorded would be sent again."""
         return await write_until_stored(self._parts.storage, change, what="a job's end")
 
-    def _count(self, run: JobRun, outcome: Outcome, seconds: float) -> None:
-        metrics, job = self._parts.metrics, run.job
-        if isinstance(outcome, Delivered):
-            metrics.download_success.labels(**job.variant.labels).inc()
-            metrics.download_size.labels(kind=outcome.kind).observe(outcome.size_bytes)
-            metrics.site_downloads.labels(site=job.site, outcome="success").inc()
-        elif isinstance(outcome, Failed):
-            self.count_failure(job, outcome.reason)
-        if run.reached_worker and not isinstance(outcome, Cancelled):
-            metrics.download_duration.labels(**job.variant.labels).observe(seconds, {"job": str(job.job_id)})
-        log.info(
-            "job ended",
-            extra={
-                "job": job.job_id,
-                "user": job.user_id,
-                "outcome": type(outcome).__name__.lower(),
-                **job.variant.labels,
-                "site": job.site,
-                "seconds": round(seconds, 2),
-                **({"reason": outcome.reason, "detail": outcome.detail} if isinstance(outcome, Failed) else {}),
-            },
-        )
-
-    def count_failure(self, job: jobs.Job, reason: Reason) -> None:
-        """Count a job that failed; called once a job."""
-        metrics = self._parts.metrics
-        metrics.download_failure.labels(format=job.variant.format, reason=reason).inc()
-        metrics.site_downloads.labels(site=job.site, outcome="failure").inc()
-        if reason.ours:
-            metrics.errors.labels(category="download").inc()
-
-    async def chat_closed(self, chat_id: int) -> None:
-        """End what is in hand for a chat that takes nothing any more; a private one is noted as its user's block.
-
-        The one way of every refusal (403), whoever met it: a reply, an offer, a progress message, a file, an end told.
-        """
-        now = self._parts.clock()
-        # A job that is claimed in the same moment is either waiting still or among the running ones.
-        async with self._between_claim_and_start:
-            closed = await self._until_stored(lambda db: chats.closed(db, chat_id, now, Reason.USER_BLOCKED))
-        for job in closed:
-            self.count_failure(job, Reason.USER_BLOCKED)
-            self._left_waiting.discard(job.job_id)
-            self._parts.board.drop(job.job_id)
-        for run in list(self._running.values()):
-            if run.job.chat_id == chat_id:
-                run.end(Failed(Reason.USER_BLOCKED))
-
     async def _after(self, run: JobRun, outcome: Outcome, paused_seconds: int | None) -> None:
         job = run.job
         try:
@@ -392,7 +342,7 @@ class Supervisor:
         except StorageError as error:
             log.error("a site's breaker is not stored", extra={"site": job.site, "error": str(error)})  # noqa: TRY400 - no surprise
         if isinstance(outcome, Failed) and outcome.reason is Reason.USER_BLOCKED and not run.cut_off:
-            await self.chat_closed(job.chat_id)
+            await note_closed(self._parts.storage, job.chat_id, self._parts.clock)
         await self._endings.tell(job, outcome)
         if paused_seconds is not None:
             await self._tell_breaker(job.site, paused_seconds)

@@ -1,4 +1,4 @@
-"""The database: an interface (`seam`), what implements it (`sqlite`), migrations, one module of queries a subject.
+"""The database: an interface (`seam`, `topics`), its implementation (`sqlite`), migrations, a module of queries a subject.
 
 Of ours it knows `media`'s facts and how a start fails, and neither settings nor Telegram. Times are integer
 milliseconds since 1970 (columns end in `_ms`), ids are made by `ids.IdMaker`, and the SQL is what SQLite 3.40 and
@@ -7,6 +7,7 @@ PostgreSQL 15 both take.
 
 from doradura.storage.errors import DAMAGE, DAMAGE_ADVICE, NewerDatabaseError, StorageError
 from doradura.storage.seam import Change, Connection, Row, Rows, Storage, Value
+from doradura.storage.topics import Topic, Watch
 
 __all__ = [
     "DAMAGE",
@@ -18,5 +19,7 @@ __all__ = [
     "Rows",
     "Storage",
     "StorageError",
+    "Topic",
     "Value",
+    "Watch",
 ]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from doradura.storage.alerts import INCIDENT, Incident
 from doradura.storage.seam import Connection
+from doradura.storage.topics import Topic
 
 
 class Silence(NamedTuple):
@@ -87,11 +88,14 @@ def put_silence(db: Connection, found: Silence) -> None:
         " by_name = excluded.by_name, until_ms = excluded.until_ms",
         found,
     )
+    db.touch(Topic.SILENCES)
 
 
 def end_silence(db: Connection, incident_id: int, mark: str) -> bool:
     """Note that a silence is over; False when it was not the incident's any more."""
     gone = db.execute("DELETE FROM alert_silences WHERE incident_id = ? AND mark = ?", (incident_id, mark))
+    if gone.rowcount:
+        db.touch(Topic.SILENCES)
     return bool(gone.rowcount)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
+from doradura.storage.topics import Topic
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,12 +128,19 @@ def set_truncated(db: Connection, card_id: int, count: int) -> None:
 
 def put(db: Connection, incident: Incident) -> None:
     """Store an incident, in the place of its older form if there is one."""
+    if incident.state == "firing" and not _is_firing(db, incident.incident_id):
+        db.touch(Topic.INCIDENTS)
     changed = ", ".join(f"{name} = excluded.{name}" for name in INCIDENT.names[1:])
     db.execute(
         f"INSERT INTO alert_incidents ({INCIDENT.listed}) VALUES ({_MARKS})"  # noqa: S608 - own text
         f" ON CONFLICT (incident_id) DO UPDATE SET {changed}",
         [getattr(incident, name) for name in INCIDENT.names],
     )
+
+
+def _is_firing(db: Connection, incident_id: int) -> bool:
+    row = db.execute("SELECT state FROM alert_incidents WHERE incident_id = ?", (incident_id,)).fetchone()
+    return row is not None and bool(row[0] == "firing")
 
 
 class CardView(NamedTuple):

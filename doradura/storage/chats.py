@@ -5,6 +5,7 @@ from __future__ import annotations
 from doradura.storage import jobs, users
 from doradura.storage.bots import CURRENT
 from doradura.storage.seam import Connection
+from doradura.storage.topics import Topic
 
 
 def migrated(db: Connection, old_id: int, new_id: int, now_ms: int) -> None:
@@ -63,9 +64,46 @@ def begun_by(db: Connection, chat_id: int, message_id: int) -> set[str]:
     return {row[0] for row in rows}
 
 
-def closed(db: Connection, chat_id: int, now_ms: int, reason: str) -> list[jobs.Job]:
-    """A chat takes nothing any more: end what waits for it and return those jobs. A private one is its user's block."""
+def closed(db: Connection, chat_id: int, now_ms: int) -> None:
+    """A chat takes nothing any more: nothing is offered there. A private one is its user's block.
+
+    The work in hand for it ends as soon as the row is seen (`end_closed`).
+    """
     if chat_id > 0:
         users.set_blocked(db, chat_id, now_ms)
     db.execute("UPDATE offers SET state = 'failed' WHERE chat_id = ? AND state IN ('new', 'shown')", (chat_id,))
-    return jobs.fail_waiting(db, chat_id, now_ms, reason=reason)
+    db.execute(
+        "INSERT INTO closed_chats (chat_id, closed_ms) VALUES (?, ?)"
+        " ON CONFLICT (chat_id) DO UPDATE SET closed_ms = excluded.closed_ms",
+        (chat_id, now_ms),
+    )
+    db.touch(Topic.CLOSED_CHATS)
+
+
+def closed_ones(db: Connection) -> list[int]:
+    """Return the chats that take nothing any more and for which work may be in hand."""
+    return [row[0] for row in db.execute("SELECT chat_id FROM closed_chats ORDER BY chat_id")]
+
+
+def end_closed(db: Connection, now_ms: int, reason: str) -> tuple[list[int], list[jobs.Job]]:
+    """Fail every waiting job of the chats that are closed; return those chats and jobs, each once."""
+    closed_chats = closed_ones(db)
+    failed = [job for chat_id in closed_chats for job in jobs.fail_waiting(db, chat_id, now_ms, reason=reason)]
+    db.execute("DELETE FROM closed_chats")
+    return closed_chats, failed
+
+
+def opened(db: Connection, chat_id: int) -> None:
+    """A chat takes messages: nobody blocks the bot there, nothing is ended, and if it refused alerts it is tried again.
+
+    A group may have got another id than the one it refused with: every group that refuses is tried.
+    """
+    if chat_id > 0:
+        users.set_blocked(db, chat_id, None)
+    db.execute("DELETE FROM closed_chats WHERE chat_id = ?", (chat_id,))
+    refusing = db.execute(
+        "UPDATE alert_targets SET reopened = 1 WHERE fault IS NOT NULL AND (chat_id = ? OR (chat_id < 0 AND ? < 0))",
+        (chat_id, chat_id),
+    )
+    if refusing.rowcount:
+        db.touch(Topic.OPEN_CHATS)

@@ -2,8 +2,8 @@
 
 A job's states: `waiting` (in the queue) -> `running` (a worker has it, or its file is looked up) -> `sending` (the
 file is there and goes out) -> `done`, `failed` or `cancelled`. Each step is one transaction, so a kill between two
-steps leaves a job that `unfinished_at_start` finds. The order in the queue is `place`, which `charges` explains; of two
-jobs at one place the older one comes first.
+steps leaves a job that `left_behind` finds: its `instance`, the run of the program that has it, is gone. The order in
+the queue is `place`, which `charges` explains; of two jobs at one place the older one comes first.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from doradura.storage.bots import CURRENT
 from doradura.storage.columns import Columns
 from doradura.storage.conditions import given, none_of
 from doradura.storage.seam import Connection, Row
+from doradura.storage.topics import Topic
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +92,7 @@ def add(db: Connection, job: NewJob, now_ms: int) -> Job:
             *(place, charges.EXPECTED_MS, now_ms),
         ),
     )
+    db.touch(Topic.QUEUE)
     added = get(db, job.job_id)
     assert added is not None
     return added
@@ -102,25 +104,34 @@ def get(db: Connection, job_id: int) -> Job | None:
     return None if row is None else _JOB.value(row)
 
 
-def claim(db: Connection, now_ms: int, paused_sites: tuple[str, ...] = (), *, last: Collection[int] = ()) -> Job | None:
-    """Take the job whose turn it is, or None. Jobs of paused sites stay where they are.
+def claim(
+    db: Connection,
+    now_ms: int,
+    paused_sites: tuple[str, ...] = (),
+    *,
+    instance: int,
+    last: Collection[int] = (),
+) -> Job | None:
+    """Take the job whose turn it is for an instance, or None. Jobs of paused sites stay where they are.
 
     Those of the users in `last` are taken only where nobody else has one.
     """
-    job = _claim(db, now_ms, paused_sites, tuple(last))
+    job = _claim(db, now_ms, instance, paused_sites, tuple(last))
     if job is None and last:
-        job = _claim(db, now_ms, paused_sites, ())
+        job = _claim(db, now_ms, instance, paused_sites, ())
     if job is not None:
         charges.claimed(db, job.job_id)
     return job
 
 
-def _claim(db: Connection, now_ms: int, paused_sites: tuple[str, ...], passed_by: tuple[int, ...]) -> Job | None:
+def _claim(
+    db: Connection, now_ms: int, instance: int, paused_sites: tuple[str, ...], passed_by: tuple[int, ...]
+) -> Job | None:
     row = db.execute(
-        "UPDATE jobs SET state = 'running', started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
+        "UPDATE jobs SET state = 'running', instance = ?, started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
         f" SELECT job_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"
         f"{none_of('user_id', passed_by)} ORDER BY place, job_id LIMIT 1) RETURNING {_JOB.listed}",
-        (now_ms, *paused_sites, *passed_by),
+        (instance, now_ms, *paused_sites, *passed_by),
     ).fetchone()
     return None if row is None else _JOB.value(row)
 
@@ -174,6 +185,7 @@ def requeue(db: Connection, job_id: int) -> None:
         " WHERE job_id = ? AND state IN ('running', 'sending')",
         (job_id,),
     )
+    db.touch(Topic.QUEUE)
 
 
 def put_back(db: Connection, job_id: int, *, maybe_sent: bool) -> bool:
@@ -186,6 +198,7 @@ def put_back(db: Connection, job_id: int, *, maybe_sent: bool) -> bool:
     if cursor.rowcount != 1:
         return False
     charges.begin_again(db, job_id)
+    db.touch(Topic.QUEUE)
     return True
 
 
@@ -225,6 +238,16 @@ def untold(db: Connection) -> list[Job]:
     """Return the jobs that ended and whose progress message does not show it yet."""
     rows = db.execute(
         f"SELECT {_JOB.listed} FROM jobs WHERE told = 0 AND state IN ('done', 'failed', 'cancelled') ORDER BY job_id",  # noqa: S608 - own text
+    )
+    return [_JOB.value(row) for row in rows]
+
+
+def untold_cancels(db: Connection) -> list[Job]:
+    """Return the jobs that somebody cancelled and whose progress message does not show it yet."""
+    rows = db.execute(
+        # As the index on untold jobs has it, which this would not be found by else.
+        f"SELECT {_JOB.listed} FROM jobs WHERE told = 0 AND state IN ('done', 'failed', 'cancelled')"  # noqa: S608 - own text
+        " AND state = 'cancelled' ORDER BY job_id",
     )
     return [_JOB.value(row) for row in rows]
 
@@ -288,26 +311,41 @@ def newer_same(db: Connection, job: Job) -> Job | None:
     return None if row is None else _JOB.value(row)
 
 
-def unfinished_at_start(db: Connection) -> list[Job]:
-    """Return the jobs that a process before this one had in hand (one instance a database: they are nobody's now)."""
-    rows = db.execute(f"SELECT {_JOB.listed} FROM jobs WHERE state IN ('running', 'sending') ORDER BY place")  # noqa: S608 - own text
+_NOT_OF = "COALESCE(instance, 0) <> ?"
+"""Of another instance; also what a version before that column had in hand. No instance has the id 0."""
+
+
+def left_behind(db: Connection, instance: int) -> list[Job]:
+    """Return the jobs that another instance has in hand (one a database: that instance is gone)."""
+    rows = db.execute(
+        f"SELECT {_JOB.listed} FROM jobs WHERE state IN ('running', 'sending') AND {_NOT_OF} ORDER BY place",  # noqa: S608 - own text
+        (instance,),
+    )
     return [_JOB.value(row) for row in rows]
 
 
-def workers_at_start(db: Connection) -> list[Stray]:
-    """Return every worker that a process before this one had."""
-    rows = db.execute(
-        "SELECT job_id, worker_pid, worker_started FROM jobs WHERE worker_pid IS NOT NULL"
-        " UNION ALL SELECT offer_id, worker_pid, worker_started FROM offers WHERE worker_pid IS NOT NULL",
+def take_over(db: Connection, job_id: int, instance: int) -> None:
+    """Note that an instance goes on with a job that another one left behind."""
+    db.execute("UPDATE jobs SET instance = ? WHERE job_id = ?", (instance, job_id))
+
+
+def workers_left_behind(db: Connection, instance: int) -> list[Stray]:
+    """Return every worker that another instance had."""
+    found = " UNION ALL ".join(
+        f"SELECT {table}_id, worker_pid, worker_started FROM {table}s WHERE worker_pid IS NOT NULL AND {_NOT_OF}"  # noqa: S608 - own text
+        for table in ("job", "offer")
     )
+    rows = db.execute(found, (instance, instance))
     return [Stray(owner_id=row[0], pid=row[1], start_time=row[2]) for row in rows]
 
 
-def forget_workers(db: Connection) -> None:
-    """None of the noted processes runs any more: a cancelled job's would be looked for at every start else."""
+def forget_workers(db: Connection, instance: int) -> None:
+    """No other instance's process runs any more: a cancelled job's would be looked for at every start else."""
     for table in ("jobs", "offers"):
         db.execute(
-            f"UPDATE {table} SET worker_pid = NULL, worker_started = NULL WHERE worker_pid IS NOT NULL",  # noqa: S608 - own text
+            f"UPDATE {table} SET worker_pid = NULL, worker_started = NULL"  # noqa: S608 - own text
+            f" WHERE worker_pid IS NOT NULL AND {_NOT_OF}",
+            (instance,),
         )
 
 
@@ -340,6 +378,8 @@ def cancel(
         f"{which} AND state IN ('waiting', 'running') RETURNING {_JOB.listed}",
         (now_ms, reason, user_id, *values),
     ).fetchall()
+    if rows:
+        db.touch(Topic.CANCELLED_JOBS)
     return _settled(db, rows)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from doradura.storage.bots import CURRENT
 from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
+from doradura.storage.topics import Topic
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +44,7 @@ def add(db: Connection, offer: Offer, now_ms: int) -> None:
             *(offer.thread_id, offer.site, offer.number, offer.guessed),
         ),
     )
+    db.touch(Topic.OFFERS)
 
 
 def get(db: Connection, offer_id: int) -> Offer | None:
@@ -51,12 +53,25 @@ def get(db: Connection, offer_id: int) -> Offer | None:
     return None if row is None else _OFFER.value(row)
 
 
-def unfinished(db: Connection) -> list[Offer]:
-    """Return the offers whose link was not looked at yet, oldest first."""
-    rows = db.execute(
-        f"SELECT {_OFFER.listed} FROM offers WHERE state IN ('new', 'shown') ORDER BY offer_id",  # noqa: S608 - own text
-    )
+_OPEN = "state IN ('new', 'shown') AND COALESCE(instance, 0) <> ?"
+"""Not looked at yet, and not in an instance's hands."""
+
+
+def waiting(db: Connection, instance: int) -> list[Offer]:
+    """Return the offers whose link is to be looked at and that an instance does not have, oldest first."""
+    rows = db.execute(f"SELECT {_OFFER.listed} FROM offers WHERE {_OPEN} ORDER BY offer_id", (instance,))  # noqa: S608 - own text
     return [_OFFER.value(row) for row in rows]
+
+
+def take(db: Connection, instance: int) -> list[Offer]:
+    """Put what waits into an instance's hands; return it, oldest first.
+
+    What another instance has is among it: one a database, that instance is gone.
+    """
+    found = waiting(db, instance)
+    if found:
+        db.execute(f"UPDATE offers SET instance = ? WHERE {_OPEN}", (instance, instance))  # noqa: S608 - own text
+    return found
 
 
 def shown(db: Connection, offer_id: int, message_id: int) -> None:
@@ -79,10 +94,11 @@ def again(db: Connection, offer_id: int, message_id: int | None) -> bool:
     `message_id` is the message that shows it, where that is known.
     """
     cursor = db.execute(
-        "UPDATE offers SET state = 'shown', tries = 0, looked_ms = NULL, reason = NULL,"
+        "UPDATE offers SET state = 'shown', tries = 0, looked_ms = NULL, reason = NULL, instance = NULL,"
         " message_id = COALESCE(?, message_id) WHERE offer_id = ? AND state = 'failed'",
         (message_id, offer_id),
     )
+    db.touch(Topic.OFFERS)
     return cursor.rowcount > 0
 
 

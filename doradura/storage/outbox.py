@@ -14,6 +14,7 @@ from doradura.storage import chats
 from doradura.storage.bots import CURRENT
 from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
+from doradura.storage.topics import Topic
 
 Kind = Literal["card", "reminder", "return"]
 LONGEST_PUT_OFF_MS = 30_000
@@ -110,6 +111,7 @@ def tell_target(db: Connection, row: tuple[int, int, int, Kind, int], now_ms: in
         " THEN excluded.severity_rank ELSE alert_outbox.severity_rank END",
         (*row, now_ms, now_ms),
     )
+    db.touch(Topic.OUTBOX)
 
 
 def _is_shown(db: Connection, card_id: int, target_id: int) -> bool:
@@ -232,7 +234,7 @@ def given_up_since(db: Connection, since_ms: int) -> tuple[int, str]:
 def set_fault(db: Connection, target_id: int, fault: str, now_ms: int) -> None:
     """Note that Telegram refuses to write to a target; what waits for it is parked."""
     db.execute(
-        "UPDATE alert_targets SET fault = ?, fault_ms = COALESCE(fault_ms, ?) WHERE target_id = ?",
+        "UPDATE alert_targets SET fault = ?, fault_ms = COALESCE(fault_ms, ?), reopened = 0 WHERE target_id = ?",
         (fault, now_ms, target_id),
     )
     db.execute("UPDATE alert_outbox SET state = 'parked' WHERE target_id = ? AND state = 'waiting'", (target_id,))
@@ -240,13 +242,25 @@ def set_fault(db: Connection, target_id: int, fault: str, now_ms: int) -> None:
 
 def clear_fault(db: Connection, target_id: int) -> None:
     """Note that a target can be written to; what was parked for it waits again."""
-    db.execute("UPDATE alert_targets SET fault = NULL, fault_ms = NULL WHERE target_id = ?", (target_id,))
+    db.execute("UPDATE alert_targets SET fault = NULL, fault_ms = NULL, reopened = 0 WHERE target_id = ?", (target_id,))
     unpark(db, target_id)
 
 
 def unpark(db: Connection, target_id: int) -> None:
     """Let what was parked for a target be tried again."""
     db.execute("UPDATE alert_outbox SET state = 'waiting' WHERE target_id = ? AND state = 'parked'", (target_id,))
+    db.touch(Topic.OUTBOX)
+
+
+def is_reopened(db: Connection, target_id: int) -> bool:
+    """Whether a target that refused was heard of since, and is to be tried again."""
+    row = db.execute("SELECT reopened FROM alert_targets WHERE target_id = ?", (target_id,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def forget_reopened(db: Connection, target_id: int) -> None:
+    """A target that was heard of is being tried."""
+    db.execute("UPDATE alert_targets SET reopened = 0 WHERE target_id = ?", (target_id,))
 
 
 # What is parked for one chat while another was told is not undelivered; while nobody can be told, all of it is.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import NamedTuple
 
 from doradura.storage.seam import Connection
@@ -28,6 +29,11 @@ class Run(NamedTuple):
     """Starts after an end that was not in order, since the database was made."""
     unclean_ms: int | None
     """When the last of them was."""
+
+
+def new_instance() -> int:
+    """Return an id for this run of the program, by which rows name it; no other run has it, and it is not 0."""
+    return 1 + secrets.randbits(62)
 
 
 def begin(db: Connection, now_ms: int) -> Uncleanness | None:

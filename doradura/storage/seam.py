@@ -10,6 +10,8 @@ from typing import Any, Protocol, TypeVar
 
 import trio
 
+from doradura.storage.topics import Topic, Watch
+
 T = TypeVar("T")
 
 Value = int | float | str | None
@@ -44,6 +46,9 @@ class Connection(Protocol):
         Raises the database's own error, which `Storage.write` and `Storage.read` turn into StorageError.
         """
 
+    def touch(self, topic: Topic, /) -> None:
+        """Say that this change touches a topic: whoever waits for it wakes once the change is committed."""
+
 
 Change = Callable[[Connection], T]
 """A function that reads and writes with the connection it is given, inside a transaction that is not its own."""
@@ -68,6 +73,9 @@ class Storage(Protocol):
 
     async def read(self, query: Change[T]) -> T:
         """Run a query that writes nothing; it sees every write that had returned. Raises StorageError."""
+
+    def watch(self, *topics: Topic) -> Watch:
+        """Return a view of topics, to wait for changes that touch them. A wake may be lost: look by yourself too."""
 
     def write_after_end(self, change: Change[T]) -> T:
         """Run a change in a transaction after `run` has ended: for what can be known only then.

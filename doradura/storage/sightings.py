@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from doradura.storage.seam import Connection
+from doradura.storage.topics import Topic
 
 
 class Watched(NamedTuple):
@@ -92,6 +93,7 @@ def doubt(db: Connection, doubted: Doubt) -> None:
         " ON CONFLICT (incident_id) DO UPDATE SET notice = excluded.notice",
         doubted,
     )
+    db.touch(Topic.INCIDENTS)
 
 
 def doubts(db: Connection) -> list[Doubt]:

@@ -24,10 +24,12 @@ import trio
 from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
 from doradura.storage.errors import DAMAGE, StorageError
 from doradura.storage.seam import Change
+from doradura.storage.sqlite.changing import Changing
 from doradura.storage.sqlite.errors import translated
 from doradura.storage.sqlite.file import DatabaseFile
 from doradura.storage.sqlite.integrity import IntegrityCheck
 from doradura.storage.sqlite.migrating import migrate
+from doradura.storage.topics import Topic, Topics, Watch
 
 T = TypeVar("T")
 
@@ -47,6 +49,7 @@ class _Pending(Generic[T]):
     result: outcome.Outcome[T] | None = None
     taken: bool = False
     """The writer has it: it can't be taken back any more."""
+    touched: frozenset[Topic] = frozenset()
 
 
 def connect(path: Path, mode: Literal["ro", "rw", "rwc"] = "rwc") -> sqlite3.Connection:
@@ -89,6 +92,7 @@ class SqliteStorage:
         self._queue: queue.SimpleQueue[_Pending[Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._open = False
+        self._topics = Topics()
         self._token: trio.lowlevel.TrioToken | None = None
         self._readers: list[sqlite3.Connection] = []
         self._reader_limit = trio.CapacityLimiter(READERS)
@@ -214,6 +218,10 @@ class SqliteStorage:
             self._on_error(error)
             raise
 
+    def watch(self, *topics: Topic) -> Watch:
+        """Return a view of topics: it wakes after the commit of a change that touched one."""
+        return self._topics.watch(*topics)
+
     def write_after_end(self, change: Change[T]) -> T:
         """Run a change in a transaction, on a file that is there and that nobody has open.
 
@@ -222,7 +230,7 @@ class SqliteStorage:
         try:
             with contextlib.closing(connect(self._path, "rw")) as connection:
                 connection.execute("BEGIN IMMEDIATE")
-                value = change(connection)
+                value = change(Changing(connection))
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise translated(error) from error
@@ -244,7 +252,7 @@ class SqliteStorage:
                 connection = connect(self._path, "ro")
             connection.execute("BEGIN")
             try:
-                return query(connection)
+                return query(Changing(connection))
             finally:
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -301,6 +309,8 @@ class SqliteStorage:
         def wake() -> None:
             for pending in group:
                 trio.lowlevel.reschedule(pending.task, pending.result)  # type: ignore[arg-type]
+            done = [pending for pending in group if isinstance(pending.result, outcome.Value)]
+            self._topics.touched(frozenset().union(*(pending.touched for pending in done)))
 
         assert self._token is not None
         self._token.run_sync_soon(wake)
@@ -315,7 +325,9 @@ class SqliteStorage:
             self._check_sizes(connection)
             connection.execute("BEGIN IMMEDIATE")
             for pending in group:
-                pending.result = self._run_change(connection, pending.change)
+                changing = Changing(connection)
+                pending.result = self._run_change(connection, changing, pending.change)
+                pending.touched = frozenset(changing.touched)
                 if not connection.in_transaction:
                     # A full disk makes SQLite roll back the whole transaction by itself: what ran before is gone too.
                     raise sqlite3.OperationalError("the transaction was rolled back by the database")  # noqa: TRY301 - as COMMIT's
@@ -343,11 +355,11 @@ class SqliteStorage:
             self._cut = self._damage = cut
             raise StorageError(f"database: {cut}", reason="lost")
 
-    def _run_change(self, connection: sqlite3.Connection, change: Change[T]) -> outcome.Outcome[T]:
+    def _run_change(self, connection: sqlite3.Connection, changing: Changing, change: Change[T]) -> outcome.Outcome[T]:
         """Run one change. The barrier of a change: what it raises is its outcome, and undoes it alone."""
         connection.execute("SAVEPOINT change")
         try:
-            value = change(connection)
+            value = change(changing)
         except BaseException as error:  # noqa: BLE001 - the barrier named above
             if connection.in_transaction:
                 connection.execute("ROLLBACK TO change")

@@ -104,12 +104,12 @@ async def bot(directory: Path, port: int) -> AsyncIterator[Bot]:
         ):
             await nursery.start(storage.run)
             reconciler = Reconciler(
-                *(Alertmanager(ours, clock=wall_clock), storage, metrics, ids, lambda: None),
+                *(Alertmanager(ours, clock=wall_clock), storage, metrics, ids),
                 clock=wall_clock,
                 periods=PERIODS,
             )
             await nursery.start(reconciler.run)
-            yield Bot(storage, Intake(storage, metrics, ids, lambda: None, reconciler.wake, clock=wall_clock), client)
+            yield Bot(storage, Intake(storage, metrics, ids, clock=wall_clock), client)
             nursery.cancel_scope.cancel()
 
 

@@ -17,6 +17,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from doradura.storage import Change, Connection, NewerDatabaseError, Storage, StorageError
 from doradura.storage.sqlite import SqliteStorage
+from doradura.storage.sqlite.changing import Changing
 from doradura.storage.sqlite.storage import GROUP_LIMIT, connect
 
 LIMIT_SECONDS = 30
@@ -372,7 +373,7 @@ async def test_a_kill_loses_nothing_that_was_answered(tmp_path: Path) -> None:
     answered = {int(line) for line in printed[: printed.rfind(b"\n")].split(b"\n")}
     connection = connect(path)
     try:
-        stored = set(numbers(connection))
+        stored = set(numbers(Changing(connection)))
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     finally:
         connection.close()

@@ -42,7 +42,6 @@ async def test_everything_goes_to_the_topic(alerts: Alerts, autojump_clock: Mock
         await trio.sleep(400)
         await life.post(alert(remind="900", starts="2027-01-15T08:00:00Z"))
         await world.storage.write(lambda db: add_note(db, note, new_id=ids.new, now_ms=alerts.world.clock()))
-        life.delivery.wake()
         await life.told()
     sent = world.telegram.all("sendMessage")
     assert len(sent) == 5
@@ -111,7 +110,7 @@ async def test_a_group_that_lets_the_bot_in_is_told_at_once(alerts: Alerts, auto
         await life.accept(alert())
         await trio.sleep(30)
         alerts.world.telegram.blocked_by.clear()
-        life.delivery.came(GROUP)
+        await life.heard_of(GROUP)
         await trio.sleep(1)
         assert alerts.firsts(GROUP) == [FIRES]
 

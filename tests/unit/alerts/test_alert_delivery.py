@@ -172,14 +172,14 @@ async def test_an_admin_who_comes_back_is_told_at_once(alerts: Alerts, autojump_
     async with alerts.life() as life:
         await life.accept(alert())
         await trio.sleep(30)
-        life.delivery.came(ADMIN)
+        await life.heard_of(ADMIN)
         await trio.sleep(30)
         assert alerts.firsts() == []
         world.telegram.blocked_by.clear()
-        life.delivery.came(SECOND_ADMIN)
+        await life.heard_of(SECOND_ADMIN)
         await trio.sleep(30)
         assert alerts.firsts() == []
-        life.delivery.came(ADMIN)
+        await life.heard_of(ADMIN)
         came_at = trio.current_time()
         await life.told()
         assert trio.current_time() == came_at
@@ -354,7 +354,6 @@ async def test_a_note_of_our_own_lives_and_dies_with_its_cause(alerts: Alerts, a
                 await world.storage.write(change)
             except ZeroDivisionError:
                 assert cause == 0
-        life.delivery.wake()
         await life.told()
     assert alerts.words() == ["🔴 CRITICAL: A payment is not booked\ncharge &lt;1&gt;\n#PaymentFailures"] * 2
 

@@ -57,7 +57,7 @@ async def dismiss(alerts: Alerts, life: Life, *, by: str = "Ann") -> str:
     async with open_client("http://alertmanager.test", world.alertmanager.transport()) as client:
         silencing = Silencing(
             *(Alertmanager(client, clock=world.clock), world.storage, world.metrics),
-            *(IdMaker(world.clock), life.delivery.wake),
+            IdMaker(world.clock),
             clock=world.clock,
         )
         return (await silencing.dismiss(incident_id, by)).what

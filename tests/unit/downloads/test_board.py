@@ -56,7 +56,7 @@ async def board_of(world: World) -> AsyncIterator[Board]:
         trio.open_nursery() as nursery,
     ):
         broke = world.metrics.errors.labels(category="internal").inc
-        board = Board(api, world.storage, Words(), broke=broke)
+        board = Board(api, world.storage, Words(), clock=world.clock, broke=broke)
         await nursery.start(board.run)
         yield board
         nursery.cancel_scope.cancel()

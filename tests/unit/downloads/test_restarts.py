@@ -47,7 +47,7 @@ async def test_a_drain_finishes_what_runs_and_claims_nothing_more(world: World, 
         await world.ended()
         await trio.sleep(100)
         assert world.states() == ["done", "waiting"]
-        bot.supervisor.cancelled(jobs.cancel(world.storage.db, USER, 1))
+        await world.storage.write(lambda db: jobs.cancel(db, USER, 1))
         await trio.sleep(1)
         assert world.storage.one("SELECT told FROM jobs WHERE state = 'cancelled'") == 0
     async with world.start():

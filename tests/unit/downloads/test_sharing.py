@@ -11,6 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from doradura.downloads.closed_chats import note_closed
 from doradura.downloads.sharing import Sharing
 from doradura.media.protocol import Failure, Metadata, Progress
 from doradura.media.reasons import Reason
@@ -256,8 +257,8 @@ async def test_a_chat_that_closes_in_the_same_moment_ends_the_job(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody takes the file: it is not fetched again."""
-    async with interrupted(world, monkeypatch) as (bot, job_id, go_on):
-        await bot.supervisor.chat_closed(USER)
+    async with interrupted(world, monkeypatch) as (_, job_id, go_on):
+        await note_closed(world.storage, USER, world.clock)
         go_on.set()
         await world.ended(2)
     assert (world.job(job_id).state, world.job(job_id).reason) == ("failed", "user_blocked")

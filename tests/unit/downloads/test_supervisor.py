@@ -10,6 +10,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
+from doradura.downloads.closed_chats import note_closed
 from doradura.downloads.stages import Stage
 from doradura.media.protocol import Failure, Metadata, Order, Progress
 from doradura.media.reasons import Reason
@@ -48,7 +49,7 @@ async def test_a_chat_that_closes_while_its_job_is_claimed(world: World, autojum
     async with world.start() as bot, trio.open_nursery() as nursery:
         await world.say(bot, world.message(f"/download {LINK}"))
         await claimed.wait()
-        nursery.start_soon(bot.supervisor.chat_closed, USER)
+        nursery.start_soon(note_closed, world.storage, USER, world.clock)
         await trio.testing.wait_all_tasks_blocked()
         going_on.set()
         await world.ended()

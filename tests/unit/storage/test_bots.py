@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
 from doradura.storage import Connection, alerts, bots, chats, inbox, jobs, menus, offers, outbox, users
@@ -12,7 +10,7 @@ from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
 from doradura.storage.offers import Offer
 from doradura.storage.sqlite.migrating import migrate
-from tests.databases import before_migration
+from tests.databases import Database, before_migration
 from tests.incidents import firing
 from tests.jobs import new_job, new_offer
 
@@ -101,7 +99,7 @@ def test_unfinished_work_forgets_the_other_bots_messages(db: Connection) -> None
     assert [ids_of(db, number) for number in (1, 2, 3)] == [(None, None, 0), (None, None, 0), (None, 7, 0)]
     assert ids_of(db, 4)[0] is None, "its end is still to be told, by this bot in a message of its own"
     assert ids_of(db, 5) == (55, 7, 1)
-    assert [(found.offer_id, found.message_id, found.reply_to) for found in offers.unfinished(db)] == [(1, None, None)]
+    assert [(found.offer_id, found.message_id, found.reply_to) for found in offers.waiting(db, 1)] == [(1, None, None)]
     jobs.set_message(db, 1, 9)
     assert bots.take_over(db, TWO, NOW) is None
     assert ids_of(db, 1)[0] == 9
@@ -215,7 +213,7 @@ def test_what_is_too_old_is_forgotten_whosever_it_is(db: Connection) -> None:
     assert waiting(db) == [2, 3, 4]
 
 
-def before_bots() -> sqlite3.Connection:
+def before_bots() -> Database:
     """A database as it was before bots were told apart, with a row in each table."""
     connection = before_migration(9)
     connection.execute("PRAGMA foreign_keys = ON")
@@ -257,6 +255,6 @@ def test_rows_of_before_belong_to_whoever_sent_the_last_file(files: tuple[int, .
     assert bots.take_over(db, first, NOW) == (None if ours else files[-1])
     assert waiting(db) == ([7] if ours else [])
     assert ids_of(db, 1)[0] == (51 if ours else None)
-    assert offers.unfinished(db)[0].message_id == (61 if ours else None)
+    assert offers.waiting(db, 1)[0].message_id == (61 if ours else None)
     assert outbox.has_message(db, 1, ADMIN) is ours
     assert menus.shown(db) == ({ADMIN} if ours else set())

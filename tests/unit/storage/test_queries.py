@@ -106,7 +106,7 @@ def test_another_users_first_job_comes_before_ones_second(db: Connection) -> Non
     for job_id in (11, 12, 13):
         jobs.add(db, wish(job_id), NOW)
     jobs.add(db, wish(21, 2), NOW + 5)
-    order = [job.job_id for _ in range(4) if (job := jobs.claim(db, NOW + 10))]
+    order = [job.job_id for _ in range(4) if (job := jobs.claim(db, NOW + 10, instance=1))]
     assert order == [11, 21, 12, 13]
 
 
@@ -117,7 +117,7 @@ def test_a_waiting_job_ages(db: Connection) -> None:
         jobs.add(db, wish(job_id + 1), NOW)
     users.seen(db, 2, "B", None, "en", NOW)
     for job_id in range(10):
-        assert jobs.claim(db, NOW) is not None
+        assert jobs.claim(db, NOW, instance=1) is not None
         charges.use(db, job_id + 1, charges.EXPECTED_MS)
     for job_id in range(20, 30):
         jobs.add(db, wish(job_id), NOW)
@@ -129,11 +129,11 @@ def test_a_claim_passes_by_paused_sites(db: Connection) -> None:
     """A job of a paused site keeps its place and is taken when the site is back."""
     jobs.add(db, wish(1, site="youtube"), NOW)
     jobs.add(db, wish(2, 2), NOW + 1)
-    first = jobs.claim(db, NOW, ("youtube",))
+    first = jobs.claim(db, NOW, ("youtube",), instance=1)
     assert first is not None
     assert first.job_id == 2
-    assert jobs.claim(db, NOW, ("youtube",)) is None
-    second = jobs.claim(db, NOW)
+    assert jobs.claim(db, NOW, ("youtube",), instance=1) is None
+    second = jobs.claim(db, NOW, instance=1)
     assert second is not None
     assert second.job_id == 1
 
@@ -141,12 +141,12 @@ def test_a_claim_passes_by_paused_sites(db: Connection) -> None:
 def test_a_job_cut_off_is_queued_again_as_not_tried(db: Connection) -> None:
     """Requeueing counts no try; a job whose file was going out is remembered as maybe sent."""
     jobs.add(db, wish(1), NOW)
-    jobs.claim(db, NOW)
+    jobs.claim(db, NOW, instance=1)
     jobs.requeue(db, 1)
     job = jobs.get(db, 1)
     assert job is not None
     assert (job.state, job.tries, job.maybe_sent) == ("waiting", 0, 0)
-    jobs.claim(db, NOW)
+    jobs.claim(db, NOW, instance=1)
     jobs.sending(db, 1, "{}")
     jobs.requeue(db, 1)
     job = jobs.get(db, 1)
@@ -202,9 +202,9 @@ def test_an_offer_is_open_until_its_link_was_looked_at(db: Connection) -> None:
     """Offers that are new or only shown are taken up by the next start."""
     offers.add(db, new_offer(offer_id=1, user_id=1, chat_id=1, reply_to=5, url="https://a.example"), NOW)
     offers.shown(db, 1, 77)
-    assert [offer.message_id for offer in offers.unfinished(db)] == [77]
+    assert [offer.message_id for offer in offers.waiting(db, 1)] == [77]
     offers.finish(db, 1, "known", 3)
-    assert offers.unfinished(db) == []
+    assert offers.waiting(db, 1) == []
 
 
 def test_a_newer_database_is_refused() -> None:
@@ -239,7 +239,7 @@ def test_a_cancelled_job_gives_its_turn_back(db: Connection) -> None:
     """Who queues many and cancels them stands where they would have stood without; a started one used its turn."""
     users.seen(db, 1, "A", None, "en", NOW)
     jobs.add(db, wish(1), NOW)
-    jobs.claim(db, NOW)
+    jobs.claim(db, NOW, instance=1)
     for job_id in range(2, 50):
         jobs.add(db, wish(job_id), NOW)
     jobs.cancel(db, 1, NOW)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doradura.media.variant import Variant
-from doradura.storage import Connection, Rows, Value, jobs, menus, reports, users
+from doradura.storage import Connection, Rows, Topic, Value, jobs, menus, reports, users
 from doradura.storage.reports import Durations, Ended, Money, People, Queue, Span
 from doradura.storage.sqlite.migrating import migrate
 from tests.databases import before_migration, migrated
@@ -53,7 +53,7 @@ class Jobs:
             variant=Variant(fmt, "320k"),
         )
         jobs.add(self.db, new, at - took - 5)
-        assert jobs.claim(self.db, at - took) is not None
+        assert jobs.claim(self.db, at - took, instance=1) is not None
         if worked:
             jobs.set_worker(self.db, self.last, 1, 1)
         assert jobs.finish(self.db, self.last, state, at, reason=reason, size_bytes=size)
@@ -179,7 +179,7 @@ def test_running_jobs_are_no_waiting_ones(db: Connection) -> None:
     """A claimed job and one being sent are in progress; an empty queue has no oldest."""
     for number in (1, 2):
         jobs.add(db, new_job(job_id=number, user_id=number), NOW)
-        assert jobs.claim(db, NOW) is not None
+        assert jobs.claim(db, NOW, instance=1) is not None
     assert jobs.sending(db, 1, "{}")
     assert reports.queue(db, NOW) == Queue(waiting=0, oldest_seconds=0.0, running=2)
 
@@ -194,6 +194,9 @@ class Asked:
     def execute(self, sql: str, values: Sequence[Value] = (), /) -> Rows:
         self.queries.append((sql, values))
         return self._db.execute(sql, values)
+
+    def touch(self, topic: Topic, /) -> None:
+        self._db.touch(topic)
 
 
 def test_a_report_reads_the_index_alone(db: Connection) -> None:

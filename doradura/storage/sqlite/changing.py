@@ -1,0 +1,25 @@
+"""What a change is given: a connection to execute on, which notes the topics that it touches."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from doradura.storage.seam import Value
+from doradura.storage.topics import Topic
+
+
+class Changing:
+    """The connection of one change. Implements `doradura.storage.Connection`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.touched: set[Topic] = set()
+
+    def execute(self, sql: str, values: Sequence[Value] = (), /) -> sqlite3.Cursor:
+        """Run one statement, with a value for each `?`."""
+        return self._connection.execute(sql, values)
+
+    def touch(self, topic: Topic, /) -> None:
+        """Say that this change touches a topic."""
+        self.touched.add(topic)

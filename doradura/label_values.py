@@ -6,7 +6,8 @@ from typing import get_args
 
 from doradura.accounts.plans import PAID_PLANS, PLANS
 from doradura.alerts.payload import SEVERITIES, Status
-from doradura.chat.router import COMMANDS, HANDLED_UPDATES
+from doradura.chat.conversations import COMMANDS
+from doradura.chat.router import HANDLED_UPDATES
 from doradura.chat.texts import languages
 from doradura.downloads.admission import Rejection
 from doradura.health import CHECKS

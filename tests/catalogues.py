@@ -24,7 +24,7 @@ from doradura.alerts.fetching import MonitoringReason
 from doradura.alerts.silencing import What
 from doradura.chat.alert_graph import Source
 from doradura.chat.analytics import WINDOWS
-from doradura.chat.router import COMMANDS
+from doradura.chat.conversations import COMMANDS
 from doradura.chat.texts import DEFAULT_LANGUAGE
 from doradura.downloads.admission import Rejection
 from doradura.health import CHECKS, ReportStatus

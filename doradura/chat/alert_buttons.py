@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 
 from doradura.alerts import MonitoringError, Outcome, Silencing
-from doradura.chat import alert_graph, alert_list
+from doradura.chat.alert_graph import AlertGraph
 from doradura.chat.alert_keyboards import (
     SILENCES,
     ActOnCard,
@@ -20,14 +20,16 @@ from doradura.chat.alert_keyboards import (
     OpenPage,
     ShowGraph,
     ShowRunbook,
+    decode_alert_data,
 )
+from doradura.chat.alert_list import AlertList
 from doradura.chat.alert_texts import time_text
-from doradura.chat.commands import by_admin
+from doradura.chat.conversation import Command, Conversation, buttons
+from doradura.chat.handling import Handling
 from doradura.chat.runbook_texts import runbook_text
 from doradura.chat.texts import Texts
-from doradura.chat.turn import Turn
 from doradura.runbooks import BOOK
-from doradura.storage import alert_marks
+from doradura.storage import Storage, alert_marks
 from doradura.telegram.units import shorten
 
 NAME_UNITS = 60
@@ -36,74 +38,85 @@ NAME_UNITS = 60
 log = logging.getLogger(__name__)
 
 
-async def press(turn: Turn, data: AlertData) -> None:
-    """Do what a button says."""
-    if not by_admin(turn):
-        await turn.answer(turn.texts.plain("alert.press.not_admin"), alert=True)
-        return
-    match data:
-        case ActOnIncident():
-            await _act(turn, data)
-        case ActOnCard(act="ka"):
-            await _acknowledge_all(turn, data.card_id)
-        case ActOnCard():
-            await _dismiss_all(turn, data.card_id)
-        case ShowGraph():
-            await alert_graph.press(turn, data.incident_id)
-        case ShowRunbook():
-            await _send_runbook(turn, data.incident_id)
-        case OpenIncident():
-            await turn.answer()
-            await alert_list.open_incident(turn, data.incident_id, data.page)
-        case OpenPage():
-            await turn.answer()
-            await alert_list.open_page(turn, data.page)
-        case ListAnew():
-            await turn.answer()
-            await alert_list.alerts(turn, "")
+class Alerts(Conversation):
+    """Answers /alerts and the buttons of alerts."""
 
+    def __init__(self, storage: Storage, silencing: Silencing, alert_list: AlertList, graph: AlertGraph) -> None:
+        self._storage = storage
+        self._silencing = silencing
+        self._list = alert_list
+        self._graph = graph
 
-async def _acknowledge_all(turn: Turn, card_id: int) -> None:
-    count = await turn.parts.admin.silencing.acknowledge_all(card_id, admin_name(turn))
-    t = turn.texts
-    await turn.answer(t.plain("alert.press.all_acknowledged" if count else "alert.press.nothing_left", count=count))
+    async def alerts(self, handling: Handling, _rest: str) -> None:
+        """Answer /alerts."""
+        await self._list.send(handling)
 
+    async def press(self, handling: Handling, data: AlertData) -> None:
+        """Do what a button says."""
+        if not handling.is_by_admin:
+            await handling.answer(handling.texts.plain("alert.press.not_admin"), alert=True)
+            return
+        match data:
+            case ActOnIncident():
+                await self._act(handling, data)
+            case ActOnCard(act="ka"):
+                await self._acknowledge_all(handling, data.card_id)
+            case ActOnCard():
+                await self._dismiss_all(handling, data.card_id)
+            case ShowGraph():
+                await self._graph.show(handling, data.incident_id)
+            case ShowRunbook():
+                await self._send_runbook(handling, data.incident_id)
+            case OpenIncident():
+                await handling.answer()
+                await self._list.open_incident(handling, data.incident_id, data.page)
+            case OpenPage():
+                await handling.answer()
+                await self._list.open_page(handling, data.page)
+            case ListAnew():
+                await handling.answer()
+                await self._list.send(handling)
 
-async def _dismiss_all(turn: Turn, card_id: int) -> None:
-    count = await turn.parts.admin.silencing.dismiss_all(card_id, admin_name(turn))
-    t = turn.texts
-    await turn.answer(t.plain("alert.press.all_dismissed" if count else "alert.press.none_loose", count=count))
+    async def _acknowledge_all(self, handling: Handling, card_id: int) -> None:
+        count = await self._silencing.acknowledge_all(card_id, admin_name(handling))
+        t = handling.texts
+        await handling.answer(
+            t.plain("alert.press.all_acknowledged" if count else "alert.press.nothing_left", count=count)
+        )
 
+    async def _dismiss_all(self, handling: Handling, card_id: int) -> None:
+        count = await self._silencing.dismiss_all(card_id, admin_name(handling))
+        t = handling.texts
+        await handling.answer(t.plain("alert.press.all_dismissed" if count else "alert.press.none_loose", count=count))
 
-async def _send_runbook(turn: Turn, incident_id: int) -> None:
-    """Send what to do about an incident's alert, as a reply to its message."""
-    t = turn.texts
-    incident = await turn.parts.storage.read(lambda db: alert_marks.incident(db, incident_id))
-    runbook = BOOK.find(incident.alertname) if incident else None
-    if runbook is None:
-        await turn.answer(t.plain("alert.press.no_runbook" if incident else "outcome.unknown"), alert=True)
-        return
-    await turn.mark_handled()  # a lost answer brings no second message
-    await turn.answer()
-    reply_to = turn.press.message.message_id if turn.press.message else None
-    await turn.parts.api.send_message(
-        turn.chat_id, runbook_text(t, runbook), reply_to=reply_to, thread_id=turn.topic_id
-    )
+    async def _send_runbook(self, handling: Handling, incident_id: int) -> None:
+        """Send what to do about an incident's alert, as a reply to its message."""
+        t = handling.texts
+        incident = await self._storage.read(lambda db: alert_marks.incident(db, incident_id))
+        runbook = BOOK.find(incident.alertname) if incident else None
+        if runbook is None:
+            await handling.answer(t.plain("alert.press.no_runbook" if incident else "outcome.unknown"), alert=True)
+            return
+        await handling.mark_handled()  # a lost answer brings no second message
+        await handling.answer()
+        await handling.send(runbook_text(t, runbook), reply_to=handling.pressed_id)
 
+    async def _act(self, handling: Handling, data: ActOnIncident) -> None:
+        t = handling.texts
+        try:
+            outcome = await _done(self._silencing, data, admin_name(handling))
+        except MonitoringError as error:
+            log.warning("Alertmanager did not do it", extra={"reason": error.reason, "error": error.detail})
+            key = "unsure" if error.unconfirmed else error.reason
+            await handling.answer(t.plain(f"alertmanager.{key}"), alert=True)
+        else:
+            text, loud = answer_text(t, data.act, outcome)
+            await handling.answer(text, alert=loud)
+        if data.page is not None:
+            await self._list.open_incident(handling, data.incident_id, data.page)
 
-async def _act(turn: Turn, data: ActOnIncident) -> None:
-    t = turn.texts
-    try:
-        outcome = await _done(turn.parts.admin.silencing, data, admin_name(turn))
-    except MonitoringError as error:
-        log.warning("Alertmanager did not do it", extra={"reason": error.reason, "error": error.detail})
-        key = "unsure" if error.unconfirmed else error.reason
-        await turn.answer(t.plain(f"alertmanager.{key}"), alert=True)
-    else:
-        text, loud = answer_text(t, data.act, outcome)
-        await turn.answer(text, alert=loud)
-    if data.page is not None:
-        await alert_list.open_incident(turn, data.incident_id, data.page)
+    COMMANDS = (Command("alerts", alerts, admin=True),)
+    BUTTONS = (buttons("a", decode_alert_data, press, too_old="outcome.unknown"),)
 
 
 async def _done(silencing: Silencing, data: ActOnIncident, by: str) -> Outcome:
@@ -127,9 +140,9 @@ def answer_text(t: Texts, act: IncidentAct, outcome: Outcome) -> tuple[str, bool
     return text, key not in {"silenced", "undone", "acknowledged", "dismissed"}
 
 
-def admin_name(turn: Turn) -> str:
+def admin_name(handling: Handling) -> str:
     """Return the name under which an admin acts."""
-    user = turn.user
+    user = handling.user
     assert user is not None
     name = " ".join((user.first_name or user.username or "").split())
     return shorten(name, NAME_UNITS) or str(user.id)

@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from doradura.accounts.account import Account
-from doradura.chat.turn import Turn
+from doradura.chat.handling import Handling
 from doradura.storage import StorageError, users
 from tests.wiring import ADMIN, LINK, USER, World
 
@@ -16,10 +16,10 @@ async def test_an_account_comes_with_each_update(world: World, autojump_clock: M
     """Of whoever was never seen, of an admin, of whoever chose a language since the last one; of a channel none."""
     accounts: list[Account | None] = []
 
-    async def note(turn: Turn) -> None:
+    async def note(handling: Handling) -> None:
         await trio.lowlevel.checkpoint()
-        accounts.append(turn.account)
-        assert turn.user == (turn.account.user if turn.account else None)
+        accounts.append(handling.account)
+        assert handling.user == (handling.account.user if handling.account else None)
 
     world.route = note
     async with world.start() as bot:
@@ -57,8 +57,8 @@ async def test_whoever_is_not_read_is_who_the_update_says(
     def fail(*_facts: object) -> None:
         raise StorageError("locked", reason="locked")
 
-    async def greet(turn: Turn) -> None:
-        await turn.reply(f"{turn.language} {turn.account and turn.account.is_admin}")
+    async def greet(handling: Handling) -> None:
+        await handling.reply(f"{handling.language} {handling.account and handling.account.is_admin}")
 
     monkeypatch.setattr("doradura.chat.dispatcher.read_account", fail)
     world.route = greet

@@ -22,8 +22,8 @@ from doradura.chat.alert_keyboards import (
     decode_alert_data,
 )
 from doradura.chat.callback_data import TooOldError
+from doradura.chat.conversations import BUTTONS
 from doradura.chat.job_buttons import CancelInList, CancelJob, PickFormat, PickInstead, ProbeAgain, TryAgain
-from doradura.chat.router import BUTTONS
 from doradura.media.formats import FORMATS
 from doradura.media.variant import Variant
 

@@ -208,7 +208,7 @@ class AlertDelivery:
         await trio.sleep(seconds)
 
     async def _step(self, line: _Line) -> bool:
-        """Tell a chat the next thing; False when there is nothing to tell."""
+        """Tell a chat the next thing, or try whether it takes any; False when there is nothing to do."""
         if line.doubt_until is not None:
             await self._probe(line)
         # Held while something is being told, and only then: it is what a shutdown waits for.
@@ -221,6 +221,7 @@ class AlertDelivery:
                 return True
         if trio.current_time() >= line.probe_at or (line.fault and await self._is_reopened(line)):
             await self._probe(line)
+            return True  # what was kept for it may wait again
         return False
 
     async def _is_reopened(self, line: _Line) -> bool:

@@ -1,4 +1,4 @@
-"""The database: an interface (`seam`, `topics`), its implementation (`sqlite`), migrations, a module of queries a subject.
+"""The database: an interface (`seam`, `topics`), what implements it (`sqlite`), migrations, queries by subject.
 
 Of ours it knows `media`'s facts and how a start fails, and neither settings nor Telegram. Times are integer
 milliseconds since 1970 (columns end in `_ms`), ids are made by `ids.IdMaker`, and the SQL is what SQLite 3.40 and

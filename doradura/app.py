@@ -24,16 +24,17 @@ from doradura.alerts import AlertDelivery, Intake, open_monitoring
 from doradura.alerts.foreign_files import ForeignFileNote
 from doradura.alerts.monitoring import Monitoring
 from doradura.charts import Charts
-from doradura.chat.admin import AdminParts
 from doradura.chat.admin_notes import AdminNotes
 from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.cards import CardTexts
+from doradura.chat.conversations import COMMANDS, make_conversations
 from doradura.chat.dispatcher import Dispatcher
+from doradura.chat.groups import Groups
 from doradura.chat.menus import CommandMenus
+from doradura.chat.payments import Payments
 from doradura.chat.progress import ProgressTexts
-from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
+from doradura.chat.router import HANDLED_UPDATES, Router
 from doradura.chat.texts import Catalogues
-from doradura.chat.turn import ChatParts
 from doradura.clock import Clock, wall_clock
 from doradura.data_directory import (
     WEBHOOK_FILE,
@@ -213,10 +214,11 @@ class App:
             await supervisor.recover()
             serving.start_soon(self_test.run)
             probes = self._make_probes(api, workers, workspace)
-            parts = self._make_chat_parts(
-                api, supervisor, workspace, monitoring, health, allowed_private=allowed_private
+            menus = CommandMenus(api, self._storage, self._catalogues, settings.admin_ids, COMMANDS)
+            dispatcher = self._make_dispatcher(
+                api, supervisor, workspace, monitoring, health, menus, allowed_private=allowed_private
             )
-            await self._work(api, supervisor, probes, parts, health, task_status)
+            await self._work(api, supervisor, probes, dispatcher, menus, health, task_status)
 
     @asynccontextmanager
     async def _telling_alerts(self, serving: trio.Nursery, api_url: str) -> AsyncIterator[None]:
@@ -310,39 +312,58 @@ class App:
             instance=self._instance,
         )
 
-    def _make_chat_parts(
+    def _make_dispatcher(  # noqa: PLR0917 - it takes what it wires
         self,
         api: BotApi,
         supervisor: Supervisor,
         workspace: Workspace,
         monitoring: Monitoring,
         health: Health,
+        menus: CommandMenus,
         *,
         allowed_private: tuple[str, ...],
-    ) -> ChatParts:
+    ) -> Dispatcher:
         """Make what answers people."""
-        settings, catalogues = self.settings, self._catalogues
-        return ChatParts(
+        settings, catalogues, clock = self.settings, self._catalogues, self._clock
+        conversations = make_conversations(
             api=api,
             storage=self._storage,
             metrics=self.metrics,
             settings=settings,
             ids=self._ids,
-            clock=self._clock,
+            clock=clock,
             catalogues=catalogues,
-            bytes_per_second=supervisor.bytes_per_second,
             workspace=workspace,
-            admin=AdminParts(
-                health=health.report,
-                charts=Charts(settings.data_dir / "charts", self._environment),
-                menus=CommandMenus(api, self._storage, catalogues, settings.admin_ids, COMMANDS),
-                silencing=monitoring.silencing,
-                prometheus=monitoring.prometheus,
-            ),
+            charts=Charts(settings.data_dir / "charts", self._environment),
+            silencing=monitoring.silencing,
+            prometheus=monitoring.prometheus,
+            health=health.report,
+            bytes_per_second=supervisor.bytes_per_second,
             allowed_private=allowed_private,
-            bot_id=self._bot_id,
-            username=lambda: (self.me.username if self.me else None) or "",
+            username=self._username,
         )
+        router = Router(
+            conversations,
+            Groups(self._storage, clock, bot_id=self._bot_id, username=self._username),
+            Payments(api, catalogues, self.metrics, self._ids, clock),
+            menus,
+            self._storage,
+            self._username,
+        )
+        return Dispatcher(
+            router.route,
+            api=api,
+            storage=self._storage,
+            metrics=self.metrics,
+            ids=self._ids,
+            clock=clock,
+            catalogues=catalogues,
+            admin_ids=settings.admin_ids,
+        )
+
+    def _username(self) -> str:
+        """Return the bot's name, once Telegram has told it."""
+        return (self.me.username if self.me else None) or ""
 
     def _make_health(self, self_test: WorkerSelfTest, disk: DiskSpace, lag: LoopLag) -> Health:
         """Make the checks: each asks its part when it is asked itself."""
@@ -402,12 +423,12 @@ class App:
         api: BotApi,
         supervisor: Supervisor,
         probes: Probes,
-        parts: ChatParts,
+        dispatcher: Dispatcher,
+        menus: CommandMenus,
         health: Health,
         task_status: trio.TaskStatus[None],
     ) -> None:
         """Run what drains, around what takes new work in."""
-        dispatcher = Dispatcher(parts, route)
         async with trio.open_nursery() as working:
             await working.start(supervisor.run)
             await working.start(probes.run)
@@ -422,7 +443,7 @@ class App:
                 )
                 self.me = await intake.start(self._poller.run)
                 await working.start(dispatcher.run)
-                intake.start_soon(parts.admin.menus.publish)
+                intake.start_soon(menus.publish)
                 gc.collect()
                 gc.freeze()
                 health.mark_running()

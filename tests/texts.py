@@ -14,6 +14,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 LOCALE = Path(__file__).parent.parent / "doradura" / "chat" / "locale"
+"""A folder for each language."""
 
 
 def compiled(source: Path) -> bytes:
@@ -27,10 +28,10 @@ def compiled(source: Path) -> bytes:
     return out.getvalue()
 
 
-def stale() -> list[Path]:
+def stale(locale: Path = LOCALE) -> list[Path]:
     """Return the catalogues whose compiled form is missing or old."""
     found = []
-    for source in sorted(LOCALE.rglob("*.po")):
+    for source in sorted(locale.rglob("*.po")):
         target = source.with_suffix(".mo")
         if not target.exists() or target.read_bytes() != compiled(source):
             found.append(source)

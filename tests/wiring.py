@@ -22,16 +22,18 @@ from trio.testing import MockClock
 from doradura.alerts import Alertmanager, Prometheus, Silencing, open_client
 from doradura.alerts.foreign_files import ForeignFileNote
 from doradura.charts import Chart, ChartError, Charts
-from doradura.chat.admin import AdminParts
 from doradura.chat.admin_notes import AdminNotes
 from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.cards import CardTexts
+from doradura.chat.conversations import COMMANDS, make_conversations
 from doradura.chat.dispatcher import Dispatcher
+from doradura.chat.groups import Groups
+from doradura.chat.handling import Handling
 from doradura.chat.menus import CommandMenus
+from doradura.chat.payments import Payments
 from doradura.chat.progress import ProgressTexts
-from doradura.chat.router import COMMANDS, route
+from doradura.chat.router import Router
 from doradura.chat.texts import Catalogues
-from doradura.chat.turn import ChatParts, Turn
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.delivery import Delivery
@@ -47,7 +49,7 @@ from doradura.metrics import BuildFacts, Metrics, TelegramMetrics
 from doradura.settings import Settings, read_settings
 from doradura.storage import jobs, runs
 from doradura.storage.ids import IdMaker
-from doradura.telegram.client import open_bot_api
+from doradura.telegram.client import BotApi, open_bot_api
 from doradura.telegram.turns import Turns
 from doradura.telegram.updates import RawUpdate, read_batch
 from tests.doubles import BOT_ID, TOKEN, Changes, FakeTelegram, FakeWorkers, MemoryStorage
@@ -131,7 +133,10 @@ class Drawings:
 class Bot:
     """One life of the program."""
 
-    parts: ChatParts
+    api: BotApi
+    router: Router
+    menus: CommandMenus
+    silencing: Silencing
     dispatcher: Dispatcher
     supervisor: Supervisor
     board: Board
@@ -157,7 +162,8 @@ class World:
     strays: list[Stray] = field(default_factory=list)
     suspicions: int = 0
     """How often a job made its worker suspect."""
-    route: Callable[[Turn], Awaitable[None]] = route
+    route: Callable[[Handling], Awaitable[None]] | None = None
+    """What handles updates in place of the conversations."""
     last_update: int = 0
     drawings: Drawings = field(default_factory=Drawings)
     alertmanager: FakeAlertmanager = field(init=False)
@@ -248,32 +254,52 @@ class World:
                 clock=self.clock,
                 instance=instance,
             )
-            parts = ChatParts(
+            ids, menus = (
+                IdMaker(self.clock),
+                CommandMenus(api, self.storage, catalogues, self.settings.admin_ids, COMMANDS),
+            )
+            conversations = make_conversations(
                 api=api,
                 storage=self.storage,
                 metrics=self.metrics,
                 settings=self.settings,
-                ids=IdMaker(self.clock),
+                ids=ids,
                 clock=self.clock,
                 catalogues=catalogues,
-                bytes_per_second=supervisor.bytes_per_second,
                 workspace=workspace,
-                admin=AdminParts(
-                    health=self._health,
-                    charts=FakeCharts(self.directory / "charts", {}, self.drawings),
-                    menus=CommandMenus(api, self.storage, catalogues, self.settings.admin_ids, COMMANDS),
-                    silencing=silencing,
-                    prometheus=Prometheus(prometheus_client),
-                ),
+                charts=FakeCharts(self.directory / "charts", {}, self.drawings),
+                silencing=silencing,
+                prometheus=Prometheus(prometheus_client),
+                health=self._health,
+                bytes_per_second=supervisor.bytes_per_second,
                 allowed_private=(),
-                bot_id=BOT_ID,
-                username=lambda: "dora_bot",
+                username=_username,
             )
-            dispatcher = Dispatcher(parts, self.route)
+            router = Router(
+                conversations,
+                Groups(self.storage, self.clock, bot_id=BOT_ID, username=_username),
+                Payments(api, catalogues, self.metrics, ids, self.clock),
+                menus,
+                self.storage,
+                _username,
+            )
+            dispatcher = Dispatcher(
+                self.route or router.route,
+                api=api,
+                storage=self.storage,
+                metrics=self.metrics,
+                ids=ids,
+                clock=self.clock,
+                catalogues=catalogues,
+                admin_ids=self.settings.admin_ids,
+            )
             await supervisor.recover()
             for part in (board, supervisor, probes, dispatcher):
                 await nursery.start(part.run)
-            yield Bot(parts, dispatcher, supervisor, board, probes, workspace, breakers, nursery, nursery.cancel_scope)
+            yield Bot(
+                *(api, router, menus, silencing, dispatcher, supervisor, board, probes, workspace, breakers),
+                *(nursery, nursery.cancel_scope),
+            )
             nursery.cancel_scope.cancel()
 
     async def _health(self) -> HealthReport:
@@ -368,6 +394,10 @@ class World:
         """Let updates come, and wait until they are handled."""
         await bot.dispatcher.store(updates)
         await self.handled(failed=failed)
+
+
+def _username() -> str:
+    return "dora_bot"
 
 
 def raw_update(update_id: int, content: dict[str, Any]) -> RawUpdate:

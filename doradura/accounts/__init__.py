@@ -1,1 +1,1 @@
-"""Who somebody is to the bot: so far the plans that there are. Nothing sells one yet."""
+"""Who somebody is to the bot: their account, and the plans that there are. Nothing sells one yet."""

@@ -9,5 +9,7 @@ Plan = Literal["free"]
 PaidPlan = Literal["premium", "vip"]
 """What can be bought. Nothing sells them yet, so all their values are 0; what people use meanwhile is "free"."""
 
+FREE: Final[Plan] = "free"
+"""What everybody has."""
 PLANS: Final[tuple[Plan, ...]] = get_args(Plan)
 PAID_PLANS: Final[tuple[PaidPlan, ...]] = get_args(PaidPlan)

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from doradura.alerts import (
     Measured,
     MonitoringError,
+    Prometheus,
     PromSpan,
     Series,
     expression_of,
@@ -21,11 +22,12 @@ from doradura.alerts import (
 )
 from doradura.charts import Chart, Line
 from doradura.chat.figures import blocks
-from doradura.chat.pictures import send_picture
+from doradura.chat.handling import Handling
+from doradura.chat.pictures import Pictures
 from doradura.chat.texts import Texts, attribute_url
-from doradura.chat.turn import Turn
+from doradura.clock import Clock
 from doradura.reachable import is_link
-from doradura.storage import alert_marks
+from doradura.storage import Storage, alert_marks
 from doradura.storage.alerts import Incident
 from doradura.telegram.units import shorten
 
@@ -51,54 +53,60 @@ class Graph(NamedTuple):
     total: int
 
 
-async def press(turn: Turn, incident_id: int) -> None:
-    """Answer the button: the press at once, the graph as soon as it is there."""
-    t = turn.texts
-    incident = await turn.parts.storage.read(lambda db: alert_marks.incident(db, incident_id))
-    if incident is None:
-        await turn.answer(t.plain("outcome.unknown"), alert=True)
-        return
-    await turn.mark_handled()  # a lost answer brings no second picture
-    await turn.answer(t.plain("alert.press.drawing"))
-    reply_to = turn.press.message.message_id if turn.press.message else None
-    try:
-        graph = await look(turn, incident)
-    except MonitoringError as error:
-        log.warning("no graph", extra={"reason": error.reason, "error": error.detail})
-        text = t(f"prometheus.{error.reason}", detail=shorten(error.detail, QUERY_UNITS))
-        await _say(turn, "\n".join([text, *_link(t, incident.generator)]), reply_to)
-        return
-    if graph is None or not graph.series:
-        text = t("graph.no_rule" if graph is None else "graph.empty", hours=HOURS, name=incident.alertname)
-        await _say(turn, "\n".join([text, *_link(t, incident.generator)]), reply_to)
-        return
-    if await send_picture(turn, chart_of(t, graph), graph_text(t, graph, drawn=True), "graph.png", reply_to=reply_to):
-        return
-    await _say(turn, graph_text(t, graph, drawn=False), reply_to)
+class AlertGraph:
+    """Asks Prometheus, and shows what it answers."""
 
+    def __init__(self, storage: Storage, clock: Clock, prometheus: Prometheus, pictures: Pictures) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._prometheus = prometheus
+        self._pictures = pictures
 
-async def _say(turn: Turn, text: str, reply_to: int | None) -> None:
-    await turn.parts.api.send_message(turn.chat_id, text, reply_to=reply_to, thread_id=turn.topic_id)
+    async def show(self, handling: Handling, incident_id: int) -> None:
+        """Answer the button: the press at once, the graph as soon as it is there."""
+        t = handling.texts
+        incident = await self._storage.read(lambda db: alert_marks.incident(db, incident_id))
+        if incident is None:
+            await handling.answer(t.plain("outcome.unknown"), alert=True)
+            return
+        await handling.mark_handled()  # a lost answer brings no second picture
+        await handling.answer(t.plain("alert.press.drawing"))
+        reply_to = handling.pressed_id
+        try:
+            graph = await self.look(incident)
+        except MonitoringError as error:
+            log.warning("no graph", extra={"reason": error.reason, "error": error.detail})
+            text = t(f"prometheus.{error.reason}", detail=shorten(error.detail, QUERY_UNITS))
+            await handling.send("\n".join([text, *_link(t, incident.generator)]), reply_to=reply_to)
+            return
+        if graph is None or not graph.series:
+            text = t("graph.no_rule" if graph is None else "graph.empty", hours=HOURS, name=incident.alertname)
+            await handling.send("\n".join([text, *_link(t, incident.generator)]), reply_to=reply_to)
+            return
+        if await self._pictures.send(
+            handling, chart_of(t, graph), graph_text(t, graph, drawn=True), "graph.png", reply_to=reply_to
+        ):
+            return
+        await handling.send(graph_text(t, graph, drawn=False), reply_to=reply_to)
 
-
-async def look(turn: Turn, incident: Incident) -> Graph | None:
-    """Ask Prometheus; None when no expression is known. Raises MonitoringError."""
-    prometheus = turn.parts.admin.prometheus
-    expression = expression_of(incident.generator) or await prometheus.expression(incident.alertname)
-    if expression is None:
-        return None
-    span = PromSpan(start_ms=turn.parts.clock() - HOURS * 3_600_000, step_ms=HOURS * 3_600_000 // STEPS, steps=STEPS)
-    labels = alert_labels(incident)
-    what = measured(expression)
-    try:
-        series, total = await prometheus.over(what.query, span, labels, most=SERIES)
-    except MonitoringError as error:
-        if error.status is None or what.query == expression:
-            raise
-        # Our reading of the expression may be wrong; all of it is one that Prometheus took.
-        what = Measured(expression)
-        series, total = await prometheus.over(expression, span, labels, most=SERIES)
-    return Graph(incident.summary or incident.alertname, incident.generator, what, series, total)
+    async def look(self, incident: Incident) -> Graph | None:
+        """Ask Prometheus; None when no expression is known. Raises MonitoringError."""
+        expression = expression_of(incident.generator) or await self._prometheus.expression(incident.alertname)
+        if expression is None:
+            return None
+        span_ms = HOURS * 3_600_000
+        span = PromSpan(start_ms=self._clock() - span_ms, step_ms=span_ms // STEPS, steps=STEPS)
+        labels = alert_labels(incident)
+        what = measured(expression)
+        try:
+            series, total = await self._prometheus.over(what.query, span, labels, most=SERIES)
+        except MonitoringError as error:
+            if error.status is None or what.query == expression:
+                raise
+            # Our reading of the expression may be wrong; all of it is one that Prometheus took.
+            what = Measured(expression)
+            series, total = await self._prometheus.over(expression, span, labels, most=SERIES)
+        return Graph(incident.summary or incident.alertname, incident.generator, what, series, total)
 
 
 def chart_of(t: Texts, graph: Graph) -> Chart:

@@ -10,12 +10,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from doradura.alerts import FoundSilence, MonitoringError
-from doradura.chat.alert_keyboards import incident_keyboard
+from doradura.alerts import FoundSilence, MonitoringError, Silencing
+from doradura.chat.alert_keyboards import OpenIncident, OpenPage, incident_keyboard
 from doradura.chat.alert_texts import AlertTexts, list_line, time_text
+from doradura.chat.handling import Handling
 from doradura.chat.texts import Texts
-from doradura.chat.turn import Turn
-from doradura.storage import Connection, alert_marks
+from doradura.storage import Connection, Storage, alert_marks
 from doradura.storage import alerts as stored
 from doradura.storage.alerts import CardView, Incident, Marks
 from doradura.telegram.types import Button, Keyboard
@@ -41,57 +41,61 @@ class Page:
     marks: Sequence[Marks]
 
 
-async def alerts(turn: Turn, _rest: str) -> None:
-    """Answer /alerts."""
-    text, keyboard = await _show(turn, 0)
-    await turn.mark_handled()  # a lost answer brings no second list
-    await turn.parts.api.send_message(turn.chat_id, text, keyboard=keyboard, thread_id=turn.topic_id)
+class AlertList:
+    """Shows the list, and an incident of it."""
 
+    def __init__(self, storage: Storage, silencing: Silencing, texts: AlertTexts) -> None:
+        self._storage = storage
+        self._silencing = silencing
+        self._texts = texts
 
-async def open_page(turn: Turn, number: int) -> None:
-    """Turn the list's message to another page."""
-    await turn.edit_pressed(*await _show(turn, number))
+    async def send(self, handling: Handling) -> None:
+        """Answer /alerts."""
+        text, keyboard = await self._show(handling.texts, 0)
+        await handling.mark_handled()  # a lost answer brings no second list
+        await handling.send(text, keyboard)
 
+    async def open_page(self, handling: Handling, number: int) -> None:
+        """Turn the list's message to another page."""
+        await handling.edit_pressed(*await self._show(handling.texts, number))
 
-async def open_incident(turn: Turn, incident_id: int, page: int) -> None:
-    """Turn the list's message to one incident, with its buttons and the way back."""
-    t = turn.texts
+    async def open_incident(self, handling: Handling, incident_id: int, page: int) -> None:
+        """Turn the list's message to one incident, with its buttons and the way back."""
+        t = handling.texts
 
-    def look(db: Connection) -> tuple[Incident | None, Marks]:
-        incident = alert_marks.incident(db, incident_id)
-        return incident, stored.UNMARKED if incident is None else marks_of(db, incident)
+        def look(db: Connection) -> tuple[Incident | None, Marks]:
+            incident = alert_marks.incident(db, incident_id)
+            return incident, stored.UNMARKED if incident is None else marks_of(db, incident)
 
-    incident, marks = await turn.parts.storage.read(look)
-    back = (Button(text=t.plain("button.back"), callback_data=f"a:p:{page}"),)
-    if incident is None:
-        await turn.edit_pressed(t("outcome.unknown"), (back,))
-        return
-    view = CardView(
-        incidents=[incident],
-        total=1,
-        firing=int(incident.state == "firing"),
-        marks={incident.incident_id: marks},
-    )
-    text = AlertTexts(turn.parts.catalogues).card(view)
-    await turn.edit_pressed(text, (*incident_keyboard(t, incident, marks, page=page), back))
+        incident, marks = await self._storage.read(look)
+        back = (Button(text=t.plain("button.back"), callback_data=OpenPage(page).encode()),)
+        if incident is None:
+            await handling.edit_pressed(t("outcome.unknown"), (back,))
+            return
+        view = CardView(
+            incidents=[incident],
+            total=1,
+            firing=int(incident.state == "firing"),
+            marks={incident.incident_id: marks},
+        )
+        text = self._texts.card(view)
+        await handling.edit_pressed(text, (*incident_keyboard(t, incident, marks, page=page), back))
 
-
-async def _show(turn: Turn, number: int) -> tuple[str, Keyboard | None]:
-    t, silencing = turn.texts, turn.parts.admin.silencing
-    found: list[FoundSilence] | None = None
-    trouble = ""
-    try:
-        await silencing.look()
-        found = [item for item in await silencing.alertmanager.silences() if item.is_active]
-    except MonitoringError as error:
-        log.warning("/alerts without Alertmanager", extra={"reason": error.reason, "error": error.detail})
-        if error.reason == "unreachable":
-            trouble = t("alerts.absent", url=silencing.alertmanager.url)
-        else:
-            trouble = t("alerts.unreachable", why=t.plain(f"alerts.why.{error.reason}"))
-    page = await turn.parts.storage.read(lambda db: read_page(db, number))
-    below = trouble if found is None else silences_text(t, found)
-    return f"{page_text(t, page)}\n\n{below}", page_keyboard(t, page)
+    async def _show(self, t: Texts, number: int) -> tuple[str, Keyboard | None]:
+        found: list[FoundSilence] | None = None
+        trouble = ""
+        try:
+            await self._silencing.look()
+            found = [item for item in await self._silencing.alertmanager.silences() if item.is_active]
+        except MonitoringError as error:
+            log.warning("/alerts without Alertmanager", extra={"reason": error.reason, "error": error.detail})
+            if error.reason == "unreachable":
+                trouble = t("alerts.absent", url=self._silencing.alertmanager.url)
+            else:
+                trouble = t("alerts.unreachable", why=t.plain(f"alerts.why.{error.reason}"))
+        page = await self._storage.read(lambda db: read_page(db, number))
+        below = trouble if found is None else silences_text(t, found)
+        return f"{page_text(t, page)}\n\n{below}", page_keyboard(t, page)
 
 
 def read_page(db: Connection, number: int) -> Page:
@@ -136,15 +140,18 @@ def page_keyboard(t: Texts, page: Page) -> Keyboard | None:
     """Return a button for each incident, and those that turn the page."""
     first = page.number * PAGE + 1
     buttons = [
-        Button(text=t.plain("button.number", number=number), callback_data=f"a:o:{incident.incident_id}:{page.number}")
+        Button(
+            text=t.plain("button.number", number=number),
+            callback_data=OpenIncident(incident.incident_id, page.number).encode(),
+        )
         for number, incident in enumerate(page.incidents, first)
     ]
     rows = [tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW)]
     turns = []
     if page.number:
-        turns.append(Button(text=t.plain("button.before"), callback_data=f"a:p:{page.number - 1}"))
+        turns.append(Button(text=t.plain("button.before"), callback_data=OpenPage(page.number - 1).encode()))
     if page.number < page.pages - 1:
-        turns.append(Button(text=t.plain("button.after"), callback_data=f"a:p:{page.number + 1}"))
+        turns.append(Button(text=t.plain("button.after"), callback_data=OpenPage(page.number + 1).encode()))
     return (*rows, *([tuple(turns)] if turns else [])) or None
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from doradura.charts import Chart, Line
+from doradura.chat.conversation import Command, Conversation
 from doradura.chat.figures import count_text, percent_text, ranking_text, span_text, sparkline
-from doradura.chat.pictures import send_picture
+from doradura.chat.handling import Handling
+from doradura.chat.pictures import Pictures
 from doradura.chat.texts import Texts, size_text
-from doradura.chat.turn import Turn
+from doradura.clock import Clock
 from doradura.media.reasons import OUR_REASONS
-from doradura.storage import Connection, reports
+from doradura.storage import Connection, Storage, reports
 from doradura.storage.reports import Span
 
 HOUR_MS = 3600 * 1000
@@ -62,24 +64,34 @@ def analyse(db: Connection, window: Window, now: int) -> Analysis:
     )
 
 
-async def analytics(turn: Turn, rest: str) -> None:
-    """Answer /analytics [24h|7d|30d]."""
-    t = turn.texts
-    word = rest.lower() or WINDOWS[0].word
-    window = next((window for window in WINDOWS if window.word == word), None)
-    if window is None:
-        allowed = ", ".join(f"/analytics {known.word}" for known in WINDOWS)
-        await turn.reply(t("analytics.unknown", word=rest[:40], allowed=allowed))
-        return
-    now = turn.parts.clock()
-    # First of all this update is over: whoever asks is counted too, and a lost answer brings no second picture.
-    await turn.mark_handled()
-    found = await turn.parts.storage.read(lambda db: analyse(db, window, now))
-    if any((*found.jobs.delivered, *found.jobs.failed)) and turn.parts.admin.charts.available:
-        caption = report_text(t, window, found, drawn=True)
-        if await send_picture(turn, chart_of(t, window, found), caption, "analytics.png"):
+class Analytics(Conversation):
+    """Answers /analytics."""
+
+    def __init__(self, storage: Storage, clock: Clock, pictures: Pictures) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._pictures = pictures
+
+    async def report(self, handling: Handling, rest: str) -> None:
+        """Answer /analytics [24h|7d|30d]."""
+        t = handling.texts
+        word = rest.lower() or WINDOWS[0].word
+        window = next((window for window in WINDOWS if window.word == word), None)
+        if window is None:
+            allowed = ", ".join(f"/analytics {known.word}" for known in WINDOWS)
+            await handling.reply(t("analytics.unknown", word=rest[:40], allowed=allowed))
             return
-    await turn.reply(report_text(t, window, found, drawn=False))
+        now = self._clock()
+        # First of all this update is over: whoever asks is counted too, and a lost answer brings no second picture.
+        await handling.mark_handled()
+        found = await self._storage.read(lambda db: analyse(db, window, now))
+        if any((*found.jobs.delivered, *found.jobs.failed)) and self._pictures.available:
+            caption = report_text(t, window, found, drawn=True)
+            if await self._pictures.send(handling, chart_of(t, window, found), caption, "analytics.png"):
+                return
+        await handling.reply(report_text(t, window, found, drawn=False))
+
+    COMMANDS = (Command("analytics", report, admin=True),)
 
 
 def chart_of(t: Texts, window: Window, found: Analysis) -> Chart:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from doradura.chat.progress import button_rows, failure_text, look_keyboard, variant_label
+from doradura.chat.job_buttons import PickFormat, button_rows, look_keyboard, variant_label
+from doradura.chat.progress import failure_text
 from doradura.chat.texts import Catalogues, Texts, duration_text, limit_text
 from doradura.downloads.probes import Card
 from doradura.media.has import Has
@@ -102,6 +103,6 @@ def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = No
                     continue  # the same sound, copied: its rate is below this one's
                 weights.add(size.size_bytes)
             label = variant_label(variant, size)
-            buttons.append(Button(text=label, callback_data=f"o:{offer_id}:{variant.key}"))
+            buttons.append(Button(text=label, callback_data=PickFormat(offer_id, variant).encode()))
         rows += button_rows(buttons)
     return tuple(rows)

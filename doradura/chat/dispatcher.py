@@ -17,10 +17,16 @@ from functools import partial
 
 import trio
 
-from doradura.chat.turn import AlreadyHandledError, ChatParts, Said, Turn
+from doradura.accounts.account import Account, account_of, read_account
+from doradura.chat.handling import AlreadyHandledError, Handling, Said
+from doradura.chat.texts import Catalogues
+from doradura.clock import Clock
 from doradura.downloads.closed_chats import note_closed
-from doradura.storage import DAMAGE, Change, StorageError, inbox
+from doradura.metrics import Metrics
+from doradura.storage import DAMAGE, Change, Storage, StorageError, inbox
+from doradura.storage.ids import IdMaker
 from doradura.storage.inbox import NewUpdate, StoredUpdate
+from doradura.telegram.client import BotApi
 from doradura.telegram.errors import (
     CHAT_CLOSED,
     DeadlineExceededError,
@@ -34,7 +40,7 @@ from doradura.telegram.errors import (
     UnexpectedResultError,
 )
 from doradura.telegram.poller import RawUpdate
-from doradura.telegram.types import Update, decode_update
+from doradura.telegram.types import Update, User, decode_update
 
 CONCURRENT_CHATS = 200
 """More than the client has connections: a chat that Telegram told to wait keeps its place here while it waits."""
@@ -59,8 +65,8 @@ class _Past:
     """What the tries before came to, of an update that is tried again."""
 
     said: Said = field(default_factory=Said)
-    routed: Turn | None = None
-    """The turn whose conversation came to its end: only its mark is missing."""
+    routed: Handling | None = None
+    """The handling whose conversation came to its end: only its mark is missing."""
     damaged: int = 0
     """How many tries met a damaged database."""
 
@@ -68,9 +74,26 @@ class _Past:
 class Dispatcher:
     """Hands updates to their conversations."""
 
-    def __init__(self, parts: ChatParts, route: Callable[[Turn], Awaitable[None]]) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        route: Callable[[Handling], Awaitable[None]],
+        *,
+        api: BotApi,
+        storage: Storage,
+        metrics: Metrics,
+        ids: IdMaker,
+        clock: Clock,
+        catalogues: Catalogues,
+        admin_ids: frozenset[int],
+    ) -> None:
         self._route = route
+        self._api = api
+        self._storage = storage
+        self._metrics = metrics
+        self._ids = ids
+        self._clock = clock
+        self._catalogues = catalogues
+        self._admin_ids = admin_ids
         self._lanes: dict[object, deque[StoredUpdate]] = {}
         self._held: set[int] = set()
         self._passed: set[int] = set()
@@ -84,23 +107,23 @@ class Dispatcher:
 
     async def store(self, updates: Sequence[RawUpdate]) -> None:
         """Put a poll's batch into the inbox in one commit; only then may it be confirmed. Raises StorageError."""
-        now = self._parts.clock()
+        now = self._clock()
         new = [
             NewUpdate(
                 update_id=update.update_id,
-                arrival=self._parts.ids.new(),
+                arrival=self._ids.new(),
                 kind=update.kind,
                 chat_id=_lane(update),
                 raw=_text(update.raw),
             )
             for update in updates
         ]
-        await self._parts.storage.write(lambda db: inbox.add(db, new, now))
+        await self._storage.write(lambda db: inbox.add(db, new, now))
         self._wake.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Handle updates until `stop`, then leave when those in hand are handled. Raises StorageError at start."""
-        self._parts.ids.go_on_after(await self._parts.storage.read(inbox.last_arrival))
+        self._ids.go_on_after(await self._storage.read(inbox.last_arrival))
         async with trio.open_nursery() as nursery:
             task_status.started()
             with self._reading:
@@ -118,7 +141,7 @@ class Dispatcher:
             # By what is asked for, not by what is in hand when the answer comes: there may be room again by then.
             self._more = bool(full) or len(self._held) >= IN_MEMORY
             try:
-                found = await self._parts.storage.read(self._query(full))
+                found = await self._storage.read(self._query(full))
             except StorageError as error:
                 log.error("can't read the inbox", extra={"error": str(error)})  # noqa: TRY400 - no surprise
                 await trio.sleep(FIRST_PAUSE_SECONDS)
@@ -185,123 +208,150 @@ class Dispatcher:
     async def _handle(self, stored: StoredUpdate, past: _Past, give_up_at: float) -> bool:
         """Handle one update; False when it is to be tried again. The barrier of one update."""
         try:
-            turn = past.routed or self._turn(stored, decode_update(stored.raw), past)
+            handling = past.routed or await self._begin(stored, decode_update(stored.raw), past)
         except (MalformedUpdateError, RecursionError) as error:
             log.warning("update not understood", extra={"update": stored.update_id, "error": str(error)})
-            self._parts.metrics.errors.labels(category="telegram").inc()
+            self._metrics.errors.labels(category="telegram").inc()
             return await self._failed(stored, None, error, tries=inbox.TRIES)
         try:
-            await self._converse(turn, past)
+            await self._converse(handling, past)
         except TokenRefusedError:
             raise  # that ends the program, and the update waits for the next start
         except (*CHAT_CLOSED, NotAllowedError, UnexpectedResultError) as error:
             # Blocked between writing and our answer, or muted in a group: nobody is there to tell, no fault of ours. An
             # odd answer: it was done all the same.
             log.warning("update answered in vain", extra={"update": stored.update_id, "error": str(error)})
-            await self._in_vain(turn, error)
+            await self._in_vain(handling, error)
         except _OUTSIDE as error:
             log.warning("update waits", extra={"update": stored.update_id, "error": str(error)})
             if trio.current_time() > give_up_at:
-                await self._done(turn)
-            elif not turn.committed and not await self._is_hopeless(turn, past, error):
+                await self._done(handling)
+            elif not handling.committed and not await self._is_hopeless(handling, past, error):
                 return False
         except Exception as error:  # the barrier of one update
             log.exception("update failed", extra={"update": stored.update_id, "kind": stored.kind})
-            self._parts.metrics.errors.labels(category="internal").inc()
-            if not turn.committed:
-                return await self._failed(stored, turn, error)
-            await self._stop_turning(turn)
-        self._count(turn, stored.kind)
+            self._metrics.errors.labels(category="internal").inc()
+            if not handling.committed:
+                return await self._failed(stored, handling, error)
+            await self._stop_turning(handling)
+        self._count(handling, stored.kind)
         return True
 
-    async def _converse(self, turn: Turn, past: _Past) -> None:
+    async def _converse(self, handling: Handling, past: _Past) -> None:
         """Let the conversation come to its end, if it did not in a try before, and mark its update handled."""
         try:
             if past.routed is None:
-                await self._route(turn)
-                past.routed = turn
-            await self._committed(turn)
+                await self._route(handling)
+                past.routed = handling
+            await self._committed(handling)
         except AlreadyHandledError:
-            log.warning("update was stored before", extra={"update": turn.update_id})
+            log.warning("update was stored before", extra={"update": handling.update_id})
 
     @staticmethod
-    async def _committed(turn: Turn) -> None:
-        if not turn.committed:
-            await turn.mark_handled()
+    async def _committed(handling: Handling) -> None:
+        if not handling.committed:
+            await handling.mark_handled()
 
-    async def _in_vain(self, turn: Turn, error: TelegramError) -> None:
+    async def _in_vain(self, handling: Handling, error: TelegramError) -> None:
         """Mark an update whose answer nobody got; a chat that refused it is closed after: the update told of life."""
-        await self._done(turn)
+        await self._done(handling)
         if isinstance(error, CHAT_CLOSED):
-            await note_closed(self._parts.storage, turn.chat_id, self._parts.clock)
+            await note_closed(self._storage, handling.chat_id, self._clock)
 
-    async def _is_hopeless(self, turn: Turn, past: _Past, error: Exception) -> bool:
+    async def _is_hopeless(self, handling: Handling, past: _Past, error: Exception) -> bool:
         """Whether no further try would store anything; whoever was not answered is told so, once."""
         past.damaged += isinstance(error, StorageError) and error.reason in DAMAGE
         if past.damaged < inbox.TRIES:
             return False
-        log.error("update not stored: the database is damaged", extra={"update": turn.update_id})
-        self._passed.add(turn.update_id)
+        log.error("update not stored: the database is damaged", extra={"update": handling.update_id})
+        self._passed.add(handling.update_id)
         if not past.said.anything:
-            await self._tell_trouble(turn)
+            await self._tell_trouble(handling)
         return True
 
-    def _count(self, turn: Turn, kind: str) -> None:
-        self._parts.metrics.updates.labels(type=kind).inc()
-        if turn.command is not None:
-            self._parts.metrics.command_usage.labels(command=turn.command).inc()
+    def _count(self, handling: Handling, kind: str) -> None:
+        self._metrics.updates.labels(type=kind).inc()
+        if handling.command is not None:
+            self._metrics.command_usage.labels(command=handling.command).inc()
 
     @staticmethod
-    async def _stop_turning(turn: Turn) -> None:
+    async def _stop_turning(handling: Handling) -> None:
         """Answer a press whose effect is stored and whose own answer failed: the button must not turn for ever."""
-        if turn.update.callback_query is not None:
+        if handling.update.callback_query is not None:
             try:
-                await turn.answer()
+                await handling.answer()
             except TelegramError as error:
-                log.info("press not answered", extra={"update": turn.update_id, "error": str(error)})
+                log.info("press not answered", extra={"update": handling.update_id, "error": str(error)})
 
-    def _turn(self, stored: StoredUpdate, update: Update, past: _Past) -> Turn:
-        user = None if update.subscription is None else update.subscription.user
-        message = update.message or update.edited_message
-        for part in (message, update.callback_query, update.my_chat_member, update.pre_checkout_query):
-            if part is not None:
-                user = part.from_user
-        if message is not None and message.sender_chat is not None:
-            user = None  # `from` is a stand-in for a chat: GroupAnonymousBot, or the account "Telegram"
+    async def _begin(self, stored: StoredUpdate, update: Update, past: _Past) -> Handling:
         past.said.begin_again()
-        return Turn(self._parts, stored.update_id, update, user, stored.chat_id, stored.received_ms, past.said)
+        user = _from_whom(update)
+        return Handling(
+            update_id=stored.update_id,
+            update=update,
+            account=None if user is None else await self._account(user),
+            chat_id=stored.chat_id,
+            received_ms=stored.received_ms,
+            api=self._api,
+            storage=self._storage,
+            catalogues=self._catalogues,
+            clock=self._clock,
+            observe_seconds=self._metrics.update_handling.observe,
+            said=past.said,
+        )
 
-    async def _done(self, turn: Turn) -> None:
+    async def _account(self, user: User) -> Account:
+        """Read who somebody is; where the database can't say it, what the update does: nothing can be stored then."""
         try:
-            await self._committed(turn)
+            return await self._storage.read(lambda db: read_account(db, user, self._admin_ids))
+        except StorageError as error:
+            log.warning("an account is not read", extra={"user": user.id, "error": str(error)})
+            return account_of(user, self._admin_ids)
+
+    async def _done(self, handling: Handling) -> None:
+        try:
+            await self._committed(handling)
         except AlreadyHandledError:
             pass  # what is to be marked is marked
         except StorageError as error:
-            log.warning("update not marked", extra={"update": turn.update_id, "error": str(error)})
+            log.warning("update not marked", extra={"update": handling.update_id, "error": str(error)})
 
-    async def _failed(self, stored: StoredUpdate, turn: Turn | None, error: Exception, *, tries: int = 1) -> bool:
+    async def _failed(
+        self, stored: StoredUpdate, handling: Handling | None, error: Exception, *, tries: int = 1
+    ) -> bool:
         """Count a failed try; at the last one tell the sender. True when the update is over."""
         try:
             for _ in range(tries):
-                count = await self._parts.storage.write(lambda db: inbox.tried(db, stored.update_id, repr(error)))
+                count = await self._storage.write(lambda db: inbox.tried(db, stored.update_id, repr(error)))
         except StorageError:
             return False
         if count < inbox.TRIES:
             return False
-        if turn is not None:
-            await self._tell_trouble(turn)
+        if handling is not None:
+            await self._tell_trouble(handling)
         return True
 
     @staticmethod
-    async def _tell_trouble(turn: Turn) -> None:
-        turn.said.go_on()
+    async def _tell_trouble(handling: Handling) -> None:
+        handling.said.go_on()
         try:
-            if turn.update.message is not None or turn.update.edited_message is not None:
-                await turn.reply(turn.texts("trouble"))
-            elif turn.update.callback_query is not None:
-                await turn.answer(turn.texts.plain("trouble"), alert=True)
+            if handling.update.message is not None or handling.update.edited_message is not None:
+                await handling.reply(handling.texts("trouble"))
+            elif handling.update.callback_query is not None:
+                await handling.answer(handling.texts.plain("trouble"), alert=True)
         except TelegramError as problem:
-            log.info("trouble not told", extra={"update": turn.update_id, "error": str(problem)})
+            log.info("trouble not told", extra={"update": handling.update_id, "error": str(problem)})
+
+
+def _from_whom(update: Update) -> User | None:
+    """Return the person an update is from."""
+    message = update.message or update.edited_message
+    if message is not None and message.sender_chat is not None:
+        return None  # `from` is a stand-in for a chat: GroupAnonymousBot, or the account "Telegram"
+    if update.subscription is not None:
+        return update.subscription.user
+    parts = (message, update.callback_query, update.my_chat_member, update.pre_checkout_query)
+    return next((part.from_user for part in parts if part is not None), None)
 
 
 def _lane(update: RawUpdate) -> int:

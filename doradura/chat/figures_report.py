@@ -7,34 +7,65 @@ What is said of a stretch of time is counted in the database at that moment. Wha
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from types import MappingProxyType
 
 from doradura.chat.analytics import HOUR_MS, RANKED, queue_text
+from doradura.chat.conversation import Command, Conversation
 from doradura.chat.figures import count_text, percent_text, ranking_text, span_text
+from doradura.chat.handling import Handling
 from doradura.chat.texts import Texts, size_text
-from doradura.chat.turn import Turn
+from doradura.clock import Clock
 from doradura.health import HealthReport
 from doradura.metrics import Metrics
 from doradura.metrics.reading import counted
-from doradura.storage import Connection, reports, users
+from doradura.storage import Connection, Storage, reports, users
 from doradura.storage.reports import DAY_MS, Span
 
 
-async def metrics(turn: Turn, rest: str) -> None:
-    """Answer /metrics [performance|business|engagement|system]; without a subject all of them."""
-    word = rest.lower()
-    if word and word not in SECTIONS:
-        allowed = ", ".join(f"/metrics {known}" for known in SECTIONS)
-        await turn.reply(turn.texts("metrics.unknown", word=rest[:40], allowed=allowed))
-        return
-    await turn.mark_handled()  # whoever asks is counted too
-    wanted = [SECTIONS[word]] if word else list(SECTIONS.values())
-    await turn.reply("\n\n".join([await section(turn) for section in wanted]))
+class FiguresReport(Conversation):
+    """Answers /metrics."""
 
+    def __init__(
+        self, storage: Storage, clock: Clock, metrics: Metrics, health: Callable[[], Awaitable[HealthReport]]
+    ) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._metrics = metrics
+        self._health = health
+        self._sections: Mapping[str, Callable[[Handling], Awaitable[str]]] = {
+            "performance": self._performance,
+            "business": self._business,
+            "engagement": self._engagement,
+            "system": self._system,
+        }
+        """Subject -> what makes its text, in the order they are told."""
 
-async def _performance(turn: Turn) -> str:
-    now = turn.parts.clock()
-    return await turn.parts.storage.read(lambda db: performance_text(turn.texts, db, now))
+    async def report(self, handling: Handling, rest: str) -> None:
+        """Answer /metrics [performance|business|engagement|system]; without a subject all of them."""
+        word = rest.lower()
+        if word and word not in self._sections:
+            allowed = ", ".join(f"/metrics {known}" for known in self._sections)
+            await handling.reply(handling.texts("metrics.unknown", word=rest[:40], allowed=allowed))
+            return
+        await handling.mark_handled()  # whoever asks is counted too
+        wanted = [self._sections[word]] if word else list(self._sections.values())
+        await handling.reply("\n\n".join([await section(handling) for section in wanted]))
+
+    async def _performance(self, handling: Handling) -> str:
+        now = self._clock()
+        return await self._storage.read(lambda db: performance_text(handling.texts, db, now))
+
+    async def _business(self, handling: Handling) -> str:
+        now = self._clock()
+        return await self._storage.read(lambda db: business_text(handling.texts, db, now))
+
+    async def _engagement(self, handling: Handling) -> str:
+        now = self._clock()
+        return await self._storage.read(lambda db: engagement_text(handling.texts, db, now))
+
+    async def _system(self, handling: Handling) -> str:
+        return system_text(handling.texts, self._metrics, await self._health())
+
+    COMMANDS = (Command("metrics", report, admin=True),)
 
 
 def performance_text(t: Texts, db: Connection, now: int) -> str:
@@ -74,11 +105,6 @@ def performance_text(t: Texts, db: Connection, now: int) -> str:
     return "\n".join(lines)
 
 
-async def _business(turn: Turn) -> str:
-    now = turn.parts.clock()
-    return await turn.parts.storage.read(lambda db: business_text(turn.texts, db, now))
-
-
 def business_text(t: Texts, db: Connection, now: int) -> str:
     """What was delivered under which plan in the last 30 days, what was paid for it, who subscribes."""
     month = Span.last(30 * DAY_MS, now)
@@ -106,11 +132,6 @@ def business_text(t: Texts, db: Connection, now: int) -> str:
     return "\n".join(lines)
 
 
-async def _engagement(turn: Turn) -> str:
-    now = turn.parts.clock()
-    return await turn.parts.storage.read(lambda db: engagement_text(turn.texts, db, now))
-
-
 def engagement_text(t: Texts, db: Connection, now: int) -> str:
     """Who uses the bot."""
     day, week, month = (reports.people(db, Span.last(days * DAY_MS, now)) for days in (1, 7, 30))
@@ -134,10 +155,6 @@ def _most_first(item: tuple[str, int]) -> tuple[int, str]:
     return -item[1], item[0]
 
 
-async def _system(turn: Turn) -> str:
-    return system_text(turn.texts, turn.parts.metrics, await turn.parts.admin.health())
-
-
 def system_text(t: Texts, metrics: Metrics, report: HealthReport) -> str:
     """How the program does, since it started."""
     registry = metrics.registry
@@ -157,9 +174,3 @@ def system_text(t: Texts, metrics: Metrics, report: HealthReport) -> str:
         t(f"metrics.health.{report.status}"),
     ]
     return "\n".join(lines)
-
-
-SECTIONS: Mapping[str, Callable[[Turn], Awaitable[str]]] = MappingProxyType(
-    {"performance": _performance, "business": _business, "engagement": _engagement, "system": _system}
-)
-"""Subject -> what makes its text, in the order they are told."""

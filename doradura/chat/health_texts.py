@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
+from doradura.chat.conversation import Command, Conversation
 from doradura.chat.figures import span_text
+from doradura.chat.handling import Handling
 from doradura.chat.texts import Texts
-from doradura.chat.turn import Turn
 from doradura.health import CHECKS, HealthReport, Status
 
 _MARKS: Mapping[Status, str] = {"ok": "✅", "degraded": "🟠", "failing": "🔴"}
 
 
-async def health(turn: Turn, _rest: str) -> None:
-    """Answer /health."""
-    await turn.mark_handled()  # a lost answer brings no second one
-    await turn.reply(health_text(turn.texts, await turn.parts.admin.health()))
+class HealthConversation(Conversation):
+    """Answers /health."""
+
+    def __init__(self, health: Callable[[], Awaitable[HealthReport]]) -> None:
+        self._health = health
+
+    async def report(self, handling: Handling, _rest: str) -> None:
+        """Tell what each check found."""
+        await handling.mark_handled()  # a lost answer brings no second one
+        await handling.reply(health_text(handling.texts, await self._health()))
+
+    COMMANDS = (Command("health", report, admin=True),)
 
 
 def health_text(t: Texts, report: HealthReport) -> str:

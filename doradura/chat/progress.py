@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from doradura.chat.figures import span_text
+from doradura.chat.job_buttons import PickInstead, again_keyboard, button_rows, cancel_keyboard, variant_label
 from doradura.chat.texts import Catalogues, Texts, attribute_url, limit_text, size_text
 from doradura.downloads.stages import (
     Accepted,
@@ -30,11 +31,7 @@ from doradura.storage.jobs import Job
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
 
-NO_BREAK = "\u00a0"
-"""So that a narrow button does not break inside a size."""
 BAR_CELLS = 10
-BUTTONS_A_ROW = 2
-"""Telegram cuts a button's words to one line."""
 TITLE_UNITS = 120
 LINK_UNITS = 80
 LONGEST_LEFT_SECONDS = 10 * 3600
@@ -163,7 +160,7 @@ def _instead(job: Job, variants: Iterable[Variant], sizes: Sequence[Size] = ()) 
     """Return buttons that start a job's link again in other variants, each with its size and height where known."""
     known = {size.variant: size for size in sizes}
     buttons = [
-        Button(text=variant_label(each, known.get(each)), callback_data=f"s:{job.job_id}:{each.key}")
+        Button(text=variant_label(each, known.get(each)), callback_data=PickInstead(job.job_id, each).encode())
         for each in variants
     ]
     return button_rows(buttons) or None
@@ -175,16 +172,6 @@ def _lacking(t: Texts, job: Job, lacks: Lacks, lines: int | None) -> tuple[str, 
         return _failed(t, t.plain("failed.lacks.one_coding"), _unquoted(job)), None
     variants = offered(Has(film=lacks != "video", sound=lacks != "audio"), lines=lines)
     return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), _instead(job, variants)
-
-
-def variant_label(variant: Variant, size: Size | None) -> str:
-    """Return a button's words: a variant, with the size of what comes and its height where those are known."""
-    label = variant.words
-    if size is not None and size.height:
-        label += f"{NO_BREAK}→ {size.height}p"
-    if size is not None and size.size_bytes:
-        label += f"{NO_BREAK}· {size_text(size.size_bytes).replace(' ', NO_BREAK)}"
-    return label
 
 
 def _unquoted(job: Job) -> str | None:
@@ -201,26 +188,6 @@ def _failed(t: Texts, what: str, url: str | None) -> str:
 def is_passing(failed: Failed) -> bool:
     """Whether the same may well go better later, so that a failure comes with a button to try again."""
     return failed.reason.passes and not failed.final and not failed.maybe_sent
-
-
-def again_keyboard(t: Texts, job_id: int) -> Keyboard:
-    """Return the button that asks for a failed job's file once more."""
-    return ((Button(text=t.plain("button.again"), callback_data=f"r:{job_id}"),),)
-
-
-def look_keyboard(t: Texts, offer_id: int) -> Keyboard:
-    """Return the button that looks once more at a link that was looked at in vain."""
-    return ((Button(text=t.plain("button.again"), callback_data=f"l:{offer_id}"),),)
-
-
-def cancel_keyboard(t: Texts, job_id: int) -> Keyboard:
-    """Return the button that cancels a job."""
-    return ((Button(text=t.plain("button.cancel"), callback_data=f"c:{job_id}"),),)
-
-
-def button_rows(buttons: Sequence[Button]) -> Keyboard:
-    """Return buttons in rows that a phone has room for."""
-    return tuple(tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW))
 
 
 def _waiting(t: Texts, stage: Waiting, choice: str) -> str:

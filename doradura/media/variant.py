@@ -73,6 +73,11 @@ class Variant:
         return self.format if self.quality == "default" else f"{self.format} {self.quality}"
 
     @property
+    def is_offered(self) -> bool:
+        """Whether the table has it: one that was stored may be of an older version's."""
+        return self.format in FORMATS and self.quality in FORMATS[self.format].qualities
+
+    @property
     def row(self) -> Format:
         """Its format's row of the table; KeyError where there is none."""
         return FORMATS[self.format]

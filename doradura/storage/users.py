@@ -15,7 +15,10 @@ def seen(  # noqa: PLR0917 - a row's values, in the table's order
     language: str | None,
     now_ms: int,
 ) -> bool:
-    """Note that a person did something; True when it is their first time. Whoever writes to us has not blocked us."""
+    """Note that a person did something; True when it is their first time. Whoever writes to us has not blocked us.
+
+    `language` is what Telegram tells; what they chose themselves stays.
+    """
     known = db.execute("SELECT 1 FROM users WHERE user_id = ?", (user_id,)).fetchone()
     db.execute(
         "INSERT INTO users (user_id, first_name, username, language, first_seen_ms, last_seen_ms)"
@@ -33,9 +36,20 @@ def seen(  # noqa: PLR0917 - a row's values, in the table's order
 
 
 def language(db: Connection, user_id: int) -> str | None:
-    """Return the language code Telegram told of a user."""
-    row = db.execute("SELECT language FROM users WHERE user_id = ?", (user_id,)).fetchone()
+    """Return the language code a user chose, else the one Telegram told of them."""
+    row = db.execute("SELECT COALESCE(chosen_language, language) FROM users WHERE user_id = ?", (user_id,)).fetchone()
     return None if row is None else row[0]
+
+
+def chosen_language(db: Connection, user_id: int) -> str | None:
+    """Return the language code a user chose; None for one who chose none."""
+    row = db.execute("SELECT chosen_language FROM users WHERE user_id = ?", (user_id,)).fetchone()
+    return None if row is None else row[0]
+
+
+def choose_language(db: Connection, user_id: int, language: str | None) -> None:
+    """Note the language code a known user chose; None: the one Telegram tells. No update changes it."""
+    db.execute("UPDATE users SET chosen_language = ? WHERE user_id = ?", (language, user_id))
 
 
 def name(db: Connection, user_id: int) -> str | None:
@@ -62,7 +76,9 @@ def registered(db: Connection) -> int:
 def languages(db: Connection) -> dict[str, int]:
     """Count users by language, without region ("pt-br" counts as "pt"); "" where none is known."""
     counts: dict[str, int] = {}
-    for code, count in db.execute("SELECT language, COUNT(*) FROM users GROUP BY language"):
+    for code, count in db.execute(
+        "SELECT COALESCE(chosen_language, language) AS code, COUNT(*) FROM users GROUP BY code"
+    ):
         short = (code or "").split("-")[0].lower()
         counts[short] = counts.get(short, 0) + count
     return counts

@@ -13,7 +13,7 @@ import yaml
 from doradura.alerts.incidents import QUIET_MS
 from doradura.alerts.payload import RANKS, SEVERITIES
 from doradura.chat.alert_texts import RANK_KEYS
-from doradura.chat.texts import LANGUAGES
+from doradura.chat.texts import languages
 from doradura.health import CHECKS, ReportStatus, State, Status
 from doradura.media.formats import SentAs
 from doradura.media.reasons import Reason
@@ -108,13 +108,14 @@ def test_labels_of_database_families_have_values() -> None:
     """Each label of such a family has its closed set; the languages are those there are texts in, and other."""
     values = fresh_metrics().database_values
     assert {label for _, labels in DATABASE_FAMILIES.values() for label in labels} == values.keys()
-    assert values["language"] == (*LANGUAGES, "other") == ("en", "other")
+    assert values["language"] == (*languages(), "other")
     assert values["plan"] == ("premium", "vip")
 
 
 def test_each_language_has_its_texts() -> None:
-    """The folders of the catalogues are the languages."""
-    assert {path.name for path in (PACKAGE / "chat" / "locale").iterdir() if path.is_dir()} == {*LANGUAGES}
+    """The folders of the catalogues are the languages, English the first."""
+    assert {path.name for path in (PACKAGE / "chat" / "locale").iterdir() if path.is_dir()} == {*languages()}
+    assert languages()[0] == "en"
 
 
 def test_each_severity_has_a_rank_a_text_and_a_quiet_time() -> None:

@@ -159,7 +159,7 @@ async def test_an_answer_that_is_lost_for_good(world: World, autojump_clock: Moc
     incident_id = fire(world)
     world.alertmanager.mode = "lost, then down"
     async with world.start() as bot:
-        await bot.nursery.start(bot.parts.admin.silencing.run)
+        await bot.nursery.start(bot.silencing.run)
         await world.say(bot, world.press(f"a:s1:{incident_id}", user=ADMIN))
         assert answers(world) == [T.plain("alertmanager.unsure")]
         assert "🔕" not in card(world, incident_id)[0]
@@ -331,7 +331,7 @@ async def test_what_ends_elsewhere_is_noticed(world: World, autojump_clock: Mock
         world.alertmanager.silences["silence-1"]["deleted"] = True
         await world.say(bot, world.press(f"a:u:{incident_id}", user=ADMIN))
         assert answers(world)[-1] == "That silence had ended already, or was deleted at Alertmanager."
-        await bot.nursery.start(bot.parts.admin.silencing.run)
+        await bot.nursery.start(bot.silencing.run)
         await world.say(bot, world.press(f"a:s1:{incident_id}", user=ADMIN))
         await trio.sleep(3590)
         assert "🔕" in card(world, incident_id)[0]
@@ -347,7 +347,7 @@ async def test_each_silence_of_alertmanagers_is_said_once(
     caplog.set_level(logging.INFO, logger="doradura.alerts.silencing")
     async with world.start() as bot:
         await world.say(bot, world.press(f"a:s4:{incident_id}", user=ADMIN))
-        await bot.nursery.start(bot.parts.admin.silencing.run)
+        await bot.nursery.start(bot.silencing.run)
         for said in (1, 2):
             world.alertmanager.mode = "down"
             await trio.sleep(300)
@@ -366,7 +366,7 @@ async def test_what_was_listed_before_it_was_silenced_again(world: World, autoju
         world.alertmanager.listed = lambda: alert_marks.put_silence(
             world.storage.db, replace(row, mark="new", silence_id="silence-2", by_name="Bea")
         )
-        await bot.parts.admin.silencing.look()
+        await bot.silencing.look()
     assert "🔕 Silenced by Bea until" in card(world, incident_id)[0]
 
 

@@ -179,6 +179,17 @@ def test_active_users_are_counted_over_a_rolling_day(db: Connection) -> None:
     assert users.languages(db) == {"en": 1, "pt": 1}
 
 
+def test_a_chosen_language_survives_what_telegram_tells(db: Connection) -> None:
+    """Each update brings Telegram's code; whoever chose one keeps it, and counts under it, until they choose none."""
+    users.seen(db, 1, "A", None, "en", NOW)
+    users.choose_language(db, 1, "de")
+    users.seen(db, 1, "A", None, "pt-br", NOW + 1)
+    assert (users.language(db, 1), users.chosen_language(db, 1), users.languages(db)) == ("de", "de", {"de": 1})
+    users.choose_language(db, 1, None)
+    assert (users.language(db, 1), users.chosen_language(db, 1), users.languages(db)) == ("pt-br", None, {"pt": 1})
+    assert users.language(db, 2) is users.chosen_language(db, 2) is None
+
+
 def test_writing_again_undoes_a_block(db: Connection) -> None:
     """Whoever writes to the bot has not blocked it."""
     users.seen(db, 1, "A", None, "en", NOW)

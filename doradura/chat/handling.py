@@ -1,4 +1,4 @@
-"""One update's turn: what a conversation is given to read, to say and to store.
+"""The handling of one update: what a conversation is given to read, to say and to store.
 
 Guarantee: `commit` stores the effects of an update and marks it handled in one transaction, so an effect happens once
 however often the update comes; a reply may be repeated. A conversation that commits nothing is marked handled at its
@@ -13,14 +13,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from doradura.chat.admin import AdminParts
+from doradura.accounts.account import DEFAULT_LANGUAGE, Account
+from doradura.accounts.plans import FREE, Plan
 from doradura.chat.texts import Catalogues, Texts
 from doradura.clock import Clock
-from doradura.downloads.workspace import Workspace
-from doradura.metrics import Metrics
-from doradura.settings import Settings
 from doradura.storage import Change, Connection, Storage, inbox, users
-from doradura.storage.ids import IdMaker
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import MessageNotFoundError
 from doradura.telegram.types import CallbackQuery, Keyboard, Message, Update, User
@@ -28,27 +25,6 @@ from doradura.telegram.types import CallbackQuery, Keyboard, Message, Update, Us
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ChatParts:
-    """What conversations work with."""
-
-    api: BotApi
-    storage: Storage
-    metrics: Metrics
-    settings: Settings
-    ids: IdMaker
-    clock: Clock
-    catalogues: Catalogues
-    bytes_per_second: Callable[[int], float | None]
-    """How fast a running job's file comes in; None where that is not known."""
-    workspace: Workspace
-    admin: AdminParts
-    allowed_private: tuple[str, ...]
-    bot_id: int
-    username: Callable[[], str]
-    """The bot's name, by which a command in a group addresses it."""
 
 
 class AlreadyHandledError(Exception):
@@ -83,16 +59,22 @@ class Said:
         return self._results[self._next - 1]  # type: ignore[return-value]
 
 
-@dataclass
-class Turn:
-    """An update being handled."""
+@dataclass(kw_only=True)
+class Handling:
+    """The handling of one update: who and what it is from, and how it is answered and marked as handled."""
 
-    parts: ChatParts
     update_id: int
     update: Update
-    user: User | None
+    account: Account | None
+    """Who wrote or pressed; None for a chat that writes itself (an anonymous admin, a channel)."""
     chat_id: int
     received_ms: int
+    api: BotApi
+    storage: Storage
+    catalogues: Catalogues
+    clock: Clock
+    observe_seconds: Callable[[float], None]
+    """Is told how long it took from the update's receipt to its mark."""
     said: Said = field(default_factory=Said)
     committed: bool = field(default=False, init=False)
     command: str | None = field(default=None, init=False)
@@ -101,12 +83,22 @@ class Turn:
     @property
     def texts(self) -> Texts:
         """The texts in the language of whoever wrote."""
-        return self.parts.catalogues.for_language(self.language)
+        return self.catalogues.for_language(self.language)
+
+    @property
+    def user(self) -> User | None:
+        """Who wrote or pressed, as the update has them."""
+        return self.account.user if self.account else None
 
     @property
     def language(self) -> str:
-        """The language code Telegram tells of whoever wrote."""
-        return (self.user.language_code if self.user else None) or "en"
+        """The language code of whoever wrote."""
+        return self.account.language if self.account else DEFAULT_LANGUAGE
+
+    @property
+    def plan(self) -> Plan:
+        """What whoever wrote uses the bot under."""
+        return self.account.plan if self.account else FREE
 
     @property
     def message(self) -> Message:
@@ -123,18 +115,34 @@ class Turn:
         return message.topic_id if message else None
 
     @property
-    def press(self) -> CallbackQuery:
-        """The press of a button, where the update is one."""
+    def pressed_id(self) -> int | None:
+        """The message whose button was pressed, while Telegram tells it."""
+        message = self.callback_query.message
+        return message.message_id if message else None
+
+    @property
+    def callback_query(self) -> CallbackQuery:
+        """The callback query, where the update is one."""
         assert self.update.callback_query is not None
         return self.update.callback_query
 
+    @property
+    def is_by_admin(self) -> bool:
+        """Whether an admin wrote or pressed, in whatever chat."""
+        return self.account is not None and self.account.is_admin
+
+    @property
+    def is_among_admins(self) -> bool:
+        """Whether an admin wrote or pressed where nobody else reads along: in their private chat."""
+        return self.chat_id > 0 and self.is_by_admin
+
     async def commit(self, change: Change[T]) -> T:
-        """Store the effects and mark the update handled, together. Once a turn.
+        """Store the effects and mark the update handled, together. Once a handling.
 
         Raises StorageError, and AlreadyHandledError where the update is marked already: its effects are stored then.
         """
         assert not self.committed
-        now = self.parts.clock()
+        now = self.clock()
 
         def both(db: Connection) -> T:
             if not inbox.done(db, self.update_id):
@@ -144,10 +152,9 @@ class Turn:
                 users.seen(db, user.id, user.first_name, user.username, user.language_code, now)
             return change(db)
 
-        value = await self.parts.storage.write(both)
+        value = await self.storage.write(both)
         self.committed = True
-        handling = max(0.0, (self.parts.clock() - self.received_ms) / 1000)
-        self.parts.metrics.update_handling.observe(handling)
+        self.observe_seconds(max(0.0, (self.clock() - self.received_ms) / 1000))
         return value
 
     async def mark_handled(self) -> None:
@@ -162,21 +169,29 @@ class Turn:
         asked = self.update.message or self.update.edited_message
         quote = asked.message_id if asked and self.chat_id < 0 else None
         return await self.said.once(
-            lambda: self.parts.api.send_message(
+            lambda: self.api.send_message(
                 self.chat_id, text, keyboard=keyboard, reply_to=quote, thread_id=self.topic_id
+            )
+        )
+
+    async def send(self, text: str, keyboard: Keyboard | None = None, *, reply_to: int | None = None) -> None:
+        """Send a message of its own to the chat. Raises TelegramError."""
+        await self.said.once(
+            lambda: self.api.send_message(
+                self.chat_id, text, keyboard=keyboard, reply_to=reply_to, thread_id=self.topic_id
             )
         )
 
     async def edit_pressed(self, text: str, keyboard: Keyboard | None = None) -> None:
         """Show something else in the message whose button was pressed, if it is still there. Raises TelegramError."""
-        message = self.press.message
+        message = self.callback_query.message
         if message is None:
             return
         try:
-            await self.parts.api.edit_message_text(self.chat_id, message.message_id, text, keyboard=keyboard)
+            await self.api.edit_message_text(self.chat_id, message.message_id, text, keyboard=keyboard)
         except MessageNotFoundError as error:
             log.info("the pressed message is not there any more", extra={"error": str(error)})
 
     async def answer(self, text: str | None = None, *, alert: bool = False) -> None:
-        """Answer the press, so that the button stops turning. Raises TelegramError."""
-        await self.said.once(lambda: self.parts.api.answer_callback_query(self.press.id, text, show_alert=alert))
+        """Answer the callback query, so that the button stops turning. Raises TelegramError."""
+        await self.said.once(lambda: self.api.answer_callback_query(self.callback_query.id, text, show_alert=alert))

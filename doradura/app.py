@@ -1,4 +1,4 @@
-"""The wiring: every part is made here, started here, and stopped in the order of the indentation.
+"""The wiring: each part is made here (the middle by `parts`), started here, stopped in the order of the indentation.
 
     serving   leaves last    web, storage, sandbox, workers, the progress board, alert delivery
       working leaves second  updates in hand, links, downloads
@@ -21,19 +21,9 @@ import trio
 
 from doradura import __version__
 from doradura.alerts import AlertDelivery, Intake, open_monitoring
-from doradura.alerts.foreign_files import ForeignFileNote
-from doradura.alerts.monitoring import Monitoring
 from doradura.charts import Charts
-from doradura.chat.admin_notes import AdminNotes
 from doradura.chat.alert_texts import AlertTexts
-from doradura.chat.cards import CardTexts
-from doradura.chat.conversations import COMMANDS, make_conversations
-from doradura.chat.dispatcher import Dispatcher
-from doradura.chat.groups import Groups
-from doradura.chat.menus import CommandMenus
-from doradura.chat.payments import Payments
-from doradura.chat.progress import ProgressTexts
-from doradura.chat.router import HANDLED_UPDATES, Router
+from doradura.chat.router import HANDLED_UPDATES
 from doradura.chat.texts import Catalogues
 from doradura.clock import Clock, wall_clock
 from doradura.data_directory import (
@@ -44,12 +34,7 @@ from doradura.data_directory import (
     hold_data_directory,
     unusable,
 )
-from doradura.downloads.board import Board
-from doradura.downloads.breaker import SiteBreakers
-from doradura.downloads.delivery import Delivery
-from doradura.downloads.job import DownloadParts
 from doradura.downloads.places import Places
-from doradura.downloads.probes import Probes
 from doradura.downloads.supervisor import Supervisor
 from doradura.downloads.workspace import Workspace
 from doradura.health import CHECKS, Check, CheckName, DiskSpace, Health, LoopLag
@@ -57,6 +42,7 @@ from doradura.health_checks import AlertsCheck, WorkerSelfTest, poll_check
 from doradura.label_values import LABEL_VALUES
 from doradura.lifetime import Lifetime
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
+from doradura.parts import Parts, Seams, build_parts
 from doradura.pauses import Pauses
 from doradura.settings import Settings
 from doradura.storage import Storage, StorageError, bots, chats, runs, statistics
@@ -71,7 +57,6 @@ from doradura.telegram.types import User
 from doradura.web import AccessRules, WebServer
 from doradura.workers.choice import make_workers
 from doradura.workers.fork import end_strays
-from doradura.workers.interface import Workers
 
 log = logging.getLogger(__name__)
 
@@ -201,24 +186,36 @@ class App:
             self._telling_alerts(serving, api_url),
             open_monitoring(settings, self._storage, metrics, self._ids, clock=self._clock) as monitoring,
         ):
-            board = Board(
-                api,
-                self._storage,
-                ProgressTexts(self._catalogues, settings.upload_limit_bytes),
-                clock=self._clock,
-                broke=metrics.errors.labels(category="internal").inc,
+            parts = build_parts(
+                Seams(
+                    settings=settings,
+                    api=api,
+                    storage=self._storage,
+                    workers=workers,
+                    workspace=workspace,
+                    places=places,
+                    charts=Charts(settings.data_dir / "charts", self._environment),
+                    silencing=monitoring.silencing,
+                    prometheus=monitoring.prometheus,
+                    metrics=metrics,
+                    catalogues=self._catalogues,
+                    ids=self._ids,
+                    clock=self._clock,
+                    bot_id=self._bot_id,
+                    instance=self._instance,
+                    allowed_private=allowed_private,
+                    username=self._username,
+                    health=health.report,
+                    held_chats=self._turns.pacer.held_chats,
+                    suspect_workers=self_test.suspect,
+                    end_strays=end_strays,
+                )
             )
-            await serving.start(board.run)
-            supervisor = self._make_supervisor(api, board, workers, workspace, places, self_test)
-            self._supervisor = supervisor
-            await supervisor.recover()
+            await serving.start(parts.board.run)
+            self._supervisor = parts.supervisor
+            await parts.supervisor.recover()
             serving.start_soon(self_test.run)
-            probes = self._make_probes(api, workers, workspace)
-            menus = CommandMenus(api, self._storage, self._catalogues, settings.admin_ids, COMMANDS)
-            dispatcher = self._make_dispatcher(
-                api, supervisor, workspace, monitoring, health, menus, allowed_private=allowed_private
-            )
-            await self._work(api, supervisor, probes, dispatcher, menus, health, task_status)
+            await self._work(api, parts, health, task_status)
 
     @asynccontextmanager
     async def _telling_alerts(self, serving: trio.Nursery, api_url: str) -> AsyncIterator[None]:
@@ -260,106 +257,6 @@ class App:
             await self._storage.write(lambda db: chats.migrated(db, old_id, new_id, self._clock()))
         except StorageError as error:
             log.warning("a group that moved is not stored", extra={"chat": old_id, "error": str(error)})
-
-    def _make_supervisor(  # noqa: PLR0917 - it takes what it wires
-        self,
-        api: BotApi,
-        board: Board,
-        workers: Workers,
-        workspace: Workspace,
-        places: Places,
-        self_test: WorkerSelfTest,
-    ) -> Supervisor:
-        """Make what runs the downloads."""
-        notes = AdminNotes(api, self._catalogues, self.settings.told_chats)
-        foreign = ForeignFileNote(
-            self._storage,
-            words=self._alert_texts.foreign_file,
-            new_id=self._ids.new,
-            clock=self._clock,
-        )
-        return Supervisor(
-            DownloadParts(
-                storage=self._storage,
-                workers=workers,
-                workspace=workspace,
-                delivery=Delivery(api, self.metrics),
-                board=board,
-                places=places,
-                metrics=self.metrics,
-                bot_id=self._bot_id,
-                clock=self._clock,
-                held_chats=self._turns.pacer.held_chats,
-                suspect_workers=self_test.suspect,
-                tell_foreign_file=foreign.tell,
-            ),
-            SiteBreakers(self._storage, self.metrics, clock=self._clock),
-            instance=self._instance,
-            end_strays=end_strays,
-            tell_breaker=notes.breaker,
-        )
-
-    def _make_probes(self, api: BotApi, workers: Workers, workspace: Workspace) -> Probes:
-        """Make what looks at links."""
-        return Probes(
-            api=api,
-            storage=self._storage,
-            workers=workers,
-            workspace=workspace,
-            metrics=self.metrics,
-            presenter=CardTexts(self._catalogues, self.settings.upload_limit_bytes),
-            clock=self._clock,
-            instance=self._instance,
-        )
-
-    def _make_dispatcher(  # noqa: PLR0917 - it takes what it wires
-        self,
-        api: BotApi,
-        supervisor: Supervisor,
-        workspace: Workspace,
-        monitoring: Monitoring,
-        health: Health,
-        menus: CommandMenus,
-        *,
-        allowed_private: tuple[str, ...],
-    ) -> Dispatcher:
-        """Make what answers people."""
-        settings, catalogues, clock = self.settings, self._catalogues, self._clock
-        conversations = make_conversations(
-            api=api,
-            storage=self._storage,
-            metrics=self.metrics,
-            settings=settings,
-            ids=self._ids,
-            clock=clock,
-            catalogues=catalogues,
-            workspace=workspace,
-            charts=Charts(settings.data_dir / "charts", self._environment),
-            silencing=monitoring.silencing,
-            prometheus=monitoring.prometheus,
-            health=health.report,
-            bytes_per_second=supervisor.bytes_per_second,
-            allowed_private=allowed_private,
-            username=self._username,
-        )
-        router = Router(
-            conversations,
-            Groups(self._storage, clock, bot_id=self._bot_id, username=self._username),
-            Payments(api, catalogues, self.metrics, self._ids, clock),
-            menus,
-            self._storage,
-            self._username,
-        )
-        return Dispatcher(
-            router.route,
-            api=api,
-            storage=self._storage,
-            metrics=self.metrics,
-            ids=self._ids,
-            clock=clock,
-            catalogues=catalogues,
-            admin_ids=settings.admin_ids,
-        )
 
     def _username(self) -> str:
         """Return the bot's name, once Telegram has told it."""
@@ -418,32 +315,23 @@ class App:
             count_error=self.metrics.errors.labels(category="http").inc,
         )
 
-    async def _work(  # noqa: PLR0917 - it runs what was wired
-        self,
-        api: BotApi,
-        supervisor: Supervisor,
-        probes: Probes,
-        dispatcher: Dispatcher,
-        menus: CommandMenus,
-        health: Health,
-        task_status: trio.TaskStatus[None],
-    ) -> None:
+    async def _work(self, api: BotApi, parts: Parts, health: Health, task_status: trio.TaskStatus[None]) -> None:
         """Run what drains, around what takes new work in."""
         async with trio.open_nursery() as working:
-            await working.start(supervisor.run)
-            await working.start(probes.run)
+            await working.start(parts.supervisor.run)
+            await working.start(parts.probes.run)
             async with trio.open_nursery() as intake:
                 self._working, self._drain = working, intake.cancel_scope.cancel
                 self._poller = Poller(
                     api,
-                    store=dispatcher.store,
+                    store=parts.dispatcher.store,
                     allowed_updates=HANDLED_UPDATES,
                     observer=self._telegram_metrics,
                     poll_seconds=poll_seconds(self.sandbox_url or self.settings.telegram_api_url),
                 )
                 self.me = await intake.start(self._poller.run)
-                await working.start(dispatcher.run)
-                intake.start_soon(menus.publish)
+                await working.start(parts.dispatcher.run)
+                intake.start_soon(parts.menus.publish)
                 gc.collect()
                 gc.freeze()
                 health.mark_running()
@@ -454,9 +342,9 @@ class App:
             health.mark_draining()
             log.info("draining", extra={"seconds": self.settings.drain_seconds})
             working.cancel_scope.deadline = trio.current_time() + self.settings.drain_seconds
-            dispatcher.stop()
-            probes.stop()
-            supervisor.stop()
+            parts.dispatcher.stop()
+            parts.probes.stop()
+            parts.supervisor.stop()
         log.info("stopped", extra={"work_left": working.cancel_scope.cancelled_caught})
 
     async def _start_sandbox(self, serving: trio.Nursery) -> str:

@@ -20,32 +20,16 @@ import trio
 from trio.testing import MockClock
 
 from doradura.alerts import Alertmanager, Prometheus, Silencing, open_client
-from doradura.alerts.foreign_files import ForeignFileNote
 from doradura.charts import Chart, ChartError, Charts
-from doradura.chat.admin_notes import AdminNotes
-from doradura.chat.alert_texts import AlertTexts
-from doradura.chat.cards import CardTexts
-from doradura.chat.conversations import COMMANDS, make_conversations
-from doradura.chat.dispatcher import Dispatcher
-from doradura.chat.groups import Groups
 from doradura.chat.handling import Handling
-from doradura.chat.menus import CommandMenus
-from doradura.chat.payments import Payments
-from doradura.chat.progress import ProgressTexts
-from doradura.chat.router import Router
 from doradura.chat.texts import Catalogues
-from doradura.downloads.board import Board
-from doradura.downloads.breaker import SiteBreakers
-from doradura.downloads.delivery import Delivery
-from doradura.downloads.job import DownloadParts
 from doradura.downloads.places import Places
-from doradura.downloads.probes import Probes
-from doradura.downloads.supervisor import Supervisor
 from doradura.downloads.workspace import Workspace
 from doradura.health import HealthReport
 from doradura.label_values import LABEL_VALUES
 from doradura.media.processes import Stray
 from doradura.metrics import BuildFacts, Metrics, TelegramMetrics
+from doradura.parts import Parts, Seams, build_parts
 from doradura.settings import Settings, read_settings
 from doradura.storage import jobs, runs
 from doradura.storage.ids import IdMaker
@@ -129,22 +113,19 @@ class Drawings:
     charts: list[Chart] = field(default_factory=list)
 
 
-@dataclass
-class Bot:
+@dataclass(frozen=True, kw_only=True)
+class Bot(Parts):
     """One life of the program."""
 
     api: BotApi
-    router: Router
-    menus: CommandMenus
     silencing: Silencing
-    dispatcher: Dispatcher
-    supervisor: Supervisor
-    board: Board
-    probes: Probes
     workspace: RoomyWorkspace
-    breakers: SiteBreakers
     nursery: trio.Nursery
-    cut: trio.CancelScope
+
+    @property
+    def cut(self) -> trio.CancelScope:
+        """What ends it where it stands."""
+        return self.nursery.cancel_scope
 
 
 @dataclass
@@ -196,7 +177,7 @@ class World:
         assert isinstance(trio.lowlevel.current_clock(), MockClock), "ask for autojump_clock in the test itself"
         workspace = RoomyWorkspace(self.settings, "ffmpeg", tuple)
         await workspace.open()
-        places, turns, instance = Places(self.slots), Turns(), runs.new_instance()
+        ids, turns = IdMaker(self.clock), Turns()
         async with (
             open_bot_api(
                 TOKEN,
@@ -211,95 +192,39 @@ class World:
         ):
             silencing = Silencing(
                 *(Alertmanager(alertmanager_client, clock=self.clock), self.storage, self.metrics),
-                IdMaker(self.clock),
+                ids,
                 clock=self.clock,
             )
-            catalogues = Catalogues()
-            board = Board(
-                api, self.storage, ProgressTexts(catalogues, self.settings.upload_limit_bytes), clock=self.clock
-            )
-            breakers = SiteBreakers(self.storage, self.metrics, clock=self.clock)
-            supervisor = Supervisor(
-                DownloadParts(
+            parts = build_parts(
+                Seams(
+                    settings=self.settings,
+                    api=api,
                     storage=self.storage,
                     workers=self.workers,
                     workspace=workspace,
-                    delivery=Delivery(api, self.metrics),
-                    board=board,
-                    places=places,
+                    places=Places(self.slots),
+                    charts=FakeCharts(self.directory / "charts", {}, self.drawings),
+                    silencing=silencing,
+                    prometheus=Prometheus(prometheus_client),
                     metrics=self.metrics,
-                    bot_id=BOT_ID,
+                    catalogues=Catalogues(),
+                    ids=ids,
                     clock=self.clock,
+                    bot_id=BOT_ID,
+                    instance=runs.new_instance(),
+                    allowed_private=(),
+                    username=lambda: "dora_bot",
+                    health=self._health,
                     held_chats=turns.pacer.held_chats,
                     suspect_workers=self._suspected,
-                    tell_foreign_file=ForeignFileNote(
-                        self.storage,
-                        words=AlertTexts(catalogues).foreign_file,
-                        new_id=IdMaker(self.clock).new,
-                        clock=self.clock,
-                    ).tell,
+                    end_strays=self._end_strays,
                 ),
-                breakers,
-                instance=instance,
-                end_strays=self._end_strays,
-                tell_breaker=AdminNotes(api, catalogues, self.settings.told_chats).breaker,
+                route=self.route,
             )
-            probes = Probes(
-                api=api,
-                storage=self.storage,
-                workers=self.workers,
-                workspace=workspace,
-                metrics=self.metrics,
-                presenter=CardTexts(catalogues, self.settings.upload_limit_bytes),
-                clock=self.clock,
-                instance=instance,
-            )
-            ids, menus = (
-                IdMaker(self.clock),
-                CommandMenus(api, self.storage, catalogues, self.settings.admin_ids, COMMANDS),
-            )
-            conversations = make_conversations(
-                api=api,
-                storage=self.storage,
-                metrics=self.metrics,
-                settings=self.settings,
-                ids=ids,
-                clock=self.clock,
-                catalogues=catalogues,
-                workspace=workspace,
-                charts=FakeCharts(self.directory / "charts", {}, self.drawings),
-                silencing=silencing,
-                prometheus=Prometheus(prometheus_client),
-                health=self._health,
-                bytes_per_second=supervisor.bytes_per_second,
-                allowed_private=(),
-                username=_username,
-            )
-            router = Router(
-                conversations,
-                Groups(self.storage, self.clock, bot_id=BOT_ID, username=_username),
-                Payments(api, catalogues, self.metrics, ids, self.clock),
-                menus,
-                self.storage,
-                _username,
-            )
-            dispatcher = Dispatcher(
-                self.route or router.route,
-                api=api,
-                storage=self.storage,
-                metrics=self.metrics,
-                ids=ids,
-                clock=self.clock,
-                catalogues=catalogues,
-                admin_ids=self.settings.admin_ids,
-            )
-            await supervisor.recover()
-            for part in (board, supervisor, probes, dispatcher):
+            await parts.supervisor.recover()
+            for part in (parts.board, parts.supervisor, parts.probes, parts.dispatcher):
                 await nursery.start(part.run)
-            yield Bot(
-                *(api, router, menus, silencing, dispatcher, supervisor, board, probes, workspace, breakers),
-                *(nursery, nursery.cancel_scope),
-            )
+            yield Bot(**vars(parts), api=api, silencing=silencing, workspace=workspace, nursery=nursery)
             nursery.cancel_scope.cancel()
 
     async def _health(self) -> HealthReport:
@@ -394,10 +319,6 @@ class World:
         """Let updates come, and wait until they are handled."""
         await bot.dispatcher.store(updates)
         await self.handled(failed=failed)
-
-
-def _username() -> str:
-    return "dora_bot"
 
 
 def raw_update(update_id: int, content: dict[str, Any]) -> RawUpdate:

@@ -64,7 +64,7 @@ MAY_IMPORT = {
     "storage_check": {"health", "storage"},
     "lifetime": {"alerts", "storage", "telegram"},
 }
-"""Who may import which of our packages. What is not named here (app, cli, __main__) may import everything."""
+"""Who may import which of our packages. What is not named here (app, parts, cli, __main__) may import everything."""
 
 SANDBOX_MAY_IMPORT = {
     "http": set(),

@@ -1,0 +1,191 @@
+"""The bot's middle, built in one straight function: everything between Telegram's updates and the workers.
+
+`Seams` is what it stands on. `app.py` makes the real ones, tests/wiring.py hands in doubles; both build the same parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from doradura.alerts import Prometheus, Silencing
+from doradura.alerts.foreign_files import ForeignFileNote
+from doradura.charts import Charts
+from doradura.chat.admin_notes import AdminNotes
+from doradura.chat.alert_texts import AlertTexts
+from doradura.chat.cards import CardTexts
+from doradura.chat.conversations import COMMANDS, make_conversations
+from doradura.chat.dispatcher import Dispatcher
+from doradura.chat.groups import Groups
+from doradura.chat.handling import Handling
+from doradura.chat.menus import CommandMenus
+from doradura.chat.payments import Payments
+from doradura.chat.progress import ProgressTexts
+from doradura.chat.router import Router
+from doradura.chat.texts import Catalogues
+from doradura.clock import Clock
+from doradura.downloads.board import Board
+from doradura.downloads.breaker import SiteBreakers
+from doradura.downloads.delivery import Delivery
+from doradura.downloads.job import DownloadParts
+from doradura.downloads.places import Places
+from doradura.downloads.probes import Probes
+from doradura.downloads.supervisor import Supervisor
+from doradura.downloads.workspace import Workspace
+from doradura.health import HealthReport
+from doradura.media.processes import Stray
+from doradura.metrics import Metrics
+from doradura.settings import Settings
+from doradura.storage import Storage
+from doradura.storage.ids import IdMaker
+from doradura.telegram.client import BotApi
+from doradura.workers.interface import Workers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seams:
+    """What the parts stand on."""
+
+    settings: Settings
+    api: BotApi
+    storage: Storage
+    workers: Workers
+    workspace: Workspace
+    places: Places
+    charts: Charts
+    silencing: Silencing
+    prometheus: Prometheus
+    metrics: Metrics
+    catalogues: Catalogues
+    ids: IdMaker
+    clock: Clock
+    bot_id: int
+    instance: int
+    allowed_private: tuple[str, ...]
+    """What downloads may reach although it is private."""
+    username: Callable[[], str]
+    """The bot's name, once Telegram has told it."""
+    health: Callable[[], Awaitable[HealthReport]]
+    held_chats: Callable[[], Collection[int]]
+    """Return the chats that Telegram told to wait: nothing is fetched for them before that is over."""
+    suspect_workers: Callable[[], None]
+    """Is called when a job failed in a way that may be this machine's fault."""
+    end_strays: Callable[[Iterable[Stray]], int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts, none of them running yet."""
+
+    board: Board
+    breakers: SiteBreakers
+    supervisor: Supervisor
+    probes: Probes
+    menus: CommandMenus
+    router: Router
+    dispatcher: Dispatcher
+
+
+def build_parts(seams: Seams, *, route: Callable[[Handling], Awaitable[None]] | None = None) -> Parts:
+    """Build the parts. `route` stands in for the conversations, where a test asks what becomes of updates."""
+    settings, api, storage, metrics = seams.settings, seams.api, seams.storage, seams.metrics
+    catalogues, ids, clock = seams.catalogues, seams.ids, seams.clock
+    board = Board(
+        api,
+        storage,
+        ProgressTexts(catalogues, settings.upload_limit_bytes),
+        clock=clock,
+        broke=metrics.errors.labels(category="internal").inc,
+    )
+    breakers = SiteBreakers(storage, metrics, clock=clock)
+    supervisor = _make_supervisor(seams, board, breakers)
+    probes = Probes(
+        api=api,
+        storage=storage,
+        workers=seams.workers,
+        workspace=seams.workspace,
+        metrics=metrics,
+        presenter=CardTexts(catalogues, settings.upload_limit_bytes),
+        clock=clock,
+        instance=seams.instance,
+    )
+    menus = CommandMenus(api, storage, catalogues, settings.admin_ids, COMMANDS)
+    router = _make_router(seams, menus, supervisor.bytes_per_second)
+    dispatcher = Dispatcher(
+        route or router.route,
+        api=api,
+        storage=storage,
+        metrics=metrics,
+        ids=ids,
+        clock=clock,
+        catalogues=catalogues,
+        admin_ids=settings.admin_ids,
+    )
+    return Parts(
+        board=board,
+        breakers=breakers,
+        supervisor=supervisor,
+        probes=probes,
+        menus=menus,
+        router=router,
+        dispatcher=dispatcher,
+    )
+
+
+def _make_supervisor(seams: Seams, board: Board, breakers: SiteBreakers) -> Supervisor:
+    """Make what runs the downloads."""
+    foreign = ForeignFileNote(
+        seams.storage,
+        words=AlertTexts(seams.catalogues).foreign_file,
+        new_id=seams.ids.new,
+        clock=seams.clock,
+    )
+    return Supervisor(
+        DownloadParts(
+            storage=seams.storage,
+            workers=seams.workers,
+            workspace=seams.workspace,
+            delivery=Delivery(seams.api, seams.metrics),
+            board=board,
+            places=seams.places,
+            metrics=seams.metrics,
+            bot_id=seams.bot_id,
+            clock=seams.clock,
+            held_chats=seams.held_chats,
+            suspect_workers=seams.suspect_workers,
+            tell_foreign_file=foreign.tell,
+        ),
+        breakers,
+        instance=seams.instance,
+        end_strays=seams.end_strays,
+        tell_breaker=AdminNotes(seams.api, seams.catalogues, seams.settings.told_chats).breaker,
+    )
+
+
+def _make_router(seams: Seams, menus: CommandMenus, bytes_per_second: Callable[[int], float | None]) -> Router:
+    """Make the conversations, and what leads updates to them."""
+    conversations = make_conversations(
+        api=seams.api,
+        storage=seams.storage,
+        metrics=seams.metrics,
+        settings=seams.settings,
+        ids=seams.ids,
+        clock=seams.clock,
+        catalogues=seams.catalogues,
+        workspace=seams.workspace,
+        charts=seams.charts,
+        silencing=seams.silencing,
+        prometheus=seams.prometheus,
+        health=seams.health,
+        bytes_per_second=bytes_per_second,
+        allowed_private=seams.allowed_private,
+        username=seams.username,
+    )
+    return Router(
+        conversations,
+        Groups(seams.storage, seams.clock, bot_id=seams.bot_id, username=seams.username),
+        Payments(seams.api, seams.catalogues, seams.metrics, seams.ids, seams.clock),
+        menus,
+        seams.storage,
+        seams.username,
+    )

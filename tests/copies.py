@@ -1,7 +1,7 @@
 """Write what stands once and must be read elsewhere too, so that nobody copies it by hand.
 
-The package's runbooks are docs/runbooks.md, which the bot serves. The table of docs/settings.md, and what Compose
-hands to the bot's container, are the table of settings; the table of docs/monitoring.md is what the rules ship with.
+The package's runbooks are docs/runbooks.md, which the bot serves. The table of docs/settings.md, and what Compose gives
+to the bot's container, are the table of settings; the table of docs/monitoring.md is what the alerts ship with.
 `python -m tests.copies` writes, with `--check` it only says what is stale.
 """
 
@@ -62,7 +62,7 @@ def _monitoring(old: str) -> str:
 
 def _alert_row(rule: Mapping[str, Any]) -> str:
     name, default = rule["alert"], default_of(rule)
-    figure, unit = ("", "") if default is None else (f"{default:g}", FIGURES[name].unit)
+    figure, unit = ("", "") if default is None else (f"{default:g}", FIGURES[name].unit if name in FIGURES else "")
     return f"| `{name}` | {figure} | {unit} | {rule['for']} |\n"
 
 

@@ -54,7 +54,7 @@ async def test_a_small_file_comes_though_one_user_holds_every_place(
             card["reply_markup"] = there["reply_markup"]
             return len(there["reply_markup"]["inline_keyboard"][0]) == 2
 
-        await until(asks, seconds=20)
+        await until(asks, seconds=60)
         await program.press(ADMIN, card, "✖ Yes")
 
         async def empty() -> bool:

@@ -79,7 +79,7 @@ async def test_silenced_and_undone_over_a_restart(tmp_path: Path) -> None:
         alertmanager = Alertmanager(tmp_path / "alertmanager", first, port=port)
         async with alertmanager.running():
             await alertmanager.fire(starts=starts, ends=later, summary="12% of downloads failed")
-            message = await first.wait(ADMIN, lambda m: "12% of downloads failed" in m["text"], seconds=15)
+            message = await first.wait(ADMIN, lambda m: "12% of downloads failed" in m["text"], seconds=60)
             assert labels_of(message) == FIRST
             answer = await first.press(ADMIN, message, "🔕 4 h")
             assert answer["text"].startswith("Silenced until ")

@@ -108,7 +108,7 @@ async def test_fires_is_killed_sends_again_and_resolves(tmp_path: Path) -> None:
         try:
             async with alertmanager.running():
                 await alertmanager.fire(starts=starts, ends=later, summary="12% of downloads failed")
-                message = await program.wait(ADMIN, lambda m: "12% of downloads failed" in m["text"], seconds=15)
+                message = await program.wait(ADMIN, lambda m: "12% of downloads failed" in m["text"], seconds=60)
                 assert first_line(message) == "🔴 CRITICAL: High error rate"
             posts = (await program.metrics())["doradura_alert_delivery_lag_seconds_count"]
             async with alertmanager.running():

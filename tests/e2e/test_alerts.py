@@ -200,7 +200,7 @@ async def test_an_admin_who_never_started_the_bot_is_named(tmp_path: Path) -> No
             check = (await program.health())["checks"]["alerts"]
             return bool(check["status"] == "degraded" and check["unreachable"] == "4711")
 
-        await until(named, seconds=20)
+        await until(named, seconds=60)
         assert await undelivered(program) == 0
         await program.ask("POST", "/sandbox/users", json={"id": 4711, "first_name": "Late"})
         await program.say(4711, "/start")

@@ -25,7 +25,7 @@ async def until_counted(program: Program, expected: Counter[str]) -> None:
     async def counted() -> bool:
         return await failures(program) == expected
 
-    await until(counted, seconds=10)
+    await until(counted, seconds=60)
 
 
 def labels(fmt: str, reason: str) -> str:

@@ -42,7 +42,7 @@ async def test_one_command_starts_all_of_it(tmp_path: Path) -> None:
         async def all_up() -> bool:
             return await running.up() == ALL_UP
 
-        await until(all_up, seconds=20)
+        await until(all_up, seconds=60)
         answer = await running.client.get(f"{running.urls['prometheus']}/api/v1/alertmanagers")
         known = [entry["url"] for entry in answer.json()["data"]["activeAlertmanagers"]]
         assert known == [f"{running.urls['alertmanager']}/api/v2/alerts"]

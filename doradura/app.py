@@ -106,7 +106,8 @@ class App:
             self._storage, words=self._alert_texts.unclean_start, new_id=self._ids.new, clock=clock
         )
         self._database_values = DatabaseValues(
-            {family: self._reader(query) for family, query in statistics.FAMILIES.items()},
+            {family: self._reader(query) for family, query in statistics.FAMILIES.items()}
+            | {statistics.QUEUE_AGE: self._queue_age},
             failed=self._reading_failed,
         )
 
@@ -361,6 +362,10 @@ class App:
 
     def _reader(self, query: statistics.Query) -> Callable[[], Awaitable[statistics.Samples]]:
         return lambda: self._storage.read(lambda db: query(db, self._clock()))
+
+    async def _queue_age(self) -> statistics.Samples:
+        held = self._turns.pacer.held_chats()
+        return await self._storage.read(lambda db: statistics.queue_age(db, self._clock(), held))
 
     def _storage_failed(self, _error: StorageError) -> None:
         self.metrics.errors.labels(category="storage").inc()

@@ -285,9 +285,12 @@ def depth(db: Connection) -> int:
     return int(db.execute("SELECT COUNT(*) FROM jobs WHERE state = 'waiting'").fetchone()[0])
 
 
-def oldest_waiting_ms(db: Connection) -> int | None:
-    """Return the time at which the oldest waiting job was asked for."""
-    row = db.execute("SELECT MIN(created_ms) FROM jobs WHERE state = 'waiting'").fetchone()
+def oldest_waiting_ms(db: Connection, *, held_chats: Collection[int] = ()) -> int | None:
+    """Return the time at which the oldest waiting job was asked for, those of these chats left out."""
+    row = db.execute(
+        f"SELECT MIN(created_ms) FROM jobs WHERE state = 'waiting'{none_of('chat_id', held_chats)}",  # noqa: S608 - own marks
+        tuple(held_chats),
+    ).fetchone()
     return None if row[0] is None else int(row[0])
 
 

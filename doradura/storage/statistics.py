@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
 
 from doradura.storage import jobs, ledger, outbox, runs, users
 from doradura.storage.seam import Connection
@@ -24,9 +25,20 @@ def _age_seconds(oldest_ms: int | None, now_ms: int) -> float:
     return 0.0 if oldest_ms is None else max(0.0, (now_ms - oldest_ms) / 1000)
 
 
+QUEUE_AGE: Final = "doradura_queue_oldest_job_age_seconds"
+
+
+def queue_age(db: Connection, now_ms: int, held_chats: Collection[int] = ()) -> Samples:
+    """Return the age of the oldest waiting job.
+
+    Not of one whose chat Telegram told to wait: that one waits for its chat alone, and the queue does not back up.
+    """
+    return {(): _age_seconds(jobs.oldest_waiting_ms(db, held_chats=held_chats), now_ms)}
+
+
 FAMILIES: Mapping[str, Query] = {
     "doradura_queue_depth": lambda db, _now: {(): float(jobs.depth(db))},
-    "doradura_queue_oldest_job_age_seconds": lambda db, now: {(): _age_seconds(jobs.oldest_waiting_ms(db), now)},
+    QUEUE_AGE: queue_age,
     "doradura_daily_active_users": lambda db, now: {(): float(users.active(db, now - DAY_MS))},
     "doradura_monthly_active_users": lambda db, now: {(): float(users.active(db, now - 30 * DAY_MS))},
     "doradura_registered_users": lambda db, _now: {(): float(users.registered(db))},

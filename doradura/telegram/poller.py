@@ -41,6 +41,8 @@ LOCAL_POLL_SECONDS = 2
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 STALL_MARGIN_SECONDS = 20.0
 """After the poll's time and this, an attempt is cut off, whatever the layers below believe."""
+OVERSLEPT_SECONDS = 2.0
+"""A poll that was cut off so much later than it should have been was slept through: this process was stopped."""
 START_CALL_SECONDS = 15.0
 LONGEST_DELAY_SECONDS = 30.0
 CONFLICT_DELAY_SECONDS = 5.0
@@ -152,14 +154,21 @@ class Poller:
         except ConflictError as error:
             return await self._after_conflict(error)
         except TelegramError as error:
-            return self._after_failure(error)
+            return 0.0 if self._overslept(started) else self._after_failure(error)
         if batch is None:
+            if self._overslept(started):
+                return 0.0
             self._log("stalled", "a poll did not come back within its time and was cut off")
             return self._delay("unreachable")
         self.last_poll_at = trio.current_time()
         self._observer.poll_completed()
         # The first poll answers at once by its own wish.
         return await self._take_in(batch, poll_seconds=math.inf if first else self.last_poll_at - started)
+
+    def _overslept(self, started: float) -> bool:
+        """Whether a poll took longer than any can: then its end says nothing of Telegram, and it is made anew."""
+        longest = self._poll_seconds + STALL_MARGIN_SECONDS + OVERSLEPT_SECONDS
+        return trio.current_time() - started > longest
 
     async def _poll(self) -> Batch | None:
         """Poll once; None when the attempt had to be cut off, which also throws its connection away.

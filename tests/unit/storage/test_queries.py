@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from doradura.storage import Connection, NewerDatabaseError, alerts, charges, inbox, jobs, offers, outbox, users
+from doradura.storage import (
+    Connection,
+    NewerDatabaseError,
+    alerts,
+    charges,
+    inbox,
+    jobs,
+    offers,
+    outbox,
+    statistics,
+    users,
+)
 from doradura.storage.ids import IdMaker
 from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
@@ -44,6 +55,20 @@ def test_a_flood_of_one_chat_does_not_keep_the_others_waiting(db: Connection) ->
     assert waiting(db, held=(1, 2), limit=2) == [9, 3, 4]
     assert waiting(db) == [9, 1, 2, 3, 8], "three of a chat at most"
     assert waiting(db, limit=0) == [9]
+
+
+def test_a_chat_told_to_wait_waits_by_itself(db: Connection) -> None:
+    """Its jobs are not taken, keep nobody else's waiting, and the queue is as old as the oldest of the others."""
+    jobs.add(db, wish(1, user_id=10), NOW - 9000)
+    jobs.add(db, wish(2, user_id=20), NOW - 4000)
+    assert statistics.queue_age(db, NOW) == {(): 9.0}
+    assert statistics.queue_age(db, NOW, [10]) == {(): 4.0}
+    assert jobs.waiting_users(db, held_chats=[10]) == [20]
+    taken = jobs.claim(db, NOW, held_chats=[10], last=[20])
+    assert taken is not None
+    assert taken.job_id == 2
+    assert jobs.claim(db, NOW, held_chats=[10]) is None
+    assert statistics.queue_age(db, NOW, [10]) == {(): 0.0}
 
 
 def test_a_repeated_update_is_known_by_membership(db: Connection) -> None:

@@ -366,6 +366,23 @@ async def test_a_poll_that_never_returns_is_cut_off(
     assert len(made) == 3
 
 
+@pytest.mark.parametrize("end", ["cut off", "torn"])
+async def test_a_pause_of_the_process_is_no_outage(bench: Bench, autojump_clock: MockClock, end: str) -> None:
+    """A poll during which the process was stopped (SIGSTOP, a sleeping laptop) is made anew at once, and no fault."""
+
+    async def stopped() -> httpx.Response:
+        autojump_clock.jump(120)
+        if end == "torn":
+            raise httpx.ReadError("the connection is gone")
+        return await bench.stuck()
+
+    bench.script([], stopped, [])
+    await bench.run_through()
+    assert bench.poll_times[2] - bench.poll_times[1] == pytest.approx(120, abs=0.1)
+    assert set(bench.states[2:]) == {"starting", "polling"}
+    assert bench.states[-2:] == ["polling", "polling"]
+
+
 async def test_waits_for_telegram_at_start(bench: Bench, make: Any, autojump_clock: MockClock) -> None:
     """An outage at start is waited out before "started" is said; the bot does not die of it."""
     bench.script([update(1)])

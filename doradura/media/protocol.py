@@ -19,8 +19,9 @@ FLOOR_SECONDS = 60.0
 READ_SECONDS = 15.0
 """A socket's timeout. What of one read is over it was this process's own sleep (SIGSTOP, a closed laptop)."""
 
-Lacks = Literal["", "video", "audio", "subtitles", "picture", "one_coding"]
-"""What a link was found not to have; `one_coding`: its stream's parts are coded in several ways."""
+Lacks = Literal["", "video", "audio", "subtitles", "picture", "one_coding", "unlocked"]
+"""What a link was found not to have; `one_coding`: its stream's parts are coded in several ways;
+`unlocked`: it is copy-protected."""
 
 Task = Literal["download", "probe", "selftest"]
 """What an order may be."""

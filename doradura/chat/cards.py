@@ -6,6 +6,7 @@ Words and buttons only; `downloads.probes` decides when a card is sent and edite
 from __future__ import annotations
 
 from itertools import groupby
+from typing import Literal
 
 from doradura.chat.job_buttons import PickFormat, button_rows, look_keyboard, variant_label
 from doradura.chat.progress import failure_text
@@ -44,9 +45,14 @@ class CardTexts:
         """Return why nothing was found out. A link that a download may yet deliver keeps its buttons."""
         t = self._catalogues.for_language(language)
         final = failure.final or failure.reason.final
+        reason: Reason | Literal["too_large.source", "lacks.unlocked"] = failure.reason
+        if failure.lacks == "unlocked":
+            reason = "lacks.unlocked"
+        elif failure.reason is Reason.TOO_LARGE and failure.final:
+            reason = "too_large.source"
         text = which_text(t, offer) + failure_text(
             t,
-            "too_large.source" if failure.reason is Reason.TOO_LARGE and failure.final else failure.reason,
+            reason,
             offer.url if offer.reply_to is None and not offer.number else None,
             self._upload_limit_bytes,
             unresolved=failure.unresolved,

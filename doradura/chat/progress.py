@@ -110,7 +110,7 @@ class ProgressTexts:
 
 def failure_text(
     t: Texts,
-    reason: Reason | Literal["too_large.source"],
+    reason: Reason | Literal["too_large.source", "lacks.unlocked"],
     url: str | None,
     upload_limit_bytes: int,
     *,
@@ -168,8 +168,8 @@ def _instead(job: Job, variants: Iterable[Variant], sizes: Sequence[Size] = ()) 
 
 def _lacking(t: Texts, job: Job, lacks: Lacks, lines: int | None) -> tuple[str, Keyboard | None]:
     """Say what is not there: only sound, or only a film without any, with a button for each variant there is."""
-    if lacks == "one_coding":
-        return _failed(t, t.plain("failed.lacks.one_coding"), _unquoted(job)), None
+    if lacks in {"one_coding", "unlocked"}:
+        return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), None
     variants = offered(Has(film=lacks != "video", sound=lacks != "audio"), lines=lines)
     return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), _instead(job, variants)
 

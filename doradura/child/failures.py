@@ -132,7 +132,8 @@ def classify(error: BaseException, *, generic: bool) -> tuple[Reason, str]:
 def failed(error: BaseException, reason: Reason, detail: str) -> Failure:
     """Return the last word of a job that an error ended, classified already."""
     if not isinstance(error, JobError):
-        return Failure(reason=reason, detail=detail)
+        locked = reason is Reason.UNSUPPORTED and re.search(r"\bDRM\b", str(error)) is not None
+        return Failure(reason=reason, detail=detail, lacks="unlocked" if locked else "")
     return Failure(reason=reason, detail=detail, final=error.final, lacks=error.lacks)
 
 

@@ -290,7 +290,8 @@ def fetch(extractor: Extractor, info: Info, directory: Path, hook: Callable[[int
         path = directory / f"source{number}"
         extractor._progress_hooks = [lambda status, number=number: hook(number, status)]  # noqa: SLF001 -- one a part
         _fetch_part(extractor, whole, path)
-        if "#EXT-X-DISCONTINUITY" in playlist and "#EXT-X-MAP" in playlist and jumps(path):
+        joined = ("#EXT-X-DISCONTINUITY" in playlist and "#EXT-X-MAP" in playlist) or whole.get("is_dash_periods")
+        if joined and jumps(path):
             raise JobError(Reason.UNSUPPORTED, "a stream whose clock begins anew", lacks="one_coding")
         paths.append(path)
     return paths

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -26,7 +27,7 @@ from doradura.child.meter import Meter
 from doradura.child.probing import look, probe
 from doradura.child.products import product_of
 from doradura.child.products.product import Made, Product, Recipe, Source, Tags, had_by
-from doradura.child.stated import is_cut_off
+from doradura.child.stated import is_cut_off, measured_seconds
 from doradura.child.stills import Stills
 from doradura.child.timelimit import TimeIsUpError, at_most
 from doradura.media.formats import Quality
@@ -41,6 +42,9 @@ from doradura.media.protocol import (
 )
 from doradura.media.reasons import Reason
 from doradura.media.sites import is_known_host
+
+_GUESSED = frozenset({"aac", "mp3"})
+"""Bare frames: FFmpeg guesses their length from the rate of the first, which says nothing where the rate varies."""
 
 Emit = Callable[[WorkerMessage], None]
 
@@ -212,6 +216,8 @@ class _Work:
             raise JobError(
                 Reason.UNSUPPORTED, f"what was fetched is no {'media file' if facts is None else 'film but a still'}"
             )
+        if facts.container in _GUESSED:
+            facts = replace(facts, duration_seconds=measured_seconds(path) or facts.duration_seconds)
         return facts
 
 

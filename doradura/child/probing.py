@@ -23,7 +23,7 @@ from doradura.child.fetching import Extractor, Info, hold_manifest, parts_of
 from doradura.child.products import every_product
 from doradura.child.products.product import Described, Looked, Product, Weight, had_by
 from doradura.child.starts import Start, read_start
-from doradura.child.stated import goes_on, stated_seconds
+from doradura.child.stated import goes_on, measured_seconds, stated_seconds
 from doradura.child.timelimit import TimeIsUpError, at_most
 from doradura.media.protocol import MOST_BYTES, Metadata, Order, Size
 from doradura.media.reasons import Reason
@@ -87,9 +87,9 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
         if complete or (facts is not None and facts.is_still):
             raise JobError(Reason.UNSUPPORTED, "no media file" if facts is None else "nothing in it can be sent")
         return describe(info, extraction_seconds=seconds)
-    duration = (
-        duration or duration_of(info) or (facts.duration_seconds if complete else stated_seconds(start.content, facts))
-    )
+    duration = duration or duration_of(info) or stated_seconds(start.content, facts)
+    if complete and duration is None:  # what FFmpeg tells is a guess from the first frames' rate
+        duration = measured_seconds(path) or None
     film, had = facts.video, had_by([facts])
     own = has_own_title(info)
     looked = Looked(

@@ -82,7 +82,19 @@ def is_cut_off(path: Path, facts: Facts | None) -> bool:
         stated = facts.duration_seconds
     if stated is None:
         return False
-    return _last_second(path) < stated - max(_MISSING_SECONDS, stated * _MISSING_SHARE)
+    return measured_seconds(path) < stated - max(_MISSING_SECONDS, stated * _MISSING_SHARE)
+
+
+def measured_seconds(path: Path) -> float:
+    """Return when the file's last packet ends, in seconds from its first; 0 without any. Reads the whole file."""
+    first, last = float("inf"), 0.0
+    with suppress(av.FFmpegError, ValueError), _opened(path) as container:
+        for packet in container.demux():
+            at = packet.pts if packet.pts is not None else packet.dts
+            if at is not None and packet.time_base:
+                first = min(first, float(at * packet.time_base))
+                last = max(last, float((at + (packet.duration or 0)) * packet.time_base))
+    return last - min(first, last)
 
 
 def goes_on(path: Path, size_bytes: int, facts: Facts | None) -> bool:
@@ -285,18 +297,6 @@ def _has_cut_box(path: Path, size_bytes: int) -> bool:
             if at >= size_bytes:
                 return at > size_bytes
     return False
-
-
-def _last_second(path: Path) -> float:
-    """When the file's last packet ends, in seconds from its first."""
-    first, last = float("inf"), 0.0
-    with suppress(av.FFmpegError, ValueError), _opened(path) as container:
-        for packet in container.demux():
-            at = packet.pts if packet.pts is not None else packet.dts
-            if at is not None and packet.time_base:
-                first = min(first, float(at * packet.time_base))
-                last = max(last, float((at + (packet.duration or 0)) * packet.time_base))
-    return last - min(first, last)
 
 
 def _opened(path: Path) -> InputContainer:

@@ -11,8 +11,9 @@ from typing import Literal, assert_never
 
 from doradura.media.formats import Kind
 
-Lacks = Literal["", "video", "audio", "subtitles", "picture", "one_coding"]
-"""What a link was found not to have; `one_coding`: its stream's parts are coded in several ways."""
+Lacks = Literal["", "video", "audio", "subtitles", "picture", "one_coding", "unlocked"]
+"""What a link was found not to have; `one_coding`: its stream's parts are coded in several ways;
+`unlocked`: it is copy-protected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -362,6 +362,24 @@ async def test_a_playlist_whose_clock_begins_anew(jobs: Jobs, ahead_seconds: int
     assert (end.last.reason, end.last.lacks) == ("unsupported", "one_coding"), end.last
 
 
+@pytest.mark.parametrize("periods", [1, 2])
+async def test_a_manifest_of_several_periods(jobs: Jobs, periods: int) -> None:
+    """Periods of a DASH manifest whose clocks each begin at nought are unsupported: one would hide the other."""
+    place = jobs.site.media / "dash"
+    answers: dict[str, Answer] = {
+        f"/{each.name}": answer("video/mp4", each.read_bytes()) for each in place.iterdir() if each.suffix != ".mpd"
+    }
+    manifest = (place / "manifest.mpd").read_text()
+    period = manifest[manifest.index("<Period") : manifest.index("</Period>") + len("</Period>")]
+    answers["/f.mpd"] = answer("application/dash+xml", manifest.replace(period, period * periods).encode())
+    end = await run(jobs, answers, "/f.mpd")
+    if periods == 1:
+        assert isinstance(end.last, Result), end.last
+        return
+    assert isinstance(end.last, Failure), end.last
+    assert (end.last.reason, end.last.lacks) == ("unsupported", "one_coding"), end.last
+
+
 def _moved(segment: bytes, seconds: int) -> bytes:
     """A segment whose tracks' clocks are so far ahead (tfdt boxes of version 1; a second has 44,100 ticks at most)."""
 

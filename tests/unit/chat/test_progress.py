@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from doradura.chat.cards import CardTexts
 from doradura.chat.progress import ProgressTexts, failure_text
 from doradura.chat.texts import Catalogues
 from doradura.downloads.stages import (
@@ -23,14 +24,18 @@ from doradura.downloads.stages import (
     Working,
 )
 from doradura.media.formats import FORMATS
-from doradura.media.protocol import Size
+from doradura.media.protocol import Failure, Size
 from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
+from doradura.storage.offers import Offer
 from doradura.telegram.types import Button
 from doradura.telegram.units import units
 from tests.jobs import running_job
 
 JOB = running_job(job_id=77, url="https://a.example/?a=1&b=2", site="youtube", variant=Variant("m4a", "default"))
+OFFER = Offer(
+    offer_id=5, user_id=1, chat_id=1, reply_to=3, url="https://a.example/", message_id=4, state="shown", tries=0
+)
 SHOWN = ProgressTexts(Catalogues(), 50 << 20)
 AGAIN = "others were waiting, so this one waits again"
 DASH = "\N{EN DASH}"
@@ -147,6 +152,17 @@ def test_a_stream_of_several_codings_is_not_called_no_video() -> None:
     text, rows = SHOWN.stage(JOB, Failed(Reason.UNSUPPORTED, lacks="one_coding"))
     assert text.startswith("😕 This stream changes its coding on the way")
     assert rows is None
+
+
+def test_what_is_copy_protected_is_not_called_no_video() -> None:
+    """Neither by a download nor by a look; no button would help."""
+    text, rows = SHOWN.stage(JOB, Failed(Reason.UNSUPPORTED, lacks="unlocked"))
+    assert text.startswith("😕 This is copy-protected (DRM)")
+    assert rows is None
+    failure = Failure(reason=Reason.UNSUPPORTED, detail="", lacks="unlocked")
+    card = CardTexts(Catalogues(), 50).failed(OFFER, failure, "en")
+    assert card.text.startswith("😕 This is copy-protected (DRM)")
+    assert card.keyboard is None
 
 
 @pytest.mark.parametrize("reason", [Reason.TOO_LARGE, Reason.TOOL_CRASH])

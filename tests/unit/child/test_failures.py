@@ -32,7 +32,7 @@ from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, Unsu
 from yt_dlp.utils.networking import normalize_url
 
 from doradura.child.bounds import EndlessError
-from doradura.child.failures import JobError, classify, one_line, retry_after_seconds, unresolved_host
+from doradura.child.failures import JobError, classify, failed, one_line, retry_after_seconds, unresolved_host
 from doradura.child.ffmpeg import FfmpegError
 from doradura.child.floor import TransferTooSlowError
 from doradura.media.addresses import MARKER, EgressRefusedError
@@ -307,3 +307,12 @@ def test_the_host_without_an_address_is_named() -> None:
     assert unresolved_host(ConnectionResetError(), "https://no.example/a") == ""
     hosts = ("www.youtube.com", "youtu.be", "wwww.youtube.com", "no.example", "")
     assert [is_known_host(host) for host in hosts] == [True, True, False, False, False]
+
+
+def test_what_is_copy_protected_is_told_as_that() -> None:
+    """It is no link without a video: sites whose films are all protected say so too."""
+    for words in ("This video is DRM protected", "The requested site is known to use DRM protection"):
+        error = said(words)
+        reason, detail = classify(error, generic=False)
+        assert (reason, failed(error, reason, detail).lacks) == ("unsupported", "unlocked")
+    assert failed(said("No video formats found!"), Reason.UNSUPPORTED, "").lacks == ""

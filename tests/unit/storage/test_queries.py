@@ -64,10 +64,10 @@ def test_a_chat_told_to_wait_waits_by_itself(db: Connection) -> None:
     assert statistics.queue_age(db, NOW) == {(): 9.0}
     assert statistics.queue_age(db, NOW, [10]) == {(): 4.0}
     assert jobs.waiting_users(db, held_chats=[10]) == [20]
-    taken = jobs.claim(db, NOW, held_chats=[10], last=[20])
+    taken = jobs.claim(db, NOW, instance=1, held_chats=[10], last=[20])
     assert taken is not None
     assert taken.job_id == 2
-    assert jobs.claim(db, NOW, held_chats=[10]) is None
+    assert jobs.claim(db, NOW, instance=1, held_chats=[10]) is None
     assert statistics.queue_age(db, NOW, [10]) == {(): 0.0}
 
 

@@ -99,7 +99,13 @@ async def test_a_database_of_before_instances_is_taken_up(world: World, autojump
     async with world.start() as bot:
         for number, text in enumerate((f"/download {LINK}1", f"/download {LINK}2", f"{LINK}3")):
             await world.say(bot, world.message(text, user=2000 + number))
-        await world.changes.until(lambda: world.states() == ["sending", "running"] and _with_a_worker(world) == 3)
+        await world.changes.until(
+            lambda: (
+                world.states() == ["sending", "running"]
+                and world.storage.one("SELECT COUNT(worker_pid) FROM jobs") == 2
+                and world.storage.one("SELECT worker_pid FROM offers")
+            )
+        )
     for table in ("jobs", "offers"):
         world.storage.db.execute(f"UPDATE {table} SET instance = NULL")
     world.telegram.faults.clear()
@@ -111,12 +117,6 @@ async def test_a_database_of_before_instances_is_taken_up(world: World, autojump
     assert world.states() == ["done", "done"]
     assert [order.url for order in world.workers.orders].count(f"{LINK}1") == 1
     assert len(world.telegram.files_in(2000)) == len(world.telegram.files_in(2001)) == 1
-
-
-def _with_a_worker(world: World) -> int:
-    """Return how many rows name a process that works, or worked, on them."""
-    tables = ("jobs", "offers")
-    return sum(world.storage.one(f"SELECT COUNT(worker_pid) FROM {table}") for table in tables)  # noqa: S608 - own text
 
 
 async def test_a_chat_that_closed_before_a_kill(world: World, autojump_clock: MockClock) -> None:

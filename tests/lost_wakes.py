@@ -21,7 +21,10 @@ def losses(*topics: Topic) -> pytest.MarkDecorator:
 
 @contextmanager
 def within(world: World, lost: frozenset[Topic], period_seconds: float) -> Iterator[None]:
-    """Lose these wakes from here on. What follows takes a period at most, and no time where none is lost."""
+    """Lose these wakes from here on. What follows takes a period at most, and no time where none is lost.
+
+    To be begun between two looks: at a multiple of the periods a look comes by itself.
+    """
     world.storage.lost = set(lost)
     began = trio.current_time()
     yield

@@ -99,7 +99,7 @@ def opened(db: Connection, chat_id: int) -> None:
     A group may have got another id than the one it refused with: every group that refuses is tried.
     """
     if chat_id > 0:
-        users.set_blocked(db, chat_id, None)
+        users.set_unblocked(db, chat_id)
     db.execute("DELETE FROM closed_chats WHERE chat_id = ?", (chat_id,))
     refusing = db.execute(
         "UPDATE alert_targets SET reopened = 1 WHERE fault IS NOT NULL AND (chat_id = ? OR (chat_id < 0 AND ? < 0))",

@@ -58,9 +58,14 @@ def name(db: Connection, user_id: int) -> str | None:
     return None if row is None else row[0] or row[1] or ""
 
 
-def set_blocked(db: Connection, user_id: int, blocked_ms: int | None) -> None:
-    """Note since when a user blocks the bot; None: no longer."""
+def set_blocked(db: Connection, user_id: int, blocked_ms: int) -> None:
+    """Note since when a user blocks the bot."""
     db.execute("UPDATE users SET blocked_ms = ? WHERE user_id = ?", (blocked_ms, user_id))
+
+
+def set_unblocked(db: Connection, user_id: int) -> None:
+    """Note that a user blocks the bot no longer; of one who did not, nothing is written."""
+    db.execute("UPDATE users SET blocked_ms = NULL WHERE user_id = ? AND blocked_ms IS NOT NULL", (user_id,))
 
 
 def active(db: Connection, since_ms: int) -> int:

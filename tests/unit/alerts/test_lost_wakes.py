@@ -18,7 +18,7 @@ from tests.wiring import ADMIN
 async def test_an_alert_is_told(alerts: Alerts, autojump_clock: MockClock, lost: frozenset[Topic]) -> None:
     """Whatever wakes are lost, a notice that was accepted is in the chat."""
     async with alerts.life() as life:
-        await trio.sleep(61)
+        await trio.sleep(62)
         with within(alerts.world, lost, PERIOD_SECONDS):
             await life.post(alert())
     assert alerts.sent() == 1
@@ -38,7 +38,7 @@ async def test_a_silence_is_shown(alerts: Alerts, autojump_clock: MockClock, los
             clock=world.clock,
         )
         await life.post(alert())
-        await trio.sleep(61)
+        await trio.sleep(62)
         incident_id = world.storage.one("SELECT incident_id FROM alert_incidents")
         with within(world, lost, PERIOD_SECONDS):
             assert (await silencing.silence(incident_id, 1, "Ann")).what == "silenced"
@@ -55,7 +55,7 @@ async def test_an_admin_who_comes_back_is_told(
     world.telegram.blocked_by.add(ADMIN)
     async with alerts.life() as life:
         await life.accept(alert())
-        await trio.sleep(61)
+        await trio.sleep(62)
         world.telegram.blocked_by.clear()
         with within(world, lost, PERIOD_SECONDS):
             await life.heard_of(ADMIN)

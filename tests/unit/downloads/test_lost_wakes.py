@@ -26,7 +26,7 @@ async def test_a_queued_job_is_shown_and_claimed(
     world.workers.follow((HANG,), (made(),))
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}1"))
-        await trio.sleep(60)
+        await trio.sleep(62)
         with within(world, lost, supervisor.PERIOD_SECONDS):
             await world.say(bot, world.message(f"/download {LINK}2", user=3000))
             await world.ended()
@@ -43,7 +43,7 @@ async def test_a_job_that_waits_is_told_its_place(
     world.workers.usual = (HANG,)
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}1"))
-        await trio.sleep(60)
+        await trio.sleep(62)
         with within(world, lost, waiting.PERIOD_SECONDS):
             await world.say(bot, world.message(f"/download {LINK}2", user=3000))
             await world.changes.until(lambda: world.telegram.words_in(3000))
@@ -60,7 +60,7 @@ async def test_a_cancel_ends_what_runs_and_what_waits(
     world.workers.usual = (Metadata(title="Slow"), HANG)
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}1"), world.message(f"/download {LINK}2"))
-        await trio.sleep(60)
+        await trio.sleep(62)
         with within(world, lost, supervisor.PERIOD_SECONDS):
             await world.say(bot, world.message("/cancel"))
             await world.ended(2)
@@ -83,7 +83,7 @@ async def test_a_closed_chat_ends_what_is_in_hand(
         await world.say(bot, world.message(f"/download {LINK}0", user=3000))
         await world.say(bot, world.message(f"/download {LINK}1"))
         await world.say(bot, world.message(f"/download {LINK}2"))
-        await trio.sleep(60)
+        await trio.sleep(62)
         with within(world, lost, supervisor.PERIOD_SECONDS):
             await note_closed(world.storage, USER, world.clock)
             await world.ended(2)
@@ -101,7 +101,7 @@ async def test_an_offers_card_is_shown(world: World, autojump_clock: MockClock, 
     """And its link looked at."""
     world.workers.usual = (Metadata(title="A song"),)
     async with world.start() as bot:
-        await trio.sleep(60)
+        await trio.sleep(62)
         with within(world, lost, probes.PERIOD_SECONDS):
             await world.say(bot, world.message(LINK))
             await world.changes.until(lambda: world.storage.one("SELECT state FROM offers") == "known")

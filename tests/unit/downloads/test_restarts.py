@@ -99,13 +99,19 @@ async def test_a_database_of_before_instances_is_taken_up(world: World, autojump
     async with world.start() as bot:
         for number, text in enumerate((f"/download {LINK}1", f"/download {LINK}2", f"{LINK}3")):
             await world.say(bot, world.message(text, user=2000 + number))
-        await world.changes.until(lambda: world.states() == ["sending", "running"] and world.workers.running == 2)
+        await world.changes.until(
+            lambda: (
+                world.states() == ["sending", "running"]
+                and world.storage.one("SELECT COUNT(worker_pid) FROM jobs") == 2
+                and world.storage.one("SELECT worker_pid FROM offers")
+            )
+        )
     for table in ("jobs", "offers"):
         world.storage.db.execute(f"UPDATE {table} SET instance = NULL")
     world.telegram.faults.clear()
     world.workers.usual = (Metadata(title="A song"), made())
     async with world.start():
-        assert len(world.strays) == 2
+        assert len(world.strays) == 3
         await world.ended(2)
         await world.changes.until(lambda: world.storage.one("SELECT state FROM offers") == "known")
     assert world.states() == ["done", "done"]

@@ -80,7 +80,7 @@ class AdminUser(Conversation):
         await handling.mark_handled()  # a lost answer brings no second one
         await handling.reply(text, keyboard)
 
-    async def press(self, handling: Handling, data: EndAll) -> None:
+    async def answer_button(self, handling: Handling, data: EndAll) -> None:
         """Do what a button says."""
         if not handling.is_among_admins:
             await handling.answer(handling.texts.plain("user.not_admin"), alert=True)
@@ -136,7 +136,7 @@ class AdminUser(Conversation):
         return "\n".join(lines)
 
     COMMANDS = (Command("user", user, admin=True),)
-    BUTTONS = (buttons("u", EndAll.decode, press),)
+    BUTTONS = (buttons("u", EndAll.decode, answer_button),)
 
 
 def _read(db: Connection, user_id: int) -> Seen | None:

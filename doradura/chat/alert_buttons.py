@@ -1,6 +1,6 @@
 """What the buttons of alerts do. `alert_keyboards` says which there are.
 
-Only admins may press, and every press is answered, at last by the dispatcher's barrier.
+Only admins may press, and every callback query is answered, at last by the dispatcher's barrier.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from doradura.storage import Storage, alert_marks
 from doradura.telegram.units import shorten
 
 NAME_UNITS = 60
-"""With a name of this length every answer to a press is within Telegram's 200 characters."""
+"""With a name of this length every answer to a callback query is within Telegram's 200 characters."""
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Alerts(Conversation):
         """Answer /alerts."""
         await self._list.send(handling)
 
-    async def press(self, handling: Handling, data: AlertData) -> None:
+    async def answer_button(self, handling: Handling, data: AlertData) -> None:
         """Do what a button says."""
         if not handling.is_by_admin:
             await handling.answer(handling.texts.plain("alert.press.not_admin"), alert=True)
@@ -116,7 +116,7 @@ class Alerts(Conversation):
             await self._list.open_incident(handling, data.incident_id, data.page)
 
     COMMANDS = (Command("alerts", alerts, admin=True),)
-    BUTTONS = (buttons("a", decode_alert_data, press, too_old="outcome.unknown"),)
+    BUTTONS = (buttons("a", decode_alert_data, answer_button, too_old="outcome.unknown"),)
 
 
 async def _done(silencing: Silencing, data: ActOnIncident, by: str) -> Outcome:
@@ -131,7 +131,7 @@ async def _done(silencing: Silencing, data: ActOnIncident, by: str) -> Outcome:
 
 
 def answer_text(t: Texts, act: IncidentAct, outcome: Outcome) -> tuple[str, bool]:
-    """Return what a press is answered, and whether it is to be confirmed with a tap."""
+    """Return what a callback query is answered, and whether it is to be confirmed with a tap."""
     key = outcome.what
     acted = {"k": "acknowledged", "d": "dismissed"}.get(act, "silenced")
     said = f"already_{acted}" if key == "already" else key

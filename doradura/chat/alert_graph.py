@@ -1,6 +1,6 @@
 """The graph of an alert: what its expression gave over the last hours, as a picture or in blocks.
 
-Asks Prometheus at the press, within its time limits; shows few series and says how many more there are.
+Asks Prometheus when the button is pressed, within its time limits; shows few series and says how many more there are.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class AlertGraph:
         self._pictures = pictures
 
     async def show(self, handling: Handling, incident_id: int) -> None:
-        """Answer the button: the press at once, the graph as soon as it is there."""
+        """Answer the button: the callback query at once, the graph as soon as it is there."""
         t = handling.texts
         incident = await self._storage.read(lambda db: alert_marks.incident(db, incident_id))
         if incident is None:

@@ -276,12 +276,12 @@ class Dispatcher:
 
     @staticmethod
     async def _stop_turning(handling: Handling) -> None:
-        """Answer a press whose effect is stored and whose own answer failed: the button must not turn for ever."""
+        """Answer a callback query whose effect is stored and whose answer failed: no button must turn for ever."""
         if handling.update.callback_query is not None:
             try:
                 await handling.answer()
             except TelegramError as error:
-                log.info("press not answered", extra={"update": handling.update_id, "error": str(error)})
+                log.info("callback query not answered", extra={"update": handling.update_id, "error": str(error)})
 
     async def _begin(self, stored: StoredUpdate, update: Update, past: _Past) -> Handling:
         past.said.begin_again()

@@ -164,17 +164,17 @@ class Downloads(Conversation):
             await handling.reply(handling.texts("already"))
         self._count(handling, variant, answer)
 
-    async def press(self, handling: Handling, data: PickFormat) -> None:
+    async def pick_format(self, handling: Handling, data: PickFormat) -> None:
         """A format's button under an offer."""
         offer = await self._own(handling, data.offer_id, offers.get)
         if offer is not None:
-            await self._press_queues(handling, offer, data.variant)
+            await self._queue_stored(handling, offer, data.variant)
 
-    async def press_instead(self, handling: Handling, data: PickInstead) -> None:
+    async def pick_instead(self, handling: Handling, data: PickInstead) -> None:
         """A button under a job that failed for what it asked for."""
         job = await self._own(handling, data.job_id, jobs.get)
         if job is not None:
-            await self._press_queues(handling, job, data.variant)
+            await self._queue_stored(handling, job, data.variant)
 
     async def _own(self, handling: Handling, stored_id: int, get: Callable[[Connection, int], S | None]) -> S | None:
         """Return what a button names by an id, if it is theirs who pressed; else answer the press and return None."""
@@ -187,7 +187,7 @@ class Downloads(Conversation):
             return stored
         return None
 
-    async def press_again(self, handling: Handling, data: TryAgain) -> None:
+    async def try_again(self, handling: Handling, data: TryAgain) -> None:
         """The button under a download that failed. It works once, for whoever's download it was.
 
         The failure's message becomes the new job's. Once there is a newer job for the same thing, the button is used
@@ -199,10 +199,10 @@ class Downloads(Conversation):
         if await self._storage.read(lambda db: jobs.newer_same(db, failed)) is not None:
             await handling.answer(handling.texts.plain("press.again_used"))
         else:
-            await self._press_queues(handling, failed, failed.variant, of=failed)
+            await self._queue_stored(handling, failed, failed.variant, of=failed)
 
-    async def press_look(self, handling: Handling, data: ProbeAgain) -> None:
-        """The button under a link that was looked at in vain. Its card becomes the new look's."""
+    async def probe_again(self, handling: Handling, data: ProbeAgain) -> None:
+        """The button under a link whose probe failed. Its card becomes the new probe's."""
         t, offer = handling.texts, await self._own(handling, data.offer_id, offers.get)
         if offer is None:
             return
@@ -215,10 +215,10 @@ class Downloads(Conversation):
         await handling.commit(lambda db: offers.again(db, offer.offer_id, message_id))
         await handling.answer(t.plain("press.looking"))
 
-    async def _press_queues(
+    async def _queue_stored(
         self, handling: Handling, stored: Offer | Job, variant: Variant, *, of: Job | None = None
     ) -> None:
-        """Queue the link of what is stored, or say why not, and answer the press."""
+        """Queue the link of what is stored, or say why not, and answer the callback query."""
         t = handling.texts
         try:
             link = replace(check_link(stored.url, self._allowed_private), guessed=bool(stored.guessed))
@@ -265,7 +265,7 @@ class Downloads(Conversation):
             if free < SPACE_BYTES:
                 raise _NotQueuedError(Refused("space", 0))
             newer = None if of is None else jobs.newer_same(db, of)
-            if newer is not None:  # two presses at once
+            if newer is not None:  # two callback queries at once
                 raise _NotQueuedError(AlreadyThere(newer))
             answer = enqueue(db, job, queue_limit=self._queue_limit, now_ms=self._clock())
             if not isinstance(answer, Queued):
@@ -305,10 +305,10 @@ class Downloads(Conversation):
 
     COMMANDS = (Command("download", download),)
     BUTTONS = (
-        buttons("o", PickFormat.decode, press, too_old="offer.stale"),
-        buttons("s", PickInstead.decode, press_instead, too_old="offer.stale"),
-        buttons("r", TryAgain.decode, press_again, too_old="offer.stale"),
-        buttons("l", ProbeAgain.decode, press_look, too_old="offer.stale"),
+        buttons("o", PickFormat.decode, pick_format, too_old="offer.stale"),
+        buttons("s", PickInstead.decode, pick_instead, too_old="offer.stale"),
+        buttons("r", TryAgain.decode, try_again, too_old="offer.stale"),
+        buttons("l", ProbeAgain.decode, probe_again, too_old="offer.stale"),
     )
 
 
@@ -331,7 +331,7 @@ class _NotQueuedError(Exception):
 
 
 def _fault_text(t: Texts, error: LinkError) -> str:
-    """Say why a link is not opened; the sentences have no markup, so that they also answer a press."""
+    """Say why a link is not opened; the sentences have no markup, so that they also answer a callback query."""
     return t("failed.refused_address" if error.reason is Reason.REFUSED_ADDRESS else f"link.{error.kind}")
 
 

@@ -58,9 +58,9 @@ class Queue(Conversation):
         )
         return "\n".join(lines), keyboard
 
-    async def press_in_list(self, handling: Handling, data: CancelInList) -> None:
+    async def cancel_in_list(self, handling: Handling, data: CancelInList) -> None:
         """A button of /queue: cancel as the others do, then show the list as it is after that, in the same message."""
-        await self.press(handling, CancelJob(data.job_id))
+        await self.cancel_job(handling, CancelJob(data.job_id))
         if handling.user is None:
             return
         job = await self._storage.read(lambda db: jobs.get(db, data.job_id))
@@ -73,7 +73,7 @@ class Queue(Conversation):
             await handling.edit_pressed(text, keyboard)
         except TokenRefusedError:
             raise
-        except TelegramError as error:  # the press was answered, and that is what counts
+        except TelegramError as error:  # the callback query was answered, and that is what counts
             log.info("a list is not shown anew", extra={"chat": handling.chat_id, "error": str(error)})
 
     async def cancel(self, handling: Handling, _rest: str) -> None:
@@ -88,7 +88,7 @@ class Queue(Conversation):
         else:
             await handling.reply(t("cancel.nothing"))
 
-    async def press(self, handling: Handling, data: CancelJob) -> None:
+    async def cancel_job(self, handling: Handling, data: CancelJob) -> None:
         """A cancel button."""
         t = handling.texts
         user_id = handling.user.id if handling.user else handling.chat_id
@@ -108,8 +108,8 @@ class Queue(Conversation):
 
     COMMANDS = (Command("queue", show), Command("cancel", cancel))
     BUTTONS = (
-        buttons("c", CancelJob.decode, press, too_old="press.ended"),
-        buttons("q", CancelInList.decode, press_in_list, too_old="press.ended"),
+        buttons("c", CancelJob.decode, cancel_job, too_old="press.ended"),
+        buttons("q", CancelInList.decode, cancel_in_list, too_old="press.ended"),
     )
 
 

@@ -50,7 +50,7 @@ class Texts:
         return self._text(key, count, {name: _escaped(value) for name, value in {**values, "count": count}.items()})
 
     def plain(self, key: str, **values: object) -> str:
-        """Return a text where Telegram takes no markup: buttons, answers to a press, command descriptions."""
+        """Return a text where Telegram takes no markup: buttons, answers to a callback query, command descriptions."""
         return html.unescape(self(key, **values))
 
     def _text(self, key: str, count: int | None, values: Mapping[str, str]) -> str:

@@ -46,7 +46,8 @@ def language(folder: Path, code: str, *, without: str = "", **changes: str) -> P
 def test_every_catalogue_has_every_text() -> None:
     """Each language has each text that the code shows, with the values it is given, short enough, and no other."""
     assert len(uses()) > 300
-    assert faults() == []
+    found = faults()
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,12 @@ class _BoundedResponse(http.client.HTTPResponse):
         super().__init__(sock, *arguments, **more)
         self.fp: Any = _BoundedLines(self.fp)
 
+    def _read_status(self) -> tuple[str, int, str]:
+        """Read a status line. All interim answers are passed over (RFC 9110, section 15.2), not 100 alone."""
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # not in its stubs
+        interim = 100 < status < 200 and status != http.client.SWITCHING_PROTOCOLS
+        return version, http.client.CONTINUE if interim else status, reason
+
     def begin(self) -> None:
         try:
             super().begin()

@@ -237,11 +237,15 @@ class JobRun:
         if not await self._store(lambda db: jobs.sending(db, job.job_id, "")):
             return CancelledByUser()
         sent_as = job.variant.row.sent_as
-        media = Media(kind=sent_as, file=known.file_id, caption=caption_of(sent_as, known.title, job))
+        media = Media(
+            kind=sent_as, file=known.file_id, caption=caption_of(sent_as, known.title, job, height=known.lines)
+        )
         try:
             outcome = await self._through_telegram(
                 media, known.size_bytes, known.title, maybe_sent=bool(job.maybe_sent)
             )
+            if isinstance(outcome, Delivered):
+                outcome = replace(outcome, lines=known.lines)
         except WrongFileIdError:
             parts.metrics.file_cache_lookups.labels(outcome="stale").inc()
             await self._note(lambda db: files.forget(db, parts.bot_id, known.file_id))
@@ -424,6 +428,7 @@ class JobRun:
             file_id=sent.file_id,
             title=title,
             in_progress_message=sent.in_progress_message,
+            lines=min(media.width, media.height) if media.width and media.height else None,
         )
 
 

@@ -86,6 +86,8 @@ class Delivered:
     title: str
     in_progress_message: bool
     """The progress message itself became the file."""
+    lines: int | None = None
+    """The shorter side of a film's picture in pixels."""
 
 
 @dataclass(frozen=True, slots=True)

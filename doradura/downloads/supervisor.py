@@ -352,4 +352,6 @@ class Supervisor:
 
 
 def _sent_file(sent: Delivered) -> SentFile:
-    return SentFile(file_id=sent.file_id, kind=sent.kind, title=sent.title, size_bytes=sent.size_bytes)
+    return SentFile(
+        file_id=sent.file_id, kind=sent.kind, title=sent.title, size_bytes=sent.size_bytes, lines=sent.lines
+    )

@@ -16,18 +16,21 @@ class SentFile:
     kind: str
     title: str
     size_bytes: int
+    lines: int | None = None
+    """The shorter side of a film's picture in pixels."""
 
 
 def get(db: Connection, bot_id: int, cache_key: str, variant: Variant) -> SentFile | None:
     """Return what was sent for this link and variant."""
     row = db.execute(
-        "SELECT file_id, kind, title, size_bytes FROM sent_files WHERE cache_key = ? AND variant = ? AND bot_id = ?",
+        "SELECT file_id, kind, title, size_bytes, lines FROM sent_files"
+        " WHERE cache_key = ? AND variant = ? AND bot_id = ?",
         (cache_key, variant.key, bot_id),
     ).fetchone()
     if row is None:
         return None
-    file_id, kind, title, size_bytes = row
-    return SentFile(file_id=file_id, kind=kind, title=title, size_bytes=size_bytes)
+    file_id, kind, title, size_bytes, lines = row
+    return SentFile(file_id=file_id, kind=kind, title=title, size_bytes=size_bytes, lines=lines)
 
 
 def put(  # noqa: PLR0917 - a row's values
@@ -40,11 +43,21 @@ def put(  # noqa: PLR0917 - a row's values
 ) -> None:
     """Remember what was sent."""
     db.execute(
-        "INSERT INTO sent_files (cache_key, variant, bot_id, file_id, kind, title, size_bytes, sent_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cache_key, variant, bot_id) DO UPDATE SET"
+        "INSERT INTO sent_files (cache_key, variant, bot_id, file_id, kind, title, size_bytes, lines, sent_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cache_key, variant, bot_id) DO UPDATE SET"
         " file_id = excluded.file_id, kind = excluded.kind, title = excluded.title,"
-        " size_bytes = excluded.size_bytes, sent_ms = excluded.sent_ms",
-        (cache_key, variant.key, bot_id, file.file_id, file.kind, file.title, file.size_bytes, now_ms),
+        " size_bytes = excluded.size_bytes, lines = excluded.lines, sent_ms = excluded.sent_ms",
+        (
+            cache_key,
+            variant.key,
+            bot_id,
+            file.file_id,
+            file.kind,
+            file.title,
+            file.size_bytes,
+            file.lines,
+            now_ms,
+        ),
     )
 
 

@@ -256,6 +256,19 @@ async def test_what_was_sent_once_is_sent_again_by_its_id(world: World, autojump
     assert world.telegram.words_in(3000) == []
 
 
+async def test_what_is_sent_again_is_called_what_it_is(world: World, autojump_clock: MockClock) -> None:
+    """A film that could not be made as small as asked says its own quality to the second who asks, too."""
+    world.workers.usual = (made(width=1920, height=1080),)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK} mp4 480p"))
+        await world.ended()
+        for count, user in enumerate((3000, 4000), 2):
+            await world.say(bot, world.message(f"/download {LINK} mp4 480p", user=user))
+            await world.ended(count)
+    for user in (USER, 3000, 4000):
+        assert world.telegram.files_in(user)[0]["text"].startswith("A song\nmp4 1080p · ")
+
+
 async def test_another_quality_is_another_file(world: World, autojump_clock: MockClock) -> None:
     """The same link as 128k is not served by the 320k that was sent."""
     async with world.start() as bot:

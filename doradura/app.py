@@ -63,8 +63,8 @@ from doradura.storage.ids import IdMaker
 from doradura.storage.sqlite import SqliteStorage
 from doradura.storage_check import StorageCheck
 from doradura.telegram.client import BotApi, open_bot_api
+from doradura.telegram.coordination import Coordination
 from doradura.telegram.poller import Poller, poll_seconds
-from doradura.telegram.turns import Turns
 from doradura.telegram.types import User
 from doradura.web import AccessRules, WebServer
 from doradura.workers.choice import make_workers
@@ -110,7 +110,7 @@ class App:
         self.metrics = Metrics(LABEL_VALUES, build=build)
         # Shared by all clients: Telegram counts a bot's calls together, and its silence is one outage for all.
         self._telegram_metrics = TelegramMetrics(self.metrics)
-        self._turns = Turns(on_migrated=self._migrated)
+        self._coordination = Coordination(on_migrated=self._migrated)
         self._catalogues = Catalogues()
         self._alert_texts = AlertTexts(self._catalogues)
         self._storage: Storage = SqliteStorage(_database_path(settings), on_error=self._storage_failed)
@@ -187,14 +187,14 @@ class App:
         except OSError as error:
             raise DataDirectoryError(unusable(workspace.root, error)) from error
         serving.start_soon(clean_forever, self._storage, self._clock)
-        self._turns.know_moved(await self._storage.read(chats.migrations))
+        self._coordination.restore_moves(await self._storage.read(chats.migrations))
         async with (
             open_bot_api(
                 settings.telegram_token,
                 api_url=api_url,
                 observer=self._telegram_metrics,
                 local_files=settings.telegram_local,
-                turns=self._turns,
+                coordination=self._coordination,
             ) as api,
             self._telling_alerts(serving, api_url),
             open_monitoring(
@@ -227,7 +227,7 @@ class App:
             api_url=api_url,
             observer=self._telegram_metrics,
             connections=ALERT_CONNECTIONS,
-            turns=self._turns,
+            coordination=self._coordination,
         ) as api:
             delivery = AlertDelivery(
                 api,
@@ -349,7 +349,7 @@ class App:
     def _make_health(self, self_test: WorkerSelfTest, disk: DiskSpace, lag: LoopLag) -> Health:
         """Make the checks: each asks its part when it is asked itself."""
         checks: dict[CheckName, Check] = {
-            "poll": lambda: poll_check(lambda: self._poller, self._turns.pacer),
+            "poll": lambda: poll_check(lambda: self._poller, self._coordination.pacer),
             "storage": self._storage_check.check,
             "worker": self_test.check,
             "disk": disk.check,

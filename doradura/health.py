@@ -19,14 +19,14 @@ import trio
 
 log = logging.getLogger(__name__)
 
-Status = Literal["ok", "degraded", "failing"]
+CheckStatus = Literal["ok", "degraded", "failing"]
 State = Literal["starting", "running", "draining"]
-ReportStatus = Literal[Status, "starting", "draining"]
+ReportStatus = Literal[CheckStatus, "starting", "draining"]
 CheckName = Literal["poll", "storage", "worker", "disk", "alerts", "loop"]
 CHECKS: Final[tuple[CheckName, ...]] = get_args(CheckName)
 """Every check of /health; each has a line of the gauge, a rule, and a text of what to do."""
 
-GAUGE: Mapping[Status, float] = {"ok": 1.0, "degraded": 0.5, "failing": 0.0}
+GAUGE: Mapping[CheckStatus, float] = {"ok": 1.0, "degraded": 0.5, "failing": 0.0}
 
 CHECK_SECONDS = 2.0
 KEEP_SECONDS = 1.0
@@ -49,7 +49,7 @@ Fact = int | float | str | bool | None
 class CheckResult:
     """What one check found: a status, a sentence for people, and numbers for machines."""
 
-    status: Status
+    status: CheckStatus
     message: str
     facts: Mapping[str, Fact] = field(default_factory=dict)
     advice: str | None = None
@@ -160,7 +160,7 @@ class Health:
                 self._kept = await self._run_checks()
                 self._checked_at = trio.current_time()
             found = self._kept
-        worst: Status = min((item.status for item in found.values()), key=GAUGE.__getitem__, default="ok")
+        worst: CheckStatus = min((item.status for item in found.values()), key=GAUGE.__getitem__, default="ok")
         status: ReportStatus = worst if self._state == "running" else self._state
         return HealthReport(status, self._version, self.uptime_seconds, found)
 
@@ -173,7 +173,7 @@ class Health:
 
     async def _run_check(self, name: str, check: Check, found: dict[str, CheckResult]) -> None:
         """Run one check within its time. A barrier: a check that breaks is a finding, not the end of the program."""
-        silent: Status = "degraded" if name in self._outside else "failing"
+        silent: CheckStatus = "degraded" if name in self._outside else "failing"
         found[name] = CheckResult(silent, f"did not answer within {CHECK_SECONDS:g} s")
         try:
             with trio.move_on_after(CHECK_SECONDS):

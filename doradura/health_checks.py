@@ -22,12 +22,12 @@ from doradura.clock import Clock
 from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
 from doradura.downloads.places import Places, Slot
 from doradura.downloads.workspace import Workspace
-from doradura.health import CheckResult, Fact, Status
+from doradura.health import CheckResult, CheckStatus, Fact
 from doradura.media.protocol import Failure, SelfTest, WorkerLostError
 from doradura.settings import AlertChat
 from doradura.storage import Connection, Storage, StorageError, alerts, outbox
 from doradura.storage.ids import IdMaker
-from doradura.telegram.holds import Held
+from doradura.telegram.holds import ActiveHold
 from doradura.telegram.pacing import Pacer
 from doradura.telegram.poller import Poller
 from doradura.workers.interface import Workers
@@ -86,7 +86,7 @@ async def poll_check(poller: Callable[[], Poller | None], pacer: Pacer) -> Check
     return CheckResult("ok", "Telegram answers", facts)
 
 
-def _holds(part: Poller | None, pacer: Pacer) -> list[Held]:
+def _holds(part: Poller | None, pacer: Pacer) -> list[ActiveHold]:
     """Return what 429s hold back beyond single chats; a wait of one chat is its own, and no fault of the bot's."""
     held = {hold.what: hold for hold in pacer.holds()}
     poll = None if part is None else part.hold()
@@ -156,7 +156,7 @@ def _undelivered(db: Connection, now_ms: int) -> _Undelivered:
     return _Undelivered(outbox.targets(db), outbox.depth(db), age_seconds, given_up, last_error, monitored)
 
 
-def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[Status, str]:
+def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[CheckStatus, str]:
     if found.oldest_seconds > UNDELIVERED_SECONDS:
         # Telegram's silence is no fault of this machine, and no restart mends it; nor is that nobody lets us write.
         nobody = len(found.refused) == len(found.targets) and trouble is None

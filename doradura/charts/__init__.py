@@ -6,7 +6,7 @@ in words when none is to be had: `Charts.draw` raises ChartError for every way i
 missing, the child crashed, it took too long), and nothing of the child is left then.
 """
 
-from doradura.charts.chart import Chart, Line
+from doradura.charts.chart import Chart, ChartLine
 from doradura.charts.painter import ChartError, Charts
 
-__all__ = ["Chart", "ChartError", "Charts", "Line"]
+__all__ = ["Chart", "ChartError", "ChartLine", "Charts"]

@@ -10,7 +10,7 @@ Paint = Literal["good", "bad", "plain"]
 """What a series means; the drawing knows the colours."""
 
 
-class Line(msgspec.Struct, frozen=True):
+class ChartLine(msgspec.Struct, frozen=True):
     """One series: a value for each position, None where there is none."""
 
     name: str
@@ -24,7 +24,7 @@ class Chart(msgspec.Struct, frozen=True):
     title: str
     kind: Literal["bars", "lines"]
     positions: tuple[float, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
     ticks: tuple[tuple[float, str], ...] = ()
     """Positions that are labelled, and how."""
     threshold: float | None = None

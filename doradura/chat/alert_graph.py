@@ -19,7 +19,7 @@ from doradura.alerts import (
     expression_of,
     measured,
 )
-from doradura.charts import Chart, Line
+from doradura.charts import Chart, ChartLine
 from doradura.chat.figures import blocks
 from doradura.chat.pictures import send_picture
 from doradura.chat.texts import Texts, attribute_url
@@ -113,7 +113,7 @@ def chart_of(t: Texts, graph: Graph) -> Chart:
         kind="lines",
         positions=tuple(map(float, range(STEPS + 1))),
         lines=tuple(
-            Line(name, series.values) for name, series in zip(names_of(graph.series), graph.series, strict=True)
+            ChartLine(name, series.values) for name, series in zip(names_of(graph.series), graph.series, strict=True)
         ),
         ticks=tuple(ticks),
         threshold=graph.what.threshold,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from doradura.charts import Chart, Line
+from doradura.charts import Chart, ChartLine
 from doradura.chat.figures import count_text, percent_text, ranking_text, span_text, sparkline
 from doradura.chat.pictures import send_picture
 from doradura.chat.texts import Texts, size_text
@@ -88,8 +88,8 @@ def chart_of(t: Texts, window: Window, found: Analysis) -> Chart:
         kind="bars",
         positions=tuple(at + 0.5 for at in range(window.steps)),
         lines=(
-            Line(t.plain("analytics.chart.delivered"), tuple(map(float, delivered)), "good"),
-            Line(t.plain("analytics.chart.failed"), tuple(map(float, failed)), "bad"),
+            ChartLine(t.plain("analytics.chart.delivered"), tuple(map(float, delivered)), "good"),
+            ChartLine(t.plain("analytics.chart.failed"), tuple(map(float, failed)), "bad"),
         ),
         ticks=tuple(ticks),
         whole=True,

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from doradura.chat.figures import span_text
 from doradura.chat.texts import Texts
 from doradura.chat.turn import Turn
-from doradura.health import CHECKS, HealthReport, Status
+from doradura.health import CHECKS, CheckStatus, HealthReport
 
-_MARKS: Mapping[Status, str] = {"ok": "✅", "degraded": "🟠", "failing": "🔴"}
+_MARKS: Mapping[CheckStatus, str] = {"ok": "✅", "degraded": "🟠", "failing": "🔴"}
 
 
 async def health(turn: Turn, _rest: str) -> None:

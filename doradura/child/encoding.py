@@ -41,7 +41,7 @@ ENCODE_SHARE: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EncodingPlan:
     """What becomes of a picture."""
 
     copied: bool
@@ -110,30 +110,30 @@ def is_kept(film: Footage, grade: Quality, upload_bytes: int) -> bool:
     return is_playable(film.picture) and (grade.height is None or fits)
 
 
-def plan(program: str, film: Footage, grade: Quality, bounds: Bounds) -> Plan:
+def plan(program: str, film: Footage, grade: Quality, bounds: Bounds) -> EncodingPlan:
     """Decide what becomes of a fetched film. Raise JobError (too_large) where nothing that can be sent would.
 
     What is larger than asked for is made smaller, and what is over the upload limit is made to fit it, each where the
     encode is going to end in time. What plays as it is is never encoded for `best`.
     """
     if is_kept(film, grade, bounds.upload_bytes):
-        return Plan(copied=True)
+        return EncodingPlan(copied=True)
     playable, fits = is_playable(film.picture), film.size_bytes <= bounds.upload_bytes
     if not film.seconds:
-        return Plan(copied=playable)
+        return EncodingPlan(copied=playable)
     rate = rate_within(bounds.upload_bytes, film, grade)
     if rate is None:
         if playable and fits:
-            return Plan(copied=True)
+            return EncodingPlan(copied=True)
         raise JobError(Reason.TOO_LARGE, f"{film.seconds:.0f} s of film in {grade.word} are more than can be sent")
-    encoded = Plan(copied=False, rate=rate if rate < _FREE_RATE else None)
+    encoded = EncodingPlan(copied=False, rate=rate if rate < _FREE_RATE else None)
     if not playable:
         return encoded
     needed = None if film.seconds <= bounds.short_seconds else encode_seconds(program, film, grade, bounds)
     if needed is None or needed <= bounds.left_seconds:
         return encoded
     if fits:
-        return Plan(copied=True)
+        return EncodingPlan(copied=True)
     raise JobError(Reason.TOO_LARGE, f"to make it smaller would take {needed:.0f} s")
 
 

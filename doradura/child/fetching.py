@@ -38,8 +38,8 @@ from yt_dlp.utils.networking import normalize_url
 from doradura.child.bounds import READING_CPU_SECONDS, bound_answers, reading_at_most
 from doradura.child.describing import FILE_NAME, is_generic
 from doradura.child.failures import JobError, is_unreachable, one_line
-from doradura.child.starts import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
 from doradura.child.stated import jumps
+from doradura.child.stream_start import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
 from doradura.media.protocol import Order
 from doradura.media.reasons import Reason
 

@@ -26,7 +26,16 @@ from typing import Final, NoReturn
 import msgspec
 
 from doradura.media import processes
-from doradura.media.forkcontrol import PACKET_BYTES, Exited, Ready, Report, Request, Start, Started, Stop
+from doradura.media.forkcontrol import (
+    PACKET_BYTES,
+    ControlRequest,
+    Exited,
+    Ready,
+    Report,
+    StartChild,
+    Started,
+    StopChild,
+)
 
 LOOK_SECONDS: Final = 0.25
 """Between two sums of what each session uses, at most; nearer to its limit they come sooner, see `look_after`."""
@@ -78,7 +87,7 @@ class ForkServer:
         self._child = child
         self._jobs: dict[int, _Job] = {}
         self._selector = selectors.PollSelector()  # epoll's state would be shared with the children
-        self._decoder = msgspec.json.Decoder(Request)
+        self._decoder = msgspec.json.Decoder(ControlRequest)
         self._serving = True
         self._look_at = math.inf
 
@@ -132,9 +141,9 @@ class ForkServer:
             self._serving = False
             return
         match self._decoder.decode(packet):
-            case Start() as start:
+            case StartChild() as start:
                 self._start(start, descriptors)
-            case Stop() as stop:
+            case StopChild() as stop:
                 self._stop(stop)
 
     def _send(self, report: Report) -> None:
@@ -143,7 +152,7 @@ class ForkServer:
         except (BrokenPipeError, ConnectionResetError):
             self._serving = False
 
-    def _start(self, start: Start, descriptors: list[int]) -> None:
+    def _start(self, start: StartChild, descriptors: list[int]) -> None:
         opened = list(descriptors)
         try:
             conversation = descriptors[0]  # absent when this process is out of descriptors
@@ -216,7 +225,7 @@ class ForkServer:
             self._selector.unregister(job.output)
         return bool(piece)
 
-    def _stop(self, stop: Stop) -> None:
+    def _stop(self, stop: StopChild) -> None:
         job = self._jobs.get(stop.work_id)
         if job is None:
             self._send(Exited(work_id=stop.work_id))

@@ -7,7 +7,6 @@ touches the process's output; whoever runs it hands over `emit`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -25,12 +24,13 @@ from doradura.child.guard import is_guarded
 from doradura.child.meter import Meter
 from doradura.child.probing import look, probe
 from doradura.child.products import product_of
-from doradura.child.products.product import Has, Made, Product, Recipe, Source, Tags
+from doradura.child.products.product import Has, Made, Product, Recipe, SourceFile, Tags
 from doradura.child.stated import is_cut_off
 from doradura.child.stills import Stills
 from doradura.child.timelimit import TimeIsUpError, at_most
 from doradura.media.formats import Quality
 from doradura.media.protocol import (
+    Emit,
     Failure,
     Lacks,
     Metadata,
@@ -41,8 +41,6 @@ from doradura.media.protocol import (
 )
 from doradura.media.reasons import Reason
 from doradura.media.sites import is_known_host
-
-Emit = Callable[[WorkerMessage], None]
 
 _SIZES_SECONDS = 5.0
 """So long the user waits at most to be told sizes with a refusal that stands already."""
@@ -179,7 +177,9 @@ class _Work:
         self._emit(describe(info, extraction_seconds=time.monotonic() - started))
         gauge = Gauge(order, product, info, extractor.raw or {}, self._emit)
         paths = fetch(extractor, info, self._directory, gauge.hook)
-        sources = [Source(path, self._facts(path, product, whole=gauge.is_whole(n))) for n, path in enumerate(paths)]
+        sources = [
+            SourceFile(path, self._facts(path, product, whole=gauge.is_whole(n))) for n, path in enumerate(paths)
+        ]
         self._facts_found = [source.facts for source in sources]
         self._seconds = max((s.facts.duration_seconds or 0.0 for s in sources), default=0.0) or None
         self._emit(gauge.converting())
@@ -235,7 +235,7 @@ def _result(made: Made, stills: Stills, tags: Tags, fetched_bytes: int) -> Resul
     )
 
 
-def _tags(info: Info, sources: list[Source], url: str) -> Tags:
+def _tags(info: Info, sources: list[SourceFile], url: str) -> Tags:
     """The site's title; that of the file where the site's is only the file's name."""
     title, artist = title_of(info, url), performer_of(info)
     if not has_own_title(info):

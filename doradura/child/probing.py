@@ -22,8 +22,8 @@ from doradura.child.failures import JobError
 from doradura.child.fetching import Extractor, Info, hold_manifest, parts_of
 from doradura.child.products import every_product
 from doradura.child.products.product import Described, Looked, Product, Weight
-from doradura.child.starts import Start, read_start
 from doradura.child.stated import goes_on, stated_seconds
+from doradura.child.stream_start import StreamStart, read_start
 from doradura.child.timelimit import TimeIsUpError, at_most
 from doradura.media.protocol import Metadata, Order, Size
 from doradura.media.reasons import Reason
@@ -114,7 +114,7 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
     )
 
 
-def _start(extractor: Extractor, info: Info, path: Path) -> tuple[Start | None, Facts | None]:
+def _start(extractor: Extractor, info: Info, path: Path) -> tuple[StreamStart | None, Facts | None]:
     """Read the file's first bytes and what they say, without a range where the server answers that with no media."""
     start = facts = None
     for ranged in (True, False):

@@ -30,7 +30,7 @@ from doradura.child import guard, limits
 from doradura.child.forkserver import ForkServer
 from doradura.media import addresses, processes
 from doradura.media.forkcontrol import DEFAULT_JOB, EX_CONFIG
-from doradura.media.protocol import LINE_LIMIT_BYTES, Failure, Order, WorkerMessage
+from doradura.media.protocol import LINE_LIMIT_BYTES, Emit, Failure, Order, WorkerMessage
 from doradura.media.reasons import Reason, reason_of
 
 _UNHEARD: Final = 74  # sysexits.h: EX_IOERR
@@ -38,7 +38,6 @@ _PROXY_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 _SOCKS_PORT: Final = 1080
 _KEPT_VARIABLES: Final = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
-Emit = Callable[[WorkerMessage], None]
 RunJob = Callable[[Order, Emit], None]
 
 

@@ -54,7 +54,7 @@ Mark = Literal["ok", "note", "FAULT"]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Finding:
     """One finding. A note is worth reading, a fault keeps the bot from working."""
 
     mark: Mark
@@ -79,7 +79,7 @@ def run(asked: argparse.Namespace) -> int:
 async def run_checks(settings: Settings) -> bool:
     """Try everything, printing a line each; True when there is no fault."""
     faults = 0
-    checks: list[Callable[[], Awaitable[list[Line]]]] = [
+    checks: list[Callable[[], Awaitable[list[Finding]]]] = [
         lambda: _in_thread(_check_settings, settings),
         lambda: _in_thread(_check_directory, settings.data_dir),
         lambda: _in_thread(_check_database, settings),
@@ -98,54 +98,60 @@ async def run_checks(settings: Settings) -> bool:
     return not faults
 
 
-async def _in_thread(check: Callable[..., list[Line]], *arguments: object) -> list[Line]:
+async def _in_thread(check: Callable[..., list[Finding]], *arguments: object) -> list[Finding]:
     return await trio.to_thread.run_sync(lambda: check(*arguments))
 
 
-def _check_settings(settings: Settings) -> list[Line]:
-    lines = [Line("ok", "settings", f"mode {settings.mode}, data in {settings.data_dir}")]
-    lines += [Line("note", "settings", f"{name} is not known and ignored") for name in settings.unknown]
+def _check_settings(settings: Settings) -> list[Finding]:
+    lines = [Finding("ok", "settings", f"mode {settings.mode}, data in {settings.data_dir}")]
+    lines += [Finding("note", "settings", f"{name} is not known and ignored") for name in settings.unknown]
     if not settings.told_chats:
-        lines.append(Line("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody is told when something is wrong"))
+        lines.append(
+            Finding("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody is told when something is wrong")
+        )
     elif not settings.admin_ids:
-        lines.append(Line("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody may press the alerts' buttons"))
+        lines.append(Finding("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody may press the alerts' buttons"))
     return lines
 
 
-def _check_directory(path: Path) -> list[Line]:
+def _check_directory(path: Path) -> list[Finding]:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = path / f".check-{os.getpid()}"
         probe.write_bytes(b"x")
         probe.unlink()
     except OSError as error:
-        return [Line("FAULT", "directory", f"{path}: {error.strerror}; set DORADURA_DATA_DIR to one you may write to")]
+        return [
+            Finding("FAULT", "directory", f"{path}: {error.strerror}; set DORADURA_DATA_DIR to one you may write to")
+        ]
     free = shutil.disk_usage(path).free
     text = f"{path} is writable, {free / 1024**3:.1f} GiB free"
-    return [Line("ok" if free > LOW_SPACE_BYTES else "note", "directory", text)]
+    return [Finding("ok" if free > LOW_SPACE_BYTES else "note", "directory", text)]
 
 
-def _check_database(settings: Settings) -> list[Line]:
+def _check_database(settings: Settings) -> list[Finding]:
     path = settings.database_path
     if path is None:
-        return [Line("FAULT", "database", "PostgreSQL is not supported by this version; unset DORADURA_DATABASE_URL")]
+        return [
+            Finding("FAULT", "database", "PostgreSQL is not supported by this version; unset DORADURA_DATABASE_URL")
+        ]
     if not path.exists():
-        return [Line("ok", "database", f"{path} will be made at the first start")]
+        return [Finding("ok", "database", f"{path} will be made at the first start")]
     try:
         schema, found = examine(path)
     except StorageError as error:
         if error.reason not in DAMAGE:
-            return [Line("FAULT", "database", f"{path} can't be read: {error}")]
+            return [Finding("FAULT", "database", f"{path} can't be read: {error}")]
         schema, found = 0, str(error)
     if found is not None:
-        return [Line("FAULT", "database", f"{path} is damaged ({found}). {DAMAGE_ADVICE}")]
+        return [Finding("FAULT", "database", f"{path} is damaged ({found}). {DAMAGE_ADVICE}")]
     newest = migrations()[-1][0]
     if schema > newest:
-        return [Line("FAULT", "database", f"{path} is of schema {schema}, this program knows {newest}: it is newer")]
-    return [Line("ok", "database", f"{path} is sound, schema {schema}")]
+        return [Finding("FAULT", "database", f"{path} is of schema {schema}, this program knows {newest}: it is newer")]
+    return [Finding("ok", "database", f"{path} is sound, schema {schema}")]
 
 
-def _check_ports(settings: Settings) -> list[Line]:
+def _check_ports(settings: Settings) -> list[Finding]:
     """Look whether `run` could listen where it is told to, or is listening there already."""
     runs = ask_health(settings.http_bind).is_doradura
     asked = [("DORADURA_HTTP_BIND", settings.http_bind)]
@@ -154,59 +160,59 @@ def _check_ports(settings: Settings) -> list[Line]:
     return [_check_port(setting, address, runs=runs) for setting, address in asked]
 
 
-def _check_port(setting: str, address: Address, *, runs: bool) -> Line:
+def _check_port(setting: str, address: Address, *, runs: bool) -> Finding:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         socket.create_server((address.host, address.port), family=family).close()
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         if taken and runs:
-            return Line("ok", "port", f"{address} is the running bot's")
+            return Finding("ok", "port", f"{address} is the running bot's")
         why = os.strerror(error.errno) if error.errno else str(error)
         fault = "another program listens there; stop that one, or" if taken else f"{why};"
-        return Line("FAULT", "port", f"{address}: {fault} set {setting} to another address")
-    return Line("ok", "port", f"{address} is free")
+        return Finding("FAULT", "port", f"{address}: {fault} set {setting} to another address")
+    return Finding("ok", "port", f"{address} is free")
 
 
-def _check_ffmpeg() -> list[Line]:
+def _check_ffmpeg() -> list[Finding]:
     try:
         program, version = find_ffmpeg()
     except RuntimeError as error:
-        return [Line("FAULT", "ffmpeg", no_ffmpeg(error))]
-    return [Line("ok", "ffmpeg", f"ffmpeg version {version} ({program})")]
+        return [Finding("FAULT", "ffmpeg", no_ffmpeg(error))]
+    return [Finding("ok", "ffmpeg", f"ffmpeg version {version} ({program})")]
 
 
-def _check_yt_dlp() -> list[Line]:
+def _check_yt_dlp() -> list[Finding]:
     if importlib.util.find_spec("curl_cffi") is not None:
-        return [Line("FAULT", "yt-dlp", "curl_cffi is installed: it would pass by the egress guard; uninstall it")]
+        return [Finding("FAULT", "yt-dlp", "curl_cffi is installed: it would pass by the egress guard; uninstall it")]
     version = importlib.metadata.version("yt-dlp")
-    return [Line("ok", "yt-dlp", f"{version}; `just update-ytdlp` takes a newer one")]
+    return [Finding("ok", "yt-dlp", f"{version}; `just update-ytdlp` takes a newer one")]
 
 
-def _check_extras() -> list[Line]:
+def _check_extras() -> list[Finding]:
     lines = []
     for name, (module, what) in EXTRAS.items():
         if importlib.util.find_spec(module) is None:
-            lines.append(Line("note", "extra", f"{name} is not installed ({what})"))
+            lines.append(Finding("note", "extra", f"{name} is not installed ({what})"))
         else:
-            lines.append(Line("ok", "extra", f"{name} {importlib.metadata.version(module)} ({what})"))
+            lines.append(Finding("ok", "extra", f"{name} {importlib.metadata.version(module)} ({what})"))
     return lines
 
 
-async def _check_telegram(settings: Settings) -> list[Line]:
+async def _check_telegram(settings: Settings) -> list[Finding]:
     if settings.mode == "sandbox":
-        return [Line("ok", "telegram", "the sandbox serves as Telegram")]
+        return [Finding("ok", "telegram", "the sandbox serves as Telegram")]
     if not settings.telegram_token:
         text = "DORADURA_TELEGRAM_TOKEN is not set: `run` will refuse to start, `run --sandbox` needs none"
-        return [Line("note", "telegram", text)]
+        return [Finding("note", "telegram", text)]
     try:
         async with open_bot_api(
             settings.telegram_token, api_url=settings.telegram_api_url, observer=SilentObserver()
         ) as api:
             me = await api.get_me(deadline_seconds=TELEGRAM_SECONDS)
     except TelegramError as error:
-        return [Line("FAULT", "telegram", telegram_fault(error, settings.telegram_api_url))]
-    return [Line("ok", "telegram", f"the token is @{me.username}'s")]
+        return [Finding("FAULT", "telegram", telegram_fault(error, settings.telegram_api_url))]
+    return [Finding("ok", "telegram", f"the token is @{me.username}'s")]
 
 
 def telegram_fault(error: TelegramError, api_url: str) -> str:

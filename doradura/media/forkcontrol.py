@@ -17,7 +17,7 @@ EX_CONFIG = 78
 """The server's exit status when it must not run at all as things are installed (sysexits.h)."""
 
 
-class Start(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="start"):
+class StartChild(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="start"):
     """Fork a child; its conversation's socket comes with the packet (SCM_RIGHTS)."""
 
     work_id: int
@@ -25,7 +25,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="star
     processes: int
 
 
-class Stop(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="stop"):
+class StopChild(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="stop"):
     """SIGTERM to the child's group now, SIGKILL to its session after the grace. Always answered by `Exited`."""
 
     work_id: int
@@ -63,5 +63,5 @@ class Exited(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="exi
     """The end of what it wrote to stdout and stderr."""
 
 
-Request = Start | Stop
+ControlRequest = StartChild | StopChild
 Report = Ready | Started | Exited

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Kind = Literal["audio", "video", "subtitles", "picture"]
+ProductKind = Literal["audio", "video", "subtitles", "picture"]
 SentAs = Literal["audio", "video", "document"]
 
 
@@ -39,7 +39,7 @@ class Format:
     """One word of `/download`, with all its qualities."""
 
     word: str
-    kind: Kind
+    kind: ProductKind
     """What the product is; the object of that kind (child/products) chooses, makes and weighs it."""
     sent_as: SentAs
     """How Telegram is given it: it plays mp3 and m4a as audio and mp4 as video, all else is a document. The metric

@@ -48,7 +48,7 @@ class Link:
     """Whether it came without a scheme, so that https is a guess."""
 
 
-class Entity(Protocol):
+class LinkEntity(Protocol):
     """The part of Telegram's MessageEntity that matters here; offset and length count UTF-16 code units."""
 
     @property
@@ -107,7 +107,7 @@ class Found(NamedTuple):
     """Whether the scheme is our guess."""
 
 
-def read_links(text: str, entities: Iterable[Entity] = (), *, bare: bool = False) -> tuple[list[Found], list[str]]:
+def read_links(text: str, entities: Iterable[LinkEntity] = (), *, bare: bool = False) -> tuple[list[Found], list[str]]:
     """Return all http links in a message, each once, in its order, and the words that stand beside them. Never raises.
 
     Telegram marks links in what people type, but not in everything clients send, so the text is read as well. A link
@@ -134,7 +134,7 @@ class _Place(NamedTuple):
     guessed: bool = False
 
 
-def _links(text: str, entities: Iterable[Entity]) -> list[_Place]:
+def _links(text: str, entities: Iterable[LinkEntity]) -> list[_Place]:
     entities = list(entities)
     within = [range(each.offset + 1, each.offset + each.length) for each in entities if each.type == "url"]
     spelled = [each for each in _spelled(text) if not any(each.at in inside for inside in within)]
@@ -161,7 +161,7 @@ def _words_beside(text: str, places: Iterable[_Place]) -> list[str]:
     return [word for word in words if any(c.isalnum() for c in word)]
 
 
-def _marked(text: str, entities: Iterable[Entity]) -> Iterator[_Place]:
+def _marked(text: str, entities: Iterable[LinkEntity]) -> Iterator[_Place]:
     """What Telegram says is a link."""
     encoded = text.encode("utf-16-le", "surrogatepass")
     for entity in entities:

@@ -6,6 +6,7 @@ forked child import it. A line is at most `LINE_LIMIT_BYTES` long; what is longe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -151,6 +152,8 @@ class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
 
 WorkerMessage = Metadata | Progress | Result | Failure | SelfTest
+Emit = Callable[[WorkerMessage], None]
+"""Sends one message to the bot."""
 """A line from the worker. `Result`, `Failure`, `SelfTest` end it; a `probe` ends with `Metadata`."""
 
 

@@ -5,7 +5,7 @@ loop only; children and threads hand their numbers over.
 """
 
 from doradura.metrics.catalogue import BuildFacts, LabelValues, Metrics
-from doradura.metrics.exposition import DATABASE_FAMILIES, Samples
+from doradura.metrics.exposition import DATABASE_FAMILIES, FamilySamples
 from doradura.metrics.labels import Labelled
 from doradura.metrics.snapshot import DatabaseValues
 from doradura.metrics.telegram import TelegramMetrics
@@ -14,9 +14,9 @@ __all__ = [
     "DATABASE_FAMILIES",
     "BuildFacts",
     "DatabaseValues",
+    "FamilySamples",
     "LabelValues",
     "Labelled",
     "Metrics",
-    "Samples",
     "TelegramMetrics",
 ]

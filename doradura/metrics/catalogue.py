@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from doradura.metrics.exposition import PAYMENT_FAILURES, Samples, expose
+from doradura.metrics.exposition import PAYMENT_FAILURES, FamilySamples, expose
 from doradura.metrics.labels import OTHER, Labelled
 from doradura.metrics.late import LateGauge
 from doradura.metrics.memory import MemoryCollector
@@ -262,7 +262,7 @@ class Metrics:
         for check, value in values.items():
             self._health_status.labels(check=check).set(value)
 
-    async def render(self, accept: str, database: Mapping[str, Samples]) -> tuple[bytes, str]:
+    async def render(self, accept: str, database: Mapping[str, FamilySamples]) -> tuple[bytes, str]:
         """Return the text of a scrape and its content type, for an Accept header and what the database said.
 
         A family of DATABASE_FAMILIES that is missing from `database` is left out of the text.

@@ -21,7 +21,7 @@ END = b"# EOF\n"
 
 _CONTENT_TYPE = re.compile(r"[a-z/-]+(; [a-z]+=[A-Za-z0-9.-]+)+")
 
-Samples = Mapping[tuple[str, ...], float]
+FamilySamples = Mapping[tuple[str, ...], float]
 """Label values -> value; the empty tuple where a family has no label."""
 
 PAYMENT_FAILURES = (
@@ -71,7 +71,10 @@ class _Family:
 
 
 async def expose(
-    registry: CollectorRegistry, accept: str, database: Mapping[str, Samples], closed: Mapping[str, tuple[str, ...]]
+    registry: CollectorRegistry,
+    accept: str,
+    database: Mapping[str, FamilySamples],
+    closed: Mapping[str, tuple[str, ...]],
 ) -> tuple[bytes, str]:
     """Write all families, with a checkpoint after each, in the form `accept` asks for. Return text and content type.
 
@@ -117,7 +120,9 @@ def _short(sample: Sample) -> Sample:
     return sample._replace(exemplar=Exemplar(exemplar.labels, round(exemplar.value, 3), moment))
 
 
-def _database_families(database: Mapping[str, Samples], closed: Mapping[str, tuple[str, ...]]) -> Iterable[Metric]:
+def _database_families(
+    database: Mapping[str, FamilySamples], closed: Mapping[str, tuple[str, ...]]
+) -> Iterable[Metric]:
     for name, (documentation, labels) in DATABASE_FAMILIES.items():
         # A family whose query failed isn't there: no sample is better than a wrong one.
         if name in database:
@@ -128,7 +133,7 @@ def _database_families(database: Mapping[str, Samples], closed: Mapping[str, tup
             yield family
 
 
-def _closed(sets: Sequence[tuple[str, ...]], found: Samples) -> Samples:
+def _closed(sets: Sequence[tuple[str, ...]], found: FamilySamples) -> FamilySamples:
     """Return every combination of the closed sets, 0 where the database has none; a value of no set counts as other."""
     rows = dict.fromkeys(itertools.product(*sets), 0.0)
     for row, value in found.items():

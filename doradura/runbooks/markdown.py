@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
-Kind = Literal["heading", "paragraph", "bullet", "numbered", "code"]
+BlockKind = Literal["heading", "paragraph", "bullet", "numbered", "code"]
 
 _FENCE = re.compile(r"(`{3,}|~{3,})\s*(\w*)")
 _HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*$")
@@ -34,7 +34,7 @@ Leads = Callable[[str], str | None]
 class Block:
     """A block: its kind and its text, which has inline marks unless it is code."""
 
-    kind: Kind
+    kind: BlockKind
     text: str
     level: int = 0
     """A heading's level, or a numbered item's number."""
@@ -47,7 +47,7 @@ def parse_blocks(text: str) -> tuple[Block, ...]:
 
 
 def _blocks(lines: Iterator[str]) -> Iterator[Block]:
-    kind: Kind = "paragraph"
+    kind: BlockKind = "paragraph"
     number, collected = 0, list[str]()
 
     def collected_block() -> Iterator[Block]:

@@ -7,6 +7,6 @@ it gets what a change of the bot needs, and nothing more.
 
 from __future__ import annotations
 
-from doradura.sandbox.server import SANDBOX_TOKEN, BindError, Sandbox
+from doradura.sandbox.server import SANDBOX_TOKEN, Sandbox, SandboxBindError
 
-__all__ = ["SANDBOX_TOKEN", "BindError", "Sandbox"]
+__all__ = ["SANDBOX_TOKEN", "Sandbox", "SandboxBindError"]

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import trio
 
-from doradura.sandbox.http.exchange import Headers, Request, Response
+from doradura.sandbox.http.exchange import Headers, HttpRequest, Response
 
 PAGE_DIRECTORY = Path(__file__).parent / "page"
 
@@ -38,7 +38,7 @@ HEADERS: Headers = (
 )
 
 
-async def page_answer(request: Request) -> Response:
+async def page_answer(request: HttpRequest) -> Response:
     """Answer one GET or HEAD of / or /page/..."""
     if request.method not in {"GET", "HEAD"}:
         return Response.text("only GET and HEAD\n", 405)

@@ -28,7 +28,7 @@ class Pace:
     group_per_minute: float = 20
 
 
-class Window:
+class SlidingWindow:
     """At most `limit` in any `seconds`, exactly: until when each of those that went out counts, in order."""
 
     def __init__(self, limit: float, seconds: float) -> None:
@@ -70,7 +70,7 @@ class ChatBudget:
     pace: Pace
     tokens: float
     counted_at: float
-    window: Window | None
+    window: SlidingWindow | None
     in_flight: int = 0
 
     def free_at(self, now: float) -> float:

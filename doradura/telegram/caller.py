@@ -19,8 +19,9 @@ import trio
 
 from doradura.telegram.answers import read_answer
 from doradura.telegram.bodies import Body, JsonBody
-from doradura.telegram.calls import Call, Run
-from doradura.telegram.connections import Answer, Lines, exchange
+from doradura.telegram.calls import Call, CallProgress
+from doradura.telegram.connections import ConnectionPool, HttpAnswer, exchange
+from doradura.telegram.coordination import Coordination
 from doradura.telegram.edits import MessageKey
 from doradura.telegram.errors import (
     ApiError,
@@ -36,10 +37,9 @@ from doradura.telegram.errors import (
 )
 from doradura.telegram.media import MediaParts
 from doradura.telegram.multipart import Multipart, measure
-from doradura.telegram.observer import Kind, TelegramObserver
-from doradura.telegram.pacing import Priority, Turn, TurnTooLateError
+from doradura.telegram.observer import RequestKind, TelegramObserver
+from doradura.telegram.pacing import Permit, PermitTooLateError, Priority
 from doradura.telegram.retry import Again, GiveUp, Raise, decide, is_paced, rate_limit_wait, unconfirmed_repeats
-from doradura.telegram.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def upload_deadline_seconds(size_bytes: int) -> float:
 class Caller:
     """Makes calls with one bot's token.
 
-    `turns` is shared by all callers of one bot. `readers` bounds the threads that read files; `draw` gives
+    `coordination` is shared by all callers of one bot. `readers` bounds the threads that read files; `draw` gives
     random numbers from 0 to 1.
     """
 
@@ -71,12 +71,12 @@ class Caller:
         *,
         api_url: str,
         observer: TelegramObserver,
-        replies: Lines,
-        uploads: Lines,
-        polls: Lines,
+        replies: ConnectionPool,
+        uploads: ConnectionPool,
+        polls: ConnectionPool,
         readers: trio.CapacityLimiter,
         draw: Callable[[], float],
-        turns: Turns,
+        coordination: Coordination,
     ) -> None:
         self._token = token
         self._base_url = f"{api_url.rstrip('/')}/bot{quote(token, safe=':')}/"
@@ -87,9 +87,9 @@ class Caller:
         self._uploads = uploads
         self._polls = polls
         self._draw = draw
-        self._turns = turns
-        self._pacer = turns.pacer
-        self._edits = turns.edits
+        self._coordination = coordination
+        self._pacer = coordination.pacer
+        self._edits = coordination.edits
         self._readers = readers
 
     async def call(
@@ -98,7 +98,7 @@ class Caller:
         parameters: Mapping[str, object],
         *,
         chat_id: int | None = None,
-        kind: Kind = "other",
+        kind: RequestKind = "other",
         deadline_seconds: float = DEADLINE_SECONDS,
         repeat_unconfirmed: bool | None = None,
         priority: Priority = "reply",
@@ -121,7 +121,7 @@ class Caller:
             return Call(
                 method=method,
                 kind=kind,
-                lines=self._replies,
+                connections=self._replies,
                 make_body=lambda: JsonBody(given),
                 timeouts=_timeouts(write=ATTEMPT_SECONDS, read=silence),
                 hold_key=method if chat is None else chat,
@@ -162,7 +162,7 @@ class Caller:
             return Call(
                 method=method,
                 kind="upload",
-                lines=self._uploads,
+                connections=self._uploads,
                 make_body=form.body,
                 timeouts=_timeouts(write=PIECE_SECONDS, read=None),
                 hold_key=chat,
@@ -184,7 +184,7 @@ class Caller:
         call = Call(
             method="getUpdates",
             kind="poll",
-            lines=self._polls,
+            connections=self._polls,
             make_body=lambda: JsonBody(parameters),
             timeouts=_timeouts(write=CONNECT_SECONDS, read=read_seconds),
             hold_key="getUpdates",
@@ -193,63 +193,63 @@ class Caller:
             deadline_seconds=math.inf,
             unconfirmed_repeats=0,
         )
-        return await self._attempt(call, Run(deadline=math.inf))
+        return await self._attempt(call, CallProgress(deadline=math.inf))
 
     async def _measure(self, method: str, path: Path) -> int:
         return await measure(method, path, limiter=self._readers)
 
     async def _wherever_it_is(self, make: Callable[[int | None], Call], chat_id: int | None) -> msgspec.Raw | None:
         """Make a call to a chat; once more when Telegram says under which id the chat is to be found now."""
-        chat = None if chat_id is None else self._turns.place_of(chat_id)
+        chat = None if chat_id is None else self._coordination.current_chat_id(chat_id)
         try:
             return await self._until_done(make(chat))
         except ChatMigratedError as error:
             if chat is None:
                 raise
             logger.info("%s: a group became a supergroup", error.method)
-            await self._turns.note_moved(chat, error.new_chat_id)
+            await self._coordination.record_move(chat, error.new_chat_id)
             return await self._until_done(make(error.new_chat_id))
 
     async def _until_done(self, call: Call) -> msgspec.Raw | None:
         """Make attempts until one decides; None when a newer edit took this one's place."""
-        run = Run(deadline=trio.current_time() + call.deadline_seconds)
+        progress = CallProgress(deadline=trio.current_time() + call.deadline_seconds)
         if call.edits is None:
-            while (result := await self._one_attempt(call, run, nullcontext)) is None:
+            while (result := await self._one_attempt(call, progress, nullcontext)) is None:
                 pass
             return result
         edit = self._edits.arrive(call.edits, lasting=call.lasting)
         try:
-            async with _until(run.deadline, edit.calling) as reached:
+            async with _until(progress.deadline, edit.calling) as reached:
                 if edit.superseded:
                     return None
                 if not reached:
                     last = NotSentError(call.method, "an earlier edit of the message is on its way still")
-                    raise self._given_up(call, run, last)
+                    raise self._given_up(call, progress, last)
                 result = None
                 while result is None and not edit.superseded:
-                    result = await self._one_attempt(call, run, edit.waiting)
+                    result = await self._one_attempt(call, progress, edit.waiting)
                 return result
         finally:
             self._edits.leave(call.edits, edit)
 
     async def _one_attempt(
-        self, call: Call, run: Run, waiting: Callable[[], AbstractContextManager[object]]
+        self, call: Call, progress: CallProgress, waiting: Callable[[], AbstractContextManager[object]]
     ) -> msgspec.Raw | None:
         """Wait for the turn and make an attempt; None when there may be another. `waiting` may end the waits."""
-        turns: list[Turn] = []
+        permits: list[Permit] = []
         with waiting():
-            turns.append(await self._wait_for_turn(call, run))
-        if not turns:
+            permits.append(await self._wait_for_permit(call, progress))
+        if not permits:
             return None
-        run.attempts += 1
+        progress.attempts += 1
         draw = self._draw()
         try:
-            return await self._attempt_in(turns[0], call, run, draw)
+            return await self._attempt_with(permits[0], call, progress, draw)
         except TelegramError as error:
             unreachable = error.unreachable if isinstance(error, NotSentError) else None
             if unreachable is not None:
-                self._turns.reaching.failed(self._host, unreachable)
-            after_seconds = self._next_attempt(call, run, error, draw)
+                self._coordination.reaching.failed(self._host, unreachable)
+            after_seconds = self._next_attempt(call, progress, error, draw)
             if after_seconds is None:
                 raise
             if unreachable is None:
@@ -258,88 +258,90 @@ class Caller:
             await trio.sleep(after_seconds)
         return None
 
-    async def _attempt_in(self, turn: Turn, call: Call, run: Run, draw: float) -> msgspec.Raw:
+    async def _attempt_with(self, permit: Permit, call: Call, progress: CallProgress, draw: float) -> msgspec.Raw:
         """Make an attempt in its turn, and tell the pacer what Telegram said to it."""
-        with turn:
+        with permit:
             try:
-                result = await self._attempt(call, run)
+                result = await self._attempt(call, progress)
             except RateLimitedError as error:
-                seconds = rate_limit_wait(error, attempt=run.attempts, draw=draw)
-                self._pacer.hold(call.hold_key, until=trio.current_time() + seconds, turn=turn)
+                seconds = rate_limit_wait(error, attempt=progress.attempts, draw=draw)
+                self._pacer.hold(call.hold_key, until=trio.current_time() + seconds, permit=permit)
                 raise
             except ServerError:
                 raise  # it is in trouble: that shows nothing of limits
             except (ApiError, UnexpectedResultError):
-                self._pacer.answered(turn)
+                self._pacer.answered(permit)
                 raise
-            self._pacer.answered(turn)
+            self._pacer.answered(permit)
             return result
 
-    def _next_attempt(self, call: Call, run: Run, error: TelegramError, draw: float) -> float | None:
+    def _next_attempt(self, call: Call, progress: CallProgress, error: TelegramError, draw: float) -> float | None:
         """Return the seconds to the next attempt, None when the error is to travel; raises DeadlineExceededError."""
-        run.unconfirmed += isinstance(error, UnconfirmedError)
+        progress.unconfirmed += isinstance(error, UnconfirmedError)
         decision = decide(
             error,
-            attempt=run.attempts,
-            remaining_seconds=run.left_seconds(),
-            unconfirmed_repeats_left=call.unconfirmed_repeats - (run.unconfirmed - 1),
+            attempt=progress.attempts,
+            remaining_seconds=progress.left_seconds(),
+            unconfirmed_repeats_left=call.unconfirmed_repeats - (progress.unconfirmed - 1),
             draw=draw,
         )
         match decision:
             case Again(after_seconds):
                 return after_seconds
             case GiveUp():
-                raise self._given_up(call, run, error) from error
+                raise self._given_up(call, progress, error) from error
             case Raise():
                 return None
 
-    def _given_up(self, call: Call, run: Run, last: TelegramError, *, counted: bool = True) -> DeadlineExceededError:
+    def _given_up(
+        self, call: Call, progress: CallProgress, last: TelegramError, *, counted: bool = True
+    ) -> DeadlineExceededError:
         """Log it and return the error. `counted`: not what a chat was told to wait, whose 429 was counted."""
         if not isinstance(last, NotSentError) or last.unreachable is None:
-            logger.warning("%s given up after %d attempts: %s", call.method, run.attempts, last.detail)
+            logger.warning("%s given up after %d attempts: %s", call.method, progress.attempts, last.detail)
         if counted:
             self._observer.given_up(call.method)
-        return run.given_up(call.method, last)
+        return progress.given_up(call.method, last)
 
-    async def _wait_for_turn(self, call: Call, run: Run) -> Turn:
+    async def _wait_for_permit(self, call: Call, progress: CallProgress) -> Permit:
         """Wait while the chat or the method is held, and for the budgets. Return the turn for the attempt."""
-        key, deadline = call.hold_key, run.deadline
+        key, deadline = call.hold_key, progress.deadline
         try:
             if call.paced:
                 assert isinstance(key, int)
-                turn = await self._pacer.take_turn(key, call.priority, deadline=deadline)
+                permit = await self._pacer.take_permit(key, call.priority, deadline=deadline)
             else:
-                turn = await self._pacer.pass_hold(key, deadline=deadline, alert=call.priority == "alert")
-        except TurnTooLateError as late:
+                permit = await self._pacer.pass_hold(key, deadline=deadline, alert=call.priority == "alert")
+        except PermitTooLateError as late:
             self._observer.rate_limited("local")
-            last = RateLimitedError(call.method, "its turn does not come in time", retry_after_seconds=late.seconds)
-            raise self._given_up(call, run, last, counted=not late.told) from last
-        if turn.waited and not run.waited:
-            run.waited = True
+            last = RateLimitedError(call.method, "no permit in time", retry_after_seconds=late.seconds)
+            raise self._given_up(call, progress, last, counted=not late.told) from last
+        if permit.waited and not progress.waited:
+            progress.waited = True
             self._observer.rate_limited("local")
-        return turn
+        return permit
 
-    async def _attempt(self, call: Call, run: Run) -> msgspec.Raw:
+    async def _attempt(self, call: Call, progress: CallProgress) -> msgspec.Raw:
         """Make one HTTP request; a patient call's time stands still while it waits for a connection.
 
         It has its turn already: waiting for one with a connection in hand, one busy group would hold up all uploads.
         """
         if not call.patient:
-            return await self._exchange(call, run, call.lines.take())
+            return await self._exchange(call, progress, call.connections.take())
         asked = trio.current_time()
-        async with call.lines.take() as transport:
-            run.deadline += trio.current_time() - asked
-            return await self._exchange(call, run, nullcontext(transport))
+        async with call.connections.take() as transport:
+            progress.deadline += trio.current_time() - asked
+            return await self._exchange(call, progress, nullcontext(transport))
 
     async def _exchange(
-        self, call: Call, run: Run, connection: AbstractAsyncContextManager[httpx.AsyncBaseTransport]
+        self, call: Call, progress: CallProgress, connection: AbstractAsyncContextManager[httpx.AsyncBaseTransport]
     ) -> msgspec.Raw:
         """Make one HTTP request and read its answer; counted however it ends, except by cancellation."""
         started = trio.current_time()
         body = call.make_body()
         answer = None
         try:
-            with trio.move_on_at(run.deadline):
+            with trio.move_on_at(progress.deadline):
                 async with connection as transport:
                     started = trio.current_time()
                     answer = await exchange(call.method, transport, self._request(call, body), body)
@@ -352,10 +354,10 @@ class Caller:
         self._observer.request_finished(call.method, call.kind, "ok", trio.current_time() - started)
         return result
 
-    def _result(self, method: str, answer: Answer | None, body: Body) -> msgspec.Raw:
+    def _result(self, method: str, answer: HttpAnswer | None, body: Body) -> msgspec.Raw:
         """Return the result of an answer; None is an exchange that was cut off by the call's deadline."""
         if answer is not None:
-            self._turns.reaching.answered()
+            self._coordination.reaching.answered()
             return read_answer(method, answer.status, answer.body, retry_after=answer.retry_after, secret=self._token)
         if body.handed_over:
             raise UnconfirmedError(method, "no answer within the call's time", outcome="timeout")
@@ -405,5 +407,5 @@ async def _until(deadline: float, lock: trio.Lock) -> AsyncIterator[bool]:
 
 
 def _timeouts(*, write: float, read: float | None) -> dict[str, float | None]:
-    """Return httpx's timeouts, silence in each phase; for a connection it never waits, as `Lines` shares them out."""
+    """Return httpx's timeouts for each phase. None for the pool: our pool lends connections, so httpx never waits."""
     return {"connect": CONNECT_SECONDS, "pool": None, "write": write, "read": read}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import trio
 
 from doradura.telegram.bodies import Body
-from doradura.telegram.connections import Lines
+from doradura.telegram.connections import ConnectionPool
 from doradura.telegram.edits import MessageKey
 from doradura.telegram.errors import DeadlineExceededError, TelegramError
-from doradura.telegram.observer import Kind
+from doradura.telegram.observer import RequestKind
 from doradura.telegram.pacing import Priority
 
 
@@ -24,8 +24,8 @@ class Call:
     """
 
     method: str
-    kind: Kind
-    lines: Lines
+    kind: RequestKind
+    connections: ConnectionPool
     make_body: Callable[[], Body]
     timeouts: Mapping[str, float | None]
     hold_key: int | str
@@ -39,7 +39,7 @@ class Call:
 
 
 @dataclass(slots=True)
-class Run:
+class CallProgress:
     """How far a call has come."""
 
     deadline: float

@@ -19,7 +19,8 @@ import trio
 
 from doradura.telegram.answers import read_result
 from doradura.telegram.caller import DEADLINE_SECONDS, Caller
-from doradura.telegram.connections import Lines, check_address, quiet_http_loggers, transport_maker
+from doradura.telegram.connections import ConnectionPool, check_address, quiet_http_loggers, transport_maker
+from doradura.telegram.coordination import Coordination
 from doradura.telegram.entities import plain_text
 from doradura.telegram.errors import (
     BadRequestError,
@@ -34,7 +35,6 @@ from doradura.telegram.media import Media, MediaParts, Upload, edit_parts, send_
 from doradura.telegram.observer import TelegramObserver
 from doradura.telegram.pacing import Priority
 from doradura.telegram.parameters import ChatAction, chat_scope, given, markup, reply
-from doradura.telegram.turns import Turns
 from doradura.telegram.types import BotCommand, Keyboard, Message, User
 
 logger = logging.getLogger(__name__)
@@ -325,38 +325,38 @@ async def open_bot_api(
     connections: int = 16,
     draw: Callable[[], float] = random.random,
     make_transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
-    turns: Turns | None = None,
+    coordination: Coordination | None = None,
 ) -> AsyncIterator[BotApi]:
     """Open a client for one bot and close its connections at the end; connects only when something is called.
 
     `local_files` is for a server that runs with --local and reads files itself. At most `connections` small requests
     and `UPLOADS` uploads run at once, on connections apart, so that no upload holds back a reply. `draw` gives random
-    numbers from 0 to 1; `make_transport` stands in for the network in tests. `turns` is shared by all clients of
+    numbers from 0 to 1; `make_transport` stands in for the network in tests. `coordination` is shared by all clients of
     one bot, as Telegram counts what they send together. Raises ValueError for an address that is not HTTP.
     """
     check_address(api_url)
     quiet_http_loggers()
     # An upload never goes out on a connection that lay idle: when the server closes that in the same moment, a request
     # small enough to be written whole would be lost in doubt.
-    reply_lines = Lines(connections, make_transport or transport_maker(api_url, keepalive_seconds=30))
-    upload_lines = Lines(UPLOADS, make_transport or transport_maker(api_url, keepalive_seconds=0))
-    poll_lines = Lines(1, make_transport or transport_maker(api_url, keepalive_seconds=30))
+    replies = ConnectionPool(connections, make_transport or transport_maker(api_url, keepalive_seconds=30))
+    uploads = ConnectionPool(UPLOADS, make_transport or transport_maker(api_url, keepalive_seconds=0))
+    polls = ConnectionPool(1, make_transport or transport_maker(api_url, keepalive_seconds=30))
     caller = Caller(
         token,
         api_url=api_url,
         observer=observer,
-        replies=reply_lines,
-        uploads=upload_lines,
-        polls=poll_lines,
+        replies=replies,
+        uploads=uploads,
+        polls=polls,
         readers=trio.CapacityLimiter(UPLOADS),
         draw=draw,
-        turns=turns or Turns(),
+        coordination=coordination or Coordination(),
     )
     try:
         yield BotApi(caller, local_files=local_files)
     finally:
-        for lines in (reply_lines, upload_lines, poll_lines):
-            await lines.aclose()
+        for pool in (replies, uploads, polls):
+            await pool.aclose()
 
 
 def _log_plain(exc: EntityParseError) -> None:

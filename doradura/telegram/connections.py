@@ -25,9 +25,9 @@ from doradura.telegram.reaching import why_unreachable
 ANSWER_BYTES = 16 << 20
 """The longest answer that is read; a full poll is at most about 6.4 MB (100 updates of 64 KiB)."""
 
-Sent = Literal["never", "by body"]
+RequestSent = Literal["never", "by body"]
 
-TRANSPORT_ERRORS: Mapping[type[Exception], tuple[Sent, RequestOutcome]] = {
+TRANSPORT_ERRORS: Mapping[type[Exception], tuple[RequestSent, RequestOutcome]] = {
     httpx.ConnectTimeout: ("never", "timeout"),
     httpx.PoolTimeout: ("never", "timeout"),
     httpx.ConnectError: ("never", "network"),
@@ -65,7 +65,7 @@ _CAUGHT = tuple(TRANSPORT_ERRORS)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """An HTTP answer, read whole."""
 
     status: int
@@ -84,7 +84,7 @@ def translate(method: str, exc: Exception, *, handed_over: bool) -> TelegramErro
     return error
 
 
-async def exchange(method: str, transport: httpx.AsyncBaseTransport, request: httpx.Request, body: Body) -> Answer:
+async def exchange(method: str, transport: httpx.AsyncBaseTransport, request: httpx.Request, body: Body) -> HttpAnswer:
     """Send one request and read its answer whole; raises NotSentError or UnconfirmedError."""
     try:
         response = await transport.handle_async_request(request)
@@ -96,7 +96,7 @@ async def exchange(method: str, transport: httpx.AsyncBaseTransport, request: ht
         raise translate(method, exc, handed_over=body.handed_over) from exc
     finally:
         await body.aclose()
-    return Answer(response.status_code, content, response.headers.get("retry-after"))
+    return HttpAnswer(response.status_code, content, response.headers.get("retry-after"))
 
 
 async def _read(method: str, response: httpx.Response) -> bytes:
@@ -113,7 +113,7 @@ async def _read(method: str, response: httpx.Response) -> bytes:
     return b"".join(pieces)
 
 
-class Lines:
+class ConnectionPool:
     """A fixed number of connections; the one used last is handed out first, so that few of them stay warm.
 
     A connection that failed or was cut off by cancellation is thrown away with its transport: whatever state httpx left

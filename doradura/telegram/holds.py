@@ -20,7 +20,7 @@ TOGETHER_SECONDS = 5.0
 """In a row: within this time, and with no message taken in between."""
 
 
-class Held(NamedTuple):
+class ActiveHold(NamedTuple):
     """A hold as /health shows it: `what` is a method or `EVERY_CHAT`, `seconds_left` 0 while a probe is on its way."""
 
     what: str

@@ -6,9 +6,9 @@ from typing import Final, Literal, Protocol
 
 from doradura.telegram.errors import RequestOutcome
 
-Kind = Literal["send", "upload", "edit", "other", "poll"]
+RequestKind = Literal["send", "upload", "edit", "other", "poll"]
 """What a request was for. `poll` is the long poll, whose duration says nothing and belongs in no histogram."""
-TIMED_KINDS: Final[tuple[Kind, ...]] = ("send", "upload", "edit", "other")
+TIMED_KINDS: Final[tuple[RequestKind, ...]] = ("send", "upload", "edit", "other")
 """Those whose duration is measured."""
 
 LimitSource = Literal["server", "local"]
@@ -18,7 +18,7 @@ LimitSource = Literal["server", "local"]
 class TelegramObserver(Protocol):
     """Is told of everything countable, synchronously, on the event loop; must neither block nor raise."""
 
-    def request_finished(self, method: str, kind: Kind, outcome: RequestOutcome, seconds: float) -> None:
+    def request_finished(self, method: str, kind: RequestKind, outcome: RequestOutcome, seconds: float) -> None:
         """One HTTP request ended; `seconds` is from taking a connection to the answer."""
 
     def rate_limited(self, source: LimitSource) -> None:
@@ -40,7 +40,7 @@ class TelegramObserver(Protocol):
 class SilentObserver:
     """Counts nothing: for tests, and for calls nobody wants counted."""
 
-    def request_finished(self, method: str, kind: Kind, outcome: RequestOutcome, seconds: float) -> None:
+    def request_finished(self, method: str, kind: RequestKind, outcome: RequestOutcome, seconds: float) -> None:
         """Ignore it."""
 
     def rate_limited(self, source: LimitSource) -> None:

@@ -21,8 +21,8 @@ from typing import Literal, Self
 
 import trio
 
-from doradura.telegram.budgets import FLIGHT_SECONDS, ChatBudget, Pace, Window
-from doradura.telegram.holds import LONGEST_HOLD_SECONDS, Held, Hold, Refusals
+from doradura.telegram.budgets import FLIGHT_SECONDS, ChatBudget, Pace, SlidingWindow
+from doradura.telegram.holds import LONGEST_HOLD_SECONDS, ActiveHold, Hold, Refusals
 
 __all__ = [
     "FLIGHT_SECONDS",
@@ -30,9 +30,9 @@ __all__ = [
     "SWEEP_EVERY",
     "Pace",
     "Pacer",
+    "Permit",
+    "PermitTooLateError",
     "Priority",
-    "Turn",
-    "TurnTooLateError",
 ]
 
 Priority = Literal["alert", "reply", "file", "progress"]
@@ -50,7 +50,7 @@ Key = int | str
 logger = logging.getLogger(__name__)
 
 
-class TurnTooLateError(Exception):
+class PermitTooLateError(Exception):
     """The turn would come, or came, after the call's time; `seconds` is how long the chat would have to wait still.
 
     `told`: Telegram told that chat, and it alone, to wait beyond the call's time.
@@ -66,7 +66,7 @@ class TurnTooLateError(Exception):
 class _Waiter:
     rank: tuple[int, int]
     woken: trio.Event = field(compare=False, default_factory=trio.Event)
-    turn: Turn | None = field(compare=False, default=None)
+    permit: Permit | None = field(compare=False, default=None)
 
     @property
     def is_alert(self) -> bool:
@@ -90,10 +90,10 @@ class _Chat:
         return self.held_until <= now and not self.waiting and self.budget.is_fresh(now)
 
 
-class Turn:
+class Permit:
     """A call's turn, taken: the call is made in the `with` block, answered, failed or given up at its end."""
 
-    def __init__(self, key: Key, hold: Hold, now: float, *, proves: bool, over: Callable[[], None]) -> None:
+    def __init__(self, key: Key, hold: Hold, now: float, *, proves: bool, release: Callable[[], None]) -> None:
         self.key = key
         self.waited = False
         """Whether there was a wait for it."""
@@ -101,19 +101,19 @@ class Turn:
         """Whether Telegram's taking it shows that nothing is held: messages are counted, chat actions hardly."""
         self.number = hold.let_out(now)
         """The hold that this call's answer is about."""
-        self._over: Callable[[], None] | None = over
+        self._release: Callable[[], None] | None = release
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.over()
+        self.release()
 
-    def over(self) -> None:
+    def release(self) -> None:
         """Release the turn: the budgets' time runs from now on. Idempotent."""
-        if self._over is not None:
-            over, self._over = self._over, None
-            over()
+        if self._release is not None:
+            release, self._release = self._release, None
+            release()
 
 
 class Pacer:
@@ -121,7 +121,7 @@ class Pacer:
 
     def __init__(self, pace: Pace | None = None) -> None:
         self._pace = pace or Pace()
-        self._bot = Window(self._pace.bot_per_second, 1.0)
+        self._bot = SlidingWindow(self._pace.bot_per_second, 1.0)
         self._bot_hold = Hold()
         self._methods: dict[str, Hold] = {}
         self._hold_changed = trio.Event()
@@ -134,15 +134,15 @@ class Pacer:
         self._timekeeper: _Waiter | None = None
         """The one who waits for the clock; the others wait to be woken."""
 
-    def hold(self, key: Key, *, until: float, turn: Turn | None = None) -> None:
+    def hold(self, key: Key, *, until: float, permit: Permit | None = None) -> None:
         """Take a 429: let nothing out to a chat, or to a method that concerns none, which was told to wait.
 
-        `turn` is that of the refused call. A chat is held as long as is said, and no other with it; but MANY_CHATS
+        `permit` is that of the refused call. A chat is held as long as is said, and no other with it; but MANY_CHATS
         refused in a row hold all of them. That, and a method, are held for LONGEST_HOLD_SECONDS at most; and what one
         chat is told meanwhile prolongs the hold of all only as far as the refusal before it said so too.
         """
         now = trio.current_time()
-        number = None if turn is None else turn.number
+        number = None if permit is None else permit.number
         if not isinstance(key, int):
             self._begin(self._methods.setdefault(key, Hold()), key, number, until - now)
             return
@@ -164,15 +164,15 @@ class Pacer:
             )
         self._look_at_holds()
 
-    def answered(self, turn: Turn) -> None:
+    def answered(self, permit: Permit) -> None:
         """Take that Telegram took a call, or refused it for what it is: where a hold waits for that, it ends."""
-        hold = self._hold_of(turn.key)
-        if not turn.proves:
+        hold = self._hold_of(permit.key)
+        if not permit.proves:
             return  # its end lets the next one try
-        if isinstance(turn.key, int):
+        if isinstance(permit.key, int):
             self._refusals.clear()
-        if hold.answered(turn.number):
-            logger.info("%s is taken again", turn.key if isinstance(turn.key, str) else EVERY_CHAT)
+        if hold.answered(permit.number):
+            logger.info("%s is taken again", permit.key if isinstance(permit.key, str) else EVERY_CHAT)
             self._look_at_holds()
 
     def moved(self, old_id: int, new_id: int) -> None:
@@ -181,14 +181,14 @@ class Pacer:
             chat = self._chat(new_id, trio.current_time())
             chat.held_until = max(chat.held_until, self._chats[old_id].held_until)
 
-    def holds(self) -> list[Held]:
+    def holds(self) -> list[ActiveHold]:
         """Return the methods that are held back just now, and whether every chat is, the longest first."""
         now = trio.current_time()
         found = []
         for what, hold in [(EVERY_CHAT, self._bot_hold), *self._methods.items()]:
             seconds = hold.seconds_left(now)
             if seconds is not None:
-                found.append(Held(what, seconds))
+                found.append(ActiveHold(what, seconds))
         return sorted(found, key=lambda held: -held.seconds_left)
 
     def held_chats(self) -> int:
@@ -204,10 +204,10 @@ class Pacer:
         self._hold_changed = trio.Event()
         self._look_again()
 
-    async def pass_hold(self, key: Key, *, deadline: float, alert: bool = False) -> Turn:
+    async def pass_hold(self, key: Key, *, deadline: float, alert: bool = False) -> Permit:
         """Wait while a chat or a method is held, taking nothing of a budget; whoever has the turn ends it.
 
-        An `alert` waits for its own chat alone. Raises TurnTooLateError, at once where it is known before.
+        An `alert` waits for its own chat alone. Raises PermitTooLateError, at once where it is known before.
         """
         waited = False
         while (at := self._passes_at(key, now := trio.current_time(), alert=alert)) > now:
@@ -216,9 +216,9 @@ class Pacer:
             with trio.move_on_at(min(at, deadline)):
                 await self._hold_changed.wait()
         hold = self._hold_of(key)
-        turn = Turn(key, hold, now, proves=not isinstance(key, int), over=lambda: self._ended(turn))
-        turn.waited = waited
-        return turn
+        permit = Permit(key, hold, now, proves=not isinstance(key, int), release=lambda: self._ended(permit))
+        permit.waited = waited
+        return permit
 
     def _passes_at(self, key: Key, now: float, *, alert: bool) -> float:
         """Return when the holds that concern a call end, as far as that is known."""
@@ -227,21 +227,21 @@ class Pacer:
         return own if alert else max(own, self._hold_of(key).free_at(now))
 
     def _raise_if_late(self, key: Key, at: float, deadline: float, *, alert: bool) -> None:
-        """Raise TurnTooLateError where the holds are known to outlast a call's time; a probe may end one any moment."""
+        """Raise PermitTooLateError if the holds surely outlast the call's time; a probe may end one at any moment."""
         now = trio.current_time()
         chat = self._chats.get(key) if isinstance(key, int) else None
         own = now if chat is None else chat.held_until
         sure = max(own, now) if alert or self._hold_of(key).is_tried else at
         if now >= deadline or (sure > now and sure >= deadline):
-            raise TurnTooLateError(max(0.0, at - now), told=own >= deadline)
+            raise PermitTooLateError(max(0.0, at - now), told=own >= deadline)
 
-    def _ended(self, turn: Turn) -> None:
+    def _ended(self, permit: Permit) -> None:
         """Let another call try where this one was the probe and showed nothing."""
-        if self._hold_of(turn.key).unanswered(turn.number, trio.current_time()):
+        if self._hold_of(permit.key).unanswered(permit.number, trio.current_time()):
             self._look_at_holds()
 
-    async def take_turn(self, key: int, priority: Priority, *, deadline: float) -> Turn:
-        """Wait for a turn and take it; whoever has it ends it. Raises TurnTooLateError.
+    async def take_permit(self, key: int, priority: Priority, *, deadline: float) -> Permit:
+        """Wait for a turn and take it; whoever has it ends it. Raises PermitTooLateError.
 
         Cancelled while it waits, it has taken nothing; in the very moment of its turn, that turn counts all the same.
         """
@@ -252,24 +252,24 @@ class Pacer:
             self._raise_if_late(key, at, deadline, alert=waiter.is_alert)
         heapq.heappush(chat.waiting, waiter)
         self._busy[key] = chat
-        if (turn := self._grant(now, waiter)) is not None:
-            return turn
+        if (permit := self._grant(now, waiter)) is not None:
+            return permit
         try:
-            turn = await self._wait(waiter, deadline)
+            permit = await self._wait(waiter, deadline)
         except BaseException:  # cancelled in the moment of its turn
-            if waiter.turn is not None:
-                waiter.turn.over()
+            if waiter.permit is not None:
+                waiter.permit.release()
             raise
         finally:
             self._leave(key, chat, waiter)
-        if turn is None:
+        if permit is None:
             now = trio.current_time()
             seconds = max(0.0, self._free_at(chat, now, alert=waiter.is_alert) - now)
-            raise TurnTooLateError(seconds, told=chat.held_until >= deadline)
-        turn.waited = True
-        return turn
+            raise PermitTooLateError(seconds, told=chat.held_until >= deadline)
+        permit.waited = True
+        return permit
 
-    async def _wait(self, waiter: _Waiter, deadline: float) -> Turn | None:
+    async def _wait(self, waiter: _Waiter, deadline: float) -> Permit | None:
         # One who comes may be free earlier than whoever the timekeeper waits for.
         self._look_again()
         while self._grant(trio.current_time(), waiter) is None and trio.current_time() < deadline:
@@ -279,7 +279,7 @@ class Pacer:
             with trio.move_on_at(min(until, deadline)):
                 await waiter.woken.wait()
             waiter.woken = trio.Event()
-        return waiter.turn
+        return waiter.permit
 
     def _look_again(self) -> None:
         """Wake the timekeeper; where there is none, somebody who then is."""
@@ -291,7 +291,7 @@ class Pacer:
             break
 
     def _leave(self, key: int, chat: _Chat, waiter: _Waiter) -> None:
-        if waiter.turn is None:
+        if waiter.permit is None:
             chat.waiting.remove(waiter)
             heapq.heapify(chat.waiting)
             self._forget_if_idle(key, chat)
@@ -300,7 +300,7 @@ class Pacer:
         if self._timekeeper is None:  # it may have been this one that was woken to keep the time
             self._look_again()
 
-    def _grant(self, now: float, asking: _Waiter) -> Turn | None:
+    def _grant(self, now: float, asking: _Waiter) -> Permit | None:
         """Give every turn that is due, the most urgent first. Return that of the one who asks."""
         while self._busy and self._bot.free_at(now) <= now:
             held = self._bot_hold.free_at(now) > now
@@ -315,23 +315,23 @@ class Pacer:
                 break
             _, key, chat = found
             waiter = heapq.heappop(chat.waiting)
-            waiter.turn = self._let_out(key, chat, now)
+            waiter.permit = self._let_out(key, chat, now)
             waiter.woken.set()
             self._forget_if_idle(key, chat)
-        return asking.turn
+        return asking.permit
 
-    def _let_out(self, key: int, chat: _Chat, now: float) -> Turn:
+    def _let_out(self, key: int, chat: _Chat, now: float) -> Permit:
         of_bot, of_chat = self._bot.let_out(now), chat.budget.let_out(now)
 
-        def over() -> None:
+        def release() -> None:
             landed_at = trio.current_time()
             self._bot.landed(of_bot, landed_at)
             chat.budget.landed(of_chat, landed_at)
-            self._ended(turn)
+            self._ended(permit)
             self._look_again()
 
-        turn = Turn(key, self._bot_hold, now, proves=True, over=over)
-        return turn
+        permit = Permit(key, self._bot_hold, now, proves=True, release=release)
+        return permit
 
     def _forget_if_idle(self, key: int, chat: _Chat) -> None:
         if not chat.waiting:
@@ -358,6 +358,6 @@ class Pacer:
         if chat is None:
             if len(self._chats) % SWEEP_EVERY == SWEEP_EVERY - 1:
                 self._chats = {known: held for known, held in self._chats.items() if not held.is_fresh(now)}
-            window = Window(self._pace.group_per_minute, 60.0) if key < 0 else None
+            window = SlidingWindow(self._pace.group_per_minute, 60.0) if key < 0 else None
             chat = self._chats[key] = _Chat(ChatBudget(self._pace, self._pace.chat_burst, now, window))
         return chat

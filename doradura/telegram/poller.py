@@ -25,7 +25,7 @@ from doradura.telegram.errors import (
     TelegramError,
     TokenRefusedError,
 )
-from doradura.telegram.holds import LONGEST_HOLD_SECONDS, Held
+from doradura.telegram.holds import LONGEST_HOLD_SECONDS, ActiveHold
 from doradura.telegram.observer import TelegramObserver
 from doradura.telegram.retry import backoff, rate_limit_wait
 from doradura.telegram.types import User
@@ -109,11 +109,11 @@ class Poller:
         self._held = ("", -math.inf)
         """The method that a 429 was the answer to, and until when it is not asked again."""
 
-    def hold(self) -> Held | None:
+    def hold(self) -> ActiveHold | None:
         """Return the method that a 429 keeps from being asked just now, and for how long."""
         method, until = self._held
         left = until - trio.current_time()
-        return Held(method, left) if self.state == "rate_limited" and left > 0 else None
+        return ActiveHold(method, left) if self.state == "rate_limited" and left > 0 else None
 
     async def run(self, *, task_status: trio.TaskStatus[User] = trio.TASK_STATUS_IGNORED) -> None:
         """Poll for ever; started with the bot's user, once Telegram knows the token and no webhook is in the way.

@@ -58,9 +58,9 @@ class BodyBudget:
         self.held_bytes = 0
 
     @contextmanager
-    def hold(self, announced_bytes: int) -> Iterator[Held]:
+    def hold(self, announced_bytes: int) -> Iterator[HeldBytes]:
         """Hold a body's bytes for as long as the block. Raises BodiesFullError when they are too many already."""
-        held = Held(self)
+        held = HeldBytes(self)
         try:
             held.grow(announced_bytes)
             yield held
@@ -74,7 +74,7 @@ class BodyBudget:
         self.held_bytes += size_bytes
 
 
-class Held:
+class HeldBytes:
     """The bytes one body holds."""
 
     def __init__(self, budget: BodyBudget) -> None:
@@ -88,7 +88,7 @@ class Held:
             self.size_bytes = size_bytes
 
 
-async def read_body(request: Request, held: Held, limit_bytes: int) -> bytes:
+async def read_body(request: Request, held: HeldBytes, limit_bytes: int) -> bytes:
     """Read a body whole. Raises BodyTooLargeError, BodiesFullError."""
     pieces: list[bytes] = []
     size = 0

@@ -20,7 +20,7 @@ import h11
 import trio
 from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, ConnectionState, HTTPScope
 
-from doradura.web.http1 import Fault, head_fault, origin_form, spelling_fault
+from doradura.web.http1 import RequestFault, head_fault, origin_form, spelling_fault
 
 HEAD_LIMIT_BYTES = 16 * 1024
 """Request line and headers of one request, or one chunk's header; over it the answer is 431."""
@@ -44,7 +44,7 @@ class _EndedError(Exception):
     """The client ended the connection in the middle of a request."""
 
 
-class Connection:
+class HttpConnection:
     """A client's connection. `idle_seconds` bounds a head and the rest before it, `send_seconds` each piece sent."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Connection:
 
     async def _request(self) -> h11.Request | None:
         """Wait for the next head; None when the client ended, took too long or was refused."""
-        fault: Fault | None = None
+        fault: RequestFault | None = None
         with trio.move_on_after(self._idle_seconds):
             while fault is None:
                 fault = spelling_fault(self._h11.trailing_data[0])
@@ -78,7 +78,7 @@ class Connection:
                 try:
                     event = self._h11.next_event()
                 except h11.RemoteProtocolError as error:
-                    fault = Fault(error.error_status_hint, f"this is not HTTP: {error}"[:200])
+                    fault = RequestFault(error.error_status_hint, f"this is not HTTP: {error}"[:200])
                     break
                 if isinstance(event, h11.Request):
                     fault = head_fault(event)
@@ -119,7 +119,7 @@ class Connection:
         """Whether the request in hand was read and answered whole, and another may follow."""
         return self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
 
-    async def refuse(self, fault: Fault) -> None:
+    async def refuse(self, fault: RequestFault) -> None:
         """Answer with a fault; nothing after it is read."""
         body = json.dumps({"error": fault.error}).encode() + b"\n"
         headers = [
@@ -177,13 +177,13 @@ class Connection:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, connection: Connection, request: h11.Request) -> None:
+    def __init__(self, connection: HttpConnection, request: h11.Request) -> None:
         self._connection = connection
         self._request = request
         # Where a body in chunks ends may be seen otherwise by a proxy in front, so that no request follows one.
         self._in_chunks = any(name == b"transfer-encoding" for name, _ in request.headers)
         self._scope = trio.CancelScope()
-        self._fault: Fault | None = None
+        self._fault: RequestFault | None = None
         self._head: h11.Response | None = None
         self._whole = False
         self._begun = False
@@ -208,9 +208,11 @@ class _Exchange:
         try:
             event = await self._connection.next_event()
         except h11.RemoteProtocolError as error:
-            self._fault = Fault(error.error_status_hint, f"the body is not framed as HTTP frames one: {error}"[:200])
+            self._fault = RequestFault(
+                error.error_status_hint, f"the body is not framed as HTTP frames one: {error}"[:200]
+            )
         except (_EndedError, *GONE):
-            self._fault = Fault(400, "the body ended in the middle")
+            self._fault = RequestFault(400, "the body ended in the middle")
         if self._fault is not None:
             await self._give_up()
         if isinstance(event, h11.Data):

@@ -19,7 +19,7 @@ _HEAD_END = re.compile(rb"\n\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class RequestFault:
     """Why a request is refused: the status, and a sentence for who sent it."""
 
     status: int
@@ -40,7 +40,7 @@ def origin_form(target: bytes) -> bytes | None:
     return path if path.startswith(b"/") else b"/" + path
 
 
-def spelling_fault(received: bytes) -> Fault | None:
+def spelling_fault(received: bytes) -> RequestFault | None:
     """Judge the bytes of a head, whole or not yet: h11 takes line ends and folded lines that others read otherwise.
 
     RFC 9112, sections 2.2 (a bare LF or CR) and 5.2 (a line that goes on in the next one).
@@ -48,23 +48,23 @@ def spelling_fault(received: bytes) -> Fault | None:
     end = _HEAD_END.search(received)
     head = received if end is None else received[: end.end()]
     if re.search(rb"(?<!\r)\n|\r(?!\n|\Z)", head):
-        return Fault(400, "a line ends with CR LF, and neither stands alone")
+        return RequestFault(400, "a line ends with CR LF, and neither stands alone")
     if re.search(rb"\n[ \t]", head):
-        return Fault(400, "a header is one line")
+        return RequestFault(400, "a header is one line")
     return None
 
 
-def head_fault(request: h11.Request) -> Fault | None:
+def head_fault(request: h11.Request) -> RequestFault | None:
     """Judge a parsed head; h11 has refused two different lengths, lengths that are no number, and unknown codings."""
     names = [name for name, _ in request.headers]
     if not request.http_version.startswith(b"1."):
-        return Fault(505, "HTTP/1.1 is spoken here")
+        return RequestFault(505, "HTTP/1.1 is spoken here")
     if origin_form(request.target) is None:
-        return Fault(400, "the request names no path")
+        return RequestFault(400, "the request names no path")
     if b"transfer-encoding" in names and b"content-length" in names:
-        return Fault(400, "a body has a Content-Length or a Transfer-Encoding, not both")
+        return RequestFault(400, "a body has a Content-Length or a Transfer-Encoding, not both")
     if b"transfer-encoding" in names and request.http_version < b"1.1":
-        return Fault(400, "HTTP/1.0 knows no Transfer-Encoding")
+        return RequestFault(400, "HTTP/1.0 knows no Transfer-Encoding")
     if any(name == b"upgrade" and value.strip().lower() == b"websocket" for name, value in request.headers):
-        return Fault(400, "there is no WebSocket here")
+        return RequestFault(400, "there is no WebSocket here")
     return None

@@ -55,7 +55,7 @@ BODIES_LIMIT_BYTES = 64 * 1024 * 1024
 """All bodies to /alerts that are being read, parsed and stored at once."""
 
 
-class HealthReport(Protocol):
+class HealthResponse(Protocol):
     """What a health report can do for us."""
 
     @property
@@ -88,7 +88,7 @@ class Sources:
 
     render_metrics: Callable[[str], Awaitable[tuple[bytes, str]]]
     """Accept header -> text and content type. A failing database must not fail it."""
-    health: Callable[[], Awaitable[HealthReport]]
+    health: Callable[[], Awaitable[HealthResponse]]
     info: Callable[[], Mapping[str, object]]
     """What / says: name, version, mode, state, uptime_seconds. Never a secret."""
     accept_alerts: Callable[[bytes], Awaitable[AlertsReply]]

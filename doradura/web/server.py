@@ -18,9 +18,9 @@ import trio
 from doradura.settings import Address
 from doradura.startup import EXIT_SETTINGS, StartupError
 from doradura.web.access import AccessRules, parse_address
-from doradura.web.connection import Application, Connection
-from doradura.web.places import Place, Places
-from doradura.web.routes import AlertsReply, HealthReport, Sources, build_app
+from doradura.web.connection import Application, HttpConnection
+from doradura.web.connection_limits import ConnectionLimits, ConnectionSlot
+from doradura.web.routes import AlertsReply, HealthResponse, Sources, build_app
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class WebServer:
         *,
         bind: tuple[str, int],
         render_metrics: Callable[[str], Awaitable[tuple[bytes, str]]],
-        health: Callable[[], Awaitable[HealthReport]],
+        health: Callable[[], Awaitable[HealthResponse]],
         info: Callable[[], Mapping[str, object]],
         accept_alerts: Callable[[bytes], Awaitable[AlertsReply]],
         is_ready: Callable[[], bool],
@@ -82,7 +82,7 @@ class WebServer:
             count_error=count_error,
         )
         self._app = build_app(sources, access)
-        self._places = Places(access, limit=CONNECTION_LIMIT)
+        self._places = ConnectionLimits(access, limit=CONNECTION_LIMIT)
         self._short_logged_at = -float("inf")
 
     async def run(self, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
@@ -133,19 +133,19 @@ class WebServer:
             self._count_error()
             log.error("can't accept connections; raise the limit of open files", extra={"error": str(error)})
 
-    def _place(self, stream: trio.SocketStream) -> Place | None:
+    def _place(self, stream: trio.SocketStream) -> ConnectionSlot | None:
         try:
             peer = stream.socket.getpeername()
         except OSError:
             return None  # it has left already
         return self._places.take(parse_address(peer[0]))
 
-    async def _serve(self, stream: trio.SocketStream, place: Place) -> None:
+    async def _serve(self, stream: trio.SocketStream, place: ConnectionSlot) -> None:
         """Serve one connection to its end. A barrier: what breaks in one connection ends that one."""
         idle_seconds = STRANGER_IDLE_SECONDS if place.room == "stranger" else IDLE_SECONDS
         app = cast("Application", self._app)
         try:
-            await Connection(app, stream, idle_seconds=idle_seconds, send_seconds=SEND_SECONDS).run()
+            await HttpConnection(app, stream, idle_seconds=idle_seconds, send_seconds=SEND_SECONDS).run()
         except Exception as error:
             log.exception("a connection broke", exc_info=error)
             self._count_error()

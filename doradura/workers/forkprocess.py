@@ -22,13 +22,13 @@ from doradura.media import processes
 from doradura.media.forkcontrol import (
     PACKET_BYTES,
     READY_SECONDS,
+    ControlRequest,
     Exited,
     Ready,
     Report,
-    Request,
-    Start,
+    StartChild,
     Started,
-    Stop,
+    StopChild,
 )
 from doradura.media.protocol import Limits, WorkerLostError
 from doradura.startup import StartupError
@@ -163,7 +163,7 @@ class ServerProcess:
     async def start(self, job_limits: Limits, conversation: socket.socket) -> Work:
         """Have a child forked that has `conversation`; `begun` tells when. WorkerLostError when the server is gone."""
         work = Work(next(self._work_ids))
-        request = Start(work_id=work.work_id, memory_bytes=job_limits.memory_bytes, processes=job_limits.processes)
+        request = StartChild(work_id=work.work_id, memory_bytes=job_limits.memory_bytes, processes=job_limits.processes)
         descriptor = conversation.fileno().to_bytes(4, sys.byteorder)
         self._works[work.work_id] = work
         try:
@@ -181,12 +181,12 @@ class ServerProcess:
         with trio.move_on_after(STOP_SECONDS):
             if not work.ended.is_set():
                 with suppress(OSError, trio.ClosedResourceError):  # `run` sees the same and ends the work
-                    await self._send(Stop(work_id=work.work_id, grace_seconds=GRACE_SECONDS))
+                    await self._send(StopChild(work_id=work.work_id, grace_seconds=GRACE_SECONDS))
             await work.ended.wait()
             return
         log.error("a job's processes do not end", extra={"pid": work.pid})
 
-    async def _send(self, request: Request, ancillary: list[tuple[int, int, bytes]] | None = None) -> None:
+    async def _send(self, request: ControlRequest, ancillary: list[tuple[int, int, bytes]] | None = None) -> None:
         """One packet, whole or not at all, also when cancelled."""
         assert self._control is not None
         async with self._sending:

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from doradura.child.products.audio import Audio
-from doradura.child.products.film import Film
-from doradura.child.products.picture import Picture
+from doradura.child.products.audio import AudioProduct
+from doradura.child.products.film import FilmProduct
+from doradura.child.products.picture import PictureProduct
 from doradura.child.products.product import Product
-from doradura.child.products.subtitles import Subtitles
-from doradura.media.formats import FORMATS, Format, Kind, Quality
+from doradura.child.products.subtitles import SubtitlesProduct
+from doradura.media.formats import FORMATS, Format, ProductKind, Quality
 
-_KINDS: Mapping[Kind, type[Product]] = {"audio": Audio, "video": Film, "subtitles": Subtitles, "picture": Picture}
+_KINDS: Mapping[ProductKind, type[Product]] = {
+    "audio": AudioProduct,
+    "video": FilmProduct,
+    "subtitles": SubtitlesProduct,
+    "picture": PictureProduct,
+}
 
 
 def product_of(row: Format, grade: Quality) -> Product:

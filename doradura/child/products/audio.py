@@ -14,7 +14,7 @@ from doradura.child.facts import Facts, Stream
 from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Selection
 from doradura.child.products.making import encoded_sound, found_cover, is_kept_sound, measured, write
-from doradura.child.products.product import Described, Has, Looked, Made, Product, Recipe, Source, Weight
+from doradura.child.products.product import Described, Has, Looked, Made, Product, Recipe, SourceFile, Weight
 from doradura.media.protocol import Lacks
 from doradura.media.reasons import Reason
 
@@ -29,7 +29,7 @@ _SAID_CODECS: Final[Mapping[str, tuple[str, ...]]] = {
 """How sites and files call a codec where that is not FFmpeg's name of it (RFC 6381)."""
 
 
-class Audio(Product):
+class AudioProduct(Product):
     """A sound."""
 
     def selection(self) -> Selection:
@@ -78,7 +78,7 @@ class Audio(Product):
             return _weight(_bytes(looked.seconds, sound.bits_per_second))
         return self._encoded(looked.seconds, looked.upload_bytes)
 
-    def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
+    def make(self, recipe: Recipe, sources: Sequence[SourceFile]) -> Made:
         """Copy or encode the sound that a player would play."""
         source = next((s for s in sources if self.is_in(s.facts)), None)
         if source is None:
@@ -138,7 +138,7 @@ class Audio(Product):
         return _weight(known or (least if least and least > upload_bytes else None))
 
 
-def _cover(recipe: Recipe, sources: Sequence[Source]) -> Path | None:
+def _cover(recipe: Recipe, sources: Sequence[SourceFile]) -> Path | None:
     """The site's picture of whatever shape, else the file's cover, else a frame of its film."""
     cover = found_cover(recipe, sources, None)
     film = next((s for s in sources if s.facts.video is not None), None)

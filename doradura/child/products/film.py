@@ -15,8 +15,8 @@ from doradura.child.encoding import (
     ENCODE_SHARE,
     SOUND_BITS,
     Bounds,
+    EncodingPlan,
     Footage,
-    Plan,
     is_kept,
     is_larger,
     is_playable,
@@ -29,7 +29,7 @@ from doradura.child.facts import Facts, Stream
 from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Info, Selection
 from doradura.child.products.making import encoded_sound, found_cover, is_kept_sound, measured, write
-from doradura.child.products.product import Described, Has, Looked, Made, Product, Recipe, Source, Weight
+from doradura.child.products.product import Described, Has, Looked, Made, Product, Recipe, SourceFile, Weight
 from doradura.media.protocol import Lacks
 from doradura.media.reasons import Reason
 
@@ -39,7 +39,7 @@ _SAMPLE_SECONDS: Final = 2.0
 """Of the film: a look is a nicety, and shorter than a download."""
 
 
-class Film(Product):
+class FilmProduct(Product):
     """A moving picture with its sound, if it has one."""
 
     sampled: ClassVar[bool] = True
@@ -134,7 +134,7 @@ class Film(Product):
         side = shorter_side(film.picture)
         return Weight(size_bytes=film.size_bytes, height=side if is_larger(side, self.grade) else None)
 
-    def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
+    def make(self, recipe: Recipe, sources: Sequence[SourceFile]) -> Made:
         """Take the film as it is, or copy or encode its picture and its sound."""
         number = next((number for number, s in enumerate(sources) if self.is_in(s.facts)), None)
         if number is None:
@@ -170,7 +170,7 @@ class Film(Product):
             )
         return False
 
-    def _is_finished(self, source: Source) -> bool:
+    def _is_finished(self, source: SourceFile) -> bool:
         """Whether a fetched film is what Telegram plays while it loads, so that nothing is to be made of it.
 
         Then it is as large as its site said, and costs no second file on the disk. Whether it is to be made smaller,
@@ -187,12 +187,12 @@ class Film(Product):
             and is_streamable(source.path)
         )
 
-    def _picture(self, picture: Stream, done: Plan) -> list[str]:
+    def _picture(self, picture: Stream, done: EncodingPlan) -> list[str]:
         if done.copied and is_playable(picture):
             return ["-c:v", "copy"]
         return picture_options(picture, self.grade, done.rate)
 
-    def _sound(self, sound: Stream, done: Plan) -> list[str]:
+    def _sound(self, sound: Stream, done: EncodingPlan) -> list[str]:
         """Copy the sound where it can be, in surround too, and is not most of what may be sent."""
         heavy = done.rate is not None and (sound.bits_per_second or 0) > SOUND_BITS
         if is_kept_sound(self.row, sound) and not heavy:

@@ -11,7 +11,7 @@ from pathlib import Path
 from doradura.child import ffmpeg
 from doradura.child.facts import Facts, Stream, inspect
 from doradura.child.failures import JobError
-from doradura.child.products.product import Recipe, Source
+from doradura.child.products.product import Recipe, SourceFile
 from doradura.media.formats import Format, Quality
 from doradura.media.reasons import Reason
 
@@ -38,7 +38,7 @@ def measured(recipe: Recipe, row: Format) -> Facts:
     return facts
 
 
-def found_cover(recipe: Recipe, sources: Sequence[Source], film: Stream | None) -> Path | None:
+def found_cover(recipe: Recipe, sources: Sequence[SourceFile], film: Stream | None) -> Path | None:
     """Return the site's picture, else a file's cover; with a film only one of its shape."""
     cover = recipe.site_picture(film)
     covered = next((s for s in sources if s.facts.cover is not None), None)

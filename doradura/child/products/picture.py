@@ -13,12 +13,12 @@ from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Selection
 from doradura.child.products.light import Light
 from doradura.child.products.making import measured, write
-from doradura.child.products.product import Has, Made, Recipe, Source
+from doradura.child.products.product import Has, Made, Recipe, SourceFile
 from doradura.media.protocol import Lacks
 from doradura.media.reasons import Reason
 
 
-class Picture(Light):
+class PictureProduct(Light):
     """The site's own picture, else the file itself where it is one, its cover, or a frame of its film."""
 
     def selection(self) -> Selection:
@@ -33,7 +33,7 @@ class Picture(Light):
         """A picture, of what is a sound alone."""
         return "picture" if has.sound and not (has.film or has.picture) else ""
 
-    def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
+    def make(self, recipe: Recipe, sources: Sequence[SourceFile]) -> Made:
         """Write the picture in its row's container."""
         picture = recipe.site_picture(None) or next(filter(None, (_taken(recipe, source) for source in sources)), None)
         if picture is None:
@@ -42,7 +42,7 @@ class Picture(Light):
         return Made(recipe.path, measured(recipe, self.row), picture)
 
 
-def _taken(recipe: Recipe, source: Source) -> Path | None:
+def _taken(recipe: Recipe, source: SourceFile) -> Path | None:
     if source.facts.is_still:
         return source.path
     return recipe.stills.of_cover(source.path, source.facts, None) or recipe.stills.of_film(source.path, source.facts)

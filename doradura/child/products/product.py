@@ -1,7 +1,7 @@
 """The interface of a kind of product, and the values that go through it.
 
 Owns no decision. `Described` is what a site says before anything is fetched, `Looked` what a plain file's start says,
-`Source` what was fetched, `Recipe` where and with what the product is made.
+`SourceFile` what was fetched, `Recipe` where and with what the product is made.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Has:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceFile:
     """A fetched file and what it is."""
 
     path: Path
@@ -174,7 +174,7 @@ class Product(ABC):
         """Return what it will weigh of a plain file, as `weigh`."""
 
     @abstractmethod
-    def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
+    def make(self, recipe: Recipe, sources: Sequence[SourceFile]) -> Made:
         """Write the product, and find its picture. A source that is one already is moved.
 
         Raise JobError for a source without what is asked for, and for a product that is, or would be, too large;

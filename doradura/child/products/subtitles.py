@@ -12,12 +12,12 @@ from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Selection
 from doradura.child.products.light import Light
 from doradura.child.products.making import admit, write
-from doradura.child.products.product import Has, Made, Recipe, Source
+from doradura.child.products.product import Has, Made, Recipe, SourceFile
 from doradura.media.protocol import Lacks
 from doradura.media.reasons import Reason
 
 
-class Subtitles(Light):
+class SubtitlesProduct(Light):
     """Words with times."""
 
     def selection(self) -> Selection:
@@ -32,7 +32,7 @@ class Subtitles(Light):
         """Words, of what has a film or a sound."""
         return "subtitles" if (has.film or has.sound) and not has.subtitles else ""
 
-    def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
+    def make(self, recipe: Recipe, sources: Sequence[SourceFile]) -> Made:
         """Write the words that a player would show."""
         for source in sources:
             words = source.facts.subtitles

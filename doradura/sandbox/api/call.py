@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import msgspec
 
 from doradura.sandbox.api.fields import Fields, read_object
-from doradura.sandbox.api.keyboards import Keyboard, check_place
+from doradura.sandbox.api.keyboards import ReplyMarkup, check_place
 from doradura.sandbox.api.parameters import Parameters
 from doradura.sandbox.api.texts import formatted
-from doradura.sandbox.state.blobs import Upload
+from doradura.sandbox.state.blobs import StoredUpload
 from doradura.sandbox.state.bot import Bot
 from doradura.sandbox.state.files import Files
 from doradura.sandbox.state.records import Message, Object
@@ -141,13 +141,13 @@ class Call:
         place = {"position": units(text[:at]), "is_manual": True}
         return {"quote": {"text": plain, **({"entities": kept} if kept else {}), **place}}
 
-    def upload(self, value: str, part: str) -> Upload | None:
+    def upload(self, value: str, part: str) -> StoredUpload | None:
         """Return the uploaded file a value refers to: `attach://name`, or the part called like the parameter."""
         if value.startswith("attach://"):
             return self.parameters.files.get(value.removeprefix("attach://"))
         return self.parameters.files.get(part) if not value else None
 
-    def thumbnail(self, fields: Mapping[str, object]) -> Upload | None:
+    def thumbnail(self, fields: Mapping[str, object]) -> StoredUpload | None:
         """Return the uploaded thumbnail, by its name or the one it had before Bot API 6.6; anything else is ignored."""
         for name in ("thumbnail", "thumb"):
             value = str(fields.get(name, ""))
@@ -160,7 +160,7 @@ class Call:
         """Give an edited message its new content, unless that is what it has."""
         content = {**{key: message.body[key] for key in _LASTING if key in message.body}, **content}
         content = name_mentioned(content, self.bot.world.users)
-        shown = Keyboard(inline=content.get("reply_markup"))
+        shown = ReplyMarkup(inline=content.get("reply_markup"))
         check_place(shown, private=message.chat_id > 0, invoice=bool(message.invoice_id))
         if content == content_of(message):
             raise bad_request(

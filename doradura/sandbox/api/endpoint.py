@@ -16,7 +16,7 @@ from doradura.sandbox.api.call import Call
 from doradura.sandbox.api.methods.bot import get_updates
 from doradura.sandbox.api.parameters import Parameters, ReadError, read_parameters
 from doradura.sandbox.api.table import DESCRIPTIONS, METHODS, NAMES
-from doradura.sandbox.http.exchange import DropConnection, Headers, Request, Response
+from doradura.sandbox.http.exchange import DropConnection, Headers, HttpRequest, Response
 from doradura.sandbox.state.bot import Bot
 from doradura.sandbox.state.bots import TOKEN, Bots, is_token
 from doradura.sandbox.state.call_record import CallRecord
@@ -35,7 +35,7 @@ _JSON: Headers = ((b"content-type", b"application/json"),)
 class _Exchange:
     """A call under way, and what its line in the record will say."""
 
-    request: Request
+    request: HttpRequest
     method: str
     number: int = 0
     parameters: Parameters = field(default_factory=Parameters)
@@ -43,7 +43,7 @@ class _Exchange:
     began: float = field(default_factory=trio.current_time)
 
 
-class BotApi:
+class BotApiEndpoint:
     """Answers /bot<token>/<method>."""
 
     def __init__(self, bots: Bots, files: Files, faults: Faults, floods: Floods, record: CallRecord) -> None:
@@ -54,7 +54,7 @@ class BotApi:
         self._floods = floods
         self._record = record
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: HttpRequest) -> Response:
         """Answer one call. Raises DropConnection when a fault says so."""
         if request.method not in {"GET", "POST"}:
             return Response(501, b"", [(b"connection", b"close")])
@@ -207,7 +207,7 @@ class Downloads:
     def __init__(self, bots: Bots) -> None:
         self._bots = bots
 
-    def find(self, request: Request) -> tuple[str, int] | None:
+    def find(self, request: HttpRequest) -> tuple[str, int] | None:
         """Return the blob and its size, or None when the token has no such file."""
         token, _, path = request.path.removeprefix("/file/bot").partition("/")
         bot = self._bots.known(token)

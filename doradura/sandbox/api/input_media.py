@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from doradura.sandbox.api.call import Call, captioned
 from doradura.sandbox.api.fields import Fields
 from doradura.sandbox.api.texts import formatted
-from doradura.sandbox.state.blobs import Upload
+from doradura.sandbox.state.blobs import StoredUpload
 from doradura.sandbox.state.records import Object
 from doradura.sandbox.state.refusal import RefusalError, bad_request
 
@@ -29,8 +29,8 @@ class InputMedia:
     """What the bot gave, of the method or of the media: duration, width, title and the like."""
     value: str
     """A file_id or an address; empty when the file comes with the call."""
-    upload: Upload | None
-    thumbnail: Upload | None
+    upload: StoredUpload | None
+    thumbnail: StoredUpload | None
     text: Object
     """The fields of its caption."""
 

@@ -13,7 +13,7 @@ from typing import Any
 from doradura.sandbox.api.fields import Fields, read_json
 from doradura.sandbox.api.parameters import Parameters
 from doradura.sandbox.state.refusal import bad_request
-from doradura.sandbox.text.links import LinkError, checked_link, https_link, user_id_in
+from doradura.sandbox.text.links import BadLinkError, checked_link, https_link, user_id_in
 
 CALLBACK_LIMIT_BYTES = 64
 COPY_LIMIT = 256
@@ -35,7 +35,7 @@ _PRIVATE_ONLY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Keyboard:
+class ReplyMarkup:
     """What a message is sent with."""
 
     inline: dict[str, Any] | None = None
@@ -44,26 +44,26 @@ class Keyboard:
     """A keyboard below the input field, its removal, or a forced reply."""
 
 
-def read_keyboard(parameters: Parameters) -> Keyboard:
+def read_keyboard(parameters: Parameters) -> ReplyMarkup:
     """Read the parameter reply_markup. Raises RefusalError."""
     if not parameters.text("reply_markup"):
-        return Keyboard()
+        return ReplyMarkup()
     markup = read_json(parameters, "reply_markup", "reply keyboard markup")
     if not isinstance(markup, dict):
         raise bad_request("object expected as reply markup")
     # Of two keyboards in one markup the one that is not inline is shown.
     shown = _rows(markup, "keyboard", "", _reply_button)
     if shown:
-        return Keyboard(reply={**markup, "keyboard": shown})
+        return ReplyMarkup(reply={**markup, "keyboard": shown})
     inline = _rows(markup, "inline_keyboard", " of the InlineKeyboardMarkup", _inline_button)
     if sum(len(row) for row in inline) > BUTTON_LIMIT:
         raise bad_request("reply markup is too long")
     if inline:
-        return Keyboard(inline={"inline_keyboard": inline})
-    return Keyboard(reply=markup if markup.get("remove_keyboard") or markup.get("force_reply") else None)
+        return ReplyMarkup(inline={"inline_keyboard": inline})
+    return ReplyMarkup(reply=markup if markup.get("remove_keyboard") or markup.get("force_reply") else None)
 
 
-def check_place(keyboard: Keyboard, *, private: bool, invoice: bool) -> None:
+def check_place(keyboard: ReplyMarkup, *, private: bool, invoice: bool) -> None:
     """Refuse buttons a message can't have where it is: to pay without an invoice, an app outside of a private chat."""
     buttons = [button for row in (keyboard.inline or {}).get("inline_keyboard", []) for button in row]
     if any("pay" in button for button in buttons) and not invoice:
@@ -78,7 +78,7 @@ def check_place(keyboard: Keyboard, *, private: bool, invoice: bool) -> None:
             raise bad_request(trouble)
 
 
-def check_edited(keyboard: Keyboard) -> None:
+def check_edited(keyboard: ReplyMarkup) -> None:
     """Refuse what an edited message can't have: a keyboard that is not inline. Raises RefusalError."""
     if keyboard.reply is not None:
         raise bad_request("inline keyboard expected")
@@ -178,7 +178,7 @@ def _link(url: str, called: str) -> str:
         return f"tg://user?id={user_id}"
     try:
         return https_link(url) if called else checked_link(url)
-    except LinkError as error:
+    except BadLinkError as error:
         whose = f"{called} " if called else ""
         raise bad_request(f"inline keyboard button {whose}URL '{url}' is invalid: {error}") from None
 

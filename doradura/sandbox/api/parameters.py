@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from doradura.sandbox.http.exchange import Request
+from doradura.sandbox.http.exchange import HttpRequest
 from doradura.sandbox.http.multipart import (
     MultipartError,
     MultipartParser,
@@ -24,7 +24,7 @@ from doradura.sandbox.http.multipart import (
     PartStart,
     boundary_of,
 )
-from doradura.sandbox.state.blobs import FILE_LIMIT_BYTES, Blobs, BlobWriter, Upload
+from doradura.sandbox.state.blobs import FILE_LIMIT_BYTES, Blobs, BlobWriter, StoredUpload
 from doradura.sandbox.text.numbers import leading_integer
 
 TEXT_LIMIT_BYTES = 1024 * 1024
@@ -59,7 +59,7 @@ class Parameters:
     """What a call was given: texts as they were on the wire, and files by the name of their part."""
 
     texts: dict[str, str] = field(default_factory=dict)
-    files: dict[str, Upload] = field(default_factory=dict)
+    files: dict[str, StoredUpload] = field(default_factory=dict)
     garbled: set[str] = field(default_factory=set)
     """Names of texts that are no UTF-8; what is kept of them has a replacement character for each bad byte."""
     _text_bytes: int = 0
@@ -118,7 +118,7 @@ def is_true(value: object) -> bool:
     return str(value).strip().lower() in {"true", "yes", "1"}
 
 
-async def read_parameters(request: Request, blobs: Blobs, into: Parameters) -> None:
+async def read_parameters(request: HttpRequest, blobs: Blobs, into: Parameters) -> None:
     """Fill `into` from a request. Raises ReadError; what was read before it stays, and no half-written file does."""
     _put_urlencoded(into, request.query.decode("ascii", "replace"))
     content_type = request.headers.get(b"content-type", b"").decode("latin-1")
@@ -138,7 +138,7 @@ async def read_parameters(request: Request, blobs: Blobs, into: Parameters) -> N
             pass
 
 
-def _decoded(request: Request) -> Pieces:
+def _decoded(request: HttpRequest) -> Pieces:
     """Return a function that gives the body's next bytes, without their Content-Encoding, and none at the end."""
     encoding = request.headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding in {b"identity", b""}:
@@ -250,4 +250,4 @@ class _PartReader:
         self._writer = None
         # Telegram's server takes the last path component of what a client calls its file.
         filename = (part.filename or "").replace("\\", "/").rpartition("/")[2]
-        self._into.files.setdefault(part.name, Upload(filename, part.content_type, blob, size))
+        self._into.files.setdefault(part.name, StoredUpload(filename, part.content_type, blob, size))

@@ -13,7 +13,7 @@ from doradura.sandbox.api.fields import Fields
 from doradura.sandbox.state.refusal import bad_request
 from doradura.sandbox.text.detect import detect_entities
 from doradura.sandbox.text.entities import CODE, QUOTATIONS, STYLES, Entity, EntityError, fix_text
-from doradura.sandbox.text.links import LinkError, checked_link, custom_emoji_id, user_id_in
+from doradura.sandbox.text.links import BadLinkError, checked_link, custom_emoji_id, user_id_in
 from doradura.sandbox.text.markdown import parse_markdown, parse_markdown_v2
 from doradura.sandbox.text.markup import MarkupError, parse_html, time_entity
 
@@ -116,5 +116,5 @@ def _link(url: str) -> str:
         return f"tg://user?id={user_id}"
     try:
         return checked_link(url)
-    except LinkError as error:
+    except BadLinkError as error:
         raise bad_request(f"Entity URL '{url}' is invalid: {error}") from None

@@ -1,7 +1,8 @@
 """One TCP connection of the sandbox's, served by hypercorn but ours to cut.
 
-Owns the socket's end: hypercorn reads and writes through `Connection`, and whoever answers a request may `abort` it,
-which is how a fault closes a connection in the middle. Knows nothing of HTTP beyond handing hypercorn an ASGI app.
+Owns our end of the socket: hypercorn reads and writes through `ServedConnection`, and whoever answers a request may
+`abort` it, which is how an injected fault closes a connection halfway. It knows nothing of HTTP beyond handing
+hypercorn an ASGI app.
 
 Two things hypercorn 0.18 does make the wrapper necessary. It writes inside a shielded scope, so a client that has
 stopped reading would hold up our shutdown for ever; and an app that raises becomes a 500, never a closed connection.
@@ -39,7 +40,7 @@ def server_config() -> Config:
     return config
 
 
-class Connection:
+class ServedConnection:
     """A trio stream for hypercorn that can be closed at any moment, a blocked write included."""
 
     def __init__(self, stream: trio.SocketStream) -> None:

@@ -17,7 +17,7 @@ import msgspec
 import trio
 from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
-from doradura.sandbox.http.connection import HEADER_LIMIT_BYTES, Connection
+from doradura.sandbox.http.connection import HEADER_LIMIT_BYTES, ServedConnection
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class DropConnection(Exception):  # noqa: N818 - not an error: the way a handler
 
 
 @dataclass(slots=True)
-class Request:
+class HttpRequest:
     """A request whose body is still on its way. Header names are lower-case."""
 
     method: str
@@ -105,10 +105,10 @@ class Response:
         return cls(status, text.encode(), [(b"content-type", b"text/plain; charset=utf-8")])
 
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[HttpRequest], Awaitable[Response]]
 
 
-def asgi(handler: Handler, connection: Connection) -> ASGIFramework:
+def asgi(handler: Handler, connection: ServedConnection) -> ASGIFramework:
     """Make the ASGI app that serves one connection with `handler`.
 
     A barrier: an exception of a handler's is logged and answered by a 500, as the Bot API server would; the next
@@ -140,7 +140,7 @@ def asgi(handler: Handler, connection: Connection) -> ASGIFramework:
     return app
 
 
-def refusal(request: Request) -> Response | None:
+def refusal(request: HttpRequest) -> Response | None:
     """Judge where a request comes from; None when it may go on.
 
     A page on the web must not drive the sandbox: neither by a name that resolves to loopback (its Host gives it
@@ -176,14 +176,14 @@ def is_loopback_host(host: str) -> bool:
         return False
 
 
-def _request(scope: HTTPScope, receive: ASGIReceiveCallable) -> Request:
+def _request(scope: HTTPScope, receive: ASGIReceiveCallable) -> HttpRequest:
     headers: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         headers.setdefault(bytes(name).lower(), bytes(value))
-    return Request(scope["method"], scope["path"], scope["query_string"], headers, receive)
+    return HttpRequest(scope["method"], scope["path"], scope["query_string"], headers, receive)
 
 
-async def _answer(request: Request, response: Response, send: ASGISendCallable) -> None:
+async def _answer(request: HttpRequest, response: Response, send: ASGISendCallable) -> None:
     headers = list(response.headers)
     stream = response.stream if request.method != "HEAD" else None
     if response.stream is None:
@@ -205,11 +205,11 @@ async def _answer(request: Request, response: Response, send: ASGISendCallable) 
     await send({"type": "http.response.body", "body": rest, "more_body": False})
 
 
-def _has_body(request: Request) -> bool:
+def _has_body(request: HttpRequest) -> bool:
     return b"transfer-encoding" in request.headers or request.headers.get(b"content-length", b"0").strip() != b"0"
 
 
-async def _stream(request: Request, stream: Callable[[Send], Awaitable[None]], send: ASGISendCallable) -> None:
+async def _stream(request: HttpRequest, stream: Callable[[Send], Awaitable[None]], send: ASGISendCallable) -> None:
     """Run a streamed answer until it ends or the client leaves (hypercorn would go on swallowing its pieces)."""
     dropped = False
 

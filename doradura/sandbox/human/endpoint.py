@@ -15,8 +15,8 @@ from typing import TypeVar
 import msgspec
 import trio
 
-from doradura.sandbox.http.content import file_content, respond
-from doradura.sandbox.http.exchange import Headers, Request, Response, Send
+from doradura.sandbox.http.exchange import Headers, HttpRequest, Response, Send
+from doradura.sandbox.http.served_bytes import file_content, respond
 from doradura.sandbox.human.commands import commands_for
 from doradura.sandbox.human.error import HumanError
 from doradura.sandbox.human.groups import add_group, change_member, check_upgrade, found_group, person
@@ -33,7 +33,7 @@ from doradura.sandbox.human.orders import (
     UserOrder,
 )
 from doradura.sandbox.human.payments import find_invoice, pay, renew, subscription
-from doradura.sandbox.state.blobs import FILE_LIMIT_BYTES, Upload
+from doradura.sandbox.state.blobs import FILE_LIMIT_BYTES, StoredUpload
 from doradura.sandbox.state.bot import Bot
 from doradura.sandbox.state.bots import Bots, is_token
 from doradura.sandbox.state.call_record import CallRecord
@@ -103,7 +103,7 @@ class Human:
             )
         ]
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: HttpRequest) -> Response:
         """Answer one call; its failures are `{"error": why}`."""
         path = request.path.removeprefix("/sandbox/")
         try:
@@ -114,7 +114,7 @@ class Human:
             return Response.json({"error": str(error)}, error.status)
         return Response.json({"error": f"there is no {request.method} {request.path}"}, 404)
 
-    def _bot(self, request: Request) -> Bot:
+    def _bot(self, request: HttpRequest) -> Bot:
         """Return the bot meant: of ?token=, else the first that called."""
         token = request.argument("token") or self._world.events.default_token
         if token is None:
@@ -124,7 +124,7 @@ class Human:
         return self._bots.bot(token)
 
     @staticmethod
-    async def _order(request: Request, kind: type[T]) -> T:
+    async def _order(request: HttpRequest, kind: type[T]) -> T:
         body = await request.whole_body(BODY_LIMIT_BYTES)
         if body is None:
             raise HumanError(400, f"the body is over {BODY_LIMIT_BYTES} bytes")
@@ -184,7 +184,7 @@ class Human:
             raise HumanError(status, f"chat {chat_id} has no message {message_id}")
         return message
 
-    async def _add_user(self, request: Request) -> Response:
+    async def _add_user(self, request: HttpRequest) -> Response:
         order = await self._order(request, UserOrder)
         user_id = self._world.next_user_id() if order.id is None else order.id
         if user_id <= 0 or not order.first_name:
@@ -195,22 +195,22 @@ class Human:
         user["language_code"] = order.language_code
         return await self._done(self._world.put_user(user))
 
-    async def _add_chat(self, request: Request) -> Response:
+    async def _add_chat(self, request: HttpRequest) -> Response:
         order = await self._order(request, ChatOrder)
         return await self._done(add_group(self._bot(request), order))
 
-    async def _state(self, request: Request) -> Response:
+    async def _state(self, request: HttpRequest) -> Response:
         nobody = request.argument("token") is None and self._world.events.default_token is None
         return Response.json(self._bots.state(None if nobody else self._bot(request)))
 
-    async def _block(self, request: Request, chat: str) -> Response:
+    async def _block(self, request: HttpRequest, chat: str) -> Response:
         order = await self._order(request, BlockOrder)
         bot, chat_id = self._bot(request), int(chat)
         sender = self._sender(bot, chat_id, order.from_id)
         bot.set_blocked(chat_id, sender["id"], blocked=order.blocked)
         return await self._done({})
 
-    async def _upgrade(self, request: Request, chat: str) -> Response:
+    async def _upgrade(self, request: HttpRequest, chat: str) -> Response:
         order = await self._order(request, UpgradeOrder)
         bot, chat_id = self._bot(request), int(chat)
         group = found_group(bot, chat_id)
@@ -218,24 +218,24 @@ class Human:
         sender = self._sender(bot, chat_id, order.from_id or group.members[0])
         return await self._done(bot.upgrade_group(chat_id, sender))
 
-    async def _change_member(self, request: Request, chat: str) -> Response:
+    async def _change_member(self, request: HttpRequest, chat: str) -> Response:
         order = await self._order(request, MemberOrder)
         change_member(self._bot(request), int(chat), order)
         return await self._done({})
 
-    async def _commands(self, request: Request, chat: str) -> Response:
+    async def _commands(self, request: HttpRequest, chat: str) -> Response:
         bot, chat_id = self._bot(request), int(chat)
         user = person(self._world, leading_integer(request.argument("from_id") or chat))
         return await self._done({"commands": commands_for(bot, chat_id, user)})
 
-    async def _messages(self, request: Request, chat: str) -> Response:
+    async def _messages(self, request: HttpRequest, chat: str) -> Response:
         bot, chat_id = self._bot(request), int(chat)
         if bot.chat(chat_id) is None:
             raise HumanError(404, "there is no such chat")
         after = leading_integer(request.argument("after") or "0")
         return await self._done({"messages": [bot.seen(message) for message in bot.messages_after(chat_id, after)]})
 
-    async def _say(self, request: Request, chat: str) -> Response:
+    async def _say(self, request: HttpRequest, chat: str) -> Response:
         order = await self._order(request, MessageOrder)
         content = _with_entities("text", order.text)
         if not content or units(content["text"]) > TEXT_LIMIT_UNITS:
@@ -258,7 +258,7 @@ class Human:
         bot.change_message(message, content)
         return bot.seen(message)
 
-    async def _send_file(self, request: Request, chat: str) -> Response:
+    async def _send_file(self, request: HttpRequest, chat: str) -> Response:
         order = await self._order(request, FileOrder)
         bot, chat_id = self._bot(request), int(chat)
         sender = self._writer(bot, chat_id, order.from_id)
@@ -269,7 +269,7 @@ class Human:
         if len(content) > FILE_LIMIT_BYTES:
             raise HumanError(400, f"the file is over {FILE_LIMIT_BYTES} bytes")
         name = order.file_name.replace("\\", "/").rpartition("/")[2]
-        upload = Upload(name, order.mime_type, await self._world.blobs.store(content), len(content))
+        upload = StoredUpload(name, order.mime_type, await self._world.blobs.store(content), len(content))
         try:
             file = await self._files.add(bot, order.kind, upload)
         except RefusalError as error:
@@ -280,7 +280,7 @@ class Human:
             media |= _with_entities("caption", order.caption)
         return await self._done(bot.seen(bot.add_message(chat_id, media, sender=sender)))
 
-    async def _press(self, request: Request, chat: str) -> Response:
+    async def _press(self, request: HttpRequest, chat: str) -> Response:
         order = await self._order(request, PressOrder)
         bot, chat_id = self._bot(request), int(chat)
         message = self._message(bot, chat_id, order.message_id, 400)
@@ -290,13 +290,13 @@ class Human:
         query = bot.press(self._sender(bot, chat_id, order.from_id), message, order.data)
         return await self._done({"callback_query_id": query.query_id})
 
-    async def _callback(self, request: Request, query_id: str) -> Response:
+    async def _callback(self, request: HttpRequest, query_id: str) -> Response:
         query = self._bot(request).queries.get(query_id)
         if query is None:
             raise HumanError(404, "there is no such callback query")
         return await self._done({"answered": query.answer is not None, **(query.answer or {})})
 
-    async def _pay(self, request: Request, chat: str) -> Response:
+    async def _pay(self, request: HttpRequest, chat: str) -> Response:
         order = await self._order(request, PayOrder)
         bot, chat_id = self._bot(request), int(chat)
         invoice = find_invoice(bot, chat_id, order)
@@ -304,40 +304,40 @@ class Human:
         self._check_present(bot, chat_id)
         return await self._done(await pay(bot, invoice, sender, chat_id))
 
-    async def _renew(self, request: Request, charge_id: str) -> Response:
+    async def _renew(self, request: HttpRequest, charge_id: str) -> Response:
         return await self._done(renew(self._bot(request), charge_id))
 
-    async def _subscription(self, request: Request, charge_id: str) -> Response:
+    async def _subscription(self, request: HttpRequest, charge_id: str) -> Response:
         order = await self._order(request, SubscriptionOrder)
         bot = self._bot(request)
         bot.payments.set_canceled(subscription(bot, charge_id), canceled=order.canceled)
         return await self._done({})
 
-    async def _requests(self, request: Request) -> Response:
+    async def _requests(self, request: HttpRequest) -> Response:
         lines = self._record.after(leading_integer(request.argument("after") or "0"))
         return Response(200, lines, [(b"content-type", b"application/x-ndjson")])
 
-    async def _add_fault(self, request: Request) -> Response:
+    async def _add_fault(self, request: HttpRequest) -> Response:
         try:
             fault = parse_fault(await request.whole_body(BODY_LIMIT_BYTES) or b"")
         except FaultError as error:
             raise HumanError(400, str(error)) from None
         return Response.json({"id": self._faults.add(fault, request.argument("token"))})
 
-    async def _clear_faults(self, _request: Request) -> Response:
+    async def _clear_faults(self, _request: HttpRequest) -> Response:
         return Response.json({"deleted": self._faults.clear()})
 
-    async def _flood_limits(self, _request: Request) -> Response:
+    async def _flood_limits(self, _request: HttpRequest) -> Response:
         return Response.json(self._floods.limits)
 
-    async def _set_flood_limits(self, request: Request) -> Response:
+    async def _set_flood_limits(self, request: HttpRequest) -> Response:
         order = await self._order(request, FloodOrder)
         try:
             return Response.json(self._floods.change(order))
         except ValueError as error:
             raise HumanError(400, str(error)) from None
 
-    async def _events(self, request: Request) -> Response:
+    async def _events(self, request: HttpRequest) -> Response:
         token = request.argument("token")
 
         async def stream(send: Send) -> None:
@@ -346,7 +346,7 @@ class Human:
         headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
         return Response(200, headers=headers, stream=stream)
 
-    async def _file(self, request: Request, blob: str) -> Response:
+    async def _file(self, request: HttpRequest, blob: str) -> Response:
         file = self._world.blobs_known.get(blob)
         if file is None:
             raise HumanError(404, "there is no such file")

@@ -22,7 +22,7 @@ FILE_LIMIT_BYTES = 50 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class StoredUpload:
     """A file that was sent, whole and on disk."""
 
     filename: str

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from doradura.sandbox.state.payments import Payments
-from doradura.sandbox.state.records import BotRecord, Group, Message, Object, Query, StoredFile
+from doradura.sandbox.state.records import BotRecord, CallbackQuery, Group, Message, Object, StoredFile
 from doradura.sandbox.state.refusal import bad_request, forbidden
 from doradura.sandbox.state.updates import DEFAULT_KINDS, QUERY_RETENTION_SECONDS, Update, UpdateQueue
 from doradura.sandbox.state.world import World
@@ -50,7 +50,7 @@ class Bot:
         self.groups: dict[int, Group] = {}
         self.files: dict[str, StoredFile] = {}
         self.paths: dict[str, StoredFile] = {}
-        self.queries: dict[str, Query] = {}
+        self.queries: dict[str, CallbackQuery] = {}
         self.payments = Payments(self)
         self._messages: dict[int, bytes] = {}
         """Encoded: a long soak leaves some hundred thousand of them, and decoding one takes microseconds."""
@@ -305,10 +305,10 @@ class Bot:
         if file.path:
             self.paths[file.path] = file
 
-    def press(self, sender: Object, message: Message, data: str) -> Query:
+    def press(self, sender: Object, message: Message, data: str) -> CallbackQuery:
         """A person presses a button of a message's."""
         query_id = str(10**17 + secrets.randbelow(9 * 10**17))
-        query = Query(query_id, self.world.clock(), message.chat_id)
+        query = CallbackQuery(query_id, self.world.clock(), message.chat_id)
         self.keep_query(query)
         while len(self.queries) > QUERY_LIMIT:
             oldest = next(iter(self.queries))
@@ -324,12 +324,12 @@ class Bot:
         self.queue("callback_query", pressed)
         return query
 
-    def keep_query(self, query: Query) -> None:
+    def keep_query(self, query: CallbackQuery) -> None:
         """Note a query's record."""
         self.queries[query.query_id] = query
         self.world.journal.put("query", self.key(query.query_id), msgspec.json.encode(query))
 
-    def open_query(self, query_id: str) -> Query:
+    def open_query(self, query_id: str) -> CallbackQuery:
         """Return a query that may still be answered. Raises RefusalError."""
         query = self.queries.get(query_id)
         if query is None or query.answer is not None or self.world.clock() > query.created + QUERY_RETENTION_SECONDS:

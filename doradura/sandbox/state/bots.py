@@ -12,7 +12,7 @@ import msgspec
 
 from doradura.sandbox.state.bot import Bot
 from doradura.sandbox.state.members import listed
-from doradura.sandbox.state.records import BotRecord, Group, Query, StoredFile
+from doradura.sandbox.state.records import BotRecord, CallbackQuery, Group, StoredFile
 from doradura.sandbox.state.updates import Update
 from doradura.sandbox.state.world import World
 
@@ -63,7 +63,7 @@ class Bots:
             elif kind == "file":
                 bot.restore_file(msgspec.json.decode(value, type=StoredFile))
             elif kind == "query":
-                bot.queries[name] = msgspec.json.decode(value, type=Query)
+                bot.queries[name] = msgspec.json.decode(value, type=CallbackQuery)
             elif kind == "message":
                 bot.restore_message(int(name), value)
             else:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from doradura.sandbox.state.blobs import Upload
+from doradura.sandbox.state.blobs import StoredUpload
 
 LINE_LIMIT = 10_000
 
@@ -34,7 +34,7 @@ class CallRecord:
         number: int,
         method: str,
         texts: Mapping[str, str],
-        files: Mapping[str, Upload],
+        files: Mapping[str, StoredUpload],
         *,
         status: int | None,
         envelope: bytes | None,

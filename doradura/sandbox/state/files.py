@@ -18,7 +18,7 @@ import trio
 
 from doradura.sandbox.media.pictures import PHOTO_SIDES, THUMBNAIL_SIDE, shrink
 from doradura.sandbox.media.probe import PROBE_LIMIT_BYTES, Probed, picture_size, probe
-from doradura.sandbox.state.blobs import Blobs, Upload
+from doradura.sandbox.state.blobs import Blobs, StoredUpload
 from doradura.sandbox.state.bot import Bot
 from doradura.sandbox.state.fetching import Fetcher
 from doradura.sandbox.state.records import Object, StoredFile
@@ -144,13 +144,19 @@ class Files:
             if upload.blob not in bot.world.blobs_known:
                 await self._blobs.remove([upload.blob])
 
-    def kind_of_document(self, upload: Upload) -> str:
+    def kind_of_document(self, upload: StoredUpload) -> str:
         """Return what a document is made into unless its sender forbids it."""
         mime_type = self._mime_type("document", upload)
         return _DETECTED.get(mime_type, "document")
 
     async def add(
-        self, bot: Bot, kind: str, upload: Upload, *, given: Object | None = None, thumbnail: Upload | None = None
+        self,
+        bot: Bot,
+        kind: str,
+        upload: StoredUpload,
+        *,
+        given: Object | None = None,
+        thumbnail: StoredUpload | None = None,
     ) -> StoredFile:
         """Make an upload a file of `kind`; `given` are the figures the sender named. Raises RefusalError."""
         if upload.size == 0:
@@ -178,11 +184,11 @@ class Files:
             shown["thumbnail"] = picture.shown
         return self._store(bot, kind, upload, mime_type, shown)
 
-    async def picture(self, upload: Upload) -> tuple[int, int] | None:
+    async def picture(self, upload: StoredUpload) -> tuple[int, int] | None:
         """Return an uploaded picture's size, or None when it is no picture."""
         return picture_size(await self._blobs.head(upload.blob, PICTURE_HEAD_BYTES))
 
-    async def _add_photo(self, bot: Bot, upload: Upload) -> StoredFile:
+    async def _add_photo(self, bot: Bot, upload: StoredUpload) -> StoredFile:
         if upload.size > PHOTO_LIMIT_BYTES:
             limit = f"the maximum size is {PHOTO_LIMIT_BYTES} bytes"
             raise bad_request(f"file of size {upload.size} bytes is too big for a photo; {limit}")
@@ -200,7 +206,7 @@ class Files:
             bot.add_file(file)
         return photo
 
-    async def _add_sticker(self, bot: Bot, upload: Upload, given: Object | None) -> StoredFile:
+    async def _add_sticker(self, bot: Bot, upload: StoredUpload, given: Object | None) -> StoredFile:
         suffix = PurePosixPath(upload.filename.lower()).suffix
         moves = {"is_animated": suffix == ".tgs", "is_video": suffix == ".webm"}
         size = await self.picture(upload) or ((512, 512) if any(moves.values()) else None)
@@ -210,7 +216,7 @@ class Files:
         shown: Object = {"type": "regular", "width": size[0], "height": size[1], **moves, **emoji}
         return self._store(bot, "sticker", upload, "image/webp", shown)
 
-    async def _shrunk(self, bot: Bot, kind: str, upload: Upload, sides: tuple[int, ...]) -> list[StoredFile]:
+    async def _shrunk(self, bot: Bot, kind: str, upload: StoredUpload, sides: tuple[int, ...]) -> list[StoredFile]:
         """Make smaller pictures of an upload."""
         async with self._probes:
             pictures = await shrink(self._ffmpeg, self._blobs.path(upload.blob), sides)
@@ -218,11 +224,13 @@ class Files:
         for data in pictures:
             width, height = picture_size(data) or (0, 0)
             blob = await self._blobs.store(data)
-            small = Upload("", "image/jpeg", blob, len(data))
+            small = StoredUpload("", "image/jpeg", blob, len(data))
             made.append(self._store(bot, kind, small, "image/jpeg", {"width": width, "height": height}))
         return made
 
-    async def _thumbnail(self, bot: Bot, kind: str, upload: Upload, given: Upload | None) -> StoredFile | None:
+    async def _thumbnail(
+        self, bot: Bot, kind: str, upload: StoredUpload, given: StoredUpload | None
+    ) -> StoredFile | None:
         """Take the thumbnail given, or make one of a small film; ignore what Telegram would: not JPEG, large, wide."""
         if given is None:
             if kind not in _FILMS or upload.size >= PROBE_LIMIT_BYTES:
@@ -236,7 +244,7 @@ class Files:
             return None
         return self._store(bot, "thumbnail", given, "image/jpeg", {"width": size[0], "height": size[1]})
 
-    async def _probe(self, kind: str, upload: Upload, shown: Object) -> Probed:
+    async def _probe(self, kind: str, upload: StoredUpload, shown: Object) -> Probed:
         """Look into a small file when a figure is missing that Telegram would fill in."""
         wanted = _PROBED.get("video" if kind in {"animation", "video_note"} else kind, ())
         known = all(name in shown for name in wanted) and (kind != "audio" or "title" in shown or "performer" in shown)
@@ -246,7 +254,7 @@ class Files:
             return await probe(self._ffmpeg, self._blobs.path(upload.blob))
 
     @staticmethod
-    def _mime_type(kind: str, upload: Upload) -> str:
+    def _mime_type(kind: str, upload: StoredUpload) -> str:
         by_name = MIME_TYPES.get(PurePosixPath(upload.filename.lower()).suffix)
         named = upload.content_type.partition(";")[0].strip().lower()
         if named == "application/octet-stream":
@@ -254,7 +262,7 @@ class Files:
         return by_name or named or _DEFAULT_MIME.get(kind, "application/octet-stream")
 
     @staticmethod
-    def _store(bot: Bot, kind: str, upload: Upload, mime_type: str, shown: Object) -> StoredFile:
+    def _store(bot: Bot, kind: str, upload: StoredUpload, mime_type: str, shown: Object) -> StoredFile:
         file_id = _ID_PREFIX[kind] + secrets.token_urlsafe(42)
         unique = hashlib.blake2b(f"{kind} {upload.blob}".encode(), digest_size=11).digest()
         identity = {

@@ -52,7 +52,7 @@ class StoredFile(msgspec.Struct):
     """Of a photo: every PhotoSize of it, the smallest first."""
 
 
-class Query(msgspec.Struct):
+class CallbackQuery(msgspec.Struct):
     """A pressed button."""
 
     query_id: str

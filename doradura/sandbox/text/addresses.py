@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from importlib.resources import files
 
-Place = tuple[int, int]
+CharSpan = tuple[int, int]
 """Where something begins and ends, in characters."""
 
 _TOP_LEVEL = frozenset(files("doradura.sandbox.text").joinpath("tlds.txt").read_text(encoding="utf-8").split())
@@ -44,7 +44,7 @@ _LABEL_BYTES = 64
 _FAKE_HOST = "teiegram.org"
 
 
-def own_links(text: str) -> Iterator[Place]:
+def own_links(text: str) -> Iterator[CharSpan]:
     """Return Telegram's own links: tg://, ton:// and tonsite://."""
     at = 0
     while found := _OWN.search(text, at):
@@ -52,7 +52,7 @@ def own_links(text: str) -> Iterator[Place]:
         yield found.start(), at
 
 
-def addresses(text: str) -> Iterator[tuple[Place, str]]:
+def addresses(text: str) -> Iterator[tuple[CharSpan, str]]:
     """Return each address and what it is, "url" or "email"."""
     for begin, end in _candidates(text):
         whole = text[begin:end]
@@ -63,7 +63,7 @@ def addresses(text: str) -> Iterator[tuple[Place, str]]:
             yield (begin, begin + size), "url"
 
 
-def _candidates(text: str) -> Iterator[Place]:
+def _candidates(text: str) -> Iterator[CharSpan]:
     """Return whatever has a dot and looks like an address."""
     backward = text[::-1]
     begin = 0
@@ -76,7 +76,7 @@ def _candidates(text: str) -> Iterator[Place]:
             yield place
 
 
-def _around(text: str, backward: str, begin: int, dot: int) -> tuple[Place, bool, int]:
+def _around(text: str, backward: str, begin: int, dot: int) -> tuple[CharSpan, bool, int]:
     """Return the place of the candidate around a dot, whether it is one, and where to look on."""
     first = _run_before(_HOST, backward, dot, begin)
     end = _run_after(_HOST_AND_USER, text, dot)

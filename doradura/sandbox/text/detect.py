@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from doradura.sandbox.text.addresses import Place, addresses, own_links
+from doradura.sandbox.text.addresses import CharSpan, addresses, own_links
 from doradura.sandbox.text.entities import Entity, add_found, units, without_overlaps
 
 _MENTION = re.compile(r"(?<!\w)@([A-Za-z0-9_]{2,32})(?!\w)")
@@ -48,7 +48,7 @@ def find_entities(text: str) -> list[Entity]:
     return kept
 
 
-def _everything(text: str) -> Iterator[tuple[Place, str]]:
+def _everything(text: str) -> Iterator[tuple[CharSpan, str]]:
     for found in _MENTION.finditer(text):
         if len(found[1]) >= _SHORTEST_NAME or found[1].lower() in _SHORT_NAMES:
             yield found.span(), "mention"
@@ -68,7 +68,7 @@ def _in_tag(character: str) -> bool:
     )
 
 
-def _hashtags(text: str) -> Iterator[Place]:
+def _hashtags(text: str) -> Iterator[CharSpan]:
     end = 0
     while (begin := text.find("#", end)) >= 0:
         end = begin + 1
@@ -84,7 +84,7 @@ def _hashtags(text: str) -> Iterator[Place]:
             yield begin, kept
 
 
-def _cashtags(text: str) -> Iterator[Place]:
+def _cashtags(text: str) -> Iterator[CharSpan]:
     for found in _CASHTAG.finditer(text):
         begin, end = found.span()
         if any(each == "$" or _in_tag(each) for each in (*text[max(0, begin - 1) : begin], *text[end : end + 1])):
@@ -93,13 +93,13 @@ def _cashtags(text: str) -> Iterator[Place]:
             yield begin, end
 
 
-def _phones(text: str) -> Iterator[Place]:
+def _phones(text: str) -> Iterator[CharSpan]:
     for found in _PHONE.finditer(text):
         if sum(character.isdecimal() for character in found[0]) in _PHONE_DIGITS:
             yield found.span()
 
 
-def _cards(text: str) -> Iterator[Place]:
+def _cards(text: str) -> Iterator[CharSpan]:
     at = 0
     while found := _DIGITS.search(text, at):
         begin, at = found.span()

@@ -7,12 +7,12 @@ import trio
 
 from doradura.sandbox.api.call import Call, Method
 from doradura.sandbox.api.fields import Fields, read_json
-from doradura.sandbox.http.exchange import Request
+from doradura.sandbox.http.exchange import HttpRequest
 from doradura.sandbox.state.members import RIGHTS
 from doradura.sandbox.state.records import Object
 from doradura.sandbox.state.refusal import RefusalError, bad_request
 from doradura.sandbox.state.updates import DEFAULT_KINDS, DisplacedError, wanted_kinds
-from doradura.sandbox.text.links import LinkError, https_link
+from doradura.sandbox.text.links import BadLinkError, https_link
 
 _CHANNEL_RIGHTS = ("can_post_messages", "can_edit_messages")
 
@@ -34,7 +34,7 @@ async def get_me(call: Call) -> Object:
     }
 
 
-async def get_updates(call: Call, request: Request) -> list[msgspec.Raw]:
+async def get_updates(call: Call, request: HttpRequest) -> list[msgspec.Raw]:
     """Answer getUpdates, at once or when an update comes.
 
     Raises RefusalError when another poll takes this one's place.
@@ -54,7 +54,7 @@ async def get_updates(call: Call, request: Request) -> list[msgspec.Raw]:
     return [msgspec.Raw(update) for update in found]
 
 
-async def _wait(call: Call, request: Request, timeout: float) -> None:
+async def _wait(call: Call, request: HttpRequest, timeout: float) -> None:
     """Wait for an update, but no longer than the client does: a poll nobody waits for must not displace others."""
     displaced = False
     async with trio.open_nursery() as nursery:
@@ -187,7 +187,7 @@ def _menu_button(given: object) -> Object:
     text, url = fields.text("text", required=True), fields.inner("web_app").text("url", required=True)
     try:
         link = https_link(url)
-    except LinkError as error:
+    except BadLinkError as error:
         raise bad_request(f"menu button Web App URL '{url}' is invalid: {error}") from None
     return {"type": "web_app", "text": text, "web_app": {"url": link}}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from doradura.sandbox.api.call import Call, content_of, message_caption, message_text, name_mentioned
-from doradura.sandbox.api.keyboards import Keyboard, check_edited, check_place, read_keyboard
+from doradura.sandbox.api.keyboards import ReplyMarkup, check_edited, check_place, read_keyboard
 from doradura.sandbox.state.bot import Bot
 from doradura.sandbox.state.members import is_admin
 from doradura.sandbox.state.records import Message, Object
@@ -48,7 +48,7 @@ def send(call: Call, content: Object, *, invoice_id: str = "", reply_to: int | N
     """Send a message with the given content, and what every sendX takes: keyboard, reply, protection."""
     keyboard = read_keyboard(call.parameters)
     chat_id = call.writable_chat_id()
-    shown = Keyboard(content.get("reply_markup") or keyboard.inline, keyboard.reply)
+    shown = ReplyMarkup(content.get("reply_markup") or keyboard.inline, keyboard.reply)
     check_place(shown, private=chat_id > 0, invoice=bool(invoice_id))
     if reply_to is None:
         reply_to = call.reply_to(chat_id)

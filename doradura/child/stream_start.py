@@ -32,7 +32,7 @@ _NAMING_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StreamStart:
     """The first bytes of an address."""
 
     content: bytes
@@ -126,7 +126,7 @@ def _is_sound(site: Site, info: Mapping[str, Any]) -> bool:
     return facts is not None and facts.video is None and facts.audio is not None
 
 
-def read_start(site: Site, info: Mapping[str, Any], limit_bytes: int, *, ranged: bool = True) -> Start | None:
+def read_start(site: Site, info: Mapping[str, Any], limit_bytes: int, *, ranged: bool = True) -> StreamStart | None:
     """Return the first bytes of a plain file; None where the site gives none within START_SECONDS.
 
     `ranged`: ask for no more than that. A server that refuses a range, or hangs up on one, is asked without. Raises
@@ -150,7 +150,7 @@ def _headers(chosen: Mapping[str, Any]) -> dict[str, Any]:
     return {**(chosen.get("http_headers") or {}), "Accept-Encoding": "identity"}
 
 
-def _read(site: Site, request: Request, limit_bytes: int, *, keep: bool = True) -> Start:
+def _read(site: Site, request: Request, limit_bytes: int, *, keep: bool = True) -> StreamStart:
     """Read so much, or until the time is up. `keep`: whether anybody wants the bytes."""
     content, got, ended = bytearray(), 0, False
     response = None
@@ -163,9 +163,9 @@ def _read(site: Site, request: Request, limit_bytes: int, *, keep: bool = True) 
                 content += piece if keep else b""
                 ended = not piece
     if response is None or response.headers.get("Content-Encoding"):
-        return Start(bytes(content), None, ended)
+        return StreamStart(bytes(content), None, ended)
     ranged = response.status == 206
     whole = whole_of(response.status, response.headers, got)
     if ranged:
         ended = got == whole
-    return Start(bytes(content), whole, ended and whole in {None, got}, ranged)
+    return StreamStart(bytes(content), whole, ended and whole in {None, got}, ranged)

@@ -32,7 +32,7 @@ Room = Literal["kept", "public", "stranger"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ConnectionSlot:
     """A connection's place until it is given back."""
 
     room: Room
@@ -40,7 +40,7 @@ class Place:
     """Whose cap it counts against; None for a client without a cap."""
 
 
-class Places:
+class ConnectionLimits:
     """Counts the connections of one server, whose shared room has `limit` places."""
 
     def __init__(self, access: AccessRules, *, limit: int) -> None:
@@ -49,11 +49,11 @@ class Places:
         self._rooms: Counter[Room] = Counter()
         self._owners: Counter[str] = Counter()
 
-    def take(self, address: IPAddress | None) -> Place | None:
+    def take(self, address: IPAddress | None) -> ConnectionSlot | None:
         """Take a place for a connection from this address; None when there is none for it."""
         place = self._place(address)
         if not self._is_free(place) and address in OWN:
-            place = Place("stranger", None)
+            place = ConnectionSlot("stranger", None)
         if not self._is_free(place):
             return None
         self._rooms[place.room] += 1
@@ -61,7 +61,7 @@ class Places:
             self._owners[place.owner] += 1
         return place
 
-    def give_back(self, place: Place) -> None:
+    def give_back(self, place: ConnectionSlot) -> None:
         """Give a place back; once for each that was taken."""
         self._rooms[place.room] -= 1
         if place.owner is not None:
@@ -69,18 +69,18 @@ class Places:
             if not self._owners[place.owner]:
                 del self._owners[place.owner]
 
-    def _place(self, address: IPAddress | None) -> Place:
+    def _place(self, address: IPAddress | None) -> ConnectionSlot:
         access = self._access
         if address is not None and access.is_proxy(address):
             # It speaks for many, among them anybody: its cap is the proxy's own business, the kept places are not its.
-            return Place("public", None)
+            return ConnectionSlot("public", None)
         if address in OWN:
-            return Place("kept", None)
+            return ConnectionSlot("kept", None)
         if address is None or not access.admits_address(address):
-            return Place("stranger", None)
-        return Place("kept" if access.names_address(address) else "public", owner_of(address))
+            return ConnectionSlot("stranger", None)
+        return ConnectionSlot("kept" if access.names_address(address) else "public", owner_of(address))
 
-    def _is_free(self, place: Place) -> bool:
+    def _is_free(self, place: ConnectionSlot) -> bool:
         if place.room == "stranger":
             return self._rooms["stranger"] < STRANGER_LIMIT
         if place.owner is not None and self._owners[place.owner] >= ADDRESS_LIMIT:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trio
 
-from doradura.sandbox.http.exchange import Headers, Request, Response, Send
+from doradura.sandbox.http.exchange import Headers, HttpRequest, Response, Send
 
 Copy = Callable[[int, int, Send], Awaitable[None]]
 """Sends the bytes from a position up to, not including, another."""
@@ -21,7 +21,7 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class ServedBytes:
     """Bytes that can be read from anywhere."""
 
     size: int
@@ -29,12 +29,12 @@ class Content:
     copy: Copy
 
 
-def file_content(path: Path, size: int, content_type: str) -> Content:
+def file_content(path: Path, size: int, content_type: str) -> ServedBytes:
     """Make content of a file whose size is known."""
-    return Content(size, content_type, partial(copy_file, path))
+    return ServedBytes(size, content_type, partial(copy_file, path))
 
 
-def respond(request: Request, content: Content, headers: Headers | None = None) -> Response:
+def respond(request: HttpRequest, content: ServedBytes, headers: Headers | None = None) -> Response:
     """Answer a GET or HEAD, with the range it asks for. Several ranges at once get the whole."""
     headers = [
         (b"content-type", content.content_type.encode()),

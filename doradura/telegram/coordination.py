@@ -9,7 +9,7 @@ from doradura.telegram.pacing import Pace, Pacer
 from doradura.telegram.reaching import Reaching
 
 
-class Turns:
+class Coordination:
     """What all clients of one bot share: whose turn it is, and which groups became supergroups.
 
     `on_migrated` is told the old and the new id of a group as soon as Telegram names them; it must not raise.
@@ -24,15 +24,15 @@ class Turns:
         self._on_migrated = on_migrated
         self._moved: dict[int, int] = {}
 
-    def know_moved(self, moved: Mapping[int, int]) -> None:
+    def restore_moves(self, moved: Mapping[int, int]) -> None:
         """Take over what was known of moved groups: old id -> new id."""
         self._moved.update(moved)
 
-    def place_of(self, chat_id: int) -> int:
+    def current_chat_id(self, chat_id: int) -> int:
         """Return the id a chat has now."""
         return self._moved.get(chat_id, chat_id)
 
-    async def note_moved(self, old_id: int, new_id: int) -> None:
+    async def record_move(self, old_id: int, new_id: int) -> None:
         """Send what is for the old id to the new one from now on."""
         for known, end in self._moved.items():
             if end == old_id:

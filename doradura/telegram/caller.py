@@ -1,7 +1,7 @@
-"""Making a call until it is done, refused, unknown, superseded or out of time.
+"""Makes a call until it succeeds, is refused, remains unconfirmed, is superseded or runs out of time.
 
-Owns the connections and the retrying; knows methods and parameters only as names and values. What is retried is decided
-in `retry`, when a call may go out in `pacing`, which edit of a message goes in `edits`.
+Owns the connections and the retrying; methods and parameters are only names and values here. `retry` decides what is
+retried, `pacing` when a call may go out, `edits` which edit of a message is sent.
 """
 
 from __future__ import annotations
@@ -46,23 +46,23 @@ logger = logging.getLogger(__name__)
 DEADLINE_SECONDS = 60.0
 CONNECT_SECONDS = 10.0
 ATTEMPT_SECONDS = 20.0
-"""The longest silence within one attempt of a call that may be repeated, and half its time at most: a torn one leaves
-time for another."""
+"""The longest silence within one attempt of a repeatable call (at most half of the call's time), so that a lost
+connection leaves time for another attempt."""
 PIECE_SECONDS = 60.0
-"""The longest an upload may take for one piece of 1 MiB."""
+"""The longest time that an upload may take for one piece of 1 MiB."""
 UPLOAD_BYTES_PER_SECOND = 128 << 10
 
 
 def upload_deadline_seconds(size_bytes: int) -> float:
-    """Return the time for sending a file: at least 128 KiB/s, and what a small call has on top."""
+    """Return the time for sending a file: what a small call gets, plus the time at 128 KiB/s."""
     return DEADLINE_SECONDS + size_bytes / UPLOAD_BYTES_PER_SECOND
 
 
 class Caller:
     """Makes calls with one bot's token.
 
-    `coordination` is shared by all callers of one bot. `readers` bounds the threads that read files; `draw` gives
-    random numbers from 0 to 1.
+    All callers of one bot share `coordination`. `readers` bounds the threads that read files; `draw` returns random
+    numbers from 0 to 1.
     """
 
     def __init__(
@@ -107,11 +107,12 @@ class Caller:
     ) -> msgspec.Raw | None:
         """Call a method with small parameters and return its result.
 
-        `chat_id` is whose budget it takes from, or whose 429s it waits out. `edits` is the message it edits; None is
-        given when a newer edit of that message made this one needless, unless it is `lasting`. `repeat_unconfirmed`
-        says whether it may be done twice, by default only where twice is the same as once; where it is not, it is
-        repeated twice at most. Raises the ApiError of a refusal, UnconfirmedError when it may have been done and must
-        not be repeated (again), and DeadlineExceededError after `deadline_seconds`.
+        `chat_id` is the chat whose budget the call uses or whose holds it waits for. `edits` is the message that the
+        call edits; the result is None if a newer edit of that message made this one needless, unless it is `lasting`.
+        `repeat_unconfirmed` says whether the call may be repeated when it may have succeeded; by default only where
+        twice has the same effect as once. Where it has not, the call is repeated at most twice. Raises the ApiError of
+        a refusal, UnconfirmedError if the call may have succeeded and must not be repeated (again), and
+        DeadlineExceededError after `deadline_seconds`. A cancelled call may or may not have taken effect.
         """
         repeats = unconfirmed_repeats(method, repeat=repeat_unconfirmed)
         silence = min(ATTEMPT_SECONDS, deadline_seconds / 2) if repeats else None
@@ -144,9 +145,9 @@ class Caller:
         chat_id: int,
         edits: MessageKey | None,
     ) -> msgspec.Raw:
-        """Call a method with files, streamed from disk; raises as `call`, and UploadFileError for the file.
+        """Call a method with files, streamed from disk. Raises as `call` does, and UploadFileError for the file.
 
-        The time it may take goes by the size, and begins when one of the upload connections is free.
+        The deadline depends on the size, and its time starts when one of the upload connections is free.
         """
         sizes = {name: await self._measure(method, upload.path) for name, upload in media.files.items()}
         heavy_bytes = await self._measure(method, media.heavy) if media.heavy else 0
@@ -176,11 +177,11 @@ class Caller:
             )
 
         result = await self._wherever_it_is(make, chat_id)
-        assert result is not None  # it is lasting
+        assert result is not None  # a lasting call is always answered
         return result
 
     async def poll(self, parameters: Mapping[str, object], *, read_seconds: float) -> msgspec.Raw:
-        """Call getUpdates once, on the connection that is kept for it; raises whatever the one attempt ended in."""
+        """Call getUpdates once, on its own connection. Raises whatever that one attempt ended in."""
         call = Call(
             method="getUpdates",
             kind="poll",
@@ -199,7 +200,7 @@ class Caller:
         return await measure(method, path, limiter=self._readers)
 
     async def _wherever_it_is(self, make: Callable[[int | None], Call], chat_id: int | None) -> msgspec.Raw | None:
-        """Make a call to a chat; once more when Telegram says under which id the chat is to be found now."""
+        """Make a call to a chat; once more if Telegram answers that the chat has a new id."""
         chat = None if chat_id is None else self._coordination.current_chat_id(chat_id)
         try:
             return await self._until_done(make(chat))
@@ -211,7 +212,7 @@ class Caller:
             return await self._until_done(make(error.new_chat_id))
 
     async def _until_done(self, call: Call) -> msgspec.Raw | None:
-        """Make attempts until one decides; None when a newer edit took this one's place."""
+        """Make attempts until one decides; return None if a newer edit replaced this one."""
         progress = CallProgress(deadline=trio.current_time() + call.deadline_seconds)
         if call.edits is None:
             while (result := await self._one_attempt(call, progress, nullcontext)) is None:
@@ -235,7 +236,7 @@ class Caller:
     async def _one_attempt(
         self, call: Call, progress: CallProgress, waiting: Callable[[], AbstractContextManager[object]]
     ) -> msgspec.Raw | None:
-        """Wait for the turn and make an attempt; None when there may be another. `waiting` may end the waits."""
+        """Wait for a permit and make one attempt; None if there may be another. `waiting` may end the waits."""
         permits: list[Permit] = []
         with waiting():
             permits.append(await self._wait_for_permit(call, progress))
@@ -259,7 +260,7 @@ class Caller:
         return None
 
     async def _attempt_with(self, permit: Permit, call: Call, progress: CallProgress, draw: float) -> msgspec.Raw:
-        """Make an attempt in its turn, and tell the pacer what Telegram said to it."""
+        """Make one attempt under its permit, and tell the pacer what Telegram answered."""
         with permit:
             try:
                 result = await self._attempt(call, progress)
@@ -268,7 +269,7 @@ class Caller:
                 self._pacer.hold(call.hold_key, until=trio.current_time() + seconds, permit=permit)
                 raise
             except ServerError:
-                raise  # it is in trouble: that shows nothing of limits
+                raise  # the server is in trouble, which says nothing about limits
             except (ApiError, UnexpectedResultError):
                 self._pacer.answered(permit)
                 raise
@@ -276,7 +277,7 @@ class Caller:
             return result
 
     def _next_attempt(self, call: Call, progress: CallProgress, error: TelegramError, draw: float) -> float | None:
-        """Return the seconds to the next attempt, None when the error is to travel; raises DeadlineExceededError."""
+        """Return the seconds until the next attempt, or None to raise `error`. Raises DeadlineExceededError."""
         progress.unconfirmed += isinstance(error, UnconfirmedError)
         decision = decide(
             error,
@@ -296,7 +297,10 @@ class Caller:
     def _given_up(
         self, call: Call, progress: CallProgress, last: TelegramError, *, counted: bool = True
     ) -> DeadlineExceededError:
-        """Log it and return the error. `counted`: not what a chat was told to wait, whose 429 was counted."""
+        """Log that the call is given up, and return the error.
+
+        `counted` is false when the chat was told to wait longer than the call had: that 429 was counted before.
+        """
         if not isinstance(last, NotSentError) or last.unreachable is None:
             logger.warning("%s given up after %d attempts: %s", call.method, progress.attempts, last.detail)
         if counted:
@@ -304,7 +308,10 @@ class Caller:
         return progress.given_up(call.method, last)
 
     async def _wait_for_permit(self, call: Call, progress: CallProgress) -> Permit:
-        """Wait while the chat or the method is held, and for the budgets. Return the turn for the attempt."""
+        """Wait until no hold applies and the budgets allow the call. Return the permit.
+
+        Raises DeadlineExceededError.
+        """
         key, deadline = call.hold_key, progress.deadline
         try:
             if call.paced:
@@ -322,9 +329,10 @@ class Caller:
         return permit
 
     async def _attempt(self, call: Call, progress: CallProgress) -> msgspec.Raw:
-        """Make one HTTP request; a patient call's time stands still while it waits for a connection.
+        """Make one HTTP request; a patient call's time does not run while it waits for a connection.
 
-        It has its turn already: waiting for one with a connection in hand, one busy group would hold up all uploads.
+        It has its permit already: if calls waited for permits with a connection in hand, one busy group would block all
+        uploads.
         """
         if not call.patient:
             return await self._exchange(call, progress, call.connections.take())
@@ -336,7 +344,7 @@ class Caller:
     async def _exchange(
         self, call: Call, progress: CallProgress, connection: AbstractAsyncContextManager[httpx.AsyncBaseTransport]
     ) -> msgspec.Raw:
-        """Make one HTTP request and read its answer; counted however it ends, except by cancellation."""
+        """Make one HTTP request and read its answer. It is counted however it ends, except when cancelled."""
         started = trio.current_time()
         body = call.make_body()
         answer = None
@@ -355,7 +363,7 @@ class Caller:
         return result
 
     def _result(self, method: str, answer: HttpAnswer | None, body: Body) -> msgspec.Raw:
-        """Return the result of an answer; None is an exchange that was cut off by the call's deadline."""
+        """Return the result of an answer; None stands for an exchange that the call's deadline cut off."""
         if answer is not None:
             self._coordination.reaching.answered()
             return read_answer(method, answer.status, answer.body, retry_after=answer.retry_after, secret=self._token)
@@ -382,9 +390,10 @@ class Caller:
 
 
 def _elsewhere(method: str, parameters: Mapping[str, object], chat_id: int | None) -> dict[str, object]:
-    """Return the parameters for a chat that has another id now.
+    """Return the parameters for a chat that has a new id.
 
-    Message ids began anew there: what names one would hit somebody else's message. Raises MessageNotFoundError.
+    Message ids started anew there, so an old id would hit somebody else's message. Raises MessageNotFoundError for
+    those.
     """
     if "message_id" in parameters:
         raise MessageNotFoundError(method, 400, "Bad Request: message to edit not found: its group has another id now")
@@ -394,7 +403,7 @@ def _elsewhere(method: str, parameters: Mapping[str, object], chat_id: int | Non
 
 @asynccontextmanager
 async def _until(deadline: float, lock: trio.Lock) -> AsyncIterator[bool]:
-    """Hold a lock if it is free by then. Return whether it was."""
+    """Hold a lock if it becomes free by then. Return whether it did."""
     reached = False
     with trio.move_on_at(deadline):
         await lock.acquire()

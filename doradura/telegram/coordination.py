@@ -1,4 +1,4 @@
-"""What all clients of one bot share, as Telegram counts and moves chats by bot and not by connection."""
+"""What all clients of one bot share: Telegram counts and moves chats by bot, not by connection."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from doradura.telegram.reaching import Reaching
 
 
 class Coordination:
-    """What all clients of one bot share: whose turn it is, and which groups became supergroups.
+    """The state that all clients of one bot share: the pacer, the order of edits, and which groups became supergroups.
 
-    `on_migrated` is told the old and the new id of a group as soon as Telegram names them; it must not raise.
+    `on_migrated` receives a group's old and new id as soon as Telegram names them; it must not raise.
     """
 
     def __init__(
@@ -25,15 +25,15 @@ class Coordination:
         self._moved: dict[int, int] = {}
 
     def restore_moves(self, moved: Mapping[int, int]) -> None:
-        """Take over what was known of moved groups: old id -> new id."""
+        """Restore what was known of moved groups: old id -> new id."""
         self._moved.update(moved)
 
     def current_chat_id(self, chat_id: int) -> int:
-        """Return the id a chat has now."""
+        """Return the id that a chat has now."""
         return self._moved.get(chat_id, chat_id)
 
     async def record_move(self, old_id: int, new_id: int) -> None:
-        """Send what is for the old id to the new one from now on."""
+        """From now on send what is for the old id to the new one."""
         for known, end in self._moved.items():
             if end == old_id:
                 self._moved[known] = new_id

@@ -1,4 +1,4 @@
-"""Pictures: what stands for a link, as a file of its own.
+"""Pictures: the image that stands for a link, as a file of its own.
 
 Owns where it is taken from. No row has one yet; the tests make rows of them.
 """
@@ -19,22 +19,22 @@ from doradura.media.reasons import Reason
 
 
 class PictureProduct(Light):
-    """The site's own picture, else the file itself where it is one, its cover, or a frame of its film."""
+    """The site's own picture, else the file itself if it is one, its cover, or a frame of its film."""
 
     def selection(self) -> Selection:
         """The smallest film, or the smallest sound, which may have a cover."""
         return Selection(f"wv*{NATIVE}/w*{NATIVE}", ())
 
     def is_in(self, facts: Facts) -> bool:
-        """A still, a cover, or a film."""
+        """Return whether the file has a still, a cover, or a film."""
         return bool(facts.pictures)
 
     def lacks(self, has: Has) -> Lacks:
-        """A picture, of what is a sound alone."""
+        """Return "picture" for a link that has only sound."""
         return "picture" if has.sound and not (has.film or has.picture) else ""
 
     def make(self, recipe: Recipe, sources: Sequence[SourceFile]) -> Made:
-        """Write the picture in its row's container."""
+        """Write the picture in its row's container. Raises JobError if there is none."""
         picture = recipe.site_picture(None) or next(filter(None, (_taken(recipe, source) for source in sources)), None)
         if picture is None:
             raise JobError(Reason.UNSUPPORTED, "the source has no picture")

@@ -174,14 +174,14 @@ class Health:
     async def _run_check(self, name: str, check: Check, found: dict[str, CheckResult]) -> None:
         """Run one check within its time. A barrier: a check that breaks is a finding, not the end of the program."""
         silent: CheckStatus = "degraded" if name in self._outside else "failing"
-        found[name] = CheckResult(silent, f"did not answer within {CHECK_SECONDS:g} s")
+        found[name] = CheckResult(silent, f"no answer within {CHECK_SECONDS:g} s")
         try:
             with trio.move_on_after(CHECK_SECONDS):
                 found[name] = await check()
         except Exception as error:
             log.exception("a health check broke", extra={"check": name})
             self._broke()
-            found[name] = CheckResult(silent, f"the check itself broke ({type(error).__name__}); the log has more")
+            found[name] = CheckResult(silent, f"the check itself failed ({type(error).__name__}); see the log")
 
 
 class _Worst:
@@ -243,17 +243,17 @@ class LoopLag:
         """Judge the worst lag of the last minute, the one that lasts right now included."""
         await trio.lowlevel.checkpoint()
         if self._due is None:
-            return CheckResult("failing", "the loop's lag is not measured")
+            return CheckResult("failing", "the event loop's lag is not measured")
         now = trio.current_time()
         lag, pause = self._late(now)
         worst, pause = max(self._lags.at(now), lag), max(self._pauses.at(now), pause)
         facts = {"worst_lag_seconds": round(worst, 4)} | ({"paused_seconds": round(pause, 1)} if pause else {})
         if worst >= LAG_FAILING_SECONDS:
-            return CheckResult("failing", f"the event loop stood still for {worst:.1f} s in the last minute", facts)
+            return CheckResult("failing", f"the event loop was blocked for {worst:.1f} s in the last minute", facts)
         if worst >= LAG_DEGRADED_SECONDS:
             return CheckResult("degraded", f"the event loop was {worst:.2f} s late in the last minute", facts)
         if pause:
-            what = f"on time, but for {pause:.1f} s in which the whole process was stopped or the machine asleep"
+            what = f"on time, except for {pause:.1f} s when the process was stopped or the machine asleep"
             return CheckResult("ok", f"the event loop is {what}", facts)
         return CheckResult("ok", "the event loop is on time", facts)
 
@@ -272,7 +272,7 @@ class DiskSpace:
         try:
             found = await trio.to_thread.run_sync(os.statvfs, self._path, abandon_on_cancel=True, limiter=self._limiter)
         except OSError as error:
-            return CheckResult("failing", f"the data directory can't be asked for its space ({error.strerror})")
+            return CheckResult("failing", f"the free space of the data directory can't be read ({error.strerror})")
         free = found.f_bavail * found.f_frsize
         self._measured(free)
         return judge_space(free, found.f_blocks * found.f_frsize)
@@ -290,7 +290,7 @@ def judge_space(free_bytes: int, total_bytes: int) -> CheckResult:
     facts = {"free_bytes": free_bytes, "total_bytes": total_bytes}
     left = f"{_space_text(free_bytes)} free in the data directory"
     if free_bytes < DISK_FAILING_BYTES:
-        return CheckResult("failing", f"{left}: downloads and the database stop soon", facts)
+        return CheckResult("failing", f"{left}: downloads and the database will stop soon", facts)
     if free_bytes < DISK_DEGRADED_BYTES:
         return CheckResult("degraded", f"{left}: large downloads may fail", facts)
     return CheckResult("ok", left, facts)

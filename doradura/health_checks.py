@@ -37,9 +37,7 @@ UNDELIVERED_SECONDS = 300.0
 """As the alert AlertDeliveryStalled has it."""
 GIVEN_UP_MS = 24 * 3600 * 1000
 """How long a notice that could not be told is shown: that is a fault of ours, or of an alert's words, and is over."""
-UNMONITORED = (
-    "nothing watches this bot yet: `just stack` starts Prometheus and Alertmanager, docs/monitoring.md says how"
-)
+UNMONITORED = "nothing monitors this bot yet: `just stack` starts Prometheus and Alertmanager, see docs/monitoring.md"
 YTDLP_OLD_DAYS = 45
 """As the alert YtDlpOld has it."""
 HELD_UP_SECONDS = 600.0
@@ -51,10 +49,10 @@ OVERSLEPT_SECONDS = 10.0
 """A timeout that comes later than this was slept through: the process was stopped."""
 
 _POLL_FAULTS: Mapping[str, str] = {
-    "unreachable": "Telegram can't be reached - is the network there?",
-    "conflict": "another program polls with this token - stop the second instance, or make a new token",
-    "rate_limited": "Telegram asked to wait before the next poll",
-    "store_failing": "updates can't be stored and wait at Telegram - see the storage check",
+    "unreachable": "Telegram can't be reached - is this machine online?",
+    "conflict": "another program polls with this token - stop the other instance, or get a new token",
+    "rate_limited": "Telegram asked the bot to wait before the next poll",
+    "store_failing": "updates can't be stored and stay at Telegram - see the storage check",
 }
 
 log = logging.getLogger(__name__)
@@ -73,8 +71,8 @@ async def poll_check(poller: Callable[[], Poller | None], pacer: Pacer) -> Check
         "chats_told_to_wait": pacer.held_chats(),
     }
     if held:
-        what = "; ".join(f"{hold.what} for {hold.seconds_left:.0f} s more" for hold in held)
-        return CheckResult("degraded", f"Telegram told the bot to wait with {what} - then it tries by itself", facts)
+        what = "; ".join(f"{hold.what} for another {hold.seconds_left:.0f} s" for hold in held)
+        return CheckResult("degraded", f"Telegram told the bot to wait with {what} - it then resumes by itself", facts)
     if part is None or ago is None:
         return CheckResult("degraded", "Telegram has not answered a poll yet", facts)
     if part.state == "unreachable" and out_of_descriptors():
@@ -122,7 +120,9 @@ class AlertsCheck:
         try:
             found = await self._storage.read(lambda db: _undelivered(db, self._clock()))
         except StorageError as error:
-            return CheckResult("degraded", f"what waits is not known: {error} - see the storage check", facts)
+            return CheckResult(
+                "degraded", f"the number of waiting notifications is unknown: {error} - see the storage check", facts
+            )
         facts |= {
             "waiting": found.waiting,
             "oldest_seconds": round(found.oldest_seconds, 1),
@@ -160,13 +160,13 @@ def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[Check
     if found.oldest_seconds > UNDELIVERED_SECONDS:
         # Telegram's silence is no fault of this machine, and no restart mends it; nor is that nobody lets us write.
         nobody = len(found.refused) == len(found.targets) and trouble is None
-        what = f"an alert has waited for {found.oldest_seconds:.0f} s to be told"
+        what = f"an alert has waited {found.oldest_seconds:.0f} s to be sent"
         if trouble == "telegram" or nobody:
-            return "degraded", f"{what} - Telegram does not take it"
+            return "degraded", f"{what} - Telegram does not accept it"
         return "failing", f"{what} - see the log"
     if found.refused:
-        return "degraded", f"Telegram refuses to write to {_refusals(found.refused)}"
-    return "ok", "every chat that alerts go to can be told"
+        return "degraded", f"Telegram refuses messages to {_refusals(found.refused)}"
+    return "ok", "every chat that alerts go to can be reached"
 
 
 def _given_up_text(found: _Undelivered) -> str:
@@ -176,8 +176,8 @@ def _given_up_text(found: _Undelivered) -> str:
     """
     if not found.given_up:
         return ""
-    what = f"{found.given_up} {'notice' if found.given_up == 1 else 'notices'} given up in the last day"
-    return f"; {what}, which Telegram took in no form ({found.last_error}) - /alerts lists all"
+    what = f"{found.given_up} {'notice' if found.given_up == 1 else 'notices'} given up in the last 24 h"
+    return f"; {what}, which Telegram did not accept in any form ({found.last_error}) - /alerts lists them"
 
 
 def _refusals(refused: Sequence[outbox.Target]) -> str:
@@ -192,10 +192,10 @@ def _refusals(refused: Sequence[outbox.Target]) -> str:
 def _remedy(target: outbox.Target) -> str:
     """Say what opens a chat again that alerts are to go to."""
     if target.topic_id and "thread" in (target.fault or "").lower():
-        return "that topic is gone: set DORADURA_ALERT_CHATS to another and start the bot again"
+        return "that topic no longer exists: choose another in DORADURA_ALERT_CHATS and restart the bot"
     if target.chat_id > 0:
         return "they must send /start to the bot"
-    return "let the bot be a member there that may write, or change DORADURA_ALERT_CHATS"
+    return "add the bot there with the right to write, or change DORADURA_ALERT_CHATS"
 
 
 class WorkerSelfTest:
@@ -219,7 +219,7 @@ class WorkerSelfTest:
             suspected, self._suspected = self._suspected.is_set(), trio.Event()
             if self._places.free > 0 or self._tested_at is None or suspected:
                 while not await self._test():
-                    log.info("the worker self-test slept through a pause of this process, and is done again")
+                    log.info("the process was paused during the worker self-test; repeating it")
             task_status.started()
             task_status = trio.TASK_STATUS_IGNORED
             with trio.move_on_after(SELF_TEST_SECONDS if self._fault is None else SELF_TEST_RETRY_SECONDS):
@@ -234,7 +234,7 @@ class WorkerSelfTest:
         started = trio.current_time()
         number = self._ids.new()
         slot = Slot(self._places)
-        fault: str | None = f"no answer in {SELF_TEST_TIMEOUT_SECONDS:.0f} s"
+        fault: str | None = f"no answer within {SELF_TEST_TIMEOUT_SECONDS:.0f} s"
         try:
             with trio.move_on_after(SELF_TEST_TIMEOUT_SECONDS):
                 # With every place taken it takes none: a suspicion must not wait for hours, and the test is short.
@@ -244,7 +244,9 @@ class WorkerSelfTest:
         except WorkerLostError as error:
             fault = str(error)
         except OSError as error:
-            fault = f"no directory for it: {error.strerror or error} ({error.filename or self._workspace.root})"
+            fault = (
+                f"could not make its directory: {error.strerror or error} ({error.filename or self._workspace.root})"
+            )
         finally:
             slot.release()
             await self._workspace.remove(number)
@@ -265,7 +267,7 @@ class WorkerSelfTest:
                     return None if message.guarded else "the egress guard is not in place"
                 if isinstance(message, Failure):
                     return f"{message.reason}: {message.detail}"
-        return "the worker left without a word"
+        return "the worker ended without an answer"
 
     async def check(self) -> CheckResult:
         """Say what the last test found."""
@@ -283,13 +285,13 @@ class WorkerSelfTest:
         if self._answer is not None:
             facts |= {key: value for key, value in msgspec.to_builtins(self._answer).items() if key != "type"}
         if self._fault is not None:
-            return CheckResult("failing", f"the self-test failed: {self._fault} - run `check` for more", facts)
+            return CheckResult("failing", f"the self-test failed: {self._fault} - run `just doctor` for details", facts)
         if waited >= HELD_UP_SECONDS:
             who = "1 user has" if users == 1 else f"{users} users have"
-            what = f"every place is taken, and {who} waited for up to {waited / 60:.0f} min"
+            what = f"every worker slot is taken, and {who} waited up to {waited / 60:.0f} min"
             return CheckResult("degraded", f"{what} - see DORADURA_CONCURRENT_DOWNLOADS and /user", facts)
         advice = None if self._answer is None else old_ytdlp(self._answer.yt_dlp, datetime.now(UTC).date())
-        return CheckResult("ok", "a worker did its test job", facts, advice)
+        return CheckResult("ok", "a worker passed the self-test", facts, advice)
 
 
 def old_ytdlp(version: str, today: date) -> str | None:
@@ -301,4 +303,4 @@ def old_ytdlp(version: str, today: date) -> str | None:
         return None
     if days <= YTDLP_OLD_DAYS:
         return None
-    return f"yt-dlp is {days} days old and sites change: `just update-ytdlp` and a restart bring a newer one"
+    return f"yt-dlp is {days} days old, and sites change: run `just update-ytdlp` and restart"

@@ -68,7 +68,9 @@ class StorageCheck:
             await done.wait()
         if waiting.cancelled_caught and self._began_at is not None:
             waited = trio.current_time() - self._began_at
-            text = f"a write has waited for {waited:.0f} s - another program holds the database, or the disk hangs"
+            text = (
+                f"a write has been waiting for {waited:.0f} s - another program locked the database, or the disk hangs"
+            )
             return CheckResult("failing", text, {"reason": "waits"})
         return self._judge()
 
@@ -86,7 +88,7 @@ class StorageCheck:
             return CheckResult("failing", text, facts)
         if self._unusable is not None:
             facts["reason"] = "unusable"
-            return CheckResult("failing", f"{self._unusable}: the next start would fail - mend its permissions", facts)
+            return CheckResult("failing", f"{self._unusable}: the next start would fail - fix its permissions", facts)
         return CheckResult("ok", "a write was committed", facts)
 
     async def _look(self) -> None:

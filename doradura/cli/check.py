@@ -45,9 +45,9 @@ from doradura.telegram.observer import SilentObserver
 TELEGRAM_SECONDS = 8.0
 LOW_SPACE_BYTES = 1024**3
 EXTRAS = {
-    "postgres": ("psycopg", "for a later version: this one keeps its data in SQLite"),
+    "postgres": ("psycopg", "for a later version; this one stores its data in SQLite"),
     "charts": ("matplotlib", "graphs as pictures"),
-    "youtube": ("deno", "the JavaScript runtime YouTube wants"),
+    "youtube": ("deno", "the JavaScript runtime that YouTube needs"),
 }
 
 Mark = Literal["ok", "note", "FAULT"]
@@ -93,7 +93,7 @@ async def run_checks(settings: Settings) -> bool:
         for line in await check():
             print(line)  # noqa: T201 - the command's answer
             faults += line.mark == "FAULT"
-    end = f"{faults} fault(s): mend what the FAULT lines say." if faults else "Everything the bot needs is there."
+    end = f"{faults} fault(s): fix what the FAULT lines describe." if faults else "The bot has everything it needs."
     print(f"\n{end}")  # noqa: T201
     return not faults
 
@@ -104,10 +104,10 @@ async def _in_thread(check: Callable[..., list[Finding]], *arguments: object) ->
 
 def _check_settings(settings: Settings) -> list[Finding]:
     lines = [Finding("ok", "settings", f"mode {settings.mode}, data in {settings.data_dir}")]
-    lines += [Finding("note", "settings", f"{name} is not known and ignored") for name in settings.unknown]
+    lines += [Finding("note", "settings", f"{name} is unknown and ignored") for name in settings.unknown]
     if not settings.told_chats:
         lines.append(
-            Finding("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody is told when something is wrong")
+            Finding("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody will be told when something is wrong")
         )
     elif not settings.admin_ids:
         lines.append(Finding("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody may press the alerts' buttons"))
@@ -122,7 +122,11 @@ def _check_directory(path: Path) -> list[Finding]:
         probe.unlink()
     except OSError as error:
         return [
-            Finding("FAULT", "directory", f"{path}: {error.strerror}; set DORADURA_DATA_DIR to one you may write to")
+            Finding(
+                "FAULT",
+                "directory",
+                f"{path}: {error.strerror}; set DORADURA_DATA_DIR to a directory that you may write to",
+            )
         ]
     free = shutil.disk_usage(path).free
     text = f"{path} is writable, {free / 1024**3:.1f} GiB free"
@@ -136,7 +140,7 @@ def _check_database(settings: Settings) -> list[Finding]:
             Finding("FAULT", "database", "PostgreSQL is not supported by this version; unset DORADURA_DATABASE_URL")
         ]
     if not path.exists():
-        return [Finding("ok", "database", f"{path} will be made at the first start")]
+        return [Finding("ok", "database", f"{path} will be created at the first start")]
     try:
         schema, found = examine(path)
     except StorageError as error:
@@ -147,8 +151,14 @@ def _check_database(settings: Settings) -> list[Finding]:
         return [Finding("FAULT", "database", f"{path} is damaged ({found}). {DAMAGE_ADVICE}")]
     newest = migrations()[-1][0]
     if schema > newest:
-        return [Finding("FAULT", "database", f"{path} is of schema {schema}, this program knows {newest}: it is newer")]
-    return [Finding("ok", "database", f"{path} is sound, schema {schema}")]
+        return [
+            Finding(
+                "FAULT",
+                "database",
+                f"{path} has schema {schema}, this program knows {newest}: a newer version wrote it",
+            )
+        ]
+    return [Finding("ok", "database", f"{path} is intact, schema {schema}")]
 
 
 def _check_ports(settings: Settings) -> list[Finding]:
@@ -167,9 +177,9 @@ def _check_port(setting: str, address: Address, *, runs: bool) -> Finding:
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         if taken and runs:
-            return Finding("ok", "port", f"{address} is the running bot's")
+            return Finding("ok", "port", f"{address} is in use by the running bot")
         why = os.strerror(error.errno) if error.errno else str(error)
-        fault = "another program listens there; stop that one, or" if taken else f"{why};"
+        fault = "another program listens there; stop it, or" if taken else f"{why};"
         return Finding("FAULT", "port", f"{address}: {fault} set {setting} to another address")
     return Finding("ok", "port", f"{address} is free")
 
@@ -184,9 +194,9 @@ def _check_ffmpeg() -> list[Finding]:
 
 def _check_yt_dlp() -> list[Finding]:
     if importlib.util.find_spec("curl_cffi") is not None:
-        return [Finding("FAULT", "yt-dlp", "curl_cffi is installed: it would pass by the egress guard; uninstall it")]
+        return [Finding("FAULT", "yt-dlp", "curl_cffi is installed, which would bypass the egress guard; uninstall it")]
     version = importlib.metadata.version("yt-dlp")
-    return [Finding("ok", "yt-dlp", f"{version}; `just update-ytdlp` takes a newer one")]
+    return [Finding("ok", "yt-dlp", f"{version}; `just update-ytdlp` installs a newer one")]
 
 
 def _check_extras() -> list[Finding]:
@@ -212,33 +222,33 @@ async def _check_telegram(settings: Settings) -> list[Finding]:
             me = await api.get_me(deadline_seconds=TELEGRAM_SECONDS)
     except TelegramError as error:
         return [Finding("FAULT", "telegram", telegram_fault(error, settings.telegram_api_url))]
-    return [Finding("ok", "telegram", f"the token is @{me.username}'s")]
+    return [Finding("ok", "telegram", f"the token belongs to @{me.username}")]
 
 
 def telegram_fault(error: TelegramError, api_url: str) -> str:
     """Say why the Bot API's server at `api_url` did not say whose the token is, and what mends that."""
     last = error.__cause__ if isinstance(error, DeadlineExceededError) else error
     host = urlsplit(api_url).netloc
-    own = None if api_url == TELEGRAM_API_URL else "does DORADURA_TELEGRAM_API_URL lead to a Bot API server that runs?"
+    own = None if api_url == TELEGRAM_API_URL else "is a Bot API server running at DORADURA_TELEGRAM_API_URL?"
     match last:
         case TokenRefusedError():
             return (
-                f"DORADURA_TELEGRAM_TOKEN is refused ({last.detail}); copy it once more from @BotFather (/mybots, API "
-                "Token)"
+                f"Telegram refuses DORADURA_TELEGRAM_TOKEN ({last.detail}); copy it again from @BotFather "
+                "(/mybots, API Token)"
             )
         case NotSentError(unreachable=str() as why):
             return f"can't reach {host} ({why}); {own or _WAYS_OUT.get(why, _ONLINE)}"
         case RateLimitedError():
             return f"{host} asks to wait; try again in {last.retry_after_seconds:.0f} s"
         case ServerError() if own is None:
-            return f"{host} has trouble of its own ({last.detail}); try again in a few minutes"
+            return f"{host} is having problems ({last.detail}); try again in a few minutes"
         case UnconfirmedError():
             return f"what answers at {host} is not Telegram ({last.detail}); {own or _ONLINE}"
     return f"{error}; {own or _ONLINE}"
 
 
-_ONLINE = "is this machine online, and does its firewall let it out?"
+_ONLINE = "is this machine online, and does its firewall allow it?"
 _WAYS_OUT = {
     "name not found": "is this machine online, and does it have a name server (/etc/resolv.conf)?",
-    "its certificate is not trusted": "is this machine's clock right, and is there no proxy on the way?",
+    "its certificate is not trusted": "is this machine's clock right, and is there a proxy in between?",
 }

@@ -20,8 +20,8 @@ def find_ffmpeg() -> tuple[str, str]:
 
 def no_ffmpeg(error: RuntimeError) -> str:
     """Return the sentence for a missing or broken ffmpeg."""
-    chosen = f"{VARIABLE} names it: unset that, or name one that works." if os.environ.get(VARIABLE) else ""
-    return f"{str(error).strip()}. {chosen or 'Install the package imageio-ffmpeg again, which carries one.'}"
+    chosen = f"{VARIABLE} points to it: unset it, or point it to one that works." if os.environ.get(VARIABLE) else ""
+    return f"{str(error).strip()}. {chosen or 'Reinstall the package imageio-ffmpeg, which contains one.'}"
 
 
 def ffmpeg_or_complaint() -> tuple[str, str] | None:

@@ -84,4 +84,4 @@ def _foreign(address: Address) -> HealthAnswer:
 
 
 def _nothing(text: str) -> HealthAnswer:
-    return HealthAnswer(is_doradura=False, healthy=False, text=f"{text} DORADURA_HTTP_BIND says where I look.")
+    return HealthAnswer(is_doradura=False, healthy=False, text=f"{text} DORADURA_HTTP_BIND says where to look.")

@@ -118,10 +118,12 @@ async def _stop_on_signals(signals: AsyncIterator[int], app: App) -> None:
 def _say_what_is_finished(app: App) -> None:
     """Say why the program does not leave at once, to whoever pressed Ctrl-C."""
     if app.in_hand:
-        what, they = ("1 download", "it goes") if app.in_hand == 1 else (f"{app.in_hand} downloads", "they go")
+        what, they = (
+            ("1 download", "it continues") if app.in_hand == 1 else (f"{app.in_hand} downloads", "they continue")
+        )
         seconds = f"{app.settings.drain_seconds:g}"
         print(  # noqa: T201
-            f"\n  Finishing {what}, at most {seconds} s. Ctrl-C again stops at once; {they} on at the next start.\n",
+            f"\n  Finishing {what}, at most {seconds} s. Ctrl-C again stops at once; {they} at the next start.\n",
             flush=True,
         )
 
@@ -137,8 +139,11 @@ def _greet(app: App) -> None:
         url = f"http://{Address(listens.hostname or '', listens.port or 0).reachable}"
         print(f"  Numbers: {url}/metrics   Health: {url}/health   Stop with Ctrl-C.", flush=True)  # noqa: T201
     if not app.settings.told_chats:
-        print("  No admin is set, so nobody is told of alerts. /start tells you your id.", flush=True)  # noqa: T201
+        print("  No admin is set, so nobody will get alerts. Send /start to learn your id.", flush=True)  # noqa: T201
     if app.sandbox_url is not None:
         apart = f"{settings_in(app.sandbox_url)} DORADURA_HTTP_BIND=127.0.0.1:0 just run"
-        print(f"  A second bot in this sandbox, to copy (`just sandbox` starts one alone):\n    {apart}", flush=True)  # noqa: T201
+        print(
+            f"  To run a second bot in this sandbox (`just sandbox` starts one alone), copy this line:\n    {apart}",
+            flush=True,
+        )
     print(flush=True)  # noqa: T201

@@ -141,7 +141,7 @@ def read_settings(environ: Mapping[str, str], *, sandbox: bool = False, token_re
         found["telegram_token"] = ""
         if token_required:
             faults.append(
-                f"{PREFIX}TELEGRAM_TOKEN is not set; set it to the token @BotFather gave, "
+                f"{PREFIX}TELEGRAM_TOKEN is not set; set it to the token from @BotFather, "
                 f"or try the bot without Telegram: python -m doradura run --sandbox"
             )
     if not sandbox and found.get("telegram_local") and found.get("telegram_api_url") == TELEGRAM_API_URL:
@@ -172,10 +172,10 @@ def _secret_file(name: str, path: Path) -> str:
             text = file.read(SECRET_FILE_BYTES).decode().rstrip("\r\n")
     except OSError as error:
         raise ValueError(
-            f"{name}: {str(path)!r} can't be read ({error.strerror}); name a file with the secret"
+            f"{name}: {str(path)!r} can't be read ({error.strerror}); give the path of a file with the secret"
         ) from None
     except UnicodeDecodeError:
-        raise ValueError(f"{name}: {str(path)!r} is not text; name a file with nothing but the secret") from None
+        raise ValueError(f"{name}: {str(path)!r} is not text; the file must contain only the secret") from None
     if not text:
         raise ValueError(f"{name}: {str(path)!r} is empty; write the secret into it")
     return text

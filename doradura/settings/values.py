@@ -57,7 +57,7 @@ class Address:
 def single_line(value: str) -> str:
     """Text without control characters."""
     if any(ord(char) < 32 or ord(char) == 127 for char in value):
-        raise ValueError("has a line break or another control character in it; write it without")
+        raise ValueError("contains a line break or another control character; remove it")
     return value
 
 
@@ -65,7 +65,7 @@ def bot_token(value: str) -> str:
     """A bot's token, in the shape of Bot API, "Authorizing your bot"."""
     if not TOKEN.fullmatch(value):
         raise ValueError(
-            "is not a bot token; copy the one @BotFather gave, like 123456789:AAH... without quotes or spaces"
+            "is not a bot token; copy the one from @BotFather, like 123456789:AAH... without quotes or spaces"
         )
     return value
 
@@ -84,12 +84,12 @@ def url(*schemes: str) -> Callable[[str], str]:
     """A URL of one of these schemes, without the slash at its end."""
 
     def parse(value: str) -> str:
-        right = f"write {' or '.join(f'{scheme}://' for scheme in schemes)} and host or host:port"
+        right = f"write {' or '.join(f'{scheme}://' for scheme in schemes)} followed by host or host:port"
         parts = _split(value, right)
         if parts.scheme not in schemes or not parts.hostname or " " in value:
-            raise ValueError(f"is not a URL of the kind wanted; {right}")
+            raise ValueError(f"is not the right kind of URL; {right}")
         if parts.query or parts.fragment:
-            raise ValueError("has a query or a fragment; leave out everything from ? or # on")
+            raise ValueError("has a query or a fragment; remove everything from ? or # on")
         return value.rstrip("/")
 
     return parse
@@ -99,7 +99,7 @@ def boolean(value: str) -> bool:
     """Yes or no, in three spellings each."""
     known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if value.lower() not in known:
-        raise ValueError("is neither yes nor no; write true or false")
+        raise ValueError("must be true or false")
     return known[value.lower()]
 
 
@@ -108,7 +108,7 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 
     def parse(value: str) -> int:
         if not re.fullmatch(r"[0-9]{1,12}", value) or not low <= int(value) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}; write one, such as {low}")
+            raise ValueError(f"must be a whole number from {low} to {high}")
         return int(value)
 
     return parse
@@ -119,7 +119,7 @@ def choice(*words: str) -> Callable[[str], str]:
 
     def parse(value: str) -> str:
         if value.lower() not in words:
-            raise ValueError(f"is not known; write one of {', '.join(words)}")
+            raise ValueError(f"must be one of {', '.join(words)}")
         return value.lower()
 
     return parse
@@ -128,7 +128,7 @@ def choice(*words: str) -> Callable[[str], str]:
 def _parts(value: str) -> list[str]:
     parts = [part.strip() for part in value.split(",") if part.strip()]
     if not parts:
-        raise ValueError("is a list with nothing in it; name something, or leave the variable out")
+        raise ValueError("is an empty list; add an entry, or unset the variable")
     return parts
 
 
@@ -145,15 +145,15 @@ class AlertChat:
 
 def alert_chats(value: str) -> tuple[AlertChat, ...]:
     """Ids of chats, each with `/topic` where one topic of a group is meant, in the order they are written."""
-    right = "write ids with commas between, such as 1234,-1001234567890 or -1001234567890/5 for a topic"
+    right = "separate ids with commas, such as 1234,-1001234567890, or -1001234567890/5 for a topic"
     found = []
     for part in _parts(value):
         match = _ALERT_CHAT.fullmatch(part)
         if match is None:
-            raise ValueError(f"must be a list of chats (a @name is not enough); {right}")
+            raise ValueError(f"must be a list of chat ids (a @name doesn't work); {right}")
         chat_id, topic_id = int(match[1]), int(match[2] or 0)
         if not 0 < abs(chat_id) < 2**52 or not (match[2] is None or 0 < topic_id < 2**31):
-            raise ValueError(f"names a chat or a topic that Telegram can't have; {right}")
+            raise ValueError(f"contains an id that can't exist on Telegram; {right}")
         found.append(AlertChat(chat_id, 0 if topic_id == _GENERAL_TOPIC else topic_id))
     return tuple(dict.fromkeys(found))
 
@@ -163,7 +163,7 @@ def user_ids(value: str) -> frozenset[int]:
     found = set()
     for part in _parts(value):
         if not re.fullmatch(r"[0-9]{1,16}", part) or not 0 < int(part) < 2**52:
-            raise ValueError("is not a list of user ids; write positive numbers with commas between, such as 1234,5678")
+            raise ValueError("is not a list of user ids; write positive numbers separated by commas, such as 1234,5678")
         found.add(int(part))
     return frozenset(found)
 
@@ -198,7 +198,9 @@ def loopback_address(value: str) -> Address:
     """host:port where nobody but this machine gets."""
     found = address(value)
     if found.host != "localhost" and not _is_loopback(found.host):
-        raise ValueError("is off loopback, and anybody who reaches the sandbox drives it; write 127.0.0.1:8082")
+        raise ValueError(
+            "must be a loopback address, because whoever reaches the sandbox controls it; write 127.0.0.1:8082"
+        )
     return found
 
 
@@ -216,7 +218,7 @@ def _network(text: str) -> IPNetwork:
         # What ipaddress says is not passed on: it repeats the value.
         raise ValueError("is not a list of networks; write CIDRs, such as 10.0.0.0/8,fd00::/8") from None
     if "/" in text and network.network_address != ipaddress.ip_address(text.partition("/")[0]):
-        raise ValueError(f"names an address inside a network; write {network}")
+        raise ValueError(f"is an address inside a network; for the network write {network}")
     return network
 
 
@@ -243,7 +245,7 @@ def _target(text: str) -> Address:
     except ValueError as error:
         raise ValueError("is not a list of targets; write host:port or CIDR, such as 10.1.2.3:80,fd00::/8") from error
     if not target.port:
-        raise ValueError("has port 0; write the port that downloads may reach")
+        raise ValueError("has port 0; write the port that downloads may connect to")
     return target
 
 
@@ -252,9 +254,9 @@ def directory(value: str) -> Path:
     path = Path(os.path.expanduser(single_line(value))).absolute()  # noqa: PTH111 - raises nothing for an unknown user
     nearest = next(parent for parent in (path, *path.parents) if os.path.lexists(parent))
     if not nearest.is_dir():
-        raise ValueError(f"can't be a directory, because {nearest} is none; name another place")
+        raise ValueError(f"can't be a directory, because {nearest} is not a directory; choose another path")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ValueError(f"can't be written, because {nearest} is closed to this user; change its owner or its mode")
+        raise ValueError(f"is not writable, because this user may not write to {nearest}; change its owner or its mode")
     return path
 
 
@@ -265,17 +267,19 @@ def readable_file(value: str) -> Path:
         with path.open("rb"):
             return path
     except OSError as error:
-        raise ValueError(f"can't be read ({error.strerror}); name a cookies.txt in Netscape form") from None
+        raise ValueError(
+            f"can't be read ({error.strerror}); give the path of a cookies.txt in Netscape format"
+        ) from None
 
 
 def database_url(value: str) -> str:
     """A PostgreSQL URL, or a file of the data directory: its lock and its backups speak of what lies there."""
-    right = "write sqlite:///name.db for a file in the data directory, or leave it out"
+    right = "write sqlite:///name.db for a file in the data directory, or unset it"
     if value.startswith("postgresql://"):
         _split(value, right)
         return value
     if not re.fullmatch(r"sqlite:///[A-Za-z0-9_][A-Za-z0-9_.-]*", value):
-        raise ValueError(f"is not a database this program knows; {right}")
+        raise ValueError(f"is not a supported database URL; {right}")
     return value
 
 
@@ -283,12 +287,12 @@ def basic_auth(value: str) -> str:
     """user:password (RFC 7617: no colon in the user, no control characters)."""
     user, _, password = single_line(value).partition(":")
     if not user or not password:
-        raise ValueError("is not a user and password; write user:password")
+        raise ValueError("must have the form user:password")
     return value
 
 
 def bearer_token(value: str) -> str:
     """What an Authorization header can carry."""
     if not re.fullmatch(r"[!-~]+", value):
-        raise ValueError("has characters no bearer token can have; write visible ASCII without spaces")
+        raise ValueError("contains characters that a bearer token can't have; use visible ASCII without spaces")
     return value

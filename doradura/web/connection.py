@@ -78,7 +78,7 @@ class HttpConnection:
                 try:
                     event = self._h11.next_event()
                 except h11.RemoteProtocolError as error:
-                    fault = RequestFault(error.error_status_hint, f"this is not HTTP: {error}"[:200])
+                    fault = RequestFault(error.error_status_hint, f"this is not valid HTTP: {error}"[:200])
                     break
                 if isinstance(event, h11.Request):
                     fault = head_fault(event)
@@ -208,11 +208,9 @@ class _Exchange:
         try:
             event = await self._connection.next_event()
         except h11.RemoteProtocolError as error:
-            self._fault = RequestFault(
-                error.error_status_hint, f"the body is not framed as HTTP frames one: {error}"[:200]
-            )
+            self._fault = RequestFault(error.error_status_hint, f"the body's framing is not valid HTTP: {error}"[:200])
         except (_EndedError, *GONE):
-            self._fault = RequestFault(400, "the body ended in the middle")
+            self._fault = RequestFault(400, "the body ended too early")
         if self._fault is not None:
             await self._give_up()
         if isinstance(event, h11.Data):

@@ -48,9 +48,9 @@ def spelling_fault(received: bytes) -> RequestFault | None:
     end = _HEAD_END.search(received)
     head = received if end is None else received[: end.end()]
     if re.search(rb"(?<!\r)\n|\r(?!\n|\Z)", head):
-        return RequestFault(400, "a line ends with CR LF, and neither stands alone")
+        return RequestFault(400, "lines must end with CR LF; a lone CR or LF is not allowed")
     if re.search(rb"\n[ \t]", head):
-        return RequestFault(400, "a header is one line")
+        return RequestFault(400, "a header must not continue on another line")
     return None
 
 
@@ -58,13 +58,13 @@ def head_fault(request: h11.Request) -> RequestFault | None:
     """Judge a parsed head; h11 has refused two different lengths, lengths that are no number, and unknown codings."""
     names = [name for name, _ in request.headers]
     if not request.http_version.startswith(b"1."):
-        return RequestFault(505, "HTTP/1.1 is spoken here")
+        return RequestFault(505, "only HTTP/1.1 is supported")
     if origin_form(request.target) is None:
-        return RequestFault(400, "the request names no path")
+        return RequestFault(400, "the request has no path")
     if b"transfer-encoding" in names and b"content-length" in names:
-        return RequestFault(400, "a body has a Content-Length or a Transfer-Encoding, not both")
+        return RequestFault(400, "a request must not have both Content-Length and Transfer-Encoding")
     if b"transfer-encoding" in names and request.http_version < b"1.1":
         return RequestFault(400, "HTTP/1.0 knows no Transfer-Encoding")
     if any(name == b"upgrade" and value.strip().lower() == b"websocket" for name, value in request.headers):
-        return RequestFault(400, "there is no WebSocket here")
+        return RequestFault(400, "WebSocket is not supported")
     return None

@@ -56,7 +56,7 @@ def page(facts: Mapping[str, object], report: Mapping[str, Any], links: Mapping[
         "Doradura",
         "<h1>Doradura</h1>"
         f'<p class="status">It is {_status(report["status"])}.</p>'
-        "<p>A self-hosted media bot. People talk to it in Telegram; here it tells how it is.</p>"
+        "<p>A self-hosted media bot. People use it in Telegram; this page shows its status.</p>"
         f"{_table({name: (escape(str(value)),) for name, value in shown.items()})}<h2>Checks</h2>"
         f"{_table({name: (_status(status), escape(text)) for name, (status, text) in checks.items()})}<h2>More</h2>"
         f"{_table({path: (escape(what),) for path, what in links.items()}, linked=True)}",

@@ -35,11 +35,11 @@ GZIP_LEVEL = 5
 """Half the time of the usual 9 for a scrape two percent larger."""
 
 LINKS: Mapping[str, str] = {
-    "/health": "whether it works, check by check",
-    "/livez": "whether it runs at all, for a probe",
-    "/readyz": "whether it takes work, for a probe",
-    "/metrics": "its numbers, for Prometheus",
-    "/runbooks/": "what to do when an alert comes",
+    "/health": "whether it is healthy, check by check",
+    "/livez": "whether it is running, for a probe",
+    "/readyz": "whether it accepts work, for a probe",
+    "/metrics": "metrics, for Prometheus",
+    "/runbooks/": "what to do about an alert",
 }
 OPEN = frozenset({"/health", "/livez", "/readyz"})
 """Paths for every network: probes have no password. All others are for allowed networks and, where a password is set,
@@ -128,9 +128,9 @@ def build_app(sources: Sources, access: AccessRules) -> QuartTrio:
 
     async def broken(error: Exception) -> Response:
         """Answer for a route that raised. A barrier: one request's end is not the program's."""
-        log.error("a request broke", exc_info=error, extra={"method": request.method, "path": request.path})
+        log.error("a request failed", exc_info=error, extra={"method": request.method, "path": request.path})
         sources.count_error()
-        return _json({"error": "something broke here; the log says more"}, 500)
+        return _json({"error": "internal error; see the log"}, 500)
 
     app.register_error_handler(Exception, broken)
     _add_pages(app, sources)
@@ -169,9 +169,9 @@ def _add_alerts(app: QuartTrio, sources: Sources) -> None:
         except BodyTooLargeError:
             return _too_large(ALERTS_LIMIT_BYTES)
         except BodiesFullError:
-            return _json({"error": "too many alerts are being read just now; send them again"}, 503)
+            return _json({"error": "too many alerts are being received at the moment; send them again"}, 503)
         except trio.TooSlowError:
-            return _json({"error": f"the body did not come within {BODY_SECONDS} s; send it again"}, 503)
+            return _json({"error": f"the body did not arrive within {BODY_SECONDS} s; send it again"}, 503)
         return _json({"stored": reply.stored} if reply.error is None else {"error": reply.error}, reply.status)
 
 
@@ -219,7 +219,7 @@ def _refused(access: AccessRules) -> Response | None:
         return _too_large(limit_bytes)
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if refusal is None and request.path == ALERTS and encoding not in {"", "identity"}:
-        return _json({"error": f"send the body as it is: {encoding[:20]} is not unpacked here"}, 415)
+        return _json({"error": f"send the body uncompressed: {encoding[:20]} is not supported"}, 415)
     return refusal
 
 
@@ -229,18 +229,18 @@ def _stranger(access: AccessRules) -> Response | None:
     peer = (request.scope.get("client") or ("", 0))[0]
     client = access.client(peer, request.headers.getlist("X-Forwarded-For"))
     if not access.admits_address(client):
-        return _json({"error": "your network may not see this; DORADURA_ALLOWED_NETWORKS says which ones may"}, 403)
+        return _json({"error": "access from your network is not allowed; see DORADURA_ALLOWED_NETWORKS"}, 403)
     authorization = request.headers.get("Authorization")
     if request.path == ALERTS:
         if not access.admits_bearer(authorization):
-            return _unauthorized("the webhook's token, please; docs/alerts.md says where it is", "Bearer")
+            return _unauthorized("the webhook's token is required; docs/alerts.md says where to find it", "Bearer")
     elif not access.admits_password(authorization):
-        return _unauthorized("user and password, please", 'Basic realm="doradura", charset="UTF-8"')
+        return _unauthorized("user and password are required", 'Basic realm="doradura", charset="UTF-8"')
     return None
 
 
 def _too_large(limit_bytes: int) -> Response:
-    return _json({"error": f"a body may have {limit_bytes} bytes"}, 413)
+    return _json({"error": f"the body may have at most {limit_bytes} bytes"}, 413)
 
 
 def _unauthorized(error: str, challenge: str) -> Response:

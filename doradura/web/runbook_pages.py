@@ -17,7 +17,7 @@ def runbook_page(runbook: Runbook) -> str:
     return document(
         runbook.name,
         f"<h1>{escape(runbook.name)}</h1>{_blocks(runbook.blocks)}"
-        f'<p><a href="{PATH}">All runbooks</a>, and the words that the commands use.</p>',
+        f'<p><a href="{PATH}">All runbooks</a>, and the terms that the commands use.</p>',
     )
 
 
@@ -32,7 +32,8 @@ def unknown_page(name: str) -> str:
     """Write what stands where there is no runbook of this name."""
     shown = name if len(name) <= 100 else f"{name[:100]}…"
     return document(
-        "No such runbook", f"<h1>No such runbook</h1><p>None is named {escape(shown)}. There are these:</p>{_names()}"
+        "No such runbook",
+        f"<h1>No such runbook</h1><p>There is no runbook named {escape(shown)}. These exist:</p>{_names()}",
     )
 
 

@@ -147,7 +147,7 @@ class WebServer:
         try:
             await HttpConnection(app, stream, idle_seconds=idle_seconds, send_seconds=SEND_SECONDS).run()
         except Exception as error:
-            log.exception("a connection broke", exc_info=error)
+            log.exception("a connection failed", exc_info=error)
             self._count_error()
         finally:
             self._places.give_back(place)
@@ -162,13 +162,13 @@ def _url(address: Any) -> str:
 def _bind_sentence(host: str, port: int, error: OSError) -> str:
     where = Address(host, port)
     if error.errno == errno.EADDRINUSE:
-        debians = f" (Debian's prometheus package listens on {port} too)" if port == PROMETHEUS_PORT else ""
+        debians = f" (Debian's prometheus package also uses port {port})" if port == PROMETHEUS_PORT else ""
         return (
-            f"can't listen on {where}: port {port} is taken by another program{debians}; stop that one, or set "
+            f"can't listen on {where}: port {port} is taken by another program{debians}; stop it, or set "
             f"DORADURA_HTTP_BIND to another address, such as {Address(host, 9095)}"
         )
     if error.errno == errno.EACCES:
-        return f"can't listen on {where}: port {port} is for root alone; set DORADURA_HTTP_BIND to a port above 1023"
+        return f"can't listen on {where}: only root may use port {port}; set DORADURA_HTTP_BIND to a port above 1023"
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return (
             f"can't listen on {where}: this machine has no address {host}; set DORADURA_HTTP_BIND to one it has, "

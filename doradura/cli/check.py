@@ -1,6 +1,6 @@
-"""`check` (`just doctor`): everything the bot needs, tried and told line by line.
+"""`check` (`just doctor`): tries everything that the bot needs and prints a line for each.
 
-It changes nothing, but for making the data directory where there is none.
+It changes nothing, except that it creates a missing data directory.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ Mark = Literal["ok", "note", "FAULT"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding. A note is worth reading, a fault keeps the bot from working."""
+    """One finding. A note is worth reading; a fault keeps the bot from working."""
 
     mark: Mark
     name: str
@@ -66,18 +66,18 @@ class Finding:
 
 
 def run(asked: argparse.Namespace) -> int:
-    """Look at everything; return EXIT_OK when nothing keeps the bot from working."""
+    """Check everything; return EXIT_OK if nothing keeps the bot from working."""
     settings = settings_or_complaint(sandbox=asked.sandbox, token_required=False)
     if settings is None:
         return EXIT_SETTINGS
-    # What its calls log on the way, its lines say in the end.
+    # What its calls would log, its own lines say in the end.
     level = settings.log_level if settings.log_level == "debug" else "error"
     with logs.configure(settings.log_format, level, settings.secrets()):
         return EXIT_OK if trio.run(run_checks, settings) else EXIT_FAILED
 
 
 async def run_checks(settings: Settings) -> bool:
-    """Try everything, printing a line each; True when there is no fault."""
+    """Check everything, printing a line each; return True if there is no fault."""
     faults = 0
     checks: list[Callable[[], Awaitable[list[Finding]]]] = [
         lambda: _in_thread(_check_settings, settings),
@@ -162,7 +162,7 @@ def _check_database(settings: Settings) -> list[Finding]:
 
 
 def _check_ports(settings: Settings) -> list[Finding]:
-    """Look whether `run` could listen where it is told to, or is listening there already."""
+    """Check whether `run` could listen on its addresses, or is listening there already."""
     runs = ask_health(settings.http_bind).is_doradura
     asked = [("DORADURA_HTTP_BIND", settings.http_bind)]
     if settings.mode == "sandbox":
@@ -226,7 +226,7 @@ async def _check_telegram(settings: Settings) -> list[Finding]:
 
 
 def telegram_fault(error: TelegramError, api_url: str) -> str:
-    """Say why the Bot API's server at `api_url` did not say whose the token is, and what mends that."""
+    """Return why the Bot API's server at `api_url` did not confirm the token, and how to fix that."""
     last = error.__cause__ if isinstance(error, DeadlineExceededError) else error
     host = urlsplit(api_url).netloc
     own = None if api_url == TELEGRAM_API_URL else "is a Bot API server running at DORADURA_TELEGRAM_API_URL?"

@@ -1,4 +1,4 @@
-"""Which ffmpeg the commands use, and what to say where there is none."""
+"""Which ffmpeg the commands use, and what to say if there is none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VARIABLE = "IMAGEIO_FFMPEG_EXE"
 
 
 def find_ffmpeg() -> tuple[str, str]:
-    """Return ffmpeg's path and version. Raises RuntimeError (ToolError) where there is none that works."""
+    """Return ffmpeg's path and version. Raises RuntimeError (ToolError) if there is none that works."""
     program = imageio_ffmpeg.get_ffmpeg_exe()
     return program, version(program)
 
@@ -25,7 +25,7 @@ def no_ffmpeg(error: RuntimeError) -> str:
 
 
 def ffmpeg_or_complaint() -> tuple[str, str] | None:
-    """Return ffmpeg's path and version; None once it was said why there are none."""
+    """Return ffmpeg's path and version, or None after printing why there are none."""
     try:
         return find_ffmpeg()
     except RuntimeError as error:

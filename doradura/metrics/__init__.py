@@ -1,7 +1,7 @@
-"""Every number the program counts, declared once on a registry of its own, and their text for a scrape.
+"""Every number that the program counts, declared once on a registry of its own, and their text for a scrape.
 
-Knows nothing else of ours: the labels' sets (sites, formats, reasons ...) are handed in. Counting happens on the event
-loop only; children and threads hand their numbers over.
+Knows nothing else of ours: the labels' sets (sites, formats, reasons ...) are passed in. Counting happens only on the
+event loop; children and threads hand their numbers over.
 """
 
 from doradura.metrics.catalogue import BuildFacts, LabelValues, Metrics

@@ -15,10 +15,10 @@ FamilyQuery = Callable[[], Awaitable[FamilySamples]]
 
 
 class DatabaseValues:
-    """Asks the database for each family's samples, at most once in `keep_seconds`, whoever scrapes how often.
+    """Fetches each family's samples from the database, at most once in `keep_seconds`, however often somebody scrapes.
 
     A query that fails or takes longer than `timeout_seconds` leaves its family out and calls `failed` once with the
-    error (trio.TooSlowError for the time); the other families are served.
+    error (trio.TooSlowError if it was the time); the other families are served.
     """
 
     def __init__(
@@ -38,7 +38,10 @@ class DatabaseValues:
         self._fetched_at: float | None = None
 
     async def snapshot(self) -> Mapping[str, FamilySamples]:
-        """Return family -> samples. Callers at the same time share one fetch; a cancelled one leaves it to the next."""
+        """Return family -> samples. Simultaneous callers share one fetch.
+
+        If that one is cancelled, the next does it.
+        """
         async with self._lock:
             now = trio.current_time()
             if self._fetched_at is None or now - self._fetched_at >= self._keep_seconds:

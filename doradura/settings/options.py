@@ -14,16 +14,16 @@ TELEGRAM_API_URL = "https://api.telegram.org"
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One row of the table: how it is called, what it means when left out, what it is for, and how its text is read."""
+    """One row of the table: the variable's name, default, meaning, and the parser of its text."""
 
     name: str
     default: str
     """As docs/settings.md shows it."""
     meaning: str
     parse: values.Parse
-    """Raises ValueError with the rest of the sentence that begins with the name; must not repeat the value."""
+    """Raises ValueError with the rest of a sentence that begins with the name; must not repeat the value."""
     fallback: str | None = None
-    """The text read when the variable isn't set; None leaves the field empty."""
+    """The text that is read if the variable isn't set; None leaves the field empty."""
     empty: Any = None
     secret: bool = False
 

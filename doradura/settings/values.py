@@ -1,7 +1,7 @@
-"""How the text of one setting becomes a value.
+"""Parsers that turn the text of one setting into a value.
 
-Each function takes the text and gives the value, or raises ValueError with the rest of a sentence that begins with the
-variable's name: what is wrong, and what would be right. None repeats the text, which may be a secret.
+Each function takes the text and returns the value, or raises ValueError with the rest of a sentence that begins with
+the variable's name: what is wrong, and what would be right. None repeats the text, which may be a secret.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HOST_NAME = re.compile(
 
 _ALERT_CHAT = re.compile(r"(-?[0-9]{1,16})(?:/([0-9]{1,10}))?")
 _GENERAL_TOPIC = 1
-"""The topic every forum has. Telegram takes messages for it without a topic alone (Bot API, sendMessage)."""
+"""The topic that every forum has. Telegram accepts messages for it only without a topic (Bot API, sendMessage)."""
 
 Parse = Callable[[str], Any]
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -39,7 +39,7 @@ PRIVATE_NETWORKS: tuple[IPNetwork, ...] = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where something listens. Port 0 means any free one."""
+    """An address to listen on. Port 0 means any free one."""
 
     host: str
     port: int
@@ -49,20 +49,20 @@ class Address:
 
     @property
     def reachable(self) -> Address:
-        """Where this machine reaches what listens there: "every address" is none to connect to."""
+        """Where this machine reaches what listens there: nothing can connect to "every address"."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
         return Address(host, self.port)
 
 
 def single_line(value: str) -> str:
-    """Text without control characters."""
+    """Return the text if it has no control characters. Raises ValueError."""
     if any(ord(char) < 32 or ord(char) == 127 for char in value):
         raise ValueError("contains a line break or another control character; remove it")
     return value
 
 
 def bot_token(value: str) -> str:
-    """A bot's token, in the shape of Bot API, "Authorizing your bot"."""
+    """Return a bot's token in the shape of Bot API, "Authorizing your bot". Raises ValueError."""
     if not TOKEN.fullmatch(value):
         raise ValueError(
             "is not a bot token; copy the one from @BotFather, like 123456789:AAH... without quotes or spaces"
@@ -71,7 +71,7 @@ def bot_token(value: str) -> str:
 
 
 def _split(value: str, right: str) -> SplitResult:
-    """Take a URL apart. What urlsplit says is not passed on: it repeats parts of the value."""
+    """Split a URL. urlsplit's own error is not passed on: it repeats parts of the value."""
     try:
         parts = urlsplit(single_line(value))
         parts.port  # noqa: B018 - reading it is what checks the number
@@ -81,7 +81,7 @@ def _split(value: str, right: str) -> SplitResult:
 
 
 def url(*schemes: str) -> Callable[[str], str]:
-    """A URL of one of these schemes, without the slash at its end."""
+    """Return a parser of URLs with one of these schemes; it removes a slash at the end."""
 
     def parse(value: str) -> str:
         right = f"write {' or '.join(f'{scheme}://' for scheme in schemes)} followed by host or host:port"
@@ -96,7 +96,7 @@ def url(*schemes: str) -> Callable[[str], str]:
 
 
 def boolean(value: str) -> bool:
-    """Yes or no, in three spellings each."""
+    """Return yes or no, each in three spellings. Raises ValueError."""
     known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if value.lower() not in known:
         raise ValueError("must be true or false")
@@ -104,7 +104,7 @@ def boolean(value: str) -> bool:
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:
-    """A whole number, both bounds included."""
+    """Return a parser of whole numbers, both bounds included."""
 
     def parse(value: str) -> int:
         if not re.fullmatch(r"[0-9]{1,12}", value) or not low <= int(value) <= high:
@@ -115,7 +115,7 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 
 
 def choice(*words: str) -> Callable[[str], str]:
-    """One of a few words, in any case. Return it in small letters."""
+    """Return a parser of one of these words, in any case; its value is in lower case."""
 
     def parse(value: str) -> str:
         if value.lower() not in words:
@@ -144,7 +144,7 @@ class AlertChat:
 
 
 def alert_chats(value: str) -> tuple[AlertChat, ...]:
-    """Ids of chats, each with `/topic` where one topic of a group is meant, in the order they are written."""
+    """Return chats in the order written, each an id with `/topic` for one topic of a group. Raises ValueError."""
     right = "separate ids with commas, such as 1234,-1001234567890, or -1001234567890/5 for a topic"
     found = []
     for part in _parts(value):
@@ -159,7 +159,7 @@ def alert_chats(value: str) -> tuple[AlertChat, ...]:
 
 
 def user_ids(value: str) -> frozenset[int]:
-    """Telegram user ids, which are positive and fit in 52 bits (Bot API, User.id)."""
+    """Return Telegram user ids, which are positive and fit in 52 bits (Bot API, User.id). Raises ValueError."""
     found = set()
     for part in _parts(value):
         if not re.fullmatch(r"[0-9]{1,16}", part) or not 0 < int(part) < 2**52:
@@ -169,7 +169,7 @@ def user_ids(value: str) -> frozenset[int]:
 
 
 def _host(text: str) -> str:
-    """A host, IPv6 only in brackets. Raises ValueError with whatever text, maybe the value's: don't pass it on."""
+    """Return a host; IPv6 only in brackets. Raises ValueError with any text, maybe the value: don't pass it on."""
     host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if host != text or ":" in host:
         if host == text:
@@ -183,7 +183,7 @@ def _host(text: str) -> str:
 
 
 def address(value: str) -> Address:
-    """host:port; an IPv6 host stands in brackets."""
+    """Return host:port; an IPv6 host stands in brackets. Raises ValueError."""
     host, _, port = value.rpartition(":")
     right = "write host:port, such as 127.0.0.1:9090 or [::1]:9090"
     if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
@@ -195,7 +195,7 @@ def address(value: str) -> Address:
 
 
 def loopback_address(value: str) -> Address:
-    """host:port where nobody but this machine gets."""
+    """Return a host:port that only this machine can reach. Raises ValueError."""
     found = address(value)
     if found.host != "localhost" and not _is_loopback(found.host):
         raise ValueError(
@@ -215,7 +215,7 @@ def _network(text: str) -> IPNetwork:
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        # What ipaddress says is not passed on: it repeats the value.
+        # ipaddress's own error is not passed on: it repeats the value.
         raise ValueError("is not a list of networks; write CIDRs, such as 10.0.0.0/8,fd00::/8") from None
     if "/" in text and network.network_address != ipaddress.ip_address(text.partition("/")[0]):
         raise ValueError(f"is an address inside a network; for the network write {network}")
@@ -223,19 +223,19 @@ def _network(text: str) -> IPNetwork:
 
 
 def networks(value: str) -> tuple[IPNetwork, ...]:
-    """CIDRs; a lone address is a network of one."""
+    """Return networks from CIDRs; a single address is a network of one. Raises ValueError."""
     return tuple(_network(part) for part in _parts(value))
 
 
 def networks_or_all(value: str) -> tuple[IPNetwork, ...]:
-    """CIDRs, or `all` for every address there is."""
+    """Return networks from CIDRs, or from `all` for every address. Raises ValueError."""
     if value.lower() == "all":
         return (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
     return networks(value)
 
 
 def private_targets(value: str) -> tuple[str, ...]:
-    """host:port and CIDR, as text in one spelling: the worker, another process, reads them again."""
+    """Return each host:port and CIDR in one spelling, as text for the worker process. Raises ValueError."""
     return tuple(str(_network(part) if "/" in part else _target(part)) for part in _parts(value))
 
 
@@ -250,7 +250,7 @@ def _target(text: str) -> Address:
 
 
 def directory(value: str) -> Path:
-    """A directory this user can write, or could make; absolute, because workers have directories of their own."""
+    """Return the absolute path of a directory that this user can write to or create. Raises ValueError."""
     path = Path(os.path.expanduser(single_line(value))).absolute()  # noqa: PTH111 - raises nothing for an unknown user
     nearest = next(parent for parent in (path, *path.parents) if os.path.lexists(parent))
     if not nearest.is_dir():
@@ -261,7 +261,7 @@ def directory(value: str) -> Path:
 
 
 def readable_file(value: str) -> Path:
-    """A file that exists and opens."""
+    """Return the path of a file that exists and can be opened. Raises ValueError."""
     path = Path(os.path.expanduser(single_line(value))).absolute()  # noqa: PTH111 - as above
     try:
         with path.open("rb"):
@@ -273,7 +273,7 @@ def readable_file(value: str) -> Path:
 
 
 def database_url(value: str) -> str:
-    """A PostgreSQL URL, or a file of the data directory: its lock and its backups speak of what lies there."""
+    """Return a PostgreSQL URL, or one of a file in the data directory. Raises ValueError."""
     right = "write sqlite:///name.db for a file in the data directory, or unset it"
     if value.startswith("postgresql://"):
         _split(value, right)
@@ -284,7 +284,7 @@ def database_url(value: str) -> str:
 
 
 def basic_auth(value: str) -> str:
-    """user:password (RFC 7617: no colon in the user, no control characters)."""
+    """Return user:password (RFC 7617: no colon in the user, no control characters). Raises ValueError."""
     user, _, password = single_line(value).partition(":")
     if not user or not password:
         raise ValueError("must have the form user:password")
@@ -292,7 +292,7 @@ def basic_auth(value: str) -> str:
 
 
 def bearer_token(value: str) -> str:
-    """What an Authorization header can carry."""
+    """Return a token that an Authorization header can carry. Raises ValueError."""
     if not re.fullmatch(r"[!-~]+", value):
         raise ValueError("contains characters that a bearer token can't have; use visible ASCII without spaces")
     return value

@@ -1,10 +1,10 @@
-"""What of HTTP/1.1 is refused before anybody reads it. Pure: bytes and parsed heads in, a status and a reason out.
+"""What is refused of HTTP/1.1 before anything reads it. Pure: bytes and parsed heads in, a status and a reason out.
 
-h11 parses; here stands where this server is stricter. A message that two programs could frame differently (RFC 9112,
-section 11.2: a proxy in front sees one request, we see two) gets 400 and its connection ends. HTTP/2 and WebSocket are
-not spoken: nobody who scrapes or probes us does, and a client that opens a window of nothing and pings would hold its
-connection for as long as it likes. A request's target is looked at as well, because what is no path and no URL raises
-in the framework, with a traceback in the log for each.
+h11 parses; this module is where the server is stricter. A message that two programs could frame differently (RFC 9112,
+section 11.2: a proxy in front sees one request, we see two) gets a 400 and its connection ends. HTTP/2 and WebSocket
+are not supported: no scraper or probe uses them, and a client that opens an empty window and pings could hold its
+connection for as long as it likes. A request's target is checked too, because one that is neither a path nor a URL
+makes the framework raise, with a traceback in the log each time.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _HEAD_END = re.compile(rb"\n\r?\n")
 
 @dataclass(frozen=True, slots=True)
 class RequestFault:
-    """Why a request is refused: the status, and a sentence for who sent it."""
+    """Why a request is refused: the status, and a sentence for the sender."""
 
     status: int
     error: str
 
 
 def origin_form(target: bytes) -> bytes | None:
-    """Return a request's target as a path with its query (RFC 9112, section 3.2); None where it has none.
+    """Return a request's target as a path with its query (RFC 9112, section 3.2); None if it has none.
 
-    A whole URL is taken as its path, whatever host it names, and the asterisk of OPTIONS stays.
+    Of a whole URL only the path counts, whatever host it names, and the asterisk of OPTIONS stays.
     """
     if target.startswith(b"/") or target == b"*":
         return target
@@ -41,9 +41,9 @@ def origin_form(target: bytes) -> bytes | None:
 
 
 def spelling_fault(received: bytes) -> RequestFault | None:
-    """Judge the bytes of a head, whole or not yet: h11 takes line ends and folded lines that others read otherwise.
+    """Check the bytes of a head, complete or not: h11 accepts line ends and folded lines that others read differently.
 
-    RFC 9112, sections 2.2 (a bare LF or CR) and 5.2 (a line that goes on in the next one).
+    RFC 9112, sections 2.2 (a bare LF or CR) and 5.2 (a line continued on the next one).
     """
     end = _HEAD_END.search(received)
     head = received if end is None else received[: end.end()]
@@ -55,7 +55,7 @@ def spelling_fault(received: bytes) -> RequestFault | None:
 
 
 def head_fault(request: h11.Request) -> RequestFault | None:
-    """Judge a parsed head; h11 has refused two different lengths, lengths that are no number, and unknown codings."""
+    """Check a parsed head; h11 has refused two different lengths, malformed lengths, and unknown codings."""
     names = [name for name, _ in request.headers]
     if not request.http_version.startswith(b"1."):
         return RequestFault(505, "only HTTP/1.1 is supported")

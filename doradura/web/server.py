@@ -1,4 +1,4 @@
-"""The server: listens, gives each connection a place or cuts it, and lets go at once when cancelled.
+"""The server: listens, gives each connection a slot or closes it, and ends at once when cancelled.
 
 hypercorn's own `serve` is not used. It makes its sockets inheritable, so that a child of ours would keep the port; it
 leaves connections to the garbage collector when cancelled; and its connections do not end when they should
@@ -27,25 +27,26 @@ log = logging.getLogger(__name__)
 BACKLOG = 128
 
 CONNECTION_LIMIT = 256
-"""Open connections of allowed clients and proxies (`places`); descriptors are needed for the bot's own work."""
+"""Open connections of allowed clients and proxies (`connection_limits`); the bot's own work needs descriptors too."""
 
 PROMETHEUS_PORT = 9090
-"""Where Debian's prometheus package listens, and we unless told otherwise."""
+"""The port of Debian's prometheus package, and ours by default."""
 
 IDLE_SECONDS = 30
-"""How long a connection may take to send a request's head, or lie idle between two."""
+"""How long a connection may take to send a request's head, or stay idle between two."""
 
 STRANGER_IDLE_SECONDS = 5
-"""The same for a client of the few places that everybody has: a probe sends its request at once."""
+"""The same for clients of the few slots that are open to everybody: a probe sends its request at once."""
 
 SEND_SECONDS = 20
-"""How long a client may leave an answer's piece unread."""
+"""How long a client may leave a piece of an answer unread."""
 
 SHORT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""What accept says when this process or the machine has no descriptor or memory left."""
+"""What accept raises when this process or the machine has no descriptor or memory left."""
 
 SHORT_SECONDS = 0.2
-"""How long accepting then rests: the connection stays in the kernel's queue, and trying at once would spin."""
+"""How long accepting then pauses: the connection stays in the kernel's queue, and trying at once would be a busy
+loop."""
 
 SHORT_LOG_SECONDS = 60
 
@@ -86,9 +87,9 @@ class WebServer:
         self._short_logged_at = -float("inf")
 
     async def run(self, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until cancelled; `started` gets "http://host:port" with the port that was really taken.
+        """Serve until cancelled; `started` gets "http://host:port" with the port that is really used.
 
-        Raises BindError. When cancelled, open connections are cut at once, in the middle of an answer too.
+        Raises BindError. When cancelled, open connections are closed at once, even halfway through an answer.
         """
         listeners = await self._listen()
         url = _url(listeners[0].socket.getsockname())
@@ -109,7 +110,7 @@ class WebServer:
             raise BindError(_bind_sentence(self._host, self._port, error)) from error
 
     async def _accept(self, listener: trio.SocketListener, connections: trio.Nursery) -> None:
-        """Accept connections until cancelled. Whoever has no place is closed unanswered."""
+        """Accept connections until cancelled. A client without a slot is closed unanswered."""
         while True:
             try:
                 stream = await listener.accept()
@@ -141,7 +142,7 @@ class WebServer:
         return self._places.take(parse_address(peer[0]))
 
     async def _serve(self, stream: trio.SocketStream, place: ConnectionSlot) -> None:
-        """Serve one connection to its end. A barrier: what breaks in one connection ends that one."""
+        """Serve one connection to its end. A barrier: an error in one connection ends only that one."""
         idle_seconds = STRANGER_IDLE_SECONDS if place.room == "stranger" else IDLE_SECONDS
         app = cast("Application", self._app)
         try:

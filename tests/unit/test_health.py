@@ -125,7 +125,7 @@ async def test_silent_check_is_a_finding(autojump_clock: trio.testing.MockClock)
         "sites": "degraded",
         "poll": "ok",
     }
-    assert "did not answer" in report.checks["storage"].message
+    assert "no answer within" in report.checks["storage"].message
 
 
 async def test_broken_check_is_a_finding(

@@ -338,7 +338,7 @@ TELEGRAM = [
         "ten in five minutes",
         conflicts(growing(2, since=600)),
         900,
-        [Told("Telegram refused 10 polls in the last 5 minutes, another program uses the token", BOT)],
+        [Told("Telegram refused 10 polls in the last 5 minutes: another program uses the token", BOT)],
     ),
     Case("PollConflict", "two at a restart", conflicts(becoming(2, at=600)), 750, change=("expr", ">= 3", ">= 2")),
     Case("PollConflict", "several, not yet for a minute", conflicts(growing(60, since=600)), 645, change=NO_WAITING),

@@ -95,7 +95,7 @@ def test_texts_follow(tmp_path: Path) -> None:
     assert "if lt $value 2684354560.0 }}under 2.5 GiB" in disk
     assert "* 2.5  # threshold" in found["DiskFillingUp"]["expr"]
     assert "has not answered Prometheus for 90 seconds" in found["BotDown"]["annotations"]["description"]
-    assert "has not been well for 2 hours" in found["HealthDegraded"]["annotations"]["description"]
+    assert "has been degraded for 2 hours" in found["HealthDegraded"]["annotations"]["description"]
     assert "for 1 minute" in found["AlertmanagerDown"]["annotations"]["description"]
 
 

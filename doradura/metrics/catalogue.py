@@ -143,7 +143,7 @@ class Metrics:
         )
         self.upload_bytes = self._counter("upload_bytes_total", "Bytes sent to Telegram.")
         self.extraction_duration = self._histogram(
-            "extraction_duration_seconds", "Time to know a link's title and formats.", (), EXTRACTION_SECONDS
+            "extraction_duration_seconds", "Time to find a link's title and formats.", (), EXTRACTION_SECONDS
         )
         self.site_downloads = self._counters(
             "site_downloads_total", "Jobs ended, by site.", {**sites, "outcome": OUTCOMES}

@@ -29,7 +29,7 @@ PAYMENT_FAILURES = (
 )
 
 DATABASE_FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "doradura_queue_depth": ("Jobs that wait for a worker.", ()),
+    "doradura_queue_depth": ("Jobs waiting for a worker.", ()),
     "doradura_queue_oldest_job_age_seconds": ("Age of the job that has waited longest, 0 when none waits.", ()),
     "doradura_daily_active_users": ("Distinct users in the last 24 hours.", ()),
     "doradura_monthly_active_users": ("Distinct users in the last 30 days.", ()),

@@ -123,7 +123,7 @@ class Sandbox:
         except OSError as error:
             listener.close()
             raise ListenError(
-                f"the sandbox cannot listen on {self._bind}: {error.strerror}. Stop what listens there, or set "
+                f"the sandbox cannot listen on {self._bind}: {error.strerror}. Stop what uses it, or set "
                 "DORADURA_SANDBOX_BIND."
             ) from error
         return listener

@@ -1,6 +1,6 @@
-"""The sandbox as a whole: binds, wires its parts, accepts connections until it is cancelled.
+"""The sandbox as a whole: listens, wires its parts, accepts connections until it is cancelled.
 
-Owns the listening socket, the nursery of connections, and the folder of uploads. Used inside the bot's process and
+Owns the listening socket, the nursery of connections, and the folder of uploads. It runs within the bot's process or
 alone.
 """
 
@@ -41,13 +41,13 @@ BACKLOG = 512
 
 
 class SandboxBindError(StartupError, ValueError):
-    """The address is none the sandbox may listen on."""
+    """The sandbox may not listen on this address."""
 
     exit_code = EXIT_SETTINGS
 
 
 class ListenError(StartupError, OSError):
-    """The address is taken, or none of this machine's; the text says which and what to do."""
+    """The address is in use, or not this machine's; the text says which and what to do."""
 
     exit_code = EXIT_SETTINGS
 
@@ -64,10 +64,11 @@ class Sandbox:
         ffmpeg: str,
         flood_limits: bool = False,
     ) -> None:
-        """`bind` is host:port, port 0 for any free one. Raises SandboxBindError when that is not loopback.
+        """`bind` is host:port, port 0 for any free one. Raises SandboxBindError if it is not loopback.
 
         Sample media are kept in `media_directory`; chats in `keep_directory`, or only in memory without one. `ffmpeg`
-        is the program that makes the samples and measures what bots send. `flood_limits` begins with them switched on.
+        is the program that makes the samples and measures what bots send. `flood_limits` says whether they are on at
+        first.
         """
         self._family, self._host, self._port = parse_bind(bind)
         self._bind = bind
@@ -78,10 +79,10 @@ class Sandbox:
         self._connections: set[ServedConnection] = set()
 
     async def run(self, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until cancelled. Starts with its address, once the samples are there and it listens.
+        """Serve until cancelled; `started` gets its address, once the samples exist and it listens.
 
-        Raises ListenError, naming the address, when it is taken; JournalError when what was kept cannot be opened;
-        SamplesError when ffmpeg cannot make the samples.
+        Raises ListenError, naming the address, if it is in use; JournalError if the kept state cannot be opened;
+        SamplesError if ffmpeg cannot make the samples.
         """
         listener = self._listen()
         with listener:
@@ -103,7 +104,7 @@ class Sandbox:
 
     @asynccontextmanager
     async def _directory(self) -> AsyncIterator[Path]:
-        """Return the folder of uploads and records: the one to keep, or one that goes with us."""
+        """Return the folder of uploads and records: the one to keep, or a temporary one."""
         if self._keep_directory is not None:
             yield self._keep_directory
             return
@@ -129,7 +130,7 @@ class Sandbox:
         return listener
 
     def _handler(self, bots: Bots, media: MediaEndpoint, port: int) -> Handler:
-        """Wire the parts, and return the function that sends each request to its own."""
+        """Wire the parts, and return the function that routes each request."""
         faults, record, world = Faults(), CallRecord(), bots.world
         floods = Floods(world.clock, enabled=self._flood_limits)
         world.paces_polls = lambda: floods.limits.enabled
@@ -158,7 +159,7 @@ class Sandbox:
         return handle
 
     async def _accept(self, listener: socket.socket, handler: Handler, nursery: trio.Nursery) -> None:
-        """Serve connections for ever; on the way out, none is left writing to a client that does not read."""
+        """Serve connections for ever; at the end, none is left writing to a client that does not read."""
         config = server_config()
 
         async def serve(stream: trio.SocketStream) -> None:

@@ -1,7 +1,7 @@
-"""The human side: what a person does in the web chat, and what tests ask for, as JSON over HTTP.
+"""The human side: what a person does in the web chat, and what tests request, as JSON over HTTP.
 
-Owns the calls under /sandbox/ and their shapes; changes nothing itself but asks the bot it concerns. Every answer to a
-change comes after the change is kept.
+Owns the calls under /sandbox/ and their shapes; it changes nothing itself but asks the bot concerned. A change is
+answered only after it was stored.
 """
 
 from __future__ import annotations
@@ -52,10 +52,12 @@ T = TypeVar("T")
 BODY_LIMIT_BYTES = FILE_LIMIT_BYTES * 3 // 2
 SMALL_BODY_BYTES = 64 * 1024
 TEXT_LIMIT_UNITS = 16384
-"""What a person may send here. Telegram's own clients split at 4096; a bot should meet what others might send."""
+"""What a person may send here. Telegram's own clients split at 4096; a bot should meet what other clients might
+send."""
 
 _INLINE_TYPES = ("audio/", "video/", "image/png", "image/jpeg", "image/gif", "image/webp")
-"""What a browser may show in place. Anything else a bot sent is only ever saved: it would run as this origin's page."""
+"""What a browser may show in place. Anything else from a bot is only ever saved: it would run with this origin's
+rights."""
 
 _FILE_HEADERS: Headers = (
     (b"content-security-policy", b"default-src 'none'; sandbox"),
@@ -104,7 +106,7 @@ class Human:
         ]
 
     async def answer(self, request: HttpRequest) -> Response:
-        """Answer one call; its failures are `{"error": why}`."""
+        """Answer one call; a failure is answered as `{"error": why}`."""
         path = request.path.removeprefix("/sandbox/")
         try:
             for method, pattern, route in self._routes:
@@ -115,7 +117,7 @@ class Human:
         return Response.json({"error": f"there is no {request.method} {request.path}"}, 404)
 
     def _bot(self, request: HttpRequest) -> Bot:
-        """Return the bot meant: of ?token=, else the first that called."""
+        """Return the bot: the one of ?token=, else the first that called."""
         token = request.argument("token") or self._world.events.default_token
         if token is None:
             raise HumanError(409, "no bot has called yet; name one with ?token=")
@@ -137,12 +139,12 @@ class Human:
             raise HumanError(400, str(error)) from None
 
     async def _done(self, value: object) -> Response:
-        """Answer, once what was done is kept."""
+        """Answer, once the change is stored."""
         await self._world.journal.flush()
         return Response.json(value)
 
     def _sender(self, bot: Bot, chat_id: int, from_id: int | None) -> Object:
-        """Return the person who acts in a chat, and make sure that they can."""
+        """Return the person who acts in a chat, if they can. Raises HumanError."""
         if chat_id < 0:
             group = bot.groups.get(chat_id)
             if group is None:
@@ -358,7 +360,7 @@ class Human:
 
 
 def _with_entities(name: str, text: str) -> Object:
-    """Return a text or caption as Telegram keeps it, with what it finds in it; no field for one that is only space."""
+    """Return a text or caption as Telegram keeps it, with the entities that it finds; no field for white space only."""
     kept, _ = fix_text(text, [], may_be_empty=True)
     entities = detect_entities(kept, [])
     key = "entities" if name == "text" else f"{name}_entities"

@@ -1,7 +1,7 @@
 """Serves the samples under /media/: as they are, padded to any size, slowly, torn, or not at all.
 
 Owns the paths under /media/. What is longer than the sample is never written to disk: a trailing `free` box, which
-every MP4 reader skips, is made up as it is sent.
+every MP4 reader skips, is generated while it is sent.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class MediaEndpoint:
     """Answers /media/..."""
 
     def __init__(self, directory: Path, sizes: dict[str, int]) -> None:
-        """`sizes` are the bytes of each sample by its path in the directory."""
+        """`sizes` has the bytes of each sample by its path in the directory."""
         self._directory = directory
         self._sizes = sizes
 
     async def answer(self, request: HttpRequest) -> Response:
-        """Answer one GET or HEAD. Raises DropConnection for what is to be torn."""
+        """Answer one GET or HEAD. Raises DropConnection for a torn one."""
         if request.method not in {"GET", "HEAD"}:
             return Response.text("only GET and HEAD\n", 405)
         path = request.path.removeprefix("/media/")
@@ -67,7 +67,7 @@ class MediaEndpoint:
         """Return the sample followed by a `free` box, `size` bytes in all."""
         sample, path = self._sizes["sample.mp4"], self._directory / "sample.mp4"
         box = size - sample
-        # A box of 4 GiB and more has its size behind its name.
+        # A box of 4 GiB and more has its size after its name.
         header = (
             box.to_bytes(4, "big") + b"free"
             if box < 1 << 32
@@ -112,7 +112,7 @@ class MediaEndpoint:
         return respond(request, ServedBytes(SLOW_BYTES, "video/mp4", copy))
 
     def _torn(self, _request: HttpRequest) -> Response:
-        """Promise the whole sample, and close after half of it; a retry with Range fares no better."""
+        """Announce the whole sample, and close after half of it; a retry with Range fares no better."""
         size, path = self._sizes["sample.mp4"], self._directory / "sample.mp4"
 
         async def stream(send: Send) -> None:
@@ -136,7 +136,7 @@ def _status(request: HttpRequest, code: int) -> Response:
 
 
 def _number(request: HttpRequest, name: str, default: float) -> float:
-    """Read a number from the query; what is none is 0."""
+    """Return a number from the query; anything else is 0."""
     try:
         return float(request.argument(name) or default)
     except ValueError:

@@ -1,7 +1,7 @@
 """The record of Bot API calls, for people and tests to read: the newest ten thousand, as JSON lines.
 
 Kept in memory only. A call gets its number when it arrives and its line when it is answered; getUpdates, which may wait
-for most of a minute, gets its number with its line, and none when it brought nothing.
+for most of a minute, gets its number with its line, and no line if it brought nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LINE_LIMIT = 10_000
 
 
 class CallRecord:
-    """Lines by the number of their call."""
+    """The lines, by the number of their call."""
 
     def __init__(self) -> None:
         self._arrived = 0
@@ -41,7 +41,7 @@ class CallRecord:
         fault: int | None,
         took_seconds: float,
     ) -> None:
-        """Write a call's line; `took_seconds` is the time from its arrival to its answer."""
+        """Add a call's line; `took_seconds` is the time from its arrival to its answer."""
         value = {
             "n": number,
             "method": method,

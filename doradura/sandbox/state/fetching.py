@@ -1,6 +1,6 @@
-"""Files a bot names by an address. Only the sandbox's own media can be had: nothing here reaches outside.
+"""Files that a bot names by an address. Only the sandbox's own media can be fetched: nothing here reaches outside.
 
-Owns which addresses those are. The media's answer is read where it is made, without a connection.
+Owns which addresses those are. The media's answer is read directly, without a connection.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FAMILIES = MappingProxyType(
 
 
 class Fetcher:
-    """Gets files from /media/ for methods that were given their address."""
+    """Gets files from /media/ for methods that were given an address."""
 
     def __init__(self, blobs: Blobs, media: Callable[[HttpRequest], Awaitable[Response]], port: int) -> None:
         """`media` answers requests under /media/; `port` is where the sandbox listens."""
@@ -62,7 +62,7 @@ class Fetcher:
         return StoredUpload(path.rpartition("/")[2], content_type, await writer.finish(), size)
 
     def _own(self, url: str) -> tuple[str, bytes]:
-        """Return path and query of an address of the sandbox's own."""
+        """Return path and query if the address is one of the sandbox's own."""
         trouble: RefusalError | None = None
         try:
             parts = urlsplit(url if "://" in url else f"http://{url}")

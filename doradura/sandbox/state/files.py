@@ -1,7 +1,7 @@
-"""Files in messages: uploads become Audio, Video, Document, ... objects with a file_id, and a file_id finds them again.
+"""Files in messages: uploads become Audio, Video, Document, ... objects with a file_id, which finds them again.
 
-Owns what a file_id looks like and what may be sent as what. A file's figures are those the bot gave; what it left out
-is read from the file itself when that is small enough, as Telegram does. Waits for the disk and for ffmpeg.
+Owns the form of a file_id and which files may be sent as what. A file's dimensions are those that the bot gave; missing
+ones are read from the file itself if it is small enough, as Telegram does. It waits for the disk and for ffmpeg.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DOWNLOAD_LIMIT_BYTES = 20 * 1024 * 1024
 THUMBNAIL_LIMIT_BYTES = 200 * 1000
 THUMBNAIL_LIMIT_PIXELS = 320
 PICTURE_HEAD_BYTES = 128 * 1024
-"""Enough to find a JPEG's size behind its colour profile and preview."""
+"""Enough to find a JPEG's size after its colour profile and preview."""
 
 MIME_TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -88,7 +88,7 @@ _ID_PREFIX = MappingProxyType(
     }
 )
 _DOCUMENTS = frozenset({"animation", "audio", "sticker", "video", "video_note", "voice"})
-"""What is a document to Telegram, besides those that are nothing else."""
+"""Files that Telegram treats as documents, besides all other types."""
 _FILMS = frozenset({"video", "animation", "video_note"})
 _DETECTED = MappingProxyType(
     {"video/mp4": "video", "audio/mpeg": "audio", "audio/mp4": "audio", "image/gif": "animation"}
@@ -98,18 +98,21 @@ _PROBED = MappingProxyType({"audio": ("duration",), "voice": ("duration",), "vid
 
 
 def type_name(kind: str) -> str:
-    """Return TDLib's name of a file's type, as its errors have it."""
+    """Return TDLib's name of a file's type, as in its error texts."""
     return _TYPE_NAMES.get(kind, kind.capitalize())
 
 
 def sent_as(bot: Bot, kind: str, file_id: str) -> str:
-    """Return as what a file_id is sent by the method for `kind`: sendDocument takes any but a photo's, as it is."""
+    """Return the kind as which the method for `kind` sends a file_id.
+
+    SendDocument takes any but a photo's, unchanged.
+    """
     file = bot.files.get(file_id)
     return file.kind if kind == "document" and file is not None and file.kind in _DOCUMENTS else kind
 
 
 def find_file(bot: Bot, kind: str, file_id: str) -> StoredFile:
-    """Return the file a file_id names, if it may be sent as `kind`. Raises RefusalError."""
+    """Return the file of a file_id, if it may be sent as `kind`. Raises RefusalError."""
     file = bot.files.get(file_id)
     if file is not None:
         if file.kind != kind:
@@ -127,7 +130,7 @@ def _id_trouble(file_id: str) -> str:
 
 
 class Files:
-    """Turns uploads into files of a bot's."""
+    """Makes files of a bot from uploads."""
 
     def __init__(self, blobs: Blobs, ffmpeg: str, fetcher: Fetcher) -> None:
         self._blobs = blobs
@@ -136,7 +139,7 @@ class Files:
         self._probes = trio.CapacityLimiter(PROBES_AT_ONCE)
 
     async def add_from_url(self, bot: Bot, kind: str, url: str, *, given: Object | None = None) -> StoredFile:
-        """Make what is behind an address a file of `kind`. Raises RefusalError."""
+        """Make a file of `kind` from what is behind an address. Raises RefusalError."""
         upload = await self._fetcher.fetch(url, kind)
         try:
             return await self.add(bot, kind, upload, given=given)
@@ -145,7 +148,7 @@ class Files:
                 await self._blobs.remove([upload.blob])
 
     def kind_of_document(self, upload: StoredUpload) -> str:
-        """Return what a document is made into unless its sender forbids it."""
+        """Return what a document becomes unless its sender forbids it."""
         mime_type = self._mime_type("document", upload)
         return _DETECTED.get(mime_type, "document")
 
@@ -158,7 +161,7 @@ class Files:
         given: Object | None = None,
         thumbnail: StoredUpload | None = None,
     ) -> StoredFile:
-        """Make an upload a file of `kind`; `given` are the figures the sender named. Raises RefusalError."""
+        """Make an upload a file of `kind`; `given` are the sender's values. Raises RefusalError."""
         if upload.size == 0:
             raise bad_request("file must be non-empty")
         if kind in {"photo", "sticker"}:
@@ -185,7 +188,7 @@ class Files:
         return self._store(bot, kind, upload, mime_type, shown)
 
     async def picture(self, upload: StoredUpload) -> tuple[int, int] | None:
-        """Return an uploaded picture's size, or None when it is no picture."""
+        """Return an uploaded picture's size, or None if it is not a picture."""
         return picture_size(await self._blobs.head(upload.blob, PICTURE_HEAD_BYTES))
 
     async def _add_photo(self, bot: Bot, upload: StoredUpload) -> StoredFile:
@@ -231,7 +234,10 @@ class Files:
     async def _thumbnail(
         self, bot: Bot, kind: str, upload: StoredUpload, given: StoredUpload | None
     ) -> StoredFile | None:
-        """Take the thumbnail given, or make one of a small film; ignore what Telegram would: not JPEG, large, wide."""
+        """Return the given thumbnail, or one made of a small film; ignore what Telegram would.
+
+        Not JPEG, large, wide.
+        """
         if given is None:
             if kind not in _FILMS or upload.size >= PROBE_LIMIT_BYTES:
                 return None
@@ -245,7 +251,7 @@ class Files:
         return self._store(bot, "thumbnail", given, "image/jpeg", {"width": size[0], "height": size[1]})
 
     async def _probe(self, kind: str, upload: StoredUpload, shown: Object) -> Probed:
-        """Look into a small file when a figure is missing that Telegram would fill in."""
+        """Examine a small file if a value is missing that Telegram would fill in."""
         wanted = _PROBED.get("video" if kind in {"animation", "video_note"} else kind, ())
         known = all(name in shown for name in wanted) and (kind != "audio" or "title" in shown or "performer" in shown)
         if not wanted or known or upload.size >= PROBE_LIMIT_BYTES:
@@ -276,7 +282,7 @@ class Files:
 
 
 def with_path(bot: Bot, file: StoredFile) -> StoredFile:
-    """Return the file with the path it is to be downloaded by, made at the first time of asking."""
+    """Return the file with its download path, which is made when first requested."""
     if not file.path:
         bot.record.next_file_number += 1
         given = {"voice": ".oga", "photo": ".jpg", "thumbnail": ".jpg"}.get(file.kind, "")
@@ -291,5 +297,5 @@ def with_path(bot: Bot, file: StoredFile) -> StoredFile:
 
 
 def shown_file(file: StoredFile) -> object:
-    """Return what stands in a message for a file: a photo is a list of sizes."""
+    """Return a file as it appears in a message: a photo is a list of sizes."""
     return (file.sizes or [file.shown]) if file.kind == "photo" else file.shown

@@ -1,6 +1,7 @@
-"""Reads the links a bot gives: whether Telegram keeps one and how it writes it; users, emoji and times in tg:// links.
+"""Reads a bot's links: whether Telegram keeps one and in which form; users, emoji and times in tg:// links.
 
-Pure. It follows TDLib's check_link and its like (td/telegram/LinkManager.cpp) and parse_url (tdutils HttpUrl.cpp).
+Pure. It follows TDLib's check_link and similar functions (td/telegram/LinkManager.cpp) and parse_url (tdutils
+HttpUrl.cpp).
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ _SPACE = 0x20
 
 
 class BadLinkError(ValueError):
-    """Telegram keeps no such link; the message is what it says of it."""
+    """Telegram does not keep such a link; the message is Telegram's."""
 
 
 def checked_link(link: str) -> str:
-    """Return a link as Telegram keeps it: with a scheme, the host in small letters, and a path. Raises BadLinkError."""
+    """Return a link as Telegram keeps it: with a scheme, the host in lower case, and a path. Raises BadLinkError."""
     own = _OWN.match(link)
     if own is None:
         scheme, user, host, port, rest = _parts(link)
@@ -50,7 +51,7 @@ def https_link(link: str) -> str:
 
 
 def kept_link(link: str) -> str:
-    """Return the link as checked_link does, a user's in its one form; nothing for what Telegram does not keep."""
+    """Return the link as checked_link does, one to a user in its one form; nothing if Telegram does not keep it."""
     if user_id := user_id_in(link):
         return f"tg://user?id={user_id}"
     try:
@@ -71,7 +72,7 @@ def emoji_id_in(link: str) -> str:
 
 
 def custom_emoji_id(value: str) -> str:
-    """Return an id of a custom emoji as Telegram writes it; nothing for what is none."""
+    """Return an id of a custom emoji as Telegram writes it; nothing for an invalid one."""
     number = _integer(value)
     return str(number) if number else ""
 
@@ -84,7 +85,7 @@ def time_in(link: str) -> tuple[int, str] | None:
 
 
 def _arguments(link: str, host: str, *, lower: bool = True) -> Mapping[str, str]:
-    """Return the arguments of a tg: link to a host, the first of each name; none of another link."""
+    """Return the arguments of a tg: link to a host, the first of each name; none for another link."""
     found = re.fullmatch(rf"tg:(?://)?{host}/?\?([^#]*)(?:#.*)?", link, re.DOTALL | re.IGNORECASE)
     if found is None:
         return MappingProxyType({})
@@ -93,7 +94,7 @@ def _arguments(link: str, host: str, *, lower: bool = True) -> Mapping[str, str]
 
 
 def _integer(value: str) -> int:
-    """Read a 64-bit integer as TDLib writes it, without a plus or zeros in front; 0 for what is none."""
+    """Read a 64-bit integer as TDLib writes it, without a plus or leading zeros; 0 for anything else."""
     if not re.fullmatch(r"-?[1-9][0-9]{0,18}", value, re.ASCII):
         return 0
     number = int(value)
@@ -136,7 +137,7 @@ def _check_host(host: str) -> None:
 
 
 def _check_part(part: str, name: str) -> None:
-    """Refuse what RFC 3986 does not allow in a host or before it, but for letters of all alphabets."""
+    """Refuse what RFC 3986 forbids in a host or before it, except letters of all alphabets. Raises BadLinkError."""
     at = 0
     while (found := _PART.match(part, at)) and (at := found.end()) < len(part):
         if part[at] != "%":

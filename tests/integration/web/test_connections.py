@@ -68,7 +68,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Held]:
         made.append(Held(*arguments, **options))
         return made[-1]
 
-    monkeypatch.setattr(server, "Places", make)
+    monkeypatch.setattr(server, "ConnectionLimits", make)
     return lambda: made[-1]
 
 

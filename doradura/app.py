@@ -51,8 +51,8 @@ from doradura.storage.ids import IdMaker
 from doradura.storage.sqlite import SqliteStorage
 from doradura.storage_check import StorageCheck
 from doradura.telegram.client import BotApi, open_bot_api
+from doradura.telegram.coordination import Coordination
 from doradura.telegram.poller import Poller, poll_seconds
-from doradura.telegram.turns import Turns
 from doradura.telegram.types import User
 from doradura.web import AccessRules, WebServer
 from doradura.workers.choice import make_workers
@@ -97,7 +97,7 @@ class App:
         self.metrics = Metrics(LABEL_VALUES, build=build)
         # Shared by all clients: Telegram counts a bot's calls together, and its silence is one outage for all.
         self._telegram_metrics = TelegramMetrics(self.metrics)
-        self._turns = Turns(on_migrated=self._migrated)
+        self._coordination = Coordination(on_migrated=self._migrated)
         self._catalogues = Catalogues()
         self._alert_texts = AlertTexts(self._catalogues)
         self._storage: Storage = SqliteStorage(settings.database_path, on_error=self._storage_failed)
@@ -175,14 +175,14 @@ class App:
         except OSError as error:
             raise DataDirectoryError(unusable(workspace.root, error)) from error
         serving.start_soon(clean_forever, self._storage, self._clock)
-        self._turns.know_moved(await self._storage.read(chats.migrations))
+        self._coordination.restore_moves(await self._storage.read(chats.migrations))
         async with (
             open_bot_api(
                 settings.telegram_token,
                 api_url=api_url,
                 observer=self._telegram_metrics,
                 local_files=settings.telegram_local,
-                turns=self._turns,
+                coordination=self._coordination,
             ) as api,
             self._telling_alerts(serving, api_url),
             open_monitoring(settings, self._storage, metrics, self._ids, clock=self._clock) as monitoring,
@@ -207,7 +207,7 @@ class App:
                     allowed_private=allowed_private,
                     username=self._username,
                     health=health.report,
-                    held_chats=self._turns.pacer.held_chats,
+                    held_chats=self._coordination.pacer.held_chats,
                     suspect_workers=self_test.suspect,
                     end_strays=end_strays,
                 )
@@ -227,7 +227,7 @@ class App:
             api_url=api_url,
             observer=self._telegram_metrics,
             connections=ALERT_CONNECTIONS,
-            turns=self._turns,
+            coordination=self._coordination,
         ) as api:
             delivery = AlertDelivery(
                 api,
@@ -266,7 +266,7 @@ class App:
     def _make_health(self, self_test: WorkerSelfTest, disk: DiskSpace, lag: LoopLag) -> Health:
         """Make the checks: each asks its part when it is asked itself."""
         checks: dict[CheckName, Check] = {
-            "poll": lambda: poll_check(lambda: self._poller, self._turns.pacer),
+            "poll": lambda: poll_check(lambda: self._poller, self._coordination.pacer),
             "storage": self._storage_check.check,
             "worker": self_test.check,
             "disk": disk.check,
@@ -364,7 +364,7 @@ class App:
         return lambda: self._storage.read(lambda db: query(db, self._clock()))
 
     async def _queue_age(self) -> statistics.Samples:
-        held = self._turns.pacer.held_chats()
+        held = self._coordination.pacer.held_chats()
         return await self._storage.read(lambda db: statistics.queue_age(db, self._clock(), held))
 
     def _storage_failed(self, _error: StorageError) -> None:

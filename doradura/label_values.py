@@ -1,4 +1,4 @@
-"""The closed set of each metric's label, taken from its owner: metrics/ may import none of them."""
+"""The closed set of each metric's label, taken from its owner: metrics/ must not import the owners."""
 
 from __future__ import annotations
 

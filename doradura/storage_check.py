@@ -1,6 +1,6 @@
-"""The health check of the database: a row is written at each look, and the whole file is read now and then.
+"""The health check of the database: each check writes a row, and now and then the whole file is read.
 
-Owns the beat on its way and the rounds of the integrity check. Knows the storage and `health.CheckResult`. A look never
+Owns the write in progress and the integrity check's schedule. Knows the storage and `health.CheckResult`. A check never
 waits for the disk longer than `LOOK_SECONDS`, whatever the disk does.
 """
 
@@ -17,20 +17,20 @@ from doradura.storage import DAMAGE, Connection, Storage, StorageError, runs
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.5
-"""Less than a health check may take in all."""
+"""Less than the time that a health check may take in all."""
 ROUND_SECONDS = 60.0
-"""How often it is looked whether the database is to be read as a whole."""
+"""How often to decide whether the whole database has to be read."""
 DAMAGED_SECONDS = 600.0
-"""How long after the last reading a database that is damaged, or that another program wrote to, is read again."""
+"""After how long a database that is damaged, or that another program wrote to, is read again."""
 SOUND_SECONDS = 24 * 3600.0
 SHARE = 100
-"""The database is read for one part in so many of the time at most, however often another program writes to it."""
+"""Reading the database takes at most one part in this many of the time, however often another program writes to it."""
 
 RUNBOOK = "see StorageFailing in the runbooks"
 
 
 class StorageCheck:
-    """Says whether what is written is stored, will be found at the next start, and can be read."""
+    """Reports whether data is stored, will be found at the next start, and can be read."""
 
     def __init__(self, storage: Storage, *, clock: Clock) -> None:
         self._clock = clock
@@ -44,7 +44,7 @@ class StorageCheck:
         self._read_seconds: float | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Write a beat whenever `check` asks for one, and read the database at the start and in rounds."""
+        """Write a row whenever `check` asks for one, and read the database on schedule, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._read_forever)
             task_status.started()
@@ -57,7 +57,7 @@ class StorageCheck:
                 self._done = trio.Event()
 
     async def check(self) -> CheckResult:
-        """Write a row and say how long its commit took; say what is damaged."""
+        """Write a row and report how long its commit took, and what is damaged."""
         if not self._storage.is_open:
             return CheckResult("failing", "the database is not open", {"reason": "closed"})
         done = self._done
@@ -68,7 +68,9 @@ class StorageCheck:
             await done.wait()
         if waiting.cancelled_caught and self._began_at is not None:
             waited = trio.current_time() - self._began_at
-            text = f"a write has waited for {waited:.0f} s - another program holds the database, or the disk hangs"
+            text = (
+                f"a write has been waiting for {waited:.0f} s - another program locked the database, or the disk hangs"
+            )
             return CheckResult("failing", text, {"reason": "waits"})
         return self._judge()
 
@@ -86,7 +88,7 @@ class StorageCheck:
             return CheckResult("failing", text, facts)
         if self._unusable is not None:
             facts["reason"] = "unusable"
-            return CheckResult("failing", f"{self._unusable}: the next start would fail - mend its permissions", facts)
+            return CheckResult("failing", f"{self._unusable}: the next start would fail - fix its permissions", facts)
         return CheckResult("ok", "a write was committed", facts)
 
     async def _look(self) -> None:

@@ -374,7 +374,7 @@ class FakeWorkers:
     """How long a worker takes to end, whatever ends it."""
 
     def follow(self, *scripts: Iterable[Step], url: str | None = None) -> None:
-        """Give scripts for the next orders (of a link)."""
+        """Set scripts for the next orders (of a link)."""
         queue = self.scripts if url is None else self.by_url.setdefault(url, deque())
         queue.extend(tuple(script) for script in scripts)
 

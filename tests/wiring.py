@@ -34,7 +34,7 @@ from doradura.settings import Settings, read_settings
 from doradura.storage import jobs, runs
 from doradura.storage.ids import IdMaker
 from doradura.telegram.client import BotApi, open_bot_api
-from doradura.telegram.turns import Turns
+from doradura.telegram.coordination import Coordination
 from doradura.telegram.updates import RawUpdate, read_batch
 from tests.doubles import BOT_ID, TOKEN, Changes, FakeTelegram, FakeWorkers, MemoryStorage
 from tests.monitoring_doubles import FakeAlertmanager, FakePrometheus
@@ -177,14 +177,14 @@ class World:
         assert isinstance(trio.lowlevel.current_clock(), MockClock), "ask for autojump_clock in the test itself"
         workspace = RoomyWorkspace(self.settings, "ffmpeg", tuple)
         await workspace.open()
-        ids, turns = IdMaker(self.clock), Turns()
+        ids, coordination = IdMaker(self.clock), Coordination()
         async with (
             open_bot_api(
                 TOKEN,
                 observer=TelegramMetrics(self.metrics),
                 draw=lambda: 1.0,
                 make_transport=self.telegram.transport,
-                turns=turns,
+                coordination=coordination,
             ) as api,
             open_client("http://alertmanager.test", self.alertmanager.transport()) as alertmanager_client,
             open_client("http://prometheus.test", self.prometheus.transport()) as prometheus_client,
@@ -215,7 +215,7 @@ class World:
                     allowed_private=(),
                     username=lambda: "dora_bot",
                     health=self._health,
-                    held_chats=turns.pacer.held_chats,
+                    held_chats=coordination.pacer.held_chats,
                     suspect_workers=self._suspected,
                     end_strays=self._end_strays,
                 ),

@@ -20,7 +20,7 @@ from doradura.alerts import (
     expression_of,
     measured,
 )
-from doradura.charts import Chart, Line
+from doradura.charts import Chart, ChartLine
 from doradura.chat.figures import blocks
 from doradura.chat.handling import Handling
 from doradura.chat.pictures import Pictures
@@ -121,7 +121,7 @@ def chart_of(t: Texts, graph: Graph) -> Chart:
         kind="lines",
         positions=tuple(map(float, range(STEPS + 1))),
         lines=tuple(
-            Line(name, series.values) for name, series in zip(names_of(graph.series), graph.series, strict=True)
+            ChartLine(name, series.values) for name, series in zip(names_of(graph.series), graph.series, strict=True)
         ),
         ticks=tuple(ticks),
         threshold=graph.what.threshold,

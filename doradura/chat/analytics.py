@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from doradura.charts import Chart, Line
+from doradura.charts import Chart, ChartLine
 from doradura.chat.conversation import Command, Conversation
 from doradura.chat.figures import count_text, percent_text, ranking_text, span_text, sparkline
 from doradura.chat.handling import Handling
@@ -106,8 +106,8 @@ def chart_of(t: Texts, window: Window, found: Analysis) -> Chart:
         kind="bars",
         positions=tuple(at + 0.5 for at in range(window.steps)),
         lines=(
-            Line(t.plain("analytics.chart.delivered"), tuple(map(float, delivered)), "good"),
-            Line(t.plain("analytics.chart.failed"), tuple(map(float, failed)), "bad"),
+            ChartLine(t.plain("analytics.chart.delivered"), tuple(map(float, delivered)), "good"),
+            ChartLine(t.plain("analytics.chart.failed"), tuple(map(float, failed)), "bad"),
         ),
         ticks=tuple(ticks),
         whole=True,

@@ -8,9 +8,9 @@ from doradura.chat.conversation import Command, Conversation
 from doradura.chat.figures import span_text
 from doradura.chat.handling import Handling
 from doradura.chat.texts import Texts
-from doradura.health import CHECKS, HealthReport, Status
+from doradura.health import CHECKS, CheckStatus, HealthReport
 
-_MARKS: Mapping[Status, str] = {"ok": "✅", "degraded": "🟠", "failing": "🔴"}
+_MARKS: Mapping[CheckStatus, str] = {"ok": "✅", "degraded": "🟠", "failing": "🔴"}
 
 
 class HealthConversation(Conversation):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from doradura.media.formats import Kind
+from doradura.media.formats import ProductKind
 
 Lacks = Literal["", "video", "audio", "subtitles", "picture", "one_coding", "unlocked"]
 """What a link was found not to have; `one_coding`: its stream's parts are coded in several ways;
@@ -25,7 +25,7 @@ class Has:
     subtitles: bool | None = None
     picture: bool | None = None
 
-    def offers(self, kind: Kind) -> bool:
+    def offers(self, kind: ProductKind) -> bool:
         """Whether a kind of product is offered of it.
 
         A film and a sound are, unless they are known not to be there. Most links have no subtitles and no picture:
@@ -42,7 +42,7 @@ class Has:
                 return self.picture is True or self.film is True
         assert_never(kind)
 
-    def lacks(self, kind: Kind) -> Lacks:
+    def lacks(self, kind: ProductKind) -> Lacks:
         """What a kind of product needs and it was found not to have, where there is something else of it; else ""."""
         film, sound = self.film is not False, self.sound is not False
         match kind:

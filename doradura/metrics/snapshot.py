@@ -7,23 +7,23 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import trio
 
-from doradura.metrics.exposition import Samples
+from doradura.metrics.exposition import FamilySamples
 
 log = logging.getLogger(__name__)
 
-Query = Callable[[], Awaitable[Samples]]
+FamilyQuery = Callable[[], Awaitable[FamilySamples]]
 
 
 class DatabaseValues:
-    """Asks the database for each family's samples, at most once in `keep_seconds`, whoever scrapes how often.
+    """Fetches each family's samples from the database, at most once in `keep_seconds`, however often somebody scrapes.
 
     A query that fails or takes longer than `timeout_seconds` leaves its family out and calls `failed` once with the
-    error (trio.TooSlowError for the time); the other families are served.
+    error (trio.TooSlowError if it was the time); the other families are served.
     """
 
     def __init__(
         self,
-        queries: Mapping[str, Query],
+        queries: Mapping[str, FamilyQuery],
         *,
         failed: Callable[[Exception], None],
         keep_seconds: float = 5.0,
@@ -34,22 +34,25 @@ class DatabaseValues:
         self._keep_seconds = keep_seconds
         self._timeout_seconds = timeout_seconds
         self._lock = trio.Lock()
-        self._kept: dict[str, Samples] = {}
+        self._kept: dict[str, FamilySamples] = {}
         self._fetched_at: float | None = None
 
-    async def snapshot(self) -> Mapping[str, Samples]:
-        """Return family -> samples. Callers at the same time share one fetch; a cancelled one leaves it to the next."""
+    async def snapshot(self) -> Mapping[str, FamilySamples]:
+        """Return family -> samples. Simultaneous callers share one fetch.
+
+        If that one is cancelled, the next does it.
+        """
         async with self._lock:
             now = trio.current_time()
             if self._fetched_at is None or now - self._fetched_at >= self._keep_seconds:
-                found: dict[str, Samples] = {}
+                found: dict[str, FamilySamples] = {}
                 async with trio.open_nursery() as nursery:
                     for family, query in self._queries.items():
                         nursery.start_soon(self._fetch, family, query, found)
                 self._kept, self._fetched_at = found, trio.current_time()
             return self._kept
 
-    async def _fetch(self, family: str, query: Query, found: dict[str, Samples]) -> None:
+    async def _fetch(self, family: str, query: FamilyQuery, found: dict[str, FamilySamples]) -> None:
         """Run one query. A barrier: a scrape must not fail because the database does."""
         try:
             with trio.fail_after(self._timeout_seconds):

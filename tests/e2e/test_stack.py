@@ -93,7 +93,7 @@ async def test_a_killed_runner_leaves_nothing_for_ever(tmp_path: Path) -> None:
         left = Record(data_dir / "stack").children()
         assert len(left) == 2
         async with ready(data_dir) as again:
-            assert "Ending what an earlier start left: prometheus, alertmanager." in again.said
+            assert "Ending what an earlier start left running: prometheus, alertmanager." in again.said
             assert not any(child.alive for child in left)
 
 
@@ -104,7 +104,7 @@ async def test_a_program_that_dies_ends_the_whole(tmp_path: Path) -> None:
         children = {child.name: child for child in Record(data_dir / "stack").children()}
         os.kill(children["alertmanager"].pid, signal.SIGKILL)
         assert await running.until_ended() == 1
-        assert "stack: alertmanager ended by itself, killed by SIGKILL" in running.said
+        assert "stack: alertmanager stopped unexpectedly, killed by SIGKILL" in running.said
         assert processes_in(data_dir) == []
 
 

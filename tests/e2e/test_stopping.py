@@ -84,7 +84,7 @@ async def test_stopped_during_a_download(tmp_path: Path, number: int) -> None:
         assert await program.stop(number, seconds=30) == 0
         assert program.process.stdout is not None
         said = b"".join([piece async for piece in program.process.stdout]).decode()
-        assert "Finishing 1 download, at most 1 s. Ctrl-C again stops at once; it goes on at the next start." in said
+        assert "Finishing 1 download, at most 1 s. Ctrl-C again stops at once; it continues at the next start." in said
     await nothing_left(tmp_path / "data")
     async with running(tmp_path / "data", DORADURA_SANDBOX_BIND=address) as program:
         await program.wait(USER, lambda m: "audio" in m, after=asked["message_id"])

@@ -167,7 +167,7 @@ ELSEWHERE: dict[type[StartupError], str] = {
     DataDirectoryLockedError: "a bot that runs is no fault: below",
     BindError: "an address that is taken: below",
     sandbox.ListenError: "an address that is taken: below",
-    sandbox.BindError: "the settings refuse the address before, in both commands: tests/unit/test_settings.py",
+    sandbox.SandboxBindError: "the settings refuse the address before, in both commands: tests/unit/test_settings.py",
     RefusedTokenError: "Telegram is asked: tests/unit/test_check_telegram.py",
     WorkersError: "only a start can tell",
 }

@@ -4,12 +4,12 @@ import pytest
 import trio
 import trio.testing
 
-from doradura.health import CheckResult, Health, LoopLag, Status, judge_space
+from doradura.health import CheckResult, CheckStatus, Health, LoopLag, judge_space
 
 MIB = 1024**2
 
 
-def finds(status: Status) -> CheckResult:
+def finds(status: CheckStatus) -> CheckResult:
     """A result of this status."""
     return CheckResult(status, f"is {status}")
 
@@ -17,9 +17,9 @@ def finds(status: Status) -> CheckResult:
 class Counted:
     """A check that counts how often it runs, and takes a second."""
 
-    def __init__(self, status: Status = "ok") -> None:
+    def __init__(self, status: CheckStatus = "ok") -> None:
         self.runs = 0
-        self.status: Status = status
+        self.status: CheckStatus = status
 
     async def __call__(self) -> CheckResult:
         self.runs += 1
@@ -27,7 +27,7 @@ class Counted:
         return finds(self.status)
 
 
-def health(*statuses: Status) -> Health:
+def health(*statuses: CheckStatus) -> Health:
     """A running program with a check of each status."""
     made = Health("1.0", {f"check{number}": Counted(status) for number, status in enumerate(statuses)})
     made.mark_running()
@@ -44,7 +44,7 @@ def health(*statuses: Status) -> Health:
     ],
 )
 async def test_worst_check_is_the_status(
-    autojump_clock: trio.testing.MockClock, statuses: tuple[Status, ...], worst: str, code: int
+    autojump_clock: trio.testing.MockClock, statuses: tuple[CheckStatus, ...], worst: str, code: int
 ) -> None:
     """The report is as bad as its worst check; only failing is a 503."""
     report = await health(*statuses).report()
@@ -125,7 +125,7 @@ async def test_silent_check_is_a_finding(autojump_clock: trio.testing.MockClock)
         "sites": "degraded",
         "poll": "ok",
     }
-    assert "did not answer" in report.checks["storage"].message
+    assert "no answer within" in report.checks["storage"].message
 
 
 async def test_broken_check_is_a_finding(

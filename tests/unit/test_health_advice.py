@@ -42,7 +42,7 @@ async def test_a_wish_is_shown_and_degrades_nothing(autojump_clock: trio.testing
     """A check that is ok with a wish is ok, 1 in the metric and 200 over HTTP; JSON, page and chat say the wish."""
 
     async def worker() -> CheckResult:
-        return CheckResult("ok", "a worker did its test job", {"places": 4}, "a <newer> one is there")
+        return CheckResult("ok", "a worker passed the self-test", {"places": 4}, "a <newer> one is there")
 
     async def disk() -> CheckResult:
         return CheckResult("ok", "much space")
@@ -55,11 +55,11 @@ async def test_a_wish_is_shown_and_degrades_nothing(autojump_clock: trio.testing
     assert checks["worker"] == {
         "places": 4,
         "status": "ok",
-        "message": "a worker did its test job",
+        "message": "a worker passed the self-test",
         "advice": "a <newer> one is there",
     }
     assert "advice" not in checks["disk"]
-    assert "a worker did its test job - a &lt;newer&gt; one is there" in page({}, report.as_json(), {})
+    assert "a worker passed the self-test - a &lt;newer&gt; one is there" in page({}, report.as_json(), {})
     text = health_text(Catalogues().for_language("en"), report)
     assert "a &lt;newer&gt; one is there" in text
     assert "✅" in text

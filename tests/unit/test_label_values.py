@@ -14,14 +14,13 @@ from doradura.alerts.incidents import QUIET_MS
 from doradura.alerts.payload import RANKS, SEVERITIES
 from doradura.chat.alert_texts import RANK_KEYS
 from doradura.chat.texts import languages
-from doradura.health import CHECKS, ReportStatus, State, Status
+from doradura.health import CHECKS, CheckStatus, ReportStatus, State
 from doradura.media.formats import SentAs
 from doradura.media.reasons import Reason
 from doradura.metrics import DATABASE_FAMILIES, Labelled
 from doradura.storage import statistics
 from doradura.telegram.media import MediaKind
-from doradura.telegram.observer import TIMED_KINDS
-from doradura.telegram.observer import Kind as RequestKind
+from doradura.telegram.observer import TIMED_KINDS, RequestKind
 from tests.wiring import fresh_metrics
 
 PACKAGE = Path(__file__).parent.parent.parent / "doradura"
@@ -133,5 +132,5 @@ def test_what_is_of_a_set_is_of_the_larger_one() -> None:
     """What a file is sent as Telegram takes, a measured request is a request, a report says what a check may."""
     assert {*get_args(SentAs)} <= {*get_args(MediaKind)}
     assert {*TIMED_KINDS} == {*get_args(RequestKind)} - {"poll"}
-    assert {*get_args(ReportStatus)} == {*get_args(Status), *get_args(State)} - {"running"}
+    assert {*get_args(ReportStatus)} == {*get_args(CheckStatus), *get_args(State)} - {"running"}
     assert fresh_metrics().values.reasons == tuple(Reason)

@@ -143,10 +143,10 @@ def test_every_option_has_bad_values() -> None:
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, found in BAD.items() for value in found])
 def test_bad_value_is_a_fault_that_says_what_would_be_right(name: str, value: str) -> None:
-    """A fault begins with the variable's name, says what is wrong, and after a semicolon or comma what to do."""
+    """A fault begins with the variable's name and says what to do, or what the value must be."""
     (fault,) = faults(**{name: value})
     assert fault.startswith(f"DORADURA_{name} ")
-    assert re.search(r"; |write ", fault)
+    assert re.search(r"; |must (be|have) ", fault)
     assert "\n" not in fault
 
 

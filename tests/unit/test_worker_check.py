@@ -46,7 +46,7 @@ async def test_who_waits_is_told_and_is_a_fault_after_ten_minutes(
     await trio.sleep(1)
     found = await self_test.check()
     assert found.status == "degraded"
-    assert "every place is taken, and 2 users have waited for up to 10 min" in found.message
+    assert "every worker slot is taken, and 2 users have waited up to 10 min" in found.message
     places.note_waiting([1])
     assert (await self_test.check()).status == "ok"
 

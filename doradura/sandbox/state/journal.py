@@ -1,9 +1,9 @@
 """The sandbox's memory on disk: one table of records, written behind the model by one thread in groups.
 
 Owns the SQLite file. The model changes first, at once, in memory; `put` and `delete` note what changed, and `flush`
-returns when all that was noted before is committed. Whoever tells the world of a change flushes first, so that
-nothing anybody saw is lost when the process is killed. synchronous=OFF: a commit survives the process, not a power
-cut, which is enough for a sandbox and costs no wait for the disk. Without a file (`path` None) it does nothing.
+returns when everything noted before is committed. Whoever reports a change to the outside flushes first, so that
+nothing anybody saw is lost when the process is killed. synchronous=OFF: a commit survives the process, not a power cut,
+which is enough for a sandbox and costs no wait for the disk. Without a file (`path` None) it does nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(path, timeout=2.0, isolation_level=None, check_same_thread=False)
             try:
-                # An exclusive lock: a second sandbox on the same directory would overwrite what the first remembers.
+                # An exclusive lock: a second sandbox on the same directory would overwrite the first one's state.
                 connection.execute("PRAGMA locking_mode = EXCLUSIVE")
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = OFF")
@@ -80,7 +80,7 @@ class Journal:
         self._note(kind, key, None)
 
     async def flush(self) -> None:
-        """Wait until everything noted so far is committed. Raises JournalError when it cannot be."""
+        """Wait until everything noted so far is committed. Raises JournalError if that fails."""
         if self._path is None:
             return
         if self._committed < self._noted:
@@ -99,7 +99,7 @@ class Journal:
         try:
             while True:
                 await self._wake.wait()
-                # A group taken out of the pending ones is written, whatever else is cancelled meanwhile.
+                # A group taken out of the pending ones is written even if everything else is cancelled meanwhile.
                 with trio.CancelScope(shield=True):
                     await self._commit()
         finally:

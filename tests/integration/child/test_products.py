@@ -12,7 +12,7 @@ import pytest
 from doradura.child.boxes import is_streamable
 from doradura.child.facts import Facts, inspect
 from doradura.child.failures import JobError
-from doradura.child.products.product import Looked, Made, Product, Recipe, Source, Tags, had_by
+from doradura.child.products.product import Looked, Made, Product, Recipe, SourceFile, Tags, had_by
 from doradura.child.stills import Stills
 from doradura.media.formats import FORMATS
 from doradura.media.has import Lacks
@@ -81,13 +81,13 @@ def recipe(tmp_path: Path) -> Recipe:
     )
 
 
-def source_of(path: Path, place: Path) -> Source:
+def source_of(path: Path, place: Path) -> SourceFile:
     """A fetched file: a film may be taken away as it is, so it is a copy."""
     copy = place / "source0"
     copy.write_bytes(path.read_bytes())
     facts = inspect(copy)
     assert facts is not None
-    return Source(copy, facts)
+    return SourceFile(copy, facts)
 
 
 def named(product: Product) -> str:

@@ -94,7 +94,7 @@ async def sell(client: Client, heard: Heard) -> None:
 
 
 async def refund(client: Client, message: Any, heard: Heard) -> None:
-    """Give a payment back if its message has an even number; a kill may have come behind an earlier one."""
+    """Refund a payment if its message has an even number; a kill may have come behind an earlier one."""
     if message["message_id"] % 2:
         return
     charge_id = message["successful_payment"]["telegram_payment_charge_id"]

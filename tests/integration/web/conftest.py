@@ -11,7 +11,7 @@ import trio
 from doradura.alerts import Reply
 from doradura.health import CheckResult, Health
 from doradura.label_values import LABEL_VALUES
-from doradura.metrics import DATABASE_FAMILIES, BuildFacts, DatabaseValues, Metrics, Samples
+from doradura.metrics import DATABASE_FAMILIES, BuildFacts, DatabaseValues, FamilySamples, Metrics
 from doradura.web import AccessRules, WebServer
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -55,8 +55,8 @@ class Site:
     async def _poll(self) -> CheckResult:
         return self.check
 
-    def _query(self, name: str) -> Callable[[], Awaitable[Samples]]:
-        async def query() -> Samples:
+    def _query(self, name: str) -> Callable[[], Awaitable[FamilySamples]]:
+        async def query() -> FamilySamples:
             if self.database_down:
                 raise OSError("no database")
             return {tuple(self.metrics.database_values[label][0] for label in DATABASE_FAMILIES[name][1]): 3.0}

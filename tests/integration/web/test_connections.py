@@ -16,7 +16,7 @@ import trio
 
 from doradura.web import AccessRules, server
 from doradura.web.access import IPAddress
-from doradura.web.places import Place, Places, Room
+from doradura.web.connection_limits import ConnectionLimits, ConnectionSlot, Room
 from tests.integration.web.test_server import answer
 
 Start = Callable[..., Awaitable[Any]]
@@ -30,20 +30,20 @@ PROBE = SCRAPE.replace(b"metrics", b"livez")
 WEBHOOK = f"POST /alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
 
 
-class Held(Places):
+class Held(ConnectionLimits):
     """Places that tell how many were taken since the start, and how many still are."""
 
     taken = 0
     now = 0
 
-    def take(self, address: IPAddress | None) -> Place | None:
+    def take(self, address: IPAddress | None) -> ConnectionSlot | None:
         place = super().take(address)
         if place is not None:
             self.taken += 1
             self.now += 1
         return place
 
-    def give_back(self, place: Place) -> None:
+    def give_back(self, place: ConnectionSlot) -> None:
         super().give_back(place)
         self.now -= 1
 
@@ -68,7 +68,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Held]:
         made.append(Held(*arguments, **options))
         return made[-1]
 
-    monkeypatch.setattr(server, "Places", make)
+    monkeypatch.setattr(server, "ConnectionLimits", make)
     return lambda: made[-1]
 
 

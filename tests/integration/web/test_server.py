@@ -12,7 +12,7 @@ import httpx
 import pytest
 import trio
 
-from doradura.web import AccessRules, BindError, places, server
+from doradura.web import AccessRules, BindError, connection_limits, server
 from tests.ports import free_port
 
 Start = Callable[..., Awaitable[Any]]
@@ -149,7 +149,7 @@ async def test_deaf_client_is_given_up(start: Start, monkeypatch: pytest.MonkeyP
 async def test_too_many_connections_are_closed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over the limit, and over the open pages' places, a connection is closed unanswered; later there is room again."""
     monkeypatch.setattr(server, "CONNECTION_LIMIT", 2)
-    monkeypatch.setattr(places, "STRANGER_LIMIT", 1)
+    monkeypatch.setattr(connection_limits, "STRANGER_LIMIT", 1)
     site = await start()
     health = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
     streams = [await trio.open_tcp_stream("127.0.0.1", site.port) for _ in range(3)]

@@ -63,7 +63,7 @@ async def test_a_group_and_two_of_its_topics_are_three_chats(alerts: Alerts, aut
 @pytest.mark.parametrize(
     ("answer", "advice"),
     [
-        (NO_TOPIC, "that topic is gone: set DORADURA_ALERT_CHATS to another and start the bot again"),
+        (NO_TOPIC, "that topic no longer exists: choose another in DORADURA_ALERT_CHATS and restart the bot"),
         (refusal(400, "Bad Request: TOPIC_CLOSED"), "let the bot be a member there that may write"),
         (refusal(403, "Forbidden: bot was kicked from the supergroup chat"), "let the bot be a member there"),
         (refusal(400, "Bad Request: not enough rights to send text messages to the chat"), "let the bot be a member"),
@@ -93,7 +93,7 @@ async def test_a_chat_that_takes_nothing(
         assert alerts.firsts(OTHER) == [FIRES]
         status, message = await health(alerts, life, other, TOPIC)
         assert status == "degraded"
-        assert message.startswith("Telegram refuses to write to a chat (-100123/5: ")
+        assert message.startswith("Telegram refuses messages to a chat (-100123/5: ")
         assert advice in message
         assert world.value("alert_deliveries_total", outcome="failed") == 0
         assert len(world.telegram.all("sendMessage")) <= 6, "it is tried every ten minutes, not all the time"
@@ -200,7 +200,7 @@ async def test_a_person_and_a_group_that_refuse_are_each_told_what_helps(
         status, message = await health(alerts, life, *both)
     assert status == "degraded"
     group, _, person = message.partition("; and to ")
-    assert group.startswith(f"Telegram refuses to write to a chat ({GROUP}: ")
-    assert group.endswith("let the bot be a member there that may write, or change DORADURA_ALERT_CHATS")
+    assert group.startswith(f"Telegram refuses messages to a chat ({GROUP}: ")
+    assert group.endswith("add the bot there with the right to write, or change DORADURA_ALERT_CHATS")
     assert person.startswith(f"an admin ({ADMIN}: ")
     assert person.endswith("they must send /start to the bot")

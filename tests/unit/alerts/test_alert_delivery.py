@@ -76,7 +76,7 @@ async def test_an_outage_of_hours(alerts: Alerts, autojump_clock: MockClock) -> 
         back_at = trio.current_time()
         await life.told()
         assert trio.current_time() - back_at < 31
-        assert await health(alerts, life.delivery) == ("ok", "every chat that alerts go to can be told")
+        assert await health(alerts, life.delivery) == ("ok", "every chat that alerts go to can be reached")
     assert alerts.firsts() == [RESOLVED]
     assert world.value("alert_deliveries_total", outcome="retried") == 0
 
@@ -253,14 +253,16 @@ async def test_a_notice_given_up_hides_no_admin_who_blocks_the_bot(alerts: Alert
         await world.changes.until(lambda: world.storage.one("SELECT COUNT(*) FROM alert_outbox WHERE state = 'failed'"))
         status, message = await health(alerts, life.delivery)
         assert status == "ok"
-        assert message.startswith("every chat that alerts go to can be told; 1 notice given up in the last day, which")
+        assert message.startswith(
+            "every chat that alerts go to can be reached; 1 notice given up in the last day, which"
+        )
         world.telegram.blocked_by.add(ADMIN)
         await life.accept(alert("Good"))
         await trio.sleep(60)
         status, message = await health(alerts, life.delivery)
         assert status == "degraded"
-        assert message.startswith(f"Telegram refuses to write to an admin ({ADMIN}: Forbidden")
-        assert "; 1 notice given up in the last day" in message
+        assert message.startswith(f"Telegram refuses messages to an admin ({ADMIN}: Forbidden")
+        assert "; 1 notice given up in the last 24 h" in message
 
 
 async def test_an_outage_is_no_refusal(alerts: Alerts, autojump_clock: MockClock) -> None:

@@ -8,12 +8,12 @@ from typing import get_args
 import pytest
 
 from doradura.media import variant
-from doradura.media.formats import FORMATS, Kind
+from doradura.media.formats import FORMATS, ProductKind
 from doradura.media.has import Has
 from doradura.media.variant import offered
 from tests.tried_formats import TRIED
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[ProductKind, ...] = get_args(ProductKind)
 SEEN = (True, False, None)
 
 
@@ -30,7 +30,7 @@ SEEN = (True, False, None)
     ],
 )
 def test_a_new_row_is_offered_where_the_link_has_what_it_is_made_of(
-    has: Has, kinds: set[Kind], monkeypatch: pytest.MonkeyPatch
+    has: Has, kinds: set[ProductKind], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A row of a film or a sound unless the link is known to have none; subtitles and pictures where they were seen."""
     rows = {**FORMATS, **{row.word: row for row in TRIED}}
@@ -40,7 +40,7 @@ def test_a_new_row_is_offered_where_the_link_has_what_it_is_made_of(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_lacking_is_not_offered(kind: Kind) -> None:
+def test_what_is_lacking_is_not_offered(kind: ProductKind) -> None:
     """Whatever is known: what a kind is said to lack is its own word, and it has no button then."""
     for film, sound, subtitles, picture in product(SEEN, repeat=4):
         has = Has(film=film, sound=sound, subtitles=subtitles, picture=picture)

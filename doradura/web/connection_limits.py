@@ -1,10 +1,10 @@
 """How many connections may be open at once, and whose.
 
-Pure accounting of addresses; nothing here touches a socket. There are two rooms. Whoever may reach more than the open
-pages shares one of 256 places; of these one address gets at most 64, and 64 are kept for loopback and the networks that
-the setting names. Everybody else has 16 places for the open pages, so that no crowd of strangers takes a place from a
-scrape. The machine itself has one of those too when the shared places are all taken: four neighbours with 64 each must
-not make a container's health check fail.
+Only counts addresses; nothing here touches a socket. There are two rooms. Clients that may reach more than the open
+pages share 256 slots; one address gets at most 64 of them, and 64 are kept for loopback and the networks that the
+setting names. All others have 16 slots for the open pages, so that a crowd of strangers takes no slot from a scrape.
+The machine itself may use one of those too when all shared slots are taken: four neighbours with 64 each must not make
+a container's health check fail.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from typing import Literal
 from doradura.web.access import AccessRules, IPAddress
 
 ADDRESS_LIMIT = 64
-"""Of the shared places, for one address; in IPv6 for one /64, which is what one machine is given."""
+"""Shared slots for one address; with IPv6 for one /64, which is what one machine gets."""
 
 KEPT = 64
-"""Of the shared places, for loopback and the allowed networks alone."""
+"""Shared slots that are kept for loopback and the allowed networks."""
 
 STRANGER_LIMIT = 16
-"""Connections of clients that may reach the open pages only."""
+"""Connections of clients that may only reach the open pages."""
 
 Room = Literal["kept", "public", "stranger"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A connection's place until it is given back."""
+class ConnectionSlot:
+    """A connection's slot until it is given back."""
 
     room: Room
     owner: str | None
     """Whose cap it counts against; None for a client without a cap."""
 
 
-class Places:
-    """Counts the connections of one server, whose shared room has `limit` places."""
+class ConnectionLimits:
+    """Counts the connections of one server, whose shared room has `limit` slots."""
 
     def __init__(self, access: AccessRules, *, limit: int) -> None:
         self._access = access
@@ -46,11 +46,11 @@ class Places:
         self._rooms: Counter[Room] = Counter()
         self._owners: Counter[str] = Counter()
 
-    def take(self, address: IPAddress | None) -> Place | None:
-        """Take a place for a connection from this address; None when there is none for it."""
+    def take(self, address: IPAddress | None) -> ConnectionSlot | None:
+        """Take a slot for a connection from this address; None if there is none for it."""
         place = self._place(address)
         if not self._is_free(place) and _is_own(address):
-            place = Place("stranger", None)
+            place = ConnectionSlot("stranger", None)
         if not self._is_free(place):
             return None
         self._rooms[place.room] += 1
@@ -58,26 +58,26 @@ class Places:
             self._owners[place.owner] += 1
         return place
 
-    def give_back(self, place: Place) -> None:
-        """Give a place back; once for each that was taken."""
+    def give_back(self, place: ConnectionSlot) -> None:
+        """Return a slot; once for each that was taken."""
         self._rooms[place.room] -= 1
         if place.owner is not None:
             self._owners[place.owner] -= 1
             if not self._owners[place.owner]:
                 del self._owners[place.owner]
 
-    def _place(self, address: IPAddress | None) -> Place:
+    def _place(self, address: IPAddress | None) -> ConnectionSlot:
         access = self._access
         if address is not None and access.is_proxy(address):
-            # It speaks for many, among them anybody: its cap is the proxy's own business, the kept places are not its.
-            return Place("public", None)
+            # It speaks for many clients, perhaps anybody: it caps them itself, and the kept slots are not for it.
+            return ConnectionSlot("public", None)
         if _is_own(address):
-            return Place("kept", None)
+            return ConnectionSlot("kept", None)
         if address is None or not access.admits_address(address):
-            return Place("stranger", None)
-        return Place("kept" if access.names_address(address) else "public", owner_of(address))
+            return ConnectionSlot("stranger", None)
+        return ConnectionSlot("kept" if access.names_address(address) else "public", owner_of(address))
 
-    def _is_free(self, place: Place) -> bool:
+    def _is_free(self, place: ConnectionSlot) -> bool:
         if place.room == "stranger":
             return self._rooms["stranger"] < STRANGER_LIMIT
         if place.owner is not None and self._owners[place.owner] >= ADDRESS_LIMIT:
@@ -96,7 +96,7 @@ def _is_own(address: IPAddress | None) -> bool:
 
 
 def owner_of(address: IPAddress) -> str:
-    """Name whose connections are counted together: an IPv4 address, or the /64 an IPv6 address lies in."""
+    """Return the name under which connections are counted together: an IPv4 address, or an IPv6 address's /64."""
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
     return str(ipaddress.IPv6Network((address, 64), strict=False))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from doradura.web import connection_limits, routes, server
+from doradura.web import connection_limits as limits
+from doradura.web import routes, server
 from stack.programs import INSTALL
 from tests.e2e.markdown import KINDS, PAGES, ROOT, Block, blocks, commands, of_kind, queries
 from tests.programs import found
@@ -169,12 +170,12 @@ def test_limits_are_the_programs() -> None:
     rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", page.partition("## Limits")[2], re.MULTILINE))
     assert {
         "connections at once": f"{server.CONNECTION_LIMIT}",
-        "of them from one address (IPv6: one /64), but 127.0.0.1, ::1 and trusted proxies": f"{connection_limits.ADDRESS_LIMIT}",
-        "of them for others than this machine and the allowed networks": f"{server.CONNECTION_LIMIT - connection_limits.KEPT}",
+        "of them from one address (IPv6: one /64), but 127.0.0.1, ::1 and trusted proxies": f"{limits.ADDRESS_LIMIT}",
+        "of them for others than this machine and the allowed networks": f"{server.CONNECTION_LIMIT - limits.KEPT}",
         (
             "connections of strangers (and of 127.0.0.1 and ::1 when all others are taken), beside these: strangers"
             " reach only /health, /livez and /readyz"
-        ): f"{connection_limits.STRANGER_LIMIT}",
+        ): f"{limits.STRANGER_LIMIT}",
         "the same of a stranger": f"{server.STRANGER_IDLE_SECONDS} s",
         "all bodies to /alerts that are being read, parsed and stored": f"{routes.BODIES_LIMIT_BYTES // 2**20} MiB",
         "a request's head, and rest between two requests": f"{server.IDLE_SECONDS} s",

@@ -1,6 +1,6 @@
-"""Copy what is written once and must lie in the package too: docs/runbooks.md, which the bot serves.
+"""Copies what is written once and is also needed in the package: docs/runbooks.md, which the bot serves.
 
-`python -m tests.copies` writes, with `--check` it only says what is stale.
+`python -m tests.copies` writes, with `--check` it only reports what is out of date.
 """
 
 from __future__ import annotations

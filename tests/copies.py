@@ -1,8 +1,8 @@
-"""Write what stands once and must be read elsewhere too, so that nobody copies it by hand.
+"""Write what has one source and must also be read elsewhere, so that nobody copies it by hand.
 
-The package's runbooks are docs/runbooks.md, which the bot serves. The table of docs/settings.md, and what Compose gives
-to the bot's container, are the table of settings; the table of docs/monitoring.md is what the alerts ship with.
-`python -m tests.copies` writes, with `--check` it only says what is stale.
+docs/runbooks.md is the source of the package's runbooks, which the bot serves. The table of settings is the source of
+the table in docs/settings.md and of what Compose gives to the bot's container; the alert rules are the source of the
+table in docs/monitoring.md. `python -m tests.copies` writes; with `--check` it only says what is stale.
 """
 
 from __future__ import annotations

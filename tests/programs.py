@@ -1,4 +1,4 @@
-"""Programs of others that a test needs and a machine may lack."""
+"""Programs that a test needs and a machine may lack."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ INSTALL = {
 
 
 def found(program: str, *other_names: str) -> str:
-    """Return where a program is; without it the test is skipped with the line that installs it, and fails in CI.
+    """Return where a program is; if it is missing, skip the test with the install line, or fail in CI.
 
-    `other_names`: how others than Debian call it.
+    `other_names` are its names outside of Debian.
     """
     path = next(filter(None, map(shutil.which, (program, *other_names))), None)
     if path is None:

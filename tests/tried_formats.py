@@ -76,7 +76,7 @@ TRIED = (
         muxer="mjpeg",
     ),
 )
-"""Rows that show what a row can say; a new one of the table needs nothing else."""
+"""Rows that show what a row can say; a new row of the table needs nothing else."""
 
 ROWS = (*FORMATS.values(), *TRIED)
 PRODUCTS = [product_of(row, grade) for row in ROWS for grade in row.grades]

@@ -14,8 +14,8 @@ from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 
 FLIGHT_SECONDS = 5.0
-"""A call that takes longer (an upload, an answer that does not come) no longer counts: either it has landed, or it
-counts when it does."""
+"""A call that takes longer (an upload, an answer that does not come) delays nobody meanwhile: it has landed by then, or
+counts again once it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

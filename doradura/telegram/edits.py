@@ -43,7 +43,7 @@ class Edit:
         return self._waiting
 
     def supersede(self) -> None:
-        """Cancel the edit, unless whoever asked for it needs its answer."""
+        """End the edit's wait, and so the edit, unless whoever asked for it needs its answer."""
         if not self._lasting:
             self.superseded = True
             if self._waiting is not None:

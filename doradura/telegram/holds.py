@@ -58,7 +58,7 @@ class Hold:
         return max(now, self._until)
 
     def seconds_left(self, now: float) -> float | None:
-        """Return how many seconds the hold still lasts, 0 while a probe is in progress, None when there is no hold."""
+        """Return for how many seconds calls are still held, 0 while a probe is in progress; None if none are held."""
         if self._until <= now:
             return None
         return 0.0 if self._probing else self._until - now

@@ -24,8 +24,8 @@ async def call_until_answered(
     """Repeat a call until Telegram answers it; return the answer. Raises any error but DeadlineExceededError.
 
     Only for calls that may be repeated: those that have the same effect twice, or that raise DeadlineExceededError only
-    when they certainly had no effect. If Telegram said how long to wait, it waits that long, by `wait`: there a caller can
-    give back what others need. A cancel ends it at once.
+    when they certainly had no effect. If Telegram said how long to wait, it waits that long, by `wait`: there a caller
+    can give back what others need. A cancel ends it at once.
     """
     while True:
         try:

@@ -48,25 +48,25 @@ class ConnectionLimits:
 
     def take(self, address: IPAddress | None) -> ConnectionSlot | None:
         """Take a slot for a connection from this address; None if there is none for it."""
-        place = self._place(address)
-        if not self._is_free(place) and _is_own(address):
-            place = ConnectionSlot("stranger", None)
-        if not self._is_free(place):
+        slot = self._slot(address)
+        if not self._is_free(slot) and _is_own(address):
+            slot = ConnectionSlot("stranger", None)
+        if not self._is_free(slot):
             return None
-        self._rooms[place.room] += 1
-        if place.owner is not None:
-            self._owners[place.owner] += 1
-        return place
+        self._rooms[slot.room] += 1
+        if slot.owner is not None:
+            self._owners[slot.owner] += 1
+        return slot
 
-    def give_back(self, place: ConnectionSlot) -> None:
+    def give_back(self, slot: ConnectionSlot) -> None:
         """Return a slot; once for each that was taken."""
-        self._rooms[place.room] -= 1
-        if place.owner is not None:
-            self._owners[place.owner] -= 1
-            if not self._owners[place.owner]:
-                del self._owners[place.owner]
+        self._rooms[slot.room] -= 1
+        if slot.owner is not None:
+            self._owners[slot.owner] -= 1
+            if not self._owners[slot.owner]:
+                del self._owners[slot.owner]
 
-    def _place(self, address: IPAddress | None) -> ConnectionSlot:
+    def _slot(self, address: IPAddress | None) -> ConnectionSlot:
         access = self._access
         if address is not None and access.is_proxy(address):
             # It speaks for many clients, perhaps anybody: it caps them itself, and the kept slots are not for it.
@@ -77,12 +77,12 @@ class ConnectionLimits:
             return ConnectionSlot("stranger", None)
         return ConnectionSlot("kept" if access.names_address(address) else "public", owner_of(address))
 
-    def _is_free(self, place: ConnectionSlot) -> bool:
-        if place.room == "stranger":
+    def _is_free(self, slot: ConnectionSlot) -> bool:
+        if slot.room == "stranger":
             return self._rooms["stranger"] < STRANGER_LIMIT
-        if place.owner is not None and self._owners[place.owner] >= ADDRESS_LIMIT:
+        if slot.owner is not None and self._owners[slot.owner] >= ADDRESS_LIMIT:
             return False
-        if place.room == "public" and self._rooms["public"] >= self._limit - KEPT:
+        if slot.room == "public" and self._rooms["public"] >= self._limit - KEPT:
             return False
         return self._rooms["kept"] + self._rooms["public"] < self._limit
 

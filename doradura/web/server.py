@@ -83,7 +83,7 @@ class WebServer:
             count_error=count_error,
         )
         self._app = build_app(sources, access)
-        self._places = ConnectionLimits(access, limit=CONNECTION_LIMIT)
+        self._limits = ConnectionLimits(access, limit=CONNECTION_LIMIT)
         self._short_logged_at = -float("inf")
 
     async def run(self, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
@@ -120,11 +120,11 @@ class WebServer:
                 self._say_short(error)
                 await trio.sleep(SHORT_SECONDS)
                 continue
-            place = self._place(stream)
-            if place is None:
+            slot = self._slot(stream)
+            if slot is None:
                 stream.socket.close()
             else:
-                connections.start_soon(self._serve, stream, place)
+                connections.start_soon(self._serve, stream, slot)
 
     def _say_short(self, error: OSError) -> None:
         """Log and count that nothing can be accepted, but not at each try."""
@@ -134,16 +134,16 @@ class WebServer:
             self._count_error()
             log.error("can't accept connections; raise the limit of open files", extra={"error": str(error)})
 
-    def _place(self, stream: trio.SocketStream) -> ConnectionSlot | None:
+    def _slot(self, stream: trio.SocketStream) -> ConnectionSlot | None:
         try:
             peer = stream.socket.getpeername()
         except OSError:
             return None  # it has left already
-        return self._places.take(parse_address(peer[0]))
+        return self._limits.take(parse_address(peer[0]))
 
-    async def _serve(self, stream: trio.SocketStream, place: ConnectionSlot) -> None:
+    async def _serve(self, stream: trio.SocketStream, slot: ConnectionSlot) -> None:
         """Serve one connection to its end. A barrier: an error in one connection ends only that one."""
-        idle_seconds = STRANGER_IDLE_SECONDS if place.room == "stranger" else IDLE_SECONDS
+        idle_seconds = STRANGER_IDLE_SECONDS if slot.room == "stranger" else IDLE_SECONDS
         app = cast("Application", self._app)
         try:
             await HttpConnection(app, stream, idle_seconds=idle_seconds, send_seconds=SEND_SECONDS).run()
@@ -151,7 +151,7 @@ class WebServer:
             log.exception("a connection failed", exc_info=error)
             self._count_error()
         finally:
-            self._places.give_back(place)
+            self._limits.give_back(slot)
             stream.socket.close()
 
 

@@ -154,7 +154,7 @@ def test_bad_value_is_a_fault_that_says_what_would_be_right(name: str, value: st
 def test_postgresql_is_refused_with_a_sentence(url: str) -> None:
     """It is named as what is not supported yet, with what to write instead, and no word of the URL."""
     (fault,) = faults(DATABASE_URL=url)
-    assert fault.startswith("DORADURA_DATABASE_URL is PostgreSQL's, which this version does not support")
+    assert fault.startswith("DORADURA_DATABASE_URL is a PostgreSQL URL, which this version does not support")
     assert "sqlite:///name.db" in fault
     assert "hunter22" not in fault
 

@@ -20,12 +20,12 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 
 import doradura
+from doradura.accounts.account import DEFAULT_LANGUAGE
 from doradura.alerts.fetching import MonitoringReason
 from doradura.alerts.silencing import What
 from doradura.chat.alert_graph import Source
 from doradura.chat.analytics import WINDOWS
 from doradura.chat.conversations import COMMANDS
-from doradura.chat.texts import DEFAULT_LANGUAGE
 from doradura.downloads.admission import Rejection
 from doradura.health import CHECKS, ReportStatus
 from doradura.media.has import Lacks

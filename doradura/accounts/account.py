@@ -13,6 +13,7 @@ from doradura.storage import Connection, users
 from doradura.telegram.types import User
 
 DEFAULT_LANGUAGE = "en"
+"""It serves whoever speaks none of those there are texts in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+from doradura.accounts.account import DEFAULT_LANGUAGE
+
 DOMAIN = "doradura"
 LOCALE = Path(str(resources.files("doradura.chat"))) / "locale"
-DEFAULT_LANGUAGE = "en"
-"""It serves whoever speaks none of those there are catalogues of."""
 LACKING = "…"
 """Stands for a text that is in no catalogue."""
 

@@ -44,11 +44,11 @@ test *arguments: (_venv "requirements-dev.lock")
     set -euo pipefail
     exec .venv/bin/python -m pytest -m "not long" --numprocesses auto --maxprocesses 4 --dist loadfile "$@"
 
-# Run the tests that take minutes.
+# Run the tests that take minutes, two at a time; where CI is set some of them take fewer turns.
 test-long *arguments: (_venv "requirements-dev.lock")
     #!/usr/bin/env bash
     set -euo pipefail
-    exec .venv/bin/python -m pytest -m long "$@"
+    exec .venv/bin/python -m pytest -m long --numprocesses 2 --dist worksteal "$@"
 
 # Lint, types, format, texts, copies: reads only, the same as CI.
 check: (_venv "requirements-dev.lock")

@@ -19,7 +19,7 @@ from tests.botapi.check import check_answer, check_call
 from tests.botapi.sense import check_files
 
 ROOT = Path(__file__).parent.parent.parent.parent
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 400
 CALLS_AT_LEAST = 70
 STEPS = {"with_aiogram": 24, "with_ptb": 24}
 

@@ -49,7 +49,7 @@ def down(settings: Settings, *, environ: Mapping[str, str], tell: Tell) -> int:
     if said.mode == "containers":
         engine.down(settings, environ)
     record.clear()
-    tell("The stack has stopped." if holder is not None or left else "The stack is not running.")
+    tell("The stack is stopped." if holder is not None or left else "The stack is not running.")
     return EXIT_OK
 
 

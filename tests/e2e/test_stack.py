@@ -54,7 +54,7 @@ async def test_one_command_starts_all_of_it(tmp_path: Path) -> None:
         assert {oct(path.stat().st_mode & 0o777) for path in kept if path.is_dir()} == {"0o700"}
 
         code, said = await running.command("run", "--native")
-        assert (code, "The stack runs already" in said) == (3, True)
+        assert (code, "The stack is already running" in said) == (3, True)
         code, said = await running.command("check")
         assert (code, said.count(" is up")) == (0, 3), said
         code, said = await running.command("logs", "prometheus")
@@ -64,7 +64,7 @@ async def test_one_command_starts_all_of_it(tmp_path: Path) -> None:
 
         assert await running.stop() == 0
         assert processes_in(tmp_path / "data") == []
-        assert (await running.command("down"))[1] == "The stack does not run.\n"
+        assert (await running.command("down"))[1] == "The stack is not running.\n"
 
 
 async def test_ctrl_c_and_down_stop_all_of_it(tmp_path: Path) -> None:

@@ -12,27 +12,22 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-import msgspec
 import trio
 
 from doradura.clock import Clock
 from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts, take_made, told_by_the_log_alone
 from doradura.downloads.board import Board
 from doradura.downloads.delivery import Delivery
-from doradura.downloads.outgoing import caption_of, media_of
+from doradura.downloads.job_delivery import JobDelivery
 from doradura.downloads.places import Places, Run, Slot
-from doradura.downloads.stages import Cancelled as CancelledByUser
 from doradura.downloads.stages import (
     Converting,
-    Delivered,
     Failed,
     Fetching,
     GaveUp,
     Outcome,
     Retrying,
-    Sending,
     Waiting,
     Working,
 )
@@ -46,9 +41,7 @@ from doradura.media.protocol import (
 from doradura.media.reasons import RETRIED_REASONS, Reason
 from doradura.metrics import Metrics
 from doradura.storage import Change, Storage, StorageError, files, jobs
-from doradura.storage.persistence import write_until_stored
-from doradura.telegram.errors import CHAT_CLOSED, TelegramError, TokenRefusedError, TooLargeError, WrongFileIdError
-from doradura.telegram.media import Media
+from doradura.telegram.errors import WrongFileIdError
 from doradura.workers.interface import Workers
 
 PAUSES_SECONDS = {Reason.RATE_LIMITED: (20, 60)}
@@ -65,8 +58,6 @@ POLICY = RetryPolicy(
 )
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -98,7 +89,6 @@ class JobRun:
         self._parts = parts
         self.job = job
         self._slot = slot
-        self._sending = sending
         self._card = parts.board.card(job)
         self._title = job.title
         self._lines: int | None = None
@@ -111,16 +101,20 @@ class JobRun:
         """How fast the site sends, as far as known."""
         self._can_begin_anew = False
         self._charged_seconds = 0.0
-        self._in_sending = False
         self._timer = trio.CancelScope()
-        self._holds_sending = False
-        """Whether it holds a place for sending."""
-        self._maybe_sent = bool(job.maybe_sent)
+        self._delivery = JobDelivery(
+            parts.delivery,
+            parts.storage,
+            job,
+            self._card,
+            sending,
+            prolong=self._prolong,
+        )
 
     async def run(self) -> Outcome | GaveUp:
         """Work until the job's end, or until it gives its place up; a shutdown's cancellation travels through."""
         outcome = await self._run()
-        if isinstance(outcome, Failed) and self._maybe_sent:
+        if isinstance(outcome, Failed) and self._delivery.maybe_sent:
             return replace(outcome, maybe_sent=True)
         return outcome
 
@@ -133,7 +127,7 @@ class JobRun:
                     with trio.fail_after(seconds) as self._timer:
                         return await self._work()
                 except trio.TooSlowError:
-                    if self._in_sending:  # the file was ready: what took so long was Telegram
+                    if self._delivery.has_begun:  # the file was ready: what took so long was Telegram
                         return Failed(Reason.TELEGRAM, "not sent in time")
                     if trio.current_time() - began < seconds + OVERSLEPT_SECONDS:
                         return Failed(Reason.DEADLINE)
@@ -171,7 +165,11 @@ class JobRun:
     @property
     def maybe_sent(self) -> bool:
         """Whether a sending of its file was cut off or never answered."""
-        return self._maybe_sent or self.job.state == "sending"
+        return self._delivery.maybe_sent or self.job.state == "sending"
+
+    def _prolong(self, seconds: float) -> None:
+        """Put the job's deadline off: that time was not its own."""
+        self._timer.deadline += seconds
 
     def give_up(self) -> None:
         """Stop working for now, so that somebody else has the place."""
@@ -187,7 +185,7 @@ class JobRun:
     async def _work(self) -> Outcome:
         resumed = await self._product_on_disk()
         if resumed is not None:
-            return await self._deliver(resumed, maybe_sent=True)
+            return await self._delivery.deliver(resumed, self._slot, maybe_sent=True)
         sent = await self._send_again()
         if sent is not None:
             return sent
@@ -196,7 +194,7 @@ class JobRun:
             end = await take_made(self._parts.workspace, self.job.job_id, end, self._parts.tell_foreign_file)
         if isinstance(end, Failure):
             return self._failed(end)
-        return await self._deliver(end, maybe_sent=self.maybe_sent)
+        return await self._delivery.deliver(end, self._slot, maybe_sent=self.maybe_sent)
 
     def _failed(self, end: Failure) -> Failed:
         """Return the outcome of a job whose last attempt ended so."""
@@ -234,18 +232,8 @@ class JobRun:
             parts.metrics.file_cache_lookups.labels(outcome="miss").inc()
             return None
         self._slot.release()
-        if not await self._store(lambda db: jobs.sending(db, job.job_id, "")):
-            return CancelledByUser()
-        sent_as = job.variant.row.sent_as
-        media = Media(
-            kind=sent_as, file=known.file_id, caption=caption_of(sent_as, known.title, job, height=known.lines)
-        )
         try:
-            outcome = await self._through_telegram(
-                media, known.size_bytes, known.title, maybe_sent=bool(job.maybe_sent)
-            )
-            if isinstance(outcome, Delivered):
-                outcome = replace(outcome, lines=known.lines)
+            outcome = await self._delivery.deliver_again(known)
         except WrongFileIdError:
             parts.metrics.file_cache_lookups.labels(outcome="stale").inc()
             await self._note(lambda db: files.forget(db, parts.bot_id, known.file_id))
@@ -328,10 +316,6 @@ class JobRun:
         except StorageError as error:
             log.warning("not noted", extra={"job": self.job.job_id, "error": str(error)})
 
-    async def _store(self, change: Change[T]) -> T:
-        """Store what has to stand before a file goes out: without it a kill would let it go out twice."""
-        return await write_until_stored(self._parts.storage, change, what="that a file goes out")
-
     async def _known(self, metadata: Metadata) -> None:
         self._parts.metrics.extraction_duration.observe(metadata.extraction_seconds)
         self._lines, self._has_audio = metadata.height, metadata.has_audio
@@ -351,85 +335,6 @@ class JobRun:
             self._card.show(
                 Fetching(title, progress.fetched_bytes, progress.total_bytes, progress.bytes_per_second),
             )
-
-    async def _deliver(self, result: Result, *, maybe_sent: bool) -> Outcome:
-        """Send the file. Holds a place for sending before it gives the worker's back, so that files don't pile up."""
-        job = self.job
-        await self._take_sending()
-        try:
-            self._slot.release()
-            product = msgspec.json.encode(result).decode()
-            if not await self._store(lambda db: jobs.sending(db, job.job_id, product)):
-                return CancelledByUser()
-            return await self._through_telegram(
-                media_of(job, result), result.size_bytes, result.title, maybe_sent=maybe_sent
-            )
-        finally:
-            self._release_sending()
-
-    async def _take_sending(self) -> None:
-        await self._sending.acquire()
-        self._holds_sending = True
-
-    def _release_sending(self) -> bool:
-        """Give the place for sending back; return whether it was held."""
-        held, self._holds_sending = self._holds_sending, False
-        if held:
-            self._sending.release()
-        return held
-
-    async def _wait_as_told(self, seconds: float) -> None:
-        """Wait for as long as Telegram told this chat to: other chats send meanwhile, and the job's time stands still.
-
-        Its file is kept: no more jobs of the chat are taken from the queue before that (`Supervisor`).
-        """
-        held, began = self._release_sending(), trio.current_time()
-        self._timer.deadline += seconds
-        await trio.sleep(seconds)
-        if held:
-            await self._take_sending()
-        self._timer.deadline += trio.current_time() - began - seconds
-
-    async def _in_doubt(self) -> int | None:
-        """Note that a file may be there though nobody said so, and return the progress message to put it into."""
-        self._maybe_sent = True
-        await self._note(lambda db: jobs.set_maybe_sent(db, self.job.job_id))
-        return await self._card.settle()
-
-    async def _through_telegram(self, media: Media, size_bytes: int, title: str, *, maybe_sent: bool) -> Outcome:
-        self._card.show(Sending(title))
-        self._in_sending = True
-        try:
-            sent = await self._parts.delivery.send(
-                self.job.chat_id,
-                media,
-                reply_to=self.job.reply_to,
-                thread_id=self.job.thread_id,
-                settle=self._in_doubt,
-                maybe_sent=maybe_sent,
-                size_bytes=size_bytes,
-                wait=self._wait_as_told,
-            )
-        except TokenRefusedError:
-            raise
-        except WrongFileIdError as error:
-            if isinstance(media.file, str):
-                raise  # what was sent once is not known any more: it is fetched anew
-            return Failed(Reason.TELEGRAM, str(error))
-        except CHAT_CLOSED as error:
-            return Failed(Reason.USER_BLOCKED, str(error))
-        except TooLargeError as error:
-            return Failed(Reason.TOO_LARGE, str(error))
-        except TelegramError as error:
-            return Failed(Reason.TELEGRAM, str(error))
-        return Delivered(
-            kind=media.kind,
-            size_bytes=size_bytes,
-            file_id=sent.file_id,
-            title=title,
-            in_progress_message=sent.in_progress_message,
-            lines=min(media.width, media.height) if media.width and media.height else None,
-        )
 
 
 def _crashed(detail: str) -> Failure:

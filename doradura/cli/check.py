@@ -95,7 +95,12 @@ async def run_checks(settings: Settings) -> bool:
         for line in await check():
             print(line)  # noqa: T201 - the command's answer
             faults += line.mark == "FAULT"
-    end = f"{faults} fault(s): fix what the FAULT lines describe." if faults else "The bot has everything it needs."
+    if not faults:
+        end = "The bot has everything it needs."
+    elif faults == 1:
+        end = "1 fault: fix what the FAULT line describes."
+    else:
+        end = f"{faults} faults: fix what the FAULT lines describe."
     print(f"\n{end}")  # noqa: T201
     return not faults
 

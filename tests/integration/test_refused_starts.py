@@ -130,7 +130,7 @@ REFUSED = {
         spoil=_newer,
         error=storage.NewerDatabaseError,
         line="database",
-        said="of schema 9999, this program knows ",
+        said="has schema 9999, this program knows ",
     ),
     "the database is a directory": Refused(
         spoil=_database_directory,
@@ -221,7 +221,10 @@ async def _fault(home: Home, name: str, capsys: pytest.CaptureFixture[str]) -> s
     """Return the one fault that `check` finds under a name."""
     capsys.readouterr()
     assert not await run_checks(home.settings())
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAULT")]
+    said = capsys.readouterr().out.splitlines()
+    lines = [line for line in said if line.startswith("FAULT")]
+    one = "1 fault: fix what the FAULT line describes."
+    assert said[-1] == one if len(lines) == 1 else said[-1].startswith(f"{len(lines)} faults: ")
     (found,) = [line for line in lines if line.split()[1] == name]
     return found
 

@@ -20,7 +20,7 @@ def migrate(connection: sqlite3.Connection) -> int:
     reached = max(applied, default=0)
     if reached > known[-1][0]:
         raise NewerDatabaseError(
-            f"the database is of schema {reached}, this program knows {known[-1][0]}: "
+            f"the database has schema {reached}, this program knows {known[-1][0]}: "
             "start the newer version again, or restore a backup made by this one",
         )
     for number, sql in known:

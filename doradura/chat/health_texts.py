@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from doradura.chat.conversation import Command, Conversation
@@ -11,6 +12,7 @@ from doradura.chat.texts import Texts
 from doradura.health import CHECKS, CheckStatus, HealthReport
 
 _MARKS: Mapping[CheckStatus, str] = {"ok": "✅", "degraded": "🟠", "failing": "🔴"}
+_COMMAND = re.compile(r"`([^`\n]+)`")
 
 
 class HealthConversation(Conversation):
@@ -28,7 +30,10 @@ class HealthConversation(Conversation):
 
 
 def health_text(t: Texts, report: HealthReport) -> str:
-    """Put a report into words: the checks that are not well first, each with what to do."""
+    """Put a report into words: the checks that are not well first, each with what to do.
+
+    What stands between backticks in a report, a command to type, is shown as code.
+    """
     lines = [
         t(f"health.{report.status}"),
         t("health.up", time=span_text(t, report.uptime_seconds), version=report.version),
@@ -43,4 +48,4 @@ def health_text(t: Texts, report: HealthReport) -> str:
             lines.append(t("health.do", advice=t.plain(f"do.{key}")))
         if found.advice is not None:
             lines.append(t("health.do", advice=found.advice))
-    return "\n".join(lines)
+    return _COMMAND.sub(r"<code>\1</code>", "\n".join(lines))

@@ -178,13 +178,13 @@ async def test_admins_help_has_their_commands(world: World, autojump_clock: Mock
 
 
 async def test_health_says_what_to_do(world: World, autojump_clock: MockClock) -> None:
-    """What is not well comes first, as it was measured, with advice; the rest after it."""
+    """What is not well comes first, as it was measured, with advice; the rest after it; commands are shown as code."""
     world.health = HealthReport(
         "failing",
         "1.2.3",
         7384.0,
         {
-            "poll": CheckResult("ok", "Telegram answers"),
+            "poll": CheckResult("ok", "Telegram answers", advice="`just stack <>` starts it; a lone ` stays"),
             "alerts": CheckResult("degraded", "no admin is <set>"),
             "disk": CheckResult("failing", "12 MiB free in the data directory"),
             "canary": CheckResult("degraded", "no canary came back"),
@@ -206,6 +206,7 @@ async def test_health_says_what_to_do(world: World, autojump_clock: MockClock) -
         "🟠 <b>canary</b>: no canary came back",
         "      ➜ The log says more.",
         "✅ <b>Telegram</b>: Telegram answers",
+        "      ➜ <code>just stack &lt;&gt;</code> starts it; a lone ` stays",
     ]
 
 

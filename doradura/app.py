@@ -109,6 +109,7 @@ class App:
             {family: self._reader(query) for family, query in statistics.FAMILIES.items()}
             | {statistics.QUEUE_AGE: self._queue_age},
             failed=self._reading_failed,
+            expected=(StorageError,),
         )
 
     @property

@@ -39,7 +39,7 @@ from doradura.telegram.errors import (
     UnconfirmedError,
     UnexpectedResultError,
 )
-from doradura.telegram.poller import RawUpdate
+from doradura.telegram.poller import RawUpdate, UpdatesNotStoredError
 from doradura.telegram.types import Update, User, decode_update
 
 CONCURRENT_CHATS = 200
@@ -106,7 +106,10 @@ class Dispatcher:
         self._limit = trio.CapacityLimiter(CONCURRENT_CHATS)
 
     async def store(self, updates: Sequence[RawUpdate]) -> None:
-        """Put a poll's batch into the inbox in one commit; only then may it be confirmed. Raises StorageError."""
+        """Put a poll's batch into the inbox in one commit; only then may it be confirmed.
+
+        Raises UpdatesNotStoredError.
+        """
         now = self._clock()
         new = [
             NewUpdate(
@@ -118,7 +121,10 @@ class Dispatcher:
             )
             for update in updates
         ]
-        await self._storage.write(lambda db: inbox.add(db, new, now))
+        try:
+            await self._storage.write(lambda db: inbox.add(db, new, now))
+        except StorageError as error:
+            raise UpdatesNotStoredError(str(error)) from error
         self._wake.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

@@ -82,8 +82,8 @@ async def test_what_waits_together_is_committed_together(storage: Storage) -> No
     gate = Gate()
 
     def trace(db: Connection, note: Callable[[str], None] | None) -> None:
-        assert isinstance(db, sqlite3.Connection)
-        db.set_trace_callback(note)
+        assert isinstance(db, Changing)
+        db._connection.set_trace_callback(note)
 
     def traced(db: Connection) -> object:
         trace(db, told.append)

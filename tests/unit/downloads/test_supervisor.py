@@ -32,8 +32,9 @@ from tests.wiring import ADMIN, LINK, USER, World
 YOUTUBE = "https://www.youtube.com/watch?v=abc"
 
 
-async def test_a_chat_that_closes_while_its_job_is_claimed(world: World, autojump_clock: MockClock) -> None:
-    """The job is out of the queue and does not run yet: it ends all the same, and is counted once."""
+@pytest.mark.parametrize("by", ["chat", "cancel"])
+async def test_a_job_that_is_ended_while_it_is_claimed(world: World, autojump_clock: MockClock, by: str) -> None:
+    """It is out of the queue and does not run yet: it ends all the same, is told once and counted once."""
     claimed, going_on = trio.Event(), trio.Event()
     write = world.storage.write
 
@@ -49,13 +50,19 @@ async def test_a_chat_that_closes_while_its_job_is_claimed(world: World, autojum
     async with world.start() as bot, trio.open_nursery() as nursery:
         await world.say(bot, world.message(f"/download {LINK}"))
         await claimed.wait()
-        nursery.start_soon(note_closed, world.storage, USER, world.clock)
+        if by == "chat":
+            nursery.start_soon(note_closed, world.storage, USER, world.clock)
+        else:
+            nursery.start_soon(world.storage.write, lambda db: jobs.cancel(db, USER, world.clock()))
         await trio.testing.wait_all_tasks_blocked()
         going_on.set()
         await world.ended()
-    assert world.value("download_failure_total", format="mp3", reason="user_blocked") == 1
-    assert world.value("download_failure_total") == 1
-    assert world.workers.running == 0
+        await trio.sleep(60)
+        assert world.workers.running == 0
+    assert world.value("download_failure_total", format="mp3", reason="user_blocked") == (by == "chat")
+    assert world.value("download_failure_total") == (by == "chat")
+    assert world.value("download_cancelled_total") == (by == "cancel")
+    assert sum(words.startswith("✖ Cancelled: ") for words in world.telegram.words_in(USER)) <= (by == "cancel")
 
 
 async def test_one_job_end_to_end(world: World, autojump_clock: MockClock) -> None:

@@ -34,8 +34,8 @@ from doradura.data_directory import (
     hold_data_directory,
     unusable,
 )
-from doradura.downloads.places import Places
 from doradura.downloads.supervisor import Supervisor
+from doradura.downloads.worker_slots import Places
 from doradura.downloads.workspace import Workspace
 from doradura.health import CHECKS, Check, CheckName, DiskSpace, Health, LoopLag
 from doradura.health_checks import AlertsCheck, WorkerSelfTest, poll_check

@@ -20,7 +20,7 @@ from doradura.alerts import AlertDelivery
 from doradura.alerts.delivery import Trouble
 from doradura.clock import Clock
 from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
-from doradura.downloads.places import Places, Slot
+from doradura.downloads.worker_slots import Places, Slot
 from doradura.downloads.workspace import Workspace
 from doradura.health import CheckResult, CheckStatus, Fact
 from doradura.media.protocol import Failure, SelfTest, WorkerLostError

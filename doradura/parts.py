@@ -28,9 +28,9 @@ from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.job import DownloadParts
-from doradura.downloads.places import Places
 from doradura.downloads.probes import Probes
 from doradura.downloads.supervisor import Supervisor
+from doradura.downloads.worker_slots import Places
 from doradura.downloads.workspace import Workspace
 from doradura.health import HealthReport
 from doradura.media.processes import Stray

@@ -23,7 +23,7 @@ from doradura.alerts import Alertmanager, Prometheus, Silencing, open_client
 from doradura.charts import Chart, ChartError, Charts
 from doradura.chat.handling import Handling
 from doradura.chat.texts import Catalogues
-from doradura.downloads.places import Places
+from doradura.downloads.worker_slots import Places
 from doradura.downloads.workspace import Workspace
 from doradura.health import HealthReport
 from doradura.label_values import LABEL_VALUES

@@ -20,7 +20,6 @@ from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts, tak
 from doradura.downloads.board import Board
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.job_delivery import JobDelivery
-from doradura.downloads.places import Places, Run, Slot
 from doradura.downloads.stages import (
     Converting,
     Failed,
@@ -31,6 +30,7 @@ from doradura.downloads.stages import (
     Waiting,
     Working,
 )
+from doradura.downloads.worker_slots import Places, Run, Slot
 from doradura.downloads.workspace import Workspace
 from doradura.media.protocol import (
     Failure,

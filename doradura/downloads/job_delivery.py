@@ -17,8 +17,8 @@ import trio
 from doradura.downloads.board import Card
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.outgoing import caption_of, media_of
-from doradura.downloads.places import Slot
 from doradura.downloads.stages import Cancelled, Delivered, Failed, Outcome, Sending
+from doradura.downloads.worker_slots import Slot
 from doradura.media.protocol import Result
 from doradura.media.reasons import Reason
 from doradura.storage import Storage, StorageError, jobs

@@ -14,7 +14,7 @@ import trio
 
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.job import JobRun
-from doradura.downloads.places import Places
+from doradura.downloads.worker_slots import Places
 from doradura.storage import Connection, Storage, StorageError, Topic, charges, jobs
 
 CHARGE_SECONDS = 10.0

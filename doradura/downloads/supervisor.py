@@ -24,10 +24,10 @@ from doradura.downloads.closed_chats import note_closed
 from doradura.downloads.counting import Counting
 from doradura.downloads.endings import Endings, cancelled_end
 from doradura.downloads.job import DownloadParts, JobRun
-from doradura.downloads.places import Slot
 from doradura.downloads.sharing import Sharing
 from doradura.downloads.stages import Cancelled, Delivered, Failed, GaveUp, Outcome, Waiting
 from doradura.downloads.waiting import WaitingCards
+from doradura.downloads.worker_slots import Slot
 from doradura.media.processes import Stray
 from doradura.media.reasons import Reason
 from doradura.storage import Change, Connection, StorageError, Topic, charges, chats, files, jobs

@@ -10,8 +10,8 @@ import trio
 
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
-from doradura.downloads.places import Places
 from doradura.downloads.stages import Paused, Starting, Waiting
+from doradura.downloads.worker_slots import Places
 from doradura.storage import Connection, Storage, StorageError, Topic, jobs
 
 PERIOD_SECONDS = 5.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import trio
 from trio.testing import MockClock
 
-from doradura.downloads.places import Places, Slot
+from doradura.downloads.worker_slots import Places, Slot
 from doradura.health_checks import SELF_TEST_RETRY_SECONDS, SELF_TEST_SECONDS, SELF_TEST_TIMEOUT_SECONDS, WorkerSelfTest
 from doradura.media.protocol import Failure, Order, SelfTest
 from doradura.media.reasons import Reason

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.downloads.places import Places, Slot
+from doradura.downloads.worker_slots import Places, Slot
 from doradura.health_checks import WorkerSelfTest
 from doradura.media.protocol import SelfTest
 from doradura.storage.ids import IdMaker

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from doradura.downloads.places import Places, Run, Slot
+from doradura.downloads.worker_slots import Places, Run, Slot
 
 HOG, OTHER, THIRD = 1, 2, 3
 

@@ -170,15 +170,15 @@ def test_limits_are_the_programs() -> None:
     rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", page.partition("## Limits")[2], re.MULTILINE))
     assert {
         "connections at once": f"{server.CONNECTION_LIMIT}",
-        "of them from one address (IPv6: one /64), but 127.0.0.1, ::1 and trusted proxies": f"{limits.ADDRESS_LIMIT}",
+        "of them from one address (IPv6: one /64), except loopback and trusted proxies": f"{limits.ADDRESS_LIMIT}",
         "of them for others than this machine and the allowed networks": f"{server.CONNECTION_LIMIT - limits.KEPT}",
         (
-            "connections of strangers (and of 127.0.0.1 and ::1 when all others are taken), beside these: strangers"
-            " reach only /health, /livez and /readyz"
+            "in addition, for strangers (and for loopback if all others are taken); strangers reach only"
+            " /health, /livez and /readyz"
         ): f"{limits.STRANGER_LIMIT}",
-        "the same of a stranger": f"{server.STRANGER_IDLE_SECONDS} s",
+        "the same for a stranger": f"{server.STRANGER_IDLE_SECONDS} s",
         "all bodies to /alerts that are being read, parsed and stored": f"{routes.BODIES_LIMIT_BYTES // 2**20} MiB",
-        "a request's head, and rest between two requests": f"{server.IDLE_SECONDS} s",
+        "a request's head, and idle time between two requests": f"{server.IDLE_SECONDS} s",
         "any other body": f"{routes.BODY_LIMIT_BYTES // 2**20} MiB",
         "a body to /alerts": f"{routes.ALERTS_LIMIT_BYTES // 2**20} MiB, ten thousand alerts of 3 kB",
         "a body's time": f"{routes.BODY_SECONDS} s",

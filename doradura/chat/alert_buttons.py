@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 
-from doradura.alerts import MonitoringError, Outcome, Silencing
+from doradura.alerts import ActResult, MonitoringError, Silencing
 from doradura.chat.alert_graph import AlertGraph
 from doradura.chat.alert_keyboards import (
     SILENCES,
@@ -104,13 +104,13 @@ class Alerts(Conversation):
     async def _act(self, handling: Handling, data: ActOnIncident) -> None:
         t = handling.texts
         try:
-            outcome = await _done(self._silencing, data, admin_name(handling))
+            result = await _done(self._silencing, data, admin_name(handling))
         except MonitoringError as error:
             log.warning("Alertmanager did not do it", extra={"reason": error.reason, "error": error.detail})
             key = "unsure" if error.unconfirmed else error.reason
             await handling.answer(t.plain(f"alertmanager.{key}"), alert=True)
         else:
-            text, loud = answer_text(t, data.act, outcome)
+            text, loud = answer_text(t, data.act, result)
             await handling.answer(text, alert=loud)
         if data.page is not None:
             await self._list.open_incident(handling, data.incident_id, data.page)
@@ -119,7 +119,7 @@ class Alerts(Conversation):
     BUTTONS = (buttons("a", decode_alert_data, answer_button, too_old="outcome.unknown"),)
 
 
-async def _done(silencing: Silencing, data: ActOnIncident, by: str) -> Outcome:
+async def _done(silencing: Silencing, data: ActOnIncident, by: str) -> ActResult:
     """Do it, in the name of `by`. Raises MonitoringError."""
     if data.act in SILENCES:
         return await silencing.silence(data.incident_id, SILENCES[data.act], by)
@@ -130,13 +130,13 @@ async def _done(silencing: Silencing, data: ActOnIncident, by: str) -> Outcome:
     return await silencing.dismiss(data.incident_id, by)
 
 
-def answer_text(t: Texts, act: IncidentAct, outcome: Outcome) -> tuple[str, bool]:
+def answer_text(t: Texts, act: IncidentAct, result: ActResult) -> tuple[str, bool]:
     """Return what a callback query is answered, and whether it is to be confirmed with a tap."""
-    key = outcome.what
+    key = result.what
     acted = {"k": "acknowledged", "d": "dismissed"}.get(act, "silenced")
     said = f"already_{acted}" if key == "already" else key
-    name = shorten(outcome.by_name, NAME_UNITS)
-    text = t.plain(f"outcome.{said}", name=name, at=time_text(outcome.at_ms))
+    name = shorten(result.by_name, NAME_UNITS)
+    text = t.plain(f"outcome.{said}", name=name, at=time_text(result.at_ms))
     return text, key not in {"silenced", "undone", "acknowledged", "dismissed"}
 
 

@@ -74,7 +74,7 @@ class Notifier:
         self._metrics.alert_delivery_lag.observe(max(0.0, (self._clock() - row.stored_ms) / 1000))
 
     async def _send_new(self, row: Waiting, view: CardView) -> None:
-        message_id = await self._message(row, view, self._card(view), reply_to=None, keyboard=self._keyboard(view))
+        message_id = await self._message(row, view, self._text(view), reply_to=None, keyboard=self._keyboard(view))
 
         def done(db: Connection) -> None:
             if message_id is not None:
@@ -89,7 +89,7 @@ class Notifier:
             await self._api.edit_message_text(
                 row.chat_id,
                 message_id,
-                self._card(view),
+                self._text(view),
                 keyboard=self._keyboard(view),
                 deadline_seconds=CALL_SECONDS,
                 priority="alert",
@@ -183,10 +183,10 @@ class Notifier:
             self._metrics.errors.labels(category="alert").inc()
             return None
 
-    def _card(self, view: CardView) -> str:
+    def _text(self, view: CardView) -> str:
         """Return the message's text. A barrier: if rendering fails, the alert is sent in its bare form."""
         try:
-            return self._texts.card(view)
+            return self._texts.message(view)
         except Exception:  # the barrier named above
             log.exception("an alert's text failed", extra={"names": [item.alertname for item in view.incidents[:5]]})
             self._metrics.errors.labels(category="alert").inc()

@@ -11,7 +11,7 @@ from doradura.telegram.types import Keyboard
 class AlertRenderer(Protocol):
     """Renders alert messages. The same view always gives the same text, as a message is edited only if it changed."""
 
-    def card(self, view: CardView) -> str:
+    def message(self, view: CardView) -> str:
         """Return the text of the message about one incident or several."""
         ...
 

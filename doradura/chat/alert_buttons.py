@@ -1,6 +1,6 @@
-"""What the buttons of alerts do. `alert_keyboards` says which there are.
+"""What the buttons of alerts do; `alert_keyboards` defines which there are.
 
-Only admins may press, and every callback query is answered, at last by the dispatcher's barrier.
+Only admins may use them. Every callback query is answered, if need be by the dispatcher.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from doradura.alerts import ActResult, MonitoringError, Silencing
 from doradura.chat.alert_graph import AlertGraph
 from doradura.chat.alert_keyboards import (
     SILENCES,
-    ActOnCard,
     ActOnIncident,
+    ActOnMessage,
     AlertData,
     IncidentAct,
     ListAnew,
@@ -33,7 +33,7 @@ from doradura.storage import Storage, alert_marks
 from doradura.telegram.units import shorten
 
 NAME_UNITS = 60
-"""With a name of this length every answer to a callback query is within Telegram's 200 characters."""
+"""The longest name that keeps every answer to a callback query within Telegram's 200 characters."""
 
 log = logging.getLogger(__name__)
 
@@ -48,20 +48,20 @@ class Alerts(Conversation):
         self._graph = graph
 
     async def alerts(self, handling: Handling, _rest: str) -> None:
-        """Answer /alerts."""
+        """Answer /alerts. Raises TelegramError and StorageError."""
         await self._list.send(handling)
 
     async def answer_button(self, handling: Handling, data: AlertData) -> None:
-        """Do what a button says."""
+        """Do what a button is for, if an admin pressed it. Raises TelegramError and StorageError."""
         if not handling.is_by_admin:
             await handling.answer(handling.texts.plain("alert.press.not_admin"), alert=True)
             return
         match data:
             case ActOnIncident():
                 await self._act(handling, data)
-            case ActOnCard(act="ka"):
+            case ActOnMessage(act="ka"):
                 await self._acknowledge_all(handling, data.card_id)
-            case ActOnCard():
+            case ActOnMessage():
                 await self._dismiss_all(handling, data.card_id)
             case ShowGraph():
                 await self._graph.show(handling, data.incident_id)
@@ -90,14 +90,14 @@ class Alerts(Conversation):
         await handling.answer(t.plain("alert.press.all_dismissed" if count else "alert.press.none_loose", count=count))
 
     async def _send_runbook(self, handling: Handling, incident_id: int) -> None:
-        """Send what to do about an incident's alert, as a reply to its message."""
+        """Send the runbook of an incident's alert, as a reply to its message."""
         t = handling.texts
         incident = await self._storage.read(lambda db: alert_marks.incident(db, incident_id))
         runbook = BOOK.find(incident.alertname) if incident else None
         if runbook is None:
             await handling.answer(t.plain("alert.press.no_runbook" if incident else "outcome.unknown"), alert=True)
             return
-        await handling.mark_handled()  # a lost answer brings no second message
+        await handling.mark_handled()  # first, so that a lost answer causes no second message
         await handling.answer()
         await handling.send(runbook_text(t, runbook), reply_to=handling.pressed_id)
 
@@ -120,7 +120,7 @@ class Alerts(Conversation):
 
 
 async def _done(silencing: Silencing, data: ActOnIncident, by: str) -> ActResult:
-    """Do it, in the name of `by`. Raises MonitoringError."""
+    """Do what the button says in the name of `by`. Raises MonitoringError and StorageError."""
     if data.act in SILENCES:
         return await silencing.silence(data.incident_id, SILENCES[data.act], by)
     if data.act == "u":
@@ -131,7 +131,7 @@ async def _done(silencing: Silencing, data: ActOnIncident, by: str) -> ActResult
 
 
 def answer_text(t: Texts, act: IncidentAct, result: ActResult) -> tuple[str, bool]:
-    """Return what a callback query is answered, and whether it is to be confirmed with a tap."""
+    """Return the answer to a callback query, and whether it is shown in a dialog."""
     key = result.what
     acted = {"k": "acknowledged", "d": "dismissed"}.get(act, "silenced")
     said = f"already_{acted}" if key == "already" else key
@@ -141,7 +141,7 @@ def answer_text(t: Texts, act: IncidentAct, result: ActResult) -> tuple[str, boo
 
 
 def admin_name(handling: Handling) -> str:
-    """Return the name under which an admin acts."""
+    """Return the name under which an admin's actions are shown; their id if they have no name."""
     user = handling.user
     assert user is not None
     name = " ".join((user.first_name or user.username or "").split())

@@ -279,7 +279,7 @@ async def test_words_that_break_are_no_reason_to_be_silent(
     alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An error in the presenter costs the text, not the telling."""
-    monkeypatch.setattr(AlertTexts, "card", lambda _self, view: str(1 // (view.total - 1)))
+    monkeypatch.setattr(AlertTexts, "message", lambda _self, view: str(1 // (view.total - 1)))
     with caplog.at_level(logging.ERROR):
         async with alerts.life() as life:
             await life.post(alert())

@@ -15,7 +15,7 @@ from doradura.alerts import intake
 from doradura.alerts.payload import parse_payload
 from doradura.alerts.silencing import ActResult, What
 from doradura.chat.alert_buttons import answer_text
-from doradura.chat.alert_keyboards import card_keyboard
+from doradura.chat.alert_keyboards import message_keyboard
 from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.texts import Catalogues
 from doradura.storage import alert_marks, outbox, sightings
@@ -71,7 +71,7 @@ def card(world: World, incident_id: int) -> tuple[str, list[str]]:
     incident = alert_marks.incident(world.storage.db, incident_id)
     assert incident is not None
     view = stored.view(world.storage.db, incident.card_id, 60)
-    return AlertTexts(Catalogues()).card(view), labels(card_keyboard(T, view))
+    return AlertTexts(Catalogues()).message(view), labels(message_keyboard(T, view))
 
 
 def labels(keyboard: Keyboard | None) -> list[str]:

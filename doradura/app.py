@@ -244,7 +244,7 @@ class App:
             await serving.start(delivery.run)
             self._alert_delivery = delivery
             yield
-            await delivery.settle()
+            await delivery.drain()
 
     async def _take_over_data(self) -> None:
         """Make the data this bot's, before anything of it is read: another bot's messages are not ours to edit."""

@@ -19,7 +19,7 @@ from doradura.chat.dispatcher import Dispatcher
 from doradura.chat.groups import Groups
 from doradura.chat.handling import Handling
 from doradura.chat.menus import CommandMenus
-from doradura.chat.payments import Payments
+from doradura.chat.payments import UnsoldPayments
 from doradura.chat.progress import ProgressTexts
 from doradura.chat.router import Router
 from doradura.chat.texts import Catalogues
@@ -184,7 +184,7 @@ def _make_router(seams: Seams, menus: CommandMenus, bytes_per_second: Callable[[
     return Router(
         conversations,
         Groups(seams.storage, seams.clock, bot_id=seams.bot_id, username=seams.username),
-        Payments(seams.api, seams.catalogues, seams.metrics, seams.ids, seams.clock),
+        UnsoldPayments(seams.api, seams.catalogues, seams.metrics, seams.ids, seams.clock),
         menus,
         seams.storage,
         seams.username,

@@ -34,8 +34,8 @@ from doradura.data_directory import (
     hold_data_directory,
     unusable,
 )
-from doradura.downloads.places import Places
 from doradura.downloads.supervisor import Supervisor
+from doradura.downloads.worker_slots import WorkerSlots
 from doradura.downloads.workspace import Workspace
 from doradura.health import CHECKS, Check, CheckName, DiskSpace, Health, LoopLag
 from doradura.health_checks import AlertsCheck, WorkerSelfTest, poll_check
@@ -109,6 +109,7 @@ class App:
             {family: self._reader(query) for family, query in statistics.FAMILIES.items()}
             | {statistics.QUEUE_AGE: self._queue_age},
             failed=self._reading_failed,
+            expected=(StorageError,),
         )
 
     @property
@@ -151,13 +152,13 @@ class App:
         """Start what leaves last, then what it serves."""
         settings, metrics = self.settings, self.metrics
         workers = make_workers(self._environment, metrics.worker_start.observe)
-        places = Places(settings.concurrent_downloads)
+        worker_slots = WorkerSlots(settings.concurrent_downloads)
         pauses = Pauses()
         lag = LoopLag(observe=metrics.loop_lag.observe, paused=pauses.seconds)
         disk = DiskSpace(settings.data_dir, measured=metrics.disk_free.set)
         api_url, allowed_private = settings.telegram_api_url, settings.allowed_private
         workspace = Workspace(settings, self._ffmpeg, lambda: allowed_private)
-        self_test = WorkerSelfTest(workers, places, workspace, self._ids)
+        self_test = WorkerSelfTest(workers, worker_slots, workspace, self._ids)
         health = self._make_health(self_test, disk, lag)
         self.http_url = await serving.start(self._make_web(health).run)
         await serving.start(pauses.run)
@@ -194,7 +195,7 @@ class App:
                     storage=self._storage,
                     workers=workers,
                     workspace=workspace,
-                    places=places,
+                    worker_slots=worker_slots,
                     charts=Charts(settings.data_dir / "charts", self._environment),
                     silencing=monitoring.silencing,
                     prometheus=monitoring.prometheus,
@@ -243,7 +244,7 @@ class App:
             await serving.start(delivery.run)
             self._alert_delivery = delivery
             yield
-            await delivery.settle()
+            await delivery.drain()
 
     async def _take_over_data(self) -> None:
         """Make the data this bot's, before anything of it is read: another bot's messages are not ours to edit."""

@@ -20,7 +20,7 @@ from doradura.alerts import AlertDelivery
 from doradura.alerts.delivery import Trouble
 from doradura.clock import Clock
 from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
-from doradura.downloads.places import Places, Slot
+from doradura.downloads.worker_slots import Slot, WorkerSlots
 from doradura.downloads.workspace import Workspace
 from doradura.health import CheckResult, CheckStatus, Fact
 from doradura.media.protocol import Failure, SelfTest, WorkerLostError
@@ -210,9 +210,9 @@ def _remedy(target: outbox.Target) -> str:
 class WorkerSelfTest:
     """Makes a worker run a job that needs no network, at the start and every few minutes."""
 
-    def __init__(self, workers: Workers, places: Places, workspace: Workspace, ids: IdMaker) -> None:
+    def __init__(self, workers: Workers, worker_slots: WorkerSlots, workspace: Workspace, ids: IdMaker) -> None:
         self._workers = workers
-        self._places = places
+        self._worker_slots = worker_slots
         self._workspace = workspace
         self._ids = ids
         self._fault: str | None = None
@@ -226,7 +226,7 @@ class WorkerSelfTest:
         while True:
             # If every slot is taken, workers are working: that is test enough, and their number must not be exceeded.
             suspected, self._suspected = self._suspected.is_set(), trio.Event()
-            if self._places.free > 0 or self._tested_at is None or suspected:
+            if self._worker_slots.free > 0 or self._tested_at is None or suspected:
                 while not await self._test():
                     log.info("the process was paused during the worker self-test; repeating it")
             task_status.started()
@@ -242,12 +242,12 @@ class WorkerSelfTest:
         """Test once; return False if the process was paused meanwhile, which says nothing about workers."""
         started = trio.current_time()
         number = self._ids.new()
-        slot = Slot(self._places)
+        slot = Slot(self._worker_slots)
         fault: str | None = f"no answer within {SELF_TEST_TIMEOUT_SECONDS:.0f} s"
         try:
             with trio.move_on_after(SELF_TEST_TIMEOUT_SECONDS):
                 # If every slot is taken the test uses none: a suspicion must not wait for hours, and the test is short.
-                if self._places.free > 0:
+                if self._worker_slots.free > 0:
                     await slot.acquire()
                 fault = await self._ask(number)
         except WorkerLostError as error:
@@ -282,12 +282,12 @@ class WorkerSelfTest:
         """Report the result of the last test."""
         if self._tested_at is None:
             return CheckResult("degraded", "the first self-test is running", {})
-        users, waited = self._places.longest_wait()
+        users, waited = self._worker_slots.longest_wait()
         facts: dict[str, Fact] = {
             "tested_seconds_ago": round(trio.current_time() - self._tested_at, 1),
             "test_seconds": round(self._seconds, 3),
-            "busy": self._places.taken,
-            "places": self._places.total,
+            "busy": self._worker_slots.taken,
+            "places": self._worker_slots.total,
             "users_waiting": users,
             "longest_wait_seconds": round(waited, 1),
         }

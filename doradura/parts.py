@@ -19,7 +19,7 @@ from doradura.chat.dispatcher import Dispatcher
 from doradura.chat.groups import Groups
 from doradura.chat.handling import Handling
 from doradura.chat.menus import CommandMenus
-from doradura.chat.payments import Payments
+from doradura.chat.payments import UnsoldPayments
 from doradura.chat.progress import ProgressTexts
 from doradura.chat.router import Router
 from doradura.chat.texts import Catalogues
@@ -28,9 +28,9 @@ from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.job import DownloadParts
-from doradura.downloads.places import Places
 from doradura.downloads.probes import Probes
 from doradura.downloads.supervisor import Supervisor
+from doradura.downloads.worker_slots import WorkerSlots
 from doradura.downloads.workspace import Workspace
 from doradura.health import HealthReport
 from doradura.media.processes import Stray
@@ -51,7 +51,7 @@ class Seams:
     storage: Storage
     workers: Workers
     workspace: Workspace
-    places: Places
+    worker_slots: WorkerSlots
     charts: Charts
     silencing: Silencing
     prometheus: Prometheus
@@ -147,18 +147,18 @@ def _make_supervisor(seams: Seams, board: Board, breakers: SiteBreakers) -> Supe
             workspace=seams.workspace,
             delivery=Delivery(seams.api, seams.metrics),
             board=board,
-            places=seams.places,
+            worker_slots=seams.worker_slots,
             metrics=seams.metrics,
             bot_id=seams.bot_id,
             clock=seams.clock,
             held_chats=seams.held_chats,
             suspect_workers=seams.suspect_workers,
-            tell_foreign_file=foreign.tell,
+            notify_foreign_file=foreign.tell,
         ),
         breakers,
         instance=seams.instance,
         end_strays=seams.end_strays,
-        tell_breaker=AdminNotes(seams.api, seams.catalogues, seams.settings.told_chats).breaker,
+        notify_breaker=AdminNotes(seams.api, seams.catalogues, seams.settings.told_chats).breaker,
     )
 
 
@@ -184,7 +184,7 @@ def _make_router(seams: Seams, menus: CommandMenus, bytes_per_second: Callable[[
     return Router(
         conversations,
         Groups(seams.storage, seams.clock, bot_id=seams.bot_id, username=seams.username),
-        Payments(seams.api, seams.catalogues, seams.metrics, seams.ids, seams.clock),
+        UnsoldPayments(seams.api, seams.catalogues, seams.metrics, seams.ids, seams.clock),
         menus,
         seams.storage,
         seams.username,

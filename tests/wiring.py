@@ -23,7 +23,7 @@ from doradura.alerts import Alertmanager, Prometheus, Silencing, open_client
 from doradura.charts import Chart, ChartError, Charts
 from doradura.chat.handling import Handling
 from doradura.chat.texts import Catalogues
-from doradura.downloads.places import Places
+from doradura.downloads.worker_slots import WorkerSlots
 from doradura.downloads.workspace import Workspace
 from doradura.health import HealthReport
 from doradura.label_values import LABEL_VALUES
@@ -202,7 +202,7 @@ class World:
                     storage=self.storage,
                     workers=self.workers,
                     workspace=workspace,
-                    places=Places(self.slots),
+                    worker_slots=WorkerSlots(self.slots),
                     charts=FakeCharts(self.directory / "charts", {}, self.drawings),
                     silencing=silencing,
                     prometheus=Prometheus(prometheus_client),

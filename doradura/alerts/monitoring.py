@@ -1,4 +1,4 @@
-"""What the admins' chat asks of Alertmanager and Prometheus, open together."""
+"""Opens the connections to Alertmanager and Prometheus, and starts what watches them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from doradura.storage.ids import IdMaker
 
 
 class Monitoring(NamedTuple):
-    """Both, ready to be asked."""
+    """What the admins' chat uses of Alertmanager and Prometheus."""
 
     silencing: Silencing
     prometheus: Prometheus
@@ -31,7 +31,10 @@ class Monitoring(NamedTuple):
 async def open_monitoring(
     settings: Settings, storage: Storage, metrics: Metrics, ids: IdMaker, *, clock: Clock
 ) -> AsyncIterator[Monitoring]:
-    """Yield both, and notice meanwhile what ends without a word: silences and alerts. Neither has to be there."""
+    """Yield both parts; meanwhile watch for silences and alerts that end unreported, until the block is left.
+
+    Neither Alertmanager nor Prometheus has to be running. Cancelling stops the watching and closes both clients.
+    """
     async with (
         open_client(settings.alertmanager_url) as alertmanager,
         open_client(settings.prometheus_url) as prometheus,

@@ -1,12 +1,12 @@
-"""Open incidents compared with Alertmanager's own list, so that an end that nobody posts is noticed.
+"""Reconciliation: compares open incidents with Alertmanager's own list, to notice ends that no POST reports.
 
-What is silenced or inhibited when it ends, is cut off a notice, or is forgotten by an Alertmanager that lost its
-memory, ends without a word. Guarantees: an incident is ended only if that Alertmanager listed it before, has been up
-long enough to know what fires, and has not listed it for `Periods.missing`; no answer, a nonsensical one and another
-Alertmanager prove nothing, and let the admins dismiss the incident instead. Firing notices that may be older than the
-end are decided here too, and what fires again without a sound is told aloud once its time has come.
+Alertmanager reports no end for an alert that is silenced or inhibited when it ends, that was cut off a payload, or that
+a restarted Alertmanager forgot. An incident is ended here only if the same Alertmanager listed it before, has been up
+long enough to know what fires, and has not listed it for `Periods.missing`. A missing or unreadable answer, or another
+Alertmanager, proves nothing; the admins may then dismiss the incident. Two more things are decided here: firing notices
+that may be older than an end, and reminders that were postponed because the last one was too recent.
 
-Times are added up by this process's own clock, so that a wall clock that is set ends nothing.
+Durations are measured with this process's monotonic clock, so changing the system time ends nothing.
 """
 
 from __future__ import annotations
@@ -35,50 +35,50 @@ log = logging.getLogger(__name__)
 
 SOURCES_KEPT = 16
 SAID_SECONDS = 3600.0
-"""How often the log says that Alertmanager is still away."""
+"""How often the log repeats that Alertmanager does not answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Periods:
-    """How patient the comparison is, in seconds."""
+    """The periods of the comparison, in seconds."""
 
     look: float = 60.0
-    """How often Alertmanager is asked while something fires."""
+    """How often Alertmanager is asked while an incident is open."""
     soon: float = 2.0
-    """How soon after one look the next may follow: what begins to fire is looked for at once."""
+    """The shortest time between two comparisons. A new incident causes the next comparison at once."""
     unlisted: float = 30.0
-    """How long an incident that no list had yet waits for one, before it may be dismissed."""
+    """How long an incident that was never listed waits to be listed before admins may dismiss it."""
     missing: float = 300.0
-    """How long an incident must be missing from the list to have ended."""
+    """How long an incident must be missing from the list to count as ended."""
     young: float = 600.0
-    """So long after its start Alertmanager may not have heard again of everything that fires."""
+    """How long after its start Alertmanager may not know of everything that fires."""
 
 
 @dataclass(slots=True)
 class _Source:
-    """An Alertmanager, known by its start, as this process has seen it."""
+    """An Alertmanager process, identified by its start time, as this process has seen it."""
 
     first_at: float
     after: float | None
-    """When another one had last answered before this one was first seen; None for the first of all."""
+    """When any other one last answered before this one was first seen; None for the very first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Seen:
-    """What one look found."""
+    """What one request to Alertmanager returned."""
 
     listing: Listing | None
-    """None: no usable answer."""
+    """None if there was no usable answer."""
     grown: bool = False
-    """It has been up long enough to know what fires."""
+    """Whether Alertmanager has been up long enough to know what fires."""
     passed_ms: int = 0
-    """The time since the look before; 0 for the first."""
+    """The time since the previous answer; 0 for the first."""
     long_silent: bool = False
-    """There has been no usable answer for so long that what was seen before proves nothing any more."""
+    """Whether there has been no usable answer for so long that earlier lists prove nothing any more."""
 
 
 class Reconciler:
-    """Compares until cancelled."""
+    """Runs the comparison. `run` lasts until it is cancelled; `look` compares once."""
 
     def __init__(
         self,
@@ -101,10 +101,10 @@ class Reconciler:
         self._silent_since: float | None = None
         self._said_at = -math.inf
         self._unlisted: dict[int, float] = {}
-        """Since when incidents are looked for that no list had yet."""
+        """By incident that was never listed: since when it has been looked for."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Look until cancelled. The barrier of one look: whatever breaks it, the next one follows."""
+        """Compare again and again until cancelled. A barrier: an exception in one comparison does not stop the next."""
         watch = self._storage.watch(Topic.INCIDENTS)
         task_status.started()
         while True:
@@ -120,7 +120,7 @@ class Reconciler:
             await watch.next(wait_seconds - self._periods.soon)
 
     async def look(self) -> float:
-        """Compare once; return in how many seconds something is to be decided. Raises StorageError."""
+        """Compare once. Return in how many seconds the next decision is due. Raises StorageError."""
         open_ones, doubts, unrung = await self._storage.read(
             lambda db: (sightings.watched(db), sightings.doubts(db), alerts.unrung(db))
         )
@@ -138,7 +138,7 @@ class Reconciler:
         return max(self._periods.soon, min(waits, default=math.inf))
 
     def _fresh(self, open_ones: Collection[Watched]) -> set[int]:
-        """Return the incidents that no list had yet, and that are not looked for long enough to say so."""
+        """Return the incidents that were never listed but are too new for admins to dismiss them."""
         now = trio.current_time()
         unlisted = [row.incident_id for row in open_ones if row.source_ms is None and not row.loose]
         since = {incident_id: self._unlisted.get(incident_id, now) for incident_id in unlisted}
@@ -146,7 +146,7 @@ class Reconciler:
         return set(self._unlisted)
 
     async def _ask(self) -> _Seen:
-        """Ask for the list."""
+        """Request Alertmanager's list. An error becomes a result without a list, and is logged once an hour."""
         now = trio.current_time()
         try:
             listing = await self._alertmanager.listing()
@@ -167,9 +167,10 @@ class Reconciler:
         return _Seen(listing=listing, grown=grown, passed_ms=round(passed * 1000))
 
     def _is_grown(self, listing: Listing, now: float) -> bool:
-        """Whether an Alertmanager has been up for long enough.
+        """Return whether an Alertmanager has been up for long enough.
 
-        By its own word, unless its clock may have been set: one first seen after another is no older than that.
+        Its own start time is believed unless its clock may be wrong: one that replaced another cannot have been up for
+        longer than since the other's last answer.
         """
         source = self._sources.get(listing.started_ms)
         if source is None:
@@ -185,9 +186,9 @@ class Reconciler:
     def _apply(
         self, db: Connection, seen: _Seen, asked: Collection[int], due: list[Doubt], fresh: Collection[int]
     ) -> None:
-        """Store what a look found, and what follows from it."""
+        """Store what a request found, and what follows from it."""
         rows = {row.incident_id: row for row in sightings.watched(db)}
-        # What began to fire while Alertmanager was asked may not have been there when it answered.
+        # Incidents that began during the request may be missing from its answer, so they are not judged by it.
         watched = [rows[incident_id] for incident_id in asked if incident_id in rows]
         known = sightings.sources(db)
         silent = is_silent(db)
@@ -200,7 +201,7 @@ class Reconciler:
             if ended:
                 incident = alert_marks.incident(db, row.incident_id)
                 assert incident is not None
-                log.info("an alert's end was not told", extra={"alert": incident.alertname})
+                log.info("an alert ended without a notice", extra={"alert": incident.alertname})
                 alerts.put(db, untold_end(incident, "unheard", now_ms=self._clock()))
             if after != row:
                 changed.append(after)
@@ -219,7 +220,7 @@ class Reconciler:
     def _judge(
         self, db: Connection, row: Watched, seen: _Seen, known: dict[int, int], *, silent: bool
     ) -> tuple[Watched, bool]:
-        """Say what a look means for one open incident: what is known of it now, and whether it has ended."""
+        """Return what is known of one open incident after a request, and whether it has ended."""
         if seen.listing is None:
             return replace(row, loose=1 if row.source_ms is None or seen.long_silent else row.loose), False
         if row.fingerprint in seen.listing.fingerprints:
@@ -227,7 +228,7 @@ class Reconciler:
         source_ms = row.source_ms
         if source_ms is None:
             return replace(row, loose=1), False
-        # From the first look that misses it: when it went before that is not known.
+        # Counted from the first list without it: when it left the list before that is not known.
         row = replace(row, missing_ms=row.missing_ms + seen.passed_ms if row.missing_ms else 1)
         if row.missing_ms < self._periods.missing * 1000:
             return row, False
@@ -236,9 +237,9 @@ class Reconciler:
         return row, seen.grown and not silent
 
     def _decide(self, db: Connection, doubt: Doubt, seen: _Seen, known: dict[int, int]) -> None:
-        """Decide a firing notice that may be older than the end.
+        """Decide about a firing notice that may be older than its incident's end.
 
-        Where nobody can say, it does: an alarm too many, never one too few.
+        If it can't be known, the incident fires again: one alert too many is better than one too few.
         """
         sightings.forget_doubt(db, doubt.incident_id)
         incident, row = alert_marks.incident(db, doubt.incident_id), sightings.watched_one(db, doubt.incident_id)
@@ -254,7 +255,7 @@ class Reconciler:
         reopen(db, msgspec.json.decode(doubt.notice, type=Notice), new_id=self._ids.new, now_ms=self._clock())
 
     def _ring(self, db: Connection) -> None:
-        """Tell aloud what fires again, and was not told so because that had been too soon."""
+        """Send the postponed reminders of incidents that fire again, where the last one is no longer too recent."""
         now, cards = self._clock(), set()
         for incident, told_ms in alerts.unrung(db):
             if is_quiet(incident.remind_ms, incident.severity_rank, told_ms=told_ms, now_ms=now):
@@ -269,10 +270,11 @@ class Reconciler:
 
 
 def _knows(db: Connection, source_ms: int, listing: Listing, known: dict[int, int]) -> bool:
-    """Whether a list says something of an incident that was last seen at this source.
+    """Return whether a list proves anything about an incident that was last listed by the Alertmanager `source_ms`.
 
-    It does when it is the same Alertmanager, or that one restarted. One that had been started when the other last
-    answered is another one. One that is not told of the watchdog, while we are, is not told of our alerts either.
+    It does if the list comes from the same Alertmanager, or from that one after a restart. One that was already running
+    when the other last answered is a different one. One that doesn't list the watchdog, while we receive it, doesn't
+    receive our alerts either.
     """
     if listing.started_ms == source_ms:
         return True

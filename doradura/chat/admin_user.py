@@ -1,6 +1,6 @@
-"""/user ID: what a user has in hand and in the queue, and a button by which an admin ends all of it.
+"""/user ID: a user's unfinished downloads, with a button that cancels all of them.
 
-Its buttons work after a restart. What they end is told to the user in their progress messages and noted in the log.
+The button works after a restart too. The user sees the cancellation in the progress messages, and it is logged.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ log = logging.getLogger(__name__)
 
 
 Act = Literal["a", "y", "n"]
-"""Ask whether it is meant, do it, show the list anew."""
+"""Ask for confirmation, cancel the downloads, show the list again."""
 ACTS: tuple[Act, ...] = get_args(Act)
 
 
 @dataclass(frozen=True, slots=True)
 class EndAll:
-    """The end of all that a user has in hand and in the queue."""
+    """Cancels all unfinished downloads of a user, after a confirmation."""
 
     act: Act
     user_id: int
@@ -45,7 +45,7 @@ class EndAll:
 
     @classmethod
     def decode(cls, data: str) -> EndAll:
-        """Read it. Raises TooOldError."""
+        """Return the value of callback data. Raises TooOldError."""
         act, _, number = data.partition(":")[2].partition(":")
         if act not in ACTS:
             raise TooOldError(data)
@@ -53,7 +53,7 @@ class EndAll:
 
 
 class Seen(NamedTuple):
-    """A user, and the downloads of theirs that have not ended."""
+    """A user and their unfinished downloads."""
 
     user_id: int
     name: str
@@ -61,27 +61,27 @@ class Seen(NamedTuple):
 
 
 class AdminUser(Conversation):
-    """Shows an admin what a user has in hand, and ends it."""
+    """Shows a user's unfinished downloads to an admin, and cancels them."""
 
     def __init__(self, storage: Storage, clock: Clock, bytes_per_second: Callable[[int], float | None]) -> None:
         self._storage = storage
         self._clock = clock
         self._bytes_per_second = bytes_per_second
-        """How fast a running job's file comes in; None where that is not known."""
+        """Returns the download speed of a running job; None if it is unknown."""
 
     async def user(self, handling: Handling, rest: str) -> None:
-        """Answer /user ID."""
+        """Answer /user ID. Raises TelegramError and StorageError."""
         t = handling.texts
         user_id = parse_id(rest)
         if user_id is None:
             text, keyboard = t("user.which"), None
         else:
             text, keyboard = await self._show(handling, user_id)
-        await handling.mark_handled()  # a lost answer brings no second one
+        await handling.mark_handled()  # first, so that a lost answer causes no second one
         await handling.reply(text, keyboard)
 
     async def answer_button(self, handling: Handling, data: EndAll) -> None:
-        """Do what a button says."""
+        """Do what a button is for, if an admin pressed it in private. Raises TelegramError and StorageError."""
         if not handling.is_among_admins:
             await handling.answer(handling.texts.plain("user.not_admin"), alert=True)
         elif data.act == "y":

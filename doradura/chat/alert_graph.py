@@ -1,6 +1,6 @@
-"""The graph of an alert: what its expression gave over the last hours, as a picture or in blocks.
+"""The graph of an alert: the values of its expression over the last hours, as a picture or as block characters.
 
-Asks Prometheus when the button is pressed, within its time limits; shows few series and says how many more there are.
+Prometheus is asked when the button is pressed. The graph shows a few series and says how many more there are.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ QUERY_UNITS = 300
 NAME_UNITS = 40
 TITLE_UNITS = 48
 BLOCKS = 30
-"""Columns of blocks that a narrow phone shows in one line."""
+"""The number of block characters that a narrow phone shows in one line."""
 
 log = logging.getLogger(__name__)
 
 
 class Graph(NamedTuple):
-    """What is to be shown."""
+    """What a graph shows."""
 
     title: str
     link: str
@@ -54,7 +54,7 @@ class Graph(NamedTuple):
 
 
 class AlertGraph:
-    """Asks Prometheus, and shows what it answers."""
+    """Asks Prometheus for an alert's values and sends them as a graph."""
 
     def __init__(self, storage: Storage, clock: Clock, prometheus: Prometheus, pictures: Pictures) -> None:
         self._storage = storage
@@ -63,13 +63,16 @@ class AlertGraph:
         self._pictures = pictures
 
     async def show(self, handling: Handling, incident_id: int) -> None:
-        """Answer the button: the callback query at once, the graph as soon as it is there."""
+        """Answer the graph button: the callback query at once, and send the graph once Prometheus has answered.
+
+        Without a graph, a message says why. Raises TelegramError and StorageError.
+        """
         t = handling.texts
         incident = await self._storage.read(lambda db: alert_marks.incident(db, incident_id))
         if incident is None:
             await handling.answer(t.plain("outcome.unknown"), alert=True)
             return
-        await handling.mark_handled()  # a lost answer brings no second picture
+        await handling.mark_handled()  # first, so that a lost answer causes no second picture
         await handling.answer(t.plain("alert.press.drawing"))
         reply_to = handling.pressed_id
         try:
@@ -90,7 +93,7 @@ class AlertGraph:
         await handling.send(graph_text(t, graph, drawn=False), reply_to=reply_to)
 
     async def look(self, incident: Incident) -> Graph | None:
-        """Ask Prometheus; None when no expression is known. Raises MonitoringError."""
+        """Ask Prometheus for the graph of an incident; None if its expression is unknown. Raises MonitoringError."""
         expression = expression_of(incident.generator) or await self._prometheus.expression(incident.alertname)
         if expression is None:
             return None
@@ -103,14 +106,14 @@ class AlertGraph:
         except MonitoringError as error:
             if error.status is None or what.query == expression:
                 raise
-            # Our reading of the expression may be wrong; all of it is one that Prometheus took.
+            # `measured` may have misread the expression; the whole of it is certainly valid for Prometheus.
             what = Measured(expression)
             series, total = await self._prometheus.over(expression, span, labels, most=SERIES)
         return Graph(incident.summary or incident.alertname, incident.generator, what, series, total)
 
 
 def chart_of(t: Texts, graph: Graph) -> Chart:
-    """Say what the picture shows."""
+    """Return the picture's content."""
     every = STEPS // HOURS
     ticks = [
         (float(hour * every), t.plain("graph.now" if hour == HOURS else "graph.ago", hours=HOURS - hour))
@@ -129,7 +132,7 @@ def chart_of(t: Texts, graph: Graph) -> Chart:
 
 
 def graph_text(t: Texts, graph: Graph, *, drawn: bool) -> str:
-    """Say what the graph shows; without a picture, with a row of blocks for each series."""
+    """Return the text (HTML) of a graph; without a picture, it has a row of block characters for each series."""
     lines = [t("graph.title", title=shorten(graph.title, TITLE_UNITS), hours=HOURS)]
     for name, series in zip(names_of(graph.series), graph.series, strict=True):
         known = [value for value in series.values if value is not None]
@@ -146,7 +149,7 @@ def graph_text(t: Texts, graph: Graph, *, drawn: bool) -> str:
 
 
 def _line(t: Texts, name: str, known: Sequence[float]) -> str:
-    """Say what one series did; without its name where it is the only one."""
+    """Return the line about one series; without a name if it is the only one."""
     last, least, most = (f"{value:.4g}" for value in (known[-1], min(known), max(known)))
     flat = least == most
     if name:
@@ -155,20 +158,20 @@ def _line(t: Texts, name: str, known: Sequence[float]) -> str:
 
 
 def names_of(series: Sequence[Series]) -> list[str]:
-    """Name series by the labels in which they differ."""
+    """Return a name for each series, made of the labels in which they differ."""
     keys = sorted({key for item in series for key in item.labels})
     differ = [key for key in keys if len({item.labels.get(key) for item in series}) > 1]
     return [shorten(", ".join(item.labels.get(key, "-") for key in differ), NAME_UNITS) for item in series]
 
 
 def alert_labels(incident: Incident) -> Mapping[str, str]:
-    """Return an alert's labels; none where they are not known."""
+    """Return an alert's labels; empty if they are unknown."""
     found: dict[str, str] = json.loads(incident.labels) if incident.labels else {}
     return found
 
 
 def _link(t: Texts, generator: str) -> list[str]:
-    """Return the line that leads to where the expression is; what is no link at all is not shown as one."""
+    """Return the line with the link to the expression's page; no line if `generator` is not a link."""
     where = source_of(generator)
     return [] if where is None else [t(f"graph.link.{where}", url=attribute_url(generator))]
 
@@ -177,7 +180,7 @@ Source = Literal["prometheus", "grafana", "source"]
 
 
 def source_of(url: str) -> Source | None:
-    """Say where an alert's link leads, by the paths of their pages; None for what is no link.
+    """Return which program's page an alert's link opens, judged by its path; None if it is not a link.
 
     Prometheus: `/graph?g0.expr=` up to 2.x, `/query?g0.expr=` since 3.0. Grafana: `/alerting/grafana/UID/view`.
     """

@@ -1,7 +1,8 @@
-"""The buttons of alerts: what they carry, and which stand under an alert. Pure: the same view gives the same buttons.
+"""The buttons of alerts: their callback data, and which of them an alert has. No I/O.
 
-The data of those that act on an incident ends in the page of the list of /alerts where they stand in it, which is then
-changed on the spot; an alert's own messages are changed through the outbox, every admin's.
+The same view always gives the same buttons. In the list of /alerts, the callback data of an incident's buttons ends
+with the page of the list, and pressing one edits that message at once. The alert's own messages are edited through the
+outbox, in every chat.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ from doradura.storage.alerts import CardView, Incident, Marks
 from doradura.telegram.types import Button, Keyboard
 
 IncidentAct = Literal["s1", "s4", "s24", "u", "k", "d"]
-"""Silence it for so many hours, undo that, acknowledge, dismiss."""
+"""What a button does to an incident: silence it for so many hours, undo that, acknowledge or dismiss it."""
 SILENCES: Mapping[IncidentAct, int] = MappingProxyType({"s1": 1, "s4": 4, "s24": 24})
-"""The hours of those that silence."""
-CardAct = Literal["ka", "da"]
-"""Acknowledge all of a message, dismiss all of it."""
+"""By act: for how many hours it silences."""
+MessageAct = Literal["ka", "da"]
+"""What a button does to all incidents of a message: acknowledge or dismiss them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActOnIncident:
-    """What is done about one incident."""
+    """Does something to one incident."""
 
     act: IncidentAct
     incident_id: int
     page: int | None = None
-    """The page of the list it stands in; None: under the alert's own message."""
+    """The page of the list that the button is in; None under the alert's own message."""
 
     def encode(self) -> str:
         """Return `a:ACT:INCIDENT[:PAGE]`."""
@@ -40,10 +41,10 @@ class ActOnIncident:
 
 
 @dataclass(frozen=True, slots=True)
-class ActOnCard:
-    """What is done about all incidents of one message."""
+class ActOnMessage:
+    """Does something to all incidents of one message."""
 
-    act: CardAct
+    act: MessageAct
     card_id: int
 
     def encode(self) -> str:
@@ -53,7 +54,7 @@ class ActOnCard:
 
 @dataclass(frozen=True, slots=True)
 class ShowGraph:
-    """The graph of an incident's expression."""
+    """Shows the graph of an incident's expression."""
 
     incident_id: int
 
@@ -64,7 +65,7 @@ class ShowGraph:
 
 @dataclass(frozen=True, slots=True)
 class ShowRunbook:
-    """What to do about an incident's alert."""
+    """Sends the runbook of an incident's alert."""
 
     incident_id: int
 
@@ -75,7 +76,7 @@ class ShowRunbook:
 
 @dataclass(frozen=True, slots=True)
 class OpenIncident:
-    """One incident of the list."""
+    """Opens one incident of the list."""
 
     incident_id: int
     page: int
@@ -87,7 +88,7 @@ class OpenIncident:
 
 @dataclass(frozen=True, slots=True)
 class OpenPage:
-    """A page of the list."""
+    """Opens a page of the list."""
 
     page: int
 
@@ -98,19 +99,19 @@ class OpenPage:
 
 @dataclass(frozen=True, slots=True)
 class ListAnew:
-    """The list, as a message of its own."""
+    """Sends the list as a new message."""
 
     def encode(self) -> str:
         """Return `a:n:0`."""
         return spelled("a", "n", 0)
 
 
-AlertData = ActOnIncident | ActOnCard | ShowGraph | ShowRunbook | OpenIncident | OpenPage | ListAnew
-"""What the buttons of alerts carry."""
+AlertData = ActOnIncident | ActOnMessage | ShowGraph | ShowRunbook | OpenIncident | OpenPage | ListAnew
+"""The callback data of all buttons of alerts."""
 
 
 def decode_alert_data(data: str) -> AlertData:
-    """Read what a button of an alert carries. Raises TooOldError."""
+    """Return the value of an alert button's callback data. Raises TooOldError."""
     act, *texts = data.partition(":")[2].split(":")
     numbers = tuple(map(decode_id, texts))
     if len(numbers) not in {1, 2}:
@@ -120,7 +121,7 @@ def decode_alert_data(data: str) -> AlertData:
         case "s1" | "s4" | "s24" | "u" | "k" | "d":
             return ActOnIncident(act, number, page)
         case "ka" | "da":
-            return ActOnCard(act, number)
+            return ActOnMessage(act, number)
         case _ if act in _SHOWN:
             return _SHOWN[act](number, page or 0)
         case _:
@@ -138,8 +139,8 @@ _SHOWN: Mapping[str, Callable[[int, int], AlertData]] = MappingProxyType(
 )
 
 
-def card_keyboard(t: Texts, view: CardView) -> Keyboard | None:
-    """Return the buttons of an alert's own message; where it is about many, they act on all, or lead to the list."""
+def message_keyboard(t: Texts, view: CardView) -> Keyboard | None:
+    """Return the buttons of an alert's own message; if it has several incidents, they act on all or open the list."""
     if view.total == 1:
         incident = view.incidents[0]
         return incident_keyboard(t, incident, view.marks_of(incident)) or None
@@ -151,16 +152,16 @@ def card_keyboard(t: Texts, view: CardView) -> Keyboard | None:
     if unseen or view.firing > len(view.incidents):
         card_id = view.incidents[0].card_id
         buttons.insert(
-            0, Button(text=t.plain("button.acknowledge_all"), callback_data=ActOnCard("ka", card_id).encode())
+            0, Button(text=t.plain("button.acknowledge_all"), callback_data=ActOnMessage("ka", card_id).encode())
         )
     if not any(item.state == "firing" and view.marks_of(item).loose for item in view.incidents):
         return (tuple(buttons),)
-    dismiss = Button(text=t.plain("button.dismiss_all"), callback_data=ActOnCard("da", first.card_id).encode())
+    dismiss = Button(text=t.plain("button.dismiss_all"), callback_data=ActOnMessage("da", first.card_id).encode())
     return (tuple(buttons), (dismiss,))
 
 
 def incident_keyboard(t: Texts, incident: Incident, marks: Marks, *, page: int | None = None) -> Keyboard:
-    """Return the buttons of one incident; with `page` they stand in that page of the list."""
+    """Return the buttons of one incident; with `page`, those for that page of the list."""
 
     def button(act: IncidentAct, text: str) -> Button:
         return Button(text=text, callback_data=ActOnIncident(act, incident.incident_id, page).encode())

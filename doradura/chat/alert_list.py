@@ -1,7 +1,7 @@
-"""/alerts: what fires and what is silenced, a page at a time; an incident of it with the buttons of its own message.
+"""/alerts: the firing alerts and the silences, page by page, and each incident with the buttons of its own message.
 
-The list is of the moment it is asked for. Alertmanager is asked too: for silences that were made, ended or changed
-elsewhere, and for silenced alerts that have ended; when it can't be reached the list says so and shows what is known.
+The list shows the moment when it was requested. Alertmanager is asked about silences that were made, changed or ended
+elsewhere. If it can't be reached, the list says so and shows what the bot knows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """A page of what fires."""
+    """A page of the list of firing incidents; `number` starts at 0."""
 
     number: int
     pages: int
@@ -42,7 +42,7 @@ class Page:
 
 
 class AlertList:
-    """Shows the list, and an incident of it."""
+    """Shows the list, and single incidents of it. Its methods raise TelegramError and StorageError."""
 
     def __init__(self, storage: Storage, silencing: Silencing, texts: AlertTexts) -> None:
         self._storage = storage
@@ -50,17 +50,17 @@ class AlertList:
         self._texts = texts
 
     async def send(self, handling: Handling) -> None:
-        """Answer /alerts."""
+        """Send the first page as a new message. Raises TelegramError and StorageError."""
         text, keyboard = await self._show(handling.texts, 0)
-        await handling.mark_handled()  # a lost answer brings no second list
+        await handling.mark_handled()  # first, so that a lost answer causes no second list
         await handling.send(text, keyboard)
 
     async def open_page(self, handling: Handling, number: int) -> None:
-        """Turn the list's message to another page."""
+        """Show another page in the list's message. Raises TelegramError and StorageError."""
         await handling.edit_pressed(*await self._show(handling.texts, number))
 
     async def open_incident(self, handling: Handling, incident_id: int, page: int) -> None:
-        """Turn the list's message to one incident, with its buttons and the way back."""
+        """Show one incident with its buttons in the list's message. Raises TelegramError and StorageError."""
         t = handling.texts
 
         def look(db: Connection) -> tuple[Incident | None, Marks]:
@@ -78,7 +78,7 @@ class AlertList:
             firing=int(incident.state == "firing"),
             marks={incident.incident_id: marks},
         )
-        text = self._texts.card(view)
+        text = self._texts.message(view)
         await handling.edit_pressed(text, (*incident_keyboard(t, incident, marks, page=page), back))
 
     async def _show(self, t: Texts, number: int) -> tuple[str, Keyboard | None]:
@@ -99,7 +99,7 @@ class AlertList:
 
 
 def read_page(db: Connection, number: int) -> Page:
-    """Read a page; the last one where there are not so many any more."""
+    """Return a page; the last one if there are fewer pages by now."""
     _, total = alert_marks.firing(db, 0)
     pages = max(1, -(-total // PAGE))
     number = min(number, pages - 1)
@@ -114,12 +114,12 @@ def read_page(db: Connection, number: int) -> Page:
 
 
 def marks_of(db: Connection, incident: Incident) -> Marks:
-    """Return what was done about one incident."""
+    """Return what admins did about one incident."""
     return stored.marks(db, incident.card_id).get(incident.incident_id, stored.UNMARKED)
 
 
 def page_text(t: Texts, page: Page) -> str:
-    """Put a page into words."""
+    """Return the text (HTML) of a page."""
     if not page.total:
         return t("alerts.none")
     lines = [t.counted("alerts.title", page.total)]
@@ -137,7 +137,7 @@ def page_text(t: Texts, page: Page) -> str:
 
 
 def page_keyboard(t: Texts, page: Page) -> Keyboard | None:
-    """Return a button for each incident, and those that turn the page."""
+    """Return a button for each incident of a page, and those that open the neighbouring pages."""
     first = page.number * PAGE + 1
     buttons = [
         Button(
@@ -156,7 +156,7 @@ def page_keyboard(t: Texts, page: Page) -> Keyboard | None:
 
 
 def silences_text(t: Texts, found: Sequence[FoundSilence]) -> str:
-    """Say what Alertmanager silences just now, from here or from elsewhere."""
+    """Return the text (HTML) on all silences that are in effect, wherever they were made."""
     if not found:
         return t("alerts.no_silences")
     lines = [t.counted("alerts.silences", len(found))]

@@ -1,7 +1,7 @@
-"""/analytics: what became of the downloads of the last day, week or month, with a picture where one can be drawn.
+"""/analytics: how the downloads of the last day, week or month ended, with a chart if one can be drawn.
 
-Every figure is counted in the database at that moment (`storage.reports`), so it is right after a restart and at any
-hour. The picture is a photo with the text as its caption; where none can be drawn, the text has a row of blocks.
+All numbers are counted in the database at that moment (`storage.reports`), so they survive restarts. The chart is a
+photo with the text as its caption. If none can be drawn, the text has a row of block characters instead.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from doradura.storage.reports import Span
 
 HOUR_MS = 3600 * 1000
 RANKED = 5
-"""Lines of a ranking: with all texts at their longest, the whole must fit under a photo (1,024 characters)."""
+"""Entries of a ranking. Even with the longest texts, the whole must fit into a photo's caption (1,024 characters)."""
 REFUSED_RANKED = 3
-"""Of the sites whose links were refused; they stand in brackets on one line."""
+"""The same for the sites whose probes failed, which are in brackets on one line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
-    """A stretch of time that can be asked for."""
+    """A period that can be asked for."""
 
     word: str
     length_ms: int
     steps: int
-    """Bars of the picture."""
+    """The number of bars in the chart."""
     labelled: int
-    """Every so many bars the time is written below."""
+    """How many bars are between two labels of the time axis."""
 
 
 WINDOWS = (
@@ -47,7 +47,7 @@ WINDOWS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Analysis:
-    """The figures, all of one moment."""
+    """The numbers of a report, all of the same moment."""
 
     jobs: reports.Tally
     people: reports.People
@@ -55,7 +55,7 @@ class Analysis:
 
 
 def analyse(db: Connection, window: Window, now: int) -> Analysis:
-    """Count everything."""
+    """Count what happened in a period that ends at `now` (ms since 1970)."""
     span = Span.last(window.length_ms, now)
     return Analysis(
         jobs=reports.tally(db, span, window.steps),
@@ -73,7 +73,7 @@ class Analytics(Conversation):
         self._pictures = pictures
 
     async def report(self, handling: Handling, rest: str) -> None:
-        """Answer /analytics [24h|7d|30d]."""
+        """Answer /analytics [24h|7d|30d]. Raises TelegramError and StorageError."""
         t = handling.texts
         word = rest.lower() or WINDOWS[0].word
         window = next((window for window in WINDOWS if window.word == word), None)
@@ -82,7 +82,7 @@ class Analytics(Conversation):
             await handling.reply(t("analytics.unknown", word=rest[:40], allowed=allowed))
             return
         now = self._clock()
-        # First of all this update is over: whoever asks is counted too, and a lost answer brings no second picture.
+        # First, so that the numbers include the admin who asks, and a lost answer causes no second chart.
         await handling.mark_handled()
         found = await self._storage.read(lambda db: analyse(db, window, now))
         if any((*found.jobs.delivered, *found.jobs.failed)) and self._pictures.available:
@@ -95,7 +95,7 @@ class Analytics(Conversation):
 
 
 def chart_of(t: Texts, window: Window, found: Analysis) -> Chart:
-    """Say what the picture shows: a bar a part, from its beginning to its end, the last one ending now."""
+    """Return the chart: one bar for each part of the period, the last of which ends now."""
     delivered, failed = found.jobs.delivered, found.jobs.failed
     step_seconds = window.length_ms / window.steps / 1000
     labelled = range(0, window.steps + 1, window.labelled)
@@ -123,7 +123,7 @@ def _before(t: Texts, seconds: float) -> str:
 
 
 def report_text(t: Texts, window: Window, found: Analysis, *, drawn: bool) -> str:
-    """Put the report into words; `drawn`: it stands under a picture."""
+    """Return the report's text (HTML); `drawn` if it is the caption of a chart."""
     title = t("analytics.title", window=t.plain(f"window.{window.word}"))
     ended = found.jobs.ended
     if not any((ended.delivered, ended.failed, ended.cancelled, ended.refused)):
@@ -144,7 +144,7 @@ def report_text(t: Texts, window: Window, found: Analysis, *, drawn: bool) -> st
 
 
 def ended_text(t: Texts, found: Analysis) -> str:
-    """Say how many jobs ended how, and how long they took."""
+    """Return the lines that say how many jobs ended how, and how long they took."""
     ended = found.jobs.ended
     ours = sum(count for reason, count in found.jobs.reasons.items() if reason in OUR_REASONS)
     lines = [
@@ -182,7 +182,7 @@ def _people_text(t: Texts, people: reports.People) -> str:
 
 
 def queue_text(t: Texts, queue: reports.Queue) -> str:
-    """Say what waits and what is worked on at this moment."""
+    """Return the line that says how many jobs wait and how many are in progress now."""
     if not queue.waiting and not queue.running:
         return t("figures.queue_idle")
     if not queue.waiting:

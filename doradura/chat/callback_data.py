@@ -1,28 +1,28 @@
-"""What buttons carry: typed values, and their spelling in `callback_data`, which comes back in a callback query.
+"""The spelling of typed values in `callback_data`, which a callback query brings back when a button is pressed.
 
-A spelling is a word and what it is about, with colons between: `c:17`. It never changes and no word is used anew:
-buttons stay in chats for years, and after an update they still work, or say that they are too old. A changed client may
-send anything, so that decoding refuses what is not a value. At most 64 bytes (Bot API, InlineKeyboardButton).
+A spelling is a word and its arguments, separated by colons: `c:17`. It never changes and no word is reused, because
+buttons stay in chats for years: after an update of the bot they still work, or answer that they are too old. A modified
+client may send anything, so decoding rejects whatever is not a value. At most 64 bytes (Bot API, InlineKeyboardButton).
 """
 
 from __future__ import annotations
 
 _LONGEST = 19
 _LARGEST = 2**63 - 1
-"""What a column of ids takes."""
+"""The largest id that a database column holds."""
 
 
 class TooOldError(Exception):
-    """Data that is no value, or none any more: of an older version's button, or made up."""
+    """The callback data is not a value (any more): it is from an older version's button, or made up."""
 
 
 def spelled(word: str, *facts: object) -> str:
-    """Return the spelling of a word and what it is about."""
+    """Return the spelling of a word and its arguments."""
     return ":".join([word, *map(str, facts)])
 
 
 def decode_id(text: str) -> int:
-    """Return an id of ours. Raises TooOldError."""
+    """Return an id of ours from its text. Raises TooOldError if it can't be one."""
     number = parse_id(text)
     if number is None:
         raise TooOldError(text)
@@ -30,7 +30,7 @@ def decode_id(text: str) -> int:
 
 
 def parse_id(text: str) -> int | None:
-    """Read an id of ours; None for what can't be one."""
+    """Return an id of ours from its text; None if it can't be one."""
     if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST):
         return None
     number = int(text)

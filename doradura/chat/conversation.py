@@ -1,8 +1,8 @@
-"""What a conversation is: one subject in which people and the bot talk, with its commands and its buttons.
+"""The base of conversations: one subject in which people and the bot talk, with its commands and its buttons.
 
-A conversation is an object that is made of exactly what it uses (`conversations.py` makes them all) and says on its
-class which commands and which buttons are its own. The table of commands, the menus, /help and the metric's label are
-the sum of these. A command's text is `about.<word>` in the catalogues.
+A conversation is an object that holds exactly the parts that it uses (`conversations.py` makes them all). Its class
+lists its commands and buttons. The table of commands, the menus, /help and the metric's label are derived from these
+lists. The description of a command is the text `about.<word>` in the catalogues.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Command:
 
     word: str
     answer: Callable[[Any, Handling, str], Awaitable[None]]
-    """The conversation's method: given the handling and what stands behind the command."""
+    """The conversation's method. Its arguments are the handling and the text after the command."""
     admin: bool = False
-    """For admins, in their private chat: to everybody else, and in a group, it is a command that does not exist."""
+    """Whether the command exists only for admins in their private chat."""
 
 
 CommandTable = Mapping[str, Command]
@@ -33,16 +33,16 @@ CommandTable = Mapping[str, Command]
 
 @dataclass(frozen=True, slots=True)
 class Buttons:
-    """The buttons of a conversation whose data begins with one word."""
+    """The buttons of a conversation whose callback data begins with one word."""
 
     word: str
     answer: Callable[[Any, Handling, str], Awaitable[None]]
-    """Given the conversation, the handling and the data, answers the callback query.
+    """Answers the callback query. Its arguments are the conversation, the handling and the callback data.
 
-    Raises TooOldError, with nothing done.
+    It raises TooOldError before doing anything.
     """
     too_old: str
-    """The key of the text that answers what is too old."""
+    """The key of the text that answers a button that is too old."""
 
 
 def buttons(
@@ -52,7 +52,10 @@ def buttons(
     *,
     too_old: str = "press.unknown",
 ) -> Buttons:
-    """Make the buttons of one word: `decode`, given the whole data, raises TooOldError; `handle` is given the value."""
+    """Return the buttons of one word.
+
+    `decode` turns the callback data into a value and may raise TooOldError; `handle` answers with that value.
+    """
 
     async def answer(conversation: C, handling: Handling, data: str) -> None:
         await handle(conversation, handling, decode(data))
@@ -61,7 +64,7 @@ def buttons(
 
 
 class Conversation:
-    """One subject: the class says which commands and buttons it has, the object answers them."""
+    """One subject. The class lists its commands and buttons, the object answers them."""
 
     COMMANDS: ClassVar[tuple[Command, ...]] = ()
     """In the order of the command menu and of /help."""
@@ -69,7 +72,7 @@ class Conversation:
 
 
 def parse_command(text: str, username: str) -> tuple[str, str] | None:
-    """Split "/word@bot rest" into (word, rest); None when it is no command or one for another bot."""
+    """Return (word, rest) of "/word@bot rest"; None if the text is not a command, or is one for another bot."""
     if not text.startswith("/"):
         return None
     head, _, rest = text.partition("\n") if "\n" in text.split(" ", 1)[0] else text.partition(" ")

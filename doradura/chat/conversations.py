@@ -1,4 +1,4 @@
-"""All conversations: which there are, what each is made of, and the sum of their commands and of their buttons."""
+"""All conversations: makes each from the parts that it uses, and collects their commands and buttons."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from doradura.chat.alert_list import AlertList
 from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.analytics import Analytics
 from doradura.chat.conversation import Buttons, CommandTable, Conversation
-from doradura.chat.download import Downloads
+from doradura.chat.download import DownloadConversation
 from doradura.chat.figures_report import FiguresReport
 from doradura.chat.greeting import Greeting
 from doradura.chat.health_texts import HealthConversation
 from doradura.chat.pictures import Pictures
-from doradura.chat.queue import Queue
+from doradura.chat.queue import QueueConversation
 from doradura.chat.texts import Catalogues
 from doradura.clock import Clock
 from doradura.downloads.workspace import Workspace
@@ -35,10 +35,10 @@ from doradura.telegram.client import BotApi
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Conversations:
-    """One of each, in the order of the command menu and of /help."""
+    """All conversations, in the order of the command menu and of /help."""
 
-    downloads: Downloads
-    queue: Queue
+    downloads: DownloadConversation
+    queue: QueueConversation
     greeting: Greeting
     alerts: Alerts
     analytics: Analytics
@@ -47,7 +47,7 @@ class Conversations:
     user: AdminUser
 
     def __iter__(self) -> Iterator[Conversation]:
-        """Return each, in their order."""
+        """Return an iterator over the conversations, in that order."""
         return (getattr(self, each.name) for each in fields(self))
 
 
@@ -55,11 +55,11 @@ CONVERSATIONS: tuple[type[Conversation], ...] = tuple(get_type_hints(Conversatio
 COMMANDS: CommandTable = MappingProxyType(
     {command.word: command for kind in CONVERSATIONS for command in kind.COMMANDS}
 )
-"""Every command there is, in the order of the command menu and of /help."""
+"""All commands by word, in the order of the command menu and of /help."""
 BUTTONS: Mapping[str, Buttons] = MappingProxyType(
     {buttons.word: buttons for kind in CONVERSATIONS for buttons in kind.BUTTONS}
 )
-"""Every button there is, by the first word of its data."""
+"""All kinds of buttons, by the first word of their callback data."""
 
 
 def make_conversations(
@@ -80,14 +80,14 @@ def make_conversations(
     allowed_private: tuple[str, ...],
     username: Callable[[], str],
 ) -> Conversations:
-    """Make each conversation of exactly what it uses.
+    """Return all conversations, each made from the parts that it uses.
 
-    `username` is the bot's name, by which a command in a group addresses it; `bytes_per_second` says how fast a running
-    job's file comes in, None where that is not known.
+    `username` returns the bot's name, by which commands in a group address it. `bytes_per_second` returns the download
+    speed of a running job, None if it is unknown.
     """
     pictures = Pictures(api, charts, workspace, ids)
     return Conversations(
-        downloads=Downloads(
+        downloads=DownloadConversation(
             storage=storage,
             metrics=metrics,
             ids=ids,
@@ -97,7 +97,7 @@ def make_conversations(
             queue_limit=settings.queue_limit,
             allowed_private=allowed_private,
         ),
-        queue=Queue(storage, clock),
+        queue=QueueConversation(storage, clock),
         greeting=Greeting(
             table=COMMANDS,
             username=username,

@@ -1,10 +1,10 @@
-"""The inbox at work: every stored update is handled, per chat in order, money questions first.
+"""Handles the inbox's updates: each chat's in order, payment questions first.
 
-Owns the waiting updates of the inbox. Guarantees: an update that was stored is handled once its turn comes, over
-restarts; two updates of one chat are never handled at once; one that fails three times is marked failed, its sender is
-told, and it goes by. What is not the update's fault (Telegram or the database does not answer) is waited out and counts
-as no try; what a damaged database can't store goes by after three tries too, in memory alone. An answer that was sent
-is not sent again because it could not be stored. Memory is bounded: what does not fit waits in the database.
+The dispatcher owns the stored updates that wait. Each of them is handled, even after a restart, and never two of one
+chat at once. An update that fails three times is marked as failed, its sender is told, and the chat's next one follows.
+If Telegram or the database doesn't answer, the update waits and no try is counted. If the database is damaged and can't
+store the result, the update is skipped after three tries, but only in memory. An answer that was sent is not sent again
+because storing failed. Memory is bounded: updates that don't fit wait in the database.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ from doradura.telegram.errors import (
     UnconfirmedError,
     UnexpectedResultError,
 )
-from doradura.telegram.poller import RawUpdate
+from doradura.telegram.poller import RawUpdate, UpdatesNotStoredError
 from doradura.telegram.types import Update, User, decode_update
 
 CONCURRENT_CHATS = 200
-"""More than the client has connections: a chat that Telegram told to wait keeps its place here while it waits."""
+"""More than the client has connections, because a chat on hold occupies one of these until the hold ends."""
 IN_MEMORY = 500
 IN_HAND_OF_A_CHAT = 20
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 LOOK_SECONDS = 30.0
 URGENT_KIND = "pre_checkout_query"
-"""Telegram gives ten seconds for its answer: it waits for no other update of its chat."""
+"""Telegram wants its answer within ten seconds, so it does not wait for other updates of its chat."""
 GIVE_UP_SECONDS = 24 * 3600.0
-"""An update that was tried in vain for a day is not answered any more: nobody waits for it. By the time this process
-ran, as a wall clock that jumps ahead would throw away what has just come."""
+"""After this time an update is not tried again, as nobody waits for its answer any more. It is measured with the
+monotonic clock, because a system time that jumps ahead would discard new updates."""
 
 _OUTSIDE = (DeadlineExceededError, UnconfirmedError, RateLimitedError, ServerError, StorageError)
 
@@ -62,17 +62,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Past:
-    """What the tries before came to, of an update that is tried again."""
+    """What earlier tries of an update achieved."""
 
     said: Said = field(default_factory=Said)
     routed: Handling | None = None
-    """The handling whose conversation came to its end: only its mark is missing."""
+    """The handling whose conversation has finished; the update only needs to be marked as handled."""
     damaged: int = 0
-    """How many tries met a damaged database."""
+    """How many tries failed because the database is damaged."""
 
 
 class Dispatcher:
-    """Hands updates to their conversations."""
+    """Stores updates and passes them to `route`, which finds their conversation."""
 
     def __init__(
         self,
@@ -97,16 +97,19 @@ class Dispatcher:
         self._lanes: dict[object, deque[StoredUpdate]] = {}
         self._held: set[int] = set()
         self._passed: set[int] = set()
-        """Updates that can't be marked as handled in a damaged database, and are not to be handled again."""
+        """Updates that a damaged database can't mark as handled. They must not be handled again."""
         self._more = False
-        """Updates may wait in the database that there was no room for."""
+        """Whether the database may hold updates that had no room in memory."""
         self._wake = trio.Event()
         self._reading = trio.CancelScope()
         self._stopping = trio.Event()
         self._limit = trio.CapacityLimiter(CONCURRENT_CHATS)
 
     async def store(self, updates: Sequence[RawUpdate]) -> None:
-        """Put a poll's batch into the inbox in one commit; only then may it be confirmed. Raises StorageError."""
+        """Put a poll's batch into the inbox in one transaction. Raises UpdatesNotStoredError.
+
+        The batch may be confirmed to Telegram only after this returned; a batch that comes again is not stored twice.
+        """
         now = self._clock()
         new = [
             NewUpdate(
@@ -118,11 +121,18 @@ class Dispatcher:
             )
             for update in updates
         ]
-        await self._storage.write(lambda db: inbox.add(db, new, now))
+        try:
+            await self._storage.write(lambda db: inbox.add(db, new, now))
+        except StorageError as error:
+            raise UpdatesNotStoredError(str(error)) from error
         self._wake.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Handle updates until `stop`, then leave when those in hand are handled. Raises StorageError at start."""
+        """Handle updates until `stop` is called and those in progress are handled.
+
+        Raises StorageError before `started()`, and TokenRefusedError at any time. After a cancel, the updates in
+        progress are still in the inbox and are handled at the next start.
+        """
         self._ids.go_on_after(await self._storage.read(inbox.last_arrival))
         async with trio.open_nursery() as nursery:
             task_status.started()
@@ -130,7 +140,7 @@ class Dispatcher:
                 await self._read_forever(nursery)
 
     def stop(self) -> None:
-        """Take up no update that is not in hand; the others wait in the database for the next start."""
+        """Start no new update. Those that wait stay in the database for the next start."""
         self._stopping.set()
         self._reading.cancel()
 
@@ -138,7 +148,7 @@ class Dispatcher:
         while True:
             self._wake = trio.Event()
             full = self._full_chats()
-            # By what is asked for, not by what is in hand when the answer comes: there may be room again by then.
+            # Decided before the query, because there may be room again by the time it returns.
             self._more = bool(full) or len(self._held) >= IN_MEMORY
             try:
                 found = await self._storage.read(self._query(full))
@@ -156,7 +166,7 @@ class Dispatcher:
         return [chat for chat, lane in self._lanes.items() if isinstance(chat, int) and len(lane) >= IN_HAND_OF_A_CHAT]
 
     def _query(self, full: list[int]) -> Change[list[StoredUpdate]]:
-        """Ask for what is not in hand; one chat's flood must not keep the others' updates out of memory."""
+        """Return the query for updates that are not in memory, limited per chat so that none crowds out the others."""
         return partial(
             inbox.waiting,
             held=tuple(self._held | self._passed),
@@ -206,7 +216,7 @@ class Dispatcher:
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _handle(self, stored: StoredUpdate, past: _Past, give_up_at: float) -> bool:
-        """Handle one update; False when it is to be tried again. The barrier of one update."""
+        """Handle one update. Return False if it must be tried again. A barrier: exceptions concern this update only."""
         try:
             handling = past.routed or await self._begin(stored, decode_update(stored.raw), past)
         except (MalformedUpdateError, RecursionError) as error:
@@ -216,10 +226,10 @@ class Dispatcher:
         try:
             await self._converse(handling, past)
         except TokenRefusedError:
-            raise  # that ends the program, and the update waits for the next start
+            raise  # this ends the program, and the update waits for the next start
         except (*CHAT_CLOSED, NotAllowedError, UnexpectedResultError) as error:
-            # Blocked between writing and our answer, or muted in a group: nobody is there to tell, no fault of ours. An
-            # odd answer: it was done all the same.
+            # The user blocked the bot before the answer, or the bot is muted in the group: nobody can be answered, and
+            # it is not our fault. After an unexpected result, the call did take effect.
             log.warning("update answered in vain", extra={"update": stored.update_id, "error": str(error)})
             await self._in_vain(handling, error)
         except _OUTSIDE as error:
@@ -238,7 +248,7 @@ class Dispatcher:
         return True
 
     async def _converse(self, handling: Handling, past: _Past) -> None:
-        """Let the conversation come to its end, if it did not in a try before, and mark its update handled."""
+        """Run the conversation unless an earlier try finished it, and mark the update as handled."""
         try:
             if past.routed is None:
                 await self._route(handling)
@@ -253,13 +263,16 @@ class Dispatcher:
             await handling.mark_handled()
 
     async def _in_vain(self, handling: Handling, error: TelegramError) -> None:
-        """Mark an update whose answer nobody got; a chat that refused it is closed after: the update told of life."""
+        """Mark an update as handled although its answer failed, and then store that the chat is closed, if it is.
+
+        The order matters: marking an update counts as a sign that its chat is open.
+        """
         await self._done(handling)
         if isinstance(error, CHAT_CLOSED):
             await note_closed(self._storage, handling.chat_id, self._clock)
 
     async def _is_hopeless(self, handling: Handling, past: _Past, error: Exception) -> bool:
-        """Whether no further try would store anything; whoever was not answered is told so, once."""
+        """Return whether further tries are pointless because the database is damaged. If so, tell the sender once."""
         past.damaged += isinstance(error, StorageError) and error.reason in DAMAGE
         if past.damaged < inbox.TRIES:
             return False
@@ -276,7 +289,7 @@ class Dispatcher:
 
     @staticmethod
     async def _stop_turning(handling: Handling) -> None:
-        """Answer a callback query whose effect is stored and whose answer failed: no button must turn for ever."""
+        """Answer a callback query whose effect is stored but whose answer failed, so that its button stops spinning."""
         if handling.update.callback_query is not None:
             try:
                 await handling.answer()
@@ -301,7 +314,7 @@ class Dispatcher:
         )
 
     async def _account(self, user: User) -> Account:
-        """Read who somebody is; where the database can't say it, what the update does: nothing can be stored then."""
+        """Return the sender's account; if the database fails, one made from the update alone."""
         try:
             return await self._storage.read(lambda db: read_account(db, user, self._admin_ids))
         except StorageError as error:
@@ -312,14 +325,14 @@ class Dispatcher:
         try:
             await self._committed(handling)
         except AlreadyHandledError:
-            pass  # what is to be marked is marked
+            pass  # the update is marked already
         except StorageError as error:
             log.warning("update not marked", extra={"update": handling.update_id, "error": str(error)})
 
     async def _failed(
         self, stored: StoredUpdate, handling: Handling | None, error: Exception, *, tries: int = 1
     ) -> bool:
-        """Count a failed try; at the last one tell the sender. True when the update is over."""
+        """Count a failed try, and tell the sender after the last one. Return whether it was the last."""
         try:
             for _ in range(tries):
                 count = await self._storage.write(lambda db: inbox.tried(db, stored.update_id, repr(error)))
@@ -344,7 +357,7 @@ class Dispatcher:
 
 
 def _from_whom(update: Update) -> User | None:
-    """Return the person an update is from."""
+    """Return the user whom an update is from; None for a chat that writes in its own name."""
     message = update.message or update.edited_message
     if message is not None and message.sender_chat is not None:
         return None  # `from` is a stand-in for a chat: GroupAnonymousBot, or the account "Telegram"
@@ -355,11 +368,11 @@ def _from_whom(update: Update) -> User | None:
 
 
 def _lane(update: RawUpdate) -> int:
-    """Return the chat whose order an update keeps. An id that is none must not keep its batch from being stored."""
+    """Return the chat whose updates this one is ordered with; 0 for an id that no column of the database holds."""
     chat_id = update.chat_id or 0
     return chat_id if -(2**63) <= chat_id < 2**63 else 0
 
 
 def _text(raw: bytes) -> str:
-    """Return an update as text. One that is not UTF-8 is stored too, and found malformed when its turn comes."""
+    """Return an update as text. One that is not UTF-8 is stored too, and is found to be malformed when handled."""
     return raw.decode(errors="replace")

@@ -1,7 +1,7 @@
-"""A wish for a file: a link alone, /download, a format's button.
+"""Requests for downloads: a link alone, /download, and the buttons of formats.
 
-All three end in `_queue`, so they refuse alike and count alike: a refused /download as a failure of its format, a
-refused link alone as one of format "none", text without a link not at all.
+All three end in `_queue`, so they reject and count in the same way. A rejected /download counts as a failure of its
+format, a rejected link alone as one of the format "none"; text without a link isn't counted.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from doradura.telegram.types import Message, MessageEntity
 from doradura.telegram.units import shorten
 
 LINKS_A_MESSAGE = 3
-"""So many are offered; each is a message of its own, and a chat takes about one a second."""
+"""How many links of a message get a card. Each card is a message, and a chat accepts about one a second."""
 SHOWN_LINK_UNITS = 80
 
 S = TypeVar("S", bound=Offer | Job)
 
 
-class Downloads(Conversation):
-    """Takes wishes: each becomes an offer, a job or a refusal."""
+class DownloadConversation(Conversation):
+    """Accepts links. Each becomes a card, a job or a rejection."""
 
     def __init__(
         self,
@@ -61,10 +61,10 @@ class Downloads(Conversation):
         self._allowed_private = allowed_private
 
     async def links_alone(self, handling: Handling, message: Message, *, edited: bool) -> None:
-        """Answer a message that is no command: offer the formats for each of its first links.
+        """Answer a message that is not a command: queue a card for each of its first links.
 
-        A link with a format alone beside it ("LINK mp3") is a wish that needs no offer. An edit that brings no new
-        link is passed over: what it said before was answered, and what it began goes on.
+        A link with nothing but a format beside it ("LINK mp3") becomes a job without a card. An edit without a new link
+        is ignored, as the earlier text was answered. Raises TelegramError and StorageError.
         """
         found, words = read_links(*_text_of(message))
         if edited:
@@ -77,10 +77,10 @@ class Downloads(Conversation):
             return
         variant = self._variant_of(words) if len(found) == 1 and message is handling.message else None
         if variant is not None:
-            await self._wish(handling, found[0], variant)
+            await self._request(handling, found[0], variant)
             return
         shown = found[:LINKS_A_MESSAGE]
-        # Each card says which link it is about where there are several.
+        # If there are several links, each card says which one it is about.
         numbers = range(1, len(shown) + 1) if len(shown) > 1 else (0,)
         checked = [
             (number, await self._checked(handling, each, fmt="none", named=number > 0))
@@ -100,7 +100,7 @@ class Downloads(Conversation):
             )
 
     def _variant_of(self, words: Sequence[str]) -> Variant | None:
-        """Return the format that stands beside a link, if nothing else does but the bot's name."""
+        """Return the variant named beside a link; None if there is other text too, except for the bot's name."""
         named = [word for word in words if word.lower() != f"@{self._username().lower()}"]
         if not named:
             return None
@@ -126,7 +126,7 @@ class Downloads(Conversation):
         )
 
     async def begun(self, handling: Handling) -> bool:
-        """Whether a link of an edited command has a job or an offer already, from what it said before."""
+        """Return whether a link of an edited command already has a job or a card. Raises StorageError."""
         links = {found.url for found in read_links(*_text_of(handling.message), bare=True)[0]}
         return bool(links) and not (await self._begun_links(handling)).isdisjoint(links)
 
@@ -135,7 +135,7 @@ class Downloads(Conversation):
         return await self._storage.read(lambda db: chats.begun_by(db, handling.chat_id, message_id))
 
     async def download(self, handling: Handling, _rest: str) -> None:
-        """/download LINK [FORMAT] [QUALITY]."""
+        """Answer /download LINK [FORMAT] [QUALITY]. Raises TelegramError and StorageError."""
         t = handling.texts
         found, words = read_links(*_text_of(handling.message), bare=True)
         if not found:
@@ -150,10 +150,10 @@ class Downloads(Conversation):
             await handling.reply(_variant_error_text(handling, error))
             self._refused(error.format or "none", Reason.UNSUPPORTED)
             return
-        await self._wish(handling, found[0], variant)
+        await self._request(handling, found[0], variant)
 
-    async def _wish(self, handling: Handling, found: Found, variant: Variant) -> None:
-        """Queue what a message asks for, or say why not."""
+    async def _request(self, handling: Handling, found: Found, variant: Variant) -> None:
+        """Queue a message's link, or answer why not."""
         link = await self._checked(handling, found, fmt=variant.format)
         if link is None:
             return
@@ -165,19 +165,19 @@ class Downloads(Conversation):
         self._count(handling, variant, answer)
 
     async def pick_format(self, handling: Handling, data: PickFormat) -> None:
-        """A format's button under an offer."""
+        """Queue the variant of a button on a card. Raises TelegramError and StorageError."""
         offer = await self._own(handling, data.offer_id, offers.get)
         if offer is not None:
             await self._queue_stored(handling, offer, data.variant)
 
     async def pick_instead(self, handling: Handling, data: PickInstead) -> None:
-        """A button under a job that failed for what it asked for."""
+        """Queue the variant of a button under a failed job. Raises TelegramError and StorageError."""
         job = await self._own(handling, data.job_id, jobs.get)
         if job is not None:
             await self._queue_stored(handling, job, data.variant)
 
     async def _own(self, handling: Handling, stored_id: int, get: Callable[[Connection, int], S | None]) -> S | None:
-        """Return what a button names by an id, if it is theirs who pressed; else answer the press and return None."""
+        """Return the offer or job of a button if it is the presser's own; otherwise answer why not and return None."""
         stored = await self._storage.read(lambda db: get(db, stored_id))
         if stored is None:
             await handling.answer(handling.texts.plain("offer.stale"), alert=True)
@@ -188,10 +188,10 @@ class Downloads(Conversation):
         return None
 
     async def try_again(self, handling: Handling, data: TryAgain) -> None:
-        """The button under a download that failed. It works once, for whoever's download it was.
+        """Queue a failed job again, once, if its own user pressed the button. Raises TelegramError and StorageError.
 
-        The failure's message becomes the new job's. Once there is a newer job for the same thing, the button is used
-        up; as the jobs themselves say so, that holds over restarts.
+        The message of the failed job becomes the new job's progress message. The button is used up once the database
+        has a newer job for the same variant of the link.
         """
         failed = await self._own(handling, data.job_id, _failed_job)
         if failed is None:
@@ -202,7 +202,10 @@ class Downloads(Conversation):
             await self._queue_stored(handling, failed, failed.variant, of=failed)
 
     async def probe_again(self, handling: Handling, data: ProbeAgain) -> None:
-        """The button under a link whose probe failed. Its card becomes the new probe's."""
+        """Probe a link again whose probe failed; the result goes to the same card.
+
+        Raises TelegramError and StorageError.
+        """
         t, offer = handling.texts, await self._own(handling, data.offer_id, offers.get)
         if offer is None:
             return
@@ -218,7 +221,7 @@ class Downloads(Conversation):
     async def _queue_stored(
         self, handling: Handling, stored: Offer | Job, variant: Variant, *, of: Job | None = None
     ) -> None:
-        """Queue the link of what is stored, or say why not, and answer the callback query."""
+        """Queue the link of a stored offer or job, and answer the callback query with the result."""
         t = handling.texts
         try:
             link = replace(check_link(stored.url, self._allowed_private), guessed=bool(stored.guessed))
@@ -226,7 +229,7 @@ class Downloads(Conversation):
             await handling.answer(_fault_text(t, error), alert=True)
             self._refused(variant.format, error.reason)
             return
-        # The card of one of several links says which one it is; their message does not.
+        # If the message had several links, reply to the card, which says which of them this is.
         numbered = isinstance(stored, Offer) and stored.number and stored.message_id
         answer = await self._queue(
             handling, link, variant, reply_to=stored.message_id if numbered else stored.reply_to, of=of
@@ -242,9 +245,9 @@ class Downloads(Conversation):
     async def _queue(
         self, handling: Handling, link: Link, variant: Variant, *, reply_to: int | None, of: Job | None = None
     ) -> Answer:
-        """Store the job and mark the update handled, or say why not.
+        """Store the job and mark the update as handled; return why not if it isn't admitted. Raises StorageError.
 
-        `of`: the failed job that this one begins anew, whose message it takes over.
+        `of` is the failed job that is tried again; the new job takes over its message.
         """
         job = NewJob(
             job_id=self._ids.new(),
@@ -271,7 +274,7 @@ class Downloads(Conversation):
             if not isinstance(answer, Queued):
                 raise _NotQueuedError(answer)
             if of is not None and of.message_id is not None:
-                jobs.set_told(db, of.job_id)  # nobody else is to edit its message
+                jobs.set_told(db, of.job_id)  # from now on, only the new job edits the message
                 jobs.set_message(db, answer.job.job_id, of.message_id)
                 return Queued(replace(answer.job, message_id=of.message_id), answer.before)
             return answer
@@ -283,17 +286,17 @@ class Downloads(Conversation):
         return answer
 
     def _count(self, handling: Handling, variant: Variant, answer: Answer) -> None:
-        """Count what was asked for and how it was answered, once the sender knows."""
+        """Count a request and its answer, after the sender was answered."""
         self._metrics.format_requests.labels(format=variant.format, plan=handling.plan).inc()
         if isinstance(answer, Refused):
             self._metrics.queue_rejected.labels(reason=answer.reason).inc()
 
     async def _checked(self, handling: Handling, found: Found, *, fmt: str, named: bool = False) -> Link | None:
-        """Return the link if it may be opened; else say why not, count it: None. `named`: say which link it is."""
+        """Return the link if it may be opened; otherwise answer why not (`named`: naming it), count it, return None."""
         t = handling.texts
         try:
             link = check_link(found.url, self._allowed_private)
-            return replace(link, guessed=found.guessed and link.site == "other")  # the sites we know have https
+            return replace(link, guessed=found.guessed and link.site == "other")  # known sites have https
         except LinkError as error:
             which = t("link.named", url=shorten(found.url, SHOWN_LINK_UNITS)) if named else ""
             await handling.reply(_fault_text(t, error) + which)
@@ -317,13 +320,13 @@ def _text_of(message: Message) -> tuple[str, Sequence[MessageEntity]]:
 
 
 def _failed_job(db: Connection, job_id: int) -> Job | None:
-    """Return a job that failed, if what it was for can still be had."""
+    """Return a job if it failed and its variant is still offered; otherwise None."""
     job = jobs.get(db, job_id)
     return job if job is not None and job.state == "failed" and job.variant.is_offered else None
 
 
 class _NotQueuedError(Exception):
-    """Undoes the transaction: nothing is stored, so the update is marked handled only once its sender was told."""
+    """Rolls the transaction back. The update is marked as handled later, after its sender was answered."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__()
@@ -331,7 +334,7 @@ class _NotQueuedError(Exception):
 
 
 def _fault_text(t: Texts, error: LinkError) -> str:
-    """Say why a link is not opened; the sentences have no markup, so that they also answer a callback query."""
+    """Return why a link isn't opened. The texts have no markup, so they can answer a callback query too."""
     return t("failed.refused_address" if error.reason is Reason.REFUSED_ADDRESS else f"link.{error.kind}")
 
 

@@ -1,7 +1,7 @@
-"""/metrics: the catalogue's figures in words, by subject.
+"""/metrics: the bot's metrics as a message, by subject.
 
-What is said of a stretch of time is counted in the database at that moment. What only the program's own counters know
-(errors, Telegram's answers, memory) is said to count since the start, as it does.
+Numbers about a period are counted in the database at that moment. Numbers that only the program's own counters have
+(errors, Telegram's answers) are shown as "since the start".
 """
 
 from __future__ import annotations
@@ -37,16 +37,19 @@ class FiguresReport(Conversation):
             "engagement": self._engagement,
             "system": self._system,
         }
-        """Subject -> what makes its text, in the order they are told."""
+        """By subject: the function that returns its text. In the order of the message."""
 
     async def report(self, handling: Handling, rest: str) -> None:
-        """Answer /metrics [performance|business|engagement|system]; without a subject all of them."""
+        """Answer /metrics [performance|business|engagement|system]; without a subject, all of them.
+
+        Raises TelegramError and StorageError.
+        """
         word = rest.lower()
         if word and word not in self._sections:
             allowed = ", ".join(f"/metrics {known}" for known in self._sections)
             await handling.reply(handling.texts("metrics.unknown", word=rest[:40], allowed=allowed))
             return
-        await handling.mark_handled()  # whoever asks is counted too
+        await handling.mark_handled()  # first, so that the numbers include the admin who asks
         wanted = [self._sections[word]] if word else list(self._sections.values())
         await handling.reply("\n\n".join([await section(handling) for section in wanted]))
 
@@ -69,7 +72,7 @@ class FiguresReport(Conversation):
 
 
 def performance_text(t: Texts, db: Connection, now: int) -> str:
-    """How well downloads went in the last 24 hours."""
+    """Return the text (HTML) on the downloads of the last 24 hours. `now` is in ms since 1970."""
     day = Span.last(DAY_MS, now)
     found = reports.tally(db, day)
     ended, durations = found.ended, found.durations
@@ -106,7 +109,7 @@ def performance_text(t: Texts, db: Connection, now: int) -> str:
 
 
 def business_text(t: Texts, db: Connection, now: int) -> str:
-    """What was delivered under which plan in the last 30 days, what was paid for it, who subscribes."""
+    """Return the text (HTML) on deliveries by plan, payments and subscriptions of the last 30 days."""
     month = Span.last(30 * DAY_MS, now)
     plans, money = reports.tally(db, month).plans, reports.money(db, month)
     lines = [
@@ -133,7 +136,7 @@ def business_text(t: Texts, db: Connection, now: int) -> str:
 
 
 def engagement_text(t: Texts, db: Connection, now: int) -> str:
-    """Who uses the bot."""
+    """Return the text (HTML) on the bot's users."""
     day, week, month = (reports.people(db, Span.last(days * DAY_MS, now)) for days in (1, 7, 30))
     blocked = reports.blocked(db)
     unknown = t.plain("metrics.language_unknown")
@@ -156,7 +159,7 @@ def _most_first(item: tuple[str, int]) -> tuple[int, str]:
 
 
 def system_text(t: Texts, metrics: Metrics, report: HealthReport) -> str:
-    """How the program does, since it started."""
+    """Return the text (HTML) on the program itself since its start."""
     registry = metrics.registry
     errors = counted(registry, "doradura_errors_total", "category")
     calls = counted(registry, "doradura_telegram_requests_total", "outcome")

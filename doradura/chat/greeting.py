@@ -11,7 +11,7 @@ from doradura.media.formats import FORMATS
 
 
 class Greeting(Conversation):
-    """Says what the bot does and how it is asked."""
+    """Explains what the bot does and how to use it."""
 
     def __init__(
         self, *, table: CommandTable, username: Callable[[], str], has_admins: bool, upload_limit_bytes: int
@@ -22,7 +22,7 @@ class Greeting(Conversation):
         self._upload_limit_bytes = upload_limit_bytes
 
     async def start(self, handling: Handling, _rest: str) -> None:
-        """Say hello and what to do."""
+        """Answer /start. Raises TelegramError."""
         t = handling.texts
         if handling.chat_id < 0:
             await handling.reply(t("start.group", bot=self._username()))
@@ -34,7 +34,7 @@ class Greeting(Conversation):
         await handling.reply(text)
 
     async def show_help(self, handling: Handling, _rest: str) -> None:
-        """Show the commands and the formats; admins see theirs too."""
+        """Answer /help: the commands and the formats; admins see theirs too. Raises TelegramError."""
         t = handling.texts
         text = t(
             "help" if handling.chat_id > 0 else "help.group",

@@ -1,7 +1,7 @@
-"""The bot among others: what in a group is meant for it, and what becomes of a chat that opens, closes or moves.
+"""Groups: which of their messages are meant for the bot, and what to store when a chat opens, closes or moves.
 
-In a group it answers commands, mentions and replies to what it wrote, nothing else. A message in the name of a chat
-(an anonymous admin, a channel) has no person behind it: it is told so where it addresses the bot, and nobody is stored.
+In a group, the bot answers only commands, mentions and replies to its own messages. A message in the name of a chat (an
+anonymous admin, a channel) has no user: if it addresses the bot, the answer says so, and no user is stored.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Groups:
-    """Knows which messages of a group are meant for the bot, and notes what becomes of chats."""
+    """Finds the messages of groups that are meant for the bot, and stores changes of chats."""
 
     def __init__(self, storage: Storage, clock: Clock, *, bot_id: int, username: Callable[[], str]) -> None:
         self._storage = storage
@@ -28,12 +28,15 @@ class Groups:
         self._bot_id = bot_id
         self._username = username
 
-    def words_for_bot(self, handling: Handling) -> Message | None:
-        """Return the message that holds what the bot is asked in a group; None where it is not meant."""
+    def message_for_bot(self, handling: Handling) -> Message | None:
+        """Return the message that contains the request to the bot in a group; None if the bot isn't addressed.
+
+        If a reply contains nothing but the bot's name, that is the message it replies to.
+        """
         message = handling.message
-        marks = message.entities or message.caption_entities
+        entities = message.entities or message.caption_entities
         text = message.text or message.caption or ""
-        mention = next((mark for mark in marks if self._names_bot(text, mark)), None)
+        mention = next((entity for entity in entities if self._names_bot(text, entity)), None)
         answered = message.reply_to_message
         if mention is not None:
             return (
@@ -43,13 +46,16 @@ class Groups:
             )
         return message if answered is not None and _is_from(answered, self._bot_id) else None
 
-    def _names_bot(self, text: str, mark: MessageEntity) -> bool:
-        if mark.type == "text_mention":
-            return mark.user is not None and mark.user.id == self._bot_id
-        return mark.type == "mention" and _cut(text, mark).lower() == f"@{self._username().lower()}"
+    def _names_bot(self, text: str, entity: MessageEntity) -> bool:
+        if entity.type == "text_mention":
+            return entity.user is not None and entity.user.id == self._bot_id
+        return entity.type == "mention" and _cut(text, entity).lower() == f"@{self._username().lower()}"
 
     async def membership(self, handling: Handling) -> None:
-        """The bot was blocked, let in again, added to a group or thrown out."""
+        """Store that the bot was blocked, unblocked, added to a group or removed, and greet a new group.
+
+        Raises StorageError and TelegramError.
+        """
         change = handling.update.my_chat_member
         assert change is not None
         chat, before, now = change.chat, change.old_chat_member.status, change.new_chat_member.status
@@ -61,7 +67,10 @@ class Groups:
             await handling.reply(handling.texts("group.hello", bot=self._username()))
 
     async def moved(self, handling: Handling) -> bool:
-        """Note a group that became a supergroup; False when the message is about nothing like that."""
+        """Store that a group became a supergroup with a new id. Return False if the message doesn't say so.
+
+        Raises StorageError.
+        """
         message = handling.message
         if message.migrate_to_chat_id is not None:
             old_id, new_id = handling.chat_id, message.migrate_to_chat_id
@@ -78,11 +87,11 @@ def _is_from(message: Message, user_id: int) -> bool:
     return message.from_user is not None and message.from_user.id == user_id
 
 
-def _cut(text: str, mark: MessageEntity) -> str:
+def _cut(text: str, entity: MessageEntity) -> str:
     units = text.encode("utf-16-le", "surrogatepass")
-    return units[mark.offset * 2 : (mark.offset + mark.length) * 2].decode("utf-16-le", "ignore")
+    return units[entity.offset * 2 : (entity.offset + entity.length) * 2].decode("utf-16-le", "ignore")
 
 
-def _alone(text: str, mark: MessageEntity) -> bool:
-    """Whether nothing but the mention was written: then what it replies to is meant."""
-    return text.strip() == _cut(text, mark).strip()
+def _alone(text: str, entity: MessageEntity) -> bool:
+    """Return whether the text consists of nothing but the mention."""
+    return text.strip() == _cut(text, entity).strip()

@@ -1,9 +1,9 @@
-"""The handling of one update: what a conversation is given to read, to say and to store.
+"""The handling of one update: what a conversation reads, and how it answers and stores.
 
-Guarantee: `commit` stores the effects of an update and marks it handled in one transaction, so an effect happens once
-however often the update comes; a reply may be repeated. A conversation that commits nothing is marked handled at its
-end. What was said for an update is kept in memory while the update is tried again, so that no failure to store makes
-the bot say it twice; after a restart nobody knows it.
+`commit` stores the effects of an update and marks it as handled in one transaction, so each effect happens once however
+often the update arrives; a reply may be repeated. If a conversation commits nothing, the update is marked at its end.
+While an update is tried again, the answers already sent are kept in memory, so a failure to store doesn't repeat them.
+A restart loses that memory.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 
 
 class AlreadyHandledError(Exception):
-    """An update's effects are stored, though it was told otherwise: the database's file came back after it was lost."""
+    """An update's effects turn out to be stored already: the database's file was lost for a while and came back."""
 
 
 class Said:
-    """What was said for one update, over all tries of its handling."""
+    """The answers that were sent for one update, over all tries of its handling."""
 
     def __init__(self) -> None:
         self._results: list[object] = []
@@ -40,19 +40,19 @@ class Said:
 
     @property
     def anything(self) -> bool:
-        """Whether something was said in any try."""
+        """Return whether any try sent an answer."""
         return bool(self._results)
 
     def begin_again(self) -> None:
-        """A new try begins: what it says is taken as said in the tries before, one for one."""
+        """Start a new try: its answers, in order, are taken for those of the earlier tries and not sent again."""
         self._next = 0
 
     def go_on(self) -> None:
-        """What comes now is said by no try before."""
+        """From now on, send answers: no earlier try has sent them."""
         self._next = len(self._results)
 
     async def once(self, say: Callable[[], Awaitable[T]]) -> T:
-        """Say something, unless a try before has come so far: then return what came of it. Raises what `say` raises."""
+        """Send an answer with `say` unless an earlier try sent it, and return its result. Raises what `say` raises."""
         if self._next == len(self._results):
             self._results.append(await say())
         self._next += 1
@@ -61,12 +61,12 @@ class Said:
 
 @dataclass(kw_only=True)
 class Handling:
-    """The handling of one update: who and what it is from, and how it is answered and marked as handled."""
+    """One update in the hands of its conversation: its sender, and how it is answered and marked as handled."""
 
     update_id: int
     update: Update
     account: Account | None
-    """Who wrote or pressed; None for a chat that writes itself (an anonymous admin, a channel)."""
+    """The sender's account; None for a chat that writes in its own name (an anonymous admin, a channel)."""
     chat_id: int
     received_ms: int
     api: BotApi
@@ -74,72 +74,72 @@ class Handling:
     catalogues: Catalogues
     clock: Clock
     observe_seconds: Callable[[float], None]
-    """Is told how long it took from the update's receipt to its mark."""
+    """Receives the seconds from the update's receipt until it is marked as handled."""
     said: Said = field(default_factory=Said)
     committed: bool = field(default=False, init=False)
     command: str | None = field(default=None, init=False)
-    """The command it was, once known; "other" for one we don't have."""
+    """The message's command, once known; "other" for an unknown one."""
 
     @property
     def texts(self) -> Texts:
-        """The texts in the language of whoever wrote."""
+        """Return the texts in the sender's language."""
         return self.catalogues.for_language(self.language)
 
     @property
     def user(self) -> User | None:
-        """Who wrote or pressed, as the update has them."""
+        """Return the sender as the update describes them; None if it has none."""
         return self.account.user if self.account else None
 
     @property
     def language(self) -> str:
-        """The language code of whoever wrote."""
+        """Return the sender's language code."""
         return self.account.language if self.account else DEFAULT_LANGUAGE
 
     @property
     def plan(self) -> Plan:
-        """What whoever wrote uses the bot under."""
+        """Return the sender's plan."""
         return self.account.plan if self.account else FREE
 
     @property
     def message(self) -> Message:
-        """The message, new or edited, where the update is one."""
+        """Return the new or edited message. The update must be one."""
         message = self.update.message or self.update.edited_message
         assert message is not None
         return message
 
     @property
     def topic_id(self) -> int | None:
-        """The forum topic the update came from."""
+        """Return the forum topic that the update came from; None outside topics."""
         update = self.update
         message = update.message or update.edited_message or (update.callback_query and update.callback_query.message)
         return message.topic_id if message else None
 
     @property
     def pressed_id(self) -> int | None:
-        """The message whose button was pressed, while Telegram tells it."""
+        """Return the id of the message whose button was pressed; None if Telegram no longer reports it."""
         message = self.callback_query.message
         return message.message_id if message else None
 
     @property
     def callback_query(self) -> CallbackQuery:
-        """The callback query, where the update is one."""
+        """Return the callback query. The update must be one."""
         assert self.update.callback_query is not None
         return self.update.callback_query
 
     @property
     def is_by_admin(self) -> bool:
-        """Whether an admin wrote or pressed, in whatever chat."""
+        """Return whether the sender is an admin, in whatever chat."""
         return self.account is not None and self.account.is_admin
 
     @property
     def is_among_admins(self) -> bool:
-        """Whether an admin wrote or pressed where nobody else reads along: in their private chat."""
+        """Return whether the update comes from an admin's private chat, where nobody else reads the answer."""
         return self.chat_id > 0 and self.is_by_admin
 
     async def commit(self, change: Change[T]) -> T:
-        """Store the effects and mark the update handled, together. Once a handling.
+        """Store the effects and mark the update as handled, in one transaction. Call it once in a handling.
 
-        Raises StorageError, and AlreadyHandledError where the update is marked already: its effects are stored then.
+        Raises StorageError, and AlreadyHandledError if the update is marked already, with its effects stored.
         """
         assert not self.committed
         now = self.clock()
@@ -158,14 +158,14 @@ class Handling:
         return value
 
     async def mark_handled(self) -> None:
-        """Commit an update that has no effects, before it is answered: so a lost answer brings no second one.
+        """Commit an update without effects before it is answered, so that a lost answer causes no second one.
 
-        Whoever asks is counted too. Raises as `commit`.
+        It also counts the sender as active. Raises as `commit` does.
         """
         await self.commit(lambda _db: None)
 
     async def reply(self, text: str, keyboard: Keyboard | None = None) -> Message:
-        """Answer in the chat; in a group as a reply. Raises TelegramError."""
+        """Send an answer to the chat, in a group as a reply. Raises TelegramError."""
         asked = self.update.message or self.update.edited_message
         quote = asked.message_id if asked and self.chat_id < 0 else None
         return await self.said.once(
@@ -175,7 +175,7 @@ class Handling:
         )
 
     async def send(self, text: str, keyboard: Keyboard | None = None, *, reply_to: int | None = None) -> None:
-        """Send a message of its own to the chat. Raises TelegramError."""
+        """Send a message to the chat, as a reply only if `reply_to` is given. Raises TelegramError."""
         await self.said.once(
             lambda: self.api.send_message(
                 self.chat_id, text, keyboard=keyboard, reply_to=reply_to, thread_id=self.topic_id
@@ -183,7 +183,7 @@ class Handling:
         )
 
     async def edit_pressed(self, text: str, keyboard: Keyboard | None = None) -> None:
-        """Show something else in the message whose button was pressed, if it is still there. Raises TelegramError."""
+        """Edit the message whose button was pressed, if it still exists. Raises TelegramError."""
         message = self.callback_query.message
         if message is None:
             return
@@ -193,5 +193,8 @@ class Handling:
             log.info("the pressed message is not there any more", extra={"error": str(error)})
 
     async def answer(self, text: str | None = None, *, alert: bool = False) -> None:
-        """Answer the callback query, so that the button stops turning. Raises TelegramError."""
+        """Answer the callback query, which stops the button's spinner. Raises TelegramError.
+
+        `text` is at most 200 characters, without markup; `alert` shows it in a dialog.
+        """
         await self.said.once(lambda: self.api.answer_callback_query(self.callback_query.id, text, show_alert=alert))

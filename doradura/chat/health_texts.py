@@ -1,4 +1,4 @@
-"""/health: the same report as the HTTP endpoint's, in words, and what to do about what is not well."""
+"""/health: the HTTP endpoint's report as a message, with advice on every check that is not ok."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class HealthConversation(Conversation):
         self._health = health
 
     async def report(self, handling: Handling, _rest: str) -> None:
-        """Tell what each check found."""
-        await handling.mark_handled()  # a lost answer brings no second one
+        """Answer /health. Raises TelegramError and StorageError."""
+        await handling.mark_handled()  # first, so that a lost answer causes no second message
         await handling.reply(health_text(handling.texts, await self._health()))
 
     COMMANDS = (Command("health", report, admin=True),)
 
 
 def health_text(t: Texts, report: HealthReport) -> str:
-    """Put a report into words: the checks that are not well first, each with what to do.
+    """Return the report's text (HTML): the checks that are not ok come first, each with advice.
 
-    What stands between backticks in a report, a command to type, is shown as code.
+    A command that a report has between backticks is shown as code.
     """
     lines = [
         t(f"health.{report.status}"),

@@ -1,4 +1,4 @@
-"""The buttons of links and jobs: what they carry, and the keyboards that they stand in. Pure."""
+"""The buttons of links and jobs: their callback data and their keyboards. No I/O."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from doradura.media.variant import Variant, VariantError
 from doradura.telegram.types import Button, Keyboard
 
 NO_BREAK = "\u00a0"
-"""So that a narrow button does not break inside a size."""
+"""Used inside a size, so that a narrow button doesn't break the line there."""
 BUTTONS_A_ROW = 2
-"""Telegram cuts a button's words to one line."""
+"""More would be too narrow for their labels, which Telegram cuts to one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class PickFormat:
-    """A format on the card of a link."""
+    """Requests a variant, on the card of a link."""
 
     offer_id: int
     variant: Variant
@@ -30,13 +30,13 @@ class PickFormat:
 
     @classmethod
     def decode(cls, data: str) -> PickFormat:
-        """Read it. Raises TooOldError, also for a variant that can't be had any more."""
+        """Return the value of callback data. Raises TooOldError, also for a variant that is no longer offered."""
         return cls(*_id_and_variant(data))
 
 
 @dataclass(frozen=True, slots=True)
 class PickInstead:
-    """Another format, under a job that failed for what it asked for."""
+    """Requests another variant, under a job that failed because of its own."""
 
     job_id: int
     variant: Variant
@@ -47,13 +47,13 @@ class PickInstead:
 
     @classmethod
     def decode(cls, data: str) -> PickInstead:
-        """Read it. Raises TooOldError, also for a variant that can't be had any more."""
+        """Return the value of callback data. Raises TooOldError, also for a variant that is no longer offered."""
         return cls(*_id_and_variant(data))
 
 
 @dataclass(frozen=True, slots=True)
 class TryAgain:
-    """The same once more, under a job that failed for what passes."""
+    """Requests the same variant again, under a job that failed for a passing reason."""
 
     job_id: int
 
@@ -63,13 +63,13 @@ class TryAgain:
 
     @classmethod
     def decode(cls, data: str) -> TryAgain:
-        """Read it. Raises TooOldError."""
+        """Return the value of callback data. Raises TooOldError."""
         return cls(_id_of(data))
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeAgain:
-    """Another probe of a link, on the card of one that failed."""
+    """Requests another probe, on the card of a link whose probe failed."""
 
     offer_id: int
 
@@ -79,13 +79,13 @@ class ProbeAgain:
 
     @classmethod
     def decode(cls, data: str) -> ProbeAgain:
-        """Read it. Raises TooOldError."""
+        """Return the value of callback data. Raises TooOldError."""
         return cls(_id_of(data))
 
 
 @dataclass(frozen=True, slots=True)
 class CancelJob:
-    """The end of a job, under its progress message."""
+    """Cancels a job, under its progress message."""
 
     job_id: int
 
@@ -95,13 +95,13 @@ class CancelJob:
 
     @classmethod
     def decode(cls, data: str) -> CancelJob:
-        """Read it. Raises TooOldError."""
+        """Return the value of callback data. Raises TooOldError."""
         return cls(_id_of(data))
 
 
 @dataclass(frozen=True, slots=True)
 class CancelInList:
-    """The end of a job, in the list of /queue, which is then shown anew."""
+    """Cancels a job in the list of /queue, which is then updated."""
 
     job_id: int
 
@@ -111,7 +111,7 @@ class CancelInList:
 
     @classmethod
     def decode(cls, data: str) -> CancelInList:
-        """Read it. Raises TooOldError."""
+        """Return the value of callback data. Raises TooOldError."""
         return cls(_id_of(data))
 
 
@@ -128,7 +128,7 @@ def _id_and_variant(data: str) -> tuple[int, Variant]:
 
 
 def variant_label(variant: Variant, size: Size | None) -> str:
-    """Return a button's words: a variant, with the size of what comes and its height where those are known."""
+    """Return the label of a variant's button, with the size and the height of the file if known."""
     label = variant.words
     if size is not None and size.height:
         label += f"{NO_BREAK}→ {size.height}p"
@@ -138,12 +138,12 @@ def variant_label(variant: Variant, size: Size | None) -> str:
 
 
 def again_keyboard(t: Texts, job_id: int) -> Keyboard:
-    """Return the button that asks for a failed job's file once more."""
+    """Return the button that tries a failed job again."""
     return ((Button(text=t.plain("button.again"), callback_data=TryAgain(job_id).encode()),),)
 
 
 def look_keyboard(t: Texts, offer_id: int) -> Keyboard:
-    """Return the button that probes a link once more whose probe failed."""
+    """Return the button that probes a link again."""
     return ((Button(text=t.plain("button.again"), callback_data=ProbeAgain(offer_id).encode()),),)
 
 
@@ -153,5 +153,5 @@ def cancel_keyboard(t: Texts, job_id: int) -> Keyboard:
 
 
 def button_rows(buttons: Sequence[Button]) -> Keyboard:
-    """Return buttons in rows that a phone has room for."""
+    """Return buttons arranged in rows that fit on a phone."""
     return tuple(tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW))

@@ -1,4 +1,4 @@
-"""Money that comes although nothing is sold: refused before it is paid, and never passed over in silence after."""
+"""Payments, although nothing is sold: refused before they are made, and reported to the admins if one was made."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from doradura.telegram.client import BotApi
 log = logging.getLogger(__name__)
 
 
-class Payments:
-    """Refuses payments, and tells of those that came all the same."""
+class UnsoldPayments:
+    """Refuses payments, and reports those that were made all the same."""
 
     def __init__(self, api: BotApi, catalogues: Catalogues, metrics: Metrics, ids: IdMaker, clock: Clock) -> None:
         self._api = api
@@ -27,21 +27,22 @@ class Payments:
         self._clock = clock
 
     async def pre_checkout(self, handling: Handling) -> None:
-        """Say no, kindly, within Telegram's ten seconds: no invoice of ours is open."""
+        """Refuse a payment before it is made. Telegram wants the answer within ten seconds. Raises TelegramError."""
         query = handling.update.pre_checkout_query
         assert query is not None
         await self._api.answer_pre_checkout_query(query.id, error=handling.texts.plain("payment.nothing_sold"))
 
     async def subscription(self, handling: Handling) -> None:
-        """Note a change of a paid subscription; none is ours."""
+        """Log a change of a paid subscription, as we don't sell any."""
         change = handling.update.subscription
         assert change is not None
         log.warning("a subscription we don't have changed", extra={"user": change.user.id, "state": change.state})
 
     async def paid_or_refunded(self, handling: Handling) -> bool:
-        """Tell the payer and every admin of money that moved; False when the message is about none.
+        """Report a payment or a refund to its payer and to the admins. Return False if the message is about neither.
 
-        The admins' note is stored with the update, so it is told once; the payer is told after it.
+        The admins' note is stored in the update's transaction, so it is sent once. The payer is answered after that.
+        Raises StorageError and TelegramError.
         """
         message = handling.message
         payment = message.successful_payment or message.refunded_payment

@@ -1,4 +1,4 @@
-"""Pictures in a chat: drawn in a child process, sent as a photo with its text, and taken off the disk again."""
+"""Sends charts to a chat: drawn in a child process, sent as a photo with a caption, then deleted from the disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Pictures:
-    """Draws and sends them."""
+    """Draws charts and sends them."""
 
     def __init__(self, api: BotApi, charts: Charts, workspace: Workspace, ids: IdMaker) -> None:
         self._api = api
@@ -28,17 +28,17 @@ class Pictures:
 
     @property
     def available(self) -> bool:
-        """Whether this installation draws any."""
+        """Return whether this installation can draw charts."""
         return self._charts.available
 
     async def send(
         self, handling: Handling, chart: Chart, caption: str, filename: str, *, reply_to: int | None = None
     ) -> bool:
-        """Send a chart with a text (HTML) below; False when its words are to be sent instead.
+        """Send a chart with a caption (HTML). Return False if the caller should send a text instead.
 
-        That is when none could be drawn, when Telegram took none, and when nobody knows whether it did: a picture is
-        never sent twice, and an admin who asked is not left with nothing. Raises TelegramError where nothing gets
-        through at all.
+        That is if the chart can't be drawn, if Telegram refuses it, or if it isn't known whether it was sent: a chart
+        is never sent twice, and the admin gets an answer in any case. Raises one of CHAT_CLOSED or TokenRefusedError if
+        the chat or the bot can't send anything at all.
         """
         if not self.available:
             return False
@@ -46,7 +46,7 @@ class Pictures:
         try:
             await self._show_action(handling)
             picture = await self._charts.draw(chart)
-            # Among the jobs' directories: what a kill leaves there is removed at the next start.
+            # In the workspace, so that a file that a kill left behind is removed at the next start.
             path = await self._workspace.fresh(number) / filename
             await trio.Path(path).write_bytes(picture)
             photo = Media("photo", Upload(path, filename, "image/png"), caption)
@@ -54,7 +54,7 @@ class Pictures:
         except UnexpectedResultError as error:
             log.warning("picture sent, its message not understood", extra={"error": str(error)})
         except (*CHAT_CLOSED, TokenRefusedError):
-            raise  # nothing gets through at all
+            raise  # a text could not be sent either
         except (ChartError, OSError, TelegramError) as error:
             log.warning("no picture", extra={"error": str(error)})
             return False
@@ -63,7 +63,7 @@ class Pictures:
         return True
 
     async def _show_action(self, handling: Handling) -> None:
-        """Say that a picture is coming. It comes also where that fails, unless nothing gets through at all."""
+        """Show "sending a photo" in the chat. If that fails, the chart is sent all the same, except as `send` says."""
         try:
             await self._api.send_chat_action(handling.chat_id, "upload_photo", thread_id=handling.topic_id)
         except (*CHAT_CLOSED, TokenRefusedError):

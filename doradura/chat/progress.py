@@ -1,4 +1,4 @@
-"""Words and buttons for a job's progress message."""
+"""The text and the buttons of a job's progress message. No I/O; `downloads.board` sends and edits it."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ BAR_CELLS = 10
 TITLE_UNITS = 120
 LINK_UNITS = 80
 LONGEST_LEFT_SECONDS = 10 * 3600
-"""A time left that is longer is no news but a slow moment."""
+"""A longer estimate is not shown, as it only means that the download is slow at the moment."""
 LONGEST_PAUSE_SECONDS = 24 * 3600
-"""For a pause that is longer nobody waits, and a site that asks for one may mean never."""
+"""If a site asks for a longer pause, the text names no time: nobody waits that long, and the site may mean never."""
 
 
 class ProgressTexts:
-    """The presenter the board is given."""
+    """Renders progress messages for `downloads.board`."""
 
     def __init__(self, catalogues: Catalogues, upload_limit_bytes: int) -> None:
         self._catalogues = catalogues
@@ -56,7 +56,7 @@ class ProgressTexts:
         return self._text(t, job, stage), keyboard
 
     def _failure(self, t: Texts, job: Job, end: Failed) -> tuple[str, Keyboard | None]:
-        """Say why there is no file, with buttons for what would go better."""
+        """Return the text and the buttons of a failed job; the buttons offer what may succeed."""
         if end.reason is Reason.TOO_LARGE and not end.maybe_sent:
             if end.final:
                 return failure_text(t, "too_large.source", _unquoted(job), self._upload_limit_bytes), None
@@ -118,10 +118,10 @@ def failure_text(
     unresolved: str = "",
     retry_after_seconds: float | None = None,
 ) -> str:
-    """Say what went wrong, what to do, and which link it is about.
+    """Return the text (HTML) that says what went wrong, what to do, and which link it is about.
 
-    `url` is None where the message quotes the link already. `unresolved` is the host that has no address,
-    `retry_after_seconds` what a site asks for.
+    `url` is None if the message is a reply to the link. `unresolved` is the host name that has no address,
+    `retry_after_seconds` the pause that the site asks for, `minutes` the limit of a deadline.
     """
     if reason is Reason.DEADLINE:
         return _failed(t, t.counted("failed.deadline", minutes), url)
@@ -137,7 +137,7 @@ def failure_text(
 
 
 def too_large(t: Texts, job: Job, end: Failed, limit_bytes: int) -> tuple[str, Keyboard | None]:
-    """Say that a job's file is too large, and offer what is smaller: with its size, where that is known to fit."""
+    """Return the text and the buttons of a job whose file is too large: smaller variants, with sizes if known."""
     known = {size.variant: size.size_bytes for size in end.sizes}
     instead = fitting(job.variant, known, limit_bytes, lines=end.lines, has_audio=end.has_audio)
     limit = limit_text(limit_bytes)
@@ -151,13 +151,13 @@ def too_large(t: Texts, job: Job, end: Failed, limit_bytes: int) -> tuple[str, K
 
 
 def too_heavy(t: Texts, job: Job, end: Failed) -> tuple[str, Keyboard | None]:
-    """Say that converting went over a job's limits, which it would do again, and offer what takes less."""
+    """Return the text and the buttons of a job whose conversion exceeds its limits: variants that need less."""
     rows = _instead(job, smaller(job.variant, lines=end.lines, has_audio=end.has_audio))
     return _failed(t, t.plain("failed.too_heavy" if rows else "failed.too_heavy.none"), _unquoted(job)), rows
 
 
 def _instead(job: Job, variants: Iterable[Variant], sizes: Sequence[Size] = ()) -> Keyboard | None:
-    """Return buttons that start a job's link again in other variants, each with its size and height where known."""
+    """Return buttons that request other variants of a job's link, with size and height if known."""
     known = {size.variant: size for size in sizes}
     buttons = [
         Button(text=variant_label(each, known.get(each)), callback_data=PickInstead(job.job_id, each).encode())
@@ -167,7 +167,7 @@ def _instead(job: Job, variants: Iterable[Variant], sizes: Sequence[Size] = ()) 
 
 
 def _lacking(t: Texts, job: Job, lacks: Lacks, lines: int | None) -> tuple[str, Keyboard | None]:
-    """Say what is not there: only sound, or only a film without any, with a button for each variant there is."""
+    """Return the text and the buttons of a job whose link lacks what was requested: the variants that it has."""
     if lacks in {"one_coding", "unlocked"}:
         return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), None
     variants = offered(Has(film=lacks != "video", sound=lacks != "audio"), lines=lines)
@@ -175,7 +175,7 @@ def _lacking(t: Texts, job: Job, lacks: Lacks, lines: int | None) -> tuple[str, 
 
 
 def _unquoted(job: Job) -> str | None:
-    """Return the link for a job's failure; None where its message quotes it, being a reply to whoever sent it."""
+    """Return the link to name in a job's failure; None if its message is a reply to the link."""
     return job.url if job.reply_to is None else None
 
 
@@ -186,7 +186,7 @@ def _failed(t: Texts, what: str, url: str | None) -> str:
 
 
 def is_passing(failed: Failed) -> bool:
-    """Whether the same may well go better later, so that a failure comes with a button to try again."""
+    """Return whether the same job may succeed later, so that its failure gets a button to try again."""
     return failed.reason.passes and not failed.final and not failed.maybe_sent
 
 
@@ -233,7 +233,7 @@ def _bar(share: float) -> str:
 
 
 def _left(t: Texts, seconds: float) -> str:
-    """Say how long it will take, no more exactly than anybody can know; nothing where it is over or takes for ever."""
+    """Return the time left, rounded to minutes above one; "" if it is under a second or too long to be believed."""
     if not 1 <= seconds < LONGEST_LEFT_SECONDS:
         return ""
     whole = round(seconds) if seconds < 60 else round(seconds / 60) * 60

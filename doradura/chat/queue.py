@@ -17,24 +17,27 @@ from doradura.telegram.units import shorten
 SHOWN = 10
 TITLE_UNITS = 60
 BUTTON_UNITS = 32
-"""Telegram cuts a button's words to one line."""
+"""The longest title on a button, as Telegram shows only one line."""
 
 log = logging.getLogger(__name__)
 
 
-class Queue(Conversation):
-    """Shows people their unfinished downloads, and ends them."""
+class QueueConversation(Conversation):
+    """Shows users their unfinished downloads, and cancels them."""
 
     def __init__(self, storage: Storage, clock: Clock) -> None:
         self._storage = storage
         self._clock = clock
 
     async def show(self, handling: Handling, _rest: str) -> None:
-        """Show the user's unfinished downloads, each with a button that cancels it."""
+        """Answer /queue: the user's unfinished downloads, each with a button that cancels it.
+
+        Raises TelegramError and StorageError.
+        """
         await handling.reply(*await self._shown(handling))
 
     async def _shown(self, handling: Handling) -> tuple[str, Keyboard | None]:
-        """Return the list as it is now, with its buttons: one a row, named as the line it ends."""
+        """Return the current list with its buttons, one in a row; each is labelled like its line."""
         t = handling.texts
         user_id = handling.user.id if handling.user else handling.chat_id
 
@@ -59,12 +62,15 @@ class Queue(Conversation):
         return "\n".join(lines), keyboard
 
     async def cancel_in_list(self, handling: Handling, data: CancelInList) -> None:
-        """A button of /queue: cancel as the others do, then show the list as it is after that, in the same message."""
+        """Cancel the job of a button under /queue, then show the new list in the same message.
+
+        Raises TelegramError and StorageError.
+        """
         await self.cancel_job(handling, CancelJob(data.job_id))
         if handling.user is None:
             return
         job = await self._storage.read(lambda db: jobs.get(db, data.job_id))
-        # In a group only the job says whose list it is; of a job that was forgotten nobody knows.
+        # In a group, only the job says whose list this is; if the job was deleted, it can't be known.
         owner_id = job.user_id if job is not None else handling.chat_id
         if owner_id != handling.user.id:
             return
@@ -73,11 +79,14 @@ class Queue(Conversation):
             await handling.edit_pressed(text, keyboard)
         except TokenRefusedError:
             raise
-        except TelegramError as error:  # the callback query was answered, and that is what counts
+        except TelegramError as error:  # the callback query was answered already, which matters more
             log.info("a list is not shown anew", extra={"chat": handling.chat_id, "error": str(error)})
 
     async def cancel(self, handling: Handling, _rest: str) -> None:
-        """Cancel all of the user's downloads; in a group only those of the group."""
+        """Answer /cancel: cancel all of the user's downloads, in a group only those of that group.
+
+        Raises TelegramError and StorageError.
+        """
         t = handling.texts
         user_id = handling.user.id if handling.user else handling.chat_id
         cancelled = await handling.commit(
@@ -89,7 +98,7 @@ class Queue(Conversation):
             await handling.reply(t("cancel.nothing"))
 
     async def cancel_job(self, handling: Handling, data: CancelJob) -> None:
-        """A cancel button."""
+        """Cancel the job of a cancel button, if it is the user's own. Raises TelegramError and StorageError."""
         t = handling.texts
         user_id = handling.user.id if handling.user else handling.chat_id
 
@@ -114,7 +123,7 @@ class Queue(Conversation):
 
 
 def shown_chat(handling: Handling) -> int | None:
-    """Which chat's downloads may be shown or touched here: in a group its own alone, in private all."""
+    """Return the chat whose downloads may be shown and cancelled here: a group's own, or None for all in private."""
     return handling.chat_id if handling.chat_id < 0 else None
 
 

@@ -1,4 +1,4 @@
-"""Which conversation an update belongs to."""
+"""Finds the conversation that an update belongs to."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from doradura.chat.conversations import Conversations
 from doradura.chat.groups import Groups
 from doradura.chat.handling import Handling
 from doradura.chat.menus import CommandMenus
-from doradura.chat.payments import Payments
+from doradura.chat.payments import UnsoldPayments
 from doradura.storage import Storage, chats
 from doradura.telegram.types import Message
 
 
 class Router:
-    """Lets the right conversation answer."""
+    """Passes updates to their conversations."""
 
     def __init__(  # noqa: PLR0917 - what it leads to
         self,
         conversations: Conversations,
         groups: Groups,
-        payments: Payments,
+        payments: UnsoldPayments,
         menus: CommandMenus,
         storage: Storage,
         username: Callable[[], str],
@@ -43,7 +43,7 @@ class Router:
         }
 
     async def route(self, handling: Handling) -> None:
-        """Let the right conversation answer."""
+        """Pass an update to its conversation. Raises what the conversation raises."""
         for kind, answer in self.HANDLERS.items():
             if getattr(handling.update, kind) is not None:
                 await answer(self, handling)
@@ -53,12 +53,12 @@ class Router:
             return
         await self._asked(handling, edited=False)
         if handling.is_among_admins:
-            # Alerts that its chat refused before come at once.
+            # The admin's chat is open, so alerts that it refused before are sent at once.
             await self._storage.write(lambda db: chats.opened(db, handling.chat_id))
-            await self._menus.came(handling.chat_id)
+            await self._menus.set_for(handling.chat_id)
 
     async def _edited(self, handling: Handling) -> None:
-        """Answer what the message asks for since its edit. What it began before goes on and is not begun again."""
+        """Answer what an edit added to a message. What the message had already started goes on and isn't repeated."""
         await self._asked(handling, edited=True)
 
     async def _asked(self, handling: Handling, *, edited: bool) -> None:
@@ -74,7 +74,7 @@ class Router:
         found = None if parsed is None else self._open_to(handling, parsed[0])
         if parsed is not None:
             handling.command = found[1].word if found else "other"
-        asked = message if handling.chat_id > 0 or found else self._groups.words_for_bot(handling)
+        asked = message if handling.chat_id > 0 or found else self._groups.message_for_bot(handling)
         if asked is None:
             return
         if handling.user is None:
@@ -89,7 +89,7 @@ class Router:
             await self._downloads.links_alone(handling, asked, edited=edited)
 
     def _open_to(self, handling: Handling, word: str) -> tuple[Conversation, Command] | None:
-        """Return the command for who writes here, None where there is none for them."""
+        """Return the command with its conversation; None if it doesn't exist for this sender in this chat."""
         found = self._commands.get(word)
         return None if found is not None and found[1].admin and not handling.is_among_admins else found
 
@@ -118,11 +118,11 @@ class Router:
 
 
 HANDLED_UPDATES = tuple(Router.HANDLERS)
-"""What Telegram is asked to send."""
+"""The kinds of updates that Telegram is asked to send."""
 
 
 def _is_somebody(message: Message) -> bool:
-    """Whether a person wrote it, or an anonymous one; not another bot, nor what a channel's post brings by itself."""
+    """Return whether a person or a chat wrote the message, rather than a bot or a channel's automatic forward."""
     if message.from_user is None or message.is_automatic_forward:
         return False
     return message.sender_chat is not None or not message.from_user.is_bot

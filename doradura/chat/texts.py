@@ -1,9 +1,9 @@
-"""Every text a user reads, by key, through gettext.
+"""All texts that users read, looked up by key with gettext.
 
-Owns the catalogues under `locale/`, a folder for each language, and how values get into a text: a value is escaped for
-HTML, a template is not, so that a site's title can't bring markup with it. A text that a catalogue lacks, or that can't
-be filled, is a failing test (tests/catalogues.py); should one come to a running bot, it is logged and the default
-language's is shown, and where that lacks it too, three dots: never a key, and it ends nothing.
+The catalogues are under `locale/`, a folder for each language. Values that are put into a text are escaped for HTML,
+while the text itself may contain markup; so a site's title can't add any. A text that is missing or can't be filled
+fails a test (tests/catalogues.py). In a running bot it is logged and the default language's text is shown, or three
+dots if that is missing too; never a key, and no exception.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from doradura.accounts.account import DEFAULT_LANGUAGE
 DOMAIN = "doradura"
 LOCALE = Path(str(resources.files("doradura.chat"))) / "locale"
 LACKING = "…"
-"""Stands for a text that is in no catalogue."""
+"""Shown instead of a text that no catalogue has."""
 
 log = logging.getLogger(__name__)
 
 
 def languages(folder: Path = LOCALE) -> tuple[str, ...]:
-    """Return the languages that there are catalogues of, the default first: each is a folder."""
+    """Return the languages that have a catalogue, the default first."""
     found = {path.parent.parent.name for path in folder.glob(f"*/LC_MESSAGES/{DOMAIN}.mo")}
     return DEFAULT_LANGUAGE, *sorted(found - {DEFAULT_LANGUAGE})
 
 
 class Texts:
-    """The texts of one language. `otherwise` has those that its catalogue lacks."""
+    """The texts of one language. Those that its catalogue lacks are taken from `otherwise`."""
 
     def __init__(self, language: str, catalogue: gettext.NullTranslations, otherwise: Texts | None = None) -> None:
         self.language = language
         self._catalogue = catalogue
         self._otherwise = otherwise
         self._lacking: set[str] = set()
-        """Keys whose lack was logged: once each is enough."""
+        """The missing keys that were logged already; each is logged once."""
 
     def __call__(self, key: str, **values: object) -> str:
-        """Return a text as HTML, its values escaped."""
+        """Return a text as HTML, with its values escaped."""
         return self._text(key, None, {name: _escaped(value) for name, value in values.items()})
 
     def counted(self, key: str, count: int, **values: object) -> str:
-        """Return a text in the form the number asks for; `{count}` in it is the number."""
+        """Return a text as HTML in the plural form for `count`, which is also a value of the text."""
         return self._text(key, count, {name: _escaped(value) for name, value in {**values, "count": count}.items()})
 
     def plain(self, key: str, **values: object) -> str:
-        """Return a text where Telegram takes no markup: buttons, answers to a callback query, command descriptions."""
+        """Return a text without HTML escapes, for buttons, answers to callback queries and command descriptions."""
         return html.unescape(self(key, **values))
 
     def _text(self, key: str, count: int | None, values: Mapping[str, str]) -> str:
@@ -69,17 +69,17 @@ class Texts:
 
 
 def _escaped(value: object) -> str:
-    """Escape a value for HTML; a NUL would end the text at Telegram, in the middle of its markup."""
+    """Return a value escaped for HTML. NUL is removed because Telegram would end the text there."""
     return html.escape(str(value).replace("\0", ""), quote=False)
 
 
 def attribute_url(url: str) -> str:
-    """Return a link as a template's `href="{url}"` takes it: a value's quotes are not escaped, and would end it."""
+    """Return a URL for `href="{url}"` in a text: quotes are encoded, as values are escaped without their quotes."""
     return url.replace('"', "%22")
 
 
 class Catalogues:
-    """The texts of every language, read once."""
+    """The texts of all languages, read once."""
 
     def __init__(self, folder: Path = LOCALE) -> None:
         default = Texts(DEFAULT_LANGUAGE, _read(folder, DEFAULT_LANGUAGE))
@@ -90,7 +90,7 @@ class Catalogues:
         }
 
     def for_language(self, code: str | None) -> Texts:
-        """Return the texts for a language code as Telegram tells it ("pt-br"); the default where there are none."""
+        """Return the texts for Telegram's language code ("pt-br"); the default language's if there are none."""
         short = (code or "").split("-")[0].lower()
         return self._texts.get(short, self._default)
 
@@ -100,7 +100,7 @@ def _read(folder: Path, language: str) -> gettext.NullTranslations:
 
 
 def duration_text(seconds: float) -> str:
-    """Show a length as people write it: 0:10, 3:25, 1:02:03."""
+    """Return a duration as people write it: 0:10, 3:25, 1:02:03."""
     whole = max(1, round(seconds))
     hours, rest = divmod(whole, 3600)
     minutes, left = divmod(rest, 60)
@@ -108,13 +108,13 @@ def duration_text(seconds: float) -> str:
 
 
 def limit_text(limit_bytes: int) -> str:
-    """Show Telegram's limit as Telegram says it: "50 MB" for 50 MiB."""
+    """Return Telegram's upload limit as Telegram writes it: "50 MB" for 50 MiB."""
     return f"{limit_bytes // 1024**2} MB"
 
 
 def size_text(size_bytes: float) -> str:
-    """Show a size in kB, MB or GB (powers of ten, as phones show them)."""
-    # The borders lie where rounding would show the next unit's first figure.
+    """Return a size in kB, MB or GB (powers of ten, as phones show them)."""
+    # Each limit is where rounding would reach the next unit.
     if size_bytes < 999_500:
         return f"{max(1, round(size_bytes / 1000))} kB"
     if size_bytes < 99_950_000:

@@ -1,6 +1,6 @@
-"""Closed chats: what a refusal (403) is noted by, whoever met it: a reply, a card, a progress message, a file, an end.
+"""Closed chats: every part that gets a 403 from Telegram for a chat records it here, in a row.
 
-A row is all there is to it. The supervisor reads it and ends what is in hand for the chat.
+The supervisor reads the row and ends the chat's jobs.
 """
 
 from __future__ import annotations
@@ -11,5 +11,8 @@ from doradura.storage.persistence import write_until_stored
 
 
 async def note_closed(storage: Storage, chat_id: int, clock: Clock) -> None:
-    """Note that a chat takes nothing any more; a private one is noted as its user's block."""
+    """Record that the bot can no longer write to a chat. For a private chat, record that its user blocked the bot.
+
+    The write is repeated until it is stored. A cancel ends the repeats.
+    """
     await write_until_stored(storage, lambda db: chats.closed(db, chat_id, clock()), what="that a chat is closed")

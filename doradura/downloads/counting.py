@@ -1,4 +1,4 @@
-"""What of a job's end is counted and logged, once a job."""
+"""Counts and logs the outcome of each job, once."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from doradura.storage import jobs
 log = logging.getLogger(__name__)
 
 
-class Counting:
-    """Counts ends; that each is counted once is its caller's part."""
+class OutcomeCounter:
+    """Counts outcomes. The caller makes sure that each job is counted once."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
     def ended(self, run: JobRun, outcome: Outcome, seconds: float) -> None:
-        """Count how a run ended its job."""
+        """Count and log the outcome of a job that ran for so many seconds."""
         metrics, job = self._metrics, run.job
         if isinstance(outcome, Delivered):
             metrics.download_success.labels(**job.variant.labels).inc()

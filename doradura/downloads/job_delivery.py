@@ -1,8 +1,8 @@
-"""The delivery of one job's file: its place among those on their way, what is stored around it, what an answer means.
+"""The delivery of one job's file: its upload slot, what is stored before and after, and what Telegram's answer means.
 
-Owns the job's place among the files on their way to Telegram, and whether its file may have gone out unconfirmed. What
-has to stand in the database before a file goes out is written until it is stored: without it a kill would let the file
-go out twice. A cancel gives the place back; the job's row tells the next start how far it was.
+Owns the job's upload slot, and whether its file may have been sent although no answer came. The row that says that the
+file is being sent is written until it is stored: without it, a file could be sent twice after a kill. A cancel releases
+the upload slot, and the job's row tells the next start how far the delivery was.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import replace
 import msgspec
 import trio
 
-from doradura.downloads.board import Card
+from doradura.downloads.board import ProgressMessage
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.outgoing import caption_of, media_of
-from doradura.downloads.places import Slot
 from doradura.downloads.stages import Cancelled, Delivered, Failed, Outcome, Sending
+from doradura.downloads.worker_slots import Slot
 from doradura.media.protocol import Result
 from doradura.media.reasons import Reason
 from doradura.storage import Storage, StorageError, jobs
@@ -38,31 +38,31 @@ class JobDelivery:
         delivery: Delivery,
         storage: Storage,
         job: jobs.Job,
-        card: Card,
-        places: trio.CapacityLimiter,
+        progress_message: ProgressMessage,
+        uploads: trio.CapacityLimiter,
         *,
         prolong: Callable[[float], None],
     ) -> None:
-        """`places` are those of all files on their way; `prolong` puts the job's deadline off by so many seconds."""
+        """`uploads` limits the uploads of all jobs; `prolong` moves the job's deadline by a number of seconds."""
         self._delivery = delivery
         self._storage = storage
         self._job = job
-        self._card = card
-        self._places = places
+        self._progress_message = progress_message
+        self._uploads = uploads
         self._prolong = prolong
-        self._holds_place = False
+        self._holds_upload_slot = False
         self.has_begun = False
-        """Whether the file is there, so that what takes long from here on is Telegram."""
+        """Whether the file is ready, so that only Telegram can take long from here on."""
         self.maybe_sent = bool(job.maybe_sent)
-        """Whether the file may be with the user though nobody said so."""
+        """Whether the user may have the file although Telegram did not confirm it."""
 
     async def deliver(self, result: Result, slot: Slot, *, maybe_sent: bool) -> Outcome:
-        """Send the file that a worker made.
+        """Send the file that a worker made and return the job's outcome. Raises TokenRefusedError.
 
-        It takes a place for sending before it gives the worker's slot back, so that finished files don't pile up.
+        The upload slot is taken before the worker slot is released, so that finished files don't pile up.
         """
         job = self._job
-        await self._take_place()
+        await self._take_upload_slot()
         try:
             slot.release()
             product = msgspec.json.encode(result).decode()
@@ -72,10 +72,10 @@ class JobDelivery:
                 media_of(job, result), result.size_bytes, result.title, maybe_sent=maybe_sent
             )
         finally:
-            self._give_place_back()
+            self._release_upload_slot()
 
     async def deliver_again(self, known: SentFile) -> Outcome:
-        """Send what was sent before by its file_id. Raises WrongFileIdError where Telegram knows it no more."""
+        """Send a file again by its file_id. Raises WrongFileIdError if Telegram no longer has it."""
         job = self._job
         if not await self._note_sending(""):
             return Cancelled()
@@ -87,46 +87,49 @@ class JobDelivery:
         return replace(outcome, lines=known.lines) if isinstance(outcome, Delivered) else outcome
 
     async def _note_sending(self, product: str) -> bool:
-        """Store that the file goes out now; False where the job was cancelled meanwhile."""
+        """Store that the file is being sent now. Return False if the job was cancelled in the meantime."""
         job_id = self._job.job_id
         return await write_until_stored(
-            self._storage, lambda db: jobs.sending(db, job_id, product), what="that a file goes out"
+            self._storage, lambda db: jobs.sending(db, job_id, product), what="that a file is being sent"
         )
 
-    async def _take_place(self) -> None:
-        await self._places.acquire()
-        self._holds_place = True
+    async def _take_upload_slot(self) -> None:
+        await self._uploads.acquire()
+        self._holds_upload_slot = True
 
-    def _give_place_back(self) -> bool:
-        """Give the place for sending back; return whether it was held."""
-        held, self._holds_place = self._holds_place, False
+    def _release_upload_slot(self) -> bool:
+        """Release the upload slot and return whether it was held."""
+        held, self._holds_upload_slot = self._holds_upload_slot, False
         if held:
-            self._places.release()
+            self._uploads.release()
         return held
 
     async def _wait_as_told(self, seconds: float) -> None:
-        """Wait for as long as Telegram told this chat to: other chats send meanwhile, and the job's time stands still.
+        """Sleep for as long as Telegram told this chat to wait. Other chats use the upload slot meanwhile.
 
-        The file is kept: no more jobs of the chat are taken from the queue before that (`Supervisor`).
+        The job's deadline is moved by the time this takes. The file is kept; until the wait is over, the supervisor
+        claims no other job of the chat.
         """
-        held, began = self._give_place_back(), trio.current_time()
+        held, began = self._release_upload_slot(), trio.current_time()
         self._prolong(seconds)
         await trio.sleep(seconds)
         if held:
-            await self._take_place()
+            await self._take_upload_slot()
         self._prolong(trio.current_time() - began - seconds)
 
     async def _in_doubt(self) -> int | None:
-        """Note that a file may be there though nobody said so, and return the progress message to put it into."""
+        """Store that the user may have the file, and return the id of the progress message to put it into, if any."""
         self.maybe_sent = True
         try:
             await self._storage.write(lambda db: jobs.set_maybe_sent(db, self._job.job_id))
         except StorageError as error:
-            log.warning("not noted", extra={"job": self._job.job_id, "error": str(error)})
-        return await self._card.settle()
+            log.warning(
+                "not stored that a file may have been sent", extra={"job": self._job.job_id, "error": str(error)}
+            )
+        return await self._progress_message.hand_over()
 
     async def _through_telegram(self, media: Media, size_bytes: int, title: str, *, maybe_sent: bool) -> Outcome:
-        self._card.show(Sending(title))
+        self._progress_message.show(Sending(title))
         self.has_begun = True
         try:
             sent = await self._delivery.send(
@@ -134,7 +137,7 @@ class JobDelivery:
                 media,
                 reply_to=self._job.reply_to,
                 thread_id=self._job.thread_id,
-                settle=self._in_doubt,
+                hand_over=self._in_doubt,
                 maybe_sent=maybe_sent,
                 size_bytes=size_bytes,
                 wait=self._wait_as_told,
@@ -143,7 +146,7 @@ class JobDelivery:
             raise
         except WrongFileIdError as error:
             if isinstance(media.file, str):
-                raise  # what was sent once is not known any more: it is fetched anew
+                raise  # the file_id is no longer valid, so the caller downloads the link again
             return Failed(Reason.TELEGRAM, str(error))
         except CHAT_CLOSED as error:
             return Failed(Reason.USER_BLOCKED, str(error))

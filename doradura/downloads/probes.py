@@ -1,12 +1,12 @@
-"""Probes: what a link is, found out without fetching it, for the card in which its formats are offered.
+"""Probes: they find out what a link is without downloading it, for the link's card with its format buttons.
 
-Owns every offer from the moment it is stored until its link was looked at: offers are found by their rows. One that a
-kill cut off is taken up by the next start. The card's buttons work from the first second: what a probe finds out only
-improves the text and the buttons. A probe that ends in doubt leaves them, and only a link that no download could
-deliver loses them.
+Owns every offer from its storing until its link was probed; offers are found by their rows. An offer that a kill
+interrupted is taken over by the next start. The card's buttons work from the first second, and a probe only improves
+the text and the buttons. If a probe finds nothing certain the buttons stay; they go only if no download can deliver the
+link.
 
-Probes have places of their own: they wait for sites and compute nothing. One person has one at a time, so that nobody's
-slow site holds up what others sent.
+Probes do not use worker slots: they wait for sites and need little processor time. Each user has one probe at a time,
+so that one user's slow sites do not delay the links of others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple, Protocol, TypeVar
 import trio
 
 from doradura.clock import Clock
-from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts
+from doradura.downloads.attempt import NO_RESULT, RetryPolicy, attempts
 from doradura.downloads.closed_chats import note_closed
 from doradura.downloads.workspace import PROBE_SECONDS, Workspace
 from doradura.media.protocol import Failure, Metadata
@@ -38,19 +38,19 @@ from doradura.workers.interface import Workers
 
 POLICY = RetryPolicy(
     attempts=3,
-    # A site that asks for a pause is left alone: the card's buttons work without a probe.
+    # If a site asks for a pause, there is no other attempt, since the card's buttons work without a probe.
     reasons=RETRIED_REASONS - {Reason.RATE_LIMITED},
     longest_pause_seconds=PROBE_SECONDS,
     lost_workers=3,
 )
 STARTS = 3
-"""A link that was being looked at when the program ended so often is not looked at again."""
+"""After so many probes of a link that did not end, because the program ended first, the link is not probed again."""
 PAUSE_SECONDS = 2.0
 PERIOD_SECONDS = 5.0
-"""How often new offers are looked for untold: people wait for their cards."""
+"""How often new offers are looked for when no topic wakes this part: people wait for their cards."""
 OPEN_OFFERS_OF_ONE_USER = 5
 PROBES_AT_ONCE = 16
-"""A probe takes a small process that mostly waits; a download may take a processor."""
+"""How many probes run at the same time. Unlike a download, a probe is a small process that mostly waits."""
 
 log = logging.getLogger(__name__)
 
@@ -58,30 +58,30 @@ T = TypeVar("T")
 
 
 class Card(NamedTuple):
-    """What an offer's message shows."""
+    """The HTML text and the buttons of an offer's message."""
 
     text: str
     keyboard: Keyboard | None
 
 
 class CardPresenter(Protocol):
-    """Words and buttons for an offer's message; the chat's part. `language` is the person's."""
+    """Interface for rendering cards; chat/cards.py implements it. `language` is the user's language code."""
 
     def unseen(self, offer: Offer, language: str) -> Card:
-        """Return what is true of a link whatever comes: which one it is, and every format."""
+        """Return the card before the probe, with every format. It stays true whatever the probe finds."""
         ...
 
     def known(self, offer: Offer, known: Metadata, language: str) -> Card:
-        """Return what was found out, and the formats that the link has."""
+        """Return the card with what the probe found, and the formats that the link has."""
         ...
 
     def failed(self, offer: Offer, failure: Failure, language: str) -> Card:
-        """Return why nothing was found out, and what works all the same."""
+        """Return the card that says why the probe failed, and what can be tried nevertheless."""
         ...
 
 
 class Probes:
-    """Shows offers' cards and looks at their links."""
+    """Shows the cards of offers and probes their links."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Probes:
         clock: Clock,
         instance: int,
     ) -> None:
-        """`instance`: this run of the program, as the rows of its offers name it."""
+        """`instance` is this run of the program; it is stored in the rows of its offers."""
         self._api = api
         self._storage = storage
         self._workers = workers
@@ -109,10 +109,14 @@ class Probes:
         self._at_once = trio.CapacityLimiter(PROBES_AT_ONCE)
         self._open: Counter[int] = Counter()
         self._one_at_a_time: dict[int, trio.Lock] = {}
-        """Of each person with an open offer."""
+        """User -> lock for that user's probes, for users with open offers."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Take up what was left, then what is stored, until `stop` and the last one is done."""
+        """Show and probe the offers that are stored, until `stop`; return when the last one is done.
+
+        `started()` once the offers of an earlier process are taken over. Raises StorageError before that, and
+        TokenRefusedError. If cancelled, the offers in hand are continued by the next start.
+        """
         async with trio.open_nursery() as nursery:
             with self._taking:
                 watch = self._storage.watch(Topic.OFFERS)
@@ -123,15 +127,15 @@ class Probes:
                     try:
                         await self._take_up(nursery)
                     except StorageError as error:
-                        log.warning("new offers not known", extra={"error": str(error)})
+                        log.warning("new offers can't be read", extra={"error": str(error)})
 
     def stop(self) -> None:
-        """Take no more; leave when those in hand are done. What is stored then waits for the next start."""
+        """Take no more offers, so that `run` returns when those in hand are done. New ones wait for the next start."""
         self._stopping.set()
         self._taking.cancel()
 
     async def _take_up(self, nursery: trio.Nursery) -> None:
-        """Show the offers that wait, those of one message in their order. Raises StorageError."""
+        """Start work on the offers that wait. Those of one message are shown in their order. Raises StorageError."""
         if not await self._storage.read(partial(offers.waiting, instance=self._instance)):
             return
 
@@ -151,27 +155,30 @@ class Probes:
                 await there.wait()
 
     async def _one(self, offer: Offer, language: str, there: trio.Event) -> None:
-        """See one offer to its end; `there` is set once its card is shown. The barrier of one offer."""
+        """Show an offer's card, probe its link and show the result. `there` is set once the card is shown.
+
+        A barrier: an unexpected error gives up only this offer. Raises TokenRefusedError, which ends the program.
+        """
         self._open[offer.user_id] += 1
         try:
             message_id = offer.message_id or await self._send_card(offer, language)
-            if offer.state == "shown" and not offer.tries:  # looked at in vain before: it is a new look's card now
+            if offer.state == "shown" and not offer.tries:  # a probe failed before, and the user asked for another
                 await self._edit_card(offer, message_id, self._presenter.unseen(offer, language))
             there.set()
             if self._open[offer.user_id] > OPEN_OFFERS_OF_ONE_USER:
                 await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
                 return
             if await self._storage.write(partial(offers.tried, offer_id=offer.offer_id)) > STARTS:
-                end: Metadata | Failure = Failure(
-                    reason=Reason.INTERNAL, detail="looking at it ended the program each time"
+                found: Metadata | Failure = Failure(
+                    reason=Reason.INTERNAL, detail="the program ended during each probe of it"
                 )
             else:
-                end = await self._probe(offer)
-            await self._tell(offer, message_id, end, language)
+                found = await self._probe(offer)
+            await self._show_result(offer, message_id, found, language)
         except StorageError as error:
             log.warning("offer waits for the next start", extra={"offer": offer.offer_id, "error": str(error)})
         except TokenRefusedError:
-            raise  # that ends the program, and the offer waits for the next start
+            raise  # this ends the program, and the offer waits for the next start
         except TelegramError as error:
             log.warning("offer can't be shown", extra={"offer": offer.offer_id, "error": str(error)})
             await self._give_up(offer)
@@ -190,18 +197,18 @@ class Probes:
             await self._workspace.remove(offer.offer_id)
 
     async def _give_up(self, offer: Offer) -> None:
-        """Keep an offer that no repeat would mend from being tried at every start."""
+        """Record an offer as failed, so that it is not tried again at every start. A StorageError is only logged."""
         try:
             await self._storage.write(lambda db: offers.finish(db, offer.offer_id, "failed", self._clock()))
         except StorageError as error:
             log.warning("offer not given up", extra={"offer": offer.offer_id, "error": str(error)})
 
     async def _noted(self, change: Change[None]) -> None:
-        """Store what was shown: forgotten, it would be shown again. What can't be stored is the next start's."""
+        """Store what was shown, so that it is not shown again. Repeats until it is stored or the program stops."""
         await write_until_stored(self._storage, change, what="what a card shows", stopping=self._stopping)
 
     async def _send_card(self, offer: Offer, language: str) -> int:
-        # Whatever comes, its text stays true: a kill before the message's id is stored leaves it as it is.
+        # The text must stay true: after a kill before the message's id is stored, it can't be changed any more.
         card = self._presenter.unseen(offer, language)
         message = await call_until_answered(
             lambda: self._api.send_message(
@@ -221,7 +228,7 @@ class Probes:
         )
 
     async def _probe(self, offer: Offer) -> Metadata | Failure:
-        """Let workers look at the link, one of its person's at a time; what takes too long is a deadline."""
+        """Probe the link and return what was found; after PROBE_SECONDS that is a Failure for the deadline."""
         async with self._one_at_a_time.setdefault(offer.user_id, trio.Lock()), self._at_once:
             with trio.move_on_after(PROBE_SECONDS):
                 return await attempts(partial(self._attempt, offer), POLICY, pause=self._pause)
@@ -232,7 +239,7 @@ class Probes:
         await trio.sleep(PAUSE_SECONDS * tries)
 
     async def _attempt(self, offer: Offer) -> Metadata | Failure:
-        """Let one worker look. Raises WorkerLostError, and OSError when there is no directory to be had."""
+        """Make one attempt in one worker. Raises WorkerLostError, StorageError, and OSError without a directory."""
         directory = await self._workspace.fresh(offer.offer_id)
         order = self._workspace.probe(offer.offer_id, directory, offer.url, guessed=bool(offer.guessed))
         async with self._workers.work(order) as conversation:
@@ -242,30 +249,30 @@ class Probes:
             async for message in conversation:
                 if isinstance(message, Metadata | Failure):
                     return message
-        return LEFT_SILENTLY
+        return NO_RESULT
 
-    async def _tell(self, offer: Offer, message_id: int, end: Metadata | Failure, language: str) -> None:
-        """Put into the card what the probe found. A link that a download may yet deliver keeps its buttons."""
-        if isinstance(end, Failure):
-            await self._tell_failure(offer, message_id, end, language)
+    async def _show_result(self, offer: Offer, message_id: int, found: Metadata | Failure, language: str) -> None:
+        """Edit the card to show what the probe found. The buttons stay if a download may still deliver the link."""
+        if isinstance(found, Failure):
+            await self._show_failure(offer, message_id, found, language)
             return
-        self._metrics.extraction_duration.observe(end.extraction_seconds)
-        await self._edit_card(offer, message_id, self._presenter.known(offer, end, language))
+        self._metrics.extraction_duration.observe(found.extraction_seconds)
+        await self._edit_card(offer, message_id, self._presenter.known(offer, found, language))
         self._count(offer, "offered")
         await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
 
-    async def _tell_failure(self, offer: Offer, message_id: int, end: Failure, language: str) -> None:
-        log.info("link not known", extra={"offer": offer.offer_id, "reason": end.reason, "detail": end.detail})
-        if end.reason is Reason.DEADLINE:  # the card as it is says all that is known
+    async def _show_failure(self, offer: Offer, message_id: int, found: Failure, language: str) -> None:
+        log.info("link not known", extra={"offer": offer.offer_id, "reason": found.reason, "detail": found.detail})
+        if found.reason is Reason.DEADLINE:  # the card already says all that is known
             self._count(offer, "offered")
             await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
             return
-        await self._edit_card(offer, message_id, self._presenter.failed(offer, end, language))
-        reason = None if end.reason.of_this_machine else end.reason
+        await self._edit_card(offer, message_id, self._presenter.failed(offer, found, language))
+        reason = None if found.reason.of_this_machine else found.reason
         self._count(offer, "offered" if reason is None else "refused")
         await self._noted(lambda db: offers.finish(db, offer.offer_id, "failed", self._clock(), reason))
-        self._metrics.download_failure.labels(format="none", reason=end.reason).inc()
-        if end.reason.ours:
+        self._metrics.download_failure.labels(format="none", reason=found.reason).inc()
+        if found.reason.ours:
             self._metrics.errors.labels(category="download").inc()
 
     def _count(self, offer: Offer, outcome: Literal["offered", "refused"]) -> None:

@@ -1,12 +1,12 @@
-"""The download supervisor: takes jobs from the queue in their order and sees each to its end.
+"""The download supervisor: claims jobs from the queue in their order and runs each until it has an outcome.
 
-Owns which jobs run and the end of every job: recorded once, and told once by `endings`. It guarantees that a job that
-was queued ends as done, failed or cancelled, whatever is killed meanwhile: what a process before this one had in hand
-is taken up again by `recover`, and a shutdown leaves jobs as they stand for the next start. A failing database stops
-claiming and never a job's end: that is written again and again until it is stored.
+Owns which jobs run, and the outcome of every job: it is recorded once, and shown once by `outcomes`. Every job that was
+queued ends as delivered, failed or cancelled, whatever is killed meanwhile: `recover` takes over the jobs of an earlier
+process, and a shutdown leaves the jobs' rows as they are for the next start. If the database fails, no job is claimed,
+but the outcome of a running job is written again and again until it is stored.
 
-Nobody calls it: who queues or cancels a job, or finds a chat closed, writes a row. The supervisor reads it, woken by
-its topic or by itself once a period.
+No other part calls the supervisor to change a job. Whoever queues or cancels a job, or finds a chat closed, writes a
+row; the supervisor reads it when the row's topic wakes it, and once in every period.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import trio
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.cancels import Cancels
 from doradura.downloads.closed_chats import note_closed
-from doradura.downloads.counting import Counting
-from doradura.downloads.endings import Endings, cancelled_end
+from doradura.downloads.counting import OutcomeCounter
 from doradura.downloads.job import DownloadParts, JobRun
-from doradura.downloads.places import Slot
+from doradura.downloads.outcomes import OutcomeMessages, cancelled_outcome
+from doradura.downloads.queue_messages import QueueMessages
 from doradura.downloads.sharing import Sharing
 from doradura.downloads.stages import Cancelled, Delivered, Failed, GaveUp, Outcome, Waiting
-from doradura.downloads.waiting import WaitingCards
+from doradura.downloads.worker_slots import Slot
 from doradura.media.processes import Stray
 from doradura.media.reasons import Reason
 from doradura.storage import Change, Connection, StorageError, Topic, charges, chats, files, jobs
@@ -36,9 +36,10 @@ from doradura.storage.persistence import write_until_stored
 from doradura.telegram.errors import TokenRefusedError
 
 SENDING_AT_ONCE = 8
-"""Files on their way to Telegram; over it a finished worker keeps its place."""
+"""How many files are uploaded at the same time. While so many are, a job with a finished file keeps its worker slot."""
 PERIOD_SECONDS = 5.0
-"""How often the rows are looked at untold: a lost wake costs no more, and pauses of sites end by the clock."""
+"""How often the rows are read when no topic wakes this part. A lost wake costs no more than this, and the pause of a
+site ends without one."""
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ T = TypeVar("T")
 
 
 class Supervisor:
-    """Works the queue off."""
+    """Runs the jobs of the queue."""
 
     def __init__(
         self,
@@ -55,65 +56,69 @@ class Supervisor:
         *,
         instance: int,
         end_strays: Callable[[Iterable[Stray]], int],
-        tell_breaker: Callable[[str, int], Awaitable[None]],
+        notify_breaker: Callable[[str, int], Awaitable[None]],
     ) -> None:
-        """`instance`: this run of the program, as the rows of its jobs name it."""
+        """`instance` is this run of the program; it is stored in the rows of its jobs."""
         self._parts = parts
         self._instance = instance
         self._breakers = breakers
         self._end_strays = end_strays
-        self._tell_breaker = tell_breaker
-        self._places = parts.places
+        self._tell_breaker = notify_breaker
+        self._worker_slots = parts.worker_slots
         self._sending = trio.CapacityLimiter(SENDING_AT_ONCE)
         self._claiming = trio.CancelScope()
         self._running: dict[int, JobRun] = {}
         self._queue_lock = trio.Lock()
-        """Held from a job's claim until it is among the running ones, and back: whoever holds it and reads the rows
-        finds each job either waiting or running here."""
-        self._waiting = WaitingCards(parts.storage, parts.board, parts.places, breakers, self._queue_lock)
+        """Held while a job is claimed and started, or stopped and put back into the queue. So whoever holds it and
+        reads the rows finds each job either waiting or in `_running`."""
+        self._queue_messages = QueueMessages(parts.storage, parts.board, parts.worker_slots, breakers, self._queue_lock)
         self._sharing = Sharing(
-            *(parts.storage, parts.places, breakers, self._running, self._waiting.show_places),
+            *(parts.storage, parts.worker_slots, breakers, self._running, self._queue_messages.show_positions),
             held_chats=parts.held_chats,
         )
         self._resume: list[jobs.Job] = []
         self._nursery: trio.Nursery | None = None
-        self._counting = Counting(parts.metrics)
-        self._cancels = Cancels(parts.storage, self._counting)
-        self._endings = Endings(parts.storage, parts.board, parts.metrics, clock=parts.clock)
+        self._counter = OutcomeCounter(parts.metrics)
+        self._cancels = Cancels(parts.storage, self._counter)
+        self._outcomes = OutcomeMessages(parts.storage, parts.board, parts.metrics, clock=parts.clock)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Go on with what `recover` found, then claim jobs until `stop`; leave when the running ones have ended."""
+        """Continue with the jobs that `recover` found, then claim jobs until `stop`; return when none runs any more.
+
+        `started()` once untold outcomes are read; raises StorageError before that, and TokenRefusedError. If cancelled,
+        the rows of the running jobs stay as they are, and the next start continues with them.
+        """
         untold = await self._parts.storage.read(jobs.untold)
         self._cancels.leave_out(untold)
         async with trio.open_nursery() as looking:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 for job in untold:
-                    nursery.start_soon(self._endings.tell_recorded, job)
+                    nursery.start_soon(self._outcomes.show_recorded, job)
                 looking.start_soon(self._look_forever)
                 task_status.started()
                 try:
                     with self._claiming:
                         async with trio.open_nursery() as claiming:
                             claiming.start_soon(self._sharing.run)
-                            claiming.start_soon(self._waiting.run)
+                            claiming.start_soon(self._queue_messages.run)
                             await self._claim_forever(nursery)
                 finally:
-                    # What is cancelled from here on is told by the next start, as untold.
+                    # The outcome of a job that is cancelled from here on is shown by the next start.
                     self._nursery = None
             looking.cancel_scope.cancel()
 
     def stop(self) -> None:
-        """Claim nothing more; running jobs go on."""
+        """Claim no more jobs. Running jobs continue."""
         self._claiming.cancel()
 
     def bytes_per_second(self, job_id: int) -> float | None:
-        """Return how fast a running job's file comes in; None where that is not known."""
+        """Return how fast a running job's file is downloaded; None if that is not known."""
         run = self._running.get(job_id)
         return None if run is None else run.bytes_per_second
 
     async def _look_forever(self) -> None:
-        """End what others have recorded as ended, as long as anything runs. What fails is done with the next look."""
+        """Stop cancelled jobs and jobs of closed chats, until this is cancelled. A StorageError is only logged."""
         watch = self._parts.storage.watch(Topic.CANCELLED_JOBS, Topic.CLOSED_CHATS)
         while True:
             try:
@@ -125,33 +130,33 @@ class Supervisor:
             await watch.next(PERIOD_SECONDS)
 
     async def _end_cancelled(self) -> None:
-        """End the work on jobs that are recorded as cancelled; show the end of those that wait."""
+        """Stop running jobs that are recorded as cancelled, and show the outcome of those that waited."""
         for job in await self._cancels.look():
-            self._waiting.forget(job.job_id)
-            end, run = cancelled_end(job), self._running.get(job.job_id)
+            self._queue_messages.forget(job.job_id)
+            outcome, run = cancelled_outcome(job), self._running.get(job.job_id)
             if run is not None:
-                run.end(end)
+                run.end(outcome)
             elif self._nursery is not None:
-                self._nursery.start_soon(self._endings.tell, job, end)
+                self._nursery.start_soon(self._outcomes.show, job, outcome)
 
     async def _end_closed(self) -> None:
-        """End what is in hand for chats that take nothing any more."""
+        """Fail the jobs of closed chats."""
         storage, now = self._parts.storage, self._parts.clock()
         if not await storage.read(chats.closed_ones):
             return
         closed, failed = await storage.write(lambda db: chats.end_closed(db, now, Reason.USER_BLOCKED))
         for job in failed:
-            self._counting.failed(job, Reason.USER_BLOCKED)
-            self._waiting.forget(job.job_id)
+            self._counter.failed(job, Reason.USER_BLOCKED)
+            self._queue_messages.forget(job.job_id)
             self._parts.board.drop(job.job_id)
         for run in self._running.values():
             if run.job.chat_id in closed:
                 run.end(Failed(Reason.USER_BLOCKED))
 
     async def recover(self) -> None:
-        """Take up what a process before this one left: its workers are ended, its jobs go on.
+        """Take over what an earlier process left: kill its workers and continue its jobs.
 
-        Before anything else uses the workspace or the queue. Raises StorageError.
+        Must be called before anything else uses the workspace or the queue. Raises StorageError.
         """
         storage = self._parts.storage
         strays = await storage.read(partial(jobs.workers_left_behind, instance=self._instance))
@@ -169,32 +174,32 @@ class Supervisor:
             jobs.forget_workers(db, self._instance)
 
         await storage.write(put_back)
-        await self._waiting.load()
+        await self._queue_messages.load()
         await self._breakers.load()
         if left or ended:
             log.info("taken up after a stop", extra={"jobs": len(left), "strays_ended": ended})
 
     @property
     def in_hand(self) -> int:
-        """How many downloads are worked on just now."""
+        """The number of running jobs."""
         return len(self._running)
 
     async def _claim_forever(self, nursery: trio.Nursery) -> None:
         for resumed in self._resume:
-            self._start(resumed, Slot(self._places), nursery)
+            self._start(resumed, Slot(self._worker_slots), nursery)
         watch = self._parts.storage.watch(Topic.QUEUE)
         while True:
-            slot = Slot(self._places)
+            slot = Slot(self._worker_slots)
             await slot.acquire()
             if not await self._claim_into(slot, nursery):
                 await watch.next(PERIOD_SECONDS)
 
     async def _claim_into(self, slot: Slot, nursery: trio.Nursery) -> bool:
-        """Take a job from the queue and let it run in the slot; False where there is none. Cancelled, it takes none."""
+        """Claim a job and start it in the slot. Return False if there is none. If cancelled, no job is claimed."""
         claimed: jobs.Job | None = None
         try:
             async with self._queue_lock:
-                await self._waiting.show_new()  # before its run says more
+                await self._queue_messages.show_new()  # before the job itself shows more
                 claimed = await self._claim()
                 if claimed is not None:
                     self._start(claimed, slot, nursery)
@@ -204,17 +209,17 @@ class Supervisor:
         return claimed is not None
 
     def _start(self, job: jobs.Job, slot: Slot, nursery: trio.Nursery) -> None:
-        """Let a job run; from this moment a cancel finds it."""
-        self._waiting.forget(job.job_id)
+        """Start a job. From now on a cancel finds it in `_running`."""
+        self._queue_messages.forget(job.job_id)
         slot.user_id = job.user_id
         if slot.held_at is not None:
-            self._places.got_place(job.user_id)
+            self._worker_slots.got_slot(job.user_id)
         run = self._running[job.job_id] = JobRun(self._parts, job, slot, self._sending)
         nursery.start_soon(self._one, run, slot)
 
     async def _claim(self) -> jobs.Job | None:
         now = self._parts.clock()
-        paused, held, last = self._breakers.paused(), self._parts.held_chats(), self._places.at_share()
+        paused, held, last = self._breakers.paused(), self._parts.held_chats(), self._worker_slots.at_share()
         try:
             job = await self._parts.storage.write(
                 lambda db: jobs.claim(db, now, paused, instance=self._instance, held_chats=held, last=last)
@@ -227,9 +232,9 @@ class Supervisor:
         return job
 
     async def _one(self, run: JobRun, slot: Slot) -> None:
-        """See one job to its end. The barrier of the job: whatever goes wrong in it ends it alone.
+        """Run one job until its outcome is recorded and shown. A barrier: an unexpected error fails only this job.
 
-        But for a refused token: that ends the program, and the job stands as it stood.
+        Raises TokenRefusedError, which ends the program; the job's row then stays as it is.
         """
         job = run.job
         started = trio.current_time()
@@ -243,24 +248,24 @@ class Supervisor:
                 outcome = Failed(Reason.INTERNAL, repr(error))
             paused_seconds = None
             if isinstance(outcome, Failed) and outcome.reason is Reason.BOT_CHECK:
-                # Before the place is given back: the next job to take it must not be one of this site's.
+                # Before the slot is released: the next job in it must not be one of this site.
                 paused_seconds = self._breakers.trip(job.site)
             slot.release()
             if isinstance(outcome, GaveUp):
-                end = await self._put_back(run)
-                if end is None:
+                ended_as = await self._put_back(run)
+                if ended_as is None:
                     return
-                outcome = end
+                outcome = ended_as
             if not isinstance(outcome, Delivered):
-                # Before its end is recorded: its files may be what fills the disk that the database needs.
+                # Before the outcome is recorded: the job's files may fill the disk that the database needs.
                 await self._parts.workspace.remove(job.job_id)
             recorded = await self._record(run, outcome)
             if recorded is None:
-                self._counting.ended(run, outcome, trio.current_time() - started)
+                self._counter.ended(run, outcome, trio.current_time() - started)
             else:
-                self._cancels.meet(job)
+                self._cancels.count_once(job)
                 if not isinstance(outcome, Delivered):
-                    outcome = recorded  # a press was recorded first
+                    outcome = recorded  # a cancel was recorded first
             await self._parts.workspace.remove(job.job_id)
             await self._after(run, outcome, paused_seconds)
         finally:
@@ -268,21 +273,21 @@ class Supervisor:
             self._forget(run)
 
     def _forget(self, run: JobRun) -> None:
-        """Let go of a run; its job may have begun anew meanwhile."""
+        """Remove a run from `_running`, unless its job was started again meanwhile."""
         if self._running.get(run.job.job_id) is run:
             del self._running[run.job.job_id]
 
     async def _put_back(self, run: JobRun) -> Outcome | None:
-        """Queue a job again that gave its place up. What ended it in the same moment stands: it is given then."""
+        """Put a job that gave its slot up back into the queue. Return its outcome instead if it ended meanwhile."""
         job = run.job
-        # Before it can be claimed: the next run has the same directory.
+        # Before the job can be claimed, since its next run uses the same directory.
         await self._parts.workspace.remove(job.job_id)
         used_ms = run.take_uncharged_ms()
 
         def change(db: Connection) -> int | Cancelled:
             charges.use(db, job.job_id, used_ms)
             if not jobs.put_back(db, job.job_id, maybe_sent=run.maybe_sent):
-                return cancelled_end(jobs.get(db, job.job_id))
+                return cancelled_outcome(jobs.get(db, job.job_id))
             again = jobs.get(db, job.job_id)
             assert again is not None
             return jobs.before(db, again)
@@ -294,11 +299,11 @@ class Supervisor:
             if not isinstance(run.ended_as, GaveUp):
                 return run.ended_as
             self._forget(run)
-        self._parts.board.card(job).show(Waiting(stored, gave_up=True))
+        self._parts.board.progress_message(job).show(Waiting(stored, gave_up=True))
         return None
 
     async def _record(self, run: JobRun, outcome: Outcome) -> Cancelled | None:
-        """Store how a job ended. Return the cancel that was recorded before, where one was."""
+        """Store a job's outcome. If a cancel was recorded before, return that cancel instead."""
         now, job = self._parts.clock(), run.job
         used_ms = run.take_uncharged_ms()
 
@@ -327,13 +332,13 @@ class Supervisor:
                     ended = jobs.finish(db, job.job_id, "failed", now, reason=outcome.reason)
                 case Cancelled():
                     ended = jobs.finish(db, job.job_id, "cancelled", now)
-            return None if ended else cancelled_end(jobs.get(db, job.job_id))
+            return None if ended else cancelled_outcome(jobs.get(db, job.job_id))
 
         return await self._until_stored(change)
 
     async def _until_stored(self, change: Change[T]) -> T:
-        """Write what must not be lost: a file that was sent and is not recorded would be sent again."""
-        return await write_until_stored(self._parts.storage, change, what="a job's end")
+        """Write until it is stored: a delivered file that is not recorded would be sent again."""
+        return await write_until_stored(self._parts.storage, change, what="a job's outcome")
 
     async def _after(self, run: JobRun, outcome: Outcome, paused_seconds: int | None) -> None:
         job = run.job
@@ -346,7 +351,7 @@ class Supervisor:
             log.error("a site's breaker is not stored", extra={"site": job.site, "error": str(error)})  # noqa: TRY400 - no surprise
         if isinstance(outcome, Failed) and outcome.reason is Reason.USER_BLOCKED and not run.cut_off:
             await note_closed(self._parts.storage, job.chat_id, self._parts.clock)
-        await self._endings.tell(job, outcome)
+        await self._outcomes.show(job, outcome)
         if paused_seconds is not None:
             await self._tell_breaker(job.site, paused_seconds)
 

@@ -1,7 +1,7 @@
 """Makes a call until it succeeds, is refused, remains unconfirmed, is superseded or runs out of time.
 
-Owns the connections and the retrying; methods and parameters are only names and values here. `retry` decides what is
-retried, `pacing` when a call may go out, `edits` which edit of a message is sent.
+Owns the retrying; methods and parameters are only names and values here. `retry` decides what is retried, `pacing` when
+a call may go out, `edits` which edit of a message is sent, and `requests` makes the HTTP request of one attempt.
 """
 
 from __future__ import annotations
@@ -9,18 +9,16 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 import trio
 
-from doradura.telegram.answers import read_answer
-from doradura.telegram.bodies import Body, JsonBody
+from doradura.telegram.bodies import JsonBody
 from doradura.telegram.calls import Call, CallProgress
-from doradura.telegram.connections import ConnectionPool, HttpAnswer, exchange
+from doradura.telegram.connections import ConnectionPool
 from doradura.telegram.coordination import Coordination
 from doradura.telegram.edits import MessageKey
 from doradura.telegram.errors import (
@@ -39,6 +37,7 @@ from doradura.telegram.media import MediaParts
 from doradura.telegram.multipart import Multipart, measure
 from doradura.telegram.observer import RequestKind, TelegramObserver
 from doradura.telegram.pacing import Permit, PermitTooLateError, Priority
+from doradura.telegram.requests import Requester
 from doradura.telegram.retry import Again, GiveUp, Raise, decide, is_paced, rate_limit_wait, unconfirmed_repeats
 
 logger = logging.getLogger(__name__)
@@ -78,16 +77,14 @@ class Caller:
         draw: Callable[[], float],
         coordination: Coordination,
     ) -> None:
-        self._token = token
-        self._base_url = f"{api_url.rstrip('/')}/bot{quote(token, safe=':')}/"
         self._host = urlsplit(api_url).hostname or api_url
-        self._urls: dict[str, httpx.URL] = {}
         self._observer = observer
         self._replies = replies
         self._uploads = uploads
         self._polls = polls
         self._draw = draw
         self._coordination = coordination
+        self._requester = Requester(token, api_url=api_url, observer=observer, reaching=coordination.reaching)
         self._pacer = coordination.pacer
         self._edits = coordination.edits
         self._readers = readers
@@ -194,7 +191,7 @@ class Caller:
             deadline_seconds=math.inf,
             unconfirmed_repeats=0,
         )
-        return await self._attempt(call, CallProgress(deadline=math.inf))
+        return await self._requester.request(call, CallProgress(deadline=math.inf))
 
     async def _measure(self, method: str, path: Path) -> int:
         return await measure(method, path, limiter=self._readers)
@@ -263,7 +260,7 @@ class Caller:
         """Make one attempt under its permit, and tell the pacer what Telegram answered."""
         with permit:
             try:
-                result = await self._attempt(call, progress)
+                result = await self._requester.request(call, progress)
             except RateLimitedError as error:
                 seconds = rate_limit_wait(error, attempt=progress.attempts, draw=draw)
                 self._pacer.hold(call.hold_key, until=trio.current_time() + seconds, permit=permit)
@@ -327,66 +324,6 @@ class Caller:
             progress.waited = True
             self._observer.rate_limited("local")
         return permit
-
-    async def _attempt(self, call: Call, progress: CallProgress) -> msgspec.Raw:
-        """Make one HTTP request; a patient call's time does not run while it waits for a connection.
-
-        It has its permit already: if calls waited for permits with a connection in hand, one busy group would block all
-        uploads.
-        """
-        if not call.patient:
-            return await self._exchange(call, progress, call.connections.take())
-        asked = trio.current_time()
-        async with call.connections.take() as transport:
-            progress.deadline += trio.current_time() - asked
-            return await self._exchange(call, progress, nullcontext(transport))
-
-    async def _exchange(
-        self, call: Call, progress: CallProgress, connection: AbstractAsyncContextManager[httpx.AsyncBaseTransport]
-    ) -> msgspec.Raw:
-        """Make one HTTP request and read its answer. It is counted however it ends, except when cancelled."""
-        started = trio.current_time()
-        body = call.make_body()
-        answer = None
-        try:
-            with trio.move_on_at(progress.deadline):
-                async with connection as transport:
-                    started = trio.current_time()
-                    answer = await exchange(call.method, transport, self._request(call, body), body)
-            result = self._result(call.method, answer, body)
-        except TelegramError as error:
-            self._observer.request_finished(call.method, call.kind, error.outcome, trio.current_time() - started)
-            if isinstance(error, RateLimitedError):
-                self._observer.rate_limited("server")
-            raise
-        self._observer.request_finished(call.method, call.kind, "ok", trio.current_time() - started)
-        return result
-
-    def _result(self, method: str, answer: HttpAnswer | None, body: Body) -> msgspec.Raw:
-        """Return the result of an answer; None stands for an exchange that the call's deadline cut off."""
-        if answer is not None:
-            self._coordination.reaching.answered()
-            return read_answer(method, answer.status, answer.body, retry_after=answer.retry_after, secret=self._token)
-        if body.handed_over:
-            raise UnconfirmedError(method, "no answer within the call's time", outcome="timeout")
-        raise NotSentError(method, "not sent within the call's time", outcome="timeout")
-
-    def _request(self, call: Call, body: Body) -> httpx.Request:
-        url = self._urls.get(call.method)
-        if url is None:
-            url = self._urls[call.method] = httpx.URL(self._base_url + call.method)
-        return httpx.Request(
-            "POST",
-            url,
-            headers=[
-                (b"Host", url.netloc),
-                (b"User-Agent", b"doradura"),
-                (b"Content-Type", body.content_type.encode()),
-                (b"Content-Length", b"%d" % body.length),
-            ],
-            stream=body,
-            extensions={"timeout": call.timeouts},
-        )
 
 
 def _elsewhere(method: str, parameters: Mapping[str, object], chat_id: int | None) -> dict[str, object]:

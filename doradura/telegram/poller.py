@@ -31,7 +31,16 @@ from doradura.telegram.retry import backoff, rate_limit_wait
 from doradura.telegram.types import User
 from doradura.telegram.updates import Batch, RawUpdate, read_batch
 
-__all__ = ["POLL_SECONDS", "PollState", "Poller", "PollingApi", "RawUpdate", "Store", "poll_seconds"]
+__all__ = [
+    "POLL_SECONDS",
+    "PollState",
+    "Poller",
+    "PollingApi",
+    "RawUpdate",
+    "Store",
+    "UpdatesNotStoredError",
+    "poll_seconds",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +61,10 @@ LOG_SECONDS = 60.0
 
 PollState = Literal["starting", "polling", "unreachable", "conflict", "rate_limited", "store_failing"]
 Store = Callable[[Sequence[RawUpdate]], Awaitable[None]]
+
+
+class UpdatesNotStoredError(Exception):
+    """Raised by a `Store` that is not able to store now; the message says why. Telegram sends the updates again."""
 
 
 def poll_seconds(api_url: str) -> int:
@@ -214,6 +227,9 @@ class Poller:
             return max(0.0, SHORTEST_EMPTY_POLL_SECONDS - poll_seconds)
         try:
             await self._store(batch.updates)
+        except UpdatesNotStoredError as error:
+            self._log("not stored", f"{len(batch.updates)} updates could not be stored, they stay at Telegram: {error}")
+            return self._delay("store_failing")
         except Exception:
             logger.exception("%d updates could not be stored; they stay at Telegram", len(batch.updates))
             return self._delay("store_failing")
@@ -265,7 +281,7 @@ class Poller:
         self.state = "polling"
         self._failures = 0
 
-    def _log(self, about: Literal["stalled", "malformed", "conflict", "failed"], text: str) -> None:
+    def _log(self, about: Literal["stalled", "malformed", "conflict", "failed", "not stored"], text: str) -> None:
         """Warn, but at most once a minute about the same thing: an outage lasts for thousands of polls."""
         now = trio.current_time()
         if now - self._logged_at.get(about, -math.inf) >= LOG_SECONDS:

@@ -20,7 +20,7 @@ async def test_calls_to_parts_that_have_ended(world: World, autojump_clock: Mock
     job = world.job(job_id)
     before = (len(world.telegram.called), len(world.workers.orders))
     bot.board.drop(job_id)
-    bot.board.card(job).show(Working())
+    bot.board.progress_message(job).show(Working())
     await world.storage.write(lambda db: offers.add(db, new_offer(offer_id=1, user_id=USER, chat_id=USER, url=LINK), 1))
     await world.storage.write(lambda db: jobs.cancel(db, USER, 1))
     await trio.sleep(60)

@@ -385,12 +385,32 @@ async def test_failing_query_leaves_its_family_out(
         raise AssertionError
 
     queries = {"a": broken, "doradura_queue_depth": depth, "b": hangs}
-    database = DatabaseValues(queries, failed=lambda error: failures.append(type(error)))
+    database = DatabaseValues(queries, failed=lambda error: failures.append(type(error)), expected=(OSError,))
     began = trio.current_time()
     assert await database.snapshot() == {"doradura_queue_depth": {(): 4.0}}
     assert trio.current_time() - began == pytest.approx(2.0)
     assert failures == [OSError, trio.TooSlowError]
-    assert len(caplog.records) == 2
+    (line,) = caplog.records
+    assert line.exc_info is None, "a database that is away is no surprise"
+    assert vars(line)["metrics"] == "a, b"
+    assert vars(line)["error"] == "disk I/O error, no answer within 2 s"
+
+
+async def test_a_surprise_in_a_query_has_its_traceback(
+    caplog: pytest.LogCaptureFixture, autojump_clock: trio.testing.MockClock
+) -> None:
+    """What nobody expected is a fault of ours: it is told with where it came from, and the others are served."""
+
+    async def broken() -> FamilySamples:
+        raise ZeroDivisionError
+
+    async def depth() -> FamilySamples:
+        return {(): 4.0}
+
+    database = DatabaseValues({"a": broken, "b": depth}, failed=lambda _error: None, expected=(OSError,))
+    assert await database.snapshot() == {"b": {(): 4.0}}
+    (line,) = caplog.records
+    assert line.exc_info is not None
 
 
 async def test_database_is_asked_once_in_five_seconds(autojump_clock: trio.testing.MockClock) -> None:

@@ -64,10 +64,16 @@ async def test_a_group_and_two_of_its_topics_are_three_chats(alerts: Alerts, aut
     ("answer", "advice"),
     [
         (NO_TOPIC, "that topic no longer exists: choose another in DORADURA_ALERT_CHATS and restart the bot"),
-        (refusal(400, "Bad Request: TOPIC_CLOSED"), "let the bot be a member there that may write"),
-        (refusal(403, "Forbidden: bot was kicked from the supergroup chat"), "let the bot be a member there"),
-        (refusal(400, "Bad Request: not enough rights to send text messages to the chat"), "let the bot be a member"),
-        (refusal(400, "Bad Request: chat not found"), "let the bot be a member there that may write"),
+        (refusal(400, "Bad Request: TOPIC_CLOSED"), "add the bot there with the right to write"),
+        (
+            refusal(403, "Forbidden: bot was kicked from the supergroup chat"),
+            "add the bot there with the right to write",
+        ),
+        (
+            refusal(400, "Bad Request: not enough rights to send text messages to the chat"),
+            "add the bot there with the right to write",
+        ),
+        (refusal(400, "Bad Request: chat not found"), "add the bot there with the right to write"),
     ],
     ids=["no topic", "closed topic", "kicked", "muted", "unknown"],
 )

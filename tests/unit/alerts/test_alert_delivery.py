@@ -254,7 +254,7 @@ async def test_a_notice_given_up_hides_no_admin_who_blocks_the_bot(alerts: Alert
         status, message = await health(alerts, life.delivery)
         assert status == "ok"
         assert message.startswith(
-            "every chat that alerts go to can be reached; 1 notice given up in the last day, which"
+            "every chat that alerts go to can be reached; 1 notice given up in the last 24 h, which"
         )
         world.telegram.blocked_by.add(ADMIN)
         await life.accept(alert("Good"))
@@ -279,12 +279,12 @@ async def test_words_that_break_are_no_reason_to_be_silent(
     alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An error in the presenter costs the text, not the telling."""
-    monkeypatch.setattr(AlertTexts, "card", lambda _self, view: str(1 // (view.total - 1)))
+    monkeypatch.setattr(AlertTexts, "message", lambda _self, view: str(1 // (view.total - 1)))
     with caplog.at_level(logging.ERROR):
         async with alerts.life() as life:
             await life.post(alert())
     assert alerts.firsts() == ["🔴 CRITICAL: HighErrorRate"]
-    assert "an alert's words failed" in caplog.text
+    assert "an alert's text failed" in caplog.text
 
 
 async def test_a_message_that_is_gone_is_sent_anew(alerts: Alerts, autojump_clock: MockClock) -> None:
@@ -332,7 +332,7 @@ async def test_settling_begins_nothing_new(alerts: Alerts, autojump_clock: MockC
     async with alerts.life() as life:
         await life.accept(alert("A"), alert("B"), alert("C"))
         await world.changes.until(lambda: world.telegram.all("sendMessage"))
-        await life.delivery.settle()
+        await life.delivery.drain()
         assert len(alerts.firsts()) == 1
         assert world.storage.one("SELECT COUNT(*) FROM alert_messages") == 1
     async with alerts.life() as life:

@@ -43,7 +43,7 @@ def stored(db: Connection, notices: list[Notice]) -> list[str]:
     cards = [row[0] for row in db.execute("SELECT card_id FROM alert_outbox ORDER BY notice_id")]
     texts = []
     for view in (alerts.view(db, card, 60) for card in cards):
-        texts += [WORDS.card(view), WORDS.reminder(view, NOW), WORDS.back(view)]
+        texts += [WORDS.message(view), WORDS.reminder(view, NOW), WORDS.back(view)]
         assert units(WORDS.bare(view)) <= 1000
     return texts
 

@@ -13,9 +13,9 @@ from trio.testing import MockClock
 
 from doradura.alerts import intake
 from doradura.alerts.payload import parse_payload
-from doradura.alerts.silencing import Outcome, What
+from doradura.alerts.silencing import ActResult, What
 from doradura.chat.alert_buttons import answer_text
-from doradura.chat.alert_keyboards import card_keyboard
+from doradura.chat.alert_keyboards import message_keyboard
 from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.texts import Catalogues
 from doradura.storage import alert_marks, outbox, sightings
@@ -71,7 +71,7 @@ def card(world: World, incident_id: int) -> tuple[str, list[str]]:
     incident = alert_marks.incident(world.storage.db, incident_id)
     assert incident is not None
     view = stored.view(world.storage.db, incident.card_id, 60)
-    return AlertTexts(Catalogues()).card(view), labels(card_keyboard(T, view))
+    return AlertTexts(Catalogues()).message(view), labels(message_keyboard(T, view))
 
 
 def labels(keyboard: Keyboard | None) -> list[str]:
@@ -383,5 +383,5 @@ def test_answers_fit() -> None:
     """With the longest name there is, an answer has at most Telegram's 200 characters."""
     for what in get_args(What):
         for verb in ("s1", "k", "d"):
-            text, _ = answer_text(T, verb, Outcome(what, "😀" * 500, EPOCH_SECONDS * 1000))
+            text, _ = answer_text(T, verb, ActResult(what, "😀" * 500, EPOCH_SECONDS * 1000))
             assert 0 < len(text.encode("utf-16-le")) // 2 <= 200

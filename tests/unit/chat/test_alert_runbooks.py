@@ -91,7 +91,7 @@ def test_where_the_button_stands(name: str, state: IncidentState, shown: bool) -
 def test_the_line_with_the_link(name: str, url: str, line: str | None) -> None:
     """A link only where a phone gets to; our own page needs none, as the button has its text."""
     incident = replace(INCIDENT, alertname=name, runbook=url)
-    text = AlertTexts(Catalogues()).card(CardView(incidents=[incident], total=1, firing=1))
+    text = AlertTexts(Catalogues()).message(CardView(incidents=[incident], total=1, firing=1))
     assert [found for found in text.splitlines() if "Runbook" in found] == ([] if line is None else [line])
 
 

@@ -11,8 +11,8 @@ import pytest
 from doradura.chat import alert_keyboards, job_buttons
 from doradura.chat.admin_user import EndAll
 from doradura.chat.alert_keyboards import (
-    ActOnCard,
     ActOnIncident,
+    ActOnMessage,
     AlertData,
     ListAnew,
     OpenIncident,
@@ -45,8 +45,8 @@ SPELLINGS: tuple[tuple[str, Any, Callable[[str], Any]], ...] = (
     ("a:u:17", ActOnIncident("u", 17), decode_alert_data),
     ("a:k:17:0", ActOnIncident("k", 17, 0), decode_alert_data),
     ("a:d:17", ActOnIncident("d", 17), decode_alert_data),
-    ("a:ka:17", ActOnCard("ka", 17), decode_alert_data),
-    ("a:da:17", ActOnCard("da", 17), decode_alert_data),
+    ("a:ka:17", ActOnMessage("ka", 17), decode_alert_data),
+    ("a:da:17", ActOnMessage("da", 17), decode_alert_data),
     ("a:g:17", ShowGraph(17), decode_alert_data),
     ("a:w:17", ShowRunbook(17), decode_alert_data),
     ("a:o:17:3", OpenIncident(17, 3), decode_alert_data),
@@ -69,8 +69,10 @@ def test_each_button_has_its_spelling_above() -> None:
     assert types >= {*get_args(AlertData)}
     found = [*vars(job_buttons).values(), *vars(alert_keyboards).values()]
     assert types >= {each for each in found if inspect.isclass(each) and hasattr(each, "encode")} - {str}
-    acts = {spelling.split(":")[1] for spelling, value, _ in SPELLINGS if isinstance(value, ActOnIncident | ActOnCard)}
-    assert acts == {*get_args(alert_keyboards.IncidentAct), *get_args(alert_keyboards.CardAct)}
+    acts = {
+        spelling.split(":")[1] for spelling, value, _ in SPELLINGS if isinstance(value, ActOnIncident | ActOnMessage)
+    }
+    assert acts == {*get_args(alert_keyboards.IncidentAct), *get_args(alert_keyboards.MessageAct)}
 
 
 @pytest.mark.parametrize(("spelling", "value", "decode"), SPELLINGS)

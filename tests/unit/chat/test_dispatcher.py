@@ -15,6 +15,7 @@ from doradura.chat.handling import Handling
 from doradura.storage import Change, Connection, StorageError, inbox, jobs
 from doradura.storage.inbox import NewUpdate
 from doradura.telegram.errors import TokenRefusedError
+from doradura.telegram.poller import UpdatesNotStoredError
 from doradura.telegram.updates import RawUpdate, read_batch
 from tests.doubles import BLOCKED, NEVER, TORN, made, refusal
 from tests.wiring import LINK, USER, World, raw_update
@@ -138,7 +139,7 @@ async def test_a_batch_that_cannot_be_stored_is_an_error(world: World, autojump_
     """Then the poll confirms nothing, and Telegram brings it again."""
     async with world.start() as bot:
         world.storage.fault = StorageError("disk full", reason="full")
-        with pytest.raises(StorageError):
+        with pytest.raises(UpdatesNotStoredError, match="disk full"):
             await bot.dispatcher.store([world.message("/start")])
         world.storage.fault = None
     assert world.storage.one("SELECT COUNT(*) FROM inbox") == 0

@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.downloads import probes, supervisor, waiting
+from doradura.downloads import probes, queue_messages, supervisor
 from doradura.downloads.closed_chats import note_closed
 from doradura.media.protocol import Metadata
 from doradura.storage import Topic, jobs
@@ -44,7 +44,7 @@ async def test_a_job_that_waits_is_told_its_place(
     async with world.start() as bot:
         await world.say(bot, world.message(f"/download {LINK}1"))
         await trio.sleep(62)
-        with within(world, lost, waiting.PERIOD_SECONDS):
+        with within(world, lost, queue_messages.PERIOD_SECONDS):
             await world.say(bot, world.message(f"/download {LINK}2", user=3000))
             await world.changes.until(lambda: world.telegram.words_in(3000))
     assert world.states() == ["running", "waiting"]

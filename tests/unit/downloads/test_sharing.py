@@ -402,7 +402,7 @@ async def test_health_tells_of_those_who_wait(world: World, autojump_clock: Mock
         await ask(world, bot, [f"{LINK}/c"], user=THIRD)
         await ask(world, bot, [f"{LINK}/d"])
         await trio.sleep(100)
-        users, waited = bot.supervisor._places.longest_wait()
+        users, waited = bot.supervisor._worker_slots.longest_wait()
         assert (users, round(waited, -1)) == (1, 100)
 
 

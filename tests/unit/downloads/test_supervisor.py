@@ -437,7 +437,7 @@ async def test_a_fault_in_the_telling_ends_it_alone(
         monkeypatch.undo()
         assert world.value("errors_total", category="internal") == 2
     told = [record.message for record in caplog.records if record.exc_info]
-    assert told == ["progress not shown", "a job's end can't be told"]
+    assert told == ["progress not shown", "a job's outcome can't be shown"]
 
 
 async def test_those_who_wait_see_their_place_change(world: World, autojump_clock: MockClock) -> None:

@@ -1,4 +1,4 @@
-"""What those who wait in the queue are shown: that their job is there, and how many stand before it."""
+"""Shows waiting users that their job is in the queue, and how many jobs are before it."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ import trio
 
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
-from doradura.downloads.places import Places
 from doradura.downloads.stages import Paused, Starting, Waiting
+from doradura.downloads.worker_slots import WorkerSlots
 from doradura.storage import Connection, Storage, StorageError, Topic, jobs
 
 PERIOD_SECONDS = 5.0
-"""How often new jobs are looked for untold: people wait for the first word of theirs."""
+"""How often new jobs are looked for when no topic wakes this part: people wait for the first message."""
 SHOWN = 30
-"""How many of those who wait are told their place anew: each is an edit, and Telegram counts those."""
+"""How many waiting jobs have their position updated: each update is an edit, and Telegram counts those."""
 MOST = 100_000
-"""More than any queue holds."""
+"""A limit larger than any queue."""
 
 log = logging.getLogger(__name__)
 
 
-class WaitingCards:
-    """Shows waiting jobs. `queue_lock`: while it is held, no job leaves or joins those that wait here."""
+class QueueMessages:
+    """Shows waiting jobs. While `queue_lock` is held, no job is claimed from the queue or put back into it."""
 
     def __init__(
-        self, storage: Storage, board: Board, places: Places, breakers: SiteBreakers, queue_lock: trio.Lock
+        self, storage: Storage, board: Board, worker_slots: WorkerSlots, breakers: SiteBreakers, queue_lock: trio.Lock
     ) -> None:
         self._storage = storage
         self._board = board
-        self._places = places
+        self._worker_slots = worker_slots
         self._breakers = breakers
         self._queue_lock = queue_lock
         self._left: set[int] = set()
-        """Jobs that a process before this one queued, whose messages say nothing of today yet."""
+        """Jobs from before this process started, whose progress messages it has not updated yet."""
 
     async def load(self) -> None:
-        """Find what a process before this one left waiting. Raises StorageError."""
+        """Read which jobs an earlier process left waiting. Raises StorageError."""
         self._left = set(await self._storage.read(partial(jobs.first_waiting, limit=MOST)))
 
     def forget(self, job_id: int) -> None:
-        """A job waits no more."""
+        """Record that a job no longer waits."""
         self._left.discard(job_id)
 
     async def run(self) -> None:
-        """Show each job that is new in the queue, until cancelled."""
+        """Show each new job of the queue, until cancelled."""
         watch = self._storage.watch(Topic.QUEUE)
         while True:
             async with self._queue_lock:
@@ -55,7 +55,7 @@ class WaitingCards:
             await watch.next(PERIOD_SECONDS)
 
     async def show_new(self) -> None:
-        """Show each job that is new in the queue; to be called with the lock. What fails is done with the next look."""
+        """Show each new job of the queue; the caller holds the lock. After a StorageError the next call does it."""
         try:
             waiting = await self._storage.read(partial(jobs.first_waiting, limit=MOST))
             await self._show(
@@ -66,18 +66,18 @@ class WaitingCards:
         except StorageError as error:
             log.warning("new jobs not shown", extra={"error": str(error)})
 
-    async def show_places(self) -> None:
-        """Tell those who wait their places; those far back are told when they come nearer.
+    async def show_positions(self) -> None:
+        """Show waiting jobs their positions, but only the first of them; the others follow when they come nearer.
 
-        Those of a process before this one too: what it told them is old, or stands in a message nobody knows of.
-        Raises StorageError.
+        Jobs from before this process are included: their messages are out of date, or have an unknown id. Raises
+        StorageError.
         """
         async with self._queue_lock:
             waiting = await self._storage.read(partial(jobs.first_waiting, limit=SHOWN))
-            await self._show(self._board.show_places(waiting, self._places.free))
+            await self._show(self._board.show_positions(waiting, self._worker_slots.free))
 
     async def _show(self, unknown: Iterable[tuple[int, int]]) -> None:
-        """Show jobs that this process has shown nothing of, each with the number of those before it."""
+        """Show jobs that this process has not shown yet, given as (job id, number of jobs before it)."""
         wanted = dict(unknown)
         if not wanted:
             return
@@ -88,8 +88,8 @@ class WaitingCards:
         for job in await self._storage.read(read):
             self._left.discard(job.job_id)
             before = wanted[job.job_id]
-            card = self._board.card(job)
+            message = self._board.progress_message(job)
             if job.site in self._breakers.paused():
-                card.show(Paused(job.site))
+                message.show(Paused(job.site))
             else:
-                card.show(Starting() if self._places.free > before else Waiting(before))
+                message.show(Starting() if self._worker_slots.free > before else Waiting(before))

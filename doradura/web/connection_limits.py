@@ -25,6 +25,9 @@ KEPT = 64
 STRANGER_LIMIT = 16
 """Connections of clients that may only reach the open pages."""
 
+OWN = frozenset({ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1")})
+"""The machine itself, never capped, whatever the setting says: a container's health check must succeed."""
+
 Room = Literal["kept", "public", "stranger"]
 
 
@@ -49,7 +52,7 @@ class ConnectionLimits:
     def take(self, address: IPAddress | None) -> ConnectionSlot | None:
         """Take a slot for a connection from this address; None if there is none for it."""
         slot = self._slot(address)
-        if not self._is_free(slot) and _is_own(address):
+        if not self._is_free(slot) and address in OWN:
             slot = ConnectionSlot("stranger", None)
         if not self._is_free(slot):
             return None
@@ -71,7 +74,7 @@ class ConnectionLimits:
         if address is not None and access.is_proxy(address):
             # It speaks for many clients, perhaps anybody: it caps them itself, and the kept slots are not for it.
             return ConnectionSlot("public", None)
-        if _is_own(address):
+        if address in OWN:
             return ConnectionSlot("kept", None)
         if address is None or not access.admits_address(address):
             return ConnectionSlot("stranger", None)
@@ -85,14 +88,6 @@ class ConnectionLimits:
         if slot.room == "public" and self._rooms["public"] >= self._limit - KEPT:
             return False
         return self._rooms["kept"] + self._rooms["public"] < self._limit
-
-
-def _is_own(address: IPAddress | None) -> bool:
-    """Whether it is loopback: the machine itself, without a cap, whatever the setting says.
-
-    A container's health check must get through. All of 127.0.0.0/8 is loopback (RFC 1122, section 3.2.1.3).
-    """
-    return address is not None and address.is_loopback
 
 
 def owner_of(address: IPAddress) -> str:

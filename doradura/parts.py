@@ -62,7 +62,7 @@ class Seams:
     bot_id: int
     instance: int
     allowed_private: tuple[str, ...]
-    """Private addresses that downloads may connect to nevertheless, as host or host:port."""
+    """Private addresses that downloads may connect to nevertheless, as host:port or CIDR."""
     username: Callable[[], str]
     """Returns the bot's username; empty until getMe was answered."""
     health: Callable[[], Awaitable[HealthReport]]

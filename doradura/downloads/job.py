@@ -316,7 +316,7 @@ class JobRun:
         try:
             await self._parts.storage.write(change)
         except StorageError as error:
-            log.warning("not noted", extra={"job": self.job.job_id, "error": str(error)})
+            log.warning("a fact for the next start is not stored", extra={"job": self.job.job_id, "error": str(error)})
 
     async def _known(self, metadata: Metadata) -> None:
         self._parts.metrics.extraction_duration.observe(metadata.extraction_seconds)

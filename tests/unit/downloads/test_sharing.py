@@ -375,7 +375,7 @@ async def test_a_retry_that_waits_for_a_place_says_so(world: World, autojump_clo
 async def test_a_job_whose_file_may_be_there_stays_so(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fetched anew after a sending that a kill cut off, it gives its place up: the file still goes into the message."""
+    """Fetched anew after a sending that a kill cut off, it gives its slot up: the file still goes into the message."""
     world.slots = 1
     world.telegram.fail("sendAudio", NEVER)
     async with world.start() as bot:

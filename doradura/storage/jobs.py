@@ -155,7 +155,7 @@ def set_message(db: Connection, job_id: int, message_id: int) -> None:
 
 
 def set_worker(db: Connection, job_id: int, pid: int, started: int) -> None:
-    """Store the process that works on a job, so that a start after a kill can end that process."""
+    """Store the process that works on a job, so that a start after a kill can end it, and that a worker had the job."""
     db.execute(
         "UPDATE jobs SET worker_pid = ?, worker_started = ?, worked = 1 WHERE job_id = ?", (pid, started, job_id)
     )

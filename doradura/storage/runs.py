@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
 
-TELL_AGAIN_MS = 3600 * 1000
+NOTIFY_AGAIN_MS = 3600 * 1000
 """Admins are notified of at most one unclean start in this time, since a crash loop has an alert of its own."""
 
 
@@ -18,7 +18,7 @@ class Uncleanness:
 
     alive_ms: int
     """When that run is last known to have worked, in ms."""
-    to_be_told: bool
+    should_notify: bool
     """Whether to notify the admins, since they were not notified of one recently."""
 
 
@@ -53,12 +53,12 @@ def begin(db: Connection, now_ms: int) -> Uncleanness | None:
         db.execute("UPDATE program_run SET is_open = 1, started_ms = ?", (now_ms,))
         return None
     # A clock that was set back must not delay the notification by the time that it was set back.
-    to_be_told = told_ms is None or not told_ms <= now_ms < told_ms + TELL_AGAIN_MS
+    should_notify = told_ms is None or not told_ms <= now_ms < told_ms + NOTIFY_AGAIN_MS
     db.execute(
         "UPDATE program_run SET started_ms = ?, unclean_starts = unclean_starts + 1, unclean_ms = ?, told_ms = ?",
-        (now_ms, now_ms, now_ms if to_be_told else told_ms),
+        (now_ms, now_ms, now_ms if should_notify else told_ms),
     )
-    return Uncleanness(alive_ms=max(started_ms, _beat_ms(db)), to_be_told=to_be_told)
+    return Uncleanness(alive_ms=max(started_ms, _beat_ms(db)), should_notify=should_notify)
 
 
 def end(db: Connection, now_ms: int) -> None:

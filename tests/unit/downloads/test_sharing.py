@@ -339,7 +339,7 @@ async def test_nothing_is_given_up_while_the_program_drains(world: World, autoju
 
 
 async def test_a_link_alone_is_looked_at_though_all_places_are_held(world: World, autojump_clock: MockClock) -> None:
-    """A look needs a slot too: whoever holds all of them gives one up for it."""
+    """A probe needs no worker slot, so it is answered while another user holds all of them."""
     world.slots = 1
     async with world.start() as bot:
         await fill(world, bot, 3)

@@ -1,11 +1,13 @@
-"""The wiring: each part is made here (the middle by `parts`), started here, stopped in the order of the indentation.
+"""The wiring: every part is created and started here; `parts` creates those in the middle.
 
-    serving   leaves last    web, storage, sandbox, workers, the progress board, alert delivery
-      working leaves second  updates in hand, links, downloads
-        intake leaves first  the long poll
+The nurseries are nested, so the indentation is the order in which the parts stop:
 
-`stop` ends the intake; what is in hand drains with a deadline; then everything is cancelled. An unexpected exception
-is no drain: it cancels everything and leaves `run` as it is.
+    serving   stops last     web, storage, sandbox, workers, progress messages, alert delivery
+      working stops second   updates that are being handled, probes, downloads
+        intake stops first   the long poll
+
+`stop` ends the intake; then the work in hand drains, with a deadline; then everything is cancelled. After an unexpected
+exception nothing drains: everything is cancelled, and `run` raises the exception.
 """
 
 from __future__ import annotations
@@ -62,11 +64,11 @@ log = logging.getLogger(__name__)
 
 NO_ADMINS = "DORADURA_ADMIN_IDS is not set: nobody is told of alerts. Send /start to the bot, it tells you your id."
 ALERT_CONNECTIONS = 4
-"""Connections to Telegram that alerts have for themselves: they never wait behind what users are sent."""
+"""The number of connections to Telegram that only alerts use, so that they never wait behind messages to users."""
 
 
 class App:
-    """One bot. Two of them can live in one process: nothing of it is global."""
+    """One bot. It has no global state, so several of them can run in one process."""
 
     def __init__(
         self,
@@ -81,7 +83,7 @@ class App:
         self.http_url: str | None = None
         self.sandbox_url: str | None = None
         self.me: User | None = None
-        """The bot itself, known once Telegram was asked."""
+        """The bot's own user, once getMe was answered."""
         self._bot_id = int(settings.telegram_token.partition(":")[0])
         self._environment = environment
         self._clock = clock
@@ -95,7 +97,7 @@ class App:
         self._supervisor: Supervisor | None = None
         self._drain: Callable[[], None] | None = None
         self.metrics = Metrics(LABEL_VALUES, build=build)
-        # Shared by all clients: Telegram counts a bot's calls together, and its silence is one outage for all.
+        # All clients share these: Telegram counts a bot's calls together, and an outage concerns all of them.
         self._telegram_metrics = TelegramMetrics(self.metrics)
         self._coordination = Coordination(on_migrated=self._migrated)
         self._catalogues = Catalogues()
@@ -114,28 +116,28 @@ class App:
 
     @property
     def in_hand(self) -> int:
-        """How many downloads are worked on just now."""
+        """The number of running downloads."""
         return 0 if self._supervisor is None else self._supervisor.in_hand
 
     def stop(self) -> None:
-        """Take no new work, finish what is in hand, leave. Before the start is complete: leave."""
+        """Accept no new work, finish the work in hand, and end `run`. Before the start is complete, end it at once."""
         if self._drain is None:
             self._whole.cancel()
         else:
             self._drain()
 
     def abort(self) -> None:
-        """Leave what is in hand for the next start, and leave."""
+        """End `run` at once. The work in hand is continued by the next start."""
         if self._working is None:
             self._whole.cancel()
         else:
             self._working.cancel_scope.cancel()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Run the bot; `started()` when Telegram answered and everything works.
+        """Run the bot until `stop` or `abort`; `started()` when Telegram has answered and everything works.
 
-        Raises StartupError, in a subclass that says what is wrong, and TokenRefusedError; inside an exception group
-        once nurseries are open.
+        Raises a subclass of StartupError that says what is wrong, or TokenRefusedError; once nurseries are open, these
+        are inside an exception group. If cancelled, nothing drains: the next start continues the work in hand.
         """
         try:
             with hold_data_directory(self.settings.data_dir):
@@ -146,10 +148,10 @@ class App:
                             await self._serve(serving, task_status)
                             serving.cancel_scope.cancel()
         finally:
-            gc.unfreeze()  # what was frozen may be garbage from here on; another app in this process only loses speed
+            gc.unfreeze()  # frozen objects may be garbage from here on; another app in this process only gets slower
 
     async def _serve(self, serving: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
-        """Start what leaves last, then what it serves."""
+        """Start the parts that stop last, then the others."""
         settings, metrics = self.settings, self.metrics
         workers = make_workers(self._environment, metrics.worker_start.observe)
         worker_slots = WorkerSlots(settings.concurrent_downloads)
@@ -185,7 +187,7 @@ class App:
                 local_files=settings.telegram_local,
                 coordination=self._coordination,
             ) as api,
-            self._telling_alerts(serving, api_url),
+            self._delivering_alerts(serving, api_url),
             open_monitoring(settings, self._storage, metrics, self._ids, clock=self._clock) as monitoring,
         ):
             parts = build_parts(
@@ -220,8 +222,8 @@ class App:
             await self._work(api, parts, health, task_status)
 
     @asynccontextmanager
-    async def _telling_alerts(self, serving: trio.Nursery, api_url: str) -> AsyncIterator[None]:
-        """Tell alerts from here on; at the end, let those that are being told come through."""
+    async def _delivering_alerts(self, serving: trio.Nursery, api_url: str) -> AsyncIterator[None]:
+        """Deliver alerts from here on. On leaving, wait for the notifications that are being sent."""
         settings = self.settings
         async with open_bot_api(
             settings.telegram_token,
@@ -247,25 +249,25 @@ class App:
             await delivery.drain()
 
     async def _take_over_data(self) -> None:
-        """Make the data this bot's, before anything of it is read: another bot's messages are not ours to edit."""
+        """Make this bot the owner of the data before any of it is read, since it can't edit another bot's messages."""
         bot_id = self._bot_id
         before = await self._storage.write(lambda db: bots.take_over(db, bot_id, self._clock()))
         if before is not None:
-            log.warning("another bot's token: what is open is told anew", extra={"bot": bot_id, "before": before})
+            log.warning("another bot's token: open work gets new messages", extra={"bot": bot_id, "before": before})
 
     async def _migrated(self, old_id: int, new_id: int) -> None:
-        """Note that a group got another id. What is not stored is learnt again with the next call after a restart."""
+        """Store a group's new id. If that fails, the bot learns it again with the first call after a restart."""
         try:
             await self._storage.write(lambda db: chats.migrated(db, old_id, new_id, self._clock()))
         except StorageError as error:
             log.warning("a group that moved is not stored", extra={"chat": old_id, "error": str(error)})
 
     def _username(self) -> str:
-        """Return the bot's name, once Telegram has told it."""
+        """Return the bot's username; empty until getMe was answered."""
         return (self.me.username if self.me else None) or ""
 
     def _make_health(self, self_test: WorkerSelfTest, disk: DiskSpace, lag: LoopLag) -> Health:
-        """Make the checks: each asks its part when it is asked itself."""
+        """Create the health checks. Each of them asks its part whenever it is run."""
         checks: dict[CheckName, Check] = {
             "poll": lambda: poll_check(lambda: self._poller, self._coordination.pacer),
             "storage": self._storage_check.check,
@@ -285,13 +287,13 @@ class App:
         )
 
     def _make_web(self, health: Health) -> WebServer:
-        """Make the HTTP side: what it serves is asked for at each request. Raises DataDirectoryError."""
+        """Create the web server, which collects the content of each answer anew. Raises DataDirectoryError."""
         settings = self.settings
         intake = Intake(self._storage, self.metrics, self._ids, clock=self._clock)
 
         async def render(accept: str) -> tuple[bytes, str]:
             self.metrics.set_health((await health.report()).gauge_values())
-            # Before it is open and after it is closed there is nothing to ask, and that is no error.
+            # It is not an error if the database is not open yet or closed already.
             values = await self._database_values.snapshot() if self._storage.is_open else {}
             return await self.metrics.render(accept, values)
 
@@ -318,7 +320,7 @@ class App:
         )
 
     async def _work(self, api: BotApi, parts: Parts, health: Health, task_status: trio.TaskStatus[None]) -> None:
-        """Run what drains, around what takes new work in."""
+        """Run the parts that drain, and inside them those that accept new work."""
         async with trio.open_nursery() as working:
             await working.start(parts.supervisor.run)
             await working.start(parts.probes.run)
@@ -372,6 +374,6 @@ class App:
         self.metrics.errors.labels(category="storage").inc()
 
     def _reading_failed(self, error: Exception) -> None:
-        """Count a value that /metrics could not read; what the storage itself reported is counted already."""
+        """Count a value that /metrics could not read. A StorageError was counted when the storage raised it."""
         if not isinstance(error, StorageError):
             self.metrics.errors.labels(category="storage").inc()

@@ -85,6 +85,6 @@ class Lifetime:
         if found is None:
             return
         log.warning("the last run was not ended in order", extra={"alive_ms": found.alive_ms})
-        if found.to_be_told:
+        if found.should_notify:
             note = Note(alertname=ALERTNAME, summary=self._words(found.alive_ms), severity_rank=2)
             add_note(db, note, new_id=self._new_id, now_ms=now)

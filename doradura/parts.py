@@ -1,6 +1,6 @@
-"""The bot's middle, built in one straight function: everything between Telegram's updates and the workers.
+"""Builds the parts between Telegram's updates and the workers, in one straight function.
 
-`Seams` is what it stands on. `app.py` makes the real ones, tests/wiring.py hands in doubles; both build the same parts.
+`Seams` has what they depend on: real ones from `app.py`, or doubles from tests/wiring.py. Both build the same parts.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from doradura.workers.interface import Workers
 
 @dataclass(frozen=True, kw_only=True)
 class Seams:
-    """What the parts stand on."""
+    """The things that the parts depend on."""
 
     settings: Settings
     api: BotApi
@@ -62,20 +62,20 @@ class Seams:
     bot_id: int
     instance: int
     allowed_private: tuple[str, ...]
-    """What downloads may reach although it is private."""
+    """Private addresses that downloads may connect to nevertheless, as host:port or CIDR."""
     username: Callable[[], str]
-    """The bot's name, once Telegram has told it."""
+    """Returns the bot's username; empty until getMe was answered."""
     health: Callable[[], Awaitable[HealthReport]]
     held_chats: Callable[[], Collection[int]]
-    """Return the chats that Telegram told to wait: nothing is fetched for them before that is over."""
+    """Returns the chats where Telegram told the bot to wait: none of their jobs is claimed before that is over."""
     suspect_workers: Callable[[], None]
-    """Is called when a job failed in a way that may be this machine's fault."""
+    """Called when a job failed in a way that may be this machine's fault."""
     end_strays: Callable[[Iterable[Stray]], int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The parts, none of them running yet."""
+    """The parts. None of them is running yet."""
 
     board: Board
     breakers: SiteBreakers
@@ -87,7 +87,7 @@ class Parts:
 
 
 def build_parts(seams: Seams, *, route: Callable[[Handling], Awaitable[None]] | None = None) -> Parts:
-    """Build the parts. `route` stands in for the conversations, where a test asks what becomes of updates."""
+    """Build the parts. A test may pass a `route` that handles updates in place of the conversations."""
     settings, api, storage, metrics = seams.settings, seams.api, seams.storage, seams.metrics
     catalogues, ids, clock = seams.catalogues, seams.ids, seams.clock
     board = Board(
@@ -133,7 +133,7 @@ def build_parts(seams: Seams, *, route: Callable[[Handling], Awaitable[None]] | 
 
 
 def _make_supervisor(seams: Seams, board: Board, breakers: SiteBreakers) -> Supervisor:
-    """Make what runs the downloads."""
+    """Create the supervisor of the downloads."""
     foreign = ForeignFileNote(
         seams.storage,
         words=AlertTexts(seams.catalogues).foreign_file,
@@ -163,7 +163,7 @@ def _make_supervisor(seams: Seams, board: Board, breakers: SiteBreakers) -> Supe
 
 
 def _make_router(seams: Seams, menus: CommandMenus, bytes_per_second: Callable[[int], float | None]) -> Router:
-    """Make the conversations, and what leads updates to them."""
+    """Create the conversations, and the router that passes updates to them."""
     conversations = make_conversations(
         api=seams.api,
         storage=seams.storage,

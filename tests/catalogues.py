@@ -1,4 +1,4 @@
-"""What a catalogue of the chat's texts must be, for every language, and what uses the texts in the code.
+"""Checks the catalogues of every language, and finds the uses of their texts in the code.
 
 A language is a folder beside the others: `faults` says in a sentence each what is wrong with those in a directory.
 """
@@ -53,7 +53,7 @@ SHORT = MappingProxyType(
 )
 """What keys begin with -> the most characters that are shown there. No markup is taken there."""
 MARKUP = "<b>&amp; </i>&lt;" + "x" * 40
-"""A value that is nothing but markup."""
+"""A value that consists only of markup."""
 
 CLOSED_SETS = {
     "about.": tuple(COMMANDS),
@@ -81,11 +81,11 @@ CLOSED_SETS = {
     "prometheus.": get_args(MonitoringReason),
     "graph.link.": get_args(Source),
 }
-"""What may stand behind a key that is put together: "failed." + reason."""
+"""The possible endings of composed keys, such as "failed." + reason."""
 
 
 Texts = Mapping[str, tuple[str, ...]]
-"""A catalogue's texts by key, each in all its forms."""
+"""Key -> all forms of a text, for one catalogue."""
 
 
 class Use(NamedTuple):
@@ -94,12 +94,12 @@ class Use(NamedTuple):
     where: str
     key: str
     values: frozenset[str]
-    """The names of those it gives."""
+    """The names of the values that it passes."""
 
 
 @cache
 def uses() -> tuple[Use, ...]:
-    """Return every use of a text in the code."""
+    """Return all uses of texts in the code."""
     return tuple(
         use
         for path in [*sorted((PACKAGE / "chat").glob("*.py")), PACKAGE / "app.py"]
@@ -146,7 +146,7 @@ def _keys(argument: ast.expr) -> Iterator[str]:
         case ast.JoinedStr(values=[ast.Constant(value=str() as prefix), ast.FormattedValue()]):
             yield from (prefix + word for word in CLOSED_SETS[prefix])
         case ast.Attribute(attr="too_old"):
-            pass  # of one of the conversations' buttons, which name it themselves
+            pass  # one of the conversations' buttons, which name their texts themselves
         case _:
             raise AssertionError(f"a key that can't be followed: {ast.unparse(argument)}")
 
@@ -170,7 +170,7 @@ def _forms(message: Message) -> tuple[str, ...]:
 
 
 def faults(locale: Path = LOCALE) -> list[str]:
-    """Return what is wrong with the catalogues in a directory: a sentence each, which begins with the language."""
+    """Return the faults of the catalogues in a directory, one sentence for each, beginning with the language."""
     found = [f"{path.parent.parent.name}: is not compiled, run `just fmt`" for path in stale(locale)]
     used = uses()
     sources = {path.parent.parent.name: path for path in sorted(locale.glob("*/LC_MESSAGES/doradura.po"))}
@@ -184,7 +184,7 @@ def faults(locale: Path = LOCALE) -> list[str]:
 
 
 def _keys_faults(texts: Texts, used: Sequence[Use]) -> Iterator[str]:
-    """Say which keys are missing, which nobody uses, and which values nobody gives."""
+    """Yield a sentence for each missing key, each unused key, and each value that no use passes."""
     for key in dict.fromkeys(use.key for use in used):
         places = [use for use in used if use.key == key]
         if not all(texts.get(key, ("",))):
@@ -196,7 +196,7 @@ def _keys_faults(texts: Texts, used: Sequence[Use]) -> Iterator[str]:
 
 
 def _forms_faults(catalogue: Catalog, default: Texts) -> Iterator[str]:
-    """Say where a text has not the forms and the values that the default language's has."""
+    """Yield a sentence for each text whose forms or values differ from those of the default language."""
     for message in catalogue:
         key = _key(message)
         if key not in default:
@@ -216,7 +216,7 @@ def _forms_faults(catalogue: Catalog, default: Texts) -> Iterator[str]:
 
 
 def _shown_faults(key: str, form: str) -> Iterator[str]:
-    """Say what Telegram would not take, or a phone not show, of one form of a text."""
+    """Yield a sentence for everything in one form of a text that Telegram would refuse or a phone would not show."""
     names = _values([form])
     try:
         visible, _ = parse_html(form.format_map(dict.fromkeys(names, escape(MARKUP, quote=False))))
@@ -234,7 +234,7 @@ def _shown_faults(key: str, form: str) -> Iterator[str]:
 
 
 def _values(forms: Iterable[str]) -> set[str]:
-    """Return the names of the values that forms need; none of one that can't be filled."""
+    """Return the names of the values that forms need, without those of a form that can't be filled."""
     found: set[str] = set()
     for form in forms:
         with suppress(ValueError):

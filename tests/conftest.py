@@ -1,4 +1,4 @@
-"""In which order Trio's tasks run: by chance, and the same once more by the seed of the run that failed."""
+"""Makes the order of Trio's tasks random, and repeatable with the seed that a failed run printed."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw the seed before xdist hands the options to its processes."""
+    """Choose the seed before xdist passes the options to its processes."""
     if config.option.trio_seed is None:
         config.option.trio_seed = random.randrange(1_000_000)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """Name the seed."""
+    """Return the line of the report that shows the seed."""
     return f"order of tasks: --trio-seed {config.option.trio_seed}"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin each test at an order of its own, whatever ran before it.
+    """Seed the order of tasks for each test, so that it does not depend on the tests before it.
 
-    Trio draws from a generator that it doesn't offer; where pytest-trio finds Hypothesis, it has Trio shuffle all that
-    could run at once, and nothing else is left to chance.
+    Trio's random generator is not public. If pytest-trio finds Hypothesis, it makes Trio shuffle the tasks that can run
+    next; nothing else in a test is random.
     """
     trio._core._run._r.seed(f"{item.config.option.trio_seed} {item.nodeid}")

@@ -1,4 +1,4 @@
-"""Write what has one source and must also be read elsewhere, so that nobody copies it by hand.
+"""Writes the files that are copies of another source, so that nobody copies them by hand.
 
 docs/runbooks.md is the source of the package's runbooks, which the bot serves. The table of settings is the source of
 the table in docs/settings.md and of what Compose gives to the bot's container; the alert rules are the source of the
@@ -27,7 +27,7 @@ MONITORING = ROOT / "docs" / "monitoring.md"
 COMPOSE = ROOT / "stack" / "compose.yaml"
 
 NOT_PASSED = re.compile(r"DORADURA_(STACK_.*|SANDBOX_BIND|COOKIES_FILE|RUNBOOKS_URL)")
-"""What the bot in its container has no use for: the stack's and the sandbox's, a path of the machine's, the rules'."""
+"""Settings that the bot in its container does not use: those of the stack, the sandbox, the rules, and a local path."""
 
 
 def _runbooks(_old: str) -> str:
@@ -45,7 +45,7 @@ def _row(option: Option) -> str:
 
 
 def _compose(old: str) -> str:
-    """Below what is set there, each other setting by its name alone, which hands on what the stack was started with."""
+    """Return the other settings by name only, so that they have the values with which the stack was started."""
     given = re.search(r"(?<=    environment:\n)(?:      DORADURA_\w+: .*\n)+(?=      DORADURA_\w+:\n)", old)
     assert given is not None
     known = set(re.findall(r"(DORADURA_\w+?)(?:_FILE)?:", given[0]))
@@ -72,11 +72,11 @@ COPIES: Mapping[Path, Callable[[str], str]] = {
     COMPOSE: _compose,
     MONITORING: _monitoring,
 }
-"""File -> what it is to be, of what it is."""
+"""File -> function that returns its right text from its present one."""
 
 
 def stale() -> dict[Path, str]:
-    """Return the files that are not what they are to be, each with its right text."""
+    """Return the files that are out of date, each with its right text."""
     found = {}
     for path, write in COPIES.items():
         old = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -86,7 +86,7 @@ def stale() -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write, or check."""
+    """Write the files, or check them."""
     old = stale()
     for path, text in old.items():
         if "--check" in arguments:

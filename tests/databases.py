@@ -1,4 +1,4 @@
-"""Databases in memory for unit tests, all closed at the end of the test that opened them.
+"""Databases in memory for unit tests. All of them are closed at the end of the test that opened them.
 
 Since Python 3.13 a connection that is left to the garbage collector is a ResourceWarning, in whichever test runs then.
 """
@@ -14,14 +14,14 @@ from doradura.storage.topics import Topic
 
 
 class Database(sqlite3.Connection):
-    """A database in memory that is what a change gets, too."""
+    """A database in memory, which is also the connection that a change gets."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.touched: set[Topic] = set()
 
     def touch(self, topic: Topic, /) -> None:
-        """Note that a change touches a topic."""
+        """Record that a change touches a topic."""
         self.touched.add(topic)
 
 
@@ -29,7 +29,7 @@ _opened: list[Database] = []
 
 
 def in_memory() -> Database:
-    """Open an empty database that commits each statement by itself."""
+    """Open an empty database that commits each statement at once."""
     connection = sqlite3.connect(":memory:", isolation_level=None, factory=Database)
     _opened.append(connection)
     return connection
@@ -43,7 +43,7 @@ def migrated() -> Database:
 
 
 def before_migration(number: int) -> Database:
-    """Open a database as the versions before a migration left it."""
+    """Open a database with only the migrations before one."""
     connection = in_memory()
     connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY)")
     for version, sql in migrations():
@@ -55,6 +55,6 @@ def before_migration(number: int) -> Database:
 
 
 def close_all() -> None:
-    """Close what was opened since the last call."""
+    """Close the databases that were opened since the last call."""
     while _opened:
         _opened.pop().close()

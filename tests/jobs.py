@@ -52,7 +52,7 @@ def new_job(**named: Any) -> NewJob:
 
 
 def running_job(**named: Any) -> Job:
-    """Return a job that a worker has."""
+    """Return a running job."""
     return replace(_RUNNING, **named)
 
 

@@ -1,4 +1,4 @@
-"""How much of a long test CI does: what would take it too long is done in full by hand (`just test-long`)."""
+"""Shortens long tests in CI. `just test-long` runs them in full."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import os
 
 
 def many(full: int, *, in_ci: int) -> int:
-    """Return how many turns a long test takes: all of them, or in CI fewer."""
+    """Return how many repetitions a long test makes: all of them, or fewer in CI."""
     return in_ci if os.environ.get("CI") else full

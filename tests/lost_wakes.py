@@ -1,4 +1,4 @@
-"""Losing wakes in tests: what still goes on without them, and how soon."""
+"""Lets tests lose the wakes of topics, and checks how soon the parts notice a change without them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.wiring import World
 
 
 def losses(*topics: Topic) -> pytest.MarkDecorator:
-    """Run a test without a loss, with one topic's wakes lost after the other, and with all of them lost."""
+    """Return a mark that runs a test without a loss, with the loss of each topic's wakes, and with the loss of all."""
     each = {topic.value: frozenset({topic}) for topic in topics}
     lost: dict[str, frozenset[Topic]] = {"none": frozenset(), **each, "all": frozenset(Topic)}
     return pytest.mark.parametrize("lost", list(lost.values()), ids=list(lost))
@@ -21,9 +21,9 @@ def losses(*topics: Topic) -> pytest.MarkDecorator:
 
 @contextmanager
 def within(world: World, lost: frozenset[Topic], period_seconds: float) -> Iterator[None]:
-    """Lose these wakes from here on. What follows takes a period at most, and no time where none is lost.
+    """Lose these wakes from here on, and check that the block takes at most one period, or no time without a loss.
 
-    To be begun between two looks: at a multiple of the periods a look comes by itself.
+    Enter it between two periods: at a multiple of the period, the parts read their rows without a wake.
     """
     world.storage.lost = set(lost)
     began = trio.current_time()

@@ -1,4 +1,4 @@
-"""Ports to listen on later, or again: nobody else takes them in between.
+"""Ports to listen on later, or again, which no other test takes in the meantime.
 
 A port that the kernel assigned (port 0) is free for anybody once it is closed: the kernel assigns it to whoever asks
 next, and to outgoing connections. So these ports are outside of its range, and each belongs to this test process until

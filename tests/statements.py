@@ -1,7 +1,7 @@
-"""Every statement of SQL that the query modules can run, found in their source.
+"""Finds every SQL statement that the query modules can run, in their source.
 
-A text is put together as its module does it: from the module's names, the loops around it and the assignments before
-it. What depends on what a caller gives has examples here; what can't be put together is an error, so none is left out.
+A statement is evaluated with the names of its module, the loops around it and the assignments before it. For values
+that come from a caller there are examples here. A statement that can't be evaluated is an error, so none is left out.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ EXAMPLES: Mapping[str, tuple[Any, ...]] = {
     "paused_sites": ((), ("a", "b")),
     "which": ("", " AND chat_id = ?", " AND chat_id = ? AND job_id = ?"),
 }
-"""Local names whose values come from outside: with nothing given, and with something."""
+"""Local names whose values come from a caller, with empty and other examples."""
 
 _RUNS_SQL = {"execute": 0, "_grouped": 1}
-"""Functions -> which argument is the statement."""
+"""Function -> position of the argument that is the statement."""
 
 
 def statements() -> dict[str, str]:
-    """Return each statement by "module:line:number", as it has several forms in a loop or by the examples."""
+    """Return "module:line:number" -> statement. The number counts the forms of one statement."""
     found: dict[str, str] = {}
     for path in sorted(Path(storage.__file__).parent.glob("*.py")):
         module = importlib.import_module(f"doradura.storage.{path.stem}")
@@ -45,7 +45,7 @@ def statements() -> dict[str, str]:
 
 
 def _of(node: ast.AST, names: dict[str, Any]) -> Iterator[tuple[int, ast.expr, dict[str, Any]]]:
-    """Every text of SQL below a node, with the names that are known there."""
+    """Yield every SQL text below a syntax node, given the names that are known there."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.For) and (turns := _turns(child, names)):
             for turn in turns:
@@ -54,7 +54,7 @@ def _of(node: ast.AST, names: dict[str, Any]) -> Iterator[tuple[int, ast.expr, d
         if isinstance(child, ast.Assign) and isinstance(child.targets[0], ast.Name):
             try:
                 names[child.targets[0].id] = _value(child.value, names)
-            except NameError:  # of what a caller gives: an error where a statement needs it
+            except NameError:  # the value depends on a caller, which is an error only if a statement needs it
                 names.pop(child.targets[0].id, None)
         if isinstance(child, ast.Call):
             called = getattr(child.func, "attr", getattr(child.func, "id", None))
@@ -65,7 +65,7 @@ def _of(node: ast.AST, names: dict[str, Any]) -> Iterator[tuple[int, ast.expr, d
 
 
 def _turns(loop: ast.For, names: dict[str, Any]) -> list[dict[str, Any]]:
-    """The names of a loop in each of its turns; none of one over what is not known."""
+    """Return a loop's names in each of its iterations; an empty list if the iterated values are not known."""
     targets = loop.target.elts if isinstance(loop.target, ast.Tuple) else [loop.target]
     try:
         values = list(_value(loop.iter, names))
@@ -82,5 +82,5 @@ def _forms(text: ast.expr, names: dict[str, Any]) -> Iterator[str]:
 
 
 def _value(expression: ast.expr, names: dict[str, Any]) -> Any:
-    """Raises NameError for a name that is not known."""
+    """Return the value of an expression. Raises NameError for a name that is not known."""
     return eval(compile(ast.Expression(expression), "<query>", "eval"), dict(names))

@@ -1,7 +1,7 @@
-"""The bot without its edges: everything between Telegram's updates and the workers, real but for the doubles.
+"""Starts the real parts between Telegram's updates and the workers, with doubles on both sides.
 
-A `World` is what outlives the program (Telegram, the database, the disk); `World.start` is one life of the program, and
-its end by cancellation is what a kill or a shutdown's last moment is.
+A `World` has what outlives the program: Telegram, the database, the disk. `World.start` runs the program once; leaving
+it cancels the program, which has the effect of a kill.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ async def _inline(work: Callable[..., Any], *arguments: Any, **_options: Any) ->
 
 
 class FakeClock:
-    """The wall clock, which goes by trio's: `ahead_seconds` sets it ahead of the time a test began with, or behind."""
+    """A wall clock that follows Trio's clock. `ahead_seconds` sets it forward, or back if negative."""
 
     ahead_seconds = 0.0
 
@@ -61,9 +61,9 @@ class FakeClock:
 
 
 def without_threads_and_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let file work run in the loop (a thread and an autojump clock don't go together).
+    """Run file operations in the event loop, and make the pauses between attempts exact.
 
-    The pauses between attempts are exact.
+    An autojump clock would jump ahead while a thread works.
     """
     monkeypatch.setattr("trio.to_thread.run_sync", _inline)
     monkeypatch.setattr("trio._path.run_sync", _inline)
@@ -71,12 +71,12 @@ def without_threads_and_chance(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fresh_metrics() -> Metrics:
-    """Make the program's metrics, each at its beginning."""
+    """Return new metrics of the program, without any values."""
     return Metrics(LABEL_VALUES, build=BuildFacts(version="1", python="3", yt_dlp="1", ffmpeg="1", mode="telegram"))
 
 
 class RoomyWorkspace(Workspace):
-    """The real workspace, on a disk whose free space is what the test says."""
+    """The real workspace, with free space that the test sets."""
 
     free = 10**12
 
@@ -85,7 +85,10 @@ class RoomyWorkspace(Workspace):
 
 
 class FakeCharts(Charts):
-    """Draws no picture: notes what was to be drawn and gives `picture`, or has no matplotlib while that is None."""
+    """Charts without matplotlib: they record the requests and return the picture that the test set.
+
+    While that picture is None, charts are not available.
+    """
 
     def __init__(self, directory: Path, environment: dict[str, str], drawings: Drawings) -> None:
         super().__init__(directory, environment)
@@ -93,11 +96,11 @@ class FakeCharts(Charts):
 
     @property
     def available(self) -> bool:
-        """Whether there is a picture, or an error in its place."""
+        """Whether the test set a picture or an error."""
         return self._drawings.picture is not None
 
     async def draw(self, chart: Chart) -> bytes:
-        """Return the picture."""
+        """Return the picture. Raises ChartError if the test set that instead."""
         await trio.lowlevel.checkpoint()
         self._drawings.charts.append(chart)
         if isinstance(self._drawings.picture, bytes):
@@ -107,7 +110,7 @@ class FakeCharts(Charts):
 
 @dataclass
 class Drawings:
-    """What comes of drawings, and what was to be drawn."""
+    """The picture or error for all charts, and the requested charts."""
 
     picture: bytes | ChartError | None = None
     charts: list[Chart] = field(default_factory=list)
@@ -115,7 +118,7 @@ class Drawings:
 
 @dataclass(frozen=True, kw_only=True)
 class Bot(Parts):
-    """One life of the program."""
+    """The parts of one run of the program."""
 
     api: BotApi
     silencing: Silencing
@@ -124,13 +127,13 @@ class Bot(Parts):
 
     @property
     def cut(self) -> trio.CancelScope:
-        """What ends it where it stands."""
+        """The scope whose cancel ends the program as a kill would."""
         return self.nursery.cancel_scope
 
 
 @dataclass
 class World:
-    """What a restart of the program leaves as it is."""
+    """Everything that a restart of the program does not change."""
 
     directory: Path
     telegram: FakeTelegram = field(init=False)
@@ -142,9 +145,9 @@ class World:
     slots: int = 2
     strays: list[Stray] = field(default_factory=list)
     suspicions: int = 0
-    """How often a job made its worker suspect."""
+    """How often a job asked for a test of the workers."""
     route: Callable[[Handling], Awaitable[None]] | None = None
-    """What handles updates in place of the conversations."""
+    """Handles updates in place of the conversations, if it is set."""
     last_update: int = 0
     drawings: Drawings = field(default_factory=Drawings)
     alertmanager: FakeAlertmanager = field(init=False)
@@ -168,12 +171,12 @@ class World:
         self.new_metrics()
 
     def new_metrics(self) -> None:
-        """Count from zero, as a new process does."""
+        """Replace the metrics by new ones, as a new process does."""
         self.metrics = fresh_metrics()
 
     @asynccontextmanager
     async def start(self) -> AsyncIterator[Bot]:
-        """Start the program; leaving cuts it off where it stands."""
+        """Start the program. Leaving the context cancels it, as a kill would."""
         assert isinstance(trio.lowlevel.current_clock(), MockClock), "ask for autojump_clock in the test itself"
         workspace = RoomyWorkspace(self.settings, "ffmpeg", tuple)
         await workspace.open()
@@ -239,7 +242,7 @@ class World:
         return len(self.strays)
 
     def value(self, name: str, **labels: str) -> float:
-        """Return a metric's sample, 0 where it has none; without labels the sum over all."""
+        """Return a metric's value for these labels, or 0 if there is none; without labels, the sum of all."""
         full = f"doradura_{name}"
         if labels:
             return self.metrics.registry.get_sample_value(full, labels) or 0.0
@@ -253,17 +256,17 @@ class World:
         )
 
     def job(self, job_id: int) -> jobs.Job:
-        """Return a job's row."""
+        """Return a stored job."""
         found = jobs.get(self.storage.db, job_id)
         assert found is not None
         return found
 
     def states(self) -> list[str]:
-        """Return the states of all jobs, by their links: users' updates are handled side by side."""
+        """Return the states of all jobs in the order of their links, since several updates are handled at once."""
         return [row[0] for row in self.storage.db.execute("SELECT state FROM jobs ORDER BY url, job_id")]
 
     async def ended(self, count: int = 1) -> None:
-        """Wait until so many jobs have ended and that was told."""
+        """Wait until the outcomes of so many jobs were shown."""
         await self.changes.until(lambda: self.storage.one("SELECT COUNT(*) FROM jobs WHERE told = 1") >= count)
 
     def message(
@@ -276,7 +279,7 @@ class World:
         is_bot: bool = False,
         **more: Any,
     ) -> RawUpdate:
-        """Make the update of a message."""
+        """Return an update with a message."""
         self.last_update += 1
         chat = user if chat is None else chat
         kind = "private" if chat > 0 else "supergroup"
@@ -299,7 +302,7 @@ class World:
         topic: int | None = None,
         message_id: int = 1,
     ) -> RawUpdate:
-        """Make the update of a button's press."""
+        """Return an update with the callback query of a pressed button."""
         self.last_update += 1
         place = {} if topic is None else {"is_topic_message": True, "message_thread_id": topic}
         query = {
@@ -311,17 +314,17 @@ class World:
         return raw_update(self.last_update, {"callback_query": query})
 
     async def handled(self, *, failed: int = 0) -> None:
-        """Wait until no update waits any more."""
+        """Wait until all updates are handled, and check how many of them failed."""
         await self.changes.until(lambda: not self.storage.one("SELECT COUNT(*) FROM inbox WHERE state = 'waiting'"))
         assert self.storage.one("SELECT COUNT(*) FROM inbox WHERE state = 'failed'") == failed
 
     async def say(self, bot: Bot, *updates: RawUpdate, failed: int = 0) -> None:
-        """Let updates come, and wait until they are handled."""
+        """Store updates as the poller does, and wait until they are handled."""
         await bot.dispatcher.store(updates)
         await self.handled(failed=failed)
 
 
 def raw_update(update_id: int, content: dict[str, Any]) -> RawUpdate:
-    """Make an update as the poll gives it."""
+    """Return an update as the poller passes it on."""
     batch = read_batch([msgspec.Raw(json.dumps({"update_id": update_id, **content}).encode())])
     return batch.updates[0]

@@ -1,1 +1,1 @@
-"""Who somebody is to the bot: their account, and the plans that there are. Nothing sells one yet."""
+"""Accounts and plans: who a user is to the bot. No plan can be bought yet."""

@@ -1,7 +1,7 @@
-"""Who somebody is to the bot: one value, read with each update and handed to whatever handles it.
+"""A user's account: one value, which is read with each update and passed to the update's handling.
 
-Nothing else asks who writes or presses. What a person chose or was given joins the value together with what stores it:
-a default variant, whether they are banned, a plan that was paid for.
+No other part finds out who a user is. When a further fact about users is stored (a default variant, a ban, a paid
+plan), it becomes a field of this value.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from doradura.storage import Connection, users
 from doradura.telegram.types import User
 
 DEFAULT_LANGUAGE = "en"
-"""It serves whoever speaks none of those there are texts in."""
+"""The language of users for whose own language there are no texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +21,19 @@ class Account:
     """A person who uses the bot, as of one update."""
 
     user: User
-    """As the update has them."""
+    """The user as in the update."""
     language: str
-    """The language code they chose, else the one Telegram tells."""
+    """The language code that the user chose, or else the one from Telegram."""
     is_admin: bool
     plan: Plan = FREE
-    """Nothing sells another one yet."""
+    """No other plan can be bought yet."""
 
 
 def read_account(db: Connection, user: User, admin_ids: frozenset[int]) -> Account:
-    """Return the account of whom an update is from; of somebody who was never seen too."""
+    """Return the account of an update's sender, who may be new to the bot."""
     return account_of(user, admin_ids, chosen_language=users.chosen_language(db, user.id))
 
 
 def account_of(user: User, admin_ids: frozenset[int], *, chosen_language: str | None = None) -> Account:
-    """Return the account as far as the update itself tells it, and a choice that is known."""
+    """Return the account from an update's user and the language that the user chose, if any."""
     return Account(user, chosen_language or user.language_code or DEFAULT_LANGUAGE, user.id in admin_ids)

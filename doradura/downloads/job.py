@@ -296,7 +296,7 @@ class JobRun:
                 async for message in conversation:
                     match message:
                         case Metadata():
-                            await self._known(message)
+                            await self._note_metadata(message)
                         case Progress():
                             parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
                             fetched = max(fetched, message.fetched_bytes)
@@ -316,9 +316,9 @@ class JobRun:
         try:
             await self._parts.storage.write(change)
         except StorageError as error:
-            log.warning("not noted", extra={"job": self.job.job_id, "error": str(error)})
+            log.warning("a fact for the next start is not stored", extra={"job": self.job.job_id, "error": str(error)})
 
-    async def _known(self, metadata: Metadata) -> None:
+    async def _note_metadata(self, metadata: Metadata) -> None:
         self._parts.metrics.extraction_duration.observe(metadata.extraction_seconds)
         self._lines, self._has_audio = metadata.height, metadata.has_audio
         if metadata.title:

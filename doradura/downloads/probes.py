@@ -145,17 +145,17 @@ class Probes:
 
         taken = await self._storage.write(take)
         for _message, new in groupby(taken, lambda each: (each[0].chat_id, each[0].reply_to)):
-            nursery.start_soon(self._several, tuple(new))
+            nursery.start_soon(self._run_offers, tuple(new))
 
-    async def _several(self, new: Sequence[tuple[Offer, str]]) -> None:
+    async def _run_offers(self, new: Sequence[tuple[Offer, str]]) -> None:
         async with trio.open_nursery() as nursery:
             for offer, language in new:
-                there = trio.Event()
-                nursery.start_soon(self._one, offer, language, there)
-                await there.wait()
+                card_shown = trio.Event()
+                nursery.start_soon(self._run_offer, offer, language, card_shown)
+                await card_shown.wait()
 
-    async def _one(self, offer: Offer, language: str, there: trio.Event) -> None:
-        """Show an offer's card, probe its link and show the result. `there` is set once the card is shown.
+    async def _run_offer(self, offer: Offer, language: str, card_shown: trio.Event) -> None:
+        """Show an offer's card, probe its link and show the result. `card_shown` is set once the card is shown.
 
         A barrier: an unexpected error gives up only this offer. Raises TokenRefusedError, which ends the program.
         """
@@ -164,9 +164,9 @@ class Probes:
             message_id = offer.message_id or await self._send_card(offer, language)
             if offer.state == "shown" and not offer.tries:  # a probe failed before, and the user asked for another
                 await self._edit_card(offer, message_id, self._presenter.unseen(offer, language))
-            there.set()
+            card_shown.set()
             if self._open[offer.user_id] > OPEN_OFFERS_OF_ONE_USER:
-                await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
+                await self._store(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
                 return
             if await self._storage.write(partial(offers.tried, offer_id=offer.offer_id)) > STARTS:
                 found: Metadata | Failure = Failure(
@@ -189,7 +189,7 @@ class Probes:
             self._metrics.errors.labels(category="internal").inc()
             await self._give_up(offer)
         finally:
-            there.set()
+            card_shown.set()
             self._open[offer.user_id] -= 1
             if not self._open[offer.user_id]:
                 del self._open[offer.user_id]
@@ -203,7 +203,7 @@ class Probes:
         except StorageError as error:
             log.warning("offer not given up", extra={"offer": offer.offer_id, "error": str(error)})
 
-    async def _noted(self, change: Change[None]) -> None:
+    async def _store(self, change: Change[None]) -> None:
         """Store what was shown, so that it is not shown again. Repeats until it is stored or the program stops."""
         await write_until_stored(self._storage, change, what="what a card shows", stopping=self._stopping)
 
@@ -219,7 +219,7 @@ class Probes:
                 thread_id=offer.thread_id,
             )
         )
-        await self._noted(lambda db: offers.shown(db, offer.offer_id, message.message_id))
+        await self._store(lambda db: offers.shown(db, offer.offer_id, message.message_id))
         return message.message_id
 
     async def _edit_card(self, offer: Offer, message_id: int, card: Card) -> None:
@@ -259,18 +259,18 @@ class Probes:
         self._metrics.extraction_duration.observe(found.extraction_seconds)
         await self._edit_card(offer, message_id, self._presenter.known(offer, found, language))
         self._count(offer, "offered")
-        await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
+        await self._store(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
 
     async def _show_failure(self, offer: Offer, message_id: int, found: Failure, language: str) -> None:
         log.info("link not known", extra={"offer": offer.offer_id, "reason": found.reason, "detail": found.detail})
         if found.reason is Reason.DEADLINE:  # the card already says all that is known
             self._count(offer, "offered")
-            await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
+            await self._store(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
             return
         await self._edit_card(offer, message_id, self._presenter.failed(offer, found, language))
         reason = None if found.reason.of_this_machine else found.reason
         self._count(offer, "offered" if reason is None else "refused")
-        await self._noted(lambda db: offers.finish(db, offer.offer_id, "failed", self._clock(), reason))
+        await self._store(lambda db: offers.finish(db, offer.offer_id, "failed", self._clock(), reason))
         self._metrics.download_failure.labels(format="none", reason=found.reason).inc()
         if found.reason.ours:
             self._metrics.errors.labels(category="download").inc()

@@ -215,7 +215,7 @@ class Supervisor:
         if slot.held_at is not None:
             self._worker_slots.got_slot(job.user_id)
         run = self._running[job.job_id] = JobRun(self._parts, job, slot, self._sending)
-        nursery.start_soon(self._one, run, slot)
+        nursery.start_soon(self._run_job, run, slot)
 
     async def _claim(self) -> jobs.Job | None:
         now = self._parts.clock()
@@ -231,7 +231,7 @@ class Supervisor:
             self._parts.metrics.queue_wait_time.labels(plan=job.plan).observe(max(0.0, (now - job.created_ms) / 1000))
         return job
 
-    async def _one(self, run: JobRun, slot: Slot) -> None:
+    async def _run_job(self, run: JobRun, slot: Slot) -> None:
         """Run one job until its outcome is recorded and shown. A barrier: an unexpected error fails only this job.
 
         Raises TokenRefusedError, which ends the program; the job's row then stays as it is.
@@ -267,7 +267,7 @@ class Supervisor:
                 if not isinstance(outcome, Delivered):
                     outcome = recorded  # a cancel was recorded first
             await self._parts.workspace.remove(job.job_id)
-            await self._after(run, outcome, paused_seconds)
+            await self._show_outcome(run, outcome, paused_seconds)
         finally:
             slot.release()
             self._forget(run)
@@ -340,7 +340,7 @@ class Supervisor:
         """Write until it is stored: a delivered file that is not recorded would be sent again."""
         return await write_until_stored(self._parts.storage, change, what="a job's outcome")
 
-    async def _after(self, run: JobRun, outcome: Outcome, paused_seconds: int | None) -> None:
+    async def _show_outcome(self, run: JobRun, outcome: Outcome, paused_seconds: int | None) -> None:
         job = run.job
         try:
             if isinstance(outcome, Delivered) and run.reached_worker:

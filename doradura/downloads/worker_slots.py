@@ -207,7 +207,7 @@ class WorkerSlots:
         return max(candidates, key=lambda each: (held[each.user_id], each.held_at, each.job_id), default=None)
 
     def shortest_run_seconds(self, given_up: int) -> float:
-        """Return for how many seconds a download keeps its slot in any case: doubled from the third slot on."""
+        """Return for how many seconds a download keeps its slot in any case: doubled from its fourth slot on."""
         first = ONLY_SLOT_RUN_SECONDS if self.total == 1 else SHORTEST_RUN_SECONDS
         return float(first * 2 ** min(max(0, given_up - 2), 16))
 

@@ -1,8 +1,9 @@
 """Queries on the inbox: Telegram's updates, stored raw before they are confirmed.
 
-An update is known by membership, each bot's for itself: its id is kept for `KEPT_MS` after it came, and while it is one
-of the newest `KEPT_NEWEST`, whatever became of it. Comparing ids would lose updates, as Telegram restarts them at
-random; going by the clock alone would do one twice that Telegram still holds when the clock jumps ahead by days.
+An update is known if its id is stored. Each id is kept for `KEPT_MS` after its arrival, and as long as it is one of the
+newest `KEPT_NEWEST`, handled or not. Comparing ids with the last one would lose updates, because Telegram restarts its
+ids at random. Keeping ids by age alone would handle an update twice if the clock jumps ahead by days while Telegram
+still has it. Each bot's updates are separate.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from doradura.storage.seam import Connection
 
 KEPT_MS = 48 * 3600 * 1000
 KEPT_NEWEST = 1000
-"""Telegram can give again what no poll has confirmed: at most one batch, of 100."""
+"""Telegram can repeat the updates that no poll has confirmed: at most one batch of 100."""
 TRIES = 3
-"""An update that failed this often is passed by."""
+"""After so many failures an update is skipped."""
 PAGE = 500
-"""Rows looked at in one step. Each full page fills a chat's share, or is of what is held: both are few."""
+"""Rows read in one step. A full page either uses up a chat's share or consists of held updates; both are few."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredUpdate:
-    """An update that waits to be handled."""
+    """A stored update that waits to be handled."""
 
     update_id: int
     arrival: int
@@ -42,7 +43,7 @@ _STORED = Columns(StoredUpdate)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewUpdate:
-    """An update as it came from Telegram."""
+    """An update as Telegram sent it."""
 
     update_id: int
     arrival: int
@@ -52,7 +53,7 @@ class NewUpdate:
 
 
 def add(db: Connection, updates: Iterable[NewUpdate], now_ms: int) -> int:
-    """Store updates of the current bot that are not known yet; return how many were new."""
+    """Store those updates of the current bot that are not known yet. Return how many were new."""
     new = 0
     for update in updates:
         cursor = db.execute(
@@ -73,11 +74,11 @@ def waiting(
     limit: int,
     limit_of_a_chat: int,
 ) -> list[StoredUpdate]:
-    """Return waiting updates in order of arrival: none that is held, none of a full chat, so many of each other one.
+    """Return the current bot's waiting updates in their order of arrival, at most `limit_of_a_chat` of each chat.
 
-    The current bot's alone. Those of the urgent kind come whatever the limits. Read in pages, the oldest first, and a
-    chat that had its share is left out of the next page: ordering the whole backlog would take as long as the backlog
-    is, at every look.
+    Updates in `held` and those of `full_chats` are left out. Updates of `urgent_kind` are returned whatever the limits.
+    The inbox is read in pages, the oldest first, and a chat that has used up its share is left out of the next page:
+    sorting the whole backlog in each call would take as long as the backlog is.
     """
     columns = (
         "SELECT update_id, arrival, kind, chat_id, raw, received_ms, tries FROM inbox"  # noqa: S608 - own text
@@ -108,7 +109,7 @@ def waiting(
 
 
 def done(db: Connection, update_id: int) -> bool:
-    """Mark an update handled, in the transaction of its effects; False when it was marked before."""
+    """Mark an update as handled, in the transaction of its effects. Return False if it was marked before."""
     cursor = db.execute(
         f"UPDATE inbox SET state = 'done', raw = '' WHERE bot_id = {CURRENT} AND update_id = ? AND state = 'waiting'",  # noqa: S608 - own text
         (update_id,),
@@ -117,7 +118,7 @@ def done(db: Connection, update_id: int) -> bool:
 
 
 def tried(db: Connection, update_id: int, error: str) -> int:
-    """Count a failed try and return how many there were; after `TRIES` the update is marked failed."""
+    """Count a failure of an update and return how many it had. After `TRIES` of them the update is marked failed."""
     row = db.execute(
         "UPDATE inbox SET tries = tries + 1, error = ?,"  # noqa: S608 - own text
         " state = CASE WHEN tries + 1 >= ? THEN 'failed' ELSE state END"
@@ -128,15 +129,12 @@ def tried(db: Connection, update_id: int, error: str) -> int:
 
 
 def last_arrival(db: Connection) -> int:
-    """Return the number of the update that came last, 0 when there is none."""
+    """Return the arrival number of the last update; 0 if there is none."""
     return int(db.execute("SELECT COALESCE(MAX(arrival), 0) FROM inbox").fetchone()[0])
 
 
 def forget_old(db: Connection, now_ms: int, limit: int = 1000) -> int:
-    """Delete handled updates that came before the kept time and are none of the newest, at most `limit`.
-
-    Return how many.
-    """
+    """Delete at most `limit` handled updates that are too old and not among the newest. Return how many."""
     cursor = db.execute(
         "DELETE FROM inbox WHERE (bot_id, update_id) IN"
         " (SELECT bot_id, update_id FROM inbox WHERE received_ms < ? AND state <> 'waiting' AND arrival <="

@@ -1,4 +1,4 @@
-"""Queries on offers: a link that came alone, and the message that shows its keyboard of formats."""
+"""Queries on offers: a link that was sent without a command, and the card that shows its format buttons."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from doradura.storage.topics import Topic
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Offer:
-    """A link and where its keyboard is shown."""
+    """A link and the message that is its card."""
 
     offer_id: int
     user_id: int
@@ -24,12 +24,12 @@ class Offer:
     state: OfferState
     tries: int
     thread_id: int | None = None
-    """The forum topic it was sent in."""
+    """The forum topic in which the link was sent."""
     site: str = "other"
     number: int = 0
-    """Which of its message's links it is; 0 for the only one."""
+    """The number of the link within its message; 0 if it is the only one."""
     guessed: int = 0
-    """1 where the link came without a scheme."""
+    """1 if the link came without a scheme."""
 
 
 _OFFER = Columns(Offer)
@@ -49,25 +49,25 @@ def add(db: Connection, offer: Offer, now_ms: int) -> None:
 
 
 def get(db: Connection, offer_id: int) -> Offer | None:
-    """Return one offer."""
+    """Return an offer by its id; None if there is none."""
     row = db.execute(f"SELECT {_OFFER.listed} FROM offers WHERE offer_id = ?", (offer_id,)).fetchone()  # noqa: S608 - own text
     return None if row is None else _OFFER.value(row)
 
 
 _OPEN = "state IN ('new', 'shown') AND COALESCE(instance, 0) <> ?"
-"""Not looked at yet, and not in an instance's hands."""
+"""SQL for offers that are not probed yet and not taken by the given instance."""
 
 
 def waiting(db: Connection, instance: int) -> list[Offer]:
-    """Return the offers whose link is to be looked at and that an instance does not have, oldest first."""
+    """Return the offers that are still to be probed and that this instance has not taken, the oldest first."""
     rows = db.execute(f"SELECT {_OFFER.listed} FROM offers WHERE {_OPEN} ORDER BY offer_id", (instance,))  # noqa: S608 - own text
     return [_OFFER.value(row) for row in rows]
 
 
 def take(db: Connection, instance: int) -> list[Offer]:
-    """Put what waits into an instance's hands; return it, oldest first.
+    """Mark all waiting offers as taken by an instance, and return them, the oldest first.
 
-    What another instance has is among it: one a database, that instance is gone.
+    They include those of another instance: there is one instance at a time, so that one is gone.
     """
     found = waiting(db, instance)
     if found:
@@ -76,12 +76,12 @@ def take(db: Connection, instance: int) -> list[Offer]:
 
 
 def shown(db: Connection, offer_id: int, message_id: int) -> None:
-    """Note which message shows the keyboard."""
+    """Store which message is the offer's card."""
     db.execute("UPDATE offers SET state = 'shown', message_id = ? WHERE offer_id = ?", (message_id, offer_id))
 
 
 def finish(db: Connection, offer_id: int, state: OfferEnd, now_ms: int, reason: str | None = None) -> None:
-    """Note that the link was looked at: `known` or `failed`. `reason`: why the link was refused, where it was."""
+    """Store that the link was probed: `known` or `failed`. `reason` says why the link was refused, if it was."""
     db.execute(
         "UPDATE offers SET state = ?, looked_ms = ?, reason = ?, worker_pid = NULL, worker_started = NULL"
         " WHERE offer_id = ?",
@@ -90,9 +90,9 @@ def finish(db: Connection, offer_id: int, state: OfferEnd, now_ms: int, reason: 
 
 
 def again(db: Connection, offer_id: int, message_id: int | None) -> bool:
-    """Let a link that was looked at in vain be looked at as if for the first time; False when it is not such a one.
+    """Let the link of a failed offer be probed again from the start. Return False if the offer has not failed.
 
-    `message_id` is the message that shows it, where that is known.
+    `message_id` is the offer's card, if known.
     """
     cursor = db.execute(
         "UPDATE offers SET state = 'shown', tries = 0, looked_ms = NULL, reason = NULL, instance = NULL,"
@@ -104,18 +104,18 @@ def again(db: Connection, offer_id: int, message_id: int | None) -> bool:
 
 
 def tried(db: Connection, offer_id: int) -> int:
-    """Count a start of looking at the link; return how many there were."""
+    """Count a probe that begins. Return how many have begun."""
     row = db.execute("UPDATE offers SET tries = tries + 1 WHERE offer_id = ? RETURNING tries", (offer_id,)).fetchone()
     return 0 if row is None else int(row[0])
 
 
 def set_worker(db: Connection, offer_id: int, pid: int, started: int) -> None:
-    """Note the process that looks at the link."""
+    """Store the process that probes the link."""
     db.execute("UPDATE offers SET worker_pid = ?, worker_started = ? WHERE offer_id = ?", (pid, started, offer_id))
 
 
 def forget_old(db: Connection, before_ms: int, limit: int = 1000) -> int:
-    """Delete offers made before then, at most `limit`; return how many."""
+    """Delete at most `limit` offers made before then. Return how many were deleted."""
     cursor = db.execute(
         "DELETE FROM offers WHERE offer_id IN (SELECT offer_id FROM offers WHERE created_ms < ? LIMIT ?)",
         (before_ms, limit),

@@ -1,7 +1,7 @@
-"""The states of what the database keeps: one closed set each, and the pieces of SQL that several queries share.
+"""The states of the rows in the database, one closed set for each table, and SQL that several queries share.
 
-What a state means, the module of its table says. A word that is none of its set fails mypy where Python has it, and
-tests/unit/storage/test_states.py where SQL has it.
+The module of a table explains its states. A word that is not in its set fails mypy if it is in Python, and
+tests/unit/storage/test_states.py if it is in SQL.
 """
 
 from __future__ import annotations
@@ -17,4 +17,4 @@ IncidentState = Literal["firing", "resolved", "note"]
 NoticeState = Literal["waiting", "parked", "failed"]
 
 UNFINISHED = "('waiting', 'running', 'sending')"
-"""Jobs that have not ended, as a list of SQL."""
+"""The states of jobs without an outcome, as an SQL list."""

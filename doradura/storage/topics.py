@@ -1,9 +1,8 @@
-"""Topics: what a change touched, and how whoever waits for that is woken after its commit.
+"""Topics: they name what a change touched, and wake the parts that wait for it after the commit.
 
-A function that writes a row touches its topic on the connection it is given, so no caller can forget; a storage calls
-`Topics.touched` in trio's thread once the change is committed. A wake is a hint that shortens a wait and nothing more:
-it carries no content and may be lost (with PostgreSQL it will come over a network), so every part also looks at its
-rows by itself, once a period, and finds the same.
+A function that writes a row touches the topic on its connection, so that no caller can forget it. A storage calls
+`Topics.touched` in Trio's thread once the change is committed. A wake only shortens a wait: it has no content and may
+be lost (with PostgreSQL it will come over a network). So every part also reads its rows once in every period.
 """
 
 from __future__ import annotations
@@ -15,56 +14,56 @@ import trio
 
 
 class Topic(StrEnum):
-    """What a change may touch: one value for each thing that a part waits for."""
+    """The topics that a change may touch: one for each thing that a part waits for."""
 
     QUEUE = "queue"
-    """A job waits: it is new, or was put back."""
+    """A job was added to the queue or put back into it."""
     CANCELLED_JOBS = "cancelled_jobs"
-    """A job was recorded as cancelled by somebody else than its run."""
+    """A job was recorded as cancelled by another part than its run."""
     CLOSED_CHATS = "closed_chats"
-    """A chat takes nothing any more."""
+    """The bot can no longer write to a chat."""
     OPEN_CHATS = "open_chats"
-    """A chat that could not be told alerts takes messages again."""
+    """The bot can write again to a chat that alerts go to."""
     OFFERS = "offers"
-    """A link is to be looked at."""
+    """A link is to be probed."""
     OUTBOX = "outbox"
-    """A chat is to be told something of an alert."""
+    """A notification waits for a chat."""
     INCIDENTS = "incidents"
-    """Something began to fire, or may have."""
+    """An incident began to fire, or a notice in doubt says so."""
     SILENCES = "silences"
-    """A silence was asked for, changed or forgotten."""
+    """A silence was requested, changed or deleted."""
 
 
 class Topics:
-    """The topics of one storage. To be used in trio's thread alone."""
+    """The topics of one storage. Use it only in Trio's thread."""
 
     def __init__(self) -> None:
         self._counts = dict.fromkeys(Topic, 0)
         self._lot = trio.lowlevel.ParkingLot()
 
     def touched(self, topics: Iterable[Topic]) -> None:
-        """Wake whoever waits for one of these; a change that touched them is committed."""
+        """Wake everyone who waits for one of these topics. The change that touched them is committed."""
         for topic in topics:
             self._counts[topic] += 1
             self._lot.unpark_all()
 
     def watch(self, *topics: Topic) -> Watch:
-        """Return a part's own view of some topics: what is touched from now on counts."""
+        """Return a watch on some topics, for touches from now on."""
         return Watch(self, topics)
 
     def count(self, topics: Iterable[Topic]) -> int:
-        """Return how often these were touched."""
+        """Return how often these topics were touched in total."""
         return sum(self._counts[topic] for topic in topics)
 
     async def until_touched(self, topics: Iterable[Topic], seen: int) -> None:
-        """Wait until these were touched more often than `seen`."""
+        """Wait until the count of these topics differs from `seen`."""
         await trio.lowlevel.checkpoint()
         while self.count(topics) == seen:
             await self._lot.park()
 
 
 class Watch:
-    """One waiter for some topics. A touch between two looks is never lost: the next wait ends at once."""
+    """A watch on some topics by one part. A touch between two waits is not lost: the next wait ends at once."""
 
     def __init__(self, topics: Topics, wanted: tuple[Topic, ...]) -> None:
         self._topics = topics
@@ -72,9 +71,9 @@ class Watch:
         self._seen = topics.count(wanted)
 
     async def next(self, period_seconds: float) -> None:
-        """Wait until a topic was touched since the last wait ended, a period at most; then look.
+        """Wait until a topic was touched since the last wait ended, for `period_seconds` at most.
 
-        Cancelled, it has noted nothing: the next wait ends at once where there was a touch.
+        If cancelled, nothing is recorded, so the next wait ends at once if there was a touch.
         """
         with trio.move_on_after(period_seconds):
             await self._topics.until_touched(self._wanted, self._seen)

@@ -1,2 +1,2 @@
--- What Telegram tells of a person's language comes anew with each update; what they chose themselves stands beside it.
+-- The language that a user chose. `language` is the one from Telegram, which each update overwrites.
 ALTER TABLE users ADD COLUMN chosen_language TEXT;

@@ -1,3 +1,3 @@
--- What a film really is ("480p" may have been made of a smaller one) is said again when it is sent again.
+-- The real size of a film's picture ("480p" may be smaller), for the caption when the file is sent again.
 
-ALTER TABLE sent_files ADD COLUMN lines INTEGER;    -- the shorter side of its picture in pixels; NULL of a sound
+ALTER TABLE sent_files ADD COLUMN lines INTEGER;    -- the shorter side of the picture in pixels; NULL for audio

@@ -1,4 +1,4 @@
-"""What a change is given: a connection to execute on, which notes the topics that it touches."""
+"""The connection that a change gets. It records the topics that the change touches."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Changing:
         self.touched: set[Topic] = set()
 
     def execute(self, sql: str, values: Sequence[Value] = (), /) -> sqlite3.Cursor:
-        """Run one statement, with a value for each `?`."""
+        """Run one statement, with a value for each `?`. Raises sqlite3.Error."""
         return self._connection.execute(sql, values)
 
     def touch(self, topic: Topic, /) -> None:
-        """Say that this change touches a topic."""
+        """Record that this change touches a topic."""
         self.touched.add(topic)

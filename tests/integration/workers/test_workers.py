@@ -295,5 +295,5 @@ async def test_a_link_that_a_child_made_is_not_followed(
     told = await outcome(workers, order)
     assert isinstance(told, Result)
     assert await trio.Path(told.path).read_text() == "secret"
-    with pytest.raises(ForeignFileError, match="no regular file"):
+    with pytest.raises(ForeignFileError, match="not a regular file"):
         take_product(told, Path(order.directory), tmp_path / "ready")

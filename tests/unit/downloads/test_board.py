@@ -1,4 +1,4 @@
-"""Progress messages: their pace, and that none of them is lost track of."""
+"""Progress messages: how often they are edited, and that the id of each is kept."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ async def board_of(world: World) -> AsyncIterator[Board]:
 
 
 def stands(world: World) -> list[str]:
-    """What stands in the chat."""
+    """Return the texts in the chat."""
     return world.telegram.words_in(USER)
 
 
 async def shown(world: World, message: ProgressMessage, stage: Stage) -> None:
-    """Show a stage and wait until it stands there."""
+    """Show a stage and wait until the message has its text."""
     message.show(stage)
     await world.changes.until(lambda: stands(world) == [type(stage).__name__])
 
@@ -102,7 +102,7 @@ async def test_the_same_text_is_not_sent_again(world: World, autojump_clock: Moc
 
 
 async def test_a_first_message_says_what_stays_true(world: World, autojump_clock: MockClock) -> None:
-    """Until its id is stored: a kill before that leaves it for ever. What may change is edited into it then."""
+    """This holds until its id is stored, since a kill before that leaves the message for ever. Then it is edited."""
     async with board_of(world) as board:
         board.progress_message(JOB).show(Waiting(8))
         await world.changes.until(lambda: stands(world))
@@ -112,7 +112,7 @@ async def test_a_first_message_says_what_stays_true(world: World, autojump_clock
 
 
 async def test_a_first_message_that_fails_waits_for_the_next_change(world: World, autojump_clock: MockClock) -> None:
-    """A message whose answer never came may be there: it is not written again on its own account."""
+    """A message whose answer never came may exist, so it is not sent again before the next change."""
     async with board_of(world) as board:
         message = board.progress_message(JOB)
         world.telegram.fail("sendMessage", *[TORN] * 100)
@@ -127,7 +127,7 @@ async def test_a_first_message_that_fails_waits_for_the_next_change(world: World
 
 
 async def test_the_message_is_remembered(world: World, autojump_clock: MockClock) -> None:
-    """A job's row knows its message; a database that fails meanwhile is asked again until it does."""
+    """The message's id is stored in the job's row, again and again if the database fails."""
     world.storage.db.execute(
         "INSERT INTO jobs (job_id, user_id, chat_id, url, cache_key, site, variant, plan, language, state,"
         " place, created_ms) VALUES (1, 1, 1, '', '', '', '', '', '', 'waiting', 0, 0)"
@@ -141,7 +141,7 @@ async def test_the_message_is_remembered(world: World, autojump_clock: MockClock
 
 
 async def test_settling_waits_for_the_call_on_its_way(world: World, autojump_clock: MockClock) -> None:
-    """A first message that is still being sent is neither cut off nor forgotten: its id is what settling gives."""
+    """A first message that is still being sent is neither cancelled nor forgotten: `hand_over` returns its id."""
     world.telegram.fail("sendMessage", SERVER_ERROR, SERVER_ERROR)
     async with board_of(world) as board:
         message = board.progress_message(JOB)
@@ -167,7 +167,7 @@ async def test_removing_takes_the_message_away(world: World, autojump_clock: Moc
 
 
 async def test_the_end_comes_at_once_in_the_old_message(world: World, autojump_clock: MockClock) -> None:
-    """The pace holds back progress, never the end."""
+    """The pause between edits delays progress, but never the outcome."""
     async with board_of(world) as board:
         await shown(world, board.progress_message(JOB), Working())
         before = trio.current_time()
@@ -192,7 +192,7 @@ async def test_the_end_makes_a_new_message_where_the_old_is_gone(world: World, a
 
 
 async def test_what_telegram_refuses_ends_no_progress_message(world: World, autojump_clock: MockClock) -> None:
-    """A refused edit is passed over, the next change is shown; the end's refusal is the caller's to know."""
+    """After a refused edit the next change is shown. A refusal of the outcome is raised to the caller."""
     async with board_of(world) as board:
         message = board.progress_message(JOB)
         await shown(world, message, Working())
@@ -228,7 +228,7 @@ async def test_a_restart_goes_on_in_the_same_message(world: World, autojump_cloc
 
 
 async def test_what_was_to_start_and_waits_says_so(world: World, autojump_clock: MockClock) -> None:
-    """Somebody else took the place: "starting" is no word for one that waits."""
+    """If somebody else took the worker slot, the message says that the job waits and not that it starts."""
     async with board_of(world) as board:
         board.progress_message(JOB).show(Starting())
         await world.changes.until(lambda: stands(world) == ["Starting"])

@@ -1,4 +1,4 @@
-"""The places and the line for them: who is next, and who gives one up."""
+"""The worker slots and the line for them: who gets the next one, and who gives one up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOG, OTHER, THIRD = 1, 2, 3
 
 
 async def held(worker_slots: WorkerSlots, *users: int) -> list[Slot]:
-    """Let users hold places, in this order."""
+    """Let users acquire slots in this order, and return the slots."""
     slots = [Slot(worker_slots, user) for user in users]
     for slot in slots:
         await slot.acquire()
@@ -24,7 +24,7 @@ async def held(worker_slots: WorkerSlots, *users: int) -> list[Slot]:
 
 
 def runs(slots: list[Slot], *given_up: int) -> list[Candidate]:
-    """The downloads in those places; a job's id is its place's number."""
+    """Return the downloads in these slots. A job's id is its slot's number."""
     return [
         Candidate(
             job_id=number,
@@ -39,7 +39,7 @@ def runs(slots: list[Slot], *given_up: int) -> list[Candidate]:
 async def waited(
     worker_slots: WorkerSlots, slots: list[Slot], seconds: float, *users: int, given_up: tuple[int, ...] = ()
 ) -> int:
-    """Let users wait for so long; give the job that gives its place up, or -1."""
+    """Let users wait for so many seconds. Return the job that gives its slot up, or -1."""
     worker_slots.note_waiting(users)
     await trio.sleep(seconds)
     chosen = worker_slots.choose_to_give_up(runs(slots, *given_up))
@@ -70,13 +70,16 @@ async def waited(
 async def test_who_gives_a_place_up(  # noqa: PLR0917 - a row of the table above
     autojump_clock: MockClock, total: int, holders: list[int], waiting: list[int], seconds: float, job: int
 ) -> None:
-    """Who holds more than half, after 15 s; more than an equal share, after a minute; never to change places only."""
+    """A user gives one up who holds more than half, after 15 s, or more than an equal share, after a minute.
+
+    No slot goes to a user who would then hold as many.
+    """
     worker_slots = WorkerSlots(total)
     assert await waited(worker_slots, await held(worker_slots, *holders), seconds, *waiting) == job
 
 
 async def test_while_a_place_is_free_or_on_its_way_nobody_gives_one_up(autojump_clock: MockClock) -> None:
-    """The next in line takes that one."""
+    """The next in line takes the free slot."""
     worker_slots = WorkerSlots(3)
     slots = await held(worker_slots, HOG, HOG)
     assert await waited(worker_slots, slots, 100, OTHER) == -1
@@ -88,7 +91,7 @@ async def test_while_a_place_is_free_or_on_its_way_nobody_gives_one_up(autojump_
 async def test_who_gave_a_place_up_keeps_the_next_one_longer(
     autojump_clock: MockClock, total: int, first: float
 ) -> None:
-    """Three times as long as the first time, then twice as long each time, without end and without overflow."""
+    """The first three slots are kept for the same time, every further one for twice as long, without an overflow."""
     worker_slots = WorkerSlots(total)
     assert [worker_slots.shortest_run_seconds(n) for n in range(6)] == [first * k for k in (1, 1, 1, 2, 4, 8)]
     assert worker_slots.shortest_run_seconds(10**6) > 24 * 3600
@@ -98,14 +101,14 @@ async def test_who_gave_a_place_up_keeps_the_next_one_longer(
 
 
 async def test_an_older_one_gives_its_place_up_where_the_youngest_may_stay(autojump_clock: MockClock) -> None:
-    """The youngest has given up its place five times: now it is the other's turn."""
+    """The youngest download has given its slot up five times, so the other one does."""
     worker_slots = WorkerSlots(2)
     slots = await held(worker_slots, HOG, HOG)
     assert await waited(worker_slots, slots, 15, OTHER, given_up=(0, 5)) == 0
 
 
 async def test_a_place_goes_to_whose_user_holds_fewest(autojump_clock: MockClock) -> None:
-    """Then to who came first; and not back to who gave it up while others wait."""
+    """Among these to whoever came first, and not back to the user who gave it up while others wait."""
     worker_slots = WorkerSlots(2)
     one, _ = await held(worker_slots, HOG, HOG)
     got: list[int | None] = []
@@ -141,7 +144,7 @@ async def test_a_place_goes_to_whose_user_holds_fewest(autojump_clock: MockClock
 
 
 async def test_who_stops_waiting_leaves_no_place_taken(autojump_clock: MockClock) -> None:
-    """Cancelled before the place was theirs, or in the very moment it was."""
+    """Whether the cancel comes before the slot is granted or at that very moment."""
     worker_slots = WorkerSlots(1)
 
     async def hold() -> None:
@@ -169,7 +172,7 @@ async def test_who_stops_waiting_leaves_no_place_taken(autojump_clock: MockClock
 
 
 async def test_a_place_is_charged_for_while_it_is_held(autojump_clock: MockClock) -> None:
-    """Taking and giving back twice changes nothing; what was used adds up."""
+    """A second acquire or release changes nothing, and the used time adds up."""
     worker_slots = WorkerSlots(1)
     slot = Slot(worker_slots, HOG)
     for _ in range(2):
@@ -184,7 +187,7 @@ async def test_a_place_is_charged_for_while_it_is_held(autojump_clock: MockClock
 
 
 async def test_only_who_holds_no_place_is_said_to_wait(autojump_clock: MockClock) -> None:
-    """Somebody who has one and wants a second is not held up."""
+    """A user who has one and wants a second does not count as waiting."""
     worker_slots = WorkerSlots(2)
     slot, _ = await held(worker_slots, HOG, OTHER)
     worker_slots.note_waiting([HOG, THIRD])
@@ -204,7 +207,7 @@ async def test_only_who_holds_no_place_is_said_to_wait(autojump_clock: MockClock
 @settings(deadline=None)
 @given(st.integers(2, 8), st.lists(st.integers(1, 6), min_size=8, max_size=8), st.sets(st.integers(1, 9), min_size=1))
 def test_giving_up_comes_to_an_end(total: int, holders: list[int], waiting: set[int]) -> None:
-    """With several places, however long all wait and whoever takes what is given up: it does not go in circles."""
+    """With several slots, slots do not change hands for ever, however long all wait and whoever takes a free one."""
     worker_slots, begun = WorkerSlots(total), list(holders[:total])
 
     async def circle() -> None:

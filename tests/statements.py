@@ -17,6 +17,7 @@ from doradura import storage
 
 EXAMPLES: Mapping[str, tuple[Any, ...]] = {
     "full": ((), (1, 2)),
+    "held_chats": ((), (1, 2)),
     "of_chat": ("", " AND chat_id = ?"),
     "passed_by": ((), (1, 2)),
     "paused_sites": ((), ("a", "b")),

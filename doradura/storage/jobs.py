@@ -8,7 +8,7 @@ is `place`, which `charges` explains; of two jobs with the same place the older 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from doradura.media.processes import Stray
@@ -17,7 +17,7 @@ from doradura.storage import charges
 from doradura.storage.bots import CURRENT
 from doradura.storage.columns import Columns
 from doradura.storage.conditions import given, none_of
-from doradura.storage.seam import Connection, Row, Value
+from doradura.storage.seam import Connection, Row
 from doradura.storage.states import UNFINISHED, JobEnd, JobState
 from doradura.storage.topics import Topic
 
@@ -118,23 +118,29 @@ def claim(
     Jobs of paused sites and of held chats are skipped. Jobs of the users in `last` are claimed only if nobody else has
     a job that can be claimed.
     """
-    refused = none_of("site", paused_sites) + none_of("chat_id", tuple(held_chats))
-    values: tuple[Value, ...] = (*paused_sites, *held_chats)
-    job = _claim(db, now_ms, instance, refused + none_of("user_id", tuple(last)), (*values, *last))
+    job = _claim(db, now_ms, instance, paused_sites, held_chats=held_chats, passed_by=last)
     if job is None and last:
-        job = _claim(db, now_ms, instance, refused, values)
+        job = _claim(db, now_ms, instance, paused_sites, held_chats=held_chats, passed_by=())
     if job is not None:
         charges.claimed(db, job.job_id)
     return job
 
 
-def _claim(db: Connection, now_ms: int, instance: int, refused: str, values: Sequence[Value]) -> Job | None:
-    """Claim the first waiting job. `refused` is the rest of a WHERE clause, and `values` are for its marks."""
+def _claim(
+    db: Connection,
+    now_ms: int,
+    instance: int,
+    paused_sites: tuple[str, ...],
+    *,
+    held_chats: Collection[int],
+    passed_by: Collection[int],
+) -> Job | None:
     row = db.execute(
         "UPDATE jobs SET state = 'running', instance = ?, started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
-        f" SELECT job_id FROM jobs WHERE state = 'waiting'{refused}"
+        f" SELECT job_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"
+        f"{none_of('chat_id', held_chats)}{none_of('user_id', passed_by)}"
         f" ORDER BY place, job_id LIMIT 1) RETURNING {_JOB.listed}",
-        (instance, now_ms, *values),
+        (instance, now_ms, *paused_sites, *held_chats, *passed_by),
     ).fetchone()
     return None if row is None else _JOB.value(row)
 

@@ -126,7 +126,7 @@ async def test_a_silent_place_is_said(tmp_path: Path) -> None:
     """A program that runs and never answers is an error that says where it was asked."""
     place = Place("nasty", Address("127.0.0.1", 1), "/-/ready", "DORADURA_STACK_NASTY")
     with pytest.RaisesGroup(
-        pytest.RaisesExc(running.NotReadyError, match=r"nasty does not answer http://127\.0\.0\.1:1/-/ready"),
+        pytest.RaisesExc(running.NotReadyError, match=r"nasty does not answer at http://127\.0\.0\.1:1/-/ready"),
         flatten_subgroups=True,
     ):
         await running.run(

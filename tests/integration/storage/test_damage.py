@@ -276,7 +276,7 @@ async def test_a_foreign_lock_is_told_in_time(tmp_path: Path) -> None:
             db.execute("BEGIN IMMEDIATE")
             found = await check.check()
             assert (found.status, found.facts["reason"]) == ("failing", "waits")
-            assert "another program holds the database" in found.message
+            assert "another program locked the database" in found.message
             await until(check, lambda result: result.facts["reason"] == "locked")
             db.execute("ROLLBACK")
         await until(check, lambda result: result.status == "ok")

@@ -63,7 +63,7 @@ def test_what_is_refused_is_what_yt_dlp_would_not_read(text: str, fault: str | N
         assert cookies_file(str(path)) == path
     else:
         assert found is None
-        with pytest.raises(ValueError, match=rf"{fault}.*; name a cookies.txt in Netscape format"):
+        with pytest.raises(ValueError, match=rf"{fault}.*; give the path of a cookies.txt in Netscape format"):
             cookies_file(str(path))
 
 
@@ -106,6 +106,6 @@ def test_what_is_no_file_of_text_is_refused(tmp_path: Path) -> None:
         (tmp_path / "cookies.sqlite" / "x", "can't be read (Not a directory)"),
         (binary, "is not text in UTF-8"),
     ):
-        with pytest.raises(ValueError, match=r"; name a cookies\.txt in Netscape format") as refused:
+        with pytest.raises(ValueError, match=r"; give the path of a cookies\.txt in Netscape format") as refused:
             cookies_file(str(path))
         assert str(refused.value).startswith(words)

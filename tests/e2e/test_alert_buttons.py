@@ -61,7 +61,7 @@ def labels_of(message: Message) -> list[str]:
 async def read_runbook(program: Program, message: Message) -> None:
     """The button under an alert sends what to do about it, with its queries as code."""
     await program.press(ADMIN, message, "📖 What to do")
-    said = await program.wait(ADMIN, lambda m: m["text"].startswith("HighErrorRate\n\nMeans: of the"))
+    said = await program.wait(ADMIN, lambda m: m["text"].startswith("HighErrorRate\n\nMeans: over 10 %"))
     assert {entity["type"] for entity in said["entities"]} == {"bold", "code", "pre"}
 
 

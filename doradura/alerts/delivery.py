@@ -144,15 +144,15 @@ class AlertDelivery:
         for card_id, rank in alerts.open_cards(db):
             for target in targets:
                 if not outbox.has_message(db, card_id, target.target_id):
-                    self._tell_of(db, target.target_id, card_id, rank)
+                    self._notify_target(db, target.target_id, card_id, rank)
         active = {target.target_id for target in targets}
         for card_id, target_id, rank in outbox.take_outdated(db):
             if target_id in active:
-                self._tell_of(db, target_id, card_id, rank)
+                self._notify_target(db, target_id, card_id, rank)
         served = [_Target(target.target_id, target.chat_id, target.topic_id) for target in targets]
         return served, alerts.watchdog_seen_ms(db)
 
-    def _tell_of(self, db: Connection, target_id: int, card_id: int, severity_rank: int) -> None:
+    def _notify_target(self, db: Connection, target_id: int, card_id: int, severity_rank: int) -> None:
         outbox.tell_target(
             db,
             target_id=target_id,

@@ -161,13 +161,13 @@ class _Body:
         self._truncated = max(self._truncated, notice.truncated)
         begun = self._begun.get(notice.fingerprint)
         known = begun or alerts.latest(self._db, notice.fingerprint)
-        told = 0 if begun or not known else alerts.told_ms(self._db, known.card_id)
-        effect = decide(notice, known, seen=seen, told_ms=told, now_ms=self._now_ms)
+        told_ms = 0 if begun or not known else alerts.told_ms(self._db, known.card_id)
+        effect = decide(notice, known, seen=seen, told_ms=told_ms, now_ms=self._now_ms)
         if certain and effect is NoticeEffect.DOUBT:
             effect = NoticeEffect.REOPEN
         if known is not None and effect in (NoticeEffect.IGNORE, NoticeEffect.DOUBT):
             self._put_off(notice, known, effect)
-        elif known is not None and effect is NoticeEffect.OPEN_CLOSED and self._quiet(notice, known, told):
+        elif known is not None and effect is NoticeEffect.OPEN_CLOSED and self._quiet(notice, known, told_ms):
             # The end of a firing that was never reported: the incident's message counts one firing more.
             self._change(self._ended(self._follow(notice, known, NoticeEffect.REOPEN), notice), known)
         elif known is None or effect in (NoticeEffect.OPEN, NoticeEffect.OPEN_CLOSED):
@@ -179,7 +179,7 @@ class _Body:
         elif begun:
             self._begun[notice.fingerprint] = self._follow(notice, known, effect)
         else:
-            self._go_on(notice, known, effect, told)
+            self._go_on(notice, known, effect, told_ms)
 
     def _go_on(self, notice: Notice, known: Incident, effect: NoticeEffect, told_ms: int) -> None:
         """Change an incident that began with an earlier payload."""
@@ -237,10 +237,10 @@ class _Body:
                 self._worst(self._cards, placed)
         self._say_truncated(is_new=bool(begun))
         for card_id, rank in self._changed.items():
-            self._tell(card_id, "card", rank)
+            self._notify(card_id, "card", rank)
         for card_id, rank in self._ring.items():
             alerts.set_told(self._db, card_id, self._now_ms)
-            self._tell(card_id, "reminder", rank)
+            self._notify(card_id, "reminder", rank)
 
     def _say_truncated(self, *, is_new: bool) -> None:
         """Show in one message how many alerts Alertmanager left out of the payload; a larger number makes a sound.
@@ -261,7 +261,7 @@ class _Body:
         if self._truncated > known[carrier] and not quiet and not is_new:
             self._ring.setdefault(carrier, self._cards[carrier])
 
-    def _tell(self, card_id: int, kind: outbox.Kind, rank: int) -> None:
+    def _notify(self, card_id: int, kind: outbox.Kind, rank: int) -> None:
         outbox.tell(self._db, card_id, kind, rank, new_id=self._new_id, now_ms=self._now_ms)
 
     def _new_card(self) -> int:

@@ -193,7 +193,7 @@ class Reconciler:
         known = sightings.sources(db)
         silent = is_silent(db)
         changed: list[Watched] = []
-        told: list[int] = []
+        to_notify: list[int] = []
         for row in watched:
             after, ended = self._judge(db, row, seen, known, silent=silent)
             if after.loose and row.incident_id in fresh:
@@ -206,14 +206,14 @@ class Reconciler:
             if after != row:
                 changed.append(after)
             if ended or after.loose != row.loose:
-                told.append(row.incident_id)
+                to_notify.append(row.incident_id)
         sightings.put(db, changed)
         if seen.listing is not None:
             sightings.answered(db, seen.listing.started_ms, seen.listing.now_ms)
-        for incident_id in told:
+        for incident_id in to_notify:
             incident = alert_marks.incident(db, incident_id)
             assert incident is not None
-            self._tell(db, incident.card_id, "card", incident.severity_rank)
+            self._notify(db, incident.card_id, "card", incident.severity_rank)
         for doubt in due:
             self._decide(db, doubt, seen, known)
 
@@ -263,9 +263,9 @@ class Reconciler:
             if incident.card_id not in cards:
                 cards.add(incident.card_id)
                 alerts.set_told(db, incident.card_id, now)
-                self._tell(db, incident.card_id, "reminder", incident.severity_rank)
+                self._notify(db, incident.card_id, "reminder", incident.severity_rank)
 
-    def _tell(self, db: Connection, card_id: int, kind: outbox.Kind, rank: int) -> None:
+    def _notify(self, db: Connection, card_id: int, kind: outbox.Kind, rank: int) -> None:
         outbox.tell(db, card_id, kind, rank, new_id=self._ids.new, now_ms=self._clock())
 
 

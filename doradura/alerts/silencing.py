@@ -107,7 +107,7 @@ class Silencing:
             assert known is not None
             if fresh:
                 alert_marks.drop_reminders(db, incident.card_id)
-                self._tell(db, incident)
+                self._notify(db, incident)
             return ActResult("acknowledged" if fresh else "already", *known)
 
         return await self._storage.write(change)
@@ -121,7 +121,7 @@ class Silencing:
                 alert_marks.drop_reminders(db, card_id)
                 incident = alert_marks.incident(db, taken[0])
                 assert incident is not None
-                self._tell(db, incident)
+                self._notify(db, incident)
             return len(taken)
 
         return await self._storage.write(change)
@@ -169,7 +169,7 @@ class Silencing:
         stored.put(db, untold_end(incident, "dismissed", now_ms=now, by=by))
         if incident.fingerprint == SILENCE:
             stored.forget_watchdog(db)  # otherwise the silence would be reported again at once
-        self._tell(db, incident)
+        self._notify(db, incident)
         return ActResult("dismissed", by, now)
 
     async def silence(self, incident_id: int, hours: int, by: str) -> ActResult:
@@ -321,18 +321,18 @@ class Silencing:
     async def _note(self, incident: Incident, row: Silence) -> None:
         def change(db: Connection) -> None:
             alert_marks.put_silence(db, row)
-            self._tell(db, incident)
+            self._notify(db, incident)
 
         await self._storage.write(change)
 
     async def _forget(self, incident: Incident, row: Silence) -> None:
         def change(db: Connection) -> None:
             if alert_marks.end_silence(db, row.incident_id, row.mark):
-                self._tell(db, incident)
+                self._notify(db, incident)
 
         await self._storage.write(change)
 
-    def _tell(self, db: Connection, incident: Incident) -> None:
+    def _notify(self, db: Connection, incident: Incident) -> None:
         outbox.tell(db, incident.card_id, "card", incident.severity_rank, new_id=self._ids.new, now_ms=self._clock())
 
     @asynccontextmanager

@@ -28,4 +28,4 @@ class AdminNotes:
             try:
                 await self._api.send_message(chat.chat_id, text, thread_id=chat.topic_id or None)
             except TelegramError as error:
-                log.warning("a note is not told", extra={"chat": str(chat), "error": str(error)})
+                log.warning("a note is not sent", extra={"chat": str(chat), "error": str(error)})

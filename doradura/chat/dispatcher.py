@@ -353,7 +353,10 @@ class Dispatcher:
             elif handling.update.callback_query is not None:
                 await handling.answer(handling.texts.plain("trouble"), alert=True)
         except TelegramError as problem:
-            log.info("trouble not told", extra={"update": handling.update_id, "error": str(problem)})
+            log.info(
+                "the sender of a failed update is not answered",
+                extra={"update": handling.update_id, "error": str(problem)},
+            )
 
 
 def _from_whom(update: Update) -> User | None:

@@ -20,7 +20,7 @@ from doradura.telegram.types import Message
 class Router:
     """Passes updates to their conversations."""
 
-    def __init__(  # noqa: PLR0917 - what it leads to
+    def __init__(  # noqa: PLR0917 - the parts that it passes updates to
         self,
         conversations: Conversations,
         groups: Groups,

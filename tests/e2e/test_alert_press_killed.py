@@ -102,6 +102,6 @@ async def test_a_silence_is_made_once(tmp_path: Path) -> None:
                 assert labels_of(message) == ["🔔 Undo silence", "👤 Acknowledge", "📈 Graph", "📖 What to do"]
                 assert (between.asked, [item["id"] for item in await silences(alertmanager)]) == (1, [silence["id"]])
                 answer = await second.press(ADMIN, message, "🔔 Undo")
-                assert answer["text"] == "It is silenced no more."
+                assert answer["text"] == "The silence is lifted."
                 assert await silences(alertmanager) == []
         await alertmanager.aclose()

@@ -122,7 +122,7 @@ async def test_a_part_that_breaks(home: Home, monkeypatch: pytest.MonkeyPatch) -
     assert home.rows(RUN) == [(1, 0)]
     monkeypatch.undo()
     async with home.running() as app, person(app.sandbox_url, 1000) as admin:
-        await admin.wait(lambda m: m["text"].startswith("🔹 I was stopped hard at about 20"))
+        await admin.wait(lambda m: m["text"].startswith("🔹 I stopped unexpectedly at about 20"))
         await until(lambda: home.rows("SELECT COUNT(*) FROM alert_outbox") == [(0,)])
         sendings = [call["params"] for call in await admin.calls("sendMessage")]
         assert [(sent["chat_id"], sent["disable_notification"]) for sent in sendings] == [("1000", "true")]

@@ -37,7 +37,7 @@ OFFER = Offer(
     offer_id=5, user_id=1, chat_id=1, reply_to=3, url="https://a.example/", message_id=4, state="shown", tries=0
 )
 SHOWN = ProgressTexts(Catalogues(), 50 << 20)
-AGAIN = "others were waiting, so this one waits again"
+AGAIN = "others were waiting, so this one lets them go first"
 DASH = "\N{EN DASH}"
 
 
@@ -51,15 +51,15 @@ DASH = "\N{EN DASH}"
         (Waiting(2), f"⏳ <b>m4a</b> {DASH} in the queue, 2 downloads before yours."),
         (
             Waiting(0, gave_up=True),
-            f"⏳ <b>m4a</b> {DASH} {AGAIN}. It is next and goes on by itself.",
+            f"⏳ <b>m4a</b> {DASH} {AGAIN}. It's next and continues by itself.",
         ),
         (
             Waiting(2, gave_up=True),
-            f"⏳ <b>m4a</b> {DASH} {AGAIN}, with 2 downloads before it. It goes on by itself.",
+            f"⏳ <b>m4a</b> {DASH} {AGAIN}: 2 downloads before it. It continues by itself.",
         ),
         (
             Paused("youtube"),
-            f"⏸ <b>m4a</b> {DASH} youtube is resting for a while; this download goes on by itself after that.",
+            f"⏸ <b>m4a</b> {DASH} I'm giving youtube a break; this download continues by itself after that.",
         ),
         (Working(), f"🔎 <b>m4a</b> {DASH} looking at the link…"),
         (Fetching("A", 0, 1_000_000, None), "⬇️ <b>A</b> (m4a)\n░░░░░░░░░░ 0 %\n1 kB of 1.0 MB"),
@@ -82,7 +82,7 @@ DASH = "\N{EN DASH}"
         (Retrying(Reason.RATE_LIMITED, 20), "🔁 <b>m4a</b>\nThe site asked for a pause. I'll try again in 20 s."),
         (Cancelled(), "✖ Cancelled: <b>https://a.example/?a=1&amp;b=2</b>"),
         (Cancelled(title="A <film>"), "✖ Cancelled: <b>A &lt;film&gt;</b>"),
-        (Cancelled(by_admin=True, title="A"), "✖ An admin of this bot ended this download: <b>A</b>"),
+        (Cancelled(by_admin=True, title="A"), "✖ An admin of this bot cancelled this download: <b>A</b>"),
     ],
 )
 def test_a_stage_reads_so(stage: Stage, text: str) -> None:
@@ -135,7 +135,8 @@ def test_what_is_too_large_brings_what_is_smaller() -> None:
     small = replace(JOB, variant=Variant("mp3", "128k"))
     text, rows = SHOWN.stage(small, Failed(Reason.TOO_LARGE))
     assert text.startswith(
-        "😕 This file is too large: I can send 50 MB at most. It comes no smaller, so please try a shorter one.\n"
+        "😕 This file is too large: I can send 50 MB at most. "
+        "There's no smaller version, so please try a shorter one.\n"
     )
     assert rows is None
     sizes = (
@@ -150,7 +151,7 @@ def test_what_is_too_large_brings_what_is_smaller() -> None:
 def test_a_stream_of_several_codings_is_not_called_no_video() -> None:
     """There is a video, and no other choice of it would go better."""
     text, rows = SHOWN.stage(JOB, Failed(Reason.UNSUPPORTED, lacks="one_coding"))
-    assert text.startswith("😕 This stream changes its coding on the way")
+    assert text.startswith("😕 This stream changes its encoding partway")
     assert rows is None
 
 
@@ -176,7 +177,7 @@ def test_what_the_link_does_not_have_is_no_button(reason: Reason) -> None:
 def test_what_is_larger_than_is_taken_has_no_buttons() -> None:
     """No choice of a source that is too large itself would do, so none is offered."""
     text, rows = SHOWN.stage(JOB, Failed(Reason.TOO_LARGE, final=True))
-    assert text.startswith("😕 This file is larger than I take, in any format.")
+    assert text.startswith("😕 This file is too large for me in any format.")
     assert rows is None
 
 

@@ -101,7 +101,7 @@ async def test_a_second_attempt_that_works_is_a_success(world: World, autojump_c
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
     assert world.states() == ["done"]
-    assert "🔁 <b>mp3 320k</b>\nThe connection broke off. I'll try again in 2 s." in world.telegram.texts(
+    assert "🔁 <b>mp3 320k</b>\nThe connection was lost. I'll try again in 2 s." in world.telegram.texts(
         "editMessageText"
     )
     assert world.value("download_retries_total") == 1

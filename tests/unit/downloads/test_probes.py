@@ -300,7 +300,7 @@ def test_an_offer_of_which_nothing_fits_says_so() -> None:
     known = Metadata(title="A night", sizes=sizes)
     assert keyboard(1, known, 52_428_800) == ()
     assert known_text(Catalogues().for_language("en"), known, LINK, 52_428_800).endswith(
-        "📏 All of it would be over 50 MB, and I can't send more. Please try a shorter one."
+        "📏 Every format would be over 50 MB, and I can't send more. Please try a shorter one."
     )
 
 
@@ -416,7 +416,7 @@ async def test_a_link_is_looked_at_again_with_one_press(world: World, autojump_c
     assert answers == {
         "This is somebody else's link. Send me one of your own.": 1,
         "That message is too old. Send the link again.": 2,
-        "Looking at it once more…": 2,
+        "Looking at it again…": 2,
     }
 
 

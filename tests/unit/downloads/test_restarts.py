@@ -203,7 +203,7 @@ async def test_a_file_that_may_be_there_is_never_said_not_to_be(world: World, au
     async with world.start():
         await world.ended()
     (words,) = world.telegram.words_in(USER)
-    assert words.startswith("😕 The file may be in this chat")
+    assert words.startswith("😕 The file may already be in this chat")
     assert [call.parameters.get("reply_markup") for call in world.telegram.all("editMessageText")][-1] is None
     assert len(world.telegram.files_in(USER)) == 1
 
@@ -219,7 +219,7 @@ async def test_an_end_that_was_not_told_is_told_by_the_next_start(world: World, 
     async with world.start():
         await world.ended()
     (words,) = world.telegram.words_in(USER)
-    assert "doesn't show this in the country" in words
+    assert "isn't available in the country" in words
     assert world.value("download_failure_total") == 1
 
 

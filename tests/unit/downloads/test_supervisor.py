@@ -264,7 +264,7 @@ async def test_the_failure_text_waits_for_telegram(world: World, autojump_clock:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
     (words,) = world.telegram.words_in(USER)
-    assert "private or forbidden" in words
+    assert "private or restricted" in words
 
 
 async def test_a_deleted_progress_message_is_replaced_at_the_end(world: World, autojump_clock: MockClock) -> None:
@@ -304,8 +304,8 @@ async def test_a_site_that_takes_us_for_a_robot_is_left_alone(world: World, auto
         assert sorted(world.states()) == ["done", "failed", "failed", "waiting"]
         assert world.telegram.words_in(ADMIN) == [
             (
-                "🟠 youtube takes the bot for a robot. Its downloads are paused for 10 minutes. If it goes on, set"
-                " DORADURA_COOKIES_FILE or DORADURA_DOWNLOAD_PROXY."
+                "🟠 youtube takes the bot for a robot. Its downloads are paused for 10 minutes. "
+                "If this keeps happening, set DORADURA_COOKIES_FILE or DORADURA_DOWNLOAD_PROXY."
             )
         ]
         began = trio.current_time()

@@ -1,7 +1,7 @@
-"""The sentences of the checks of /health: every English template, and how a sentence is put together of them.
+"""The sentences that the checks of /health report: the English templates, and how a sentence is built from them.
 
-Knows nothing else of ours. A sentence keeps its template and its values apart until somebody reads it: a monitor gets
-the English, a person in a chat gets their language's (`chat.texts`), for which the template is the msgid.
+Imports nothing of ours. A sentence keeps its template and its values apart until somebody reads it: a monitor gets the
+English, a person in a chat the translation into their language (`chat.texts`), whose msgid is the template.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 @unique
 class HealthText(StrEnum):
-    """A template in English. Its names in braces are those of the values; no markup is taken."""
+    """An English template. Names in braces stand for values; markup is shown as it is."""
 
     NO_ANSWER = "no answer within {seconds} s"
     CHECK_BROKE = "the check itself failed ({error}); see the log"
@@ -106,17 +106,17 @@ PLURALS: Mapping[HealthText, HealthText] = MappingProxyType(
         HealthText.YTDLP_A_DAY_OLD: HealthText.YTDLP_DAYS_OLD,
     }
 )
-"""The templates that are counted, for one, which is the msgid -> for any other number, the msgid_plural."""
+"""Templates with a plural: singular (the msgid) -> plural (the msgid_plural)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A template and its values; `str` of it is the English."""
+    """A template and its values. `str(sentence)` is the English."""
 
     text: HealthText
     values: Mapping[str, Value] = field(default_factory=dict)
     count: int | None = None
-    """The number that chooses the form, for a text of `PLURALS`; `{count}` in it is the number."""
+    """For a text of `PLURALS`: the number that selects the form and is the value of `{count}`."""
 
     def __str__(self) -> str:
         """Return the English."""
@@ -125,7 +125,7 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Values in a row. `joined_by` puts two of them together: `{first}`, which may be a list itself, and `{next}`."""
+    """A list of at least one value. `joined_by` joins what precedes, `{first}`, with the following value, `{next}`."""
 
     joined_by: HealthText
     items: tuple[Value, ...]
@@ -136,20 +136,20 @@ class Listed:
 
 
 Value: TypeAlias = str | HealthText | Sentence | Listed
-"""Something to fill in: words from elsewhere, a template that needs no values, or what has values itself."""
+"""What fills a place in a template: words from elsewhere, a template without values, a sentence, or a list."""
 
 Fill: TypeAlias = Callable[[HealthText, int | None, Mapping[str, str]], str]
-"""Fills a template in one language: the template, the number that chooses its form, and its values."""
+"""Returns a template filled in one language; takes the template, the number that selects its form, and its values."""
 
 
 def english(text: HealthText, count: int | None, values: Mapping[str, str]) -> str:
-    """Fill the English template."""
+    """Return the English template, in the form for `count`, filled with the values."""
     template = text if count in {None, 1} else PLURALS[text]
     return template.format_map(values)
 
 
 def rendered(value: Value, fill: Fill) -> str:
-    """Return a value as text: `fill` is called for each of its templates, from the innermost to the outermost."""
+    """Return a value as text. `fill` is called for each of its templates, from the innermost to the outermost."""
     match value:
         case HealthText():
             return fill(value, None, {})

@@ -85,7 +85,7 @@ CLOSED_SETS = {
 """The possible endings of composed keys, such as "failed." + reason."""
 
 SENTENCES = frozenset(HealthText) - frozenset(PLURALS.values())
-"""The msgids of the health checks' sentences. The default language has none of them: it is in the code."""
+"""The msgids of the health checks' templates. The default language's catalogue has none, as they are its texts."""
 
 
 Texts = Mapping[str, tuple[str, ...]]
@@ -223,7 +223,7 @@ def _forms_faults(catalogue: Catalog, default: Texts) -> Iterator[str]:
 
 
 def _sentence_faults(text: HealthText, catalogue: Catalog) -> Iterator[str]:
-    """Say what is wrong with the translation of a health check's sentence, which is shown without markup."""
+    """Yield a sentence for everything wrong with the translation of a health check's template (no markup)."""
     message = catalogue.get(text)
     if message is None or message.fuzzy or not all(_forms(message)):
         yield f"no translation of HealthText.{text.name}: {text}"

@@ -58,7 +58,7 @@ class Texts:
         return html.unescape(self(key, **values))
 
     def sentence(self, sentence: Sentence) -> str:
-        """Return a health check's sentence in this language, without markup: it is a value for a text."""
+        """Return a health check's sentence in this language, not escaped: it is meant as a value for a text."""
         return rendered(sentence, english if self._otherwise is None else self._translated)
 
     def _translated(self, text: HealthText, count: int | None, values: Mapping[str, str]) -> str:
@@ -72,7 +72,7 @@ class Texts:
         return LACKING if self._otherwise is None else self._otherwise._text(key, count, values)  # noqa: SLF001 - another of its kind
 
     def _filled(self, key: str, count: int | None, values: Mapping[str, str]) -> str | None:
-        """Return the catalogue's text with its values; None if there is none or it can't be filled, which is logged."""
+        """Return the text filled with its values; None, after logging it, if it is missing or can't be filled."""
         found = self._catalogue.gettext(key) if count is None else self._catalogue.ngettext(key, key, count)
         try:
             if found == NO_TEXT:
@@ -115,7 +115,7 @@ class Catalogues:
 
 
 class _NoText(gettext.NullTranslations):
-    """Answers for the keys that a catalogue lacks. By itself gettext returns the key, which may well be a text."""
+    """Answers for the keys that a catalogue lacks. Without it gettext returns the key, which may itself be a text."""
 
     def gettext(self, message: str) -> str:  # noqa: ARG002 - gettext's signature
         return NO_TEXT

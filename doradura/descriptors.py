@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import os
 
-NO_DESCRIPTORS = "this process has too many files open - raise its limit (ulimit -n, LimitNOFILE=)"
+from doradura.health_sentences import HealthText
+
+NO_DESCRIPTORS = HealthText.NO_DESCRIPTORS
 
 
 def out_of_descriptors() -> bool:

@@ -1,7 +1,7 @@
 """What /health reports: named checks, each measured when asked, and the worst of them.
 
-Knows nothing else of ours: the checks are passed in. "Failing" is what a restart or a person on this machine can fix;
-"degraded" is a fault outside. A check that doesn't answer in time is a result too.
+Knows nothing else of ours but the sentences: the checks are passed in. "Failing" is what a restart or a person on this
+machine can fix; "degraded" is a fault outside. A check that doesn't answer in time is a result too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 import trio
+
+from doradura.health_sentences import HealthText, Sentence
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +52,9 @@ class CheckResult:
     """The result of one check: a status, a sentence for people, and numbers for machines."""
 
     status: CheckStatus
-    message: str
+    message: Sentence
     facts: Mapping[str, Fact] = field(default_factory=dict)
-    advice: str | None = None
+    advice: Sentence | None = None
     """A recommendation, for a check that may well be ok. It is shown and does not affect the status."""
 
 
@@ -100,8 +102,8 @@ class HealthReport:
 
 
 def _as_json(found: CheckResult) -> dict[str, Any]:
-    said = {**found.facts, "status": found.status, "message": found.message}
-    return said if found.advice is None else {**said, "advice": found.advice}
+    said = {**found.facts, "status": found.status, "message": str(found.message)}
+    return said if found.advice is None else {**said, "advice": str(found.advice)}
 
 
 class Health:
@@ -174,14 +176,14 @@ class Health:
     async def _run_check(self, name: str, check: Check, found: dict[str, CheckResult]) -> None:
         """Run one check within its time. A barrier: a check that raises is a result, not the end of the program."""
         silent: CheckStatus = "degraded" if name in self._outside else "failing"
-        found[name] = CheckResult(silent, f"no answer within {CHECK_SECONDS:g} s")
+        found[name] = CheckResult(silent, Sentence(HealthText.NO_ANSWER, {"seconds": f"{CHECK_SECONDS:g}"}))
         try:
             with trio.move_on_after(CHECK_SECONDS):
                 found[name] = await check()
         except Exception as error:
             log.exception("a health check broke", extra={"check": name})
             self._broke()
-            found[name] = CheckResult(silent, f"the check itself failed ({type(error).__name__}); see the log")
+            found[name] = CheckResult(silent, Sentence(HealthText.CHECK_BROKE, {"error": type(error).__name__}))
 
 
 class _Worst:
@@ -243,19 +245,18 @@ class LoopLag:
         """Judge the worst lag of the last minute, including one that lasts right now."""
         await trio.lowlevel.checkpoint()
         if self._due is None:
-            return CheckResult("failing", "the event loop's lag is not measured")
+            return CheckResult("failing", Sentence(HealthText.LOOP_UNMEASURED))
         now = trio.current_time()
         lag, pause = self._late(now)
         worst, pause = max(self._lags.at(now), lag), max(self._pauses.at(now), pause)
         facts = {"worst_lag_seconds": round(worst, 4)} | ({"paused_seconds": round(pause, 1)} if pause else {})
         if worst >= LAG_FAILING_SECONDS:
-            return CheckResult("failing", f"the event loop was blocked for {worst:.1f} s in the last minute", facts)
+            return CheckResult("failing", Sentence(HealthText.LOOP_BLOCKED, {"seconds": f"{worst:.1f}"}), facts)
         if worst >= LAG_DEGRADED_SECONDS:
-            return CheckResult("degraded", f"the event loop was {worst:.2f} s late in the last minute", facts)
+            return CheckResult("degraded", Sentence(HealthText.LOOP_LATE, {"seconds": f"{worst:.2f}"}), facts)
         if pause:
-            what = f"on time, except for {pause:.1f} s when the process was stopped or the machine asleep"
-            return CheckResult("ok", f"the event loop is {what}", facts)
-        return CheckResult("ok", "the event loop is on time", facts)
+            return CheckResult("ok", Sentence(HealthText.LOOP_PAUSED, {"seconds": f"{pause:.1f}"}), facts)
+        return CheckResult("ok", Sentence(HealthText.LOOP_ON_TIME), facts)
 
 
 class DiskSpace:
@@ -272,7 +273,7 @@ class DiskSpace:
         try:
             found = await trio.to_thread.run_sync(os.statvfs, self._path, abandon_on_cancel=True, limiter=self._limiter)
         except OSError as error:
-            return CheckResult("failing", f"the free space of the data directory can't be read ({error.strerror})")
+            return CheckResult("failing", Sentence(HealthText.DISK_UNREADABLE, {"error": str(error.strerror)}))
         free = found.f_bavail * found.f_frsize
         self._measured(free)
         return judge_space(free, found.f_blocks * found.f_frsize)
@@ -288,9 +289,9 @@ def _space_text(size_bytes: int) -> str:
 def judge_space(free_bytes: int, total_bytes: int) -> CheckResult:
     """Judge free space in bytes, as available to an unprivileged user."""
     facts = {"free_bytes": free_bytes, "total_bytes": total_bytes}
-    left = f"{_space_text(free_bytes)} free in the data directory"
+    values = {"left": _space_text(free_bytes)}
     if free_bytes < DISK_FAILING_BYTES:
-        return CheckResult("failing", f"{left}: downloads and the database will stop soon", facts)
+        return CheckResult("failing", Sentence(HealthText.DISK_FULL, values), facts)
     if free_bytes < DISK_DEGRADED_BYTES:
-        return CheckResult("degraded", f"{left}: large downloads may fail", facts)
-    return CheckResult("ok", left, facts)
+        return CheckResult("degraded", Sentence(HealthText.DISK_LOW, values), facts)
+    return CheckResult("ok", Sentence(HealthText.DISK_FREE, values), facts)

@@ -23,12 +23,13 @@ from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
 from doradura.downloads.worker_slots import Slot, WorkerSlots
 from doradura.downloads.workspace import Workspace
 from doradura.health import CheckResult, CheckStatus, Fact
+from doradura.health_sentences import HealthText, Listed, Sentence, Value
 from doradura.media.protocol import Failure, SelfTest, WorkerLostError
 from doradura.settings import AlertChat
 from doradura.storage import Connection, Storage, StorageError, alerts, outbox
 from doradura.storage.ids import IdMaker
 from doradura.telegram.holds import ActiveHold
-from doradura.telegram.pacing import Pacer
+from doradura.telegram.pacing import EVERY_CHAT, Pacer
 from doradura.telegram.poller import Poller
 from doradura.workers.interface import Workers
 
@@ -37,7 +38,6 @@ UNDELIVERED_SECONDS = 300.0
 """The same as in the alert AlertDeliveryStalled."""
 GIVEN_UP_MS = 24 * 3600 * 1000
 """How long a message that was given up is shown: it was our fault, or that of an alert's texts, and is over."""
-UNMONITORED = "nothing monitors this bot yet: `just stack` starts Prometheus and Alertmanager, see docs/monitoring.md"
 YTDLP_OLD_DAYS = 45
 """The same as in the alert YtDlpOld."""
 HELD_UP_SECONDS = 600.0
@@ -48,11 +48,11 @@ SELF_TEST_TIMEOUT_SECONDS = 30.0
 OVERSLEPT_SECONDS = 10.0
 """A timeout that fires later than this shows that the process was stopped meanwhile."""
 
-_POLL_FAULTS: Mapping[str, str] = {
-    "unreachable": "Telegram can't be reached - is this machine online?",
-    "conflict": "another program polls with this token - stop the other instance, or get a new token",
-    "rate_limited": "Telegram asked the bot to wait before the next poll",
-    "store_failing": "updates can't be stored and stay at Telegram - see the storage check",
+_POLL_FAULTS: Mapping[str, HealthText] = {
+    "unreachable": HealthText.POLL_UNREACHABLE,
+    "conflict": HealthText.POLL_CONFLICT,
+    "rate_limited": HealthText.POLL_RATE_LIMITED,
+    "store_failing": HealthText.POLL_STORE_FAILING,
 }
 
 log = logging.getLogger(__name__)
@@ -71,17 +71,25 @@ async def poll_check(poller: Callable[[], Poller | None], pacer: Pacer) -> Check
         "chats_told_to_wait": len(pacer.held_chats()),
     }
     if held:
-        what = "; ".join(f"{hold.what} for another {hold.seconds_left:.0f} s" for hold in held)
-        return CheckResult("degraded", f"Telegram told the bot to wait with {what} - it then resumes by itself", facts)
+        holds = Listed(HealthText.AND, tuple(map(_hold_sentence, held)))
+        return CheckResult("degraded", Sentence(HealthText.TELEGRAM_HOLDS, {"holds": holds}), facts)
     if part is None or ago is None:
-        return CheckResult("degraded", "Telegram has not answered a poll yet", facts)
+        return CheckResult("degraded", Sentence(HealthText.NOT_POLLED), facts)
     if part.state == "unreachable" and out_of_descriptors():
-        return CheckResult("degraded", f"Telegram can't be reached: {NO_DESCRIPTORS}", facts)
+        said = Sentence(HealthText.NO_DESCRIPTORS_FOR_TELEGRAM, {"reason": NO_DESCRIPTORS})
+        return CheckResult("degraded", said, facts)
     if part.state in _POLL_FAULTS:
-        return CheckResult("degraded", _POLL_FAULTS[part.state], facts)
+        return CheckResult("degraded", Sentence(_POLL_FAULTS[part.state]), facts)
     if ago > POLL_SILENCE_SECONDS:
-        return CheckResult("degraded", f"Telegram has not answered a poll for {ago:.0f} s - is it reachable?", facts)
-    return CheckResult("ok", "Telegram answers", facts)
+        return CheckResult("degraded", Sentence(HealthText.POLL_SILENT, {"seconds": f"{ago:.0f}"}), facts)
+    return CheckResult("ok", Sentence(HealthText.POLL_ANSWERED), facts)
+
+
+def _hold_sentence(hold: ActiveHold) -> Sentence:
+    seconds = f"{hold.seconds_left:.0f}"
+    if hold.what == EVERY_CHAT:
+        return Sentence(HealthText.CHATS_HELD, {"seconds": seconds})
+    return Sentence(HealthText.METHOD_HELD, {"method": hold.what, "seconds": seconds})
 
 
 def _holds(part: Poller | None, pacer: Pacer) -> list[ActiveHold]:
@@ -113,16 +121,14 @@ class AlertsCheck:
         """Report whether accepted alerts are sent, and to everybody."""
         facts: dict[str, Fact] = {"chats": len(self._chats)}
         if not self._chats:
-            return CheckResult("degraded", "no admin is set - set DORADURA_ADMIN_IDS to your Telegram user id", facts)
+            return CheckResult("degraded", Sentence(HealthText.NO_ADMIN), facts)
         delivery = self._delivery()
         if delivery is None or not self._storage.is_open:
-            return CheckResult("degraded", "alerts are not told yet", facts)
+            return CheckResult("degraded", Sentence(HealthText.ALERTS_NOT_TOLD), facts)
         try:
             found = await self._storage.read(lambda db: _undelivered(db, self._clock()))
         except StorageError as error:
-            return CheckResult(
-                "degraded", f"the number of waiting notifications is unknown: {error} - see the storage check", facts
-            )
+            return CheckResult("degraded", Sentence(HealthText.WAITING_UNKNOWN, {"error": str(error)}), facts)
         facts |= {
             "waiting": found.waiting,
             "oldest_seconds": round(found.oldest_seconds, 1),
@@ -130,8 +136,8 @@ class AlertsCheck:
             "unreachable": ", ".join(target.place for target in found.refused) or None,
         }
         status, message = _judge_delivery(found, delivery.trouble)
-        message += _given_up_text(found)
-        return CheckResult(status, message, facts, None if found.monitored else UNMONITORED)
+        advice = None if found.monitored else Sentence(HealthText.UNMONITORED)
+        return CheckResult(status, _with_given_up(message, found), facts, advice)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,47 +170,51 @@ def _undelivered(db: Connection, now_ms: int) -> _Undelivered:
     )
 
 
-def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[CheckStatus, str]:
+def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[CheckStatus, Sentence]:
     if found.oldest_seconds > UNDELIVERED_SECONDS:
         # If Telegram does not answer, or no chat lets us write, this machine is not at fault and no restart helps.
         nobody = len(found.refused) == len(found.targets) and trouble is None
-        what = f"an alert has waited {found.oldest_seconds:.0f} s to be sent"
+        values = {"seconds": f"{found.oldest_seconds:.0f}"}
         if trouble == "telegram" or nobody:
-            return "degraded", f"{what} - Telegram does not accept it"
-        return "failing", f"{what} - see the log"
+            return "degraded", Sentence(HealthText.ALERT_NOT_ACCEPTED, values)
+        return "failing", Sentence(HealthText.ALERT_NOT_SENT, values)
     if found.refused:
-        return "degraded", f"Telegram refuses messages to {_refusals(found.refused)}"
-    return "ok", "every chat that alerts go to can be reached"
+        return "degraded", Sentence(HealthText.CHATS_REFUSED, {"chats": _refusals(found.refused)})
+    return "ok", Sentence(HealthText.CHATS_REACHED)
 
 
-def _given_up_text(found: _Undelivered) -> str:
-    """Say what was given up.
+def _with_given_up(delivery: Sentence, found: _Undelivered) -> Sentence:
+    """Say after the state of the delivery what was given up.
 
     It is over, and AlertsGivenUp has reported it. If it kept the check degraded for a day, the status could not change
     when an admin blocks the bot.
     """
     if not found.given_up:
-        return ""
-    what = f"{found.given_up} {'notice' if found.given_up == 1 else 'notices'} given up in the last 24 h"
-    return f"; {what}, which Telegram did not accept in any form ({found.last_error}) - /alerts lists them"
+        return delivery
+    values: dict[str, Value] = {"delivery": delivery, "error": found.last_error}
+    return Sentence(HealthText.NOTICE_GIVEN_UP, values, count=found.given_up)
 
 
-def _refusals(refused: Sequence[outbox.Target]) -> str:
+def _refusals(refused: Sequence[outbox.Target]) -> Listed:
     """Name the chats that can't be reached, each kind with what helps."""
-    kinds: dict[tuple[str, str], list[str]] = {}
+    kinds: dict[tuple[bool, HealthText], list[str]] = {}
     for target in refused:
-        kind = "an admin" if target.chat_id > 0 else "a chat"
-        kinds.setdefault((kind, _remedy(target)), []).append(f"{target.place}: {target.fault}")
-    return "; and to ".join(f"{kind} ({'; '.join(who)}) - {remedy}" for (kind, remedy), who in kinds.items())
+        is_admin = target.chat_id > 0
+        kinds.setdefault((is_admin, _remedy(target)), []).append(f"{target.place}: {target.fault}")
+    said = []
+    for (is_admin, remedy), who in kinds.items():
+        values: dict[str, Value] = {"who": Listed(HealthText.AND, tuple(who)), "remedy": remedy}
+        said.append(Sentence(HealthText.ADMIN_REFUSED if is_admin else HealthText.CHAT_REFUSED, values))
+    return Listed(HealthText.AND_TO, tuple(said))
 
 
-def _remedy(target: outbox.Target) -> str:
+def _remedy(target: outbox.Target) -> HealthText:
     """Say what makes a chat reachable again."""
     if target.topic_id and "thread" in (target.fault or "").lower():
-        return "that topic no longer exists: choose another in DORADURA_ALERT_CHATS and restart the bot"
+        return HealthText.TOPIC_GONE
     if target.chat_id > 0:
-        return "they must send /start to the bot"
-    return "add the bot there with the right to write, or change DORADURA_ALERT_CHATS"
+        return HealthText.ADMIN_MUST_START
+    return HealthText.CHAT_MUST_ADMIT
 
 
 class WorkerSelfTest:
@@ -215,7 +225,7 @@ class WorkerSelfTest:
         self._worker_slots = worker_slots
         self._workspace = workspace
         self._ids = ids
-        self._fault: str | None = None
+        self._fault: Value | None = None
         self._answer: SelfTest | None = None
         self._tested_at: float | None = None
         self._seconds = 0.0
@@ -243,7 +253,7 @@ class WorkerSelfTest:
         started = trio.current_time()
         number = self._ids.new()
         slot = Slot(self._worker_slots)
-        fault: str | None = f"no answer within {SELF_TEST_TIMEOUT_SECONDS:.0f} s"
+        fault: Value | None = Sentence(HealthText.NO_ANSWER, {"seconds": f"{SELF_TEST_TIMEOUT_SECONDS:.0f}"})
         try:
             with trio.move_on_after(SELF_TEST_TIMEOUT_SECONDS):
                 # If every slot is taken the test uses none: a suspicion must not wait for hours, and the test is short.
@@ -253,9 +263,8 @@ class WorkerSelfTest:
         except WorkerLostError as error:
             fault = str(error)
         except OSError as error:
-            fault = (
-                f"could not make its directory: {error.strerror or error} ({error.filename or self._workspace.root})"
-            )
+            values = {"error": str(error.strerror or error), "path": str(error.filename or self._workspace.root)}
+            fault = Sentence(HealthText.SELF_TEST_UNPLACED, values)
         finally:
             slot.release()
             await self._workspace.remove(number)
@@ -264,24 +273,24 @@ class WorkerSelfTest:
             return False
         self._fault, self._tested_at = fault, trio.current_time()
         if fault is not None:
-            log.error("worker self-test failed", extra={"fault": fault})
+            log.error("worker self-test failed", extra={"fault": str(fault)})
         return True
 
-    async def _ask(self, number: int) -> str | None:
+    async def _ask(self, number: int) -> Value | None:
         order = self._workspace.selftest(number, await self._workspace.fresh(number))
         async with self._workers.work(order) as conversation:
             async for message in conversation:
                 if isinstance(message, SelfTest):
                     self._answer = message
-                    return None if message.guarded else "the egress guard is not in place"
+                    return None if message.guarded else HealthText.SELF_TEST_UNGUARDED
                 if isinstance(message, Failure):
                     return f"{message.reason}: {message.detail}"
-        return "the worker ended without an answer"
+        return HealthText.SELF_TEST_UNANSWERED
 
     async def check(self) -> CheckResult:
         """Report the result of the last test."""
         if self._tested_at is None:
-            return CheckResult("degraded", "the first self-test is running", {})
+            return CheckResult("degraded", Sentence(HealthText.SELF_TEST_RUNS), {})
         users, waited = self._worker_slots.longest_wait()
         facts: dict[str, Fact] = {
             "tested_seconds_ago": round(trio.current_time() - self._tested_at, 1),
@@ -294,16 +303,15 @@ class WorkerSelfTest:
         if self._answer is not None:
             facts |= {key: value for key, value in msgspec.to_builtins(self._answer).items() if key != "type"}
         if self._fault is not None:
-            return CheckResult("failing", f"the self-test failed: {self._fault} - run `just doctor` for details", facts)
+            return CheckResult("failing", Sentence(HealthText.SELF_TEST_FAILED, {"fault": self._fault}), facts)
         if waited >= HELD_UP_SECONDS:
-            who = "1 user has" if users == 1 else f"{users} users have"
-            what = f"every worker slot is taken, and {who} waited up to {waited / 60:.0f} min"
-            return CheckResult("degraded", f"{what} - see DORADURA_CONCURRENT_DOWNLOADS and /user", facts)
+            said = Sentence(HealthText.USER_WAITS, {"minutes": f"{waited / 60:.0f}"}, count=users)
+            return CheckResult("degraded", said, facts)
         advice = None if self._answer is None else old_ytdlp(self._answer.yt_dlp, datetime.now(UTC).date())
-        return CheckResult("ok", "a worker passed the self-test", facts, advice)
+        return CheckResult("ok", Sentence(HealthText.SELF_TEST_PASSED), facts, advice)
 
 
-def old_ytdlp(version: str, today: date) -> str | None:
+def old_ytdlp(version: str, today: date) -> Sentence | None:
     """Return what to do about a yt-dlp of this version, which is its date; None if it is recent or has no date."""
     found = re.match(r"(\d{4})\.(\d{1,2})\.(\d{1,2})(?:\.|$)", version)
     try:
@@ -312,4 +320,4 @@ def old_ytdlp(version: str, today: date) -> str | None:
         return None
     if days <= YTDLP_OLD_DAYS:
         return None
-    return f"yt-dlp is {days} days old, and sites change: run `just update-ytdlp` and restart"
+    return Sentence(HealthText.YTDLP_A_DAY_OLD, count=days)

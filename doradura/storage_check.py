@@ -12,6 +12,7 @@ import trio
 
 from doradura.clock import Clock
 from doradura.health import CheckResult, Fact
+from doradura.health_sentences import HealthText, Sentence
 from doradura.storage import DAMAGE, Connection, Storage, StorageError, runs
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,6 @@ DAMAGED_SECONDS = 600.0
 SOUND_SECONDS = 24 * 3600.0
 SHARE = 100
 """Reading the database takes at most one part in this many of the time, however often another program writes to it."""
-
-RUNBOOK = "see StorageFailing in the runbooks"
 
 
 class StorageCheck:
@@ -59,7 +58,7 @@ class StorageCheck:
     async def check(self) -> CheckResult:
         """Write a row and report how long its commit took, and what is damaged."""
         if not self._storage.is_open:
-            return CheckResult("failing", "the database is not open", {"reason": "closed"})
+            return CheckResult("failing", Sentence(HealthText.DATABASE_CLOSED), {"reason": "closed"})
         done = self._done
         if self._began_at is None:
             self._began_at = trio.current_time()
@@ -68,28 +67,28 @@ class StorageCheck:
             await done.wait()
         if waiting.cancelled_caught and self._began_at is not None:
             waited = trio.current_time() - self._began_at
-            text = (
-                f"a write has been waiting for {waited:.0f} s - another program locked the database, or the disk hangs"
-            )
-            return CheckResult("failing", text, {"reason": "waits"})
+            said = Sentence(HealthText.WRITE_WAITS, {"seconds": f"{waited:.0f}"})
+            return CheckResult("failing", said, {"reason": "waits"})
         return self._judge()
 
     def _judge(self) -> CheckResult:
         facts: dict[str, Fact] = {"integrity_check_seconds": self._read_seconds}
         if isinstance(self._result, StorageError):
             facts["reason"] = self._result.reason
-            advice = RUNBOOK if self._result.reason in DAMAGE | {"lost"} else "see the log and the disk"
-            return CheckResult("failing", f"{self._result} - {advice}", facts)
+            is_damage = self._result.reason in DAMAGE | {"lost"}
+            advice = HealthText.SEE_RUNBOOK if is_damage else HealthText.SEE_LOG_AND_DISK
+            said = Sentence(HealthText.WRITE_FAILED, {"error": str(self._result), "advice": advice})
+            return CheckResult("failing", said, facts)
         seconds, unclean_starts = self._result
         facts |= {"commit_seconds": round(seconds, 4), "unclean_starts": unclean_starts}
         if self._storage.damage is not None:
             facts["reason"] = "corrupt"
-            text = f"the database is damaged ({self._storage.damage}): save what can be saved - {RUNBOOK}"
-            return CheckResult("failing", text, facts)
+            values = {"damage": self._storage.damage, "advice": HealthText.SEE_RUNBOOK}
+            return CheckResult("failing", Sentence(HealthText.DATABASE_DAMAGED, values), facts)
         if self._unusable is not None:
             facts["reason"] = "unusable"
-            return CheckResult("failing", f"{self._unusable}: the next start would fail - fix its permissions", facts)
-        return CheckResult("ok", "a write was committed", facts)
+            return CheckResult("failing", Sentence(HealthText.DATABASE_UNUSABLE, {"fault": self._unusable}), facts)
+        return CheckResult("ok", Sentence(HealthText.WRITE_COMMITTED), facts)
 
     async def _look(self) -> None:
         started = trio.current_time()
@@ -130,6 +129,6 @@ class StorageCheck:
             self._read_at = trio.current_time()
         self._read_seconds = round(self._read_at - started, 3)
         if found is not None and found != known:
-            log.error("the database is damaged", extra={"found": found, "what_to_do": RUNBOOK})
+            log.error("the database is damaged", extra={"found": found, "what_to_do": str(HealthText.SEE_RUNBOOK)})
         elif found is None and known is not None:
             log.info("the database is sound again")

@@ -28,6 +28,7 @@ from doradura.chat.analytics import WINDOWS
 from doradura.chat.conversations import COMMANDS
 from doradura.downloads.admission import Rejection
 from doradura.health import CHECKS, ReportStatus
+from doradura.health_sentences import PLURALS, HealthText
 from doradura.media.has import Lacks
 from doradura.media.links import LinkFault
 from doradura.media.reasons import Reason
@@ -82,6 +83,9 @@ CLOSED_SETS = {
     "graph.link.": get_args(Source),
 }
 """The possible endings of composed keys, such as "failed." + reason."""
+
+SENTENCES = frozenset(HealthText) - frozenset(PLURALS.values())
+"""The msgids of the health checks' templates. The default language's catalogue has none, as they are its texts."""
 
 
 Texts = Mapping[str, tuple[str, ...]]
@@ -176,9 +180,12 @@ def faults(locale: Path = LOCALE) -> list[str]:
     sources = {path.parent.parent.name: path for path in sorted(locale.glob("*/LC_MESSAGES/doradura.po"))}
     default = read(sources[DEFAULT_LANGUAGE])
     for language, source in sources.items():
-        texts = read(source)
+        catalogue = _catalogue(source)
+        sentences = () if language == DEFAULT_LANGUAGE else SENTENCES
+        texts = {key: forms for key, forms in read(source).items() if key not in sentences}
         shown = (_shown_faults(key, form) for key, forms in texts.items() for form in forms if form)
-        said = [*_keys_faults(texts, used), *_forms_faults(_catalogue(source), default), *chain.from_iterable(shown)]
+        said = [*_keys_faults(texts, used), *_forms_faults(catalogue, default), *chain.from_iterable(shown)]
+        said += chain.from_iterable(_sentence_faults(text, catalogue) for text in sorted(sentences))
         found += [f"{language}: {each}" for each in said]
     return found
 
@@ -213,6 +220,29 @@ def _forms_faults(catalogue: Catalog, default: Texts) -> Iterator[str]:
             other = (_values([form]) ^ _values(default[key])) - ({"count"} if is_counted else set())
             if other:
                 yield f"{key} has other values than {DEFAULT_LANGUAGE}'s: {', '.join(sorted(other))}"
+
+
+def _sentence_faults(text: HealthText, catalogue: Catalog) -> Iterator[str]:
+    """Yield a sentence for everything wrong with the translation of a health check's template (no markup)."""
+    message = catalogue.get(text)
+    if message is None or message.fuzzy or not all(_forms(message)):
+        yield f"no translation of HealthText.{text.name}: {text}"
+        return
+    plural = PLURALS.get(text)
+    if message.id != (text if plural is None else (text, plural)):
+        yield f"HealthText.{text.name} has not the msgid_plural of PLURALS"
+    elif plural is not None and len(_forms(message)) != catalogue.num_plurals:
+        yield f"HealthText.{text.name} has {len(_forms(message))} forms in place of {catalogue.num_plurals}"
+    for form in _forms(message):
+        other = (_values([form]) ^ _values([text])) - (set() if plural is None else {"count"})
+        if other:
+            yield f"HealthText.{text.name} has other values than the English: {', '.join(sorted(other))}"
+        try:
+            form.format_map(dict.fromkeys(_values([form]), "x"))
+        except (ValueError, LookupError) as error:
+            yield f"HealthText.{text.name} can't be filled: {error}"
+        if "<" in form:
+            yield f"HealthText.{text.name} has markup, which is shown as it is"
 
 
 def _shown_faults(key: str, form: str) -> Iterator[str]:

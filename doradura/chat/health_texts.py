@@ -43,9 +43,9 @@ def health_text(t: Texts, report: HealthReport) -> str:
     for name, found in worst_first:
         key = name if name in CHECKS else "other"
         shown = t.plain(f"check.{key}", name=name)
-        lines.append(t("health.line", mark=_MARKS[found.status], name=shown, message=found.message))
+        lines.append(t("health.line", mark=_MARKS[found.status], name=shown, message=t.sentence(found.message)))
         if found.status != "ok":
             lines.append(t("health.do", advice=t.plain(f"do.{key}")))
         if found.advice is not None:
-            lines.append(t("health.do", advice=found.advice))
+            lines.append(t("health.do", advice=t.sentence(found.advice)))
     return _COMMAND.sub(r"<code>\1</code>", "\n".join(lines))

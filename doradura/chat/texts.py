@@ -3,7 +3,8 @@
 The catalogues are under `locale/`, a folder for each language. Values that are put into a text are escaped for HTML,
 while the text itself may contain markup; so a site's title can't add any. A text that is missing or can't be filled
 fails a test (tests/catalogues.py). In a running bot it is logged and the default language's text is shown, or three
-dots if that is missing too; never a key, and no exception.
+dots if that is missing too; never a key, and no exception. The keys of the health checks' sentences are their English
+templates, which are shown if a catalogue has no translation.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from importlib import resources
 from pathlib import Path
 
 from doradura.accounts.account import DEFAULT_LANGUAGE
+from doradura.health_sentences import HealthText, Sentence, english, rendered
 
 DOMAIN = "doradura"
 LOCALE = Path(str(resources.files("doradura.chat"))) / "locale"
 LACKING = "…"
 """Shown instead of a text that no catalogue has."""
+NO_TEXT = ""
+"""What a catalogue returns for a key that it lacks or leaves empty."""
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +57,25 @@ class Texts:
         """Return a text without HTML escapes, for buttons, answers to callback queries and command descriptions."""
         return html.unescape(self(key, **values))
 
+    def sentence(self, sentence: Sentence) -> str:
+        """Return a health check's sentence in this language, not escaped: it is meant as a value for a text."""
+        return rendered(sentence, english if self._otherwise is None else self._translated)
+
+    def _translated(self, text: HealthText, count: int | None, values: Mapping[str, str]) -> str:
+        found = self._filled(text, count, values)
+        return english(text, count, values) if found is None else found
+
     def _text(self, key: str, count: int | None, values: Mapping[str, str]) -> str:
+        found = self._filled(key, count, values)
+        if found is not None:
+            return found
+        return LACKING if self._otherwise is None else self._otherwise._text(key, count, values)  # noqa: SLF001 - another of its kind
+
+    def _filled(self, key: str, count: int | None, values: Mapping[str, str]) -> str | None:
+        """Return the text filled with its values; None, after logging it, if it is missing or can't be filled."""
         found = self._catalogue.gettext(key) if count is None else self._catalogue.ngettext(key, key, count)
         try:
-            if found == key:
+            if found == NO_TEXT:
                 raise KeyError("no text")
             return found.format_map(values)
         except (LookupError, ValueError, AttributeError) as error:  # what format_map raises for a bad template
@@ -65,7 +84,7 @@ class Texts:
                 log.error(  # noqa: TRY400 - the error is the catalogue's
                     "text lacking", extra={"key": key, "language": self.language, "error": str(error)}
                 )
-            return LACKING if self._otherwise is None else self._otherwise._text(key, count, values)  # noqa: SLF001 - another of its kind
+            return None
 
 
 def _escaped(value: object) -> str:
@@ -95,8 +114,20 @@ class Catalogues:
         return self._texts.get(short, self._default)
 
 
+class _NoText(gettext.NullTranslations):
+    """Answers for the keys that a catalogue lacks. Without it gettext returns the key, which may itself be a text."""
+
+    def gettext(self, message: str) -> str:  # noqa: ARG002 - gettext's signature
+        return NO_TEXT
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:  # noqa: ARG002 - gettext's signature
+        return NO_TEXT
+
+
 def _read(folder: Path, language: str) -> gettext.NullTranslations:
-    return gettext.translation(DOMAIN, str(folder), languages=[language])
+    found = gettext.translation(DOMAIN, str(folder), languages=[language])
+    found.add_fallback(_NoText())
+    return found
 
 
 def duration_text(seconds: float) -> str:

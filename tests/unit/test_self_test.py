@@ -53,7 +53,7 @@ async def test_a_suspicion_is_looked_into_at_once(autojump_clock: MockClock, nur
     await trio.sleep(1)
     found = await test.check()
     assert found.status == "failing"
-    assert "ffmpeg (/x) is not there" in found.message
+    assert "ffmpeg (/x) is not there" in str(found.message)
     job.release()
     await trio.sleep(SELF_TEST_RETRY_SECONDS)
     assert (await test.check()).status == "ok"

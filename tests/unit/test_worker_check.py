@@ -46,7 +46,7 @@ async def test_who_waits_is_told_and_is_a_fault_after_ten_minutes(
     await trio.sleep(1)
     found = await self_test.check()
     assert found.status == "degraded"
-    assert "every worker slot is taken, and 2 users have waited up to 10 min" in found.message
+    assert "every worker slot is taken, and 2 users have waited up to 10 min" in str(found.message)
     worker_slots.note_waiting([1])
     assert (await self_test.check()).status == "ok"
 
@@ -61,4 +61,4 @@ async def test_one_user_is_said_in_the_singular(
     await Slot(worker_slots, 1).acquire()
     worker_slots.note_waiting(range(2, 2 + users))
     await trio.sleep(700)
-    assert ("1 user has" in (await self_test.check()).message) == (users == 1)
+    assert ("1 user has" in str((await self_test.check()).message)) == (users == 1)

@@ -10,6 +10,7 @@ import trio
 
 from doradura.alerts import Reply
 from doradura.health import CheckResult, Health
+from doradura.health_sentences import HealthText, Sentence
 from doradura.label_values import LABEL_VALUES
 from doradura.metrics import DATABASE_FAMILIES, BuildFacts, DatabaseValues, FamilySamples, Metrics
 from doradura.web import AccessRules, WebServer
@@ -37,7 +38,9 @@ class Site:
     """A running web server with real metrics and health, and what a test may turn in it."""
 
     metrics: Metrics = field(default_factory=make_metrics)
-    check: CheckResult = field(default_factory=lambda: CheckResult("ok", "fine", {"age_seconds": 1}))
+    check: CheckResult = field(
+        default_factory=lambda: CheckResult("ok", Sentence(HealthText.POLL_ANSWERED), {"age_seconds": 1})
+    )
     break_with: Exception | None = None
     database_down: bool = False
     bodies: list[bytes] = field(default_factory=list)

@@ -28,7 +28,7 @@ NO_TOPIC = refusal(400, "Bad Request: message thread not found")
 async def health(alerts: Alerts, life: Life, *chats: AlertChat) -> tuple[str, str]:
     """What /health says of alerts."""
     found = await AlertsCheck(chats, alerts.world.storage, lambda: life.delivery, clock=alerts.world.clock).check()
-    return found.status, found.message
+    return found.status, str(found.message)
 
 
 async def test_everything_goes_to_the_topic(alerts: Alerts, autojump_clock: MockClock) -> None:

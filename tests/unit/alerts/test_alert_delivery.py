@@ -30,7 +30,7 @@ async def health(alerts: Alerts, delivery: AlertDelivery, *admins: int) -> tuple
     found = await AlertsCheck(
         [AlertChat(admin) for admin in admins or (ADMIN,)], storage, lambda: delivery, clock=alerts.world.clock
     ).check()
-    return found.status, found.message
+    return found.status, str(found.message)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from trio.testing import MockClock
 from doradura.chat.analytics import WINDOWS, Analysis, report_text
 from doradura.chat.texts import Catalogues, Texts
 from doradura.health import CheckResult, HealthReport
+from doradura.health_sentences import HealthText, Sentence
 from doradura.media.protocol import Failure, Metadata
 from doradura.media.reasons import OUR_REASONS, USER_REASONS, Reason
 from doradura.media.sites import SITES
@@ -179,15 +180,16 @@ async def test_admins_help_has_their_commands(world: World, autojump_clock: Mock
 
 async def test_health_says_what_to_do(world: World, autojump_clock: MockClock) -> None:
     """What is not well comes first, as it was measured, with advice; the rest after it; commands are shown as code."""
+    advice = Sentence(HealthText.WRITE_FAILED, {"error": "`just stack <>` starts it", "advice": "a lone ` stays"})
     world.health = HealthReport(
         "failing",
         "1.2.3",
         7384.0,
         {
-            "poll": CheckResult("ok", "Telegram answers", advice="`just stack <>` starts it; a lone ` stays"),
-            "alerts": CheckResult("degraded", "no admin is <set>"),
-            "disk": CheckResult("failing", "12 MiB free in the data directory"),
-            "canary": CheckResult("degraded", "no canary came back"),
+            "poll": CheckResult("ok", Sentence(HealthText.POLL_ANSWERED), advice=advice),
+            "alerts": CheckResult("degraded", Sentence(HealthText.WAITING_UNKNOWN, {"error": "<locked>"})),
+            "disk": CheckResult("failing", Sentence(HealthText.DISK_FREE, {"left": "12 MiB"})),
+            "canary": CheckResult("degraded", Sentence(HealthText.NO_ANSWER, {"seconds": "2"})),
         },
     )
     async with world.start() as bot:
@@ -198,15 +200,15 @@ async def test_health_says_what_to_do(world: World, autojump_clock: MockClock) -
         "",
         "🔴 <b>Disk</b>: 12 MiB free in the data directory",
         "      ➜ Free some space on the disk of DORADURA_DATA_DIR, or move it to a larger disk.",
-        "🟠 <b>Alerts</b>: no admin is &lt;set&gt;",
+        "🟠 <b>Alerts</b>: the number of waiting notifications is unknown: &lt;locked&gt; - see the storage check",
         (
             "      ➜ Waiting alerts are sent once Telegram and the database answer. "
             "An admin named here has to unblock me and send /start."
         ),
-        "🟠 <b>canary</b>: no canary came back",
+        "🟠 <b>canary</b>: no answer within 2 s",
         "      ➜ The log says more.",
         "✅ <b>Telegram</b>: Telegram answers",
-        "      ➜ <code>just stack &lt;&gt;</code> starts it; a lone ` stays",
+        "      ➜ <code>just stack &lt;&gt;</code> starts it - a lone ` stays",
     ]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from doradura.chat.cards import known_text
 from doradura.chat.progress import ProgressTexts, failure_text
 from doradura.chat.texts import LACKING, Catalogues, Texts, duration_text, languages, size_text
 from doradura.downloads.stages import Converting, Failed, Fetching, Paused, Retrying, Sending, Stage, Waiting, Working
+from doradura.health_sentences import HealthText
 from doradura.media.links import LinkError, check_link
 from doradura.media.protocol import Metadata
 from doradura.media.reasons import Reason
@@ -23,24 +22,9 @@ from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import parse_html
 from tests.catalogues import faults, uses
 from tests.jobs import running_job
-from tests.texts import LOCALE, compiled
+from tests.languages import Sentences, language
 
 T = Catalogues().for_language(None)
-
-
-def language(folder: Path, code: str, *, without: str = "", **changes: str) -> Path:
-    """Make a catalogue beside English: English's texts but for changes, `__` in a key standing for a dot."""
-    shutil.copytree(LOCALE / "en", folder / "en", dirs_exist_ok=True)
-    texts = (LOCALE / "en" / "LC_MESSAGES" / "doradura.po").read_text(encoding="utf-8")
-    for key in [without, *(key.replace("__", ".") for key in changes)]:
-        texts = re.sub(rf'^msgid "{re.escape(key)}"\n(msg.*\n|".*\n)+', "", texts, flags=re.MULTILINE) if key else texts
-    texts = texts.replace("Language: en", f"Language: {code}")
-    texts += "".join(f'\nmsgid "{key.replace("__", ".")}"\nmsgstr "{text}"\n' for key, text in changes.items())
-    target = folder / code / "LC_MESSAGES" / "doradura.po"
-    target.parent.mkdir(parents=True)
-    target.write_text(texts, encoding="utf-8")
-    target.with_suffix(".mo").write_bytes(compiled(target))
-    return target
 
 
 def test_every_catalogue_has_every_text() -> None:
@@ -75,6 +59,52 @@ def test_what_is_wrong_with_a_language_is_said(tmp_path: Path, changes: dict[str
     found = faults(tmp_path)
     assert len(found) == len(said)
     assert all(part in fault for part, fault in zip(said, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("sentences", "said"),
+    [
+        (
+            {HealthText.DISK_LOW: ()},
+            ["de: no translation of HealthText.DISK_LOW: {left} free in the data directory: large"],
+        ),
+        ({HealthText.DISK_LOW: ("",)}, ["de: no translation of HealthText.DISK_LOW: "]),
+        (
+            {HealthText.DISK_LOW: ("nur {rest} frei",)},
+            ["de: HealthText.DISK_LOW has other values than the English: left, rest"],
+        ),
+        ({HealthText.DISK_LOW: ("<b>{left}</b> frei",)}, ["de: HealthText.DISK_LOW has markup"]),
+        ({HealthText.DISK_LOW: ("{left:d} frei",)}, ["de: HealthText.DISK_LOW can't be filled: "]),
+        ({HealthText.SELF_TEST_PASSED: ("{",)}, ["de: HealthText.SELF_TEST_PASSED can't be filled: "]),
+        (
+            {HealthText.YTDLP_A_DAY_OLD: ("{count} Tage alt",)},
+            ["de: HealthText.YTDLP_A_DAY_OLD has not the msgid_plural"],
+        ),
+        ({HealthText.YTDLP_A_DAY_OLD: ("einen Tag alt", "")}, ["de: no translation of HealthText.YTDLP_A_DAY_OLD: "]),
+        (
+            {HealthText.YTDLP_A_DAY_OLD: ("einen Tag alt", "{days} Tage alt")},
+            ["YTDLP_A_DAY_OLD has other values than the English: days"],
+        ),
+        (
+            {HealthText.YTDLP_DAYS_OLD: ("{count} Tage alt",)},
+            ["de: yt-dlp is {count} days old, and sites change: run `just update-ytdlp` and restart is used nowhere"],
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_languages_health_sentences_is_said(
+    tmp_path: Path, sentences: Sentences, said: list[str]
+) -> None:
+    """One that is missing or empty, has other values or markup, or lacks a form, is found in every other language."""
+    language(tmp_path, "de", sentences)
+    found = faults(tmp_path)
+    assert len(found) == len(said)
+    assert all(part in fault for part, fault in zip(said, found, strict=True))
+
+
+def test_the_default_language_has_no_health_sentence(tmp_path: Path) -> None:
+    """Its sentences are in the code alone: a second spelling would never be shown."""
+    language(tmp_path, "en", {HealthText.DISK_LOW: ("{left} left",)})
+    assert faults(tmp_path) == [f"en: {HealthText.DISK_LOW} is used nowhere"]
 
 
 def test_a_catalogue_that_is_not_compiled_is_found(tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ class _Body:
             sightings.forget_doubt(self._db, known.incident_id)
 
     def finish(self) -> None:
-        """Give each new incident a message, and put all notifications into the outbox."""
+        """Assign each new incident to a message, and put all notifications into the outbox."""
         begun = sorted(self._begun.values(), key=lambda incident: incident.incident_id)
         shared = self._new_card() if len(begun) > SINGLE_LIMIT else None
         for incident in begun:

@@ -118,31 +118,19 @@ def claim(
     Jobs of paused sites and of held chats are skipped. Jobs of the users in `last` are claimed only if nobody else has
     a job that can be claimed.
     """
-    job = _claim(db, now_ms, instance, paused_sites, held_chats=held_chats, passed_by=last)
-    if job is None and last:
-        job = _claim(db, now_ms, instance, paused_sites, held_chats=held_chats, passed_by=())
-    if job is not None:
-        charges.claimed(db, job.job_id)
-    return job
-
-
-def _claim(
-    db: Connection,
-    now_ms: int,
-    instance: int,
-    paused_sites: tuple[str, ...],
-    *,
-    held_chats: Collection[int],
-    passed_by: Collection[int],
-) -> Job | None:
-    row = db.execute(
-        "UPDATE jobs SET state = 'running', instance = ?, started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
-        f" SELECT job_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"
-        f"{none_of('chat_id', held_chats)}{none_of('user_id', passed_by)}"
-        f" ORDER BY place, job_id LIMIT 1) RETURNING {_JOB.listed}",
-        (instance, now_ms, *paused_sites, *held_chats, *passed_by),
-    ).fetchone()
-    return None if row is None else _JOB.value(row)
+    for passed_by in (last, ()) if last else ((),):
+        row = db.execute(
+            "UPDATE jobs SET state = 'running', instance = ?, started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
+            f" SELECT job_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"
+            f"{none_of('chat_id', held_chats)}{none_of('user_id', passed_by)}"
+            f" ORDER BY place, job_id LIMIT 1) RETURNING {_JOB.listed}",
+            (instance, now_ms, *paused_sites, *held_chats, *passed_by),
+        ).fetchone()
+        if row is not None:
+            job = _JOB.value(row)
+            charges.claimed(db, job.job_id)
+            return job
+    return None
 
 
 def waiting_users(db: Connection, paused_sites: tuple[str, ...] = (), *, held_chats: Collection[int] = ()) -> list[int]:

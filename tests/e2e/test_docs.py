@@ -170,7 +170,9 @@ def test_limits_are_the_programs() -> None:
     rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", page.partition("## Limits")[2], re.MULTILINE))
     assert {
         "connections at once": f"{server.CONNECTION_LIMIT}",
-        "of them from one address (IPv6: one /64), except 127.0.0.1, ::1 and trusted proxies": str(limits.ADDRESS_LIMIT),
+        "of them from one address (IPv6: one /64), except 127.0.0.1, ::1 and trusted proxies": str(
+            limits.ADDRESS_LIMIT
+        ),
         "of them for others than this machine and the allowed networks": f"{server.CONNECTION_LIMIT - limits.KEPT}",
         (
             "in addition, for strangers (and for 127.0.0.1 and ::1 if all others are taken); strangers reach only"

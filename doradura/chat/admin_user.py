@@ -150,7 +150,7 @@ def _read(db: Connection, user_id: int) -> Seen | None:
 def _line(t: Texts, number: int, job: jobs.Job, now: int, bytes_per_second: float | None) -> str:
     state = t.plain("user.waiting") if job.state == "waiting" else t.plain(f"queue.{job.state}")
     if bytes_per_second:
-        state += t.plain("progress.speed", rate=size_text(bytes_per_second))
+        state += t.plain("progress.speed", rate=size_text(t, bytes_per_second))
     since = span_text(t, max(0, now - job.created_ms) / 1000)
     title = shorten(job.title or job.url, TITLE_UNITS)
     choice = job.variant.words

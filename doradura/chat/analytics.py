@@ -149,7 +149,7 @@ def ended_text(t: Texts, found: Analysis) -> str:
     ours = sum(count for reason, count in found.jobs.reasons.items() if reason in OUR_REASONS)
     lines = [
         t.counted(
-            "analytics.delivered", ended.delivered, shown=count_text(ended.delivered), size=size_text(ended.bytes)
+            "analytics.delivered", ended.delivered, shown=count_text(t, ended.delivered), size=size_text(t, ended.bytes)
         )
         if ended.delivered
         else t("analytics.nothing_delivered")
@@ -158,27 +158,29 @@ def ended_text(t: Texts, found: Analysis) -> str:
         lines.append(
             t(
                 "analytics.failed" if ours else "analytics.failed_none_ours",
-                count=count_text(ended.failed),
-                ours=count_text(ours),
+                count=count_text(t, ended.failed),
+                ours=count_text(t, ours),
             )
         )
     if ended.refused:
         sites = ranking_text(t, found.jobs.refused_sites, REFUSED_RANKED)
-        lines.append(t.counted("analytics.refused", ended.refused, shown=count_text(ended.refused), list=sites))
+        lines.append(t.counted("analytics.refused", ended.refused, shown=count_text(t, ended.refused), list=sites))
     if ended.cancelled:
-        lines.append(t("analytics.cancelled", count=count_text(ended.cancelled)))
+        lines.append(t("analytics.cancelled", count=count_text(t, ended.cancelled)))
     if ended.success_rate is not None:
-        lines.append(t("analytics.rate", percent=percent_text(ended.success_rate)))
+        lines.append(t("analytics.rate", percent=percent_text(t, ended.success_rate)))
     if found.jobs.durations is not None:
         half, most = span_text(t, found.jobs.durations.p50), span_text(t, found.jobs.durations.p95)
         lines.append(t("analytics.durations", half=half, most=most))
     if ended.again:
-        lines.append(t.counted("analytics.again", ended.again, shown=count_text(ended.again)))
+        lines.append(t.counted("analytics.again", ended.again, shown=count_text(t, ended.again)))
     return "\n".join(lines)
 
 
 def _people_text(t: Texts, people: reports.People) -> str:
-    return t.counted("analytics.people", people.active, shown=count_text(people.active), new=count_text(people.new))
+    return t.counted(
+        "analytics.people", people.active, shown=count_text(t, people.active), new=count_text(t, people.new)
+    )
 
 
 def queue_text(t: Texts, queue: reports.Queue) -> str:
@@ -186,10 +188,10 @@ def queue_text(t: Texts, queue: reports.Queue) -> str:
     if not queue.waiting and not queue.running:
         return t("figures.queue_idle")
     if not queue.waiting:
-        return t("figures.queue_empty", running=count_text(queue.running))
+        return t("figures.queue_empty", running=count_text(t, queue.running))
     return t(
         "figures.queue",
-        waiting=count_text(queue.waiting),
+        waiting=count_text(t, queue.waiting),
         oldest=span_text(t, queue.oldest_seconds),
-        running=count_text(queue.running),
+        running=count_text(t, queue.running),
     )

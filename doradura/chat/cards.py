@@ -30,13 +30,14 @@ class CardTexts:
 
     def unseen(self, offer: Offer, language: str) -> Card:
         """Return the card before the probe's result: the link and all formats."""
-        return Card(unseen_text(self._catalogues.for_language(language), offer), keyboard(offer.offer_id, None))
+        t = self._catalogues.for_language(language)
+        return Card(unseen_text(t, offer), keyboard(t, offer.offer_id, None))
 
     def known(self, offer: Offer, known: Metadata, language: str) -> Card:
         """Return the card after a successful probe: what is known of the link, and the formats that it has."""
         t = self._catalogues.for_language(language)
         text = which_text(t, offer) + known_text(t, known, offer.url, self._upload_limit_bytes)
-        return Card(text, keyboard(offer.offer_id, known, self._upload_limit_bytes))
+        return Card(text, keyboard(t, offer.offer_id, known, self._upload_limit_bytes))
 
     def failed(self, offer: Offer, failure: Failure, language: str) -> Card:
         """Return the card after a failed probe: the reason, and the buttons if a download may still succeed."""
@@ -56,7 +57,7 @@ class CardTexts:
             retry_after_seconds=failure.retry_after_seconds,
         )
         again = look_keyboard(t, offer.offer_id) if failure.reason.passes and not failure.final else ()
-        buttons = again if final else (*keyboard(offer.offer_id, None), *again)
+        buttons = again if final else (*keyboard(t, offer.offer_id, None), *again)
         if not final:
             text += "\n" + t("offer.all_the_same")
         return Card(text, buttons or None)
@@ -83,14 +84,14 @@ def known_text(t: Texts, known: Metadata, url: str, limit_bytes: int) -> str:
         facts.append(t.plain("offer.length", length=duration_text(known.duration_seconds)))
     title = shorten(known.title or url, TITLE_UNITS)
     text = t("offer.known", title=title, facts="   ".join(facts)).replace("\n\n", "\n")
-    if not keyboard(0, known, limit_bytes):
+    if not keyboard(t, 0, known, limit_bytes):
         text += "\n" + t("offer.nothing_fits", limit=limit_text(limit_bytes))
     elif any(size.size_bytes > limit_bytes for size in known.sizes):
         text += "\n" + t("offer.left_out", limit=limit_text(limit_bytes))
     return text
 
 
-def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = None) -> Keyboard:
+def keyboard(t: Texts, offer_id: int, known: Metadata | None, limit_bytes: int | None = None) -> Keyboard:
     """Return a button for each variant of the link, with its size if known. Variants over the limit are left out."""
     sizes = {size.variant: size for size in known.sizes} if known else {}
     variants = offered(known.has, lines=known.height) if known else offered(Has(), lines=None)
@@ -105,7 +106,7 @@ def keyboard(offer_id: int, known: Metadata | None, limit_bytes: int | None = No
                 if variant.row.kind == "audio" and size.size_bytes in weights:
                     continue  # both copy the same audio, whose bit rate is lower than this quality
                 weights.add(size.size_bytes)
-            label = variant_label(variant, size)
+            label = variant_label(t, variant, size)
             buttons.append(Button(text=label, callback_data=PickFormat(offer_id, variant).encode()))
         rows += button_rows(buttons)
     return tuple(rows)

@@ -11,21 +11,22 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
-def count_text(count: float) -> str:
+def count_text(t: Texts, count: float) -> str:
     """Return a count with separated thousands: 1,204."""
-    return f"{round(count):,}"
+    return t.number(round(count))
 
 
-def percent_text(share: float) -> str:
+def percent_text(t: Texts, share: float) -> str:
     """Return a share from 0 to 1 in per cent, rounded down, so that 100 appears only if nothing is missing."""
     tenths = math.floor(share * 1000 + 1e-9)
-    return f"{tenths // 10}" if tenths % 10 == 0 else f"{tenths / 10:.1f}"
+    return t.number(tenths / 10, decimals=int(tenths % 10 != 0))
 
 
 def span_text(t: Texts, seconds: float) -> str:
     """Return a duration in its two largest units; under ten seconds with one decimal."""
     if round(seconds, 1) < 10:
-        return t("span.s", count=f"{max(0.0, seconds):.1f}".removesuffix(".0"))
+        tenths = round(max(0.0, seconds), 1)
+        return t("span.s", count=t.number(tenths, decimals=int(tenths % 1 != 0)))
     whole = round(seconds)
     parts: list[tuple[str, int]] = []
     for unit, length in _UNITS:
@@ -38,9 +39,9 @@ def span_text(t: Texts, seconds: float) -> str:
 
 def ranking_text(t: Texts, counts: Mapping[str, float], most: int) -> str:
     """Return the first `most` entries of a ranking and the sum of the others: "mp3 800, mp4 350, and 12 more"."""
-    shown = [f"{word.replace('_', ' ')} {count_text(count)}" for word, count in list(counts.items())[:most]]
+    shown = [f"{word.replace('_', ' ')} {count_text(t, count)}" for word, count in list(counts.items())[:most]]
     left = sum(list(counts.values())[most:])
-    return ", ".join([*shown, *([t("ranking.more", count=count_text(left))] if left else [])])
+    return ", ".join([*shown, *([t("ranking.more", count=count_text(t, left))] if left else [])])
 
 
 def sparkline(values: Sequence[int]) -> str:

@@ -84,10 +84,10 @@ def performance_text(t: Texts, db: Connection, now: int) -> str:
         lines += [
             t(
                 "metrics.rate",
-                count=count_text(ended.delivered + ended.failed + ended.refused),
-                percent=percent_text(ended.success_rate),
+                count=count_text(t, ended.delivered + ended.failed + ended.refused),
+                percent=percent_text(t, ended.success_rate),
             ),
-            t("metrics.hour", count=count_text(hour.delivered + hour.failed + hour.refused)),
+            t("metrics.hour", count=count_text(t, hour.delivered + hour.failed + hour.refused)),
         ]
     if durations is not None:
         spans = {name: span_text(t, getattr(durations, name)) for name in ("mean", "p50", "p95", "p99", "longest")}
@@ -102,8 +102,8 @@ def performance_text(t: Texts, db: Connection, now: int) -> str:
             )
         )
     if ended.delivered:
-        average = size_text(ended.bytes / ended.delivered)
-        lines.append(t("metrics.sizes", total=size_text(ended.bytes), average=average))
+        average = size_text(t, ended.bytes / ended.delivered)
+        lines.append(t("metrics.sizes", total=size_text(t, ended.bytes), average=average))
     lines.append(queue_text(t, reports.queue(db, now)))
     return "\n".join(lines)
 
@@ -118,13 +118,13 @@ def business_text(t: Texts, db: Connection, now: int) -> str:
     ]
     if money.received_ever:
         lines += [
-            t("metrics.stars", received=count_text(money.received), refunded=count_text(money.refunded)),
+            t("metrics.stars", received=count_text(t, money.received), refunded=count_text(t, money.refunded)),
             t(
                 "metrics.stars_ever",
-                received=count_text(money.received_ever),
-                refunded=count_text(money.refunded_ever),
+                received=count_text(t, money.received_ever),
+                refunded=count_text(t, money.refunded_ever),
             ),
-            t("metrics.subscriptions_new", count=count_text(money.begun)),
+            t("metrics.subscriptions_new", count=count_text(t, money.begun)),
         ]
     else:
         lines.append(t("metrics.no_payments"))
@@ -143,11 +143,16 @@ def engagement_text(t: Texts, db: Connection, now: int) -> str:
     languages = {code[:8] or unknown: count for code, count in sorted(users.languages(db).items(), key=_most_first)}
     lines = [
         t("metrics.engagement"),
-        t("metrics.active", day=count_text(day.active), week=count_text(week.active), month=count_text(month.active)),
-        t("metrics.new", day=count_text(day.new), week=count_text(week.new), month=count_text(month.new)),
-        t("metrics.got", count=count_text(reports.downloaders(db, Span.last(DAY_MS, now)))),
-        t("metrics.actions", count=count_text(reports.actions(db, now // DAY_MS))),
-        t("metrics.registered", count=count_text(users.registered(db)), blocked=count_text(blocked)),
+        t(
+            "metrics.active",
+            day=count_text(t, day.active),
+            week=count_text(t, week.active),
+            month=count_text(t, month.active),
+        ),
+        t("metrics.new", day=count_text(t, day.new), week=count_text(t, week.new), month=count_text(t, month.new)),
+        t("metrics.got", count=count_text(t, reports.downloaders(db, Span.last(DAY_MS, now)))),
+        t("metrics.actions", count=count_text(t, reports.actions(db, now // DAY_MS))),
+        t("metrics.registered", count=count_text(t, users.registered(db)), blocked=count_text(t, blocked)),
     ]
     if languages:
         lines.append(t("metrics.languages", list=ranking_text(t, languages, RANKED)))
@@ -170,10 +175,10 @@ def system_text(t: Texts, metrics: Metrics, report: HealthReport) -> str:
         t("metrics.system"),
         t("metrics.up", time=span_text(t, report.uptime_seconds), version=report.version),
         t("metrics.errors", list=ranking_text(t, errors, RANKED)) if errors else t("metrics.no_errors"),
-        t("metrics.calls", count=count_text(sum(calls.values()))),
+        t("metrics.calls", count=count_text(t, sum(calls.values()))),
         *([t("metrics.bad_calls", list=ranking_text(t, bad, RANKED))] if bad else []),
-        *([t("metrics.memory", size=size_text(memory))] if memory else []),
-        *([t("metrics.disk", size=size_text(disk))] if disk else []),
+        *([t("metrics.memory", size=size_text(t, memory))] if memory else []),
+        *([t("metrics.disk", size=size_text(t, disk))] if disk else []),
         t(f"metrics.health.{report.status}"),
     ]
     return "\n".join(lines)

@@ -127,13 +127,13 @@ def _id_and_variant(data: str) -> tuple[int, Variant]:
         raise TooOldError(data) from error
 
 
-def variant_label(variant: Variant, size: Size | None) -> str:
+def variant_label(t: Texts, variant: Variant, size: Size | None) -> str:
     """Return the label of a variant's button, with the size and the height of the file if known."""
     label = variant.words
     if size is not None and size.height:
         label += f"{NO_BREAK}→ {size.height}p"
     if size is not None and size.size_bytes:
-        label += f"{NO_BREAK}· {size_text(size.size_bytes).replace(' ', NO_BREAK)}"
+        label += f"{NO_BREAK}· {size_text(t, size.size_bytes).replace(' ', NO_BREAK)}"
     return label
 
 

@@ -143,24 +143,24 @@ def too_large(t: Texts, job: Job, end: Failed, limit_bytes: int) -> tuple[str, K
     limit = limit_text(limit_bytes)
     own = known.get(job.variant, 0)
     if own > limit_bytes:
-        what = t.plain("failed.too_large.known", size=size_text(own), limit=limit)
+        what = t.plain("failed.too_large.known", size=size_text(t, own), limit=limit)
     else:
         what = t.plain("failed.too_large.unknown", limit=limit)
     next_step = t.plain("failed.too_large.smaller" if instead else "failed.too_large.none")
-    return _failed(t, f"{what} {next_step}", _unquoted(job)), _instead(job, instead, end.sizes)
+    return _failed(t, f"{what} {next_step}", _unquoted(job)), _instead(t, job, instead, end.sizes)
 
 
 def too_heavy(t: Texts, job: Job, end: Failed) -> tuple[str, Keyboard | None]:
     """Return the text and the buttons of a job whose conversion exceeds its limits: variants that need less."""
-    rows = _instead(job, smaller(job.variant, lines=end.lines, has_audio=end.has_audio))
+    rows = _instead(t, job, smaller(job.variant, lines=end.lines, has_audio=end.has_audio))
     return _failed(t, t.plain("failed.too_heavy" if rows else "failed.too_heavy.none"), _unquoted(job)), rows
 
 
-def _instead(job: Job, variants: Iterable[Variant], sizes: Sequence[Size] = ()) -> Keyboard | None:
+def _instead(t: Texts, job: Job, variants: Iterable[Variant], sizes: Sequence[Size] = ()) -> Keyboard | None:
     """Return buttons that request other variants of a job's link, with size and height if known."""
     known = {size.variant: size for size in sizes}
     buttons = [
-        Button(text=variant_label(each, known.get(each)), callback_data=PickInstead(job.job_id, each).encode())
+        Button(text=variant_label(t, each, known.get(each)), callback_data=PickInstead(job.job_id, each).encode())
         for each in variants
     ]
     return button_rows(buttons) or None
@@ -171,7 +171,7 @@ def _lacking(t: Texts, job: Job, lacks: Lacks, lines: int | None) -> tuple[str, 
     if lacks in {"one_coding", "unlocked"}:
         return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), None
     variants = offered(Has(film=lacks != "video", sound=lacks != "audio"), lines=lines)
-    return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), _instead(job, variants)
+    return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), _instead(t, job, variants)
 
 
 def _unquoted(job: Job) -> str | None:
@@ -199,12 +199,14 @@ def _waiting(t: Texts, stage: Waiting, choice: str) -> str:
 
 
 def _fetching(t: Texts, stage: Fetching, choice: str) -> str:
-    speed = t.plain("progress.speed", rate=size_text(stage.bytes_per_second)) if stage.bytes_per_second else ""
+    speed = t.plain("progress.speed", rate=size_text(t, stage.bytes_per_second)) if stage.bytes_per_second else ""
     if stage.bytes_per_second and stage.total_bytes:
         speed += _left(t, (stage.total_bytes - stage.done_bytes) / stage.bytes_per_second)
     title = shorten(stage.title, TITLE_UNITS)
     if not stage.total_bytes:
-        return t("progress.fetching_unknown", title=title, choice=choice, done=size_text(stage.done_bytes), speed=speed)
+        return t(
+            "progress.fetching_unknown", title=title, choice=choice, done=size_text(t, stage.done_bytes), speed=speed
+        )
     share = min(1.0, stage.done_bytes / stage.total_bytes)
     return t(
         "progress.fetching",
@@ -212,8 +214,8 @@ def _fetching(t: Texts, stage: Fetching, choice: str) -> str:
         choice=choice,
         bar=_bar(share),
         percent=round(share * 100),
-        done=size_text(stage.done_bytes),
-        total=size_text(stage.total_bytes),
+        done=size_text(t, stage.done_bytes),
+        total=size_text(t, stage.total_bytes),
         speed=speed,
     )
 

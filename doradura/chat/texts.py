@@ -16,6 +16,9 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+from babel import Locale, UnknownLocaleError
+from babel.numbers import format_decimal
+
 from doradura.accounts.account import DEFAULT_LANGUAGE
 from doradura.health_sentences import HealthText, Sentence, english, rendered
 
@@ -42,6 +45,7 @@ class Texts:
         self.language = language
         self._catalogue = catalogue
         self._otherwise = otherwise
+        self._locale = _locale(language)
         self._lacking: set[str] = set()
         """The missing keys that were logged already; each is logged once."""
 
@@ -56,6 +60,11 @@ class Texts:
     def plain(self, key: str, **values: object) -> str:
         """Return a text without HTML escapes, for buttons, answers to callback queries and command descriptions."""
         return html.unescape(self(key, **values))
+
+    def number(self, value: float, *, decimals: int = 0) -> str:
+        """Return a number as this language writes it, with separated thousands: "1,204.5" in English."""
+        pattern = "#,##0." + "0" * decimals if decimals else "#,##0"
+        return format_decimal(round(value, decimals), pattern, locale=self._locale)
 
     def sentence(self, sentence: Sentence) -> str:
         """Return a health check's sentence in this language, not escaped: it is meant as a value for a text."""
@@ -85,6 +94,14 @@ class Texts:
                     "text lacking", extra={"key": key, "language": self.language, "error": str(error)}
                 )
             return None
+
+
+def _locale(language: str) -> Locale:
+    """Return what Babel knows of a language; the default's for one that it does not know."""
+    try:
+        return Locale.parse(language.replace("-", "_"))
+    except (UnknownLocaleError, ValueError):
+        return Locale.parse(DEFAULT_LANGUAGE)
 
 
 def _escaped(value: object) -> str:
@@ -143,13 +160,13 @@ def limit_text(limit_bytes: int) -> str:
     return f"{limit_bytes // 1024**2} MB"
 
 
-def size_text(size_bytes: float) -> str:
+def size_text(t: Texts, size_bytes: float) -> str:
     """Return a size in kB, MB or GB (powers of ten, as phones show them)."""
     # Each limit is where rounding would reach the next unit.
     if size_bytes < 999_500:
-        return f"{max(1, round(size_bytes / 1000))} kB"
+        return f"{t.number(max(1, round(size_bytes / 1000)))} kB"
     if size_bytes < 99_950_000:
-        return f"{size_bytes / 1_000_000:.1f} MB"
+        return f"{t.number(size_bytes / 1_000_000, decimals=1)} MB"
     if size_bytes < 999_500_000:
-        return f"{size_bytes / 1_000_000:.0f} MB"
-    return f"{size_bytes / 1_000_000_000:.1f} GB"
+        return f"{t.number(size_bytes / 1_000_000)} MB"
+    return f"{t.number(size_bytes / 1_000_000_000, decimals=1)} GB"

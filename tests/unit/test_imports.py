@@ -90,6 +90,7 @@ ONLY_IN = {
     "h11": {"web"},
     "yt_dlp": {"child"},
     "av": {"child"},
+    "babel": {"chat"},
     "matplotlib": {"charts"},
     "prometheus_client": {"metrics"},
     "regex": {"telegram"},

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doradura.chat.cards import known_text
+from doradura.chat.figures import count_text, percent_text, span_text
 from doradura.chat.progress import ProgressTexts, failure_text
 from doradura.chat.texts import LACKING, Catalogues, Texts, duration_text, languages, size_text
 from doradura.downloads.stages import Converting, Failed, Fetching, Paused, Retrying, Sending, Stage, Waiting, Working
@@ -163,9 +164,25 @@ def test_an_unknown_language_gets_the_first() -> None:
 def test_lengths_and_sizes_as_people_write_them() -> None:
     """No zero length, no unit that reads odd at its border."""
     assert [duration_text(s) for s in (0.2, 9.6, 205, 3723)] == ["0:01", "0:10", "3:25", "1:02:03"]
-    assert [size_text(b) for b in (1, 1000, 999_499, 999_500, 1_500_000, 99_950_000, 999_500_000, 2 * 10**9)] == [
+    assert [size_text(T, b) for b in (1, 1000, 999_499, 999_500, 1_500_000, 99_950_000, 999_500_000, 2 * 10**9)] == [
         *("1 kB", "1 kB", "999 kB", "1.0 MB", "1.5 MB", "100 MB", "1.0 GB", "2.0 GB")
     ]
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("en", ["1,204", "1.5 MB", "96.3", "9.5 s"]),
+        ("de", ["1.204", "1,5 MB", "96,3", "9,5 s"]),
+        ("fr", ["1\u202f204", "1,5 MB", "96,3", "9,5 s"]),
+        ("xx", ["1,204", "1.5 MB", "96.3", "9.5 s"]),
+    ],
+)
+def test_numbers_are_written_as_the_language_does(code: str, shown: list[str], tmp_path: Path) -> None:
+    """Separators and decimal signs are those of the language; one that nobody knows has the default's."""
+    language(tmp_path, code)
+    t = Catalogues(tmp_path).for_language(code)
+    assert [count_text(t, 1204), size_text(t, 1_500_000), percent_text(t, 0.963), span_text(t, 9.5)] == shown
 
 
 JOB = running_job(job_id=2**62, url="", site="youtube", variant=Variant("mp4", "1080p"))

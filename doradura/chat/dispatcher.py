@@ -23,7 +23,7 @@ from doradura.chat.texts import Catalogues
 from doradura.clock import Clock
 from doradura.downloads.closed_chats import note_closed
 from doradura.metrics import Metrics
-from doradura.storage import DAMAGE, Change, Storage, StorageError, inbox
+from doradura.storage import DAMAGE, Change, Storage, StorageError, Topic, inbox
 from doradura.storage.ids import IdMaker
 from doradura.storage.inbox import NewUpdate, StoredUpdate
 from doradura.telegram.client import BotApi
@@ -95,7 +95,9 @@ class Dispatcher:
         self._catalogues = catalogues
         self._admin_ids = admin_ids
         self._lanes: dict[object, deque[StoredUpdate]] = {}
-        self._held: set[int] = set()
+        self._accounts = storage.watch(Topic.ACCOUNTS)
+        self._held: dict[int, int] = {}
+        """The ids of the updates in memory, each with the number of changes to accounts when it was read."""
         self._passed: set[int] = set()
         """Updates that a damaged database can't mark as handled. They must not be handled again."""
         self._more = False
@@ -117,6 +119,7 @@ class Dispatcher:
                 arrival=self._ids.new(),
                 kind=update.kind,
                 chat_id=_lane(update),
+                user_id=_storable(update.user_id),
                 raw=_text(update.raw),
             )
             for update in updates
@@ -150,6 +153,7 @@ class Dispatcher:
             full = self._full_chats()
             # Decided before the query, because there may be room again by the time it returns.
             self._more = bool(full) or len(self._held) >= IN_MEMORY
+            changes = self._accounts.touches
             try:
                 found = await self._storage.read(self._query(full))
             except StorageError as error:
@@ -157,6 +161,7 @@ class Dispatcher:
                 await trio.sleep(FIRST_PAUSE_SECONDS)
                 continue
             for stored in found:
+                self._held[stored.update_id] = changes
                 self._put(stored, nursery)
             if not found:
                 with trio.move_on_after(LOOK_SECONDS):
@@ -169,7 +174,7 @@ class Dispatcher:
         """Return the query for updates that are not in memory, limited per chat so that none crowds out the others."""
         return partial(
             inbox.waiting,
-            held=tuple(self._held | self._passed),
+            held=tuple(self._held.keys() | self._passed),
             full_chats=full,
             urgent_kind=URGENT_KIND,
             limit_of_a_chat=IN_HAND_OF_A_CHAT,
@@ -179,7 +184,6 @@ class Dispatcher:
     def _put(self, stored: StoredUpdate, nursery: trio.Nursery) -> None:
         urgent = stored.kind == URGENT_KIND
         key: object = (URGENT_KIND, stored.update_id) if urgent else stored.chat_id
-        self._held.add(stored.update_id)
         if key in self._lanes:
             self._lanes[key].append(stored)
         else:
@@ -191,7 +195,7 @@ class Dispatcher:
         try:
             while lane and not self._stopping.is_set():
                 await self._handle_until_done(lane[0], urgent=urgent)
-                self._held.discard(lane.popleft().update_id)
+                del self._held[lane.popleft().update_id]
                 if self._more and (len(lane) in {0, IN_HAND_OF_A_CHAT // 2} or len(self._held) == IN_MEMORY // 2):
                     self._wake.set()
         finally:
@@ -302,7 +306,7 @@ class Dispatcher:
         return Handling(
             update_id=stored.update_id,
             update=update,
-            account=None if user is None else await self._account(user),
+            account=None if user is None else await self._account(user, stored),
             chat_id=stored.chat_id,
             received_ms=stored.received_ms,
             api=self._api,
@@ -313,8 +317,13 @@ class Dispatcher:
             said=past.said,
         )
 
-    async def _account(self, user: User) -> Account:
-        """Return the sender's account; if the database fails, one made from the update alone."""
+    async def _account(self, user: User, stored: StoredUpdate) -> Account:
+        """Return the sender's account: what was read with the update, or what is stored now if accounts changed since.
+
+        If the database fails, the account is made from the update alone.
+        """
+        if stored.user_id == user.id and self._held[stored.update_id] == self._accounts.touches:
+            return account_of(user, self._admin_ids, chosen_language=stored.chosen_language)
         try:
             return await self._storage.read(lambda db: read_account(db, user, self._admin_ids))
         except StorageError as error:
@@ -372,8 +381,12 @@ def _from_whom(update: Update) -> User | None:
 
 def _lane(update: RawUpdate) -> int:
     """Return the chat whose updates this one is ordered with; 0 for an id that no column of the database holds."""
-    chat_id = update.chat_id or 0
-    return chat_id if -(2**63) <= chat_id < 2**63 else 0
+    return _storable(update.chat_id) or 0
+
+
+def _storable(number: int | None) -> int | None:
+    """Return an id; None for one that no column of the database holds."""
+    return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
 def _text(raw: bytes) -> str:

@@ -33,9 +33,13 @@ class StoredUpdate:
     arrival: int
     kind: str
     chat_id: int
+    user_id: int | None
+    """The sender; None if the update has none, or if an older version stored it."""
     raw: str
     received_ms: int
     tries: int
+    chosen_language: str | None
+    """The language code that the sender chose, as of the read; None if they chose none."""
 
 
 _STORED = Columns(StoredUpdate)
@@ -49,6 +53,8 @@ class NewUpdate:
     arrival: int
     kind: str
     chat_id: int
+    user_id: int | None
+    """The sender; None if the update has none."""
     raw: str
 
 
@@ -57,9 +63,9 @@ def add(db: Connection, updates: Iterable[NewUpdate], now_ms: int) -> int:
     new = 0
     for update in updates:
         cursor = db.execute(
-            "INSERT INTO inbox (bot_id, update_id, arrival, kind, chat_id, raw, received_ms)"  # noqa: S608 - own text
-            f" VALUES ({CURRENT}, ?, ?, ?, ?, ?, ?) ON CONFLICT (bot_id, update_id) DO NOTHING",
-            (update.update_id, update.arrival, update.kind, update.chat_id, update.raw, now_ms),
+            "INSERT INTO inbox (bot_id, update_id, arrival, kind, chat_id, user_id, raw, received_ms)"  # noqa: S608 - own text
+            f" VALUES ({CURRENT}, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (bot_id, update_id) DO NOTHING",
+            (update.update_id, update.arrival, update.kind, update.chat_id, update.user_id, update.raw, now_ms),
         )
         new += cursor.rowcount
     return new
@@ -81,8 +87,8 @@ def waiting(
     sorting the whole backlog in each call would take as long as the backlog is.
     """
     columns = (
-        "SELECT update_id, arrival, kind, chat_id, raw, received_ms, tries FROM inbox"  # noqa: S608 - own text
-        f" WHERE state = 'waiting' AND bot_id = {CURRENT}"
+        "SELECT update_id, arrival, kind, chat_id, inbox.user_id, raw, received_ms, tries, chosen_language FROM inbox"  # noqa: S608 - own text
+        f" LEFT JOIN users ON users.user_id = inbox.user_id WHERE state = 'waiting' AND bot_id = {CURRENT}"
     )
     known = set(held)
     urgent = db.execute(f"{columns} AND kind = ? ORDER BY arrival", (urgent_kind,))

@@ -26,6 +26,8 @@ class Topic(StrEnum):
     """The bot can write again to a chat that alerts go to."""
     OFFERS = "offers"
     """A link is to be probed."""
+    ACCOUNTS = "accounts"
+    """What is stored of who somebody is to the bot has changed: a language was chosen."""
     OUTBOX = "outbox"
     """A notification waits for a chat."""
     INCIDENTS = "incidents"
@@ -69,6 +71,11 @@ class Watch:
         self._topics = topics
         self._wanted = wanted
         self._seen = topics.count(wanted)
+
+    @property
+    def touches(self) -> int:
+        """How often the topics were touched so far: what was read at another count may be outdated."""
+        return self._topics.count(self._wanted)
 
     async def next(self, period_seconds: float) -> None:
         """Wait until a topic was touched since the last wait ended, for `period_seconds` at most.

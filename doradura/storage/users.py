@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from doradura.storage.seam import Connection
+from doradura.storage.topics import Topic
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -50,6 +51,7 @@ def chosen_language(db: Connection, user_id: int) -> str | None:
 def choose_language(db: Connection, user_id: int, language: str | None) -> None:
     """Store the language code that a known user chose; None means the one from Telegram. Updates do not change it."""
     db.execute("UPDATE users SET chosen_language = ? WHERE user_id = ?", (language, user_id))
+    db.touch(Topic.ACCOUNTS)
 
 
 def name(db: Connection, user_id: int) -> str | None:

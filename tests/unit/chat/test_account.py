@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.accounts.account import Account
+from doradura.accounts.account import Account, read_account
 from doradura.chat.handling import Handling
-from doradura.storage import StorageError, users
+from doradura.storage import Connection, StorageError, users
+from doradura.telegram.types import User
 from tests.wiring import ADMIN, LINK, USER, World
 
 
@@ -63,5 +66,48 @@ async def test_whoever_is_not_read_is_who_the_update_says(
     monkeypatch.setattr("doradura.chat.dispatcher.read_account", fail)
     world.route = greet
     async with world.start() as bot:
-        await world.say(bot, world.message("hello", user=ADMIN))
+        without_a_sender = replace(world.message("hello", user=ADMIN), user_id=None)
+        await world.say(bot, without_a_sender)
     assert world.telegram.texts() == ["en True"]
+
+
+async def test_a_choice_counts_for_what_waits_in_memory(
+    world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account is read together with its update, and once more only if accounts changed since."""
+    languages: list[str] = []
+    reads: list[int] = []
+
+    def counted(db: Connection, user: User, admin_ids: frozenset[int]) -> Account:
+        reads.append(user.id)
+        return read_account(db, user, admin_ids)
+
+    async def choose(handling: Handling) -> None:
+        languages.append(handling.language)
+        await handling.mark_handled()
+        if len(languages) == 2:
+            await world.storage.write(lambda db: users.choose_language(db, USER, "de"))
+
+    monkeypatch.setattr("doradura.chat.dispatcher.read_account", counted)
+    world.route = choose
+    async with world.start() as bot:
+        await world.say(bot, *[world.message("x") for _ in range(3)])
+        await world.say(bot, world.message("y"))
+    assert languages == ["en", "en", "de", "de"]
+    assert reads == [USER]
+
+
+async def test_what_an_older_version_stored_is_read_by_itself(world: World, autojump_clock: MockClock) -> None:
+    """A row without its sender, as from before there was that column, is of whom the update names."""
+    languages: list[str] = []
+
+    async def note(handling: Handling) -> None:
+        await trio.lowlevel.checkpoint()
+        languages.append(handling.language)
+
+    world.route = note
+    async with world.start() as bot:
+        await world.say(bot, world.message("hello"))
+        users.choose_language(world.storage.db, USER, "de")
+        await world.say(bot, replace(world.message("hello again"), user_id=None))
+    assert languages == ["en", "de"]

@@ -436,7 +436,14 @@ async def test_a_backlog_of_one_chat_at_the_start_keeps_nobody_waiting(world: Wo
     backlog = [world.message("x", user=66) for _ in range(IN_MEMORY + 100)] + [world.message("y", user=77)]
     world.storage.db.execute("BEGIN")
     new = [
-        NewUpdate(update_id=raw.update_id, arrival=n, kind=raw.kind, chat_id=raw.chat_id or 0, raw=raw.raw.decode())
+        NewUpdate(
+            update_id=raw.update_id,
+            arrival=n,
+            kind=raw.kind,
+            chat_id=raw.chat_id or 0,
+            user_id=raw.user_id,
+            raw=raw.raw.decode(),
+        )
         for n, raw in enumerate(backlog)
     ]
     inbox.add(world.storage.db, new, 1)
@@ -582,6 +589,6 @@ async def test_effects_that_were_stored_are_not_stored_again(world: World, autoj
     async with world.start() as bot:
         await world.say(bot, world.message("x"))
         await trio.sleep(LOOK_SECONDS * 3)
-        assert bot.dispatcher._held == set()
+        assert bot.dispatcher._held == {}
     assert tries == [1, 1]
     assert world.storage.one("SELECT COUNT(*) FROM admin_menus") == 1

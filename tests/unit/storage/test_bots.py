@@ -48,7 +48,7 @@ def ids_of(db: Connection, job_id: int) -> tuple[int | None, int | None, int]:
 
 def update(update_id: int, arrival: int) -> NewUpdate:
     """An update as the poll gives it."""
-    return NewUpdate(update_id=update_id, arrival=arrival, kind="message", chat_id=1, raw="{}")
+    return NewUpdate(update_id=update_id, arrival=arrival, kind="message", chat_id=1, user_id=None, raw="{}")
 
 
 def waiting(db: Connection) -> list[int]:

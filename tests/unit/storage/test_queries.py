@@ -36,7 +36,7 @@ def wish(job_id: int, user_id: int = 1, *, site: str = "other", url: str = "http
 
 def update(update_id: int, arrival: int, chat_id: int = 1) -> NewUpdate:
     """An update as the poll gives it."""
-    return NewUpdate(update_id=update_id, arrival=arrival, kind="message", chat_id=chat_id, raw="{}")
+    return NewUpdate(update_id=update_id, arrival=arrival, kind="message", chat_id=chat_id, user_id=None, raw="{}")
 
 
 def waiting(db: Connection, *, held: tuple[int, ...] = (), full: tuple[int, ...] = (), limit: int = 10) -> list[int]:
@@ -50,7 +50,9 @@ def waiting(db: Connection, *, held: tuple[int, ...] = (), full: tuple[int, ...]
 def test_a_flood_of_one_chat_does_not_keep_the_others_waiting(db: Connection) -> None:
     """A chat with enough in hand is passed by, what is in hand is not given again, money questions come in any case."""
     inbox.add(db, [update(n, n) for n in range(1, 6)] + [update(8, 8, 2)], NOW)
-    inbox.add(db, [NewUpdate(update_id=9, arrival=9, kind="pre_checkout_query", chat_id=1, raw="{}")], NOW)
+    inbox.add(
+        db, [NewUpdate(update_id=9, arrival=9, kind="pre_checkout_query", chat_id=1, user_id=None, raw="{}")], NOW
+    )
     assert waiting(db, held=(1, 2), full=(1,)) == [9, 8]
     assert waiting(db, held=(1, 2), limit=2) == [9, 3, 4]
     assert waiting(db) == [9, 1, 2, 3, 8], "three of a chat at most"

@@ -40,21 +40,29 @@ class Flow:
         """Whether something came that did not go out yet; until then nothing more is pulled."""
         return bool(self._held) or self._in_pipe > 0
 
-    def pull(self) -> None:
-        """Take what has come, if nothing waits. Raises OSError for a broken source."""
+    @property
+    def is_piped(self) -> bool:
+        """Whether the kernel moves the bytes, since many have come."""
+        return self._pipe is not None
+
+    def pull(self) -> int:
+        """Take what has come, if nothing waits. Return how many bytes that is. Raises OSError for a broken source."""
         if self.waiting or self.ended:
-            return
-        with suppress(BlockingIOError, InterruptedError):
+            return 0
+        try:
             if self._pipe is not None:
                 self._in_pipe = came = self._splice(self._source.fileno(), self._pipe[1], PIPE_BYTES)
             else:
                 self._held = memoryview(self._source.recv(PIECE_BYTES))
                 came = len(self._held)
-            self.ended = came == 0
+        except (BlockingIOError, InterruptedError):
+            return 0
+        self.ended = came == 0
+        return came
 
     def push(self) -> None:
         """Send on what waits, as far as it goes. Raises OSError for a broken target."""
-        with suppress(BlockingIOError, InterruptedError):
+        try:
             while self._in_pipe:
                 assert self._pipe is not None
                 went = self._splice(self._pipe[0], self._target.fileno(), self._in_pipe)
@@ -64,6 +72,8 @@ class Flow:
                 went = self._target.send(self._held)
                 self._held = self._held[went:]
                 self.moved += went
+        except (BlockingIOError, InterruptedError):
+            return
         if self._heavy and self.moved >= PIPE_AFTER_BYTES and not self.waiting:
             self._open_pipe()
 

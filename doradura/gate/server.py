@@ -75,6 +75,8 @@ class GateServer:
         self._strangers: dict[Connection, None] = {}
         """In the order in which they came."""
         self._timed: set[Connection] = set()
+        self._resting: dict[Connection, float] = {}
+        """When each is to be woken."""
         self._waiting: deque[Connection] = deque()
         self._opening = 0
         self._opened: deque[tuple[Connection, Job, socket.socket | OpeningError]] = deque()
@@ -92,7 +94,7 @@ class GateServer:
         self._selector.register(self._control, selectors.EVENT_READ, self._converse)
         self._selector.register(self._woken, selectors.EVENT_READ, self._take_opened)
         while self._serving:
-            for key, events in self._selector.select(_LOOK_SECONDS if self._timed or self._deaf_until else None):
+            for key, events in self._selector.select(self._longest_wait()):
                 if isinstance(key.data, Connection):
                     assert isinstance(key.fileobj, socket.socket)
                     self._go_on(key.data, key.fileobj, events)
@@ -107,6 +109,14 @@ class GateServer:
         self._selector.close()
         os.close(self._woken)
         os.close(self._wake)
+
+    def _longest_wait(self) -> float | None:
+        """Return the seconds until something is due although no socket is ready, None if nothing is."""
+        wait = _LOOK_SECONDS if self._timed or self._deaf_until else None
+        if not self._resting:
+            return wait
+        rest = max(0.0, min(self._resting.values()) - time.monotonic())
+        return rest if wait is None else min(rest, wait)
 
     def _converse(self) -> None:
         if self._saying:
@@ -197,10 +207,16 @@ class GateServer:
             self._settle(oldest)
         self._watch(connection, client)
 
-    def _go_on(self, connection: Connection, sock: socket.socket, events: int) -> None:
-        """Let a connection go on. Its barrier: what nobody thought of ends it alone, and not everybody's."""
+    def _go_on(self, connection: Connection, sock: socket.socket | None, events: int) -> None:
+        """Let a connection go on; `sock` is None at the end of a rest. Its barrier: what breaks one breaks no other."""
         try:
-            self._advance(connection, sock, events)
+            if sock is None:
+                connection.wake()
+                if connection.rests_until:  # nothing else changed: no socket is to be watched otherwise
+                    self._resting[connection] = connection.rests_until
+                    return
+            else:
+                self._advance(connection, sock, events)
         except Exception:  # the barrier named above
             log.exception("a connection broke")
             connection.close()
@@ -297,6 +313,9 @@ class GateServer:
         if self._deaf_until and now >= self._deaf_until:
             self._deaf_until = 0.0
             self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        for connection in [each for each, until in self._resting.items() if now >= until]:
+            del self._resting[connection]
+            self._go_on(connection, None, 0)
         for connection in [each for each in self._timed if now >= each.overdue]:
             connection.time_out()
             self._settle(connection)
@@ -308,6 +327,8 @@ class GateServer:
             return
         if connection.state == "relaying":
             self._timed.discard(connection)
+            if connection.rests_until:
+                self._resting[connection] = connection.rests_until
         elif connection.state == "ending":
             self._timed.add(connection)
         self._watch(connection, connection.client)
@@ -319,6 +340,7 @@ class GateServer:
             return
         self._connections.discard(connection)
         self._timed.discard(connection)
+        self._resting.pop(connection, None)
         self._strangers.pop(connection, None)
         for sock in connection.watched:
             with suppress(KeyError, ValueError):

@@ -16,16 +16,16 @@ import selectors
 import socket
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from doradura.gate.connection import Connection
 from doradura.gate.opening import Opener, OpeningError, Rules
 from doradura.gate.ways import Way
 from doradura.media.addresses import AllowedPrivate
-from doradura.media.gatecontrol import CONNECTIONS_OF_ONE_JOB, GateReply
+from doradura.media.gatecontrol import CONNECTIONS_OF_ONE_JOB, GateOutcome, GateReply
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +51,14 @@ class Job:
     sent: int = 0
     received: int = 0
     connections: int = 0
+    outcomes: Counter[GateOutcome] = field(default_factory=Counter)
     hosts: dict[str, None] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     over: bool = False
 
-    def refuse(self, detail: str) -> None:
-        """Note why something was refused."""
+    def refuse(self, reply: GateReply, detail: str) -> None:
+        """Record that there was no connection, and why."""
+        self.outcomes["refused" if reply in {GateReply.REFUSED_ADDRESS, GateReply.TOO_MANY} else "failed"] += 1
         if len(self.refused) < REMEMBERED:
             self.refused.append(detail[:300])
 
@@ -148,6 +150,8 @@ class GateServer:
                 self._jobs[told["token"].encode()] = Job(told["job"], rules)
             case "end":
                 self._end(told["token"])
+            case "ping":
+                self._say({"op": "pong"})
             case "serve":
                 self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
                 self._say({"op": "serving"})
@@ -162,11 +166,11 @@ class GateServer:
             self._settle(connection)
         said = {
             "op": "ended",
-            "token": token,
             "job": job.number,
             "sent": job.sent,
             "received": job.received,
             "connections": job.connections,
+            "outcomes": {outcome: job.outcomes[outcome] for outcome in get_args(GateOutcome)},
             "hosts": list(job.hosts),
             "refused": job.refused,
         }
@@ -241,7 +245,7 @@ class GateServer:
 
     def _open(self, connection: Connection, job: Job) -> None:
         if len(job.open) > CONNECTIONS_OF_ONE_JOB:
-            job.refuse("more connections than one job may have")
+            job.refuse(GateReply.TOO_MANY, "more connections than a job may have")
             connection.refuse(GateReply.TOO_MANY)
             return
         assert connection.request is not None
@@ -297,11 +301,12 @@ class GateServer:
             self._opening -= 1
             job.opening -= 1
             if isinstance(end, OpeningError):
-                job.refuse(str(end))
+                job.refuse(end.reply, str(end))
                 if connection.state == "opening":
                     connection.refuse(end.reply)
             elif connection.state == "opening" and not job.over:
                 connection.connect(end)
+                job.outcomes["connected"] += 1
             else:
                 end.close()
             self._settle(connection)

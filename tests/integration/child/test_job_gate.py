@@ -18,7 +18,7 @@ import msgspec
 import pytest
 import trio
 
-from doradura.media.protocol import Failure, Order, Progress, Result, SelfTest, WorkerMessage
+from doradura.media.protocol import Failure, Order, Progress, Result, SelfTest, WorkerLostError, WorkerMessage
 from doradura.workers.fork import ForkWorkers
 from doradura.workers.gate import Gate, GatedWorkers, GateError
 from doradura.workers.plain import PlainWorkers
@@ -125,6 +125,13 @@ async def the_end(jobs: Jobs, order: Order, fetching: Callable[[], None] = lambd
     return last
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what another task brings about."""
+    with trio.fail_after(60):
+        while not condition():  # noqa: ASYNC110 - the gate has no event for it
+            await trio.sleep(0.02)
+
+
 async def test_a_gate_that_is_killed_costs_no_job(jobs: Jobs, slow: SlowSite, gate: Gate) -> None:
     """In the middle of a film: the gate is back on the same port, and the job fetches what it has not got alone."""
     killed: list[int] = []
@@ -156,6 +163,37 @@ class Account(logging.Handler):
             self.came.set()
 
 
+async def test_a_gate_that_hangs_is_replaced(
+    jobs: Jobs, slow: SlowSite, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that lives and does nothing is found by its silence, and the next one serves the job."""
+    slow.go_on.set()
+    monkeypatch.setattr("doradura.workers.gate.PING_SECONDS", 0.1)
+    first = gate.pid
+    assert first is not None
+    os.kill(first, signal.SIGSTOP)
+    await until(lambda: gate.starts == 2)
+    assert gate.pid not in {first, None}
+    assert gate.fault is None
+    end = await the_end(jobs, order(jobs, slow, f"{slow.url}/film.mp4"))
+    assert isinstance(end, Result), end
+
+
+async def test_without_a_gate_a_job_is_lost_and_the_fault_named(
+    jobs: Jobs, slow: SlowSite, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that can't be started again: a job waits a while for it, and /health has its last output."""
+    monkeypatch.setattr("doradura.workers.gate.DOOR_SECONDS", 0.2)
+    monkeypatch.setattr("doradura.workers.gate.DOWN_SECONDS", 0.0)
+    monkeypatch.setattr("doradura.workers.gate.sys.executable", "/nonexistent/python")
+    assert gate.fault is None
+    assert gate.pid is not None
+    os.kill(gate.pid, signal.SIGKILL)
+    await until(lambda: "no process" in (gate.fault or ""))
+    with pytest.raises(WorkerLostError, match="the gate is not running: no process to be had"):
+        await the_end(jobs, order(jobs, slow, f"{slow.url}/film.mp4"))
+
+
 async def test_the_gate_saw_every_connection(
     jobs: Jobs, slow: SlowSite, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -174,6 +212,7 @@ async def test_the_gate_saw_every_connection(
     assert account.told["connections"] == slow.connections > 0
     assert (account.told["hosts"], account.told["refused"]) == (["127.0.0.1"], [])
     assert account.told["received"] > len(slow.content)
+    assert account.told["outcomes"] == {"connected": slow.connections, "refused": 0, "failed": 0}
 
 
 async def test_a_site_can_t_speak_for_the_gate(jobs: Jobs, slow: SlowSite, gate: Gate) -> None:

@@ -264,6 +264,7 @@ def test_a_job_has_so_many_connections_and_no_more(gate: Gate, site: Site) -> No
     assert gate.code("t", "127.0.0.1", site.port) == GateReply.DONE
     told = gate.end("t")
     assert told["connections"] == CONNECTIONS_OF_ONE_JOB + 1
+    assert told["outcomes"] == {"connected": CONNECTIONS_OF_ONE_JOB + 1, "refused": 1, "failed": 0}
     assert len(told["refused"]) == 1
     for sock in (*accepted, *(client for client, _ in opened)):
         sock.close()

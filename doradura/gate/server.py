@@ -29,8 +29,9 @@ from doradura.media.gatecontrol import CONNECTIONS_OF_ONE_JOB, GateOutcome, Gate
 
 log = logging.getLogger(__name__)
 
-OPENING_AT_ONCE: Final = 64
-OPENING_OF_ONE_JOB: Final = 16
+OPENING_OF_ONE_JOB: Final = 8
+OPENING_AT_ONCE: Final = 256
+"""More than all jobs of a usual installation may have: names that a silent resolver holds up delay no other job."""
 STRANGERS: Final = 256
 """Connections that have not said whose they are; of more the oldest are hung up on."""
 REMEMBERED: Final = 32

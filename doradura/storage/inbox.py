@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from doradura.storage.bots import CURRENT
 from doradura.storage.columns import Columns
 from doradura.storage.conditions import none_of
-from doradura.storage.seam import Connection
+from doradura.storage.seam import Connection, Row
 
 KEPT_MS = 48 * 3600 * 1000
 KEPT_NEWEST = 1000
@@ -43,6 +43,7 @@ class StoredUpdate:
 
 
 _STORED = Columns(StoredUpdate)
+_UPDATE_ID, _ARRIVAL, _CHAT_ID = (_STORED.names.index(name) for name in ("update_id", "arrival", "chat_id"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +85,8 @@ def waiting(
 
     Updates in `held` and those of `full_chats` are left out. Updates of `urgent_kind` are returned whatever the limits.
     The inbox is read in pages, the oldest first, and a chat that has used up its share is left out of the next page:
-    sorting the whole backlog in each call would take as long as the backlog is.
+    sorting the whole backlog in each call would take as long as the backlog is. A page is mostly rows that the caller
+    holds already, so a row becomes a value only once it is wanted.
     """
     columns = (
         "SELECT update_id, arrival, kind, chat_id, inbox.user_id, raw, received_ms, tries, chosen_language FROM inbox"  # noqa: S608 - own text
@@ -92,25 +94,24 @@ def waiting(
     )
     known = set(held)
     urgent = db.execute(f"{columns} AND kind = ? ORDER BY arrival", (urgent_kind,))
-    found = [update for update in (_STORED.value(row) for row in urgent) if update.update_id not in known]
+    found = [_STORED.value(row) for row in urgent if row[_UPDATE_ID] not in known]
     room = limit
     shares: dict[int, int] = dict.fromkeys(full_chats, limit_of_a_chat)
     arrival = -1
-    page: list[StoredUpdate] | None = None
+    page: list[Row] | None = None
     while room > 0 and (page is None or len(page) == PAGE):
         full = [chat_id for chat_id, count in shares.items() if count >= limit_of_a_chat]
-        rows = db.execute(
+        page = db.execute(
             f"{columns} AND kind <> ? AND arrival > ?{none_of('chat_id', full)} ORDER BY arrival LIMIT ?",
             (urgent_kind, arrival, *full, PAGE),
-        )
-        page = [_STORED.value(row) for row in rows]
-        for update in page:
-            arrival = update.arrival
-            share = shares.get(update.chat_id, 0)
-            if room > 0 and share < limit_of_a_chat and update.update_id not in known:
-                shares[update.chat_id] = share + 1
+        ).fetchall()
+        for row in page:
+            arrival, chat_id = row[_ARRIVAL], row[_CHAT_ID]
+            share = shares.get(chat_id, 0)
+            if room > 0 and share < limit_of_a_chat and row[_UPDATE_ID] not in known:
+                shares[chat_id] = share + 1
                 room -= 1
-                found.append(update)
+                found.append(_STORED.value(row))
     return found
 
 

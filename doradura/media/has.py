@@ -18,7 +18,7 @@ Lacks = Literal["", "video", "audio", "subtitles", "picture", "one_coding", "unl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Has:
-    """What a link has; None where nobody knows."""
+    """What a link has; None if that is unknown."""
 
     film: bool | None = None
     sound: bool | None = None
@@ -26,10 +26,10 @@ class Has:
     picture: bool | None = None
 
     def offers(self, kind: ProductKind) -> bool:
-        """Whether a kind of product is offered of it.
+        """Return whether a kind of product is offered.
 
-        A film and a sound are, unless they are known not to be there. Most links have no subtitles and no picture:
-        those are offered where they were seen. A frame of a film is a picture.
+        A film and a sound are, unless they are known to be missing. Most links have no subtitles and no picture: those
+        are offered only if they were seen. A frame of a film is a picture.
         """
         match kind:
             case "video":
@@ -43,7 +43,7 @@ class Has:
         assert_never(kind)
 
     def lacks(self, kind: ProductKind) -> Lacks:
-        """What a kind of product needs and it was found not to have, where there is something else of it; else ""."""
+        """Return what a kind of product needs and the link lacks while it has something else; "" in doubt."""
         film, sound = self.film is not False, self.sound is not False
         match kind:
             case "video":

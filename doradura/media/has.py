@@ -12,8 +12,8 @@ from typing import Literal, assert_never
 from doradura.media.formats import ProductKind
 
 Lacks = Literal["", "video", "audio", "subtitles", "picture", "one_coding", "unlocked"]
-"""What a link was found not to have; `one_coding`: its stream's parts are coded in several ways;
-`unlocked`: it is copy-protected."""
+"""What a link was found not to have. `one_coding`: its stream's parts are coded in several ways, or each has a clock of
+its own. `unlocked`: it is copy-protected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,10 @@ def describe(
     height: int | None = None,
     sizes: tuple[Size, ...] = (),
 ) -> Metadata:
-    """Return what is known of an item; the given values take precedence over the site's."""
+    """Return what is known of an item; the given values take precedence over the site's.
+
+    Only of pictures the site's count as well: an item has one if its site or its file has one.
+    """
     return Metadata(
         title=title or title_of(info, str(info.get("webpage_url") or "")),
         performer=performer or performer_of(info),
@@ -105,7 +108,7 @@ def duration_of(info: Mapping[str, Any]) -> float | None:
 
 
 def believable(seconds: float | None) -> float | None:
-    """A file's own word on its length; None for one that nothing can have."""
+    """Return the length that a file states, in seconds; None for a length that no file can have."""
     return None if seconds is None or not 0 <= seconds <= MOST_SECONDS else seconds
 
 

@@ -1,7 +1,7 @@
 """The jobs' directories, and the limits of each job.
 
 Owns DATA_DIR/jobs. Each job or probe has one directory there, named by its id, mode 0700, which is removed when the job
-ends. The files that a worker made are moved into a second directory (`ID.ready`) that no worker can access, and are
+ends. The files that a worker made are moved into a second directory (`ID.ready`) that no worker is given, and are
 sent from there. A directory is kept over a restart only for a file that was being sent.
 """
 

@@ -282,22 +282,23 @@ class Supervisor:
         job = run.job
         # Before the job can be claimed, since its next run uses the same directory.
         await self._parts.workspace.remove(job.job_id)
-        used_ms = run.take_uncharged_ms()
-
-        def change(db: Connection) -> int | Cancelled:
-            charges.use(db, job.job_id, used_ms)
-            if not jobs.put_back(db, job.job_id, maybe_sent=run.maybe_sent):
-                return cancelled_outcome(jobs.get(db, job.job_id))
-            again = jobs.get(db, job.job_id)
-            assert again is not None
-            return jobs.before(db, again)
 
         async with self._queue_lock:
+            if not isinstance(run.ended_as, GaveUp):
+                return run.ended_as  # its chat closed, so it must not be claimed again
+            used_ms = run.take_uncharged_ms()
+
+            def change(db: Connection) -> int | Cancelled:
+                charges.use(db, job.job_id, used_ms)
+                if not jobs.put_back(db, job.job_id, maybe_sent=run.maybe_sent):
+                    return cancelled_outcome(jobs.get(db, job.job_id))
+                again = jobs.get(db, job.job_id)
+                assert again is not None
+                return jobs.before(db, again)
+
             stored = await self._until_stored(change)
             if isinstance(stored, Cancelled):
                 return stored
-            if not isinstance(run.ended_as, GaveUp):
-                return run.ended_as
             self._forget(run)
         self._parts.board.progress_message(job).show(Waiting(stored, gave_up=True))
         return None

@@ -48,7 +48,7 @@ def describe(
 ) -> Metadata:
     """Return what is known of an item; the given values take precedence over the site's.
 
-    Only of pictures the site's count as well: an item has one if its site or its file has one.
+    Pictures are the exception: an item has one if its site or its file has one.
     """
     return Metadata(
         title=title or title_of(info, str(info.get("webpage_url") or "")),

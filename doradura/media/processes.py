@@ -93,7 +93,7 @@ _TELLS_CHILDREN: Final = PROC / "thread-self" / "children"
 
 
 def _children(pid: int) -> Iterator[int]:
-    """Yield the numbers of a process's children: each of its threads has its own."""
+    """Yield the ids of a process's children; the kernel lists those of each of its threads."""
     tasks = f"{PROC}/{pid}/task"
     try:
         for thread in os.listdir(tasks):  # noqa: PTH208  # as in `all_processes`

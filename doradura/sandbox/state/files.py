@@ -236,7 +236,7 @@ class Files:
     ) -> StoredFile | None:
         """Return the given thumbnail, or one made of a small film.
 
-        Like Telegram, it ignores one that is not JPEG, is too large or has too many pixels.
+        Like Telegram, it ignores a given one that is not JPEG, has too many bytes, or is too wide or high.
         """
         if given is None:
             if kind not in _FILMS or upload.size >= PROBE_LIMIT_BYTES:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import itertools
 import os
 import secrets
 import shlex
@@ -75,13 +76,21 @@ def is_marked_for(path: Path, mode: Mode) -> bool:
     except OSError as error:
         raise DataDirectoryError(f"{mark} can't be read: {error.strerror}. {_WRITABLE}") from error
     if (marked or _unmarked(path)) not in {"", mode}:
-        move = shlex.join(["mv", str(path), f"{path}-sandbox"])
+        move = shlex.join(["mv", str(path), _free_name(path)])
         remove = shlex.join(["rm", "-rf", str(path / "sandbox"), str(mark)])
         raise DataDirectoryError(_OTHERS[mode].format(path=path, move=move, remove=remove))
     return bool(marked)
 
 
+def _free_name(path: Path) -> str:
+    """Return a path beside a directory at which nothing is: `mv` would move the directory into what is there."""
+    name = f"{str(path).removesuffix('-sandbox')}-sandbox"
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(free for free in names if not os.path.lexists(free))
+
+
 def _unmarked(path: Path) -> str:
+    """Return the mode whose data an unmarked directory seems to hold; "" if it holds none."""
     if (path / "sandbox").is_dir():
         return "sandbox"
     return "telegram" if (path / "doradura.db").exists() else ""

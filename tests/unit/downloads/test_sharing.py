@@ -100,7 +100,7 @@ async def test_the_youngest_gives_its_place_up_and_is_done_in_the_end(world: Wor
         job_id = world.storage.one("SELECT job_id FROM jobs WHERE url = ?", young)
         assert not directory.exists()
         await trio.sleep(15)
-        waits = "others were waiting, so this one lets them go first. It's next and continues by itself."
+        waits = "others were waiting, so this one lets them go first. It's next and starts over by itself."
         assert sum(waits in text for text in world.telegram.words_in(USER)) == 1
         assert world.job(job_id).state == "waiting"
         world.workers.usual = (1.0, made())

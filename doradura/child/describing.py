@@ -92,7 +92,7 @@ def is_generic(info: Mapping[str, Any]) -> bool:
 
 
 def performer_of(info: Mapping[str, Any]) -> str | None:
-    """Return the artist, by the most specific field there is."""
+    """Return the artist, by the most specific field there is; None if there is none."""
     for key in ("artist", "artists", "creator", "creators", "channel", "uploader"):
         value = info.get(key)
         text = clean(", ".join(map(str, value)) if isinstance(value, list | tuple) else value)
@@ -150,7 +150,7 @@ def _has_audio(info: Mapping[str, Any]) -> bool | None:
 
 
 def _height(info: Mapping[str, Any]) -> int | None:
-    """Return the shorter side of the largest picture: a film shot upright in 1080x1920 is called 1080p."""
+    """Return the shorter side of the largest picture, None if unknown: upright 1080x1920 is called 1080p."""
     sides = []
     for entry in info.get("formats") or (info,):
         told = [side for side in (entry.get("width"), entry.get("height")) if isinstance(side, int | float)]

@@ -226,7 +226,7 @@ async def test_metrics_of_performance(world: World, autojump_clock: MockClock) -
     assert sorted(times) == [0, 3000, 13_000]
     assert text.splitlines() == [
         "⚡ <b>Performance</b>, last 24 hours",
-        "Downloads: <b>4</b> ended, <b>50 %</b> successful",
+        "Downloads: <b>4</b> ended, <b>50 %</b> successfully",
         "In the last hour: <b>0</b>",
         "Median <b>3 s</b>, 95th percentile <b>13 s</b>, 99th <b>13 s</b>",
         "Mean 5.3 s, longest 13 s",

@@ -15,6 +15,8 @@ from typing import Final
 
 PIECE_BYTES: Final = 64 * 1024
 PIPE_BYTES: Final = 256 * 1024
+SPLICE_BYTES: Final = 1024 * 1024
+"""What is asked of one splice: a pipe takes more than its size if the bytes lie in large pieces of memory."""
 PIPE_AFTER_BYTES: Final = 1024 * 1024
 _CAN_SPLICE: Final = hasattr(os, "splice")
 
@@ -51,7 +53,7 @@ class Flow:
             return 0
         try:
             if self._pipe is not None:
-                self._in_pipe = came = self._splice(self._source.fileno(), self._pipe[1], PIPE_BYTES)
+                self._in_pipe = came = self._splice(self._source.fileno(), self._pipe[1], SPLICE_BYTES)
             else:
                 self._held = memoryview(self._source.recv(PIECE_BYTES))
                 came = len(self._held)

@@ -128,12 +128,14 @@ class Connection:
             return self.deadline - OPENING_SECONDS + RESOLVING_SECONDS
         return self.deadline
 
-    def time_out(self) -> None:
-        """Take the present state for failed."""
-        if self.state == "opening":
-            self.refuse(GateReply.TIMED_OUT if self.is_resolved else GateReply.RESOLVER_SILENT)
-        else:
+    def time_out(self) -> GateReply | None:
+        """End a state that has lasted too long. Return what the client was told, None if that is nothing."""
+        if self.state != "opening":
             self.close()
+            return None
+        code = GateReply.TIMED_OUT if self.is_resolved else GateReply.RESOLVER_SILENT
+        self.refuse(code)
+        return code
 
     def refuse(self, code: GateReply) -> None:
         """Answer that there is no connection."""

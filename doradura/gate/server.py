@@ -301,11 +301,12 @@ class GateServer:
             connection, job, end = self._opened.popleft()
             self._opening -= 1
             job.opening -= 1
+            is_waited_for = connection.state == "opening"
             if isinstance(end, OpeningError):
-                job.refuse(end.reply, str(end))
-                if connection.state == "opening":
+                if is_waited_for:
+                    job.refuse(end.reply, str(end))
                     connection.refuse(end.reply)
-            elif connection.state == "opening" and not job.over:
+            elif is_waited_for and not job.over:
                 connection.connect(end)
                 job.outcomes["connected"] += 1
             else:
@@ -323,7 +324,9 @@ class GateServer:
             del self._resting[connection]
             self._go_on(connection, None, 0)
         for connection in [each for each in self._timed if now >= each.overdue]:
-            connection.time_out()
+            code, job = connection.time_out(), self._owners.get(connection)
+            if code is not None and job is not None and connection.request is not None:
+                job.refuse(code, f"{connection.request.host!r:.200}: {code.name.lower().replace('_', ' ')}")
             self._settle(connection)
 
     def _settle(self, connection: Connection) -> None:

@@ -239,6 +239,9 @@ def test_a_silent_resolver_holds_up_nobody_else(gate: Gate, site: Site, monkeypa
             assert take(client, 14)[5] == GateReply.RESOLVER_SILENT
             client.close()
         assert gate.code("other", "fine.example", site.port) == GateReply.DONE
+        told = gate.end("silent")
+        assert told["outcomes"] == {"connected": 0, "refused": 0, "failed": len(clients)}
+        assert set(told["refused"]) == {"'silent.example': resolver silent"}
     finally:
         never.set()
 

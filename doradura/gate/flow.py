@@ -40,12 +40,12 @@ class Flow:
 
     @property
     def waiting(self) -> bool:
-        """Whether something came that did not go out yet; until then nothing more is pulled."""
+        """Return whether something came that has not gone out yet; nothing more is pulled until it has."""
         return bool(self._held) or self._in_pipe > 0
 
     @property
     def is_piped(self) -> bool:
-        """Whether the kernel moves the bytes, since many have come."""
+        """Return whether the kernel moves the bytes, because many have come."""
         return self._pipe is not None
 
     def pull(self) -> int:

@@ -23,8 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (error.name or "").startswith("doradura"):
             raise
         sys.exit(
-            f"doradura: {sys.executable} has no package {error.name}. `just run` makes .venv with all that is needed "
-            "(pip install rust-just); then `just doctor`, `just health` and `just sandbox` work as well."
+            f"doradura: {sys.executable} has no package {error.name}. `just run` creates a .venv with all "
+            "that is needed (pip install rust-just); then `just doctor`, `just health` and `just sandbox` work as well."
         )
     return int(command.run(asked))
 
@@ -35,20 +35,22 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="start the bot, in the foreground")
     run.add_argument(
-        "--sandbox", action="store_true", help="against a local Telegram with a web chat: no token, no net"
+        "--sandbox", action="store_true", help="use a local Telegram with a web chat: needs no token and no network"
     )
     run.set_defaults(command="run")
     check = commands.add_parser("check", help="verify settings, database, tools and token, line by line")
     check.add_argument("--sandbox", action="store_true", help="check what `run --sandbox` needs")
     check.set_defaults(command="check")
-    health = commands.add_parser("health", help="ask the running bot; exit 0 when it works, for containers")
+    health = commands.add_parser("health", help="ask the running bot; exit 0 if it works, for containers")
     which = health.add_mutually_exclusive_group()
     which.add_argument("--live", dest="probe", action="store_const", const="/livez", help="ask only whether it runs")
-    which.add_argument("--ready", dest="probe", action="store_const", const="/readyz", help="ask whether it takes work")
+    which.add_argument(
+        "--ready", dest="probe", action="store_const", const="/readyz", help="ask whether it accepts work"
+    )
     health.set_defaults(command="health")
     sandbox = commands.add_parser("sandbox", help="start the local Telegram alone, for any bot")
     sandbox.add_argument("--keep", metavar="DIR", help="keep its chats in this directory (else in memory)")
-    sandbox.add_argument("--flood-limits", action="store_true", help="answer 429 to bots that send too much at once")
+    sandbox.add_argument("--flood-limits", action="store_true", help="answer 429 to bots that send too much")
     sandbox.set_defaults(command="sandbox")
     return parser
 

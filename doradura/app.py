@@ -1,11 +1,13 @@
-"""The wiring: every part is made here, started here, and stopped in the order of the indentation.
+"""The wiring: every part is created and started here; `parts` creates those in the middle.
 
-    serving   leaves last    web, storage, sandbox, workers, the progress board, alert delivery
-      working leaves second  updates in hand, links, downloads
-        intake leaves first  the long poll
+The nurseries are nested, so the indentation is the order in which the parts stop:
 
-`stop` ends the intake; what is in hand drains with a deadline; then everything is cancelled. An unexpected exception
-is no drain: it cancels everything and leaves `run` as it is.
+    serving   stops last     web, storage, sandbox, workers, progress messages, alert delivery
+      working stops second   updates that are being handled, probes, downloads
+        intake stops first   the long poll
+
+`stop` ends the intake; then the work in hand drains, with a deadline; then everything is cancelled. After an unexpected
+exception nothing drains: everything is cancelled, and `run` raises the exception.
 """
 
 from __future__ import annotations
@@ -15,74 +17,60 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import trio
 
 from doradura import __version__
-from doradura.alerts import AlertDelivery, Intake, Reconciler, open_monitoring
-from doradura.alerts.foreign_files import ForeignFileNote
-from doradura.alerts.monitoring import Monitoring
+from doradura.alerts import AlertDelivery, Intake, open_monitoring
 from doradura.charts import Charts
-from doradura.chat.admin import AdminParts
-from doradura.chat.admin_notes import AdminNotes
 from doradura.chat.alert_texts import AlertTexts
-from doradura.chat.cards import CardTexts
-from doradura.chat.dispatcher import Dispatcher
-from doradura.chat.menus import CommandMenus
-from doradura.chat.progress import ProgressTexts
-from doradura.chat.router import COMMANDS, HANDLED_UPDATES, route
+from doradura.chat.router import HANDLED_UPDATES
 from doradura.chat.texts import Catalogues
-from doradura.chat.turn import ChatParts
 from doradura.clock import Clock, wall_clock
 from doradura.data_directory import (
+    WEBHOOK_FILE,
     DataDirectoryError,
     claim_for_mode,
     generated_secret,
     hold_data_directory,
     unusable,
 )
-from doradura.downloads.board import Board
-from doradura.downloads.breaker import SiteBreakers
-from doradura.downloads.delivery import Delivery
-from doradura.downloads.job import DownloadParts
-from doradura.downloads.places import Places
-from doradura.downloads.probes import Probes
 from doradura.downloads.supervisor import Supervisor
+from doradura.downloads.worker_slots import WorkerSlots
 from doradura.downloads.workspace import Workspace
 from doradura.health import CHECKS, Check, CheckName, DiskSpace, Health, LoopLag
 from doradura.health_checks import AlertsCheck, WorkerSelfTest, poll_check
 from doradura.label_values import LABEL_VALUES
 from doradura.lifetime import Lifetime
 from doradura.metrics import BuildFacts, DatabaseValues, Metrics, TelegramMetrics
+from doradura.parts import Parts, Seams, build_parts
 from doradura.pauses import Pauses
 from doradura.settings import Settings
-from doradura.storage import Storage, StorageError, bots, chats, statistics
+from doradura.storage import Storage, StorageError, bots, chats, runs, statistics
 from doradura.storage.cleaning import clean_forever
 from doradura.storage.ids import IdMaker
 from doradura.storage.sqlite import SqliteStorage
 from doradura.storage_check import StorageCheck
 from doradura.telegram.client import BotApi, open_bot_api
+from doradura.telegram.coordination import Coordination
 from doradura.telegram.poller import Poller, poll_seconds
-from doradura.telegram.turns import Turns
 from doradura.telegram.types import User
 from doradura.web import AccessRules, WebServer
 from doradura.workers.choice import make_workers
 from doradura.workers.fork import end_strays, environment_for_jobs
 from doradura.workers.gate import Gate, GatedWorkers
-from doradura.workers.interface import Workers
 from doradura.workers.ways import parse_ways
 
 log = logging.getLogger(__name__)
 
 NO_ADMINS = "DORADURA_ADMIN_IDS is not set: nobody is told of alerts. Send /start to the bot, it tells you your id."
 ALERT_CONNECTIONS = 4
-"""Connections to Telegram that alerts have for themselves: they never wait behind what users are sent."""
+"""The number of connections to Telegram that only alerts use, so that they never wait behind messages to users."""
 
 
 class App:
-    """One bot. Two of them can live in one process: nothing of it is global."""
+    """One bot. It has no global state, so several of them can run in one process."""
 
     def __init__(
         self,
@@ -97,59 +85,61 @@ class App:
         self.http_url: str | None = None
         self.sandbox_url: str | None = None
         self.me: User | None = None
-        """The bot itself, known once Telegram was asked."""
+        """The bot's own user, once getMe was answered."""
         self._bot_id = int(settings.telegram_token.partition(":")[0])
         self._environment = environment
         self._clock = clock
         self._ffmpeg = ffmpeg
         self._poller: Poller | None = None
         self._alert_delivery: AlertDelivery | None = None
-        self._reconciler: Reconciler | None = None
         self._ids = IdMaker(self._clock)
+        self._instance = runs.new_instance()
         self._whole = trio.CancelScope()
         self._working: trio.Nursery | None = None
         self._supervisor: Supervisor | None = None
         self._drain: Callable[[], None] | None = None
         self.metrics = Metrics(LABEL_VALUES, build=build)
-        # Shared by all clients: Telegram counts a bot's calls together, and its silence is one outage for all.
+        # All clients share these: Telegram counts a bot's calls together, and an outage concerns all of them.
         self._telegram_metrics = TelegramMetrics(self.metrics)
-        self._turns = Turns(on_migrated=self._migrated)
+        self._coordination = Coordination(on_migrated=self._migrated)
         self._catalogues = Catalogues()
         self._alert_texts = AlertTexts(self._catalogues)
-        self._storage: Storage = SqliteStorage(_database_path(settings), on_error=self._storage_failed)
+        self._storage: Storage = SqliteStorage(settings.database_path, on_error=self._storage_failed)
         self._storage_check = StorageCheck(self._storage, clock=clock)
         self._lifetime = Lifetime(
             self._storage, words=self._alert_texts.unclean_start, new_id=self._ids.new, clock=clock
         )
         self._database_values = DatabaseValues(
-            {family: self._reader(query) for family, query in statistics.FAMILIES.items()},
+            {family: self._reader(query) for family, query in statistics.FAMILIES.items()}
+            | {statistics.QUEUE_AGE: self._queue_age},
             failed=self._reading_failed,
+            expected=(StorageError,),
         )
 
     @property
     def in_hand(self) -> int:
-        """How many downloads are worked on just now."""
+        """The number of running downloads."""
         return 0 if self._supervisor is None else self._supervisor.in_hand
 
     def stop(self) -> None:
-        """Take no new work, finish what is in hand, leave. Before the start is complete: leave."""
+        """Accept no new work, finish the work in hand, and end `run`. Before the start is complete, end it at once."""
         if self._drain is None:
             self._whole.cancel()
         else:
             self._drain()
 
     def abort(self) -> None:
-        """Leave what is in hand for the next start, and leave."""
+        """End `run` at once. The work in hand is continued by the next start."""
         if self._working is None:
             self._whole.cancel()
         else:
             self._working.cancel_scope.cancel()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Run the bot; `started()` when Telegram answered and everything works.
+        """Run the bot until `stop` or `abort`; `started()` when Telegram has answered and everything works.
 
-        Raises StartupError, in a subclass that says what is wrong, and TokenRefusedError; inside an exception group
-        once nurseries are open.
+        Raises a subclass of StartupError that says what is wrong, or TokenRefusedError; once nurseries are open, these
+        are inside an exception group. If cancelled, nothing drains: the next start continues the work in hand.
         """
         try:
             with hold_data_directory(self.settings.data_dir):
@@ -160,21 +150,21 @@ class App:
                             await self._serve(serving, task_status)
                             serving.cancel_scope.cancel()
         finally:
-            gc.unfreeze()  # what was frozen may be garbage from here on; another app in this process only loses speed
+            gc.unfreeze()  # frozen objects may be garbage from here on; another app in this process only gets slower
 
     async def _serve(self, serving: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
-        """Start what leaves last, then what it serves."""
+        """Start the parts that stop last, then the others."""
         settings, metrics = self.settings, self.metrics
         gate = Gate(environment=environment_for_jobs(self._environment), way=parse_ways(settings.download_proxy).get)
         children = make_workers(self._environment, metrics.worker_start.observe)
         workers = GatedWorkers(children, gate)
-        places = Places(settings.concurrent_downloads)
+        worker_slots = WorkerSlots(settings.concurrent_downloads)
         pauses = Pauses()
         lag = LoopLag(observe=metrics.loop_lag.observe, paused=pauses.seconds)
         disk = DiskSpace(settings.data_dir, measured=metrics.disk_free.set)
         api_url, allowed_private = settings.telegram_api_url, settings.allowed_private
         workspace = Workspace(settings, self._ffmpeg, lambda: allowed_private)
-        self_test = WorkerSelfTest(workers, places, workspace, self._ids)
+        self_test = WorkerSelfTest(workers, worker_slots, workspace, self._ids)
         health = self._make_health(self_test, disk, lag)
         self.http_url = await serving.start(self._make_web(health).run)
         await serving.start(pauses.run)
@@ -193,47 +183,59 @@ class App:
         except OSError as error:
             raise DataDirectoryError(unusable(workspace.root, error)) from error
         serving.start_soon(clean_forever, self._storage, self._clock)
-        self._turns.know_moved(await self._storage.read(chats.migrations))
+        self._coordination.restore_moves(await self._storage.read(chats.migrations))
         async with (
             open_bot_api(
                 settings.telegram_token,
                 api_url=api_url,
                 observer=self._telegram_metrics,
                 local_files=settings.telegram_local,
-                turns=self._turns,
+                coordination=self._coordination,
             ) as api,
-            self._telling_alerts(serving, api_url),
-            open_monitoring(
-                settings, self._storage, metrics, self._ids, self._wake_alert_delivery, clock=self._clock
-            ) as monitoring,
+            self._delivering_alerts(serving, api_url),
+            open_monitoring(settings, self._storage, metrics, self._ids, clock=self._clock) as monitoring,
         ):
-            self._reconciler = monitoring.reconciler
-            board = Board(
-                api,
-                self._storage,
-                ProgressTexts(self._catalogues, settings.upload_limit_bytes),
-                broke=metrics.errors.labels(category="internal").inc,
+            parts = build_parts(
+                Seams(
+                    settings=settings,
+                    api=api,
+                    storage=self._storage,
+                    workers=workers,
+                    workspace=workspace,
+                    worker_slots=worker_slots,
+                    charts=Charts(settings.data_dir / "charts", self._environment),
+                    silencing=monitoring.silencing,
+                    prometheus=monitoring.prometheus,
+                    metrics=metrics,
+                    catalogues=self._catalogues,
+                    ids=self._ids,
+                    clock=self._clock,
+                    bot_id=self._bot_id,
+                    instance=self._instance,
+                    allowed_private=allowed_private,
+                    username=self._username,
+                    health=health.report,
+                    held_chats=self._coordination.pacer.held_chats,
+                    suspect_workers=self_test.suspect,
+                    end_strays=end_strays,
+                )
             )
-            await serving.start(board.run)
-            supervisor = self._make_supervisor(api, board, workers, workspace, places, self_test)
-            self._supervisor = supervisor
-            await supervisor.recover()
+            await serving.start(parts.board.run)
+            self._supervisor = parts.supervisor
+            await parts.supervisor.recover()
             serving.start_soon(self_test.run)
-            parts = self._make_chat_parts(
-                api, supervisor, workers, workspace, monitoring, health, allowed_private=allowed_private
-            )
             await self._work(api, parts, health, task_status)
 
     @asynccontextmanager
-    async def _telling_alerts(self, serving: trio.Nursery, api_url: str) -> AsyncIterator[None]:
-        """Tell alerts from here on; at the end, let those that are being told come through."""
+    async def _delivering_alerts(self, serving: trio.Nursery, api_url: str) -> AsyncIterator[None]:
+        """Deliver alerts from here on. On leaving, wait for the notifications that are being sent."""
         settings = self.settings
         async with open_bot_api(
             settings.telegram_token,
             api_url=api_url,
             observer=self._telegram_metrics,
             connections=ALERT_CONNECTIONS,
-            turns=self._turns,
+            coordination=self._coordination,
         ) as api:
             delivery = AlertDelivery(
                 api,
@@ -249,121 +251,30 @@ class App:
             await serving.start(delivery.run)
             self._alert_delivery = delivery
             yield
-            await delivery.settle()
+            await delivery.drain()
 
     async def _take_over_data(self) -> None:
-        """Make the data this bot's, before anything of it is read: another bot's messages are not ours to edit."""
+        """Make this bot the owner of the data before any of it is read, since it can't edit another bot's messages."""
         bot_id = self._bot_id
         before = await self._storage.write(lambda db: bots.take_over(db, bot_id, self._clock()))
         if before is not None:
-            log.warning("another bot's token: what is open is told anew", extra={"bot": bot_id, "before": before})
+            log.warning("another bot's token: open work gets new messages", extra={"bot": bot_id, "before": before})
 
     async def _migrated(self, old_id: int, new_id: int) -> None:
-        """Note that a group got another id. What is not stored is learnt again with the next call after a restart."""
+        """Store a group's new id. If that fails, the bot learns it again with the first call after a restart."""
         try:
             await self._storage.write(lambda db: chats.migrated(db, old_id, new_id, self._clock()))
         except StorageError as error:
             log.warning("a group that moved is not stored", extra={"chat": old_id, "error": str(error)})
 
-    def _can_be_told(self, chat_id: int) -> None:
-        if self._alert_delivery is not None:
-            self._alert_delivery.came(chat_id)
-
-    def _wake_alert_delivery(self) -> None:
-        if self._alert_delivery is not None:
-            self._alert_delivery.wake()
-
-    def _look_at_alertmanager(self) -> None:
-        if self._reconciler is not None:
-            self._reconciler.wake()
-
-    def _make_supervisor(  # noqa: PLR0917 - it takes what it wires
-        self,
-        api: BotApi,
-        board: Board,
-        workers: Workers,
-        workspace: Workspace,
-        places: Places,
-        self_test: WorkerSelfTest,
-    ) -> Supervisor:
-        """Make what runs the downloads."""
-        notes = AdminNotes(api, self._catalogues, self.settings.told_chats)
-        foreign = ForeignFileNote(
-            self._storage,
-            words=self._alert_texts.foreign_file,
-            new_id=self._ids.new,
-            stored=self._wake_alert_delivery,
-            clock=self._clock,
-        )
-        return Supervisor(
-            DownloadParts(
-                storage=self._storage,
-                workers=workers,
-                workspace=workspace,
-                delivery=Delivery(api, self.metrics),
-                board=board,
-                places=places,
-                metrics=self.metrics,
-                bot_id=self._bot_id,
-                clock=self._clock,
-                suspect_workers=self_test.suspect,
-                tell_foreign_file=foreign.tell,
-            ),
-            SiteBreakers(self._storage, self.metrics, clock=self._clock),
-            end_strays=end_strays,
-            tell_breaker=notes.breaker,
-        )
-
-    def _make_chat_parts(  # noqa: PLR0917 - it takes what it wires
-        self,
-        api: BotApi,
-        supervisor: Supervisor,
-        workers: Workers,
-        workspace: Workspace,
-        monitoring: Monitoring,
-        health: Health,
-        *,
-        allowed_private: tuple[str, ...],
-    ) -> ChatParts:
-        """Make what answers people."""
-        settings, catalogues = self.settings, self._catalogues
-        return ChatParts(
-            api=api,
-            storage=self._storage,
-            metrics=self.metrics,
-            settings=settings,
-            ids=self._ids,
-            clock=self._clock,
-            catalogues=catalogues,
-            supervisor=supervisor,
-            workspace=workspace,
-            probes=Probes(
-                api=api,
-                storage=self._storage,
-                workers=workers,
-                workspace=workspace,
-                metrics=self.metrics,
-                presenter=CardTexts(catalogues, settings.upload_limit_bytes),
-                clock=self._clock,
-                refused=supervisor.chat_closed,
-            ),
-            admin=AdminParts(
-                health=health.report,
-                charts=Charts(settings.data_dir / "charts", self._environment),
-                menus=CommandMenus(api, self._storage, catalogues, settings.admin_ids, COMMANDS),
-                silencing=monitoring.silencing,
-                prometheus=monitoring.prometheus,
-                can_be_told=self._can_be_told,
-            ),
-            allowed_private=allowed_private,
-            bot_id=self._bot_id,
-            username=lambda: (self.me.username if self.me else None) or "",
-        )
+    def _username(self) -> str:
+        """Return the bot's username; empty until getMe was answered."""
+        return (self.me.username if self.me else None) or ""
 
     def _make_health(self, self_test: WorkerSelfTest, disk: DiskSpace, lag: LoopLag) -> Health:
-        """Make the checks: each asks its part when it is asked itself."""
+        """Create the health checks. Each of them asks its part whenever it is run."""
         checks: dict[CheckName, Check] = {
-            "poll": lambda: poll_check(lambda: self._poller, self._turns.pacer),
+            "poll": lambda: poll_check(lambda: self._poller, self._coordination.pacer),
             "storage": self._storage_check.check,
             "worker": self_test.check,
             "disk": disk.check,
@@ -381,20 +292,13 @@ class App:
         )
 
     def _make_web(self, health: Health) -> WebServer:
-        """Make the HTTP side: what it serves is asked for at each request. Raises DataDirectoryError."""
+        """Create the web server, which collects the content of each answer anew. Raises DataDirectoryError."""
         settings = self.settings
-        intake = Intake(
-            self._storage,
-            self.metrics,
-            self._ids,
-            self._wake_alert_delivery,
-            self._look_at_alertmanager,
-            clock=self._clock,
-        )
+        intake = Intake(self._storage, self.metrics, self._ids, clock=self._clock)
 
         async def render(accept: str) -> tuple[bytes, str]:
             self.metrics.set_health((await health.report()).gauge_values())
-            # Before it is open and after it is closed there is nothing to ask, and that is no error.
+            # It is not an error if the database is not open yet or closed already.
             values = await self._database_values.snapshot() if self._storage.is_open else {}
             return await self.metrics.render(accept, values)
 
@@ -415,14 +319,13 @@ class App:
                 settings.allowed_networks,
                 settings.trusted_proxies,
                 settings.metrics_basic_auth,
-                settings.webhook_token or generated_secret(settings.data_dir / "webhook.token"),
+                settings.webhook_token or generated_secret(settings.data_dir / WEBHOOK_FILE),
             ),
             count_error=self.metrics.errors.labels(category="http").inc,
         )
 
-    async def _work(self, api: BotApi, parts: ChatParts, health: Health, task_status: trio.TaskStatus[None]) -> None:
-        """Run what drains, around what takes new work in."""
-        dispatcher = Dispatcher(parts, route)
+    async def _work(self, api: BotApi, parts: Parts, health: Health, task_status: trio.TaskStatus[None]) -> None:
+        """Run the parts that drain, and inside them those that accept new work."""
         async with trio.open_nursery() as working:
             await working.start(parts.supervisor.run)
             await working.start(parts.probes.run)
@@ -430,14 +333,14 @@ class App:
                 self._working, self._drain = working, intake.cancel_scope.cancel
                 self._poller = Poller(
                     api,
-                    store=dispatcher.store,
+                    store=parts.dispatcher.store,
                     allowed_updates=HANDLED_UPDATES,
                     observer=self._telegram_metrics,
                     poll_seconds=poll_seconds(self.sandbox_url or self.settings.telegram_api_url),
                 )
                 self.me = await intake.start(self._poller.run)
-                await working.start(dispatcher.run)
-                intake.start_soon(parts.admin.menus.publish)
+                await working.start(parts.dispatcher.run)
+                intake.start_soon(parts.menus.publish)
                 gc.collect()
                 gc.freeze()
                 health.mark_running()
@@ -448,7 +351,7 @@ class App:
             health.mark_draining()
             log.info("draining", extra={"seconds": self.settings.drain_seconds})
             working.cancel_scope.deadline = trio.current_time() + self.settings.drain_seconds
-            dispatcher.stop()
+            parts.dispatcher.stop()
             parts.probes.stop()
             parts.supervisor.stop()
         log.info("stopped", extra={"work_left": working.cancel_scope.cancelled_caught})
@@ -468,15 +371,14 @@ class App:
     def _reader(self, query: statistics.Query) -> Callable[[], Awaitable[statistics.Samples]]:
         return lambda: self._storage.read(lambda db: query(db, self._clock()))
 
+    async def _queue_age(self) -> statistics.Samples:
+        held = self._coordination.pacer.held_chats()
+        return await self._storage.read(lambda db: statistics.queue_age(db, self._clock(), held))
+
     def _storage_failed(self, _error: StorageError) -> None:
         self.metrics.errors.labels(category="storage").inc()
 
     def _reading_failed(self, error: Exception) -> None:
-        """Count a value that /metrics could not read; what the storage itself reported is counted already."""
+        """Count a value that /metrics could not read. A StorageError was counted when the storage raised it."""
         if not isinstance(error, StorageError):
             self.metrics.errors.labels(category="storage").inc()
-
-
-def _database_path(settings: Settings) -> Path:
-    assert settings.database_path is not None, "the command line refuses what is no SQLite"
-    return settings.database_path

@@ -1,6 +1,6 @@
-"""The wall clock. `app` hands it to every part that asks what time it is, so that a test hands in its own.
+"""The wall clock. `app` gives it to every part that asks for the time, so that a test can give its own.
 
-Stretches of time are measured with `trio.current_time()` instead: people set the wall clock, and it jumps.
+Durations are measured with `trio.current_time()` instead: people set the wall clock, and it jumps.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 
 Clock = Callable[[], int]
-"""Returns the time in milliseconds since 1970. It may go back from one call to the next; called in any thread."""
+"""Returns the time in milliseconds since 1970. It may go back between two calls, and is called in any thread."""
 
 
 def wall_clock() -> int:
-    """Return this machine's time: the Clock of the program."""
+    """Return this machine's time: the program's Clock."""
     return time.time_ns() // 1_000_000

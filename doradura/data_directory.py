@@ -1,10 +1,9 @@
-"""The data directory: made with mode 0700, held by one process at a time, and either the sandbox's or production's.
+"""The data directory: mode 0700, held by one process at a time, and either the sandbox's or production's.
 
-The lock is an flock on DATA_DIR/lock: the kernel gives it back however the process ends, and children don't inherit it
-(the descriptor is closed on exec, and the fork server's children come from a program of their own).
-
-DATA_DIR/mode says whose data it is: the sandbox's people, chats and jobs must never become production's, whose bot
-would write to real people under those numbers.
+The lock is an flock on DATA_DIR/lock: the kernel releases it however the process ends, and children don't inherit it
+(the descriptor is closed on exec, and the fork server's children come from a program of their own). DATA_DIR/mode says
+whose data it is: the sandbox's users, chats and jobs must never become production's, whose bot would write to real
+people with those ids.
 """
 
 from __future__ import annotations
@@ -18,27 +17,28 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
 
+from doradura.settings import Mode
 from doradura.startup import EXIT_LOCKED, EXIT_SETTINGS, StartupError
-
-Mode = Literal["telegram", "sandbox"]
 
 
 class DataDirectoryError(StartupError):
-    """The data directory can't be used; the sentence says why and what to do."""
+    """The data directory can't be used; the text says why and what to do."""
 
     exit_code = EXIT_SETTINGS
 
 
 class DataDirectoryLockedError(DataDirectoryError):
-    """Another process has it."""
+    """Another process holds it."""
 
     exit_code = EXIT_LOCKED
 
 
+WEBHOOK_FILE = "webhook.token"
+"""The file of the secret that Alertmanager shows with each POST, where the settings name none."""
+
 LEFT_SECONDS = 60.0
-"""How old a half-made secret is that nobody works on any more."""
+"""After how long a half-written secret counts as abandoned."""
 
 _OTHERS: dict[Mode, str] = {
     "telegram": (
@@ -51,14 +51,23 @@ _OTHERS: dict[Mode, str] = {
         "Give the sandbox a directory of its own with DORADURA_DATA_DIR, or leave that unset: it takes ./data-sandbox."
     ),
 }
-"""What is said to a start that meets the other's data."""
+"""The message of a start that finds the other mode's data."""
 
 
 def claim_for_mode(path: Path, mode: Mode) -> None:
-    """Make a held directory this mode's, or refuse another's. Raises DataDirectoryError.
+    """Mark a held directory as this mode's, or refuse the other's. Raises DataDirectoryError."""
+    if not is_marked_for(path, mode):
+        made = path / "mode.new"  # the same name at each start, so that the next one reuses what a kill left
+        with suppress(OSError):  # a full disk: the next start writes the mark
+            made.write_text(f"{mode}\n", encoding="ascii")
+            made.replace(path / "mode")
 
-    A directory from before there was a mark is the sandbox's when the sandbox kept its world there, else production's
-    when there is a database, else nobody's.
+
+def is_marked_for(path: Path, mode: Mode) -> bool:
+    """Return whether a directory has this mode's mark, False where it has none. Writes nothing.
+
+    Raises DataDirectoryError if it is the other's. A directory from before such marks is the sandbox's if it contains a
+    sandbox's state, else production's if there is a database, else nobody's.
     """
     mark = path / "mode"
     try:
@@ -69,11 +78,7 @@ def claim_for_mode(path: Path, mode: Mode) -> None:
         move = shlex.join(["mv", str(path), f"{path}-sandbox"])
         remove = shlex.join(["rm", "-rf", str(path / "sandbox"), str(mark)])
         raise DataDirectoryError(_OTHERS[mode].format(path=path, move=move, remove=remove))
-    if not marked:
-        made = path / "mode.new"  # the same in each start, so that the next one uses up what a kill left
-        with suppress(OSError):  # a full disk: the next start makes the mark
-            made.write_text(f"{mode}\n", encoding="ascii")
-            made.replace(mark)
+    return bool(marked)
 
 
 def _unmarked(path: Path) -> str:
@@ -87,7 +92,7 @@ _WRITABLE = "Set DORADURA_DATA_DIR to a directory this user may write to."
 
 @contextmanager
 def hold_data_directory(path: Path) -> Iterator[None]:
-    """Make the directory if need be and hold it. Raises DataDirectoryError."""
+    """Make the directory if necessary and hold it for the block. Raises DataDirectoryError."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -97,12 +102,11 @@ def hold_data_directory(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "another process"
             raise DataDirectoryLockedError(
-                f"the data directory {path} is in use by process {holder}. "
+                f"the data directory {path} is in use by {_named(descriptor)}. "
                 "Stop that one first, or set DORADURA_DATA_DIR to another directory.",
             ) from error
-        with suppress(OSError):  # a full disk; the lock holds without our name in it
+        with suppress(OSError):  # a full disk; the lock holds even without our pid in it
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
@@ -110,8 +114,34 @@ def hold_data_directory(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def holder(path: Path) -> str | None:
+    """Say which process holds a directory; None where none does. Raises DataDirectoryError where none could.
+
+    Writes nothing, and holds nothing: it asks for a shared lock and gives it back.
+    """
+    try:
+        descriptor = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataDirectoryError(unusable(path, error)) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _named(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _named(descriptor: int) -> str:
+    """The holder of a lock by its open file, where it wrote its id."""
+    number = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+    return f"process {number}" if number else "another process"
+
+
 def unusable(path: Path, error: OSError) -> str:
-    """Say why a directory can't be used, and what to do."""
+    """Return why a directory can't be used, and what to do."""
     if error.errno in {errno.EEXIST, errno.ENOTDIR}:
         return f"{path} is not a directory, or something on the way to it is not. Move it out of the way."
     if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT}:
@@ -120,14 +150,14 @@ def unusable(path: Path, error: OSError) -> str:
 
 
 def generated_secret(path: Path) -> str:
-    """Return the secret a file holds; make the file, mode 0600, where there is none or an empty one.
+    """Return the secret in a file; write the file, mode 0600, if it is missing or empty.
 
-    It is never seen half written, and of two programs that make it at once both get the same. Raises
+    The file is never visible half-written, and two programs that make it at once get the same secret. Raises
     DataDirectoryError.
     """
     try:
         _remove_leftovers(path)
-        if path.exists() and (known := path.read_text(encoding="utf-8").strip()):
+        if (known := read_secret(path)) is not None:
             return known
         made = path.with_name(f"{path.name}.{os.getpid()}.new")
         descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -144,14 +174,26 @@ def generated_secret(path: Path) -> str:
             made.unlink()
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataDirectoryError(
-            f"the secret in {path} can't be read or made: {error}. "
-            "Set DORADURA_WEBHOOK_TOKEN, or make the file readable for this user.",
-        ) from error
+        raise _no_secret(path, error) from error
+
+
+def read_secret(path: Path) -> str | None:
+    """Return the secret a file holds; None where there is no file, or an empty one. Raises DataDirectoryError."""
+    try:
+        return (path.read_text(encoding="utf-8").strip() or None) if path.exists() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _no_secret(path, error) from error
+
+
+def _no_secret(path: Path, error: Exception) -> DataDirectoryError:
+    return DataDirectoryError(
+        f"the secret in {path} can't be read or made: {error}. "
+        "Set DORADURA_WEBHOOK_TOKEN, or make the file readable for this user."
+    )
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove the half-made secrets of killed programs; a young one may be in the making."""
+    """Remove half-written secrets of killed programs; a recent one may still be in progress."""
     for made in path.parent.glob(f"{path.name}.*.new"):
         with suppress(OSError):  # gone meanwhile, or not ours to remove
             if time.time() - made.stat().st_mtime > LEFT_SECONDS:

@@ -1,7 +1,7 @@
-"""Whether this process may open anything more.
+"""Whether this process can open another file.
 
-Libraries tell the lack of file descriptors as something else: SQLite as a file that cannot be opened, HTTP clients as a
-network that is away. Whoever words such an error asks here first.
+Libraries report the lack of file descriptors as something else: SQLite as a file that cannot be opened, HTTP clients as
+an unreachable network. Whoever words such an error asks here first.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import errno
 import os
 
-NO_DESCRIPTORS = "this process has too many files open - raise its limit (ulimit -n, LimitNOFILE=)"
+from doradura.health_sentences import HealthText
+
+NO_DESCRIPTORS = HealthText.NO_DESCRIPTORS
 
 
 def out_of_descriptors() -> bool:
-    """Try to open one more, and say whether that failed for want of descriptors, ours or the machine's."""
+    """Try to open one more file, and return whether that failed for lack of descriptors, ours or the machine's."""
     try:
         os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
     except OSError as error:

@@ -1,7 +1,7 @@
-"""What /health says: named checks, each measured when asked, and the worst of them.
+"""What /health reports: named checks, each measured when asked, and the worst of them.
 
-Knows nothing else of ours: the checks are handed in. Failing is what a restart or a person on this machine can mend;
-degraded is a fault outside. A check that doesn't answer in time is an answer too.
+Knows nothing else of ours but the sentences: the checks are passed in. "Failing" is what a restart or a person on this
+machine can fix; "degraded" is a fault outside. A check that doesn't answer in time is a result too.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ from typing import Any, Final, Literal, get_args
 
 import trio
 
+from doradura.health_sentences import HealthText, Sentence
+
 log = logging.getLogger(__name__)
 
-Status = Literal["ok", "degraded", "failing"]
+CheckStatus = Literal["ok", "degraded", "failing"]
 State = Literal["starting", "running", "draining"]
-ReportStatus = Literal[Status, "starting", "draining"]
+ReportStatus = Literal[CheckStatus, "starting", "draining"]
 CheckName = Literal["poll", "storage", "worker", "disk", "alerts", "loop"]
 CHECKS: Final[tuple[CheckName, ...]] = get_args(CheckName)
-"""Every check of /health; each has a line of the gauge, a rule, and a text of what to do."""
+"""Every check of /health; each has a series of the gauge, a rule, and a text that says what to do."""
 
-GAUGE: Mapping[Status, float] = {"ok": 1.0, "degraded": 0.5, "failing": 0.0}
+GAUGE: Mapping[CheckStatus, float] = {"ok": 1.0, "degraded": 0.5, "failing": 0.0}
 
 CHECK_SECONDS = 2.0
 KEEP_SECONDS = 1.0
-"""How long the checks' answers are given again: probes and scrapes come in flocks."""
+"""How long the results are reused: probes and scrapes often come together."""
 
 TICK_SECONDS = 0.1
 LAG_WINDOW_SECONDS = 60.0
@@ -42,18 +44,18 @@ DISK_DEGRADED_BYTES = 1024 * 1024 * 1024
 
 
 Fact = int | float | str | bool | None
-"""What a check measured; by its name it stands in /health beside the status."""
+"""A value that a check measured; /health shows it under its name beside the status."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check found: a status, a sentence for people, and numbers for machines."""
+    """The result of one check: a status, a sentence for people, and numbers for machines."""
 
-    status: Status
-    message: str
+    status: CheckStatus
+    message: Sentence
     facts: Mapping[str, Fact] = field(default_factory=dict)
-    advice: str | None = None
-    """A wish, no fault: what would be better, for a check that may well be ok. Shown, and degrades nothing."""
+    advice: Sentence | None = None
+    """A recommendation, for a check that may well be ok. It is shown and does not affect the status."""
 
 
 Check = Callable[[], Awaitable[CheckResult]]
@@ -61,7 +63,7 @@ Check = Callable[[], Awaitable[CheckResult]]
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """The answer of /health."""
+    """The content of /health."""
 
     status: ReportStatus
     version: str
@@ -70,13 +72,13 @@ class HealthReport:
 
     @property
     def http_status(self) -> int:
-        """200 when requests and work are welcome, else 503."""
+        """200 if requests and work are welcome, else 503."""
         return 200 if self.status in ("ok", "degraded") else 503
 
     def as_json(self) -> dict[str, Any]:
-        """The report as the body of /health: plain types, each check's facts beside its status and message.
+        """Return the report as the body of /health: plain types, each check's facts beside its status and message.
 
-        A check with a wish has it under `advice`.
+        A check with a recommendation has it under `advice`.
         """
         return {
             "status": self.status,
@@ -86,10 +88,10 @@ class HealthReport:
         }
 
     def gauge_values(self) -> dict[str, float]:
-        """Check -> 1, 0.5 or 0, for doradura_health_status.
+        """Return check -> 1, 0.5 or 0, for doradura_health_status.
 
-        What is not open yet, or no more, while the program starts or drains has no value: it is no fault, and a bot
-        that restarts would ring for its database.
+        A part that is closed while the program starts or drains has no value: that is not a fault, and a restarting bot
+        would fire an alert about its database.
         """
         closed = self.status in ("starting", "draining")
         return {
@@ -100,15 +102,15 @@ class HealthReport:
 
 
 def _as_json(found: CheckResult) -> dict[str, Any]:
-    said = {**found.facts, "status": found.status, "message": found.message}
-    return said if found.advice is None else {**said, "advice": found.advice}
+    said = {**found.facts, "status": found.status, "message": str(found.message)}
+    return said if found.advice is None else {**said, "advice": str(found.advice)}
 
 
 class Health:
     """The program's state and its checks.
 
-    A check in `outside` looks at something beyond this machine: its silence is degraded, any other's is failing.
-    `broke` is called once for each check that raised, which none should.
+    A check in `outside` concerns something beyond this machine: if it does not answer, it is degraded; any other is
+    failing. `broke` is called once for each check that raised, which none should.
     """
 
     def __init__(
@@ -133,7 +135,7 @@ class Health:
 
     @property
     def state(self) -> State:
-        """Where the program is in its life."""
+        """Whether the program is starting, running or draining."""
         return self._state
 
     @property
@@ -142,25 +144,25 @@ class Health:
         return self._clock() - self._began
 
     def mark_running(self) -> None:
-        """Everything has started. A program that drains already goes on draining."""
+        """Record that everything has started. A program that is already draining stays so."""
         if self._state == "starting":
             self._state = "running"
 
     def mark_draining(self) -> None:
-        """No new work is taken; there is no way back."""
+        """Record that no new work is accepted; this is final."""
         self._state = "draining"
 
     async def report(self) -> HealthReport:
-        """Run the checks, or give the last answers while they are fresh. Callers at the same time share one run.
+        """Run the checks, or return the last results while they are fresh. Simultaneous callers share one run.
 
-        The program's state is always that of now.
+        The program's state is always the present one.
         """
         async with self._lock:
             if self._checked_at is None or trio.current_time() - self._checked_at >= KEEP_SECONDS:
                 self._kept = await self._run_checks()
                 self._checked_at = trio.current_time()
             found = self._kept
-        worst: Status = min((item.status for item in found.values()), key=GAUGE.__getitem__, default="ok")
+        worst: CheckStatus = min((item.status for item in found.values()), key=GAUGE.__getitem__, default="ok")
         status: ReportStatus = worst if self._state == "running" else self._state
         return HealthReport(status, self._version, self.uptime_seconds, found)
 
@@ -172,23 +174,23 @@ class Health:
         return {name: found[name] for name in self._checks}
 
     async def _run_check(self, name: str, check: Check, found: dict[str, CheckResult]) -> None:
-        """Run one check within its time. A barrier: a check that breaks is a finding, not the end of the program."""
-        silent: Status = "degraded" if name in self._outside else "failing"
-        found[name] = CheckResult(silent, f"did not answer within {CHECK_SECONDS:g} s")
+        """Run one check within its time. A barrier: a check that raises is a result, not the end of the program."""
+        silent: CheckStatus = "degraded" if name in self._outside else "failing"
+        found[name] = CheckResult(silent, Sentence(HealthText.NO_ANSWER, {"seconds": f"{CHECK_SECONDS:g}"}))
         try:
             with trio.move_on_after(CHECK_SECONDS):
                 found[name] = await check()
         except Exception as error:
             log.exception("a health check broke", extra={"check": name})
             self._broke()
-            found[name] = CheckResult(silent, f"the check itself broke ({type(error).__name__}); the log has more")
+            found[name] = CheckResult(silent, Sentence(HealthText.CHECK_BROKE, {"error": type(error).__name__}))
 
 
 class _Worst:
-    """The largest of the figures of the last minute."""
+    """The largest value of the last minute."""
 
     def __init__(self) -> None:
-        # (time, figure), each smaller than the ones before it: the first is the worst that is still young enough.
+        # (time, value), each smaller than the ones before it: the first is the largest that is still recent enough.
         self._kept: deque[tuple[float, float]] = deque()
 
     def note(self, now: float, figure: float) -> None:
@@ -203,10 +205,10 @@ class _Worst:
 
 
 class LoopLag:
-    """Measures how late the event loop runs a timer: what every other timer, poll and request suffers too.
+    """Measures how late the event loop runs a timer: all other timers, polls and requests are late by the same.
 
-    `paused` gives the seconds in which this process did not run at all, so far. They are observed, as users wait them
-    too, and not judged: a stopped process or a sleeping machine is no fault of the loop, and no restart mends it.
+    `paused` returns the seconds so far in which this process did not run at all. They are observed, as users wait for
+    them too, but not judged: a stopped process or a sleeping machine is not the loop's fault, and no restart helps.
     """
 
     def __init__(self, observe: Callable[[float], None], *, paused: Callable[[], float] = lambda: 0.0) -> None:
@@ -234,63 +236,62 @@ class LoopLag:
             self._due = None
 
     def _late(self, now: float) -> tuple[float, float]:
-        """How late the timer is by the loop's fault, and how long the process did not run since the last time."""
+        """Return how late the timer is through the loop's fault, and how long the process was paused meanwhile."""
         assert self._due is not None
         pause = self._paused() - self._paused_before
         return max(0.0, now - self._due - pause), pause
 
     async def check(self) -> CheckResult:
-        """Judge the worst lag of the last minute, the one that lasts right now included."""
+        """Judge the worst lag of the last minute, including one that lasts right now."""
         await trio.lowlevel.checkpoint()
         if self._due is None:
-            return CheckResult("failing", "the loop's lag is not measured")
+            return CheckResult("failing", Sentence(HealthText.LOOP_UNMEASURED))
         now = trio.current_time()
         lag, pause = self._late(now)
         worst, pause = max(self._lags.at(now), lag), max(self._pauses.at(now), pause)
         facts = {"worst_lag_seconds": round(worst, 4)} | ({"paused_seconds": round(pause, 1)} if pause else {})
         if worst >= LAG_FAILING_SECONDS:
-            return CheckResult("failing", f"the event loop stood still for {worst:.1f} s in the last minute", facts)
+            return CheckResult("failing", Sentence(HealthText.LOOP_BLOCKED, {"seconds": f"{worst:.1f}"}), facts)
         if worst >= LAG_DEGRADED_SECONDS:
-            return CheckResult("degraded", f"the event loop was {worst:.2f} s late in the last minute", facts)
+            return CheckResult("degraded", Sentence(HealthText.LOOP_LATE, {"seconds": f"{worst:.2f}"}), facts)
         if pause:
-            what = f"on time, but for {pause:.1f} s in which the whole process was stopped or the machine asleep"
-            return CheckResult("ok", f"the event loop is {what}", facts)
-        return CheckResult("ok", "the event loop is on time", facts)
+            return CheckResult("ok", Sentence(HealthText.LOOP_PAUSED, {"seconds": f"{pause:.1f}"}), facts)
+        return CheckResult("ok", Sentence(HealthText.LOOP_ON_TIME), facts)
 
 
 class DiskSpace:
-    """Looks at the space left where a directory lies, and reports each figure to `measured`."""
+    """Measures the free space at a directory, and reports each value to `measured`."""
 
     def __init__(self, path: Path, *, measured: Callable[[int], None] = lambda _free_bytes: None) -> None:
         self._path = path
         self._measured = measured
-        # One thread at most: a dead network disk keeps it, and must not take another one at every check.
+        # One thread at most: a dead network disk occupies it, and must not take another one with every check.
         self._limiter = trio.CapacityLimiter(1)
 
     async def check(self) -> CheckResult:
-        """Judge the free space. When cancelled, the thread is left to itself: statvfs can't be interrupted."""
+        """Judge the free space. If cancelled, the thread is abandoned: statvfs can't be interrupted."""
         try:
             found = await trio.to_thread.run_sync(os.statvfs, self._path, abandon_on_cancel=True, limiter=self._limiter)
         except OSError as error:
-            return CheckResult("failing", f"the data directory can't be asked for its space ({error.strerror})")
+            return CheckResult("failing", Sentence(HealthText.DISK_UNREADABLE, {"error": str(error.strerror)}))
         free = found.f_bavail * found.f_frsize
         self._measured(free)
         return judge_space(free, found.f_blocks * found.f_frsize)
 
 
 def _space_text(size_bytes: int) -> str:
-    """Show a size in MB or GB (powers of ten). The chat's own texts are out of reach from here."""
+    """Return a size in MB or GB (powers of ten). This module must not import the chat's texts."""
     if size_bytes < 999_500_000:
         return f"{size_bytes / 1000**2:.0f} MB"
     return f"{size_bytes / 1000**3:,.1f} GB"
 
 
 def judge_space(free_bytes: int, total_bytes: int) -> CheckResult:
-    """Judge free space in bytes, as an unprivileged user has it."""
+    """Judge free space in bytes, as available to an unprivileged user."""
     facts = {"free_bytes": free_bytes, "total_bytes": total_bytes}
-    left = f"{_space_text(free_bytes)} free in the data directory"
+    values = {"left": _space_text(free_bytes)}
     if free_bytes < DISK_FAILING_BYTES:
-        return CheckResult("failing", f"{left}: downloads and the database stop soon", facts)
+        return CheckResult("failing", Sentence(HealthText.DISK_FULL, values), facts)
     if free_bytes < DISK_DEGRADED_BYTES:
-        return CheckResult("degraded", f"{left}: large downloads may fail", facts)
-    return CheckResult("ok", left, facts)
+        return CheckResult("degraded", Sentence(HealthText.DISK_LOW, values), facts)
+    return CheckResult("ok", Sentence(HealthText.DISK_FREE, values), facts)

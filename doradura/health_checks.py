@@ -1,8 +1,8 @@
-"""The checks of /health that ask other parts: the poll, the alerts, the workers. Each judges what its part tells.
+"""The checks of /health that ask other parts: the poll, the alerts, the workers. Each judges what its part reports.
 
-Knows the parts' public facts and `health.CheckResult`; what needs no part of ours (disk, loop) is in `health`, and the
-database's is `storage_check`. Failing is what a restart or a person on this machine can mend;
-degraded is a fault outside. Nothing here is a constant: a check that measured nothing says so.
+Knows the parts' public state and `health.CheckResult`; checks that need no part of ours (disk, loop) are in `health`,
+the database's is `storage_check`. "Failing" is what a restart or a person on this machine can fix; "degraded" is a
+fault outside. Nothing here is a constant: a check that measured nothing says so.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import NamedTuple
 
 import msgspec
 import trio
@@ -20,48 +20,46 @@ from doradura.alerts import AlertDelivery
 from doradura.alerts.delivery import Trouble
 from doradura.clock import Clock
 from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
-from doradura.downloads.places import Places, Slot
+from doradura.downloads.worker_slots import Slot, WorkerSlots
 from doradura.downloads.workspace import Workspace
-from doradura.health import CheckResult, Fact, Status
+from doradura.health import CheckResult, CheckStatus, Fact
+from doradura.health_sentences import HealthText, Listed, Sentence, Value
 from doradura.media.protocol import Failure, SelfTest, WorkerLostError
 from doradura.settings import AlertChat
 from doradura.storage import Connection, Storage, StorageError, alerts, outbox
 from doradura.storage.ids import IdMaker
-from doradura.telegram.holds import Held
-from doradura.telegram.pacing import Pacer
+from doradura.telegram.holds import ActiveHold
+from doradura.telegram.pacing import EVERY_CHAT, Pacer
 from doradura.telegram.poller import Poller
 from doradura.workers.interface import Workers
 
 POLL_SILENCE_SECONDS = 120.0
 UNDELIVERED_SECONDS = 300.0
-"""As the alert AlertDeliveryStalled has it."""
+"""The same as in the alert AlertDeliveryStalled."""
 GIVEN_UP_MS = 24 * 3600 * 1000
-"""How long a notice that could not be told is shown: that is a fault of ours, or of an alert's words, and is over."""
-UNMONITORED = (
-    "nothing watches this bot yet: `just stack` starts Prometheus and Alertmanager, docs/monitoring.md says how"
-)
+"""How long a message that was given up is shown: it was our fault, or that of an alert's texts, and is over."""
 YTDLP_OLD_DAYS = 45
-"""As the alert YtDlpOld has it."""
+"""The same as in the alert YtDlpOld."""
 HELD_UP_SECONDS = 600.0
-"""How long a user who holds no place may wait for one before that is shown as a fault."""
+"""How long a user without a worker slot may wait for one before that is shown as a fault."""
 SELF_TEST_SECONDS = 300.0
 SELF_TEST_RETRY_SECONDS = 15.0
 SELF_TEST_TIMEOUT_SECONDS = 30.0
 OVERSLEPT_SECONDS = 10.0
-"""A timeout that comes later than this was slept through: the process was stopped."""
+"""A timeout that fires later than this shows that the process was stopped meanwhile."""
 
-_POLL_FAULTS: Mapping[str, str] = {
-    "unreachable": "Telegram can't be reached - is the network there?",
-    "conflict": "another program polls with this token - stop the second instance, or make a new token",
-    "rate_limited": "Telegram asked to wait before the next poll",
-    "store_failing": "updates can't be stored and wait at Telegram - see the storage check",
+_POLL_FAULTS: Mapping[str, HealthText] = {
+    "unreachable": HealthText.POLL_UNREACHABLE,
+    "conflict": HealthText.POLL_CONFLICT,
+    "rate_limited": HealthText.POLL_RATE_LIMITED,
+    "store_failing": HealthText.POLL_STORE_FAILING,
 }
 
 log = logging.getLogger(__name__)
 
 
 async def poll_check(poller: Callable[[], Poller | None], pacer: Pacer) -> CheckResult:
-    """Say when Telegram last answered a poll, and what it told the bot to wait with."""
+    """Report when Telegram last answered a poll, and which calls it told the bot to wait with."""
     part = poller()
     ago = None if part is None or part.last_poll_at is None else trio.current_time() - part.last_poll_at
     held = _holds(part, pacer)
@@ -70,24 +68,32 @@ async def poll_check(poller: Callable[[], Poller | None], pacer: Pacer) -> Check
         "state": "starting" if part is None else part.state,
         "held": ", ".join(hold.what for hold in held) or None,
         "held_seconds_left": round(max(hold.seconds_left for hold in held), 1) if held else None,
-        "chats_told_to_wait": pacer.held_chats(),
+        "chats_told_to_wait": len(pacer.held_chats()),
     }
     if held:
-        what = "; ".join(f"{hold.what} for {hold.seconds_left:.0f} s more" for hold in held)
-        return CheckResult("degraded", f"Telegram told the bot to wait with {what} - then it tries by itself", facts)
+        holds = Listed(HealthText.AND, tuple(map(_hold_sentence, held)))
+        return CheckResult("degraded", Sentence(HealthText.TELEGRAM_HOLDS, {"holds": holds}), facts)
     if part is None or ago is None:
-        return CheckResult("degraded", "Telegram has not answered a poll yet", facts)
+        return CheckResult("degraded", Sentence(HealthText.NOT_POLLED), facts)
     if part.state == "unreachable" and out_of_descriptors():
-        return CheckResult("degraded", f"Telegram can't be reached: {NO_DESCRIPTORS}", facts)
+        said = Sentence(HealthText.NO_DESCRIPTORS_FOR_TELEGRAM, {"reason": NO_DESCRIPTORS})
+        return CheckResult("degraded", said, facts)
     if part.state in _POLL_FAULTS:
-        return CheckResult("degraded", _POLL_FAULTS[part.state], facts)
+        return CheckResult("degraded", Sentence(_POLL_FAULTS[part.state]), facts)
     if ago > POLL_SILENCE_SECONDS:
-        return CheckResult("degraded", f"Telegram has not answered a poll for {ago:.0f} s - is it reachable?", facts)
-    return CheckResult("ok", "Telegram answers", facts)
+        return CheckResult("degraded", Sentence(HealthText.POLL_SILENT, {"seconds": f"{ago:.0f}"}), facts)
+    return CheckResult("ok", Sentence(HealthText.POLL_ANSWERED), facts)
 
 
-def _holds(part: Poller | None, pacer: Pacer) -> list[Held]:
-    """Return what 429s hold back beyond single chats; a wait of one chat is its own, and no fault of the bot's."""
+def _hold_sentence(hold: ActiveHold) -> Sentence:
+    seconds = f"{hold.seconds_left:.0f}"
+    if hold.what == EVERY_CHAT:
+        return Sentence(HealthText.CHATS_HELD, {"seconds": seconds})
+    return Sentence(HealthText.METHOD_HELD, {"method": hold.what, "seconds": seconds})
+
+
+def _holds(part: Poller | None, pacer: Pacer) -> list[ActiveHold]:
+    """Return the holds beyond single chats; a wait of one chat concerns only that chat."""
     held = {hold.what: hold for hold in pacer.holds()}
     poll = None if part is None else part.hold()
     if poll is not None:
@@ -96,7 +102,7 @@ def _holds(part: Poller | None, pacer: Pacer) -> list[Held]:
 
 
 class AlertsCheck:
-    """Looks at whom alerts reach, and at what waits to be told."""
+    """Checks whom alerts reach, and what waits to be sent."""
 
     def __init__(
         self,
@@ -112,17 +118,17 @@ class AlertsCheck:
         self._delivery = delivery
 
     async def check(self) -> CheckResult:
-        """Say whether what is accepted is told, and to everybody."""
+        """Report whether accepted alerts are sent, and to everybody."""
         facts: dict[str, Fact] = {"chats": len(self._chats)}
         if not self._chats:
-            return CheckResult("degraded", "no admin is set - set DORADURA_ADMIN_IDS to your Telegram user id", facts)
+            return CheckResult("degraded", Sentence(HealthText.NO_ADMIN), facts)
         delivery = self._delivery()
         if delivery is None or not self._storage.is_open:
-            return CheckResult("degraded", "alerts are not told yet", facts)
+            return CheckResult("degraded", Sentence(HealthText.ALERTS_NOT_TOLD), facts)
         try:
             found = await self._storage.read(lambda db: _undelivered(db, self._clock()))
         except StorageError as error:
-            return CheckResult("degraded", f"what waits is not known: {error} - see the storage check", facts)
+            return CheckResult("degraded", Sentence(HealthText.WAITING_UNKNOWN, {"error": str(error)}), facts)
         facts |= {
             "waiting": found.waiting,
             "oldest_seconds": round(found.oldest_seconds, 1),
@@ -130,18 +136,19 @@ class AlertsCheck:
             "unreachable": ", ".join(target.place for target in found.refused) or None,
         }
         status, message = _judge_delivery(found, delivery.trouble)
-        message += _given_up_text(found)
-        return CheckResult(status, message, facts, None if found.monitored else UNMONITORED)
+        advice = None if found.monitored else Sentence(HealthText.UNMONITORED)
+        return CheckResult(status, _with_given_up(message, found), facts, advice)
 
 
-class _Undelivered(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Undelivered:
     targets: Sequence[outbox.Target]
     waiting: int
     oldest_seconds: float
     given_up: int
     last_error: str
     monitored: bool
-    """Whether a watchdog has ever come."""
+    """Whether a watchdog has ever arrived."""
 
     @property
     def refused(self) -> list[outbox.Target]:
@@ -153,73 +160,85 @@ def _undelivered(db: Connection, now_ms: int) -> _Undelivered:
     age_seconds = 0.0 if oldest is None else max(0.0, (now_ms - oldest) / 1000)
     given_up, last_error = outbox.given_up_since(db, now_ms - GIVEN_UP_MS)
     monitored = alerts.watchdog_seen_ms(db) is not None
-    return _Undelivered(outbox.targets(db), outbox.depth(db), age_seconds, given_up, last_error, monitored)
+    return _Undelivered(
+        targets=outbox.targets(db),
+        waiting=outbox.depth(db),
+        oldest_seconds=age_seconds,
+        given_up=given_up,
+        last_error=last_error,
+        monitored=monitored,
+    )
 
 
-def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[Status, str]:
+def _judge_delivery(found: _Undelivered, trouble: Trouble | None) -> tuple[CheckStatus, Sentence]:
     if found.oldest_seconds > UNDELIVERED_SECONDS:
-        # Telegram's silence is no fault of this machine, and no restart mends it; nor is that nobody lets us write.
+        # If Telegram does not answer, or no chat lets us write, this machine is not at fault and no restart helps.
         nobody = len(found.refused) == len(found.targets) and trouble is None
-        what = f"an alert has waited for {found.oldest_seconds:.0f} s to be told"
+        values = {"seconds": f"{found.oldest_seconds:.0f}"}
         if trouble == "telegram" or nobody:
-            return "degraded", f"{what} - Telegram does not take it"
-        return "failing", f"{what} - see the log"
+            return "degraded", Sentence(HealthText.ALERT_NOT_ACCEPTED, values)
+        return "failing", Sentence(HealthText.ALERT_NOT_SENT, values)
     if found.refused:
-        return "degraded", f"Telegram refuses to write to {_refusals(found.refused)}"
-    return "ok", "every chat that alerts go to can be told"
+        return "degraded", Sentence(HealthText.CHATS_REFUSED, {"chats": _refusals(found.refused)})
+    return "ok", Sentence(HealthText.CHATS_REACHED)
 
 
-def _given_up_text(found: _Undelivered) -> str:
-    """Say what was given up. It is over, and AlertsGivenUp has told it: a day of degraded would hide what comes then.
+def _with_given_up(delivery: Sentence, found: _Undelivered) -> Sentence:
+    """Say after the state of the delivery what was given up.
 
-    The check's status has to change when an admin blocks the bot, whatever was given up before.
+    It is over, and AlertsGivenUp has reported it. If it kept the check degraded for a day, the status could not change
+    when an admin blocks the bot.
     """
     if not found.given_up:
-        return ""
-    what = f"{found.given_up} {'notice' if found.given_up == 1 else 'notices'} given up in the last day"
-    return f"; {what}, which Telegram took in no form ({found.last_error}) - /alerts lists all"
+        return delivery
+    values: dict[str, Value] = {"delivery": delivery, "error": found.last_error}
+    return Sentence(HealthText.NOTICE_GIVEN_UP, values, count=found.given_up)
 
 
-def _refusals(refused: Sequence[outbox.Target]) -> str:
-    """Name those that can't be told, each kind with what helps."""
-    kinds: dict[tuple[str, str], list[str]] = {}
+def _refusals(refused: Sequence[outbox.Target]) -> Listed:
+    """Name the chats that can't be reached, each kind with what helps."""
+    kinds: dict[tuple[bool, HealthText], list[str]] = {}
     for target in refused:
-        kind = "an admin" if target.chat_id > 0 else "a chat"
-        kinds.setdefault((kind, _remedy(target)), []).append(f"{target.place}: {target.fault}")
-    return "; and to ".join(f"{kind} ({'; '.join(who)}) - {remedy}" for (kind, remedy), who in kinds.items())
+        is_admin = target.chat_id > 0
+        kinds.setdefault((is_admin, _remedy(target)), []).append(f"{target.place}: {target.fault}")
+    said = []
+    for (is_admin, remedy), who in kinds.items():
+        values: dict[str, Value] = {"who": Listed(HealthText.AND, tuple(who)), "remedy": remedy}
+        said.append(Sentence(HealthText.ADMIN_REFUSED if is_admin else HealthText.CHAT_REFUSED, values))
+    return Listed(HealthText.AND_TO, tuple(said))
 
 
-def _remedy(target: outbox.Target) -> str:
-    """Say what opens a chat again that alerts are to go to."""
+def _remedy(target: outbox.Target) -> HealthText:
+    """Say what makes a chat reachable again."""
     if target.topic_id and "thread" in (target.fault or "").lower():
-        return "that topic is gone: set DORADURA_ALERT_CHATS to another and start the bot again"
+        return HealthText.TOPIC_GONE
     if target.chat_id > 0:
-        return "they must send /start to the bot"
-    return "let the bot be a member there that may write, or change DORADURA_ALERT_CHATS"
+        return HealthText.ADMIN_MUST_START
+    return HealthText.CHAT_MUST_ADMIT
 
 
 class WorkerSelfTest:
-    """Lets a worker run a job that needs no network, at the start and every few minutes."""
+    """Makes a worker run a job that needs no network, at the start and every few minutes."""
 
-    def __init__(self, workers: Workers, places: Places, workspace: Workspace, ids: IdMaker) -> None:
+    def __init__(self, workers: Workers, worker_slots: WorkerSlots, workspace: Workspace, ids: IdMaker) -> None:
         self._workers = workers
-        self._places = places
+        self._worker_slots = worker_slots
         self._workspace = workspace
         self._ids = ids
-        self._fault: str | None = None
+        self._fault: Value | None = None
         self._answer: SelfTest | None = None
         self._tested_at: float | None = None
         self._seconds = 0.0
         self._suspected = trio.Event()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Test until cancelled. `started()` after the first test, whatever came of it."""
+        """Test until cancelled; `started()` after the first test, whatever its result."""
         while True:
-            # When every place is taken, workers are at work: that is test enough, and their number is a promise.
+            # If every slot is taken, workers are working: that is test enough, and their number must not be exceeded.
             suspected, self._suspected = self._suspected.is_set(), trio.Event()
-            if self._places.free > 0 or self._tested_at is None or suspected:
+            if self._worker_slots.free > 0 or self._tested_at is None or suspected:
                 while not await self._test():
-                    log.info("the worker self-test slept through a pause of this process, and is done again")
+                    log.info("the process was paused during the worker self-test; repeating it")
             task_status.started()
             task_status = trio.TASK_STATUS_IGNORED
             with trio.move_on_after(SELF_TEST_SECONDS if self._fault is None else SELF_TEST_RETRY_SECONDS):
@@ -230,21 +249,22 @@ class WorkerSelfTest:
         self._suspected.set()
 
     async def _test(self) -> bool:
-        """Test once; False when the test was overtaken by a pause of this process, which says nothing of workers."""
+        """Test once; return False if the process was paused meanwhile, which says nothing about workers."""
         started = trio.current_time()
         number = self._ids.new()
-        slot = Slot(self._places)
-        fault: str | None = f"no answer in {SELF_TEST_TIMEOUT_SECONDS:.0f} s"
+        slot = Slot(self._worker_slots)
+        fault: Value | None = Sentence(HealthText.NO_ANSWER, {"seconds": f"{SELF_TEST_TIMEOUT_SECONDS:.0f}"})
         try:
             with trio.move_on_after(SELF_TEST_TIMEOUT_SECONDS):
-                # With every place taken it takes none: a suspicion must not wait for hours, and the test is short.
-                if self._places.free > 0:
+                # If every slot is taken the test uses none: a suspicion must not wait for hours, and the test is short.
+                if self._worker_slots.free > 0:
                     await slot.acquire()
                 fault = await self._ask(number)
         except WorkerLostError as error:
             fault = str(error)
         except OSError as error:
-            fault = f"no directory for it: {error.strerror or error} ({error.filename or self._workspace.root})"
+            values = {"error": str(error.strerror or error), "path": str(error.filename or self._workspace.root)}
+            fault = Sentence(HealthText.SELF_TEST_UNPLACED, values)
         finally:
             slot.release()
             await self._workspace.remove(number)
@@ -253,47 +273,46 @@ class WorkerSelfTest:
             return False
         self._fault, self._tested_at = fault, trio.current_time()
         if fault is not None:
-            log.error("worker self-test failed", extra={"fault": fault})
+            log.error("worker self-test failed", extra={"fault": str(fault)})
         return True
 
-    async def _ask(self, number: int) -> str | None:
+    async def _ask(self, number: int) -> Value | None:
         order = self._workspace.selftest(number, await self._workspace.fresh(number))
         async with self._workers.work(order) as conversation:
             async for message in conversation:
                 if isinstance(message, SelfTest):
                     self._answer = message
-                    return None if message.guarded else "the egress guard is not in place"
+                    return None if message.guarded else HealthText.SELF_TEST_UNGUARDED
                 if isinstance(message, Failure):
                     return f"{message.reason}: {message.detail}"
-        return "the worker left without a word"
+        return HealthText.SELF_TEST_UNANSWERED
 
     async def check(self) -> CheckResult:
-        """Say what the last test found."""
+        """Report the result of the last test."""
         if self._tested_at is None:
-            return CheckResult("degraded", "the first self-test is running", {})
-        users, waited = self._places.longest_wait()
+            return CheckResult("degraded", Sentence(HealthText.SELF_TEST_RUNS), {})
+        users, waited = self._worker_slots.longest_wait()
         facts: dict[str, Fact] = {
             "tested_seconds_ago": round(trio.current_time() - self._tested_at, 1),
             "test_seconds": round(self._seconds, 3),
-            "busy": self._places.taken,
-            "places": self._places.total,
+            "busy": self._worker_slots.taken,
+            "places": self._worker_slots.total,
             "users_waiting": users,
             "longest_wait_seconds": round(waited, 1),
         }
         if self._answer is not None:
             facts |= {key: value for key, value in msgspec.to_builtins(self._answer).items() if key != "type"}
         if self._fault is not None:
-            return CheckResult("failing", f"the self-test failed: {self._fault} - run `check` for more", facts)
+            return CheckResult("failing", Sentence(HealthText.SELF_TEST_FAILED, {"fault": self._fault}), facts)
         if waited >= HELD_UP_SECONDS:
-            who = "1 user has" if users == 1 else f"{users} users have"
-            what = f"every place is taken, and {who} waited for up to {waited / 60:.0f} min"
-            return CheckResult("degraded", f"{what} - see DORADURA_CONCURRENT_DOWNLOADS and /user", facts)
+            said = Sentence(HealthText.USER_WAITS, {"minutes": f"{waited / 60:.0f}"}, count=users)
+            return CheckResult("degraded", said, facts)
         advice = None if self._answer is None else old_ytdlp(self._answer.yt_dlp, datetime.now(UTC).date())
-        return CheckResult("ok", "a worker did its test job", facts, advice)
+        return CheckResult("ok", Sentence(HealthText.SELF_TEST_PASSED), facts, advice)
 
 
-def old_ytdlp(version: str, today: date) -> str | None:
-    """Return what to do about a yt-dlp of this version, which is its date; None where it is young or says no date."""
+def old_ytdlp(version: str, today: date) -> Sentence | None:
+    """Return what to do about a yt-dlp of this version, which is its date; None if it is recent or has no date."""
     found = re.match(r"(\d{4})\.(\d{1,2})\.(\d{1,2})(?:\.|$)", version)
     try:
         days = (today - date(*map(int, found.groups()))).days if found else 0
@@ -301,4 +320,4 @@ def old_ytdlp(version: str, today: date) -> str | None:
         return None
     if days <= YTDLP_OLD_DAYS:
         return None
-    return f"yt-dlp is {days} days old and sites change: `just update-ytdlp` and a restart bring a newer one"
+    return Sentence(HealthText.YTDLP_A_DAY_OLD, count=days)

@@ -1,4 +1,4 @@
-"""The closed set of each metric's label, taken from its owner: metrics/ may import none of them."""
+"""The closed set of each metric's label, taken from its owner: metrics/ must not import the owners."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import get_args
 
 from doradura.accounts.plans import PAID_PLANS, PLANS
 from doradura.alerts.payload import SEVERITIES, Status
-from doradura.chat.router import COMMANDS, HANDLED_UPDATES
-from doradura.chat.texts import LANGUAGES
+from doradura.chat.conversations import COMMANDS
+from doradura.chat.router import HANDLED_UPDATES
+from doradura.chat.texts import languages
 from doradura.downloads.admission import Rejection
 from doradura.health import CHECKS
 from doradura.media.formats import FORMATS, SentAs
@@ -48,7 +49,7 @@ LABEL_VALUES = LabelValues(
     kinds=get_args(SentAs),
     plans=PLANS,
     paid_plans=PAID_PLANS,
-    languages=LANGUAGES,
+    languages=languages(),
     rejections=get_args(Rejection),
     request_outcomes=get_args(RequestOutcome),
     outages=OUTAGES,

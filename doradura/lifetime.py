@@ -1,8 +1,9 @@
-"""The life of the program as its database knows it: a run is open from its start to its end in order.
+"""The program's life as its database knows it: a run is open from its start until it ends normally.
 
 Owns the row that says so. A start that finds the row open counts one unclean start (kill, power cut, crash) and leaves
-one quiet line for the admins, which the alerts' outbox delivers once Telegram takes it. The end is noted at the very
-last, when it is certain how the program ended; the storage has ended by then, and writes that one row after its end.
+one quiet note for the admins, which the alerts' outbox delivers once Telegram accepts it. The end is recorded at the
+very last, when it is certain how the program ended; the storage is closed by then and writes that one row after its
+end.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from doradura.telegram.errors import TokenRefusedError
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 60.0
-"""How exactly the next start can say when this run was cut off."""
+"""How precisely the next start can say when this run was cut off."""
 
 ALERTNAME = "UncleanStart"
 
@@ -29,7 +30,7 @@ ALERTNAME = "UncleanStart"
 class Lifetime:
     """One run of the program.
 
-    `words` gives the line for the admins, from the time in ms at which the last run is known to have worked.
+    `words` returns the note for the admins, from the time in ms when the last run is known to have worked.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Lifetime:
         self._begun = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Note that the run begins, then every minute that it goes on, until cancelled.
+        """Record that the run begins, then every minute that it continues, until cancelled.
 
         `started()` once the beginning is stored. Raises StorageError before that.
         """
@@ -58,9 +59,9 @@ class Lifetime:
 
     @asynccontextmanager
     async def ends_in_order(self) -> AsyncIterator[None]:
-        """Note that the run ended in order if the block does: by its end, or because Telegram refuses the token.
+        """Record that the run ended normally if the block does: by its end, or because Telegram refuses the token.
 
-        To be left after the storage is closed. A cancel from outside and any other error leave the run open.
+        Leave it after the storage is closed. A cancel from outside and any other error leave the run open.
         """
         try:
             yield
@@ -84,6 +85,6 @@ class Lifetime:
         if found is None:
             return
         log.warning("the last run was not ended in order", extra={"alive_ms": found.alive_ms})
-        if found.to_be_told:
+        if found.should_notify:
             note = Note(alertname=ALERTNAME, summary=self._words(found.alive_ms), severity_rank=2)
             add_note(db, note, new_id=self._new_id, now_ms=now)

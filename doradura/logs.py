@@ -1,9 +1,9 @@
-"""Log lines: text for people or JSON for machines, with every secret taken out.
+"""Log lines: text for people or JSON for machines, with every secret removed.
 
-Owns the root logger while `configure` is entered and gives it back as it was. Knows nothing else of ours. Every
-message, extra and traceback is redacted and then cut to a bounded length, so that nothing from outside gets past, makes
-a second line or fills the disk; a line that can't be made or written is lost, never raised, because a log must not take
-the program down.
+Owns the root logger while `configure` is entered, and then restores it. Knows nothing else of ours. Every message,
+extra and traceback is redacted and then cut to a bounded length, so that nothing from outside leaks through, makes a
+second line or fills the disk. A line that can't be made or written is lost, never raised: a log must not end the
+program.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from typing import Any, Literal, TextIO
 
 MASK = "***"
 SHORTEST_SECRET = 4
-"""A secret shorter than this is left alone: taking it out would take half of every line with it and protect nothing."""
+"""A shorter secret is not redacted: that would remove half of every line and protect nothing."""
 
 NESTING_LIMIT = 6
 ITEMS_LIMIT = 50
-"""Of a list or an object so many items are written."""
+"""How many items of a list or an object are written."""
 MESSAGE_CHARS = 2000
 VALUE_CHARS = 1000
 NESTED_CHARS = 8000
 """A list or an object that is longer than this as JSON is written as a text, cut."""
 TRACE_LINES = 160
-"""Of a longer traceback the first and the last half of so many lines are written."""
+"""Of a longer traceback the first and the last half of this many lines are written."""
 TRACE_LINE_CHARS = 500
 QUIET = ("httpx", "httpcore", "hpack")
-"""httpx writes every URL at INFO, and Telegram's URLs have the token in them; the others write the bytes at DEBUG."""
+"""httpx logs every URL at INFO, and Telegram's URLs contain the token; the others log the bytes at DEBUG."""
 
-# No unbounded \d+: a megabyte of digits would be looked through from each of them.
+# No unbounded \d+: a megabyte of digits would be scanned again from each of them.
 _TOKEN = re.compile(r"\d{1,20}(?::|%(?:25){0,3}3A)(?:[A-Za-z0-9_-]|%(?:25){0,3}(?:2D|5F)){24,}", re.IGNORECASE)
 _OWN_TOKEN = re.compile(r"\d+:([A-Za-z0-9_-]{16,})")
 _LINE_BREAKER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -47,24 +47,24 @@ _RESERVED = frozenset({"time", "level", "logger", "message", "exception"})
 
 
 class Redactor:
-    """Takes secrets out of text: the given ones, as they are, in URLs, in JSON and in repr; and every bot token.
+    """Removes secrets from text: the given ones, plain, in URLs, in JSON and in repr; and every bot token.
 
-    Of a bot token that is given, the half behind the colon is a secret by itself.
+    The half of a given bot token after the colon is a secret by itself.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
         given = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
         given |= {match[1] for secret in given if (match := _OWN_TOKEN.fullmatch(secret))}
-        # The longest first: a secret that holds another one must go as a whole.
+        # The longest first: a secret that contains another one must be removed as a whole.
         ordered = sorted(given, key=len, reverse=True)
         patterns = [pattern for secret in ordered for pattern in _patterns(secret)]
         self._known = re.compile("|".join(patterns)) if patterns else None
         self._longest = max([_LONGEST_ENCODED * len(secret.encode(errors="replace")) for secret in ordered], default=0)
 
     def cut(self, text: str, limit: int) -> str:
-        """Return the redacted text, cut to `limit` characters, with its length where it is longer.
+        """Return the redacted text, cut to `limit` characters; if it was longer, with its length.
 
-        What is far beyond the limit is not looked at, and no half of a secret is left where it ends.
+        What is far beyond the limit is not examined, and no half of a secret is left at the end.
         """
         length = len(text)
         margin = max(self._longest, 1000)
@@ -85,26 +85,26 @@ class Redactor:
 
 
 _LONGEST_ENCODED = 9
-"""Characters that one byte of a secret may take: "%25252541"."""
+"""The most characters that one byte of a secret can take: "%25252541"."""
 
 
 def _patterns(secret: str) -> list[str]:
-    """Return patterns for a secret in the forms it may have in a text."""
+    """Return patterns for a secret in all forms that it may have in a text."""
     escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
-    # An Authorization header carries user:password as base64.
+    # An Authorization header carries user:password in base64.
     encoded = b64encode(secret.encode(errors="surrogateescape")).decode()
     forms = sorted({secret, encoded} | escaped, key=len, reverse=True)
     return [*map(re.escape, forms), "".join(map(_encoded, secret))]
 
 
 def _encoded(character: str) -> str:
-    """Return a pattern for one character as it is or percent-encoded, up to four times over, whatever need it had."""
+    """Return a pattern for one character, plain or percent-encoded up to four times, necessary or not."""
     percent = "".join(f"%(?:25){{0,3}}{byte:02X}" for byte in character.encode(errors="surrogateescape"))
     return f"(?:{re.escape(character)}|(?i:{percent}){'|[+]' if character == ' ' else ''})"
 
 
 def _visible(text: str) -> str:
-    """Escape what would begin a new line or steer a terminal: a user's text must not look like a line of ours."""
+    """Escape what would begin a new line or control a terminal: a user's text must not look like a line of ours."""
     return _LINE_BREAKER.sub(_escape, text)
 
 
@@ -122,7 +122,7 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _trace(record: logging.LogRecord, redact: Redactor) -> list[str]:
-    """Return the traceback's lines, redacted, none of them and not all together too long."""
+    """Return the traceback's lines, redacted, with a bounded length each and in all."""
     # The record's exc_text is another handler's cache and stays untouched: ours is redacted, theirs may not be.
     parts = [logging.Formatter().formatException(record.exc_info)] if record.exc_info else []
     lines = "\n".join(parts + ([record.stack_info] if record.stack_info else [])).splitlines()
@@ -137,7 +137,7 @@ def _text_line(record: logging.LogRecord, redact: Redactor) -> str:
         shown = _shown(value, redact)
         text = json.dumps(shown, ensure_ascii=False) if isinstance(shown, dict | list) else str(shown)
         words.append(f"{key}={text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)}")
-    # Behind the bar, no line of an exception's text can pass for a line of the log.
+    # Behind the bar, no line of an exception's text can look like a line of the log.
     lines = [" ".join(words), *[f"    | {line}" for line in _trace(record, redact)]]
     return "\n".join(map(_visible, lines))
 
@@ -155,7 +155,7 @@ def _json_line(record: logging.LogRecord, redact: Redactor) -> str:
 
 
 def _shown(value: Any, redact: Redactor) -> Any:
-    """Return an extra as JSON takes it, redacted; a list or an object that is too long even so as a text, cut."""
+    """Return an extra as JSON, redacted; a list or an object that is too long as a text, cut."""
     shown = _jsonable(value, redact)
     if isinstance(shown, dict | list) and len(text := json.dumps(shown, ensure_ascii=False)) > NESTED_CHARS:
         return f"{text[:VALUE_CHARS]}… ({len(text)} characters)"
@@ -187,9 +187,9 @@ class _LineHandler(logging.Handler):
         self._stream = stream
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the record. A barrier: whatever goes wrong with a line ends here.
+        """Write the record. A barrier: any error with a line ends here.
 
-        logging's own answer, a report on stderr, would show the arguments with their secrets.
+        logging's own handling, a report on stderr, would show the arguments with their secrets.
         """
         try:
             try:
@@ -200,7 +200,7 @@ class _LineHandler(logging.Handler):
             self._stream.write(line.encode(errors="backslashreplace").decode() + "\n")
             self._stream.flush()
         except (OSError, ValueError):
-            # A full disk, a reader that left (EPIPE), a closed stream: there is nobody left to tell.
+            # A full disk, a reader that left (EPIPE), a closed stream: nobody is left to tell.
             return
 
     def _unreadable(self, record: logging.LogRecord, error: Exception) -> logging.LogRecord:
@@ -217,10 +217,10 @@ def configure(
     secrets: Iterable[str],
     stream: TextIO | None = None,
 ) -> Iterator[Redactor]:
-    """Send all logging to `stream` (stderr when None) until left, then put everything back as it was.
+    """Send all logging to `stream` (stderr if None) for the block, then restore everything.
 
-    `level` is a name such as "info". Gives the redactor, for what is printed by other ways. Two at once, as two
-    programs in one process have, write each line to both streams.
+    `level` is a name such as "info". Yields the redactor, for what is printed by other means. Two at once, as with two
+    programs in one process, write each line to both streams.
     """
     redact = Redactor(secrets)
     lines = {"text": _text_line, "json": _json_line}

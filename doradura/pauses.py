@@ -1,8 +1,8 @@
 """How long this process did not run at all: stopped by a signal, frozen with its container, or its machine asleep.
 
-A thread that does nothing but look at the clock is the witness. Where it was late although the process used no
-processor time, nothing of ours ran, and nothing of ours is to blame; where another thread blocks it by working, the
-processor time says so. A call that only blocks the event loop lets the witness run.
+A thread that only watches the clock is the witness. If it was late although the process used no processor time, nothing
+of ours ran, and nothing of ours is to blame; if another thread blocks it by working, the processor time shows that. A
+call that only blocks the event loop does not stop the witness.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import trio
 
 TICK_SECONDS = 0.1
 LEAST_SECONDS = 0.5
-"""Later than this counts; what is shorter is a busy machine's ordinary lateness."""
+"""A longer delay counts; a shorter one is a busy machine's ordinary lateness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ class Pauses:
         self._cpu = cpu
         self._over = threading.Event()
         self._mark = _Mark(clock(), cpu(), 0.0)
-        """Replaced whole by the witness alone, so that other threads read it without a lock."""
+        """Replaced as a whole, and only by the witness, so that other threads read it without a lock."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep the witness until cancelled."""
+        """Keep the witness running until cancelled."""
         self.look()
         witness = threading.Thread(target=self._watch, name="pauses", daemon=True)
         witness.start()
@@ -55,12 +55,12 @@ class Pauses:
             self.look()
 
     def look(self) -> None:
-        """Take a look at the clocks; for the witness."""
+        """Look at the clocks once; called by the witness."""
         at, cpu = self._clock(), self._cpu()
         self._mark = _Mark(at, cpu, self._total(at, cpu))
 
     def seconds(self) -> float:
-        """All pauses so far, one that has just ended and that the witness has not seen yet included."""
+        """Return the sum of all pauses, including one that just ended and that the witness has not seen yet."""
         return self._total(self._clock(), self._cpu())
 
     def _total(self, at: float, cpu: float) -> float:

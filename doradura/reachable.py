@@ -1,4 +1,4 @@
-"""Which texts are links, and which of those a phone can follow: what leads to the public internet, by its text."""
+"""Which texts are links, and which of those a phone can open: judged by the text, those to the public internet."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _PRIVATE_ENDINGS = (
     *(".local", ".localhost", ".localdomain", ".internal", ".intranet", ".private", ".lan", ".home", ".corp"),
     *(".home.arpa", ".test", ".invalid", ".example"),
 )
-"""Ends of names that the public internet does not resolve (RFC 6761, RFC 6762, RFC 8375, and what people use)."""
+"""Endings of names that the public internet does not resolve (RFC 6761, RFC 6762, RFC 8375, and common usage)."""
 
 
 def is_link(text: str) -> bool:
-    """Whether a text is an http or https URL that a browser could open."""
+    """Return whether a text is an http or https URL that a browser could open."""
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port  # reading the port is what checks it
@@ -24,7 +24,7 @@ def is_link(text: str) -> bool:
 
 
 def is_public_url(url: str) -> bool:
-    """Whether a link leads to a public host: http or https, and neither an address nor a name of a private network."""
+    """Return whether a link leads to a public host: http or https, and neither a private address nor a private name."""
     if not is_link(url):
         return False
     parts = urlsplit(url)
@@ -32,7 +32,8 @@ def is_public_url(url: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        # A last label of digits is an IPv4 address in one of its odd spellings, and no name (WHATWG URL, host parsing).
+        # If the last label is digits, it is an IPv4 address in an odd spelling and not a name (WHATWG URL, host
+        # parsing).
         last = host.rpartition(".")[2]
         odd = re.fullmatch(r"[0-9]+|0x[0-9a-f]*", last) is not None
         return "." in host and not odd and not host.endswith(_PRIVATE_ENDINGS)

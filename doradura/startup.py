@@ -1,7 +1,7 @@
-"""Errors that end the program in a way a person can mend, and what the process then exits with.
+"""Errors that end the program and that a person can fix, and the process's exit codes for them.
 
-A part raises a subclass where it knows what is wrong; the command line prints its sentence and leaves with its code.
-Whatever else ends the program is a fault of ours, is logged with its traceback, and is EXIT_FAILED.
+A part raises a subclass if it knows what is wrong; the command line prints its text and exits with its code. Any other
+error that ends the program is a bug of ours: it is logged with its traceback, and the exit code is EXIT_FAILED.
 """
 
 from __future__ import annotations
@@ -18,5 +18,5 @@ class StartupError(Exception):
 
     @property
     def advice(self) -> str:
-        """What to do about it, where the text alone does not say so; else empty."""
+        """What to do about it, if the text itself does not say so; else empty."""
         return ""

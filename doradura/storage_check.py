@@ -1,6 +1,6 @@
-"""The health check of the database: a row is written at each look, and the whole file is read now and then.
+"""The health check of the database: each check writes a row, and now and then the whole file is read.
 
-Owns the beat on its way and the rounds of the integrity check. Knows the storage and `health.CheckResult`. A look never
+Owns the write in progress and the integrity check's schedule. Knows the storage and `health.CheckResult`. A check never
 waits for the disk longer than `LOOK_SECONDS`, whatever the disk does.
 """
 
@@ -12,25 +12,24 @@ import trio
 
 from doradura.clock import Clock
 from doradura.health import CheckResult, Fact
+from doradura.health_sentences import HealthText, Sentence
 from doradura.storage import DAMAGE, Connection, Storage, StorageError, runs
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.5
-"""Less than a health check may take in all."""
+"""Less than the time that a health check may take in all."""
 ROUND_SECONDS = 60.0
-"""How often it is looked whether the database is to be read as a whole."""
+"""How often to decide whether the whole database has to be read."""
 DAMAGED_SECONDS = 600.0
-"""How long after the last reading a database that is damaged, or that another program wrote to, is read again."""
+"""After how long a database that is damaged, or that another program wrote to, is read again."""
 SOUND_SECONDS = 24 * 3600.0
 SHARE = 100
-"""The database is read for one part in so many of the time at most, however often another program writes to it."""
-
-RUNBOOK = "see StorageFailing in the runbooks"
+"""Reading the database takes at most one part in this many of the time, however often another program writes to it."""
 
 
 class StorageCheck:
-    """Says whether what is written is stored, will be found at the next start, and can be read."""
+    """Reports whether data is stored, will be found at the next start, and can be read."""
 
     def __init__(self, storage: Storage, *, clock: Clock) -> None:
         self._clock = clock
@@ -44,7 +43,7 @@ class StorageCheck:
         self._read_seconds: float | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Write a beat whenever `check` asks for one, and read the database at the start and in rounds."""
+        """Write a row whenever `check` asks for one, and read the database on schedule, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._read_forever)
             task_status.started()
@@ -57,9 +56,9 @@ class StorageCheck:
                 self._done = trio.Event()
 
     async def check(self) -> CheckResult:
-        """Write a row and say how long its commit took; say what is damaged."""
+        """Write a row and report how long its commit took, and what is damaged."""
         if not self._storage.is_open:
-            return CheckResult("failing", "the database is not open", {"reason": "closed"})
+            return CheckResult("failing", Sentence(HealthText.DATABASE_CLOSED), {"reason": "closed"})
         done = self._done
         if self._began_at is None:
             self._began_at = trio.current_time()
@@ -68,26 +67,28 @@ class StorageCheck:
             await done.wait()
         if waiting.cancelled_caught and self._began_at is not None:
             waited = trio.current_time() - self._began_at
-            text = f"a write has waited for {waited:.0f} s - another program holds the database, or the disk hangs"
-            return CheckResult("failing", text, {"reason": "waits"})
+            said = Sentence(HealthText.WRITE_WAITS, {"seconds": f"{waited:.0f}"})
+            return CheckResult("failing", said, {"reason": "waits"})
         return self._judge()
 
     def _judge(self) -> CheckResult:
         facts: dict[str, Fact] = {"integrity_check_seconds": self._read_seconds}
         if isinstance(self._result, StorageError):
             facts["reason"] = self._result.reason
-            advice = RUNBOOK if self._result.reason in DAMAGE | {"lost"} else "see the log and the disk"
-            return CheckResult("failing", f"{self._result} - {advice}", facts)
+            is_damage = self._result.reason in DAMAGE | {"lost"}
+            advice = HealthText.SEE_RUNBOOK if is_damage else HealthText.SEE_LOG_AND_DISK
+            said = Sentence(HealthText.WRITE_FAILED, {"error": str(self._result), "advice": advice})
+            return CheckResult("failing", said, facts)
         seconds, unclean_starts = self._result
         facts |= {"commit_seconds": round(seconds, 4), "unclean_starts": unclean_starts}
         if self._storage.damage is not None:
             facts["reason"] = "corrupt"
-            text = f"the database is damaged ({self._storage.damage}): save what can be saved - {RUNBOOK}"
-            return CheckResult("failing", text, facts)
+            values = {"damage": self._storage.damage, "advice": HealthText.SEE_RUNBOOK}
+            return CheckResult("failing", Sentence(HealthText.DATABASE_DAMAGED, values), facts)
         if self._unusable is not None:
             facts["reason"] = "unusable"
-            return CheckResult("failing", f"{self._unusable}: the next start would fail - mend its permissions", facts)
-        return CheckResult("ok", "a write was committed", facts)
+            return CheckResult("failing", Sentence(HealthText.DATABASE_UNUSABLE, {"fault": self._unusable}), facts)
+        return CheckResult("ok", Sentence(HealthText.WRITE_COMMITTED), facts)
 
     async def _look(self) -> None:
         started = trio.current_time()
@@ -128,6 +129,6 @@ class StorageCheck:
             self._read_at = trio.current_time()
         self._read_seconds = round(self._read_at - started, 3)
         if found is not None and found != known:
-            log.error("the database is damaged", extra={"found": found, "what_to_do": RUNBOOK})
+            log.error("the database is damaged", extra={"found": found, "what_to_do": str(HealthText.SEE_RUNBOOK)})
         elif found is None and known is not None:
             log.info("the database is sound again")

@@ -1,4 +1,4 @@
-"""`python -m stack`: run, down, render, check, logs. The environment and signals are met here and nowhere else."""
+"""`python -m stack`: run, down, render, check, logs. Only this module handles the environment and signals."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="start Prometheus, Alertmanager and Grafana, in the foreground")
     run.set_defaults(command=_run)
-    run.add_argument("--native", action="store_true", help="without containers, also where an engine answers")
-    run.add_argument("--with-bot", action="store_true", help="the bot too, as a container")
+    run.add_argument("--native", action="store_true", help="run without containers even if an engine is available")
+    run.add_argument("--with-bot", action="store_true", help="run the bot too, as a container")
     render = commands.add_parser("render", help="write the configuration into DATA_DIR/stack")
     render.set_defaults(command=_render)
-    render.add_argument("--containers", action="store_true", help="with the addresses containers see")
+    render.add_argument("--containers", action="store_true", help="use the addresses that containers see")
     for each in (run, render):
         each.add_argument("--speed", type=_speed, default=1.0, metavar="N", help="divide every duration by N")
         each.add_argument("--targets", type=_targets, default=(), metavar="HOST:PORT,...", help="the bots to scrape")
-        each.add_argument("--webhook-url", metavar="URL", help="who gets the alerts in place of the bot")
-    check = commands.add_parser("check", help="is the configuration sound, and does what runs work")
-    check.add_argument("--files", action="store_true", help="the committed files alone")
+        each.add_argument("--webhook-url", metavar="URL", help="receiver of the alerts instead of the bot")
+    check = commands.add_parser("check", help="check the configuration and whatever is running")
+    check.add_argument("--files", action="store_true", help="only the committed files")
     check.set_defaults(command=_check)
-    commands.add_parser("down", help="stop the stack that runs").set_defaults(command=_down)
+    commands.add_parser("down", help="stop the running stack").set_defaults(command=_down)
     logs = commands.add_parser("logs", help="show a program's log")
     logs.add_argument("name", nargs="?", metavar="NAME")
-    logs.add_argument("--follow", "-f", action="store_true", help="and what is added to it")
+    logs.add_argument("--follow", "-f", action="store_true", help="and follow it")
     logs.set_defaults(command=_logs)
     return parser
 
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 def _speed(text: str) -> float:
     speed = float(text)
     if not 1 <= speed <= 1000:
-        raise argparse.ArgumentTypeError("is not from 1 to 1000")
+        raise argparse.ArgumentTypeError("must be a number from 1 to 1000")
     return speed
 
 
@@ -72,7 +72,7 @@ def _run(asked: argparse.Namespace) -> int:
 
 
 def _until_signal(work: Callable[[], Awaitable[int]]) -> int:
-    """Run to the end, or until a signal: then what runs is ended, which a second signal does not cut."""
+    """Run to the end, or until a signal: then the programs are ended, which a second signal does not interrupt."""
     code = EXIT_OK
 
     async def run() -> None:
@@ -117,7 +117,7 @@ def _logs(asked: argparse.Namespace) -> int:
 
 
 def _tell(line: str) -> None:
-    """Say something to whoever sits there; nobody may be left to hear it, and the stack is ended all the same."""
+    """Print something for whoever watches; if nobody can read it any more, the stack is still ended properly."""
     try:
         print(line, flush=True)  # noqa: T201 - the command's answer
     except (BrokenPipeError, OSError):

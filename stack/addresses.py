@@ -1,4 +1,7 @@
-"""Where the stack's programs listen: free ports for those that ask for any, and a clear word when one is taken."""
+"""Where the stack's programs listen.
+
+Chooses free ports where port 0 is set, and says clearly if an address is taken.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +36,14 @@ def _with_port(bind: Address) -> Address:
 
 
 def check_free(place: Place) -> None:
-    """Raise AddressTakenError when a part of the stack can't listen where it is to."""
+    """Raise AddressTakenError if a part of the stack can't listen on its address."""
     try:
         with socket.socket(_family(place.bind.host)) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((place.bind.host, place.bind.port))
     except OSError as error:
         raise AddressTakenError(
-            f"{place.name} can't listen on {place.bind}: {error.strerror}. Stop what listens there, or set "
+            f"{place.name} can't listen on {place.bind}: {error.strerror}. Stop the program that listens there, or set "
             f"{place.setting} to another address."
         ) from error
 

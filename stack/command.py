@@ -1,4 +1,7 @@
-"""What `python -m stack down` and `logs` do, from another terminal or after a kill. Each gives an exit code."""
+"""The commands `down` and `logs` of `python -m stack`, for another terminal or after a kill.
+
+Each returns an exit code.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,11 @@ Tell = Callable[[str], object]
 
 
 def down(settings: Settings, *, environ: Mapping[str, str], tell: Tell) -> int:
-    """Stop a stack that runs elsewhere, or what a killed one left; 0 also when there is nothing to stop."""
+    """Stop a stack that runs elsewhere, or what a killed one left; 0 even if there is nothing to stop."""
     directory = stack_directory(settings)
     record = Record(directory)
     if not directory.is_dir():
-        tell("The stack does not run.")
+        tell("The stack is not running.")
         return EXIT_OK
     holder = _holder(directory)
     said = record.read()
@@ -39,19 +42,19 @@ def down(settings: Settings, *, environ: Mapping[str, str], tell: Tell) -> int:
         while _holder(directory) is not None and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)
         if _holder(directory) is not None:
-            tell(f"The stack's runner, process {holder}, does not leave.")
+            tell(f"The stack's runner, process {holder}, does not exit.")
             return EXIT_FAILED
     left = record.children()
     end(left)
     if said.mode == "containers":
         engine.down(settings, environ)
     record.clear()
-    tell("The stack is stopped." if holder is not None or left else "The stack does not run.")
+    tell("The stack is stopped." if holder is not None or left else "The stack is not running.")
     return EXIT_OK
 
 
 def _holder(directory: Path) -> int | None:
-    """Return the pid of the runner that holds the lock; None when nobody does."""
+    """Return the pid of the runner that holds the lock; None if there is none."""
     try:
         descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Durations of Prometheus and Alertmanager, divided by one factor: how a test sees in seconds what ships in minutes.
+"""Divides the durations of Prometheus and Alertmanager by a factor: a test sees in seconds what ships in minutes.
 
-Pure text in, text out. What is divided: the durations of configuration keys, the ranges, subquery steps and offsets of
+Pure text in, text out. It divides the durations of configuration keys, the ranges, subquery steps and offsets of
 PromQL, and a plain number on a line of PromQL that ends in `# duration` or `# threshold, duration`. A range never
-becomes shorter than four scrapes: rate() over fewer has nothing to go by.
+becomes shorter than four scrapes: rate() needs that many.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ _PROMQL = re.compile(
 )
 _MARKED = re.compile(r"^(?P<code>.*?)(?P<mark>\s*#\s*(?:threshold,\s*)?duration\s*)$")
 NUMBER = re.compile(r"(?<![\w.:\"'\[])\d+(?:\.\d+)?(?![\w.\]\"':])")
-"""A number of PromQL that stands alone: no part of a name, a duration or a text."""
+"""A number in PromQL that stands alone, not as part of a name, a duration or a text."""
 LEAST_SCRAPES = 4
 
 
 class DurationError(ValueError):
-    """What stands there is no duration, or not one number where one was announced."""
+    """The text is not a duration, or a line does not have the one number that it announces."""
 
 
 def seconds_of(text: str) -> float:
-    """Read a duration as Prometheus writes it: 1h30m, 15s, 500ms, 0."""
+    """Parse a duration as Prometheus writes it: 1h30m, 15s, 500ms, 0. Raises DurationError."""
     if text == "0":
         return 0.0
     if not re.fullmatch(_DURATION, text):
-        raise DurationError(f"{text!r} is no duration such as 15s or 1h30m")
+        raise DurationError(f"{text!r} is not a duration such as 15s or 1h30m")
     return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)(ms|[smhdwy])", text))
 
 
 def text_of(seconds: float) -> str:
-    """Write a duration, in whole milliseconds where it is no whole number of seconds; never 0 unless it is."""
+    """Format a duration, in whole milliseconds if it is not a whole number of seconds; never 0 unless it is."""
     milliseconds = max(round(seconds * 1000), 1 if seconds > 0 else 0)
     return f"{milliseconds // 1000}s" if milliseconds % 1000 == 0 else f"{milliseconds}ms"
 
@@ -48,7 +48,7 @@ def divided(text: str, speed: float) -> str:
 
 
 def promql(expression: str, speed: float, scrape_seconds: float) -> str:
-    """Divide what a PromQL expression says of time. `scrape_seconds` is the interval that is scraped at, divided."""
+    """Divide every duration in a PromQL expression. `scrape_seconds` is the divided scrape interval."""
     least = LEAST_SCRAPES * scrape_seconds
 
     def replace(found: re.Match[str]) -> str:
@@ -65,7 +65,7 @@ def promql(expression: str, speed: float, scrape_seconds: float) -> str:
 
 
 def _marked(line: str, speed: float) -> str:
-    """Divide the number of a line that ends in `# duration`; every other line stays."""
+    """Divide the number of a line that ends in `# duration`; any other line stays. Raises DurationError."""
     found = _MARKED.match(line)
     if found is None:
         return line

@@ -1,6 +1,6 @@
-"""A container engine with Compose, where one really answers; and the stack as containers.
+"""A container engine with Compose, if one really answers; and the stack as containers.
 
-A client without its daemon is no engine: it is asked before it is used.
+A client without its daemon is not an engine: it is asked before it is used.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from stack.files import HERE, stack_directory
 
 ANSWER_SECONDS = 10.0
 UNPRIVILEGED = "10001:10001"
-"""Whom the containers run as when root starts the stack: the user of the bot's image (stack/Dockerfile)."""
+"""The user of the containers if root starts the stack: the user of the bot's image (stack/Dockerfile)."""
 JOB_MEMORY_MB = 1536
-"""What one download may use, in MiB: as the bot itself limits it (a test compares)."""
+"""What one download may use, in MiB: the bot's own limit (a test compares)."""
 BOT_MEMORY_MB = 512
-"""What the bot's container has beside its downloads, in MiB."""
+"""What the bot's container needs besides its downloads, in MiB."""
 GRACE_SECONDS = 15
-"""What a container of the bot's has beyond its drain before it is killed."""
+"""How many seconds beyond its drain the bot's container has before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Engine:
         return [self.tool, "compose", "-f", str(HERE / "compose.yaml"), *profile, *arguments]
 
     def environment(self, settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return what compose.yaml reads: an environment, and what this installation puts in."""
+        """Return what compose.yaml reads: the environment, plus this installation's values."""
         memory_mb = BOT_MEMORY_MB + JOB_MEMORY_MB * settings.concurrent_downloads
         return {
             "DORADURA_STACK_BOT_MEMORY": f"{memory_mb}m",
@@ -54,7 +54,7 @@ class Engine:
 
 
 def _secrets_from_files(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the secrets that are set as NAME_FILE by their names: a container can't open this machine's files."""
+    """Return the secrets given as NAME_FILE by their names: a container can't open this machine's files."""
     return {
         option.name: str(getattr(settings, option.field))
         for option in OPTIONS
@@ -63,7 +63,7 @@ def _secrets_from_files(settings: Settings, environ: Mapping[str, str]) -> dict[
 
 
 def _published(address: Address) -> str:
-    """Write an address as Compose takes it: it publishes ports on addresses, not on names."""
+    """Format an address for Compose, which publishes ports on addresses, not on names."""
     return str(Address("127.0.0.1", address.port) if address.host == "localhost" else address)
 
 
@@ -80,12 +80,15 @@ def find(*, which: Callable[[str], str | None] = shutil.which) -> Engine | None:
 
 
 def knows_compose(tool: str) -> bool:
-    """Whether an engine's client has its compose plugin: without it, it takes our arguments for its own. Blocks."""
+    """Return whether an engine's client has its compose plugin: without it, it misreads our arguments. Blocks."""
     return _ask(tool, "compose", "version") is not None
 
 
 def _user(info: str, uid: int, gid: int) -> str:
-    """Return whom containers run as. A rootless engine's root is this user; in any other it has its own number."""
+    """Return whom containers run as. A rootless engine's root is this user.
+
+    In any other the user has its own number.
+    """
     if "rootless: true" in info or "rootless\n" in info:
         return "0:0"
     return f"{uid}:{gid}" if uid else UNPRIVILEGED
@@ -100,7 +103,7 @@ def down(settings: Settings, environ: Mapping[str, str]) -> None:
 
 
 def _ask(*command: str) -> str | None:
-    """Return what a command says; None when it fails or takes too long."""
+    """Return a command's output; None if it fails or takes too long."""
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False)  # noqa: S603 - the engine's own client
     except (OSError, subprocess.TimeoutExpired):

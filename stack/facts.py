@@ -1,6 +1,7 @@
-"""What of the stack's configuration differs from one installation to the next, read from the bot's settings.
+"""The parts of the stack's configuration that differ between installations, taken from the bot's settings.
 
-The webhook's token is the bot's: whoever comes first, this program or the bot, makes its file, the other reads it.
+The webhook's token belongs to the bot: whichever starts first, this program or the bot, writes its file; the other
+reads it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from doradura.settings import Address, Settings, read_settings
 
 TELEGRAM_NAMES = ("DORADURA_TELEGRAM_TOKEN", "DORADURA_TELEGRAM_TOKEN_FILE")
 HOST_INSIDE = "host.docker.internal"
-"""The machine, as the containers of compose.yaml call it."""
+"""The machine's name inside the containers of compose.yaml."""
 
 
 class StackError(Exception):
@@ -23,19 +24,19 @@ class StackError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line asks for beyond the settings."""
+    """What the command line asks for, beyond the settings."""
 
     targets: tuple[str, ...] = ()
     webhook_url: str | None = None
     speed: float = 1.0
     engine: bool = False
-    """For containers, whose addresses are not the machine's."""
+    """Whether it is for containers, whose addresses are not the machine's."""
     with_bot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that `render` needs to know. Addresses are as the stack's own programs reach them."""
+    """All that `render` needs to know. Addresses are those that the stack's own programs use."""
 
     targets: tuple[str, ...]
     prometheus: str
@@ -43,9 +44,9 @@ class Facts:
     webhook_url: str
     dashboards: str
     runbooks_url: str
-    """Where an alert's runbook is, without the slash before its name."""
+    """The URL of the alerts' runbooks, without the slash before the name."""
     told_chat_ids: tuple[int, ...]
-    """The chats Alertmanager tells by itself."""
+    """The chats that Alertmanager notifies itself."""
     telegram_api_url: str
     telegram_token: str = field(repr=False)
     webhook_token: str = field(repr=False)
@@ -60,7 +61,7 @@ def settings_of(environ: Mapping[str, str]) -> Settings:
 
 
 def facts_of(settings: Settings, asked: Asked, directory: Path) -> Facts:
-    """Find the facts. `directory` is where the rendered files will lie. Raises StackError."""
+    """Return the facts. `directory` is where the rendered files will be. Raises StackError."""
     if asked.with_bot and settings.mode == "sandbox":
         raise StackError(
             "the bot's image has no sandbox: set DORADURA_TELEGRAM_TOKEN, or start the bot with `just run`"
@@ -78,7 +79,7 @@ def facts_of(settings: Settings, asked: Asked, directory: Path) -> Facts:
         webhook_url=asked.webhook_url or f"http://{targets[0]}/alerts",
         dashboards="/etc/grafana/dashboards" if inside else str(directory / "grafana" / "dashboards"),
         runbooks_url=settings.runbooks_url or f"http://{targets[0]}/runbooks",
-        # Debian's Alertmanager (0.25) knows no topics: a topic's group is told itself.
+        # Debian's Alertmanager (0.25) knows no topics: the topic's group is notified instead.
         told_chat_ids=tuple(dict.fromkeys(chat.chat_id for chat in settings.told_chats)),
         telegram_api_url=api_url,
         telegram_token=settings.telegram_token,
@@ -93,12 +94,12 @@ def _bot(bind: Address, asked: Asked) -> str:
     if asked.with_bot:
         return "doradura-bot:9090"
     if not bind.port:
-        raise StackError("DORADURA_HTTP_BIND has port 0: nobody knows which port the bot takes. Set one, or --targets.")
+        raise StackError("DORADURA_HTTP_BIND has port 0: the bot's port can't be known. Set one, or use --targets.")
     return str(Address(HOST_INSIDE, bind.port) if asked.engine else bind.reachable)
 
 
 def kept_secret(path: Path) -> str:
-    """Return the secret a file keeps, as the bot would; make both when there is none. Raises StackError."""
+    """Return the secret in a file, as the bot would; create file and secret if they are missing. Raises StackError."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return generated_secret(path)

@@ -1,7 +1,7 @@
 """The stack's files: the committed ones beside this package, and the rendered ones in DATA_DIR/stack.
 
-Guarantees that nobody but their owner reads a rendered file (directories 0700, files 0600) and that a program that
-reads one while it is rendered anew sees the old text or the new one, never a part.
+Guarantees that only their owner can read rendered files (directories 0700, files 0600), and that a program that reads
+one while it is rendered again sees the old text or the new one, never a part.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 CONFIGURED = ("prometheus", "alertmanager", "grafana")
 RENDERED = (*CONFIGURED, "bot")
 GRAFANA_PASSWORD = "grafana.password"  # noqa: S105 - a file's name
-"""Kept from start to start; Grafana shows its dashboards without it, it is for changing things."""
+"""Kept between starts; Grafana shows its dashboards without it and needs it only for changing things."""
 
 
 def committed() -> dict[str, str]:
@@ -41,7 +41,7 @@ def committed() -> dict[str, str]:
 
 
 def stack_directory(settings: Settings) -> Path:
-    """Where everything of the stack's lies."""
+    """Return the directory of everything that belongs to the stack."""
     return settings.data_dir / "stack"
 
 
@@ -53,7 +53,7 @@ def wanted_thresholds(settings: Settings, files: Mapping[str, str]) -> dict[str,
 
 
 def render_for_start(settings: Settings, asked: Asked) -> Facts:
-    """Render for these settings into DATA_DIR/stack, and make what is kept there. Return the facts used.
+    """Render for these settings into DATA_DIR/stack, and create what is kept there. Return the facts used.
 
     Raises StackError.
     """
@@ -78,7 +78,7 @@ def render_into(directory: Path, settings: Settings, asked: Asked) -> Facts:
 
 
 def replace_files(directory: Path, files: Mapping[str, str]) -> None:
-    """Make the rendered parts of a directory hold exactly these files."""
+    """Make the rendered parts of a directory contain exactly these files."""
     for relative, text in files.items():
         path = directory / relative
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def replace_files(directory: Path, files: Mapping[str, str]) -> None:
 
 
 def give_to(directory: Path, user: str) -> None:
-    """Let a user ("uid:gid") own the rendered files, when root rendered them; anybody else renders as that user."""
+    """Make a user ("uid:gid") own the rendered files if root rendered them; anybody else renders as that user."""
     if os.getuid():
         return
     uid, _, gid = user.partition(":")
@@ -109,7 +109,7 @@ def give_to(directory: Path, user: str) -> None:
 
 @contextmanager
 def closed_umask() -> Iterator[None]:
-    """Let nothing made inside be anybody else's to read."""
+    """Make files created in the block unreadable for others."""
     before = os.umask(0o077)
     try:
         yield

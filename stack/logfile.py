@@ -1,4 +1,4 @@
-"""One program's log on disk: DATA_DIR/stack/logs/NAME.log, bounded, the older part beside it as NAME.log.1."""
+"""One program's log on disk: DATA_DIR/stack/logs/NAME.log, of bounded size, with the older part in NAME.log.1."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LIMIT_BYTES = 5 * 1024 * 1024
 
 
 class LogFile:
-    """Appends lines; what does not fit on the disk is not kept, and stops nothing."""
+    """Appends lines; what does not fit on the disk is dropped and stops nothing."""
 
     def __init__(self, path: Path, *, limit_bytes: int = LIMIT_BYTES) -> None:
         self.path = path
@@ -19,7 +19,7 @@ class LogFile:
 
     def write(self, line: bytes) -> None:
         """Append one line."""
-        with suppress(OSError):  # a full disk must not end the monitoring that tells of it
+        with suppress(OSError):  # a full disk must not end the monitoring that reports it
             if self._file.tell() + len(line) > self._limit_bytes:
                 self._file.close()
                 self.path.replace(self.path.with_name(f"{self.path.name}.1"))

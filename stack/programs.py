@@ -1,6 +1,6 @@
-"""Which programs the native stack runs, how each is called, and what to install where one is missing.
+"""The programs of the native stack, their command lines, and what to install if one is missing.
 
-Owns the command lines. Nothing here starts anything.
+It starts nothing.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from stack.files import GRAFANA_PASSWORD
 
 RETENTION = "30d"
 RESEND = "1m"
-"""Prometheus' own default: how soon an alert that still fires is sent to Alertmanager again."""
+"""Prometheus's own default: how soon an alert that still fires is sent to Alertmanager again."""
 APT = "apt-get install -y --no-install-recommends"
 INSTALL = {
     "prometheus": f"{APT} prometheus",
     "alertmanager": f"{APT} prometheus-alertmanager",
-    "grafana": "Debian has no Grafana; its makers do: https://grafana.com/docs/grafana/latest/setup-grafana/installation/",
+    "grafana": "Debian doesn't package Grafana; its makers do: https://grafana.com/docs/grafana/latest/setup-grafana/installation/",
 }
 BINARIES = {
     "prometheus": ("prometheus",),
@@ -45,24 +45,24 @@ class Place:
 
     @property
     def url(self) -> str:
-        """Where this machine's browser finds it."""
+        """The URL for a browser on this machine."""
         return f"http://{self.bind.reachable}"
 
     @property
     def ready_url(self) -> str:
-        """What answers 200 once the part works."""
+        """The URL that answers 200 once the part works."""
         return f"{self.url}{self.ready_path}"
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to start. It is given `term_seconds` to leave when asked to."""
+    """A program to start. It has `term_seconds` to exit when asked to."""
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     term_seconds: float = 20.0
-    """Prometheus writes what it holds in memory before it leaves."""
+    """Prometheus writes what it holds in memory before it exits."""
 
 
 def places(settings: Settings) -> dict[str, Place]:
@@ -78,7 +78,7 @@ def places(settings: Settings) -> dict[str, Place]:
 def found(
     settings: Settings, directory: Path, *, speed: float = 1.0, which: Callable[[str], str | None] = shutil.which
 ) -> tuple[list[Program], list[str]]:
-    """Return the programs that are installed, and the names of those that are not. `directory` is DATA_DIR/stack."""
+    """Return the programs that are installed, and the names of the missing ones. `directory` is DATA_DIR/stack."""
     programs, missing = [], []
     makers: dict[str, Callable[[str, Settings, Path], Program]] = {
         "prometheus": partial(_prometheus, speed=speed),
@@ -96,7 +96,7 @@ def found(
 
 def _prometheus(binary: str, settings: Settings, directory: Path, *, speed: float) -> Program:
     bind = settings.stack_prometheus
-    # An alert that fires before Prometheus has found its Alertmanager is told only when it is sent again.
+    # An alert that fires before Prometheus has found its Alertmanager is delivered only when it is sent again.
     resend = [] if speed == 1 else [f"--rules.alert.resend-delay={divided(RESEND, speed)}"]
     command = (
         binary,
@@ -120,7 +120,7 @@ def _alertmanager(binary: str, settings: Settings, directory: Path) -> Program:
         f"--storage.path={directory / 'data' / 'alertmanager'}",
         f"--web.listen-address={bind}",
         f"--web.external-url=http://{bind.reachable}",
-        "--cluster.listen-address=",  # else it opens 9094 on every interface
+        "--cluster.listen-address=",  # otherwise it opens 9094 on every interface
     )
     return Program("alertmanager", command)
 
@@ -153,13 +153,13 @@ def _grafana(binary: str, settings: Settings, directory: Path) -> Program:
 
 
 def _grafana_home(binary: Path) -> Path:
-    """Find Grafana's own directory: its binary's in the archive, /usr/share/grafana as a package."""
+    """Return Grafana's own directory: its binary's in the archive, /usr/share/grafana as a package."""
     beside = Path(os.path.realpath(binary)).parent.parent
     return beside if (beside / "conf" / "defaults.ini").exists() else Path("/usr/share/grafana")
 
 
 def how_to_have(missing: Sequence[str]) -> list[str]:
-    """Say what is missing and how to have it: in one command what one command installs."""
+    """Say what is missing and how to install it: in one command what one command installs."""
     by_apt = [name for name in missing if INSTALL[name].startswith(APT)]
     lines = []
     if by_apt:
@@ -167,9 +167,9 @@ def how_to_have(missing: Sequence[str]) -> list[str]:
         packages = " ".join(INSTALL[name].removeprefix(APT).strip() for name in by_apt)
         are = "is" if len(by_apt) == 1 else "are"
         them = "it" if len(by_apt) == 1 else "them"
-        lines.append(f"{names} {are} not installed, the stack runs without {them}. To have {them}: {APT} {packages}")
+        lines.append(f"{names} {are} not installed; the stack runs without {them}. To install {them}: {APT} {packages}")
     return lines + [
-        f"{name.capitalize()} is not installed, the stack runs without it. To have it: {INSTALL[name]}"
+        f"{name.capitalize()} is not installed; the stack runs without it. To install it: {INSTALL[name]}"
         for name in missing
         if name not in by_apt
     ]

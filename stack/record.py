@@ -1,7 +1,7 @@
-"""What runs, on disk: DATA_DIR/stack/running.json, so that a later command ends what a killed runner left.
+"""The record of what is running: DATA_DIR/stack/running.json, so that a later command ends what a killed runner left.
 
-A process is known by pid and start time together: a pid alone is soon somebody else's. Nothing here is touched unless
-both are as recorded.
+A process is identified by pid and start time together: a pid alone may soon be another process's. Nothing is touched
+unless both match the record.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ import msgspec
 
 FILE = "running.json"
 TERM_SECONDS = 20.0
-"""Prometheus writes what it holds in memory before it leaves."""
+"""Prometheus writes what it holds in memory before it exits."""
 LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process of the stack's; it leads a session of its own."""
+    """A process of the stack; it leads a session of its own."""
 
     name: str
-    pid: Annotated[int, msgspec.Meta(gt=1)]  # to killpg 0 is the caller's own group
+    pid: Annotated[int, msgspec.Meta(gt=1)]  # killpg 0 would signal the caller's own group
     start: str
 
     @property
     def alive(self) -> bool:
-        """Whether that very process still runs."""
+        """Whether exactly that process is still running."""
         return start_of(self.pid) == self.start
 
 
 def start_of(pid: int) -> str | None:
-    """When a process started, in whatever unit the kernel counts; None when there is none, or a zombie."""
+    """Return when a process started, in the kernel's unit; None if there is none, or a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
@@ -48,7 +48,7 @@ def start_of(pid: int) -> str | None:
 
 @dataclass(slots=True)
 class Said:
-    """What the file holds."""
+    """The content of the file."""
 
     mode: str | None = None
     urls: dict[str, str] = field(default_factory=dict)
@@ -56,26 +56,26 @@ class Said:
 
 
 class Record:
-    """The file. Written whole at every change; whoever holds the stack's lock writes it."""
+    """The file. It is written whole at every change, by whoever holds the stack's lock."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE
         self._said = Said()
 
     def begin(self, *, mode: str, urls: dict[str, str]) -> None:
-        """Say how the stack runs, before its first process is started."""
+        """Record how the stack runs, before its first process is started."""
         self._said = Said(mode, urls)
         self._write()
 
     def add(self, name: str, pid: int) -> None:
-        """Say that a process was started."""
+        """Record that a process was started."""
         start = start_of(pid)
         if start is not None:
             self._said.children.append(Child(name, pid, start))
             self._write()
 
     def clear(self) -> None:
-        """Say that nothing runs."""
+        """Record that nothing is running."""
         self._path.unlink(missing_ok=True)
 
     def _write(self) -> None:
@@ -84,7 +84,7 @@ class Record:
         made.replace(self._path)
 
     def read(self) -> Said:
-        """Return what the file says; nothing when there is none, or it is torn or of another form."""
+        """Return the file's content; nothing if it is missing, torn or of another form."""
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=Said)
         except (OSError, msgspec.DecodeError, UnicodeError, RecursionError):
@@ -96,7 +96,7 @@ class Record:
 
 
 def end(children: Iterable[Child], *, seconds: float = TERM_SECONDS) -> None:
-    """End processes that are not our children: ask, wait, then kill with all they started. Blocks."""
+    """End processes that are not our children: ask, wait, then kill them with all that they started. Blocks."""
     left = [child for child in children if child.alive]
     _signal(left, signal.SIGTERM)
     until = time.monotonic() + seconds

@@ -1,7 +1,7 @@
-"""The committed configuration as this installation's: pure, files and facts in, files out.
+"""Turns the committed configuration into this installation's. Pure: files and facts in, files out.
 
-`render` changes only what the facts name: addresses, passwords, tokens, and with a speed other than 1 every duration.
-It raises KeyError or DurationError on a committed file that is not of the expected form: never a file half rendered.
+`render` changes only what the facts name: addresses, passwords, tokens, and every duration if the speed is not 1. It
+raises KeyError or DurationError on a committed file of an unexpected form: a file is never half rendered.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DASHBOARDS = "grafana/provisioning/dashboards/doradura.yml"
 WEBHOOK_FILE = "alertmanager/webhook.token"
 BOT_WEBHOOK_FILE = "bot/webhook.token"
 BOT_TELEGRAM_FILE = "bot/telegram.token"
-"""A bot in a container reads its secrets from files of its own: they are in no environment that `inspect` shows."""
+"""A bot in a container reads its secrets from files: then no environment that `inspect` shows contains them."""
 
 _DURATION_KEYS = frozenset(
     {
@@ -36,7 +36,7 @@ _DURATION_KEYS = frozenset(
     },
 )
 RUNBOOKS = "https://github.com/doradura/doradura/blob/main/docs/runbooks.md#"
-"""Where the committed files' links to runbooks lead: to the project's own page, a heading an alert."""
+"""Where the committed files' runbook links lead: to the project's own page, one heading per alert."""
 
 _LINK = "{{ .Annotations.runbook_url }}"
 _NO_LINK = "What to do: docs/runbooks.md, {{ .Labels.alertname }}"
@@ -45,7 +45,7 @@ _HEADER = "# Rendered by `python -m stack`. Edit the file of the same name under
 
 
 def render(files: Mapping[str, str], facts: Facts) -> dict[str, str]:
-    """Render files (path below stack/ -> text). Every path given is in the answer, and what the facts add."""
+    """Render files (path below stack/ -> text). The result has every given path, and what the facts add."""
     scrape = yaml.safe_load(files[PROMETHEUS])["global"]["scrape_interval"]
     scrape_seconds = durations.seconds_of(durations.divided(scrape, facts.speed))
     alerts = _alerts(files)
@@ -67,7 +67,7 @@ def render(files: Mapping[str, str], facts: Facts) -> dict[str, str]:
 
 
 def _filled(path: str, tree: Any, facts: Facts) -> Any:
-    """Return one file's tree with the facts that belong there."""
+    """Return one file's tree with its facts filled in."""
     if path == PROMETHEUS:
         _prometheus(tree, facts)
     elif path == TARGETS:
@@ -89,7 +89,7 @@ def alert_rules(tree: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _runbooks(tree: dict[str, Any], base: str) -> None:
-    """Lead the links of rules to this installation's runbooks; a link of somebody's own to elsewhere stays."""
+    """Point the rules' links to this installation's runbooks; an operator's own link elsewhere stays."""
     for rule in alert_rules(tree):
         notes = rule.get("annotations", {})
         if str(notes.get("runbook_url", "")).startswith(RUNBOOKS):
@@ -97,13 +97,13 @@ def _runbooks(tree: dict[str, Any], base: str) -> None:
 
 
 def _alerts(files: Mapping[str, str]) -> dict[str, str]:
-    """Find the alerts' names by their headings' anchors, in which no letter is large."""
+    """Return the alerts' names by their headings' anchors, which are in lower case."""
     trees = [yaml.safe_load(text) for path, text in files.items() if path.startswith(RULES) and path.endswith(".yml")]
     return {rule["alert"].lower(): rule["alert"] for tree in trees for rule in alert_rules(tree)}
 
 
 def _linked(text: str, base: str, alerts: Mapping[str, str]) -> str:
-    """Lead the links of a dashboard to this installation's runbooks."""
+    """Point a dashboard's links to this installation's runbooks."""
     return re.sub(rf"{re.escape(RUNBOOKS)}(\w+)", lambda found: f"{base}/{alerts.get(found[1], found[1])}", text)
 
 
@@ -132,7 +132,7 @@ def _prometheus(tree: dict[str, Any], facts: Facts) -> None:
     jobs["prometheus"]["static_configs"] = [{"targets": [facts.prometheus]}]
     jobs["alertmanager"]["static_configs"] = [{"targets": [facts.alertmanager]}]
     if facts.basic_auth is not None:
-        # Inline, not as a file: Prometheus strips a file's text, and the file this lands in is as closed as that one.
+        # Inline, not as a file: Prometheus strips a file's text, and the file it ends up in is just as protected.
         user, _, password = facts.basic_auth.partition(":")
         jobs["doradura-bot"]["basic_auth"] = {"username": user, "password": password}
 
@@ -142,7 +142,7 @@ def _alertmanager(tree: dict[str, Any], facts: Facts) -> None:
     receivers["bot"]["webhook_configs"][0]["url"] = facts.webhook_url
     model = receivers["telegram"]["telegram_configs"][0]
     if not is_public_url(facts.runbooks_url):
-        # Nobody's phone follows it, and this receiver tells of a bot that can't send the text itself.
+        # No phone can open it, and this receiver reports a bot that can't send the text itself.
         model["message"] = model["message"].replace(_LINK, _NO_LINK)
     receivers["telegram"]["telegram_configs"] = [
         {
@@ -154,6 +154,6 @@ def _alertmanager(tree: dict[str, Any], facts: Facts) -> None:
         for chat_id in facts.told_chat_ids
     ]
     if not facts.told_chat_ids:
-        # A receiver without an entry would swallow what it is sent.
+        # A receiver without an entry would swallow what is sent to it.
         tree["receivers"].remove(receivers["telegram"])
         tree["route"]["routes"] = [route for route in tree["route"]["routes"] if route["receiver"] != "telegram"]

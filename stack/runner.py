@@ -1,7 +1,7 @@
-"""The stack's runner: one of it runs over a data directory, as containers where an engine answers, else natively.
+"""The stack's runner: one per data directory. It uses containers if an engine answers, else runs programs natively.
 
-Owns the lock DATA_DIR/stack/lock while it runs, and with it the record of what was started. Leaves nothing running when
-it is cancelled or fails; what a runner before it left behind, killed, it ends first.
+Owns the lock DATA_DIR/stack/lock while it runs, and with it the record of what was started. It leaves nothing running
+when it is cancelled or fails; first it ends whatever a killed runner before it left.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PULL_SECONDS = 900.0
 """How long containers may take to answer: images are fetched first."""
 DOWN_SECONDS = 90.0
 BOT_SECONDS = 3.0
-"""How long the bot may take to show that it lives."""
+"""How long the bot may take to show that it is alive."""
 
 Tell = Callable[[str], object]
 
@@ -46,14 +46,17 @@ class Runner:
         self._record = Record(self._directory)
 
     async def run(self, *, native: bool) -> int:
-        """Run until cancelled or until a program ends. Return the exit code."""
+        """Run until cancelled or until a program ends. Return the exit code.
+
+        Raises StackError and AddressTakenError.
+        """
         code = EXIT_OK
         try:
             self._settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             with closed_umask(), hold_data_directory(self._directory):
                 await self._hold(native=native)
         except* DataDirectoryLockedError:
-            self._tell("The stack runs already. `just stack-down` stops it, `just stack-check` looks at it.")
+            self._tell("The stack is already running. `just stack-down` stops it, `just stack-check` checks it.")
             code = EXIT_RUNNING
         except* AddressTakenError as group:
             code = self._said(group, EXIT_SETTINGS)
@@ -83,7 +86,7 @@ class Runner:
     async def _end_what_was_left(self) -> None:
         left = self._record.children()
         if left:
-            self._tell(f"Ending what an earlier start left: {', '.join(child.name for child in left)}.")
+            self._tell(f"Ending what an earlier start left running: {', '.join(child.name for child in left)}.")
             await trio.to_thread.run_sync(end, left)
         if self._record.read().mode == "containers":
             await trio.to_thread.run_sync(engine.down, self._settings, self._environ)
@@ -91,7 +94,9 @@ class Runner:
 
     async def _natively(self) -> None:
         if self._asked.with_bot:
-            raise StackError("--with-bot needs a container engine, and none answers; start the bot with `just run`")
+            raise StackError(
+                "--with-bot needs a container engine, but none is available; start the bot with `just run`"
+            )
         settings = with_ports(self._settings)
         programs, missing = found(settings, self._directory, speed=self._asked.speed)
         for line in how_to_have(missing):
@@ -104,9 +109,9 @@ class Runner:
             check_free(place)
         facts = render_for_start(settings, self._asked)
         if not facts.told_chat_ids:
-            self._tell("DORADURA_ADMIN_IDS is not set: Alertmanager tells nobody by itself when the bot is dead.")
+            self._tell("DORADURA_ADMIN_IDS is not set: Alertmanager can't tell anybody when the bot is down.")
         self._record.begin(mode="native", urls={place.name: place.url for place in wanted})
-        # What is the bot's, tokens too, is no business of theirs.
+        # They must not see what belongs to the bot, tokens above all.
         clean = {name: value for name, value in self._environ.items() if not name.startswith("DORADURA_")}
         await self._keep(programs, wanted, clean, running.READY_SECONDS)
 
@@ -114,7 +119,7 @@ class Runner:
         asked = dataclasses.replace(self._asked, engine=True)
         render_for_start(self._settings, asked)
         give_to(self._directory, answering.user)
-        # --build: an image that is there would else be taken, however old the program in it.
+        # --build: otherwise an existing image would be used, however old the program in it.
         build = ["--build"] if asked.with_bot else []
         command = answering.compose("up", "--remove-orphans", *build, with_bot=asked.with_bot)
         program = Program("containers", tuple(command), term_seconds=DOWN_SECONDS)
@@ -155,11 +160,11 @@ class Runner:
 
 
 async def without_bot(url: str, transport: httpx.AsyncBaseTransport | None = None) -> str | None:
-    """Return what to say where no bot answers at the address that Prometheus asks; None where one does."""
+    """Return what to print if no bot answers at the address that Prometheus scrapes; None if one does."""
     async with httpx.AsyncClient(trust_env=False, timeout=BOT_SECONDS, transport=transport) as client:
         try:
             if (await client.get(f"{url}/livez")).is_success:
                 return None
         except httpx.HTTPError:
             pass
-    return f"  No bot answers at {url}, so there are no figures yet: `just run` starts it."
+    return f"  No bot answers at {url}, so there is no data yet: `just run` starts it."

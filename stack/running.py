@@ -1,7 +1,7 @@
-"""Running programs: starts the stack's, shows their logs together, and ends all of them whatever happens.
+"""Runs programs: starts the stack's, shows their logs together, and ends all of them whatever happens.
 
-Each program is a child in a session of its own, so that a terminal's Ctrl-C reaches this process alone. One that ends
-by itself ends the whole: ProgramEndedError. Cancelling `run` asks every program to stop, waits, and kills what is left.
+Each program is a child in a session of its own, so that a terminal's Ctrl-C reaches only this process. If one ends by
+itself, all end: ProgramEndedError. Cancelling `run` asks every program to stop, waits, and kills what is left.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ READY_SECONDS = 60.0
 LOOK_SECONDS = 0.1
 LINE_BYTES = 65_536
 LAST_WORDS_SECONDS = 1.0
-"""How long what a program left in its pipe may take; a grandchild that holds the pipe open must not hold us."""
+"""How long the rest of a program's output may take; a grandchild that holds the pipe open must not delay us."""
 
 
 class ProgramEndedError(StackError):
-    """A program left without being asked to."""
+    """A program ended without being asked to."""
 
 
 class NotReadyError(StackError):
-    """A program runs and does not answer."""
+    """A program runs but does not answer."""
 
 
 async def run(
@@ -48,9 +48,9 @@ async def run(
     ready_seconds: float = READY_SECONDS,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run the programs until cancelled; `started()` when every place answers.
+    """Run the programs until cancelled; `started()` once every place answers.
 
-    Raises ProgramEndedError, NotReadyError, OSError: inside an exception group.
+    Raises ProgramEndedError, NotReadyError, OSError, all inside an exception group.
     """
     width = max(len(program.name) for program in programs)
     async with trio.open_nursery() as nursery:
@@ -71,11 +71,11 @@ async def _until_ready(client: httpx.AsyncClient, place: Place, seconds: float) 
                 if (await client.get(place.ready_url)).status_code == httpx.codes.OK:
                     return
             await trio.sleep(LOOK_SECONDS)
-    raise NotReadyError(f"{place.name} does not answer {place.ready_url} after {seconds:.0f} s; see its log")
+    raise NotReadyError(f"{place.name} does not answer at {place.ready_url} after {seconds:.0f} s; see its log")
 
 
 class _Output:
-    """Where the lines of one program go: its log, and with its name before them whoever looks."""
+    """The destination of one program's lines: its log and, with the program's name before them, the terminal."""
 
     def __init__(self, path: Path, prefix: str, show: Callable[[str], object]) -> None:
         self.log = LogFile(path)
@@ -108,7 +108,7 @@ async def _keep(
     output: _Output,
     task_status: trio.TaskStatus[None],
 ) -> None:
-    """Run one program; at the end it is ended, with what it started."""
+    """Run one program; at the end, end it and everything it started."""
     process = await trio.lowlevel.open_process(
         list(program.command),
         env={**environment, **program.environment},
@@ -126,11 +126,11 @@ async def _keep(
             nursery.start_soon(pump)
             code = await process.wait()
             nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS_SECONDS
-        raise ProgramEndedError(f"{program.name} ended by itself, {_how(code)}; its log is {output.log.path}")
+        raise ProgramEndedError(f"{program.name} stopped unexpectedly, {_how(code)}; its log is {output.log.path}")
     finally:
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(pump)  # a program that writes as it leaves must not find a full pipe
+                nursery.start_soon(pump)  # a program that writes while exiting must not find a full pipe
                 await _end(process, program.term_seconds)
                 nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS_SECONDS
             await process.stdout.aclose()

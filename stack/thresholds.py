@@ -1,8 +1,8 @@
-"""DATA_DIR/stack/thresholds.yml: at what figure an alert of this installation fires, where that is not the default.
+"""DATA_DIR/stack/thresholds.yml: an installation's own thresholds for alerts, where they differ from the defaults.
 
-The defaults stand in the rules that ship, on the lines marked `# threshold` and in `for`; here stand their names, units
-and bounds. What is asked for is checked as a whole before anything is rendered: a name that is no alert, or a value
-that makes no sense, is a ThresholdError in words.
+The defaults are in the rules that ship, on the lines marked `# threshold` and in `for`; this module has their names,
+units and bounds. The whole file is checked before anything is rendered: an unknown alert, or a senseless value, is a
+ThresholdError in words.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ LARGEST_BYTES = 64 * 1024
 
 
 class ThresholdError(StackError):
-    """A threshold asked for can't be had; the sentence names the file, the line's alert, and what would do."""
+    """A requested threshold is impossible; the text names the file, the alert, and what would be possible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What the number of an alert is: its unit in words, and between which values it makes sense."""
+    """The number of an alert: its unit in words, and the range in which it makes sense."""
 
     unit: str
     lowest: float
     highest: float
     whole: bool = False
     texts: tuple[Callable[[float], str], ...] = ()
-    """How the alert's own texts name the figure, where they do."""
+    """How the alert's own texts mention the number, if they do."""
 
     @property
     def is_time(self) -> bool:
@@ -68,22 +68,24 @@ FIGURES: Mapping[str, Figure] = {
     "LoopStalled": Figure("seconds, 99th percentile", 0.01, 5),
     "ScrapeSlow": Figure("seconds, on average", 0.05, 60),
 }
-"""Alert -> its figure. Alerts that are not here have none but how long they wait (`for`)."""
+"""Alert -> its number. Alerts that are not here only have a waiting time (`for`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a line asks for; None leaves the default."""
+    """What a line asks for; None keeps the default."""
 
     figure: float | None = None
     wait_seconds: float | None = None
 
 
 def read(path: Path, alerts: frozenset[str]) -> dict[str, Wanted]:
-    """Read and check a file of thresholds, for the alerts there are; no file is no threshold. Raises ThresholdError."""
+    """Read and check a file of thresholds for the existing alerts; a missing file has none. Raises ThresholdError."""
     try:
         if path.stat().st_size > LARGEST_BYTES:
-            raise ThresholdError(f"{path} is larger than {LARGEST_BYTES // 1024} KB: it holds a line an alert.")
+            raise ThresholdError(
+                f"{path} is larger than {LARGEST_BYTES // 1024} KB: it should have one line per alert."
+            )
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
@@ -96,14 +98,14 @@ def read(path: Path, alerts: frozenset[str]) -> dict[str, Wanted]:
     if given is None:
         return {}
     if not isinstance(given, dict):
-        raise ThresholdError(f"{path} must have a line an alert, such as `HighErrorRate: 15`.")
+        raise ThresholdError(f"{path} must have one line per alert, such as `HighErrorRate: 15`.")
     return {name: _wanted(path, name, value, alerts) for name, value in given.items()}
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a name that stands there twice: nobody would know which of the two counts.
+    """Refuses a duplicate name: it would be unclear which of the two counts.
 
-    Says in words too what does not fit its tag, such as `!!int -`: PyYAML never checks that, whatever then breaks.
+    It also words an error for a value that does not fit its tag, such as `!!int -`: PyYAML never checks that.
     """
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - as PyYAML has it
@@ -112,19 +114,19 @@ class _Loader(yaml.SafeLoader):
             return super().construct_object(node, deep)
         except (LookupError, AttributeError, OverflowError) as error:
             kind = node.tag.rpartition(":")[2]
-            raise yaml.MarkedYAMLError(problem=f"not of the kind {kind}", problem_mark=node.start_mark) from error
+            raise yaml.MarkedYAMLError(problem=f"not a valid {kind}", problem_mark=node.start_mark) from error
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     names = [loader.construct_object(key) for key, _ in node.value]
     for name in names:
         if names.count(name) > 1:
-            raise yaml.YAMLError(f"{name} stands there twice")
+            raise yaml.YAMLError(f"{name} occurs twice")
     return dict(zip(names, (loader.construct_object(value, deep=True) for _, value in node.value), strict=True))
 
 
 def _number(loader: _Loader, node: yaml.ScalarNode) -> Any:
-    """Leave as text what YAML 1.1 counts otherwise than people do: 010 is 8 to it, and 1:30 is 90."""
+    """Keep as text what YAML 1.1 counts otherwise than people do: it takes 010 for 8, and 1:30 for 90."""
     if _OTHERWISE.match(node.value):
         return node.value
     return yaml.SafeLoader.yaml_constructors[node.tag](loader, node)
@@ -149,7 +151,7 @@ def _wanted(path: Path, name: Any, value: Any, alerts: frozenset[str]) -> Wanted
             f"{path}: {name} takes `threshold` and `for`, not {', '.join(map(str, parts)) or 'nothing'}."
         )
     if "threshold" in parts and figure is None:
-        raise ThresholdError(f"{path}: {name} has no figure to change, but how long it waits: `{name}: {{for: 5m}}`.")
+        raise ThresholdError(f"{path}: {name} has no number to change, only how long it waits: `{name}: {{for: 5m}}`.")
     return Wanted(
         _figure(path, name, parts["threshold"], figure) if figure and "threshold" in parts else None,
         _seconds(path, name, parts["for"]) if "for" in parts else None,
@@ -181,12 +183,15 @@ def _seconds(path: Path, name: str, value: Any) -> float:
 def _duration(text: str) -> float | None:
     try:
         return durations.seconds_of(text)
-    except ValueError:  # no duration, or one of more digits than Python reads
+    except ValueError:  # not a duration, or one with more digits than Python reads
         return None
 
 
 def applied(files: Mapping[str, str], wanted: Mapping[str, Wanted]) -> dict[str, str]:
-    """Return the configuration (path -> text) with what is asked for in its rules. Raises ValueError as `apply`."""
+    """Return the configuration (path -> text) with the requested values in its rules.
+
+    Raises ValueError as `apply` does.
+    """
     changed = dict(files)
     for path, text in files.items():
         if path.startswith(RULES) and wanted:
@@ -199,7 +204,10 @@ def applied(files: Mapping[str, str], wanted: Mapping[str, Wanted]) -> dict[str,
 
 
 def apply(rule: dict[str, Any], wanted: Wanted) -> None:
-    """Put what is asked for into an alert's rule, its texts included. Raises ValueError on a rule of another form."""
+    """Put the requested values into an alert's rule, its texts included.
+
+    Raises ValueError if the rule has another form.
+    """
     notes = rule["annotations"]
     if wanted.figure is not None:
         before = default_of(rule)
@@ -222,7 +230,7 @@ WAIT_IN_TEXT = frozenset({"BotDown", "HealthFailing", "HealthDegraded", "SiteBro
 
 
 def default_of(rule: Mapping[str, Any]) -> float | None:
-    """Return the number an alert's rule ships with; None where it has none. Raises ValueError where it has two."""
+    """Return the number that an alert's rule ships with; None if it has none. Raises ValueError if it has two."""
     found = [durations.NUMBER.findall(line["code"]) for line in MARKED.finditer(rule["expr"])]
     numbers = {number for line in found for number in line}
     if any(len(line) != 1 for line in found) or len(numbers) > 1:

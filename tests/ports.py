@@ -1,7 +1,8 @@
-"""Ports for what is to listen later, or to listen again: nobody else takes them in between.
+"""Ports to listen on later, or again, which no other test takes in the meantime.
 
-A port that the kernel gave out (port 0) is anybody's once it is closed: the kernel gives it to the next who asks, and
-to outgoing connections. So these are outside of its range, and each belongs to this test process until it ends.
+A port that the kernel assigned (port 0) is free for anybody once it is closed: the kernel assigns it to whoever asks
+next, and to outgoing connections. So these ports are outside of its range, and each belongs to this test process until
+it ends.
 """
 
 from __future__ import annotations
@@ -12,20 +13,20 @@ from pathlib import Path
 
 LOWEST, HIGHEST = 10_240, 65_535
 NAME = "\0doradura-test-port-%d"
-"""What a port is taken by: an abstract name (unix(7)), which goes when its process does, whatever its end."""
+"""A port is reserved by an abstract name (unix(7)), which disappears with its process, however that ends."""
 _KERNELS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def kernels_range() -> range:
-    """Return the ports that the kernel gives out by itself (ip(7))."""
+    """Return the range of ports that the kernel assigns by itself (ip(7))."""
     first, last = map(int, _KERNELS.read_text(encoding="ascii").split())
     return range(first, last + 1)
 
 
 def free_port() -> int:
-    """Return a port that nobody has, on any address of this machine, and that no other call gives, in any process.
+    """Return a port that is free on every address of this machine and is returned by no other call, in any process.
 
-    Raises OSError where there is none.
+    Raises OSError if there is none.
     """
     kernels = kernels_range()
     ports = [port for port in range(LOWEST, HIGHEST + 1) if port not in kernels]

@@ -1,4 +1,4 @@
-"""Programs of others that a test needs and a machine may lack."""
+"""Programs that a test needs and a machine may lack."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ INSTALL = {
     "curl": "apt-get install -y --no-install-recommends curl",
     "ip": "apt-get install -y --no-install-recommends iproute2",
     "unshare": "apt-get install -y --no-install-recommends util-linux",
+    "initdb": "apt-get install -y --no-install-recommends postgresql",
     "just": "pip install rust-just",
     "openssl": "apt-get install -y --no-install-recommends openssl",
     "systemd-analyze": "apt-get install -y --no-install-recommends systemd",
@@ -23,9 +24,9 @@ INSTALL = {
 
 
 def found(program: str, *other_names: str) -> str:
-    """Return where a program is; without it the test is skipped with the line that installs it, and fails in CI.
+    """Return where a program is; if it is missing, skip the test with the install line, or fail in CI.
 
-    `other_names`: how others than Debian call it.
+    `other_names` are its names outside of Debian.
     """
     path = next(filter(None, map(shutil.which, (program, *other_names))), None)
     if path is None:

@@ -1,4 +1,4 @@
-"""Rows that the table of formats does not have yet: what a row can say, tried by tests of every kind of product."""
+"""Formats that the table does not have yet, for tests of every kind of product."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ TRIED = (
         muxer="mjpeg",
     ),
 )
-"""Rows that show what a row can say; a new one of the table needs nothing else."""
+"""Rows that use everything that a row may contain. A new row of the table needs nothing else."""
 
 ROWS = (*FORMATS.values(), *TRIED)
 PRODUCTS = [product_of(row, grade) for row in ROWS for grade in row.grades]

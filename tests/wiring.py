@@ -1,7 +1,7 @@
-"""The bot without its edges: everything between Telegram's updates and the workers, real but for the doubles.
+"""Starts the real parts between Telegram's updates and the workers, with doubles on both sides.
 
-A `World` is what outlives the program (Telegram, the database, the disk); `World.start` is one life of the program, and
-its end by cancellation is what a kill or a shutdown's last moment is.
+A `World` has what outlives the program: Telegram, the database, the disk. `World.start` runs the program once; leaving
+it cancels the program, which has the effect of a kill.
 """
 
 from __future__ import annotations
@@ -20,34 +20,21 @@ import trio
 from trio.testing import MockClock
 
 from doradura.alerts import Alertmanager, Prometheus, Silencing, open_client
-from doradura.alerts.foreign_files import ForeignFileNote
 from doradura.charts import Chart, ChartError, Charts
-from doradura.chat.admin import AdminParts
-from doradura.chat.admin_notes import AdminNotes
-from doradura.chat.alert_texts import AlertTexts
-from doradura.chat.cards import CardTexts
-from doradura.chat.dispatcher import Dispatcher
-from doradura.chat.menus import CommandMenus
-from doradura.chat.progress import ProgressTexts
-from doradura.chat.router import COMMANDS, route
+from doradura.chat.handling import Handling
 from doradura.chat.texts import Catalogues
-from doradura.chat.turn import ChatParts, Turn
-from doradura.downloads.board import Board
-from doradura.downloads.breaker import SiteBreakers
-from doradura.downloads.delivery import Delivery
-from doradura.downloads.job import DownloadParts
-from doradura.downloads.places import Places
-from doradura.downloads.probes import Probes
-from doradura.downloads.supervisor import Supervisor
+from doradura.downloads.worker_slots import WorkerSlots
 from doradura.downloads.workspace import Workspace
 from doradura.health import HealthReport
 from doradura.label_values import LABEL_VALUES
 from doradura.media.processes import Stray
 from doradura.metrics import BuildFacts, Metrics, TelegramMetrics
+from doradura.parts import Parts, Seams, build_parts
 from doradura.settings import Settings, read_settings
-from doradura.storage import jobs
+from doradura.storage import jobs, runs
 from doradura.storage.ids import IdMaker
-from doradura.telegram.client import open_bot_api
+from doradura.telegram.client import BotApi, open_bot_api
+from doradura.telegram.coordination import Coordination
 from doradura.telegram.updates import RawUpdate, read_batch
 from tests.doubles import BOT_ID, TOKEN, Changes, FakeTelegram, FakeWorkers, MemoryStorage
 from tests.monitoring_doubles import FakeAlertmanager, FakePrometheus
@@ -64,7 +51,7 @@ async def _inline(work: Callable[..., Any], *arguments: Any, **_options: Any) ->
 
 
 class FakeClock:
-    """The wall clock, which goes by trio's: `ahead_seconds` sets it ahead of the time a test began with, or behind."""
+    """A wall clock that follows Trio's clock. `ahead_seconds` sets it forward, or back if negative."""
 
     ahead_seconds = 0.0
 
@@ -74,9 +61,9 @@ class FakeClock:
 
 
 def without_threads_and_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let file work run in the loop (a thread and an autojump clock don't go together).
+    """Run file operations in the event loop, and make the pauses between attempts exact.
 
-    The pauses between attempts are exact.
+    An autojump clock would jump ahead while a thread works.
     """
     monkeypatch.setattr("trio.to_thread.run_sync", _inline)
     monkeypatch.setattr("trio._path.run_sync", _inline)
@@ -84,12 +71,12 @@ def without_threads_and_chance(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fresh_metrics() -> Metrics:
-    """Make the program's metrics, each at its beginning."""
+    """Return new metrics of the program, without any values."""
     return Metrics(LABEL_VALUES, build=BuildFacts(version="1", python="3", yt_dlp="1", ffmpeg="1", mode="telegram"))
 
 
 class RoomyWorkspace(Workspace):
-    """The real workspace, on a disk whose free space is what the test says."""
+    """The real workspace, with free space that the test sets."""
 
     free = 10**12
 
@@ -98,7 +85,10 @@ class RoomyWorkspace(Workspace):
 
 
 class FakeCharts(Charts):
-    """Draws no picture: notes what was to be drawn and gives `picture`, or has no matplotlib while that is None."""
+    """Charts without matplotlib: they record the requests and return the picture that the test set.
+
+    While that picture is None, charts are not available.
+    """
 
     def __init__(self, directory: Path, environment: dict[str, str], drawings: Drawings) -> None:
         super().__init__(directory, environment)
@@ -106,11 +96,11 @@ class FakeCharts(Charts):
 
     @property
     def available(self) -> bool:
-        """Whether there is a picture, or an error in its place."""
+        """Whether the test set a picture or an error."""
         return self._drawings.picture is not None
 
     async def draw(self, chart: Chart) -> bytes:
-        """Return the picture."""
+        """Return the picture. Raises ChartError if the test set that instead."""
         await trio.lowlevel.checkpoint()
         self._drawings.charts.append(chart)
         if isinstance(self._drawings.picture, bytes):
@@ -120,35 +110,33 @@ class FakeCharts(Charts):
 
 @dataclass
 class Drawings:
-    """What comes of drawings, and what was to be drawn."""
+    """The picture or error for all charts, and the requested charts."""
 
     picture: bytes | ChartError | None = None
     charts: list[Chart] = field(default_factory=list)
 
 
-@dataclass
-class Bot:
-    """One life of the program."""
+@dataclass(frozen=True, kw_only=True)
+class Bot(Parts):
+    """The parts of one run of the program."""
 
-    parts: ChatParts
-    dispatcher: Dispatcher
-    supervisor: Supervisor
-    board: Board
-    probes: Probes
+    api: BotApi
+    silencing: Silencing
     workspace: RoomyWorkspace
-    breakers: SiteBreakers
     nursery: trio.Nursery
-    cut: trio.CancelScope
+
+    @property
+    def cut(self) -> trio.CancelScope:
+        """The scope whose cancel ends the program as a kill would."""
+        return self.nursery.cancel_scope
 
 
 @dataclass
 class World:
-    """What a restart of the program leaves as it is."""
+    """Everything that a restart of the program does not change."""
 
     directory: Path
     telegram: FakeTelegram = field(init=False)
-    can_be_told: list[int] = field(default_factory=list)
-    """Users whose chat was open again."""
     workers: FakeWorkers = field(init=False)
     storage: MemoryStorage = field(init=False)
     settings: Settings = field(init=False)
@@ -157,8 +145,9 @@ class World:
     slots: int = 2
     strays: list[Stray] = field(default_factory=list)
     suspicions: int = 0
-    """How often a job made its worker suspect."""
-    route: Callable[[Turn], Awaitable[None]] = route
+    """How often a job asked for a test of the workers."""
+    route: Callable[[Handling], Awaitable[None]] | None = None
+    """Handles updates in place of the conversations, if it is set."""
     last_update: int = 0
     drawings: Drawings = field(default_factory=Drawings)
     alertmanager: FakeAlertmanager = field(init=False)
@@ -182,22 +171,23 @@ class World:
         self.new_metrics()
 
     def new_metrics(self) -> None:
-        """Count from zero, as a new process does."""
+        """Replace the metrics by new ones, as a new process does."""
         self.metrics = fresh_metrics()
 
     @asynccontextmanager
     async def start(self) -> AsyncIterator[Bot]:
-        """Start the program; leaving cuts it off where it stands."""
+        """Start the program. Leaving the context cancels it, as a kill would."""
         assert isinstance(trio.lowlevel.current_clock(), MockClock), "ask for autojump_clock in the test itself"
         workspace = RoomyWorkspace(self.settings, "ffmpeg", tuple)
         await workspace.open()
-        places = Places(self.slots)
+        ids, coordination = IdMaker(self.clock), Coordination()
         async with (
             open_bot_api(
                 TOKEN,
                 observer=TelegramMetrics(self.metrics),
                 draw=lambda: 1.0,
                 make_transport=self.telegram.transport,
+                coordination=coordination,
             ) as api,
             open_client("http://alertmanager.test", self.alertmanager.transport()) as alertmanager_client,
             open_client("http://prometheus.test", self.prometheus.transport()) as prometheus_client,
@@ -205,74 +195,39 @@ class World:
         ):
             silencing = Silencing(
                 *(Alertmanager(alertmanager_client, clock=self.clock), self.storage, self.metrics),
-                *(IdMaker(self.clock), lambda: None),
+                ids,
                 clock=self.clock,
             )
-            catalogues = Catalogues()
-            board = Board(api, self.storage, ProgressTexts(catalogues, self.settings.upload_limit_bytes))
-            breakers = SiteBreakers(self.storage, self.metrics, clock=self.clock)
-            supervisor = Supervisor(
-                DownloadParts(
+            parts = build_parts(
+                Seams(
+                    settings=self.settings,
+                    api=api,
                     storage=self.storage,
                     workers=self.workers,
                     workspace=workspace,
-                    delivery=Delivery(api, self.metrics),
-                    board=board,
-                    places=places,
-                    metrics=self.metrics,
-                    bot_id=BOT_ID,
-                    clock=self.clock,
-                    suspect_workers=self._suspected,
-                    tell_foreign_file=ForeignFileNote(
-                        self.storage,
-                        words=AlertTexts(catalogues).foreign_file,
-                        new_id=IdMaker(self.clock).new,
-                        stored=self.changes.note,
-                        clock=self.clock,
-                    ).tell,
-                ),
-                breakers,
-                end_strays=self._end_strays,
-                tell_breaker=AdminNotes(api, catalogues, self.settings.told_chats).breaker,
-            )
-            probes = Probes(
-                api=api,
-                storage=self.storage,
-                workers=self.workers,
-                workspace=workspace,
-                metrics=self.metrics,
-                presenter=CardTexts(catalogues, self.settings.upload_limit_bytes),
-                clock=self.clock,
-                refused=supervisor.chat_closed,
-            )
-            parts = ChatParts(
-                api=api,
-                storage=self.storage,
-                metrics=self.metrics,
-                settings=self.settings,
-                ids=IdMaker(self.clock),
-                clock=self.clock,
-                catalogues=catalogues,
-                supervisor=supervisor,
-                workspace=workspace,
-                probes=probes,
-                admin=AdminParts(
-                    health=self._health,
+                    worker_slots=WorkerSlots(self.slots),
                     charts=FakeCharts(self.directory / "charts", {}, self.drawings),
-                    menus=CommandMenus(api, self.storage, catalogues, self.settings.admin_ids, COMMANDS),
                     silencing=silencing,
                     prometheus=Prometheus(prometheus_client),
-                    can_be_told=self.can_be_told.append,
+                    metrics=self.metrics,
+                    catalogues=Catalogues(),
+                    ids=ids,
+                    clock=self.clock,
+                    bot_id=BOT_ID,
+                    instance=runs.new_instance(),
+                    allowed_private=(),
+                    username=lambda: "dora_bot",
+                    health=self._health,
+                    held_chats=coordination.pacer.held_chats,
+                    suspect_workers=self._suspected,
+                    end_strays=self._end_strays,
                 ),
-                allowed_private=(),
-                bot_id=BOT_ID,
-                username=lambda: "dora_bot",
+                route=self.route,
             )
-            dispatcher = Dispatcher(parts, self.route)
-            await supervisor.recover()
-            for part in (board, supervisor, probes, dispatcher):
+            await parts.supervisor.recover()
+            for part in (parts.board, parts.supervisor, parts.probes, parts.dispatcher):
                 await nursery.start(part.run)
-            yield Bot(parts, dispatcher, supervisor, board, probes, workspace, breakers, nursery, nursery.cancel_scope)
+            yield Bot(**vars(parts), api=api, silencing=silencing, workspace=workspace, nursery=nursery)
             nursery.cancel_scope.cancel()
 
     async def _health(self) -> HealthReport:
@@ -287,7 +242,7 @@ class World:
         return len(self.strays)
 
     def value(self, name: str, **labels: str) -> float:
-        """Return a metric's sample, 0 where it has none; without labels the sum over all."""
+        """Return a metric's value for these labels, or 0 if there is none; without labels, the sum of all."""
         full = f"doradura_{name}"
         if labels:
             return self.metrics.registry.get_sample_value(full, labels) or 0.0
@@ -301,17 +256,17 @@ class World:
         )
 
     def job(self, job_id: int) -> jobs.Job:
-        """Return a job's row."""
+        """Return a stored job."""
         found = jobs.get(self.storage.db, job_id)
         assert found is not None
         return found
 
     def states(self) -> list[str]:
-        """Return the states of all jobs, by their links: users' updates are handled side by side."""
+        """Return the states of all jobs in the order of their links, since several updates are handled at once."""
         return [row[0] for row in self.storage.db.execute("SELECT state FROM jobs ORDER BY url, job_id")]
 
     async def ended(self, count: int = 1) -> None:
-        """Wait until so many jobs have ended and that was told."""
+        """Wait until the outcomes of so many jobs were shown."""
         await self.changes.until(lambda: self.storage.one("SELECT COUNT(*) FROM jobs WHERE told = 1") >= count)
 
     def message(
@@ -324,7 +279,7 @@ class World:
         is_bot: bool = False,
         **more: Any,
     ) -> RawUpdate:
-        """Make the update of a message."""
+        """Return an update with a message."""
         self.last_update += 1
         chat = user if chat is None else chat
         kind = "private" if chat > 0 else "supergroup"
@@ -347,7 +302,7 @@ class World:
         topic: int | None = None,
         message_id: int = 1,
     ) -> RawUpdate:
-        """Make the update of a button's press."""
+        """Return an update with the callback query of a pressed button."""
         self.last_update += 1
         place = {} if topic is None else {"is_topic_message": True, "message_thread_id": topic}
         query = {
@@ -359,17 +314,17 @@ class World:
         return raw_update(self.last_update, {"callback_query": query})
 
     async def handled(self, *, failed: int = 0) -> None:
-        """Wait until no update waits any more."""
+        """Wait until all updates are handled, and check how many of them failed."""
         await self.changes.until(lambda: not self.storage.one("SELECT COUNT(*) FROM inbox WHERE state = 'waiting'"))
         assert self.storage.one("SELECT COUNT(*) FROM inbox WHERE state = 'failed'") == failed
 
     async def say(self, bot: Bot, *updates: RawUpdate, failed: int = 0) -> None:
-        """Let updates come, and wait until they are handled."""
+        """Store updates as the poller does, and wait until they are handled."""
         await bot.dispatcher.store(updates)
         await self.handled(failed=failed)
 
 
 def raw_update(update_id: int, content: dict[str, Any]) -> RawUpdate:
-    """Make an update as the poll gives it."""
+    """Return an update as the poller passes it on."""
     batch = read_batch([msgspec.Raw(json.dumps({"update_id": update_id, **content}).encode())])
     return batch.updates[0]

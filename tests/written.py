@@ -1,4 +1,4 @@
-"""What a bot writes at a scrape: every sample name with its family and labels, taken from the registry itself."""
+"""The samples that a bot writes at a scrape, with their families and labels, taken from the registry itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from doradura.label_values import LABEL_VALUES
 from doradura.metrics import DATABASE_FAMILIES, BuildFacts, Metrics
 
 DATABASE = frozenset(DATABASE_FAMILIES)
-"""The same on every instance, whatever the number of instances."""
+"""The families from the database. Their values are the same on every instance."""
 
 
 def written() -> dict[str, tuple[str, frozenset[str]]]:

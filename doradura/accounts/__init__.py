@@ -1,1 +1,1 @@
-"""Who somebody is to the bot: so far the plans that there are. Nothing sells one yet."""
+"""Accounts and plans: who a user is to the bot. No plan can be bought yet."""

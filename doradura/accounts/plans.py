@@ -1,13 +1,15 @@
-"""What people use the bot under. The words are label values and stand in the database."""
+"""The plans under which people use the bot. Their names are label values and are stored in the database."""
 
 from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
 Plan = Literal["free"]
-"""What a download is asked for under."""
+"""A plan under which a download is requested."""
 PaidPlan = Literal["premium", "vip"]
-"""What can be bought. Nothing sells them yet, so all their values are 0; what people use meanwhile is "free"."""
+"""A plan that can be bought. None is for sale yet, so the metrics of these are 0, and everybody uses "free"."""
 
+FREE: Final[Plan] = "free"
+"""The plan that everybody has."""
 PLANS: Final[tuple[Plan, ...]] = get_args(Plan)
 PAID_PLANS: Final[tuple[PaidPlan, ...]] = get_args(PaidPlan)

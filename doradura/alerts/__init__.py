@@ -1,7 +1,7 @@
-"""The alerts' way to the admins: Alertmanager's POST -> stored notices -> outbox -> messages in the admins' chats.
+"""Brings alerts to the admins: Alertmanager's POST -> stored notices -> outbox -> messages in the admins' chats.
 
-Guarantees that what was accepted arrives: it is stored before it is confirmed, and told again until Telegram answers.
-Knows no words: those come from a presenter it is handed.
+What was accepted arrives: a notice is stored before its POST is confirmed, and its message is sent again until Telegram
+answers. The package contains no texts; the chat renders them through the interface in `rendering`.
 """
 
 from doradura.alerts.alertmanager import Alertmanager, FoundSilence
@@ -13,19 +13,19 @@ from doradura.alerts.monitoring import open_monitoring
 from doradura.alerts.notes import Note, add_note
 from doradura.alerts.prometheus import Prometheus, PromSpan, Series
 from doradura.alerts.reconciling import Periods, Reconciler
-from doradura.alerts.silencing import Outcome, Silencing
-from doradura.alerts.words import AlertWords
+from doradura.alerts.rendering import AlertRenderer
+from doradura.alerts.silencing import ActResult, Silencing
 
 __all__ = [
+    "ActResult",
     "AlertDelivery",
-    "AlertWords",
+    "AlertRenderer",
     "Alertmanager",
     "FoundSilence",
     "Intake",
     "Measured",
     "MonitoringError",
     "Note",
-    "Outcome",
     "Periods",
     "PromSpan",
     "Prometheus",

@@ -1,6 +1,7 @@
-"""Alertmanager's API v2, as far as silences need it: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml.
+"""A client for the part of Alertmanager's API v2 that lists alerts and manages silences.
 
-Only asks and tells; what it means for incidents is decided in `silencing`. Raises MonitoringError.
+https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml. What the answers mean for incidents is decided
+in `silencing` and `reconciling`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from doradura.alerts.payload import WATCHDOG
 from doradura.clock import Clock
 
 LIST_BYTES = 32 * 1024**2
-"""As large as a webhook's body may be: ten thousand alerts with much text."""
+"""The same as for a webhook's body: ten thousand alerts with long texts."""
 LIST_SECONDS = 20.0
 
 
 class Matcher(msgspec.Struct, frozen=True, rename="camel"):
-    """One label that a silence asks for; `isEqual` is missing in answers of old versions."""
+    """A condition of a silence on one label. Old versions of Alertmanager leave `isEqual` out."""
 
     name: str
     value: str
@@ -33,13 +34,13 @@ class Matcher(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class SilenceStatus(msgspec.Struct, frozen=True):
-    """expired, active or pending."""
+    """The state of a silence: expired, active or pending."""
 
     state: str
 
 
 class FoundSilence(msgspec.Struct, frozen=True, rename="camel"):
-    """A silence as Alertmanager has it."""
+    """A silence as Alertmanager returns it."""
 
     id: str
     status: SilenceStatus
@@ -50,16 +51,16 @@ class FoundSilence(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def is_active(self) -> bool:
-        """Whether it silences now."""
+        """Return whether the silence is in effect now."""
         return self.status.state == "active"
 
     @property
     def until_ms(self) -> int:
-        """When it ends."""
+        """Return when the silence ends, in ms since 1970."""
         return round(self.ends_at.timestamp() * 1000)
 
     def is_exactly(self, labels: Mapping[str, str]) -> bool:
-        """Whether it silences alerts with these labels, named one by one, and asks for nothing else."""
+        """Return whether the silence matches exactly these labels, one plain matcher each, and has no other matcher."""
         plain = {matcher.name: matcher.value for matcher in self.matchers if not matcher.is_regex and matcher.is_equal}
         return len(plain) == len(self.matchers) and plain == labels
 
@@ -78,18 +79,18 @@ class _Status(msgspec.Struct, frozen=True):
 
 
 class Listing(NamedTuple):
-    """What an Alertmanager has just now, silenced and inhibited alerts too."""
+    """The alerts that an Alertmanager knows at this moment, including silenced and inhibited ones."""
 
     started_ms: int
-    """When it was started: what tells one Alertmanager at an address from the next. Its own clock, as `now_ms` is."""
+    """When this Alertmanager was started, by its own clock like `now_ms`. It tells one Alertmanager from the next."""
     now_ms: int
     fingerprints: frozenset[str]
     has_watchdog: bool
-    """Whether the alert that always fires is among them: this Alertmanager is told of alerts."""
+    """Whether the watchdog is among the alerts: if so, this Alertmanager does receive alerts from Prometheus."""
 
 
 class Alertmanager:
-    """One Alertmanager."""
+    """Sends requests to one Alertmanager. Every method raises MonitoringError if there is no usable answer."""
 
     def __init__(self, client: httpx.AsyncClient, *, clock: Clock) -> None:
         self._client = client
@@ -97,16 +98,16 @@ class Alertmanager:
 
     @property
     def url(self) -> str:
-        """Its address, for people to read: without a password that is in it."""
+        """Return Alertmanager's address for people to read, without user name and password."""
         address = self._client.base_url
         return str(address.copy_with(userinfo=b"")).rstrip("/")
 
     async def silences(self) -> list[FoundSilence]:
-        """Return every silence that is not forgotten, expired ones too."""
+        """Return every silence that Alertmanager still knows, including expired ones. Raises MonitoringError."""
         return await fetch(self._client, "GET", "/api/v2/silences", list[FoundSilence])
 
     async def silence(self, silence_id: str) -> FoundSilence | None:
-        """Return one silence; None when Alertmanager does not know it (any more)."""
+        """Return one silence; None if Alertmanager doesn't know it (any more). Raises MonitoringError."""
         try:
             return await fetch(self._client, "GET", _path(silence_id), FoundSilence)
         except MonitoringError as error:
@@ -115,7 +116,7 @@ class Alertmanager:
             raise
 
     async def make(self, labels: Mapping[str, str], *, until_ms: int, now_ms: int, by: str, comment: str) -> str:
-        """Silence alerts with exactly these labels. Return the silence's id."""
+        """Silence alerts with exactly these labels and return the silence's id. Raises MonitoringError."""
         body = {
             "matchers": [
                 {"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in labels.items()
@@ -128,12 +129,12 @@ class Alertmanager:
         return (await fetch(self._client, "POST", "/api/v2/silences", _Made, body=body)).silenceID
 
     async def end(self, silence_id: str) -> None:
-        """End a silence."""
+        """End a silence. Raises MonitoringError."""
         await fetch(self._client, "DELETE", _path(silence_id), bytes)
 
     async def listing(self) -> Listing:
-        """Return all alerts it has. An answer that is not understood whole is none."""
-        # The start first: one that is restarted between the two is asked again a minute later.
+        """Return all alerts that Alertmanager knows. Raises MonitoringError, also if only a part can be read."""
+        # The status comes first: if Alertmanager restarts between the two requests, the next comparison corrects it.
         raw, headers = await fetch_raw(self._client, "GET", "/api/v2/status")
         status = understood(raw, _Status)
         found = await fetch(
@@ -154,7 +155,7 @@ class Alertmanager:
 
 
 def _date_ms(text: str) -> int | None:
-    """Read an HTTP date (RFC 9110, section 5.6.7); None for what is none."""
+    """Return an HTTP date (RFC 9110, section 5.6.7) in ms since 1970; None if the text is not one."""
     try:
         return round(parsedate_to_datetime(text).timestamp() * 1000)
     except (ValueError, TypeError, OverflowError):

@@ -1,9 +1,9 @@
-"""The way from the outbox to the chats that are told, each on its own.
+"""Sends the outbox's rows to the targets, each target on its own.
 
-Owns no state that matters: what waits, what stands where and who can't be reached lies in the database, so that a
-restart goes on where the last one stopped. What waits is told again until Telegram answers. A message whose answer
-never came is sent again, after Telegram answered something else; so is one that a kill cut off. That is the only repeat
-there can be, and it is counted. One chat's trouble, and one bad notice, hold up nobody else.
+Everything that matters is in the database (rows to send, sent messages, unreachable targets), so a restarted bot goes
+on where the last one stopped. A notification is tried until Telegram answers. A message whose answer was lost is sent
+again once Telegram has answered something else; so is one that a kill interrupted. No other repeats can happen, and
+they are counted. Neither one target's trouble nor one bad notification delays the others.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Literal
 
 import trio
 
-from doradura.alerts.telling import CLOSED, Telling, may_have_been_done
+from doradura.alerts.notifications import CLOSED, Notifier, may_have_been_done
+from doradura.alerts.rendering import AlertRenderer
 from doradura.alerts.watchdog import miss, silence_due_ms
-from doradura.alerts.words import AlertWords
 from doradura.clock import Clock
 from doradura.metrics import Metrics
 from doradura.settings import AlertChat
-from doradura.storage import Connection, Storage, StorageError, alerts, outbox
+from doradura.storage import Connection, Storage, StorageError, Topic, alerts, outbox
 from doradura.storage.ids import IdMaker
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import (
@@ -37,27 +37,27 @@ from doradura.telegram.retry import backoff
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 15.0
-"""How often the outbox is looked at unasked: for what another program of the same database put there."""
+PERIOD_SECONDS = 5.0
+"""How often each target's outbox is checked without a wake-up, so that an alert never waits for a lost one."""
 PROBE_SECONDS = 600.0
-"""How often a chat that can't be written to is tried without a reason."""
+"""How often it is checked whether a closed chat accepts messages again."""
 DOUBT_SECONDS = 600.0
-"""How long a message whose answer was lost waits for any answer of Telegram's before it is sent again all the same."""
-SETTLE_SECONDS = 2.0
-"""How long a telling under way may end at shutdown: cut off, it would be repeated at the next start."""
+"""How long a message whose answer was lost waits for any answer of Telegram's before it is sent again anyway."""
+DRAIN_SECONDS = 2.0
+"""How long calls in progress may take at shutdown: an interrupted one would be repeated at the next start."""
 LISTEN_SECONDS = 30.0
-"""How long the watchdog is waited for before the clocks are looked at again."""
+"""How long to wait for the watchdog before the clocks are compared again."""
 OVERSLEPT_SECONDS = 5.0
-"""A wait that takes so much longer was slept through: nobody listened."""
+"""If a wait takes this much longer than planned, the process or its machine was asleep and could hear no watchdog."""
 TRIES = 3
-"""How often what Telegram refuses is offered, whatever form it has."""
+"""How often a notification that Telegram refuses is tried, in whatever form."""
 
 Trouble = Literal["telegram", "storage", "internal"]
 
 
 @dataclass(slots=True)
-class _Line:
-    """What waits for one target, and how it goes there."""
+class _Target:
+    """One target, and how sending to it goes."""
 
     target_id: int
     chat_id: int
@@ -65,24 +65,24 @@ class _Line:
     calling: trio.Lock = field(default_factory=trio.Lock)
     failures: int = 0
     doubt_until: float | None = None
-    """Set while the last message's answer is lost: when it is sent again, whatever Telegram does."""
+    """Set while the answer to the last message is lost: when to send it again, even if Telegram stays silent."""
     fault: bool | None = None
-    """Whether Telegram refuses to write there; None until it was asked."""
+    """Whether Telegram refuses messages to this chat; None until it was tried."""
     only_by_sending: bool = False
-    """A topic that is gone or closed, a group that lets nobody write: only a message shows that it takes one again."""
+    """Whether only a real message shows that the chat accepts messages again: a closed topic, a read-only group."""
     probe_at: float = 0.0
     trouble: Trouble | None = None
 
 
 class AlertDelivery:
-    """Tells the chats what the outbox holds, and that the watchdog is silent."""
+    """Sends the outbox's notifications, and opens the incident of the watchdog's silence."""
 
     def __init__(
         self,
         api: BotApi,
         storage: Storage,
         metrics: Metrics,
-        words: AlertWords,
+        texts: AlertRenderer,
         ids: IdMaker,
         *,
         chats: Collection[AlertChat],
@@ -93,80 +93,79 @@ class AlertDelivery:
         self._api = api
         self._storage = storage
         self._metrics = metrics
-        self._words = words
+        self._texts = texts
         self._ids = ids
         self._clock = clock
-        self._telling = Telling(api, storage, metrics, words, clock=clock)
+        self._notifier = Notifier(api, storage, metrics, texts, clock=clock)
         self._chats = tuple(chats)
-        self._lines: list[_Line] = []
+        self._targets: list[_Target] = []
         self._silent_ms = round(watchdog_seconds * 1000)
         self._draw = draw
-        self._woken = trio.Event()
         self._leaving = False
 
     @property
     def trouble(self) -> Trouble | None:
-        """What keeps notices from being told just now, if anything does: Telegram's doing, or ours."""
-        found = {line.trouble for line in self._lines}
+        """Return what prevents notifications from being sent at the moment; None if nothing does."""
+        found = {target.trouble for target in self._targets}
         return next((kind for kind in ("internal", "storage", "telegram") if kind in found), None)
 
-    def wake(self) -> None:
-        """Look at the outbox now."""
-        self._woken.set()
-        self._woken = trio.Event()
-
-    def came(self, chat_id: int) -> None:
-        """Note that a chat is open again: one that could not be written to is tried at once.
-
-        A group may have got another id than the one its line began with: every group that refuses is tried.
-        """
-        for line in self._lines:
-            if line.fault and (line.chat_id == chat_id or (line.chat_id < 0 and chat_id < 0)):
-                line.probe_at = -math.inf
-                self.wake()
-
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Tell until cancelled. `started()` once it is known who is told. Raises StorageError before that."""
+        """Send notifications until cancelled. Calls `started()` once the targets are stored.
+
+        Raises StorageError before that, and nothing after it. A notification that is interrupted by the cancel stays
+        in the outbox and is sent again at the next start.
+        """
         started_ms = self._clock()
-        self._lines, seen_ms = await self._storage.write(self._take_over)
+        self._targets, seen_ms = await self._storage.write(self._take_over)
         if seen_ms is not None:
             self._metrics.watchdog_last_seen.set(seen_ms / 1000)
         async with trio.open_nursery() as nursery:
-            for line in self._lines:
-                nursery.start_soon(self._serve, line)
+            for target in self._targets:
+                nursery.start_soon(self._serve, target)
             nursery.start_soon(self._watch, started_ms)
             task_status.started()
 
-    async def settle(self) -> None:
-        """Begin no new telling, and wait a moment for those under way."""
+    async def drain(self) -> None:
+        """Start no new notification, and wait up to DRAIN_SECONDS for those in progress."""
         self._leaving = True
-        with trio.move_on_after(SETTLE_SECONDS):
+        with trio.move_on_after(DRAIN_SECONDS):
             async with AsyncExitStack() as stack:
-                for line in self._lines:
-                    await stack.enter_async_context(line.calling)
+                for target in self._targets:
+                    await stack.enter_async_context(target.calling)
 
-    def _take_over(self, db: Connection) -> tuple[list[_Line], int | None]:
-        """Make the settings' chats those of the database; tell what fires to those whom this bot never told.
+    def _take_over(self, db: Connection) -> tuple[list[_Target], int | None]:
+        """Store the settings' chats as the targets, and queue open incidents for targets that have no message of them.
 
-        A bot whose token is back after another's was in use brings its messages up to date. Return the chats' lines.
+        If the bot's token was in use elsewhere meanwhile, outdated messages are queued too. Return the targets, and
+        when the watchdog was last seen (ms since 1970).
         """
         places = [(chat.chat_id, chat.topic_id) for chat in self._chats]
         targets = outbox.set_targets(db, places, new_id=self._ids.new)
         for card_id, rank in alerts.open_cards(db):
             for target in targets:
                 if not outbox.has_message(db, card_id, target.target_id):
-                    outbox.tell_target(db, (self._ids.new(), target.target_id, card_id, "card", rank), self._clock())
+                    self._notify_target(db, target.target_id, card_id, rank)
         active = {target.target_id for target in targets}
         for card_id, target_id, rank in outbox.take_outdated(db):
             if target_id in active:
-                outbox.tell_target(db, (self._ids.new(), target_id, card_id, "card", rank), self._clock())
-        lines = [_Line(target.target_id, target.chat_id, target.topic_id) for target in targets]
-        return lines, alerts.watchdog_seen_ms(db)
+                self._notify_target(db, target_id, card_id, rank)
+        served = [_Target(target.target_id, target.chat_id, target.topic_id) for target in targets]
+        return served, alerts.watchdog_seen_ms(db)
+
+    def _notify_target(self, db: Connection, target_id: int, card_id: int, severity_rank: int) -> None:
+        outbox.tell_target(
+            db,
+            target_id=target_id,
+            card_id=card_id,
+            kind="card",
+            severity_rank=severity_rank,
+            notice_id=self._ids.new(),
+            now_ms=self._clock(),
+        )
 
     async def _watch(self, started_ms: int) -> None:
-        """Notice the watchdog's silence. The barrier of one look: alerts are told without a watchdog too."""
+        """Notice the watchdog's silence. A barrier: an error here does not stop alerts from being sent."""
         while True:
-            woken = self._woken
             wait_seconds = math.inf
             try:
                 due_ms = await self._storage.read(
@@ -176,148 +175,151 @@ class AlertDelivery:
                     wait_seconds = (due_ms - self._clock()) / 1000
                 if wait_seconds <= 0:
                     await self._storage.write(self._miss)
-                    self.wake()
                     continue
             except StorageError as error:
-                log.warning("the watchdog's silence is not known", extra={"error": str(error)})
-                wait_seconds = POLL_SECONDS
+                log.warning("can't check the watchdog", extra={"error": str(error)})
+                wait_seconds = PERIOD_SECONDS
             except Exception:  # the barrier named above
-                log.exception("the watchdog's silence is not known")
+                log.exception("can't check the watchdog")
                 self._metrics.errors.labels(category="alert").inc()
-                wait_seconds = POLL_SECONDS
+                wait_seconds = PERIOD_SECONDS
             slept_from_ms, wait_seconds = self._clock(), min(wait_seconds, LISTEN_SECONDS)
-            with trio.move_on_after(wait_seconds):
-                await woken.wait()
+            await trio.sleep(wait_seconds)
             if self._clock() - slept_from_ms > (wait_seconds + OVERSLEPT_SECONDS) * 1000:
-                # This process was stopped or its machine asleep: what came then was not heard, as before a start.
+                # This process or its machine was asleep and could hear no watchdog, as before a start.
                 started_ms = self._clock()
 
     def _miss(self, db: Connection) -> None:
-        miss(db, words=self._words, new_id=self._ids.new, now_ms=self._clock())
+        miss(db, texts=self._texts, new_id=self._ids.new, now_ms=self._clock())
 
-    async def _serve(self, line: _Line) -> None:
-        """Tell one chat, one thing after the other. The barrier of a chat's deliveries."""
+    async def _serve(self, target: _Target) -> None:
+        """Send one target's notifications, one after the other. A barrier: errors delay only this target."""
+        watch = self._storage.watch(Topic.OUTBOX, Topic.OPEN_CHATS)
         while True:
-            woken = self._woken
             try:
-                busy = await self._step(line)
-                line.failures, line.trouble = 0, None
+                busy = await self._step(target)
+                target.failures, target.trouble = 0, None
             except TelegramError as error:
-                await self._pause(line, "telegram", error)
+                await self._pause(target, "telegram", error)
                 continue
             except StorageError as error:
-                await self._pause(line, "storage", error)
+                await self._pause(target, "storage", error)
                 continue
             except Exception as error:  # the barrier named above
-                log.exception("an alert was not told", extra={"chat": line.chat_id})
+                log.exception("an alert was not sent", extra={"chat": target.chat_id})
                 self._metrics.errors.labels(category="alert").inc()
-                await self._pause(line, "internal", error)
+                await self._pause(target, "internal", error)
                 continue
             if not busy:
-                with trio.move_on_after(POLL_SECONDS):
-                    await woken.wait()
+                await watch.next(PERIOD_SECONDS)
 
-    async def _pause(self, line: _Line, trouble: Trouble, error: Exception) -> None:
-        line.trouble = trouble
-        line.failures += 1
-        seconds = backoff(line.failures, draw=self._draw())
+    async def _pause(self, target: _Target, trouble: Trouble, error: Exception) -> None:
+        target.trouble = trouble
+        target.failures += 1
+        seconds = backoff(target.failures, draw=self._draw())
         if isinstance(error, DeadlineExceededError) and error.retry_after_seconds is not None:
             seconds = error.retry_after_seconds + 0.5
-        extra = {"chat": line.chat_id, "error": str(error), "seconds": round(seconds, 1)}
-        log.warning("an alert waits to be told", extra=extra)
+        extra = {"chat": target.chat_id, "error": str(error), "seconds": round(seconds, 1)}
+        log.warning("an alert waits to be sent", extra=extra)
         await trio.sleep(seconds)
 
-    async def _step(self, line: _Line) -> bool:
-        """Tell a chat the next thing; False when there is nothing to tell."""
-        if line.doubt_until is not None:
-            await self._probe(line)
-        # Held while something is being told, and only then: it is what a shutdown waits for.
-        async with line.calling:
+    async def _step(self, target: _Target) -> bool:
+        """Send a target's next notification, or probe its chat. Return False if there was nothing to do."""
+        if target.doubt_until is not None:
+            await self._probe(target)
+        # Held only while a notification is being sent, because a shutdown waits for it.
+        async with target.calling:
             if self._leaving:
                 return False
-            found = await self._storage.read(lambda db: outbox.next_for(db, line.target_id, self._clock()))
+            found = await self._storage.read(lambda db: outbox.next_for(db, target.target_id, self._clock()))
             if found is not None:
-                await self._tell(line, found)
+                await self._send(target, found)
                 return True
-        if trio.current_time() >= line.probe_at:
-            await self._probe(line)
+        if trio.current_time() >= target.probe_at or (target.fault and await self._is_reopened(target)):
+            await self._probe(target)
+            return True  # rows that were kept back may be due now
         return False
 
-    async def _tell(self, line: _Line, found: outbox.Waiting) -> None:
-        """Tell one thing. Raises what concerns everything for this chat; what concerns this one alone is put off.
+    async def _is_reopened(self, target: _Target) -> bool:
+        """Return whether a closed chat has shown a sign of being open since. True once only, so it causes one probe."""
+        if not await self._storage.read(partial(outbox.is_reopened, target_id=target.target_id)):
+            return False
+        await self._storage.write(partial(outbox.forget_reopened, target_id=target.target_id))
+        return True
 
-        The barrier of one alert: what breaks in telling it is its own concern, and the others go by.
+    async def _send(self, target: _Target, found: outbox.Waiting) -> None:
+        """Send one notification. Raises errors that concern the whole target; others only postpone this notification.
+
+        A barrier: an unexpected exception postpones this notification and the others overtake it.
         """
         try:
-            await self._telling.tell(found)
+            await self._notifier.send(found)
         except CLOSED as error:
-            await self._refused(line, error)
+            await self._refused(target, error)
         except BadRequestError as error:
             await self._bad(found, error)
         except TelegramError as error:
             if may_have_been_done(error):
-                line.doubt_until = trio.current_time() + DOUBT_SECONDS
+                target.doubt_until = trio.current_time() + DOUBT_SECONDS
             raise
         except StorageError:
             raise
         except Exception as error:  # the barrier named above
-            log.exception("an alert could not be told", extra={"chat": line.chat_id, "card": found.card_id})
+            log.exception("an alert could not be sent", extra={"chat": target.chat_id, "card": found.card_id})
             self._metrics.errors.labels(category="alert").inc()
             await self._bad(found, error)
         else:
-            await self._reached(line)
+            await self._reached(target)
 
-    async def _probe(self, line: _Line) -> None:
-        """Find out whether Telegram answers, and lets us write to this chat, without sending anything.
+    async def _probe(self, target: _Target) -> None:
+        """Find out, without sending a message, whether Telegram answers and accepts messages to this chat.
 
-        After an answer that never came it must be found out before the message is repeated: an outage that swallows
-        answers would make a heap of copies. Should Telegram answer nothing but messages, one is sent at long intervals.
+        This comes before repeating a message whose answer was lost, because an outage that swallows answers would leave
+        many copies. If the probe itself can't be answered, the message is repeated at long intervals.
         """
-        line.probe_at = trio.current_time() + PROBE_SECONDS
-        if line.only_by_sending and line.doubt_until is None:
-            await self._storage.write(lambda db: outbox.unpark(db, line.target_id))
-            self.wake()
+        target.probe_at = trio.current_time() + PROBE_SECONDS
+        if target.only_by_sending and target.doubt_until is None:
+            await self._storage.write(lambda db: outbox.unpark(db, target.target_id))
             return
         try:
-            await self._api.send_chat_action(line.chat_id, thread_id=line.topic_id or None, priority="alert")
+            await self._api.send_chat_action(target.chat_id, thread_id=target.topic_id or None, priority="alert")
         except CLOSED as error:
-            await self._refused(line, error)
+            await self._refused(target, error)
         except TelegramError as error:
-            if line.doubt_until is not None and trio.current_time() < line.doubt_until:
+            if target.doubt_until is not None and trio.current_time() < target.doubt_until:
                 raise
-            log.info("a chat can't be probed", extra={"chat": line.chat_id, "error": str(error)})
+            log.info("a chat can't be probed", extra={"chat": target.chat_id, "error": str(error)})
         else:
-            await self._reached(line)
-        line.doubt_until = None
+            await self._reached(target)
+        target.doubt_until = None
 
-    async def _refused(self, line: _Line, error: TelegramError) -> None:
-        """Keep what this chat is to be told until it lets us."""
-        if not line.fault:
-            log.error("a chat can't be told alerts", extra={"chat": line.chat_id, "error": str(error)})
+    async def _refused(self, target: _Target, error: TelegramError) -> None:
+        """Store that this chat is closed; its notifications stay in the outbox until it opens."""
+        if not target.fault:
+            log.error("a chat accepts no alerts", extra={"chat": target.chat_id, "error": str(error)})
             self._metrics.errors.labels(category="alert").inc()
         fault = getattr(error, "description", error.detail)
-        await self._storage.write(lambda db: outbox.set_fault(db, line.target_id, fault, self._clock()))
-        line.fault, line.only_by_sending = True, not isinstance(error, CHAT_CLOSED)
-        line.probe_at = trio.current_time() + PROBE_SECONDS
+        await self._storage.write(lambda db: outbox.set_fault(db, target.target_id, fault, self._clock()))
+        target.fault, target.only_by_sending = True, not isinstance(error, CHAT_CLOSED)
+        target.probe_at = trio.current_time() + PROBE_SECONDS
 
-    async def _reached(self, line: _Line) -> None:
-        if line.fault is not False:
-            await self._storage.write(lambda db: outbox.clear_fault(db, line.target_id))
-            self.wake()
-        line.fault, line.only_by_sending = False, False
-        line.probe_at = math.inf
+    async def _reached(self, target: _Target) -> None:
+        if target.fault is not False:
+            await self._storage.write(lambda db: outbox.clear_fault(db, target.target_id))
+        target.fault, target.only_by_sending = False, False
+        target.probe_at = math.inf
 
     async def _bad(self, found: outbox.Waiting, error: Exception) -> None:
-        """Leave what Telegram refuses in any form for later, at last for good."""
+        """Postpone a notification that Telegram refuses in every form; give it up after TRIES."""
         text = str(error)
         if found.refusals + 1 < TRIES:
             await self._storage.write(
                 lambda db: outbox.put_off(db, found.notice_id, self._clock() + outbox.LONGEST_PUT_OFF_MS, text)
             )
             return
-        log.error("an alert can't be told", extra={"chat": found.chat_id, "card": found.card_id, "error": text})
-        if isinstance(error, TelegramError):  # any other was counted where it was caught
+        log.error("an alert is given up", extra={"chat": found.chat_id, "card": found.card_id, "error": text})
+        if isinstance(error, TelegramError):  # any other error was counted where it was caught
             self._metrics.errors.labels(category="alert").inc()
-        # Counted once it is stored: what is not given up yet is tried, and would be counted, once more.
+        # Counted only after it is stored; if storing fails, the notification is tried, and would be counted, again.
         await self._storage.write(lambda db: outbox.give_up(db, found.notice_id, text, self._clock()))
         self._metrics.alert_deliveries.labels(outcome="failed").inc()

@@ -1,7 +1,7 @@
-"""What of an alert's expression is worth a picture. Pure.
+"""Decides which part of an alert's expression its graph shows. No I/O.
 
-An alert's expression has values only while it is true: `errors > 0.1 and total > 10` is empty all the time before. Its
-picture shows what is compared, `errors`, with a line at 0.1.
+An alert's expression has values only while it is true: `errors > 0.1 and total > 10` is empty before that. The graph
+shows what is compared, `errors`, with a line at 0.1.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _NUMBER = re.compile(r"\s*(?:bool\s+)?(-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*$"
 
 
 class Measured(NamedTuple):
-    """A query, and the level at which the alert fires where the expression has one."""
+    """A query, and the level at which the alert fires if the expression contains one."""
 
     query: str
     threshold: float | None = None
 
 
 def expression_of(generator: str) -> str | None:
-    """Return the expression in a generatorURL of Prometheus's; None where there is none."""
+    """Return the expression in Prometheus's generatorURL; None if it contains none."""
     try:
         found = parse_qs(urlsplit(generator).query).get("g0.expr", [])
     except ValueError:
@@ -36,7 +36,7 @@ def expression_of(generator: str) -> str | None:
 
 
 def measured(expression: str) -> Measured:
-    """Say what to draw for an alert's expression: what stands before its first condition, else all of it."""
+    """Return what to draw for an alert's expression: the part before its first condition, otherwise all of it."""
     text = _without_comments(expression)
     sets = [(text[at:end].lower(), at) for kind, at, end in _top_level(text) if kind == "set"]
     if any(word == "or" for word, _ in sets):
@@ -53,7 +53,7 @@ def measured(expression: str) -> Measured:
 
 
 def _top_level(text: str) -> Iterator[tuple[str, int, int]]:
-    """Return the set operators and comparisons that stand in no bracket."""
+    """Yield kind, start and end of each set operator and comparison outside all brackets."""
     depth = 0
     for part in _PARTS.finditer(text):
         if part.lastgroup == "open":

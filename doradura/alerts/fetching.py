@@ -1,7 +1,8 @@
-"""JSON over HTTP from Prometheus and Alertmanager, with bounds: how long it takes, and how much it may be.
+"""Fetches JSON from Prometheus and Alertmanager, with limits on the time and the size of an answer.
 
-Raises MonitoringError alone, whose reason is from a closed set. A request that may have been carried out although its
-answer never came says so (`unconfirmed`). Never logs or tells an address: there may be a password in it.
+It raises MonitoringError only, with a reason from a closed set. If a request may have taken effect although its answer
+never arrived, the error is `unconfirmed`. Addresses are neither logged nor put into errors, as they may contain a
+password.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ import msgspec
 import trio
 
 ANSWER_SECONDS = 5.0
-"""How long one answer may take: somebody waits with a finger on a button."""
+"""How long one answer may take. It is short because an admin who pressed a button waits for it."""
 ANSWER_BYTES = 8 * 1024**2
 SAID_UNITS = 200
 THREAD_BYTES = 256 * 1024
-"""A larger answer is decoded in a thread: it takes longer than the loop may stand still."""
+"""Larger answers are decoded in a thread, as they would block the event loop for too long."""
 
 MonitoringReason = Literal["unreachable", "silent", "refused", "garbage", "too_large"]
 T = TypeVar("T")
 
 
 class MonitoringError(Exception):
-    """Prometheus or Alertmanager gave no usable answer."""
+    """Prometheus or Alertmanager gave no usable answer. `status` is the HTTP status of a refusal."""
 
     def __init__(
         self, reason: MonitoringReason, detail: str, *, status: int | None = None, unconfirmed: bool = False
@@ -40,14 +41,17 @@ class MonitoringError(Exception):
 
 
 def open_client(url: str, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """Return a client for one of the two; to be closed. No proxy of the environment's: they are our neighbours."""
+    """Return a client for Prometheus or Alertmanager, which the caller closes.
+
+    It ignores the environment's proxies, as both usually run beside the bot.
+    """
     return httpx.AsyncClient(
         base_url=url,
         transport=transport,
         trust_env=False,
         follow_redirects=False,
         timeout=ANSWER_SECONDS,
-        # No pool: a request that is cut off can keep its place there for good.
+        # No pool, because a cancelled request can occupy its place there forever.
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
     )
 
@@ -64,7 +68,7 @@ async def fetch(
     most_bytes: int = ANSWER_BYTES,
     seconds: float = ANSWER_SECONDS,
 ) -> T:
-    """Ask once, and read the answer as `result`. Raises MonitoringError."""
+    """Send one request and decode the answer as `result`; `bytes` returns it undecoded. Raises MonitoringError."""
     raw, _ = await fetch_raw(
         client, method, path, parameters=parameters, form=form, body=body, most_bytes=most_bytes, seconds=seconds
     )
@@ -75,7 +79,7 @@ async def fetch(
 
 
 def understood(raw: bytes, result: type[T], *, unconfirmed: bool = False) -> T:
-    """Read an answer's body as `result`. Raises MonitoringError."""
+    """Decode an answer's body as `result`. Raises MonitoringError."""
     try:
         return msgspec.json.decode(raw, type=result)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -93,7 +97,10 @@ async def fetch_raw(
     most_bytes: int = ANSWER_BYTES,
     seconds: float = ANSWER_SECONDS,
 ) -> tuple[bytes, httpx.Headers]:
-    """Ask once, and return the answer's body and headers. Raises MonitoringError."""
+    """Send one request and return the answer's body and headers. Raises MonitoringError.
+
+    After a cancel, a request that changes something may or may not have taken effect.
+    """
     content = None if body is None else msgspec.json.encode(body)
     headers = {} if content is None else {"Content-Type": "application/json"}
     changes = method != "GET" and form is None
@@ -111,7 +118,7 @@ async def fetch_raw(
         raise MonitoringError("silent", type(error).__name__, unconfirmed=changes) from error
     if not response.is_success:
         said = " ".join(raw[:SAID_UNITS].decode(errors="replace").split())
-        # An error of the server's (a proxy's, too) does not say that nothing was done.
+        # After a 5xx, which may come from a proxy, the request may still have taken effect.
         raise MonitoringError(
             "refused",
             f"{response.status_code} {said}".strip(),
@@ -122,10 +129,10 @@ async def fetch_raw(
 
 
 async def _read(response: httpx.Response, most_bytes: int) -> bytes:
-    """Read a body, up to the bound: what is longer is not used at all, as half of it may say the opposite."""
+    """Return a body of at most `most_bytes`. Raises MonitoringError if it is longer: half an answer may mislead."""
     raw = bytearray()
     stream = response.aiter_bytes()
-    # Left early, it must be closed here and now, not by the garbage collector.
+    # If the loop ends early, the stream must be closed right here, not by the garbage collector.
     assert isinstance(stream, AsyncGenerator)
     async with contextlib.aclosing(stream):
         async for piece in stream:

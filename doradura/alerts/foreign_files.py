@@ -1,6 +1,6 @@
-"""The note that a worker named a file which is not its own: somebody tries to have the bot send what it should not.
+"""The note to the admins that a worker named a file which is not its own, as a hijacked child would do.
 
-Owns that it is told once a run of the program: who found a way to do it may do it with each link.
+It is sent once in each run of the program, because whoever found a way to do this can repeat it with every link.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ALERTNAME: Final = "ForeignFile"
 
 
 class ForeignFileNote:
-    """Tells the admins. `words` gives the line and what is below it, from the job's id and what was wrong."""
+    """Sends the note. `words` returns its summary and description, from the job's id and what was wrong."""
 
     def __init__(
         self,
@@ -27,19 +27,16 @@ class ForeignFileNote:
         *,
         words: Callable[[int, str], tuple[str, str]],
         new_id: Callable[[], int],
-        stored: Callable[[], None],
         clock: Clock,
     ) -> None:
-        """`stored` is called after the note's commit."""
         self._storage = storage
         self._words = words
         self._new_id = new_id
-        self._stored = stored
         self._clock = clock
         self._told = False
 
     async def tell(self, job_id: int, detail: str) -> None:
-        """Store the note, the first time; a failing database leaves it to the next time, and fails no job."""
+        """Store the note, the first time only. If the database fails, the next call tries again; nothing is raised."""
         if self._told:
             return
         self._told = True
@@ -50,5 +47,3 @@ class ForeignFileNote:
         except StorageError as error:
             self._told = False
             log.warning("a note is not stored", extra={"job": job_id, "error": str(error)})
-            return
-        self._stored()

@@ -1,7 +1,6 @@
-"""Alertmanager's POST, from the body to its answer: 200 only once everything in it is stored, in one transaction.
+"""Accepts Alertmanager's POST. It answers 200 only after everything in the payload is stored, in one transaction.
 
-Counts what it receives, repeats left out, and wakes the delivery. Fails with an answer, never with an exception that
-Alertmanager would not send again for.
+Received notices are counted, except for repeats. A failure becomes an answer that makes Alertmanager send again.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 import trio
 
-from doradura.alerts.incidents import DOUBTFUL_QUIET_MS, STALE_MS, Action, decide, is_quiet, later_start
+from doradura.alerts.incidents import DOUBTFUL_QUIET_MS, STALE_MS, NoticeEffect, decide, is_quiet, later_start
 from doradura.alerts.payload import WATCHDOG, Notice, PayloadError, parse_payload
 from doradura.alerts.watchdog import hear, is_silent
 from doradura.clock import Clock
@@ -25,22 +24,23 @@ from doradura.storage.ids import IdMaker
 log = logging.getLogger(__name__)
 
 BOT_DOWN = "BotDown"
-"""The alert of stack/prometheus/rules on a bot that does not answer Prometheus."""
+"""The alert in stack/prometheus/rules about a bot that does not answer Prometheus."""
 
 SINGLE_LIMIT = 5
-"""As many new alerts of one POST are a message each; more are one message."""
+"""Up to this many new alerts of one POST get a message each; more share one message."""
 THREAD_BYTES = 64 * 1024
-"""Larger bodies are read in a thread: ten thousand alerts take longer than the loop may stand still."""
+"""Larger bodies are parsed in a thread: ten thousand alerts would block the event loop for too long."""
 
 RETURN_MS = 120_000
-"""How long after its start the bot takes no word of an absence that began before: it may be its own, which is over.
+"""How long after its start the bot rejects BotDown alerts that began before: they may be about itself.
 
-A scrape, an evaluation and Alertmanager's minute of repeats are done by then; what still fires is another bot's."""
+After that time a scrape, an evaluation and one of Alertmanager's repeats are done; an alert that still fires is about
+another bot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the POST is answered: the HTTP status, and why it was refused or how many alerts are stored."""
+    """The answer to a POST: the HTTP status, and either the error or how many alerts are stored."""
 
     status: int
     error: str | None = None
@@ -49,25 +49,21 @@ class Reply:
 
 @dataclass(slots=True)
 class Stored:
-    """What one body's transaction did."""
+    """What the transaction of one payload did."""
 
     received: list[tuple[str, str]] = field(default_factory=list)
-    """(severity, status) of each notice that had not been there before."""
+    """(severity, status) of each notice that had not arrived before."""
     watchdog: bool = False
-    begun: bool = False
-    """Something fires that did not before, or may do so."""
 
 
 class Intake:
-    """Takes Alertmanager's POSTs. `wake` is called after each, `look` where something began to fire."""
+    """Accepts Alertmanager's POSTs."""
 
     def __init__(
         self,
         storage: Storage,
         metrics: Metrics,
         ids: IdMaker,
-        wake: Callable[[], None],
-        look: Callable[[], None] = lambda: None,
         *,
         clock: Clock,
     ) -> None:
@@ -75,23 +71,24 @@ class Intake:
         self._storage = storage
         self._metrics = metrics
         self._ids = ids
-        self._wake = wake
         self._started_ms = clock()
-        self._look = look
 
     async def accept(self, body: bytes) -> Reply:
-        """Store a body's notices. Cancelled, they are stored or not, and the sender knows it has no answer."""
+        """Store a payload's notices and return the answer. Raises nothing.
+
+        After a cancel they are stored or not; without an answer, Alertmanager sends them again.
+        """
         try:
             if len(body) > THREAD_BYTES:
                 notices = await trio.to_thread.run_sync(parse_payload, body)
             else:
                 notices = parse_payload(body)
         except PayloadError as error:
-            log.warning("a POST to /alerts is no webhook", extra={"error": str(error), "bytes": len(body)})
+            log.warning("a POST to /alerts is not a webhook", extra={"error": str(error), "bytes": len(body)})
             return Reply(400, str(error))
         now = self._clock()
         if now < self._started_ms + RETURN_MS and is_absence(notices, before_ms=self._started_ms):
-            # Alertmanager has told it; it sends again while it is so, and forgets it when it has ended.
+            # Alertmanager sends this again for as long as the alert fires, and no more once it has ended.
             return Reply(503, "this bot has just started and it may be its own absence: send it again if it lasts")
         try:
             stored = await self._storage.write(lambda db: store(db, notices, new_id=self._ids.new, now_ms=now))
@@ -100,18 +97,15 @@ class Intake:
             self._metrics.errors.labels(category="alert").inc()
             return Reply(503, f"not stored, send it again: {error.reason}")
         for severity, status in stored.received:
-            # As its rank is read; one that no rule of ours has counts as other.
+            # Normalised in the same way as for the severity rank; an unknown severity counts as "other".
             self._metrics.alerts_received.labels(severity=severity.strip().lower(), status=status).inc()
         if stored.watchdog:
             self._metrics.watchdog_last_seen.set(now / 1000)
-        self._wake()
-        if stored.begun:
-            self._look()
         return Reply(200, stored=len(notices))
 
 
 def is_absence(notices: Sequence[Notice], *, before_ms: int) -> bool:
-    """Whether a body says nothing but that bots are down, and have been since before this time."""
+    """Return whether all notices say that bots are down, and have been since before this time (ms since 1970)."""
     return bool(notices) and all(
         notice.alertname == BOT_DOWN
         and notice.status == "firing"
@@ -122,7 +116,7 @@ def is_absence(notices: Sequence[Notice], *, before_ms: int) -> bool:
 
 
 def store(db: Connection, notices: Sequence[Notice], *, new_id: Callable[[], int], now_ms: int) -> Stored:
-    """Store a body's notices and what the admins are to be told of them; a change for one transaction."""
+    """Store a payload's notices and put the notifications about them into the outbox, inside one transaction."""
     done = Stored()
     body = _Body(db, new_id, now_ms, doubtful=is_silent(db))
     for notice in notices:
@@ -130,75 +124,72 @@ def store(db: Connection, notices: Sequence[Notice], *, new_id: Callable[[], int
         if not seen:
             done.received.append((notice.severity, notice.status))
         if notice.alertname == WATCHDOG:
-            # Its end is no news: either its silence follows and is told, or its next firing does.
+            # The watchdog's end needs no notification: either its silence follows, which has one, or it fires again.
             if notice.status == "firing":
                 hear(db, new_id=new_id, now_ms=now_ms)
                 done.watchdog = True
         else:
             body.take(notice, seen=seen)
     body.finish()
-    done.begun = body.begun_any
     return done
 
 
 def reopen(db: Connection, notice: Notice, *, new_id: Callable[[], int], now_ms: int) -> None:
-    """Let an incident fire again whose end was a false one; a change for one transaction."""
+    """Reopen an incident whose end was false, inside one transaction."""
     body = _Body(db, new_id, now_ms, doubtful=False)
     body.take(notice, seen=True, certain=True)
     body.finish()
 
 
 class _Body:
-    """The incidents of one POST: those it begins are collected, as their number decides how they are told."""
+    """The incidents of one payload. New ones are collected: their number decides how many messages there are."""
 
     def __init__(self, db: Connection, new_id: Callable[[], int], now_ms: int, *, doubtful: bool) -> None:
         self._db = db
         self._new_id = new_id
         self._now_ms = now_ms
         self._doubtful = doubtful
-        self.begun_any = False
         self._truncated = 0
         self._cards: dict[int, int] = {}
-        """The cards on which alerts of this body fire, with the worst of each."""
+        """By `card_id` of the messages with firing alerts of this payload: their worst severity rank."""
         self._begun: dict[str, Incident] = {}
         self._changed: dict[int, int] = {}
         self._ring: dict[int, int] = {}
 
     def take(self, notice: Notice, *, seen: bool, certain: bool = False) -> None:
-        """Take one notice. A `certain` one fires, whatever it was before."""
+        """Apply one notice. A `certain` one is firing, whatever was known before."""
         self._truncated = max(self._truncated, notice.truncated)
         begun = self._begun.get(notice.fingerprint)
         known = begun or alerts.latest(self._db, notice.fingerprint)
-        told = 0 if begun or not known else alerts.told_ms(self._db, known.card_id)
-        action = decide(notice, known, seen=seen, told_ms=told, now_ms=self._now_ms)
-        if certain and action is Action.DOUBT:
-            action = Action.REOPEN
-        self.begun_any |= action in (Action.OPEN, Action.REOPEN, Action.DOUBT)
-        if known is not None and action in (Action.IGNORE, Action.DOUBT):
-            self._put_off(notice, known, action)
-        elif known is not None and action is Action.OPEN_CLOSED and self._quiet(notice, known, told):
-            # A firing that never came here, and its end: one more of those that its message counts.
-            self._change(self._ended(self._follow(notice, known, Action.REOPEN), notice), known)
-        elif known is None or action in (Action.OPEN, Action.OPEN_CLOSED):
+        told_ms = 0 if begun or not known else alerts.told_ms(self._db, known.card_id)
+        effect = decide(notice, known, seen=seen, told_ms=told_ms, now_ms=self._now_ms)
+        if certain and effect is NoticeEffect.DOUBT:
+            effect = NoticeEffect.REOPEN
+        if known is not None and effect in (NoticeEffect.IGNORE, NoticeEffect.DOUBT):
+            self._put_off(notice, known, effect)
+        elif known is not None and effect is NoticeEffect.OPEN_CLOSED and self._quiet(notice, known, told_ms):
+            # The end of a firing that was never reported: the incident's message counts one firing more.
+            self._change(self._ended(self._follow(notice, known, NoticeEffect.REOPEN), notice), known)
+        elif known is None or effect in (NoticeEffect.OPEN, NoticeEffect.OPEN_CLOSED):
             fresh = self._fresh(notice)
-            # An earlier one that began and ended in this same body keeps its place under a key of its own.
+            # An earlier incident that began and ended in this payload is kept under a key of its own.
             if begun:
                 self._begun[f"{notice.fingerprint} {begun.incident_id}"] = begun
-            self._begun[notice.fingerprint] = fresh if action is Action.OPEN else self._ended(fresh, notice)
+            self._begun[notice.fingerprint] = fresh if effect is NoticeEffect.OPEN else self._ended(fresh, notice)
         elif begun:
-            self._begun[notice.fingerprint] = self._follow(notice, known, action)
+            self._begun[notice.fingerprint] = self._follow(notice, known, effect)
         else:
-            self._go_on(notice, known, action, told)
+            self._go_on(notice, known, effect, told_ms)
 
-    def _go_on(self, notice: Notice, known: Incident, action: Action, told_ms: int) -> None:
-        """Change an incident that an earlier body began."""
-        incident = self._follow(notice, known, action)
-        if action is not Action.CLOSE:
+    def _go_on(self, notice: Notice, known: Incident, effect: NoticeEffect, told_ms: int) -> None:
+        """Change an incident that began with an earlier payload."""
+        incident = self._follow(notice, known, effect)
+        if effect is not NoticeEffect.CLOSE:
             sightings.heard(self._db, incident.incident_id)
             self._worst(self._cards, incident)
-        asked = self._is_asked(notice, known, incident, action) and incident.state == "firing"
+        asked = self._is_asked(notice, known, incident, effect) and incident.state == "firing"
         quiet = self._quiet(notice, known, told_ms)
-        if action is Action.REOPEN and asked and quiet:
+        if effect is NoticeEffect.REOPEN and asked and quiet:
             incident = replace(incident, unrung=1)
         self._change(incident, known)
         if asked and not quiet:
@@ -210,32 +201,32 @@ class _Body:
         if _visible(incident) != _visible(known):
             self._worst(self._changed, incident)
 
-    def _is_asked(self, notice: Notice, known: Incident, incident: Incident, action: Action) -> bool:
-        """Whether a phone is to ring: for what fires again, and for what fires still where a reminder is asked for."""
-        if action is Action.REOPEN:
+    def _is_asked(self, notice: Notice, known: Incident, incident: Incident, effect: NoticeEffect) -> bool:
+        """Return whether a reminder is due: the alert fires again, or still fires and its rule asks for reminders."""
+        if effect is NoticeEffect.REOPEN:
             sightings.forget_doubt(self._db, incident.incident_id)
             if notice.starts != known.starts:
                 alert_marks.forget_acknowledgement(self._db, incident.incident_id)
                 return True
         if alert_marks.acknowledged(self._db, incident.incident_id) is not None:
-            return False  # somebody has taken it on
-        return notice.remind_ms is not None or action is Action.REOPEN
+            return False  # an admin is working on it
+        return notice.remind_ms is not None or effect is NoticeEffect.REOPEN
 
     def _quiet(self, notice: Notice, known: Incident, told_ms: int) -> bool:
         quiet_ms = DOUBTFUL_QUIET_MS if known.doubtful and notice.remind_ms is None else notice.remind_ms
         return is_quiet(quiet_ms, notice.severity_rank, told_ms=told_ms, now_ms=self._now_ms)
 
-    def _put_off(self, notice: Notice, known: Incident, action: Action) -> None:
-        """Keep a firing notice that may be older than the end; forget it at an end that is later than that one."""
-        if action is Action.DOUBT:
+    def _put_off(self, notice: Notice, known: Incident, effect: NoticeEffect) -> None:
+        """Keep a firing notice that may be older than the incident's end; forget it when a later end arrives."""
+        if effect is NoticeEffect.DOUBT:
             text = msgspec.json.encode(notice).decode()
             due_ms = self._now_ms + STALE_MS
-            sightings.doubt(self._db, sightings.Doubt(known.incident_id, text, due_ms))
+            sightings.doubt(self._db, sightings.Doubt(incident_id=known.incident_id, notice=text, due_ms=due_ms))
         elif known.state == "resolved" and (notice.ends_ms or 0) > (known.ended_ms or 0):
             sightings.forget_doubt(self._db, known.incident_id)
 
     def finish(self) -> None:
-        """Put each incident that began on a card, and let the admins be told of everything."""
+        """Assign each new incident to a message, and put all notifications into the outbox."""
         begun = sorted(self._begun.values(), key=lambda incident: incident.incident_id)
         shared = self._new_card() if len(begun) > SINGLE_LIMIT else None
         for incident in begun:
@@ -246,15 +237,15 @@ class _Body:
                 self._worst(self._cards, placed)
         self._say_truncated(is_new=bool(begun))
         for card_id, rank in self._changed.items():
-            self._tell(card_id, "card", rank)
+            self._notify(card_id, "card", rank)
         for card_id, rank in self._ring.items():
             alerts.set_told(self._db, card_id, self._now_ms)
-            self._tell(card_id, "reminder", rank)
+            self._notify(card_id, "reminder", rank)
 
     def _say_truncated(self, *, is_new: bool) -> None:
-        """Let one card of the body say how many alerts were left out of it; more than before ring.
+        """Show in one message how many alerts Alertmanager left out of the payload; a larger number makes a sound.
 
-        They are told by nothing else: nobody knows which they are.
+        Nothing else reports them, as nobody knows which they are.
         """
         known = {card_id: alerts.truncated(self._db, card_id) for card_id in self._cards}
         if not known or not (self._truncated or any(known.values())):
@@ -270,7 +261,7 @@ class _Body:
         if self._truncated > known[carrier] and not quiet and not is_new:
             self._ring.setdefault(carrier, self._cards[carrier])
 
-    def _tell(self, card_id: int, kind: outbox.Kind, rank: int) -> None:
+    def _notify(self, card_id: int, kind: outbox.Kind, rank: int) -> None:
         outbox.tell(self._db, card_id, kind, rank, new_id=self._new_id, now_ms=self._now_ms)
 
     def _new_card(self) -> int:
@@ -298,26 +289,26 @@ class _Body:
             generator=notice.generator,
         )
 
-    def _follow(self, notice: Notice, known: Incident, action: Action) -> Incident:
-        """Return an incident as a notice about it leaves it."""
-        if action is Action.CLOSE:
+    def _follow(self, notice: Notice, known: Incident, effect: NoticeEffect) -> Incident:
+        """Return an incident as it is after a notice about it."""
+        if effect is NoticeEffect.CLOSE:
             return self._ended(known, notice)
         fresh = self._fresh(notice)
-        again = action is Action.REOPEN
+        again = effect is NoticeEffect.REOPEN
         return replace(
             fresh,
             incident_id=known.incident_id,
             card_id=known.card_id,
             since_ms=fresh.since_ms if again and notice.starts_ms is not None else known.since_ms,
             starts=notice.starts if again else later_start(known.starts, notice.starts),
-            # A false end was none: then it has fired once, and long.
+            # After a false end it is still the same firing, so it counts once.
             fired=known.fired + (again and notice.starts != known.starts),
             first_ms=known.since_ms if again and known.first_ms is None else known.first_ms,
             unrung=known.unrung,
         )
 
     def _ended(self, incident: Incident, notice: Notice) -> Incident:
-        """Return an incident at its end; the words stay those of its firing."""
+        """Return an incident as it is after its end. Its summary and description stay those of the firing."""
         known = notice.ends_ms is not None and notice.ends_ms >= incident.since_ms
         return replace(
             incident,
@@ -335,5 +326,5 @@ class _Body:
 
 
 def _visible(incident: Incident) -> Incident:
-    """Return what of an incident a message shows."""
+    """Return an incident without the fields that its message doesn't show, for comparison."""
     return replace(incident, starts="", remind_ms=None, closed_ms=None, generator="", unrung=0)

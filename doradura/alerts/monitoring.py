@@ -1,8 +1,8 @@
-"""What the admins' chat asks of Alertmanager and Prometheus, open together."""
+"""Opens the connections to Alertmanager and Prometheus, and starts what watches them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -21,27 +21,29 @@ from doradura.storage.ids import IdMaker
 
 
 class Monitoring(NamedTuple):
-    """Both, ready to be asked."""
+    """What the admins' chat uses of Alertmanager and Prometheus."""
 
     silencing: Silencing
     prometheus: Prometheus
-    reconciler: Reconciler
 
 
 @asynccontextmanager
 async def open_monitoring(
-    settings: Settings, storage: Storage, metrics: Metrics, ids: IdMaker, wake: Callable[[], None], *, clock: Clock
+    settings: Settings, storage: Storage, metrics: Metrics, ids: IdMaker, *, clock: Clock
 ) -> AsyncIterator[Monitoring]:
-    """Yield both, and notice meanwhile what ends without a word: silences and alerts. Neither has to be there."""
+    """Yield both parts; meanwhile watch for silences and alerts that end unreported, until the block is left.
+
+    Neither Alertmanager nor Prometheus has to be running. Cancelling stops the watching and closes both clients.
+    """
     async with (
         open_client(settings.alertmanager_url) as alertmanager,
         open_client(settings.prometheus_url) as prometheus,
         trio.open_nursery() as nursery,
     ):
         asked = Alertmanager(alertmanager, clock=clock)
-        silencing = Silencing(asked, storage, metrics, ids, wake, clock=clock)
-        reconciler = Reconciler(asked, storage, metrics, ids, wake, clock=clock)
+        silencing = Silencing(asked, storage, metrics, ids, clock=clock)
+        reconciler = Reconciler(asked, storage, metrics, ids, clock=clock)
         await nursery.start(silencing.run)
         await nursery.start(reconciler.run)
-        yield Monitoring(silencing, Prometheus(prometheus), reconciler)
+        yield Monitoring(silencing, Prometheus(prometheus))
         nursery.cancel_scope.cancel()

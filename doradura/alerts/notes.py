@@ -1,4 +1,4 @@
-"""Incidents of our own making: what the bot itself has to tell the admins, in the transaction of its cause."""
+"""Notes: what the bot itself has to tell the admins, stored in the same transaction as its cause."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from doradura.storage.alerts import Incident
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A sentence for the admins: told once to each, never throttled, without an end."""
+    """A sentence for the admins: sent once to each chat, never held back, without an end."""
 
     alertname: str
-    """The last line's hashtag, such as PaymentFailures."""
+    """The hashtag in the message's last line, such as PaymentFailures."""
     summary: str
     description: str = ""
     severity_rank: int = 0
-    """0 critical, 1 warning, 2 the rest: one line without a sound, which is never repeated."""
+    """0 is critical, 1 a warning, 2 anything else: one line without a sound."""
 
 
 def add_note(db: Connection, note: Note, *, new_id: Callable[[], int], now_ms: int) -> int:
-    """Put a note into the outbox of every admin and return its card's id.
+    """Put a note into the outbox of every target and return the id of its message (`card_id`).
 
-    To be called inside a change, so that the note is stored if and only if its cause is. `AlertDelivery.wake` after
-    the commit tells it at once; without it the outbox is looked at within seconds.
+    Call it inside a transaction, so that the note is stored if and only if its cause is. The outbox's topic wakes the
+    delivery right after the commit.
     """
     return add_incident(
         db,
@@ -46,7 +46,7 @@ def add_note(db: Connection, note: Note, *, new_id: Callable[[], int], now_ms: i
 
 
 def add_incident(db: Connection, incident: Incident, *, new_id: Callable[[], int], now_ms: int) -> int:
-    """Store an incident with a card of its own, and let every admin be told."""
+    """Store an incident with a message of its own and put it into every target's outbox. Return its `card_id`."""
     alerts.add_card(db, incident.card_id, now_ms)
     alerts.put(db, incident)
     outbox.tell(db, incident.card_id, "card", incident.severity_rank, new_id=new_id, now_ms=now_ms)

@@ -1,7 +1,7 @@
-"""Alertmanager's webhook body, version 4, read tolerantly: bytes in, notices out.
+"""Parses Alertmanager's webhook payload, version 4: bytes in, notices out. No I/O.
 
-Pure. What matters is strict (JSON, an object, a list `alerts`); everything else may be missing, new or of an odd type
-without costing one alert. The source is https://prometheus.io/docs/alerting/latest/configuration/#webhook_config.
+The body must be a JSON object with a list `alerts`; anything else may be missing, unknown or of a wrong type without
+losing an alert. The format: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ WATCHDOG = "Watchdog"
 UNREADABLE = "UnreadableAlert"
 VERSION = "4"
 DIGITS = 4000
-"""Python refuses to read more at once; nobody means such a number."""
+"""Longer numbers stay text, because Python refuses to parse them."""
 
 NAME_UNITS = 200
 """The longest alert name, instance or key that is kept."""
 SUMMARY_UNITS = 1000
 DESCRIPTION_UNITS = 8000
-"""Twice what a message holds; what is cut here or there ends in an ellipsis."""
+"""Twice what a message holds. A text that is cut ends in an ellipsis."""
 
 MOST_TRUNCATED = 1_000_000
 LABELS_UNITS = 16_000
@@ -44,26 +44,26 @@ RANKS: Mapping[str, int] = {"critical": 0, "warning": 1, "none": 2, "info": 2}
 
 Status = Literal["firing", "resolved"]
 SEVERITIES = ("critical", "warning", "none")
-"""Those that the rules of stack/ have; the metric's label."""
+"""The severities that the rules in stack/ use: values of the metric's label."""
 
 
 class PayloadError(Exception):
-    """The body is no webhook of Alertmanager's; sending it again would change nothing."""
+    """The body is not a webhook payload of Alertmanager's; sending it again would not help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One alert of one body, in our words. Times are ms since 1970, None where the body has none that can be used."""
+    """One alert of one payload. Times are in ms since 1970, None if the payload contains no usable one."""
 
     group_key: str
     fingerprint: str
     status: Status
     starts: str
-    """startsAt as it was written: it tells one firing from the next."""
+    """startsAt exactly as received: it tells one firing from the next."""
     starts_ms: int | None
     ends_ms: int | None
     severity: str
-    """As labelled: the metric's label is closed elsewhere."""
+    """The label as received; the metric reduces it to a closed set."""
     severity_rank: int
     alertname: str
     summary: str
@@ -72,20 +72,20 @@ class Notice:
     runbook: str
     remind_ms: int | None
     labels: str = ""
-    """All labels as JSON, exact, as a silence needs them; empty where that can't be."""
+    """All labels as exact JSON, as a silence needs them; empty if they can't be kept exactly."""
     generator: str = ""
     truncated: int = 0
-    """How many alerts of its group Alertmanager left out of the body (`max_alerts`)."""
+    """How many alerts of the group Alertmanager left out of the payload (`max_alerts`)."""
 
 
 def parse_payload(body: bytes) -> list[Notice]:
-    """Read a body; raises PayloadError. Each element of `alerts` gives a notice, whatever it is."""
+    """Return a notice for each element of `alerts`, whatever the element is. Raises PayloadError."""
     payload = _decode(body)
     if not isinstance(payload, dict):
-        raise PayloadError("the body is no JSON object")
+        raise PayloadError("the body is not a JSON object")
     alerts = payload.get("alerts")
     if not isinstance(alerts, list):
-        raise PayloadError("the body has no list `alerts`: is it a webhook of Alertmanager's, version 4?")
+        raise PayloadError("the body has no list `alerts`: is it an Alertmanager webhook, version 4?")
     _look_at_version(payload.get("version"))
     group_key = _digest(_text(payload.get("groupKey")))
     status = payload.get("status")
@@ -99,19 +99,19 @@ def _decode(body: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        # Lone surrogates, NaN, broken UTF-8, numbers of any length and any depth are no reason to lose an alert.
+        # Lone surrogates, NaN, broken UTF-8, very long numbers and deep nesting must not lose an alert.
         return json.loads(without_depths(body).decode("utf-8", "replace"), parse_int=_integer)
     except (ValueError, RecursionError):
-        raise PayloadError("the body is no JSON") from None
+        raise PayloadError("the body is not JSON") from None
 
 
 def _integer(digits: str) -> int | str:
-    """Read a whole number; one with more digits than Python reads stays text."""
+    """Return a whole number; one with more digits than Python parses stays text."""
     return int(digits) if len(digits) <= DIGITS else digits
 
 
 def _look_at_version(version: Any) -> None:
-    """Say that a body is of another version than the one that is known; it is taken as far as it can be read."""
+    """Log a warning if the payload has an unknown version. It is read as far as possible anyway."""
     if version != VERSION:
         log.warning("a webhook of another version is read as version 4", extra={"version": _line(_text(version), 20)})
 
@@ -127,7 +127,7 @@ def _notice(alert: Any, group_key: str, group_status: Any) -> Notice:
     return Notice(
         group_key=group_key,
         fingerprint=_fingerprint(alert, labels, annotations),
-        # What says neither is taken for firing: a false alarm costs less than a missed one.
+        # An unknown status counts as firing: a false alert costs less than a missed one.
         status="resolved" if _text(status).strip().lower() == "resolved" else "firing",
         starts=starts if len(starts) <= NAME_UNITS else _digest(starts),
         starts_ms=parse_time(starts),
@@ -148,7 +148,7 @@ def _notice(alert: Any, group_key: str, group_status: Any) -> Notice:
 
 
 def _unreadable(alert: Any, group_key: str) -> Notice:
-    """Return a notice of something that is no alert at all: somebody meant to say something."""
+    """Return a notice for an element that is not an alert object, so that what it says is not lost."""
     text = _text(alert)
     return Notice(
         group_key=group_key,
@@ -169,7 +169,7 @@ def _unreadable(alert: Any, group_key: str) -> Notice:
 
 
 def parse_time(text: str) -> int | None:
-    """Read an RFC 3339 time; None for none, for nonsense, and for the year 1, Go's word for no time."""
+    """Return an RFC 3339 time in ms since 1970; None if it is missing, malformed or in the year 1, Go's zero time."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -189,7 +189,7 @@ def _milliseconds(value: Any) -> int | None:
 
 
 def _count(value: Any) -> int:
-    """Read a number of things; 0 for what is none."""
+    """Return a count; 0 if the value is not one."""
     text = _text(value)
     return min(int(text), MOST_TRUNCATED) if re.fullmatch(r"[0-9]{1,18}", text) else 0
 
@@ -199,7 +199,7 @@ def _mapping(value: Any) -> dict[Any, Any]:
 
 
 def _exact_labels(labels: Mapping[Any, Any]) -> str:
-    """Return labels as a silence must have them: one that left some out would silence more than this alert."""
+    """Return the labels as JSON; "" if some can't be kept: a silence without them would match more alerts."""
     if not labels or any(_text(part) != part or not part for item in labels.items() for part in item):
         return ""
     text = msgspec.json.encode(labels, order="sorted").decode()
@@ -207,15 +207,16 @@ def _exact_labels(labels: Mapping[Any, Any]) -> str:
 
 
 def _generator(value: Any) -> str:
-    """Return the link to the expression; one cut off would show another."""
+    """Return the link to the expression; "" if it is too long, as a shortened one would show something else."""
     text = _text(value)
     return text if len(text) <= GENERATOR_UNITS and is_link(text) else ""
 
 
 def _fingerprint(alert: Mapping[Any, Any], labels: Mapping[Any, Any], annotations: Mapping[Any, Any]) -> str:
-    """Return the alert's identity: Alertmanager's, else one from the labels, as Alertmanager makes its own.
+    """Return the alert's fingerprint: Alertmanager's, otherwise one from the labels, as Alertmanager makes its own.
 
-    One without labels goes by what tells it apart still, best by what stays the same while it fires.
+    Without labels, the summary and the generatorURL identify the alert, as they stay the same while it fires; without
+    those, all annotations do.
     """
     text = _text(alert.get("fingerprint"))
     if text and len(text) <= NAME_UNITS:
@@ -245,7 +246,7 @@ def _short(text: str, limit: int) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return a value as text that a database and Telegram take: no NUL, no half of a surrogate pair."""
+    """Return a value as text that the database and Telegram accept: without NUL and lone surrogates."""
     if value is None:
         return ""
     if not isinstance(value, str):

@@ -1,21 +1,20 @@
-"""Open incidents compared with Alertmanager's own list, so that an end that nobody posts is noticed.
+"""Reconciliation: compares open incidents with Alertmanager's own list, to notice ends that no POST reports.
 
-What is silenced or inhibited when it ends, is cut off a notice, or is forgotten by an Alertmanager that lost its
-memory, ends without a word. Guarantees: an incident is ended only if that Alertmanager listed it before, has been up
-long enough to know what fires, and has not listed it for `Periods.missing`; no answer, a nonsensical one and another
-Alertmanager prove nothing, and let the admins dismiss the incident instead. Firing notices that may be older than the
-end are decided here too, and what fires again without a sound is told aloud once its time has come.
+Alertmanager reports no end for an alert that is silenced or inhibited when it ends, that was cut off a payload, or that
+a restarted Alertmanager forgot. An incident is ended here only if the same Alertmanager listed it before, has been up
+long enough to know what fires, and has not listed it for `Periods.missing`. A missing or unreadable answer, or another
+Alertmanager, proves nothing; the admins may then dismiss the incident. Two more things are decided here: firing notices
+that may be older than an end, and reminders that were postponed because the last one was too recent.
 
-Times are added up by this process's own clock, so that a wall clock that is set ends nothing.
+Durations are measured with this process's monotonic clock, so changing the system time ends nothing.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import msgspec
 import trio
@@ -28,7 +27,7 @@ from doradura.alerts.payload import Notice
 from doradura.alerts.watchdog import is_silent
 from doradura.clock import Clock
 from doradura.metrics import Metrics
-from doradura.storage import Connection, Storage, StorageError, alert_marks, alerts, outbox, sightings
+from doradura.storage import Connection, Storage, StorageError, Topic, alert_marks, alerts, outbox, sightings
 from doradura.storage.ids import IdMaker
 from doradura.storage.sightings import Doubt, Watched
 
@@ -36,48 +35,50 @@ log = logging.getLogger(__name__)
 
 SOURCES_KEPT = 16
 SAID_SECONDS = 3600.0
-"""How often the log says that Alertmanager is still away."""
+"""How often the log repeats that Alertmanager does not answer."""
 
 
-class Periods(NamedTuple):
-    """How patient the comparison is, in seconds."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Periods:
+    """The periods of the comparison, in seconds."""
 
     look: float = 60.0
-    """How often Alertmanager is asked while something fires."""
+    """How often Alertmanager is asked while an incident is open."""
     soon: float = 2.0
-    """How soon after one look the next may follow: what begins to fire is looked for at once."""
+    """The shortest time between two comparisons. A new incident causes the next comparison at once."""
     unlisted: float = 30.0
-    """How long an incident that no list had yet waits for one, before it may be dismissed."""
+    """How long an incident that was never listed waits to be listed before admins may dismiss it."""
     missing: float = 300.0
-    """How long an incident must be missing from the list to have ended."""
+    """How long an incident must be missing from the list to count as ended."""
     young: float = 600.0
-    """So long after its start Alertmanager may not have heard again of everything that fires."""
+    """How long after its start Alertmanager may not know of everything that fires."""
 
 
 @dataclass(slots=True)
 class _Source:
-    """An Alertmanager, known by its start, as this process has seen it."""
+    """An Alertmanager process, identified by its start time, as this process has seen it."""
 
     first_at: float
     after: float | None
-    """When another one had last answered before this one was first seen; None for the first of all."""
+    """When any other one last answered before this one was first seen; None for the very first."""
 
 
-class _Seen(NamedTuple):
-    """What one look found."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Seen:
+    """What one request to Alertmanager returned."""
 
     listing: Listing | None
-    """None: no usable answer."""
+    """None if there was no usable answer."""
     grown: bool = False
-    """It has been up long enough to know what fires."""
+    """Whether Alertmanager has been up long enough to know what fires."""
     passed_ms: int = 0
-    """The time since the look before; 0 for the first."""
+    """The time since the previous answer; 0 for the first."""
     long_silent: bool = False
-    """There has been no usable answer for so long that what was seen before proves nothing any more."""
+    """Whether there has been no usable answer for so long that earlier lists prove nothing any more."""
 
 
 class Reconciler:
-    """Compares until cancelled."""
+    """Runs the comparison. `run` lasts until it is cancelled; `look` compares once."""
 
     def __init__(
         self,
@@ -85,7 +86,6 @@ class Reconciler:
         storage: Storage,
         metrics: Metrics,
         ids: IdMaker,
-        wake: Callable[[], None],
         *,
         clock: Clock,
         periods: Periods | None = None,
@@ -95,25 +95,19 @@ class Reconciler:
         self._storage = storage
         self._metrics = metrics
         self._ids = ids
-        self._wake_delivery = wake
         self._periods = periods or Periods()
-        self._woken = trio.Event()
         self._sources: dict[int, _Source] = {}
         self._answered_at: float | None = None
         self._silent_since: float | None = None
         self._said_at = -math.inf
         self._unlisted: dict[int, float] = {}
-        """Since when incidents are looked for that no list had yet."""
-
-    def wake(self) -> None:
-        """Look soon: something began to fire."""
-        self._woken.set()
+        """By incident that was never listed: since when it has been looked for."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Look until cancelled. The barrier of one look: whatever breaks it, the next one follows."""
+        """Compare again and again until cancelled. A barrier: an exception in one comparison does not stop the next."""
+        watch = self._storage.watch(Topic.INCIDENTS)
         task_status.started()
         while True:
-            self._woken = trio.Event()
             wait_seconds = self._periods.look
             try:
                 wait_seconds = min(wait_seconds, await self.look())
@@ -123,32 +117,28 @@ class Reconciler:
                 log.exception("incidents are not compared")
                 self._metrics.errors.labels(category="alert").inc()
             await trio.sleep(self._periods.soon)
-            with trio.move_on_after(wait_seconds - self._periods.soon):
-                await self._woken.wait()
+            await watch.next(wait_seconds - self._periods.soon)
 
     async def look(self) -> float:
-        """Compare once; return in how many seconds something is to be decided. Raises StorageError."""
+        """Compare once. Return in how many seconds the next decision is due. Raises StorageError."""
         open_ones, doubts, unrung = await self._storage.read(
             lambda db: (sightings.watched(db), sightings.doubts(db), alerts.unrung(db))
         )
         due = [doubt for doubt in doubts if is_due(doubt.due_ms, self._clock())]
-        changed = False
         fresh = self._fresh(open_ones)
         if open_ones or due:
             seen = await self._ask()
             ids = [row.incident_id for row in open_ones]
-            changed = await self._storage.write(lambda db: self._apply(db, seen, ids, due, fresh))
+            await self._storage.write(lambda db: self._apply(db, seen, ids, due, fresh))
         if unrung:
-            changed |= await self._storage.write(self._ring)
-        if changed:
-            self._wake_delivery()
+            await self._storage.write(self._ring)
         now = self._clock()
         waits = [(doubt.due_ms - now) / 1000 for doubt in doubts if not is_due(doubt.due_ms, now)]
         waits += [since + self._periods.unlisted - trio.current_time() for since in self._unlisted.values()]
         return max(self._periods.soon, min(waits, default=math.inf))
 
     def _fresh(self, open_ones: Collection[Watched]) -> set[int]:
-        """Return the incidents that no list had yet, and that are not looked for long enough to say so."""
+        """Return the incidents that were never listed but are too new for admins to dismiss them."""
         now = trio.current_time()
         unlisted = [row.incident_id for row in open_ones if row.source_ms is None and not row.loose]
         since = {incident_id: self._unlisted.get(incident_id, now) for incident_id in unlisted}
@@ -156,7 +146,7 @@ class Reconciler:
         return set(self._unlisted)
 
     async def _ask(self) -> _Seen:
-        """Ask for the list."""
+        """Request Alertmanager's list. An error becomes a result without a list, and is logged once an hour."""
         now = trio.current_time()
         try:
             listing = await self._alertmanager.listing()
@@ -168,18 +158,19 @@ class Reconciler:
                 log.warning(
                     "no list from Alertmanager, trying on", extra={"reason": error.reason, "error": error.detail}
                 )
-            return _Seen(None, long_silent=now - self._silent_since >= self._periods.missing)
+            return _Seen(listing=None, long_silent=now - self._silent_since >= self._periods.missing)
         passed = 0.0 if self._answered_at is None else min(now - self._answered_at, 2 * self._periods.look)
         grown = self._is_grown(listing, now)
         if self._silent_since is not None:
             log.info("Alertmanager answers again", extra={"seconds": round(now - self._silent_since)})
         self._answered_at, self._silent_since = now, None
-        return _Seen(listing, grown, round(passed * 1000))
+        return _Seen(listing=listing, grown=grown, passed_ms=round(passed * 1000))
 
     def _is_grown(self, listing: Listing, now: float) -> bool:
-        """Whether an Alertmanager has been up for long enough.
+        """Return whether an Alertmanager has been up for long enough.
 
-        By its own word, unless its clock may have been set: one first seen after another is no older than that.
+        Its own start time is believed unless its clock may be wrong: one that replaced another cannot have been up for
+        longer than since the other's last answer.
         """
         source = self._sources.get(listing.started_ms)
         if source is None:
@@ -194,78 +185,77 @@ class Reconciler:
 
     def _apply(
         self, db: Connection, seen: _Seen, asked: Collection[int], due: list[Doubt], fresh: Collection[int]
-    ) -> bool:
-        """Store what a look found, and what follows from it; return whether anybody is to be told."""
+    ) -> None:
+        """Store what a request found, and what follows from it."""
         rows = {row.incident_id: row for row in sightings.watched(db)}
-        # What began to fire while Alertmanager was asked may not have been there when it answered.
+        # Incidents that began during the request may be missing from its answer, so they are not judged by it.
         watched = [rows[incident_id] for incident_id in asked if incident_id in rows]
         known = sightings.sources(db)
         silent = is_silent(db)
         changed: list[Watched] = []
-        told: list[int] = []
+        to_notify: list[int] = []
         for row in watched:
             after, ended = self._judge(db, row, seen, known, silent=silent)
             if after.loose and row.incident_id in fresh:
-                after = after._replace(loose=0)
+                after = replace(after, loose=0)
             if ended:
                 incident = alert_marks.incident(db, row.incident_id)
                 assert incident is not None
-                log.info("an alert's end was not told", extra={"alert": incident.alertname})
+                log.info("an alert ended without a notice", extra={"alert": incident.alertname})
                 alerts.put(db, untold_end(incident, "unheard", now_ms=self._clock()))
             if after != row:
                 changed.append(after)
             if ended or after.loose != row.loose:
-                told.append(row.incident_id)
+                to_notify.append(row.incident_id)
         sightings.put(db, changed)
         if seen.listing is not None:
             sightings.answered(db, seen.listing.started_ms, seen.listing.now_ms)
-        for incident_id in told:
+        for incident_id in to_notify:
             incident = alert_marks.incident(db, incident_id)
             assert incident is not None
-            self._tell(db, incident.card_id, "card", incident.severity_rank)
-        decided = [self._decide(db, doubt, seen, known) for doubt in due]
-        return bool(told) or any(decided)
+            self._notify(db, incident.card_id, "card", incident.severity_rank)
+        for doubt in due:
+            self._decide(db, doubt, seen, known)
 
     def _judge(
         self, db: Connection, row: Watched, seen: _Seen, known: dict[int, int], *, silent: bool
     ) -> tuple[Watched, bool]:
-        """Say what a look means for one open incident: what is known of it now, and whether it has ended."""
+        """Return what is known of one open incident after a request, and whether it has ended."""
         if seen.listing is None:
-            return row._replace(loose=1 if row.source_ms is None or seen.long_silent else row.loose), False
+            return replace(row, loose=1 if row.source_ms is None or seen.long_silent else row.loose), False
         if row.fingerprint in seen.listing.fingerprints:
-            return row._replace(source_ms=seen.listing.started_ms, missing_ms=0, loose=0), False
+            return replace(row, source_ms=seen.listing.started_ms, missing_ms=0, loose=0), False
         source_ms = row.source_ms
         if source_ms is None:
-            return row._replace(loose=1), False
-        # From the first look that misses it: when it went before that is not known.
-        row = row._replace(missing_ms=row.missing_ms + seen.passed_ms if row.missing_ms else 1)
+            return replace(row, loose=1), False
+        # Counted from the first list without it: when it left the list before that is not known.
+        row = replace(row, missing_ms=row.missing_ms + seen.passed_ms if row.missing_ms else 1)
         if row.missing_ms < self._periods.missing * 1000:
             return row, False
         if not _knows(db, source_ms, seen.listing, known):
-            return row._replace(loose=1), False
+            return replace(row, loose=1), False
         return row, seen.grown and not silent
 
-    def _decide(self, db: Connection, doubt: Doubt, seen: _Seen, known: dict[int, int]) -> bool:
-        """Decide a firing notice that may be older than the end; return whether it fires.
+    def _decide(self, db: Connection, doubt: Doubt, seen: _Seen, known: dict[int, int]) -> None:
+        """Decide about a firing notice that may be older than its incident's end.
 
-        Where nobody can say, it does: an alarm too many, never one too few.
+        If it can't be known, the incident fires again: one alert too many is better than one too few.
         """
         sightings.forget_doubt(db, doubt.incident_id)
         incident, row = alert_marks.incident(db, doubt.incident_id), sightings.watched_one(db, doubt.incident_id)
         if incident is None or row is None or incident.state != "resolved" or incident.ending:
-            return False
+            return
         latest = alerts.latest(db, incident.fingerprint)
         if latest is None or latest.incident_id != incident.incident_id:
-            return False
+            return
         if seen.listing is not None and seen.grown and row.source_ms is not None:
             listed = row.fingerprint in seen.listing.fingerprints
             if not listed and _knows(db, row.source_ms, seen.listing, known):
-                return False
+                return
         reopen(db, msgspec.json.decode(doubt.notice, type=Notice), new_id=self._ids.new, now_ms=self._clock())
-        return True
 
-    def _ring(self, db: Connection) -> bool:
-        """Tell aloud what fires again, and was not told so because that had been too soon."""
+    def _ring(self, db: Connection) -> None:
+        """Send the postponed reminders of incidents that fire again, where the last one is no longer too recent."""
         now, cards = self._clock(), set()
         for incident, told_ms in alerts.unrung(db):
             if is_quiet(incident.remind_ms, incident.severity_rank, told_ms=told_ms, now_ms=now):
@@ -273,18 +263,18 @@ class Reconciler:
             if incident.card_id not in cards:
                 cards.add(incident.card_id)
                 alerts.set_told(db, incident.card_id, now)
-                self._tell(db, incident.card_id, "reminder", incident.severity_rank)
-        return bool(cards)
+                self._notify(db, incident.card_id, "reminder", incident.severity_rank)
 
-    def _tell(self, db: Connection, card_id: int, kind: outbox.Kind, rank: int) -> None:
+    def _notify(self, db: Connection, card_id: int, kind: outbox.Kind, rank: int) -> None:
         outbox.tell(db, card_id, kind, rank, new_id=self._ids.new, now_ms=self._clock())
 
 
 def _knows(db: Connection, source_ms: int, listing: Listing, known: dict[int, int]) -> bool:
-    """Whether a list says something of an incident that was last seen at this source.
+    """Return whether a list proves anything about an incident that was last listed by the Alertmanager `source_ms`.
 
-    It does when it is the same Alertmanager, or that one restarted. One that had been started when the other last
-    answered is another one. One that is not told of the watchdog, while we are, is not told of our alerts either.
+    It does if the list comes from the same Alertmanager, or from that one after a restart. One that was already running
+    when the other last answered is a different one. One that doesn't list the watchdog, while we receive it, doesn't
+    receive our alerts either.
     """
     if listing.started_ms == source_ms:
         return True

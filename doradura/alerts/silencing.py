@@ -1,18 +1,18 @@
-"""What admins do about incidents: silence one and undo it at Alertmanager, acknowledge one.
+"""What admins do about incidents: silence them at Alertmanager and undo that, acknowledge and dismiss them.
 
-Owns the rows of both. Guarantees: of two presses at once, and of one that is handled again after a kill, there is one
-effect. A silence is written down before it is asked for, with a mark that stands in its comment, and looked for before
-one is made. Outcomes are values; who asked is told by the chat. Every message of the incident is changed through the
-outbox.
+This module owns the stored silences and acknowledgements. Two callback queries at once have one effect, and so has one
+that is handled again after a kill: a silence is stored before it is requested, with a mark that is part of its comment,
+and an existing one is searched for before a new one is made. Results are values, which the chat shows to the admin who
+asked. All messages of the incident are edited through the outbox.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import msgspec
@@ -24,7 +24,7 @@ from doradura.alerts.incidents import untold_end
 from doradura.alerts.watchdog import SILENCE
 from doradura.clock import Clock
 from doradura.metrics import Metrics
-from doradura.storage import Connection, Storage, StorageError, alert_marks, outbox
+from doradura.storage import Connection, Storage, StorageError, Topic, alert_marks, outbox
 from doradura.storage import alerts as stored
 from doradura.storage.alert_marks import Silence
 from doradura.storage.alerts import Incident
@@ -34,9 +34,11 @@ log = logging.getLogger(__name__)
 
 HOUR_MS = 3600 * 1000
 LOOK_SECONDS = 60.0
-"""How often Alertmanager is asked, while something is silenced, whether it still is."""
+"""How often Alertmanager is asked about the stored silences while there are any."""
+PERIOD_SECONDS = 10.0
+"""How often the database is checked for stored silences without a wake-up."""
 SAID_SECONDS = 3600.0
-"""How often the log says that Alertmanager can't be asked."""
+"""How often the log repeats that Alertmanager can't be asked."""
 COMMENT = "Silenced from Doradura's chat"
 
 What = Literal[
@@ -55,26 +57,26 @@ What = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a press."""
+class ActResult:
+    """What pressing one of an incident's buttons did."""
 
     what: What
     by_name: str = ""
-    """Who silenced or acknowledged it: perhaps not the one who pressed."""
+    """Who silenced, acknowledged or dismissed the incident, which may be another admin."""
     at_ms: int = 0
-    """Until when it is silenced, or when it was acknowledged or dismissed."""
+    """Until when the incident is silenced, or when it was acknowledged or dismissed; ms since 1970."""
 
 
 @dataclass(slots=True)
 class _Place:
-    """An incident about which something is being done."""
+    """The lock of an incident that is being silenced or unsilenced, and how many wait for it or hold it."""
 
     lock: trio.Lock = field(default_factory=trio.Lock)
     waiting: int = 0
 
 
 class Silencing:
-    """Does what the buttons ask. Raises StorageError, and MonitoringError where Alertmanager is asked."""
+    """Does what an incident's buttons ask for, and watches over the silences that were made."""
 
     def __init__(
         self,
@@ -82,7 +84,6 @@ class Silencing:
         storage: Storage,
         metrics: Metrics,
         ids: IdMaker,
-        wake: Callable[[], None],
         *,
         clock: Clock,
     ) -> None:
@@ -91,32 +92,28 @@ class Silencing:
         self._storage = storage
         self._metrics = metrics
         self._ids = ids
-        self._wake_delivery = wake
         self._places: dict[int, _Place] = {}
-        self._changed = trio.Event()
         self._said_at = -math.inf
 
-    async def acknowledge(self, incident_id: int, by: str) -> Outcome:
-        """Note that somebody takes an incident on: nobody is reminded of it any more."""
+    async def acknowledge(self, incident_id: int, by: str) -> ActResult:
+        """Store that somebody works on an incident, which ends its reminders. Raises StorageError."""
 
-        def change(db: Connection) -> Outcome:
+        def change(db: Connection) -> ActResult:
             incident = alert_marks.incident(db, incident_id)
             if incident is None or incident.state != "firing":
-                return Outcome("unknown" if incident is None else "over")
+                return ActResult("unknown" if incident is None else "over")
             fresh = alert_marks.acknowledge(db, incident_id, by, self._clock())
             known = alert_marks.acknowledged(db, incident_id)
             assert known is not None
             if fresh:
                 alert_marks.drop_reminders(db, incident.card_id)
-                self._tell(db, incident)
-            return Outcome("acknowledged" if fresh else "already", *known)
+                self._notify(db, incident)
+            return ActResult("acknowledged" if fresh else "already", *known)
 
-        outcome = await self._storage.write(change)
-        self._wake()
-        return outcome
+        return await self._storage.write(change)
 
     async def acknowledge_all(self, card_id: int, by: str) -> int:
-        """Take on everything that fires on a card. Return how much that was."""
+        """Acknowledge every firing incident of a message. Return how many that were. Raises StorageError."""
 
         def change(db: Connection) -> int:
             taken = [n for n in alert_marks.firing_of(db, card_id) if alert_marks.acknowledge(db, n, by, self._clock())]
@@ -124,33 +121,37 @@ class Silencing:
                 alert_marks.drop_reminders(db, card_id)
                 incident = alert_marks.incident(db, taken[0])
                 assert incident is not None
-                self._tell(db, incident)
+                self._notify(db, incident)
             return len(taken)
 
-        count = await self._storage.write(change)
-        self._wake()
-        return count
+        return await self._storage.write(change)
 
-    async def dismiss(self, incident_id: int, by: str) -> Outcome:
-        """Close an incident of which nobody can say whether it fires still. What Alertmanager lists is left alone."""
+    async def dismiss(self, incident_id: int, by: str) -> ActResult:
+        """Close an incident of which it isn't known whether it still fires. Raises StorageError.
 
-        def change(db: Connection) -> Outcome:
+        An incident that Alertmanager lists stays open.
+        """
+
+        def change(db: Connection) -> ActResult:
             incident = alert_marks.incident(db, incident_id)
             if incident is None:
-                return Outcome("unknown")
+                return ActResult("unknown")
             if incident.state != "firing":
                 known = incident.ending == "dismissed"
-                return Outcome("already", incident.dismissed_by, incident.closed_ms or 0) if known else Outcome("over")
+                return (
+                    ActResult("already", incident.dismissed_by, incident.closed_ms or 0) if known else ActResult("over")
+                )
             if not stored.marks(db, incident.card_id).get(incident_id, stored.UNMARKED).loose:
-                return Outcome("listed")
+                return ActResult("listed")
             return self._dismiss(db, incident, by)
 
-        outcome = await self._storage.write(change)
-        self._wake()
-        return outcome
+        return await self._storage.write(change)
 
     async def dismiss_all(self, card_id: int, by: str) -> int:
-        """Close everything on a card of which nobody can say whether it fires still. Return how much that was."""
+        """Close every incident of a message of which it isn't known whether it still fires. Raises StorageError.
+
+        Return how many that were.
+        """
 
         def change(db: Connection) -> int:
             marks = stored.marks(db, card_id)
@@ -161,39 +162,47 @@ class Silencing:
                 self._dismiss(db, incident, by)
             return len(loose)
 
-        count = await self._storage.write(change)
-        self._wake()
-        return count
+        return await self._storage.write(change)
 
-    def _dismiss(self, db: Connection, incident: Incident, by: str) -> Outcome:
+    def _dismiss(self, db: Connection, incident: Incident, by: str) -> ActResult:
         now = self._clock()
         stored.put(db, untold_end(incident, "dismissed", now_ms=now, by=by))
         if incident.fingerprint == SILENCE:
-            stored.forget_watchdog(db)  # else its silence would be told again at once
-        self._tell(db, incident)
-        return Outcome("dismissed", by, now)
+            stored.forget_watchdog(db)  # otherwise the silence would be reported again at once
+        self._notify(db, incident)
+        return ActResult("dismissed", by, now)
 
-    async def silence(self, incident_id: int, hours: int, by: str) -> Outcome:
-        """Silence an incident's alert for so long, unless it is."""
+    async def silence(self, incident_id: int, hours: int, by: str) -> ActResult:
+        """Silence an incident's alert for `hours`, unless it is silenced already.
+
+        Raises StorageError, and MonitoringError if Alertmanager gives no usable answer. After an `unconfirmed` error or
+        a cancel the silence may exist; `run` finds it, and a second call doesn't make another.
+        """
         async with self._alone(incident_id):
             start = self._clock()
-            wanted = Silence(incident_id, f"{incident_id}-{start}", None, by, start + hours * HOUR_MS)
+            wanted = Silence(
+                incident_id=incident_id,
+                mark=f"{incident_id}-{start}",
+                silence_id=None,
+                by_name=by,
+                until_ms=start + hours * HOUR_MS,
+            )
             incident, row = await self._storage.write(lambda db: _want(db, wanted))
             if incident is None or incident.state != "firing":
-                return Outcome("unknown" if incident is None else "over")
+                return ActResult("unknown" if incident is None else "over")
             if not incident.labels or row is None:
-                return Outcome("no_labels")
+                return ActResult("no_labels")
             if row.silence_id is not None:
                 found = await self.alertmanager.silence(row.silence_id)
                 if found is not None and found.is_active:
-                    return Outcome("already", row.by_name, row.until_ms)
+                    return ActResult("already", row.by_name, row.until_ms)
             labels = msgspec.json.decode(incident.labels, type=dict[str, str])
             equal = await self._equal(labels)
             if equal is not None:
                 return await self._took_effect(incident, row, equal)
-            # What is written down may be an hour old, of somebody whom nothing was done for.
+            # The stored row may be from an earlier attempt of another admin that failed, so it is replaced. If the
+            # answer is lost, `run` finds the silence by the row's mark.
             await self._storage.write(lambda db: alert_marks.put_silence(db, wanted))
-            self._changed.set()  # should the answer be lost, it is looked for
             try:
                 silence_id = await self.alertmanager.make(
                     labels,
@@ -210,22 +219,22 @@ class Silencing:
                 if equal is None:
                     raise
                 return await self._took_effect(incident, wanted, equal)
-            made = wanted._replace(silence_id=silence_id)
+            made = replace(wanted, silence_id=silence_id)
             await self._note(incident, made)
-            return Outcome("silenced", made.by_name, made.until_ms)
+            return ActResult("silenced", made.by_name, made.until_ms)
 
     async def _equal(self, labels: dict[str, str]) -> FoundSilence | None:
-        """Find the active silence of exactly this alert that lasts longest."""
+        """Return the active silence of exactly this alert that lasts longest; None if there is none."""
         found = [item for item in await self.alertmanager.silences() if item.is_active and item.is_exactly(labels)]
         return max(found, key=lambda item: item.ends_at, default=None)
 
-    async def _took_effect(self, incident: Incident, row: Silence, equal: FoundSilence) -> Outcome:
-        """Take a silence that is there for the incident's: it is what a lost answer was about, or another's."""
-        await self._note(incident, Silence(incident.incident_id, row.mark, equal.id, equal.created_by, equal.until_ms))
-        return Outcome("silenced" if row.mark in equal.comment else "already", equal.created_by, equal.until_ms)
+    async def _took_effect(self, incident: Incident, row: Silence, equal: FoundSilence) -> ActResult:
+        """Store an existing silence as the incident's. It is ours with a lost answer, or somebody else made it."""
+        await self._note(incident, replace(row, silence_id=equal.id, by_name=equal.created_by, until_ms=equal.until_ms))
+        return ActResult("silenced" if row.mark in equal.comment else "already", equal.created_by, equal.until_ms)
 
-    async def undo(self, incident_id: int) -> Outcome:
-        """End the silence of an incident."""
+    async def undo(self, incident_id: int) -> ActResult:
+        """End the silence of an incident. Raises StorageError, and MonitoringError if it may still be in effect."""
         async with self._alone(incident_id):
 
             def look(db: Connection) -> tuple[Incident | None, Silence | None]:
@@ -233,9 +242,9 @@ class Silencing:
 
             incident, row = await self._storage.read(look)
             if incident is None:
-                return Outcome("unknown")
+                return ActResult("unknown")
             if row is None or row.silence_id is None:
-                return Outcome("not_silenced")
+                return ActResult("not_silenced")
             found = await self.alertmanager.silence(row.silence_id)
             active = found is not None and found.is_active
             if active:
@@ -249,22 +258,25 @@ class Silencing:
                     if again is not None and again.is_active:
                         raise
             await self._forget(incident, row)
-            return Outcome("undone" if active else "ended", row.by_name, row.until_ms)
+            return ActResult("undone" if active else "ended", row.by_name, row.until_ms)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Notice the end of silences until cancelled. The barrier of one look: the next one follows."""
+        """Compare the stored silences with Alertmanager's until cancelled, to notice when they end.
+
+        A barrier: an exception in one comparison does not stop the next.
+        """
+        watch = self._storage.watch(Topic.SILENCES)
         task_status.started()
         while True:
-            self._changed = trio.Event()
             wait_seconds = LOOK_SECONDS
             try:
                 rows = await self._storage.read(alert_marks.silences)
                 if rows:
                     await self.look()
-                    self._said_at = -math.inf  # it answers: its next silence is said again
+                    self._said_at = -math.inf  # it answered, so the next failure is logged at once
                     wait_seconds = min(wait_seconds, max(1.0, (rows[0].until_ms - self._clock()) / 1000))
                 else:
-                    wait_seconds = math.inf
+                    wait_seconds = PERIOD_SECONDS
             except MonitoringError as error:
                 if trio.current_time() - self._said_at >= SAID_SECONDS:
                     self._said_at = trio.current_time()
@@ -274,11 +286,10 @@ class Silencing:
             except Exception:  # the barrier named above
                 log.exception("silences not looked at")
                 self._metrics.errors.labels(category="alert").inc()
-            with trio.move_on_after(wait_seconds):
-                await self._changed.wait()
+            await watch.next(wait_seconds)
 
     async def look(self) -> None:
-        """Take over from Alertmanager which silences are over."""
+        """Compare the stored silences with Alertmanager's once. Raises StorageError and MonitoringError."""
         rows = await self._storage.read(alert_marks.silences)
         if not rows:
             return
@@ -287,7 +298,7 @@ class Silencing:
             await self._follow(row, active)
 
     async def _follow(self, seen: Silence, active: dict[str, FoundSilence]) -> None:
-        """Forget a silence that is over; note one whose making was never confirmed, and a new end."""
+        """Delete a silence that is over; store one that was never confirmed, and a changed end."""
         async with self._alone(seen.incident_id):
 
             def look(db: Connection) -> tuple[Incident | None, Silence | None]:
@@ -295,7 +306,7 @@ class Silencing:
 
             incident, row = await self._storage.read(look)
             if incident is None or row != seen:
-                return  # what Alertmanager said is older than what was done meanwhile
+                return  # the row changed after Alertmanager was asked
             if row.silence_id is None:
                 found = next((item for item in active.values() if row.mark in item.comment), None)
                 over = row.until_ms < self._clock()
@@ -305,34 +316,28 @@ class Silencing:
             if over:
                 await self._forget(incident, row)
             elif found is not None and (found.id != row.silence_id or abs(found.until_ms - row.until_ms) > 1000):
-                await self._note(incident, row._replace(silence_id=found.id, until_ms=found.until_ms))
+                await self._note(incident, replace(row, silence_id=found.id, until_ms=found.until_ms))
 
     async def _note(self, incident: Incident, row: Silence) -> None:
         def change(db: Connection) -> None:
             alert_marks.put_silence(db, row)
-            self._tell(db, incident)
+            self._notify(db, incident)
 
         await self._storage.write(change)
-        self._wake()
 
     async def _forget(self, incident: Incident, row: Silence) -> None:
         def change(db: Connection) -> None:
             if alert_marks.end_silence(db, row.incident_id, row.mark):
-                self._tell(db, incident)
+                self._notify(db, incident)
 
         await self._storage.write(change)
-        self._wake()
 
-    def _tell(self, db: Connection, incident: Incident) -> None:
+    def _notify(self, db: Connection, incident: Incident) -> None:
         outbox.tell(db, incident.card_id, "card", incident.severity_rank, new_id=self._ids.new, now_ms=self._clock())
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._wake_delivery()
 
     @asynccontextmanager
     async def _alone(self, incident_id: int) -> AsyncIterator[None]:
-        """Do one thing about an incident at a time."""
+        """Hold the lock of an incident, so that only one change of its silence goes on at a time."""
         place = self._places.setdefault(incident_id, _Place())
         place.waiting += 1
         try:
@@ -345,7 +350,7 @@ class Silencing:
 
 
 def _want(db: Connection, wanted: Silence) -> tuple[Incident | None, Silence | None]:
-    """Write down what is wanted, where nothing is. Return the incident and what is written."""
+    """Store the wanted silence unless one is stored. Return the incident, and the stored row if it can be silenced."""
     incident = alert_marks.incident(db, wanted.incident_id)
     if incident is None or incident.state != "firing" or not incident.labels:
         return incident, None

@@ -1,6 +1,7 @@
-"""The watchdog: an alert that always fires, so that its silence says that monitoring is down.
+"""The watchdog: an alert that always fires, so its absence means that monitoring is down.
 
-The silence is an incident of our own, told like any other. What is decided here happens inside changes of the storage.
+That absence ("the silence") is an incident of our own, and admins are notified of it as of any other. The functions
+here run inside the storage's transactions.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import replace
 
 from doradura.alerts.notes import add_incident
 from doradura.alerts.payload import WATCHDOG
-from doradura.alerts.words import AlertWords
+from doradura.alerts.rendering import AlertRenderer
 from doradura.storage import Connection, alerts, outbox, sightings
 from doradura.storage.alerts import Incident
 
@@ -19,42 +20,43 @@ SILENCE = "doradura:watchdog-silence"
 
 
 def is_silent(db: Connection) -> bool:
-    """Whether the silence has been told and lasts."""
+    """Return whether the incident of the watchdog's silence is open."""
     known = alerts.latest(db, SILENCE)
     return known is not None and known.state == "firing"
 
 
 def hear(db: Connection, *, new_id: Callable[[], int], now_ms: int) -> None:
-    """A watchdog came: note it, and end the silence if there was one."""
+    """Store that a watchdog notice arrived at `now_ms`, and end the silence if there was one."""
     alerts.see_watchdog(db, now_ms)
     known = alerts.latest(db, SILENCE)
     if known is not None and known.state == "firing":
         alerts.put(db, replace(known, state="resolved", ended_ms=now_ms, closed_ms=now_ms))
-        # The edit makes no sound, and who was told that nothing can be relied on waits for this.
+        # An edit makes no sound, and the admins wait to hear that they can rely on monitoring again: also send a reply.
         kinds: tuple[outbox.Kind, ...] = ("card", "return")
         for kind in kinds:
             outbox.tell(db, known.card_id, kind, known.severity_rank, new_id=new_id, now_ms=now_ms)
 
 
 def silence_due_ms(db: Connection, *, silent_ms: int, not_before_ms: int) -> int | None:
-    """Return when the silence is to be told unless a watchdog comes; None when there is nothing to wait for.
+    """Return when (ms since 1970) the silence begins unless a watchdog notice arrives; None if there is none to await.
 
-    Before the first watchdog nothing is missed: monitoring may not be set up. Nor is what was not heard before
-    `not_before_ms`, the start of this program.
+    Nothing is awaited before the first watchdog ever, since monitoring may not be set up. The time before
+    `not_before_ms`, the start of this program, does not count as silence.
     """
     seen_ms = alerts.watchdog_seen_ms(db)
     return None if seen_ms is None or is_silent(db) else max(seen_ms, not_before_ms) + silent_ms
 
 
-def miss(db: Connection, *, words: AlertWords, new_id: Callable[[], int], now_ms: int) -> None:
-    """Tell the silence.
+def miss(db: Connection, *, texts: AlertRenderer, new_id: Callable[[], int], now_ms: int) -> None:
+    """Open the incident of the watchdog's silence, unless it is open.
 
-    Ends that came during it may be false: an Alertmanager that hears nothing from Prometheus calls its alerts resolved.
+    Alerts that were resolved during the silence are marked as doubtful: an Alertmanager that hears nothing from
+    Prometheus declares its alerts resolved.
     """
     seen_ms = alerts.watchdog_seen_ms(db)
     if seen_ms is None or is_silent(db):
         return
-    summary, description = words.silence(round((now_ms - seen_ms) / 1000))
+    summary, description = texts.silence(round((now_ms - seen_ms) / 1000))
     incident = Incident(
         incident_id=new_id(),
         card_id=new_id(),

@@ -14,7 +14,7 @@ MEMORY_BYTES = 2 * 1024**3
 
 
 def main() -> None:
-    """Draw one picture; limits first, so that nothing the figures say can keep the machine busy."""
+    """Draw one picture; limits come first, so that no values can keep the machine busy."""
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

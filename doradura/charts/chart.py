@@ -1,4 +1,4 @@
-"""What a picture is to show. Plain values, the same on both sides of the pipe to the child."""
+"""What a picture shows. Plain values, the same on both sides of the pipe to the child."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Literal
 import msgspec
 
 Paint = Literal["good", "bad", "plain"]
-"""What a series means; the drawing knows the colours."""
+"""What a series means; the drawing chooses the colours."""
 
 
-class Line(msgspec.Struct, frozen=True):
-    """One series: a value for each position, None where there is none."""
+class ChartLine(msgspec.Struct, frozen=True):
+    """One series: a value for each position, None if there is none."""
 
     name: str
     values: tuple[float | None, ...]
@@ -24,10 +24,10 @@ class Chart(msgspec.Struct, frozen=True):
     title: str
     kind: Literal["bars", "lines"]
     positions: tuple[float, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
     ticks: tuple[tuple[float, str], ...] = ()
-    """Positions that are labelled, and how."""
+    """The labelled positions and their labels."""
     threshold: float | None = None
-    """A level that is drawn across, such as the one an alert fires at."""
+    """A level that is drawn across, such as an alert's threshold."""
     whole: bool = False
-    """The values are counts: no level between 0 and 1 is labelled."""
+    """Whether the values are counts: then no level between 0 and 1 is labelled."""

@@ -1,6 +1,6 @@
-"""How a chart looks. Runs in the child alone: the one module that knows matplotlib.
+"""How a chart looks. Runs only in the child: the one module that knows matplotlib.
 
-Made for a phone: few labels, large, and colours that are told apart in grey as well (the bad stands on top).
+Made for a phone: few, large labels, and colours that can be told apart in grey too (the bad ones on top).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HEIGHT_INCHES = 4.5
 DOTS_PER_INCH = 120
 BAR_SHARE = 0.86
 ONE_LINE = 64
-"""Letters that a line of title and names holds."""
+"""How many letters fit into a line with title and names."""
 HALF_LINE = 32
 
 _COLOURS: Mapping[Paint, str] = {"good": "#2f9e6e", "bad": "#d64545", "plain": "#3578c9"}
@@ -60,10 +60,10 @@ def _lines(axes: Axes, chart: Chart) -> None:
 
 
 def _dress(axes: Axes, chart: Chart) -> None:
-    """Titles, labels, levels."""
+    """Add titles, labels and levels."""
     axes.set_title(_plain(chart.title), loc="left", fontsize=17, fontweight="bold", color=_INK, pad=14)
     if chart.threshold is not None:
-        # Before the levels are fixed: a level above all figures has to be seen too.
+        # Before the levels are fixed: a level above all values must be visible too.
         axes.axhline(chart.threshold, color=_COLOURS["bad"], linewidth=1.6, linestyle="--")
     if all((value or 0.0) >= 0 for line in chart.lines for value in line.values):
         axes.set_ylim(bottom=0)
@@ -73,7 +73,7 @@ def _dress(axes: Axes, chart: Chart) -> None:
             axes.set_ylim(top=1)
     if chart.ticks:
         axes.set_xticks([at for at, _ in chart.ticks], [_plain(label) for _, label in chart.ticks])
-        # The outer labels stay within the bars' width: the first one would touch the zero of the other axis.
+        # The outer labels stay within the bars' width: the first one would touch the other axis's zero.
         labels = axes.get_xticklabels()
         labels[0].set_horizontalalignment("left")
         labels[-1].set_horizontalalignment("right")
@@ -88,7 +88,7 @@ def _dress(axes: Axes, chart: Chart) -> None:
 
 
 def _legend(axes: Axes, chart: Chart) -> None:
-    """Name the series: beside the title where there is room, else below, where they take none from the figures."""
+    """Name the series: beside the title if there is room, else below, where they take no room from the values."""
     if len(chart.title) + sum(len(line.name) + 4 for line in chart.lines) <= ONE_LINE:
         drawn = axes.legend(
             loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(chart.lines), frameon=False, fontsize=13
@@ -109,5 +109,5 @@ def _colour(paint: Paint, number: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """Take matplotlib's own markup out of a text: a dollar sign would begin a formula."""
+    """Escape matplotlib's own markup in a text: a dollar sign would begin a formula."""
     return text.replace("$", r"\$")

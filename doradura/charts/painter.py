@@ -1,4 +1,4 @@
-"""The bot's side of a drawing: starts the child, gives it the figures, takes the picture, and ends it in any case."""
+"""The bot's side of a drawing: starts the child, sends it the values, reads the picture, and always ends the child."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ import trio
 from doradura.charts.chart import Chart
 
 DRAW_SECONDS = 20.0
-"""A drawing takes one second, the first one of a machine (matplotlib lists its fonts) up to ten."""
+"""A drawing takes one second; the first one on a machine (matplotlib lists its fonts) up to ten."""
 PICTURE_BYTES = 5 * 1024**2
-"""What a picture may have at most; Telegram takes photos up to 10 MB."""
+"""The largest picture; Telegram accepts photos up to 10 MB."""
 SAID_BYTES = 2000
 PNG = b"\x89PNG\r\n\x1a\n"
 
 COMMAND = (sys.executable, "-m", "doradura.charts")
 _KEPT = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-"""What of the environment the child sees; the bot's secrets are in the rest."""
+"""The part of the environment that the child sees; the rest contains the bot's secrets."""
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class ChartError(Exception):
 
 
 class Charts:
-    """Draws, one picture at a time."""
+    """Draws one picture at a time."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Charts:
         command: Sequence[str] = COMMAND,
         draw_seconds: float = DRAW_SECONDS,
     ) -> None:
-        """Take where matplotlib may keep its list of fonts, and the bot's own environment."""
+        """Take the directory where matplotlib may keep its list of fonts, and the bot's own environment."""
         self._directory = directory
         self._command = tuple(command)
         self._draw_seconds = draw_seconds
@@ -55,11 +55,11 @@ class Charts:
 
     @property
     def available(self) -> bool:
-        """Whether the extra `charts` is installed; looks for it without importing it."""
+        """Return whether the extra `charts` is installed, without importing it."""
         return util.find_spec("matplotlib") is not None
 
     async def draw(self, chart: Chart) -> bytes:
-        """Return the picture as PNG. Raises ChartError; cancelled, the child is killed before this returns."""
+        """Return the picture as PNG. Raises ChartError. When cancelled, it kills the child before it returns."""
         if not self.available:
             raise ChartError("matplotlib is not installed: the extra `charts` is missing")
         async with self._one:
@@ -99,7 +99,7 @@ class Charts:
 
 
 async def _feed(process: trio.Process, figures: bytes) -> None:
-    """Write the figures; a child that ended already says why by its exit code."""
+    """Write the values; a child that ended already says why by its exit code."""
     assert process.stdin is not None
     async with process.stdin:
         with contextlib.suppress(trio.BrokenResourceError):
@@ -107,7 +107,7 @@ async def _feed(process: trio.Process, figures: bytes) -> None:
 
 
 async def _collect(stream: trio.abc.ReceiveStream | None, into: bytearray, limit: int) -> None:
-    """Read to the end, as a full pipe would stop the child; keep so many bytes at most."""
+    """Read to the end, because a full pipe would block the child; keep at most this many bytes."""
     assert stream is not None
     async with stream:
         async for piece in stream:
@@ -115,7 +115,7 @@ async def _collect(stream: trio.abc.ReceiveStream | None, into: bytearray, limit
 
 
 async def _end(process: trio.Process) -> None:
-    """Kill the child's session, whatever it was doing, and take its end."""
+    """Kill the child's session, whatever it was doing, and reap it."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     with trio.CancelScope(shield=True):

@@ -1,1 +1,1 @@
-"""What the bot says and does: one module a conversation, texts by key through gettext."""
+"""What the bot says and does in chats: one module for each conversation; texts are looked up by key with gettext."""

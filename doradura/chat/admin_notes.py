@@ -1,4 +1,4 @@
-"""Short notes to the admins that are no alerts of Alertmanager's."""
+"""Short messages to the chats of alerts that don't come from Alertmanager."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class AdminNotes:
-    """Tells every chat that alerts go to; one that can't be told does not keep the others from being told."""
+    """Sends a message to every chat that alerts go to. An error in one chat doesn't affect the others."""
 
     def __init__(self, api: BotApi, catalogues: Catalogues, chats: Collection[AlertChat]) -> None:
         self._api = api
@@ -22,10 +22,10 @@ class AdminNotes:
         self._chats = tuple(chats)
 
     async def breaker(self, site: str, seconds: int) -> None:
-        """A site takes the bot for a robot and is paused."""
+        """Report that a site takes the bot for a robot, and that its downloads pause for `seconds`. Raises nothing."""
         text = self._catalogues.for_language(None)("admin.breaker", site=site, minutes=round(seconds / 60))
         for chat in self._chats:
             try:
                 await self._api.send_message(chat.chat_id, text, thread_id=chat.topic_id or None)
             except TelegramError as error:
-                log.warning("a note is not told", extra={"chat": str(chat), "error": str(error)})
+                log.warning("a note is not sent", extra={"chat": str(chat), "error": str(error)})

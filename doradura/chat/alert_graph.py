@@ -1,6 +1,6 @@
-"""The graph of an alert: what its expression gave over the last hours, as a picture or in blocks.
+"""The graph of an alert: the values of its expression over the last hours, as a picture or as block characters.
 
-Asks Prometheus at the press, within its time limits; shows few series and says how many more there are.
+Prometheus is asked when the button is pressed. The graph shows a few series and says how many more there are.
 """
 
 from __future__ import annotations
@@ -14,18 +14,20 @@ from urllib.parse import parse_qs, urlsplit
 from doradura.alerts import (
     Measured,
     MonitoringError,
+    Prometheus,
     PromSpan,
     Series,
     expression_of,
     measured,
 )
-from doradura.charts import Chart, Line
+from doradura.charts import Chart, ChartLine
 from doradura.chat.figures import blocks
-from doradura.chat.pictures import send_picture
+from doradura.chat.handling import Handling
+from doradura.chat.pictures import Pictures
 from doradura.chat.texts import Texts, attribute_url
-from doradura.chat.turn import Turn
+from doradura.clock import Clock
 from doradura.reachable import is_link
-from doradura.storage import alert_marks
+from doradura.storage import Storage, alert_marks
 from doradura.storage.alerts import Incident
 from doradura.telegram.units import shorten
 
@@ -36,13 +38,13 @@ QUERY_UNITS = 300
 NAME_UNITS = 40
 TITLE_UNITS = 48
 BLOCKS = 30
-"""Columns of blocks that a narrow phone shows in one line."""
+"""The number of block characters that a narrow phone shows in one line."""
 
 log = logging.getLogger(__name__)
 
 
 class Graph(NamedTuple):
-    """What is to be shown."""
+    """What a graph shows."""
 
     title: str
     link: str
@@ -51,58 +53,67 @@ class Graph(NamedTuple):
     total: int
 
 
-async def press(turn: Turn, incident_id: int) -> None:
-    """Answer the button: the press at once, the graph as soon as it is there."""
-    t = turn.texts
-    incident = await turn.parts.storage.read(lambda db: alert_marks.incident(db, incident_id))
-    if incident is None:
-        await turn.answer(t.plain("outcome.unknown"), alert=True)
-        return
-    await turn.mark_handled()  # a lost answer brings no second picture
-    await turn.answer(t.plain("alert.press.drawing"))
-    reply_to = turn.press.message.message_id if turn.press.message else None
-    try:
-        graph = await look(turn, incident)
-    except MonitoringError as error:
-        log.warning("no graph", extra={"reason": error.reason, "error": error.detail})
-        text = t(f"prometheus.{error.reason}", detail=shorten(error.detail, QUERY_UNITS))
-        await _say(turn, "\n".join([text, *_link(t, incident.generator)]), reply_to)
-        return
-    if graph is None or not graph.series:
-        text = t("graph.no_rule" if graph is None else "graph.empty", hours=HOURS, name=incident.alertname)
-        await _say(turn, "\n".join([text, *_link(t, incident.generator)]), reply_to)
-        return
-    if await send_picture(turn, chart_of(t, graph), graph_text(t, graph, drawn=True), "graph.png", reply_to=reply_to):
-        return
-    await _say(turn, graph_text(t, graph, drawn=False), reply_to)
+class AlertGraph:
+    """Asks Prometheus for an alert's values and sends them as a graph."""
 
+    def __init__(self, storage: Storage, clock: Clock, prometheus: Prometheus, pictures: Pictures) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._prometheus = prometheus
+        self._pictures = pictures
 
-async def _say(turn: Turn, text: str, reply_to: int | None) -> None:
-    await turn.parts.api.send_message(turn.chat_id, text, reply_to=reply_to, thread_id=turn.topic_id)
+    async def show(self, handling: Handling, incident_id: int) -> None:
+        """Answer the graph button: the callback query at once, and send the graph once Prometheus has answered.
 
+        Without a graph, a message says why. Raises TelegramError and StorageError.
+        """
+        t = handling.texts
+        incident = await self._storage.read(lambda db: alert_marks.incident(db, incident_id))
+        if incident is None:
+            await handling.answer(t.plain("outcome.unknown"), alert=True)
+            return
+        await handling.mark_handled()  # first, so that a lost answer causes no second picture
+        await handling.answer(t.plain("alert.press.drawing"))
+        reply_to = handling.pressed_id
+        try:
+            graph = await self.look(incident)
+        except MonitoringError as error:
+            log.warning("no graph", extra={"reason": error.reason, "error": error.detail})
+            text = t(f"prometheus.{error.reason}", detail=shorten(error.detail, QUERY_UNITS))
+            await handling.send("\n".join([text, *_link(t, incident.generator)]), reply_to=reply_to)
+            return
+        if graph is None or not graph.series:
+            text = t("graph.no_rule" if graph is None else "graph.empty", hours=HOURS, name=incident.alertname)
+            await handling.send("\n".join([text, *_link(t, incident.generator)]), reply_to=reply_to)
+            return
+        if await self._pictures.send(
+            handling, chart_of(t, graph), graph_text(t, graph, drawn=True), "graph.png", reply_to=reply_to
+        ):
+            return
+        await handling.send(graph_text(t, graph, drawn=False), reply_to=reply_to)
 
-async def look(turn: Turn, incident: Incident) -> Graph | None:
-    """Ask Prometheus; None when no expression is known. Raises MonitoringError."""
-    prometheus = turn.parts.admin.prometheus
-    expression = expression_of(incident.generator) or await prometheus.expression(incident.alertname)
-    if expression is None:
-        return None
-    span = PromSpan(turn.parts.clock() - HOURS * 3_600_000, HOURS * 3_600_000 // STEPS, STEPS)
-    labels = alert_labels(incident)
-    what = measured(expression)
-    try:
-        series, total = await prometheus.over(what.query, span, labels, most=SERIES)
-    except MonitoringError as error:
-        if error.status is None or what.query == expression:
-            raise
-        # Our reading of the expression may be wrong; all of it is one that Prometheus took.
-        what = Measured(expression)
-        series, total = await prometheus.over(expression, span, labels, most=SERIES)
-    return Graph(incident.summary or incident.alertname, incident.generator, what, series, total)
+    async def look(self, incident: Incident) -> Graph | None:
+        """Ask Prometheus for the graph of an incident; None if its expression is unknown. Raises MonitoringError."""
+        expression = expression_of(incident.generator) or await self._prometheus.expression(incident.alertname)
+        if expression is None:
+            return None
+        span_ms = HOURS * 3_600_000
+        span = PromSpan(start_ms=self._clock() - span_ms, step_ms=span_ms // STEPS, steps=STEPS)
+        labels = alert_labels(incident)
+        what = measured(expression)
+        try:
+            series, total = await self._prometheus.over(what.query, span, labels, most=SERIES)
+        except MonitoringError as error:
+            if error.status is None or what.query == expression:
+                raise
+            # `measured` may have misread the expression; the whole of it is certainly valid for Prometheus.
+            what = Measured(expression)
+            series, total = await self._prometheus.over(expression, span, labels, most=SERIES)
+        return Graph(incident.summary or incident.alertname, incident.generator, what, series, total)
 
 
 def chart_of(t: Texts, graph: Graph) -> Chart:
-    """Say what the picture shows."""
+    """Return the picture's content."""
     every = STEPS // HOURS
     ticks = [
         (float(hour * every), t.plain("graph.now" if hour == HOURS else "graph.ago", hours=HOURS - hour))
@@ -113,7 +124,7 @@ def chart_of(t: Texts, graph: Graph) -> Chart:
         kind="lines",
         positions=tuple(map(float, range(STEPS + 1))),
         lines=tuple(
-            Line(name, series.values) for name, series in zip(names_of(graph.series), graph.series, strict=True)
+            ChartLine(name, series.values) for name, series in zip(names_of(graph.series), graph.series, strict=True)
         ),
         ticks=tuple(ticks),
         threshold=graph.what.threshold,
@@ -121,7 +132,7 @@ def chart_of(t: Texts, graph: Graph) -> Chart:
 
 
 def graph_text(t: Texts, graph: Graph, *, drawn: bool) -> str:
-    """Say what the graph shows; without a picture, with a row of blocks for each series."""
+    """Return the text (HTML) of a graph; without a picture, it has a row of block characters for each series."""
     lines = [t("graph.title", title=shorten(graph.title, TITLE_UNITS), hours=HOURS)]
     for name, series in zip(names_of(graph.series), graph.series, strict=True):
         known = [value for value in series.values if value is not None]
@@ -138,7 +149,7 @@ def graph_text(t: Texts, graph: Graph, *, drawn: bool) -> str:
 
 
 def _line(t: Texts, name: str, known: Sequence[float]) -> str:
-    """Say what one series did; without its name where it is the only one."""
+    """Return the line about one series; without a name if it is the only one."""
     last, least, most = (f"{value:.4g}" for value in (known[-1], min(known), max(known)))
     flat = least == most
     if name:
@@ -147,20 +158,20 @@ def _line(t: Texts, name: str, known: Sequence[float]) -> str:
 
 
 def names_of(series: Sequence[Series]) -> list[str]:
-    """Name series by the labels in which they differ."""
+    """Return a name for each series, made of the labels in which they differ."""
     keys = sorted({key for item in series for key in item.labels})
     differ = [key for key in keys if len({item.labels.get(key) for item in series}) > 1]
     return [shorten(", ".join(item.labels.get(key, "-") for key in differ), NAME_UNITS) for item in series]
 
 
 def alert_labels(incident: Incident) -> Mapping[str, str]:
-    """Return an alert's labels; none where they are not known."""
+    """Return an alert's labels; empty if they are unknown."""
     found: dict[str, str] = json.loads(incident.labels) if incident.labels else {}
     return found
 
 
 def _link(t: Texts, generator: str) -> list[str]:
-    """Return the line that leads to where the expression is; what is no link at all is not shown as one."""
+    """Return the line with the link to the expression's page; no line if `generator` is not a link."""
     where = source_of(generator)
     return [] if where is None else [t(f"graph.link.{where}", url=attribute_url(generator))]
 
@@ -169,7 +180,7 @@ Source = Literal["prometheus", "grafana", "source"]
 
 
 def source_of(url: str) -> Source | None:
-    """Say where an alert's link leads, by the paths of their pages; None for what is no link.
+    """Return which program's page an alert's link opens, judged by its path; None if it is not a link.
 
     Prometheus: `/graph?g0.expr=` up to 2.x, `/query?g0.expr=` since 3.0. Grafana: `/alerting/grafana/UID/view`.
     """

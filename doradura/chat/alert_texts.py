@@ -1,7 +1,7 @@
-"""The words for alerts: what stands in the admins' chats, never longer than Telegram takes.
+"""The texts of alerts in the admins' chats, never longer than Telegram accepts.
 
-A message's first line says how bad it is and what it is, its last is a hashtag that finds all messages of that alert.
-What is cut says so.
+The first line of a message is its severity and summary, the last a hashtag that finds all messages of that alert. A
+text that is cut says so.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from doradura.chat.alert_keyboards import card_keyboard
+from doradura.chat.alert_keyboards import message_keyboard
 from doradura.chat.figures import span_text
 from doradura.chat.texts import Catalogues, Texts, attribute_url
 from doradura.reachable import is_public_url
@@ -33,24 +33,24 @@ RANK_KEYS = ("critical", "warning", "info")
 
 
 class AlertTexts:
-    """The presenter the alerts are given; admins read the default language."""
+    """Renders alert messages for `doradura.alerts` (an AlertRenderer), in the default language."""
 
     def __init__(self, catalogues: Catalogues) -> None:
         self._t = catalogues.for_language(None)
 
-    def card(self, view: CardView) -> str:
-        """Return the message of one incident, or of many."""
+    def message(self, view: CardView) -> str:
+        """Return the text (HTML) of the message about one incident or several."""
         t = self._t
         if view.is_quiet:
             return t("alert.quiet", text=_cut(t, view.incidents[0].summary, DESCRIPTION_UNITS))
         return _single(t, view) if view.total == 1 else _many(t, view)
 
     def keyboard(self, view: CardView) -> Keyboard | None:
-        """Return the buttons under it."""
-        return card_keyboard(self._t, view)
+        """Return the buttons under that message; None for none."""
+        return message_keyboard(self._t, view)
 
     def reminder(self, view: CardView, now_ms: int) -> str:
-        """Say that it fires still, and since when."""
+        """Return the reply (HTML) that says that the alert is still firing, and for how long."""
         t, worst = self._t, view.incidents[0]
         if view.firing == 1:
             still = t("alert.still", span=_span(t, (now_ms - worst.since_ms) / 1000))
@@ -60,28 +60,28 @@ class AlertTexts:
         return "\n".join([_first_line(t, worst), still, *again, _tags([worst])])
 
     def back(self, view: CardView) -> str:
-        """Say that monitoring is heard again."""
+        """Return the reply (HTML) that says that monitoring works again."""
         t = self._t
         return "\n".join([t("alert.back"), _tags(view.incidents[:1])])
 
     def bare(self, view: CardView) -> str:
-        """Return a short plain text for what can't be shown otherwise."""
+        """Return a short plain text, for a message that can't be shown otherwise."""
         t, worst = self._t, view.incidents[0]
         first = t.plain(f"alert.first.{_key(worst)}", summary=_name(worst))
         return "\n".join([first, t.plain("alert.bare", total=view.total), _tags([worst])])
 
     def silence(self, seconds: int) -> tuple[str, str]:
-        """Return summary and description for a watchdog that has been silent for so long."""
+        """Return the summary and the description for a watchdog that has been silent for so many seconds."""
         t = self._t
         return t.plain("alert.silence"), t.plain("alert.silence.about", span=_span(t, seconds))
 
     def unclean_start(self, alive_ms: int) -> str:
-        """Say that the last run was cut off, at about that time."""
+        """Return the note that says that the last run ended abruptly, at about `alive_ms` (ms since 1970)."""
         t = self._t
         return t.plain("alert.unclean_start", at=time_text(alive_ms))
 
     def foreign_file(self, job_id: int, detail: str) -> tuple[str, str]:
-        """Say that a worker named a file that is not its own, and what was wrong with it."""
+        """Return the summary and the description of the note that a worker named a file that is not its own."""
         t = self._t
         return t.plain("alert.foreign_file"), t.plain("alert.foreign_file.about", job=str(job_id), detail=detail)
 
@@ -105,7 +105,7 @@ def _single(t: Texts, view: CardView) -> str:
 
 
 def _fired(t: Texts, incident: Incident) -> list[str]:
-    """Say how often it has fired, if it was more than once."""
+    """Return the line that says how often an alert has fired, if more than once."""
     if incident.fired < 2:
         return []
     if incident.first_ms is None:
@@ -114,12 +114,12 @@ def _fired(t: Texts, incident: Incident) -> list[str]:
 
 
 def _truncated(t: Texts, view: CardView) -> list[str]:
-    """Say that Alertmanager left alerts out of its notice."""
+    """Return the line that says that Alertmanager left alerts out of its payload, if it did."""
     return [t.counted("alert.truncated", view.truncated)] if view.truncated and view.firing else []
 
 
 def _done(t: Texts, marks: Marks) -> list[str]:
-    """Say what admins did about an incident."""
+    """Return the lines that say what admins did about an incident."""
     lines = []
     if marks.silenced_by is not None:
         name, until = shorten(marks.silenced_by, PERSON_UNITS), time_text(marks.silenced_until_ms or 0)
@@ -159,12 +159,12 @@ def _first_line(t: Texts, incident: Incident) -> str:
 
 
 def _signs(marks: Marks) -> str:
-    """Mark in a list what admins did."""
+    """Return symbols that show in a list what admins did about an incident."""
     return f"{' 🔕' if marks.silenced_by is not None else ''}{' 👤' if marks.acknowledged_by is not None else ''}"
 
 
 def list_line(t: Texts, incident: Incident) -> str:
-    """Return an incident in one line."""
+    """Return an incident as one line (HTML)."""
     what = incident.summary or _name(incident)
     if incident.instance and incident.instance not in what:
         what = f"{shorten(what, LINE_UNITS - 40)} · {shorten(incident.instance, 40)}"
@@ -193,9 +193,9 @@ def _when(t: Texts, incident: Incident) -> str:
 
 
 def _runbook(t: Texts, incident: Incident) -> list[str]:
-    """Return the line that leads to the runbook: as a link only where a phone gets to.
+    """Return the line with the alert's runbook, as a link only if a phone can reach it.
 
-    The bot's own page of a runbook that the button under the message sends is not named at all.
+    There is no line for the bot's own runbook page, because a button under the message sends that runbook.
     """
     url = incident.runbook
     if is_public_url(url):
@@ -209,16 +209,16 @@ def _cut(t: Texts, text: str, limit: int) -> str:
 
 
 def _tags(incidents: Sequence[Incident]) -> str:
-    """Return the last line: the hashtags of these alerts, each once."""
+    """Return the last line of a message: the hashtag of each of these alerts, once."""
     names = dict.fromkeys(hashtag(incident.alertname) for incident in incidents)
     left = len(names) - TAGS
     return " ".join([*(f"#{name}" for name in list(names)[:TAGS]), *([f"+{left}"] if left > 0 else [])])
 
 
 def hashtag(name: str) -> str:
-    """Return what Telegram links as the hashtag of a name.
+    """Return a name as a hashtag that Telegram turns into a link, without the #.
 
-    It takes letters, decimal digits and underlines, and links none that has no letter at all (td's match_hashtags).
+    A hashtag consists of letters, decimal digits and underscores, with at least one letter (td's match_hashtags).
     """
     tag = "".join(char if unicodedata.category(char)[0] == "L" or char.isdecimal() else "_" for char in name)
     tag = tag[:NAME_UNITS]
@@ -228,11 +228,11 @@ def hashtag(name: str) -> str:
 
 
 def time_text(moment_ms: int) -> str:
-    """Show a moment: 2026-11-23 18:37 UTC."""
+    """Return a time given in ms since 1970 as text: 2026-11-23 18:37 UTC."""
     return datetime.fromtimestamp(moment_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _span(t: Texts, seconds: float) -> str:
-    """Show how long an alert lasted or is: to the minute once it is one, as it is looked at that often at most."""
+    """Return how long an alert has lasted, in whole minutes above one, as Prometheus evaluates hardly more often."""
     whole = max(0, round(seconds))
     return span_text(t, whole if whole < 60 else whole // 60 * 60)

@@ -1,49 +1,53 @@
-"""/analytics: what became of the downloads of the last day, week or month, with a picture where one can be drawn.
+"""/analytics: how the downloads of the last day, week or month ended, with a chart if one can be drawn.
 
-Every figure is counted in the database at that moment (`storage.reports`), so it is right after a restart and at any
-hour. The picture is a photo with the text as its caption; where none can be drawn, the text has a row of blocks.
+All numbers are counted in the database at that moment (`storage.reports`), so they survive restarts. The chart is a
+photo with the text as its caption. If none can be drawn, the text has a row of block characters instead.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
-from doradura.charts import Chart, Line
+from doradura.charts import Chart, ChartLine
+from doradura.chat.conversation import Command, Conversation
 from doradura.chat.figures import count_text, percent_text, ranking_text, span_text, sparkline
-from doradura.chat.pictures import send_picture
+from doradura.chat.handling import Handling
+from doradura.chat.pictures import Pictures
 from doradura.chat.texts import Texts, size_text
-from doradura.chat.turn import Turn
+from doradura.clock import Clock
 from doradura.media.reasons import OUR_REASONS
-from doradura.storage import Connection, reports
+from doradura.storage import Connection, Storage, reports
 from doradura.storage.reports import Span
 
 HOUR_MS = 3600 * 1000
 RANKED = 5
-"""Lines of a ranking: with all texts at their longest, the whole must fit under a photo (1,024 characters)."""
+"""Entries of a ranking. Even with the longest texts, the whole must fit into a photo's caption (1,024 characters)."""
 REFUSED_RANKED = 3
-"""Of the sites whose links were refused; they stand in brackets on one line."""
+"""The same for the sites whose probes failed, which are in brackets on one line."""
 
 
-class Window(NamedTuple):
-    """A stretch of time that can be asked for."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """A period that can be asked for."""
 
     word: str
     length_ms: int
     steps: int
-    """Bars of the picture."""
+    """The number of bars in the chart."""
     labelled: int
-    """Every so many bars the time is written below."""
+    """How many bars are between two labels of the time axis."""
 
 
 WINDOWS = (
-    Window("24h", 24 * HOUR_MS, 24, 6),
-    Window("7d", 7 * 24 * HOUR_MS, 7, 1),
-    Window("30d", 30 * 24 * HOUR_MS, 30, 6),
+    Window(word="24h", length_ms=24 * HOUR_MS, steps=24, labelled=6),
+    Window(word="7d", length_ms=7 * 24 * HOUR_MS, steps=7, labelled=1),
+    Window(word="30d", length_ms=30 * 24 * HOUR_MS, steps=30, labelled=6),
 )
 
 
-class Analysis(NamedTuple):
-    """The figures, all of one moment."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Analysis:
+    """The numbers of a report, all of the same moment."""
 
     jobs: reports.Tally
     people: reports.People
@@ -51,33 +55,47 @@ class Analysis(NamedTuple):
 
 
 def analyse(db: Connection, window: Window, now: int) -> Analysis:
-    """Count everything."""
+    """Count what happened in a period that ends at `now` (ms since 1970)."""
     span = Span.last(window.length_ms, now)
-    return Analysis(reports.tally(db, span, window.steps), reports.people(db, span), reports.queue(db, now))
+    return Analysis(
+        jobs=reports.tally(db, span, window.steps),
+        people=reports.people(db, span),
+        queue=reports.queue(db, now),
+    )
 
 
-async def analytics(turn: Turn, rest: str) -> None:
-    """Answer /analytics [24h|7d|30d]."""
-    t = turn.texts
-    word = rest.lower() or WINDOWS[0].word
-    window = next((window for window in WINDOWS if window.word == word), None)
-    if window is None:
-        allowed = ", ".join(f"/analytics {known.word}" for known in WINDOWS)
-        await turn.reply(t("analytics.unknown", word=rest[:40], allowed=allowed))
-        return
-    now = turn.parts.clock()
-    # First of all this update is over: whoever asks is counted too, and a lost answer brings no second picture.
-    await turn.mark_handled()
-    found = await turn.parts.storage.read(lambda db: analyse(db, window, now))
-    if any((*found.jobs.delivered, *found.jobs.failed)) and turn.parts.admin.charts.available:
-        caption = report_text(t, window, found, drawn=True)
-        if await send_picture(turn, chart_of(t, window, found), caption, "analytics.png"):
+class Analytics(Conversation):
+    """Answers /analytics."""
+
+    def __init__(self, storage: Storage, clock: Clock, pictures: Pictures) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._pictures = pictures
+
+    async def report(self, handling: Handling, rest: str) -> None:
+        """Answer /analytics [24h|7d|30d]. Raises TelegramError and StorageError."""
+        t = handling.texts
+        word = rest.lower() or WINDOWS[0].word
+        window = next((window for window in WINDOWS if window.word == word), None)
+        if window is None:
+            allowed = ", ".join(f"/analytics {known.word}" for known in WINDOWS)
+            await handling.reply(t("analytics.unknown", word=rest[:40], allowed=allowed))
             return
-    await turn.reply(report_text(t, window, found, drawn=False))
+        now = self._clock()
+        # First, so that the numbers include the admin who asks, and a lost answer causes no second chart.
+        await handling.mark_handled()
+        found = await self._storage.read(lambda db: analyse(db, window, now))
+        if any((*found.jobs.delivered, *found.jobs.failed)) and self._pictures.available:
+            caption = report_text(t, window, found, drawn=True)
+            if await self._pictures.send(handling, chart_of(t, window, found), caption, "analytics.png"):
+                return
+        await handling.reply(report_text(t, window, found, drawn=False))
+
+    COMMANDS = (Command("analytics", report, admin=True),)
 
 
 def chart_of(t: Texts, window: Window, found: Analysis) -> Chart:
-    """Say what the picture shows: a bar a part, from its beginning to its end, the last one ending now."""
+    """Return the chart: one bar for each part of the period, the last of which ends now."""
     delivered, failed = found.jobs.delivered, found.jobs.failed
     step_seconds = window.length_ms / window.steps / 1000
     labelled = range(0, window.steps + 1, window.labelled)
@@ -88,8 +106,8 @@ def chart_of(t: Texts, window: Window, found: Analysis) -> Chart:
         kind="bars",
         positions=tuple(at + 0.5 for at in range(window.steps)),
         lines=(
-            Line(t.plain("analytics.chart.delivered"), tuple(map(float, delivered)), "good"),
-            Line(t.plain("analytics.chart.failed"), tuple(map(float, failed)), "bad"),
+            ChartLine(t.plain("analytics.chart.delivered"), tuple(map(float, delivered)), "good"),
+            ChartLine(t.plain("analytics.chart.failed"), tuple(map(float, failed)), "bad"),
         ),
         ticks=tuple(ticks),
         whole=True,
@@ -105,7 +123,7 @@ def _before(t: Texts, seconds: float) -> str:
 
 
 def report_text(t: Texts, window: Window, found: Analysis, *, drawn: bool) -> str:
-    """Put the report into words; `drawn`: it stands under a picture."""
+    """Return the report's text (HTML); `drawn` if it is the caption of a chart."""
     title = t("analytics.title", window=t.plain(f"window.{window.word}"))
     ended = found.jobs.ended
     if not any((ended.delivered, ended.failed, ended.cancelled, ended.refused)):
@@ -126,12 +144,12 @@ def report_text(t: Texts, window: Window, found: Analysis, *, drawn: bool) -> st
 
 
 def ended_text(t: Texts, found: Analysis) -> str:
-    """Say how many jobs ended how, and how long they took."""
+    """Return the lines that say how many jobs ended how, and how long they took."""
     ended = found.jobs.ended
     ours = sum(count for reason, count in found.jobs.reasons.items() if reason in OUR_REASONS)
     lines = [
         t.counted(
-            "analytics.delivered", ended.delivered, shown=count_text(ended.delivered), size=size_text(ended.bytes)
+            "analytics.delivered", ended.delivered, shown=count_text(t, ended.delivered), size=size_text(t, ended.bytes)
         )
         if ended.delivered
         else t("analytics.nothing_delivered")
@@ -140,38 +158,40 @@ def ended_text(t: Texts, found: Analysis) -> str:
         lines.append(
             t(
                 "analytics.failed" if ours else "analytics.failed_none_ours",
-                count=count_text(ended.failed),
-                ours=count_text(ours),
+                count=count_text(t, ended.failed),
+                ours=count_text(t, ours),
             )
         )
     if ended.refused:
         sites = ranking_text(t, found.jobs.refused_sites, REFUSED_RANKED)
-        lines.append(t.counted("analytics.refused", ended.refused, shown=count_text(ended.refused), list=sites))
+        lines.append(t.counted("analytics.refused", ended.refused, shown=count_text(t, ended.refused), list=sites))
     if ended.cancelled:
-        lines.append(t("analytics.cancelled", count=count_text(ended.cancelled)))
+        lines.append(t("analytics.cancelled", count=count_text(t, ended.cancelled)))
     if ended.success_rate is not None:
-        lines.append(t("analytics.rate", percent=percent_text(ended.success_rate)))
+        lines.append(t("analytics.rate", percent=percent_text(t, ended.success_rate)))
     if found.jobs.durations is not None:
         half, most = span_text(t, found.jobs.durations.p50), span_text(t, found.jobs.durations.p95)
         lines.append(t("analytics.durations", half=half, most=most))
     if ended.again:
-        lines.append(t.counted("analytics.again", ended.again, shown=count_text(ended.again)))
+        lines.append(t.counted("analytics.again", ended.again, shown=count_text(t, ended.again)))
     return "\n".join(lines)
 
 
 def _people_text(t: Texts, people: reports.People) -> str:
-    return t.counted("analytics.people", people.active, shown=count_text(people.active), new=count_text(people.new))
+    return t.counted(
+        "analytics.people", people.active, shown=count_text(t, people.active), new=count_text(t, people.new)
+    )
 
 
 def queue_text(t: Texts, queue: reports.Queue) -> str:
-    """Say what waits and what is worked on at this moment."""
+    """Return the line that says how many jobs wait and how many are in progress now."""
     if not queue.waiting and not queue.running:
         return t("figures.queue_idle")
     if not queue.waiting:
-        return t("figures.queue_empty", running=count_text(queue.running))
+        return t("figures.queue_empty", running=count_text(t, queue.running))
     return t(
         "figures.queue",
-        waiting=count_text(queue.waiting),
+        waiting=count_text(t, queue.waiting),
         oldest=span_text(t, queue.oldest_seconds),
-        running=count_text(queue.running),
+        running=count_text(t, queue.running),
     )

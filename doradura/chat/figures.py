@@ -1,4 +1,4 @@
-"""Figures as people read them on a phone: 1,204, 96.3 %, 1 min 5 s, ▂▅█."""
+"""Formats numbers as people read them on a phone: 1,204, 96.3 %, 1 min 5 s, ▂▅█. No I/O."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
-def count_text(count: float) -> str:
-    """Show a number of things with its thousands apart."""
-    return f"{round(count):,}"
+def count_text(t: Texts, count: float) -> str:
+    """Return a count with separated thousands: 1,204."""
+    return t.number(round(count))
 
 
-def percent_text(share: float) -> str:
-    """Show a share from 0 to 1 in per cent, rounded down: 100 is said only where nothing is missing."""
+def percent_text(t: Texts, share: float) -> str:
+    """Return a share from 0 to 1 in per cent, rounded down, so that 100 appears only if nothing is missing."""
     tenths = math.floor(share * 1000 + 1e-9)
-    return f"{tenths // 10}" if tenths % 10 == 0 else f"{tenths / 10:.1f}"
+    return t.number(tenths / 10, decimals=int(tenths % 10 != 0))
 
 
 def span_text(t: Texts, seconds: float) -> str:
-    """Show a length of time in its two largest units; under ten seconds with a tenth."""
+    """Return a duration in its two largest units; under ten seconds with one decimal."""
     if round(seconds, 1) < 10:
-        return t("span.s", count=f"{max(0.0, seconds):.1f}".removesuffix(".0"))
+        tenths = round(max(0.0, seconds), 1)
+        return t("span.s", count=t.number(tenths, decimals=int(tenths % 1 != 0)))
     whole = round(seconds)
     parts: list[tuple[str, int]] = []
     for unit, length in _UNITS:
@@ -37,14 +38,14 @@ def span_text(t: Texts, seconds: float) -> str:
 
 
 def ranking_text(t: Texts, counts: Mapping[str, float], most: int) -> str:
-    """Show the first few of a ranking, and how many the others have together: "mp3 800, mp4 350, and 12 more"."""
-    shown = [f"{word.replace('_', ' ')} {count_text(count)}" for word, count in list(counts.items())[:most]]
+    """Return the first `most` entries of a ranking and the sum of the others: "mp3 800, mp4 350, and 12 more"."""
+    shown = [f"{word.replace('_', ' ')} {count_text(t, count)}" for word, count in list(counts.items())[:most]]
     left = sum(list(counts.values())[most:])
-    return ", ".join([*shown, *([t("ranking.more", count=count_text(left))] if left else [])])
+    return ", ".join([*shown, *([t("ranking.more", count=count_text(t, left))] if left else [])])
 
 
 def sparkline(values: Sequence[int]) -> str:
-    """Draw a row of numbers with block characters; what is not 0 is never drawn as 0."""
+    """Return a row of numbers as block characters. A number above 0 is never drawn as 0."""
     most = max(values, default=0)
     if most == 0:
         return _BLOCKS[0] * len(values)
@@ -52,7 +53,7 @@ def sparkline(values: Sequence[int]) -> str:
 
 
 def blocks(values: Sequence[float | None], columns: int) -> str:
-    """Draw a series with block characters, the highest value of each column; a gap where there is none."""
+    """Return a series as block characters: the highest value of each column, a gap where there is none."""
     size = max(1, -(-len(values) // columns))
     groups = [[v for v in values[at : at + size] if v is not None] for at in range(0, len(values), size)]
     most = [max(group, default=None) for group in groups]

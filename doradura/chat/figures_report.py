@@ -1,44 +1,78 @@
-"""/metrics: the catalogue's figures in words, by subject.
+"""/metrics: the bot's metrics as a message, by subject.
 
-What is said of a stretch of time is counted in the database at that moment. What only the program's own counters know
-(errors, Telegram's answers, memory) is said to count since the start, as it does.
+Numbers about a period are counted in the database at that moment. Numbers that only the program's own counters have
+(errors, Telegram's answers) are shown as "since the start".
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from types import MappingProxyType
 
 from doradura.chat.analytics import HOUR_MS, RANKED, queue_text
+from doradura.chat.conversation import Command, Conversation
 from doradura.chat.figures import count_text, percent_text, ranking_text, span_text
+from doradura.chat.handling import Handling
 from doradura.chat.texts import Texts, size_text
-from doradura.chat.turn import Turn
+from doradura.clock import Clock
 from doradura.health import HealthReport
 from doradura.metrics import Metrics
 from doradura.metrics.reading import counted
-from doradura.storage import Connection, reports, users
+from doradura.storage import Connection, Storage, reports, users
 from doradura.storage.reports import DAY_MS, Span
 
 
-async def metrics(turn: Turn, rest: str) -> None:
-    """Answer /metrics [performance|business|engagement|system]; without a subject all of them."""
-    word = rest.lower()
-    if word and word not in SECTIONS:
-        allowed = ", ".join(f"/metrics {known}" for known in SECTIONS)
-        await turn.reply(turn.texts("metrics.unknown", word=rest[:40], allowed=allowed))
-        return
-    await turn.mark_handled()  # whoever asks is counted too
-    wanted = [SECTIONS[word]] if word else list(SECTIONS.values())
-    await turn.reply("\n\n".join([await section(turn) for section in wanted]))
+class FiguresReport(Conversation):
+    """Answers /metrics."""
 
+    def __init__(
+        self, storage: Storage, clock: Clock, metrics: Metrics, health: Callable[[], Awaitable[HealthReport]]
+    ) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._metrics = metrics
+        self._health = health
+        self._sections: Mapping[str, Callable[[Handling], Awaitable[str]]] = {
+            "performance": self._performance,
+            "business": self._business,
+            "engagement": self._engagement,
+            "system": self._system,
+        }
+        """By subject: the function that returns its text. In the order of the message."""
 
-async def _performance(turn: Turn) -> str:
-    now = turn.parts.clock()
-    return await turn.parts.storage.read(lambda db: performance_text(turn.texts, db, now))
+    async def report(self, handling: Handling, rest: str) -> None:
+        """Answer /metrics [performance|business|engagement|system]; without a subject, all of them.
+
+        Raises TelegramError and StorageError.
+        """
+        word = rest.lower()
+        if word and word not in self._sections:
+            allowed = ", ".join(f"/metrics {known}" for known in self._sections)
+            await handling.reply(handling.texts("metrics.unknown", word=rest[:40], allowed=allowed))
+            return
+        await handling.mark_handled()  # first, so that the numbers include the admin who asks
+        wanted = [self._sections[word]] if word else list(self._sections.values())
+        await handling.reply("\n\n".join([await section(handling) for section in wanted]))
+
+    async def _performance(self, handling: Handling) -> str:
+        now = self._clock()
+        return await self._storage.read(lambda db: performance_text(handling.texts, db, now))
+
+    async def _business(self, handling: Handling) -> str:
+        now = self._clock()
+        return await self._storage.read(lambda db: business_text(handling.texts, db, now))
+
+    async def _engagement(self, handling: Handling) -> str:
+        now = self._clock()
+        return await self._storage.read(lambda db: engagement_text(handling.texts, db, now))
+
+    async def _system(self, handling: Handling) -> str:
+        return system_text(handling.texts, self._metrics, await self._health())
+
+    COMMANDS = (Command("metrics", report, admin=True),)
 
 
 def performance_text(t: Texts, db: Connection, now: int) -> str:
-    """How well downloads went in the last 24 hours."""
+    """Return the text (HTML) on the downloads of the last 24 hours. `now` is in ms since 1970."""
     day = Span.last(DAY_MS, now)
     found = reports.tally(db, day)
     ended, durations = found.ended, found.durations
@@ -50,10 +84,10 @@ def performance_text(t: Texts, db: Connection, now: int) -> str:
         lines += [
             t(
                 "metrics.rate",
-                count=count_text(ended.delivered + ended.failed + ended.refused),
-                percent=percent_text(ended.success_rate),
+                count=count_text(t, ended.delivered + ended.failed + ended.refused),
+                percent=percent_text(t, ended.success_rate),
             ),
-            t("metrics.hour", count=count_text(hour.delivered + hour.failed + hour.refused)),
+            t("metrics.hour", count=count_text(t, hour.delivered + hour.failed + hour.refused)),
         ]
     if durations is not None:
         spans = {name: span_text(t, getattr(durations, name)) for name in ("mean", "p50", "p95", "p99", "longest")}
@@ -68,19 +102,14 @@ def performance_text(t: Texts, db: Connection, now: int) -> str:
             )
         )
     if ended.delivered:
-        average = size_text(ended.bytes / ended.delivered)
-        lines.append(t("metrics.sizes", total=size_text(ended.bytes), average=average))
+        average = size_text(t, ended.bytes / ended.delivered)
+        lines.append(t("metrics.sizes", total=size_text(t, ended.bytes), average=average))
     lines.append(queue_text(t, reports.queue(db, now)))
     return "\n".join(lines)
 
 
-async def _business(turn: Turn) -> str:
-    now = turn.parts.clock()
-    return await turn.parts.storage.read(lambda db: business_text(turn.texts, db, now))
-
-
 def business_text(t: Texts, db: Connection, now: int) -> str:
-    """What was delivered under which plan in the last 30 days, what was paid for it, who subscribes."""
+    """Return the text (HTML) on deliveries by plan, payments and subscriptions of the last 30 days."""
     month = Span.last(30 * DAY_MS, now)
     plans, money = reports.tally(db, month).plans, reports.money(db, month)
     lines = [
@@ -89,13 +118,13 @@ def business_text(t: Texts, db: Connection, now: int) -> str:
     ]
     if money.received_ever:
         lines += [
-            t("metrics.stars", received=count_text(money.received), refunded=count_text(money.refunded)),
+            t("metrics.stars", received=count_text(t, money.received), refunded=count_text(t, money.refunded)),
             t(
                 "metrics.stars_ever",
-                received=count_text(money.received_ever),
-                refunded=count_text(money.refunded_ever),
+                received=count_text(t, money.received_ever),
+                refunded=count_text(t, money.refunded_ever),
             ),
-            t("metrics.subscriptions_new", count=count_text(money.begun)),
+            t("metrics.subscriptions_new", count=count_text(t, money.begun)),
         ]
     else:
         lines.append(t("metrics.no_payments"))
@@ -106,24 +135,24 @@ def business_text(t: Texts, db: Connection, now: int) -> str:
     return "\n".join(lines)
 
 
-async def _engagement(turn: Turn) -> str:
-    now = turn.parts.clock()
-    return await turn.parts.storage.read(lambda db: engagement_text(turn.texts, db, now))
-
-
 def engagement_text(t: Texts, db: Connection, now: int) -> str:
-    """Who uses the bot."""
+    """Return the text (HTML) on the bot's users."""
     day, week, month = (reports.people(db, Span.last(days * DAY_MS, now)) for days in (1, 7, 30))
     blocked = reports.blocked(db)
     unknown = t.plain("metrics.language_unknown")
     languages = {code[:8] or unknown: count for code, count in sorted(users.languages(db).items(), key=_most_first)}
     lines = [
         t("metrics.engagement"),
-        t("metrics.active", day=count_text(day.active), week=count_text(week.active), month=count_text(month.active)),
-        t("metrics.new", day=count_text(day.new), week=count_text(week.new), month=count_text(month.new)),
-        t("metrics.got", count=count_text(reports.downloaders(db, Span.last(DAY_MS, now)))),
-        t("metrics.actions", count=count_text(reports.actions(db, now // DAY_MS))),
-        t("metrics.registered", count=count_text(users.registered(db)), blocked=count_text(blocked)),
+        t(
+            "metrics.active",
+            day=count_text(t, day.active),
+            week=count_text(t, week.active),
+            month=count_text(t, month.active),
+        ),
+        t("metrics.new", day=count_text(t, day.new), week=count_text(t, week.new), month=count_text(t, month.new)),
+        t("metrics.got", count=count_text(t, reports.downloaders(db, Span.last(DAY_MS, now)))),
+        t("metrics.actions", count=count_text(t, reports.actions(db, now // DAY_MS))),
+        t("metrics.registered", count=count_text(t, users.registered(db)), blocked=count_text(t, blocked)),
     ]
     if languages:
         lines.append(t("metrics.languages", list=ranking_text(t, languages, RANKED)))
@@ -134,12 +163,8 @@ def _most_first(item: tuple[str, int]) -> tuple[int, str]:
     return -item[1], item[0]
 
 
-async def _system(turn: Turn) -> str:
-    return system_text(turn.texts, turn.parts.metrics, await turn.parts.admin.health())
-
-
 def system_text(t: Texts, metrics: Metrics, report: HealthReport) -> str:
-    """How the program does, since it started."""
+    """Return the text (HTML) on the program itself since its start."""
     registry = metrics.registry
     errors = counted(registry, "doradura_errors_total", "category")
     calls = counted(registry, "doradura_telegram_requests_total", "outcome")
@@ -150,16 +175,10 @@ def system_text(t: Texts, metrics: Metrics, report: HealthReport) -> str:
         t("metrics.system"),
         t("metrics.up", time=span_text(t, report.uptime_seconds), version=report.version),
         t("metrics.errors", list=ranking_text(t, errors, RANKED)) if errors else t("metrics.no_errors"),
-        t("metrics.calls", count=count_text(sum(calls.values()))),
+        t("metrics.calls", count=count_text(t, sum(calls.values()))),
         *([t("metrics.bad_calls", list=ranking_text(t, bad, RANKED))] if bad else []),
-        *([t("metrics.memory", size=size_text(memory))] if memory else []),
-        *([t("metrics.disk", size=size_text(disk))] if disk else []),
+        *([t("metrics.memory", size=size_text(t, memory))] if memory else []),
+        *([t("metrics.disk", size=size_text(t, disk))] if disk else []),
         t(f"metrics.health.{report.status}"),
     ]
     return "\n".join(lines)
-
-
-SECTIONS: Mapping[str, Callable[[Turn], Awaitable[str]]] = MappingProxyType(
-    {"performance": _performance, "business": _business, "engagement": _engagement, "system": _system}
-)
-"""Subject -> what makes its text, in the order they are told."""

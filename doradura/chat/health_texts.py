@@ -1,25 +1,39 @@
-"""/health: the same report as the HTTP endpoint's, in words, and what to do about what is not well."""
+"""/health: the HTTP endpoint's report as a message, with advice on every check that is not ok."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping
 
+from doradura.chat.conversation import Command, Conversation
 from doradura.chat.figures import span_text
+from doradura.chat.handling import Handling
 from doradura.chat.texts import Texts
-from doradura.chat.turn import Turn
-from doradura.health import CHECKS, HealthReport, Status
+from doradura.health import CHECKS, CheckStatus, HealthReport
 
-_MARKS: Mapping[Status, str] = {"ok": "✅", "degraded": "🟠", "failing": "🔴"}
+_MARKS: Mapping[CheckStatus, str] = {"ok": "✅", "degraded": "🟠", "failing": "🔴"}
+_COMMAND = re.compile(r"`([^`\n]+)`")
 
 
-async def health(turn: Turn, _rest: str) -> None:
-    """Answer /health."""
-    await turn.mark_handled()  # a lost answer brings no second one
-    await turn.reply(health_text(turn.texts, await turn.parts.admin.health()))
+class HealthConversation(Conversation):
+    """Answers /health."""
+
+    def __init__(self, health: Callable[[], Awaitable[HealthReport]]) -> None:
+        self._health = health
+
+    async def report(self, handling: Handling, _rest: str) -> None:
+        """Answer /health. Raises TelegramError and StorageError."""
+        await handling.mark_handled()  # first, so that a lost answer causes no second message
+        await handling.reply(health_text(handling.texts, await self._health()))
+
+    COMMANDS = (Command("health", report, admin=True),)
 
 
 def health_text(t: Texts, report: HealthReport) -> str:
-    """Put a report into words: the checks that are not well first, each with what to do."""
+    """Return the report's text (HTML): the checks that are not ok come first, each with advice.
+
+    A command that a report has between backticks is shown as code.
+    """
     lines = [
         t(f"health.{report.status}"),
         t("health.up", time=span_text(t, report.uptime_seconds), version=report.version),
@@ -29,9 +43,9 @@ def health_text(t: Texts, report: HealthReport) -> str:
     for name, found in worst_first:
         key = name if name in CHECKS else "other"
         shown = t.plain(f"check.{key}", name=name)
-        lines.append(t("health.line", mark=_MARKS[found.status], name=shown, message=found.message))
+        lines.append(t("health.line", mark=_MARKS[found.status], name=shown, message=t.sentence(found.message)))
         if found.status != "ok":
             lines.append(t("health.do", advice=t.plain(f"do.{key}")))
         if found.advice is not None:
-            lines.append(t("health.do", advice=found.advice))
-    return "\n".join(lines)
+            lines.append(t("health.do", advice=t.sentence(found.advice)))
+    return _COMMAND.sub(r"<code>\1</code>", "\n".join(lines))

@@ -1,8 +1,8 @@
-"""Telegram's menus of commands: the users' for everybody, the whole table for each admin's private chat.
+"""Telegram's command menus: the users' commands for everybody, all commands in each admin's private chat.
 
-Owns which admins still lack their menu. An admin who never wrote to the bot can't be given one (Telegram knows no such
-chat): it is tried again when they write, and at the next start. One who is no admin any more has theirs taken away at
-the next start: the database remembers who has one. What fails is logged and keeps nothing else from working.
+An admin who has never written to the bot can't have a menu, as Telegram knows no such chat; it is set when they write,
+or at the next start. The database stores who has an admin's menu, and a start removes it from those who are no longer
+admins. Errors are logged and affect nothing else.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ log = logging.getLogger(__name__)
 
 
 class MenuCommand(Protocol):
-    """What a menu needs to know of a command."""
+    """What a menu uses of a command."""
 
     @property
     def word(self) -> str:
-        """What people write behind the slash; the text `about.<word>` describes it."""
+        """Return the word after the slash; the text `about.<word>` describes it."""
         ...
 
     @property
     def admin(self) -> bool:
-        """Whether admins alone are shown it."""
+        """Return whether only admins see the command."""
         ...
 
 
 class CommandMenus:
-    """Sets the menus and takes them back."""
+    """Sets the command menus and removes those of former admins."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class CommandMenus:
         self._lacking = set(admin_ids)
 
     async def publish(self) -> None:
-        """Set everybody's menu and each admin's, and take back what former admins have."""
+        """Set everybody's menu and each admin's, and remove those of former admins. Errors are logged."""
         try:
             await self._api.set_my_commands(
                 self._lines(command for command in self._table.values() if not command.admin)
@@ -68,10 +68,10 @@ class CommandMenus:
         for former_id in sorted(shown - self._admin_ids):
             await self._take_back(former_id)
         for admin_id in sorted(self._admin_ids):
-            await self.came(admin_id)
+            await self.set_for(admin_id)
 
-    async def came(self, admin_id: int) -> None:
-        """Set the menu of an admin who writes, if they lack it."""
+    async def set_for(self, admin_id: int) -> None:
+        """Set an admin's menu unless this run of the program has set it."""
         if admin_id not in self._lacking:
             return
         self._lacking.discard(admin_id)

@@ -1,4 +1,4 @@
-"""Words and buttons for a job's progress message."""
+"""The text and the buttons of a job's progress message. No I/O; `downloads.board` sends and edits it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from doradura.chat.figures import span_text
+from doradura.chat.job_buttons import PickInstead, again_keyboard, button_rows, cancel_keyboard, variant_label
 from doradura.chat.texts import Catalogues, Texts, attribute_url, limit_text, size_text
 from doradura.downloads.stages import (
     Accepted,
@@ -22,28 +23,25 @@ from doradura.downloads.stages import (
     Waiting,
     Working,
 )
-from doradura.media.protocol import Lacks, Size
+from doradura.media.has import Has, Lacks
+from doradura.media.protocol import Size
 from doradura.media.reasons import Reason
 from doradura.media.variant import Variant, fitting, offered, smaller
 from doradura.storage.jobs import Job
 from doradura.telegram.types import Button, Keyboard
 from doradura.telegram.units import shorten
 
-NO_BREAK = "\u00a0"
-"""So that a narrow button does not break inside a size."""
 BAR_CELLS = 10
-BUTTONS_A_ROW = 2
-"""Telegram cuts a button's words to one line."""
 TITLE_UNITS = 120
 LINK_UNITS = 80
 LONGEST_LEFT_SECONDS = 10 * 3600
-"""A time left that is longer is no news but a slow moment."""
+"""A longer estimate is not shown, as it only means that the download is slow at the moment."""
 LONGEST_PAUSE_SECONDS = 24 * 3600
-"""For a pause that is longer nobody waits, and a site that asks for one may mean never."""
+"""If a site asks for a longer pause, the text names no time: nobody waits that long, and the site may mean never."""
 
 
 class ProgressTexts:
-    """The presenter the board is given."""
+    """Renders progress messages for `downloads.board`."""
 
     def __init__(self, catalogues: Catalogues, upload_limit_bytes: int) -> None:
         self._catalogues = catalogues
@@ -58,7 +56,7 @@ class ProgressTexts:
         return self._text(t, job, stage), keyboard
 
     def _failure(self, t: Texts, job: Job, end: Failed) -> tuple[str, Keyboard | None]:
-        """Say why there is no file, with buttons for what would go better."""
+        """Return the text and the buttons of a failed job; the buttons offer what may succeed."""
         if end.reason is Reason.TOO_LARGE and not end.maybe_sent:
             if end.final:
                 return failure_text(t, "too_large.source", _unquoted(job), self._upload_limit_bytes), None
@@ -112,7 +110,7 @@ class ProgressTexts:
 
 def failure_text(
     t: Texts,
-    reason: Reason | Literal["too_large.source"],
+    reason: Reason | Literal["too_large.source", "lacks.unlocked"],
     url: str | None,
     upload_limit_bytes: int,
     *,
@@ -120,10 +118,10 @@ def failure_text(
     unresolved: str = "",
     retry_after_seconds: float | None = None,
 ) -> str:
-    """Say what went wrong, what to do, and which link it is about.
+    """Return the text (HTML) that says what went wrong, what to do, and which link it is about.
 
-    `url` is None where the message quotes the link already. `unresolved` is the host that has no address,
-    `retry_after_seconds` what a site asks for.
+    `url` is None if the message is a reply to the link. `unresolved` is the host name that has no address,
+    `retry_after_seconds` the pause that the site asks for, `minutes` the limit of a deadline.
     """
     if reason is Reason.DEADLINE:
         return _failed(t, t.counted("failed.deadline", minutes), url)
@@ -132,61 +130,52 @@ def failure_text(
     if reason is Reason.RATE_LIMITED and retry_after_seconds is not None:
         if retry_after_seconds > LONGEST_PAUSE_SECONDS:
             return _failed(t, t.plain("failed.rate_limited.long"), url)
-        pause = max(1, math.ceil(retry_after_seconds / 60))
-        return _failed(t, t.plain("failed.rate_limited.until", span=span_text(t, pause * 60)), url)
+        rounded = 60 if retry_after_seconds > 60 else 1
+        pause = max(1, math.ceil(retry_after_seconds / rounded)) * rounded
+        return _failed(t, t.plain("failed.rate_limited.until", span=span_text(t, pause)), url)
     return _failed(t, t.plain(f"failed.{reason}", limit=limit_text(upload_limit_bytes)), url)
 
 
 def too_large(t: Texts, job: Job, end: Failed, limit_bytes: int) -> tuple[str, Keyboard | None]:
-    """Say that a job's file is too large, and offer what is smaller: with its size, where that is known to fit."""
+    """Return the text and the buttons of a job whose file is too large: smaller variants, with sizes if known."""
     known = {size.variant: size.size_bytes for size in end.sizes}
     instead = fitting(job.variant, known, limit_bytes, lines=end.lines, has_audio=end.has_audio)
     limit = limit_text(limit_bytes)
     own = known.get(job.variant, 0)
     if own > limit_bytes:
-        what = t.plain("failed.too_large.known", size=size_text(own), limit=limit)
+        what = t.plain("failed.too_large.known", size=size_text(t, own), limit=limit)
     else:
         what = t.plain("failed.too_large.unknown", limit=limit)
     next_step = t.plain("failed.too_large.smaller" if instead else "failed.too_large.none")
-    return _failed(t, f"{what} {next_step}", _unquoted(job)), _instead(job, instead, end.sizes)
+    return _failed(t, f"{what} {next_step}", _unquoted(job)), _instead(t, job, instead, end.sizes)
 
 
 def too_heavy(t: Texts, job: Job, end: Failed) -> tuple[str, Keyboard | None]:
-    """Say that converting went over a job's limits, which it would do again, and offer what takes less."""
-    rows = _instead(job, smaller(job.variant, lines=end.lines, has_audio=end.has_audio))
+    """Return the text and the buttons of a job whose conversion exceeds its limits: variants that need less."""
+    rows = _instead(t, job, smaller(job.variant, lines=end.lines, has_audio=end.has_audio))
     return _failed(t, t.plain("failed.too_heavy" if rows else "failed.too_heavy.none"), _unquoted(job)), rows
 
 
-def _instead(job: Job, variants: Iterable[Variant], sizes: Sequence[Size] = ()) -> Keyboard | None:
-    """Return buttons that start a job's link again in other variants, each with its size and height where known."""
+def _instead(t: Texts, job: Job, variants: Iterable[Variant], sizes: Sequence[Size] = ()) -> Keyboard | None:
+    """Return buttons that request other variants of a job's link, with size and height if known."""
     known = {size.variant: size for size in sizes}
     buttons = [
-        Button(text=variant_label(each, known.get(each)), callback_data=f"s:{job.job_id}:{each.key}")
+        Button(text=variant_label(t, each, known.get(each)), callback_data=PickInstead(job.job_id, each).encode())
         for each in variants
     ]
     return button_rows(buttons) or None
 
 
 def _lacking(t: Texts, job: Job, lacks: Lacks, lines: int | None) -> tuple[str, Keyboard | None]:
-    """Say what is not there: only sound, or only a film without any, with a button for each variant there is."""
-    if lacks == "one_coding":
-        return _failed(t, t.plain("failed.lacks.one_coding"), _unquoted(job)), None
-    variants = offered(has_video=lacks != "video", has_audio=lacks != "audio", lines=lines)
-    return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), _instead(job, variants)
-
-
-def variant_label(variant: Variant, size: Size | None) -> str:
-    """Return a button's words: a variant, with the size of what comes and its height where those are known."""
-    label = variant.words
-    if size is not None and size.height:
-        label += f"{NO_BREAK}→ {size.height}p"
-    if size is not None and size.size_bytes:
-        label += f"{NO_BREAK}· {size_text(size.size_bytes).replace(' ', NO_BREAK)}"
-    return label
+    """Return the text and the buttons of a job whose link lacks what was requested: the variants that it has."""
+    if lacks in {"one_coding", "unlocked"}:
+        return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), None
+    variants = offered(Has(film=lacks != "video", sound=lacks != "audio"), lines=lines)
+    return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), _instead(t, job, variants)
 
 
 def _unquoted(job: Job) -> str | None:
-    """Return the link for a job's failure; None where its message quotes it, being a reply to whoever sent it."""
+    """Return the link to name in a job's failure; None if its message is a reply to the link."""
     return job.url if job.reply_to is None else None
 
 
@@ -197,28 +186,8 @@ def _failed(t: Texts, what: str, url: str | None) -> str:
 
 
 def is_passing(failed: Failed) -> bool:
-    """Whether the same may well go better later, so that a failure comes with a button to try again."""
+    """Return whether the same job may succeed later, so that its failure gets a button to try again."""
     return failed.reason.passes and not failed.final and not failed.maybe_sent
-
-
-def again_keyboard(t: Texts, job_id: int) -> Keyboard:
-    """Return the button that asks for a failed job's file once more."""
-    return ((Button(text=t.plain("button.again"), callback_data=f"r:{job_id}"),),)
-
-
-def look_keyboard(t: Texts, offer_id: int) -> Keyboard:
-    """Return the button that looks once more at a link that was looked at in vain."""
-    return ((Button(text=t.plain("button.again"), callback_data=f"l:{offer_id}"),),)
-
-
-def cancel_keyboard(t: Texts, job_id: int) -> Keyboard:
-    """Return the button that cancels a job."""
-    return ((Button(text=t.plain("button.cancel"), callback_data=f"c:{job_id}"),),)
-
-
-def button_rows(buttons: Sequence[Button]) -> Keyboard:
-    """Return buttons in rows that a phone has room for."""
-    return tuple(tuple(buttons[start : start + BUTTONS_A_ROW]) for start in range(0, len(buttons), BUTTONS_A_ROW))
 
 
 def _waiting(t: Texts, stage: Waiting, choice: str) -> str:
@@ -230,12 +199,14 @@ def _waiting(t: Texts, stage: Waiting, choice: str) -> str:
 
 
 def _fetching(t: Texts, stage: Fetching, choice: str) -> str:
-    speed = t.plain("progress.speed", rate=size_text(stage.bytes_per_second)) if stage.bytes_per_second else ""
+    speed = t.plain("progress.speed", rate=size_text(t, stage.bytes_per_second)) if stage.bytes_per_second else ""
     if stage.bytes_per_second and stage.total_bytes:
         speed += _left(t, (stage.total_bytes - stage.done_bytes) / stage.bytes_per_second)
     title = shorten(stage.title, TITLE_UNITS)
     if not stage.total_bytes:
-        return t("progress.fetching_unknown", title=title, choice=choice, done=size_text(stage.done_bytes), speed=speed)
+        return t(
+            "progress.fetching_unknown", title=title, choice=choice, done=size_text(t, stage.done_bytes), speed=speed
+        )
     share = min(1.0, stage.done_bytes / stage.total_bytes)
     return t(
         "progress.fetching",
@@ -243,8 +214,8 @@ def _fetching(t: Texts, stage: Fetching, choice: str) -> str:
         choice=choice,
         bar=_bar(share),
         percent=round(share * 100),
-        done=size_text(stage.done_bytes),
-        total=size_text(stage.total_bytes),
+        done=size_text(t, stage.done_bytes),
+        total=size_text(t, stage.total_bytes),
         speed=speed,
     )
 
@@ -264,7 +235,7 @@ def _bar(share: float) -> str:
 
 
 def _left(t: Texts, seconds: float) -> str:
-    """Say how long it will take, no more exactly than anybody can know; nothing where it is over or takes for ever."""
+    """Return the time left, rounded to minutes above one; "" if it is under a second or too long to be believed."""
     if not 1 <= seconds < LONGEST_LEFT_SECONDS:
         return ""
     whole = round(seconds) if seconds < 60 else round(seconds / 60) * 60

@@ -1,140 +1,128 @@
-"""Which conversation an update belongs to."""
+"""Finds the conversation that an update belongs to."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
+from typing import ClassVar
 
-from doradura.chat import (
-    admin_user,
-    alert_buttons,
-    alert_list,
-    analytics,
-    download,
-    figures_report,
-    greeting,
-    groups,
-    health_texts,
-    payments,
-    queue,
-)
-from doradura.chat.commands import Command, CommandTable, is_admin, open_to, parse_command
-from doradura.chat.turn import Turn
+from doradura.chat.callback_data import TooOldError
+from doradura.chat.conversation import Buttons, Command, Conversation, parse_command
+from doradura.chat.conversations import Conversations
+from doradura.chat.groups import Groups
+from doradura.chat.handling import Handling
+from doradura.chat.menus import CommandMenus
+from doradura.chat.payments import UnsoldPayments
+from doradura.storage import Storage, chats
 from doradura.telegram.types import Message
 
-COMMANDS: CommandTable = MappingProxyType(
-    {
-        command.word: command
-        for command in (
-            Command("download", download.download),
-            Command("queue", queue.queue),
-            Command("cancel", queue.cancel),
-            Command("help", greeting.help_from(lambda: COMMANDS)),
-            Command("start", greeting.start),
-            Command("alerts", alert_list.alerts, admin=True),
-            Command("analytics", analytics.analytics, admin=True),
-            Command("health", health_texts.health, admin=True),
-            Command("metrics", figures_report.metrics, admin=True),
-            Command("user", admin_user.user, admin=True),
-        )
-    },
-)
-"""Every command there is, in the order of the command menu and of /help."""
+
+class Router:
+    """Passes updates to their conversations."""
+
+    def __init__(  # noqa: PLR0917 - the parts that it passes updates to
+        self,
+        conversations: Conversations,
+        groups: Groups,
+        payments: UnsoldPayments,
+        menus: CommandMenus,
+        storage: Storage,
+        username: Callable[[], str],
+    ) -> None:
+        self._downloads = conversations.downloads
+        self._groups = groups
+        self._payments = payments
+        self._menus = menus
+        self._storage = storage
+        self._username = username
+        self._commands: Mapping[str, tuple[Conversation, Command]] = {
+            command.word: (conversation, command) for conversation in conversations for command in conversation.COMMANDS
+        }
+        self._buttons: Mapping[str, tuple[Conversation, Buttons]] = {
+            buttons.word: (conversation, buttons) for conversation in conversations for buttons in conversation.BUTTONS
+        }
+
+    async def route(self, handling: Handling) -> None:
+        """Pass an update to its conversation. Raises what the conversation raises."""
+        for kind, answer in self.HANDLERS.items():
+            if getattr(handling.update, kind) is not None:
+                await answer(self, handling)
+
+    async def _message(self, handling: Handling) -> None:
+        if await self._groups.moved(handling) or await self._payments.paid_or_refunded(handling):
+            return
+        await self._asked(handling, edited=False)
+        if handling.is_among_admins:
+            # The admin's chat is open, so alerts that it refused before are sent at once.
+            await self._storage.write(lambda db: chats.opened(db, handling.chat_id))
+            await self._menus.set_for(handling.chat_id)
+
+    async def _edited(self, handling: Handling) -> None:
+        """Answer what an edit added to a message. What the message had already started goes on and isn't repeated."""
+        await self._asked(handling, edited=True)
+
+    async def _asked(self, handling: Handling, *, edited: bool) -> None:
+        message = handling.message
+        if not _is_somebody(message):
+            return
+        text = message.text or message.caption
+        if text is None:
+            if message.is_content and not edited and handling.chat_id > 0:
+                await handling.reply(handling.texts("unknown.attachment"))
+            return
+        parsed = parse_command(text, self._username())
+        found = None if parsed is None else self._open_to(handling, parsed[0])
+        if parsed is not None:
+            handling.command = found[1].word if found else "other"
+        asked = message if handling.chat_id > 0 or found else self._groups.message_for_bot(handling)
+        if asked is None:
+            return
+        if handling.user is None:
+            await handling.reply(handling.texts("group.anonymous"))
+        elif parsed is not None and found is not None:
+            conversation, command = found
+            if not (edited and await self._downloads.begun(handling)):
+                await command.answer(conversation, handling, parsed[1])
+        elif parsed is not None:
+            await handling.reply(handling.texts("unknown.command"))
+        else:
+            await self._downloads.links_alone(handling, asked, edited=edited)
+
+    def _open_to(self, handling: Handling, word: str) -> tuple[Conversation, Command] | None:
+        """Return the command with its conversation; None if it doesn't exist for this sender in this chat."""
+        found = self._commands.get(word)
+        return None if found is not None and found[1].admin and not handling.is_among_admins else found
+
+    async def _callback_query(self, handling: Handling) -> None:
+        t, data = handling.texts, handling.callback_query.data or ""
+        found = self._buttons.get(data.partition(":")[0])
+        if found is None:
+            await handling.answer(t.plain("press.unknown"), alert=True)
+            return
+        conversation, buttons = found
+        try:
+            await buttons.answer(conversation, handling, data)
+        except TooOldError:
+            await handling.answer(t.plain(buttons.too_old), alert=True)
+
+    HANDLERS: ClassVar[Mapping[str, Callable[[Router, Handling], Awaitable[None]]]] = MappingProxyType(
+        {
+            "message": _message,
+            "edited_message": _edited,
+            "callback_query": _callback_query,
+            "my_chat_member": lambda self, handling: self._groups.membership(handling),
+            "pre_checkout_query": lambda self, handling: self._payments.pre_checkout(handling),
+            "subscription": lambda self, handling: self._payments.subscription(handling),
+        }
+    )
 
 
-async def route(turn: Turn) -> None:
-    """Let the right conversation answer."""
-    for kind, handle in HANDLERS.items():
-        if getattr(turn.update, kind) is not None:
-            await handle(turn)
-
-
-async def _message(turn: Turn) -> None:
-    if await groups.moved(turn) or await payments.paid_or_refunded(turn):
-        return
-    await _asked(turn, edited=False)
-    if is_admin(turn):
-        turn.parts.admin.can_be_told(turn.chat_id)
-        await turn.parts.admin.menus.came(turn.chat_id)
-
-
-async def _edited(turn: Turn) -> None:
-    """Answer what the message asks for since its edit. What it began before goes on and is not begun again."""
-    await _asked(turn, edited=True)
-
-
-async def _asked(turn: Turn, *, edited: bool) -> None:
-    message = turn.message
-    if not _is_somebody(message):
-        return
-    text = message.text or message.caption
-    if text is None:
-        if message.is_content and not edited:
-            await _attachment(turn)
-        return
-    parsed = parse_command(text, turn.parts.username())
-    command = None if parsed is None else open_to(turn, COMMANDS, parsed[0])
-    if parsed is not None:
-        turn.command = command.word if command else "other"
-    asked = message if turn.chat_id > 0 or command else groups.words_for_bot(turn)
-    if asked is None:
-        return
-    if turn.user is None:
-        await turn.reply(turn.texts("group.anonymous"))
-    elif parsed is not None and command is not None:
-        if not (edited and await download.begun(turn)):
-            await command.handle(turn, parsed[1])
-    elif parsed is not None:
-        await turn.reply(turn.texts("unknown.command"))
-    else:
-        await download.links_alone(turn, asked, edited=edited)
-
-
-async def _attachment(turn: Turn) -> None:
-    if turn.chat_id > 0:
-        await turn.reply(turn.texts("unknown.attachment"))
+HANDLED_UPDATES = tuple(Router.HANDLERS)
+"""The kinds of updates that Telegram is asked to send."""
 
 
 def _is_somebody(message: Message) -> bool:
-    """Whether a person wrote it, or an anonymous one; not another bot, nor what a channel's post brings by itself."""
+    """Return whether a person or a chat wrote the message, rather than a bot or a channel's automatic forward."""
     if message.from_user is None or message.is_automatic_forward:
         return False
     return message.sender_chat is not None or not message.from_user.is_bot
-
-
-async def _press(turn: Turn) -> None:
-    verb, _, rest = (turn.press.data or "").partition(":")
-    press = PRESSES.get(verb)
-    if press is None:
-        await turn.answer(turn.texts.plain("press.unknown"), alert=True)
-    else:
-        await press(turn, rest)
-
-
-PRESSES: Mapping[str, Callable[[Turn, str], Awaitable[None]]] = MappingProxyType(
-    {
-        "o": download.press,
-        "s": download.press_smaller,
-        "r": download.press_again,
-        "l": download.press_look,
-        "c": queue.press,
-        "q": queue.press_in_list,
-        "a": alert_buttons.press,
-        "u": admin_user.press,
-    }
-)
-"""Who answers a button, by the first word of its data."""
-
-HANDLERS: Mapping[str, Callable[[Turn], Awaitable[None]]] = MappingProxyType(
-    {
-        "message": _message,
-        "edited_message": _edited,
-        "callback_query": _press,
-        "my_chat_member": groups.membership,
-        "pre_checkout_query": payments.pre_checkout,
-        "subscription": payments.subscription,
-    }
-)
-
-HANDLED_UPDATES = tuple(HANDLERS)
-"""What Telegram is asked to send."""

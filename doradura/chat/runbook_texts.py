@@ -1,7 +1,7 @@
-"""A runbook as a message: what the alert means, where to look and what to do, never longer than Telegram takes.
+"""A runbook as a message: what the alert means, where to look and what to do, never longer than Telegram accepts.
 
-An admin's phone reaches no address of the machine's, so that the chat has the words themselves and no link to them. How
-to cause the alert for a try is left out: it is for a machine of one's own, and not for the night.
+An admin's phone can't reach the machine's pages, so the chat gets the whole text and no link. The section on how to
+cause the alert for a test is left out, as it doesn't help during an incident.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from doradura.runbooks.markdown import Block, inline_html, runs
 from doradura.telegram.units import units
 
 MESSAGE_UNITS = 3900
-"""Of Telegram's 4096, marks included, so that what is left over takes the line that says it was cut."""
+"""Of Telegram's 4096, including markup; the rest leaves room for the line that says that the text was cut."""
 
 
 def runbook_text(t: Texts, runbook: Runbook) -> str:
-    """Put a runbook into a message. Whole blocks are left out at its end when it is too long, and it says so."""
+    """Return a runbook as a message (HTML). If it is too long, the last blocks are left out and a line says so."""
     parts = [f"<b>{escape(runbook.name)}</b>"]
     room = MESSAGE_UNITS - units(parts[0])
     for run in runs(runbook.in_earnest()):
@@ -34,7 +34,7 @@ def runbook_text(t: Texts, runbook: Runbook) -> str:
 
 
 def _leads(target: str) -> str | None:
-    """Lead where a phone gets to; the name of another alert stays a word."""
+    """Return a link's target if a phone can reach it; otherwise None, and the link becomes plain text."""
     return target if is_public_url(target) else None
 
 

@@ -1,1 +1,1 @@
-"""What runs in a child process: looks, fetches, makes. The only place of yt-dlp and PyAV; trio is not known here."""
+"""What runs in a child process: probing, fetching, making. The only user of yt-dlp and PyAV; it must not know Trio."""

@@ -1,9 +1,9 @@
-"""How much of a site's answer is read into memory: a bomb or an answer without end is the link's fault, told at once.
+"""Bounds on how much of a site's answer is read into memory.
 
-Owns the bounds on yt-dlp's HTTP client, in the process it is called in, for good: on what stands around a body (status
-lines, headers, interim answers, chunk sizes, trailers), on a body that is read whole, counted after it was unpacked, on
-the bodies of redirects, and on a stream's segment; and on the processor time that reading all this takes. What is
-written to a file in pieces has bounds elsewhere.
+An answer that exceeds one fails the job as the link's fault. Owns the bounds on yt-dlp's HTTP client, set for good in
+the process that calls it: on everything around a body (status lines, headers, interim answers, chunk sizes, trailers),
+on a body that is read whole (counted after decompression), on the bodies of redirects and on a stream's segments, and
+on the processor time that reading all this takes. Whatever is written to a file in pieces has bounds elsewhere.
 """
 
 from __future__ import annotations
@@ -28,30 +28,33 @@ from doradura.child.failures import JobError
 from doradura.media.reasons import Reason
 
 PAGE_BYTES: Final = 16 * 1024 * 1024
-"""The largest page, manifest or answer of a site's interface that is read whole. Real ones have a few megabytes."""
+"""The largest page, manifest or API answer that is read whole. Real ones have a few megabytes."""
 SEGMENT_BYTES: Final = 512 * 1024 * 1024
 """The largest segment of a stream: yt-dlp holds one in memory."""
 LINE_BYTES: Final = 64 * 1024
 FRAME_BYTES: Final = 1024 * 1024
-"""What may stand around a body. Browsers take a quarter of that for headers."""
+"""The most bytes around a body. Browsers allow a quarter of that for headers."""
 _FRAME_SHARE: Final = 8
-"""Lines around chunks may have so many times the bytes of the chunks: a server that sends single bytes is allowed."""
+"""Lines around chunks may be this many times as long as the chunks: servers that send single bytes are allowed."""
 _PIECE_BYTES: Final = 64 * 1024
 
 
 READING_CPU_SECONDS: Final = 20.0
-"""Processor time to find out what a link is. YouTube, the most laborious site, takes two."""
+"""Processor time for looking at a link. YouTube, the most laborious site, takes two seconds."""
 
 
 class EndlessError(JobError, RequestError):  # type: ignore[misc]  # yt-dlp has no types
-    """An answer that goes on past its bound. One of yt-dlp's request errors, so that it is not sent another way."""
+    """An answer that exceeds its bound.
+
+    It is one of yt-dlp's request errors, so that the request is not sent another way.
+    """
 
     def __init__(self, detail: str) -> None:
         super().__init__(Reason.UNSUPPORTED, detail)
 
 
 def bound_answers() -> None:
-    """Hold yt-dlp's networking in this process to the bounds, and to the one client that unpacks in pieces."""
+    """Hold yt-dlp's networking in this process to the bounds, and to the one client that decompresses in pieces."""
     http.client.HTTPConnection.response_class = _BoundedResponse
     RequestsResponseAdapter._real_read = _read_bounded  # noqa: SLF001 -- what `read` reads by
     RequestsSession.get_redirect_target = _get_redirect_target
@@ -62,10 +65,11 @@ def bound_answers() -> None:
 
 @contextmanager
 def reading_at_most(cpu_seconds: float) -> Iterator[None]:
-    """End this process by SIGPROF when what is inside uses more of its own processor time.
+    """End this process by SIGPROF if the block uses more than this much processor time.
 
-    A pattern matched against a page that was made for it takes hours, and Python's regular expressions let no signal
-    handler run meanwhile: only the signal's default, which is death, is sure. Whoever started us knows what it means.
+    A pattern matched against a page made for the purpose takes hours, and Python's regular expressions let no signal
+    handler run meanwhile. Only the signal's default action, death, is certain. Whoever started this process knows what
+    it means.
     """
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
@@ -80,6 +84,12 @@ class _BoundedResponse(http.client.HTTPResponse):
         super().__init__(sock, *arguments, **more)
         self.fp: Any = _BoundedLines(self.fp)
 
+    def _read_status(self) -> tuple[str, int, str]:
+        """Read a status line. All interim answers are passed over (RFC 9110, section 15.2), not 100 alone."""
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # not in its stubs
+        interim = 100 < status < 200 and status != http.client.SWITCHING_PROTOCOLS
+        return version, http.client.CONTINUE if interim else status, reason
+
     def begin(self) -> None:
         try:
             super().begin()
@@ -90,7 +100,7 @@ class _BoundedResponse(http.client.HTTPResponse):
 
 
 class _BoundedLines:
-    """A socket's file whose lines are bounded, singly and against the bytes between them."""
+    """A socket's file whose lines are bounded, each by itself and in relation to the bytes between them."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -124,7 +134,7 @@ class _BoundedLines:
 
 
 def _read_bounded(self: RequestsResponseAdapter, amount: int | None = None) -> bytes:
-    """Read a part, or all there is up to `PAGE_BYTES`."""
+    """Read part of a body, or all of it up to `PAGE_BYTES`."""
     if amount is not None and amount >= 0:
         return self.fp.read(amount, decode_content=True)  # type: ignore[no-any-return]
     content = bytearray()
@@ -137,7 +147,7 @@ def _read_bounded(self: RequestsResponseAdapter, amount: int | None = None) -> b
 
 
 def _get_redirect_target(self: RequestsSession, response: requests.Response) -> str | None:
-    """As requests has it, but without reading a redirect's body, which nobody looks at, past a few kilobytes."""
+    """As in requests, but a redirect's body, which nobody looks at, is read only for a few kilobytes."""
     target = requests.Session.get_redirect_target(self, response)
     if target is not None:
         left = response.raw.length_remaining
@@ -156,25 +166,28 @@ _MEDIA: Final = re.compile(
     rb"\x30\x26\xb2\x75|#EXTM3U",
     re.DOTALL,
 )
-"""How films, songs and playlists begin."""
+"""The first bytes of films, songs and playlists."""
 _TOLD_BYTES: Final = 8
 
 
 def _get_decoder(mode: str) -> Any:
-    """As urllib3 has it, but what is said to be packed and is not is taken as it comes: servers say so of films."""
+    """As in urllib3, but content that is wrongly declared as compressed is taken as it is.
+
+    Servers do that with films.
+    """
     decoder = _decoder_of(mode)
     return decoder if "," in mode else _MaybePacked(decoder, _GZIP if mode in {"gzip", "x-gzip"} else b"")
 
 
 class _MaybePacked:
-    """A decoder that looks first."""
+    """A decoder that first checks whether the content is compressed."""
 
     def __init__(self, decoder: Any, begins: bytes) -> None:
-        """`begins`: how all that is packed so begins."""
+        """`begins` are the first bytes of everything that is compressed this way."""
         self._decoder = decoder
         self._begins = begins
         self._start: bytes | None = b""
-        """What came, while it is too short to tell."""
+        """What has arrived while it is too short to decide."""
         self._plain = False
 
     def decompress(self, content: bytes, max_length: int = -1) -> Any:
@@ -190,7 +203,7 @@ class _MaybePacked:
         return content if self._plain else self._decoder.decompress(content, max_length)
 
     def _first(self, content: bytes, max_length: int) -> bytes:
-        """Unpack what came first. The barrier of that: each way of packing has an error of its own."""
+        """Decompress the first bytes. The barrier for that: each compression has an error of its own."""
         try:
             unpacked: bytes = self._decoder.decompress(content, max_length)
         except Exception:  # the barrier named above
@@ -205,7 +218,7 @@ class _MaybePacked:
         return not self._plain and bool(self._decoder.has_unconsumed_tail)
 
     def flush(self) -> bytes:
-        if self._start is not None:  # shorter than anything that is packed
+        if self._start is not None:  # shorter than any compressed content
             start, self._start = self._start, None
             return start
         return b"" if self._plain else self._decoder.flush()

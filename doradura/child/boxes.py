@@ -1,7 +1,7 @@
-"""The order of an MP4 file's outermost boxes, which says whether a player can begin before it has all of the file.
+"""The order of an MP4 file's outermost boxes, which decides whether a player can start before it has the whole file.
 
-Owns the reading of box headers (ISO/IEC 14496-12, 4.2). It must not read what is in the boxes: what the streams are,
-ffmpeg says.
+Owns the reading of box headers (ISO/IEC 14496-12, 4.2). It must not read the boxes' content: ffmpeg reports the
+streams.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 _HEADERS: Final = 64
-"""More outermost boxes than any whole file has; a fragmented one has some for each second."""
+"""More outermost boxes than any unfragmented file has; a fragmented one has some for each second."""
 
 
 def is_streamable(path: Path) -> bool:
-    """Whether the index stands before the media and covers all of it. False for what is no MP4 or is cut off.
+    """Return whether the index precedes the media and covers all of it; false for a file that is cut off or not MP4.
 
-    A fragmented file is not streamable in this sense: its index does not tell the length, and players show none.
+    A fragmented file is not streamable in this sense: its index does not state the length, and players show none.
     """
     with path.open("rb") as file:
         seen = _outermost(file, os.fstat(file.fileno()).st_size)
@@ -27,7 +27,7 @@ def is_streamable(path: Path) -> bool:
 
 
 def _outermost(file: BinaryIO, size_bytes: int) -> list[bytes] | None:
-    """The names of the outermost boxes; None where they do not fill the file exactly, or are too many."""
+    """Return the names of the outermost boxes; None if they do not fill the file exactly, or are too many."""
     seen: list[bytes] = []
     at = 0
     while at < size_bytes:

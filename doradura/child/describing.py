@@ -1,6 +1,6 @@
-"""What a site says of an item, in our words.
+"""Turns a site's description of an item into ours.
 
-Owns the reading of yt-dlp's loose dictionaries into `Metadata`. What is not known is None, never 0 or an empty text.
+Owns the conversion of yt-dlp's loose dictionaries into `Metadata`. Unknown values are None, never 0 or an empty text.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ _NO_TITLES = frozenset(
         *("media", "out", "output", "play", "playlist", "prog_index", "stream", "untitled", "video", "videoplayback"),
     }
 )
-"""What files are called for their part in a player: it says nothing of what is in them. Single characters neither."""
+"""File names that only say which part a player uses, not what is in it. Single characters say nothing either."""
 _VARIANT = re.compile(r"(?:[-_. ]?(?:[bvw]?\d+|\d{3,4}p|\d+k))+$", re.IGNORECASE)
-"""What players' files have behind such a name: "index_0", "chunklist_b2000000", "master-720p"."""
+"""What players append to such names: "index_0", "chunklist_b2000000", "master-720p"."""
 
 GUESS_FACTOR = 3
-"""A size guessed from bit rate and length counts when it is so many times over the limit: rates told may be peaks."""
+"""A size guessed from bit rate and length counts only if it exceeds the limit this many times: stated rates may be
+peaks."""
 
 FILE_NAME = "doradura_file_name"
-"""Our own key of an item: the name that its server gives the file, without its ending."""
+"""Our own key in an item: the name that the server gives the file, without its ending."""
 
 
 def describe(
@@ -40,10 +41,12 @@ def describe(
     duration_seconds: float | None = None,
     has_video: bool | None = None,
     has_audio: bool | None = None,
+    has_subtitles: bool | None = None,
+    has_picture: bool | None = None,
     height: int | None = None,
     sizes: tuple[Size, ...] = (),
 ) -> Metadata:
-    """Put together what is known; what is given beats what the site says."""
+    """Return what is known of an item; the given values take precedence over the site's."""
     return Metadata(
         title=title or title_of(info, str(info.get("webpage_url") or "")),
         performer=performer or performer_of(info),
@@ -51,6 +54,8 @@ def describe(
         extractor=info.get("extractor") or None,
         has_video=has_video if has_video is not None else _has_video(info),
         has_audio=has_audio if has_audio is not None else _has_audio(info),
+        has_subtitles=has_subtitles,
+        has_picture=True if info.get("thumbnail") or info.get("thumbnails") else has_picture,
         height=height or _height(info),
         sizes=sizes,
         extraction_seconds=extraction_seconds,
@@ -58,10 +63,10 @@ def describe(
 
 
 def title_of(info: Mapping[str, Any], url: str) -> str:
-    """The site's title on one line, else the host's name."""
+    """Return the site's title on one line, else the host's name."""
     title = clean(info.get("title"))
     if title is not None and is_generic(info):
-        title = clean(title.removesuffix(" (1)"))  # yt-dlp counts a page's media even where there is one
+        title = clean(title.removesuffix(" (1)"))  # yt-dlp numbers a page's media even if there is only one
         if not has_own_title(info):
             title = clean(info.get(FILE_NAME)) or title
             title = None if title is None or _is_no_title(title) else title
@@ -73,18 +78,18 @@ def _is_no_title(name: str) -> bool:
 
 
 def has_own_title(info: Mapping[str, Any]) -> bool:
-    """Whether the title is more than the name of a plain file."""
+    """Return whether the title is more than the name of a plain file."""
     plain = info.get("direct") or not info.get("title") or info.get("title") == info.get("id")
     return not (is_generic(info) and plain)
 
 
 def is_generic(info: Mapping[str, Any]) -> bool:
-    """Whether no extractor made for its site described the item: it is a plain file, or what a page embeds."""
+    """Return whether no extractor of its site described the item: it is a plain file, or embedded in a page."""
     return info.get("extractor_key") in {"Generic", "HTML5MediaEmbed", "QuotedHTML"}
 
 
 def performer_of(info: Mapping[str, Any]) -> str | None:
-    """Who made it, by the most telling name there is."""
+    """Return the artist, by the most specific field there is."""
     for key in ("artist", "artists", "creator", "creators", "channel", "uploader"):
         value = info.get(key)
         text = clean(", ".join(map(str, value)) if isinstance(value, list | tuple) else value)
@@ -94,7 +99,7 @@ def performer_of(info: Mapping[str, Any]) -> str | None:
 
 
 def duration_of(info: Mapping[str, Any]) -> float | None:
-    """The length in seconds, where it is told."""
+    """Return the length in seconds, or None if the site does not state it."""
     value = info.get("duration")
     return float(value) if isinstance(value, int | float) and 0 < value <= MOST_SECONDS else None
 
@@ -105,23 +110,23 @@ def believable(seconds: float | None) -> float | None:
 
 
 def told_bytes(parts: Sequence[Mapping[str, Any]]) -> int | None:
-    """What the parts weigh together, where the site tells it of each."""
+    """Return the total size of the parts in bytes, if the site states each; else None."""
     told = [whole(part.get("filesize")) or guessed_bytes(part) for part in parts]
     return sum(told) if all(told) else None
 
 
 def guessed_bytes(part: Mapping[str, Any]) -> int:
-    """What a part weighs by its site's guess; 0 without one."""
+    """Return the site's estimate of a part's size in bytes; 0 if there is none."""
     return whole(part.get("filesize_approx")) or 0
 
 
 def whole(value: object) -> int | None:
-    """A count that is told; None for what is none."""
+    """Return a number as a whole count; None for anything else, and for more bytes than anything has."""
     return int(value) if isinstance(value, int | float) and 0 < value <= MOST_BYTES else None
 
 
 def clean(value: object) -> str | None:
-    """A text on one line without control characters, cut to a sane length; None for nothing."""
+    """Return a text on one line without control characters and of bounded length; None if nothing is left."""
     if not isinstance(value, str):
         return None
     return on_one_line(on_one_line(value)[:_TITLE_CHARACTERS]) or None
@@ -142,7 +147,7 @@ def _has_audio(info: Mapping[str, Any]) -> bool | None:
 
 
 def _height(info: Mapping[str, Any]) -> int | None:
-    """The shorter side of the largest picture: a film filmed upright in 1080x1920 is called 1080p."""
+    """Return the shorter side of the largest picture: a film shot upright in 1080x1920 is called 1080p."""
     sides = []
     for entry in info.get("formats") or (info,):
         told = [side for side in (entry.get("width"), entry.get("height")) if isinstance(side, int | float)]

@@ -1,7 +1,7 @@
-"""How a film's picture gets into the product: copied, or encoded to what was asked for and can be sent.
+"""How a film's picture gets into the product: copied, or encoded to fit what was asked for and what can be sent.
 
-Owns the plan and ffmpeg's options of pictures. A plan answers three questions: does the source play as it is, does what
-was asked for fit the upload limit, and does the encode fit the format's timer.
+Owns the encoding plan and ffmpeg's options for pictures. A plan answers three questions: does the source play as it is,
+does the result fit the upload limit, and does the encode fit the format's timer.
 """
 
 from __future__ import annotations
@@ -21,45 +21,46 @@ from doradura.media.reasons import Reason
 _TONE_MAPPING = (
     "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
 )
-"""From high dynamic range to what every screen shows (zimg's light-linear way), tagged as that."""
+"""Converts high dynamic range to what every screen shows (zimg's linear-light way), and tags it so."""
 
 _PLAYABLE_PIXELS: Final = frozenset({"yuv420p", "yuvj420p"})
 _LARGER: Final = 1.1
-"""A picture counts as larger than asked for from here on: coders round sides up (1088 lines), sites call 368 "360p"."""
+"""A picture counts as larger than asked for only from this factor on: encoders round sides up (1088 lines), and sites
+call 368 lines "360p"."""
 _BITS_PER_PIXEL: Final = 0.8
-"""Bits a second for each pixel of a frame, under which a film is not worth looking at (184 kbit/s at 640x360)."""
+"""Bits per second for each pixel of a frame, below which a film is not worth watching (184 kbit/s at 640x360)."""
 SOUND_BITS: Final = 160_000
-"""Of the film's sound, a second."""
+"""Bits per second reserved for the film's sound."""
 _FILLED: Final = 0.95
-"""Of the upload limit: the rest is for the container, and for what the encoder's rate control misses."""
+"""The share of the upload limit that may be used; the rest is for the container and the encoder's inaccuracy."""
 _FREE_RATE: Final = 40_000_000
-"""Bits per second that no encode here reaches: a cap above is left out."""
+"""Bits per second that no encode here reaches: a higher cap is left out."""
 _SHORT_SECONDS: Final = 60.0
-"""The encode of a shorter film fits every timer."""
+"""The encode of a film shorter than this fits every timer."""
 ENCODE_SHARE: Final = 0.7
-"""Of the format's timer: what an encode that is not necessary may take. The rest is for the upload."""
+"""The share of the format's timer that an optional encode may take. The rest is for the upload."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What becomes of a picture."""
+class EncodingPlan:
+    """What is done with a picture."""
 
     copied: bool
     rate: int | None = None
-    """Bits per second that the encoded picture has at most; None is no bound."""
+    """The highest bit rate of the encoded picture, in bits per second; None means no bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What a film must fit in."""
+    """The limits that a film must fit in."""
 
     upload_bytes: int
     left_seconds: float
-    """For the encode."""
+    """Seconds left for the encode."""
     short_seconds: float = _SHORT_SECONDS
-    """No sample of a film up to this length is encoded: the whole is taken to fit."""
+    """No sample of a film up to this length is encoded: it is assumed to fit."""
     sample_seconds: float = 4.0
-    """How much of a film is encoded to see how long the whole would take."""
+    """How many seconds of a film are encoded to estimate how long the whole would take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,31 +71,31 @@ class Footage:
     picture: Stream
     seconds: float | None
     size_bytes: int
-    """Its sound too, which may be in another file."""
+    """Bytes including its sound, which may be in another file."""
 
 
 def is_playable(picture: Stream) -> bool:
-    """Whether Telegram's players show the stream as it is."""
+    """Return whether Telegram's players show the stream as it is."""
     return picture.codec == "h264" and picture.pixels in _PLAYABLE_PIXELS
 
 
 def shorter_side(picture: Stream) -> int:
-    """Return what a picture's quality is called by ("720p"), in pixels; 0 where it is not known."""
+    """Return the number that names a picture's quality ("720p"), in pixels; 0 if it is unknown."""
     return min(picture.width or 0, picture.height or 0)
 
 
 def is_larger(side: int, grade: Quality) -> bool:
-    """Whether a picture of that shorter side is larger than what was asked for."""
+    """Return whether a picture with that shorter side is larger than what was asked for."""
     return grade.height is not None and side > grade.height * _LARGER
 
 
 def rate_within(upload_bytes: int, film: Footage, grade: Quality) -> int | None:
-    """Return the bits per second that a picture may have so that its film can be sent; None where that is too few.
+    """Return the bits per second that a picture may have so that its film can be sent; None if that would be too few.
 
-    What the film gets by on in its own size, less will do for in a smaller one. The film's length is known.
+    A smaller picture needs no more than the source's own rate. The film's length must be known.
     """
     assert film.seconds
-    # The encoder may begin with what its buffer holds, a second's worth.
+    # The encoder may start with a full buffer, worth one second.
     rate = int((upload_bytes * 8 * _FILLED - film.seconds * SOUND_BITS) / (film.seconds + 1))
     share = 1.0
     if is_larger(side := shorter_side(film.picture), grade):
@@ -105,43 +106,43 @@ def rate_within(upload_bytes: int, film: Footage, grade: Quality) -> int | None:
 
 
 def is_kept(film: Footage, grade: Quality, upload_bytes: int) -> bool:
-    """Whether a film is what was asked for, so that it is never encoded, however long it is."""
+    """Return whether a film is what was asked for, so that it is never encoded, however long it is."""
     fits = film.size_bytes <= upload_bytes and not is_larger(shorter_side(film.picture), grade)
     return is_playable(film.picture) and (grade.height is None or fits)
 
 
-def plan(program: str, film: Footage, grade: Quality, bounds: Bounds) -> Plan:
-    """Decide what becomes of a fetched film. Raise JobError (too_large) where nothing that can be sent would.
+def plan(program: str, film: Footage, grade: Quality, bounds: Bounds) -> EncodingPlan:
+    """Decide what is done with a fetched film. Raises JobError (too_large) if no result could be sent.
 
-    What is larger than asked for is made smaller, and what is over the upload limit is made to fit it, each where the
-    encode is going to end in time. What plays as it is is never encoded for `best`.
+    A film larger than asked for is made smaller, and one over the upload limit is made to fit it, each if the encode
+    would end in time. A film that plays as it is is never encoded for `best`.
     """
     if is_kept(film, grade, bounds.upload_bytes):
-        return Plan(copied=True)
+        return EncodingPlan(copied=True)
     playable, fits = is_playable(film.picture), film.size_bytes <= bounds.upload_bytes
     if not film.seconds:
-        return Plan(copied=playable)
+        return EncodingPlan(copied=playable)
     rate = rate_within(bounds.upload_bytes, film, grade)
     if rate is None:
         if playable and fits:
-            return Plan(copied=True)
+            return EncodingPlan(copied=True)
         raise JobError(Reason.TOO_LARGE, f"{film.seconds:.0f} s of film in {grade.word} are more than can be sent")
-    encoded = Plan(copied=False, rate=rate if rate < _FREE_RATE else None)
+    encoded = EncodingPlan(copied=False, rate=rate if rate < _FREE_RATE else None)
     if not playable:
         return encoded
     needed = None if film.seconds <= bounds.short_seconds else encode_seconds(program, film, grade, bounds)
     if needed is None or needed <= bounds.left_seconds:
         return encoded
     if fits:
-        return Plan(copied=True)
+        return EncodingPlan(copied=True)
     raise JobError(Reason.TOO_LARGE, f"to make it smaller would take {needed:.0f} s")
 
 
 def encode_seconds(program: str, film: Footage, grade: Quality, bounds: Bounds) -> float | None:
-    """Return how long this machine would take to encode a film, by encoding some seconds of it.
+    """Return how many seconds this machine would take to encode a film, by encoding some seconds of it.
 
-    It ends as soon as it is clear that the whole would take longer than there is, and returns so much then. None where
-    nothing could be encoded. The film's length is known. Raise ToolError.
+    It stops as soon as the whole would clearly take longer than there is, and returns that estimate. None if nothing
+    could be encoded. The film's length must be known. Raises ToolError.
     """
     assert film.seconds
     enough_seconds = max(0.0, bounds.left_seconds) * bounds.sample_seconds / film.seconds
@@ -156,7 +157,7 @@ def encode_seconds(program: str, film: Footage, grade: Quality, bounds: Bounds) 
         made = inspect(sample)
     except TimeIsUpError:
         taken = time.monotonic() - began
-        if taken < enough_seconds:  # another one's time
+        if taken < enough_seconds:  # another limit's time is up
             raise
         return taken * film.seconds / bounds.sample_seconds
     except ffmpeg.FfmpegError:
@@ -171,7 +172,7 @@ def encode_seconds(program: str, film: Footage, grade: Quality, bounds: Bounds) 
 def picture_options(picture: Stream, grade: Quality, rate: int | None) -> list[str]:
     """Return ffmpeg's options to encode a picture: H.264 in square pixels, no larger than what was asked for."""
     square = [] if picture.square else ["scale=iw*sar:ih", "setsar=1"]
-    even = "scale=trunc(iw/2)*2:trunc(ih/2)*2"  # H.264 in 4:2:0 wants even sides
+    even = "scale=trunc(iw/2)*2:trunc(ih/2)*2"  # H.264 in 4:2:0 needs even sides
     if grade.height is not None and shorter_side(picture) > grade.height:
         side = grade.height
         even = f"scale='if(lt(iw,ih),{side},-2)':'if(lt(iw,ih),-2,{side})'"
@@ -179,7 +180,8 @@ def picture_options(picture: Stream, grade: Quality, rate: int | None) -> list[s
     told = ["setparams=" + ":".join(picture.assumed)] if picture.assumed else []
     options = [
         "-vf",
-        ",".join([*told, *square, even, *tones, "format=yuv420p"]),
+        # FFmpeg's scaling makes up for each side that it rounds with pixels that are not quite square.
+        ",".join([*told, *square, even, "setsar=1", *tones, "format=yuv420p"]),
         "-c:v",
         "libx264",
         "-preset",

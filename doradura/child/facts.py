@@ -1,8 +1,8 @@
-"""What a media file is: its container, length and streams, as values read with PyAV (FFmpeg's libraries).
+"""What a media file is: its container, length and streams, read with PyAV (FFmpeg's libraries).
 
-Owns the choice of the stream that a player would show or play. It runs in children alone: a fetched file is hostile,
-and what a broken one does to a library must end a job, never the bot. Nothing here follows a file's references: only
-containers that hold media and nothing else are opened, by the protocols that reach nothing but the file itself.
+Owns the choice of the stream that a player would show or play. It runs in children only: a fetched file is hostile, and
+whatever a broken file does to a library must end a job, never the bot. Nothing here follows a file's references: only
+containers that hold media and nothing else are opened, with protocols that reach nothing but the file itself.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.subtitles.stream import SubtitleStream
 
+from doradura.child.describing import clean
 from doradura.child.ffmpeg import CONTAINERS, MAX_PIXELS, PROTOCOLS
 
 _DECODED_PACKETS: Final = 60
-"""So many packets are tried for the first picture, which alone says how a film is turned."""
+"""How many packets are tried to get the first picture, which alone says how a film is rotated."""
 _HLG, _PQ = 18, 16
 """Transfer characteristics of high dynamic range (ITU-T H.273, table 3)."""
 _UNTOLD: Final = frozenset({0, 2, 3})
-"""Primaries and matrices that are not told (reserved, unspecified; H.273, tables 2 and 4)."""
+"""Primaries and matrices that mean "unknown" (reserved, unspecified; H.273, tables 2 and 4)."""
 _UNUSUAL: Final = frozenset({10, 13})
-"""Matrices of constant luminance, which FFmpeg's filters turn into no other."""
+"""Matrices of constant luminance, which FFmpeg's filters cannot convert."""
 _WRITTEN: Final = frozenset({"ass", "mov_text", "subrip", "text", "webvtt"})
 """Subtitles that are text (FFmpeg's names)."""
 _ODD_PIXELS = (Fraction(1, 20), Fraction(20))
-"""What lies outside is no shape of a pixel but a broken header."""
+"""Values outside this range are not a pixel's shape but a broken header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ class Stream:
     kind: str
     """video, audio or subtitle."""
     number: int
-    """Which of its kind: ffmpeg's N in 0:v:N, 0:a:N and 0:s:N."""
+    """Its number among its kind: ffmpeg's N in 0:v:N, 0:a:N and 0:s:N."""
     codec: str
     pixels: str | None = None
     width: int | None = None
@@ -51,16 +52,16 @@ class Stream:
     square: bool = True
     """Whether its pixels are square as they are coded."""
     turned: bool = False
-    """Whether a player turns the coded picture."""
+    """Whether a player rotates the coded picture."""
     picture: bool = False
-    """A still cover, not a film."""
+    """Whether it is a still cover, not a film."""
     default: bool = False
     aside: bool = False
-    """A commentary, or a description for people who can't see: nobody's first choice."""
+    """Whether it is a commentary, or a description for people who can't see: nobody's first choice."""
     high_range: bool = False
     """High dynamic range (HLG or PQ): without tone mapping it looks washed out on a usual screen."""
     assumed: tuple[str, ...] = ()
-    """Of high range: what has to be assumed of its colours, as options of FFmpeg's setparams."""
+    """For high dynamic range: what has to be assumed of its colours, as options of FFmpeg's setparams."""
     sample_rate: int | None = None
     channels: int | None = None
     bits_per_second: int | None = None
@@ -71,7 +72,7 @@ class Facts:
     """What a file is. Absent values are None."""
 
     container: str
-    """FFmpeg's names of it, with commas between."""
+    """FFmpeg's names for it, separated by commas."""
     duration_seconds: float | None
     bits_per_second: int | None
     streams: tuple[Stream, ...]
@@ -90,24 +91,27 @@ class Facts:
 
     @property
     def subtitles(self) -> Stream | None:
-        """The words a player shows: the default ones, else the first; what is drawn and not written is none."""
+        """The subtitles that a player shows: the default ones, else the first.
+
+        Subtitles that are pictures do not count.
+        """
         written = [s for s in self.streams if s.kind == "subtitle" and s.codec in _WRITTEN]
         return max(written, key=lambda s: (s.default, -s.number), default=None)
 
     @property
     def video(self) -> Stream | None:
-        """The film a player shows: the default one, of several the largest, of those the first."""
+        """The film that a player shows: the default one, else the largest, else the first."""
         films = [s for s in self.pictures if not s.picture]
         return max(films, key=lambda s: (s.default, (s.width or 0) * (s.height or 0), -s.number), default=None)
 
     @property
     def audio(self) -> Stream | None:
-        """The sound a player plays: the default one, of several the first; a commentary last of all."""
+        """The sound that a player plays: the default one, else the first; a commentary only as the last resort."""
         return max(self.sounds, key=lambda s: (not s.aside, s.default, -s.number), default=None)
 
     @property
     def is_still(self) -> bool:
-        """Whether the whole file is one picture. FFmpeg takes that for a film of one frame."""
+        """Whether the whole file is one picture. FFmpeg reports that as a film of one frame."""
         return self.container.endswith("_pipe") or self.container == "image2"
 
     @property
@@ -117,10 +121,10 @@ class Facts:
 
 
 def inspect(path: Path) -> Facts | None:
-    """Return what the file is, or None when there is no media in it (or its container is not on the list).
+    """Return what the file is; None if it contains no media or its container is not on the list.
 
-    Blocks for some milliseconds. Raise MemoryError where there is too little; a file that FFmpeg's libraries can't
-    read is no error but no media.
+    Blocks for some milliseconds. Raises MemoryError if memory is short; a file that FFmpeg's libraries can't read is
+    not an error: it contains no media.
     """
     options = {"protocol_whitelist": PROTOCOLS, "format_whitelist": CONTAINERS}
     try:
@@ -155,13 +159,13 @@ def _facts(container: InputContainer) -> Facts | None:
         duration_seconds=container.duration / 1_000_000 if container.duration and container.duration > 0 else None,
         bits_per_second=container.bit_rate or None,
         streams=tuple(streams),
-        title=_first_line(tags.get("title")),
-        artist=_first_line(tags.get("artist")),
+        title=clean(tags.get("title")),
+        artist=clean(tags.get("artist")),
     )
 
 
 def _turns(container: InputContainer) -> dict[int, int]:
-    """By how many degrees each film is turned, known from its first picture."""
+    """Return by how many degrees each film is rotated, as its first picture tells."""
     turns: dict[int, int] = {}
     films = [
         stream
@@ -173,7 +177,7 @@ def _turns(container: InputContainer) -> dict[int, int]:
     if not films:
         return turns
     for film in films:
-        film.codec_context.thread_count = 1  # one picture is wanted, and each thread costs the memory of another
+        film.codec_context.thread_count = 1  # one picture is wanted, and each thread would cost another's memory
     with suppress(av.FFmpegError, ValueError, StopIteration):
         for packet in islice(container.demux(films), _DECODED_PACKETS):
             if packet.stream.index in turns:
@@ -188,7 +192,7 @@ def _turns(container: InputContainer) -> dict[int, int]:
 
 
 def _film_context(stream: av.VideoStream) -> av.VideoCodecContext | None:
-    """Return a film's decoder. PyAV types it as always there; a codec nobody knows has none."""
+    """Return a film's decoder. PyAV's types say that there always is one, but an unknown codec has none."""
     return stream.codec_context
 
 
@@ -232,7 +236,7 @@ def _video(stream: av.VideoStream, number: int, turn: int) -> Stream:
 
 
 def _assumed(context: av.VideoCodecContext) -> tuple[str, ...]:
-    """All films of high range are of BT.2020 (ITU-R BT.2100), also where they don't say."""
+    """Assume BT.2020 (ITU-R BT.2100) for every film of high dynamic range that does not state its colours."""
     assumed = []
     if context.color_primaries in _UNTOLD:
         assumed.append("color_primaries=bt2020")
@@ -266,7 +270,3 @@ def _subtitle(stream: SubtitleStream, number: int) -> Stream:
         codec="unknown" if context is None else context.codec.canonical_name,
         default=Disposition.default in stream.disposition,
     )
-
-
-def _first_line(text: str | None) -> str | None:
-    return next((line.strip() for line in (text or "").splitlines() if line.strip()), None)

@@ -1,7 +1,7 @@
-"""What went wrong, as one of the closed set of reasons.
+"""Classifies what went wrong as one of the closed set of reasons.
 
-Owns the table from yt-dlp's, Python's and ffmpeg's errors to `media.reasons`. The type of an error decides before
-its text does: texts change with every yt-dlp release. It runs in the child, where yt-dlp is loaded anyway.
+Owns the table from the errors of yt-dlp, Python and ffmpeg to `media.reasons`. An error's type counts before its text,
+because texts change with every yt-dlp release. It runs in the child, where yt-dlp is loaded anyway.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ from yt_dlp.utils import (
 
 from doradura.child.ffmpeg import FfmpegError, ToolError
 from doradura.child.floor import TransferTooSlowError
-from doradura.child.gatewords import gate_reason, gate_reply, in_plain_words
+from doradura.child.gate_replies import gate_reason, gate_reply, in_plain_words
 from doradura.media.addresses import MARKER, EgressRefusedError
 from doradura.media.gatecontrol import GateReply
-from doradura.media.protocol import MOST_SECONDS, Failure, Lacks
+from doradura.media.has import Lacks
+from doradura.media.protocol import MOST_SECONDS, Failure
 from doradura.media.reasons import DISK_ERRNOS, Reason
 
 _DETAIL_CHARACTERS = 500
@@ -56,7 +57,7 @@ class JobError(Exception):
         self.reason = reason
         self.lacks: Lacks = lacks
         self.final = final
-        """Nothing else of this link would end otherwise, in no other quality."""
+        """Whether no other quality of this link would end differently."""
 
 
 _TEXTS: tuple[tuple[str, Reason], ...] = (
@@ -81,7 +82,7 @@ _TEXTS: tuple[tuple[str, Reason], ...] = (
     (r"drm|no video formats|requested format is not available|unsupported url|no media", Reason.UNSUPPORTED),
     (r"redirect loop|too many redirects|not get any data blocks|downloaded file is empty", Reason.UNSUPPORTED),
     (r"http error 5\d\d|try again|went wrong|needs to be reloaded|temporarily unavailable", Reason.SITE_ERROR),
-    # Of an error that outlasted its retries yt-dlp keeps the text alone; it retries nothing but the network's errors.
+    # Of an error that outlasted its retries yt-dlp keeps only the text; it retries nothing but network errors.
     (r"giving up after \d+ retries|timed? ?out|connection (reset|refused|aborted)|temporary failure", Reason.NETWORK),
 )
 _PATTERNS = tuple((re.compile(pattern, re.IGNORECASE), reason) for pattern, reason in _TEXTS)
@@ -113,9 +114,9 @@ _ERRNOS = {
 def classify(error: BaseException, *, generic: bool) -> tuple[Reason, str]:
     """Return the reason of a failed job and one line for the log.
 
-    `generic` says that no known site's extractor was at work: a plain file's 403 is its owner's will, a known site's is
-    more often the site's mood. The whole chain of causes is looked at, yt-dlp's own links included; what was merely
-    being handled when the error arose counts only where nothing else speaks.
+    `generic` says that no extractor of a known site was at work: a 403 for a plain file is its owner's decision, while
+    a known site's is more often temporary. The whole chain of causes is examined, yt-dlp's own links included; an error
+    that was merely being handled when another arose counts only if nothing else decides.
     """
     causes, chain = tuple(_chain(error, contexts=False)), tuple(_chain(error, contexts=True))
     reason = (
@@ -131,37 +132,38 @@ def classify(error: BaseException, *, generic: bool) -> tuple[Reason, str]:
 
 
 def failed(error: BaseException, reason: Reason, detail: str) -> Failure:
-    """Return the last word of a job that an error ended, classified already."""
+    """Return the final message of a job that ended in an error, classified."""
     if not isinstance(error, JobError):
-        return Failure(reason=reason, detail=detail)
+        locked = reason is Reason.UNSUPPORTED and re.search(r"\bDRM\b", str(error)) is not None
+        return Failure(reason=reason, detail=detail, lacks="unlocked" if locked else "")
     return Failure(reason=reason, detail=detail, final=error.final, lacks=error.lacks)
 
 
 def _unnamed(causes: tuple[BaseException, ...], chain: tuple[BaseException, ...], *, generic: bool) -> Reason:
-    """What stands for a failure that nothing names: `internal` for what arose in our own code alone."""
+    """Return the reason for an error that nothing in the table names: `internal` only if it arose in our own code."""
     if any(isinstance(link, ExtractorError) and link.expected for link in causes):
-        # The extractor read the site well and says that there is nothing to have behind this link.
+        # The extractor read the site well and reports that there is nothing behind this link.
         return Reason.UNSUPPORTED
     told = any(isinstance(link, ExtractorError | DownloadError) for link in chain)
     if not told and not _of_yt_dlp(causes[0]):
         return Reason.INTERNAL
-    # Else it has met an answer that it does not understand. Where it stumbled over it (a key of three bytes, a number
-    # that is none), that is no media, of any site whatever; of a site it knows by name it is a change there that it
-    # has not learned yet.
+    # Otherwise it met an answer that it does not understand. If the answer itself made it fail (a key of three bytes, a
+    # malformed number), it is not media, whichever site sent it; on a site that it knows, the site has changed and
+    # yt-dlp has not been adapted yet.
     stumbled = not told or not all(isinstance(link, YoutubeDLError | OSError) for link in chain)
     return Reason.UNSUPPORTED if generic and stumbled else Reason.SITE_ERROR
 
 
 _READING = "doradura.child.bounds"
-"""It knows this module, which so can't import it."""
+"""That module imports this one, so this one can't import it."""
 
 
 def _of_yt_dlp(error: BaseException) -> bool:
-    """Whether the error arose in yt-dlp or in a library it called, over what a site sent.
+    """Return whether the error arose in yt-dlp, or in a library that it called, because of what a site sent.
 
-    Of the frames it passed the innermost that is yt-dlp's or ours decides: yt-dlp also calls us. `bounds` reads in
-    yt-dlp's stead, with the lengths a site sent. What the system refused (a file, a descriptor) and what is not
-    installed says nothing of the site.
+    Among the frames that the error passed, the innermost one of yt-dlp's or ours decides: yt-dlp also calls us.
+    `bounds` reads on yt-dlp's behalf, with lengths that a site sent. What the system refused (a file, a descriptor) and
+    what is not installed says nothing about the site.
     """
     if isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno is not None):
         return False
@@ -174,7 +176,7 @@ def _of_yt_dlp(error: BaseException) -> bool:
 
 
 def is_unreachable(error: BaseException) -> bool:
-    """Whether the other side never answered as a web server: no connection, or none with TLS."""
+    """Return whether the other side never answered as a web server: no connection, or no TLS."""
     chain = tuple(_chain(error, contexts=True))
     if any(isinstance(link, HTTPError | JobError) for link in chain) or _refused(chain):
         return False
@@ -182,7 +184,7 @@ def is_unreachable(error: BaseException) -> bool:
 
 
 def unresolved_host(error: BaseException, url: str) -> str:
-    """The host that has no address, where that is what went wrong; "" else. `url` was asked last."""
+    """Return the host that has no address, if that is what went wrong, else "". `url` is the last one requested."""
     chain = tuple(_chain(error, contexts=True))
     if not any(isinstance(link, socket.gaierror) or gate_reply(link) is GateReply.NO_SUCH_NAME for link in chain):
         return ""
@@ -194,9 +196,9 @@ def unresolved_host(error: BaseException, url: str) -> str:
 
 
 def retry_after_seconds(error: BaseException, now: float) -> float | None:
-    """How long the site asks to be left alone, by Retry-After (RFC 9110, 10.2.3); None where it does not say.
+    """Return how long the site asks to be left alone (Retry-After, RFC 9110, 10.2.3); None if it does not say.
 
-    `now` in seconds since 1970: a site may name a time instead of a length.
+    `now` is in seconds since 1970: a site may state a time instead of a duration.
     """
     for link in _chain(error, contexts=True):
         if isinstance(link, HTTPError) and link.status in {429, 503}:
@@ -205,19 +207,19 @@ def retry_after_seconds(error: BaseException, now: float) -> float | None:
                 return float(told)
             try:
                 return min(MOST_SECONDS, max(0.0, parsedate_to_datetime(told).timestamp() - now))
-            except (ValueError, OverflowError):  # no time, or one that no calendar has
+            except (ValueError, OverflowError):  # not a time, or one outside every calendar
                 continue
     return None
 
 
 def one_line(text: str) -> str:
-    """A text fit for a log line: no control characters, at most 500 characters."""
+    """Return a text fit for a log line: no control characters, at most 500 characters."""
     shown = "".join(c if c.isprintable() else " " for c in in_plain_words(text))
     return " ".join(shown.split())[:_DETAIL_CHARACTERS]
 
 
 def _chain(error: BaseException, *, contexts: bool) -> Iterator[BaseException]:
-    """The error and all that is behind it, nearest first, each once."""
+    """Yield the error and everything that caused it, nearest first, each once."""
     waiting: list[object] = [error]
     seen: set[int] = set()
     while waiting and len(seen) < _CHAIN_LIMIT:
@@ -226,8 +228,8 @@ def _chain(error: BaseException, *, contexts: bool) -> Iterator[BaseException]:
             continue
         seen.add(id(link))
         yield link
-        # `cause` is yt-dlp's, `reason` urllib's and urllib3's. yt-dlp raises DownloadError while it handles the error
-        # that it stands for, so there the context is the cause.
+        # yt-dlp's causes are in `cause`, urllib's and urllib3's in `reason`. yt-dlp raises DownloadError while it
+        # handles the error that it stands for, so there the context is the cause.
         waiting += [link.__cause__, getattr(link, "cause", None), getattr(link, "reason", None), *link.args]
         if contexts or isinstance(link, DownloadError):
             waiting.append(link.__context__)
@@ -244,22 +246,22 @@ def _refused(chain: tuple[BaseException, ...]) -> Reason | None:
 
 
 def _radio(chain: tuple[BaseException, ...]) -> Reason | None:
-    """A radio that speaks SHOUTcast's own protocol begins its answer with its name instead of HTTP's."""
+    """Return whether it is a radio that speaks SHOUTcast's own protocol, which begins with another name than HTTP's."""
     lines = (str(getattr(link, "line", "")) for link in chain if isinstance(link, http.client.BadStatusLine))
     return Reason.LIVE if any(line.startswith("ICY ") for line in lines) else None
 
 
 _NO_ADDRESS = (NoSupportingHandlers, UnsupportedRequest, ValueError)
-"""requests' errors of an address (no scheme, one it does not know, a bad host) are ValueErrors."""
+"""requests' errors about an address (no scheme, an unknown one, a bad host) are ValueErrors."""
 
 _TYPES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Reason], ...] = (
     (GeoRestrictedError, Reason.GEO),
     (UserNotLive, Reason.LIVE),
     (UnsupportedError, Reason.UNSUPPORTED),
     (TransferTooSlowError, Reason.TOO_SLOW),
-    # The operator's file, not the site's answer.
+    # the operator's file, not the site's answer
     (CookieLoadError, Reason.INTERNAL),
-    # A page nested without end, or a site that leads to another address each time.
+    # A page nested without end, or a site that redirects to a new address each time.
     (RecursionError, Reason.UNSUPPORTED),
     (http.client.InvalidURL, Reason.UNSUPPORTED),
     ((ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException, ContentTooShortError), Reason.NETWORK),
@@ -267,7 +269,7 @@ _TYPES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Reaso
 
 
 _XML_BOMB = 43
-"""Expat's XML_ERROR_AMPLIFICATION_LIMIT_BREACH: entities that make a document many times its size."""
+"""Expat's XML_ERROR_AMPLIFICATION_LIMIT_BREACH: entities that expand a document to many times its size."""
 
 
 def _by_type(link: BaseException, *, generic: bool) -> Reason | None:
@@ -298,7 +300,7 @@ def _by_kind(link: BaseException, *, generic: bool) -> Reason | None:
         case OSError() if link.errno in _ERRNOS:
             reason = _ERRNOS[link.errno]
         case TransportError():
-            # Its own causes say more where there are any (a name that does not exist, a full disk).
+            # Its own causes are more specific if there are any (a name that does not exist, a full disk).
             behind = (c for c in _chain(link, contexts=True) if not isinstance(c, TransportError))
             reason = next(filter(None, (_by_type(cause, generic=generic) for cause in behind)), Reason.NETWORK)
         case RequestError():
@@ -312,7 +314,7 @@ _FILE_SCHEME = re.compile(r"""(?:^|['"])file(?::|")""", re.IGNORECASE)
 
 
 def _by_request(link: RequestError, *, generic: bool) -> Reason:
-    """A request that was never sent: its address is none that can be asked, unless a cause says otherwise."""
+    """Return the reason for a request that was never sent: its address is invalid, unless a cause says otherwise."""
     chain = tuple(_chain(link, contexts=True))
     if any(_FILE_SCHEME.search(str(each)) for each in chain):
         return Reason.REFUSED_ADDRESS

@@ -1,13 +1,12 @@
-"""yt-dlp, held to what a job may do: finding out what a link is, choosing, fetching.
+"""yt-dlp, restricted to what a job may do: looking at a link, choosing, fetching.
 
-Owns every use of yt-dlp but the classification of its errors. It is used as a library of extractors and downloaders
-alone: its own post-processing never runs, so that no ffmpeg is started here, and every file it writes has the name
+Owns every use of yt-dlp except the classification of its errors. yt-dlp serves only as a library of extractors and
+downloaders: its post-processing never runs, so no ffmpeg is started here, and every file that it writes has the name
 that we give it.
 """
 
 from __future__ import annotations
 
-import codecs
 import http.client
 import importlib.util
 import itertools
@@ -16,9 +15,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from email.message import Message
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -37,24 +34,26 @@ from yt_dlp.utils.networking import normalize_url
 
 from doradura.child.bounds import READING_CPU_SECONDS, bound_answers, reading_at_most
 from doradura.child.describing import FILE_NAME, is_generic
+from doradura.child.disposition import file_name_of
 from doradura.child.failures import JobError, is_unreachable, one_line
-from doradura.child.gatewords import mark_gate_replies
-from doradura.child.starts import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
+from doradura.child.gate_replies import mark_gate_replies
 from doradura.child.stated import jumps
+from doradura.child.stream_start import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
 from doradura.media.gatecontrol import USER
 from doradura.media.protocol import Door, Order
 from doradura.media.reasons import Reason
 
 _HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
-"""yt-dlp's networking in Python, which the egress guard sees. Urllib is left `data:` addresses alone (bounds.py)."""
+"""yt-dlp's networking in Python, which the egress guard sees. Urllib is left for `data:` addresses only (bounds.py)."""
 
 _LIVE = frozenset({"is_live", "is_upcoming", "post_live"})
 
 Info = dict[str, Any]
-"""yt-dlp's description of one item, untyped as it comes."""
+"""yt-dlp's description of one item, untyped."""
 
 NATIVE = "[protocol~='^(https?|m3u8(_native)?|http_dash_segments(_generator)?)$']"
-"""What yt-dlp fetches by its own Python code; all else would start a program that the egress guard cannot see."""
+"""What yt-dlp fetches with its own Python code; anything else would start a program that the egress guard cannot
+see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +65,13 @@ class Selection:
 
 
 class LastLines:
-    """The last lines yt-dlp said, for a failure's detail; it must never write to our own output."""
+    """Keeps the last lines of yt-dlp's log for a failure's detail; yt-dlp must never write to our own output."""
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=10)
 
     def debug(self, message: str) -> None:
-        """Take a line."""
+        """Keep a line."""
         self._lines.append(message)
 
     info = warning = error = debug
@@ -82,35 +81,35 @@ class LastLines:
 
 
 class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
-    """yt-dlp with one item a link, no live streams, and Python's networking alone."""
+    """yt-dlp with one item per link, no live streams, and only Python's networking."""
 
     def __init__(self, order: Order, selection: Selection | None) -> None:
         self.raw: Info | None = None
-        """The item as its extractor gave it, before anything was chosen from it."""
+        """The item as its extractor returned it, before anything was chosen from it."""
         self.last_key: str | None = None
-        """The extractor at work, or last at work."""
+        """The extractor at work, or the last one."""
         self._choosing_extractor = False
         self._order_url = order.url
         self._file_name: str | None = None
         self._guessed = order.guessed_scheme
         self.last_url = order.url
-        """The address asked last."""
+        """The address requested last."""
         self.unbounded: Unbounded = ""
-        """What the last answer was, where nobody told its length."""
+        """The kind of the last answer if its length was unknown."""
         self._chosen = selection
         super().__init__(_options(order), auto_init="no_verbose_header")
 
     def find(self) -> Info:
-        """Ask the site about the order's link, and choose where a choice was given.
+        """Ask the site about the order's link, and make the order's choice, if there is one.
 
-        Where https was our guess and nothing answers there, http is asked. Raises JobError and whatever yt-dlp raises.
+        If https was our guess and nothing answers there, http is tried. Raises JobError and whatever yt-dlp raises.
         """
         try:
             info = self._find(self._order_url)
         except (YoutubeDLError, OSError) as error:
             if not (self._guessed and is_unreachable(error)):
                 raise
-            # Nobody said https: we guessed it.
+            # Nobody wrote https: we guessed it.
             info = self._find("http" + self._order_url.removeprefix("https"))
         refuse_endless_sound(self, info)
         return info
@@ -123,7 +122,7 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         return info  # type: ignore[no-any-return]
 
     def urlopen(self, req: Any) -> Any:
-        """Ask as yt-dlp does, note the file's name, and refuse at once what says itself that it has no end."""
+        """Send a request as yt-dlp does, note the file's name, and refuse an answer that declares itself endless."""
         self.last_url = req if isinstance(req, str) else req.url
         response = super().urlopen(req)
         refuse_endless(response.headers)
@@ -133,12 +132,15 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         return response
 
     def extract_info(self, url: str, *arguments: Any, **more: Any) -> Any:
-        """Look for the address's extractor, which is the next one asked for."""
+        """Find the address's extractor, which is the next one requested."""
         self._choosing_extractor = True
         return super().extract_info(url, *arguments, **more)
 
     def get_info_extractor(self, ie_key: str) -> Any:
-        """Note which extractor is asked for first; others are asked then whether a page embeds something of theirs."""
+        """Note the extractor that is requested first.
+
+        Later ones are only asked whether a page embeds something of theirs.
+        """
         if self._choosing_extractor:
             self.last_key, self._choosing_extractor = ie_key, False
         return super().get_info_extractor(ie_key)
@@ -149,7 +151,10 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         return super().build_request_director(ours, preferences)
 
     def process_ie_result(self, ie_result: Info, download: bool = True, extra_info: Info | None = None) -> Info:  # noqa: FBT001, FBT002 -- yt-dlp's signature
-        """Take a list of exactly one for that one, and refuse every other list before its entries are asked for."""
+        """Replace a list of exactly one item by that item; refuse every other list before its entries are requested.
+
+        Raises JobError.
+        """
         if ie_result.get("_type", "video") not in {"playlist", "multi_video", "compat_list"}:
             return super().process_ie_result(ie_result, download, extra_info)  # type: ignore[no-any-return]
         entries = list(itertools.islice(iter(ie_result.get("entries") or ()), 2))
@@ -159,9 +164,9 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         return self.process_ie_result(entries[0], download, {**inherited, **(extra_info or {})})
 
     def process_video_result(self, info_dict: Info, download: bool = True) -> Info:  # noqa: ARG002, FBT001, FBT002 -- yt-dlp's signature
-        """Refuse what is live, keep what was found, and choose."""
+        """Refuse a live stream, keep the description, and choose. Raises JobError."""
         if is_generic(info_dict) and not info_dict.get("is_live") and _has_playlist(info_dict):
-            info_dict.pop("live_status", None)  # a guess from a line that many films lack: `hold_manifest` decides
+            info_dict.pop("live_status", None)  # guessed from a line that many films lack: `hold_manifest` decides
         if info_dict.get("is_live") or info_dict.get("live_status") in _LIVE:
             raise JobError(Reason.LIVE, f"live status {info_dict.get('live_status') or 'is_live'}")
         if info_dict.get("direct") and self._file_name:
@@ -172,30 +177,11 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         return self.choose(self._chosen) or info_dict
 
     def choose(self, selection: Selection) -> Info:
-        """What yt-dlp would fetch of the item for a selection. Raises yt-dlp's errors when nothing fits."""
+        """Return what yt-dlp would fetch of the item for a selection. Raises yt-dlp's errors if nothing fits."""
         assert self.raw is not None
         self.params["format_sort"] = list(selection.order)
         self.format_selector = self.build_format_selector(selection.expression)
         return super().process_video_result(_copy(self.raw), download=False)  # type: ignore[no-any-return]
-
-
-def file_name_of(disposition: str | None) -> str | None:
-    """Return the file's name, without its ending, out of a Content-Disposition header (RFC 6266)."""
-    if not disposition:
-        return None
-    header = Message()
-    header["Content-Disposition"] = " ".join(disposition.split())
-    try:
-        told = header.get_param("filename", header="content-disposition")
-        if isinstance(told, tuple):
-            codecs.lookup(told[0] or "us-ascii")  # else the name would be taken for another alphabet's
-        name = header.get_filename() or ""
-    except (LookupError, ValueError, TypeError):  # a character set that is none, or a name in parts of two spellings
-        return None
-    with suppress(UnicodeError):  # servers send UTF-8 where the header has no letters but Latin-1's
-        name = name.encode("latin-1").decode()
-    name = name.replace("\\", "/").rpartition("/")[2]
-    return re.sub(r"(?<=.)\.\w{1,5}$", "", name).strip() or None
 
 
 def _has_playlist(info: Info) -> bool:
@@ -203,7 +189,7 @@ def _has_playlist(info: Info) -> bool:
 
 
 def _copy(info: Info) -> Info:
-    """Choosing writes into the item and its formats; not everything in there can be copied deeply."""
+    """Copy an item: choosing writes into it and its formats, and not everything in it can be copied deeply."""
     copy = dict(info)
     if info.get("formats"):
         copy["formats"] = [dict(entry) for entry in info["formats"]]
@@ -248,7 +234,7 @@ def _options(order: Order) -> Info:
         "remote_components": [],
     }
     if order.cookies_file is not None:
-        # A copy, because yt-dlp writes the cookies it got back into the file it was given.
+        # A copy, because yt-dlp writes received cookies into the file that it was given.
         options["cookiefile"] = shutil.copyfile(order.cookies_file, directory / "cookies.txt")
     return options
 
@@ -259,10 +245,10 @@ def door_url(door: Door) -> str:
 
 
 def _normalize_url(url: str) -> str:
-    """What yt-dlp does to each address it asks, redirects too; hosts with characters that nobody sees are refused.
+    """Do what yt-dlp does to each address that it requests, redirects included; refuse hosts with invisible characters.
 
-    Clients drop some of them and so ask another host than the one that was read. Raises RequestError, and what yt-dlp
-    stumbles over.
+    Clients drop some of them and so request another host than the visible one. Raises RequestError, and whatever error
+    yt-dlp runs into.
     """
     try:
         host = unquote(urlsplit(url).hostname or "")
@@ -274,9 +260,9 @@ def _normalize_url(url: str) -> str:
 
 
 def restrain() -> None:
-    """Take from yt-dlp, in this process, what could start a program, load foreign code, lead elsewhere or never end.
+    """Disable in yt-dlp, for this process, what could start a program, load foreign code, lead elsewhere or never end.
 
-    Raises JobError where curl_cffi is installed: it is native networking, which the egress guard cannot see.
+    Raises JobError if curl_cffi is installed: it is native networking, which the egress guard cannot see.
     """
     if importlib.util.find_spec("curl_cffi") is not None:
         raise JobError(Reason.INTERNAL, "curl_cffi is installed: it escapes the egress guard; uninstall it")
@@ -303,12 +289,15 @@ def restrain() -> None:
 
 
 def parts_of(info: Mapping[str, Any]) -> list[Info]:
-    """The streams to fetch: one, or a picture and a sound apart."""
+    """Return the streams to fetch: one, or picture and sound separately."""
     return list(info.get("requested_formats") or [dict(info)])
 
 
 def fetch(extractor: Extractor, info: Info, directory: Path, hook: Callable[[int, Info], None]) -> list[Path]:
-    """Fetch every part of the chosen item into `source0`, `source1`; `hook` is given a part's number and progress."""
+    """Fetch every part of the chosen item into `source0`, `source1`; `hook` gets a part's number and progress.
+
+    Raises JobError and yt-dlp's errors.
+    """
     paths = []
     for number, part in enumerate(parts_of(info)):
         whole = {**info, **part}
@@ -319,7 +308,8 @@ def fetch(extractor: Extractor, info: Info, directory: Path, hook: Callable[[int
         path = directory / f"source{number}"
         extractor._progress_hooks = [lambda status, number=number: hook(number, status)]  # noqa: SLF001 -- one a part
         _fetch_part(extractor, whole, path)
-        if "#EXT-X-DISCONTINUITY" in playlist and "#EXT-X-MAP" in playlist and jumps(path):
+        joined = ("#EXT-X-DISCONTINUITY" in playlist and "#EXT-X-MAP" in playlist) or whole.get("is_dash_periods")
+        if joined and jumps(path):
             raise JobError(Reason.UNSUPPORTED, "a stream whose clock begins anew", lacks="one_coding")
         paths.append(path)
     return paths
@@ -330,22 +320,22 @@ def _fetch_part(extractor: Extractor, whole: Info, path: Path) -> None:
         done, _ = extractor.dl(str(path), whole)
     except YoutubeDLError as error:
         if "Initialization fragment found after" in str(error):
-            # yt-dlp puts parts of one way of coding together.
+            # yt-dlp joins only parts with the same encoding.
             raise JobError(Reason.UNSUPPORTED, "a stream coded in several ways", lacks="one_coding") from error
         if whole.get("protocol") in {"http", "https"} or re.search(r"HTTP Error 4(?!29)", str(error)) is None:
             raise
-        # The playlist is there and one of its segments is not: the site is broken, the film is not gone.
+        # The playlist exists and one of its segments does not: the site is broken, the film is not gone.
         raise JobError(Reason.SITE_ERROR, one_line(f"a segment is missing: {error}")) from error
     if not done or not path.exists():
         raise JobError(Reason.NETWORK, "yt-dlp fetched nothing: " + " | ".join(extractor.params["logger"]))
 
 
 def hold_manifest(extractor: Extractor, whole: Info, *, wait: bool = True) -> str | None:
-    """Read an HLS playlist ourselves: yt-dlp would take a live one's last half minute for the whole.
+    """Read an HLS playlist ourselves: yt-dlp would take the last half minute of a live one for the whole.
 
-    What was read is handed to the downloader, so it costs no second request. Raises JobError for a live one. Many films
-    lack the line that ends them; one that does not grow for the time of a segment is whole. Without `wait` nobody
-    waits for that: None is returned where it is not known.
+    The text is passed on to the downloader, so it costs no second request. Raises JobError for a live one. Many films
+    lack the line that ends them; a playlist that does not grow for the duration of a segment is complete. Without
+    `wait` it does not wait for that, and returns None if it is unknown.
     """
     text = _read_manifest(extractor, whole)
     if "#EXT-X-ENDLIST" not in text and not re.search(r"#EXT-X-PLAYLIST-TYPE:\s*VOD", text):
@@ -363,15 +353,15 @@ def hold_manifest(extractor: Extractor, whole: Info, *, wait: bool = True) -> st
 
 
 _MOVES = re.compile(r"#EXT-X-MEDIA-SEQUENCE:\s*0*[1-9]|#EXT-X-PLAYLIST-TYPE:\s*EVENT|#EXT-X-PART|#EXT-X-SERVER-CONTROL")
-"""What only a playlist has that is still written (RFC 8216, 4.3.3)."""
+"""What only a playlist contains that is still being written (RFC 8216, 4.3.3)."""
 _LONGEST_SEGMENT_SECONDS = 15.0
 
 
 def _mapped_once(text: str) -> str:
-    """Return an HLS playlist without the EXT-X-MAP lines that say again what holds already.
+    """Return an HLS playlist without the EXT-X-MAP lines that repeat the present value.
 
-    Playlists that are put together of several (a film and its breaks) say it behind each EXT-X-DISCONTINUITY, and
-    yt-dlp takes each such line for a stream coded in another way.
+    Playlists that combine several (a film and its breaks) repeat it after each EXT-X-DISCONTINUITY, and yt-dlp takes
+    each such line for a stream with another encoding.
     """
     lines, last = [], None
     for line in text.splitlines():

@@ -1,9 +1,8 @@
-"""The one way this program runs ffmpeg.
+"""The one way in which this program runs ffmpeg.
 
-Owns the command line. A fetched file is hostile: one that is a playlist or a concat script would make ffmpeg open
-other files or addresses. So every input is preceded by a list of protocols that reach nothing but the file itself,
-and a list of containers that cannot refer to others. Nothing else in the package starts ffmpeg; a test looks at every
-command line.
+Owns the command line. A fetched file is hostile: if it is a playlist or a concat script, ffmpeg would open other files
+or addresses. So every input is preceded by a list of protocols that reach nothing but the file itself, and a list of
+containers that cannot refer to others. Nothing else in the package starts ffmpeg; a test checks every command line.
 """
 
 from __future__ import annotations
@@ -21,23 +20,24 @@ CONTAINERS = (
     "mov,matroska,webm,mpegts,mpeg,mpegvideo,flv,live_flv,avi,asf,ogg,mp3,aac,ac3,eac3,flac,wav,w64,aiff,au,amr,caf,"
     "dts,tta,wv,ape,mpc,mpc8,rm,h264,hevc,m4v,gif,mjpeg,jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,gif_pipe"
 )
-"""Containers that hold media and nothing else. hls, dash, concat, image2, sdp, lavfi and imf name other files.
-A still must be given under a name without an ending, else ffmpeg takes it for an image2 pattern and refuses it."""
+"""Containers that hold media and nothing else; hls, dash, concat, image2, sdp, lavfi and imf refer to other files. A
+still must be given under a name without an ending: ffmpeg would take it for an image2 pattern and refuse it."""
 
 MAX_PIXELS = 40_000_000
-"""Of one frame; a film of 8K has 35 million. A picture of some kilobytes can claim 268 million: a gigabyte."""
+"""The most pixels of one frame; a film of 8K has 35 million. A picture of some kilobytes can claim 268 million: a
+gigabyte."""
 
 _ANSWER_SECONDS = 10.0
-"""For `-version`, which takes a tenth of a second."""
+"""The time limit of `-version`, which takes a tenth of a second."""
 
 _STDERR_BYTES = 256 * 1024
 THREADS = 2
-"""For each decoder, filter and encoder. Each thread of a 4K film costs memory (1.1 GB at 2, 1.9 GB at 8), which has a
-fixed limit while machines have any number of cores; what they have beyond is for other downloads."""
+"""Threads for each decoder, filter and encoder. Each thread costs memory (a 4K film: 1.1 GB with 2, 1.9 GB with 8), and
+memory has a fixed limit while machines have any number of cores; further cores serve other downloads."""
 
 
 class FfmpegError(Exception):
-    """ffmpeg ended with another code than 0; negative is the signal that ended it."""
+    """ffmpeg exited with a code other than 0; a negative one is the signal that ended it."""
 
     def __init__(self, returncode: int, said: str) -> None:
         lines = [line.strip() for line in said.splitlines() if line.strip()]
@@ -47,9 +47,9 @@ class FfmpegError(Exception):
 
 
 class ToolError(RuntimeError):
-    """ffmpeg cannot be used as it is installed: it does not start, does not answer, or is something else.
+    """ffmpeg cannot be used as it is installed: it does not start, does not answer, or is another program.
 
-    The message is a sentence's end: "ffmpeg (/usr/bin/ffmpeg) is not there".
+    The message completes a sentence: "ffmpeg (/usr/bin/ffmpeg) is not there".
     """
 
     def __init__(self, program: str, what: str) -> None:
@@ -57,7 +57,7 @@ class ToolError(RuntimeError):
 
     @classmethod
     def of(cls, program: str, error: OSError) -> ToolError:
-        """Say why a program did not start."""
+        """Return the error that says why a program did not start."""
         return cls(program, _NO_START.get(error.errno or 0) or f"does not start: {error.strerror or error}")
 
 
@@ -70,13 +70,20 @@ _NO_START = {
 
 
 def command(
-    program: str, inputs: Sequence[Path], output: Sequence[str], *, seek_seconds: float | None = None
+    program: str,
+    inputs: Sequence[Path],
+    output: Sequence[str],
+    *,
+    seek_seconds: float | None = None,
+    unbroken: bool = False,
 ) -> list[str]:
-    """The whole command line: the guarded inputs, then `output` as it stands."""
+    """Return the whole command line: the guarded inputs, then `output` unchanged."""
     line = [program, "-nostdin", "-hide_banner", "-y", "-filter_threads", str(THREADS)]
     for path in inputs:
         line += ["-threads", str(THREADS), "-max_pixels", str(MAX_PIXELS)]
         line += ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", CONTAINERS]
+        if unbroken:
+            line += ["-err_detect", "explode"]
         if seek_seconds is not None:
             line += ["-ss", f"{seek_seconds:.3f}"]
         line += ["-i", f"file:{path}"]
@@ -89,16 +96,18 @@ def run(
     output: Sequence[str],
     *,
     seek_seconds: float | None = None,
+    unbroken: bool = False,
     told: Callable[[float], None] | None = None,
 ) -> None:
-    """Run one conversion to its end; `output` ends with the file it writes. Raises FfmpegError, ToolError.
+    """Run one conversion to its end; `output` ends with the file to write. Raises FfmpegError and ToolError.
 
-    `told` is called with the seconds of the product that are there, about twice a second.
+    `unbroken`: damage within the input is an error; otherwise FFmpeg shows as much of it as there is, and the rest in
+    green. `told` is called about twice a second with how many seconds of the product exist.
     """
     progress = [] if told is None else ["-progress", "pipe:2"]
     options = ["-nostats", "-loglevel", "error", *progress, *output]
     lines = None if told is None else ProgressLines(told)
-    returncode, said = _call(command(program, inputs, options, seek_seconds=seek_seconds), lines)
+    returncode, said = _call(command(program, inputs, options, seek_seconds=seek_seconds, unbroken=unbroken), lines)
     if returncode != 0:
         raise FfmpegError(returncode, said)
     if not Path(output[-1].removeprefix("file:")).is_file():
@@ -114,7 +123,7 @@ class ProgressLines:
         self._unfinished = b""
 
     def take(self, piece: bytes) -> bytes:
-        """Return what of a piece is no progress; a line is kept back until it is whole."""
+        """Return the part of a piece that is not progress; a line is kept back until it is complete."""
         *whole, self._unfinished = (self._unfinished + piece).split(b"\n")
         kept = b"".join(line + b"\n" for line in whole if not self._is_progress(line))
         if len(self._unfinished) > _LINE_BYTES:
@@ -140,7 +149,7 @@ _LINE_BYTES = 4096
 
 
 def version(program: str) -> str:
-    """The version ffmpeg tells of itself. Raises ToolError, within ten seconds."""
+    """Return the version that ffmpeg reports, within ten seconds. Raises ToolError."""
     try:
         answer = subprocess.run(  # noqa: S603 -- the program is ours
             [program, "-version"], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_ANSWER_SECONDS
@@ -159,11 +168,11 @@ def version(program: str) -> str:
 
 
 def _call(line: Sequence[str], lines: ProgressLines | None = None) -> tuple[int, str]:
-    """Run to the end, and return the exit status and what it said.
+    """Run the program to its end, and return its exit status and output.
 
-    A broken file can make it say megabytes, of which the beginning and the end are kept. Whatever interrupts the
-    reading (a time limit, an error of `lines`) kills the program and travels on. Raises ToolError, and
-    ProgramRefusedError where the egress guard forbids the program.
+    A broken file can make it write megabytes, of which the beginning and the end are kept. Whatever interrupts the
+    reading (a time limit, an error of `lines`) kills the program and is raised. Raises ToolError, and
+    ProgramRefusedError if the egress guard forbids the program.
     """
     try:
         started = subprocess.Popen(  # noqa: S603 -- a list, no shell, the program is ours

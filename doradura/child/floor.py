@@ -1,15 +1,13 @@
-"""The floor of speed: a transfer that a site drags out is ended, so that its place goes to somebody else.
+"""The floor of speed: ends a transfer that a site drags out, so that its worker slot goes to somebody else.
 
-Owns the figures, the measuring, and the one place where a job's process reads answers: `socket.SocketIO`, through which
-http.client reads every status line, header and body, encrypted or not (yt-dlp's handlers in Python both use it). What
-reads by itself (websockets, native code) is not seen. It must not know yt-dlp.
-
-An answer's first byte is waited for by another rule than the rest. A server that makes a film when it is asked for is
-silent for a minute and fine, and no speed says anything of it: that wait is not held to the floor. It is bounded twice
-instead: a server that says nothing for a window and a quarter (75 s) ends the job at once, as too slow and not as the
-network's fault, which would be tried twice more; and all first bytes of a job together have three windows, after which
-they count like any waiting. A body that stops is another matter: its connection may be dead, so it is given up after
-READ_SECONDS and the fetch goes on over a new one.
+Owns the limits, the measuring, and the one place where a job's process reads answers: `socket.SocketIO`, through which
+http.client reads every status line, header and body, encrypted or not (yt-dlp's Python handlers all use it). Code that
+reads by other means (websockets, native code) is not covered. It must not know yt-dlp. The wait for an answer's first
+byte has its own rule. A server that makes a film on request may be silent for a minute, which says nothing about its
+speed: that wait does not count against the floor. It has two bounds instead. A server that says nothing for a window
+and a quarter (75 s) ends the job at once, as too slow and not as a network fault, which would be retried twice. And all
+first bytes of a job together have three windows, after which they count like any waiting. A body that stops is
+different: its connection may be dead, so it is given up after READ_SECONDS and the fetch continues over a new one.
 """
 
 from __future__ import annotations
@@ -29,44 +27,44 @@ _FIRST_BYTE_WINDOWS: Final = 1.25
 _PATIENCE_WINDOWS: Final = 3.0
 """How long all answers of a job together may take to begin before that counts, in windows of the floor."""
 _PIECES: Final = 30
-"""The window is kept in so many pieces: as they fill it slides."""
+"""The window consists of this many pieces; it slides as they fill."""
 _BEGUN: Final = "_doradura_begun"
-"""Set on an answer's file once something came. http.client makes a file for each answer."""
+"""Set on an answer's file once something has arrived. http.client makes a file for each answer."""
 
 
 class TransferTooSlowError(BaseException):
-    """A site sent less than the floor for the whole window.
+    """A site sent less than the floor over the whole window.
 
-    No Exception, because libraries take one of those for a fault of the connection and ask the same site again.
+    It is not an Exception: libraries would take that for a fault of the connection and ask the same site again.
     """
 
 
 class Floor:
-    """Measures what a process gets while it waits for its sites, over the last `seconds` of such waiting.
+    """Measures what a process receives while it waits for its sites, over the last `seconds` of such waiting.
 
-    Only time spent in reads counts, of all connections together: pauses, conversions and idle kept-alive connections do
-    not, and many slow small answers, one after the other, are as slow as one long one. For any number of threads.
+    Only time spent in reads counts, of all connections together. Pauses, conversions and idle kept-alive connections do
+    not count, and many slow small answers in a row are as slow as one long one. Safe for any number of threads.
     """
 
     def __init__(self, seconds: float = FLOOR_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
         self._patience = seconds * _PATIENCE_WINDOWS
-        """Seconds that are left for first bytes."""
+        """Seconds left for first bytes."""
         self._lock = threading.Lock()
         self._readers = 0
         self._since = 0.0
-        """Up to when waiting was counted, while there are readers."""
+        """Until when waiting has been counted, while there are readers."""
         self._pieces: deque[tuple[float, int]] = deque([(0.0, 0)])
-        """Seconds waited and bytes got, the newest last."""
+        """Seconds waited and bytes received, the newest last."""
         self._waited = 0.0
         self._got = 0
 
     def read(self, read: Callable[[], int | None]) -> int | None:
         """Do one read that returns a number of bytes.
 
-        Raise TransferTooSlowError where the window is full and the site below the floor, also in place of the read's
-        own OSError (a timeout). Any other exception of the read travels on: its time is counted, and not judged.
+        Raises TransferTooSlowError if the window is full and the site below the floor, even in place of the read's own
+        OSError (a timeout). Any other exception of the read is raised unchanged: its time is counted but not judged.
         """
         with self._lock:
             if self._readers == 0:
@@ -85,10 +83,10 @@ class Floor:
         return got
 
     def read_first(self, read: Callable[[], int | None]) -> int | None:
-        """Do an answer's first read, and over again while it times out: the site may take its time to begin.
+        """Do an answer's first read, repeating it while it times out: the site may take its time to begin.
 
-        Raise TransferTooSlowError where it does not, or where the job's first bytes have used up their time and the
-        window is full. What the read raises but a timeout travels on.
+        Raises TransferTooSlowError if it does not begin in time, or if the job's first bytes have used up their time
+        and the window is full. Any error of the read but a timeout is raised unchanged.
         """
         waited = 0.0
         while True:
@@ -127,7 +125,7 @@ class Floor:
 
 
 def hold(seconds: float = FLOOR_SECONDS) -> None:
-    """Hold every answer this process reads to the floor from now on, for good."""
+    """Hold every answer that this process reads to the floor, from now on and for good."""
     floor = Floor(seconds)
     real = socket.SocketIO.readinto
 
@@ -136,7 +134,7 @@ def hold(seconds: float = FLOOR_SECONDS) -> None:
             return real(self, buffer)
 
         def read_again() -> int | None:
-            vars(self)["_timeout_occurred"] = False  # else a socket that timed out once refuses to be read
+            vars(self)["_timeout_occurred"] = False  # otherwise a socket that timed out once refuses to be read
             return read()
 
         if vars(self).get(_BEGUN):

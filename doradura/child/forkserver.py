@@ -1,11 +1,10 @@
 """The fork server: forks one child per job from a process that has everything loaded, and ends what it forked.
 
-Owns the jobs' processes: nobody else reaps or signals them while it lives. Linux only, single-threaded, without an
-event loop, because a fork is safe only so. It must not know what a job is about, nor Trio.
-
-Why a leader's pid is safe to signal here: it stays ours until it is reaped, and it is reaped last, when nothing is left
-of its session. When the control socket ends, the bot is gone, by whatever death: every session is killed, and so
-does the server leave. (PR_SET_PDEATHSIG would be tied to the bot's thread that started us, not to the bot.)
+Owns the jobs' processes: nobody else reaps or signals them while it lives. Linux only, single-threaded and without an
+event loop, because only then a fork is safe. It must not know what a job is about, nor Trio. Why it is safe to signal a
+leader's pid here: it stays ours until it is reaped, and it is reaped last, when nothing is left of its session. When
+the control socket ends, the bot is gone, however it died: the server kills every session and exits. (PR_SET_PDEATHSIG
+would be tied to the bot's thread that started us, not to the bot.)
 """
 
 from __future__ import annotations
@@ -26,15 +25,24 @@ from typing import Final, NoReturn
 import msgspec
 
 from doradura.media import processes
-from doradura.media.forkcontrol import PACKET_BYTES, Exited, Ready, Report, Request, Start, Started, Stop
+from doradura.media.forkcontrol import (
+    PACKET_BYTES,
+    ControlRequest,
+    Exited,
+    Ready,
+    Report,
+    StartChild,
+    Started,
+    StopChild,
+)
 
 LOOK_SECONDS: Final = 0.25
-"""Between two sums of what each session uses, at most; nearer to its limit they come sooner, see `look_after`."""
+"""The longest pause between two sums of what each session uses; near its limit they come sooner, see `look_after`."""
 SOONEST_LOOK_SECONDS: Final = 0.01
 FASTEST_GROWTH: Final = 4 * 1024**3
-"""Bytes a second that a job's memory can grow by: about twice what two cores were measured to fill."""
+"""How fast a job's memory can grow, in bytes per second: about twice what two cores were measured to fill."""
 ENDING_SECONDS: Final = 0.02
-"""Between two looks at a session that was killed and is not gone."""
+"""The pause between two looks at a session that was killed and is not gone."""
 LEAVE_SECONDS: Final = 5.0
 TAIL_BYTES: Final = 2048
 _KILL_ROUNDS: Final = 20
@@ -42,15 +50,15 @@ _CRASHED: Final = 70  # sysexits.h: EX_SOFTWARE
 
 
 def look_after(left_bytes: int) -> float:
-    """Seconds until a job that may take so many bytes more is looked at again.
+    """Return the seconds until a job that may use this many more bytes is checked again.
 
-    By then it can at most have reached its limit, so that it is over it by what it takes in the shortest pause.
+    By then it can at most have reached its limit, so it exceeds it by no more than it takes in the shortest pause.
     """
     return min(LOOK_SECONDS, max(SOONEST_LOOK_SECONDS, left_bytes / FASTEST_GROWTH))
 
 
 Child = Callable[[socket.socket], int]
-"""What the child does with its conversation; the exit status."""
+"""What the child does with its conversation; it returns the exit status."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -61,29 +69,29 @@ class _Job:
     memory_bytes: int
     processes: int
     output: int
-    """Reading end of the pipe that is the child's stdout and stderr."""
+    """The reading end of the pipe that is the child's stdout and stderr."""
     tail: bytes = b""
     kill_at: float = math.inf
-    """When the grace of a stop is over."""
+    """When the grace period of a stop ends."""
     over_limit: str | None = None
     by_tool: bool = False
     resident_bytes: int = 0
 
 
 class ForkServer:
-    """Serves one control socket until it ends. `child` runs in each fork and must not return to the caller's world."""
+    """Serves one control socket until it ends. `child` runs in each fork and must not return to its caller."""
 
     def __init__(self, control: socket.socket, child: Child) -> None:
         self._control = control
         self._child = child
         self._jobs: dict[int, _Job] = {}
         self._selector = selectors.PollSelector()  # epoll's state would be shared with the children
-        self._decoder = msgspec.json.Decoder(Request)
+        self._decoder = msgspec.json.Decoder(ControlRequest)
         self._serving = True
         self._look_at = math.inf
 
     def run(self, *, loaded_seconds: float) -> None:
-        """Serve. Returns when the other side has gone and no process of any job is left (or after five seconds)."""
+        """Serve until the other side has gone and no process of any job is left (or five seconds have passed since)."""
         wake, woken = self._take_signals()
         self._control.setblocking(True)
         self._selector.register(self._control, selectors.EVENT_READ, self._read_control)
@@ -100,9 +108,9 @@ class ForkServer:
         self._leave()
 
     def _take_signals(self) -> tuple[socket.socket, socket.socket]:
-        """Our life ends with the bot's and by nothing else: a terminal or a service manager signals us along with it.
+        """Ignore all signals that would end us: only the bot's end does. A terminal or service manager also signals us.
 
-        SIGTERM stays blocked for good, so that a child can be told to stop before it has put its signals right.
+        SIGTERM stays blocked for good, so that a child can be told to stop before it has set up its own signals.
         """
         wake, woken = socket.socketpair()
         wake.setblocking(False)
@@ -115,7 +123,7 @@ class ForkServer:
         return wake, woken
 
     def _patience(self) -> float | None:
-        """How long nothing need be done; None, for ever, without jobs."""
+        """Return how long nothing needs to be done; None (for ever) without jobs."""
         return None if self._look_at == math.inf else max(0.0, self._look_at - time.monotonic())
 
     def _woken(self, wake: socket.socket) -> None:
@@ -132,9 +140,9 @@ class ForkServer:
             self._serving = False
             return
         match self._decoder.decode(packet):
-            case Start() as start:
+            case StartChild() as start:
                 self._start(start, descriptors)
-            case Stop() as stop:
+            case StopChild() as stop:
                 self._stop(stop)
 
     def _send(self, report: Report) -> None:
@@ -143,7 +151,7 @@ class ForkServer:
         except (BrokenPipeError, ConnectionResetError):
             self._serving = False
 
-    def _start(self, start: Start, descriptors: list[int]) -> None:
+    def _start(self, start: StartChild, descriptors: list[int]) -> None:
         opened = list(descriptors)
         try:
             conversation = descriptors[0]  # absent when this process is out of descriptors
@@ -176,9 +184,9 @@ class ForkServer:
         self._look_at = min(self._look_at, time.monotonic() + SOONEST_LOOK_SECONDS)
 
     def _be_child(self, conversation: int, written: int) -> NoReturn:
-        """In the fork: a session of its own, its own signals and descriptors, then the job, then nothing more.
+        """In the fork: set up a session, signals and descriptors of its own, run the job, then exit.
 
-        The barrier of a process: what went wrong in it is written where it reaches the log.
+        The process's barrier: any error is written where it reaches the log.
         """
         status = _CRASHED
         try:
@@ -199,13 +207,13 @@ class ForkServer:
         finally:
             with contextlib.suppress(OSError, ValueError):
                 sys.stdout.flush()
-            os._exit(status)  # whatever was raised: the server's frames above must not go on in the child
+            os._exit(status)  # whatever was raised: the server's frames above must not continue in the child
 
     def _read_output(self, job: _Job) -> bool:
         """Read what the child wrote to stdout and stderr, and keep the end of it.
 
-        It is read although only the end is wanted: a child that writes into a full pipe (64 KiB) waits until somebody
-        reads it. Return False when there is nothing more to read for now.
+        It is read although only the end is wanted: a child that writes into a full pipe (64 KiB) would wait until
+        somebody reads it. Return False if there is nothing more to read for now.
         """
         try:
             piece = os.read(job.output, PACKET_BYTES)
@@ -216,7 +224,7 @@ class ForkServer:
             self._selector.unregister(job.output)
         return bool(piece)
 
-    def _stop(self, stop: Stop) -> None:
+    def _stop(self, stop: StopChild) -> None:
         job = self._jobs.get(stop.work_id)
         if job is None:
             self._send(Exited(work_id=stop.work_id))
@@ -229,9 +237,9 @@ class ForkServer:
         self._look_at = min(self._look_at, job.kill_at)
 
     def _look(self) -> None:
-        """Sum what each job uses, kill what is over its limit or its grace, and finish what is gone.
+        """Sum what each job uses, kill jobs over their limit or grace period, and report those that are gone.
 
-        A job's processes are all descendants of its leader, and those of its session that became our own children when
+        A job's processes are all descendants of its leader, plus those of its session that became our own children when
         their parent died.
         """
         leaders = {job.pid: job for job in self._jobs.values()}
@@ -243,7 +251,7 @@ class ForkServer:
             elif process.pid == top and top not in leaders:
                 _end_orphan(process)
         now = time.monotonic()
-        self._look_at = math.inf  # each job that is left says when
+        self._look_at = math.inf  # each remaining job says when
         for job in leaders.values():
             self._judge(job, members[job.pid], now)
 
@@ -271,7 +279,7 @@ class ForkServer:
         if job.output in self._selector.get_map():
             while self._read_output(job):
                 pass
-        if job.output in self._selector.get_map():  # held open by somebody who left the session
+        if job.output in self._selector.get_map():  # held open by a process that left the session
             self._selector.unregister(job.output)
         os.close(job.output)
         del self._jobs[job.work_id]
@@ -290,7 +298,7 @@ class ForkServer:
         )
 
     def _leave(self) -> None:
-        """The bot is gone: kill all and see it gone."""
+        """The bot is gone: kill everything and wait until it has ended."""
         until = time.monotonic() + LEAVE_SECONDS
         for job in self._jobs.values():
             job.kill_at = 0.0
@@ -301,10 +309,10 @@ class ForkServer:
 
 
 def _kill(leader: int) -> None:
-    """SIGKILL the session of a child that was not reaped.
+    """Send SIGKILL to the session of a child that was not reaped.
 
-    Its group goes in one stroke, which a fork bomb cannot outrun. What is in other groups goes one by one, again as
-    long as there are new ones.
+    Its group dies at once, which a fork bomb cannot outrun. Processes in other groups are killed one by one, repeatedly
+    as long as there are new ones.
     """
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
@@ -315,7 +323,7 @@ def _kill(leader: int) -> None:
 
 
 def _end_orphan(process: processes.Process) -> None:
-    """Reap a dead descendant that came to us when its parent died; kill a live one that had left its job's session."""
+    """Reap a dead descendant that became ours when its parent died; kill a live one that left its job's session."""
     if process.alive:
         processes.kill_process(process)
     else:

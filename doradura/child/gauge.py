@@ -1,7 +1,7 @@
-"""What has been fetched of a job's parts: counted, told, and held against what can come of it.
+"""Counts and reports what has been fetched of a job's parts, and checks it against what can still become of it.
 
-Owns the refusal of what can't end well, as early as it is known: before the first byte where the site tells sizes and
-codecs, else from the file's own start while it comes in.
+Owns the refusal of downloads that can't succeed, as early as possible: before the first byte if the site states sizes
+and codecs, else by the file's own beginning while it comes in.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from doradura.media.reasons import Reason
 _PROGRESS_SECONDS: Final = 0.5
 _FIRST_LOOK_BYTES: Final = 16 * 1024
 _LAST_LOOK_BYTES: Final = 16 * 1024 * 1024
-"""What does not say by then what it is says so at its end."""
+"""A file that does not show by then what it is shows it at its end."""
 
 
 class Gauge:
-    """Counts bytes over all parts, tells of them, and stops a fetch that cannot end well."""
+    """Counts bytes over all parts, reports them, and stops a fetch that cannot succeed."""
 
     def __init__(
         self, order: Order, product: Product, info: Info, item: Mapping[str, Any], emit: Callable[[Progress], None]
     ) -> None:
-        """Take what was chosen (`info`) of an item with all its formats. Raise JobError for what is too large."""
+        """Take what was chosen (`info`) of an item with all its formats. Raises JobError if it is too large."""
         self._emit = emit
         self._limits = order.limits
         self._product = product
@@ -46,7 +46,7 @@ class Gauge:
         )
         self._passes = product.passes(self._described)
         self._measured: set[int] = set()
-        """Parts whose length the server told, so that yt-dlp has held them to it."""
+        """Parts whose length the server stated, so that yt-dlp has held them to it."""
         self._look_at = _FIRST_LOOK_BYTES
         self._told = float("-inf")
         guessed = sum(whole(part.get("filesize")) or guessed_bytes(part) for part in self._parts)
@@ -57,16 +57,16 @@ class Gauge:
 
     @property
     def fetched_bytes(self) -> int:
-        """Bytes of all parts so far."""
+        """The bytes of all parts so far."""
         return sum(self._fetched)
 
     def is_whole(self, number: int) -> bool:
-        """Whether a part is known to have come in whole: the server told its length, or it came in segments."""
+        """Return whether a part surely arrived whole: the server stated its length, or it came in segments."""
         plain = self._parts[number].get("protocol") in {"http", "https"}
         return not plain or number in self._measured
 
     def hook(self, number: int, status: Mapping[str, Any]) -> None:
-        """Take yt-dlp's word on one part. Raise JobError when the whole is, or is going to be, too large."""
+        """Take yt-dlp's progress on one part. Raises JobError if the whole is, or will be, too large."""
         self._fetched[number] = max(self._fetched[number], whole(status.get("downloaded_bytes")) or 0)
         self._totals[number] = whole(status.get("total_bytes")) or self._totals[number]
         if status.get("status") == "downloading" and status.get("total_bytes"):  # at the end it is what came in
@@ -80,7 +80,7 @@ class Gauge:
             self._emit(self._progress(status))
 
     def converting(self) -> Progress:
-        """The word that all is fetched."""
+        """Return the message that everything has been fetched."""
         return Progress(stage="converting", fetched_bytes=self.fetched_bytes, total_bytes=self.fetched_bytes)
 
     @property
@@ -99,7 +99,7 @@ class Gauge:
         )
 
     def _look(self, number: int, status: Mapping[str, Any]) -> None:
-        """Look into a film over the limit while it comes in: it may be no use to fetch the rest."""
+        """Examine a film over the limit while it comes in: fetching the rest may be useless."""
         if not self._look_at <= self._fetched[number] or self._look_at > _LAST_LOOK_BYTES:
             return
         self._look_at = self._fetched[number] * 2

@@ -1,11 +1,11 @@
-"""The guard: holds a whole process to the judge of addresses, and to the programs it may start.
+"""The guard: holds a whole process to the judge of addresses, and to the programs that it may start.
 
 A user's link is hostile: it may name a private address, redirect to one, or name a host whose answer changes between
-two look-ups. So names are not judged at all, connections are: an audit hook (PEP 578) sees every connection that Python
-code makes, after name resolution, and can never be taken out again. What it does not see is native code that opens
-sockets itself. That is kept away by other means: curl_cffi must be absent (`worker.py` looks), ffmpeg is given local
-files only, and no program but those named to `install` can be started. The guard holds data to account, not code: who
-can already run Python in the process can reach libc through ctypes, which is left alone because Cryptodome needs it.
+two lookups. So connections are judged, not names: an audit hook (PEP 578) sees every connection that Python code makes,
+after name resolution, and can never be removed again. It does not see native code that opens sockets itself. That is
+prevented by other means: curl_cffi must be absent (`worker.py` checks), ffmpeg gets local files only, and no program
+but those named to `install` can be started. The guard restrains data, not code: whoever can already run Python in the
+process can reach libc through ctypes, which stays available because Cryptodome needs it.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from doradura.media.addresses import AllowedPrivate, EgressRefusedError, judge
 
 
 class ProgramRefusedError(PermissionError):
-    """The program is none that this process may start."""
+    """This process may not start that program."""
 
     def __init__(self, program: object) -> None:
         super().__init__(errno.EACCES, f"doradura-program-refused: {program!s:.200}")
 
 
 def install(allowed: AllowedPrivate, programs: Iterable[str] = (), *, only: tuple[str, int] | None = None) -> None:
-    """Hold this process to `judge` from now on, for good, and let it start only `programs` (absolute paths).
+    """Hold this process to `judge` from now on and for good, and let it start only `programs` (absolute paths).
 
-    `only` is the gate's address and port: where there is a gate, nothing else is connected to, whatever it is.
+    `only` is the gate's address and port: if it is given, nothing else may be connected to, whatever the judge says.
 
-    Refused besides: sockets of every family but IPv4 and IPv6 (a local socket may be a container engine's), and
-    binding, for a job serves nobody. Names are resolved by libc as ever. Costs one dictionary look-up an event.
+    It also refuses sockets of every family but IPv4 and IPv6 (a local socket may be a container engine's), and binding,
+    as a job serves nobody. libc resolves names as always. It costs one dictionary lookup per event.
     """
     judged = partial(judge, allowed=allowed) if only is None else partial(_only, only)
     startable = frozenset(os.path.realpath(program) for program in programs)
@@ -43,7 +43,7 @@ def install(allowed: AllowedPrivate, programs: Iterable[str] = (), *, only: tupl
         sock, address = arguments
         if address is None:  # sendmsg on a connected socket: judged when it was connected
             return
-        family = socket.SocketType.family.__get__(sock)  # the C member: no subclass answers
+        family = socket.SocketType.family.__get__(sock)  # the C member: no subclass can interfere
         if family not in {socket.AF_INET, socket.AF_INET6} or not isinstance(address, tuple) or len(address) < 2:
             raise EgressRefusedError(repr(address), "-", "no internet address")
         judged(address[0], address[1])
@@ -84,9 +84,9 @@ def _only(door: tuple[str, int], address: str, port: int) -> None:
 
 
 def is_guarded() -> bool:
-    """Whether a connection to an address that is never public is refused in this process. Sends nothing in either case.
+    """Return whether this process refuses a connection to an address that is never public.
 
-    The socket is a datagram one, whose connect only notes the address.
+    Nothing is sent in either case. It uses a datagram socket, whose connect only records the address.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

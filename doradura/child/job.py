@@ -1,13 +1,13 @@
 """What happens inside one download child: from an order to a file, or to a reason.
 
-Owns the sequence. It runs in a process of its own that `worker` has shut in, and sets yt-dlp's limits there. It never
-touches the process's output; whoever runs it hands over `emit`.
+Owns the sequence. It runs in a process of its own that `worker` has confined, and sets yt-dlp's limits there. It never
+writes to the process's output; its caller passes in `emit`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -20,21 +20,22 @@ from doradura.child.facts import Facts, Stream, inspect
 from doradura.child.failures import JobError, classify, failed, retry_after_seconds, unresolved_host
 from doradura.child.fetching import Extractor, Info, fetch, restrain
 from doradura.child.floor import TransferTooSlowError, hold
-from doradura.child.gatewords import knock
+from doradura.child.gate_replies import knock
 from doradura.child.gauge import Gauge
 from doradura.child.guard import is_guarded
 from doradura.child.meter import Meter
 from doradura.child.probing import look, probe
 from doradura.child.products import product_of
-from doradura.child.products.product import Has, Made, Product, Recipe, Source, Tags
-from doradura.child.stated import is_cut_off
+from doradura.child.products.product import Made, Product, Recipe, SourceFile, Tags, had_by
+from doradura.child.stated import is_cut_off, measured_seconds
 from doradura.child.stills import Stills
 from doradura.child.timelimit import TimeIsUpError, at_most
 from doradura.media.formats import Quality
+from doradura.media.has import Lacks
 from doradura.media.protocol import (
     Door,
+    Emit,
     Failure,
-    Lacks,
     Metadata,
     Order,
     Result,
@@ -44,18 +45,19 @@ from doradura.media.protocol import (
 from doradura.media.reasons import Reason
 from doradura.media.sites import is_known_host
 
-Emit = Callable[[WorkerMessage], None]
+_GUESSED = frozenset({"aac", "mp3"})
+"""Bare frames: FFmpeg guesses their length from the rate of the first, which says nothing where the rate varies."""
 
 _SIZES_SECONDS = 5.0
-"""So long the user waits at most to be told sizes with a refusal that stands already."""
+"""The longest that a user waits to learn other sizes after a refusal is already certain."""
 
 
 def run_job(order: Order, emit: Emit) -> None:
-    """Carry out one order and emit its messages, the last of them a final one.
+    """Carry out one order and emit its messages, the last one a final one.
 
-    This is the job's barrier: any error becomes a `Failure`, a stack or memory too small for what a site sent among
-    them, and only what `emit` itself raises for the final message travels. It changes the process it runs in
-    (yt-dlp's classes), so one process is one job.
+    This is the job's barrier: any error becomes a `Failure`, even a stack or memory too small for what a site sent;
+    only an error of `emit` itself for the final message is raised. It changes the process it runs in (yt-dlp's
+    classes), so one process runs one job.
     """
     work = _Work(order, emit)
     try:
@@ -64,7 +66,7 @@ def run_job(order: Order, emit: Emit) -> None:
         reason, detail = classify(error, generic=work.is_generic())
         unresolved = unresolved_host(error, work.last_url) if reason is Reason.GONE else ""
         if is_known_host(unresolved):
-            # That site is there: what does not know it is our own network.
+            # That site exists: if it cannot be found, our own network is at fault.
             reason, unresolved = Reason.NETWORK, ""
         final = failed(error, reason, detail)
         if reason is Reason.TOO_LARGE and not final.final:
@@ -89,43 +91,40 @@ class _Work:
         self._extractor: Extractor | None = None
         self._info: Info | None = None
         self._product: Product | None = None
-        """What a download is to make."""
+        """The product that a download makes."""
         self._facts_found: list[Facts] = []
-        """Of what was fetched."""
+        """The site's description of what was fetched."""
         self._seconds: float | None = None
-        """The length of what was fetched."""
+        """The length in seconds of what was fetched."""
         self._began = time.monotonic()
 
     def is_generic(self) -> bool:
-        """Whether no known site's extractor was at work."""
+        """Whether no extractor of a known site was at work."""
         return self._extractor is None or self._extractor.last_key in {None, "Generic"}
 
     @property
     def last_url(self) -> str:
-        """The address asked last."""
+        """The address requested last."""
         return self._order.url if self._extractor is None else self._extractor.last_url
 
     def lacks(self) -> Lacks:
-        """What the product needs and is not there, while something else is; nothing where in doubt."""
+        """What the product needs and the link lacks while it has something else; "" in doubt."""
         if self._product is None:
             return ""
         if self._facts_found:
-            return self._product.lacks(Has.of(self._facts_found))
+            return had_by(self._facts_found).lacks(self._product.row.kind)
         told = self._told()
-        if told is None:
-            return ""
-        films, sounds = told.has_video is not False, told.has_audio is not False
-        return self._product.lacks(Has(film=films, sound=sounds, subtitles=True, picture=True))
+        return "" if told is None else told.has.lacks(self._product.row.kind)
 
     def height(self) -> int | None:
-        """The shorter side of the picture in pixels; None where there is none, or nobody knows."""
+        """The shorter side of the picture in pixels; None if there is none or it is unknown."""
         if self._films():
             return self._fetched_lines()
         told = self._told()
         return None if told is None else told.height
 
     def _told(self) -> Metadata | None:
-        """What the site says of the item; None before it said anything."""
+        """What the site says about the item; None before it has said anything."""
         if self._extractor is None or self._extractor.raw is None:
             return None
         return describe(self._extractor.raw, extraction_seconds=0.0)
@@ -138,10 +137,10 @@ class _Work:
         return max(map(shorter_side, self._films()), default=0) or None
 
     def with_other_choices(self, failure: Failure) -> Failure:
-        """Add what the link's other choices would be and weigh, after one turned out too large.
+        """Return the failure together with what the link's other choices would weigh, after one was too large.
 
-        The barrier of this second look: the job has failed already for a reason of its own, so whatever goes wrong
-        here, or takes too long, leaves that unknown, but for what the fetched files say.
+        The barrier of this second look: the job has already failed for a reason of its own, so if anything goes wrong
+        here, or takes too long, the rest stays unknown, except for what the fetched files show.
         """
         if self._extractor is None or self._info is None:
             return failure
@@ -183,7 +182,9 @@ class _Work:
         self._emit(describe(info, extraction_seconds=time.monotonic() - started))
         gauge = Gauge(order, product, info, extractor.raw or {}, self._emit)
         paths = fetch(extractor, info, self._directory, gauge.hook)
-        sources = [Source(path, self._facts(path, product, whole=gauge.is_whole(n))) for n, path in enumerate(paths)]
+        sources = [
+            SourceFile(path, self._facts(path, product, whole=gauge.is_whole(n))) for n, path in enumerate(paths)
+        ]
         self._facts_found = [source.facts for source in sources]
         self._seconds = max((s.facts.duration_seconds or 0.0 for s in sources), default=0.0) or None
         self._emit(gauge.converting())
@@ -205,11 +206,14 @@ class _Work:
         return _result(made, stills, tags, gauge.fetched_bytes)
 
     def _encode_seconds(self, grade: Quality) -> float:
-        """How long an encode that is not necessary may still take."""
+        """Return how long an optional encode may still take."""
         return grade.timer_seconds * ENCODE_SHARE - (time.monotonic() - self._began)
 
     def _facts(self, path: Path, product: Product, *, whole: bool) -> Facts:
-        """Read a file. Raise JobError for what can't be such a product, or is not `whole` by its own headers."""
+        """Read a file's facts.
+
+        Raises JobError if it can't become such a product, or is not `whole` by its own headers.
+        """
         facts = inspect(path)
         if not whole and is_cut_off(path, facts):
             raise JobError(
@@ -219,6 +223,8 @@ class _Work:
             raise JobError(
                 Reason.UNSUPPORTED, f"what was fetched is no {'media file' if facts is None else 'film but a still'}"
             )
+        if facts.container in _GUESSED:
+            facts = replace(facts, duration_seconds=measured_seconds(path) or facts.duration_seconds)
         return facts
 
 
@@ -230,7 +236,7 @@ def _knock(door: Door) -> None:
 
 
 def _result(made: Made, stills: Stills, tags: Tags, fetched_bytes: int) -> Result:
-    """Say what was made, with its thumbnail."""
+    """Return the result that describes the product, with its thumbnail."""
     film = None if made.facts is None else made.facts.video
     thumbnail = None if made.cover is None else stills.thumbnail(made.cover)
     return Result(
@@ -246,8 +252,8 @@ def _result(made: Made, stills: Stills, tags: Tags, fetched_bytes: int) -> Resul
     )
 
 
-def _tags(info: Info, sources: list[Source], url: str) -> Tags:
-    """The site's title; that of the file where the site's is only the file's name."""
+def _tags(info: Info, sources: list[SourceFile], url: str) -> Tags:
+    """Return the tags: the site's title, or the file's own if the site's is only the file's name."""
     title, artist = title_of(info, url), performer_of(info)
     if not has_own_title(info):
         title = next((s.facts.title for s in sources if s.facts.title), None) or title

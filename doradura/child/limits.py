@@ -1,6 +1,6 @@
-"""The process-wide limits that a child puts on itself before it knows what its job is.
+"""The process-wide limits that a child sets for itself before it knows its job.
 
-None can be lifted again by what runs under them. Linux only; it must not know what a job is about.
+Nothing that runs under them can lift them again. Linux only; it must not know what a job is about.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from doradura.media.protocol import Limits
 
 NICE: Final = 10
 OOM_SCORE: Final = 500
-"""When memory runs out the kernel shall take a job before the bot or the database beside it."""
+"""When memory runs out, the kernel shall kill a job before the bot or the database beside it."""
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _CPU_GRACE_SECONDS: Final = 5
 
 
 def apply(limits: Limits) -> None:
-    """Put the limits on this process and on all it will start.
+    """Set the limits for this process and everything that it will start.
 
-    Memory and process counts are not among them: address-space limits break ffmpeg and RLIMIT_NPROC counts by user, so
-    the fork server sums those from /proc.
+    They do not include memory and process counts: address-space limits break ffmpeg, and RLIMIT_NPROC counts by user,
+    so the fork server sums those from /proc.
     """
     _lower(resource.RLIMIT_FSIZE, limits.file_bytes)
     _lower(resource.RLIMIT_CPU, limits.cpu_seconds, grace=_CPU_GRACE_SECONDS)
@@ -54,12 +54,15 @@ def _lower(kind: int, soft: int, *, grace: int = 0) -> None:
 def adopt_orphans() -> None:
     """Make this process the parent of every descendant whose own parent dies (PR_SET_CHILD_SUBREAPER).
 
-    Else they would go to pid 1, which in a container is often a program that never reaps.
+    Otherwise they would go to pid 1, which in a container is often a program that never reaps.
     """
     _prctl(_PR_SET_CHILD_SUBREAPER)
 
 
 def _prctl(option: int) -> None:
-    """Where the kernel refuses, the job runs without: both options are a second line of defence."""
+    """Set an option of the process. If the kernel refuses, the job runs without it.
+
+    Both are a second line of defence.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(option, 1, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""How far a conversion is, from what ffmpeg tells of it."""
+"""How far a conversion has come, by what ffmpeg reports."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from doradura.media.protocol import MOST_SECONDS, Progress
 
 TOLD_SECONDS = 0.5
 FIRST_GUESS_SECONDS = 2.0
-"""Before that nobody can say how long it will take."""
+"""Before this nobody can say how long it will take."""
 
 
 class Meter:
-    """Tells the share that is done, and the time left, of a conversion of known length; of any other, nothing."""
+    """Reports the finished share and the time left of a conversion of known length; of any other, nothing."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class Meter:
         length_seconds: float | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`begun` is what was told when the conversion began; it stands in all that is told of it."""
+        """`begun` is the message sent when the conversion began; every report is based on it."""
         self._emit = emit
         self._begun = begun
         self._length = length_seconds
@@ -32,7 +32,7 @@ class Meter:
         self._started = self._told = clock()
 
     def __call__(self, done_seconds: float) -> None:
-        """Take how many seconds of the product are there."""
+        """Take how many seconds of the product exist."""
         now = self._clock()
         if not self._length or done_seconds <= 0 or now - self._told < TOLD_SECONDS:
             return

@@ -1,8 +1,8 @@
 """A job's child process where there is no fork server: `python -m doradura.child.plainchild`.
 
-Owns the process's edge: an order line on standard input, message lines on standard output. Limits and guard are those
-of the fork server's children. yt-dlp is imported before the order is read, so that a process kept waiting has that
-behind it.
+Owns the process's edge: an order line on standard input, message lines on standard output. Its limits and guard are
+those of the fork server's children. It imports yt-dlp before it reads the order, so that a spare process is ready to
+work.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from doradura.media.protocol import LINE_LIMIT_BYTES, Order, WorkerMessage
 
 
 def main() -> int:
-    """Read one order, work, leave. 2 when there was no order to read."""
+    """Read one order, carry it out, exit. Return 2 if there was no order to read."""
     line = sys.stdin.buffer.readline(LINE_LIMIT_BYTES)
     if not line.endswith(b"\n"):
         return 2

@@ -1,7 +1,7 @@
-"""Looking at a link without fetching it: title, length, and what each format would weigh.
+"""The probe: looks at a link without fetching it, for its title, length, and what each format would weigh.
 
-Owns the `probe` task. Of a plain file, of which no page tells anything, it reads the first 2 MiB, of a bare playlist
-the beginning of the first segment: most say there what they are.
+Owns the `probe` task. Of a plain file, which no page describes, it reads the first 2 MiB; of a bare playlist, the
+beginning of the first segment. Most files show there what they are.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from doradura.child.facts import Facts, inspect
 from doradura.child.failures import JobError
 from doradura.child.fetching import Extractor, Info, hold_manifest, parts_of
 from doradura.child.products import every_product
-from doradura.child.products.product import Described, Looked, Product, Weight
-from doradura.child.starts import Start, read_start
-from doradura.child.stated import goes_on, stated_seconds
+from doradura.child.products.product import Described, Looked, Product, Weight, had_by
+from doradura.child.stated import goes_on, measured_seconds, stated_seconds
+from doradura.child.stream_start import StreamStart, read_start
 from doradura.child.timelimit import TimeIsUpError, at_most
 from doradura.media.protocol import MOST_BYTES, Metadata, Order, Size
 from doradura.media.reasons import Reason
@@ -32,22 +32,22 @@ from doradura.media.variant import Variant
 _START_BYTES = 2 * 1024 * 1024
 _SEGMENT_BYTES = 256 * 1024
 _SAMPLING_SECONDS = 4.0
-"""For the samples of all qualities together; what is not known by then is not told."""
+"""Seconds for the samples of all qualities together; what is unknown by then is left out."""
 _LOOK_SECONDS = 8.0
-"""No sample is begun or goes on after so much of a look, so that its answer comes before the look is given up."""
+"""No sample starts or continues after this much of a probe, so that its answer comes before the probe is given up."""
 
 
 def probe(order: Order, extractor: Extractor) -> Metadata:
-    """Say what is known of the order's link. Raises JobError and yt-dlp's errors."""
+    """Return what is known of the order's link. Raises JobError and yt-dlp's errors."""
     started = time.monotonic()
     info = extractor.find()
     return look(order, extractor, info, time.monotonic() - started)
 
 
 def look(order: Order, extractor: Extractor, info: Info, seconds: float, *, duration: float | None = None) -> Metadata:
-    """Say what is known of an item that the site described in so many seconds. Raises as `probe`.
+    """Return what is known of an item that the site described in this many seconds. Raises as `probe` does.
 
-    `duration` is the item's length in seconds where it was measured: no site's word is needed then.
+    `duration` is the item's length in seconds if it was measured: then the site's word is not needed.
     """
     if info.get("direct"):
         return _plain_file(order, extractor, info, seconds, duration)
@@ -74,10 +74,10 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
         return describe(info, extraction_seconds=seconds)
     complete, whole_bytes = start.ended, start.whole_bytes
     if goes_on(path, len(start.content) if complete else whole_bytes or len(start.content), facts):
-        # The server's word on the length can't be true, or the connection ended early: the length is not known.
+        # The length stated by the server can't be true, or the connection ended early: the length is unknown.
         complete, whole_bytes = False, None
     if whole_bytes is not None and whole_bytes > order.limits.file_bytes and start.ranged:
-        # A total that is told with a part is wrong more often than the length of the whole: who refuses asks for both.
+        # A total stated with a part is wrong more often than the length of the whole, so a refusal asks for both.
         whole = read_start(extractor, info, 1, ranged=False)
         whole_bytes = None if whole is None else whole.whole_bytes
     if whole_bytes is not None and whole_bytes > order.limits.file_bytes:
@@ -87,10 +87,10 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
         if complete or (facts is not None and facts.is_still):
             raise JobError(Reason.UNSUPPORTED, "no media file" if facts is None else "nothing in it can be sent")
         return describe(info, extraction_seconds=seconds)
-    duration = (
-        duration or duration_of(info) or (facts.duration_seconds if complete else stated_seconds(start.content, facts))
-    )
-    film = facts.video
+    duration = duration or duration_of(info) or stated_seconds(start.content, facts)
+    if complete and duration is None:  # what FFmpeg tells is a guess from the first frames' rate
+        duration = measured_seconds(path) or None
+    film, had = facts.video, had_by([facts])
     own = has_own_title(info)
     looked = Looked(
         path=path,
@@ -107,15 +107,17 @@ def _plain_file(order: Order, extractor: Extractor, info: Info, seconds: float, 
         duration_seconds=duration,
         has_video=film is not None,
         has_audio=facts.audio is not None,
+        has_subtitles=had.subtitles,
+        has_picture=had.picture,
         height=_height(facts),
-        # A site that sent less than the start, and no end, may be gone: nothing is built on its word.
+        # A site that sent less than the start, and no end, may be gone: its word is not relied on.
         sizes=tuple(_file_sizes(looked, last=last)) if complete or start_is_whole else (),
         extraction_seconds=seconds,
     )
 
 
-def _start(extractor: Extractor, info: Info, path: Path) -> tuple[Start | None, Facts | None]:
-    """Read the file's first bytes and what they say, without a range where the server answers that with no media."""
+def _start(extractor: Extractor, info: Info, path: Path) -> tuple[StreamStart | None, Facts | None]:
+    """Read the file's first bytes and their facts, without a range if the server does not answer a range with media."""
     start = facts = None
     for ranged in (True, False):
         start = read_start(extractor, info, _START_BYTES, ranged=ranged)
@@ -129,11 +131,11 @@ def _start(extractor: Extractor, info: Info, path: Path) -> tuple[Start | None, 
 
 
 def _file_sizes(looked: Looked, *, last: float) -> list[Size]:
-    """`last` is the monotonic time after which no film is tried out any more."""
+    """Return the sizes; after `last`, a monotonic time, no film is sampled any more."""
     products = every_product()
     sizes = [size for product in products if not product.sampled for size in _size(product, product.weigh_file(looked))]
     with suppress(TimeIsUpError), at_most(min(_SAMPLING_SECONDS, last - time.monotonic())):
-        for product in reversed(products):  # `best` is never sampled, so it is known whatever time there is
+        for product in reversed(products):  # `best` is never sampled, so it is known however little time there is
             sizes += _size(product, product.weigh_file(looked)) if product.sampled else []
     return sizes
 
@@ -143,7 +145,7 @@ def _sizes(order: Order, extractor: Extractor, duration: float | None) -> list[S
     for product in every_product():
         try:
             parts = parts_of(extractor.choose(product.selection()))
-        except (YoutubeDLError, JobError):  # the site has nothing for this one, or only what is live
+        except (YoutubeDLError, JobError):  # the site has nothing for this one, or only a live stream
             continue
         described = Described(
             parts=parts, item=extractor.raw or {}, seconds=duration, upload_bytes=order.limits.upload_bytes
@@ -160,19 +162,19 @@ def _size(product: Product, weight: Weight | None) -> list[Size]:
 
 
 def _height(facts: Facts | None) -> int | None:
-    """What a film's quality is called by, where that is known."""
+    """Return the number that names a film's quality, if it is known."""
     film = None if facts is None else facts.video
     return None if film is None else shorter_side(film) or None
 
 
 class _Playlist(NamedTuple):
-    """A bare HLS playlist that is known to be whole."""
+    """A bare HLS playlist that is known to be complete."""
 
     text: str
     seconds: float | None
     """The sum of its segments."""
     untold: Info | None
-    """Its stream, where nothing tells what is in it."""
+    """Its stream, if nothing describes its content."""
 
 
 def _bare_playlist(extractor: Extractor) -> _Playlist | None:
@@ -193,14 +195,14 @@ def _bare_playlist(extractor: Extractor) -> _Playlist | None:
 
 
 def _segment_facts(extractor: Extractor, playlist: _Playlist, path: Path) -> Facts | None:
-    """What the beginning of a playlist's first segment says; None where it is coded or can't be had within seconds."""
+    """Return the facts of a playlist's first segment; None if it is encrypted or can't be fetched within seconds."""
     stream, text = playlist.untold or {}, playlist.text
     first = next((line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")), None)
     if first is None or re.search(r"#EXT-X-KEY:(?!METHOD=NONE)", text):
         return None
     head = re.search(r'#EXT-X-MAP:[^\n]*URI="([^"\n]+)"', text)
     content = b""
-    with suppress(YoutubeDLError, JobError, OSError):  # a look is a nicety
+    with suppress(YoutubeDLError, JobError, OSError):  # a probe's extra: it may fail
         for address in ([head[1]] if head else []) + [first]:
             part = {"url": urljoin(stream["url"], address), "http_headers": stream.get("http_headers")}
             start = read_start(extractor, part, _SEGMENT_BYTES)

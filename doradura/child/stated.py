@@ -1,7 +1,7 @@
-"""What a file's own headers state of its length, held against how much of it is there.
+"""Compares the length that a file's own headers state with how much of the file is there.
 
-Owns the reading of the few header fields that FFmpeg keeps to itself: where a file is cut off, FFmpeg guesses a length
-from what is left and doesn't say so. It runs in children alone.
+Owns the reading of the few header fields that FFmpeg keeps to itself: for a file that is cut off, FFmpeg guesses a
+length from the rest without saying so. It runs in children only.
 """
 
 from __future__ import annotations
@@ -19,14 +19,20 @@ from doradura.child.ffmpeg import CONTAINERS, PROTOCOLS
 
 _MISSING_SECONDS: Final = 0.5
 _MISSING_SHARE: Final = 0.03
-"""What may be missing of the stated length: the last subtitle, a sound that is shorter, a rate that was rounded."""
+"""How much of the stated length may be missing: the last subtitle, a shorter sound, a rounded rate."""
 _WHOLE_SHARE: Final = 1 - _MISSING_SHARE
 _BACK_SECONDS: Final = 0.5
 _AHEAD_SECONDS: Final = 30.0
-"""How far a stream's clock may go from one packet to the next: a sound may pause, time does not go back."""
+"""How far a stream's clock may move from one packet to the next: a sound may pause, but time does not go back."""
 _ASF_PROPERTIES: Final = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _W64: Final = b"riff\x2e\x91\xcf\x11"
 _BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"mfra", b"sidx", b"styp"})
+_TRANSPORT: Final = ((188, 0), (192, 4))
+"""Bytes of a packet and where its sync byte stands, on air (ISO 13818-1, 2.4.3) and on discs."""
+_SYNC: Final = 0x47
+_PAGE_HEAD_BYTES: Final = 27
+_PAGE_BYTES: Final = _PAGE_HEAD_BYTES + 255 + 255 * 255
+"""The most that a page of Ogg has (RFC 3533, 6)."""
 _BOXES_READ: Final = 100_000
 _START_BYTES: Final = 256 * 1024
 _MPEG_RATES: Final = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
@@ -34,7 +40,10 @@ _MPEG_RATES: Final = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 
 
 
 def stated_seconds(start: bytes, facts: Facts) -> float | None:
-    """Return the length that a file's headers state, in seconds, from the file's start; None where they state none."""
+    """Return the length in seconds that a file's headers state, counted from the file's start.
+
+    None if they state none.
+    """
     if "mp3" in facts.container.split(","):
         xing = read_xing(start)
         return None if xing is None else xing[0]
@@ -59,12 +68,12 @@ def stated_seconds(start: bytes, facts: Facts) -> float | None:
 
 
 def is_cut_off(path: Path, facts: Facts | None) -> bool:
-    """Whether a file ends before its own headers say. False where they state nothing. Reads the whole file."""
+    """Return whether a file ends before its own headers say; False if they state nothing. Reads the whole file."""
     with path.open("rb") as file:
         start = file.read(_START_BYTES)
         start += file.read(max(0, _id3_bytes(start) + 4096 - len(start)))  # a song's cover stands before its header
     size_bytes = path.stat().st_size
-    if _ends_early(path, start, size_bytes):
+    if _ends_early(path, start, size_bytes) or _has_cut_piece(path, start, size_bytes):
         return True
     if facts is None:
         return False
@@ -76,11 +85,23 @@ def is_cut_off(path: Path, facts: Facts | None) -> bool:
         stated = facts.duration_seconds
     if stated is None:
         return False
-    return _last_second(path) < stated - max(_MISSING_SECONDS, stated * _MISSING_SHARE)
+    return measured_seconds(path) < stated - max(_MISSING_SECONDS, stated * _MISSING_SHARE)
+
+
+def measured_seconds(path: Path) -> float:
+    """Return when the file's last packet ends, in seconds from its first; 0 without any. Reads the whole file."""
+    first, last = float("inf"), 0.0
+    with suppress(av.FFmpegError, ValueError), _opened(path) as container:
+        for packet in container.demux():
+            at = packet.pts if packet.pts is not None else packet.dts
+            if at is not None and packet.time_base:
+                first = min(first, float(at * packet.time_base))
+                last = max(last, float((at + (packet.duration or 0)) * packet.time_base))
+    return last - min(first, last)
 
 
 def goes_on(path: Path, size_bytes: int, facts: Facts | None) -> bool:
-    """Whether a file's own headers say that it has more than so many bytes; `path` may have its start alone."""
+    """Return whether a file's own headers say that it has more than this many bytes; `path` may hold only its start."""
     with path.open("rb") as file:
         start = file.read(_START_BYTES)
     if facts is not None and "mp3" in facts.container.split(","):
@@ -90,14 +111,29 @@ def goes_on(path: Path, size_bytes: int, facts: Facts | None) -> bool:
 
 
 def _ends_early(path: Path, start: bytes, size_bytes: int) -> bool:
-    """Whether the sizes in a file's headers come to more than so many bytes."""
+    """Return whether the sizes in a file's headers add up to more than this many bytes."""
     return (start[4:8] in _BOXES and _has_cut_box(path, size_bytes)) or size_bytes < _stated_bytes(start) * _WHOLE_SHARE
 
 
-def jumps(path: Path) -> bool:
-    """Whether the clock of one of a file's streams goes back, or far ahead, as where parts of several films meet.
+def _has_cut_piece(path: Path, start: bytes, size_bytes: int) -> bool:
+    """Whether a file of equal packets (MPEG-TS) or of pages (Ogg), which states no length, ends within one."""
+    for packet_bytes, at in _TRANSPORT:
+        if len(start) > 3 * packet_bytes and all(start[at + n * packet_bytes] == _SYNC for n in range(3)):
+            return size_bytes % packet_bytes != 0
+    if start[:4] != b"OggS":
+        return False
+    with path.open("rb") as file:
+        file.seek(max(0, size_bytes - _PAGE_BYTES))
+        end = file.read()
+    page = end[end.rfind(b"OggS") :]
+    segments = page[_PAGE_HEAD_BYTES : _PAGE_HEAD_BYTES + page[26]] if len(page) >= _PAGE_HEAD_BYTES else b""
+    return not segments or len(page) < _PAGE_HEAD_BYTES + len(segments) + sum(segments)
 
-    FFmpeg mends that in MPEG-TS alone. In an MP4 file what comes behind is played in no time, or after a gap.
+
+def jumps(path: Path) -> bool:
+    """Return whether a stream's clock jumps back, or far ahead, as where parts of several films meet.
+
+    FFmpeg repairs that only in MPEG-TS. In an MP4 file the following part is played in no time, or after a gap.
     """
     last: dict[int, float] = {}
     with suppress(av.FFmpegError, ValueError), _opened(path) as container:
@@ -113,9 +149,9 @@ def jumps(path: Path) -> bool:
 
 
 def read_xing(start: bytes) -> tuple[float, int] | None:
-    """Return what the Xing (or Info) header of an MP3 file says: length in seconds and bytes; None without one.
+    """Return the length in seconds and the bytes that an MP3's Xing (or Info) header states; None without one.
 
-    http://gabriel.mp3-tech.org/mp3infotag.html; encoders of a variable rate write it always, LAME and FFmpeg of any.
+    http://gabriel.mp3-tech.org/mp3infotag.html; encoders with a variable rate always write it, LAME and FFmpeg for any.
     """
     at = _id3_bytes(start)
     frame = start[at : at + 200]
@@ -136,36 +172,39 @@ def read_xing(start: bytes) -> tuple[float, int] | None:
 
 
 def _id3_bytes(start: bytes) -> int:
-    """How long the tag before an MP3's frames is (ID3v2, 3.1); 0 without one."""
+    """Return the length of the tag before an MP3's frames (ID3v2, 3.1); 0 without one."""
     if start[:3] != b"ID3" or len(start) <= 10:
         return 0
     return 10 + sum((byte & 0x7F) << (7 * (3 - place)) for place, byte in enumerate(start[6:10]))
 
 
 def _mov_states(start: bytes) -> bool:
-    """Whether the index is there and covers the whole film. A fragmented file's may state no length."""
+    """Return whether the index is there and covers the whole film. A fragmented file's may state no length."""
     return b"moov" in start and b"mvex" not in start and b"moof" not in start
 
 
 def _matroska_states(start: bytes) -> bool:
-    """Whether the segment's information holds the Duration element (what is recorded live has none)."""
+    """Return whether the segment's information has the Duration element (live recordings have none)."""
     at = start.find(b"\x15\x49\xa9\x66")
     return at >= 0 and re.search(rb"\x44\x89[\x84\x88]", start[at : at + 1024]) is not None
 
 
 def _flv_states(start: bytes) -> bool:
-    """Whether the script data at the start have a length."""
+    """Return whether the script data at the start have a length."""
     return b"\x00\x08duration\x00" in start[:8192]
 
 
 def _flac_states(start: bytes) -> bool:
-    """Whether the stream's information counts the samples."""
+    """Return whether the stream's information counts the samples."""
     at = start.find(b"fLaC")
     return at >= 0 and any((start[at + 21] & 0x0F, *start[at + 22 : at + 26])) if len(start) > at + 26 else False
 
 
 def _stated_bytes(start: bytes) -> int:
-    """How long the file is at least by its first bytes; 0 where they don't say, as in what was written to a pipe."""
+    """Return the least number of bytes according to the first bytes.
+
+    0 if they don't say, as in what was written to a pipe.
+    """
     told = 0
     if start[:4] == b"RIFF":
         told = int.from_bytes(start[4:8], "little")
@@ -187,11 +226,11 @@ def _stated_bytes(start: bytes) -> int:
 
 _UNKNOWN: Final = 0xFFFFFFFF
 _LARGEST: Final = 1 << 40
-"""Longer than any file: no length, but what is written for none."""
+"""Longer than any file: this is not a length, but what is written when it is unknown."""
 
 
 def _caf_bytes(start: bytes) -> int:
-    """Where a Core Audio file's sound ends: its chunks have eight bytes of length, all set where it is not known."""
+    """Return where a Core Audio file's sound ends: its chunks have eight bytes of length, all set if it is unknown."""
     at = 8
     while start[at : at + 4] not in {b"data", b""}:
         at += 12 + int.from_bytes(start[at + 4 : at + 12], "big")
@@ -212,7 +251,7 @@ def _asf_states(start: bytes) -> tuple[float, int] | None:
 
 
 def _wav_seconds(start: bytes) -> float | None:
-    """Return the length of a WAV file's sound by its bytes a second; None where nobody wrote how long it is."""
+    """Return the length of a WAV file's sound by its bytes per second; None if no length was written."""
     form, data = start.find(b"fmt "), start.find(b"data")
     if min(form, data) < 0 or len(start) < max(form + 20, data + 8):
         return None
@@ -228,7 +267,7 @@ def _always(_start: bytes) -> bool:
 
 
 def _wavpack_states(start: bytes) -> bool:
-    """Whether the first block counts the samples of all."""
+    """Return whether the first block counts all samples."""
     return start[:4] == b"wvpk" and int.from_bytes(start[12:16], "little") != _UNKNOWN
 
 
@@ -237,7 +276,7 @@ def _au_states(start: bytes) -> bool:
 
 
 def _avi_seconds(start: bytes) -> float | None:
-    """Return the length in an AVI file's main header: time of a frame, times frames (those of all parts: dmlh)."""
+    """Return the length in an AVI file's main header: time per frame times frames (those of all parts: dmlh)."""
     at, all_parts = start.find(b"avih"), start.find(b"dmlh")
     if at < 0 or len(start) < at + 32:
         return None
@@ -249,7 +288,7 @@ def _avi_seconds(start: bytes) -> float | None:
 
 
 def _has_cut_box(path: Path, size_bytes: int) -> bool:
-    """Whether the last of an MP4 file's outermost boxes goes on behind the file's end."""
+    """Return whether the last of an MP4 file's outermost boxes goes on behind the file's end."""
     at = 0
     with path.open("rb") as file:
         for _ in range(_BOXES_READ):
@@ -258,24 +297,12 @@ def _has_cut_box(path: Path, size_bytes: int) -> bool:
             length = int.from_bytes(header[:4], "big")
             if length == 1:
                 length = int.from_bytes(header[8:16], "big")
-            if header[4:8] not in _BOXES or length < 8:  # padding, what somebody put behind it, or to the end
+            if header[4:8] not in _BOXES or length < 8:  # padding, something appended, or up to the end
                 return False
             at += length
             if at >= size_bytes:
                 return at > size_bytes
     return False
-
-
-def _last_second(path: Path) -> float:
-    """When the file's last packet ends, in seconds from its first."""
-    first, last = float("inf"), 0.0
-    with suppress(av.FFmpegError, ValueError), _opened(path) as container:
-        for packet in container.demux():
-            at = packet.pts if packet.pts is not None else packet.dts
-            if at is not None and packet.time_base:
-                first = min(first, float(at * packet.time_base))
-                last = max(last, float((at + (packet.duration or 0)) * packet.time_base))
-    return last - min(first, last)
 
 
 def _opened(path: Path) -> InputContainer:

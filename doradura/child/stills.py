@@ -1,6 +1,6 @@
-"""The picture that goes with a product: a cover to embed, a thumbnail for Telegram.
+"""The picture that accompanies a product: a cover to embed, a thumbnail for Telegram.
 
-Owns where it comes from: the site, else a cover in the file, else a frame of the film. A picture is a nicety: nothing
+Owns where it comes from: the site, else a cover in the file, else a frame of the film. A picture is optional: nothing
 in here fails a job, and all of it together takes a few seconds at most.
 """
 
@@ -26,20 +26,20 @@ _THUMBNAIL_BYTES: Final = 200_000
 _PICTURE_BYTES: Final = 8 * 1024 * 1024
 _TRIED: Final = 3
 _TINY_PIXELS: Final = 90
-"""A picture whose longer side has fewer pixels shows nothing on any screen."""
+"""A picture whose longer side has fewer pixels is useless on any screen."""
 _SHAPE_TOLERANCE: Final = 0.04
-"""By what share a preview may differ from its film in width against height, before it looks like another film."""
+"""By what share a preview's aspect ratio may differ from its film's before it looks like another film."""
 _SECONDS: Final = 5.0
-"""For all pictures of one job together, fetching and converting; then the product goes without."""
+"""Seconds for all pictures of one job together, fetching and converting; then the product goes without."""
 
 _SQUARE: Final = "scale=w='max(1,iw*min(1,{0}))':h='max(1,ih/max(1,{0}))',setsar=1".format(
     "if(between(sar,0.05,20),sar,1)"
 )
-"""Square pixels, by making the longer way shorter; what is outside the bounds is a broken header (see facts.py)."""
+"""Square pixels, by shrinking the longer side; a ratio outside the bounds is a broken header (see facts.py)."""
 
 
 class Stills:
-    """Where a picture may be taken from, and where it goes. Belongs to one job."""
+    """Where a picture may be taken from, and where it is written. Belongs to one job."""
 
     def __init__(self, program: str, directory: Path) -> None:
         self._program = program
@@ -49,7 +49,7 @@ class Stills:
     def of_site(self, extractor: Extractor, info: Mapping[str, Any], film: Stream | None) -> Path | None:
         """Return the site's own picture as JPEG, fetched by yt-dlp's networking so that the egress guard sees it.
 
-        With a film only a picture of its shape: one of another would be a strange preview. A tiny one never.
+        For a film, only a picture of its shape, as another would be a strange preview. Never a tiny one.
         """
         return self._in_time(lambda: self._of_site(extractor, info, film))
 
@@ -61,7 +61,7 @@ class Stills:
         return self._in_time(lambda: self._fit(self._still(path, stream=cover.number), film))
 
     def of_film(self, path: Path, facts: Facts) -> Path | None:
-        """Return a frame a little way into a file's film, as it is shown: upright, in its own shape."""
+        """Return a frame from a little way into a file's film, as it is shown: upright, in its own shape."""
         film = facts.video
         if film is None:
             return None
@@ -71,7 +71,7 @@ class Stills:
         )
 
     def thumbnail(self, cover: Path) -> Path | None:
-        """Return what Telegram takes: JPEG of at most 320 pixels a side and 200 kB."""
+        """Return a thumbnail that Telegram accepts: JPEG of at most 320 pixels a side and 200 kB."""
         return self._in_time(lambda: self._thumbnail(cover))
 
     def _in_time(self, work: Callable[[], Path | None]) -> Path | None:
@@ -82,13 +82,13 @@ class Stills:
             with at_most(self._left_seconds):
                 return work()
         except (TimeIsUpError, TransferTooSlowError):
-            self._left_seconds = 0.0  # what is left would be as slow
+            self._left_seconds = 0.0  # the rest would be as slow
             return None
         finally:
             self._left_seconds -= time.monotonic() - began
 
     def _of_site(self, extractor: Extractor, info: Mapping[str, Any], film: Stream | None) -> Path | None:
-        """Try the site's pictures in turn. The barrier of one picture: whatever goes wrong, the next is tried."""
+        """Try the site's pictures in turn. The barrier of one picture: if anything goes wrong, the next is tried."""
         for number, url in enumerate(_candidates(info, film)):
             raw = self._directory / f"picture{number}"  # no ending: see ffmpeg's list of containers
             try:
@@ -97,7 +97,7 @@ class Stills:
                 raw.write_bytes(content[:_PICTURE_BYTES])
             except Exception:  # noqa: BLE001, S112 -- the barrier named above
                 continue
-            if (cover := self._fit(self._still(raw), film)) is not None:
+            if (cover := self._fit(self._still(raw, unbroken=True), film)) is not None:
                 return cover
         return None
 
@@ -111,16 +111,26 @@ class Stills:
         return None
 
     def _fit(self, still: Path | None, film: Stream | None) -> Path | None:
-        """Return the picture if it shows something, in the film's shape where there is a film."""
+        """Return the picture if it is useful, and of the film's shape if there is a film."""
         facts = None if still is None else inspect(still)
         picture = next(iter(facts.pictures), None) if facts is not None else None
         if picture is None or max(picture.width or 0, picture.height or 0) < _TINY_PIXELS:
             return None
         return still if film is None or _alike(picture.width, picture.height, film) else None
 
-    def _still(self, source: Path, *, stream: int = 0, seek_seconds: float | None = None) -> Path | None:
+    def _still(
+        self, source: Path, *, stream: int = 0, seek_seconds: float | None = None, unbroken: bool = False
+    ) -> Path | None:
         cover = self._directory / "cover"
-        made = self._write(source, cover, pixels=_COVER_PIXELS, quality=3, stream=stream, seek_seconds=seek_seconds)
+        made = self._write(
+            source,
+            cover,
+            pixels=_COVER_PIXELS,
+            quality=3,
+            stream=stream,
+            seek_seconds=seek_seconds,
+            unbroken=unbroken,
+        )
         return cover if made else None
 
     def _write(
@@ -132,20 +142,21 @@ class Stills:
         quality: int,
         stream: int = 0,
         seek_seconds: float | None = None,
+        unbroken: bool = False,
     ) -> bool:
         scale = f"scale=w='min({pixels},iw)':h='min({pixels},ih)':force_original_aspect_ratio=decrease"
         options = ["-map", f"0:v:{stream}", "-frames:v", "1", "-vf", f"{_SQUARE},{scale}", "-c:v", "mjpeg"]
         options += ["-pix_fmt", "yuvj420p"]
         options += ["-q:v", str(quality), "-map_metadata", "-1", "-f", "mjpeg", f"file:{to}"]
         try:
-            ffmpeg.run(self._program, [source], options, seek_seconds=seek_seconds)
+            ffmpeg.run(self._program, [source], options, seek_seconds=seek_seconds, unbroken=unbroken)
             return to.stat().st_size > 0
         except (ffmpeg.FfmpegError, ffmpeg.ToolError, OSError):
             return False
 
 
 def _alike(width: object, height: object, film: Stream) -> bool:
-    """Whether a size has the film's shape. A size that is not known may have."""
+    """Return whether a size has the film's shape. An unknown size may have."""
     if not (isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0):
         return True
     if not film.width or not film.height:
@@ -156,7 +167,7 @@ def _alike(width: object, height: object, film: Stream) -> bool:
 
 
 def _candidates(info: Mapping[str, Any], film: Stream | None) -> Iterator[str]:
-    """The site's pictures, best first, a few of them; with a film only those of its shape, where sizes are told."""
+    """Return a few of the site's pictures, best first; for a film only those of its shape, if sizes are known."""
     known = [
         entry.get("url")
         for entry in info.get("thumbnails") or ()

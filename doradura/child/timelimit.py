@@ -1,4 +1,4 @@
-"""A wall-clock limit on work in a job's process, for what is a nicety: it ends in time whatever it waits for."""
+"""A wall-clock limit on optional work in a job's process: it ends in time whatever it waits for."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from types import FrameType
 from typing import Any, Final
 
 _AGAIN_SECONDS: Final = 1.0
-"""How soon the error is raised again where a library's cleaning up swallowed it."""
+"""How soon the error is raised again if a library's clean-up swallowed it."""
 
 
 class TimeIsUpError(BaseException):
-    """The limit was reached.
+    """The time limit was reached.
 
-    No Exception, because libraries take a TimeoutError for a fault of the connection and ask the same site again.
+    It is not an Exception: libraries take a TimeoutError for a fault of the connection and ask the same site again.
     """
 
 
 def at_most(seconds: float) -> AbstractContextManager[None]:
-    """Raise TimeIsUpError in what takes longer, a site's silence too; never in what comes after it.
+    """Raise TimeIsUpError in a block that takes longer, even during a site's silence; never in the code after it.
 
-    Only for the process's main thread. Inside another one that one's time runs on, and ends this one too.
+    Only for the process's main thread. Inside another limit, that one keeps running and ends this one too.
     """
     return _Limit(seconds)
 
@@ -30,8 +30,8 @@ def at_most(seconds: float) -> AbstractContextManager[None]:
 class _Limit:
     """The limit, in force between `__enter__` and `__exit__`.
 
-    A signal's handler runs between any two steps of Python's. Were the error raised by an alarm that comes while the
-    limit is set up or taken back, it would be taken back by nobody, and be raised anew each second in what comes after.
+    A signal's handler runs between any two steps of Python's. If an alarm raised the error while the limit is being set
+    up or removed, nobody would remove it, and it would be raised again each second in the code after it.
     """
 
     def __init__(self, seconds: float) -> None:

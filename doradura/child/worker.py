@@ -1,9 +1,8 @@
 """`python -m doradura.child.worker`: the fork server's program, and what each of its children does.
 
-Owns the order of things in a child: limits, directory, environment, egress guard, and only then the job. It must not
-know how the job is done (`job.py`) nor how children are made and ended (`forkserver.py`).
-
-Everything slow is done once, before the first fork: importing yt-dlp, and compiling the pattern of every site it knows.
+Owns the order of steps in a child: limits, directory, environment, egress guard, and only then the job. It must not
+know how the job is done (`job.py`) nor how children are made and ended (`forkserver.py`). Everything slow is done once,
+before the first fork: importing yt-dlp, and compiling every known site's pattern.
 """
 
 from __future__ import annotations
@@ -29,18 +28,17 @@ from doradura.child import guard, limits
 from doradura.child.forkserver import ForkServer
 from doradura.media import addresses, processes
 from doradura.media.forkcontrol import DEFAULT_JOB, EX_CONFIG
-from doradura.media.protocol import LINE_LIMIT_BYTES, Failure, Order, WorkerMessage
+from doradura.media.protocol import LINE_LIMIT_BYTES, Emit, Failure, Order, WorkerMessage
 from doradura.media.reasons import reason_of
 
 _UNHEARD: Final = 74  # sysexits.h: EX_IOERR
 _KEPT_VARIABLES: Final = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
-Emit = Callable[[WorkerMessage], None]
 RunJob = Callable[[Order, Emit], None]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Load, then serve the control socket until it ends. Exit status 78 when what is installed forbids it."""
+    """Load everything, then serve the control socket until it ends. Return 78 if something installed forbids it."""
     parser = argparse.ArgumentParser(prog="doradura.child.worker")
     parser.add_argument("--control", type=int, required=True, help="descriptor of the control socket")
     parser.add_argument("--job", default=DEFAULT_JOB, help=argparse.SUPPRESS)
@@ -58,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         load_yt_dlp()
     limits.adopt_orphans()
     gc.collect()
-    gc.freeze()  # a collection in a child would write to, and so copy, every page it shares with us
+    gc.freeze()  # a garbage collection in a child would write to, and so copy, every page that it shares with us
     with socket.socket(fileno=options.control) as control:
         ForkServer(control, lambda conversation: work(conversation, run_job)).run(
             loaded_seconds=time.monotonic() - began
@@ -67,9 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def load_yt_dlp() -> None:
-    """Import yt-dlp and compile each extractor's URL pattern, which it else does in every process for every link.
+    """Import yt-dlp and compile each extractor's URL pattern, which every process would otherwise do for every link.
 
-    The extractors most links end at are imported whole; the rest are stubs until their pattern matches.
+    The extractors used most are imported completely; the others are stubs until their pattern matches.
     """
     extractor = importlib.import_module("yt_dlp.extractor")
     for each in extractor.gen_extractor_classes():
@@ -80,7 +78,7 @@ def load_yt_dlp() -> None:
 
 
 def work(conversation: socket.socket, run_job: RunJob) -> int:
-    """A child's whole life: read the order, shut itself in, run the job. Return the exit status."""
+    """Do all that a child does: read the order, confine the process, run the job. Return the exit status."""
     order = read_order(conversation)
     if order is None:
         return 0
@@ -102,7 +100,7 @@ def run_confined(order: Order, emit: Emit, run_job: RunJob) -> None:
 
 
 def read_order(conversation: socket.socket) -> Order | None:
-    """The first line of the conversation; None when the other side left without one."""
+    """Return the first line of the conversation; None if the other side left without one."""
     line = bytearray()
     while not line.endswith(b"\n"):
         piece = conversation.recv(64 * 1024)
@@ -113,7 +111,10 @@ def read_order(conversation: socket.socket) -> Order | None:
 
 
 def emitter(conversation: socket.socket) -> Emit:
-    """What sends a message as a line. Whole lines also from several threads; when nobody listens, the process ends."""
+    """Return the function that sends a message as a line, whole even from several threads.
+
+    It exits if nobody listens.
+    """
     lock = threading.Lock()
     encoder = msgspec.json.Encoder()
 
@@ -129,16 +130,16 @@ def emitter(conversation: socket.socket) -> Emit:
 
 
 def confine(order: Order) -> None:
-    """Put the order's limits, directory and environment in force. Raises OSError when the directory is not there."""
+    """Put the order's limits, directory and environment in force. Raises OSError if the directory does not exist."""
     limits.apply(order.limits)
     _settle(order.directory)
 
 
 def _settle(directory: str) -> None:
-    """Make the job's directory this process's whole world, and forget the environment.
+    """Make the job's directory the only one this process uses, and clear the environment.
 
-    Proxy variables would lead connections past the egress guard's judgement, HOME and XDG to other people's settings,
-    and the bot's own variables hold secrets. PATH keeps the directory of our interpreter alone.
+    Proxy variables would bypass the egress guard, HOME and XDG lead to other people's settings, and the bot's own
+    variables hold secrets. PATH keeps only the directory of our interpreter.
     """
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     os.environ.clear()
@@ -155,10 +156,10 @@ def _settle(directory: str) -> None:
 
 
 def startable_programs(order: Order) -> list[str]:
-    """ffmpeg, and the JavaScript runtime where the `youtube` extra put it (beside the interpreter).
+    """Return ffmpeg, and the JavaScript runtime if the `youtube` extra put it beside the interpreter.
 
-    yt-dlp runs that one with the site's code on its standard input, with `--no-prompt --no-remote` and not one
-    `--allow-` option, so the code has neither network nor files.
+    yt-dlp runs that one with the site's code on its standard input, with `--no-prompt --no-remote` and no `--allow-`
+    option, so the code has neither network nor files.
     """
     deno = Path(sysconfig.get_path("scripts")) / "deno"
     return [order.ffmpeg, str(deno)]

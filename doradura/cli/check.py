@@ -1,6 +1,6 @@
-"""`check` (`just doctor`): everything the bot needs, tried and told line by line.
+"""`check` (`just doctor`): tries everything that the bot needs and prints a line for each.
 
-It changes nothing, but for making the data directory where there is none.
+It changes nothing, except that it creates a missing data directory.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from doradura import logs
 from doradura.cli.edge import settings_or_complaint
 from doradura.cli.ffmpeg import find_ffmpeg, no_ffmpeg
 from doradura.cli.health import ask_health
+from doradura.data_directory import WEBHOOK_FILE, DataDirectoryError, holder, is_marked_for, read_secret, unusable
+from doradura.downloads.workspace import root_in, try_root
 from doradura.settings import Address, Settings
 from doradura.settings.options import TELEGRAM_API_URL
 from doradura.startup import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS
@@ -45,17 +47,17 @@ from doradura.telegram.observer import SilentObserver
 TELEGRAM_SECONDS = 8.0
 LOW_SPACE_BYTES = 1024**3
 EXTRAS = {
-    "postgres": ("psycopg", "for a later version: this one keeps its data in SQLite"),
+    "postgres": ("psycopg", "for a later version; this one stores its data in SQLite"),
     "charts": ("matplotlib", "graphs as pictures"),
-    "youtube": ("deno", "the JavaScript runtime YouTube wants"),
+    "youtube": ("deno", "the JavaScript runtime that YouTube needs"),
 }
 
 Mark = Literal["ok", "note", "FAULT"]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One finding. A note is worth reading, a fault keeps the bot from working."""
+class Finding:
+    """One finding. A note is worth reading; a fault keeps the bot from working."""
 
     mark: Mark
     name: str
@@ -66,22 +68,22 @@ class Line:
 
 
 def run(asked: argparse.Namespace) -> int:
-    """Look at everything; return EXIT_OK when nothing keeps the bot from working."""
+    """Check everything; return EXIT_OK if nothing keeps the bot from working."""
     settings = settings_or_complaint(sandbox=asked.sandbox, token_required=False)
     if settings is None:
         return EXIT_SETTINGS
-    # What its calls log on the way, its lines say in the end.
+    # What its calls would log, its own lines say in the end.
     level = settings.log_level if settings.log_level == "debug" else "error"
     with logs.configure(settings.log_format, level, settings.secrets()):
         return EXIT_OK if trio.run(run_checks, settings) else EXIT_FAILED
 
 
 async def run_checks(settings: Settings) -> bool:
-    """Try everything, printing a line each; True when there is no fault."""
+    """Check everything, printing a line each; return True if there is no fault."""
     faults = 0
-    checks: list[Callable[[], Awaitable[list[Line]]]] = [
+    checks: list[Callable[[], Awaitable[list[Finding]]]] = [
         lambda: _in_thread(_check_settings, settings),
-        lambda: _in_thread(_check_directory, settings.data_dir),
+        lambda: _in_thread(_check_directory, settings),
         lambda: _in_thread(_check_database, settings),
         lambda: _in_thread(_check_ports, settings),
         lambda: _in_thread(_check_ffmpeg),
@@ -93,60 +95,101 @@ async def run_checks(settings: Settings) -> bool:
         for line in await check():
             print(line)  # noqa: T201 - the command's answer
             faults += line.mark == "FAULT"
-    end = f"{faults} fault(s): mend what the FAULT lines say." if faults else "Everything the bot needs is there."
+    if not faults:
+        end = "The bot has everything it needs."
+    elif faults == 1:
+        end = "1 fault: fix what the FAULT line describes."
+    else:
+        end = f"{faults} faults: fix what the FAULT lines describe."
     print(f"\n{end}")  # noqa: T201
     return not faults
 
 
-async def _in_thread(check: Callable[..., list[Line]], *arguments: object) -> list[Line]:
+async def _in_thread(check: Callable[..., list[Finding]], *arguments: object) -> list[Finding]:
     return await trio.to_thread.run_sync(lambda: check(*arguments))
 
 
-def _check_settings(settings: Settings) -> list[Line]:
-    lines = [Line("ok", "settings", f"mode {settings.mode}, data in {settings.data_dir}")]
-    lines += [Line("note", "settings", f"{name} is not known and ignored") for name in settings.unknown]
+def _check_settings(settings: Settings) -> list[Finding]:
+    lines = [Finding("ok", "settings", f"mode {settings.mode}, data in {settings.data_dir}")]
+    lines += [Finding("note", "settings", f"{name} is unknown and ignored") for name in settings.unknown]
     if not settings.told_chats:
-        lines.append(Line("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody is told when something is wrong"))
+        lines.append(
+            Finding("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody will be told when something is wrong")
+        )
     elif not settings.admin_ids:
-        lines.append(Line("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody may press the alerts' buttons"))
+        lines.append(Finding("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody may press the alerts' buttons"))
     return lines
 
 
-def _check_directory(path: Path) -> list[Line]:
+def _check_directory(settings: Settings) -> list[Finding]:
+    """Ask each part that keeps something there whether it could; the first that could not is what `run` says too."""
+    path = settings.data_dir
+    tried = path
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = path / f".check-{os.getpid()}"
         probe.write_bytes(b"x")
         probe.unlink()
+        held_by = holder(path)
+        is_marked_for(path, settings.mode)
+        if settings.webhook_token is None:
+            read_secret(path / WEBHOOK_FILE)
+        tried = root_in(path)
+        try_root(tried)
+    except DataDirectoryError as error:
+        return [Finding("FAULT", "directory", str(error))]
     except OSError as error:
-        return [Line("FAULT", "directory", f"{path}: {error.strerror}; set DORADURA_DATA_DIR to one you may write to")]
+        return [Finding("FAULT", "directory", unusable(tried, error))]
     free = shutil.disk_usage(path).free
     text = f"{path} is writable, {free / 1024**3:.1f} GiB free"
-    return [Line("ok" if free > LOW_SPACE_BYTES else "note", "directory", text)]
+    lines = [Finding("ok" if free > LOW_SPACE_BYTES else "note", "directory", text)]
+    if held_by is not None:
+        lines.append(Finding("ok", "directory", f"{path} is in use by {held_by}: a bot is running there"))
+    if settings.mode == "sandbox":
+        lines += _check_sandbox(path / "sandbox", is_running=held_by is not None)
+    return lines
 
 
-def _check_database(settings: Settings) -> list[Line]:
+def _check_sandbox(directory: Path, *, is_running: bool) -> list[Finding]:
+    from doradura.sandbox.media.samples import samples_fault  # noqa: PLC0415 - production never imports it
+    from doradura.sandbox.state.journal import journal_fault  # noqa: PLC0415
+
+    fault = samples_fault(directory / "media")
+    if fault is None and not is_running:  # one that runs has its state open, and nobody else may
+        fault = journal_fault(directory / "sandbox.sqlite3")
+    return [] if fault is None else [Finding("FAULT", "sandbox", fault)]
+
+
+def _check_database(settings: Settings) -> list[Finding]:
     path = settings.database_path
-    if path is None:
-        return [Line("FAULT", "database", "PostgreSQL is not supported by this version; unset DORADURA_DATABASE_URL")]
-    if not path.exists():
-        return [Line("ok", "database", f"{path} will be made at the first start")]
+    if not os.path.lexists(path):
+        return [Finding("ok", "database", f"{path} will be created at the first start")]
+    if not path.is_file():
+        return [Finding("FAULT", "database", f"{path} is not a file. Move it out of the way.")]
+    if not os.access(path, os.R_OK | os.W_OK):
+        text = f"{path} can't be read and written by this user; change its owner or its mode"
+        return [Finding("FAULT", "database", text)]
+    return [_examined(path)]
+
+
+def _examined(path: Path) -> Finding:
     try:
         schema, found = examine(path)
     except StorageError as error:
         if error.reason not in DAMAGE:
-            return [Line("FAULT", "database", f"{path} can't be read: {error}")]
+            return Finding("FAULT", "database", f"{path} can't be read: {error}")
         schema, found = 0, str(error)
     if found is not None:
-        return [Line("FAULT", "database", f"{path} is damaged ({found}). {DAMAGE_ADVICE}")]
+        return Finding("FAULT", "database", f"{path} is damaged ({found}). {DAMAGE_ADVICE}")
     newest = migrations()[-1][0]
     if schema > newest:
-        return [Line("FAULT", "database", f"{path} is of schema {schema}, this program knows {newest}: it is newer")]
-    return [Line("ok", "database", f"{path} is sound, schema {schema}")]
+        text = f"{path} has schema {schema}, this program knows {newest}: a newer version wrote it"
+        return Finding("FAULT", "database", text)
+    return Finding("ok", "database", f"{path} is intact, schema {schema}")
 
 
-def _check_ports(settings: Settings) -> list[Line]:
-    """Look whether `run` could listen where it is told to, or is listening there already."""
+def _check_ports(settings: Settings) -> list[Finding]:
+    """Check whether `run` could listen on its addresses, or is listening there already."""
     runs = ask_health(settings.http_bind).is_doradura
     asked = [("DORADURA_HTTP_BIND", settings.http_bind)]
     if settings.mode == "sandbox":
@@ -154,85 +197,85 @@ def _check_ports(settings: Settings) -> list[Line]:
     return [_check_port(setting, address, runs=runs) for setting, address in asked]
 
 
-def _check_port(setting: str, address: Address, *, runs: bool) -> Line:
+def _check_port(setting: str, address: Address, *, runs: bool) -> Finding:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         socket.create_server((address.host, address.port), family=family).close()
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         if taken and runs:
-            return Line("ok", "port", f"{address} is the running bot's")
+            return Finding("ok", "port", f"{address} is in use by the running bot")
         why = os.strerror(error.errno) if error.errno else str(error)
-        fault = "another program listens there; stop that one, or" if taken else f"{why};"
-        return Line("FAULT", "port", f"{address}: {fault} set {setting} to another address")
-    return Line("ok", "port", f"{address} is free")
+        fault = "another program listens there; stop it, or" if taken else f"{why};"
+        return Finding("FAULT", "port", f"{address}: {fault} set {setting} to another address")
+    return Finding("ok", "port", f"{address} is free")
 
 
-def _check_ffmpeg() -> list[Line]:
+def _check_ffmpeg() -> list[Finding]:
     try:
         program, version = find_ffmpeg()
     except RuntimeError as error:
-        return [Line("FAULT", "ffmpeg", no_ffmpeg(error))]
-    return [Line("ok", "ffmpeg", f"ffmpeg version {version} ({program})")]
+        return [Finding("FAULT", "ffmpeg", no_ffmpeg(error))]
+    return [Finding("ok", "ffmpeg", f"ffmpeg version {version} ({program})")]
 
 
-def _check_yt_dlp() -> list[Line]:
+def _check_yt_dlp() -> list[Finding]:
     if importlib.util.find_spec("curl_cffi") is not None:
-        return [Line("FAULT", "yt-dlp", "curl_cffi is installed: it would pass by the egress guard; uninstall it")]
+        return [Finding("FAULT", "yt-dlp", "curl_cffi is installed, which would bypass the egress guard; uninstall it")]
     version = importlib.metadata.version("yt-dlp")
-    return [Line("ok", "yt-dlp", f"{version}; `just update-ytdlp` takes a newer one")]
+    return [Finding("ok", "yt-dlp", f"{version}; `just update-ytdlp` installs a newer one")]
 
 
-def _check_extras() -> list[Line]:
+def _check_extras() -> list[Finding]:
     lines = []
     for name, (module, what) in EXTRAS.items():
         if importlib.util.find_spec(module) is None:
-            lines.append(Line("note", "extra", f"{name} is not installed ({what})"))
+            lines.append(Finding("note", "extra", f"{name} is not installed ({what})"))
         else:
-            lines.append(Line("ok", "extra", f"{name} {importlib.metadata.version(module)} ({what})"))
+            lines.append(Finding("ok", "extra", f"{name} {importlib.metadata.version(module)} ({what})"))
     return lines
 
 
-async def _check_telegram(settings: Settings) -> list[Line]:
+async def _check_telegram(settings: Settings) -> list[Finding]:
     if settings.mode == "sandbox":
-        return [Line("ok", "telegram", "the sandbox serves as Telegram")]
+        return [Finding("ok", "telegram", "the sandbox serves as Telegram")]
     if not settings.telegram_token:
         text = "DORADURA_TELEGRAM_TOKEN is not set: `run` will refuse to start, `run --sandbox` needs none"
-        return [Line("note", "telegram", text)]
+        return [Finding("note", "telegram", text)]
     try:
         async with open_bot_api(
             settings.telegram_token, api_url=settings.telegram_api_url, observer=SilentObserver()
         ) as api:
             me = await api.get_me(deadline_seconds=TELEGRAM_SECONDS)
     except TelegramError as error:
-        return [Line("FAULT", "telegram", telegram_fault(error, settings.telegram_api_url))]
-    return [Line("ok", "telegram", f"the token is @{me.username}'s")]
+        return [Finding("FAULT", "telegram", telegram_fault(error, settings.telegram_api_url))]
+    return [Finding("ok", "telegram", f"the token belongs to @{me.username}")]
 
 
 def telegram_fault(error: TelegramError, api_url: str) -> str:
-    """Say why the Bot API's server at `api_url` did not say whose the token is, and what mends that."""
+    """Return why the Bot API's server at `api_url` did not confirm the token, and how to fix that."""
     last = error.__cause__ if isinstance(error, DeadlineExceededError) else error
     host = urlsplit(api_url).netloc
-    own = None if api_url == TELEGRAM_API_URL else "does DORADURA_TELEGRAM_API_URL lead to a Bot API server that runs?"
+    own = None if api_url == TELEGRAM_API_URL else "is a Bot API server running at DORADURA_TELEGRAM_API_URL?"
     match last:
         case TokenRefusedError():
             return (
-                f"DORADURA_TELEGRAM_TOKEN is refused ({last.detail}); copy it once more from @BotFather (/mybots, API "
-                "Token)"
+                f"Telegram refuses DORADURA_TELEGRAM_TOKEN ({last.detail}); copy it again from @BotFather "
+                "(/mybots, API Token)"
             )
         case NotSentError(unreachable=str() as why):
             return f"can't reach {host} ({why}); {own or _WAYS_OUT.get(why, _ONLINE)}"
         case RateLimitedError():
             return f"{host} asks to wait; try again in {last.retry_after_seconds:.0f} s"
         case ServerError() if own is None:
-            return f"{host} has trouble of its own ({last.detail}); try again in a few minutes"
+            return f"{host} is having problems ({last.detail}); try again in a few minutes"
         case UnconfirmedError():
             return f"what answers at {host} is not Telegram ({last.detail}); {own or _ONLINE}"
     return f"{error}; {own or _ONLINE}"
 
 
-_ONLINE = "is this machine online, and does its firewall let it out?"
+_ONLINE = "is this machine online, and does its firewall allow it?"
 _WAYS_OUT = {
     "name not found": "is this machine online, and does it have a name server (/etc/resolv.conf)?",
-    "its certificate is not trusted": "is this machine's clock right, and is there no proxy on the way?",
+    "its certificate is not trusted": "is this machine's clock right, and is there a proxy in between?",
 }

@@ -1,4 +1,7 @@
-"""What every command does at the process's edge: read settings, complain, turn the end of the program into a code."""
+"""What every command does at the process's edge.
+
+Read settings, print faults, turn the program's end into an exit code.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ log = logging.getLogger("doradura")
 
 
 def settings_or_complaint(*, sandbox: bool = False, token_required: bool = True) -> Settings | None:
-    """Read the settings from the environment; None once what is wrong with them was said."""
+    """Return the settings from the environment, or None after printing what is wrong with them."""
     try:
         return read_settings(os.environ, sandbox=sandbox, token_required=token_required)
     except SettingsError as error:
@@ -31,7 +34,7 @@ def complain(text: str) -> int:
 
 
 def exit_code(run: Callable[[], None]) -> int:
-    """Run the program to its end; return its exit code, the expected failures logged as one sentence each.
+    """Run the program to its end; return its exit code. An expected failure is logged as one sentence.
 
     The outermost barrier: any other error is logged with its traceback and is EXIT_FAILED.
     """
@@ -50,7 +53,7 @@ def exit_code(run: Callable[[], None]) -> int:
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
-    """Return the exceptions of a group and its groups; the error itself where it is none."""
+    """Yield the exceptions in a group and its groups; the error itself if it is not a group."""
     if isinstance(error, BaseExceptionGroup):
         for part in error.exceptions:
             yield from leaves(part)

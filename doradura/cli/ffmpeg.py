@@ -1,4 +1,4 @@
-"""Which ffmpeg the commands use, and what to say where there is none."""
+"""Which ffmpeg the commands use, and what to say if there is none."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ VARIABLE = "IMAGEIO_FFMPEG_EXE"
 
 
 def find_ffmpeg() -> tuple[str, str]:
-    """Return ffmpeg's path and version. Raises RuntimeError (ToolError) where there is none that works."""
+    """Return ffmpeg's path and version. Raises RuntimeError (ToolError) if there is none that works."""
     program = imageio_ffmpeg.get_ffmpeg_exe()
     return program, version(program)
 
 
 def no_ffmpeg(error: RuntimeError) -> str:
     """Return the sentence for a missing or broken ffmpeg."""
-    chosen = f"{VARIABLE} names it: unset that, or name one that works." if os.environ.get(VARIABLE) else ""
-    return f"{str(error).strip()}. {chosen or 'Install the package imageio-ffmpeg again, which carries one.'}"
+    chosen = f"{VARIABLE} points to it: unset it, or point it to one that works." if os.environ.get(VARIABLE) else ""
+    return f"{str(error).strip()}. {chosen or 'Reinstall the package imageio-ffmpeg, which contains one.'}"
 
 
 def ffmpeg_or_complaint() -> tuple[str, str] | None:
-    """Return ffmpeg's path and version; None once it was said why there are none."""
+    """Return ffmpeg's path and version, or None after printing why there are none."""
     try:
         return find_ffmpeg()
     except RuntimeError as error:

@@ -1,6 +1,6 @@
-"""`health`: asks the running bot how it is, for people and for containers' health checks.
+"""`health`: asks the running bot for its health, for people and for containers' health checks.
 
-Standard library alone beside the settings, so that it starts fast and small.
+It uses only the standard library beside the settings, so that it starts quickly and stays small.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HEALTH_TIMEOUT_SECONDS = 5.0
 
 
 def run(asked: argparse.Namespace) -> int:
-    """Ask /health, or the probe that was chosen; return EXIT_OK when the bot works."""
+    """Ask /health, or the chosen probe; return EXIT_OK if the bot works."""
     settings = settings_or_complaint(token_required=False)
     if settings is None:
         return EXIT_SETTINGS
@@ -29,7 +29,7 @@ def run(asked: argparse.Namespace) -> int:
 
 
 class HealthAnswer(NamedTuple):
-    """What was heard where the bot should listen."""
+    """The answer at the address where the bot should listen."""
 
     is_doradura: bool
     healthy: bool
@@ -38,7 +38,7 @@ class HealthAnswer(NamedTuple):
 
 
 def ask_health(address: Address) -> HealthAnswer:
-    """Ask the bot that listens there how it is."""
+    """Ask the bot that listens there for its health."""
     try:
         status, body = _get(address, "/health")
         report = json.loads(body)
@@ -52,7 +52,7 @@ def ask_health(address: Address) -> HealthAnswer:
 
 
 def ask_probe(address: Address, path: str) -> HealthAnswer:
-    """Ask what listens there for /livez or /readyz; whether that is Doradura is not known, as neither has a body."""
+    """Ask for /livez or /readyz. Neither has a body, so it remains unknown whether it was Doradura that answered."""
     try:
         status, _ = _get(address, path)
     except OSError as error:
@@ -84,4 +84,4 @@ def _foreign(address: Address) -> HealthAnswer:
 
 
 def _nothing(text: str) -> HealthAnswer:
-    return HealthAnswer(is_doradura=False, healthy=False, text=f"{text} DORADURA_HTTP_BIND says where I look.")
+    return HealthAnswer(is_doradura=False, healthy=False, text=f"{text} DORADURA_HTTP_BIND says where to look.")

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import trio
 
 from doradura import __version__, logs
-from doradura.cli.edge import complain, exit_code, leaves, settings_or_complaint
+from doradura.cli.edge import exit_code, leaves, settings_or_complaint
 from doradura.cli.ffmpeg import ffmpeg_or_complaint
 from doradura.cli.sandbox import settings_in
 from doradura.memory import close_memory
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from doradura.telegram.errors import TokenRefusedError
 
 SECOND_SIGNAL_SECONDS = 1.0
-"""A signal to a process group arrives twice (a shell's and `just`'s): what comes sooner is the same wish."""
+"""A signal to a process group arrives twice (from a shell and from `just`): a second one within this time is
+ignored."""
 
 log = logging.getLogger("doradura")
 
@@ -46,15 +47,10 @@ class RefusedTokenError(StartupError):
 
 def run(asked: argparse.Namespace) -> int:
     """Run the bot; return the exit code."""
-    close_memory()  # before anything else: the token is in the environment from the first moment
+    close_memory()  # before anything else: the environment contains the token from the first moment
     settings = settings_or_complaint(sandbox=asked.sandbox)
     if settings is None:
         return EXIT_SETTINGS
-    if settings.database_path is None:
-        return complain(
-            "DORADURA_DATABASE_URL: this version keeps its data in SQLite; PostgreSQL is not supported yet. "
-            "Unset it to use SQLite in DORADURA_DATA_DIR.",
-        )
     from doradura.app import App  # noqa: PLC0415 - what is wrong with the settings is said before the weight of the bot
     from doradura.metrics import BuildFacts  # noqa: PLC0415
 
@@ -69,7 +65,7 @@ def run(asked: argparse.Namespace) -> int:
         ffmpeg=ffmpeg_version,
         mode=settings.mode,
     )
-    os.umask(0o077)  # what the database and the sandbox keep is people's
+    os.umask(0o077)  # the database and the sandbox contain people's data
     app = App(settings, environment=os.environ, build=build, ffmpeg=ffmpeg)
     with logs.configure(settings.log_format, settings.log_level, settings.secrets()):
         for name in settings.unknown:
@@ -84,7 +80,7 @@ async def _run_until_signal(app: App) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as watching:
                 watching.start_soon(_stop_on_signals, signals, app)
-                # Not nursery.start: a stop before the start is complete is no error.
+                # Not nursery.start: a stop before the start is complete is not an error.
                 await app.run(task_status=_Greeting(app))
                 watching.cancel_scope.cancel()
     except* TokenRefusedError as group:
@@ -92,13 +88,13 @@ async def _run_until_signal(app: App) -> None:
 
 
 class _Greeting:
-    """What the app tells that it has started: says so to whoever sits at the terminal."""
+    """Receives the app's `started()`, and tells whoever sits at the terminal."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     def started(self, value: None = None) -> None:  # noqa: ARG002 - as trio's TaskStatus has it
-        """Greet."""
+        """Print the greeting."""
         _greet(self._app)
 
 
@@ -116,18 +112,20 @@ async def _stop_on_signals(signals: AsyncIterator[int], app: App) -> None:
 
 
 def _say_what_is_finished(app: App) -> None:
-    """Say why the program does not leave at once, to whoever pressed Ctrl-C."""
+    """Tell whoever pressed Ctrl-C why the program does not end at once."""
     if app.in_hand:
-        what, they = ("1 download", "it goes") if app.in_hand == 1 else (f"{app.in_hand} downloads", "they go")
+        what, they = (
+            ("1 download", "it continues") if app.in_hand == 1 else (f"{app.in_hand} downloads", "they continue")
+        )
         seconds = f"{app.settings.drain_seconds:g}"
         print(  # noqa: T201
-            f"\n  Finishing {what}, at most {seconds} s. Ctrl-C again stops at once; {they} on at the next start.\n",
+            f"\n  Finishing {what}, at most {seconds} s. Ctrl-C again stops at once; {they} at the next start.\n",
             flush=True,
         )
 
 
 def _greet(app: App) -> None:
-    """Say where to look. On standard output, for people; the log says the same for machines."""
+    """Print where to look, on standard output for people; the log says the same for machines."""
     if app.sandbox_url is not None:
         print(f"\n  Doradura's sandbox is ready. Open {app.sandbox_url}/ in a browser and send it a link.", flush=True)  # noqa: T201
     elif app.me is not None:
@@ -137,8 +135,9 @@ def _greet(app: App) -> None:
         url = f"http://{Address(listens.hostname or '', listens.port or 0).reachable}"
         print(f"  Numbers: {url}/metrics   Health: {url}/health   Stop with Ctrl-C.", flush=True)  # noqa: T201
     if not app.settings.told_chats:
-        print("  No admin is set, so nobody is told of alerts. /start tells you your id.", flush=True)  # noqa: T201
+        print("  No admin is set, so nobody will get alerts. Send /start to learn your id.", flush=True)  # noqa: T201
     if app.sandbox_url is not None:
         apart = f"{settings_in(app.sandbox_url)} DORADURA_HTTP_BIND=127.0.0.1:0 just run"
-        print(f"  A second bot in this sandbox, to copy (`just sandbox` starts one alone):\n    {apart}", flush=True)  # noqa: T201
+        print("  To run a second bot in this sandbox (`just sandbox` starts one alone), copy this line:")  # noqa: T201
+        print(f"    {apart}", flush=True)  # noqa: T201
     print(flush=True)  # noqa: T201

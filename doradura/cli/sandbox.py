@@ -50,6 +50,6 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def settings_in(url: str) -> str:
-    """Return the settings of a bot apart from the sandbox at `url`, to be copied: its token, server and media."""
+    """Return the settings of a separate bot in the sandbox at `url`, to be copied: its token, server and media."""
     own = f"DORADURA_TELEGRAM_TOKEN={ANY_TOKEN} DORADURA_ADMIN_IDS=1000 DORADURA_DATA_DIR=./data-own"
     return f"DORADURA_TELEGRAM_API_URL={url} DORADURA_ALLOWED_PRIVATE={url.partition('//')[2]} {own}"

@@ -1,1 +1,1 @@
-"""Downloads: the queue and what becomes of its jobs: admission, attempts, probes, delivery, progress, breakers."""
+"""Downloads: the queue and everything that happens to a job: admission, attempts, delivery, progress, and probes."""

@@ -1,6 +1,6 @@
-"""Whether a job may join the queue: its limits, held to in the transaction that stores the job.
+"""Whether a job may join the queue. The limits are checked in the transaction that stores the job.
 
-One function for every way a download can be asked for (a command, a button, a retry), so that they refuse alike.
+Every request for a download (a command, a button, a retry) calls the same function, so that all are refused alike.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Literal
 from doradura.storage import Connection, jobs
 
 JOBS_OF_ONE_USER = 50
-"""Unfinished jobs one person may have; more is a mistake or an attack."""
+"""How many unfinished jobs one user may have. More are a mistake or an attack."""
 
 Rejection = Literal["full", "limit", "space", "blocked"]
-"""Why a job is not accepted: the metric's label, the text's key. `blocked` is for those who may not use the bot."""
+"""Why a job is not accepted: the metric's label and the text's key. `blocked` is for users who are banned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The job stands in the queue, so many before it."""
+    """The job has joined the queue. `before` is the number of jobs ahead of it."""
 
     job: jobs.Job
     before: int
@@ -27,14 +27,14 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class AlreadyThere:
-    """This user's job for the same thing is not finished yet."""
+    """The user has an unfinished job for the same link and variant, so no other was added."""
 
     job: jobs.Job
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No room; `count`: how many wait."""
+    """The job is not accepted. `count` is the number of jobs that count against the limit."""
 
     reason: Rejection
     count: int
@@ -44,7 +44,7 @@ Answer = Queued | AlreadyThere | Refused
 
 
 def enqueue(db: Connection, job: jobs.NewJob, *, queue_limit: int, now_ms: int) -> Answer:
-    """Queue a job, or say why not."""
+    """Add a job to the queue, or return why it is not added."""
     same = jobs.same_unfinished(db, job.user_id, job.cache_key, job.variant)
     if same is not None:
         return AlreadyThere(same)

@@ -1,7 +1,7 @@
-"""The attempts at one order in child processes, shared by jobs and probes: repeated where that helps.
+"""Attempts at one order in child processes, for jobs and for probes. A failed attempt is repeated if that may help.
 
-Owns the rule by which a failed attempt is followed by another. Knows nothing of queues, messages or the database: who
-asks says what one attempt is, and what happens in the pause before the next.
+Owns the rule that decides whether another attempt follows. Knows nothing of queues, messages or the database: the
+caller supplies one attempt, and what happens in the pause before the next.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """When a failed attempt is followed by another."""
+    """When another attempt follows a failed one."""
 
     attempts: int
-    """How many there are at most, those of earlier starts counted."""
+    """The largest number of attempts, including those before a restart."""
     reasons: Collection[Reason]
-    """Of what failed for one of these."""
+    """Only a failure with one of these reasons is followed by another attempt."""
     longest_pause_seconds: float
-    """A site that asks to be left alone for longer is not waited for."""
+    """If a site asks the bot to wait longer than this, there is no other attempt."""
     lost_workers: int
-    """So often a worker may go away by itself, which is no attempt."""
+    """After so many lost workers the job fails. A lost worker does not count as an attempt."""
 
     def allows(self, failure: Failure, tries: int) -> bool:
         """Return whether another attempt follows this failure, the `tries`-th."""
@@ -47,49 +47,53 @@ async def attempts(
     pause: Callable[[Failure, int], Awaitable[None]],
     tries: int = 0,
 ) -> T | Failure:
-    """Call `one` until it brings something else than a failure, or the policy allows no other attempt.
+    """Call `one` until it returns something other than a failure, or the policy allows no other attempt.
 
-    `pause` is given the failure and the number of attempts so far, and is awaited before the next one. `one` may raise
-    WorkerLostError, which costs no attempt, and OSError where this machine has no directory or process for it, which
-    is no worker's fault and is not tried again. Cancelled, it leaves with whatever `one` or `pause` is doing.
+    `pause` receives the failure and the number of attempts so far, and is awaited before the next attempt. `one` may
+    raise WorkerLostError, which does not count as an attempt, and OSError if this machine can't make a directory or a
+    process; that is not the worker's fault and is not repeated. Neither leaves this function: both become a Failure.
+    A cancel interrupts `one` or `pause`.
     """
     lost = 0
     while True:
         try:
-            end = await one()
+            result = await one()
         except WorkerLostError as error:
             lost += 1
             log.warning("worker lost", extra={"error": str(error), "times": lost})
             if lost >= policy.lost_workers:
-                return Failure(reason=Reason.TOOL_CRASH, detail=f"the worker was lost again and again: {error}")
+                return Failure(reason=Reason.TOOL_CRASH, detail=f"the worker was lost {lost} times: {error}")
             continue
         except OSError as error:
-            return Failure(reason=reason_of(error), detail=f"no directory or process for it: {error}")
-        if not isinstance(end, Failure):
-            return end
+            return Failure(reason=reason_of(error), detail=f"its directory or process can't be made: {error}")
+        if not isinstance(result, Failure):
+            return result
         tries += 1
-        if not policy.allows(end, tries):
-            return end
-        await pause(end, tries)
+        if not policy.allows(result, tries):
+            return result
+        await pause(result, tries)
 
 
-LEFT_SILENTLY = Failure(reason=Reason.TOOL_CRASH, detail="the worker left without a word")
-"""What became of an attempt whose worker went away in order, having said nothing final."""
+NO_RESULT = Failure(reason=Reason.TOOL_CRASH, detail="the worker ended without a result")
+"""The failure of an attempt whose worker ended normally but sent neither a result nor a failure."""
 
 
-async def told_by_the_log_alone(_job_id: int, _detail: str) -> None:
-    """Tell nobody of a worker that named a file which is not its own; the log has it anyway."""
+async def log_only(_job_id: int, _detail: str) -> None:
+    """Do nothing about a worker that named a file outside its directory: it is logged already."""
 
 
-async def take_made(
-    workspace: Workspace, job_id: int, told: Result, tell: Callable[[int, str], Awaitable[None]]
+async def take_result(
+    workspace: Workspace, job_id: int, reported: Result, notify: Callable[[int, str], Awaitable[None]]
 ) -> Result | Failure:
-    """Take what an ended worker says it made; what is not its own file fails the job, and `tell` is called with it."""
+    """Move the files that an ended worker reported out of its reach, and return the checked result.
+
+    A file that is not in the job's directory fails the job; `notify` is then called with the job and what is wrong.
+    """
     try:
-        return await workspace.take(job_id, told)
+        return await workspace.take(job_id, reported)
     except ForeignFileError as error:
-        log.error("a worker named a file that is not its own", extra={"job": job_id, "detail": str(error)})  # noqa: TRY400 - the detail says it all
-        await tell(job_id, str(error))
+        log.error("a worker named a file that is not its own", extra={"job": job_id, "detail": str(error)})  # noqa: TRY400 - the detail is enough
+        await notify(job_id, str(error))
         return Failure(reason=Reason.TOOL_CRASH, detail=str(error), final=True)
     except OSError as error:
         return Failure(reason=reason_of(error), detail=f"its file can't be taken: {error}")

@@ -1,23 +1,25 @@
-"""The progress messages: one card a job, edited at most every three seconds and only when its text changes.
+"""The progress messages: one for each job, edited at most every three seconds and only when its text changes.
 
-Owns the message of every job that was shown something by this process. Showing is never waited for by the work: a card
-keeps the latest stage and a task of its own tells Telegram; what it can't tell is logged and told with the next change.
-The end of a job is told in any case: by `end`, which sends a new message where the old one is gone.
+Owns the progress message of every job that this process has shown. The work never waits for Telegram: `show` keeps the
+latest stage, and the message's own task sends it. A failed edit is logged, and the next change is sent as usual. How
+the job ended must reach the user, so `show_outcome` sends a new message if the old one was deleted.
 
-A kill between the sending of a message and the storing of its id leaves a message that nobody can find any more: the
-Bot API has no search. So a first message says only what stays true whatever comes, and what may change is edited into
-it once its id is stored. A job without a stored message gets a new one at the next start.
+If the process is killed after it sent a message and before it stored the message's id, the message can't be found any
+more, since the Bot API has no search. So the first text of a message says only what stays true whatever happens; what
+may change is edited in once the id is stored. A job without a stored message gets a new one at the next start.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 import trio
 
+from doradura.clock import Clock
+from doradura.downloads.closed_chats import note_closed
 from doradura.downloads.stages import Accepted, Stage, Starting, Waiting
 from doradura.storage import Storage, StorageError, jobs
 from doradura.telegram.client import BotApi
@@ -26,20 +28,21 @@ from doradura.telegram.pacing import Priority
 from doradura.telegram.types import Keyboard
 
 EDIT_INTERVAL_SECONDS = 3.0
-"""Telegram allows about one message a second in a chat and counts edits; 3 s leaves room for replies."""
+"""The shortest time between two edits of a message. Telegram allows about one message a second in a chat and counts
+edits; 3 s leave room for replies."""
 
 log = logging.getLogger(__name__)
 
 
 class Presenter(Protocol):
-    """Words for stages; the chat's part."""
+    """Interface for rendering stages; chat/progress.py implements it."""
 
     def stage(self, job: jobs.Job, stage: Stage) -> tuple[str, Keyboard | None]:
-        """Return the HTML text and the buttons for a job's stage."""
+        """Return the HTML text and the buttons for a stage of a job."""
         ...
 
 
-class Card:
+class ProgressMessage:
     """The progress message of one job."""
 
     def __init__(self, job: jobs.Job, board: Board) -> None:
@@ -54,16 +57,19 @@ class Card:
         self._waiting = trio.CancelScope()
         self._over = False
         self._unstored = False
-        """The message's id is not in the database yet."""
+        """Whether the message's id is still to be stored in the database."""
         self.message_id = job.message_id
 
     def show(self, stage: Stage) -> None:
-        """Show a stage as soon as the pace allows; a later one takes its place."""
+        """Show a stage at the next edit. A later stage replaces one that has not been sent yet."""
         self._stage = stage
         self._changed.set()
 
     async def run(self) -> None:
-        """Tell Telegram what changed, until `close` or cancelled. The barrier of one card's showing."""
+        """Send or edit the message whenever its stage changes, until `close` is called or until cancelled.
+
+        A barrier: an error in showing a stage is logged and does not end the job.
+        """
         while True:
             with self._waiting:
                 await self._changed.wait()
@@ -74,10 +80,10 @@ class Card:
             self._waiting = trio.CancelScope()
             if self._stage is not None:
                 try:
-                    await self._tell(self._stage)
+                    await self._update(self._stage)
                 except CHAT_CLOSED as error:
                     log.info("progress not wanted", extra={"job": self._job.job_id, "error": str(error)})
-                    await self._board.refused(self._job.chat_id)
+                    await self._board.note_closed(self._job.chat_id)
                 except TelegramError as error:
                     log.info("progress not shown", extra={"job": self._job.job_id, "error": str(error)})
                 except Exception:  # the barrier named above
@@ -87,50 +93,51 @@ class Card:
 
     @property
     def is_there(self) -> bool:
-        """Whether there is a message to edit, as far as we know."""
+        """Whether the message was sent and, as far as we know, not deleted."""
         return self.message_id is not None and not self._gone
 
-    def move_up(self, before: int, places_free: int | None = None) -> None:
-        """Show a waiting job's new place; a job that has started shows more than that.
+    def move_up(self, before: int, slots_free: int | None = None) -> None:
+        """Show how many jobs are before a waiting job; do nothing for a job that has started.
 
-        One that was to start at once and still waits, while no place is free for it, is told that it waits.
+        A job that was about to start and now has no free worker slot is shown as waiting. `slots_free` is None where
+        that is not known.
         """
-        if isinstance(self._stage, Starting) and places_free is not None and before >= places_free:
+        if isinstance(self._stage, Starting) and slots_free is not None and before >= slots_free:
             self.show(Waiting(before))
         if isinstance(self._stage, Waiting) and self._stage.before != before:
             self.show(replace(self._stage, before=before))
 
     def close(self) -> None:
-        """Show nothing more. A call on its way is not cut off: a message nobody knows of would stay for ever."""
+        """Show nothing more. A call in progress is not cancelled, since its message would stay without a known id."""
         self._over = True
         self._waiting.cancel()
 
-    async def settle(self) -> int | None:
-        """Show nothing more; wait until no call is on its way, then return the message's id if there is one."""
+    async def hand_over(self) -> int | None:
+        """Stop editing the message and return its id, or None if there is no message. Waits for a call in progress."""
         self.close()
         async with self._calling:
             return None if self._gone else self.message_id
 
-    async def end(self, stage: Stage) -> None:
-        """Show how it ended, in a new message if the old one is gone. Raises TelegramError."""
-        await self.settle()
-        await self._tell(stage, again=True)
+    async def show_outcome(self, stage: Stage) -> None:
+        """Show how the job ended, in a new message if the old one was deleted. Raises TelegramError."""
+        await self.hand_over()
+        await self._update(stage, final=True)
 
     async def remove(self) -> None:
-        """Take the message away. Raises TelegramError."""
-        message_id = await self.settle()
+        """Delete the message. Raises TelegramError."""
+        message_id = await self.hand_over()
         if message_id is not None:
             await self._board.api.delete_message(self._job.chat_id, message_id)
 
-    async def _tell(self, stage: Stage, *, again: bool = False) -> None:
-        """Show a stage. `again`: the last one, which may not be lost, nor wait behind everybody's progress."""
-        priority: Priority = "reply" if again else "progress"
+    async def _update(self, stage: Stage, *, final: bool = False) -> None:
+        """Send or edit the message. A `final` stage must not be lost and does not wait behind other jobs' progress."""
+        priority: Priority = "reply" if final else "progress"
         async with self._calling:
             if self._unstored:
                 await self._store()
-            first = Accepted() if self.message_id is None and not again else stage
+            first = Accepted() if self.message_id is None and not final else stage
             text, keyboard = self._board.presenter.stage(self._job, first)
-            if self._shown == (text, keyboard) or (self._gone and not again):
+            if self._shown == (text, keyboard) or (self._gone and not final):
                 return
             if self.message_id is not None and not self._gone:
                 try:
@@ -139,13 +146,13 @@ class Card:
                     )
                 except MessageNotFoundError:
                     self._gone = True
-                    if not again:
+                    if not final:
                         return
             if self.message_id is None or self._gone:
                 await self._send(text, keyboard)
             self._shown = (text, keyboard)
             if first != stage:
-                self._changed.set()  # edited into it after the pause
+                self._changed.set()  # the stage itself is edited in after the pause
 
     async def _send(self, text: str, keyboard: Keyboard | None) -> None:
         message = await self._board.api.send_message(
@@ -156,7 +163,7 @@ class Card:
         await self._store()
 
     async def _store(self) -> None:
-        """Store which message it is; what can't be stored now is stored after the next pause."""
+        """Store the message's id. If that fails, it is tried again after the next pause."""
         assert self.message_id is not None
         self._unstored = not await self._board.remember(self._job.job_id, self.message_id)
         if self._unstored:
@@ -164,72 +171,76 @@ class Card:
 
 
 class Board:
-    """All cards of this process."""
+    """The progress messages of this process."""
 
     def __init__(
-        self, api: BotApi, storage: Storage, presenter: Presenter, *, broke: Callable[[], None] = lambda: None
+        self,
+        api: BotApi,
+        storage: Storage,
+        presenter: Presenter,
+        *,
+        clock: Clock,
+        broke: Callable[[], None] = lambda: None,
     ) -> None:
-        """`broke` is called once for each showing that ended in a fault of ours."""
+        """`broke` is called for each stage that could not be shown because of an unexpected exception."""
         self.api = api
         self.presenter = presenter
         self.broke = broke
         self._storage = storage
-        self._cards: dict[int, Card] = {}
-        self._start: Callable[[Card], None] | None = None
-        self._on_refused: Callable[[int], Awaitable[None]] | None = None
+        self._clock = clock
+        self._messages: dict[int, ProgressMessage] = {}
+        self._start: Callable[[ProgressMessage], None] | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep the cards' tasks until cancelled."""
+        """Run the messages' tasks until cancelled. A stage that was not sent by then is lost."""
         async with trio.open_nursery() as nursery:
-            self._start = lambda card: nursery.start_soon(card.run)
+            self._start = lambda message: nursery.start_soon(message.run)
             task_status.started()
             try:
                 await trio.sleep_forever()
             finally:
-                self._start = None  # a job's task may take its first step when this nursery is closed already
+                self._start = None  # a job's task may run its first step after this nursery is closed
 
-    def tell_of_refusals(self, refused: Callable[[int], Awaitable[None]]) -> None:
-        """Let `refused` be called with every chat that takes nothing from the bot."""
-        self._on_refused = refused
+    async def note_closed(self, chat_id: int) -> None:
+        """Record that the bot can no longer write to a chat."""
+        await note_closed(self._storage, chat_id, self._clock)
 
-    async def refused(self, chat_id: int) -> None:
-        """A chat took nothing; whoever asked to be told of it is."""
-        if self._on_refused is not None:
-            await self._on_refused(chat_id)
+    def has(self, job_id: int) -> bool:
+        """Return whether this process has a progress message for a job that has not ended."""
+        return job_id in self._messages
 
-    def card(self, job: jobs.Job) -> Card:
-        """Return the job's card, a new one where there is none."""
-        card = self._cards.get(job.job_id)
-        if card is None:
-            card = self._cards[job.job_id] = Card(job, self)
+    def progress_message(self, job: jobs.Job) -> ProgressMessage:
+        """Return the job's progress message. A new one is made if there is none."""
+        message = self._messages.get(job.job_id)
+        if message is None:
+            message = self._messages[job.job_id] = ProgressMessage(job, self)
             if self._start is not None:
-                self._start(card)
-        return card
+                self._start(message)
+        return message
 
-    def show_places(self, waiting: Sequence[int], places_free: int | None = None) -> list[tuple[int, int]]:
-        """Show to those who wait where they stand now, given the first job ids in the queue's order.
+    def show_positions(self, waiting: Sequence[int], slots_free: int | None = None) -> list[tuple[int, int]]:
+        """Show waiting jobs their positions; `waiting` has the first job ids in the queue's order.
 
-        `places_free`: how many of them have a place waiting for them, where that is known.
-
-        Return (job id, jobs before it) of those that this process has shown nothing of: a start before this one did.
+        `slots_free` is the number of free worker slots, if known. Return (job id, number of jobs before it) of the jobs
+        that this process has not shown yet, because they were queued before it started.
         """
         unknown = []
         for before, job_id in enumerate(waiting):
-            card = self._cards.get(job_id)
-            if card is None:
+            message = self._messages.get(job_id)
+            if message is None:
                 unknown.append((job_id, before))
             else:
-                card.move_up(before, places_free)
+                message.move_up(before, slots_free)
         return unknown
 
     def drop(self, job_id: int) -> None:
-        """Forget the card of a job that ended."""
-        card = self._cards.pop(job_id, None)
-        if card is not None:
-            card.close()
+        """Close and forget the progress message of a job that ended."""
+        message = self._messages.pop(job_id, None)
+        if message is not None:
+            message.close()
 
     async def remember(self, job_id: int, message_id: int) -> bool:
-        """Store which message shows a job; False when it could not be stored."""
+        """Store the id of a job's progress message. Return False if it could not be stored."""
         try:
             await self._storage.write(lambda db: jobs.set_message(db, job_id, message_id))
         except StorageError as error:

@@ -1,8 +1,8 @@
-"""The way of a file to the user: sent once, where that can be known.
+"""Delivers a file to a user, only once if that is possible at all.
 
-A request that was sent whole and never answered leaves it unknown whether the user has the file. Then, and when a
-kill cut the sending off, the file is put into the progress message instead (an edit can be repeated without harm);
-only where there is no such message it is sent once more. A repeat is possible there alone, and counted.
+If a request was sent completely and never answered, nobody knows whether the user has the file. In that case, and if
+the process was killed while it sent the file, the file is put into the progress message instead, since an edit can be
+repeated without harm. The file is sent again only if there is no such message. Each of these cases is counted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from doradura.telegram.outages import call_until_answered
 from doradura.telegram.parameters import ChatAction
 
 ACTION_INTERVAL_SECONDS = 4.0
-"""Telegram shows a chat action for 5 s."""
+"""How often the chat action is repeated. Telegram shows one for 5 s."""
 
 _ACTIONS: Mapping[MediaKind, ChatAction] = {
     "audio": "upload_voice",
@@ -44,10 +44,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The file is with the user."""
+    """The user has the file."""
 
     file_id: str
-    """Empty where Telegram did not say it."""
+    """Empty if Telegram's answer did not contain it."""
     in_progress_message: bool
 
 
@@ -65,55 +65,63 @@ class Delivery:
         *,
         reply_to: int | None,
         thread_id: int | None = None,
-        settle: Callable[[], Awaitable[int | None]],
+        hand_over: Callable[[], Awaitable[int | None]],
         maybe_sent: bool,
         size_bytes: int,
+        wait: Callable[[float], Awaitable[None]] = trio.sleep,
     ) -> Sent:
-        """Send a file, going on through outages until cancelled by the job's deadline.
+        """Send a file of `size_bytes`. Outages are waited out until the job's deadline cancels this.
 
-        `settle` gives the progress message, which nobody else edits from then on; it is asked only when the file has to
-        go there. `maybe_sent` says that an earlier sending ended unknown. Raises what no repeat mends: CHAT_CLOSED,
-        TooLargeError, WrongFileIdError, BadRequestError, UnconfirmedError (unknown for the second time).
+        `wait` sleeps, in the calling task, for the seconds that Telegram told this chat to wait. `hand_over` returns
+        the id of the progress message, which nobody else edits afterwards; it is called only if the file has to go
+        there. `maybe_sent` says that an earlier attempt may have delivered the file. Raises the errors that no repeat
+        can solve: CHAT_CLOSED, TooLargeError, WrongFileIdError, BadRequestError, and UnconfirmedError if an upload
+        remained unconfirmed for the second time. A cancelled upload may or may not have arrived.
         """
         started = trio.current_time()
-        end: Sent | TelegramError
+        result: Sent | TelegramError
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._show_action, chat_id, _ACTIONS[media.kind])
             try:
-                end = await self._send(
-                    chat_id, media, reply_to=reply_to, thread_id=thread_id, settle=settle, maybe_sent=maybe_sent
+                result = await self._send(
+                    *(chat_id, media, wait),
+                    reply_to=reply_to,
+                    thread_id=thread_id,
+                    hand_over=hand_over,
+                    maybe_sent=maybe_sent,
                 )
-            except TelegramError as error:  # out of the nursery it would come wrapped into a group
-                end = error
+            except TelegramError as error:  # the nursery would wrap it into an exception group
+                result = error
             nursery.cancel_scope.cancel()
-        if isinstance(end, TelegramError):
-            raise end
+        if isinstance(result, TelegramError):
+            raise result
         if isinstance(media.file, Upload):
             self._metrics.upload_duration.labels(kind=media.kind).observe(trio.current_time() - started)
             self._metrics.upload_bytes.inc(size_bytes)
-        return end
+        return result
 
     async def _send(
         self,
         chat_id: int,
         media: Media,
+        wait: Callable[[float], Awaitable[None]],
         *,
         reply_to: int | None,
         thread_id: int | None,
-        settle: Callable[[], Awaitable[int | None]],
+        hand_over: Callable[[], Awaitable[int | None]],
         maybe_sent: bool,
     ) -> Sent:
         if not maybe_sent:
             try:
-                return await self._send_new(chat_id, media, reply_to, thread_id)
+                return await self._send_new(chat_id, media, wait, reply_to, thread_id)
             except UnconfirmedError as error:
                 log.warning("file sent, answer never came", extra={"chat": chat_id, "error": str(error)})
         self._metrics.deliveries_unconfirmed.inc()
-        message_id = await settle()
+        message_id = await hand_over()
         if message_id is not None:
             try:
                 message = await call_until_answered(
-                    lambda: self._api.edit_message_media(chat_id, message_id, media),
+                    lambda: self._api.edit_message_media(chat_id, message_id, media), wait=wait
                 )
                 return Sent(message.file_id or "", in_progress_message=True)
             except (WrongFileIdError, ChatNotFoundError):
@@ -123,12 +131,19 @@ class Delivery:
                 return Sent("", in_progress_message=True)
             except BadRequestError as error:
                 log.info("progress message can't take the file", extra={"chat": chat_id, "error": str(error)})
-        return await self._send_new(chat_id, media, reply_to, thread_id)
+        return await self._send_new(chat_id, media, wait, reply_to, thread_id)
 
-    async def _send_new(self, chat_id: int, media: Media, reply_to: int | None, thread_id: int | None) -> Sent:
+    async def _send_new(
+        self,
+        chat_id: int,
+        media: Media,
+        wait: Callable[[float], Awaitable[None]],
+        reply_to: int | None,
+        thread_id: int | None,
+    ) -> Sent:
         try:
             message = await call_until_answered(
-                lambda: self._api.send_media(chat_id, media, reply_to=reply_to, thread_id=thread_id)
+                lambda: self._api.send_media(chat_id, media, reply_to=reply_to, thread_id=thread_id), wait=wait
             )
         except UnexpectedResultError as error:
             log.warning("file sent, its message not understood", extra={"chat": chat_id, "error": str(error)})
@@ -141,7 +156,7 @@ class Delivery:
                 await self._api.send_chat_action(chat_id, action)
             except DeadlineExceededError as error:
                 if error.retry_after_seconds is not None:
-                    return  # told to be quiet: an action is not worth asking again and again
+                    return  # Telegram told the bot to wait, and an action is not worth a repeat
             except TelegramError as error:
                 log.debug("chat action not shown", extra={"error": str(error)})
             await trio.sleep(ACTION_INTERVAL_SECONDS)

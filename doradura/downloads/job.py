@@ -1,8 +1,7 @@
-"""One job from its claim to its end: cache, attempts, delivery.
+"""One job from its claim to its outcome: cache, attempts, delivery.
 
-A `JobRun` decides nothing about other jobs. Its timer is armed once, around everything; deadline, user cancel and
-shutdown are three different ends: the first two are outcomes, the third is trio's own cancellation, after which the
-job stands in the database as it stood and the next start goes on with it.
+A `JobRun` decides nothing about other jobs. One timer covers all its work. A deadline and a user's cancel end in an
+outcome. A shutdown is Trio's own cancellation: the job's row stays as it is, and the next start continues with it.
 """
 
 from __future__ import annotations
@@ -10,32 +9,27 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-import msgspec
 import trio
 
 from doradura.clock import Clock
-from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts, take_made, told_by_the_log_alone
+from doradura.downloads.attempt import NO_RESULT, RetryPolicy, attempts, log_only, take_result
 from doradura.downloads.board import Board
 from doradura.downloads.delivery import Delivery
-from doradura.downloads.outgoing import caption_of, media_of
-from doradura.downloads.places import Places, Run, Slot
-from doradura.downloads.stages import Cancelled as CancelledByUser
+from doradura.downloads.job_delivery import JobDelivery
 from doradura.downloads.stages import (
     Converting,
-    Delivered,
     Failed,
     Fetching,
     GaveUp,
     Outcome,
     Retrying,
-    Sending,
     Waiting,
     Working,
 )
+from doradura.downloads.worker_slots import Candidate, Slot, WorkerSlots
 from doradura.downloads.workspace import Workspace
 from doradura.media.protocol import (
     Failure,
@@ -46,47 +40,45 @@ from doradura.media.protocol import (
 from doradura.media.reasons import RETRIED_REASONS, Reason
 from doradura.metrics import Metrics
 from doradura.storage import Change, Storage, StorageError, files, jobs
-from doradura.storage.persistence import write_until_stored
-from doradura.telegram.errors import CHAT_CLOSED, TelegramError, TokenRefusedError, TooLargeError, WrongFileIdError
-from doradura.telegram.media import Media
+from doradura.telegram.errors import WrongFileIdError
 from doradura.workers.interface import Workers
 
 PAUSES_SECONDS = {Reason.RATE_LIMITED: (20, 60)}
 DEFAULT_PAUSES_SECONDS = (2, 8)
 OVERSLEPT_SECONDS = 30.0
-"""A deadline that is noticed so much later was slept through: this process was stopped."""
+"""A timer that fires later than this shows that the process was stopped meanwhile."""
 POLICY = RetryPolicy(
     attempts=3,
     reasons=RETRIED_REASONS,
-    # A site that asks for more is not waited for: its user is told when to come again.
+    # If a site asks for a longer pause, the job fails, and its user is told when to try again.
     longest_pause_seconds=120.0,
-    # A job whose worker is lost this often is likely what kills it.
+    # If a job's worker is lost this often, the job probably kills it.
     lost_workers=5,
 )
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class DownloadParts:
-    """What a job needs, handed down by the supervisor."""
+    """The parts that a job uses. The supervisor passes them on."""
 
     storage: Storage
     workers: Workers
     workspace: Workspace
     delivery: Delivery
     board: Board
-    places: Places
+    worker_slots: WorkerSlots
     metrics: Metrics
     bot_id: int
-    """The bot whose file_ids are ours."""
+    """Our bot. A file_id is valid for one bot only."""
     clock: Clock
+    held_chats: Callable[[], Collection[int]] = tuple
+    """Returns the chats where Telegram told the bot to wait: none of their jobs is claimed before that is over."""
     suspect_workers: Callable[[], None] = lambda: None
-    """Called when an attempt failed in a way that may be this machine's fault: the worker is to be tested."""
-    tell_foreign_file: Callable[[int, str], Awaitable[None]] = told_by_the_log_alone
-    """Called with a job whose worker named a file that is not its own, and what is wrong with it."""
+    """Called when an attempt failed in a way that may be this machine's fault, so that workers are tested."""
+    notify_foreign_file: Callable[[int, str], Awaitable[None]] = log_only
+    """Called with the id of a job whose worker named a file that is not its own, and what is wrong with the file."""
 
 
 class JobRun:
@@ -96,26 +88,35 @@ class JobRun:
         self._parts = parts
         self.job = job
         self._slot = slot
-        self._sending = sending
-        self._card = parts.board.card(job)
+        self._progress_message = parts.board.progress_message(job)
         self._title = job.title
         self._lines: int | None = None
         self._has_audio: bool | None = None
         self._scope = trio.CancelScope()
         self.ended_as: Outcome | GaveUp | None = None
-        """What it was told to end as, from outside."""
+        """The outcome that `end` or `give_up` set; None if the job ends by itself."""
         self.reached_worker = False
         self.bytes_per_second: float | None = None
-        """How fast the site sends, as far as known."""
+        """How fast the site sends; None if that is not known."""
         self._can_begin_anew = False
         self._charged_seconds = 0.0
-        self._in_sending = False
-        self._maybe_sent = bool(job.maybe_sent)
+        self._timer = trio.CancelScope()
+        self._delivery = JobDelivery(
+            parts.delivery,
+            parts.storage,
+            job,
+            self._progress_message,
+            sending,
+            prolong=self._prolong,
+        )
 
     async def run(self) -> Outcome | GaveUp:
-        """Work until the job's end, or until it gives its place up; a shutdown's cancellation travels through."""
+        """Work on the job and return its outcome, or GaveUp if it gave its slot up. Raises TokenRefusedError.
+
+        If cancelled, the job's row stays as it is, and the next start continues with the job.
+        """
         outcome = await self._run()
-        if isinstance(outcome, Failed) and self._maybe_sent:
+        if isinstance(outcome, Failed) and self._delivery.maybe_sent:
             return replace(outcome, maybe_sent=True)
         return outcome
 
@@ -125,51 +126,60 @@ class JobRun:
             while True:
                 began = trio.current_time()
                 try:
-                    with trio.fail_after(seconds):
+                    with trio.fail_after(seconds) as self._timer:
                         return await self._work()
                 except trio.TooSlowError:
-                    if self._in_sending:  # the file was ready: what took so long was Telegram
+                    if self._delivery.has_begun:  # the file was ready, so it was Telegram that took too long
                         return Failed(Reason.TELEGRAM, "not sent in time")
                     if trio.current_time() - began < seconds + OVERSLEPT_SECONDS:
                         return Failed(Reason.DEADLINE)
-                    # The process was stopped meanwhile: the job's time was not its own, so it begins anew.
+                    # The process was stopped meanwhile, and the job could not use its time, so the job starts again.
                     await self._slot.acquire()
         assert self.ended_as is not None
         return self.ended_as
 
     @property
     def cut_off(self) -> bool:
-        """Whether it ended by `end`."""
+        """Whether `end` or `give_up` interrupted its work."""
         return self._scope.cancelled_caught
 
     def end(self, outcome: Outcome) -> None:
-        """Stop working: nobody wants the file any more. That holds also for one that just gives its place up."""
+        """Stop working, since nobody wants the file any more. This also applies to a job that gives its slot up."""
         self.ended_as = outcome
         self._scope.cancel()
 
-    def place(self) -> Run | None:
-        """Return the place it could give up; None where it holds none, or what it works on is nearly done."""
+    def candidate(self) -> Candidate | None:
+        """Return this job as a candidate for giving its slot up; None if it holds no slot or is nearly done."""
         if self._slot.held_at is None or not self._can_begin_anew or self._scope.cancel_called:
             return None
-        return Run(self.job.job_id, self.job.user_id, self._slot.held_at, self.job.given_up)
+        return Candidate(
+            job_id=self.job.job_id,
+            user_id=self.job.user_id,
+            held_at=self._slot.held_at,
+            given_up=self.job.given_up,
+        )
 
     @property
     def is_giving_up(self) -> bool:
-        """Whether its place is about to be free."""
+        """Whether its slot is about to become free."""
         return self._scope.cancel_called and self._slot.held_at is not None
 
     @property
     def maybe_sent(self) -> bool:
-        """Whether a sending of its file was cut off or never answered."""
-        return self._maybe_sent or self.job.state == "sending"
+        """Whether an upload of its file was interrupted or never answered."""
+        return self._delivery.maybe_sent or self.job.state == "sending"
+
+    def _prolong(self, seconds: float) -> None:
+        """Move the job's deadline by a time that the job could not use."""
+        self._timer.deadline += seconds
 
     def give_up(self) -> None:
-        """Stop working for now, so that somebody else has the place."""
+        """Stop working for now, so that somebody else gets the slot."""
         self.ended_as = GaveUp()
         self._scope.cancel()
 
     def take_uncharged_ms(self) -> int:
-        """Return the time of a place that was used and not charged yet; from now on it counts as charged."""
+        """Return how long the job held a slot since the last call of this method."""
         used_ms = int((self._slot.used_seconds - self._charged_seconds) * 1000)
         self._charged_seconds += used_ms / 1000
         return used_ms
@@ -177,41 +187,41 @@ class JobRun:
     async def _work(self) -> Outcome:
         resumed = await self._product_on_disk()
         if resumed is not None:
-            return await self._deliver(resumed, maybe_sent=True)
+            return await self._delivery.deliver(resumed, self._slot, maybe_sent=True)
         sent = await self._send_again()
         if sent is not None:
             return sent
-        end = await self._attempts()
-        if isinstance(end, Result):
-            end = await take_made(self._parts.workspace, self.job.job_id, end, self._parts.tell_foreign_file)
-        if isinstance(end, Failure):
-            return self._failed(end)
-        return await self._deliver(end, maybe_sent=self.maybe_sent)
+        result = await self._attempts()
+        if isinstance(result, Result):
+            result = await take_result(self._parts.workspace, self.job.job_id, result, self._parts.notify_foreign_file)
+        if isinstance(result, Failure):
+            return self._failed(result)
+        return await self._delivery.deliver(result, self._slot, maybe_sent=self.maybe_sent)
 
-    def _failed(self, end: Failure) -> Failed:
-        """Return the outcome of a job whose last attempt ended so."""
+    def _failed(self, failure: Failure) -> Failed:
+        """Return the outcome of a job from the failure of its last attempt."""
         return Failed(
-            end.reason,
-            end.detail,
-            end.sizes,
-            lines=end.lines or self._lines,
-            has_audio=self._has_audio if end.has_audio is None else end.has_audio,
-            final=end.final,
-            retry_after_seconds=end.retry_after_seconds,
-            unresolved=end.unresolved,
-            lacks=end.lacks,
+            failure.reason,
+            failure.detail,
+            failure.sizes,
+            lines=failure.lines or self._lines,
+            has_audio=self._has_audio if failure.has_audio is None else failure.has_audio,
+            final=failure.final,
+            retry_after_seconds=failure.retry_after_seconds,
+            unresolved=failure.unresolved,
+            lacks=failure.lacks,
         )
 
     async def _product_on_disk(self) -> Result | None:
-        """Return the file of a sending that a kill cut off, if it is still whole."""
+        """Return the finished file of an upload that a crash interrupted, if it is intact."""
         if self.job.state != "sending" or self.job.product is None:
             return None
         return await self._parts.workspace.taken(self.job.job_id, self.job.product)
 
     async def _send_again(self) -> Outcome | None:
-        """Send what was sent before by its file_id; None when there is nothing or Telegram does not know it."""
+        """Send the link's file by its file_id if it was sent before; None if not, or if Telegram no longer has it."""
         job, parts = self.job, self._parts
-        if job.state == "sending":  # its file went out by upload and is not there any more
+        if job.state == "sending":  # its file was being uploaded, and is not on the disk any more
             return None
         try:
             known = await parts.storage.read(
@@ -224,14 +234,8 @@ class JobRun:
             parts.metrics.file_cache_lookups.labels(outcome="miss").inc()
             return None
         self._slot.release()
-        if not await self._store(lambda db: jobs.sending(db, job.job_id, "")):
-            return CancelledByUser()
-        sent_as = job.variant.row.sent_as
-        media = Media(kind=sent_as, file=known.file_id, caption=caption_of(sent_as, known.title, job))
         try:
-            outcome = await self._through_telegram(
-                media, known.size_bytes, known.title, maybe_sent=bool(job.maybe_sent)
-            )
+            outcome = await self._delivery.deliver_again(known)
         except WrongFileIdError:
             parts.metrics.file_cache_lookups.labels(outcome="stale").inc()
             await self._note(lambda db: files.forget(db, parts.bot_id, known.file_id))
@@ -241,29 +245,29 @@ class JobRun:
         return outcome
 
     async def _attempts(self) -> Result | Failure:
-        """Let workers try until one has the file or trying is over."""
+        """Make attempts until one has the file or no other follows."""
         return await attempts(self._in_slot, POLICY, pause=self._pause, tries=self.job.tries)
 
     async def _in_slot(self) -> Result | Failure:
-        """Let one worker try once there is a slot for it; what may be this machine's fault has the workers tested."""
-        if self._slot.held_at is None and self._parts.places.free <= 0:
-            self._card.show(Waiting(0))
+        """Wait for a slot and make one attempt. If it failed because of this machine, the workers are tested."""
+        if self._slot.held_at is None and self._parts.worker_slots.free <= 0:
+            self._progress_message.show(Waiting(0))
         await self._slot.acquire()
-        self._card.show(Working())
+        self._progress_message.show(Working())
         self._can_begin_anew = True
         try:
-            end = await self._attempt()
+            result = await self._attempt()
         except OSError:
             self._parts.suspect_workers()
             raise
         finally:
             self._can_begin_anew = False
-        if isinstance(end, Failure) and end.reason is Reason.TOOL_CRASH:
+        if isinstance(result, Failure) and result.reason is Reason.TOOL_CRASH:
             self._parts.suspect_workers()
-        return end
+        return result
 
     async def _pause(self, failure: Failure, tries: int) -> None:
-        """Give the slot back and wait: what the site asks for, else what its reason does."""
+        """Release the slot and sleep until the next attempt."""
         self._slot.release()
         seconds = pause_seconds(failure, tries)
         log.info(
@@ -272,13 +276,13 @@ class JobRun:
         )
         self._parts.metrics.download_retries.labels(reason=failure.reason).inc()
         await self._note(lambda db: jobs.set_tries(db, self.job.job_id, tries))
-        self._card.show(Retrying(failure.reason, seconds))
-        # Never before the time a site asked for.
+        self._progress_message.show(Retrying(failure.reason, seconds))
+        # The next attempt must not be earlier than the site asked for.
         least = 1.0 if failure.retry_after_seconds is not None else 0.9
         await trio.sleep(seconds * random.uniform(least, 1.1))  # noqa: S311 - spreading retries, no secret
 
     async def _attempt(self) -> Result | Failure:
-        """Let one worker try. Raises WorkerLostError, and OSError when there is no directory to be had."""
+        """Make one attempt in one worker. Raises WorkerLostError, and OSError if its directory can't be made."""
         parts, job = self._parts, self.job
         directory = await parts.workspace.fresh(job.job_id)
         order = await parts.workspace.download(job.job_id, directory, job.url, job.variant, guessed=job.guessed)
@@ -292,33 +296,29 @@ class JobRun:
                 async for message in conversation:
                     match message:
                         case Metadata():
-                            await self._known(message)
+                            await self._note_metadata(message)
                         case Progress():
                             parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
                             fetched = max(fetched, message.fetched_bytes)
                             self._show_progress(message)
                         case Result():
-                            self._can_begin_anew = False  # the worker leaves now, and nothing else is to be done
+                            self._can_begin_anew = False  # the worker is done, so there is nothing to start again
                             parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
                             return message
                         case Failure():
                             return message
                         case _:
                             return _crashed(f"the worker said {type(message).__name__}")
-        return LEFT_SILENTLY
+        return NO_RESULT
 
     async def _note(self, change: Change[None]) -> None:
-        """Store what helps a later start; a failing database fails no download that goes on."""
+        """Store a fact that helps the next start. A StorageError is only logged: the download goes on without it."""
         try:
             await self._parts.storage.write(change)
         except StorageError as error:
-            log.warning("not noted", extra={"job": self.job.job_id, "error": str(error)})
+            log.warning("a fact for the next start is not stored", extra={"job": self.job.job_id, "error": str(error)})
 
-    async def _store(self, change: Change[T]) -> T:
-        """Store what has to stand before a file goes out: without it a kill would let it go out twice."""
-        return await write_until_stored(self._parts.storage, change, what="that a file goes out")
-
-    async def _known(self, metadata: Metadata) -> None:
+    async def _note_metadata(self, metadata: Metadata) -> None:
         self._parts.metrics.extraction_duration.observe(metadata.extraction_seconds)
         self._lines, self._has_audio = metadata.height, metadata.has_audio
         if metadata.title:
@@ -327,67 +327,16 @@ class JobRun:
             await self._note(lambda db: jobs.set_title(db, self.job.job_id, title))
 
     def _show_progress(self, progress: Progress) -> None:
-        # What has come in whole is not thrown away for somebody else: converting takes a while and ends.
+        # A complete source is not thrown away for somebody else, since converting does not take long.
         self._can_begin_anew = progress.stage != "converting"
         self.bytes_per_second = None if progress.stage == "converting" else progress.bytes_per_second
         title = self._title or self.job.url
         if progress.stage == "converting":
-            self._card.show(Converting(title, progress.share, progress.seconds_left))
+            self._progress_message.show(Converting(title, progress.share, progress.seconds_left))
         else:
-            self._card.show(
+            self._progress_message.show(
                 Fetching(title, progress.fetched_bytes, progress.total_bytes, progress.bytes_per_second),
             )
-
-    async def _deliver(self, result: Result, *, maybe_sent: bool) -> Outcome:
-        """Send the file. Holds a place for sending before it gives the worker's back, so that files don't pile up."""
-        job = self.job
-        async with self._sending:
-            self._slot.release()
-            product = msgspec.json.encode(result).decode()
-            if not await self._store(lambda db: jobs.sending(db, job.job_id, product)):
-                return CancelledByUser()
-            return await self._through_telegram(
-                media_of(job, result), result.size_bytes, result.title, maybe_sent=maybe_sent
-            )
-
-    async def _in_doubt(self) -> int | None:
-        """Note that a file may be there though nobody said so, and return the progress message to put it into."""
-        self._maybe_sent = True
-        await self._note(lambda db: jobs.set_maybe_sent(db, self.job.job_id))
-        return await self._card.settle()
-
-    async def _through_telegram(self, media: Media, size_bytes: int, title: str, *, maybe_sent: bool) -> Outcome:
-        self._card.show(Sending(title))
-        self._in_sending = True
-        try:
-            sent = await self._parts.delivery.send(
-                self.job.chat_id,
-                media,
-                reply_to=self.job.reply_to,
-                thread_id=self.job.thread_id,
-                settle=self._in_doubt,
-                maybe_sent=maybe_sent,
-                size_bytes=size_bytes,
-            )
-        except TokenRefusedError:
-            raise
-        except WrongFileIdError as error:
-            if isinstance(media.file, str):
-                raise  # what was sent once is not known any more: it is fetched anew
-            return Failed(Reason.TELEGRAM, str(error))
-        except CHAT_CLOSED as error:
-            return Failed(Reason.USER_BLOCKED, str(error))
-        except TooLargeError as error:
-            return Failed(Reason.TOO_LARGE, str(error))
-        except TelegramError as error:
-            return Failed(Reason.TELEGRAM, str(error))
-        return Delivered(
-            kind=media.kind,
-            size_bytes=size_bytes,
-            file_id=sent.file_id,
-            title=title,
-            in_progress_message=sent.in_progress_message,
-        )
 
 
 def _crashed(detail: str) -> Failure:
@@ -395,7 +344,7 @@ def _crashed(detail: str) -> Failure:
 
 
 def pause_seconds(failed: Failure, tries: int) -> int:
-    """Return how long to wait before the next attempt: what the site asks for, else what its reason does."""
+    """Return how many seconds to wait before the next attempt: as the site asks, or else by the failure's reason."""
     if failed.retry_after_seconds is not None:
         return max(1, math.ceil(failed.retry_after_seconds))
     pauses = PAUSES_SECONDS.get(failed.reason, DEFAULT_PAUSES_SECONDS)

@@ -1,7 +1,4 @@
-"""What a job's file goes out as: its kind, its name, its caption. Values only.
-
-Owns the words beside a file. Sending it is `delivery`'s.
-"""
+"""How a job's file is sent: its kind, name and caption. Values only; `delivery` sends the file."""
 
 from __future__ import annotations
 
@@ -18,11 +15,11 @@ from doradura.telegram.units import shorten
 
 HOST_UNITS = 60
 NAME_BYTES = 200
-"""File systems take 255 bytes a name, the ending included."""
+"""The longest name without its extension. File systems allow 255 bytes for a name."""
 
 
 def media_of(job: jobs.Job, result: Result) -> Media:
-    """Say how a worker's file is sent: what the format's kind takes, under a name made of its title."""
+    """Return the media to send for a worker's file: the fields that its kind has, and a name made from the title."""
     fmt = job.variant.row
     side = min(result.width, result.height) if result.width and result.height else None
     return Media(
@@ -39,9 +36,9 @@ def media_of(job: jobs.Job, result: Result) -> Media:
 
 
 def caption_of(kind: MediaKind, title: str, job: jobs.Job, *, height: int | None = None) -> str:
-    """Return the caption as HTML: the title (audio's player shows it), then what it is and where it is from.
+    """Return the caption as HTML: the title, then the format and the site. Audio has no title, as players show it.
 
-    `height` is the film's shorter side in pixels, where that is known; else what was asked for is said.
+    `height` is the film's shorter side in pixels. If it is None, the caption has the quality that was asked for.
     """
     asked = job.variant.format if job.variant.quality == "best" else job.variant.words
     what = f"{job.variant.format} {height}p" if kind == "video" and height else asked
@@ -54,7 +51,7 @@ def caption_of(kind: MediaKind, title: str, job: jobs.Job, *, height: int | None
 
 
 def file_name(result: Result, extension: str) -> str:
-    """Make the name a user sees when saving: performer and title, without what file systems refuse."""
+    """Return the name a user sees when saving: performer and title, without the characters that file systems refuse."""
     whole = f"{result.performer} - {result.title}" if result.performer else result.title
     kept = on_one_line("".join(" " if c in '\\/:*?"<>|' else c for c in whole))
     short = kept.encode()[:NAME_BYTES].decode("utf-8", "ignore").strip(" .")

@@ -1,30 +1,33 @@
-"""Probes: what a link is, found out without fetching it, for the card in which its formats are offered.
+"""Probes: they find out what a link is without downloading it, for the link's card with its format buttons.
 
-Owns every offer from the moment it is stored until its link was looked at. An offer that a kill cut off is taken up
-by the next start. The card's buttons work from the first second: what a probe finds out only improves the text and the
-buttons. A probe that ends in doubt leaves them, and only a link that no download could deliver loses them.
+Owns every offer from its storing until its link was probed; offers are found by their rows. An offer that a kill
+interrupted is taken over by the next start. The card's buttons work from the first second, and a probe only improves
+the text and the buttons. If a probe finds nothing certain the buttons stay; they go only if no download can deliver the
+link.
 
-Probes have places of their own: they wait for sites and compute nothing. One person has one at a time, so that nobody's
-slow site holds up what others sent.
+Probes do not use worker slots: they wait for sites and need little processor time. Each user has one probe at a time,
+so that one user's slow sites do not delay the links of others.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
+from itertools import groupby
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import trio
 
 from doradura.clock import Clock
-from doradura.downloads.attempt import LEFT_SILENTLY, RetryPolicy, attempts
+from doradura.downloads.attempt import NO_RESULT, RetryPolicy, attempts
+from doradura.downloads.closed_chats import note_closed
 from doradura.downloads.workspace import PROBE_SECONDS, Workspace
 from doradura.media.protocol import Failure, Metadata
 from doradura.media.reasons import RETRIED_REASONS, Reason
 from doradura.metrics import Metrics
-from doradura.storage import Change, Storage, StorageError, offers, users
+from doradura.storage import Change, Connection, Storage, StorageError, Topic, offers, users
 from doradura.storage.offers import Offer
 from doradura.storage.persistence import write_until_stored
 from doradura.telegram.client import BotApi
@@ -35,17 +38,19 @@ from doradura.workers.interface import Workers
 
 POLICY = RetryPolicy(
     attempts=3,
-    # A site that asks for a pause is left alone: the card's buttons work without a probe.
+    # If a site asks for a pause, there is no other attempt, since the card's buttons work without a probe.
     reasons=RETRIED_REASONS - {Reason.RATE_LIMITED},
     longest_pause_seconds=PROBE_SECONDS,
     lost_workers=3,
 )
 STARTS = 3
-"""A link that was being looked at when the program ended so often is not looked at again."""
+"""After so many probes of a link that did not end, because the program ended first, the link is not probed again."""
 PAUSE_SECONDS = 2.0
+PERIOD_SECONDS = 5.0
+"""How often new offers are looked for when no topic wakes this part: people wait for their cards."""
 OPEN_OFFERS_OF_ONE_USER = 5
 PROBES_AT_ONCE = 16
-"""A probe takes a small process that mostly waits; a download may take a processor."""
+"""How many probes run at the same time. Unlike a download, a probe is a small process that mostly waits."""
 
 log = logging.getLogger(__name__)
 
@@ -53,30 +58,30 @@ T = TypeVar("T")
 
 
 class Card(NamedTuple):
-    """What an offer's message shows."""
+    """The HTML text and the buttons of an offer's message."""
 
     text: str
     keyboard: Keyboard | None
 
 
 class CardPresenter(Protocol):
-    """Words and buttons for an offer's message; the chat's part. `language` is the person's."""
+    """Interface for rendering cards; chat/cards.py implements it. `language` is the user's language code."""
 
     def unseen(self, offer: Offer, language: str) -> Card:
-        """Return what is true of a link whatever comes: which one it is, and every format."""
+        """Return the card before the probe, with every format. It stays true whatever the probe finds."""
         ...
 
     def known(self, offer: Offer, known: Metadata, language: str) -> Card:
-        """Return what was found out, and the formats that the link has."""
+        """Return the card with what the probe found, and the formats that the link has."""
         ...
 
     def failed(self, offer: Offer, failure: Failure, language: str) -> Card:
-        """Return why nothing was found out, and what works all the same."""
+        """Return the card that says why the probe failed, and what can be tried nevertheless."""
         ...
 
 
 class Probes:
-    """Shows offers' cards and looks at their links."""
+    """Shows the cards of offers and probes their links."""
 
     def __init__(
         self,
@@ -88,9 +93,9 @@ class Probes:
         metrics: Metrics,
         presenter: CardPresenter,
         clock: Clock,
-        refused: Callable[[int], Awaitable[None]],
+        instance: int,
     ) -> None:
-        """`refused` is called with a chat that takes nothing from the bot."""
+        """`instance` is this run of the program; it is stored in the rows of its offers."""
         self._api = api
         self._storage = storage
         self._workers = workers
@@ -98,81 +103,93 @@ class Probes:
         self._metrics = metrics
         self._presenter = presenter
         self._clock = clock
-        self._refused = refused
-        self._nursery: trio.Nursery | None = None
+        self._instance = instance
+        self._taking = trio.CancelScope()
         self._stopping = trio.Event()
         self._at_once = trio.CapacityLimiter(PROBES_AT_ONCE)
         self._open: Counter[int] = Counter()
         self._one_at_a_time: dict[int, trio.Lock] = {}
-        """Of each person with an open offer."""
+        """User -> lock for that user's probes, for users with open offers."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Take up what was left, then look at what `show` gives, until `stop` and the last one is done."""
-        left = await self._storage.read(offers.unfinished)
+        """Show and probe the offers that are stored, until `stop`; return when the last one is done.
+
+        `started()` once the offers of an earlier process are taken over. Raises StorageError before that, and
+        TokenRefusedError. If cancelled, the offers in hand are continued by the next start.
+        """
         async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            try:
-                for offer in left:
-                    language = await self._storage.read(partial(users.language, user_id=offer.user_id))
-                    self.show(offer, language or "en")
+            with self._taking:
+                watch = self._storage.watch(Topic.OFFERS)
+                await self._take_up(nursery)
                 task_status.started()
-                await self._stopping.wait()
-            finally:
-                self._nursery = None
+                while True:
+                    await watch.next(PERIOD_SECONDS)
+                    try:
+                        await self._take_up(nursery)
+                    except StorageError as error:
+                        log.warning("new offers can't be read", extra={"error": str(error)})
 
     def stop(self) -> None:
-        """Take no more; leave when those in hand are done."""
+        """Take no more offers, so that `run` returns when those in hand are done. New ones wait for the next start."""
         self._stopping.set()
+        self._taking.cancel()
 
-    def show(self, offer: Offer, language: str) -> None:
-        """Show a stored offer. After `stop` it waits in the database for the next start."""
-        self.show_all([offer], language)
+    async def _take_up(self, nursery: trio.Nursery) -> None:
+        """Start work on the offers that wait. Those of one message are shown in their order. Raises StorageError."""
+        if not await self._storage.read(partial(offers.waiting, instance=self._instance)):
+            return
 
-    def show_all(self, new: Sequence[Offer], language: str) -> None:
-        """Show a message's stored offers, in their order. After `stop` they wait in the database for the next start."""
-        if self._nursery is not None:
-            self._nursery.start_soon(self._several, tuple(new), language)
+        def take(db: Connection) -> list[tuple[Offer, str]]:
+            taken = offers.take(db, self._instance)
+            return [(offer, users.language(db, offer.user_id) or "en") for offer in taken]
 
-    async def _several(self, new: Sequence[Offer], language: str) -> None:
+        taken = await self._storage.write(take)
+        for _message, new in groupby(taken, lambda each: (each[0].chat_id, each[0].reply_to)):
+            nursery.start_soon(self._run_offers, tuple(new))
+
+    async def _run_offers(self, new: Sequence[tuple[Offer, str]]) -> None:
         async with trio.open_nursery() as nursery:
-            for offer in new:
-                there = trio.Event()
-                nursery.start_soon(self._one, offer, language, there)
-                await there.wait()
+            for offer, language in new:
+                card_shown = trio.Event()
+                nursery.start_soon(self._run_offer, offer, language, card_shown)
+                await card_shown.wait()
 
-    async def _one(self, offer: Offer, language: str, there: trio.Event) -> None:
-        """See one offer to its end; `there` is set once its card is shown. The barrier of one offer."""
+    async def _run_offer(self, offer: Offer, language: str, card_shown: trio.Event) -> None:
+        """Show an offer's card, probe its link and show the result. `card_shown` is set once the card is shown.
+
+        A barrier: an unexpected error gives up only this offer. Raises TokenRefusedError, which ends the program.
+        """
         self._open[offer.user_id] += 1
         try:
             message_id = offer.message_id or await self._send_card(offer, language)
-            if offer.state == "failed":
+            if offer.state == "shown" and not offer.tries:  # a probe failed before, and the user asked for another
                 await self._edit_card(offer, message_id, self._presenter.unseen(offer, language))
-            there.set()
+            card_shown.set()
             if self._open[offer.user_id] > OPEN_OFFERS_OF_ONE_USER:
-                await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
+                await self._store(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
                 return
             if await self._storage.write(partial(offers.tried, offer_id=offer.offer_id)) > STARTS:
-                end: Metadata | Failure = Failure(
-                    reason=Reason.INTERNAL, detail="looking at it ended the program each time"
+                found: Metadata | Failure = Failure(
+                    reason=Reason.INTERNAL, detail="the program ended during each probe of it"
                 )
             else:
-                end = await self._probe(offer)
-            await self._tell(offer, message_id, end, language)
+                found = await self._probe(offer)
+            await self._show_result(offer, message_id, found, language)
         except StorageError as error:
             log.warning("offer waits for the next start", extra={"offer": offer.offer_id, "error": str(error)})
         except TokenRefusedError:
-            raise  # that ends the program, and the offer waits for the next start
+            raise  # this ends the program, and the offer waits for the next start
         except TelegramError as error:
             log.warning("offer can't be shown", extra={"offer": offer.offer_id, "error": str(error)})
             await self._give_up(offer)
             if isinstance(error, CHAT_CLOSED):
-                await self._refused(offer.chat_id)
+                await note_closed(self._storage, offer.chat_id, self._clock)
         except Exception:  # the barrier of one offer
             log.exception("offer failed", extra={"offer": offer.offer_id})
             self._metrics.errors.labels(category="internal").inc()
             await self._give_up(offer)
         finally:
-            there.set()
+            card_shown.set()
             self._open[offer.user_id] -= 1
             if not self._open[offer.user_id]:
                 del self._open[offer.user_id]
@@ -180,18 +197,18 @@ class Probes:
             await self._workspace.remove(offer.offer_id)
 
     async def _give_up(self, offer: Offer) -> None:
-        """Keep an offer that no repeat would mend from being tried at every start."""
+        """Record an offer as failed, so that it is not tried again at every start. A StorageError is only logged."""
         try:
             await self._storage.write(lambda db: offers.finish(db, offer.offer_id, "failed", self._clock()))
         except StorageError as error:
             log.warning("offer not given up", extra={"offer": offer.offer_id, "error": str(error)})
 
-    async def _noted(self, change: Change[None]) -> None:
-        """Store what was shown: forgotten, it would be shown again. What can't be stored is the next start's."""
+    async def _store(self, change: Change[None]) -> None:
+        """Store what was shown, so that it is not shown again. Repeats until it is stored or the program stops."""
         await write_until_stored(self._storage, change, what="what a card shows", stopping=self._stopping)
 
     async def _send_card(self, offer: Offer, language: str) -> int:
-        # Whatever comes, its text stays true: a kill before the message's id is stored leaves it as it is.
+        # The text must stay true: after a kill before the message's id is stored, it can't be changed any more.
         card = self._presenter.unseen(offer, language)
         message = await call_until_answered(
             lambda: self._api.send_message(
@@ -202,7 +219,7 @@ class Probes:
                 thread_id=offer.thread_id,
             )
         )
-        await self._noted(lambda db: offers.shown(db, offer.offer_id, message.message_id))
+        await self._store(lambda db: offers.shown(db, offer.offer_id, message.message_id))
         return message.message_id
 
     async def _edit_card(self, offer: Offer, message_id: int, card: Card) -> None:
@@ -211,7 +228,7 @@ class Probes:
         )
 
     async def _probe(self, offer: Offer) -> Metadata | Failure:
-        """Let workers look at the link, one of its person's at a time; what takes too long is a deadline."""
+        """Probe the link and return what was found; after PROBE_SECONDS that is a Failure for the deadline."""
         async with self._one_at_a_time.setdefault(offer.user_id, trio.Lock()), self._at_once:
             with trio.move_on_after(PROBE_SECONDS):
                 return await attempts(partial(self._attempt, offer), POLICY, pause=self._pause)
@@ -222,7 +239,7 @@ class Probes:
         await trio.sleep(PAUSE_SECONDS * tries)
 
     async def _attempt(self, offer: Offer) -> Metadata | Failure:
-        """Let one worker look. Raises WorkerLostError, and OSError when there is no directory to be had."""
+        """Make one attempt in one worker. Raises WorkerLostError, StorageError, and OSError without a directory."""
         directory = await self._workspace.fresh(offer.offer_id)
         order = self._workspace.probe(offer.offer_id, directory, offer.url, guessed=bool(offer.guessed))
         async with self._workers.work(order) as conversation:
@@ -232,30 +249,30 @@ class Probes:
             async for message in conversation:
                 if isinstance(message, Metadata | Failure):
                     return message
-        return LEFT_SILENTLY
+        return NO_RESULT
 
-    async def _tell(self, offer: Offer, message_id: int, end: Metadata | Failure, language: str) -> None:
-        """Put into the card what the probe found. A link that a download may yet deliver keeps its buttons."""
-        if isinstance(end, Failure):
-            await self._tell_failure(offer, message_id, end, language)
+    async def _show_result(self, offer: Offer, message_id: int, found: Metadata | Failure, language: str) -> None:
+        """Edit the card to show what the probe found. The buttons stay if a download may still deliver the link."""
+        if isinstance(found, Failure):
+            await self._show_failure(offer, message_id, found, language)
             return
-        self._metrics.extraction_duration.observe(end.extraction_seconds)
-        await self._edit_card(offer, message_id, self._presenter.known(offer, end, language))
+        self._metrics.extraction_duration.observe(found.extraction_seconds)
+        await self._edit_card(offer, message_id, self._presenter.known(offer, found, language))
         self._count(offer, "offered")
-        await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
+        await self._store(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
 
-    async def _tell_failure(self, offer: Offer, message_id: int, end: Failure, language: str) -> None:
-        log.info("link not known", extra={"offer": offer.offer_id, "reason": end.reason, "detail": end.detail})
-        if end.reason is Reason.DEADLINE:  # the card as it is says all that is known
+    async def _show_failure(self, offer: Offer, message_id: int, found: Failure, language: str) -> None:
+        log.info("link not known", extra={"offer": offer.offer_id, "reason": found.reason, "detail": found.detail})
+        if found.reason is Reason.DEADLINE:  # the card already says all that is known
             self._count(offer, "offered")
-            await self._noted(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
+            await self._store(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))
             return
-        await self._edit_card(offer, message_id, self._presenter.failed(offer, end, language))
-        reason = None if end.reason.of_this_machine else end.reason
+        await self._edit_card(offer, message_id, self._presenter.failed(offer, found, language))
+        reason = None if found.reason.of_this_machine else found.reason
         self._count(offer, "offered" if reason is None else "refused")
-        await self._noted(lambda db: offers.finish(db, offer.offer_id, "failed", self._clock(), reason))
-        self._metrics.download_failure.labels(format="none", reason=end.reason).inc()
-        if end.reason.ours:
+        await self._store(lambda db: offers.finish(db, offer.offer_id, "failed", self._clock(), reason))
+        self._metrics.download_failure.labels(format="none", reason=found.reason).inc()
+        if found.reason.ours:
             self._metrics.errors.labels(category="download").inc()
 
     def _count(self, offer: Offer, outcome: Literal["offered", "refused"]) -> None:

@@ -1,9 +1,9 @@
-"""The files that a worker says it made: checked, not believed, and taken out of its reach before they are opened.
+"""Checks the files that a worker reports, and moves them out of its reach before they are opened.
 
 A worker has read what a hostile site sent, so a file that it names may be anything: the database, a link to it, a pipe
-that nobody writes to. Its files are therefore moved first, into a directory that no worker is given, and looked at
-there: a move follows no link, and what was looked at can't be replaced any more. Nothing of this knows what a file is
-for. All functions block.
+that nobody writes to. The files are therefore moved first, into a directory that no worker has access to, and checked
+there: a move follows no link, and a file that was checked can't be replaced afterwards. This module does not know what
+a file is for. All functions block.
 """
 
 from __future__ import annotations
@@ -24,61 +24,64 @@ from doradura.media.protocol import Result
 THUMBNAIL_BYTES: Final = 200 * 1024
 _OUR_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,60}(\.[a-z0-9]{1,10})?", re.ASCII)
 _NOT_ITS_OWN: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EACCES})
-"""What the system says of a file that is not there, is a directory, a link or a device, or has no right to be read."""
+"""The errors for a file that does not exist, is a directory, a link or a device, or may not be read."""
 
 
 class ForeignFileError(Exception):
-    """What a worker named is not a file of its job's. The message says which, and what is wrong with it."""
+    """A worker reported a file that is not its job's own. The message names the file and what is wrong with it."""
 
 
-def take_product(told: Result, directory: Path, ready: Path) -> Result:
-    """Move the told files from the job's directory to `ready`; sizes and paths are ours in what is returned.
+def take_product(reported: Result, directory: Path, ready: Path) -> Result:
+    """Move the reported files from the job's directory to `ready`; return the result with the new paths and real size.
 
-    Both directories are absolute; `ready` is made where it is missing. Raises ForeignFileError for what is not a
-    regular file with one name directly in the directory, and OSError where this machine can't move it.
+    Both directories are absolute; `ready` is made if it does not exist. Raises ForeignFileError for anything that is
+    not a regular file with exactly one name directly in the directory, and OSError if this machine can't move it.
     """
     ready.mkdir(mode=0o700, exist_ok=True)
     with _opened(directory) as source, _opened(ready) as target:
-        size_bytes = _take(told.path, directory, source, target)
-        if told.thumbnail_path is not None and _take(told.thumbnail_path, directory, source, target) > THUMBNAIL_BYTES:
-            raise ForeignFileError(f"{told.thumbnail_path!r:.200} is too large for a thumbnail")
-    return _placed(told, ready, size_bytes)
+        size_bytes = _take(reported.path, directory, source, target)
+        if (
+            reported.thumbnail_path is not None
+            and _take(reported.thumbnail_path, directory, source, target) > THUMBNAIL_BYTES
+        ):
+            raise ForeignFileError(f"{reported.thumbnail_path!r:.200} is too large for a thumbnail")
+    return _placed(reported, ready, size_bytes)
 
 
 def taken_product(product: str, directory: Path, ready: Path) -> Result | None:
-    """Return what was taken before, by what was stored of it (JSON); None where that is not there as it was.
+    """Return a result that was taken before, from its stored JSON; None if its files are missing or have changed.
 
-    What a version before this one left in the job's own directory is taken now.
+    Files that an older version left in the job's own directory are moved now.
     """
     try:
-        told = msgspec.json.decode(product, type=Result)
-        if Path(told.path).parent == directory:
-            taken = take_product(told, directory, ready)
+        reported = msgspec.json.decode(product, type=Result)
+        if Path(reported.path).parent == directory:
+            taken = take_product(reported, directory, ready)
         else:
             with _opened(ready) as target:
-                paths = [told.path] if told.thumbnail_path is None else [told.path, told.thumbnail_path]
+                paths = [reported.path] if reported.thumbnail_path is None else [reported.path, reported.thumbnail_path]
                 size_bytes, *_ = [_look(_name(path, ready), target) for path in paths]
-            taken = _placed(told, ready, size_bytes)
+            taken = _placed(reported, ready, size_bytes)
     except (msgspec.DecodeError, ForeignFileError, OSError):
         return None
-    return taken if taken.size_bytes == told.size_bytes else None
+    return taken if taken.size_bytes == reported.size_bytes else None
 
 
-def _placed(told: Result, ready: Path, size_bytes: int) -> Result:
-    thumbnail = None if told.thumbnail_path is None else str(ready / Path(told.thumbnail_path).name)
+def _placed(reported: Result, ready: Path, size_bytes: int) -> Result:
+    thumbnail = None if reported.thumbnail_path is None else str(ready / Path(reported.thumbnail_path).name)
     return msgspec.structs.replace(
-        told, path=str(ready / Path(told.path).name), size_bytes=size_bytes, thumbnail_path=thumbnail
+        reported, path=str(ready / Path(reported.path).name), size_bytes=size_bytes, thumbnail_path=thumbnail
     )
 
 
 @contextmanager
 def _opened(directory: Path) -> Iterator[int]:
-    """A descriptor of a directory that is no link. Raises ForeignFileError where a worker put something else there."""
+    """Open a directory and yield its descriptor. Raises ForeignFileError if a worker put something else there."""
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
         if error.errno in _NOT_ITS_OWN:
-            raise ForeignFileError(f"{str(directory)!r} is no directory: {error.strerror}") from error
+            raise ForeignFileError(f"{str(directory)!r} is not a directory: {error.strerror}") from error
         raise
     try:
         yield descriptor
@@ -87,7 +90,7 @@ def _opened(directory: Path) -> Iterator[int]:
 
 
 def _take(path: str, directory: Path, source: int, target: int) -> int:
-    """Move one file from `source` to `target`, both descriptors, and return its size in bytes."""
+    """Move one file from `source` to `target` (descriptors); return its size in bytes. Raises ForeignFileError."""
     name = _name(path, directory)
     try:
         os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
@@ -99,18 +102,18 @@ def _take(path: str, directory: Path, source: int, target: int) -> int:
 
 
 def _name(path: str, directory: Path) -> str:
-    """Return the name of a path that lies directly in the directory, and is one that we give files."""
-    told = Path(path)
-    if told.parent != directory or not told.is_absolute() or _OUR_NAME.fullmatch(told.name) is None:
+    """Return the name of a file directly in the directory. Raises ForeignFileError for any other path or odd name."""
+    reported = Path(path)
+    if reported.parent != directory or not reported.is_absolute() or _OUR_NAME.fullmatch(reported.name) is None:
         raise ForeignFileError(f"{path!r:.200} is not in the job's directory")
-    return told.name
+    return reported.name
 
 
 def _look(name: str, directory: int) -> int:
-    """Return the size in bytes of a regular file with one name that can be read."""
+    """Return a file's size in bytes. Raises ForeignFileError unless it is regular, readable and has one name."""
     found = os.stat(name, dir_fd=directory, follow_symlinks=False)
     if not stat.S_ISREG(found.st_mode):
-        raise ForeignFileError(f"{name!r} is no regular file but {stat.filemode(found.st_mode)}")
+        raise ForeignFileError(f"{name!r} is not a regular file but {stat.filemode(found.st_mode)}")
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     except OSError as error:

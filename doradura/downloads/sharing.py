@@ -1,68 +1,67 @@
-"""Sharing the places among users: charges running jobs for their time, and lets one give its place up for others.
+"""Shares the worker slots fairly among users: charges running jobs for their time, and makes jobs give their slot up.
 
-Knows the running jobs by the supervisor's table, which it only reads. It changes nothing in the queue but charges: a
-job that is told to give its place up ends its work, and the supervisor queues it again.
+Reads the supervisor's table of running jobs. Changes only the charges in the queue: a job that has to give its slot up
+stops its work, and the supervisor queues it again.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 
 import trio
 
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.job import JobRun
-from doradura.downloads.places import Places
-from doradura.storage import Connection, Storage, StorageError, charges, jobs
+from doradura.downloads.worker_slots import WorkerSlots
+from doradura.storage import Connection, Storage, StorageError, Topic, charges, jobs
 
 CHARGE_SECONDS = 10.0
-"""How often running jobs are charged, and those who wait are told their place."""
+"""How often running jobs are charged, and waiting users are shown their position."""
 LOOK_SECONDS = 5.0
-"""How often the line is looked at while all places are taken and nobody else is known to wait."""
+"""How often the queue is read while all slots are taken and nobody else is known to wait."""
 CONTENDED_LOOK_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
 
 class Sharing:
-    """Keeps the sharing of places fair while `run` runs."""
+    """Keeps the sharing of worker slots fair while `run` runs."""
 
     def __init__(
         self,
         storage: Storage,
-        places: Places,
+        worker_slots: WorkerSlots,
         breakers: SiteBreakers,
         running: Mapping[int, JobRun],
-        show_places: Callable[[], Awaitable[None]],
+        show_positions: Callable[[], Awaitable[None]],
+        *,
+        held_chats: Callable[[], Collection[int]],
     ) -> None:
+        """`held_chats` returns the chats whose jobs can't be claimed, because Telegram told the bot to wait there."""
         self._storage = storage
-        self._places = places
+        self._worker_slots = worker_slots
         self._breakers = breakers
         self._running = running
-        self._show_places = show_places
-        self._wake = trio.Event()
+        self._show_positions = show_positions
+        self._held_chats = held_chats
         self._owed: dict[int, int] = {}
-        """Milliseconds by job that could not be charged yet; a job may have ended meanwhile, and still owes them."""
+        """Job -> milliseconds that are not charged yet. A job that has ended since then still owes them."""
 
     async def run(self) -> None:
-        """Charge, tell and balance until cancelled."""
+        """Charge jobs, show positions and balance the slots until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._charge_forever)
             nursery.start_soon(self._balance_forever)
 
-    def wake(self) -> None:
-        """Something was queued."""
-        self._wake.set()
-
     async def _charge_forever(self) -> None:
-        """Charge what runs, so that the queue's order is that of now, and keep true what waiting ones are told."""
+        """Charge running jobs, so that the queue's order is current, and show waiting users their positions."""
         while True:
             try:
-                await self._show_places()
+                await self._show_positions()
             except StorageError as error:
-                log.warning("places in the queue not shown", extra={"error": str(error)})
+                log.warning("positions in the queue not shown", extra={"error": str(error)})
             await trio.sleep(CHARGE_SECONDS)
             await self._charge()
 
@@ -83,30 +82,31 @@ class Sharing:
             self._owed.clear()
 
     async def _balance_forever(self) -> None:
-        """While all places are taken, see who waits, and let a job give its place up once they have waited enough."""
+        """While all slots are taken, find out who waits, and make a job give its slot up if that is due."""
+        watch = self._storage.watch(Topic.QUEUE)
         while True:
-            await self._places.until_full()
-            self._wake = trio.Event()
+            await self._worker_slots.until_full()
             try:
-                users = await self._storage.read(partial(jobs.waiting_users, paused_sites=self._breakers.paused()))
+                users = await self._storage.read(
+                    partial(jobs.waiting_users, paused_sites=self._breakers.paused(), held_chats=self._held_chats())
+                )
             except StorageError as error:
-                log.warning("not known who waits for a place", extra={"error": str(error)})
+                log.warning("not known who waits for a worker slot", extra={"error": str(error)})
             else:
-                self._places.next_user = users[0] if users else None
-                self._places.note_waiting(users)
+                self._worker_slots.next_user = users[0] if users else None
+                self._worker_slots.note_waiting(users)
                 self._balance()
-            with trio.move_on_after(CONTENDED_LOOK_SECONDS if self._places.is_contended else LOOK_SECONDS):
-                await self._wake.wait()
+            await watch.next(CONTENDED_LOOK_SECONDS if self._worker_slots.is_contended else LOOK_SECONDS)
 
     def _balance(self) -> None:
         if any(run.is_giving_up for run in self._running.values()):
-            return  # a place is about to be free
-        chosen = self._places.who_gives_up(
-            place for run in self._running.values() if (place := run.place()) is not None
+            return  # a slot is about to be free
+        chosen = self._worker_slots.choose_to_give_up(
+            candidate for run in self._running.values() if (candidate := run.candidate()) is not None
         )
         if chosen is not None:
             log.info(
-                "a job gives its place up for others who wait", extra={"job": chosen.job_id, "user": chosen.user_id}
+                "a job gives its slot up for others who wait", extra={"job": chosen.job_id, "user": chosen.user_id}
             )
-            self._places.give_up(chosen.user_id)
+            self._worker_slots.give_up(chosen.user_id)
             self._running[chosen.job_id].give_up()

@@ -1,48 +1,49 @@
-"""How far a job is: what the progress message shows, and how a job ends. Values only."""
+"""The stages of a job, as its progress message shows them, and its outcomes. Values only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from doradura.media.protocol import Lacks, Size
+from doradura.media.has import Lacks
+from doradura.media.protocol import Size
 from doradura.media.reasons import Reason
 from doradura.telegram.media import MediaKind
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """It was asked for. Nothing in this becomes untrue, whatever becomes of the job."""
+    """The job was accepted. The text for this stage stays true whatever happens to the job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Starting:
-    """In the queue, and a place is free for it."""
+    """The job is in the queue, and a worker slot is free for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """In the queue, with so many jobs before it."""
+    """The job is in the queue. `before` is the number of jobs ahead of it."""
 
     before: int
     gave_up: bool = False
-    """It had a place and gave it up for somebody else."""
+    """Whether it had a worker slot and gave it up for somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """In the queue, and its site is left alone for a while."""
+    """The job is in the queue, and its site's breaker is open."""
 
     site: str
 
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """A worker looks at the link."""
+    """A worker is examining the link."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
-    """The file comes in."""
+    """The file is being downloaded."""
 
     title: str
     done_bytes: int
@@ -52,24 +53,24 @@ class Fetching:
 
 @dataclass(frozen=True, slots=True)
 class Converting:
-    """ffmpeg works on it."""
+    """ffmpeg is converting the file."""
 
     title: str
     share: float | None = None
-    """How much of it is done, from 0 to 1, where the length is known."""
+    """How much is done, from 0 to 1; None if the length is not known."""
     seconds_left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """It goes out to Telegram."""
+    """The file is being sent to Telegram."""
 
     title: str
 
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """An attempt failed, the next one comes after a pause."""
+    """An attempt failed, and the next one follows after so many seconds."""
 
     reason: Reason
     seconds: int
@@ -77,54 +78,56 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The file is with the user."""
+    """The user has the file."""
 
     kind: MediaKind
     size_bytes: int
     file_id: str
     title: str
     in_progress_message: bool
-    """The progress message itself became the file."""
+    """Whether the file was put into the progress message."""
+    lines: int | None = None
+    """The shorter side of a film's picture in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The job ended without a file. `detail` is for the log alone.
+    """The job ended without a file. `detail` is only for the log.
 
-    `maybe_sent`: for all that, a file may be there, as a sending of it was never answered.
+    `maybe_sent` means that the user may have the file nevertheless, since an upload of it was never answered.
     """
 
     reason: Reason
     detail: str = ""
     sizes: tuple[Size, ...] = ()
-    """Of `too_large`: what variants of the link would weigh, where that is known. Gone once the process ends."""
+    """For `too_large`: the sizes of the link's variants, if known. They are not stored."""
     lines: int | None = None
-    """Of `too_large`, what died over a limit, and `lacks`: the shorter side of the link's best picture in pixels."""
+    """For `too_large`, an exceeded limit, and `lacks`: the shorter side of the link's best picture in pixels."""
     has_audio: bool | None = None
-    """Of the same: whether the link has a sound; None where that is not known."""
+    """For the same: whether the link has sound; None if that is not known."""
     maybe_sent: bool = False
     final: bool = False
-    """Trying again would end the same way."""
+    """Whether another attempt would fail in the same way."""
     retry_after_seconds: float | None = None
-    """How long the site asks to be left alone, where it says so."""
+    """How long the site asks the bot to wait; None if it does not say."""
     unresolved: str = ""
-    """The host that has no address, of `gone`."""
+    """For `gone`: the host name that has no address."""
     lacks: Lacks = ""
-    """What the link was found not to have, of `unsupported`."""
+    """For `unsupported`: what the link does not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The user did not want it any more, or an admin ended it."""
+    """The user or an admin cancelled the job."""
 
     by_admin: bool = False
     title: str | None = None
-    """What the site calls it, where that is known."""
+    """The title on the site; None if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class GaveUp:
-    """The job gives its place up for somebody else and is queued again: no end."""
+    """The job gives its worker slot up for somebody else and is queued again. This is not an outcome."""
 
 
 Stage = (

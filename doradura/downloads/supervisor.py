@@ -1,9 +1,12 @@
-"""The download supervisor: takes jobs from the queue in their order and sees each to its end.
+"""The download supervisor: claims jobs from the queue in their order and runs each until it has an outcome.
 
-Owns which jobs run and the end of every job: recorded once, and told once by `endings`. It guarantees that a job that
-was queued ends as done, failed or cancelled, whatever is killed meanwhile: what a process before this one had in hand
-is taken up again by `recover`, and a shutdown leaves jobs as they stand for the next start. A failing database stops
-claiming and never a job's end: that is written again and again until it is stored.
+Owns which jobs run, and the outcome of every job: it is recorded once, and shown once by `outcomes`. Every job that was
+queued ends as delivered, failed or cancelled, whatever is killed meanwhile: `recover` takes over the jobs of an earlier
+process, and a shutdown leaves the jobs' rows as they are for the next start. If the database fails, no job is claimed,
+but the outcome of a running job is written again and again until it is stored.
+
+No other part calls the supervisor to change a job. Whoever queues or cancels a job, or finds a chat closed, writes a
+row; the supervisor reads it when the row's topic wakes it, and once in every period.
 """
 
 from __future__ import annotations
@@ -16,26 +19,27 @@ from typing import TypeVar
 import trio
 
 from doradura.downloads.breaker import SiteBreakers
-from doradura.downloads.endings import Endings, cancelled_end
+from doradura.downloads.cancels import Cancels
+from doradura.downloads.closed_chats import note_closed
+from doradura.downloads.counting import OutcomeCounter
 from doradura.downloads.job import DownloadParts, JobRun
-from doradura.downloads.places import Slot
+from doradura.downloads.outcomes import OutcomeMessages, cancelled_outcome
+from doradura.downloads.queue_messages import QueueMessages
 from doradura.downloads.sharing import Sharing
-from doradura.downloads.stages import Cancelled, Delivered, Failed, GaveUp, Outcome, Paused, Starting, Waiting
+from doradura.downloads.stages import Cancelled, Delivered, Failed, GaveUp, Outcome, Waiting
+from doradura.downloads.worker_slots import Slot
 from doradura.media.processes import Stray
 from doradura.media.reasons import Reason
-from doradura.storage import Change, Connection, StorageError, charges, chats, files, jobs
+from doradura.storage import Change, Connection, StorageError, Topic, charges, chats, files, jobs
 from doradura.storage.files import SentFile
 from doradura.storage.persistence import write_until_stored
 from doradura.telegram.errors import TokenRefusedError
 
 SENDING_AT_ONCE = 8
-"""Files on their way to Telegram; over it a finished worker keeps its place."""
-LOOK_SECONDS = 15.0
-"""How often the queue is looked at without being told: pauses of sites end by the clock."""
-SHOWN = 30
-"""How many of those who wait are told their place anew: each is an edit, and Telegram counts those."""
-LEFT_AT_MOST = 100_000
-"""More than any queue holds."""
+"""How many files are uploaded at the same time. While so many are, a job with a finished file keeps its worker slot."""
+PERIOD_SECONDS = 5.0
+"""How often the rows are read when no topic wakes this part. A lost wake costs no more than this, and the pause of a
+site ends without one."""
 
 log = logging.getLogger(__name__)
 
@@ -43,183 +47,183 @@ T = TypeVar("T")
 
 
 class Supervisor:
-    """Works the queue off."""
+    """Runs the jobs of the queue."""
 
     def __init__(
         self,
         parts: DownloadParts,
         breakers: SiteBreakers,
         *,
+        instance: int,
         end_strays: Callable[[Iterable[Stray]], int],
-        tell_breaker: Callable[[str, int], Awaitable[None]],
+        notify_breaker: Callable[[str, int], Awaitable[None]],
     ) -> None:
+        """`instance` is this run of the program; it is stored in the rows of its jobs."""
         self._parts = parts
+        self._instance = instance
         self._breakers = breakers
         self._end_strays = end_strays
-        self._tell_breaker = tell_breaker
-        self._places = parts.places
+        self._tell_breaker = notify_breaker
+        self._worker_slots = parts.worker_slots
         self._sending = trio.CapacityLimiter(SENDING_AT_ONCE)
-        self._wake = trio.Event()
         self._claiming = trio.CancelScope()
         self._running: dict[int, JobRun] = {}
-        self._sharing = Sharing(parts.storage, parts.places, breakers, self._running, self._show_places)
-        self._between_claim_and_start = trio.Lock()
-        """While a job is taken from the queue and not among the running ones yet."""
-        self._cancelled_while_claimed: set[int] = set()
+        self._queue_lock = trio.Lock()
+        """Held while a job is claimed and started, or stopped and put back into the queue. So whoever holds it and
+        reads the rows finds each job either waiting or in `_running`."""
+        self._queue_messages = QueueMessages(parts.storage, parts.board, parts.worker_slots, breakers, self._queue_lock)
+        self._sharing = Sharing(
+            *(parts.storage, parts.worker_slots, breakers, self._running, self._queue_messages.show_positions),
+            held_chats=parts.held_chats,
+        )
         self._resume: list[jobs.Job] = []
-        self._left_waiting: set[int] = set()
-        """Jobs that a process before this one queued, whose messages say nothing of today yet."""
         self._nursery: trio.Nursery | None = None
-        self._endings = Endings(parts.storage, parts.board, parts.metrics, self.chat_closed)
-        parts.board.tell_of_refusals(self.chat_closed)
+        self._counter = OutcomeCounter(parts.metrics)
+        self._cancels = Cancels(parts.storage, self._counter)
+        self._outcomes = OutcomeMessages(parts.storage, parts.board, parts.metrics, clock=parts.clock)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Go on with what `recover` found, then claim jobs until `stop`; leave when the running ones have ended."""
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            task_status.started()
-            try:
-                with self._claiming:
-                    async with trio.open_nursery() as claiming:
-                        claiming.start_soon(self._sharing.run)
-                        await self._claim_forever(nursery)
-            finally:
-                # What is cancelled from here on is told by the next start, as untold.
-                self._nursery = None
+        """Continue with the jobs that `recover` found, then claim jobs until `stop`; return when none runs any more.
+
+        `started()` once untold outcomes are read; raises StorageError before that, and TokenRefusedError. If cancelled,
+        the rows of the running jobs stay as they are, and the next start continues with them.
+        """
+        untold = await self._parts.storage.read(jobs.untold)
+        self._cancels.leave_out(untold)
+        async with trio.open_nursery() as looking:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                for job in untold:
+                    nursery.start_soon(self._outcomes.show_recorded, job)
+                looking.start_soon(self._look_forever)
+                task_status.started()
+                try:
+                    with self._claiming:
+                        async with trio.open_nursery() as claiming:
+                            claiming.start_soon(self._sharing.run)
+                            claiming.start_soon(self._queue_messages.run)
+                            await self._claim_forever(nursery)
+                finally:
+                    # The outcome of a job that is cancelled from here on is shown by the next start.
+                    self._nursery = None
+            looking.cancel_scope.cancel()
 
     def stop(self) -> None:
-        """Claim nothing more; running jobs go on."""
+        """Claim no more jobs. Running jobs continue."""
         self._claiming.cancel()
 
-    def wake(self) -> None:
-        """Something was queued."""
-        self._wake.set()
-        self._sharing.wake()
-
-    def queued(self, job: jobs.Job, before: int) -> None:
-        """Show a job that was just queued, and look whether it can start."""
-        self._show_waiting(job, before)
-        self.wake()
-
     def bytes_per_second(self, job_id: int) -> float | None:
-        """Return how fast a running job's file comes in; None where that is not known."""
+        """Return how fast a running job's file is downloaded; None if that is not known."""
         run = self._running.get(job_id)
         return None if run is None else run.bytes_per_second
 
-    def cancelled(self, cancelled: Iterable[jobs.Job]) -> None:
-        """End the work on jobs that are recorded as cancelled, and show it."""
-        for job in cancelled:
-            self._left_waiting.discard(job.job_id)
-            end = cancelled_end(job)
-            self._parts.metrics.download_cancelled.labels(format=job.variant.format).inc()
-            self._parts.metrics.site_downloads.labels(site=job.site, outcome="cancelled").inc()
-            run = self._running.get(job.job_id)
+    async def _look_forever(self) -> None:
+        """Stop cancelled jobs and jobs of closed chats, until this is cancelled. A StorageError is only logged."""
+        watch = self._parts.storage.watch(Topic.CANCELLED_JOBS, Topic.CLOSED_CHATS)
+        while True:
+            try:
+                async with self._queue_lock:
+                    await self._end_cancelled()
+                    await self._end_closed()
+            except StorageError as error:
+                log.warning("not known what others ended", extra={"error": str(error)})
+            await watch.next(PERIOD_SECONDS)
+
+    async def _end_cancelled(self) -> None:
+        """Stop running jobs that are recorded as cancelled, and show the outcome of those that waited."""
+        for job in await self._cancels.look():
+            self._queue_messages.forget(job.job_id)
+            outcome, run = cancelled_outcome(job), self._running.get(job.job_id)
             if run is not None:
-                run.end(end)
-                continue
-            if job.started_ms is not None:
-                self._cancelled_while_claimed.add(job.job_id)  # its claim may be on its way in the same commit
-            if self._nursery is not None:
-                self._nursery.start_soon(self._endings.tell, job, end)
+                run.end(outcome)
+            elif self._nursery is not None:
+                self._nursery.start_soon(self._outcomes.show, job, outcome)
+
+    async def _end_closed(self) -> None:
+        """Fail the jobs of closed chats."""
+        storage, now = self._parts.storage, self._parts.clock()
+        if not await storage.read(chats.closed_ones):
+            return
+        closed, failed = await storage.write(lambda db: chats.end_closed(db, now, Reason.USER_BLOCKED))
+        for job in failed:
+            self._counter.failed(job, Reason.USER_BLOCKED)
+            self._queue_messages.forget(job.job_id)
+            self._parts.board.drop(job.job_id)
+        for run in self._running.values():
+            if run.job.chat_id in closed:
+                run.end(Failed(Reason.USER_BLOCKED))
 
     async def recover(self) -> None:
-        """Take up what a process before this one left: its workers are ended, its jobs go on.
+        """Take over what an earlier process left: kill its workers and continue its jobs.
 
-        Before anything else uses the workspace or the queue. Raises StorageError.
+        Must be called before anything else uses the workspace or the queue. Raises StorageError.
         """
         storage = self._parts.storage
-        strays = await storage.read(jobs.workers_at_start)
+        strays = await storage.read(partial(jobs.workers_left_behind, instance=self._instance))
         ended = await trio.to_thread.run_sync(self._end_strays, strays)
-        left = await storage.read(jobs.unfinished_at_start)
+        left = await storage.read(partial(jobs.left_behind, instance=self._instance))
         self._resume = [job for job in left if job.state == "sending" and job.product]
         await self._parts.workspace.clear(keep=[job.job_id for job in self._resume])
 
         def put_back(db: Connection) -> None:
             for job in left:
-                if job not in self._resume:
+                if job in self._resume:
+                    jobs.take_over(db, job.job_id, self._instance)
+                else:
                     jobs.requeue(db, job.job_id)
-            jobs.forget_workers(db)
+            jobs.forget_workers(db, self._instance)
 
         await storage.write(put_back)
-        self._left_waiting = set(await storage.read(partial(jobs.first_waiting, limit=LEFT_AT_MOST)))
+        await self._queue_messages.load()
         await self._breakers.load()
         if left or ended:
             log.info("taken up after a stop", extra={"jobs": len(left), "strays_ended": ended})
 
     @property
     def in_hand(self) -> int:
-        """How many downloads are worked on just now."""
+        """The number of running jobs."""
         return len(self._running)
 
     async def _claim_forever(self, nursery: trio.Nursery) -> None:
-        for job in await self._parts.storage.read(jobs.untold):
-            nursery.start_soon(self._endings.tell_recorded, job)
         for resumed in self._resume:
-            self._start(resumed, Slot(self._places), nursery)
+            self._start(resumed, Slot(self._worker_slots), nursery)
+        watch = self._parts.storage.watch(Topic.QUEUE)
         while True:
-            slot = Slot(self._places)
+            slot = Slot(self._worker_slots)
             await slot.acquire()
             if not await self._claim_into(slot, nursery):
-                with trio.move_on_after(LOOK_SECONDS):
-                    await self._wake.wait()
+                await watch.next(PERIOD_SECONDS)
 
     async def _claim_into(self, slot: Slot, nursery: trio.Nursery) -> bool:
-        """Take a job from the queue and let it run in the slot; False where there is none. Cancelled, it takes none."""
+        """Claim a job and start it in the slot. Return False if there is none. If cancelled, no job is claimed."""
         claimed: jobs.Job | None = None
-        self._wake = trio.Event()
-        async with self._between_claim_and_start:
-            try:
+        try:
+            async with self._queue_lock:
+                await self._queue_messages.show_new()  # before the job itself shows more
                 claimed = await self._claim()
-            finally:
-                if claimed is None:
-                    slot.release()
+                if claimed is not None:
+                    self._start(claimed, slot, nursery)
+        finally:
             if claimed is None:
-                return False
-            if claimed.job_id in self._cancelled_while_claimed:
-                self._cancelled_while_claimed.discard(claimed.job_id)
                 slot.release()
-            else:
-                self._start(claimed, slot, nursery)
-        return True
+        return claimed is not None
 
     def _start(self, job: jobs.Job, slot: Slot, nursery: trio.Nursery) -> None:
-        """Let a job run; from this moment a cancel finds it."""
-        self._left_waiting.discard(job.job_id)
+        """Start a job. From now on a cancel finds it in `_running`."""
+        self._queue_messages.forget(job.job_id)
         slot.user_id = job.user_id
         if slot.held_at is not None:
-            self._places.got_place(job.user_id)
+            self._worker_slots.got_slot(job.user_id)
         run = self._running[job.job_id] = JobRun(self._parts, job, slot, self._sending)
-        nursery.start_soon(self._one, run, slot)
-
-    async def _show_places(self) -> None:
-        """Tell those who wait their places; those far back are told when they come nearer.
-
-        Those of a process before this one too: what it told them is old, or stands in a message nobody knows of.
-        Raises StorageError.
-        """
-        read = self._parts.storage.read
-        waiting = await read(partial(jobs.first_waiting, limit=SHOWN))
-        for job_id, before in self._parts.board.show_places(waiting, self._places.free):
-            job = await read(partial(jobs.get, job_id=job_id)) if job_id in self._left_waiting else None
-            # Asked once more: it may have started or ended while it was read.
-            if job is not None and job_id in self._left_waiting:
-                self._left_waiting.discard(job_id)
-                self._show_waiting(job, before)
-
-    def _show_waiting(self, job: jobs.Job, before: int) -> None:
-        if job.job_id in self._running:
-            return
-        card = self._parts.board.card(job)
-        if job.site in self._breakers.paused():
-            card.show(Paused(job.site))
-        else:
-            card.show(Starting() if self._places.free > before else Waiting(before))
+        nursery.start_soon(self._run_job, run, slot)
 
     async def _claim(self) -> jobs.Job | None:
         now = self._parts.clock()
-        paused, last = self._breakers.paused(), self._places.at_share()
+        paused, held, last = self._breakers.paused(), self._parts.held_chats(), self._worker_slots.at_share()
         try:
-            job = await self._parts.storage.write(lambda db: jobs.claim(db, now, paused, last=last))
+            job = await self._parts.storage.write(
+                lambda db: jobs.claim(db, now, paused, instance=self._instance, held_chats=held, last=last)
+            )
         except StorageError as error:
             log.error("can't take a job from the queue", extra={"error": str(error)})  # noqa: TRY400 - no surprise
             return None
@@ -227,10 +231,10 @@ class Supervisor:
             self._parts.metrics.queue_wait_time.labels(plan=job.plan).observe(max(0.0, (now - job.created_ms) / 1000))
         return job
 
-    async def _one(self, run: JobRun, slot: Slot) -> None:
-        """See one job to its end. The barrier of the job: whatever goes wrong in it ends it alone.
+    async def _run_job(self, run: JobRun, slot: Slot) -> None:
+        """Run one job until its outcome is recorded and shown. A barrier: an unexpected error fails only this job.
 
-        But for a refused token: that ends the program, and the job stands as it stood.
+        Raises TokenRefusedError, which ends the program; the job's row then stays as it is.
         """
         job = run.job
         started = trio.current_time()
@@ -244,60 +248,62 @@ class Supervisor:
                 outcome = Failed(Reason.INTERNAL, repr(error))
             paused_seconds = None
             if isinstance(outcome, Failed) and outcome.reason is Reason.BOT_CHECK:
-                # Before the place is given back: the next job to take it must not be one of this site's.
+                # Before the slot is released: the next job in it must not be one of this site.
                 paused_seconds = self._breakers.trip(job.site)
             slot.release()
             if isinstance(outcome, GaveUp):
-                end = await self._put_back(run)
-                if end is None:
+                ended_as = await self._put_back(run)
+                if ended_as is None:
                     return
-                outcome = end
+                outcome = ended_as
             if not isinstance(outcome, Delivered):
-                # Before its end is recorded: its files may be what fills the disk that the database needs.
+                # Before the outcome is recorded: the job's files may fill the disk that the database needs.
                 await self._parts.workspace.remove(job.job_id)
             recorded = await self._record(run, outcome)
             if recorded is None:
-                self._count(run, outcome, trio.current_time() - started)
-            elif not isinstance(outcome, Delivered):
-                outcome = recorded  # a press was recorded and counted first
+                self._counter.ended(run, outcome, trio.current_time() - started)
+            else:
+                self._cancels.count_once(job)
+                if not isinstance(outcome, Delivered):
+                    outcome = recorded  # a cancel was recorded first
             await self._parts.workspace.remove(job.job_id)
-            await self._after(run, outcome, paused_seconds)
+            await self._show_outcome(run, outcome, paused_seconds)
         finally:
             slot.release()
             self._forget(run)
 
     def _forget(self, run: JobRun) -> None:
-        """Let go of a run; its job may have begun anew meanwhile."""
+        """Remove a run from `_running`, unless its job was started again meanwhile."""
         if self._running.get(run.job.job_id) is run:
             del self._running[run.job.job_id]
 
     async def _put_back(self, run: JobRun) -> Outcome | None:
-        """Queue a job again that gave its place up. What ended it in the same moment stands: it is given then."""
+        """Put a job that gave its slot up back into the queue. Return its outcome instead if it ended meanwhile."""
         job = run.job
-        # Before it can be claimed: the next run has the same directory.
+        # Before the job can be claimed, since its next run uses the same directory.
         await self._parts.workspace.remove(job.job_id)
         used_ms = run.take_uncharged_ms()
 
         def change(db: Connection) -> int | Cancelled:
             charges.use(db, job.job_id, used_ms)
             if not jobs.put_back(db, job.job_id, maybe_sent=run.maybe_sent):
-                return cancelled_end(jobs.get(db, job.job_id))
+                return cancelled_outcome(jobs.get(db, job.job_id))
             again = jobs.get(db, job.job_id)
             assert again is not None
             return jobs.before(db, again)
 
-        stored = await self._until_stored(change)
-        if isinstance(stored, Cancelled):
-            return stored
-        if not isinstance(run.ended_as, GaveUp):
-            return run.ended_as
-        self._forget(run)
-        self._parts.board.card(job).show(Waiting(stored, gave_up=True))
-        self.wake()
+        async with self._queue_lock:
+            stored = await self._until_stored(change)
+            if isinstance(stored, Cancelled):
+                return stored
+            if not isinstance(run.ended_as, GaveUp):
+                return run.ended_as
+            self._forget(run)
+        self._parts.board.progress_message(job).show(Waiting(stored, gave_up=True))
         return None
 
     async def _record(self, run: JobRun, outcome: Outcome) -> Cancelled | None:
-        """Store how a job ended. Return the cancel that was recorded before, where one was."""
+        """Store a job's outcome. If a cancel was recorded before, return that cancel instead."""
         now, job = self._parts.clock(), run.job
         used_ms = run.take_uncharged_ms()
 
@@ -326,63 +332,15 @@ class Supervisor:
                     ended = jobs.finish(db, job.job_id, "failed", now, reason=outcome.reason)
                 case Cancelled():
                     ended = jobs.finish(db, job.job_id, "cancelled", now)
-            return None if ended else cancelled_end(jobs.get(db, job.job_id))
+            return None if ended else cancelled_outcome(jobs.get(db, job.job_id))
 
         return await self._until_stored(change)
 
     async def _until_stored(self, change: Change[T]) -> T:
-        """Write what must not be lost: a file that was sent and is not recorded would be sent again."""
-        return await write_until_stored(self._parts.storage, change, what="a job's end")
+        """Write until it is stored: a delivered file that is not recorded would be sent again."""
+        return await write_until_stored(self._parts.storage, change, what="a job's outcome")
 
-    def _count(self, run: JobRun, outcome: Outcome, seconds: float) -> None:
-        metrics, job = self._parts.metrics, run.job
-        if isinstance(outcome, Delivered):
-            metrics.download_success.labels(**job.variant.labels).inc()
-            metrics.download_size.labels(kind=outcome.kind).observe(outcome.size_bytes)
-            metrics.site_downloads.labels(site=job.site, outcome="success").inc()
-        elif isinstance(outcome, Failed):
-            self.count_failure(job, outcome.reason)
-        if run.reached_worker and not isinstance(outcome, Cancelled):
-            metrics.download_duration.labels(**job.variant.labels).observe(seconds, {"job": str(job.job_id)})
-        log.info(
-            "job ended",
-            extra={
-                "job": job.job_id,
-                "user": job.user_id,
-                "outcome": type(outcome).__name__.lower(),
-                **job.variant.labels,
-                "site": job.site,
-                "seconds": round(seconds, 2),
-                **({"reason": outcome.reason, "detail": outcome.detail} if isinstance(outcome, Failed) else {}),
-            },
-        )
-
-    def count_failure(self, job: jobs.Job, reason: Reason) -> None:
-        """Count a job that failed; called once a job."""
-        metrics = self._parts.metrics
-        metrics.download_failure.labels(format=job.variant.format, reason=reason).inc()
-        metrics.site_downloads.labels(site=job.site, outcome="failure").inc()
-        if reason.ours:
-            metrics.errors.labels(category="download").inc()
-
-    async def chat_closed(self, chat_id: int) -> None:
-        """End what is in hand for a chat that takes nothing any more; a private one is noted as its user's block.
-
-        The one way of every refusal (403), whoever met it: a reply, an offer, a progress message, a file, an end told.
-        """
-        now = self._parts.clock()
-        # A job that is claimed in the same moment is either waiting still or among the running ones.
-        async with self._between_claim_and_start:
-            closed = await self._until_stored(lambda db: chats.closed(db, chat_id, now, Reason.USER_BLOCKED))
-        for job in closed:
-            self.count_failure(job, Reason.USER_BLOCKED)
-            self._left_waiting.discard(job.job_id)
-            self._parts.board.drop(job.job_id)
-        for run in list(self._running.values()):
-            if run.job.chat_id == chat_id:
-                run.end(Failed(Reason.USER_BLOCKED))
-
-    async def _after(self, run: JobRun, outcome: Outcome, paused_seconds: int | None) -> None:
+    async def _show_outcome(self, run: JobRun, outcome: Outcome, paused_seconds: int | None) -> None:
         job = run.job
         try:
             if isinstance(outcome, Delivered) and run.reached_worker:
@@ -392,11 +350,13 @@ class Supervisor:
         except StorageError as error:
             log.error("a site's breaker is not stored", extra={"site": job.site, "error": str(error)})  # noqa: TRY400 - no surprise
         if isinstance(outcome, Failed) and outcome.reason is Reason.USER_BLOCKED and not run.cut_off:
-            await self.chat_closed(job.chat_id)
-        await self._endings.tell(job, outcome)
+            await note_closed(self._parts.storage, job.chat_id, self._parts.clock)
+        await self._outcomes.show(job, outcome)
         if paused_seconds is not None:
             await self._tell_breaker(job.site, paused_seconds)
 
 
 def _sent_file(sent: Delivered) -> SentFile:
-    return SentFile(file_id=sent.file_id, kind=sent.kind, title=sent.title, size_bytes=sent.size_bytes)
+    return SentFile(
+        file_id=sent.file_id, kind=sent.kind, title=sent.title, size_bytes=sent.size_bytes, lines=sent.lines
+    )

@@ -1,8 +1,8 @@
-"""The judge of addresses: where a job may connect to is the public internet, and nothing of ours.
+"""The judge of addresses: a job may connect to the public internet only, and never to this machine or its neighbours.
 
-What is ours is closed although it is public: the addresses of this machine's interfaces, and the IPv6 networks they are
-on (`interfaces.py`), as they are at that moment. Links are judged by it before they are taken, and every connection of
-a child once more, by the gate (`gate/opening.py`), because a name may lead somewhere else by then.
+Our own addresses are closed even if they are public: those of this machine's interfaces, and the IPv6 networks they are
+on (`interfaces.py`), as they are at that moment. The judge sees links before they are accepted, and every connection of
+a child again, in the gate (`gate/opening.py`), because a name may lead somewhere else by then.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from doradura.media.interfaces import IPAddress
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MARKER: Final = "doradura-egress-refused"
-"""In every refusal's message, so that it is known again after a library wrapped it into an error of its own."""
+"""Part of every refusal's message, so that it is recognised even after a library wrapped it into an error of its
+own."""
 
 # RFC 6890 and the IANA registries. `is_global` changed between Python's patch releases; a table does not.
 _CLOSED_V4: Final = tuple(
@@ -30,7 +31,7 @@ _CLOSED_V4: Final = tuple(
         ("10.0.0.0/8", "private"),
         ("100.64.0.0/10", "carrier-grade NAT"),
         ("127.0.0.0/8", "loopback"),
-        ("168.63.129.16/32", "a cloud's own service"),  # Azure's, the one such address in public space
+        ("168.63.129.16/32", "a cloud's own service"),  # Azure's, the only such address in public space
         ("169.254.0.0/16", "link-local"),
         ("172.16.0.0/12", "private"),
         ("192.0.0.0/24", "reserved"),
@@ -45,7 +46,7 @@ _CLOSED_V4: Final = tuple(
     )
 )
 _OPEN_V6: Final = ipaddress.IPv6Network("2000::/3")
-"""The only global unicast space there is (RFC 4291, IANA): everything outside is closed, whatever it is called."""
+"""The only global unicast space (RFC 4291, IANA): everything outside is closed, whatever it is called."""
 _CLOSED_V6: Final = tuple(
     (ipaddress.IPv6Network(network), why)
     for network, why in (
@@ -59,16 +60,16 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class EgressRefusedError(OSError):
-    """The address is no public one. An OSError, so that clients go on to a host's next address."""
+    """The address is not public. It is an OSError, so that clients try a host's next address."""
 
     def __init__(self, address: object, port: object, why: str) -> None:
         super().__init__(errno.EACCES, f"{MARKER}: {address!s:.100} port {port!s:.10} is {why}")
 
 
 Resolve = Callable[[str, int], Iterable[str]]
-"""The addresses a host has, for a port; OSError when it has none."""
+"""Returns the addresses of a host, for a port. Raises OSError if it has none."""
 Own = Callable[[IPAddress], str | None]
-"""Why an address is this machine's or a neighbour's, None when it is not; OSError when that can't be told."""
+"""Returns why an address is this machine's or a neighbour's, None if it is not. Raises OSError if that is unknown."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +83,7 @@ class AllowedPrivate:
     def parse(cls, entries: Iterable[str]) -> AllowedPrivate:
         """Read `host:port` (a literal or `localhost`; IPv6 in brackets), an address or a CIDR.
 
-        Other names are not taken: what they stand for could change once allowed. ValueError names the fault.
+        Other names are refused: what they stand for could change later. Raises ValueError, which names the fault.
         """
         endpoints: set[tuple[IPAddress, int]] = set()
         networks: list[IPNetwork] = []
@@ -95,7 +96,7 @@ class AllowedPrivate:
         return cls(frozenset(endpoints), tuple(networks))
 
     def covers(self, address: IPAddress, port: int) -> bool:
-        """Whether this address, on this port, was allowed."""
+        """Return whether this address is allowed on this port."""
         return (address, port) in self.endpoints or any(address in network for network in self.networks)
 
 
@@ -117,12 +118,12 @@ def _parse_endpoint(text: str) -> list[tuple[IPAddress, int]]:
 
 
 def judge(address: str, port: int, allowed: AllowedPrivate, own: Own | None = None) -> None:
-    """Raise EgressRefusedError unless `address` is the literal of a public unicast address not ours, or was allowed.
+    """Raise EgressRefusedError unless `address` is an allowed one, or the literal of a public unicast address not ours.
 
-    What is ours, `own` says, by default the kernel (two system calls, about 40 us); its OSError is not caught.
-    Names, numbers, bytes, short forms (`127.1`, `0x7f.1`), zone ids: whatever is no plain literal is refused, because
-    the C library might read it differently from us. Of an IPv4 address inside IPv6 (mapped, or NAT64 as RFC 6052 has
-    it, which networks without IPv4 need for everything) the inner one is judged.
+    `own` says which addresses are ours, by default the kernel (two system calls, about 40 us); its OSError is not
+    caught. Names, numbers, bytes, short forms (`127.1`, `0x7f.1`), zone ids: everything but a plain literal is refused,
+    because the C library might read it differently. An IPv4 address inside IPv6 (mapped, or NAT64 as in RFC 6052, which
+    networks without IPv4 need for everything) is judged as the inner one.
     """
     if type(address) is not str or type(port) is not int:
         raise EgressRefusedError(repr(address), repr(port), "no address literal")
@@ -153,7 +154,7 @@ def _embedded(literal: ipaddress.IPv6Address) -> IPAddress:
 
 
 def _closed(literal: IPAddress) -> str | None:
-    """Why the address is not public, None when it is."""
+    """Return why the address is not public, None if it is."""
     if isinstance(literal, ipaddress.IPv4Address):
         return next((why for network, why in _CLOSED_V4 if literal in network), None)
     if literal not in _OPEN_V6:
@@ -162,10 +163,10 @@ def _closed(literal: IPAddress) -> str | None:
 
 
 def default_port(scheme: str) -> int:
-    """Return the port of a link that names none, by its scheme in lower case."""
+    """Return the port of a link that names none; its scheme is in lower case."""
     return 443 if scheme == "https" else 80
 
 
 def resolved(host: str, port: int) -> list[str]:
-    """What the system's resolver says of the host. Blocks; OSError when there is no answer."""
+    """Return what the system's resolver says about the host. Blocks. Raises OSError if there is no answer."""
     return [str(answer[4][0]) for answer in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]

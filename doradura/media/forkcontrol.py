@@ -1,7 +1,7 @@
-"""What the bot and its fork server say to each other: one JSON object a packet of a SOCK_SEQPACKET socket pair.
+"""The messages between the bot and its fork server: one JSON object per packet of a SOCK_SEQPACKET socket pair.
 
-Owns the shapes alone; both sides import it. `work_id` is the bot's number for one child, never used twice by a server:
-two probes may run for one job, and a job may run again before the last of its former child is gone.
+Owns only the shapes; both sides import it. `work_id` is the bot's number for one child, never used twice on one server:
+two probes may run for one job, and a job may run again before the last process of its former child is gone.
 """
 
 from __future__ import annotations
@@ -9,37 +9,40 @@ from __future__ import annotations
 import msgspec
 
 DEFAULT_JOB = "doradura.child.job:run_job"
-"""What a child does with its order."""
+"""The function by which a child carries out its order."""
 PACKET_BYTES = 64 * 1024
 READY_SECONDS = 60.0
-"""How long a server may load before it is called failed."""
+"""How long a server may take to load before it counts as failed."""
 EX_CONFIG = 78
-"""The server's exit status when it must not run at all as things are installed (sysexits.h)."""
+"""The server's exit status if what is installed forbids running it (sysexits.h)."""
 
 
-class Start(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="start"):
-    """Fork a child; its conversation's socket comes with the packet (SCM_RIGHTS)."""
+class StartChild(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="start"):
+    """Fork a child; the socket of its conversation comes with the packet (SCM_RIGHTS)."""
 
     work_id: int
     memory_bytes: int
     processes: int
 
 
-class Stop(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="stop"):
-    """SIGTERM to the child's group now, SIGKILL to its session after the grace. Always answered by `Exited`."""
+class StopChild(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="stop"):
+    """Send SIGTERM to the child's group now, SIGKILL to its session after the grace period.
+
+    Always answered by `Exited`.
+    """
 
     work_id: int
     grace_seconds: float
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="ready"):
-    """The server has loaded and takes orders. Its first packet."""
+    """The server has loaded and accepts orders. Its first packet."""
 
     loaded_seconds: float
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="started"):
-    """The child runs."""
+    """The child is running."""
 
     work_id: int
     pid: int
@@ -47,21 +50,21 @@ class Started(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="st
 
 
 class Exited(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="exited"):
-    """The child and all of its session are gone; nothing more comes of this work_id."""
+    """The child and its whole session are gone; nothing more comes for this work_id."""
 
     work_id: int
     status: int | None = None
-    """Exit status, or minus the signal; None when there was no child to be had (or none of that id)."""
+    """The exit status, or minus the signal; None if no child could be started (or none has that id)."""
     over_limit: str | None = None
-    """What it was killed for: `memory` or `processes`."""
+    """The limit that it was killed for: `memory` or `processes`."""
     by_tool: bool = False
-    """Of `memory`: a program that the child had started held most of it, not the child itself."""
+    """For `memory`: a program that the child had started held most of it, not the child itself."""
     cpu_seconds: float = 0.0
     resident_bytes: int = 0
-    """The largest sum seen for the session, at least what the child alone had at its height."""
+    """The largest sum seen for the session, at least the child's own peak."""
     tail: str = ""
     """The end of what it wrote to stdout and stderr."""
 
 
-Request = Start | Stop
+ControlRequest = StartChild | StopChild
 Report = Ready | Started | Exited

@@ -1,9 +1,9 @@
-"""The table of what can be asked for: words, qualities, timers, and the facts by which each is chosen, made and sent.
+"""The table of formats: words, qualities, timers, and the facts by which each is chosen, made and sent.
 
-Owns the facts alone. It must not import yt-dlp or run anything: the chat, the supervisor, the metrics and the forked
-child all read it. A new format is a new row of a kind that there is; what a kind does with its rows is in
-child/products. Nothing there names a row, and a test makes every row of every kind of source. `variant` has the value
-that names a row and one of its qualities.
+Owns only the facts. It must not import yt-dlp or run anything: the chat, the supervisor, the metrics and the forked
+child all read it. A new format is a new row of an existing kind; child/products defines what a kind does with its rows.
+Nothing there names a row, and a test makes every row from every kind of source. `variant` has the value that names a
+row and one of its qualities.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Kind = Literal["audio", "video", "subtitles", "picture"]
+ProductKind = Literal["audio", "video", "subtitles", "picture"]
 SentAs = Literal["audio", "video", "document"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quality:
-    """One quality of a format: what it is called, how long it may take, what it is made of."""
+    """One quality of a format: its word, how long it may take, what it is made of."""
 
     word: str
     timer_seconds: int
-    """From a worker taking the job to the file sent."""
+    """From when a worker takes the job until the file is sent."""
     height: int | None = None
-    """The picture's shorter side in pixels at most; None is no bound."""
+    """The picture's shorter side in pixels at most; None means no bound."""
     bits_per_second: int | None = None
-    """The bit rate of the product where it is constant, so that its size follows from the length."""
+    """The product's bit rate if it is constant, so that its size follows from the length."""
     encoded_bits_per_second: int | None = None
-    """What an encode has where the product else has its source's rate; less, where that would be too large to send."""
+    """The bit rate of an encode if the product otherwise has its source's; less, if that would be too large to send."""
     encode: tuple[str, ...] = ()
-    """ffmpeg's output options where the source's stream cannot be copied."""
+    """ffmpeg's output options if the source's stream cannot be copied."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,11 +39,11 @@ class Format:
     """One word of `/download`, with all its qualities."""
 
     word: str
-    kind: Kind
+    kind: ProductKind
     """What the product is; the object of that kind (child/products) chooses, makes and weighs it."""
     sent_as: SentAs
-    """How Telegram is given it: it plays mp3 and m4a as audio and mp4 as video, all else is a document. The metric
-    label."""
+    """How it is sent to Telegram, which plays mp3 and m4a as audio and mp4 as video; everything else is a document. The
+    metric label."""
     grades: tuple[Quality, ...]
     default_quality: str
     extension: str
@@ -51,15 +51,15 @@ class Format:
     muxer: str
     """ffmpeg's name of the container."""
     muxer_options: tuple[str, ...] = ()
-    """ffmpeg's output options of the container: which tags, and that its index stands first."""
+    """ffmpeg's output options for the container: which tags, and that its index comes first."""
     holds_cover: bool = False
     """Whether ffmpeg can put a picture into the container that players show with the sound."""
     copied_codecs: frozenset[str] = frozenset()
-    """FFmpeg's names of the sounds that are copied instead of encoded; what `encode` makes is one of them."""
+    """FFmpeg's names of the codecs that are copied instead of encoded; what `encode` makes is one of them."""
     sought_codec: str | None = None
-    """yt-dlp's name of the sound that is taken first where a site has several."""
+    """yt-dlp's name of the codec that is preferred if a site has several."""
     sample_rates: frozenset[int] = frozenset()
-    """What an encoded sound may have, in Hz; another is made 44,100. None named: the encoder takes what comes."""
+    """The allowed sample rates of an encode, in Hz; any other becomes 44,100. None named: the encoder takes any."""
 
     @property
     def qualities(self) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class Format:
         return all(grade.bits_per_second is None for grade in self.grades)
 
     def grade(self, quality: str) -> Quality:
-        """The row of a quality; KeyError for a word that is none of `qualities`."""
+        """Return the row of a quality. Raises KeyError for a word that is not in `qualities`."""
         for grade in self.grades:
             if grade.word == quality:
                 return grade
@@ -104,7 +104,7 @@ _ROWS = (
         muxer_options=("-id3v2_version", "3"),
         holds_cover=True,
         copied_codecs=frozenset({"mp3"}),
-        sample_rates=frozenset({32_000, 44_100, 48_000}),  # at lower ones MPEG audio has no 320 kbit/s
+        sample_rates=frozenset({32_000, 44_100, 48_000}),  # MPEG audio has no 320 kbit/s at lower ones
     ),
     Format(
         word="m4a",

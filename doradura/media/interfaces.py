@@ -1,11 +1,9 @@
-"""What of the public address space is this machine's own: its interfaces' addresses, and the IPv6 networks they are on.
+"""Which public addresses are this machine's own: its interfaces' addresses, and the IPv6 networks they are on.
 
-Owns the questions to the kernel (rtnetlink(7)) and what their answers mean. Nothing is kept: addresses change while the
-program runs (DHCP, a VPN that comes up), so each judgement asks anew, which costs two short messages, about 40 us. It
-must not know what a judgement is for.
-
-What no kernel knows: an address that a router translates to this machine (NAT, a cloud's "elastic" address, the host's
-address seen from inside a container).
+Owns the questions to the kernel (rtnetlink(7)) and the meaning of the answers. Nothing is kept: addresses change while
+the program runs (DHCP, a VPN that comes up), so each judgement asks anew, with two short messages, about 40 us. It must
+not know what a judgement is for. No kernel knows an address that a router translates to this machine (NAT, a cloud's
+"elastic" address, the host's address as seen from inside a container).
 """
 
 from __future__ import annotations
@@ -25,8 +23,8 @@ from typing import Final
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 LINK_BITS: Final = 32
-"""The shortest prefix that is taken for one link's network. Registries hand whole providers a /32; what is shorter
-(`2000::/3`, or halves of it) is a way to the whole internet through a device without a gateway."""
+"""The shortest prefix that counts as one link's network. Registries give whole providers a /32; anything shorter
+(`2000::/3`, or halves of it) is a route to the whole internet through a device without a gateway."""
 
 # linux/netlink.h, linux/rtnetlink.h, linux/if_addr.h, linux/if.h
 _NETLINK_ROUTE: Final = 0
@@ -49,11 +47,11 @@ _IFF_POINTOPOINT: Final = 0x10
 _OWN_ROUTES: Final = {2: "an address of this machine", 3: "a broadcast address", 4: "an address of this machine"}
 """RTN_LOCAL, RTN_BROADCAST, RTN_ANYCAST."""
 _NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.ENODEV})
-"""What the kernel says of an address that it would send nothing to (unreachable, blackhole and prohibit routes)."""
+"""The kernel's answers for an address to which it would send nothing (unreachable, blackhole and prohibit routes)."""
 _NO_NETLINK: Final = frozenset({errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EPERM, errno.EACCES})
 _DUMPS: Final = 5
 _NEW_SOCKET: Final = socket.SocketType
-"""The C class: what a library puts in the place of `socket.socket` is not asked."""
+"""The C class, in case a library replaces `socket.socket`."""
 _PROC_NET: Final = Path("/proc/net")
 
 
@@ -64,27 +62,27 @@ class Assigned:
     address: IPAddress
     prefix_bits: int
     peer: IPAddress | None = None
-    """The other end, of a point-to-point link; the prefix is then the peer's."""
+    """The other end of a point-to-point link; the prefix is then the peer's."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Route:
-    """The way the kernel would send to one address."""
+    """The route by which the kernel would send to one address."""
 
     kind: int
-    """rtm_type: 1 is a way out of the machine."""
+    """rtm_type: 1 is a route out of the machine."""
     prefix_bits: int
-    """Length of the routing table's entry that matched."""
+    """Prefix length of the matching entry of the routing table."""
     direct: bool
-    """Without a router in between."""
+    """Whether there is no router in between."""
     point_to_point: bool = False
-    """Through a device that has one other end (a tunnel), so that all that lies behind it needs no router."""
+    """Whether it leads through a device with one other end (a tunnel), so that everything behind it needs no router."""
 
 
 def why_own(literal: IPAddress, assigned: Iterable[Assigned], route: Route | None) -> str | None:
-    """Why the address is this machine's or a neighbour's, None when it is neither.
+    """Return why the address is this machine's or a neighbour's, None if it is neither.
 
-    Of IPv4 the addresses alone are closed, not their networks: a provider's /24 is shared by strangers, while of IPv6
+    For IPv4 only the addresses are closed, not their networks: strangers share a provider's /24, while with IPv6
     everybody has a network of their own.
     """
     assigned = tuple(assigned)
@@ -109,10 +107,11 @@ def _networks(assigned: Iterable[Assigned]) -> Iterator[ipaddress.IPv6Network]:
 
 
 def ask_kernel(literal: IPAddress) -> str | None:
-    """`why_own` as things stand now. Raises OSError when the kernel can't be asked: then nothing is known to be safe.
+    """Return `why_own` for the present state. Raises OSError if the kernel can't be asked.
 
-    Where sockets of the family are barred (`RestrictAddressFamilies=` of systemd) the addresses come from /proc, and
-    networks known by their routes alone are not closed. On systems without netlink nothing is known, and None is said.
+    Then no address is known to be safe. Where sockets of the family are barred (`RestrictAddressFamilies=` of systemd)
+    the addresses come from /proc, and networks known only by their routes are not closed. On systems without netlink
+    nothing is known, and the result is None.
     """
     if not hasattr(socket, "AF_NETLINK"):
         return None
@@ -123,12 +122,12 @@ def ask_kernel(literal: IPAddress) -> str | None:
             raise
         return why_own(literal, read_proc(_PROC_NET), None)
     with contextlib.closing(opened) as asking:
-        asking.setblocking(True)  # whatever the default timeout: the kernel answers while it is asked
+        asking.setblocking(True)  # whatever the default timeout: the kernel answers at once
         return why_own(literal, _addresses(asking), _route(asking, literal))
 
 
 def read_proc(net: Path) -> list[Assigned]:
-    """The addresses by /proc/net. Raises OSError. A kernel without IPv6 has no list of its addresses."""
+    """Return the addresses from /proc/net. Raises OSError. A kernel without IPv6 has no list of its addresses."""
     local = (net / "fib_trie").read_text(encoding="ascii").partition("Local:")[2]
     found = [Assigned(ipaddress.IPv4Address(a), 32) for a in re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", local)]
     with contextlib.suppress(FileNotFoundError):
@@ -170,7 +169,7 @@ def _route(asking: socket.SocketType, literal: IPAddress) -> Route | None:
 
 
 def parse_address(body: bytes) -> Assigned | None:
-    """One RTM_NEWADDR message (struct ifaddrmsg and attributes); None for a family that is not IP."""
+    """Decode one RTM_NEWADDR message (struct ifaddrmsg and attributes); None for a family other than IP."""
     family, bits = body[0], body[1]
     if family not in {socket.AF_INET, socket.AF_INET6}:
         return None
@@ -182,7 +181,7 @@ def parse_address(body: bytes) -> Assigned | None:
 
 
 def parse_route(body: bytes) -> tuple[Route, int | None]:
-    """One RTM_NEWROUTE message (struct rtmsg and attributes), and the device's number where there is one."""
+    """Decode one RTM_NEWROUTE message (struct rtmsg and attributes), and the device's number if there is one."""
     attributes = dict(_attributes(body, 12))
     device = attributes.get(_RTA_OIF)
     route = Route(kind=body[7], prefix_bits=body[1], direct=_RTA_WAYS_ON.isdisjoint(attributes))
@@ -199,7 +198,10 @@ def _attributes(body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _ask(asking: socket.SocketType, kind: int, flags: int, payload: bytes) -> Iterator[tuple[int, bytes]]:
-    """Each message of the kernel's answer: its flags and its body. Raises OSError with the kernel's error number."""
+    """Yield each message of the kernel's answer: its flags and its body.
+
+    Raises OSError with the kernel's error number.
+    """
     asking.send(struct.pack("=IHHII", 16 + len(payload), kind, _NLM_F_REQUEST | flags, 0, 0) + payload)
     while True:
         packet = asking.recv(1 << 16)

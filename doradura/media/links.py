@@ -1,7 +1,7 @@
-"""Links: finding one in a message, refusing what is none of ours to fetch, and one spelling for each.
+"""Links: finds them in a message, refuses those that we never fetch, and spells each in one way.
 
-Owns the judgement of a link as a text; nothing here resolves a name or connects. What a name stands for is judged when
-a worker connects (`child/guard.py`): a link that passes here is not yet a safe one. It must not import yt-dlp.
+Owns the judgement of a link as text; nothing here resolves a name or connects. The destination of a name is judged when
+a worker connects (`child/guard.py`): a link that passes here is not yet safe. It must not import yt-dlp.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from doradura.media.reasons import Reason
 from doradura.media.sites import bare_host_pattern, site_of
 
 LINK_CHARACTERS = 8192
-"""Addresses with a signature in them have some thousands; a message of Telegram's has 4,096 at most."""
+"""Addresses that contain a signature have some thousands; a Telegram message has 4,096 at most."""
 
 LinkFault = Literal["scheme", "length", "characters", "host", "credentials", "port", "private_address", "local_name"]
 
 
 class LinkError(Exception):
-    """A link that is not fetched, and why."""
+    """A link that is not fetched, with the reason."""
 
     def __init__(self, reason: Reason, kind: LinkFault) -> None:
         super().__init__(f"{reason}: {kind}")
@@ -48,8 +48,8 @@ class Link:
     """Whether it came without a scheme, so that https is a guess."""
 
 
-class Entity(Protocol):
-    """The part of Telegram's MessageEntity that matters here; offset and length count UTF-16 code units."""
+class LinkEntity(Protocol):
+    """The part of Telegram's MessageEntity that is needed here; offset and length count UTF-16 code units."""
 
     @property
     def type(self) -> str: ...  # noqa: D102 -- Telegram's names
@@ -63,8 +63,8 @@ class Entity(Protocol):
 
 _SPELLED = re.compile(rf"https?://[^\s<>\"]+|(?<![\w.@/-])(?:www\.|{bare_host_pattern()}/)[^\s<>\"]+", re.IGNORECASE)
 _FOREIGN = re.compile(
-    # Of http only what lacks its host is left to this one. The first character decides whether a run of letters is
-    # looked at again, so a long text costs its length once.
+    # http addresses are left to this pattern only if they lack a host. The first character decides whether a run of
+    # letters is examined, so a long text costs no more than its length.
     r"(?<![\w.+-])(?:https?:/|[a-z][a-z0-9+.-]{0,30}://[^\s<>\"]|file:/|javascript:[^\s<>\"]|magnet:\?"
     r"|data:(?:[\w.+-]+/[\w.+-]+)?[;,])[^\s<>\"]*",
     re.IGNORECASE,
@@ -75,26 +75,24 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?!\d+(?:[/?#]|$))", re.IGNORECASE)
 _HTTP = re.compile(r"https?://.", re.IGNORECASE)
 _ENDINGS = ".,;:!?'\"*_~`"
 _BREAKS = re.compile(
-    # General punctuation but the joiners of words and emoji; CJK and full-width punctuation, but the full stop that
-    # stands for a dot in a host; Arabic, Armenian and Devanagari punctuation; quotation marks.
+    # General punctuation except the joiners of words and emoji; CJK and full-width punctuation except the full stop
+    # that stands for a dot in a host; Arabic, Armenian and Devanagari punctuation; quotation marks.
     r"[\u00ab\u00bb\u2000-\u200b\u200e-\u206f\u3000\u3001\u3008-\u301f\u30fb\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f"
     r"\uff5e\uff61-\uff65\ufe10-\ufe19\ufe30-\ufe4f\u060c\u061b\u061f\u06d4\u0964\u0965\u0589\u055c-\u055e]"
     r"|\u3002(?!\w+[./\u3002])|\uff0e(?!\w)"
 )
-"""What ends a link where people write on without a blank: no address that a browser gives has it as it is."""
+"""What ends a link when people continue without a space: no address from a browser contains it unencoded."""
 _EMOJI_BACKWARDS = re.compile(
     r"(?:[\ufe0e\ufe0f\u20e3\u200d\U000e0020-\U000e007f]*"
     r"[\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030"
     r"\U0001f000-\U0001faff])++(?![/=?&#_.-])"
 )
-"""A run of emoji at the end of a link that is read backwards, unless it is all that its part of the address has.
-
-Backwards, because a search for the end of a run would look at a long one from each of its emoji anew.
-"""
+"""A run of emoji at the end of a reversed link, unless its part of the address consists of nothing else. Reversed,
+because a forward search would look at a long run again from each of its emoji."""
 _BARE = re.compile(
     r"(?:(?:[\w-]{1,63}\.)+[^\W\d_]{2,63}|localhost|\d{1,3}(?:\.\d{1,3}){3})(?::\d{1,5})?(?:[/?#][^\s<>\"]*)?"
 )
-"""A word that can be an address without its scheme."""
+"""A word that could be an address without a scheme."""
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 
 
@@ -102,18 +100,18 @@ class Found(NamedTuple):
     """A link in a message."""
 
     url: str
-    """With a scheme: https where none was written."""
+    """With a scheme: https if none was written."""
     guessed: bool
-    """Whether the scheme is our guess."""
+    """Whether we guessed the scheme."""
 
 
-def read_links(text: str, entities: Iterable[Entity] = (), *, bare: bool = False) -> tuple[list[Found], list[str]]:
-    """Return all http links in a message, each once, in its order, and the words that stand beside them. Never raises.
+def read_links(text: str, entities: Iterable[LinkEntity] = (), *, bare: bool = False) -> tuple[list[Found], list[str]]:
+    """Return all http links in a message, each once, in order, and the words beside them. Never raises.
 
-    Telegram marks links in what people type, but not in everything clients send, so the text is read as well. A link
-    without a scheme counts when it begins with "www.", is a known site's, or Telegram marked it. Where there is no
-    http link, the first of another kind is given as it stands: `check_link` refuses it and says in which way.
-    `bare`: where there is no link at all, the first word that can be an address is one ("example.com/song").
+    Telegram marks links in what people type, but not in everything that clients send, so the text is read too. A link
+    without a scheme counts if it begins with "www.", is a known site's, or Telegram marked it. If there is no http
+    link, the first link of another kind is returned as it is: `check_link` refuses it and says why. With `bare`, if
+    there is no link at all, the first word that could be an address counts as one ("example.com/song").
     """
     places = _links(text, entities)
     words = _words_beside(text, places)
@@ -134,14 +132,14 @@ class _Place(NamedTuple):
     guessed: bool = False
 
 
-def _links(text: str, entities: Iterable[Entity]) -> list[_Place]:
+def _links(text: str, entities: Iterable[LinkEntity]) -> list[_Place]:
     entities = list(entities)
     within = [range(each.offset + 1, each.offset + each.length) for each in entities if each.type == "url"]
     spelled = [each for each in _spelled(text) if not any(each.at in inside for inside in within)]
     insides = [range(each.at + 1, each.end) for each in spelled]
-    # Where Telegram takes no link for one, it may mark a part of it: the address in "http://[::ffff:192.0.2.1]/".
+    # What Telegram does not take for a link may contain one that it marks: the address in "http://[::ffff:192.0.2.1]/".
     marked = [each for each in _marked(text, entities) if not any(each.at in inside for inside in insides)]
-    # What Telegram marked comes last and so counts where both begin at the same place.
+    # What Telegram marked comes last and so wins if both begin at the same place.
     found = {each.at: each for each in sorted((*spelled, *marked), key=lambda each: each.at)}
     return [
         each if _SCHEME.match(each.url) else each._replace(url=f"https://{each.url}", guessed=True)
@@ -150,7 +148,7 @@ def _links(text: str, entities: Iterable[Entity]) -> list[_Place]:
 
 
 def _words_beside(text: str, places: Iterable[_Place]) -> list[str]:
-    """The words of a text without its links and what is glued to their ends; marks and emoji alone are no words."""
+    """Return the words without the links and whatever is attached to them; marks and emoji alone are no words."""
     encoded, words = text.encode("utf-16-le", "surrogatepass"), []
     at = 0
     for place in (*sorted(places), _Place(len(encoded) // 2, 0, "")):
@@ -161,8 +159,8 @@ def _words_beside(text: str, places: Iterable[_Place]) -> list[str]:
     return [word for word in words if any(c.isalnum() for c in word)]
 
 
-def _marked(text: str, entities: Iterable[Entity]) -> Iterator[_Place]:
-    """What Telegram says is a link."""
+def _marked(text: str, entities: Iterable[LinkEntity]) -> Iterator[_Place]:
+    """Yield what Telegram marked as a link."""
     encoded = text.encode("utf-16-le", "surrogatepass")
     for entity in entities:
         end = entity.offset + entity.length
@@ -176,11 +174,11 @@ def _marked(text: str, entities: Iterable[Entity]) -> Iterator[_Place]:
 
 
 def _spelled(text: str) -> Iterator[_Place]:
-    """What reads as a link."""
+    """Yield what reads as a link."""
     for pattern in (_SPELLED, _FOREIGN):
         for match in pattern.finditer(text):
             link = _trim(match[0])
-            if pattern.match(link):  # an ending cut off may have been all that made it a link
+            if pattern.match(link):  # the ending that was cut off may have been what made it a link
                 at = _utf16_length(text[: match.start()])
                 yield _Place(at, at + _utf16_length(link), link)
 
@@ -191,7 +189,7 @@ def _utf16_length(text: str) -> int:
 
 
 def _cut(link: str) -> str:
-    """Cut off what follows a link without a blank: punctuation of other scripts with all behind it, emoji."""
+    """Cut off what follows a link without a space: punctuation of other scripts and everything after it, emoji."""
     return _without_emoji(_BREAKS.split(link, maxsplit=1)[0])
 
 
@@ -215,14 +213,14 @@ def _trim(link: str) -> str:
 
 
 def check_link(url: str, allowed_private: Sequence[str] = ()) -> Link:
-    """Refuse what is never fetched, before a worker is troubled. Raises LinkError.
+    """Refuse what is never fetched, before a worker is used. Raises LinkError.
 
-    `allowed_private` has `host:port` and networks that may be reached although private, as the judge has them.
+    `allowed_private` has `host:port` and networks that may be reached although they are private, as for the judge.
     """
     if len(url) > LINK_CHARACTERS:
         raise LinkError(Reason.UNSUPPORTED, "length")
     if not url or any(c.isspace() for c in url) or has_controls(url) or "\\" in url:
-        # A backslash is a slash to browsers and part of the name to others: two readings of one link.
+        # A backslash is a slash to browsers and part of the name to others, so one link would have two meanings.
         raise LinkError(Reason.UNSUPPORTED, "characters")
     try:
         parts = urlsplit(url)
@@ -234,7 +232,7 @@ def check_link(url: str, allowed_private: Sequence[str] = ()) -> Link:
     if "@" in parts.netloc:
         raise LinkError(Reason.UNSUPPORTED, "credentials")
     port = _port(parts)
-    if not host or not host.isprintable():  # clients drop what nobody sees, and so ask another host than was read
+    if not host or not host.isprintable():  # clients drop invisible characters, and so ask another host
         raise LinkError(Reason.UNSUPPORTED, "host")
     plain = _plain_host(host)
     _judge_host(plain, port, AllowedPrivate.parse(allowed_private))
@@ -252,7 +250,7 @@ def _port(parts: SplitResult) -> int:
 
 
 def _plain_host(host: str) -> str:
-    """The host as a resolver would read it: letters of other widths and dots of other scripts become plain ones."""
+    """Return the host as a resolver would read it: full-width letters and dots of other scripts become plain ones."""
     plain = unicodedata.normalize("NFKC", host).replace("。", ".").lower().rstrip(".")
     if ":" in plain:
         return plain
@@ -291,10 +289,10 @@ def _covers_loopback(allowed: AllowedPrivate, port: int) -> bool:
 
 
 def read_address(host: str) -> str | None:
-    """The plain literal of an address in any spelling that the C library takes; None when the host is a name.
+    """Return the plain literal of an address in any spelling that the C library takes; None if the host is a name.
 
-    inet_aton(3) takes one to four parts, each decimal, octal or hexadecimal, the last one filling what is left. What
-    looks like that and is out of range comes out as 0.0.0.0: no name ends in a number (WHATWG URL, host parsing).
+    inet_aton(3) takes one to four parts, each decimal, octal or hexadecimal, the last one filling the rest. A number of
+    that form that is out of range becomes 0.0.0.0: no name ends in a number (WHATWG URL, host parsing).
     """
     try:
         return str(ipaddress.ip_address(host))
@@ -335,11 +333,11 @@ _TIME_FRAGMENT = re.compile(r"t=(?:npt:)?[\d.:,hms]*", re.IGNORECASE)
 
 
 def canonical(url: str) -> str:
-    """One spelling for links that lead to the same thing, for the cache of files already sent.
+    """Return one spelling for links that lead to the same thing, for the cache of files already sent.
 
-    The scheme, host and port are made plain; parameters known to track people go, and so does a fragment that is empty
-    or only says where to start playing. All else stays as it is, in its order: a query can say which video, and how
-    much of it, and some sites have their whole address in the fragment (`https://music.163.com/#/song?id=1`).
+    Scheme, host and port are normalised; known tracking parameters are removed, and so is a fragment that is empty or
+    only says where to start playing. Everything else stays in its order: a query can say which video, and which part of
+    it, and some sites have their whole address in the fragment (`https://music.163.com/#/song?id=1`).
     """
     parts = urlsplit(url)
     scheme = parts.scheme.lower()

@@ -1,11 +1,10 @@
-"""The processes that belong to a job, read from /proc: who is in its session, what they use, and how they are ended.
+"""The processes of a job, read from /proc: which are in its session, what they use, and how they are ended.
 
-Both sides of the fork read it: the fork server ends what it forked, the bot what a killed server left. Linux only. It
-must not know what a job is about.
-
-A job is a session: its leader's pid is the session's id, and every process it starts stays in it unless it asks for a
-session of its own. Nothing is ever signalled by number alone. A number may have been given to somebody else between
-looking and signalling, so a process is held by its pidfd first, then looked at again, and only then signalled.
+Both sides of the fork use it: the fork server ends what it forked, the bot what a killed server left. Linux only. It
+must not know what a job is about. A job is a session: its leader's pid is the session's id, and every process that it
+starts stays in it unless it asks for a session of its own. Nothing is ever signalled by number alone: the number may
+have been given to another process between looking and signalling. So a process is first held by its pidfd, then looked
+at again, and only then signalled.
 """
 
 from __future__ import annotations
@@ -21,7 +20,8 @@ from typing import Final
 
 PROC: Final = Path("/proc")
 SESSION_VARIABLE: Final = "DORADURA_SESSION"
-"""`pid:start_time` of a session's leader, in the environment of all it starts: what outlives it is known by that."""
+"""`pid:start_time` of a session's leader, in the environment of everything it starts: this identifies what outlives
+it."""
 
 _ROUND_SECONDS: Final = 0.01
 
@@ -36,22 +36,22 @@ class Process:
     group: int
     session: int
     start_time: int
-    """Clock ticks since the machine started: with the pid it names a process for good."""
+    """Clock ticks since the machine started: together with the pid it identifies a process for good."""
     resident_bytes: int
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs: a zombie has nothing left but its number."""
+        """Whether it is still running: a zombie is not."""
         return self.state not in "ZX"
 
 
 def read_process(pid: int) -> Process | None:
-    """The process of that number, None when there is none."""
+    """Return the process with that number, None if there is none."""
     try:
         line = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
-    fields = line.rpartition(")")[2].split()  # the name before it may hold anything, brackets too
+    fields = line.rpartition(")")[2].split()  # the name before it may contain anything, even brackets
     return Process(
         pid=pid,
         state=fields[0],
@@ -64,18 +64,18 @@ def read_process(pid: int) -> Process | None:
 
 
 def all_processes() -> Iterator[Process]:
-    """Every process there is, zombies too. One short read each, about 40 us."""
+    """Return every process, zombies too. One short read each, about 40 us."""
     for name in os.listdir(PROC):  # noqa: PTH208  # strings are what is wanted, and half the time
         if name.isdigit() and (process := read_process(int(name))) is not None:
             yield process
 
 
 def descendants(pid: int) -> Iterator[tuple[Process, int]]:
-    """Every process below `pid`, zombies too, each with the number of the child of `pid` that it is below (or is).
+    """Return every process below `pid`, zombies too, each with the child of `pid` that it descends from (or is).
 
-    Walks what the kernel says of each process's children, so it costs by the processes found (about 70 us each) and not
-    by those of the machine. A process that is born or dies meanwhile may be missed. Where the kernel does not tell
-    children (CONFIG_PROC_CHILDREN), it sorts all processes there are instead.
+    It follows the kernel's lists of children, so its cost depends on the processes found (about 70 us each), not on
+    those of the machine. A process that starts or ends meanwhile may be missed. If the kernel does not list children
+    (CONFIG_PROC_CHILDREN), it sorts all processes instead.
     """
     if not _TELLS_CHILDREN.exists():
         yield from _sorted_out(pid)
@@ -93,7 +93,7 @@ _TELLS_CHILDREN: Final = PROC / "thread-self" / "children"
 
 
 def _children(pid: int) -> Iterator[int]:
-    """The children of a process: each of its threads has its own."""
+    """Return the children of a process: each of its threads has its own."""
     tasks = f"{PROC}/{pid}/task"
     try:
         for thread in os.listdir(tasks):  # noqa: PTH208  # as in `processes`
@@ -115,12 +115,12 @@ def _sorted_out(pid: int) -> Iterator[tuple[Process, int]]:
 
 
 def session_members(sid: int) -> list[Process]:
-    """The live processes of a session."""
+    """Return the live processes of a session."""
     return [process for process in all_processes() if process.session == sid and process.alive]
 
 
 def kill_process(process: Process) -> bool:
-    """SIGKILL exactly this process; False when it is gone, or its number is another's by now."""
+    """Send SIGKILL to exactly this process; return False if it is gone, or its number is another process's by now."""
     try:
         held = os.pidfd_open(process.pid)
     except OSError:  # gone; or out of descriptors, and then the caller's next round tries again
@@ -138,10 +138,10 @@ def kill_process(process: Process) -> bool:
 
 
 def kill_session(sid: int) -> int:
-    """SIGKILL every process of the session, once; how many there were. Call again until it gives 0: they may fork.
+    """Send SIGKILL once to every process of the session; return how many. Repeat until it returns 0: they may fork.
 
-    The caller knows that the session is a job's: its leader is an unreaped child, or was looked at a moment ago. Raises
-    ValueError for a session that can be none: 0, 1, and our own.
+    The caller knows that the session is a job's: its leader is an unreaped child, or was checked a moment ago. Raises
+    ValueError for 0, 1 and our own session.
     """
     if sid <= 1 or sid == os.getsid(0):
         raise ValueError(f"{sid} is no job's session")
@@ -153,22 +153,22 @@ def kill_session(sid: int) -> int:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Stray:
-    """A child of a program that was killed, as it was noted: whose it was, and what tells its process from others."""
+    """A child of a program that was killed, as recorded: whose it was, and what identifies its process."""
 
     owner_id: int
-    """The job's or the card's."""
+    """The id of the job or of the card's link."""
     pid: int
     start_time: int
     """The kernel's, in clock ticks."""
 
 
 def end_session(sid: int, start_time: int) -> int:
-    """Kill what is left of a session whose leader was `sid` with that start time; how many processes were killed.
+    """Kill what is left of the session of leader `sid` with that start time; return how many processes were killed.
 
-    For sessions of servers that are dead: nobody holds the leader's number any more. If the leader still is there, its
-    start time says whether the session is the one meant. If it is gone, only processes go that carry the leader's name
-    in their environment. Blocks, usually for two looks at /proc, at most for some seconds: a process that the kernel
-    holds does not hold us.
+    For sessions of dead servers, when nothing holds the leader's number any more. If the leader still exists, its start
+    time says whether it is the right session. If it is gone, only processes are killed that carry the leader's name in
+    their environment. Blocks, usually for two looks at /proc, at most for some seconds: a process stuck in the kernel
+    does not hold us up.
     """
     if sid <= 1 or sid == os.getsid(0):
         return 0
@@ -188,7 +188,7 @@ def end_session(sid: int, start_time: int) -> int:
 
 
 def _belongs(process: Process, sid: int, start_time: int) -> bool:
-    """Whether the process was started by that session's leader or below it (exec keeps what the leader had set)."""
+    """Return whether the session's leader, or a descendant, started the process (exec keeps the environment)."""
     try:
         environment = (PROC / str(process.pid) / "environ").read_bytes()
     except OSError:

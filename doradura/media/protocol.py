@@ -1,23 +1,25 @@
-"""What the supervisor and a worker say to each other: one JSON object a line, in both directions.
+"""The messages between the supervisor and a worker: one JSON object per line, in both directions.
 
-Owns the shapes alone. It must not import yt-dlp, Trio or anything that reads a file: both the main process and the
-forked child import it. A line is at most `LINE_LIMIT_BYTES` long; what is longer ends the conversation as `tool_crash`.
+Owns only the shapes. It must not import yt-dlp, Trio or anything that reads a file: both the main process and the
+forked child import it. A line is at most `LINE_LIMIT_BYTES` long; a longer one ends the conversation as `tool_crash`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
 import msgspec
 
+from doradura.media.has import Has, Lacks
 from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 
 LINE_LIMIT_BYTES = 256 * 1024
 FLOOR_SECONDS = 60.0
-"""How long a job must have waited for its sites, and got less than the floor all that time, to be ended."""
+"""How long a job must have waited for its sites, and received less than the floor all that time, to be ended."""
 READ_SECONDS = 15.0
-"""A socket's timeout. What of one read is over it was this process's own sleep (SIGSTOP, a closed laptop)."""
+"""A socket's timeout. Time beyond it in one read means that this process was stopped (SIGSTOP, a closed laptop)."""
 
 MOST_CHARACTERS: Final = 16 * 1024
 MOST_SECONDS: Final = 2**31 - 1
@@ -31,23 +33,20 @@ Lines = Annotated[int, msgspec.Meta(ge=0, le=MOST_LINES)]
 Bytes = Annotated[int, msgspec.Meta(ge=0, le=4 * MOST_BYTES)]  # the sum of a few
 Path = Annotated[str, msgspec.Meta(max_length=4096)]
 
-Lacks = Literal["", "video", "audio", "subtitles", "picture", "one_coding"]
-"""What a link was found not to have; `one_coding`: its stream's parts are coded in several ways."""
-
 Task = Literal["download", "probe", "selftest"]
-"""What an order may be."""
+"""The task of an order."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one job may use. Bytes, seconds, counts."""
 
     file_bytes: int
-    """RLIMIT_FSIZE: the largest file any process of the job may write."""
+    """RLIMIT_FSIZE: the largest file that any process of the job may write."""
     upload_bytes: int
     """The largest file that can be sent to Telegram; a source known to be larger is refused before it is fetched."""
     cpu_seconds: int
     memory_bytes: int
-    """Resident memory of the job's session, all processes together."""
+    """Resident memory of all processes in the job's session together."""
     processes: int
 
 
@@ -61,17 +60,17 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """One job for a worker, the first and only line it is sent."""
+    """One job for a worker, the first and only line sent to it."""
 
     job_id: int
     task: Task
     directory: str
-    """An empty directory of the job's own, absolute; the worker's working directory and TMPDIR."""
+    """The job's own empty directory, absolute; the worker's working directory and TMPDIR."""
     url: str = ""
     guessed_scheme: bool = False
-    """Whether the link came without a scheme: where https does not answer, http is tried."""
+    """Whether the link came without a scheme: if https does not answer, http is tried."""
     variant: Variant | None = None
-    """What is wanted of the link, of `download`; the others want none."""
+    """What is wanted of the link; only a `download` has it."""
     limits: Limits
     ffmpeg: str
     """Absolute path of the ffmpeg program."""
@@ -79,11 +78,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     door: Door | None = None
     """What every connection goes through. None: the child connects by itself, to what the judge lets it."""
     allowed_private: tuple[str, ...] = ()
-    """`host:port` or CIDR that may be reached although private."""
+    """`host:port` or CIDR that may be reached although it is private."""
     floor_seconds: float = FLOOR_SECONDS
-    """How long the site may send less than the floor of speed; shorter in tests alone."""
+    """How long the site may send less than the floor of speed; shorter only in tests."""
     read_seconds: float = READ_SECONDS
-    """After how long a connection that is silent is given up; shorter for a look at a guessed scheme, and in tests."""
+    """After how long a silent connection is given up; shorter for a probe of a guessed scheme, and in tests."""
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,14 +91,14 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     variant: Variant
     size_bytes: Bytes
     height: Lines | None = None
-    """The shorter side of the picture that will come, in pixels, where it is another than the one asked for."""
+    """The shorter side of the resulting picture in pixels, if it differs from the requested one."""
 
 
 Sizes = Annotated[tuple[Size, ...], msgspec.Meta(max_length=200)]
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="metadata"):
-    """What is known of the link once it was looked at. Absent values are None, never 0 or an empty text."""
+    """What is known of the link after looking at it. Absent values are None, never 0 or an empty text."""
 
     title: Text | None = None
     performer: Text | None = None
@@ -107,10 +106,18 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     extractor: Text | None = None
     has_video: bool | None = None
     has_audio: bool | None = None
+    has_subtitles: bool | None = None
+    has_picture: bool | None = None
+    """A picture beside its film: its cover, or the site's own."""
     height: Lines | None = None
-    """The shorter side of the best picture in pixels, as qualities are called by."""
+    """The shorter side of the best picture in pixels, which names its quality."""
     sizes: Sizes = ()
     extraction_seconds: Seconds = 0.0
+
+    @property
+    def has(self) -> Has:
+        """Return what it has, as one value."""
+        return Has(film=self.has_video, sound=self.has_audio, subtitles=self.has_subtitles, picture=self.has_picture)
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="progress"):
@@ -121,19 +128,19 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     total_bytes: Bytes | None = None
     bytes_per_second: Annotated[float, msgspec.Meta(ge=0)] | None = None
     share: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
-    """Of `converting`: how much is done, from 0 to 1, where the length is known."""
+    """For `converting`: the finished share, from 0 to 1, if the length is known."""
     seconds_left: Seconds | None = None
-    """Of `converting`: how long it will take, once that can be guessed."""
+    """For `converting`: how many seconds are left, once that can be estimated."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="result"):
-    """The job's product, in its directory. Measured on the file itself, not taken from the site."""
+    """The job's product, in its directory, as measured on the file itself and not as the site says."""
 
     path: Path
-    """Absolute; the name is ours (`media.mp3`), never the site's."""
+    """Absolute; we choose the name (`media.mp3`), never the site."""
     size_bytes: Bytes
     title: Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_CHARACTERS)]
-    """Never empty: the site's title, else a word made of the host."""
+    """Never empty: the site's title, else the host's name."""
     performer: Text | None = None
     duration_seconds: Seconds | None = None
     width: Lines | None = None
@@ -144,31 +151,30 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="r
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="failure"):
-    """The job's end without a product."""
+    """The end of a job without a product."""
 
     reason: Reason
     detail: str
     """One line for the log, at most 500 characters; never shown to the user as it is."""
     final: bool = False
-    """Whether trying again would end the same way, whatever the reason says of others.
-
-    Of `too_large`: the source itself is larger than is taken, so no variant of this link would do."""
+    """Whether trying again would end the same way, whatever the reason says about others. For `too_large`: the source
+    itself exceeds the limit, so no variant of this link would fit."""
     sizes: Sizes = ()
-    """Of `too_large`: what the link's other variants would weigh, as far as that is known."""
+    """For `too_large`: what the link's other variants would weigh, as far as that is known."""
     lines: Lines | None = None
-    """Of `too_large` and `lacks`: the shorter side of the link's best picture in pixels: no choice brings more."""
+    """For `too_large` and `lacks`: the shorter side of the link's best picture in pixels; no choice has more."""
     has_audio: bool | None = None
-    """Of `too_large`: whether there is a sound to take instead."""
+    """For `too_large`: whether there is a sound to take instead."""
     retry_after_seconds: Seconds | None = None
-    """How long the site asks to be left alone, where it says so (Retry-After, RFC 9110, 10.2.3)."""
+    """How long the site asks to be left alone, if it says so (Retry-After, RFC 9110, 10.2.3)."""
     unresolved: Text = ""
-    """The host that has no address, of `gone`."""
+    """For `gone`: the host that has no address."""
     lacks: Lacks = ""
-    """Of `unsupported`: what the link was found not to have, while it has the rest."""
+    """For `unsupported`: what the link lacks while it has the rest."""
 
 
 class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="selftest"):
-    """Answer to a `selftest` order: the child ran, ffmpeg answered, the guard is in place."""
+    """The answer to a `selftest` order: the child ran, ffmpeg answered, the guard is in place."""
 
     yt_dlp: Text
     ffmpeg: Text
@@ -176,8 +182,10 @@ class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
 
 WorkerMessage = Metadata | Progress | Result | Failure | SelfTest
-"""A line from the worker. `Result`, `Failure`, `SelfTest` end it; a `probe` ends with `Metadata`."""
+Emit = Callable[[WorkerMessage], None]
+"""Sends one message to the bot."""
+"""A line from the worker. `Result`, `Failure`, `SelfTest` end the conversation; a `probe` ends with `Metadata`."""
 
 
 class WorkerLostError(Exception):
-    """The worker went away for reasons that are not the job's: the job goes back to the queue as not tried."""
+    """The worker was lost for reasons that are not the job's: the job goes back to the queue as not tried."""

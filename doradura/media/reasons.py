@@ -1,8 +1,8 @@
-"""Why a job or a probe failed: the closed set, and what each reason means for whoever meets it.
+"""Why a job or a probe failed: the closed set of reasons, and what each means.
 
-The one owner. The values are a contract: the label `reason` of the metrics, the field `reason` of the log, the key
-`failed.*` of the texts. What cannot import this module (the rules, the dashboards, the pages of docs/) is compared with
-it by tests/integration/rules and tests/unit/media/test_reasons.py; metrics/ is handed the set by app.py.
+This is its only owner. The values are a contract: the label `reason` of the metrics, the field `reason` of the log, the
+key `failed.*` of the texts. What cannot import this module (the rules, the dashboards, the pages of docs/) is compared
+with it by tests/integration/rules and tests/unit/media/test_reasons.py; app.py hands the set to metrics/.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OURS = _Mark.OURS | _Mark.PASSES
 
 
 class Reason(StrEnum):
-    """A reason is its word, wherever a word is wanted; `Reason(word)` raises ValueError for one that is not known."""
+    """A reason is a str, usable wherever its word is; `Reason(word)` raises ValueError for an unknown one."""
 
     _marks: _Mark
 
@@ -52,7 +52,7 @@ class Reason(StrEnum):
     INTERNAL = "internal", _OURS | _Mark.MACHINE
 
     def __new__(cls, word: str, marks: _Mark = _Mark.NONE) -> Self:
-        """Make the member of a word, with what is true of it."""
+        """Make the member for a word, with its properties."""
         member = str.__new__(cls, word)
         member._value_ = word
         member._marks = marks  # noqa: SLF001 -- its own
@@ -60,12 +60,12 @@ class Reason(StrEnum):
 
     @property
     def ours(self) -> bool:
-        """Whether it counts as an error of ours; the others are the user's or the site's doing."""
+        """Whether it counts as an error of ours; the others are caused by the user or the site."""
         return _Mark.OURS in self._marks
 
     @property
     def final(self) -> bool:
-        """Whether trying again now changes nothing: it is the user's or the site's doing."""
+        """Whether trying again now changes nothing: the user or the site caused it."""
         return not self.ours
 
     @property
@@ -75,12 +75,12 @@ class Reason(StrEnum):
 
     @property
     def passes(self) -> bool:
-        """Whether the same may well go better later, so that a button to try again comes with it."""
+        """Whether the same may succeed later, so that the message has a button to try again."""
         return _Mark.PASSES in self._marks
 
     @property
     def of_this_machine(self) -> bool:
-        """Whether it says nothing of the link's site."""
+        """Whether it says nothing about the link's site."""
         return _Mark.MACHINE in self._marks
 
 
@@ -89,9 +89,12 @@ RETRIED_REASONS: frozenset[Reason] = frozenset(reason for reason in Reason if re
 USER_REASONS: tuple[Reason, ...] = tuple(reason for reason in Reason if not reason.ours)
 
 DISK_ERRNOS: frozenset[int] = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
-"""What the system says of a disk that is full, read-only or broken."""
+"""The system's error numbers for a disk that is full, read-only or broken."""
 
 
 def reason_of(error: OSError) -> Reason:
-    """Return the reason of an error of our own machine: the disk's, or another's (too many open files, no rights)."""
+    """Return the reason for an OSError of our own machine.
+
+    The disk's, or another (too many open files, no permission).
+    """
     return Reason.DISK if error.errno in DISK_ERRNOS else Reason.INTERNAL

@@ -1,6 +1,6 @@
-"""The sites that metrics and breakers tell apart: a fixed list, all else is "other".
+"""The sites that metrics and breakers distinguish: a fixed list; everything else is "other".
 
-Owns the list alone. Where yt-dlp can fetch from is its own affair; this bounds the values of a label.
+Owns only the list. yt-dlp decides what it can fetch from; this bounds the values of a label.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _HOSTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 SITES: tuple[str, ...] = (*_HOSTS, "other")
-"""Every value `site_of` gives."""
+"""Every value that `site_of` returns."""
 
 
 def site_of(url: str) -> str:
-    """The word of the site a link leads to, "other" for those not on the list and for what is no link."""
+    """Return the site of a link; "other" for sites that are not on the list and for what is not a link."""
     try:
         host = (urlsplit(url).hostname or "").rstrip(".")
     except ValueError:
@@ -47,11 +47,11 @@ def site_of(url: str) -> str:
 
 
 def is_known_host(host: str) -> bool:
-    """Whether a listed site answers under this very name, so that a resolver that does not know it is at fault."""
+    """Return whether a listed site uses this very name, so that a resolver that does not know it is at fault."""
     name = re.sub(r"^(?:www|m|music|vm|old)\.", "", host.lower().rstrip("."))
     return any(name in domains for domains in _HOSTS.values())
 
 
 def bare_host_pattern() -> str:
-    """A pattern of the listed hosts, for finding links that were written without a scheme."""
+    """Return a pattern of the listed hosts, for finding links that were written without a scheme."""
     return r"(?:[a-z0-9-]+\.)*(?:" + "|".join(re.escape(d) for domains in _HOSTS.values() for d in domains) + ")"

@@ -1,6 +1,6 @@
-"""What is wanted of a link, as one value: a format and a quality. Its key is what is stored and what buttons carry.
+"""A variant: what is wanted of a link, a format and a quality. The database and buttons carry its key.
 
-Owns the value, its key, the one reader of what people type, and which variants a link can be had in. Like the table
+Owns the value, its key, the only reader of what people type, and which variants a link offers. Like the table
 (`formats`), it must not import yt-dlp or run anything.
 """
 
@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from doradura.media.formats import FORMATS, Format, Quality
+from doradura.media.has import Has
 
 _SEPARATOR: Final = ":"
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A format and a quality of it.
+    """A format and one of its qualities.
 
-    A further part (a cut, a language) becomes a field whose default means that it was not asked for, and stands in the
-    key behind the quality, where it was: today's keys then stay what they are.
+    A further part (a cut, a language) becomes a field whose default means that it was not asked for. It follows the
+    quality in the key, so today's keys stay the same.
     """
 
     format: str
@@ -29,34 +30,41 @@ class Variant:
 
     @property
     def key(self) -> str:
-        """The one text that stands for it: in the database, in a button's data (`mp4:720p`)."""
+        """The text that identifies it in the database and in a button's data (`mp4:720p`)."""
         return f"{self.format}{_SEPARATOR}{self.quality}"
 
     @classmethod
     def parse_key(cls, text: str) -> Variant:
-        """Read a key that comes from outside, as a button's. Raises VariantError for what the table does not have."""
+        """Read a key from outside, such as a button's.
+
+        Raises VariantError for a format or quality that the table lacks. A key with a further part was made by a newer
+        version (`newer`); it is not the variant without that part: what was asked for is what is made, or nothing.
+        """
         word, separator, quality = text.partition(_SEPARATOR)
         if not separator:
             raise VariantError("malformed", text, format=None)
         if word not in FORMATS:
             raise VariantError("unknown_format", word, format=None)
+        known, _, further = quality.partition(_SEPARATOR)
+        if further and known in FORMATS[word].qualities:
+            raise VariantError("newer", further, format=word)
         if quality not in FORMATS[word].qualities:
             raise VariantError("unknown_quality", quality, format=word)
         return cls(word, quality)
 
     @classmethod
     def from_stored(cls, key: str) -> Variant:
-        """Return the variant of a key that we stored ourselves, also one that the table has no more.
+        """Return the variant of a key that we stored ourselves, even if the table no longer has it.
 
-        It must not fail: one such row would keep every other from being read. What needs its row of the table gets a
-        KeyError, in that job alone.
+        It must not fail: one such row would keep all others from being read. Whatever needs its row of the table gets a
+        KeyError, in that job only.
         """
         word, _, quality = key.partition(_SEPARATOR)
         return cls(word, quality)
 
     @property
     def labels(self) -> dict[str, str]:
-        """What metrics and the log call it, by label."""
+        """The labels by which metrics and the log name it."""
         return {"format": self.format, "quality": self.quality}
 
     @property
@@ -65,22 +73,27 @@ class Variant:
         return self.format if self.quality == "default" else f"{self.format} {self.quality}"
 
     @property
+    def is_offered(self) -> bool:
+        """Whether the table has it: one that was stored may be of an older version's."""
+        return self.format in FORMATS and self.quality in FORMATS[self.format].qualities
+
+    @property
     def row(self) -> Format:
-        """Its format's row of the table; KeyError where there is none."""
+        """The row of its format. Raises KeyError if there is none."""
         return FORMATS[self.format]
 
     @property
     def grade(self) -> Quality:
-        """Its quality's row; KeyError where there is none."""
+        """The row of its quality. Raises KeyError if there is none."""
         return self.row.grade(self.quality)
 
 
 class VariantError(Exception):
-    """A word that names no format or no quality of the format asked for, or a key that has not the form of one."""
+    """A word that names no format or no quality of it, or a key that is malformed or a newer version's."""
 
     def __init__(
         self,
-        kind: Literal["unknown_format", "unknown_quality", "malformed"],
+        kind: Literal["unknown_format", "unknown_quality", "malformed", "newer"],
         word: str,
         *,
         format: str | None,  # noqa: A002 -- the field's own word
@@ -89,22 +102,22 @@ class VariantError(Exception):
         self.kind = kind
         self.word = word
         self.format = format
-        """The format whose qualities were meant, where one was named."""
+        """The format whose qualities were meant, if one was named."""
 
 
 DEFAULT_VARIANT = Variant("mp3", "320k")
-"""What a user gets who never chose (design.md, Chat)."""
+"""The variant for a user who never chose (design.md, Chat)."""
 
 
-def offered(*, has_video: bool | None, has_audio: bool | None, lines: int | None) -> list[Variant]:
-    """Return the variants that a link can be had in, in the table's order; what is not known (None) rules nothing out.
+def offered(has: Has, *, lines: int | None) -> list[Variant]:
+    """Return the variants that a link offers, in the table's order.
 
-    `lines` is the shorter side of the largest picture in pixels. Qualities that would bring one and the same picture
-    are one variant: up to the source's, and `best` where that is more than the last of them.
+    `lines` is the shorter side of the largest picture in pixels; None rules nothing out. Qualities that would bring the
+    same picture are one variant: those up to the source's, and `best` if that is more than the last of them.
     """
     variants = []
     for row in FORMATS.values():
-        if (row.kind == "video" and has_video is False) or (row.kind == "audio" and has_audio is False):
+        if not has.offers(row.kind):
             continue
         grades = row.grades if lines is None or row.kind != "video" else _distinct(row.grades, lines)
         variants += [Variant(row.word, grade.word) for grade in grades]
@@ -128,11 +141,11 @@ def fitting(
     lines: int | None = None,
     has_audio: bool | None = None,
 ) -> list[Variant]:
-    """What to take instead of a variant that is over a limit, the best first.
+    """Return what to take instead of a variant that is over a limit, the best first.
 
-    `sizes` (bytes) is what is known of the link's variants. Known to be over the limit is left out; what nobody knows
-    is there where it makes a smaller file as a rule. A sound whose rate is the source's own comes last, if it is
-    known to fit: it may be the larger one. `lines` and `has_audio` as for `smaller`.
+    `sizes` (bytes) is what is known of the link's variants. Those known to be over the limit are left out; one of
+    unknown size is included if it usually makes a smaller file. A sound with the source's own bit rate comes last, and
+    only if it is known to fit: it may be the larger one. `lines` and `has_audio` as for `smaller`.
     """
     lower = smaller(variant, lines=lines, has_audio=has_audio)
     copied = [
@@ -145,11 +158,11 @@ def fitting(
 
 
 def smaller(variant: Variant, *, lines: int | None = None, has_audio: bool | None = None) -> list[Variant]:
-    """What makes a smaller file than this variant, the best first: its lower qualities, for a film then its sound.
+    """Return what makes a smaller file than this variant, the best first: its lower qualities, then a film's sound.
 
-    Only what `offered` offers of a link with so many lines, and with a sound or without.
+    Only what `offered` returns for a link with this many lines, and with or without sound.
     """
-    there = offered(has_video=None, has_audio=has_audio, lines=lines)
+    there = offered(Has(sound=has_audio), lines=lines)
     return [each for each in _lower(variant) if each in there]
 
 
@@ -167,8 +180,8 @@ def _lower(variant: Variant) -> list[Variant]:
 def parse_variant(words: Sequence[str], default: Variant = DEFAULT_VARIANT) -> Variant:
     """Read what a person typed after the link: a format, a quality, both in either order, or nothing.
 
-    Case does not matter, and a quality may lack its unit ("mp4 720", "320", "320kbps"). A quality alone names the
-    first format that has it. Nothing at all is `default`. Raises VariantError.
+    Case does not matter, and a quality may lack its unit ("mp4 720", "320", "320kbps"). A quality alone selects the
+    first format that has it. Nothing at all means `default`. Raises VariantError.
     """
     named, asked = _sort_out(words)
     if named is None and asked is None:
@@ -187,7 +200,7 @@ def parse_variant(words: Sequence[str], default: Variant = DEFAULT_VARIANT) -> V
 
 
 def _sort_out(words: Sequence[str]) -> tuple[Format | None, str | None]:
-    """Tell the word for a format from the one for a quality; VariantError for a third."""
+    """Tell the word for a format from the one for a quality. Raises VariantError for a third word."""
     named: Format | None = None
     asked: str | None = None
     for raw in words:

@@ -1,7 +1,7 @@
 """The catalogue: name, labels, closed label values, buckets and meaning of every metric.
 
-The names are the contract of the alert rules, the dashboards and the chat's reports. An attribute is called as its
-metric without `doradura_`, `_total` and the unit.
+The names are a contract with the alert rules, the dashboards and the chat's reports. An attribute has its metric's name
+without `doradura_`, `_total` and the unit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from doradura.metrics.exposition import PAYMENT_FAILURES, Samples, expose
+from doradura.metrics.exposition import PAYMENT_FAILURES, FamilySamples, expose
 from doradura.metrics.labels import OTHER, Labelled
 from doradura.metrics.late import LateGauge
 from doradura.metrics.memory import MemoryCollector
@@ -37,7 +37,7 @@ SIZE_BYTES = (*(65536 * 4**power for power in range(8)), 2**31)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildFacts:
-    """What runs: the labels of doradura_build_info."""
+    """What is running: the labels of doradura_build_info."""
 
     version: str
     python: str
@@ -48,7 +48,7 @@ class BuildFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LabelValues:
-    """The values of each label whose set somebody else owns."""
+    """The values of each label whose set another module owns."""
 
     sites: tuple[str, ...]
     formats: Mapping[str, tuple[str, ...]]
@@ -61,18 +61,18 @@ class LabelValues:
     reasons: tuple[str, ...]
     """Why a download may fail."""
     own_reasons: tuple[str, ...]
-    """Those of them that count as errors of ours."""
+    """The reasons that count as errors of ours."""
     kinds: tuple[str, ...]
-    """What files are sent as."""
+    """How files are sent."""
     plans: tuple[str, ...]
-    """What a download is asked for under."""
+    """The plans under which downloads are requested."""
     paid_plans: tuple[str, ...]
     languages: tuple[str, ...]
     rejections: tuple[str, ...]
     """Why a job is not accepted."""
     request_outcomes: tuple[str, ...]
     outages: tuple[str, ...]
-    """Those of them that are Telegram's or the way's there."""
+    """The outcomes that are the fault of Telegram or of the network."""
     request_kinds: tuple[str, ...]
     """The kinds of requests to Telegram whose duration is measured."""
     limit_sources: tuple[str, ...]
@@ -81,10 +81,10 @@ class LabelValues:
 
 
 class Metrics:
-    """All metrics of one program, on a registry nobody else has.
+    """All metrics of one program, on a registry of its own.
 
-    "other" joins the sites, commands, update types, methods, languages and severities of `values`. Children whose label
-    set is closed exist from the start, so that rate() sees the first event.
+    "other" is added to the sites, commands, update types, methods, languages and severities of `values`. Children with
+    a closed label set exist from the start, so that rate() sees the first event.
     """
 
     def __init__(self, values: LabelValues, *, build: BuildFacts, clock: Callable[[], float] = time) -> None:
@@ -143,7 +143,7 @@ class Metrics:
         )
         self.upload_bytes = self._counter("upload_bytes_total", "Bytes sent to Telegram.")
         self.extraction_duration = self._histogram(
-            "extraction_duration_seconds", "Time to know a link's title and formats.", (), EXTRACTION_SECONDS
+            "extraction_duration_seconds", "Time to find a link's title and formats.", (), EXTRACTION_SECONDS
         )
         self.site_downloads = self._counters(
             "site_downloads_total", "Jobs ended, by site.", {**sites, "outcome": OUTCOMES}
@@ -227,7 +227,7 @@ class Metrics:
         self.alert_delivery_lag = self._histogram(
             "alert_delivery_lag_seconds", "Time from an alert stored to an admin told.", (), ALERT_SECONDS
         )
-        # Its age is what alarms: without a watchdog yet there is none, and 0 would be an age of decades.
+        # Alerts look at its age: without a watchdog there is none yet, and 0 would be an age of decades.
         self.watchdog_last_seen = LateGauge(
             "doradura_watchdog_last_seen_timestamp_seconds",
             "When the last watchdog alert came; nothing before the first.",
@@ -246,7 +246,7 @@ class Metrics:
         self._health_status = Labelled(
             self._gauge("health_status", "1 ok, 0.5 degraded, 0 failing: the same as /health.", checks),
             checks,
-            # No sample until a check has been made: a zero would say it fails.
+            # No sample until a check has been made: a zero would mean that it fails.
             prepare=lambda _row: False,
         )
         self.loop_lag = self._histogram("loop_lag_seconds", "How late the event loop runs a timer.", (), LAG_SECONDS)
@@ -258,12 +258,12 @@ class Metrics:
         MemoryCollector(self.registry)
 
     def set_health(self, values: Mapping[str, float]) -> None:
-        """Take over what the health checks found: check -> 1, 0.5 or 0."""
+        """Set the results of the health checks: check -> 1, 0.5 or 0."""
         for check, value in values.items():
             self._health_status.labels(check=check).set(value)
 
-    async def render(self, accept: str, database: Mapping[str, Samples]) -> tuple[bytes, str]:
-        """Return the text of a scrape and its content type, for an Accept header and what the database said.
+    async def render(self, accept: str, database: Mapping[str, FamilySamples]) -> tuple[bytes, str]:
+        """Return the text of a scrape and its content type, for an Accept header and the database's values.
 
         A family of DATABASE_FAMILIES that is missing from `database` is left out of the text.
         """

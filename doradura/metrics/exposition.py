@@ -1,4 +1,4 @@
-"""Metrics as text: which form a scraper wants, and how it is made without holding up the event loop."""
+"""Metrics as text: which format a scraper wants, and how it is produced without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from prometheus_client.samples import Exemplar, Sample
 from doradura.metrics.labels import OTHER
 
 END = b"# EOF\n"
-"""What closes an OpenMetrics text, and must come once."""
+"""Ends an OpenMetrics text; it must occur once."""
 
 _CONTENT_TYPE = re.compile(r"[a-z/-]+(; [a-z]+=[A-Za-z0-9.-]+)+")
 
-Samples = Mapping[tuple[str, ...], float]
-"""Label values -> value; the empty tuple where a family has no label."""
+FamilySamples = Mapping[tuple[str, ...], float]
+"""Label values -> value; the empty tuple for a family without labels."""
 
 PAYMENT_FAILURES = (
     *("not_booked", "wrong_amount", "wrong_payer", "unknown_payload", "late_answer", "refund_failed", "reconcile"),
 )
 
 DATABASE_FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "doradura_queue_depth": ("Jobs that wait for a worker.", ()),
+    "doradura_queue_depth": ("Jobs waiting for a worker.", ()),
     "doradura_queue_oldest_job_age_seconds": ("Age of the job that has waited longest, 0 when none waits.", ()),
     "doradura_daily_active_users": ("Distinct users in the last 24 hours.", ()),
     "doradura_monthly_active_users": ("Distinct users in the last 30 days.", ()),
@@ -54,14 +54,12 @@ DATABASE_FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "doradura_alert_oldest_undelivered_seconds": ("Age of the oldest notice not delivered, 0 when all are.", ()),
     "doradura_unclean_starts_total": ("Starts after an end that was not in order: a kill, a power cut, a crash.", ()),
 }
-"""Family read from the database at a scrape -> its help text and its labels.
-
-Those called `_total` are counters, the others gauges.
-"""
+"""Family read from the database at a scrape -> its help text and its labels. Those named `_total` are counters, the
+others gauges."""
 
 
 class _Family:
-    """One family, in the shape prometheus-client's encoders take: something to collect from."""
+    """One family as prometheus-client's encoders expect it: something to collect from."""
 
     def __init__(self, metric: Metric) -> None:
         self._metric = metric
@@ -71,14 +69,16 @@ class _Family:
 
 
 async def expose(
-    registry: CollectorRegistry, accept: str, database: Mapping[str, Samples], closed: Mapping[str, tuple[str, ...]]
+    registry: CollectorRegistry,
+    accept: str,
+    database: Mapping[str, FamilySamples],
+    closed: Mapping[str, tuple[str, ...]],
 ) -> tuple[bytes, str]:
-    """Write all families, with a checkpoint after each, in the form `accept` asks for. Return text and content type.
+    """Write all families in the format that `accept` asks for, with a checkpoint after each.
 
-    `closed` has the values of each label of the database's families.
-
-    A scrape of the whole registry at once would stop the event loop for some milliseconds, and a thread would not help
-    (the interpreter's lock). `_created` samples are left out: they would be a third of the text.
+    Return text and content type. `closed` has the values of each label of the database's families. A scrape of the
+    whole registry at once would block the event loop for some milliseconds, and a thread would not help (the
+    interpreter's lock). `_created` samples are left out: they would be a third of the text.
     """
     encode, content_type = _encoder(accept)
     parts: list[bytes] = []
@@ -95,21 +95,21 @@ def _encoder(accept: str) -> tuple[Callable[[Any], bytes], str]:
     try:
         chosen, content_type = choose_encoder(accept)
     except (TypeError, ValueError):
-        # It compares the version asked for with numbers, and whatever the client wrote may be none.
+        # It compares the requested version with numbers, but the client may have written anything.
         chosen, content_type = choose_encoder("")
     if not _CONTENT_TYPE.fullmatch(content_type):
-        # The version asked for is also repeated in the answer's header.
+        # The requested version is also repeated in the answer's header.
         chosen, content_type = choose_encoder("")
     encode: Callable[..., bytes] = chosen
     if "escaping=dots" not in content_type:
-        # All other schemes leave our names as they are; this one finds that out without looking at each character,
-        # which is half the time of a scrape.
+        # All other schemes leave our names unchanged; this one does so without looking at each character, which is half
+        # the time of a scrape.
         encode = partial(encode, escaping="allow-utf-8")
     return encode, content_type
 
 
 def _short(sample: Sample) -> Sample:
-    # An exemplar's value and time have 16 digits each, which compress badly and tell nobody anything.
+    # An exemplar's value and time have 16 digits each, which compress badly and are of no use.
     exemplar = sample.exemplar
     if exemplar is None:
         return sample
@@ -117,9 +117,11 @@ def _short(sample: Sample) -> Sample:
     return sample._replace(exemplar=Exemplar(exemplar.labels, round(exemplar.value, 3), moment))
 
 
-def _database_families(database: Mapping[str, Samples], closed: Mapping[str, tuple[str, ...]]) -> Iterable[Metric]:
+def _database_families(
+    database: Mapping[str, FamilySamples], closed: Mapping[str, tuple[str, ...]]
+) -> Iterable[Metric]:
     for name, (documentation, labels) in DATABASE_FAMILIES.items():
-        # A family whose query failed isn't there: no sample is better than a wrong one.
+        # A family whose query failed is left out: no sample is better than a wrong one.
         if name in database:
             kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
             family = kind(name, documentation, labels=labels)
@@ -128,8 +130,8 @@ def _database_families(database: Mapping[str, Samples], closed: Mapping[str, tup
             yield family
 
 
-def _closed(sets: Sequence[tuple[str, ...]], found: Samples) -> Samples:
-    """Return every combination of the closed sets, 0 where the database has none; a value of no set counts as other."""
+def _closed(sets: Sequence[tuple[str, ...]], found: FamilySamples) -> FamilySamples:
+    """Return every combination of the closed sets, 0 if the database has none; an unknown value counts as other."""
     rows = dict.fromkeys(itertools.product(*sets), 0.0)
     for row, value in found.items():
         known = tuple(each if each in values else OTHER for each, values in zip(row, sets, strict=True))

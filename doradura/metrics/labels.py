@@ -1,4 +1,4 @@
-"""A metric whose label values are a closed set, every child made at the start."""
+"""A metric whose label values are a closed set, with every child made at the start."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Labelled(Generic[M]):
     """The children of one metric, by their label values.
 
     A value outside its set counts as "other" and is logged once: the number of series stays bounded whatever a caller
-    does, and a slip in counting never costs a job. The tests look for such lines.
+    does, and a mistake in counting never costs a job. The tests look for such log lines.
     """
 
     def __init__(
@@ -33,8 +33,8 @@ class Labelled(Generic[M]):
     ) -> None:
         """Close the sets in `closed`, in the order of the parent's labels.
 
-        `rows` are the combinations that exist, where not every one does; `prepare` says which of them are made now
-        (the others appear when first counted).
+        `rows` are the existing combinations, if not every one exists; `prepare` says which of them are made now (the
+        others appear when first counted).
         """
         self._parent: M = parent
         self._names = tuple(closed)
@@ -45,7 +45,7 @@ class Labelled(Generic[M]):
         self._children: dict[tuple[str, ...], M] = {row: parent.labels(*row) for row in every if prepare(row)}
 
     def labels(self, **labels: str) -> M:
-        """Return the child for these values. A wrong name is a KeyError, a value out of its set counts as other."""
+        """Return the child for these values. A wrong name raises KeyError; an unknown value counts as other."""
         row = tuple([labels[name] for name in self._names])
         child = self._children.get(row)
         if child is None or len(labels) != len(row):
@@ -54,7 +54,7 @@ class Labelled(Generic[M]):
 
     @property
     def closed(self) -> Mapping[str, frozenset[str]]:
-        """Label -> the values it may have."""
+        """Label -> its allowed values."""
         return dict(zip(self._names, self._values, strict=True))
 
     def children(self) -> list[M]:

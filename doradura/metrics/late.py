@@ -19,7 +19,7 @@ class LateGauge(Collector):
         registry.register(self)
 
     def set(self, value: float) -> None:
-        """From now on there is a sample, of this value."""
+        """Set the value; from now on there is a sample."""
         self._value = value
 
     def describe(self) -> Iterable[Metric]:

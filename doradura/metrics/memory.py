@@ -1,7 +1,7 @@
-"""How much memory the bot and its workers may use together, and how much of it is left, as Linux tells it.
+"""How much memory the bot and its workers may use together, and how much of it is left, according to Linux.
 
-The tightest of the machine and of the control groups the process is in (a container's or a service's limit, version 1
-or 2). What the kernel gives back at once, the caches of files that are not in use, counts as left.
+It is the tightest limit of the machine and of the control groups that the process is in (a container's or a service's,
+version 1 or 2). Memory that the kernel can free at once, the caches of files that are not in use, counts as left.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class Memory:
 
 
 def measure(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> Memory | None:
-    """Measure; None where the system does not say (no Linux, nothing mounted there).
+    """Return the limit and what is left; None if the system does not say (not Linux, nothing mounted there).
 
-    Reads a few files of the kernel's, none of which lies on a disk.
+    It reads a few files of the kernel's, none of which lies on a disk.
     """
     found = [*_machine(proc), *_groups(proc, cgroups)]
     if not found:
         return None
-    # The least that is left, in percent: that limit is met first.
+    # The smallest rest in percent: that limit will be reached first.
     return min(found, key=lambda one: one.available_bytes / one.limit_bytes)
 
 
@@ -48,7 +48,7 @@ def _machine(proc: Path) -> Iterator[Memory]:
 
 
 def _groups(proc: Path, cgroups: Path) -> Iterator[Memory]:
-    """Each group that sets a limit: the process's own, and those around it."""
+    """Yield each group that sets a limit: the process's own, and those around it."""
     for line in _text(proc / "self" / "cgroup").splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -61,12 +61,12 @@ def _groups(proc: Path, cgroups: Path) -> Iterator[Memory]:
 
 def _limited(root: Path, path: str, limit_name: str, used_name: str, cache: str) -> Iterator[Memory]:
     directory = root / path.lstrip("/")
-    # In a container the path may be the host's, which is not there: its own group is then the root.
+    # In a container the path may be the host's, which does not exist there: its own group is then the root.
     for group in (directory, *directory.parents):
         if not group.is_relative_to(root):
             return
         limit, used = _text(group / limit_name).strip(), _text(group / used_name).strip()
-        # "max", and in version 1 a number beyond all machines, say that there is no limit.
+        # "max", and in version 1 a number beyond all machines, means that there is no limit.
         if limit.isdecimal() and used.isdecimal() and 0 < int(limit) < 2**60:
             left = int(limit) - int(used) + _fields(group / "memory.stat").get(cache, 0)
             yield Memory(int(limit), max(0, min(left, int(limit))))
@@ -85,17 +85,17 @@ def _text(path: Path) -> str:
 
 
 class MemoryCollector(Collector):
-    """Measures at each scrape; no sample where nothing can be measured."""
+    """Measures at each scrape; there is no sample if nothing can be measured."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         registry.register(self)
 
     def describe(self) -> Iterable[Metric]:
-        """Name the families, so that the registry refuses a second one of a name."""
+        """Name the families, so that the registry refuses a second one of the same name."""
         return [GaugeMetricFamily(name, documentation) for name, documentation in _FAMILIES.items()]
 
     def collect(self) -> Iterable[Metric]:
-        """Measure."""
+        """Measure, and return the families."""
         found = measure()
         values = (None, None) if found is None else (found.limit_bytes, found.available_bytes)
         return [

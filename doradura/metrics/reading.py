@@ -1,4 +1,4 @@
-"""Reads counters back from a registry, for those who put them into words. They count since the program's start."""
+"""Reads counters back from a registry, for reports in words. They count since the program's start."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from prometheus_client import CollectorRegistry
 
 
 def counted(registry: CollectorRegistry, name: str, label: str | None = None) -> dict[str, float]:
-    """Return a family's samples of that name, summed by one label (or all under ""); those that are 0 are left out."""
+    """Return a family's samples of that name, summed by one label (or all under ""), without zeros."""
     sums: dict[str, float] = {}
-    # A collector that tells no names beforehand (the process's) is in no restricted registry.
+    # A collector that names nothing beforehand (the process's) is in no restricted registry.
     found = list(registry.restricted_registry([name]).collect()) or registry.collect()
     for family in found:
         for sample in family.samples:

@@ -1,4 +1,4 @@
-"""What the Telegram client reports, as numbers."""
+"""Turns what the Telegram client reports into numbers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from doradura.metrics.catalogue import Metrics
 
 
 class TelegramMetrics:
-    """The client's observer. Typed by its methods alone, so neither side imports the other.
+    """The client's observer. It matches by its methods alone, so neither side imports the other.
 
-    Which kinds and outcomes there are, and which of them mean what, is in the label values.
+    The label values say which kinds and outcomes there are, and what they mean.
     """
 
     def __init__(self, metrics: Metrics, *, clock: Callable[[], float] = time) -> None:
@@ -23,9 +23,9 @@ class TelegramMetrics:
     def request_finished(self, method: str, kind: str, outcome: str, seconds: float) -> None:
         """One HTTP request ended.
 
-        An error of Telegram's or of the way there is one a person may have to look at, and those without a success
-        between them are one: an outage is one thing to look at, however many requests it swallows. A client_error is
-        not counted here: "bot was blocked by the user" is one, and whoever made the call knows what it meant.
+        An error of Telegram's or of the network is one that a person may have to look at. Such errors without a success
+        in between count as one: an outage is one thing to look at, however many requests it costs. A client_error is
+        not counted here: "bot was blocked by the user" is one, and the caller knows what it meant.
         """
         self._metrics.telegram_requests.labels(method=method, outcome=outcome).inc()
         if kind in self._metrics.values.request_kinds:
@@ -40,7 +40,10 @@ class TelegramMetrics:
         self._metrics.telegram_rate_limited.labels(source=source).inc()
 
     def given_up(self, method: str) -> None:  # noqa: ARG002 - its requests were counted by method
-        """A call was not done in its time: an error of its own but in an outage, which is one already."""
+        """A call was given up because its time ran out.
+
+        An error, except during an outage, which was counted already.
+        """
         if not self._down:
             self._metrics.errors.labels(category="telegram").inc()
 
@@ -52,7 +55,7 @@ class TelegramMetrics:
     def poll_conflict(self) -> None:
         """A long poll was refused with 409: another program uses this token, and only a person can end that.
 
-        One error until the polls are answered again, however many are refused.
+        It counts as one error until polls are answered again, however many are refused.
         """
         self._metrics.telegram_poll_conflicts.inc()
         if not self._conflict:
@@ -60,5 +63,5 @@ class TelegramMetrics:
         self._conflict = True
 
     def update_malformed(self) -> None:
-        """An update was passed over."""
+        """An update was skipped."""
         self._metrics.errors.labels(category="telegram").inc()

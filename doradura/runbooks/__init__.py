@@ -1,7 +1,7 @@
 """The runbooks: what each alert means and what to do about it, for the pages at /runbooks/ and for the chat.
 
-The text is written in docs/runbooks.md; runbooks.md here is its copy, which goes into every package (`just fmt` copies,
-`just check` compares). Knows Markdown and nothing of HTTP, of Telegram or of alerts beyond their names.
+The source is docs/runbooks.md; runbooks.md here is its copy, which goes into every package (`just fmt` copies, `just
+check` compares). Knows Markdown, and nothing of HTTP, Telegram or alerts except their names.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The page of runbooks, cut into its sections: one for each alert, named by its heading."""
+"""The runbooks' page, divided into its sections: one for each alert, named by its heading."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import MappingProxyType
 from doradura.runbooks.markdown import Block, parse_blocks
 
 TRY = "**For a try**"
-"""Begins the part of a section that says how to cause the alert on a machine of one's own."""
+"""Begins the part of a section that says how to cause the alert on one's own machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Runbook:
     """What to do about one alert."""
 
     name: str
-    """The alert's name, as it is written."""
+    """The alert's name, as written."""
     blocks: tuple[Block, ...]
 
     def in_earnest(self) -> tuple[Block, ...]:
@@ -28,7 +28,7 @@ class Runbook:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """All runbooks: what stands before them, and each by its alert's name, in any case."""
+    """All runbooks: the introduction, and each by its alert's name, in any case."""
 
     title: str
     introduction: tuple[Block, ...]
@@ -36,12 +36,12 @@ class Book:
     _by_name: Mapping[str, Runbook]
 
     def find(self, name: str) -> Runbook | None:
-        """Return the runbook of an alert."""
+        """Return the runbook of an alert, None if there is none."""
         return self._by_name.get(name.casefold())
 
 
 def parse_book(text: str) -> Book:
-    """Read the page: a heading of level 1 is its title, each of level 2 begins the runbook of the alert it names."""
+    """Parse the page: its heading of level 1 is the title; each of level 2 begins the runbook of the alert it names."""
     title, introduction, sections = "", list[Block](), list[tuple[str, list[Block]]]()
     for block in parse_blocks(text):
         if block.kind == "heading" and block.level == 1:

@@ -1,7 +1,7 @@
-"""The part of Markdown that the runbooks are written in, read into blocks, and its inline marks as HTML.
+"""The subset of Markdown that the runbooks use, parsed into blocks, and its inline marks as HTML.
 
-Read are headings, paragraphs, lists, fenced blocks, and in a line bold, italics, code and links. Whatever else stands
-there is text. Everything is escaped: no HTML passes.
+It reads headings, paragraphs, lists and fenced blocks, and within a line bold, italics, code and links. Everything else
+is text. Everything is escaped: no HTML passes through.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
-Kind = Literal["heading", "paragraph", "bullet", "numbered", "code"]
+BlockKind = Literal["heading", "paragraph", "bullet", "numbered", "code"]
 
 _FENCE = re.compile(r"(`{3,}|~{3,})\s*(\w*)")
 _HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*$")
@@ -27,14 +27,14 @@ _INLINE = re.compile(
 )
 
 Leads = Callable[[str], str | None]
-"""A link's target as it is written -> where it leads for this reader; None where it leads nowhere."""
+"""A link's target as written -> its target for this reader; None if it leads nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """A block: its kind and its text, which has inline marks unless it is code."""
 
-    kind: Kind
+    kind: BlockKind
     text: str
     level: int = 0
     """A heading's level, or a numbered item's number."""
@@ -42,12 +42,12 @@ class Block:
 
 
 def parse_blocks(text: str) -> tuple[Block, ...]:
-    """Read a text's blocks. A fence that is never closed reaches to the end."""
+    """Parse a text's blocks. A fence that is never closed extends to the end."""
     return tuple(_blocks(iter(text.splitlines())))
 
 
 def _blocks(lines: Iterator[str]) -> Iterator[Block]:
-    kind: Kind = "paragraph"
+    kind: BlockKind = "paragraph"
     number, collected = 0, list[str]()
 
     def collected_block() -> Iterator[Block]:
@@ -86,7 +86,7 @@ def _fenced(lines: Iterator[str], fence: str) -> str:
 
 
 def inline_html(text: str, leads: Leads) -> str:
-    """Return a text's inline marks as the HTML that a browser and Telegram both take: b, i, code, a."""
+    """Return a text's inline marks as the HTML that both a browser and Telegram accept: b, i, code, a."""
     made, end = [], 0
     for match in _INLINE.finditer(text):
         made.append(escape(text[end : match.start()]))
@@ -106,17 +106,17 @@ def inline_html(text: str, leads: Leads) -> str:
 
 
 def _code(text: str) -> str:
-    """Take off the one space that lets code begin and end with a tick."""
+    """Remove the one space that lets code begin and end with a tick."""
     return text[1:-1] if text.startswith(" ") and text.endswith(" ") and text.strip() else text
 
 
 def is_item(block: Block) -> bool:
-    """Whether a block is one item of a list."""
+    """Return whether a block is one item of a list."""
     return block.kind in {"bullet", "numbered"}
 
 
 def runs(blocks: Sequence[Block]) -> Iterator[Sequence[Block]]:
-    """Return blocks one by one, but the items of one list together."""
+    """Group the blocks: the items of one list together, all others by themselves."""
     start = 0
     for end in range(1, len(blocks) + 1):
         if end == len(blocks) or not is_item(blocks[end]) or blocks[end].kind != blocks[start].kind:

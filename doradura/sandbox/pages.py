@@ -8,12 +8,12 @@ from types import MappingProxyType
 
 import trio
 
-from doradura.sandbox.http.exchange import Headers, Request, Response
+from doradura.sandbox.http.exchange import Headers, HttpRequest, Response
 
 PAGE_DIRECTORY = Path(__file__).parent / "page"
 
 _NAME = re.compile(r"(?:[a-z]{1,16}/)?[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII | re.IGNORECASE)
-"""A file of the page's, or of a folder of its."""
+"""One of the page's files, or of a folder in it."""
 _TYPES = MappingProxyType(
     {
         ".html": "text/html; charset=utf-8",
@@ -38,7 +38,7 @@ HEADERS: Headers = (
 )
 
 
-async def page_answer(request: Request) -> Response:
+async def page_answer(request: HttpRequest) -> Response:
     """Answer one GET or HEAD of / or /page/..."""
     if request.method not in {"GET", "HEAD"}:
         return Response.text("only GET and HEAD\n", 405)

@@ -1,6 +1,6 @@
-"""The sandbox as a whole: binds, wires its parts, accepts connections until it is cancelled.
+"""The sandbox as a whole: listens, wires its parts, accepts connections until it is cancelled.
 
-Owns the listening socket, the nursery of connections, and the folder of uploads. Used inside the bot's process and
+Owns the listening socket, the nursery of connections, and the folder of uploads. It runs within the bot's process or
 alone.
 """
 
@@ -17,13 +17,13 @@ from pathlib import Path
 
 import trio
 
-from doradura.sandbox.api.endpoint import BotApi, Downloads
-from doradura.sandbox.http.connection import Connection, server_config
-from doradura.sandbox.http.content import file_content, respond
-from doradura.sandbox.http.exchange import Handler, Request, Response, asgi
+from doradura.sandbox.api.endpoint import BotApiEndpoint, Downloads
+from doradura.sandbox.http.connection import ServedConnection, server_config
+from doradura.sandbox.http.exchange import Handler, HttpRequest, Response, asgi
+from doradura.sandbox.http.served_bytes import file_content, respond
 from doradura.sandbox.human.endpoint import Human
 from doradura.sandbox.media.samples import make_samples
-from doradura.sandbox.media.serving import Media
+from doradura.sandbox.media.serving import MediaEndpoint
 from doradura.sandbox.pages import page_answer
 from doradura.sandbox.state.blobs import Blobs
 from doradura.sandbox.state.bots import Bots
@@ -40,14 +40,14 @@ SANDBOX_TOKEN = "1000000001:SANDBOXAAAAAAAAAAAAAAAAAAAAAAAAAAAA"  # noqa: S105 -
 BACKLOG = 512
 
 
-class BindError(StartupError, ValueError):
-    """The address is none the sandbox may listen on."""
+class SandboxBindError(StartupError, ValueError):
+    """The sandbox may not listen on this address."""
 
     exit_code = EXIT_SETTINGS
 
 
 class ListenError(StartupError, OSError):
-    """The address is taken, or none of this machine's; the text says which and what to do."""
+    """The address is in use, or not this machine's; the text says which and what to do."""
 
     exit_code = EXIT_SETTINGS
 
@@ -64,10 +64,11 @@ class Sandbox:
         ffmpeg: str,
         flood_limits: bool = False,
     ) -> None:
-        """`bind` is host:port, port 0 for any free one. Raises BindError when that is not loopback.
+        """`bind` is host:port, port 0 for any free one. Raises SandboxBindError if it is not loopback.
 
         Sample media are kept in `media_directory`; chats in `keep_directory`, or only in memory without one. `ffmpeg`
-        is the program that makes the samples and measures what bots send. `flood_limits` begins with them switched on.
+        is the program that makes the samples and measures what bots send. `flood_limits` says whether they are on at
+        first.
         """
         self._family, self._host, self._port = parse_bind(bind)
         self._bind = bind
@@ -75,13 +76,13 @@ class Sandbox:
         self._keep_directory = keep_directory
         self._ffmpeg = ffmpeg
         self._flood_limits = flood_limits
-        self._connections: set[Connection] = set()
+        self._connections: set[ServedConnection] = set()
 
     async def run(self, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until cancelled. Starts with its address, once the samples are there and it listens.
+        """Serve until cancelled; `started` gets its address, once the samples exist and it listens.
 
-        Raises ListenError, naming the address, when it is taken; JournalError when what was kept cannot be opened;
-        SamplesError when ffmpeg cannot make the samples.
+        Raises ListenError, naming the address, if it is in use; JournalError if the kept state cannot be opened;
+        SamplesError if ffmpeg cannot make the samples.
         """
         listener = self._listen()
         with listener:
@@ -96,14 +97,14 @@ class Sandbox:
                     raise
                 await nursery.start(journal.run)
                 host, port = listener.getsockname()[:2]
-                media = Media(samples, await trio.to_thread.run_sync(_sizes, samples))
+                media = MediaEndpoint(samples, await trio.to_thread.run_sync(_sizes, samples))
                 handler = self._handler(bots, media, port)
                 task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
                 await self._accept(listener, handler, nursery)
 
     @asynccontextmanager
     async def _directory(self) -> AsyncIterator[Path]:
-        """Return the folder of uploads and records: the one to keep, or one that goes with us."""
+        """Return the folder of uploads and records: the one to keep, or a temporary one."""
         if self._keep_directory is not None:
             yield self._keep_directory
             return
@@ -123,24 +124,24 @@ class Sandbox:
         except OSError as error:
             listener.close()
             raise ListenError(
-                f"the sandbox cannot listen on {self._bind}: {error.strerror}. Stop what listens there, or set "
+                f"the sandbox cannot listen on {self._bind}: {error.strerror}. Stop what uses it, or set "
                 "DORADURA_SANDBOX_BIND."
             ) from error
         return listener
 
-    def _handler(self, bots: Bots, media: Media, port: int) -> Handler:
-        """Wire the parts, and return the function that sends each request to its own."""
+    def _handler(self, bots: Bots, media: MediaEndpoint, port: int) -> Handler:
+        """Wire the parts, and return the function that routes each request."""
         faults, record, world = Faults(), CallRecord(), bots.world
         floods = Floods(world.clock, enabled=self._flood_limits)
         world.paces_polls = lambda: floods.limits.enabled
         files = Files(world.blobs, self._ffmpeg, Fetcher(world.blobs, media.answer, port))
         api, human, downloads = (
-            BotApi(bots, files, faults, floods, record),
+            BotApiEndpoint(bots, files, faults, floods, record),
             Human(bots, files, faults, floods, record),
             Downloads(bots),
         )
 
-        async def handle(request: Request) -> Response:
+        async def handle(request: HttpRequest) -> Response:
             path = request.path
             if path.startswith("/bot"):
                 return await api.answer(request)
@@ -158,11 +159,11 @@ class Sandbox:
         return handle
 
     async def _accept(self, listener: socket.socket, handler: Handler, nursery: trio.Nursery) -> None:
-        """Serve connections for ever; on the way out, none is left writing to a client that does not read."""
+        """Serve connections for ever; at the end, none is left writing to a client that does not read."""
         config = server_config()
 
         async def serve(stream: trio.SocketStream) -> None:
-            connection = Connection(stream)
+            connection = ServedConnection(stream)
             self._connections.add(connection)
             try:
                 await connection.serve(asgi(handler, connection), config)
@@ -178,18 +179,21 @@ class Sandbox:
 
 
 def parse_bind(bind: str) -> tuple[socket.AddressFamily, str, int]:
-    """Read host:port. Raises BindError unless it is loopback: the sandbox lets anybody who reaches it do anything."""
+    """Read host:port.
+
+    Raises SandboxBindError unless it is loopback: whoever reaches the sandbox may do anything there.
+    """
     host, separator, port = bind.rpartition(":")
     host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
     try:
         address = ipaddress.ip_address(host)
         number = int(port)
     except ValueError:
-        raise BindError(f"{bind!r} is not an address such as 127.0.0.1:8082") from None
+        raise SandboxBindError(f"{bind!r} is not an address such as 127.0.0.1:8082") from None
     if not separator or not 0 <= number <= 65535:
-        raise BindError(f"{bind!r} is not an address such as 127.0.0.1:8082")
+        raise SandboxBindError(f"{bind!r} is not an address such as 127.0.0.1:8082")
     if not address.is_loopback:
-        raise BindError(f"the sandbox listens on loopback only (such as 127.0.0.1:8082), not on {bind}")
+        raise SandboxBindError(f"the sandbox listens on loopback only (such as 127.0.0.1:8082), not on {bind}")
     return (socket.AF_INET6 if address.version == 6 else socket.AF_INET), host, number
 
 

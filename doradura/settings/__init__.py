@@ -1,8 +1,8 @@
-"""The program's settings: one frozen value, read once from the environment, one error that lists every fault.
+"""The program's settings: one frozen value, read once from the environment, and one error that lists every fault.
 
-Owns the table of options (`OPTIONS`), which docs/settings.md repeats and a test compares. Reads only what it is given
-and the files those values name; it creates nothing, connects to nothing and keeps nothing. No fault, and no repr of
-the settings, shows a secret's value.
+Owns the table of options (`OPTIONS`), which docs/settings.md repeats and a test compares. Reads only the given
+environment and the files that its values name; it creates nothing, connects to nothing and keeps nothing. Neither a
+fault nor a repr of the settings shows a secret's value.
 """
 
 from __future__ import annotations
@@ -11,20 +11,30 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from doradura.settings.options import OPTIONS, PREFIX, TELEGRAM_API_URL, Option
+from doradura.settings.options import OPTIONS, PREFIX, TELEGRAM_API_URL, LogFormat, LogLevel, Mode, Option
 from doradura.settings.values import TOKEN, Address, AlertChat, IPNetwork
 
-__all__ = ["OPTIONS", "Address", "AlertChat", "IPNetwork", "Option", "Settings", "SettingsError", "read_settings"]
+__all__ = [
+    "OPTIONS",
+    "Address",
+    "AlertChat",
+    "IPNetwork",
+    "Mode",
+    "Option",
+    "Settings",
+    "SettingsError",
+    "read_settings",
+]
 
 SANDBOX_TOKEN = "1000000001:SANDBOX" + "A" * 28
-"""The bot that `run --sandbox` starts. It opens nothing outside that sandbox, so it may stand here."""
+"""The bot that `run --sandbox` starts. Its token is good for that sandbox only, so it may stand here."""
 
 SANDBOX_ADMIN_IDS = frozenset({1000})
 SANDBOX_DATA_DIR = "./data-sandbox"
-"""Apart from production's: else the real admins would be told the sandbox's alerts, and real chats sent its jobs."""
+"""Separate from production's: otherwise the real admins would get the sandbox's alerts, and real chats its jobs."""
 MIB = 1024 * 1024
 CLOUD_UPLOAD_BYTES = 50 * MIB
 LOCAL_UPLOAD_BYTES = 2000 * MIB
@@ -32,7 +42,7 @@ SECRET_FILE_BYTES = 64 * 1024
 
 
 class SettingsError(Exception):
-    """The environment can't be used. `faults` has a sentence for each thing that is wrong; str() shows all of them."""
+    """The environment can't be used. `faults` has a sentence for each fault; str() shows all of them."""
 
     def __init__(self, faults: tuple[str, ...]) -> None:
         super().__init__(faults)
@@ -46,9 +56,9 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, repr=False)
 class Settings:
-    """Everything the environment decides. Sizes are bytes, times seconds; `DORADURA_X_Y` is the field `x_y`."""
+    """Everything that the environment decides. Sizes are bytes, times seconds; `DORADURA_X_Y` is the field `x_y`."""
 
-    mode: Literal["telegram", "sandbox"]
+    mode: Mode
     telegram_token: str = field(metadata={"secret": True})
     telegram_api_url: str
     telegram_local: bool
@@ -75,10 +85,10 @@ class Settings:
     stack_alertmanager: Address
     stack_grafana: Address
     sandbox_bind: Address
-    log_format: Literal["text", "json"]
-    log_level: Literal["debug", "info", "warning", "error", "critical"]
+    log_format: LogFormat
+    log_level: LogLevel
     unknown: tuple[str, ...] = ()
-    """DORADURA_* names that mean nothing here, each with the nearest known one: the program warns of them."""
+    """Unknown DORADURA_* names, each with the nearest known one: the program warns about them."""
 
     @property
     def told_chats(self) -> tuple[AlertChat, ...]:
@@ -87,17 +97,22 @@ class Settings:
 
     @property
     def upload_limit_bytes(self) -> int:
-        """The largest file this Bot API server takes (Bot API, "Sending files" and "Using a Local Bot API Server")."""
+        """The largest file that this Bot API server accepts, in bytes.
+
+        Source: Bot API, "Sending files" and "Using a Local Bot API Server".
+        """
         return LOCAL_UPLOAD_BYTES if self.telegram_local else CLOUD_UPLOAD_BYTES
 
     @property
-    def database_path(self) -> Path | None:
-        """The SQLite file, or None when the database is a PostgreSQL server."""
-        scheme, _, rest = self.database_url.partition(":///")
-        return self.data_dir / rest if scheme == "sqlite" else None
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        return self.data_dir / self.database_url.removeprefix("sqlite:///")
 
     def secrets(self) -> tuple[str, ...]:
-        """Every value that no log may show: the secrets themselves, and the passwords inside URLs, as written."""
+        """Return every value that no log may show.
+
+        The secrets themselves, and the passwords inside URLs, as written.
+        """
         found = [self.telegram_token, self.metrics_basic_auth, self.webhook_token]
         found.append((self.metrics_basic_auth or "").partition(":")[2])
         for url in (
@@ -127,9 +142,9 @@ class Settings:
 def read_settings(environ: Mapping[str, str], *, sandbox: bool = False, token_required: bool = True) -> Settings:
     """Read the settings from an environment.
 
-    An empty value counts as not set. `sandbox` puts in the sandbox's token, admin and data directory; without it a
-    token is needed, unless the command never talks to Telegram (`token_required=False`). Raises SettingsError with
-    every fault found.
+    An empty value counts as not set. `sandbox` uses the sandbox's token, admin and data directory; without it a token
+    is required, unless the command never talks to Telegram (`token_required=False`). Raises SettingsError with every
+    fault found.
     """
     faults: list[str] = []
     found: dict[str, Any] = {}
@@ -146,7 +161,7 @@ def read_settings(environ: Mapping[str, str], *, sandbox: bool = False, token_re
         found["telegram_token"] = ""
         if token_required:
             faults.append(
-                f"{PREFIX}TELEGRAM_TOKEN is not set; set it to the token @BotFather gave, "
+                f"{PREFIX}TELEGRAM_TOKEN is not set; set it to the token from @BotFather, "
                 f"or try the bot without Telegram: python -m doradura run --sandbox"
             )
     if not sandbox and found.get("telegram_local") and found.get("telegram_api_url") == TELEGRAM_API_URL:
@@ -160,7 +175,7 @@ def read_settings(environ: Mapping[str, str], *, sandbox: bool = False, token_re
 
 
 def _text(option: Option, environ: Mapping[str, str], *, sandbox: bool) -> str | None:
-    """Find an option's text: the variable's, else that of the file NAME_FILE names, else the default's."""
+    """Return an option's text: the variable's, else that of the file named by NAME_FILE, else the default's."""
     text = environ.get(option.name, "")
     file = environ.get(f"{option.name}_FILE", "") if option.secret else ""
     if text and file:
@@ -177,10 +192,10 @@ def _secret_file(name: str, path: Path) -> str:
             text = file.read(SECRET_FILE_BYTES).decode().rstrip("\r\n")
     except OSError as error:
         raise ValueError(
-            f"{name}: {str(path)!r} can't be read ({error.strerror}); name a file with the secret"
+            f"{name}: {str(path)!r} can't be read ({error.strerror}); give the path of a file with the secret"
         ) from None
     except UnicodeDecodeError:
-        raise ValueError(f"{name}: {str(path)!r} is not text; name a file with nothing but the secret") from None
+        raise ValueError(f"{name}: {str(path)!r} is not text; the file must contain only the secret") from None
     if not text:
         raise ValueError(f"{name}: {str(path)!r} is empty; write the secret into it")
     return text
@@ -190,7 +205,7 @@ def _parse(option: Option, text: str) -> Any:
     try:
         return option.parse(text)
     except ValueError as error:
-        # A URL may hold a password, and a token may have been put into the wrong variable: neither is repeated.
+        # A URL may contain a password, and a token may have been put into the wrong variable: neither is repeated.
         hidden = option.secret or "@" in text or TOKEN.search(text)
         shown = "" if hidden else f" ({text[:60]!r}{'...' if len(text) > 60 else ''})"
         raise ValueError(f"{option.name}{shown} {TOKEN.sub('***', str(error))}") from None

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from doradura.settings import values
+
+Mode = Literal["telegram", "sandbox"]
+"""Whether the bot works on Telegram or in its own sandbox: the command line says which."""
+LogFormat = Literal["text", "json"]
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
 PREFIX = "DORADURA_"
 TELEGRAM_API_URL = "https://api.telegram.org"
@@ -14,16 +19,16 @@ TELEGRAM_API_URL = "https://api.telegram.org"
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One row of the table: how it is called, what it means when left out, what it is for, and how its text is read."""
+    """One row of the table: the variable's name, default, meaning, and the parser of its text."""
 
     name: str
     default: str
     """As docs/settings.md shows it."""
     meaning: str
     parse: values.Parse
-    """Raises ValueError with the rest of the sentence that begins with the name; must not repeat the value."""
+    """Raises ValueError with the rest of a sentence that begins with the name; must not repeat the value."""
     fallback: str | None = None
-    """The text read when the variable isn't set; None leaves the field empty."""
+    """The text that is read if the variable isn't set; None leaves the field empty."""
     empty: Any = None
     secret: bool = False
 
@@ -54,10 +59,13 @@ def _cpus() -> str:
 
 
 OPTIONS: tuple[Option, ...] = (
+    _row("TELEGRAM_TOKEN", "none", "bot token from @BotFather; the sandbox has its own", values.bot_token, secret=True),
     _row(
-        "TELEGRAM_TOKEN", "none", "bot token from @BotFather; the sandbox brings its own", values.bot_token, secret=True
+        "TELEGRAM_API_URL",
+        TELEGRAM_API_URL,
+        "address of the Bot API server: Telegram's, or a local telegram-bot-api",
+        values.url("https", "http"),
     ),
-    _row("TELEGRAM_API_URL", TELEGRAM_API_URL, "also a local telegram-bot-api server", values.url("https", "http")),
     _row("TELEGRAM_LOCAL", "false", "that server runs with --local: files up to 2000 MB", values.boolean),
     _row(
         "ADMIN_IDS",
@@ -83,7 +91,7 @@ OPTIONS: tuple[Option, ...] = (
     _row(
         "DATABASE_URL",
         "sqlite in the data dir",
-        "or sqlite:///name.db; PostgreSQL is refused in this version",
+        "or sqlite:///name.db, a file of the data directory",
         values.database_url,
         fallback="sqlite:///doradura.db",
         secret=True,
@@ -93,11 +101,11 @@ OPTIONS: tuple[Option, ...] = (
     _row(
         "ALLOWED_NETWORKS",
         "loopback and private ranges",
-        "comma-separated CIDRs allowed to reach /metrics, /, /runbooks/ and /alerts; `all` opens",
+        "comma-separated CIDRs that may reach /metrics, /, /runbooks/ and /alerts; `all` opens them to everyone",
         values.networks_or_all,
         fallback=",".join(map(str, values.PRIVATE_NETWORKS)),
     ),
-    _row("TRUSTED_PROXIES", "none", "CIDRs whose X-Forwarded-For is believed", values.networks, empty=()),
+    _row("TRUSTED_PROXIES", "none", "CIDRs whose X-Forwarded-For is trusted", values.networks, empty=()),
     _row(
         "WEBHOOK_TOKEN",
         "generated into webhook.token in the data dir",
@@ -108,8 +116,13 @@ OPTIONS: tuple[Option, ...] = (
     _row(
         "CONCURRENT_DOWNLOADS", "number of CPUs", "downloads at once, 1 to 64", values.integer(1, 64), fallback=_cpus()
     ),
-    _row("QUEUE_LIMIT", "1000", "queued downloads in all; over it the user is told", values.integer(1, 1_000_000)),
-    _row("DRAIN_SECONDS", "25", "how long running work may finish on shutdown", values.integer(0, 3600)),
+    _row(
+        "QUEUE_LIMIT",
+        "1000",
+        "the most queued downloads; beyond it users are told to try later",
+        values.integer(1, 1_000_000),
+    ),
+    _row("DRAIN_SECONDS", "25", "how long running downloads may continue at shutdown", values.integer(0, 3600)),
     _row(
         "DOWNLOAD_PROXY",
         "none",
@@ -117,11 +130,11 @@ OPTIONS: tuple[Option, ...] = (
         values.download_proxies,
         secret=True,
     ),
-    _row("COOKIES_FILE", "none", "cookies.txt that downloads are made with", values.readable_file),
+    _row("COOKIES_FILE", "none", "cookies.txt used for downloads", values.cookies_file),
     _row(
         "ALLOWED_PRIVATE",
         "none (sandbox: its own media address)",
-        "comma-separated host:port or CIDR that downloads may reach although private",
+        "comma-separated host:port or CIDR that downloads may reach although they are private",
         values.private_targets,
         empty=(),
     ),
@@ -132,24 +145,24 @@ OPTIONS: tuple[Option, ...] = (
     _row(
         "WATCHDOG_SECONDS",
         "600",
-        "silence of the watchdog after which monitoring is called down",
+        "silence of the watchdog after which monitoring counts as down",
         values.integer(1, 86_400),
     ),
     _row(
         "RUNBOOKS_URL",
         "the bot's own /runbooks/, as Prometheus reaches it",
-        "where the rules' runbook links lead, the alert's name behind it; in chat a button sends the text",
+        "where the rules' runbook links lead (the alert's name is appended); in chat a button sends the text",
         values.url("http", "https"),
     ),
     _row("STACK_PROMETHEUS", "127.0.0.1:9091", "where `just stack` runs Prometheus", values.address),
     _row("STACK_ALERTMANAGER", "127.0.0.1:9093", "where `just stack` runs Alertmanager", values.address),
     _row("STACK_GRAFANA", "127.0.0.1:3000", "where `just stack` runs Grafana", values.address),
     _row("SANDBOX_BIND", "127.0.0.1:8082", "the sandbox's address, loopback only", values.loopback_address),
-    _row("LOG_FORMAT", "text", "text or json", values.choice("text", "json")),
+    _row("LOG_FORMAT", "text", "text or json", values.choice(*get_args(LogFormat))),
     _row(
         "LOG_LEVEL",
         "info",
         "debug, info, warning, error or critical",
-        values.choice("debug", "info", "warning", "error", "critical"),
+        values.choice(*get_args(LogLevel)),
     ),
 )

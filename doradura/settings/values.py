@@ -1,11 +1,12 @@
-"""How the text of one setting becomes a value.
+"""Parsers that turn the text of one setting into a value.
 
-Each function takes the text and gives the value, or raises ValueError with the rest of a sentence that begins with the
-variable's name: what is wrong, and what would be right. None repeats the text, which may be a secret.
+Each function takes the text and returns the value, or raises ValueError with the rest of a sentence that begins with
+the variable's name: what is wrong, and what would be right. None repeats the text, which may be a secret.
 """
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import os
 import re
@@ -15,14 +16,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from doradura.settings.cookies import cookies_fault
+
 TOKEN = re.compile(r"\d{3,}:[A-Za-z0-9_-]{24,}")
 _HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?"
 )
 
 _ALERT_CHAT = re.compile(r"(-?[0-9]{1,16})(?:/([0-9]{1,10}))?")
+COOKIES_BYTES = 16 * 1024**2
 _GENERAL_TOPIC = 1
-"""The topic every forum has. Telegram takes messages for it without a topic alone (Bot API, sendMessage)."""
+"""The topic that every forum has. Telegram accepts messages for it only without a topic (Bot API, sendMessage)."""
 
 Parse = Callable[[str], Any]
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -39,7 +43,7 @@ PRIVATE_NETWORKS: tuple[IPNetwork, ...] = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where something listens. Port 0 means any free one."""
+    """An address to listen on. Port 0 means any free one."""
 
     host: str
     port: int
@@ -49,29 +53,29 @@ class Address:
 
     @property
     def reachable(self) -> Address:
-        """Where this machine reaches what listens there: "every address" is none to connect to."""
+        """Where this machine reaches what listens there: nothing can connect to "every address"."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
         return Address(host, self.port)
 
 
 def single_line(value: str) -> str:
-    """Text without control characters."""
+    """Return the text if it has no control characters. Raises ValueError."""
     if any(ord(char) < 32 or ord(char) == 127 for char in value):
-        raise ValueError("has a line break or another control character in it; write it without")
+        raise ValueError("contains a line break or another control character; remove it")
     return value
 
 
 def bot_token(value: str) -> str:
-    """A bot's token, in the shape of Bot API, "Authorizing your bot"."""
+    """Return a bot's token in the shape of Bot API, "Authorizing your bot". Raises ValueError."""
     if not TOKEN.fullmatch(value):
         raise ValueError(
-            "is not a bot token; copy the one @BotFather gave, like 123456789:AAH... without quotes or spaces"
+            "is not a bot token; copy the one from @BotFather, like 123456789:AAH... without quotes or spaces"
         )
     return value
 
 
 def _split(value: str, right: str) -> SplitResult:
-    """Take a URL apart. What urlsplit says is not passed on: it repeats parts of the value."""
+    """Split a URL. urlsplit's own error is not passed on: it repeats parts of the value."""
     try:
         parts = urlsplit(single_line(value))
         parts.port  # noqa: B018 - reading it is what checks the number
@@ -81,15 +85,15 @@ def _split(value: str, right: str) -> SplitResult:
 
 
 def url(*schemes: str) -> Callable[[str], str]:
-    """A URL of one of these schemes, without the slash at its end."""
+    """Return a parser of URLs with one of these schemes; it removes a slash at the end."""
 
     def parse(value: str) -> str:
-        right = f"write {' or '.join(f'{scheme}://' for scheme in schemes)} and host or host:port"
+        right = f"write {' or '.join(f'{scheme}://' for scheme in schemes)} followed by host or host:port"
         parts = _split(value, right)
         if parts.scheme not in schemes or not parts.hostname or " " in value:
-            raise ValueError(f"is not a URL of the kind wanted; {right}")
+            raise ValueError(f"is not the right kind of URL; {right}")
         if parts.query or parts.fragment:
-            raise ValueError("has a query or a fragment; leave out everything from ? or # on")
+            raise ValueError("has a query or a fragment; remove everything from ? or # on")
         return value.rstrip("/")
 
     return parse
@@ -116,30 +120,30 @@ def download_proxies(value: str) -> str:
 
 
 def boolean(value: str) -> bool:
-    """Yes or no, in three spellings each."""
+    """Return yes or no, each in three spellings. Raises ValueError."""
     known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if value.lower() not in known:
-        raise ValueError("is neither yes nor no; write true or false")
+        raise ValueError("must be true or false")
     return known[value.lower()]
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:
-    """A whole number, both bounds included."""
+    """Return a parser of whole numbers, both bounds included."""
 
     def parse(value: str) -> int:
         if not re.fullmatch(r"[0-9]{1,12}", value) or not low <= int(value) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}; write one, such as {low}")
+            raise ValueError(f"must be a whole number from {low} to {high}")
         return int(value)
 
     return parse
 
 
 def choice(*words: str) -> Callable[[str], str]:
-    """One of a few words, in any case. Return it in small letters."""
+    """Return a parser of one of these words, in any case; its value is in lower case."""
 
     def parse(value: str) -> str:
         if value.lower() not in words:
-            raise ValueError(f"is not known; write one of {', '.join(words)}")
+            raise ValueError(f"must be one of {', '.join(words)}")
         return value.lower()
 
     return parse
@@ -148,7 +152,7 @@ def choice(*words: str) -> Callable[[str], str]:
 def _parts(value: str) -> list[str]:
     parts = [part.strip() for part in value.split(",") if part.strip()]
     if not parts:
-        raise ValueError("is a list with nothing in it; name something, or leave the variable out")
+        raise ValueError("is an empty list; add an entry, or unset the variable")
     return parts
 
 
@@ -164,32 +168,32 @@ class AlertChat:
 
 
 def alert_chats(value: str) -> tuple[AlertChat, ...]:
-    """Ids of chats, each with `/topic` where one topic of a group is meant, in the order they are written."""
-    right = "write ids with commas between, such as 1234,-1001234567890 or -1001234567890/5 for a topic"
+    """Return chats in the order written, each an id with `/topic` for one topic of a group. Raises ValueError."""
+    right = "separate ids with commas, such as 1234,-1001234567890, or -1001234567890/5 for a topic"
     found = []
     for part in _parts(value):
         match = _ALERT_CHAT.fullmatch(part)
         if match is None:
-            raise ValueError(f"must be a list of chats (a @name is not enough); {right}")
+            raise ValueError(f"must be a list of chat ids (a @name doesn't work); {right}")
         chat_id, topic_id = int(match[1]), int(match[2] or 0)
         if not 0 < abs(chat_id) < 2**52 or not (match[2] is None or 0 < topic_id < 2**31):
-            raise ValueError(f"names a chat or a topic that Telegram can't have; {right}")
+            raise ValueError(f"contains an id that can't exist on Telegram; {right}")
         found.append(AlertChat(chat_id, 0 if topic_id == _GENERAL_TOPIC else topic_id))
     return tuple(dict.fromkeys(found))
 
 
 def user_ids(value: str) -> frozenset[int]:
-    """Telegram user ids, which are positive and fit in 52 bits (Bot API, User.id)."""
+    """Return Telegram user ids, which are positive and fit in 52 bits (Bot API, User.id). Raises ValueError."""
     found = set()
     for part in _parts(value):
         if not re.fullmatch(r"[0-9]{1,16}", part) or not 0 < int(part) < 2**52:
-            raise ValueError("is not a list of user ids; write positive numbers with commas between, such as 1234,5678")
+            raise ValueError("is not a list of user ids; write positive numbers separated by commas, such as 1234,5678")
         found.add(int(part))
     return frozenset(found)
 
 
 def _host(text: str) -> str:
-    """A host, IPv6 only in brackets. Raises ValueError with whatever text, maybe the value's: don't pass it on."""
+    """Return a host; IPv6 only in brackets. Raises ValueError with any text, maybe the value: don't pass it on."""
     host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if host != text or ":" in host:
         if host == text:
@@ -203,7 +207,7 @@ def _host(text: str) -> str:
 
 
 def address(value: str) -> Address:
-    """host:port; an IPv6 host stands in brackets."""
+    """Return host:port; an IPv6 host stands in brackets. Raises ValueError."""
     host, _, port = value.rpartition(":")
     right = "write host:port, such as 127.0.0.1:9090 or [::1]:9090"
     if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
@@ -215,10 +219,12 @@ def address(value: str) -> Address:
 
 
 def loopback_address(value: str) -> Address:
-    """host:port where nobody but this machine gets."""
+    """Return a host:port that only this machine can reach. Raises ValueError."""
     found = address(value)
     if found.host != "localhost" and not _is_loopback(found.host):
-        raise ValueError("is off loopback, and anybody who reaches the sandbox drives it; write 127.0.0.1:8082")
+        raise ValueError(
+            "must be a loopback address, because whoever reaches the sandbox controls it; write 127.0.0.1:8082"
+        )
     return found
 
 
@@ -233,27 +239,27 @@ def _network(text: str) -> IPNetwork:
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        # What ipaddress says is not passed on: it repeats the value.
+        # ipaddress's own error is not passed on: it repeats the value.
         raise ValueError("is not a list of networks; write CIDRs, such as 10.0.0.0/8,fd00::/8") from None
     if "/" in text and network.network_address != ipaddress.ip_address(text.partition("/")[0]):
-        raise ValueError(f"names an address inside a network; write {network}")
+        raise ValueError(f"is an address inside a network; for the network write {network}")
     return network
 
 
 def networks(value: str) -> tuple[IPNetwork, ...]:
-    """CIDRs; a lone address is a network of one."""
+    """Return networks from CIDRs; a single address is a network of one. Raises ValueError."""
     return tuple(_network(part) for part in _parts(value))
 
 
 def networks_or_all(value: str) -> tuple[IPNetwork, ...]:
-    """CIDRs, or `all` for every address there is."""
+    """Return networks from CIDRs, or from `all` for every address. Raises ValueError."""
     if value.lower() == "all":
         return (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
     return networks(value)
 
 
 def private_targets(value: str) -> tuple[str, ...]:
-    """host:port and CIDR, as text in one spelling: the worker, another process, reads them again."""
+    """Return each host:port and CIDR in one spelling, as text for the worker process. Raises ValueError."""
     return tuple(str(_network(part) if "/" in part else _target(part)) for part in _parts(value))
 
 
@@ -263,52 +269,62 @@ def _target(text: str) -> Address:
     except ValueError as error:
         raise ValueError("is not a list of targets; write host:port or CIDR, such as 10.1.2.3:80,fd00::/8") from error
     if not target.port:
-        raise ValueError("has port 0; write the port that downloads may reach")
+        raise ValueError("has port 0; write the port that downloads may connect to")
     return target
 
 
 def directory(value: str) -> Path:
-    """A directory this user can write, or could make; absolute, because workers have directories of their own."""
+    """Return the absolute path of a directory that this user can write to or create. Raises ValueError."""
     path = Path(os.path.expanduser(single_line(value))).absolute()  # noqa: PTH111 - raises nothing for an unknown user
     nearest = next(parent for parent in (path, *path.parents) if os.path.lexists(parent))
     if not nearest.is_dir():
-        raise ValueError(f"can't be a directory, because {nearest} is none; name another place")
+        raise ValueError(f"can't be a directory, because {nearest} is not a directory; choose another path")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ValueError(f"can't be written, because {nearest} is closed to this user; change its owner or its mode")
+        raise ValueError(f"is not writable, because this user may not write to {nearest}; change its owner or its mode")
     return path
 
 
-def readable_file(value: str) -> Path:
-    """A file that exists and opens."""
+def cookies_file(value: str) -> Path:
+    """Return the path of a cookies.txt that exists, opens and has the format that yt-dlp reads. Raises ValueError."""
+    right = "give the path of a cookies.txt in Netscape format, as a browser extension exports it"
     path = Path(os.path.expanduser(single_line(value))).absolute()  # noqa: PTH111 - as above
     try:
-        with path.open("rb"):
-            return path
+        if path.exists() and not path.is_file():  # a pipe would keep us waiting, and each download empty it
+            raise ValueError(f"is not a file; {right}")
+        with path.open("rb") as file:
+            read = file.read(COOKIES_BYTES + 1)
+        if len(read) > COOKIES_BYTES:
+            raise ValueError(f"is larger than {COOKIES_BYTES // 1024**2} MiB; {right}")
+        fault = cookies_fault(io.TextIOWrapper(io.BytesIO(read), encoding="utf-8").read())
+    except UnicodeDecodeError:
+        fault = "is not text in UTF-8"
     except OSError as error:
-        raise ValueError(f"can't be read ({error.strerror}); name a cookies.txt in Netscape form") from None
+        fault = f"can't be read ({error.strerror})"
+    if fault is not None:
+        raise ValueError(f"{fault}; {right}") from None
+    return path
 
 
 def database_url(value: str) -> str:
-    """A PostgreSQL URL, or a file of the data directory: its lock and its backups speak of what lies there."""
-    right = "write sqlite:///name.db for a file in the data directory, or leave it out"
-    if value.startswith("postgresql://"):
-        _split(value, right)
-        return value
+    """Return the URL of a file in the data directory. Raises ValueError."""
+    right = "write sqlite:///name.db for a file in the data directory, or unset it"
+    if value.startswith(("postgresql://", "postgres://")):
+        raise ValueError(f"is a PostgreSQL URL, which this version does not support: it uses SQLite; {right}")
     if not re.fullmatch(r"sqlite:///[A-Za-z0-9_][A-Za-z0-9_.-]*", value):
-        raise ValueError(f"is not a database this program knows; {right}")
+        raise ValueError(f"is not a supported database URL; {right}")
     return value
 
 
 def basic_auth(value: str) -> str:
-    """user:password (RFC 7617: no colon in the user, no control characters)."""
+    """Return user:password (RFC 7617: no colon in the user, no control characters). Raises ValueError."""
     user, _, password = single_line(value).partition(":")
     if not user or not password:
-        raise ValueError("is not a user and password; write user:password")
+        raise ValueError("must have the form user:password")
     return value
 
 
 def bearer_token(value: str) -> str:
-    """What an Authorization header can carry."""
+    """Return a token that an Authorization header can carry. Raises ValueError."""
     if not re.fullmatch(r"[!-~]+", value):
-        raise ValueError("has characters no bearer token can have; write visible ASCII without spaces")
+        raise ValueError("contains characters that a bearer token can't have; use visible ASCII without spaces")
     return value

@@ -1,12 +1,13 @@
-"""The database: an interface (`seam`), what implements it (`sqlite`), migrations, one module of queries a subject.
+"""The database: an interface (`seam`, `topics`), what implements it (`sqlite`), migrations, queries by subject.
 
-Of ours it knows `media`'s facts and how a start fails, and neither settings nor Telegram. Times are integer
-milliseconds since 1970 (columns end in `_ms`), ids are made by `ids.IdMaker`, and the SQL is what SQLite 3.40 and
-PostgreSQL 15 both take.
+It may import the facts in `media` and the errors of a start, but neither settings nor Telegram. Times are integer
+milliseconds since 1970 (columns end in `_ms`), ids are made by `ids.IdMaker`, and the SQL is what both SQLite 3.40 and
+PostgreSQL 15 accept.
 """
 
 from doradura.storage.errors import DAMAGE, DAMAGE_ADVICE, NewerDatabaseError, StorageError
 from doradura.storage.seam import Change, Connection, Row, Rows, Storage, Value
+from doradura.storage.topics import Topic, Watch
 
 __all__ = [
     "DAMAGE",
@@ -18,5 +19,7 @@ __all__ = [
     "Rows",
     "Storage",
     "StorageError",
+    "Topic",
     "Value",
+    "Watch",
 ]

@@ -1,24 +1,24 @@
-"""Queries on incidents and their cards: what fires, what ended, and which message shows it."""
+"""Queries on incidents and the cards that show them: which fire, which ended, and when admins were notified."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
+from doradura.storage.states import IncidentState
+from doradura.storage.topics import Topic
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Incident:
-    """An alert from its first firing to its end; a `note` is a sentence of our own, without an end."""
+    """An alert from its first notice to its end. One in state `note` is a sentence of the bot's own, without an end."""
 
     incident_id: int
     card_id: int
     fingerprint: str
-    state: str
+    state: IncidentState
     severity_rank: int
     alertname: str
     summary: str
@@ -33,19 +33,20 @@ class Incident:
     closed_ms: int | None = None
     doubtful: int = 0
     labels: str = ""
-    """As JSON, exact, for a silence; empty where they are not all texts, or too many."""
+    """The exact labels as JSON, for a silence; empty if they are too many or not all of them are strings."""
     generator: str = ""
-    """generatorURL: where Prometheus shows the expression."""
+    """The generatorURL of the alert, where Prometheus shows its expression."""
     ending: str = ""
-    """How it ended when nobody posted that: `unheard` (Alertmanager lists it no more) or `dismissed` (by an admin)."""
+    """How it ended without a notice: `unheard` (Alertmanager no longer lists it) or `dismissed` (by an admin)."""
     dismissed_by: str = ""
     first_ms: int | None = None
-    """When it fired first, of what has fired several times in this message."""
+    """When it first fired, if it has fired several times in this message."""
     unrung: int = 0
-    """1: it fires again, and no phone rang for that yet."""
+    """1 if it fires again and no message with a sound has been sent for that."""
 
 
-class Marks(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Marks:
     """What admins have done about an incident, as its message shows it."""
 
     acknowledged_by: str | None = None
@@ -53,17 +54,21 @@ class Marks(NamedTuple):
     silenced_by: str | None = None
     silenced_until_ms: int | None = None
     loose: int = 0
-    """1: nothing proves that it fires, or that it ended: admins may dismiss it."""
+    """1 if nothing shows whether it still fires or has ended, so that admins may dismiss it."""
 
 
 UNMARKED = Marks()
+_MARKED = Columns(Marks)
 QUIET_RANK = 2
 INCIDENT = Columns(Incident)
 _MARKS = ", ".join("?" * len(INCIDENT.names))
 
 
 def note_seen(db: Connection, key: tuple[str, str, str, str], now_ms: int) -> bool:
-    """Note that a notice came, by its group, fingerprint, startsAt and status; return whether it was there before."""
+    """Store that a notice arrived. Return whether it had arrived before.
+
+    `key` is the notice's group, fingerprint, startsAt and status.
+    """
     known = db.execute(
         "UPDATE alert_seen SET last_ms = ? WHERE group_key = ? AND fingerprint = ? AND starts = ? AND status = ?",
         (now_ms, *key),
@@ -78,7 +83,10 @@ def note_seen(db: Connection, key: tuple[str, str, str, str], now_ms: int) -> bo
 
 
 def latest(db: Connection, fingerprint: str) -> Incident | None:
-    """Return the open incident of a fingerprint, else the latest: the clock that made the ids may have jumped back."""
+    """Return the open incident of a fingerprint, or else the one with the greatest id; None if there is none.
+
+    The open one comes first, because a clock that was set back can have given an older incident a greater id.
+    """
     row = db.execute(
         f"SELECT {INCIDENT.listed} FROM alert_incidents WHERE fingerprint = ?"  # noqa: S608 - own text
         " ORDER BY CASE state WHEN 'firing' THEN 0 ELSE 1 END, incident_id DESC LIMIT 1",
@@ -88,24 +96,27 @@ def latest(db: Connection, fingerprint: str) -> Incident | None:
 
 
 def add_card(db: Connection, card_id: int, now_ms: int) -> None:
-    """Store a message to be."""
+    """Store a card that is still to be sent."""
     db.execute("INSERT INTO alert_cards (card_id, told_ms) VALUES (?, ?)", (card_id, now_ms))
 
 
 def told_ms(db: Connection, card_id: int) -> int:
-    """Return when a card was last told aloud."""
+    """Return when a card was last sent with a sound, in ms; 0 if there is no such card."""
     row = db.execute("SELECT told_ms FROM alert_cards WHERE card_id = ?", (card_id,)).fetchone()
     return 0 if row is None else int(row[0])
 
 
 def set_told(db: Connection, card_id: int, now_ms: int) -> None:
-    """Note that a card is told aloud now, and with it all that fires on it."""
+    """Store that a card is sent with a sound now, which covers all of its firing incidents."""
     db.execute("UPDATE alert_cards SET told_ms = ? WHERE card_id = ?", (now_ms, card_id))
     db.execute("UPDATE alert_incidents SET unrung = 0 WHERE card_id = ? AND unrung = 1", (card_id,))
 
 
 def unrung(db: Connection) -> list[tuple[Incident, int]]:
-    """Return what fires again and no phone rang for, with when its card last rang; not what somebody took on."""
+    """Return the incidents that fire again without a sound so far, each with the time of its card's last sound in ms.
+
+    Acknowledged incidents are left out.
+    """
     rows = db.execute(
         f"SELECT {INCIDENT.listed} FROM alert_incidents WHERE unrung = 1 AND state = 'firing'"  # noqa: S608 - own text
         " AND NOT EXISTS (SELECT 1 FROM alert_acknowledgements AS a WHERE a.incident_id = alert_incidents.incident_id)"
@@ -115,18 +126,20 @@ def unrung(db: Connection) -> list[tuple[Incident, int]]:
 
 
 def truncated(db: Connection, card_id: int) -> int:
-    """Return how many alerts Alertmanager left out of the notice that a card stands for."""
+    """Return how many alerts Alertmanager left out of a card's payload."""
     row = db.execute("SELECT truncated FROM alert_cards WHERE card_id = ?", (card_id,)).fetchone()
     return 0 if row is None else int(row[0])
 
 
 def set_truncated(db: Connection, card_id: int, count: int) -> None:
-    """Note how many alerts Alertmanager left out."""
+    """Store how many alerts Alertmanager left out of a card's payload."""
     db.execute("UPDATE alert_cards SET truncated = ? WHERE card_id = ?", (count, card_id))
 
 
 def put(db: Connection, incident: Incident) -> None:
-    """Store an incident, in the place of its older form if there is one."""
+    """Store an incident. It replaces the stored one with the same id."""
+    if incident.state == "firing" and not _is_firing(db, incident.incident_id):
+        db.touch(Topic.INCIDENTS)
     changed = ", ".join(f"{name} = excluded.{name}" for name in INCIDENT.names[1:])
     db.execute(
         f"INSERT INTO alert_incidents ({INCIDENT.listed}) VALUES ({_MARKS})"  # noqa: S608 - own text
@@ -135,23 +148,29 @@ def put(db: Connection, incident: Incident) -> None:
     )
 
 
-class CardView(NamedTuple):
-    """What a card is to show: the first incidents of it, the worst that fire first, and how many there are."""
+def _is_firing(db: Connection, incident_id: int) -> bool:
+    row = db.execute("SELECT state FROM alert_incidents WHERE incident_id = ?", (incident_id,)).fetchone()
+    return row is not None and bool(row[0] == "firing")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CardView:
+    """What a card shows: its first incidents, firing ones first and the worst of them first, and how many there are."""
 
     incidents: Sequence[Incident]
     total: int
     firing: int
-    marks: Mapping[int, Marks] = MappingProxyType({})
+    marks: Mapping[int, Marks] = field(default_factory=dict)
     truncated: int = 0
-    """How many alerts Alertmanager left out of the notice."""
+    """How many alerts Alertmanager left out of the payload."""
 
     @property
     def is_quiet(self) -> bool:
-        """Whether it is a line of our own that nobody has to act on."""
+        """Whether the card is only a note that nobody has to act on."""
         return self.total == 1 and self.incidents[0].state == "note" and self.incidents[0].severity_rank == QUIET_RANK
 
     def marks_of(self, incident: Incident) -> Marks:
-        """Return what was done about one of them."""
+        """Return what admins have done about one of its incidents."""
         return self.marks.get(incident.incident_id, UNMARKED)
 
 
@@ -168,12 +187,16 @@ def view(db: Connection, card_id: int, limit: int) -> CardView:
         (card_id,),
     ).fetchone()
     return CardView(
-        [INCIDENT.value(row) for row in rows], int(total), int(firing), marks(db, card_id), truncated(db, card_id)
+        incidents=[INCIDENT.value(row) for row in rows],
+        total=int(total),
+        firing=int(firing),
+        marks=marks(db, card_id),
+        truncated=truncated(db, card_id),
     )
 
 
 def marks(db: Connection, card_id: int) -> dict[int, Marks]:
-    """Return incident -> what was done about it, for those of a card about which something was."""
+    """Return incident -> what admins have done about it, without the incidents about which they have done nothing."""
     rows = db.execute(
         "SELECT i.incident_id, a.by_name, a.at_ms, s.by_name, s.until_ms, COALESCE(g.loose, 0)"
         " FROM alert_incidents AS i"
@@ -184,11 +207,11 @@ def marks(db: Connection, card_id: int) -> dict[int, Marks]:
         " AND (a.incident_id IS NOT NULL OR s.incident_id IS NOT NULL OR g.incident_id IS NOT NULL)",
         (card_id,),
     )
-    return {int(row[0]): Marks(*row[1:]) for row in rows}
+    return {int(row[0]): _MARKED.value(row[1:]) for row in rows}
 
 
 def doubt_ends_since(db: Connection, since_ms: int) -> list[tuple[int, int]]:
-    """Mark the ends we were told of since then as doubtful; return (card, worst severity) of the cards."""
+    """Mark the incidents that were resolved since then as doubtful; return (card, worst severity) of their cards."""
     rows = db.execute(
         "UPDATE alert_incidents SET doubtful = 1 WHERE state = 'resolved' AND closed_ms >= ? AND doubtful = 0"
         " RETURNING card_id, severity_rank",
@@ -201,7 +224,7 @@ def doubt_ends_since(db: Connection, since_ms: int) -> list[tuple[int, int]]:
 
 
 def open_cards(db: Connection) -> list[tuple[int, int]]:
-    """Return (card, worst severity) of the cards on which something fires."""
+    """Return (card, worst severity) of the cards with a firing incident."""
     return [
         (row[0], row[1])
         for row in db.execute(
@@ -212,13 +235,13 @@ def open_cards(db: Connection) -> list[tuple[int, int]]:
 
 
 def watchdog_seen_ms(db: Connection) -> int | None:
-    """Return when the last watchdog came."""
+    """Return when the last watchdog arrived, in ms; None if none is expected."""
     row = db.execute("SELECT seen_ms FROM alert_watchdog").fetchone()
     return None if row is None else int(row[0])
 
 
 def see_watchdog(db: Connection, now_ms: int) -> None:
-    """Note that a watchdog came."""
+    """Store that a watchdog arrived."""
     db.execute(
         "INSERT INTO alert_watchdog (one, seen_ms) VALUES (1, ?)"
         " ON CONFLICT (one) DO UPDATE SET seen_ms = excluded.seen_ms",
@@ -227,12 +250,12 @@ def see_watchdog(db: Connection, now_ms: int) -> None:
 
 
 def forget_watchdog(db: Connection) -> None:
-    """Wait for no watchdog until the next one comes."""
+    """Expect no watchdog until the next one arrives."""
     db.execute("DELETE FROM alert_watchdog")
 
 
 def forget_old(db: Connection, before_ms: int, limit: int = 1000) -> int:
-    """Delete what ended and was told before then, at most `limit` cards; return how many rows went."""
+    """Delete at most `limit` cards whose incidents all ended before then. Return how many cards and notices went."""
     cards = [
         row[0]
         for row in db.execute(

@@ -1,28 +1,30 @@
-"""Whose token the database is used with, and what becomes of another bot's ids when that changes.
+"""Which bot the database belongs to, and what happens to another bot's ids when the token changes.
 
-Message ids, update ids, menus and refusals to be written to belong to a bot; links, people, incidents and money do not.
-So after a change of token work goes on and is told anew, in the new bot's own messages; what is the first bot's alone
-(its waiting updates, its messages of alerts, its menus) waits untouched until its token comes back.
+Message ids, update ids, menus and blocks belong to one bot; links, users, incidents and money do not. So after a change
+of token the work continues, in new messages of the new bot. What only the first bot can use (its waiting updates, its
+messages about alerts, its menus) stays untouched until its token comes back.
 """
 
 from __future__ import annotations
 
 from doradura.storage.seam import Connection
+from doradura.storage.states import UNFINISHED
 
 CURRENT = "COALESCE((SELECT bot_id FROM current_bot), 0)"
-"""In a query: the bot whose ids are ours. 0 until `take_over` was called, as in a database of before there were two."""
+"""SQL for the id of the current bot. It is 0 until `take_over` was called, and in a database of an older version."""
 
-UNFINISHED_JOBS = "(state IN ('waiting', 'running', 'sending') OR told = 0)"
+UNFINISHED_JOBS = f"(state IN {UNFINISHED} OR told = 0)"
 SUPERGROUPS_BELOW = -1_000_000_000_000
-"""The messages of a supergroup have one id for all its members; those of any other chat have one for each of them."""
+"""The chat ids of supergroups are below this. A supergroup's message has the same id for every member, bots included;
+in any other chat it has another id for each."""
 
 _OF_A_BOT = ("jobs", "offers", "inbox", "alert_messages", "admin_menus")
 
 
 def take_over(db: Connection, bot_id: int, now_ms: int) -> int | None:
-    """Make the database this bot's. Return the bot it was before, None where that is the same or not known.
+    """Make a bot the current one. Return the id of the bot before, or None if it is the same or unknown.
 
-    In one transaction at the start, before anything reads a message's id.
+    Must run in one transaction at the start, before anything reads a message id.
     """
     row = db.execute("SELECT bot_id FROM current_bot").fetchone()
     db.execute(
@@ -37,13 +39,13 @@ def take_over(db: Connection, bot_id: int, now_ms: int) -> int | None:
         return None
     _take_work(db, bot_id)
     _take_alerts(db, bot_id, now_ms)
-    # Who blocked that bot has not blocked this one.
+    # Users who blocked the other bot have not blocked this one.
     db.execute("UPDATE users SET blocked_ms = NULL WHERE blocked_ms IS NOT NULL")
     return int(row[0])
 
 
 def _take_work(db: Connection, bot_id: int) -> None:
-    """Let unfinished work go on without the messages it has in the other bot's chats."""
+    """Hand unfinished jobs and offers to this bot, without the other bot's message ids."""
     for table, maybe_sent, unfinished in (
         ("jobs", ", maybe_sent = 0", UNFINISHED_JOBS),
         ("offers", "", "state IN ('new', 'shown')"),
@@ -57,9 +59,9 @@ def _take_work(db: Connection, bot_id: int) -> None:
 
 
 def _take_alerts(db: Connection, bot_id: int, now_ms: int) -> None:
-    """Let every chat be told by this bot; whether it may write there is not known yet."""
+    """Hand the delivery of alerts to this bot. Whether it may write to the chats is not known yet."""
     db.execute("UPDATE alert_messages SET left_ms = ? WHERE bot_id <> ? AND left_ms IS NULL", (now_ms, bot_id))
     db.execute("UPDATE alert_targets SET fault = NULL, fault_ms = NULL")
     db.execute("UPDATE alert_outbox SET state = 'waiting' WHERE state = 'parked'")
-    # What may stand in the other bot's chat is no message of ours that could be there twice.
+    # A message that the other bot may have sent is not one that this bot could send twice.
     db.execute("UPDATE alert_outbox SET tries = 0, refusals = 0")

@@ -1,4 +1,4 @@
-"""What is too old to matter is forgotten, a piece at a time, so that no change waits long behind it."""
+"""Deletes rows that are too old to matter, in small steps, so that no other change waits long."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 async def clean_forever(storage: Storage, clock: Clock) -> None:
-    """Clean at once and then each hour, until cancelled. What fails is tried again with the next round."""
+    """Delete old rows now and then every hour, until cancelled. After a StorageError the next round tries again."""
     while True:
         try:
             while await storage.write(lambda db: inbox.forget_old(db, clock())):

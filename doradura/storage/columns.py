@@ -1,4 +1,4 @@
-"""A dataclass as the columns of a query, and the query's rows as its values."""
+"""Maps the fields of a dataclass to the columns of a query, and the query's rows to values of the dataclass."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ T = TypeVar("T", bound="DataclassInstance")
 
 
 class Columns(Generic[T]):
-    """The columns that are called as the fields of a dataclass, in the fields' order."""
+    """The columns that have the names of a dataclass's fields, in the fields' order."""
 
     def __init__(self, kind: type[T], **read: Callable[[Any], object]) -> None:
-        """`read` makes the value of a field of what its column has, where that is not the same."""
+        """`read` converts the columns whose stored value differs from the field's value."""
         self._kind = kind
         self._read = read
         self.names = tuple(field.name for field in fields(kind))
         self.listed = ", ".join(self.names)
-        """As a SELECT names them."""
+        """The columns' names for a SELECT."""
 
     def value(self, row: Sequence[Any]) -> T:
-        """Return what a row of these columns says."""
+        """Return the dataclass's value for a row of these columns."""
         values = dict(zip(self.names, row, strict=True))
         return self._kind(**values | {name: read(values[name]) for name, read in self._read.items()})

@@ -1,4 +1,4 @@
-"""Pieces of a WHERE that depend on what is given: SQL has no empty list, and PostgreSQL no NULL without a type."""
+"""Parts of a WHERE clause that depend on the values: SQL has no empty list, and PostgreSQL no NULL without a type."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from doradura.storage.seam import Value
 
 
 def none_of(column: str, values: Collection[Value]) -> str:
-    """Return " AND column NOT IN (?, ...)" with a mark for each value; nothing where there are none."""
+    """Return " AND column NOT IN (?, ...)" with a mark for each value; an empty string if there are no values."""
     return f" AND {column} NOT IN ({', '.join('?' * len(values))})" if values else ""
 
 
 def given(wanted: Mapping[str, Value]) -> tuple[str, tuple[Value, ...]]:
-    """Return " AND column = ?" for each column that is to have a value, and the values; None: it may have any."""
+    """Return " AND column = ?" for each column, and the values. A column whose value is None may have any value."""
     known = {column: value for column, value in wanted.items() if value is not None}
     return "".join(f" AND {column} = ?" for column in known), tuple(known.values())

@@ -1,4 +1,4 @@
-"""What the database can fail with, as the rest of the program is told."""
+"""The errors that the storage raises."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from doradura.startup import EXIT_SETTINGS, StartupError
 StorageReason = Literal["full", "locked", "corrupt", "unreadable", "lost", "io", "closed", "other"]
 
 DAMAGE: frozenset[StorageReason] = frozenset({"corrupt", "unreadable"})
-"""What no repeat mends: something of the database is not there any more."""
+"""Reasons that no repeat can solve: part of the database is lost."""
 
 DAMAGE_ADVICE = (
     "Stop the bot, keep the database's files as they are, and restore a backup, or save what `sqlite3 .recover` can "
     "still read: StorageFailing in docs/runbooks.md has the commands"
 )
-"""What to do about DAMAGE, for whoever sits at this machine: SQLite's own words say only that a page is broken."""
+"""What an operator should do about DAMAGE. SQLite's own messages say only that a page is broken."""
 
 
 class StorageError(StartupError):
-    """The database did not do what it was asked; nothing of that change is stored."""
+    """The database failed to run a change or a query. Nothing of the change is stored."""
 
     def __init__(self, message: str, *, reason: StorageReason = "other") -> None:
         super().__init__(message)

@@ -1,7 +1,7 @@
-"""Ids made by us: 63-bit integers that grow with time, so that an index on them is an index on age.
+"""The program's own ids: 63-bit integers that grow with time, so that an index on them is an index on age.
 
-The database makes none of its own (no autoincrement), so that an id is known before the row is stored and several
-instances can make them side by side.
+The database makes no ids (no autoincrement), so that an id is known before its row is stored and several instances can
+make ids at the same time.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _RANDOM_BITS = 21
 
 
 class IdMaker:
-    """Makes ids: 42 bits of milliseconds, then 21 random bits; strictly growing within one process.
+    """Makes ids of 42 bits of milliseconds and 21 random bits. They grow strictly within one process.
 
-    Called in any thread: jobs get theirs in the event loop, what a change stores gets it in the writer's.
-    When the clock jumps back, ids go on from the last one: order is kept, the time inside is then late by the jump.
+    It may be called in any thread. When the clock jumps back, ids continue from the last one: the order is kept, and
+    the time in them is wrong until the clock has caught up.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -34,6 +34,6 @@ class IdMaker:
             return self._last
 
     def go_on_after(self, number: int) -> None:
-        """Make only greater ids from now on: a clock that went back between two processes keeps the order too."""
+        """Make only greater ids from now on, so that the order is kept if the clock was set back before this start."""
         with self._making:
             self._last = max(self._last, number)

@@ -1,58 +1,71 @@
 """Queries on the inbox: Telegram's updates, stored raw before they are confirmed.
 
-An update is known by membership, each bot's for itself: its id is kept for `KEPT_MS` after it came, and while it is one
-of the newest `KEPT_NEWEST`, whatever became of it. Comparing ids would lose updates, as Telegram restarts them at
-random; going by the clock alone would do one twice that Telegram still holds when the clock jumps ahead by days.
+An update is known if its id is stored. Each id is kept for `KEPT_MS` after its arrival, and as long as it is one of the
+newest `KEPT_NEWEST`, handled or not. Comparing ids with the last one would lose updates, because Telegram restarts its
+ids at random. Keeping ids by age alone would handle an update twice if the clock jumps ahead by days while Telegram
+still has it. Each bot's updates are separate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from doradura.storage.bots import CURRENT
+from doradura.storage.columns import Columns
 from doradura.storage.conditions import none_of
 from doradura.storage.seam import Connection
 
 KEPT_MS = 48 * 3600 * 1000
 KEPT_NEWEST = 1000
-"""Telegram can give again what no poll has confirmed: at most one batch, of 100."""
+"""Telegram can repeat the updates that no poll has confirmed: at most one batch of 100."""
 TRIES = 3
-"""An update that failed this often is passed by."""
+"""After so many failures an update is skipped."""
 PAGE = 500
-"""Rows looked at in one step. Each full page fills a chat's share, or is of what is held: both are few."""
+"""Rows read in one step. A full page either uses up a chat's share or consists of held updates; both are few."""
 
 
-class StoredUpdate(NamedTuple):
-    """An update that waits to be handled."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredUpdate:
+    """A stored update that waits to be handled."""
 
     update_id: int
     arrival: int
     kind: str
     chat_id: int
+    user_id: int | None
+    """The sender; None if the update has none, or if an older version stored it."""
     raw: str
     received_ms: int
     tries: int
+    chosen_language: str | None
+    """The language code that the sender chose, as of the read; None if they chose none."""
 
 
-class NewUpdate(NamedTuple):
-    """An update as it came from Telegram."""
+_STORED = Columns(StoredUpdate)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewUpdate:
+    """An update as Telegram sent it."""
 
     update_id: int
     arrival: int
     kind: str
     chat_id: int
+    user_id: int | None
+    """The sender; None if the update has none."""
     raw: str
 
 
 def add(db: Connection, updates: Iterable[NewUpdate], now_ms: int) -> int:
-    """Store updates of the current bot that are not known yet; return how many were new."""
+    """Store those updates of the current bot that are not known yet. Return how many were new."""
     new = 0
     for update in updates:
         cursor = db.execute(
-            "INSERT INTO inbox (bot_id, update_id, arrival, kind, chat_id, raw, received_ms)"  # noqa: S608 - own text
-            f" VALUES ({CURRENT}, ?, ?, ?, ?, ?, ?) ON CONFLICT (bot_id, update_id) DO NOTHING",
-            (update.update_id, update.arrival, update.kind, update.chat_id, update.raw, now_ms),
+            "INSERT INTO inbox (bot_id, update_id, arrival, kind, chat_id, user_id, raw, received_ms)"  # noqa: S608 - own text
+            f" VALUES ({CURRENT}, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (bot_id, update_id) DO NOTHING",
+            (update.update_id, update.arrival, update.kind, update.chat_id, update.user_id, update.raw, now_ms),
         )
         new += cursor.rowcount
     return new
@@ -67,19 +80,19 @@ def waiting(
     limit: int,
     limit_of_a_chat: int,
 ) -> list[StoredUpdate]:
-    """Return waiting updates in order of arrival: none that is held, none of a full chat, so many of each other one.
+    """Return the current bot's waiting updates in their order of arrival, at most `limit_of_a_chat` of each chat.
 
-    The current bot's alone. Those of the urgent kind come whatever the limits. Read in pages, the oldest first, and a
-    chat that had its share is left out of the next page: ordering the whole backlog would take as long as the backlog
-    is, at every look.
+    Updates in `held` and those of `full_chats` are left out. Updates of `urgent_kind` are returned whatever the limits.
+    The inbox is read in pages, the oldest first, and a chat that has used up its share is left out of the next page:
+    sorting the whole backlog in each call would take as long as the backlog is.
     """
     columns = (
-        "SELECT update_id, arrival, kind, chat_id, raw, received_ms, tries FROM inbox"  # noqa: S608 - own text
-        f" WHERE state = 'waiting' AND bot_id = {CURRENT}"
+        "SELECT update_id, arrival, kind, chat_id, inbox.user_id, raw, received_ms, tries, chosen_language FROM inbox"  # noqa: S608 - own text
+        f" LEFT JOIN users ON users.user_id = inbox.user_id WHERE state = 'waiting' AND bot_id = {CURRENT}"
     )
     known = set(held)
     urgent = db.execute(f"{columns} AND kind = ? ORDER BY arrival", (urgent_kind,))
-    found = [update for update in (StoredUpdate(*row) for row in urgent) if update.update_id not in known]
+    found = [update for update in (_STORED.value(row) for row in urgent) if update.update_id not in known]
     room = limit
     shares: dict[int, int] = dict.fromkeys(full_chats, limit_of_a_chat)
     arrival = -1
@@ -90,7 +103,7 @@ def waiting(
             f"{columns} AND kind <> ? AND arrival > ?{none_of('chat_id', full)} ORDER BY arrival LIMIT ?",
             (urgent_kind, arrival, *full, PAGE),
         )
-        page = [StoredUpdate(*row) for row in rows]
+        page = [_STORED.value(row) for row in rows]
         for update in page:
             arrival = update.arrival
             share = shares.get(update.chat_id, 0)
@@ -102,7 +115,7 @@ def waiting(
 
 
 def done(db: Connection, update_id: int) -> bool:
-    """Mark an update handled, in the transaction of its effects; False when it was marked before."""
+    """Mark an update as handled, in the transaction of its effects. Return False if it was marked before."""
     cursor = db.execute(
         f"UPDATE inbox SET state = 'done', raw = '' WHERE bot_id = {CURRENT} AND update_id = ? AND state = 'waiting'",  # noqa: S608 - own text
         (update_id,),
@@ -111,7 +124,7 @@ def done(db: Connection, update_id: int) -> bool:
 
 
 def tried(db: Connection, update_id: int, error: str) -> int:
-    """Count a failed try and return how many there were; after `TRIES` the update is marked failed."""
+    """Count a failure of an update and return how many it had. After `TRIES` of them the update is marked failed."""
     row = db.execute(
         "UPDATE inbox SET tries = tries + 1, error = ?,"  # noqa: S608 - own text
         " state = CASE WHEN tries + 1 >= ? THEN 'failed' ELSE state END"
@@ -122,15 +135,12 @@ def tried(db: Connection, update_id: int, error: str) -> int:
 
 
 def last_arrival(db: Connection) -> int:
-    """Return the number of the update that came last, 0 when there is none."""
+    """Return the arrival number of the last update; 0 if there is none."""
     return int(db.execute("SELECT COALESCE(MAX(arrival), 0) FROM inbox").fetchone()[0])
 
 
 def forget_old(db: Connection, now_ms: int, limit: int = 1000) -> int:
-    """Delete handled updates that came before the kept time and are none of the newest, at most `limit`.
-
-    Return how many.
-    """
+    """Delete at most `limit` handled updates that are too old and not among the newest. Return how many."""
     cursor = db.execute(
         "DELETE FROM inbox WHERE (bot_id, update_id) IN"
         " (SELECT bot_id, update_id FROM inbox WHERE received_ms < ? AND state <> 'waiting' AND arrival <="

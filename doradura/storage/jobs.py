@@ -1,9 +1,9 @@
-"""Queries on jobs: the durable queue and what became of every download.
+"""Queries on jobs: the durable queue, and the outcome of every download.
 
-A job's states: `waiting` (in the queue) -> `running` (a worker has it, or its file is looked up) -> `sending` (the
-file is there and goes out) -> `done`, `failed` or `cancelled`. Each step is one transaction, so a kill between two
-steps leaves a job that `unfinished_at_start` finds. The order in the queue is `place`, which `charges` explains; of two
-jobs at one place the older one comes first.
+A job's states: `waiting` (in the queue) -> `running` (in a worker, or its stored file_id is looked up) -> `sending`
+(its file is being sent) -> `done`, `failed` or `cancelled`. Each step is one transaction, so a kill between two steps
+leaves a job that `left_behind` finds, because the run of the program in its `instance` is gone. The order in the queue
+is `place`, which `charges` explains; of two jobs with the same place the older one comes first.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from doradura.storage.bots import CURRENT
 from doradura.storage.columns import Columns
 from doradura.storage.conditions import given, none_of
 from doradura.storage.seam import Connection, Row
+from doradura.storage.states import UNFINISHED, JobEnd, JobState
+from doradura.storage.topics import Topic
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A row of `jobs`, as far as the program reads it."""
+    """The columns of a row of `jobs` that the program reads."""
 
     job_id: int
     user_id: int
@@ -34,7 +36,7 @@ class Job:
     variant: Variant
     plan: str
     language: str
-    state: str
+    state: JobState
     place: int
     tries: int
     created_ms: int
@@ -45,25 +47,24 @@ class Job:
     title: str | None
     product: str | None
     thread_id: int | None = None
-    """The forum topic it was asked for in."""
+    """The forum topic in which it was requested."""
     given_up: int = 0
-    """How often it gave its place up for somebody else."""
+    """How often it gave its worker slot up for somebody else."""
 
     @property
     def guessed(self) -> bool:
-        """Whether the link came without a scheme, so that https is a guess: its key has none either."""
+        """Whether the link came without a scheme, so that https is a guess. Its key has no scheme either."""
         return self.cache_key.startswith("//")
 
 
 _JOB = Columns(Job, variant=Variant.from_stored)
-_UNFINISHED = "('waiting', 'running', 'sending')"
 BY_ADMIN = "by_admin"
 """The reason of a job that an admin cancelled."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewJob:
-    """What a job starts from."""
+    """The values of a new job."""
 
     job_id: int
     user_id: int
@@ -79,7 +80,7 @@ class NewJob:
 
 
 def add(db: Connection, job: NewJob, now_ms: int) -> Job:
-    """Queue a job and return it."""
+    """Add a job to the queue and return it."""
     place = charges.reserve(db, job.user_id)
     db.execute(
         "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, variant, plan, language,"  # noqa: S608 - own text
@@ -91,69 +92,76 @@ def add(db: Connection, job: NewJob, now_ms: int) -> Job:
             *(place, charges.EXPECTED_MS, now_ms),
         ),
     )
+    db.touch(Topic.QUEUE)
     added = get(db, job.job_id)
     assert added is not None
     return added
 
 
 def get(db: Connection, job_id: int) -> Job | None:
-    """Return one job."""
+    """Return a job by its id; None if there is none."""
     row = db.execute(f"SELECT {_JOB.listed} FROM jobs WHERE job_id = ?", (job_id,)).fetchone()  # noqa: S608 - own text
     return None if row is None else _JOB.value(row)
 
 
-def claim(db: Connection, now_ms: int, paused_sites: tuple[str, ...] = (), *, last: Collection[int] = ()) -> Job | None:
-    """Take the job whose turn it is, or None. Jobs of paused sites stay where they are.
+def claim(
+    db: Connection,
+    now_ms: int,
+    paused_sites: tuple[str, ...] = (),
+    *,
+    instance: int,
+    held_chats: Collection[int] = (),
+    last: Collection[int] = (),
+) -> Job | None:
+    """Mark the next job as running in an instance and return it; None if no job can be claimed.
 
-    Those of the users in `last` are taken only where nobody else has one.
+    Jobs of paused sites and of held chats are skipped. Jobs of the users in `last` are claimed only if nobody else has
+    a job that can be claimed.
     """
-    job = _claim(db, now_ms, paused_sites, tuple(last))
-    if job is None and last:
-        job = _claim(db, now_ms, paused_sites, ())
-    if job is not None:
-        charges.claimed(db, job.job_id)
-    return job
+    for passed_by in (last, ()) if last else ((),):
+        row = db.execute(
+            "UPDATE jobs SET state = 'running', instance = ?, started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
+            f" SELECT job_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"
+            f"{none_of('chat_id', held_chats)}{none_of('user_id', passed_by)}"
+            f" ORDER BY place, job_id LIMIT 1) RETURNING {_JOB.listed}",
+            (instance, now_ms, *paused_sites, *held_chats, *passed_by),
+        ).fetchone()
+        if row is not None:
+            job = _JOB.value(row)
+            charges.claimed(db, job.job_id)
+            return job
+    return None
 
 
-def _claim(db: Connection, now_ms: int, paused_sites: tuple[str, ...], passed_by: tuple[int, ...]) -> Job | None:
-    row = db.execute(
-        "UPDATE jobs SET state = 'running', started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
-        f" SELECT job_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"
-        f"{none_of('user_id', passed_by)} ORDER BY place, job_id LIMIT 1) RETURNING {_JOB.listed}",
-        (now_ms, *paused_sites, *passed_by),
-    ).fetchone()
-    return None if row is None else _JOB.value(row)
-
-
-def waiting_users(db: Connection, paused_sites: tuple[str, ...] = ()) -> list[int]:
-    """Return the users who have a job that could be claimed, in the queue's order."""
+def waiting_users(db: Connection, paused_sites: tuple[str, ...] = (), *, held_chats: Collection[int] = ()) -> list[int]:
+    """Return the users with a job that can be claimed, in the queue's order."""
     rows = db.execute(
         f"SELECT user_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"  # noqa: S608 - own marks
-        " GROUP BY user_id ORDER BY MIN(place), MIN(job_id)",
-        paused_sites,
+        f"{none_of('chat_id', held_chats)} GROUP BY user_id ORDER BY MIN(place), MIN(job_id)",
+        (*paused_sites, *held_chats),
     )
     return [row[0] for row in rows]
 
 
 def set_message(db: Connection, job_id: int, message_id: int) -> None:
-    """Note the progress message."""
+    """Store the id of a job's progress message."""
     db.execute("UPDATE jobs SET message_id = ? WHERE job_id = ?", (message_id, job_id))
 
 
 def set_worker(db: Connection, job_id: int, pid: int, started: int) -> None:
-    """Note the process that works on a job, so that a start after a kill can end it; and that a worker had it."""
+    """Store the process that works on a job, so that a start after a kill can end it, and that a worker had the job."""
     db.execute(
         "UPDATE jobs SET worker_pid = ?, worker_started = ?, worked = 1 WHERE job_id = ?", (pid, started, job_id)
     )
 
 
 def set_title(db: Connection, job_id: int, title: str) -> None:
-    """Note what the site calls it."""
+    """Store the title that the site gives."""
     db.execute("UPDATE jobs SET title = ? WHERE job_id = ?", (title[:500], job_id))
 
 
 def sending(db: Connection, job_id: int, product: str) -> bool:
-    """The file is there and goes out now; False when the job was cancelled meanwhile."""
+    """Store that a job's file is being sent now. Return False if the job was cancelled meanwhile."""
     cursor = db.execute(
         "UPDATE jobs SET state = 'sending', product = ? WHERE job_id = ? AND state IN ('running', 'sending')",
         (product, job_id),
@@ -162,22 +170,23 @@ def sending(db: Connection, job_id: int, product: str) -> bool:
 
 
 def set_maybe_sent(db: Connection, job_id: int) -> None:
-    """Note that a file went out and its answer never came."""
+    """Store that a file was sent and the answer never came."""
     db.execute("UPDATE jobs SET maybe_sent = 1 WHERE job_id = ?", (job_id,))
 
 
 def requeue(db: Connection, job_id: int) -> None:
-    """Put a job back where it stood, as not tried; one whose file was going out is remembered as maybe sent."""
+    """Put a job back at its place in the queue, without counting an attempt. A file in delivery may have been sent."""
     db.execute(
         "UPDATE jobs SET maybe_sent = CASE WHEN state = 'sending' THEN 1 ELSE maybe_sent END, state = 'waiting',"
         " worker_pid = NULL, worker_started = NULL, product = NULL"
         " WHERE job_id = ? AND state IN ('running', 'sending')",
         (job_id,),
     )
+    db.touch(Topic.QUEUE)
 
 
 def put_back(db: Connection, job_id: int, *, maybe_sent: bool) -> bool:
-    """Queue a job again because others wait, as not tried; False when it has ended."""
+    """Queue a job again because others wait, without counting an attempt. Return False if the job has ended."""
     cursor = db.execute(
         "UPDATE jobs SET state = 'waiting', given_up = given_up + 1, maybe_sent = ?, product = NULL,"
         " worker_pid = NULL, worker_started = NULL WHERE job_id = ? AND state IN ('running', 'sending')",
@@ -186,62 +195,73 @@ def put_back(db: Connection, job_id: int, *, maybe_sent: bool) -> bool:
     if cursor.rowcount != 1:
         return False
     charges.begin_again(db, job_id)
+    db.touch(Topic.QUEUE)
     return True
 
 
 def set_tries(db: Connection, job_id: int, tries: int) -> None:
-    """Note how many attempts failed."""
+    """Store how many attempts failed."""
     db.execute("UPDATE jobs SET tries = ?, worker_pid = NULL, worker_started = NULL WHERE job_id = ?", (tries, job_id))
 
 
 def finish(
     db: Connection,
     job_id: int,
-    state: str,
+    state: JobEnd,
     now_ms: int,
     *,
     reason: str | None = None,
     size_bytes: int | None = None,
     told: bool = False,
 ) -> bool:
-    """End a job; False when it had ended before. `told`: its progress message needs no more attention."""
+    """Store a job's outcome. Return False if it had one already. `told` means that its progress message shows it."""
     cursor = db.execute(
         "UPDATE jobs SET state = ?, finished_ms = ?, reason = ?, size_bytes = ?, told = ?, product = NULL,"  # noqa: S608 - own text
-        f" worker_pid = NULL, worker_started = NULL WHERE job_id = ? AND state IN {_UNFINISHED}",
+        f" worker_pid = NULL, worker_started = NULL WHERE job_id = ? AND state IN {UNFINISHED}",
         (state, now_ms, reason, size_bytes, int(told), job_id),
     )
     if cursor.rowcount != 1:
         return False
-    charges.settle(db, job_id)
+    charges.refund(db, job_id)
     return True
 
 
 def set_told(db: Connection, job_id: int) -> None:
-    """The user knows how it ended."""
+    """Store that a job's outcome was shown to its user."""
     db.execute("UPDATE jobs SET told = 1 WHERE job_id = ?", (job_id,))
 
 
 def untold(db: Connection) -> list[Job]:
-    """Return the jobs that ended and whose progress message does not show it yet."""
+    """Return the jobs whose outcome was not shown yet."""
     rows = db.execute(
         f"SELECT {_JOB.listed} FROM jobs WHERE told = 0 AND state IN ('done', 'failed', 'cancelled') ORDER BY job_id",  # noqa: S608 - own text
     )
     return [_JOB.value(row) for row in rows]
 
 
+def untold_cancels(db: Connection) -> list[Job]:
+    """Return the cancelled jobs whose outcome was not shown yet."""
+    rows = db.execute(
+        # The condition of the partial index on untold jobs is repeated here; without it the index is not used.
+        f"SELECT {_JOB.listed} FROM jobs WHERE told = 0 AND state IN ('done', 'failed', 'cancelled')"  # noqa: S608 - own text
+        " AND state = 'cancelled' ORDER BY job_id",
+    )
+    return [_JOB.value(row) for row in rows]
+
+
 def of_user(db: Connection, user_id: int, chat_id: int | None = None) -> list[Job]:
-    """Return a user's unfinished jobs (those of one chat) in the queue's order."""
+    """Return a user's unfinished jobs in the queue's order; with `chat_id`, only those of that chat."""
     of_chat, values = given({"chat_id": chat_id})
     rows = db.execute(
         f"SELECT {_JOB.listed} FROM jobs WHERE user_id = ?{of_chat}"  # noqa: S608 - own text
-        f" AND state IN {_UNFINISHED} ORDER BY place, job_id",
+        f" AND state IN {UNFINISHED} ORDER BY place, job_id",
         (user_id, *values),
     )
     return [_JOB.value(row) for row in rows]
 
 
 def before(db: Connection, job: Job) -> int:
-    """Count the waiting jobs that stand before a job."""
+    """Return the number of waiting jobs that are before a job."""
     row = db.execute(
         "SELECT COUNT(*) FROM jobs WHERE state = 'waiting' AND (place, job_id) < (?, ?)", (job.place, job.job_id)
     ).fetchone()
@@ -249,36 +269,39 @@ def before(db: Connection, job: Job) -> int:
 
 
 def first_waiting(db: Connection, limit: int) -> list[int]:
-    """Return the ids of the first waiting jobs in the queue's order."""
+    """Return the ids of the first `limit` waiting jobs in the queue's order."""
     rows = db.execute("SELECT job_id FROM jobs WHERE state = 'waiting' ORDER BY place, job_id LIMIT ?", (limit,))
     return [row[0] for row in rows]
 
 
 def depth(db: Connection) -> int:
-    """Count the waiting jobs."""
+    """Return the number of waiting jobs."""
     return int(db.execute("SELECT COUNT(*) FROM jobs WHERE state = 'waiting'").fetchone()[0])
 
 
-def oldest_waiting_ms(db: Connection) -> int | None:
-    """Return the time at which the oldest waiting job was asked for."""
-    row = db.execute("SELECT MIN(created_ms) FROM jobs WHERE state = 'waiting'").fetchone()
+def oldest_waiting_ms(db: Connection, *, held_chats: Collection[int] = ()) -> int | None:
+    """Return when the oldest waiting job was requested, in ms, without those of held chats; None if none waits."""
+    row = db.execute(
+        f"SELECT MIN(created_ms) FROM jobs WHERE state = 'waiting'{none_of('chat_id', held_chats)}",  # noqa: S608 - own marks
+        tuple(held_chats),
+    ).fetchone()
     return None if row[0] is None else int(row[0])
 
 
 def same_unfinished(db: Connection, user_id: int, cache_key: str, variant: Variant) -> Job | None:
-    """Return this user's unfinished job for the same thing."""
+    """Return a user's unfinished job for the same link and variant; None if there is none."""
     row = db.execute(
         f"SELECT {_JOB.listed} FROM jobs WHERE user_id = ? AND cache_key = ? AND variant = ?"  # noqa: S608 - own text
-        f" AND state IN {_UNFINISHED} LIMIT 1",
+        f" AND state IN {UNFINISHED} LIMIT 1",
         (user_id, cache_key, variant.key),
     ).fetchone()
     return None if row is None else _JOB.value(row)
 
 
 def newer_same(db: Connection, job: Job) -> Job | None:
-    """Return a job for the same thing that its user asked for after this one, whatever became of it.
+    """Return a later job of the same user for the same link and variant, finished or not; None if there is none.
 
-    One that took over this one's message is newer, though a clock that was set back gave it a smaller id.
+    A job that took over this job's message is later, even if a clock that was set back gave it a smaller id.
     """
     row = db.execute(
         f"SELECT {_JOB.listed} FROM jobs WHERE user_id = ? AND cache_key = ? AND variant = ?"  # noqa: S608 - own text
@@ -288,37 +311,52 @@ def newer_same(db: Connection, job: Job) -> Job | None:
     return None if row is None else _JOB.value(row)
 
 
-def unfinished_at_start(db: Connection) -> list[Job]:
-    """Return the jobs that a process before this one had in hand (one instance a database: they are nobody's now)."""
-    rows = db.execute(f"SELECT {_JOB.listed} FROM jobs WHERE state IN ('running', 'sending') ORDER BY place")  # noqa: S608 - own text
+_NOT_OF = "COALESCE(instance, 0) <> ?"
+"""SQL for the rows of another instance, or of a version that had no such column. No instance has the id 0."""
+
+
+def left_behind(db: Connection, instance: int) -> list[Job]:
+    """Return the jobs that another instance was running. There is one instance at a time, so that one is gone."""
+    rows = db.execute(
+        f"SELECT {_JOB.listed} FROM jobs WHERE state IN ('running', 'sending') AND {_NOT_OF} ORDER BY place",  # noqa: S608 - own text
+        (instance,),
+    )
     return [_JOB.value(row) for row in rows]
 
 
-def workers_at_start(db: Connection) -> list[Stray]:
-    """Return every worker that a process before this one had."""
-    rows = db.execute(
-        "SELECT job_id, worker_pid, worker_started FROM jobs WHERE worker_pid IS NOT NULL"
-        " UNION ALL SELECT offer_id, worker_pid, worker_started FROM offers WHERE worker_pid IS NOT NULL",
+def take_over(db: Connection, job_id: int, instance: int) -> None:
+    """Store that an instance continues a job that another one left behind."""
+    db.execute("UPDATE jobs SET instance = ? WHERE job_id = ?", (instance, job_id))
+
+
+def workers_left_behind(db: Connection, instance: int) -> list[Stray]:
+    """Return the worker processes of other instances."""
+    found = " UNION ALL ".join(
+        f"SELECT {table}_id, worker_pid, worker_started FROM {table}s WHERE worker_pid IS NOT NULL AND {_NOT_OF}"  # noqa: S608 - own text
+        for table in ("job", "offer")
     )
+    rows = db.execute(found, (instance, instance))
     return [Stray(owner_id=row[0], pid=row[1], start_time=row[2]) for row in rows]
 
 
-def forget_workers(db: Connection) -> None:
-    """None of the noted processes runs any more: a cancelled job's would be looked for at every start else."""
+def forget_workers(db: Connection, instance: int) -> None:
+    """Delete the ids of other instances' processes, which were killed, so that no later start looks for them."""
     for table in ("jobs", "offers"):
         db.execute(
-            f"UPDATE {table} SET worker_pid = NULL, worker_started = NULL WHERE worker_pid IS NOT NULL",  # noqa: S608 - own text
+            f"UPDATE {table} SET worker_pid = NULL, worker_started = NULL"  # noqa: S608 - own text
+            f" WHERE worker_pid IS NOT NULL AND {_NOT_OF}",
+            (instance,),
         )
 
 
 def fail_waiting(db: Connection, chat_id: int, now_ms: int, *, reason: str) -> list[Job]:
-    """Fail every waiting job of a chat that can't be sent anything; return them."""
+    """Fail all waiting jobs of a closed chat and return them."""
     rows = db.execute(
         "UPDATE jobs SET state = 'failed', reason = ?, finished_ms = ?, told = 1"  # noqa: S608 - own text
         f" WHERE chat_id = ? AND state = 'waiting' RETURNING {_JOB.listed}",
         (reason, now_ms, chat_id),
     ).fetchall()
-    return _settled(db, rows)
+    return _refunded(db, rows)
 
 
 def cancel(
@@ -330,9 +368,9 @@ def cancel(
     job_id: int | None = None,
     reason: str | None = None,
 ) -> list[Job]:
-    """Cancel a user's jobs that are not being sent yet (those of one chat, or the one named); return them.
+    """Cancel a user's jobs that are not being sent yet, and return them. What they did not use is refunded.
 
-    `reason` is BY_ADMIN where it was not the user's wish. What a job was charged and did not use is given back.
+    With `chat_id` or `job_id`, only the jobs of that chat or only that job. `reason` is BY_ADMIN if an admin cancels.
     """
     which, values = given({"chat_id": chat_id, "job_id": job_id})
     rows = db.execute(
@@ -340,12 +378,14 @@ def cancel(
         f"{which} AND state IN ('waiting', 'running') RETURNING {_JOB.listed}",
         (now_ms, reason, user_id, *values),
     ).fetchall()
-    return _settled(db, rows)
+    if rows:
+        db.touch(Topic.CANCELLED_JOBS)
+    return _refunded(db, rows)
 
 
-def _settled(db: Connection, rows: list[Row]) -> list[Job]:
-    """Give back what ended jobs did not use, the last ones first, as each moves those behind it; return them."""
+def _refunded(db: Connection, rows: list[Row]) -> list[Job]:
+    """Refund what ended jobs did not use, and return the jobs. The last ones come first, as each moves later jobs."""
     ended = [_JOB.value(row) for row in rows]
     for job in sorted(ended, key=lambda job: (job.place, job.job_id), reverse=True):
-        charges.settle(db, job.job_id)
+        charges.refund(db, job.job_id)
     return ended

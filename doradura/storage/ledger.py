@@ -1,6 +1,6 @@
-"""Queries on money: what was paid and refunded, which subscriptions there are, what went wrong.
+"""Queries on money: payments, refunds, subscriptions and failed payments.
 
-Sums over rows that are never deleted, so none of them falls but the number of active subscriptions.
+All are sums over rows that are never deleted, so only the number of active subscriptions can decrease.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from doradura.storage.seam import Connection
 
 ByLabels = dict[tuple[str, ...], float]
-"""Plan (and what else is asked for) -> number."""
+"""The plan, and further labels if there are any -> number."""
 
 
 def active(db: Connection, now_ms: int) -> ByLabels:
-    """Count the subscriptions that hold now, by plan: paid for, not over, not refunded."""
+    """Return the number of active subscriptions by plan: paid, not expired and not refunded."""
     return _grouped(
         db,
         "SELECT plan, COUNT(*) FROM subscriptions WHERE ended_ms IS NULL AND expires_ms > ? GROUP BY plan",
@@ -21,19 +21,19 @@ def active(db: Connection, now_ms: int) -> ByLabels:
 
 
 def received_stars(db: Connection) -> ByLabels:
-    """Add up the Stars ever received, by plan; what was refunded later is in it."""
+    """Return the Stars ever received, by plan, including those refunded later."""
     return _grouped(db, "SELECT plan, CAST(SUM(stars) AS BIGINT) FROM ledger GROUP BY plan")
 
 
 def refunded_stars(db: Connection) -> ByLabels:
-    """Add up the Stars given back, by plan."""
+    """Return the Stars ever refunded, by plan."""
     return _grouped(
         db, "SELECT plan, CAST(SUM(stars) AS BIGINT) FROM ledger WHERE refunded_ms IS NOT NULL GROUP BY plan"
     )
 
 
 def subscriptions(db: Connection) -> ByLabels:
-    """Count the subscriptions ever begun, by plan and by whether they renew themselves ("true" or "false")."""
+    """Return the number of subscriptions ever begun, by plan and by whether they renew ("true" or "false")."""
     return _grouped(
         db,
         "SELECT plan, CASE recurring WHEN 1 THEN 'true' ELSE 'false' END, COUNT(*) FROM subscriptions"
@@ -42,12 +42,12 @@ def subscriptions(db: Connection) -> ByLabels:
 
 
 def cancellations(db: Connection) -> ByLabels:
-    """Count how often a subscription was cancelled, by plan; taken back and cancelled again are two."""
+    """Return the number of cancellations by plan. A subscription that is resumed and cancelled again counts twice."""
     return _grouped(db, "SELECT plan, CAST(SUM(cancellations) AS BIGINT) FROM subscriptions GROUP BY plan")
 
 
 def failures(db: Connection) -> ByLabels:
-    """Count the payments that did not go as they must, by reason."""
+    """Return the number of failed payments by reason."""
     return _grouped(db, "SELECT reason, COUNT(*) FROM payment_failures GROUP BY reason")
 
 

@@ -1,4 +1,4 @@
-"""Queries on the admins' menus of commands: which chats have one of the current bot's at Telegram."""
+"""Queries on the admins' command menus: which chats have one of the current bot's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def shown(db: Connection) -> set[int]:
 
 
 def add(db: Connection, chat_id: int) -> None:
-    """Note that a chat has the menu; before it is set, so that a kill between the two leaves none unknown."""
+    """Store that a chat has the menu. Called before the menu is set, so that a kill leaves no menu unknown."""
     db.execute(
         f"INSERT INTO admin_menus (bot_id, chat_id) VALUES ({CURRENT}, ?)"  # noqa: S608 - own text
         " ON CONFLICT (bot_id, chat_id) DO NOTHING",
@@ -22,5 +22,5 @@ def add(db: Connection, chat_id: int) -> None:
 
 
 def remove(db: Connection, chat_id: int) -> None:
-    """Note that a chat has no such menu any more."""
+    """Store that a chat no longer has the menu."""
     db.execute(f"DELETE FROM admin_menus WHERE bot_id = {CURRENT} AND chat_id = ?", (chat_id,))  # noqa: S608 - own text

@@ -1,4 +1,4 @@
-"""Writing what must not be lost, however long the database takes."""
+"""Repeats a write until it is stored, for facts that must not be lost."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ log = logging.getLogger(__name__)
 async def write_until_stored(
     storage: Storage, change: Change[T], *, what: str, stopping: trio.Event | None = None
 ) -> T:
-    """Run a change until it is stored, after pauses that grow; return what it returned.
+    """Run a change until it is stored, with growing pauses between the attempts. Return what the change returned.
 
-    For what has happened outside the database already (a file was sent, a message shown): forgotten, it would happen
-    again. `what` begins the line in the log. With `stopping`, it is given up once that is set or the database is
-    damaged, for what the next start finds out by itself: raises StorageError. Cancelled, it leaves; a change that
-    the writer has taken by then is waited for.
+    It is for facts that are already true outside the database (a file was sent, a message is shown) and that would
+    happen again if they were forgotten. `what` begins the line in the log. With `stopping`, it gives up when that event
+    is set or the database is damaged, and raises StorageError; use that where the next start finds the fact by itself.
+    If cancelled, a change that the writer has not started is not stored, and one that it has started is waited for.
     """
     pause_seconds = FIRST_PAUSE_SECONDS
     while True:

@@ -1,16 +1,15 @@
-"""Queries for the admins' reports: what became of the downloads of a stretch of time, and who used the bot.
+"""Queries for the admins' reports: the outcomes of downloads in a span of time, and who used the bot.
 
-Everything is counted from rows that last, so a restart changes no figure. A stretch is given by its two ends in
-milliseconds; a job belongs to it when it *ended* after `since_ms`, and no later than `until_ms`. A link
-that was refused when it was looked at counts apart from the jobs, and in the rate; what else was refused before it
-became a job is in no figure here.
+Everything is counted from stored rows, so a restart changes no number. A job belongs to a span if it *ended* after
+`since_ms` and no later than `until_ms`. Links that a probe refused are counted apart from the jobs, and included in the
+success rate. Requests that were rejected before they became jobs are not counted at all.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from doradura.media.variant import Variant
@@ -21,42 +20,44 @@ DAY_MS = 24 * 3600 * 1000
 
 
 class Span(NamedTuple):
-    """A stretch of time."""
+    """A span of time by its two ends, in ms since 1970."""
 
     since_ms: int
     until_ms: int
 
     @classmethod
     def last(cls, length_ms: int, now_ms: int) -> Span:
-        """Return the stretch of that length that ends now."""
+        """Return the span of that length that ends now."""
         return cls(now_ms - length_ms, now_ms)
 
 
-class Ended(NamedTuple):
-    """How many jobs ended how."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """The number of jobs with each outcome."""
 
     delivered: int
     failed: int
     cancelled: int
     bytes: int
-    """Of what was delivered."""
+    """The total size of the delivered files."""
     again: int
-    """Delivered without a worker: sent again by the file_id."""
+    """How many were delivered without a worker, by their file_id."""
     refused: int = 0
-    """Links that were refused when they were looked at, so that no job came of them."""
+    """How many links were refused by their probe, so that there was no job."""
 
     @property
     def success_rate(self) -> float | None:
-        """The share of wishes that ended well: jobs that nobody cancelled, and links refused; None without any."""
+        """The share of delivered jobs among all jobs that nobody cancelled and the refused links; None without any."""
         judged = self.delivered + self.failed + self.refused
         return self.delivered / judged if judged else None
 
 
-class Durations(NamedTuple):
-    """How long workers' jobs took from start to end, in seconds: the mean and percentiles that were really measured."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Durations:
+    """How long jobs in workers took from start to end, in seconds. Each percentile is the measured time of a job."""
 
     measured: int
-    """How many jobs."""
+    """The number of jobs."""
     mean: float
     p50: float
     p95: float
@@ -64,60 +65,64 @@ class Durations(NamedTuple):
     longest: float
 
 
-class Tally(NamedTuple):
-    """What became of the jobs of a stretch; rankings most first."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
+    """The outcomes of the jobs of a span. The dictionaries have the greatest number first."""
 
     ended: Ended
     formats: dict[str, int]
-    """Delivered ones, by format; so by site and by plan."""
+    """Delivered jobs by format; `sites` and `plans` likewise."""
     sites: dict[str, int]
     plans: dict[str, int]
     reasons: dict[str, int]
-    """Failed ones and refused links, by reason."""
+    """Failed jobs and refused links by reason."""
     delivered: list[int]
-    """The course: delivered ones in each part of the stretch, the oldest first."""
+    """Delivered jobs in each part of the span, the oldest part first."""
     failed: list[int]
-    """Refused links among them."""
+    """Failed jobs and refused links in each part of the span."""
     durations: Durations | None
-    """None where no worker had a job."""
-    refused_sites: Mapping[str, int] = MappingProxyType({})
-    """Refused links, by site."""
+    """None if no job ran in a worker."""
+    refused_sites: Mapping[str, int] = field(default_factory=dict)
+    """Refused links by site."""
 
 
-class Queue(NamedTuple):
-    """The queue as it is now."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Queue:
+    """The present state of the queue."""
 
     waiting: int
     oldest_seconds: float
     running: int
 
 
-class People(NamedTuple):
-    """Who used the bot."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class People:
+    """How many users were active, and how many are new."""
 
     active: int
     new: int
 
 
-class Money(NamedTuple):
-    """Stars and subscriptions: of a stretch, and of all time as the metrics count them."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Money:
+    """Stars and subscriptions: of a span, and of all time as the metrics count them."""
 
     received: int
     refunded: int
     begun: int
-    """Subscriptions."""
+    """Subscriptions that began in the span."""
     failures: dict[str, int]
-    """Payments that went wrong, by reason."""
+    """Failed payments by reason."""
     received_ever: int
     refunded_ever: int
     active: dict[str, int]
-    """Subscriptions that hold now, by plan."""
+    """Active subscriptions by plan."""
 
 
 def tally(db: Connection, span: Span, steps: int = 1) -> Tally:
-    """Count the jobs that ended, in one pass; the course in `steps` equal parts of the stretch.
+    """Count the jobs that ended in a span, which is divided into `steps` equal parts. The jobs are read once.
 
-    Percentiles are nearest ranks: the smallest time that so many per cent of the jobs did not exceed.
+    Percentiles are nearest ranks: the smallest time that this percentage of the jobs did not exceed.
     """
     step_ms = -(-(span.until_ms - span.since_ms) // steps)
     rows = db.execute(
@@ -133,12 +138,12 @@ def tally(db: Connection, span: Span, steps: int = 1) -> Tally:
         found.add(*row)
     return Tally(
         ended=Ended(
-            found.states["done"],
-            found.states["failed"],
-            found.states["cancelled"],
-            found.bytes,
-            found.sent_again,
-            sum(found.refused.values()),
+            delivered=found.states["done"],
+            failed=found.states["failed"],
+            cancelled=found.states["cancelled"],
+            bytes=found.bytes,
+            again=found.sent_again,
+            refused=sum(found.refused.values()),
         ),
         formats=_ranked(found.formats),
         sites=_ranked(found.sites),
@@ -152,7 +157,7 @@ def tally(db: Connection, span: Span, steps: int = 1) -> Tally:
 
 
 class _Counters:
-    """Sums of groups of jobs."""
+    """The sums of the groups of jobs that the query returns."""
 
     def __init__(self, steps: int) -> None:
         self.states: Counter[str] = Counter()
@@ -177,7 +182,7 @@ class _Counters:
         size_bytes: int,
         took_ms: int,
     ) -> None:
-        """Add a group of jobs that are alike, or of links that were refused when they were looked at."""
+        """Add a group of jobs with equal columns, or of refused links."""
         self.states[state] += count
         if state == "cancelled":
             return
@@ -205,7 +210,7 @@ def _ranked(counts: Counter[str]) -> dict[str, int]:
 
 
 def _durations(db: Connection, span: Span, measured: int, sum_ms: int) -> Durations | None:
-    """Find the times at the percentiles' ranks, of so many jobs that took so long together."""
+    """Return the durations of jobs, given the number of jobs and the sum of their times."""
     if not measured:
         return None
     ranks = [-(-measured * percent // 100) for percent in (50, 95, 99, 100)]
@@ -217,40 +222,42 @@ def _durations(db: Connection, span: Span, measured: int, sum_ms: int) -> Durati
         (*span, *ranks),
     )
     seconds = {int(place): took_ms / 1000 for place, took_ms in rows}
-    return Durations(measured, sum_ms / measured / 1000, *(seconds[rank] for rank in ranks))
+    p50, p95, p99, longest = (seconds[rank] for rank in ranks)
+    return Durations(measured=measured, mean=sum_ms / measured / 1000, p50=p50, p95=p95, p99=p99, longest=longest)
 
 
 def queue(db: Connection, now_ms: int) -> Queue:
-    """Look at the queue."""
+    """Return the present state of the queue."""
     oldest = jobs.oldest_waiting_ms(db)
     running = db.execute("SELECT COUNT(*) FROM jobs WHERE state IN ('running', 'sending')").fetchone()[0]
-    return Queue(jobs.depth(db), 0.0 if oldest is None else max(0.0, (now_ms - oldest) / 1000), int(running))
+    oldest_seconds = 0.0 if oldest is None else max(0.0, (now_ms - oldest) / 1000)
+    return Queue(waiting=jobs.depth(db), oldest_seconds=oldest_seconds, running=int(running))
 
 
 def people(db: Connection, span: Span) -> People:
-    """Count who wrote or pressed something (by their last sign of life, as the metrics count) and who came first."""
+    """Return how many users were last seen since the span's beginning, and how many were first seen in the span."""
     row = db.execute(
         "SELECT (SELECT COUNT(*) FROM users WHERE last_seen_ms > ?),"
         " (SELECT COUNT(*) FROM users WHERE first_seen_ms > ? AND first_seen_ms <= ?)",
         (span.since_ms, *span),
     ).fetchone()
-    return People(int(row[0]), int(row[1]))
+    return People(active=int(row[0]), new=int(row[1]))
 
 
 def blocked(db: Connection) -> int:
-    """Count the users who block the bot."""
+    """Return the number of users who block the bot."""
     return int(db.execute("SELECT COUNT(*) FROM users WHERE blocked_ms IS NOT NULL").fetchone()[0])
 
 
 def actions(db: Connection, day: int) -> int:
-    """Count what all users did on a day (days since 1970, UTC)."""
+    """Return the number of actions of all users on a day, given in days since 1970 (UTC)."""
     return int(
         db.execute("SELECT CAST(COALESCE(SUM(actions), 0) AS BIGINT) FROM activity WHERE day = ?", (day,)).fetchone()[0]
     )
 
 
 def downloaders(db: Connection, span: Span) -> int:
-    """Count the users who got a file."""
+    """Return the number of users who got a file."""
     row = db.execute(
         "SELECT COUNT(DISTINCT user_id) FROM jobs WHERE finished_ms > ? AND finished_ms <= ? AND state = 'done'", span
     ).fetchone()
@@ -258,7 +265,7 @@ def downloaders(db: Connection, span: Span) -> int:
 
 
 def money(db: Connection, span: Span) -> Money:
-    """Add up what was paid and given back in a stretch and ever, and count subscriptions."""
+    """Return the payments, refunds and subscriptions of a span and of all time."""
     row = db.execute(
         "SELECT (SELECT CAST(COALESCE(SUM(stars), 0) AS BIGINT) FROM ledger WHERE paid_ms > ? AND paid_ms <= ?),"
         " (SELECT CAST(COALESCE(SUM(stars), 0) AS BIGINT) FROM ledger WHERE refunded_ms > ? AND refunded_ms <= ?),"

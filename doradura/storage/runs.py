@@ -1,40 +1,49 @@
-"""Queries on the program's own runs: whether the last one ended in order, and when it was last seen alive."""
+"""Queries on the program's own runs: whether the last one ended normally, and when it last worked."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import secrets
+from dataclasses import dataclass
 
+from doradura.storage.columns import Columns
 from doradura.storage.seam import Connection
 
-TELL_AGAIN_MS = 3600 * 1000
-"""The admins are told of one unclean start within this time: a crash loop has an alert of its own."""
+NOTIFY_AGAIN_MS = 3600 * 1000
+"""Admins are notified of at most one unclean start in this time, since a crash loop has an alert of its own."""
 
 
-class Uncleanness(NamedTuple):
-    """An end that was not in order, as the next start finds it."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Uncleanness:
+    """An unclean end of the last run, as the next start finds it."""
 
     alive_ms: int
-    """When that run is last known to have worked."""
-    to_be_told: bool
-    """Whether the admins have not been told of one lately."""
+    """When that run is last known to have worked, in ms."""
+    should_notify: bool
+    """Whether to notify the admins, since they were not notified of one recently."""
 
 
-class Run(NamedTuple):
-    """What is known of the program's runs."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """The stored facts about the program's runs."""
 
     started_ms: int
-    """When the one that runs began."""
+    """When the present run began."""
     unclean_starts: int
-    """Starts after an end that was not in order, since the database was made."""
+    """The number of starts after an unclean end, since the database was made."""
     unclean_ms: int | None
-    """When the last of them was."""
+    """When the last of these starts was."""
+
+
+_RUN = Columns(Run)
+
+
+def new_instance() -> int:
+    """Return a random id for this run of the program, which is stored in its rows. It is not 0."""
+    return 1 + secrets.randbits(62)
 
 
 def begin(db: Connection, now_ms: int) -> Uncleanness | None:
-    """Note that a run begins; return what is to be said when the one before it was not ended in order.
-
-    Nothing is said before the first run, nor after one that `end` was called for.
-    """
+    """Store that a run begins. Return the unclean end of the last run; None if it ended normally or there was none."""
     known = db.execute("SELECT is_open, started_ms, told_ms FROM program_run").fetchone()
     if known is None:
         db.execute("INSERT INTO program_run (one, is_open, started_ms) VALUES (1, 1, ?)", (now_ms,))
@@ -43,22 +52,22 @@ def begin(db: Connection, now_ms: int) -> Uncleanness | None:
     if not was_open:
         db.execute("UPDATE program_run SET is_open = 1, started_ms = ?", (now_ms,))
         return None
-    # A clock that went back must not keep the admins from being told for as long as it went.
-    to_be_told = told_ms is None or not told_ms <= now_ms < told_ms + TELL_AGAIN_MS
+    # A clock that was set back must not delay the notification by the time that it was set back.
+    should_notify = told_ms is None or not told_ms <= now_ms < told_ms + NOTIFY_AGAIN_MS
     db.execute(
         "UPDATE program_run SET started_ms = ?, unclean_starts = unclean_starts + 1, unclean_ms = ?, told_ms = ?",
-        (now_ms, now_ms, now_ms if to_be_told else told_ms),
+        (now_ms, now_ms, now_ms if should_notify else told_ms),
     )
-    return Uncleanness(max(started_ms, _beat_ms(db)), to_be_told)
+    return Uncleanness(alive_ms=max(started_ms, _beat_ms(db)), should_notify=should_notify)
 
 
 def end(db: Connection, now_ms: int) -> None:
-    """Note that the run ended in order."""
+    """Store that the run ended normally."""
     db.execute("UPDATE program_run SET is_open = 0, ended_ms = ?", (now_ms,))
 
 
 def beat(db: Connection, now_ms: int) -> None:
-    """Note that the program works at this moment."""
+    """Store that the program works now."""
     db.execute(
         "INSERT INTO heartbeat (one, beat_ms) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET beat_ms = excluded.beat_ms",
         (now_ms,),
@@ -66,13 +75,13 @@ def beat(db: Connection, now_ms: int) -> None:
 
 
 def known(db: Connection) -> Run | None:
-    """Return what is known of the runs; None before the first."""
-    row = db.execute("SELECT started_ms, unclean_starts, unclean_ms FROM program_run").fetchone()
-    return None if row is None else Run(*row)
+    """Return the stored facts about the runs; None before the first run."""
+    row = db.execute(f"SELECT {_RUN.listed} FROM program_run").fetchone()  # noqa: S608 - own text
+    return None if row is None else _RUN.value(row)
 
 
 def unclean_starts(db: Connection) -> int:
-    """Return how many starts came after an end that was not in order."""
+    """Return the number of starts after an unclean end."""
     run = known(db)
     return 0 if run is None else run.unclean_starts
 

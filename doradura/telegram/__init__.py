@@ -1,5 +1,6 @@
-"""A Bot API client by hand, over httpx on Trio.
+"""A hand-written Bot API client over httpx and Trio.
 
-Knows nothing of downloads, storage or metrics: it is handed an observer, and a place where updates are stored. The way
-in is `client.open_bot_api`; `poller.Poller` fetches updates; `errors` says what can go wrong and whether it happened.
+It knows nothing of downloads, storage or metrics: it is given an observer and a place to store updates. Start with
+`client.open_bot_api`. `poller.Poller` fetches updates; `errors` lists what can go wrong and whether the call took
+effect.
 """

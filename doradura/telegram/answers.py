@@ -1,6 +1,6 @@
-"""Reading Telegram's answers: the envelope, and which error a refusal is. No I/O.
+"""Reads Telegram's answers: the envelope, and which error a refusal stands for. No I/O.
 
-The texts are those of the server's own source (tdlib/telegram-bot-api); https://core.telegram.org/bots/api#making-requests
+The texts come from the server's own source (tdlib/telegram-bot-api); https://core.telegram.org/bots/api#making-requests
 describes the envelope.
 """
 
@@ -39,12 +39,12 @@ from doradura.telegram.errors import (
 from doradura.telegram.nesting import decode_nested
 
 RETRY_AFTER_SECONDS = 5.0
-"""How long to wait after a 429 that does not say."""
+"""How long to wait after a 429 that names no time."""
 LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
-"""What is said beyond that, with however many digits, is no wait any more."""
+"""A longer wait than this, however many digits it has, is not believed."""
 
 LONGEST_READ_CHARS = 50_000
-"""Of a description no more is looked at."""
+"""Longer descriptions are cut to this before they are read."""
 
 _BAD_REQUESTS: tuple[tuple[re.Pattern[str], type[BadRequestError]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), error)
@@ -65,14 +65,14 @@ _BAD_REQUESTS: tuple[tuple[re.Pattern[str], type[BadRequestError]], ...] = tuple
 )
 
 _TOKEN_PROBES = frozenset({"getMe", "getUpdates"})
-"""Methods every server has, so that a 404 there can only mean the token."""
+"""Methods that every server has, so a 404 to one of them can only mean a wrong token."""
 
 _T = TypeVar("_T")
 
 
 class _Parameters(msgspec.Struct, frozen=True, omit_defaults=True):
     retry_after: msgspec.Raw = msgspec.Raw()
-    """As it came: a number that cannot be one (400 digits, a text) must not make the refusal unreadable."""
+    """Kept undecoded: a value that cannot be a number (400 digits, a text) must not make the refusal unreadable."""
     migrate_to_chat_id: int | None = None
 
 
@@ -87,11 +87,11 @@ class _Envelope(msgspec.Struct, frozen=True):
 def read_answer(
     method: str, status: int, body: bytes, *, retry_after: str | None = None, secret: str | None = None
 ) -> msgspec.Raw:
-    """Return the result of an answer, or raise the error that it is.
+    """Return the result of an answer, or raise the error that it stands for.
 
-    `retry_after` is the header of that name. `secret` is taken out of the description: a server or a proxy between may
-    quote the address it was asked for, which holds the token. Raises an ApiError for a refusal and UnconfirmedError
-    for what is not the Bot API's answer at all: a proxy's page, a torn or foreign body.
+    `retry_after` is the header of that name. `secret` is removed from the description, because a server or a proxy may
+    quote the requested address, which contains the token. Raises an ApiError for a refusal, and UnconfirmedError for
+    anything that is not a Bot API answer: a proxy's page, a torn or foreign body.
     """
     try:
         envelope = decode_nested(body, _Envelope)
@@ -110,9 +110,9 @@ def read_answer(
 
 
 def _hide(text: str, token: str) -> str:
-    """Take the token, or its secret half alone, out of a text, percent-encoded too, and what is far beyond a sentence.
+    """Remove the token, or its secret half alone, from a text, percent-encoded forms included, and shorten the text.
 
-    So far that no part of a secret that is cut there comes to stand where `tidy` cuts, however many are taken out.
+    The text keeps enough that `tidy` never cuts through a partly removed secret, however many were removed.
     """
     halves = [token, token.partition(":")[2] or token]
     patterns = ["".join(map(_encoded, half)) for half in halves]
@@ -125,7 +125,7 @@ def _encoded(character: str) -> str:
 
 
 def read_result(method: str, raw: msgspec.Raw, result: type[_T]) -> _T:
-    """Read a result as the type its method gives; raises UnexpectedResultError."""
+    """Decode a result as the type that its method returns. Raises UnexpectedResultError."""
     try:
         return decode_nested(raw, result)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
@@ -135,9 +135,9 @@ def read_result(method: str, raw: msgspec.Raw, result: type[_T]) -> _T:
 def classify(
     method: str, code: int, description: str, parameters: dict[str, int], *, retry_after: Iterable[bytes | str | None]
 ) -> ApiError:
-    """Return the error that a refusal is, by its code and, for 400, by its text.
+    """Return the error that a refusal stands for, judged by its code and, for 400, by its text.
 
-    `retry_after` is what was said of the wait after a 429; of it the first that can be read counts.
+    `retry_after` are the candidates for the wait after a 429; the first readable one counts.
     """
     if code == 429:
         return RateLimitedError(method, description, retry_after_seconds=_wait(retry_after))
@@ -157,10 +157,10 @@ def _bad_request(description: str, parameters: dict[str, int]) -> type[BadReques
 
 
 def _without_envelope(method: str, status: int, length: int, retry_after: str | None) -> TelegramError:
-    """Say what an answer means that is not the Bot API's own.
+    """Return the error for an answer without the Bot API's envelope.
 
-    429 and 413 come from the front end or the server's request reader, with an HTML or an empty body, and are refusals
-    all the same. Any other may have passed the request on, 502 and 504 above all.
+    429 and 413 come from the front end or from the server's request reader, with an HTML or an empty body, and count as
+    refusals. Any other status (502 and 504 above all) may come after the request was passed on.
     """
     if status == 429:
         return RateLimitedError(method, "Too Many Requests", retry_after_seconds=_wait((retry_after,)))
@@ -171,7 +171,7 @@ def _without_envelope(method: str, status: int, length: int, retry_after: str | 
 
 
 def _wait(said: Iterable[bytes | str | None]) -> float:
-    """Read the seconds to wait, between none and a day; RETRY_AFTER_SECONDS when nothing said is a number."""
+    """Return the seconds to wait, from 0 to one day; RETRY_AFTER_SECONDS if no value is a number."""
     for text in said:
         try:
             seconds = float(text or "")

@@ -1,7 +1,7 @@
-"""Request bodies that know how far they got.
+"""Request bodies that know how much of them was written.
 
-httpx says that an exchange failed, but not whether the server can have had the whole request; that decides whether a
-message may be sent again. A body sees it: it is asked for the next piece only when the one before has been written.
+httpx reports that an exchange failed, but not whether the server can have received the whole request. That decides
+whether a message may be sent again. A body knows: it is asked for the next piece only after the last one was written.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 
 class Body(httpx.AsyncByteStream, ABC):
-    """A body for one attempt; `handed_over` turns true when its last byte was written to the connection."""
+    """The body of one attempt; `handed_over` becomes true once its last byte was written to the connection."""
 
     content_type: str
     length: int
@@ -25,10 +25,10 @@ class Body(httpx.AsyncByteStream, ABC):
 
     @abstractmethod
     async def __anext__(self) -> bytes:
-        """Return the next piece, having written all before it."""
+        """Return the next piece; everything before it has been written by then."""
 
     async def aclose(self) -> None:
-        """Let go of what the body holds open."""
+        """Release whatever the body holds open."""
 
 
 class JsonBody(Body):
@@ -41,7 +41,7 @@ class JsonBody(Body):
         self.length = len(self._content)
 
     async def __anext__(self) -> bytes:
-        """Return the one piece."""
+        """Return the only piece."""
         if self._content is None:
             self.handed_over = True
             raise StopAsyncIteration
@@ -50,5 +50,5 @@ class JsonBody(Body):
 
 
 def text_value(value: object) -> str:
-    """Return a parameter as multipart text: strings as they are, all else as the JSON the server expects."""
+    """Return a parameter as multipart text: strings unchanged, anything else as JSON, as the server expects."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,7 +1,7 @@
-"""Making a call until it is done, refused, unknown, superseded or out of time.
+"""Makes a call until it succeeds, is refused, remains unconfirmed, is superseded or runs out of time.
 
-Owns the connections and the retrying; knows methods and parameters only as names and values. What is retried is decided
-in `retry`, when a call may go out in `pacing`, which edit of a message goes in `edits`.
+Owns the retrying; methods and parameters are only names and values here. `retry` decides what is retried, `pacing` when
+a call may go out, `edits` which edit of a message is sent, and `requests` makes the HTTP request of one attempt.
 """
 
 from __future__ import annotations
@@ -9,18 +9,17 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 import trio
 
-from doradura.telegram.answers import read_answer
-from doradura.telegram.bodies import Body, JsonBody
-from doradura.telegram.calls import Call, Run
-from doradura.telegram.connections import Answer, Lines, exchange
+from doradura.telegram.bodies import JsonBody
+from doradura.telegram.calls import Call, CallProgress
+from doradura.telegram.connections import ConnectionPool
+from doradura.telegram.coordination import Coordination
 from doradura.telegram.edits import MessageKey
 from doradura.telegram.errors import (
     ApiError,
@@ -36,33 +35,33 @@ from doradura.telegram.errors import (
 )
 from doradura.telegram.media import MediaParts
 from doradura.telegram.multipart import Multipart, measure
-from doradura.telegram.observer import Kind, TelegramObserver
-from doradura.telegram.pacing import Priority, Turn, TurnTooLateError
+from doradura.telegram.observer import RequestKind, TelegramObserver
+from doradura.telegram.pacing import Permit, PermitTooLateError, Priority
+from doradura.telegram.requests import Requester
 from doradura.telegram.retry import Again, GiveUp, Raise, decide, is_paced, rate_limit_wait, unconfirmed_repeats
-from doradura.telegram.turns import Turns
 
 logger = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 60.0
 CONNECT_SECONDS = 10.0
 ATTEMPT_SECONDS = 20.0
-"""The longest silence within one attempt of a call that may be repeated, and half its time at most: a torn one leaves
-time for another."""
+"""The longest silence within one attempt of a repeatable call (at most half of the call's time), so that a lost
+connection leaves time for another attempt."""
 PIECE_SECONDS = 60.0
-"""The longest an upload may take for one piece of 1 MiB."""
+"""The longest time that an upload may take for one piece of 1 MiB."""
 UPLOAD_BYTES_PER_SECOND = 128 << 10
 
 
 def upload_deadline_seconds(size_bytes: int) -> float:
-    """Return the time for sending a file: at least 128 KiB/s, and what a small call has on top."""
+    """Return the time for sending a file: what a small call gets, plus the time at 128 KiB/s."""
     return DEADLINE_SECONDS + size_bytes / UPLOAD_BYTES_PER_SECOND
 
 
 class Caller:
     """Makes calls with one bot's token.
 
-    `turns` is shared by all callers of one bot. `readers` bounds the threads that read files; `draw` gives
-    random numbers from 0 to 1.
+    All callers of one bot share `coordination`. `readers` bounds the threads that read files; `draw` returns random
+    numbers from 0 to 1.
     """
 
     def __init__(
@@ -71,25 +70,23 @@ class Caller:
         *,
         api_url: str,
         observer: TelegramObserver,
-        replies: Lines,
-        uploads: Lines,
-        polls: Lines,
+        replies: ConnectionPool,
+        uploads: ConnectionPool,
+        polls: ConnectionPool,
         readers: trio.CapacityLimiter,
         draw: Callable[[], float],
-        turns: Turns,
+        coordination: Coordination,
     ) -> None:
-        self._token = token
-        self._base_url = f"{api_url.rstrip('/')}/bot{quote(token, safe=':')}/"
         self._host = urlsplit(api_url).hostname or api_url
-        self._urls: dict[str, httpx.URL] = {}
         self._observer = observer
         self._replies = replies
         self._uploads = uploads
         self._polls = polls
         self._draw = draw
-        self._turns = turns
-        self._pacer = turns.pacer
-        self._edits = turns.edits
+        self._coordination = coordination
+        self._requester = Requester(token, api_url=api_url, observer=observer, reaching=coordination.reaching)
+        self._pacer = coordination.pacer
+        self._edits = coordination.edits
         self._readers = readers
 
     async def call(
@@ -98,7 +95,7 @@ class Caller:
         parameters: Mapping[str, object],
         *,
         chat_id: int | None = None,
-        kind: Kind = "other",
+        kind: RequestKind = "other",
         deadline_seconds: float = DEADLINE_SECONDS,
         repeat_unconfirmed: bool | None = None,
         priority: Priority = "reply",
@@ -107,11 +104,12 @@ class Caller:
     ) -> msgspec.Raw | None:
         """Call a method with small parameters and return its result.
 
-        `chat_id` is whose budget it takes from, or whose 429s it waits out. `edits` is the message it edits; None is
-        given when a newer edit of that message made this one needless, unless it is `lasting`. `repeat_unconfirmed`
-        says whether it may be done twice, by default only where twice is the same as once; where it is not, it is
-        repeated twice at most. Raises the ApiError of a refusal, UnconfirmedError when it may have been done and must
-        not be repeated (again), and DeadlineExceededError after `deadline_seconds`.
+        `chat_id` is the chat whose budget the call uses or whose holds it waits for. `edits` is the message that the
+        call edits; the result is None if a newer edit of that message made this one needless, unless it is `lasting`.
+        `repeat_unconfirmed` says whether the call may be repeated when it may have succeeded; by default only where
+        twice has the same effect as once. Where it has not, the call is repeated at most twice. Raises the ApiError of
+        a refusal, UnconfirmedError if the call may have succeeded and must not be repeated (again), and
+        DeadlineExceededError after `deadline_seconds`. A cancelled call may or may not have taken effect.
         """
         repeats = unconfirmed_repeats(method, repeat=repeat_unconfirmed)
         silence = min(ATTEMPT_SECONDS, deadline_seconds / 2) if repeats else None
@@ -121,7 +119,7 @@ class Caller:
             return Call(
                 method=method,
                 kind=kind,
-                lines=self._replies,
+                connections=self._replies,
                 make_body=lambda: JsonBody(given),
                 timeouts=_timeouts(write=ATTEMPT_SECONDS, read=silence),
                 hold_key=method if chat is None else chat,
@@ -144,9 +142,9 @@ class Caller:
         chat_id: int,
         edits: MessageKey | None,
     ) -> msgspec.Raw:
-        """Call a method with files, streamed from disk; raises as `call`, and UploadFileError for the file.
+        """Call a method with files, streamed from disk. Raises as `call` does, and UploadFileError for the file.
 
-        The time it may take goes by the size, and begins when one of the upload connections is free.
+        The deadline depends on the size, and its time starts when one of the upload connections is free.
         """
         sizes = {name: await self._measure(method, upload.path) for name, upload in media.files.items()}
         heavy_bytes = await self._measure(method, media.heavy) if media.heavy else 0
@@ -162,7 +160,7 @@ class Caller:
             return Call(
                 method=method,
                 kind="upload",
-                lines=self._uploads,
+                connections=self._uploads,
                 make_body=form.body,
                 timeouts=_timeouts(write=PIECE_SECONDS, read=None),
                 hold_key=chat,
@@ -176,15 +174,15 @@ class Caller:
             )
 
         result = await self._wherever_it_is(make, chat_id)
-        assert result is not None  # it is lasting
+        assert result is not None  # a lasting call is always answered
         return result
 
     async def poll(self, parameters: Mapping[str, object], *, read_seconds: float) -> msgspec.Raw:
-        """Call getUpdates once, on the connection that is kept for it; raises whatever the one attempt ended in."""
+        """Call getUpdates once, on its own connection. Raises whatever that one attempt ended in."""
         call = Call(
             method="getUpdates",
             kind="poll",
-            lines=self._polls,
+            connections=self._polls,
             make_body=lambda: JsonBody(parameters),
             timeouts=_timeouts(write=CONNECT_SECONDS, read=read_seconds),
             hold_key="getUpdates",
@@ -193,63 +191,63 @@ class Caller:
             deadline_seconds=math.inf,
             unconfirmed_repeats=0,
         )
-        return await self._attempt(call, Run(deadline=math.inf))
+        return await self._requester.request(call, CallProgress(deadline=math.inf))
 
     async def _measure(self, method: str, path: Path) -> int:
         return await measure(method, path, limiter=self._readers)
 
     async def _wherever_it_is(self, make: Callable[[int | None], Call], chat_id: int | None) -> msgspec.Raw | None:
-        """Make a call to a chat; once more when Telegram says under which id the chat is to be found now."""
-        chat = None if chat_id is None else self._turns.place_of(chat_id)
+        """Make a call to a chat; once more if Telegram answers that the chat has a new id."""
+        chat = None if chat_id is None else self._coordination.current_chat_id(chat_id)
         try:
             return await self._until_done(make(chat))
         except ChatMigratedError as error:
             if chat is None:
                 raise
             logger.info("%s: a group became a supergroup", error.method)
-            await self._turns.note_moved(chat, error.new_chat_id)
+            await self._coordination.record_move(chat, error.new_chat_id)
             return await self._until_done(make(error.new_chat_id))
 
     async def _until_done(self, call: Call) -> msgspec.Raw | None:
-        """Make attempts until one decides; None when a newer edit took this one's place."""
-        run = Run(deadline=trio.current_time() + call.deadline_seconds)
+        """Make attempts until one decides; return None if a newer edit replaced this one."""
+        progress = CallProgress(deadline=trio.current_time() + call.deadline_seconds)
         if call.edits is None:
-            while (result := await self._one_attempt(call, run, nullcontext)) is None:
+            while (result := await self._one_attempt(call, progress, nullcontext)) is None:
                 pass
             return result
         edit = self._edits.arrive(call.edits, lasting=call.lasting)
         try:
-            async with _until(run.deadline, edit.calling) as reached:
+            async with _until(progress.deadline, edit.calling) as reached:
                 if edit.superseded:
                     return None
                 if not reached:
                     last = NotSentError(call.method, "an earlier edit of the message is on its way still")
-                    raise self._given_up(call, run, last)
+                    raise self._given_up(call, progress, last)
                 result = None
                 while result is None and not edit.superseded:
-                    result = await self._one_attempt(call, run, edit.waiting)
+                    result = await self._one_attempt(call, progress, edit.waiting)
                 return result
         finally:
             self._edits.leave(call.edits, edit)
 
     async def _one_attempt(
-        self, call: Call, run: Run, waiting: Callable[[], AbstractContextManager[object]]
+        self, call: Call, progress: CallProgress, waiting: Callable[[], AbstractContextManager[object]]
     ) -> msgspec.Raw | None:
-        """Wait for the turn and make an attempt; None when there may be another. `waiting` may end the waits."""
-        turns: list[Turn] = []
+        """Wait for a permit and make one attempt; None if there may be another. `waiting` may end the waits."""
+        permits: list[Permit] = []
         with waiting():
-            turns.append(await self._wait_for_turn(call, run))
-        if not turns:
+            permits.append(await self._wait_for_permit(call, progress))
+        if not permits:
             return None
-        run.attempts += 1
+        progress.attempts += 1
         draw = self._draw()
         try:
-            return await self._attempt_in(turns[0], call, run, draw)
+            return await self._attempt_with(permits[0], call, progress, draw)
         except TelegramError as error:
             unreachable = error.unreachable if isinstance(error, NotSentError) else None
             if unreachable is not None:
-                self._turns.reaching.failed(self._host, unreachable)
-            after_seconds = self._next_attempt(call, run, error, draw)
+                self._coordination.reaching.failed(self._host, unreachable)
+            after_seconds = self._next_attempt(call, progress, error, draw)
             if after_seconds is None:
                 raise
             if unreachable is None:
@@ -258,131 +256,81 @@ class Caller:
             await trio.sleep(after_seconds)
         return None
 
-    async def _attempt_in(self, turn: Turn, call: Call, run: Run, draw: float) -> msgspec.Raw:
-        """Make an attempt in its turn, and tell the pacer what Telegram said to it."""
-        with turn:
+    async def _attempt_with(self, permit: Permit, call: Call, progress: CallProgress, draw: float) -> msgspec.Raw:
+        """Make one attempt under its permit, and tell the pacer what Telegram answered."""
+        with permit:
             try:
-                result = await self._attempt(call, run)
+                result = await self._requester.request(call, progress)
             except RateLimitedError as error:
-                seconds = rate_limit_wait(error, attempt=run.attempts, draw=draw)
-                self._pacer.hold(call.hold_key, until=trio.current_time() + seconds, turn=turn)
+                seconds = rate_limit_wait(error, attempt=progress.attempts, draw=draw)
+                self._pacer.hold(call.hold_key, until=trio.current_time() + seconds, permit=permit)
                 raise
             except ServerError:
-                raise  # it is in trouble: that shows nothing of limits
+                raise  # the server is in trouble, which says nothing about limits
             except (ApiError, UnexpectedResultError):
-                self._pacer.answered(turn)
+                self._pacer.answered(permit)
                 raise
-            self._pacer.answered(turn)
+            self._pacer.answered(permit)
             return result
 
-    def _next_attempt(self, call: Call, run: Run, error: TelegramError, draw: float) -> float | None:
-        """Return the seconds to the next attempt, None when the error is to travel; raises DeadlineExceededError."""
-        run.unconfirmed += isinstance(error, UnconfirmedError)
+    def _next_attempt(self, call: Call, progress: CallProgress, error: TelegramError, draw: float) -> float | None:
+        """Return the seconds until the next attempt, or None to raise `error`. Raises DeadlineExceededError."""
+        progress.unconfirmed += isinstance(error, UnconfirmedError)
         decision = decide(
             error,
-            attempt=run.attempts,
-            remaining_seconds=run.left_seconds(),
-            unconfirmed_repeats_left=call.unconfirmed_repeats - (run.unconfirmed - 1),
+            attempt=progress.attempts,
+            remaining_seconds=progress.left_seconds(),
+            unconfirmed_repeats_left=call.unconfirmed_repeats - (progress.unconfirmed - 1),
             draw=draw,
         )
         match decision:
             case Again(after_seconds):
                 return after_seconds
             case GiveUp():
-                raise self._given_up(call, run, error) from error
+                raise self._given_up(call, progress, error) from error
             case Raise():
                 return None
 
-    def _given_up(self, call: Call, run: Run, last: TelegramError, *, counted: bool = True) -> DeadlineExceededError:
-        """Log it and return the error. `counted`: not what a chat was told to wait, whose 429 was counted."""
+    def _given_up(
+        self, call: Call, progress: CallProgress, last: TelegramError, *, counted: bool = True
+    ) -> DeadlineExceededError:
+        """Log that the call is given up, and return the error.
+
+        `counted` is false when the chat was told to wait longer than the call had: that 429 was counted before.
+        """
         if not isinstance(last, NotSentError) or last.unreachable is None:
-            logger.warning("%s given up after %d attempts: %s", call.method, run.attempts, last.detail)
+            logger.warning("%s given up after %d attempts: %s", call.method, progress.attempts, last.detail)
         if counted:
             self._observer.given_up(call.method)
-        return run.given_up(call.method, last)
+        return progress.given_up(call.method, last)
 
-    async def _wait_for_turn(self, call: Call, run: Run) -> Turn:
-        """Wait while the chat or the method is held, and for the budgets. Return the turn for the attempt."""
-        key, deadline = call.hold_key, run.deadline
+    async def _wait_for_permit(self, call: Call, progress: CallProgress) -> Permit:
+        """Wait until no hold applies and the budgets allow the call. Return the permit.
+
+        Raises DeadlineExceededError.
+        """
+        key, deadline = call.hold_key, progress.deadline
         try:
             if call.paced:
                 assert isinstance(key, int)
-                turn = await self._pacer.take_turn(key, call.priority, deadline=deadline)
+                permit = await self._pacer.take_permit(key, call.priority, deadline=deadline)
             else:
-                turn = await self._pacer.pass_hold(key, deadline=deadline, alert=call.priority == "alert")
-        except TurnTooLateError as late:
+                permit = await self._pacer.pass_hold(key, deadline=deadline, alert=call.priority == "alert")
+        except PermitTooLateError as late:
             self._observer.rate_limited("local")
-            last = RateLimitedError(call.method, "its turn does not come in time", retry_after_seconds=late.seconds)
-            raise self._given_up(call, run, last, counted=not late.told) from last
-        if turn.waited and not run.waited:
-            run.waited = True
+            last = RateLimitedError(call.method, "no permit in time", retry_after_seconds=late.seconds)
+            raise self._given_up(call, progress, last, counted=not late.told) from last
+        if permit.waited and not progress.waited:
+            progress.waited = True
             self._observer.rate_limited("local")
-        return turn
-
-    async def _attempt(self, call: Call, run: Run) -> msgspec.Raw:
-        """Make one HTTP request; a patient call's time stands still while it waits for a connection.
-
-        It has its turn already: waiting for one with a connection in hand, one busy group would hold up all uploads.
-        """
-        if not call.patient:
-            return await self._exchange(call, run, call.lines.take())
-        asked = trio.current_time()
-        async with call.lines.take() as transport:
-            run.deadline += trio.current_time() - asked
-            return await self._exchange(call, run, nullcontext(transport))
-
-    async def _exchange(
-        self, call: Call, run: Run, connection: AbstractAsyncContextManager[httpx.AsyncBaseTransport]
-    ) -> msgspec.Raw:
-        """Make one HTTP request and read its answer; counted however it ends, except by cancellation."""
-        started = trio.current_time()
-        body = call.make_body()
-        answer = None
-        try:
-            with trio.move_on_at(run.deadline):
-                async with connection as transport:
-                    started = trio.current_time()
-                    answer = await exchange(call.method, transport, self._request(call, body), body)
-            result = self._result(call.method, answer, body)
-        except TelegramError as error:
-            self._observer.request_finished(call.method, call.kind, error.outcome, trio.current_time() - started)
-            if isinstance(error, RateLimitedError):
-                self._observer.rate_limited("server")
-            raise
-        self._observer.request_finished(call.method, call.kind, "ok", trio.current_time() - started)
-        return result
-
-    def _result(self, method: str, answer: Answer | None, body: Body) -> msgspec.Raw:
-        """Return the result of an answer; None is an exchange that was cut off by the call's deadline."""
-        if answer is not None:
-            self._turns.reaching.answered()
-            return read_answer(method, answer.status, answer.body, retry_after=answer.retry_after, secret=self._token)
-        if body.handed_over:
-            raise UnconfirmedError(method, "no answer within the call's time", outcome="timeout")
-        raise NotSentError(method, "not sent within the call's time", outcome="timeout")
-
-    def _request(self, call: Call, body: Body) -> httpx.Request:
-        url = self._urls.get(call.method)
-        if url is None:
-            url = self._urls[call.method] = httpx.URL(self._base_url + call.method)
-        return httpx.Request(
-            "POST",
-            url,
-            headers=[
-                (b"Host", url.netloc),
-                (b"User-Agent", b"doradura"),
-                (b"Content-Type", body.content_type.encode()),
-                (b"Content-Length", b"%d" % body.length),
-            ],
-            stream=body,
-            extensions={"timeout": call.timeouts},
-        )
+        return permit
 
 
 def _elsewhere(method: str, parameters: Mapping[str, object], chat_id: int | None) -> dict[str, object]:
-    """Return the parameters for a chat that has another id now.
+    """Return the parameters for a chat that has a new id.
 
-    Message ids began anew there: what names one would hit somebody else's message. Raises MessageNotFoundError.
+    Message ids started anew there, so an old id would hit somebody else's message. Raises MessageNotFoundError for
+    those.
     """
     if "message_id" in parameters:
         raise MessageNotFoundError(method, 400, "Bad Request: message to edit not found: its group has another id now")
@@ -392,7 +340,7 @@ def _elsewhere(method: str, parameters: Mapping[str, object], chat_id: int | Non
 
 @asynccontextmanager
 async def _until(deadline: float, lock: trio.Lock) -> AsyncIterator[bool]:
-    """Hold a lock if it is free by then. Return whether it was."""
+    """Hold a lock if it becomes free by then. Return whether it did."""
     reached = False
     with trio.move_on_at(deadline):
         await lock.acquire()
@@ -405,5 +353,5 @@ async def _until(deadline: float, lock: trio.Lock) -> AsyncIterator[bool]:
 
 
 def _timeouts(*, write: float, read: float | None) -> dict[str, float | None]:
-    """Return httpx's timeouts, silence in each phase; for a connection it never waits, as `Lines` shares them out."""
+    """Return httpx's timeouts for each phase. None for the pool: our pool lends connections, so httpx never waits."""
     return {"connect": CONNECT_SECONDS, "pool": None, "write": write, "read": read}

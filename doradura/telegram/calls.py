@@ -1,4 +1,4 @@
-"""A call under way: what it asks for and how far it has come. Pure data; `caller` makes the attempts."""
+"""A call in progress: what it asks for and how far it has come. Plain data; `caller` makes the attempts."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import trio
 
 from doradura.telegram.bodies import Body
-from doradura.telegram.connections import Lines
+from doradura.telegram.connections import ConnectionPool
 from doradura.telegram.edits import MessageKey
 from doradura.telegram.errors import DeadlineExceededError, TelegramError
-from doradura.telegram.observer import Kind
+from doradura.telegram.observer import RequestKind
 from doradura.telegram.pacing import Priority
 
 
@@ -19,13 +19,12 @@ from doradura.telegram.pacing import Priority
 class Call:
     """One call, however many attempts it takes.
 
-    What is not `paced` takes nothing of the budgets. `patient`: waiting for a free connection does not use up
-    its time.
+    A call that is not `paced` uses no budget. A `patient` call's time does not run while it waits for a connection.
     """
 
     method: str
-    kind: Kind
-    lines: Lines
+    kind: RequestKind
+    connections: ConnectionPool
     make_body: Callable[[], Body]
     timeouts: Mapping[str, float | None]
     hold_key: int | str
@@ -39,19 +38,19 @@ class Call:
 
 
 @dataclass(slots=True)
-class Run:
+class CallProgress:
     """How far a call has come."""
 
     deadline: float
     attempts: int = 0
     unconfirmed: int = 0
-    """How many of the attempts may have been done."""
+    """How many attempts may have succeeded although no answer came."""
     waited: bool = False
 
     def left_seconds(self) -> float:
-        """Return what is left of the call's time."""
+        """Return how many seconds of the call's time are left."""
         return self.deadline - trio.current_time()
 
     def given_up(self, method: str, last: TelegramError) -> DeadlineExceededError:
-        """Make the error that says so, `last` being what the last attempt ended in."""
+        """Return the DeadlineExceededError for this call; `last` is what the last attempt ended in."""
         return DeadlineExceededError(method, attempts=self.attempts, last=last, unconfirmed=self.unconfirmed > 0)

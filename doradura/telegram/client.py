@@ -1,6 +1,6 @@
-"""The Bot API as the rest of the program calls it: one method each, typed, with the harmless refusals taken as success.
+"""The Bot API for the rest of the program: one typed method each; harmless refusals count as success.
 
-Every method raises what `errors` documents; a cancelled call may or may not have been done.
+Every method raises the errors of `errors`. A cancelled call may or may not have taken effect.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import trio
 
 from doradura.telegram.answers import read_result
 from doradura.telegram.caller import DEADLINE_SECONDS, Caller
-from doradura.telegram.connections import Lines, check_address, quiet_http_loggers, transport_maker
+from doradura.telegram.connections import ConnectionPool, check_address, quiet_http_loggers, transport_maker
+from doradura.telegram.coordination import Coordination
 from doradura.telegram.entities import plain_text
 from doradura.telegram.errors import (
     BadRequestError,
@@ -34,17 +35,16 @@ from doradura.telegram.media import Media, MediaParts, Upload, edit_parts, send_
 from doradura.telegram.observer import TelegramObserver
 from doradura.telegram.pacing import Priority
 from doradura.telegram.parameters import ChatAction, chat_scope, given, markup, reply
-from doradura.telegram.turns import Turns
 from doradura.telegram.types import BotCommand, Keyboard, Message, User
 
 logger = logging.getLogger(__name__)
 
 PRE_CHECKOUT_SECONDS = 10.0
-"""After that Telegram refuses the payment itself."""
+"""After this time Telegram refuses the payment itself."""
 CHAT_ACTION_SECONDS = 20.0
-"""An action is shown for 5 s; one that comes later than this is of no use to anybody."""
+"""Telegram shows an action for 5 s; sent later than this, it is useless."""
 UPLOADS = 4
-"""At most so many at once, on connections of their own."""
+"""The most uploads at once, on connections of their own."""
 POLL_MARGIN_SECONDS = 15.0
 """How much longer than the poll itself its answer may take."""
 
@@ -52,7 +52,7 @@ _T = TypeVar("_T")
 
 
 class BotApi:
-    """One bot's Bot API. Made by `open_bot_api`; may be used by any number of tasks at once."""
+    """One bot's Bot API, made by `open_bot_api`. Any number of tasks may use it at once."""
 
     def __init__(self, caller: Caller, *, local_files: bool = False) -> None:
         self._caller = caller
@@ -70,9 +70,9 @@ class BotApi:
         repeat_unconfirmed: bool | None = None,
         priority: Priority = "reply",
     ) -> _T:
-        """Call any method without files and read its result as `result`; parameters that are None are left out.
+        """Call any method without files and decode its result as `result`; parameters that are None are left out.
 
-        For what has no method of its own here. `repeat_unconfirmed` and `priority` as in `Caller.call`.
+        For methods that have no function here. `repeat_unconfirmed` and `priority` are those of `Caller.call`.
         """
         raw = await self._caller.call(
             method,
@@ -83,11 +83,11 @@ class BotApi:
             repeat_unconfirmed=repeat_unconfirmed,
             priority=priority,
         )
-        assert raw is not None  # only edits that name their message are superseded
+        assert raw is not None  # only edits that name their message can be superseded
         return read_result(method, raw, result)
 
     async def get_me(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> User:
-        """Return the bot's own user; raises TokenRefusedError when the token is wrong."""
+        """Return the bot's own user. Raises TokenRefusedError if the token is wrong."""
         return await self.call("getMe", {}, User, deadline_seconds=deadline_seconds)
 
     async def get_updates(
@@ -95,26 +95,26 @@ class BotApi:
     ) -> list[msgspec.Raw]:
         """Wait up to `timeout_seconds` for updates and return them undecoded, oldest first.
 
-        One attempt on a connection of its own, without any retry: that is the poller's business. `offset` confirms
-        every update below it.
+        This makes one attempt on its own connection and never retries: the poller does that. `offset` confirms every
+        update below it.
         """
         parameters = {"offset": offset, "timeout": timeout_seconds, "allowed_updates": allowed_updates}
         raw = await self._caller.poll(given(parameters), read_seconds=timeout_seconds + POLL_MARGIN_SECONDS)
         return read_result("getUpdates", raw, list[msgspec.Raw])
 
     async def delete_webhook(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
-        """Remove a webhook, which would keep polls out; waiting updates are kept, as payments may be among them."""
+        """Remove a webhook, which would block polling. Waiting updates are kept: there may be payments among them."""
         await self.call("deleteWebhook", {}, bool, deadline_seconds=deadline_seconds)
 
     async def set_my_commands(self, commands: Sequence[BotCommand], *, chat_id: int | None = None) -> None:
-        """Set the menu of commands, for everybody; with `chat_id` for that chat alone.
+        """Set the menu of commands for everybody, or with `chat_id` for that chat only.
 
-        Raises ChatNotFoundError for a chat Telegram does not know, such as that of somebody who never wrote to the bot.
+        Raises ChatNotFoundError for a chat that Telegram does not know, such as a user who never wrote to the bot.
         """
         await self.call("setMyCommands", {"commands": commands, "scope": chat_scope(chat_id)}, bool)
 
     async def delete_my_commands(self, *, chat_id: int) -> None:
-        """Take a chat's own menu away: it sees the one for everybody then. Raises as `set_my_commands`."""
+        """Remove a chat's own menu, so that it shows the common one. Raises as `set_my_commands` does."""
         await self.call("deleteMyCommands", {"scope": chat_scope(chat_id)}, bool)
 
     async def send_message(
@@ -131,11 +131,11 @@ class BotApi:
         deadline_seconds: float = DEADLINE_SECONDS,
         priority: Priority = "reply",
     ) -> Message:
-        """Send a text, without a link preview, and return the message; what is too long for one goes in several.
+        """Send a text without a link preview and return the message.
 
-        The first of several is the reply, the last has the buttons and is given. With `repeat_unconfirmed` it may
-        arrive twice when an answer is lost; without, UnconfirmedError is raised then. Markup that Telegram cannot read
-        is taken off, and the words sent plainly.
+        A text that is too long is sent in several messages. The first message is the reply; the last has the buttons
+        and is returned. With `repeat_unconfirmed` a message may arrive twice if an answer is lost; without it,
+        UnconfirmedError is raised instead. If Telegram cannot read the markup, the text is sent without it.
         """
         common: dict[str, object] = {
             "chat_id": chat_id,
@@ -180,10 +180,10 @@ class BotApi:
         deadline_seconds: float = DEADLINE_SECONDS,
         priority: Priority = "reply",
     ) -> None:
-        """Replace a message's text (HTML, cut where it is too long) and keyboard; without one the buttons go away.
+        """Replace a message's text (HTML, cut if too long) and its keyboard; without a keyboard the buttons disappear.
 
-        A message that already is so is a success, and so is that a newer edit of it came while this one waited: then
-        this one is not sent. Raises MessageNotFoundError when there is no such message.
+        It is a success if the message already has this content, or if a newer edit arrived while this one waited: then
+        this one is not sent. Raises MessageNotFoundError if there is no such message.
         """
         parameters: dict[str, object] = {
             "chat_id": chat_id,
@@ -212,9 +212,10 @@ class BotApi:
             await edit({"text": cut_text(plain_text(text), markup=False)})
 
     async def edit_message_media(self, chat_id: int, message_id: int, media: Media) -> Message:
-        """Replace a message's content by a file, and give the message; twice is the same as once, so it is repeated.
+        """Replace a message's content by a file and return the message. It is repeated.
 
-        Raises MessageNotModifiedError when that very file is there already, as there is no message to give then.
+        Twice has the same effect as once. Raises MessageNotModifiedError if that very file is there already, since
+        Telegram then returns no message.
         """
         return await self._with_media(
             "editMessageMedia", {"chat_id": chat_id, "message_id": message_id}, media, edit_parts
@@ -225,25 +226,31 @@ class BotApi:
     ) -> Message:
         """Send an audio, a video, a document or a photo, and return the message with its file_id.
 
-        Never repeated once it may have arrived: UnconfirmedError is raised at once. An upload may take 60 s and a
-        second for every 128 KiB, counted from when one of the upload connections is free.
+        It is never repeated once it may have arrived: then UnconfirmedError is raised at once. An upload may take 60 s
+        plus one second per 128 KiB, counted from when one of the upload connections is free.
         """
         parameters: dict[str, object] = {"chat_id": chat_id, "message_thread_id": thread_id, **reply(reply_to)}
         return await self._with_media(media.method, parameters, media, send_parts)
 
     async def delete_message(self, chat_id: int, message_id: int) -> None:
-        """Delete a message; one that is not there any more is a success."""
+        """Delete a message; it is a success if the message does not exist any more."""
         with contextlib.suppress(MessageNotFoundError):
             await self.call("deleteMessage", {"chat_id": chat_id, "message_id": message_id}, bool, chat_id=chat_id)
 
     async def answer_callback_query(self, query_id: str, text: str | None = None, *, show_alert: bool = False) -> None:
-        """End the spinner on a pressed button, with a notice or without; too late is a success: nobody waits then."""
+        """End the spinner on a pressed button, with or without a notice. Too late is a success.
+
+        Nobody is waiting by then.
+        """
         parameters = {"callback_query_id": query_id, "text": text, "show_alert": show_alert or None}
         with contextlib.suppress(QueryTooOldError):
             await self.call("answerCallbackQuery", parameters, bool)
 
     async def answer_pre_checkout_query(self, query_id: str, *, error: str | None) -> None:
-        """Let a payment go on, or say why not; too late is a success: Telegram has refused it itself by then."""
+        """Let a payment continue, or say why not. Too late is a success.
+
+        Telegram has refused the payment itself by then.
+        """
         parameters = {"pre_checkout_query_id": query_id, "ok": error is None, "error_message": error}
         with contextlib.suppress(QueryTooOldError):
             await self.call("answerPreCheckoutQuery", parameters, bool, deadline_seconds=PRE_CHECKOUT_SECONDS)
@@ -273,9 +280,9 @@ class BotApi:
         media: Media,
         parts: Callable[..., MediaParts],
     ) -> Message:
-        """Send or edit a media message; a caption whose markup Telegram cannot read goes plainly.
+        """Send or edit a media message; a caption whose markup Telegram cannot read is sent as plain text.
 
-        A file that a --local server was to read itself and cannot (another user's, another container's) is uploaded.
+        A file that a --local server cannot read itself (another user's, another container's) is uploaded.
         """
         if media.caption is not None:
             media = replace(media, caption=cut_text(media.caption, CAPTION_UNITS))
@@ -311,7 +318,7 @@ class BotApi:
                 priority="file",
                 edits=edits,
             )
-        assert raw is not None  # it is lasting: the message is needed
+        assert raw is not None  # lasting: the message is needed
         return read_result(method, raw, Message)
 
 
@@ -325,38 +332,38 @@ async def open_bot_api(
     connections: int = 16,
     draw: Callable[[], float] = random.random,
     make_transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
-    turns: Turns | None = None,
+    coordination: Coordination | None = None,
 ) -> AsyncIterator[BotApi]:
-    """Open a client for one bot and close its connections at the end; connects only when something is called.
+    """Open a client for one bot; its connections are closed at the end. It connects only when something is called.
 
     `local_files` is for a server that runs with --local and reads files itself. At most `connections` small requests
-    and `UPLOADS` uploads run at once, on connections apart, so that no upload holds back a reply. `draw` gives random
-    numbers from 0 to 1; `make_transport` stands in for the network in tests. `turns` is shared by all clients of
-    one bot, as Telegram counts what they send together. Raises ValueError for an address that is not HTTP.
+    and `UPLOADS` uploads run at once, on separate connections, so that no upload delays a reply. `draw` returns random
+    numbers from 0 to 1; `make_transport` replaces the network in tests. All clients of one bot share `coordination`,
+    because Telegram counts what they send together. Raises ValueError for an address that is not HTTP.
     """
     check_address(api_url)
     quiet_http_loggers()
-    # An upload never goes out on a connection that lay idle: when the server closes that in the same moment, a request
-    # small enough to be written whole would be lost in doubt.
-    reply_lines = Lines(connections, make_transport or transport_maker(api_url, keepalive_seconds=30))
-    upload_lines = Lines(UPLOADS, make_transport or transport_maker(api_url, keepalive_seconds=0))
-    poll_lines = Lines(1, make_transport or transport_maker(api_url, keepalive_seconds=30))
+    # Uploads never use an idle connection: if the server closed it at that moment, a request small enough to be written
+    # whole would remain unconfirmed.
+    replies = ConnectionPool(connections, make_transport or transport_maker(api_url, keepalive_seconds=30))
+    uploads = ConnectionPool(UPLOADS, make_transport or transport_maker(api_url, keepalive_seconds=0))
+    polls = ConnectionPool(1, make_transport or transport_maker(api_url, keepalive_seconds=30))
     caller = Caller(
         token,
         api_url=api_url,
         observer=observer,
-        replies=reply_lines,
-        uploads=upload_lines,
-        polls=poll_lines,
+        replies=replies,
+        uploads=uploads,
+        polls=polls,
         readers=trio.CapacityLimiter(UPLOADS),
         draw=draw,
-        turns=turns or Turns(),
+        coordination=coordination or Coordination(),
     )
     try:
         yield BotApi(caller, local_files=local_files)
     finally:
-        for lines in (reply_lines, upload_lines, poll_lines):
-            await lines.aclose()
+        for pool in (replies, uploads, polls):
+            await pool.aclose()
 
 
 def _log_plain(exc: EntityParseError) -> None:

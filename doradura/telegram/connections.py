@@ -1,7 +1,7 @@
-"""One HTTP exchange, over small pools of connections, with httpx's errors turned into ours.
+"""One HTTP exchange over small pools of connections, with httpx's errors translated into ours.
 
-httpcore walks over every connection of a pool twice a request, so each transport here has exactly one connection, and
-those not in use lie on a stack: measured, that answers two to three times as many updates a second as one pool. httpx's
+httpcore walks over every connection of a pool twice per request. So each transport here has exactly one connection, and
+idle ones lie on a stack: measured, this answers two to three times as many updates a second as one pool. httpx's
 transports are used without its client, which would add cookies, redirects and a log line with the token in the URL.
 """
 
@@ -25,9 +25,9 @@ from doradura.telegram.reaching import why_unreachable
 ANSWER_BYTES = 16 << 20
 """The longest answer that is read; a full poll is at most about 6.4 MB (100 updates of 64 KiB)."""
 
-Sent = Literal["never", "by body"]
+RequestSent = Literal["never", "by body"]
 
-TRANSPORT_ERRORS: Mapping[type[Exception], tuple[Sent, RequestOutcome]] = {
+TRANSPORT_ERRORS: Mapping[type[Exception], tuple[RequestSent, RequestOutcome]] = {
     httpx.ConnectTimeout: ("never", "timeout"),
     httpx.PoolTimeout: ("never", "timeout"),
     httpx.ConnectError: ("never", "network"),
@@ -37,8 +37,8 @@ TRANSPORT_ERRORS: Mapping[type[Exception], tuple[Sent, RequestOutcome]] = {
     httpx.ReadTimeout: ("by body", "timeout"),
     httpx.WriteTimeout: ("by body", "timeout"),
     httpx.TimeoutException: ("by body", "timeout"),
-    # httpcore swallows a write that failed and goes on to read the answer, so a tear while sending shows as one of the
-    # reading errors: the body alone knows.
+    # httpcore swallows a failed write and goes on to read the answer, so a connection lost while sending shows as one
+    # of the reading errors. Only the body knows.
     httpx.ReadError: ("by body", "network"),
     httpx.WriteError: ("by body", "network"),
     httpx.CloseError: ("by body", "network"),
@@ -59,14 +59,14 @@ TRANSPORT_ERRORS: Mapping[type[Exception], tuple[Sent, RequestOutcome]] = {
     httpx.RequestNotRead: ("by body", "network"),
     httpx.ResponseNotRead: ("by body", "network"),
 }
-"""What each of httpx's exceptions says: whether the request can have arrived, and what is counted."""
+"""What each of httpx's exceptions means: whether the request can have arrived, and which outcome is counted."""
 
 _CAUGHT = tuple(TRANSPORT_ERRORS)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer, read whole."""
+class HttpAnswer:
+    """An HTTP answer, read completely."""
 
     status: int
     body: bytes
@@ -74,7 +74,7 @@ class Answer:
 
 
 def translate(method: str, exc: Exception, *, handed_over: bool) -> TelegramError:
-    """Return our error for one of httpx's. The text is never httpx's own, which may quote the URL."""
+    """Return our error for one of httpx's. Its text is never httpx's own, which may quote the URL."""
     sent, outcome = next(TRANSPORT_ERRORS[kind] for kind in type(exc).__mro__ if kind in TRANSPORT_ERRORS)
     if sent == "by body" and handed_over:
         return UnconfirmedError(method, f"no answer ({type(exc).__name__})", outcome=outcome)
@@ -84,8 +84,8 @@ def translate(method: str, exc: Exception, *, handed_over: bool) -> TelegramErro
     return error
 
 
-async def exchange(method: str, transport: httpx.AsyncBaseTransport, request: httpx.Request, body: Body) -> Answer:
-    """Send one request and read its answer whole; raises NotSentError or UnconfirmedError."""
+async def exchange(method: str, transport: httpx.AsyncBaseTransport, request: httpx.Request, body: Body) -> HttpAnswer:
+    """Send one request and read the whole answer. Raises NotSentError or UnconfirmedError."""
     try:
         response = await transport.handle_async_request(request)
         try:
@@ -96,7 +96,7 @@ async def exchange(method: str, transport: httpx.AsyncBaseTransport, request: ht
         raise translate(method, exc, handed_over=body.handed_over) from exc
     finally:
         await body.aclose()
-    return Answer(response.status_code, content, response.headers.get("retry-after"))
+    return HttpAnswer(response.status_code, content, response.headers.get("retry-after"))
 
 
 async def _read(method: str, response: httpx.Response) -> bytes:
@@ -113,11 +113,11 @@ async def _read(method: str, response: httpx.Response) -> bytes:
     return b"".join(pieces)
 
 
-class Lines:
-    """A fixed number of connections; the one used last is handed out first, so that few of them stay warm.
+class ConnectionPool:
+    """A fixed number of connections; the one used last is lent first, so that only a few stay open.
 
-    A connection that failed or was cut off by cancellation is thrown away with its transport: whatever state httpx left
-    it in (a pool's only slot held by a torn request is a known one), the next request starts with a new one.
+    A connection that failed or was cancelled is thrown away together with its transport, whatever state httpx left it
+    in (a torn request may keep a pool's only slot, for example). The next request starts with a new one.
     """
 
     def __init__(self, count: int, make: Callable[[], httpx.AsyncBaseTransport]) -> None:
@@ -127,7 +127,7 @@ class Lines:
 
     @contextlib.asynccontextmanager
     async def take(self) -> AsyncIterator[httpx.AsyncBaseTransport]:
-        """Wait for a free connection and lend it."""
+        """Wait for a free connection and lend it for the block."""
         async with self._free:
             transport = self._idle.pop() if self._idle else self._make()
             sound = False
@@ -147,15 +147,15 @@ class Lines:
 
 
 async def _close(transport: httpx.AsyncBaseTransport) -> None:
-    """Close a transport, cancelled or not, within a second: TLS says goodbye, and a dead peer must not hold us."""
+    """Close a transport within a second, even when cancelled: TLS says goodbye, and a dead peer must not delay us."""
     with trio.CancelScope(shield=True, deadline=trio.current_time() + 1), contextlib.suppress(*_CAUGHT):
         await transport.aclose()
 
 
 def transport_maker(api_url: str, *, keepalive_seconds: float) -> Callable[[], httpx.AsyncBaseTransport]:
-    """Return a maker of transports with one connection each, sharing one TLS context (making one takes 20 ms).
+    """Return a factory of transports with one connection each and a common TLS context (making one takes 20 ms).
 
-    `keepalive_seconds` 0 gives every request a new connection.
+    With `keepalive_seconds` 0 every request gets a new connection.
     """
     context = httpx.create_ssl_context(trust_env=False) if api_url.startswith("https:") else _no_tls()
     limits = httpx.Limits(
@@ -167,12 +167,12 @@ def transport_maker(api_url: str, *, keepalive_seconds: float) -> Callable[[], h
 
 
 def _no_tls() -> ssl.SSLContext:
-    """A context without certificates, for a server that is reached by plain HTTP."""
+    """Return a context without certificates, for a server that is reached by plain HTTP."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def quiet_http_loggers() -> None:
-    """Keep httpx and httpcore from logging requests: at INFO and DEBUG they write the URL, which holds the token."""
+    """Keep httpx and httpcore from logging requests: at INFO and DEBUG they write the URL, which contains the token."""
     for name in ("httpx", "httpcore"):
         if logging.getLogger(name).level < logging.WARNING:
             logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,7 +1,8 @@
-"""Edits of one message: one after the other, and of those that wait only the newest.
+"""The order of edits to one message: one at a time, and of those that wait only the newest is sent.
 
-Owns no call; it only says who may go and who need not any more. Guarantees: an older edit never lands after a newer one
-of this process, over retries too; one that is superseded while it waits is not sent, and counts as done.
+It makes no call; it only says which edit may go out and which is no longer needed. Guarantees: an older edit of this
+process never lands after a newer one, even over retries; an edit that is superseded while it waits is not sent and
+counts as done.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class _Message:
 
 
 class Edit:
-    """One edit's place among those of its message."""
+    """One edit among the edits of its message."""
 
     def __init__(self, message: _Message, *, lasting: bool) -> None:
         self._message = message
@@ -33,7 +34,7 @@ class Edit:
 
     @property
     def calling(self) -> trio.Lock:
-        """Held while it waits for its turn and while it is on its way."""
+        """Held while the edit waits for its permit and while it is being sent."""
         return self._message.calling
 
     def waiting(self) -> trio.CancelScope:
@@ -42,7 +43,7 @@ class Edit:
         return self._waiting
 
     def supersede(self) -> None:
-        """End it, unless its answer is needed by whoever asked for it."""
+        """End the edit's wait, and so the edit, unless whoever asked for it needs its answer."""
         if not self._lasting:
             self.superseded = True
             if self._waiting is not None:
@@ -50,13 +51,13 @@ class Edit:
 
 
 class EditOrder:
-    """The edits under way, by message. Messages without any are not kept."""
+    """The edits in progress, by message. Messages without edits are not kept."""
 
     def __init__(self) -> None:
         self._messages: dict[MessageKey, _Message] = {}
 
     def arrive(self, key: MessageKey, *, lasting: bool) -> Edit:
-        """Take a place; what waits already for the same message is superseded. `lasting` ones never are."""
+        """Add an edit; those that wait for the same message are superseded, except `lasting` ones."""
         message = self._messages.setdefault(key, _Message())
         if message.newest is not None:
             message.newest.supersede()
@@ -65,7 +66,7 @@ class EditOrder:
         return message.newest
 
     def leave(self, key: MessageKey, edit: Edit) -> None:
-        """Give the place back."""
+        """Remove an edit that has ended."""
         message = self._messages[key]
         message.edits -= 1
         if message.newest is edit:

@@ -1,4 +1,4 @@
-"""Telegram's HTML, taken off again: for when Telegram cannot read the markup, and the words still have to arrive."""
+"""Removes Telegram's HTML again, for when Telegram cannot read the markup and the text still has to arrive."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 REFERENCE = r"&(?:(?:lt|gt|amp|quot)(?![A-Za-z])|#x[0-9A-Fa-f]+|#[0-9]+);?"
-"""What may stand for a character: these four names and numbers (https://core.telegram.org/bots/api#html-style). Any
-other name, `&nbsp;` too, is text as it stands."""
+"""The only references that stand for a character: these four names, and numbers
+(https://core.telegram.org/bots/api#html-style). Any other name, even `&nbsp;`, is plain text."""
 _REFERENCE = re.compile(REFERENCE)
 _NAMED = MappingProxyType({"lt": "<", "gt": ">", "amp": "&", "quot": '"'})
 _LONGEST_NUMBER = 9
-"""From the `&` to the last digit. What is longer stays text, and so does what is no character."""
+"""The longest numeric reference, from `&` to the last digit. A longer one stays text, as does a number that is not a
+character."""
 
 
 def read_reference(reference: str) -> str | None:
-    """Return the character a reference stands for, None for one that Telegram does not read."""
+    """Return the character that a reference stands for, or None if Telegram does not read it."""
     name = reference[1:].rstrip(";")
     if not name.startswith("#"):
         return _NAMED.get(name)
@@ -31,7 +32,7 @@ def read_reference(reference: str) -> str | None:
 
 
 def plain_text(markup: str) -> str:
-    """Return the text without Telegram's own tags; any other `<` belongs to the words and stays.
+    """Return the text without Telegram's own tags; any other `<` belongs to the text and stays.
 
     See https://core.telegram.org/bots/api#html-style.
     """

@@ -1,8 +1,8 @@
-"""Everything that can go wrong when the bot talks to Telegram, as one tree.
+"""The tree of everything that can go wrong between the bot and Telegram.
 
-The tree answers the one question a sender has: did it happen? `ApiError` is an answer, so it did not. `NotSentError`
-never reached the server whole, so it did not. `UnconfirmedError` may have. No error carries a URL, because the URL
-holds the token.
+The tree answers the one question that a sender has: did the call take effect? `ApiError` is an answer, so it did not.
+`NotSentError` means that the server never received the whole request, so it did not. `UnconfirmedError` may have. No
+error carries a URL, because the URL contains the token.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import re
 from typing import Final, Literal
 
 RequestOutcome = Literal["ok", "client_error", "rate_limited", "server_error", "network", "timeout"]
-"""How one HTTP request ended: the closed set that is also the metric's label."""
+"""How one HTTP request ended: a closed set that is also the metric's label."""
 OUTAGES: Final[tuple[RequestOutcome, ...]] = ("server_error", "network", "timeout")
-"""Those that are Telegram's or the way's there."""
+"""The outcomes that are the fault of Telegram or of the network."""
 
 
 DETAIL_CHARS = 500
-"""What is said from outside is cut to this: it goes into the log, the database, /health and messages to admins."""
+"""Texts from outside are cut to this length: they go into the log, the database, /health and messages to admins."""
 _UNSEEN = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
 def tidy(text: str) -> str:
-    """Return a text from outside as one line of bounded length: what is no visible character becomes a space."""
+    """Return a text from outside as one line of bounded length; every invisible character becomes a space."""
     line = _UNSEEN.sub(" ", text[: 2 * DETAIL_CHARS]).strip()
     return line if len(line) <= DETAIL_CHARS else line[:DETAIL_CHARS] + "…"
 
 
 class TelegramError(Exception):
-    """Any failure of a Bot API call; `method` says which call it was, `detail` why, in one line of bounded length."""
+    """Any failure of a Bot API call; `method` names the call, `detail` says why in one line of bounded length."""
 
     outcome: RequestOutcome = "network"
 
@@ -40,14 +40,14 @@ class TelegramError(Exception):
 
 
 class MalformedUpdateError(ValueError):
-    """An update that does not have the Bot API's shape; no call failed, so it is not a `TelegramError`."""
+    """An update that does not have the Bot API's shape. No call failed, so this is not a `TelegramError`."""
 
 
 class ApiError(TelegramError):
     """Telegram answered with `ok: false`, so nothing was done.
 
-    `code` is the answer's error_code, `description` its text, `parameters` what else it said (retry_after,
-    migrate_to_chat_id). Of this class itself are the codes that have no class of their own.
+    `code` is the answer's error_code, `description` its text, `parameters` the rest (retry_after, migrate_to_chat_id).
+    Codes without a class of their own are raised as this class.
     """
 
     outcome: RequestOutcome = "client_error"
@@ -61,15 +61,15 @@ class ApiError(TelegramError):
 
 
 class BadRequestError(ApiError):
-    """400: what was asked cannot be done; asking again changes nothing."""
+    """400: the request cannot be fulfilled; asking again changes nothing."""
 
 
 class MessageNotModifiedError(BadRequestError):
-    """An edit that would change nothing: the message already is as it was wanted."""
+    """The edit would change nothing: the message already has this content."""
 
 
 class MessageNotFoundError(BadRequestError):
-    """The message to edit, delete or reply to does not exist (any more), or cannot be edited any more."""
+    """The message to edit, delete or reply to does not exist (any more), or can no longer be edited."""
 
 
 class EntityParseError(BadRequestError):
@@ -77,23 +77,23 @@ class EntityParseError(BadRequestError):
 
 
 class QueryTooOldError(BadRequestError):
-    """A button press or a pre-checkout query that was answered too late or twice."""
+    """A callback query or a pre-checkout query was answered too late or twice."""
 
 
 class WrongFileIdError(BadRequestError):
-    """A file_id that cannot be sent: foreign, cut, expired or of another type."""
+    """The file_id cannot be sent: it is another bot's, truncated, expired or of another type."""
 
 
 class ChatNotFoundError(BadRequestError):
-    """No such chat (any more), or one this bot has never met."""
+    """The chat does not exist (any more), or this bot has never met it."""
 
 
 class NotAllowedError(BadRequestError):
-    """The bot is in the chat and may not write there: muted by its admins, or in a topic that is closed."""
+    """The bot is in the chat but may not write there: its admins muted it, or the topic is closed."""
 
 
 class TopicNotFoundError(BadRequestError):
-    """The chat is there, but the topic of it that was to be written to is not (any more)."""
+    """The chat exists, but the topic to write to does not (any more)."""
 
 
 class ChatMigratedError(BadRequestError):
@@ -111,7 +111,7 @@ class TokenRefusedError(ApiError):
 class ForbiddenError(ApiError):
     """403: the user blocked the bot, was deactivated or never started it, or the bot was removed from the group.
 
-    Which of them stands in `description` alone; all mean that nothing gets through, and a chat's id says whose it is.
+    Only `description` says which; all mean that nothing gets through. A positive chat id is a user's.
     """
 
 
@@ -124,7 +124,7 @@ class TooLargeError(ApiError):
 
 
 class RateLimitedError(ApiError):
-    """429: not before `retry_after_seconds` have passed."""
+    """429: no call before `retry_after_seconds` have passed."""
 
     outcome: RequestOutcome = "rate_limited"
 
@@ -134,16 +134,16 @@ class RateLimitedError(ApiError):
 
 
 class ServerError(ApiError):
-    """5xx in Telegram's own envelope: the server restarts or is in trouble, and did not do it."""
+    """5xx in Telegram's own envelope: the server is restarting or in trouble, and did nothing."""
 
     outcome: RequestOutcome = "server_error"
 
 
 class NotSentError(TelegramError):
-    """The request certainly did not reach the server whole: no connection, or it tore before the last byte."""
+    """The server certainly did not receive the whole request: no connection, or it broke before the last byte."""
 
     unreachable: str | None = None
-    """Why there was no connection to the server at all, in a few words; None where there was one."""
+    """Why there was no connection at all, in a few words; None if there was one."""
 
     def __init__(self, method: str, detail: str, *, outcome: RequestOutcome = "network") -> None:
         super().__init__(method, detail)
@@ -158,7 +158,7 @@ class UploadFileError(NotSentError):
 
 
 class UnconfirmedError(TelegramError):
-    """The request was sent whole and no understandable answer came: it may have been done, or not."""
+    """The request was sent whole and no understandable answer came: the call may have taken effect or not."""
 
     def __init__(self, method: str, detail: str, *, outcome: RequestOutcome = "network") -> None:
         super().__init__(method, detail)
@@ -166,17 +166,17 @@ class UnconfirmedError(TelegramError):
 
 
 class UnexpectedResultError(UnconfirmedError):
-    """Telegram said ok, but with a result of another shape than its documentation says.
+    """Telegram answered ok, but the result does not have the documented shape.
 
-    It was done, so it is never repeated; what is not known is what came of it (the message's id).
+    The call took effect, so it is never repeated; only its result (the message's id) is unknown.
     """
 
 
 class DeadlineExceededError(TelegramError):
     """The call was given up because its time ran out; `__cause__` is the last failure.
 
-    `unconfirmed` says whether any attempt may have been done after all. `retry_after_seconds` is set when Telegram
-    asked to wait for longer than the call had time.
+    `unconfirmed` says whether any attempt may have succeeded after all. `retry_after_seconds` is set if Telegram asked
+    to wait longer than the call had time.
     """
 
     def __init__(self, method: str, *, attempts: int, last: TelegramError, unconfirmed: bool) -> None:
@@ -188,5 +188,5 @@ class DeadlineExceededError(TelegramError):
 
 
 CHAT_CLOSED = (ForbiddenError, ChatNotFoundError)
-"""A chat takes nothing from this bot, now and until somebody lets it in again. A user: blocked it, was deleted, never
-started it. A group: threw it out, was deleted, or is one this bot does not know (any more)."""
+"""The chat accepts nothing from this bot until somebody lets it in again. A user blocked it, was deleted or never
+started it; a group removed it, was deleted, or is unknown to this bot (any more)."""

@@ -1,9 +1,9 @@
-"""Texts longer than Telegram takes, cut or split without breaking a tag, a character reference or a character.
+"""Cuts or splits texts that are too long for Telegram, without breaking a tag, a character reference or a character.
 
-Pure. Telegram counts UTF-16 units of what is left once markup is read: 4096 in a text, 1024 in a caption. A text that
-is split loses nothing but white space where it is parted; every piece is markup of its own. One that is cut ends in an
-ellipsis. A character is what a reader takes for one (`graphemes`), over tags too; only one that is longer than a whole
-piece is parted, between code points.
+Pure. Telegram counts UTF-16 units of the text without markup: 4096 in a message, 1024 in a caption. Splitting loses
+only white space between the pieces; every piece is valid markup by itself. A text that is cut ends in an ellipsis. A
+character is what a reader sees as one (`graphemes`), even over tags; only one that is longer than a whole piece is
+split, between code points.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from doradura.telegram.units import units
 TEXT_UNITS = 4096
 CAPTION_UNITS = 1024
 RAW_BYTES = 32_000
-"""Of a text with its markup Telegram reads a little more than this."""
+"""Telegram reads a little more than this of a text with its markup."""
 SLACK = 4
-"""A piece is parted at a line's or a word's end in its last quarter, else where it is full."""
+"""A piece ends after a line or a word within its last quarter, otherwise where it is full."""
 
 _HTML = re.compile(rf"<[^<>]*>|{REFERENCE}|&[A-Za-z]{{1,30}}|.", re.DOTALL)
-"""A `&` with letters that name nothing stays together: parted behind `&lt`, it would name something."""
+"""A `&` with letters that name nothing stays together: split after `&lt`, it would name something."""
 _TAG_NAME = re.compile(r"</?\s*([A-Za-z0-9-]+)")
 
 
 class _Token(NamedTuple):
-    """What is never parted: a tag, a reference, a code point."""
+    """Something that is never split: a tag, a reference, a code point."""
 
     text: str
     shown: str
-    """What is seen of it: nothing of a tag."""
+    """The visible part: nothing for a tag."""
     joins: bool
-    """Whether it is one character with what is seen before it."""
+    """Whether it forms one character with the visible token before it."""
 
     @property
     def size(self) -> int:
-        """Return its bytes."""
+        """Return its size in bytes."""
         return len(self.text.encode("utf-8", "surrogatepass"))
 
 
 @dataclass(slots=True)
 class _Piece:
-    """A piece as it grows: what was open when it began, and its tokens."""
+    """A piece in the making: the tags that were open when it began, and its tokens."""
 
     opened: list[str]
     """The start tags that are open here, outermost first."""
@@ -54,7 +54,7 @@ class _Piece:
     size: int = 0
 
     def text(self, end: str = "") -> str:
-        """Return the piece with what is open at its end closed."""
+        """Return the piece with the tags closed that are open at its end."""
         closing = "".join(f"</{_name(tag)}>" for tag in reversed(self.open_at_end()))
         return "".join([*self.opened, *(token.text for token in self.tokens)]).rstrip() + end + closing
 
@@ -71,9 +71,9 @@ class _Piece:
         return opened
 
     def add(self, token: _Token) -> None:
-        """Take a token in."""
+        """Add a token."""
         if self.opened and not self.tokens and not token.shown and token.text.startswith("</"):
-            self.opened.pop()  # it ended where the piece before this one did
+            self.opened.pop()  # the piece before this one closed it already
             return
         self.tokens.append(token)
         self.units += units(token.shown)
@@ -81,14 +81,14 @@ class _Piece:
 
 
 def split_text(text: str, limit: int = TEXT_UNITS, *, markup: bool = True) -> list[str]:
-    """Return the pieces of a text, one for a text that is short enough. `markup`: it is Telegram's HTML."""
+    """Return the pieces of a text; a short text is one piece. `markup` says that the text is Telegram's HTML."""
     if units(text) <= limit and len(text.encode("utf-8", "surrogatepass")) <= RAW_BYTES:
         return [text]
     return [piece.text().strip() if not markup else piece.text() for piece in _pieces(text, limit, markup=markup)]
 
 
 def cut_text(text: str, limit: int = TEXT_UNITS, *, markup: bool = True) -> str:
-    """Return a text that is short enough, with an ellipsis where something is lost."""
+    """Return a text that is short enough, with an ellipsis if something was cut."""
     pieces = split_text(text, limit, markup=markup)
     return pieces[0] if len(pieces) == 1 else _pieces(text, limit - 1, markup=markup)[0].text("…")
 
@@ -126,7 +126,7 @@ def _pieces(text: str, limit: int, *, markup: bool) -> list[_Piece]:
 
 
 def _part(full: _Piece, limit: int, *, following: _Token) -> _Piece:
-    """Part a piece, and return the one that comes after it."""
+    """Split a piece, and return the one that follows it."""
     place = _place(full, limit, following=following)
     rest = full.tokens[place:]
     full.tokens = full.tokens[:place]
@@ -137,9 +137,10 @@ def _part(full: _Piece, limit: int, *, following: _Token) -> _Piece:
 
 
 def _place(piece: _Piece, limit: int, *, following: _Token) -> int:
-    """Return where to part a piece: after a line, else after a word, else after a character, at its end at worst."""
+    """Return where to split a piece: after a line, else after a word, else after a character, at worst at its end."""
     places = []
-    """Where no character is parted, the last first, each with the units before it and the token it ends with."""
+    """The places where no character is split, the last first, each with the units before it and the token it ends
+    with."""
     joins = following.joins
     left = piece.units
     for index in range(len(piece.tokens), 0, -1):

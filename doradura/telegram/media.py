@@ -1,4 +1,4 @@
-"""What a media message is: its file, its caption, and how the Bot API names its parts. No I/O."""
+"""A media message: its file, its caption, and the Bot API's names for its parts. No I/O."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _THUMBNAIL_PART = "upload_thumbnail"
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file on this machine, and the name and type under which Telegram is to keep it."""
+    """A file on this machine, with the name and type that Telegram is to keep."""
 
     path: Path
     filename: str
@@ -30,10 +30,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file to send: from disk (`Upload`), or one Telegram has (a file_id).
+    """A file to send: from disk (`Upload`), or one that Telegram has (a file_id).
 
-    `caption` is HTML. Telegram looks into no video over 10 MB, so width, height, duration and a JPEG thumbnail (under
-    200 kB and 320 pixels) are to be given for video; they are sent with an upload only, as Telegram ignores them else.
+    `caption` is HTML. Telegram does not examine a video over 10 MB, so a video needs its width, height, duration and a
+    JPEG thumbnail (under 200 kB and 320 pixels). They are sent with an upload only: Telegram ignores them otherwise.
     """
 
     kind: MediaKind
@@ -54,7 +54,10 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class MediaParts:
-    """A media message on the wire: parameters, files by the name of their part, the file whose size sets the pace."""
+    """A media message on the wire.
+
+    Its parameters, its files by part name, and the file whose size sets the deadline.
+    """
 
     parameters: dict[str, object]
     files: dict[str, Upload]
@@ -66,7 +69,7 @@ def send_parts(media: Media, *, local_files: bool, plain: bool = False) -> Media
     reference, files, heavy = _file(media, local_files=local_files)
     parameters: dict[str, object] = {media.kind: reference, **_described(media, plain=plain)}
     if media.kind == "document" and files:
-        # Else Telegram may turn a document into an animation or an audio file, which a file_id cannot undo.
+        # Otherwise Telegram may turn a document into an animation or an audio file, which a file_id cannot undo.
         parameters["disable_content_type_detection"] = True
     return MediaParts(parameters, files, heavy)
 
@@ -81,9 +84,9 @@ def edit_parts(media: Media, *, local_files: bool, plain: bool = False) -> Media
 
 
 def _file(media: Media, *, local_files: bool) -> tuple[str, dict[str, Upload], Path | None]:
-    """Return the file's value, the parts it needs, and the file whose size says how long it may take.
+    """Return the file's value, the parts it needs, and the file whose size sets the deadline.
 
-    A server that runs with --local reads the file itself, by a file:// address; only the thumbnail has to be uploaded.
+    A server that runs with --local reads the file itself through a file:// address; only the thumbnail is uploaded.
     """
     if isinstance(media.file, str):
         return media.file, {}, None
@@ -96,7 +99,7 @@ def _file(media: Media, *, local_files: bool) -> tuple[str, dict[str, Upload], P
 
 
 def _described(media: Media, *, plain: bool) -> dict[str, object]:
-    """Return the parameters beside the file; those that are unknown are left out, as a 0 would be shown."""
+    """Return the parameters beside the file. Unknown ones are left out, as Telegram would show a 0."""
     wanted: dict[str, object] = {"caption": media.caption}
     if media.caption is not None and not plain:
         wanted["parse_mode"] = "HTML"

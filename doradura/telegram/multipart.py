@@ -1,8 +1,8 @@
 """A multipart/form-data body that is read from disk while it is sent.
 
-Constant memory: pieces of 1 MiB, each read in a thread (reading in the loop stalls it for tens of milliseconds when
-the disk is cold, and smaller pieces cost a third of the speed). The length is known beforehand, so the body needs no
-chunked encoding and the server can refuse it by its header. See RFC 7578.
+Memory stays constant: pieces of 1 MiB are read in a thread (reading in the event loop would stall it for tens of
+milliseconds when the disk is cold, and smaller pieces cost a third of the speed). The length is known beforehand, so
+the body needs no chunked encoding and the server can refuse it by its header. See RFC 7578.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _FilePart:
 
 
 class Multipart:
-    """A form with files, sizes taken; `body()` gives a fresh body for each attempt, each from the first byte."""
+    """A form with files whose sizes are known; `body()` returns a fresh body for each attempt, from the first byte."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Multipart:
 
 
 class MultipartBody(Body):
-    """One attempt's run through a form; raises UploadFileError out of the request when a file is not what it was."""
+    """The body of one attempt. Raises UploadFileError out of the request if a file has changed."""
 
     def __init__(self, form: Multipart) -> None:
         self.content_type = form.content_type
@@ -82,7 +82,7 @@ class MultipartBody(Body):
         return await anext(self)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        """Run file work in a thread; a cancelled one is waited for, as a read takes milliseconds."""
+        """Run file work in a thread. When cancelled, it waits for the thread: a read takes milliseconds."""
         try:
             return await trio.to_thread.run_sync(work, limiter=self._form.limiter)
         except OSError as exc:
@@ -98,11 +98,11 @@ class MultipartBody(Body):
 
 
 class _ChangedError(Exception):
-    """The file has another size than when its length was announced."""
+    """The file's size differs from the announced one."""
 
 
 class _OpenFile:
-    """A file being read to exactly the length announced for it; used by one thread at a time."""
+    """A file that is read to exactly its announced length; used by one thread at a time."""
 
     def __init__(self, part: _FilePart) -> None:
         self._part = part
@@ -115,7 +115,7 @@ class _OpenFile:
             raise _ChangedError
 
     def read_piece(self) -> bytes:
-        """Read on; before the last piece the size is looked at again, so that no changed file is ever sent whole."""
+        """Read on. Before the last piece the size is checked again, so that a changed file is never sent whole."""
         piece = os.read(self._fd, min(PIECE_BYTES, self.left_bytes))
         self.left_bytes -= len(piece)
         if (not piece and self.left_bytes) or (
@@ -125,12 +125,12 @@ class _OpenFile:
         return piece
 
     def close(self) -> None:
-        """Close it; a descriptor that was only read from has nothing to flush, so this does not block."""
+        """Close the file. A descriptor that was only read from has nothing to flush, so this does not block."""
         os.close(self._fd)
 
 
 async def measure(method: str, path: Path, *, limiter: trio.CapacityLimiter) -> int:
-    """Return a file's size in bytes; raises UploadFileError for what is no regular file, a link to one included."""
+    """Return a file's size in bytes. Raises UploadFileError if it is not a regular file; a link to one is not."""
     try:
         found = await trio.to_thread.run_sync(os.lstat, path, limiter=limiter)
     except OSError as exc:
@@ -143,7 +143,7 @@ async def measure(method: str, path: Path, *, limiter: trio.CapacityLimiter) -> 
 def _lay_out(
     boundary: str, parameters: Mapping[str, object], files: Mapping[str, tuple[Upload, int]]
 ) -> Iterator[bytes | _FilePart]:
-    """Return the form's pieces in order: bytes as they stand, and files."""
+    """Return the form's pieces in order: bytes and files."""
     head = "".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text_value(value)}\r\n'
         for name, value in parameters.items()

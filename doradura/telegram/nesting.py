@@ -1,7 +1,7 @@
-"""Reading JSON that may be nested deeper than a decoder can follow.
+"""Reads JSON that may be nested deeper than a decoder can follow.
 
-msgspec counts its depth against Python's recursion limit and raises RecursionError, which is no DecodeError, even for
-parts it only passes over. One such update in a poll's answer would hide all the others, and their ids with them.
+msgspec counts its depth against Python's recursion limit and raises RecursionError (which is not a DecodeError), even
+for parts that it only skips. One such update in a poll's answer would hide all the others, and their ids with them.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import TypeVar
 import msgspec
 
 DEPTH_LIMIT = 64
-"""Far over what the Bot API nests, far under where a decoder gives up."""
+"""Far above what the Bot API nests, far below where a decoder gives up."""
 
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)|[\[{\]}]', re.DOTALL)
-"""A whole string, or a bracket outside of one. It never goes back over what it has read, however torn that is."""
+"""A whole string, or a bracket outside of one. The pattern never backtracks, however broken the text is."""
 
 _T = TypeVar("_T")
 
 
 def decode_nested(raw: bytes | msgspec.Raw, kind: type[_T]) -> _T:
-    """Decode as `msgspec.json.decode`; what is nested too deep for that is decoded with its depths cut off."""
+    """Decode as `msgspec.json.decode` does; if the text is nested too deeply, decode it with the deep parts removed."""
     try:
         return msgspec.json.decode(raw, type=kind)
     except RecursionError:
@@ -29,7 +29,7 @@ def decode_nested(raw: bytes | msgspec.Raw, kind: type[_T]) -> _T:
 
 
 def without_depths(raw: bytes) -> bytes:
-    """Put null for each array and object that lies deeper than DEPTH_LIMIT; all else stays as it is, broken or not."""
+    """Replace each array and object deeper than DEPTH_LIMIT by null; all else stays as it is, broken or not."""
     kept = []
     begin = depth = 0
     for token in _TOKEN.finditer(raw):

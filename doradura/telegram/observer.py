@@ -1,4 +1,4 @@
-"""What the client tells whoever counts: the only way numbers leave this package."""
+"""What the client reports to whoever counts: the only way numbers leave this package."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from typing import Final, Literal, Protocol
 
 from doradura.telegram.errors import RequestOutcome
 
-Kind = Literal["send", "upload", "edit", "other", "poll"]
-"""What a request was for. `poll` is the long poll, whose duration says nothing and belongs in no histogram."""
-TIMED_KINDS: Final[tuple[Kind, ...]] = ("send", "upload", "edit", "other")
-"""Those whose duration is measured."""
+RequestKind = Literal["send", "upload", "edit", "other", "poll"]
+"""What a request was for. `poll` is the long poll, whose duration means nothing and belongs in no histogram."""
+TIMED_KINDS: Final[tuple[RequestKind, ...]] = ("send", "upload", "edit", "other")
+"""The kinds whose duration is measured."""
 
 LimitSource = Literal["server", "local"]
 """Who made a call wait: Telegram with a 429, or we, because that chat was told to wait before."""
 
 
 class TelegramObserver(Protocol):
-    """Is told of everything countable, synchronously, on the event loop; must neither block nor raise."""
+    """Receives everything countable, synchronously, on the event loop; must neither block nor raise."""
 
-    def request_finished(self, method: str, kind: Kind, outcome: RequestOutcome, seconds: float) -> None:
+    def request_finished(self, method: str, kind: RequestKind, outcome: RequestOutcome, seconds: float) -> None:
         """One HTTP request ended; `seconds` is from taking a connection to the answer."""
 
     def rate_limited(self, source: LimitSource) -> None:
         """A call has to wait."""
 
     def given_up(self, method: str) -> None:
-        """A call was not done in its time."""
+        """A call was given up because its time ran out."""
 
     def poll_completed(self) -> None:
         """A long poll was answered properly, with updates or without."""
@@ -34,13 +34,13 @@ class TelegramObserver(Protocol):
         """A long poll was refused with 409."""
 
     def update_malformed(self) -> None:
-        """An update was passed over because it is no object with an update_id."""
+        """An update was skipped because it is not an object with an update_id."""
 
 
 class SilentObserver:
-    """Counts nothing: for tests, and for calls nobody wants counted."""
+    """Counts nothing: for tests, and for calls that are not counted."""
 
-    def request_finished(self, method: str, kind: Kind, outcome: RequestOutcome, seconds: float) -> None:
+    def request_finished(self, method: str, kind: RequestKind, outcome: RequestOutcome, seconds: float) -> None:
         """Ignore it."""
 
     def rate_limited(self, source: LimitSource) -> None:

@@ -1,4 +1,4 @@
-"""Calls that are made again until Telegram answers: through an outage, and through a time that it asks to wait."""
+"""Calls that are repeated until Telegram answers: through an outage, and through any time that it asks to wait."""
 
 from __future__ import annotations
 
@@ -11,23 +11,29 @@ import trio
 from doradura.telegram.errors import DeadlineExceededError
 
 PAUSE_SECONDS = 5.0
-"""Between two series of attempts when Telegram takes nothing; each series has pauses of its own."""
+"""The pause between two series of attempts while Telegram accepts nothing; each series has pauses of its own."""
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 
-async def call_until_answered(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call until Telegram answers it; return the answer, raise any other error than a deadline's.
+async def call_until_answered(
+    call: Callable[[], Awaitable[T]], *, wait: Callable[[float], Awaitable[None]] = trio.sleep
+) -> T:
+    """Repeat a call until Telegram answers it; return the answer. Raises any error but DeadlineExceededError.
 
-    For calls that may be made again: those that leave nothing twice, or whose client gives only what certainly left
-    nothing up with DeadlineExceededError. Where Telegram said how long to wait, that long is waited. A cancel ends it.
+    Only for calls that may be repeated: those that have the same effect twice, or that raise DeadlineExceededError only
+    when they certainly had no effect. If Telegram said how long to wait, it waits that long, by `wait`: there a caller
+    can give back what others need. A cancel ends it at once.
     """
     while True:
         try:
             return await call()
         except DeadlineExceededError as error:
             log.info("Telegram takes nothing, going on", extra={"error": str(error)})
-            pause_seconds = max(PAUSE_SECONDS, error.retry_after_seconds or 0.0)
-        await trio.sleep(pause_seconds)
+            told_seconds = error.retry_after_seconds
+        if told_seconds is None:
+            await trio.sleep(PAUSE_SECONDS)
+        else:
+            await wait(max(PAUSE_SECONDS, told_seconds))

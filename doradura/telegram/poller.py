@@ -1,7 +1,7 @@
-"""The long poll: gets updates, has them stored, and only then confirms them to Telegram.
+"""The long poll: fetches updates, has them stored, and only then confirms them to Telegram.
 
-An update is confirmed by the next poll's offset, so a crash before that brings it again; whoever stores knows the ones
-it has by membership. Updates are never compared with those of other batches: Telegram restarts its ids at random
+The next poll's offset confirms an update, so after an earlier crash it comes again; the store recognises known ids by
+membership. Updates are never compared with those of other batches: Telegram restarts its ids at random
 (https://core.telegram.org/bots/api#getting-updates).
 """
 
@@ -25,22 +25,33 @@ from doradura.telegram.errors import (
     TelegramError,
     TokenRefusedError,
 )
-from doradura.telegram.holds import LONGEST_HOLD_SECONDS, Held
+from doradura.telegram.holds import LONGEST_HOLD_SECONDS, ActiveHold
 from doradura.telegram.observer import TelegramObserver
 from doradura.telegram.retry import backoff, rate_limit_wait
 from doradura.telegram.types import User
 from doradura.telegram.updates import Batch, RawUpdate, read_batch
 
-__all__ = ["POLL_SECONDS", "PollState", "Poller", "PollingApi", "RawUpdate", "Store", "poll_seconds"]
+__all__ = [
+    "POLL_SECONDS",
+    "PollState",
+    "Poller",
+    "PollingApi",
+    "RawUpdate",
+    "Store",
+    "UpdatesNotStoredError",
+    "poll_seconds",
+]
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 45
-"""The server cuts polls at 50 s; proxies on the way like to cut at 60."""
+"""The server ends polls at 50 s; proxies in between often do at 60."""
 LOCAL_POLL_SECONDS = 2
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 STALL_MARGIN_SECONDS = 20.0
-"""After the poll's time and this, an attempt is cut off, whatever the layers below believe."""
+"""An attempt is cancelled this long after the poll's own time, whatever the layers below believe."""
+OVERSLEPT_SECONDS = 2.0
+"""If a poll is cancelled this much later than it should have been, this process was stopped meanwhile."""
 START_CALL_SECONDS = 15.0
 LONGEST_DELAY_SECONDS = 30.0
 CONFLICT_DELAY_SECONDS = 5.0
@@ -52,10 +63,15 @@ PollState = Literal["starting", "polling", "unreachable", "conflict", "rate_limi
 Store = Callable[[Sequence[RawUpdate]], Awaitable[None]]
 
 
-def poll_seconds(api_url: str) -> int:
-    """How long a poll may wait. On this machine asking again costs nothing, and each end shows that the server lives.
+class UpdatesNotStoredError(Exception):
+    """Raised by a `Store` that is not able to store now; the message says why. Telegram sends the updates again."""
 
-    An idle bot beside a stack that runs at thirty times the speed would else look as if Telegram were silent.
+
+def poll_seconds(api_url: str) -> int:
+    """Return how long a poll may wait.
+
+    On this machine polls cost nothing, and each answer shows that the server is alive. Otherwise an idle bot beside a
+    stack that runs at thirty times the speed would look as if Telegram were silent.
     """
     return LOCAL_POLL_SECONDS if urlsplit(api_url).hostname in LOOPBACK_HOSTS else POLL_SECONDS
 
@@ -76,11 +92,11 @@ class PollingApi(Protocol):
 
 
 class Poller:
-    """Polls until it is cancelled. `state`, `last_poll_at` and `hold` are for whoever reports health.
+    """Polls until it is cancelled. `state`, `last_poll_at` and `hold` are for health checks.
 
-    `store` gets the updates of one poll in order and returns when they are safe; what it raises leaves them
-    unconfirmed, and they are asked for again. `last_poll_at` is Trio's time of the last poll that was answered
-    properly; None until then.
+    `store` receives the updates of one poll in order and returns once they are safe; if it raises, they stay
+    unconfirmed and are fetched again. `last_poll_at` is Trio's time of the last proper answer to a poll; None until
+    then.
     """
 
     def __init__(
@@ -103,23 +119,23 @@ class Poller:
         self._draw = draw
         self._offset: int | None = None
         self._once = False
-        """Whether the offset is to be said to Telegram in one poll alone."""
+        """Whether the offset is sent to Telegram in one poll only."""
         self._failures = 0
         self._logged_at: dict[str, float] = {}
         self._held = ("", -math.inf)
-        """The method that a 429 was the answer to, and until when it is not asked again."""
+        """The method that got a 429, and until when it is not called again."""
 
-    def hold(self) -> Held | None:
-        """Return the method that a 429 keeps from being asked just now, and for how long."""
+    def hold(self) -> ActiveHold | None:
+        """Return the method that a 429 holds at the moment, and for how long."""
         method, until = self._held
         left = until - trio.current_time()
-        return Held(method, left) if self.state == "rate_limited" and left > 0 else None
+        return ActiveHold(method, left) if self.state == "rate_limited" and left > 0 else None
 
     async def run(self, *, task_status: trio.TaskStatus[User] = trio.TASK_STATUS_IGNORED) -> None:
-        """Poll for ever; started with the bot's user, once Telegram knows the token and no webhook is in the way.
+        """Poll for ever; `started` gets the bot's user once Telegram accepts the token and no webhook is in the way.
 
-        Raises TokenRefusedError, at the start or later, and nothing else of Telegram's. Cancelled, it leaves at once:
-        updates that were stored but not confirmed come again at the next start.
+        Raises TokenRefusedError, at the start or later, and no other error of Telegram's. When cancelled it ends at
+        once; updates that were stored but not confirmed come again at the next start.
         """
         user = await self._greet()
         task_status.started(user)
@@ -128,7 +144,7 @@ class Poller:
             await trio.sleep(delay_seconds)
 
     async def _greet(self) -> User:
-        """Wait until Telegram answers: outages at start are as likely as any, and the program must not die of them."""
+        """Wait until Telegram answers: an outage at start is as likely as at any time and must not end the program."""
         while True:
             try:
                 user = await self._api.get_me(deadline_seconds=START_CALL_SECONDS)
@@ -142,7 +158,7 @@ class Poller:
                 return user
 
     async def _turn(self) -> float:
-        """Poll once, store what came, and return the seconds to wait before the next poll."""
+        """Poll once, store the updates, and return the seconds to wait before the next poll."""
         started = trio.current_time()
         first = self.last_poll_at is None
         try:
@@ -152,20 +168,27 @@ class Poller:
         except ConflictError as error:
             return await self._after_conflict(error)
         except TelegramError as error:
-            return self._after_failure(error)
+            return 0.0 if self._overslept(started) else self._after_failure(error)
         if batch is None:
+            if self._overslept(started):
+                return 0.0
             self._log("stalled", "a poll did not come back within its time and was cut off")
             return self._delay("unreachable")
         self.last_poll_at = trio.current_time()
         self._observer.poll_completed()
-        # The first poll answers at once by its own wish.
+        # the first poll was asked to return at once
         return await self._take_in(batch, poll_seconds=math.inf if first else self.last_poll_at - started)
 
-    async def _poll(self) -> Batch | None:
-        """Poll once; None when the attempt had to be cut off, which also throws its connection away.
+    def _overslept(self, started: float) -> bool:
+        """Whether a poll took longer than any can: then its end says nothing of Telegram, and it is made anew."""
+        longest = self._poll_seconds + STALL_MARGIN_SECONDS + OVERSLEPT_SECONDS
+        return trio.current_time() - started > longest
 
-        The first poll does not wait: it says within moments whether polling works, and brings what piled up. Nor does
-        the one that tries after a 429.
+    async def _poll(self) -> Batch | None:
+        """Poll once; None if the attempt had to be cancelled, which also discards its connection.
+
+        The first poll does not wait: it shows within moments whether polling works, and fetches what piled up. Neither
+        does the one that tries after a 429.
         """
         at_once = self.last_poll_at is None or self.state == "rate_limited"
         timeout_seconds = 0 if at_once else self._poll_seconds
@@ -179,15 +202,16 @@ class Poller:
     async def _take_in(self, batch: Batch, *, poll_seconds: float) -> float:
         """Store a batch, then let the next poll confirm it.
 
-        The barrier for whatever `store` raises: without it a full disk would end the program, and with it the updates
-        wait at Telegram. It is logged with its traceback, shown in `state`, and tried again for ever.
+        This is the barrier for whatever `store` raises: without it a full disk would end the program; with it the
+        updates wait at Telegram. The error is logged with its traceback, shown in `state`, and storing is tried again
+        for ever.
         """
         for _ in range(batch.malformed):
             self._observer.update_malformed()
         if batch.malformed:
             self._log("malformed", f"passed over {batch.malformed} updates without a readable update_id")
         if not batch.updates and batch.oversized is not None:
-            # Confirmed alone and once: no later update is compared with such a number.
+            # Confirmed once, in a poll of its own: no later update is compared with such a number.
             self._log("malformed", "passed over updates whose numbers are too large")
             self._offset, self._once = batch.oversized + 1, True
             self._progressed()
@@ -195,14 +219,17 @@ class Poller:
         if self._once:
             self._offset, self._once = None, False
         if not batch.updates:
-            # Nothing to confirm. A malformed update alone comes again at once, and a broken proxy may answer at once
-            # with nothing: neither may spin.
+            # There is nothing to confirm. A malformed update alone would come again at once, and a broken proxy may
+            # answer at once with nothing: neither may cause a busy loop.
             self._progressed()
             if batch.malformed:
                 return MALFORMED_DELAY_SECONDS
             return max(0.0, SHORTEST_EMPTY_POLL_SECONDS - poll_seconds)
         try:
             await self._store(batch.updates)
+        except UpdatesNotStoredError as error:
+            self._log("not stored", f"{len(batch.updates)} updates could not be stored, they stay at Telegram: {error}")
+            return self._delay("store_failing")
         except Exception:
             logger.exception("%d updates could not be stored; they stay at Telegram", len(batch.updates))
             return self._delay("store_failing")
@@ -211,7 +238,10 @@ class Poller:
         return 0.0
 
     async def _after_conflict(self, error: ConflictError) -> float:
-        """Another getUpdates took over (a second instance, or one that is just leaving), or a webhook was set."""
+        """Handle a 409.
+
+        Another getUpdates took over (a second instance, or one that is just stopping), or a webhook was set.
+        """
         self._observer.poll_conflict()
         self._log("conflict", f"{error.description} (is a second instance running?)")
         if "webhook" in error.description.lower():
@@ -225,12 +255,12 @@ class Poller:
 
     def _after_failure(self, error: TelegramError) -> float:
         limit = error.__cause__ if isinstance(error, DeadlineExceededError) else error
-        if not isinstance(limit, NotSentError) or limit.unreachable is None:  # that was said in better words
+        if not isinstance(limit, NotSentError) or limit.unreachable is None:  # logged in better words already
             self._log("failed", str(error))
         if isinstance(limit, RateLimitedError):
             self._failures = self._failures + 1 if self.state == "rate_limited" else 1
             self.state = "rate_limited"
-            # A poll that comes too early costs one more 429; a bot that is deaf for a day, the day.
+            # A poll that comes too early costs one more 429; a day's wait would cost a day of silence.
             seconds = rate_limit_wait(limit, attempt=self._failures, draw=self._draw())
             seconds = min(seconds, LONGEST_HOLD_SECONDS)
             self._held = (error.method, trio.current_time() + seconds)
@@ -238,7 +268,7 @@ class Poller:
         return self._delay("unreachable")
 
     def _delay(self, state: PollState, *, first_seconds: float = 1.0) -> float:
-        """Note a failure and return the wait after it, longer after each of its sort in a row."""
+        """Record a failure and return the wait after it, which grows with each failure of the same kind in a row."""
         self._failures = self._failures + 1 if state == self.state else 1
         self.state = state
         return backoff(
@@ -251,8 +281,8 @@ class Poller:
         self.state = "polling"
         self._failures = 0
 
-    def _log(self, about: Literal["stalled", "malformed", "conflict", "failed"], text: str) -> None:
-        """Warn, but not more than once a minute about the same thing: an outage lasts for thousands of polls."""
+    def _log(self, about: Literal["stalled", "malformed", "conflict", "failed", "not stored"], text: str) -> None:
+        """Warn, but at most once a minute about the same thing: an outage lasts for thousands of polls."""
         now = trio.current_time()
         if now - self._logged_at.get(about, -math.inf) >= LOG_SECONDS:
             self._logged_at[about] = now

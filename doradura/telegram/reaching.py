@@ -1,6 +1,6 @@
-"""Whether the Bot API's server can be reached at all, said to whoever reads the log: once, then once a minute at most.
+"""Logs whether the Bot API's server can be reached: once, then at most once a minute.
 
-An outage ends hundreds of calls, each with several attempts; a line for each of them would hide what is wrong.
+An outage ends hundreds of calls, each with several attempts; a line for each of them would hide the cause.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ import trio
 logger = logging.getLogger(__name__)
 
 SAID_SECONDS = 60.0
-"""How often an outage that goes on is said again."""
+"""How often a continuing outage is logged again."""
 DEEPEST = 8
-"""Of a chain of exceptions so many are looked at."""
+"""How many exceptions of a chain are examined."""
 
 
 class Reaching:
-    """What is known of the way to the server; shared by all callers of one bot."""
+    """What is known of the connection to the server; shared by all callers of one bot."""
 
     def __init__(self) -> None:
         self._said_at = -math.inf
         self._since: float | None = None
 
     def failed(self, host: str, why: str) -> None:
-        """Note that no connection came about, and say so unless that was said within the last minute."""
+        """Record that no connection could be made, and log it unless that was done within the last minute."""
         now = trio.current_time()
         self._since = now if self._since is None else self._since
         if now - self._said_at < SAID_SECONDS:
@@ -41,14 +41,14 @@ class Reaching:
         logger.warning("Can't reach %s (%s). %s Trying on.", host, why, ask)
 
     def answered(self) -> None:
-        """Note an answer. The end of an outage is said, and the next outage at once."""
+        """Record an answer. The end of an outage is logged, and the next outage is logged at once."""
         if self._since is not None:
             logger.info("reached again, after %.0f s", trio.current_time() - self._since)
             self._since, self._said_at = None, -math.inf
 
 
 def why_unreachable(error: Exception) -> str | None:
-    """Say in a few words why there was no connection; None where there was one."""
+    """Return in a few words why there was no connection; None if there was one."""
     if isinstance(error, httpx.ConnectTimeout):
         return "no answer"
     if not isinstance(error, httpx.ConnectError):
@@ -70,7 +70,7 @@ _WORDS: dict[type[BaseException], str] = {
 
 
 def _causes(error: BaseException, depth: int) -> Iterator[BaseException]:
-    """Return an error and what it came from."""
+    """Return an error and the chain of its causes."""
     yield error
     if depth == 0:
         return

@@ -1,16 +1,16 @@
-"""Whether a failed call is made again, and when, and which take of the budgets. Decisions only.
+"""Retry policy: which failed calls are retried, when, and which methods count against the budgets. Decisions only.
 
-What no answer after the last byte means, by method:
+If no answer comes after the last byte was sent, by method:
+- get*, set*, answer*, deleteMessage, sendChatAction, edit*: repeated until the call's time is over, as twice has the
+  same effect as once; the second answer ("not modified", "not found", "too old") then shows that the first call
+  succeeded.
+- sendMessage: repeated, at most twice: a reply that arrives twice is better than none. Alerts and whatever else must
+  not arrive twice ask for `repeat_unconfirmed=False` and get UnconfirmedError.
+- sendAudio, sendVideo, sendDocument, sendPhoto, copy*, forward*, sendInvoice: not repeated; they raise UnconfirmedError
+  and the sender resolves it (a file is put into its progress message by an edit, which may be repeated).
+- getUpdates: one attempt; the poller polls again with the same offset.
 
-- get*, set*, answer*, deleteMessage, sendChatAction, edit*: done again until the call's time is over, as twice is the
-  same as once; the second answer ("not modified", "not found", "too old") then says that the first was done.
-- sendMessage: again, twice at most: an answer that comes double is better than none. Alerts and whatever else may not
-  come double ask for `repeat_unconfirmed=False` and get UnconfirmedError.
-- sendAudio, sendVideo, sendDocument, sendPhoto, copy*, forward*, sendInvoice: not again; UnconfirmedError, and whoever
-  sends settles it (a file goes into its progress message by an edit, which may be repeated).
-- getUpdates: one attempt; the poller asks again with the same offset.
-
-Before the last byte nothing was done, and every method is tried again.
+Before the last byte was sent nothing was done, so every method is retried.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from doradura.telegram.errors import (
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 15.0
 UNCONFIRMED_REPEATS = 2
-"""How often a call may be repeated that, each time it was done after all, leaves one more copy in the chat."""
+"""How often a call may be repeated if each repeat that succeeds leaves one more copy in the chat."""
 
 _REPEATABLE_PREFIXES = ("get", "edit", "delete", "set", "answer")
 _PACED_PREFIXES = ("send", "edit", "copy", "forward", "stop")
@@ -39,17 +39,17 @@ _PACED_PREFIXES = ("send", "edit", "copy", "forward", "stop")
 
 @dataclass(frozen=True, slots=True)
 class Raise:
-    """Nothing to be gained by another attempt: the error travels."""
+    """Another attempt would not help: raise the error."""
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Another attempt would help, but its time lies past the call's deadline."""
+    """Another attempt would help, but it would come after the call's deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Try again after so many seconds."""
+    """Try again after this many seconds."""
 
     after_seconds: float
 
@@ -58,24 +58,27 @@ Decision = Raise | GiveUp | Again
 
 
 def is_idempotent(method: str) -> bool:
-    """Whether doing it twice is the same as once. A chat action twice is five seconds more of "typing"."""
+    """Return whether calling twice has the same effect as once.
+
+    A second chat action is five more seconds of "typing".
+    """
     return method == "sendChatAction" or method.startswith(_REPEATABLE_PREFIXES)
 
 
 def is_paced(method: str) -> bool:
-    """Whether it takes of the budgets: what puts something into a chat or changes it there.
+    """Return whether a method counts against the budgets: those that put something into a chat or change it there.
 
-    Taking away and actions wait out a chat's 429s, but are none of the messages Telegram counts; queries never wait, as
-    somebody holds a spinner, or a payment that lapses after ten seconds.
+    Deletions and chat actions wait for a chat's holds, but Telegram does not count them as messages. Answers to queries
+    never wait: somebody watches a spinner, or a payment lapses after ten seconds.
     """
     return method != "sendChatAction" and method.startswith(_PACED_PREFIXES)
 
 
 def unconfirmed_repeats(method: str, *, repeat: bool | None) -> float:
-    """Return how many repeats a method has after answers that never came.
+    """Return how often a method may be repeated if no answer comes.
 
-    As many as time allows where twice is the same as once. `repeat` is the caller's wish; without one, what adds
-    something is not repeated.
+    As often as time allows where twice has the same effect as once. `repeat` is the caller's choice; without one, a
+    method that adds something is not repeated.
     """
     if is_idempotent(method):
         return 0 if repeat is False else math.inf
@@ -85,10 +88,10 @@ def unconfirmed_repeats(method: str, *, repeat: bool | None) -> float:
 def decide(
     error: TelegramError, *, attempt: int, remaining_seconds: float, unconfirmed_repeats_left: float, draw: float
 ) -> Decision:
-    """Decide what becomes of a call whose attempt number `attempt` (from 1) ended in `error`.
+    """Decide what to do with a call whose attempt number `attempt` (from 1) ended in `error`.
 
-    `unconfirmed_repeats_left` counts the repeats after answers that never came; those after refusals are not limited.
-    `draw` is a random number from 0 to 1, so that callers that failed together do not come back together.
+    `unconfirmed_repeats_left` limits repeats after missing answers; repeats after refusals are not limited. `draw` is a
+    random number from 0 to 1, so that callers that failed together do not come back together.
     """
     match error:
         case UploadFileError() | UnexpectedResultError():
@@ -105,9 +108,9 @@ def decide(
 
 
 def rate_limit_wait(error: RateLimitedError, *, attempt: int, draw: float) -> float:
-    """Return the wait after a 429: what Telegram said and 0.5 to 1 s more, as it counts whole seconds.
+    """Return the wait after a 429: what Telegram said plus 0.5 to 1 s, because it counts whole seconds.
 
-    A server that says no time (0, a negative one) is asked again at growing intervals, not twice a second for ever.
+    A server that names no time (0, a negative one) is asked again at growing intervals, not twice a second for ever.
     """
     said = error.retry_after_seconds + 0.5 + draw / 2
     return said if error.retry_after_seconds >= 1 else max(said, backoff(attempt, draw=draw))
@@ -120,6 +123,6 @@ def backoff(
     first_seconds: float = FIRST_DELAY_SECONDS,
     longest_seconds: float = LONGEST_DELAY_SECONDS,
 ) -> float:
-    """Return the wait after attempt number `attempt` (from 1): doubling, up to a limit, less up to a half by chance."""
+    """Return the wait after attempt number `attempt` (from 1): doubling up to a limit, minus up to half at random."""
     doubled: float = first_seconds * 2 ** min(attempt - 1, 30)
     return min(longest_seconds, doubled) * (1 - draw / 2)

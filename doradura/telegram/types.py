@@ -1,6 +1,6 @@
 """The Bot API's objects, as far as the bot reads them, and the keyboards it sends.
 
-Unknown keys are ignored and everything optional may be absent: Telegram adds fields whenever it likes. The source is
+Unknown keys are ignored and everything optional may be absent: Telegram adds fields at any time. Source:
 https://core.telegram.org/bots/api#available-types.
 """
 
@@ -13,11 +13,12 @@ import msgspec
 from doradura.telegram.errors import MalformedUpdateError
 
 Id = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
-"""A user's, chat's, message's, topic's or update's number. What is larger is no Bot API's (they promise 52 bits), and
-could not be stored: an update that has one is malformed."""
+"""The number of a user, chat, message, topic or update. The Bot API promises at most 52 bits; a larger one could not be
+stored, so an update that has one is malformed."""
 
 CALLBACK_BYTES = 64
-"""https://core.telegram.org/bots/api#inlinekeyboardbutton: over it the whole message is refused."""
+"""The longest callback data (https://core.telegram.org/bots/api#inlinekeyboardbutton); with more, Telegram refuses the
+whole message."""
 
 
 class User(msgspec.Struct, frozen=True):
@@ -42,14 +43,14 @@ class Chat(msgspec.Struct, frozen=True):
 
 
 class MessageEntity(msgspec.Struct, frozen=True):
-    """A marked piece of a text; offset and length count UTF-16 units."""
+    """A formatted part of a text; offset and length count UTF-16 units."""
 
     type: str
     offset: int
     length: int
     url: str | None = None
     user: User | None = None
-    """Whom a `text_mention` names."""
+    """The user that a `text_mention` names."""
 
 
 class PhotoSize(msgspec.Struct, frozen=True):
@@ -62,7 +63,7 @@ class PhotoSize(msgspec.Struct, frozen=True):
 
 
 class Audio(msgspec.Struct, frozen=True):
-    """An audio file Telegram keeps."""
+    """An audio file that Telegram keeps."""
 
     file_id: str
     file_unique_id: str
@@ -71,7 +72,7 @@ class Audio(msgspec.Struct, frozen=True):
 
 
 class Video(msgspec.Struct, frozen=True):
-    """A video file Telegram keeps."""
+    """A video file that Telegram keeps."""
 
     file_id: str
     file_unique_id: str
@@ -82,7 +83,7 @@ class Video(msgspec.Struct, frozen=True):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """Any other file Telegram keeps."""
+    """Any other file that Telegram keeps."""
 
     file_id: str
     file_unique_id: str
@@ -92,7 +93,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class SuccessfulPayment(msgspec.Struct, frozen=True):
-    """Stars that were paid: once per charge id."""
+    """A payment in Stars; each charge id occurs once."""
 
     currency: str
     total_amount: int
@@ -104,7 +105,7 @@ class SuccessfulPayment(msgspec.Struct, frozen=True):
 
 
 class RefundedPayment(msgspec.Struct, frozen=True):
-    """Stars that were given back."""
+    """A refunded payment in Stars."""
 
     currency: str
     total_amount: int
@@ -113,18 +114,18 @@ class RefundedPayment(msgspec.Struct, frozen=True):
 
 
 class Content(msgspec.Struct, frozen=True):
-    """Something sent of which the bot reads no more than that it is there."""
+    """Content of which the bot only needs to know that it is there."""
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A message; of one the bot cannot see any more only chat, message_id and date (0) are there."""
+    """A message. If the bot cannot see it any more, only chat, message_id and date (0) are there."""
 
     message_id: Id
     chat: Chat
     date: int = 0
     from_user: User | None = msgspec.field(name="from", default=None)
     sender_chat: Chat | None = None
-    """The chat in whose name it was sent: an anonymous admin's group, a channel. `from` is a stand-in then."""
+    """The chat in whose name it was sent: an anonymous admin's group or a channel. `from` is a stand-in then."""
     is_automatic_forward: bool = False
     edit_date: int | None = None
     message_thread_id: Id | None = None
@@ -158,20 +159,20 @@ class Message(msgspec.Struct, frozen=True):
 
     @property
     def topic_id(self) -> int | None:
-        """The forum topic it stands in. A mere reply has a thread too, one that nothing can be sent to."""
+        """The forum topic of the message. A plain reply has a thread id too, but nothing can be sent to that."""
         return self.message_thread_id if self.is_topic_message else None
 
     @property
     def file_id(self) -> str | None:
-        """The id by which this message's file can be sent again; None when it has no file."""
+        """The id with which this message's file can be sent again; None if it has no file."""
         file = self.audio or self.video or self.document or (self.photo[-1] if self.photo else None)
         return file.file_id if file else None
 
     @property
     def is_content(self) -> bool:
-        """Whether somebody sent something that is no mere text: a file, a sticker, a place, a poll ...
+        """Whether somebody sent something other than a plain text: a file, a sticker, a location, a poll ...
 
-        What Telegram itself reports in a chat (a new member, a pinned message, a payment) is no content.
+        What Telegram itself reports in a chat (a new member, a pinned message, a payment) is not content.
         """
         return bool(self.photo) or any(getattr(self, name) is not None for name in _CONTENT)
 
@@ -185,7 +186,7 @@ _CONTENT = (
 
 
 class CallbackQuery(msgspec.Struct, frozen=True):
-    """A press of an inline button."""
+    """What a pressed inline button sends."""
 
     id: str
     from_user: User = msgspec.field(name="from")
@@ -194,7 +195,7 @@ class CallbackQuery(msgspec.Struct, frozen=True):
 
 
 class ChatMember(msgspec.Struct, frozen=True):
-    """What somebody is in a chat: member, kicked, left, administrator ..."""
+    """Somebody's status in a chat: member, kicked, left, administrator ..."""
 
     status: str
     user: User
@@ -211,7 +212,7 @@ class ChatMemberUpdated(msgspec.Struct, frozen=True):
 
 
 class PreCheckoutQuery(msgspec.Struct, frozen=True):
-    """The question before a payment; to be answered within 10 s."""
+    """The question before a payment; it must be answered within 10 s."""
 
     id: str
     from_user: User = msgspec.field(name="from")
@@ -229,7 +230,7 @@ class BotSubscriptionUpdated(msgspec.Struct, frozen=True):
 
 
 class Update(msgspec.Struct, frozen=True):
-    """One thing that happened; exactly one of the optional fields is set, none for a kind we do not read."""
+    """One update; exactly one of the optional fields is set, none for a kind that we do not read."""
 
     update_id: Id
     message: Message | None = None
@@ -241,17 +242,17 @@ class Update(msgspec.Struct, frozen=True):
 
 
 class BotCommand(msgspec.Struct, frozen=True):
-    """A line of the bot's menu: `[a-z0-9_]{1,32}` without the slash, and its description."""
+    """One entry of the bot's menu: `[a-z0-9_]{1,32}` without the slash, and its description."""
 
     command: str
     description: str
 
 
 class Button(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An inline button that either sends `callback_data` back to the bot or opens `url`.
+    """An inline button that either sends `callback_data` to the bot or opens `url`.
 
-    Raises ValueError when it has not exactly one of them, or more than 64 bytes of data: Telegram would refuse the
-    whole message, and here the stack still shows who made the button.
+    Raises ValueError unless it has exactly one of them, and at most 64 bytes of data: Telegram would refuse the whole
+    message, while here the stack still shows who made the button.
     """
 
     text: str
@@ -270,7 +271,7 @@ Keyboard = tuple[tuple[Button, ...], ...]
 
 
 def decode_update(raw: bytes | str) -> Update:
-    """Read one stored update; raises MalformedUpdateError when its shape is not the Bot API's."""
+    """Decode one stored update. Raises MalformedUpdateError if it does not have the Bot API's shape."""
     try:
         return msgspec.json.decode(raw, type=Update)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:

@@ -6,14 +6,14 @@ from doradura.telegram.graphemes import joined
 
 
 def units(text: str) -> int:
-    """Count a text's UTF-16 code units."""
+    """Return how many UTF-16 code units a text has."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def shorten(text: str, limit: int) -> str:
-    """Cut a text at so many UTF-16 units, between characters, with an ellipsis when something is lost.
+    """Shorten a text to this many UTF-16 units, between characters, with an ellipsis if something is cut.
 
-    A character that has no room at all is cut between its code points.
+    If not even one whole character fits, it is cut between its code points.
     """
     if units(text) <= limit:
         return text

@@ -1,7 +1,7 @@
-"""Cutting a poll's answer into single raw updates.
+"""Splits a poll's answer into single raw updates.
 
-Done one by one, so that one malformed update is passed over alone: decoding the batch as a whole would lose it all and
-ask for it again for ever.
+This is done one by one, so that one malformed update is skipped alone: decoding the whole batch would lose it all and
+fetch it again for ever.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from doradura.telegram.types import Id
 
 _LARGEST_UPDATE_ID = 2**62
 _LARGEST_CONFIRMED = 10**30
-"""A number that no store takes can be confirmed all the same; one longer than this is not even read."""
+"""A number that the database cannot store can still be confirmed; one longer than this is not even read."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawUpdate:
-    """An update as it came, with the little that is needed to store and to order it.
+    """A raw update, with the few facts needed to store and to order it.
 
-    `kind` is the Bot API's name of what is inside (`message`, `callback_query` ...; `unknown` when there is nothing),
-    `raw` the update's JSON. `chat_id` and `user_id` are None where the update has none, or none that can be read.
+    `kind` is the Bot API's name of its content (`message`, `callback_query` ...; `unknown` if there is none), `raw` its
+    JSON. `chat_id` and `user_id` are None if the update has none, or none that can be read.
     """
 
     update_id: int
@@ -36,9 +36,9 @@ class RawUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one poll brought: the updates that can be told apart, and how many could not.
+    """The result of one poll: the updates that can be stored, and how many could not be read.
 
-    `oversized` is the largest number of those whose number is too large to be stored.
+    `oversized` is the largest update_id that is too large to be stored.
     """
 
     updates: tuple[RawUpdate, ...]
@@ -47,7 +47,7 @@ class Batch:
 
     @property
     def next_offset(self) -> int | None:
-        """The offset that confirms this batch, from its own ids alone; None when it has none."""
+        """The offset that confirms this batch, computed from its own ids only; None if it has none."""
         return max(update.update_id for update in self.updates) + 1 if self.updates else None
 
 
@@ -69,7 +69,7 @@ class _Inside(msgspec.Struct):
 
 
 def read_batch(items: Iterable[msgspec.Raw]) -> Batch:
-    """Read a poll's result item by item; what is no object with an update_id is counted as malformed."""
+    """Read a poll's result item by item; anything that is not an object with an update_id is counted as malformed."""
     updates = []
     malformed = 0
     oversized: int | None = None
@@ -84,11 +84,11 @@ def read_batch(items: Iterable[msgspec.Raw]) -> Batch:
 
 
 def _read_update(item: msgspec.Raw) -> RawUpdate | int | None:
-    """Read one update. Return the number alone where that is too large, and None for what has none."""
+    """Read one update. Return only its number if that is too large, and None if it has none."""
     try:
         return _read_parts(item)
     except RecursionError:
-        # It goes on without its depths, as else nobody would know the id that confirms it.
+        # The update is kept without its deeply nested parts: otherwise nobody would know the id that confirms it.
         return _read_parts(msgspec.Raw(without_depths(bytes(item))))
 
 
@@ -106,7 +106,7 @@ def _read_parts(item: msgspec.Raw) -> RawUpdate | int | None:
     try:
         inside = msgspec.json.decode(content, type=_Inside)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        # It has an id, so it can be stored and confirmed; whoever handles it finds out what is wrong with it.
+        # It has an id, so it can be stored and confirmed; its handling finds out what is wrong with it.
         return RawUpdate(update_id, kind, None, None, bytes(item))
     chat = inside.chat or (inside.message.chat if inside.message else None)
     user = inside.from_user or inside.user

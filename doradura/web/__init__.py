@@ -1,6 +1,6 @@
 """The program's HTTP side: /metrics, /health and the page at /.
 
-Is handed callables and settings, and knows nothing of what they are made of.
+It is given callables and settings, and does not know what is behind them.
 """
 
 from doradura.web.access import AccessRules

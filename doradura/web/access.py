@@ -1,6 +1,6 @@
-"""Who may ask: networks, proxies that are believed, and a password.
+"""Who may ask: networks, trusted proxies, and a password.
 
-Pure decisions on addresses and header values; nothing here reads a request or writes an answer.
+Pure decisions about addresses and header values; nothing here reads a request or writes an answer.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class AccessRules:
     webhook_token: str | None = None
 
     def client(self, peer: str, forwarded_for: Sequence[str]) -> IPAddress | None:
-        """Find who asks: the peer, or, while the peer is a trusted proxy, whom it names.
+        """Return the address of the client: the peer, or, while the peer is a trusted proxy, the one it names.
 
-        `forwarded_for` are the values of all X-Forwarded-For headers in their order. They are read from the right,
-        because each proxy adds the address it saw at the end and everything before that is the client's own word.
-        None when a trusted proxy names something that is no address: then nobody knows who asks.
+        `forwarded_for` are the values of all X-Forwarded-For headers in order. They are read from the right, because
+        each proxy appends the address that it saw, and everything before that is only the client's claim. None if a
+        trusted proxy names something that is not an address: then the client is unknown.
         """
         hops = [hop.strip() for value in forwarded_for for hop in value.split(",") if hop.strip()]
         address = parse_address(peer)
@@ -43,21 +43,21 @@ class AccessRules:
         return address
 
     def admits_address(self, client: IPAddress | None) -> bool:
-        """Whether this client's network may reach the guarded pages."""
+        """Return whether this client's network may reach the guarded pages."""
         return client is not None and _within(client, self.allowed_networks)
 
     def names_address(self, client: IPAddress) -> bool:
-        """Whether the setting names this client's network; `all` names the private ranges and nobody else."""
+        """Return whether the setting names this client's network; `all` counts as naming only the private ranges."""
         if client.is_private:
             return self.admits_address(client)
         return _within(client, [network for network in self.allowed_networks if network.prefixlen])
 
     def is_proxy(self, peer: IPAddress) -> bool:
-        """Whether this peer speaks for others."""
+        """Return whether this peer is a trusted proxy."""
         return _within(peer, self.trusted_proxies)
 
     def admits_password(self, authorization: str | None) -> bool:
-        """Whether an Authorization header (RFC 7617) carries the right user and password, if one is wanted at all."""
+        """Return whether an Authorization header (RFC 7617) has the right user and password, if they are required."""
         if self.basic_auth is None:
             return True
         scheme, _, encoded = (authorization or "").partition(" ")
@@ -65,13 +65,13 @@ class AccessRules:
             given = base64.b64decode(encoded.strip(), validate=True)
         except (binascii.Error, ValueError):
             given = b""
-        # In constant time, so that how long a refusal takes tells nothing of how much was right; of digests, because
-        # the comparison itself gives up at once when the lengths differ.
+        # The comparison takes constant time, so that the duration of a refusal reveals nothing; it compares digests,
+        # because it would end at once for texts of different lengths.
         same = hmac.compare_digest(_digest(given), _digest(self.basic_auth.encode()))
         return same and scheme.lower() == "basic"
 
     def admits_bearer(self, authorization: str | None) -> bool:
-        """Whether an Authorization header (RFC 6750) carries the webhook's token."""
+        """Return whether an Authorization header (RFC 6750) has the webhook's token."""
         scheme, _, given = (authorization or "").partition(" ")
         same = hmac.compare_digest(given.strip().encode(), (self.webhook_token or "").encode())
         return bool(self.webhook_token) and same and scheme.lower() == "bearer"

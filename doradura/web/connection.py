@@ -1,9 +1,9 @@
-"""One connection: requests in, one after the other, each handed to an ASGI application, answers out.
+"""One connection: reads requests one after the other, hands each to an ASGI application, and writes the answers.
 
-h11 parses and writes; this module owns the order and the limits on time. A body is read only once the application asks
-for it, so what is refused by its head costs nothing. hypercorn's connection is not used: it reads on beside the
-application, sends in a shielded scope, drops a request whose client has closed its own half, and counts a client that
-left without a byte until its idle time is over.
+h11 parses and serialises; this module owns the order and the time limits. A body is read only once the application asks
+for it, so a request refused by its head costs nothing. hypercorn's connection is not used: it reads on beside the
+application, sends in a shielded scope, drops a request whose client has closed its own half, and keeps counting a
+client that left without a byte until its idle time is over.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import h11
 import trio
 from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, ConnectionState, HTTPScope
 
-from doradura.web.http1 import Fault, head_fault, origin_form, spelling_fault
+from doradura.web.http1 import RequestFault, head_fault, origin_form, spelling_fault
 
 HEAD_LIMIT_BYTES = 16 * 1024
-"""Request line and headers of one request, or one chunk's header; over it the answer is 431."""
+"""The limit on a request's line and headers, or on one chunk's header; beyond it the answer is 431."""
 
 PIECE_BYTES = 64 * 1024
 LINGER_SECONDS = 1
-"""How long a refused client may go on sending before it is reset, so that it can read why."""
+"""How long a refused client may keep sending before it is reset, so that it can read the reason."""
 
 GONE = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
-"""What a socket raises when its client has left, as any may."""
+"""What a socket raises when its client has left, which any client may do."""
 
 
 class Application(Protocol):
@@ -44,8 +44,11 @@ class _EndedError(Exception):
     """The client ended the connection in the middle of a request."""
 
 
-class Connection:
-    """A client's connection. `idle_seconds` bounds a head and the rest before it, `send_seconds` each piece sent."""
+class HttpConnection:
+    """One client's connection.
+
+    `idle_seconds` bounds the wait for a request and its head, `send_seconds` each piece that is sent.
+    """
 
     def __init__(
         self, application: Application, stream: trio.SocketStream, *, idle_seconds: float, send_seconds: float
@@ -57,7 +60,10 @@ class Connection:
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT_BYTES)
 
     async def run(self) -> None:
-        """Serve until either side ends it. When cancelled, at once, in the middle of an answer too."""
+        """Serve until either side ends the connection.
+
+        When cancelled it ends at once, even halfway through an answer.
+        """
         with suppress(*GONE):
             while (request := await self._request()) is not None:
                 exchange = _Exchange(self, request)
@@ -68,8 +74,8 @@ class Connection:
                 self._h11.start_next_cycle()
 
     async def _request(self) -> h11.Request | None:
-        """Wait for the next head; None when the client ended, took too long or was refused."""
-        fault: Fault | None = None
+        """Wait for the next head; None if the client ended, took too long or was refused."""
+        fault: RequestFault | None = None
         with trio.move_on_after(self._idle_seconds):
             while fault is None:
                 fault = spelling_fault(self._h11.trailing_data[0])
@@ -78,7 +84,7 @@ class Connection:
                 try:
                     event = self._h11.next_event()
                 except h11.RemoteProtocolError as error:
-                    fault = Fault(error.error_status_hint, f"this is not HTTP: {error}"[:200])
+                    fault = RequestFault(error.error_status_hint, f"this is not valid HTTP: {error}"[:200])
                     break
                 if isinstance(event, h11.Request):
                     fault = head_fault(event)
@@ -95,7 +101,7 @@ class Connection:
         return None
 
     async def next_event(self) -> Any:
-        """Return h11's next event of the request in hand. Raises _EndedError, h11.RemoteProtocolError."""
+        """Return h11's next event of the present request. Raises _EndedError, h11.RemoteProtocolError."""
         while True:
             event = self._h11.next_event()
             if event is not h11.NEED_DATA:
@@ -108,7 +114,7 @@ class Connection:
             self._h11.receive_data(data)
 
     def drop_received(self) -> bool:
-        """Throw away what has already come of the request's body. Return whether that was all of it."""
+        """Discard what has already arrived of the request's body. Return whether that was all of it."""
         with suppress(h11.RemoteProtocolError):
             while self._h11.their_state is h11.SEND_BODY:
                 if self._h11.next_event() is h11.NEED_DATA:
@@ -116,10 +122,10 @@ class Connection:
         return self._h11.their_state not in {h11.SEND_BODY, h11.ERROR}
 
     def is_answered(self) -> bool:
-        """Whether the request in hand was read and answered whole, and another may follow."""
+        """Whether the present request was completely read and answered, so that another may follow."""
         return self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
 
-    async def refuse(self, fault: Fault) -> None:
+    async def refuse(self, fault: RequestFault) -> None:
         """Answer with a fault; nothing after it is read."""
         body = json.dumps({"error": fault.error}).encode() + b"\n"
         headers = [
@@ -130,12 +136,12 @@ class Connection:
         await self.send(response, h11.Data(data=body), h11.EndOfMessage())
 
     async def send(self, *events: Any) -> None:
-        """Send h11's events as one piece. Raises BrokenResourceError when the client doesn't read it in time."""
+        """Send h11's events as one piece. Raises BrokenResourceError if the client doesn't read it in time."""
         data = b"".join(self._h11.send(event) or b"" for event in events)
         with trio.move_on_after(self._send_seconds) as scope:
             await self._stream.send_all(data)
         if scope.cancelled_caught:
-            # Reset, not closed: the kernel would go on offering what was not read.
+            # Reset, not closed: otherwise the kernel would keep offering what was not read.
             self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._stream.socket.close()
             raise trio.BrokenResourceError("the client does not read")
@@ -143,8 +149,8 @@ class Connection:
     async def _linger(self) -> None:
         """End our half, and give the client a moment to read the answer and to close first.
 
-        Closed at once, with a part of the request unread, it would be reset, and the client might lose the answer that
-        says why. The socket itself is closed by who made it.
+        If it were closed at once, with part of the request unread, it would be reset and the client might lose the
+        answer that says why. Whoever made the socket closes it.
         """
         with suppress(OSError):
             self._stream.socket.shutdown(trio.socket.SHUT_WR)
@@ -153,7 +159,7 @@ class Connection:
                 pass
 
     def scope_of(self, request: h11.Request) -> HTTPScope:
-        """Say what is asked, as the application takes it."""
+        """Return the request as an ASGI scope."""
         target = origin_form(request.target) or b"/"
         path, _, query = target.partition(b"?")
         return {
@@ -177,20 +183,20 @@ class Connection:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, connection: Connection, request: h11.Request) -> None:
+    def __init__(self, connection: HttpConnection, request: h11.Request) -> None:
         self._connection = connection
         self._request = request
-        # Where a body in chunks ends may be seen otherwise by a proxy in front, so that no request follows one.
+        # A proxy in front may see the end of a chunked body elsewhere, so no request may follow one.
         self._in_chunks = any(name == b"transfer-encoding" for name, _ in request.headers)
         self._scope = trio.CancelScope()
-        self._fault: Fault | None = None
+        self._fault: RequestFault | None = None
         self._head: h11.Response | None = None
         self._whole = False
         self._begun = False
         self._lost = False
 
     async def run(self, application: Application) -> None:
-        """Let the application answer. Raises what it raises, and what a client does that has left."""
+        """Let the application answer. Raises what it raises, and what a departed client causes."""
         scope = self._connection.scope_of(self._request)
         with self._scope:
             await application(scope, self._receive, self._send)
@@ -202,15 +208,15 @@ class _Exchange:
         return not self._lost and self._fault is None and not self._in_chunks and self._connection.is_answered()
 
     async def _receive(self) -> ASGIReceiveEvent:
-        """Return the next part of the body; after it, or once it is answered, wait to be cancelled."""
+        """Return the next part of the body; after the last one, or once it is answered, wait to be cancelled."""
         if self._whole or self._head is not None:
             await trio.sleep_forever()
         try:
             event = await self._connection.next_event()
         except h11.RemoteProtocolError as error:
-            self._fault = Fault(error.error_status_hint, f"the body is not framed as HTTP frames one: {error}"[:200])
+            self._fault = RequestFault(error.error_status_hint, f"the body's framing is not valid HTTP: {error}"[:200])
         except (_EndedError, *GONE):
-            self._fault = Fault(400, "the body ended in the middle")
+            self._fault = RequestFault(400, "the body ended too early")
         if self._fault is not None:
             await self._give_up()
         if isinstance(event, h11.Data):
@@ -219,7 +225,7 @@ class _Exchange:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def _send(self, message: ASGISendEvent) -> None:
-        """Send a part of the answer; its head goes with the first piece of its body."""
+        """Send part of the answer; its head goes with the first piece of its body."""
         if message["type"] == "http.response.start":
             headers = [*message["headers"], date_header()]
             if not self._connection.drop_received() or self._in_chunks:

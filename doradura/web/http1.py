@@ -1,10 +1,10 @@
-"""What of HTTP/1.1 is refused before anybody reads it. Pure: bytes and parsed heads in, a status and a reason out.
+"""What is refused of HTTP/1.1 before anything reads it. Pure: bytes and parsed heads in, a status and a reason out.
 
-h11 parses; here stands where this server is stricter. A message that two programs could frame differently (RFC 9112,
-section 11.2: a proxy in front sees one request, we see two) gets 400 and its connection ends. HTTP/2 and WebSocket are
-not spoken: nobody who scrapes or probes us does, and a client that opens a window of nothing and pings would hold its
-connection for as long as it likes. A request's target is looked at as well, because what is no path and no URL raises
-in the framework, with a traceback in the log for each.
+h11 parses; this module is where the server is stricter. A message that two programs could frame differently (RFC 9112,
+section 11.2: a proxy in front sees one request, we see two) gets a 400 and its connection ends. HTTP/2 and WebSocket
+are not supported: no scraper or probe uses them, and a client that opens an empty window and pings could hold its
+connection for as long as it likes. A request's target is checked too, because one that is neither a path nor a URL
+makes the framework raise, with a traceback in the log each time.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ _HEAD_END = re.compile(rb"\n\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a request is refused: the status, and a sentence for who sent it."""
+class RequestFault:
+    """Why a request is refused: the status, and a sentence for the sender."""
 
     status: int
     error: str
 
 
 def origin_form(target: bytes) -> bytes | None:
-    """Return a request's target as a path with its query (RFC 9112, section 3.2); None where it has none.
+    """Return a request's target as a path with its query (RFC 9112, section 3.2); None if it has none.
 
-    A whole URL is taken as its path, whatever host it names, and the asterisk of OPTIONS stays.
+    Of a whole URL only the path counts, whatever host it names, and the asterisk of OPTIONS stays.
     """
     if target.startswith(b"/") or target == b"*":
         return target
@@ -40,31 +40,31 @@ def origin_form(target: bytes) -> bytes | None:
     return path if path.startswith(b"/") else b"/" + path
 
 
-def spelling_fault(received: bytes) -> Fault | None:
-    """Judge the bytes of a head, whole or not yet: h11 takes line ends and folded lines that others read otherwise.
+def spelling_fault(received: bytes) -> RequestFault | None:
+    """Check the bytes of a head, complete or not: h11 accepts line ends and folded lines that others read differently.
 
-    RFC 9112, sections 2.2 (a bare LF or CR) and 5.2 (a line that goes on in the next one).
+    RFC 9112, sections 2.2 (a bare LF or CR) and 5.2 (a line continued on the next one).
     """
     end = _HEAD_END.search(received)
     head = received if end is None else received[: end.end()]
     if re.search(rb"(?<!\r)\n|\r(?!\n|\Z)", head):
-        return Fault(400, "a line ends with CR LF, and neither stands alone")
+        return RequestFault(400, "lines must end with CR LF; a lone CR or LF is not allowed")
     if re.search(rb"\n[ \t]", head):
-        return Fault(400, "a header is one line")
+        return RequestFault(400, "a header must not continue on another line")
     return None
 
 
-def head_fault(request: h11.Request) -> Fault | None:
-    """Judge a parsed head; h11 has refused two different lengths, lengths that are no number, and unknown codings."""
+def head_fault(request: h11.Request) -> RequestFault | None:
+    """Check a parsed head; h11 has refused two different lengths, malformed lengths, and unknown codings."""
     names = [name for name, _ in request.headers]
     if not request.http_version.startswith(b"1."):
-        return Fault(505, "HTTP/1.1 is spoken here")
+        return RequestFault(505, "only HTTP/1.1 is supported")
     if origin_form(request.target) is None:
-        return Fault(400, "the request names no path")
+        return RequestFault(400, "the request has no path")
     if b"transfer-encoding" in names and b"content-length" in names:
-        return Fault(400, "a body has a Content-Length or a Transfer-Encoding, not both")
+        return RequestFault(400, "a request must not have both Content-Length and Transfer-Encoding")
     if b"transfer-encoding" in names and request.http_version < b"1.1":
-        return Fault(400, "HTTP/1.0 knows no Transfer-Encoding")
+        return RequestFault(400, "HTTP/1.0 knows no Transfer-Encoding")
     if any(name == b"upgrade" and value.strip().lower() == b"websocket" for name, value in request.headers):
-        return Fault(400, "there is no WebSocket here")
+        return RequestFault(400, "WebSocket is not supported")
     return None

@@ -1,4 +1,4 @@
-"""The page at /, for people who open the address in a browser, and what all pages have around them."""
+"""The page at /, for people who open the address in a browser, and the frame of all pages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONTENT_SECURITY_POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base
 
 
 def duration(seconds: float) -> str:
-    """A length of time as people say it, in its two largest units."""
+    """Return a duration as people say it, in its two largest units."""
     units = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
     left = int(seconds)
     parts: list[str] = []
@@ -43,7 +43,7 @@ def duration(seconds: float) -> str:
 
 
 def page(facts: Mapping[str, object], report: Mapping[str, Any], links: Mapping[str, str]) -> str:
-    """Write the page: how it is by a health report's JSON, facts as name and value, links as path and what is there."""
+    """Return the page: the status by a health report's JSON, facts as name and value, links as path and description."""
     shown = {name: value for name, value in facts.items() if name not in {"name", "uptime_seconds"}}
     uptime = facts.get("uptime_seconds")
     if isinstance(uptime, int | float):
@@ -56,7 +56,7 @@ def page(facts: Mapping[str, object], report: Mapping[str, Any], links: Mapping[
         "Doradura",
         "<h1>Doradura</h1>"
         f'<p class="status">It is {_status(report["status"])}.</p>'
-        "<p>A self-hosted media bot. People talk to it in Telegram; here it tells how it is.</p>"
+        "<p>A self-hosted media bot. People use it in Telegram; this page shows its status.</p>"
         f"{_table({name: (escape(str(value)),) for name, value in shown.items()})}<h2>Checks</h2>"
         f"{_table({name: (_status(status), escape(text)) for name, (status, text) in checks.items()})}<h2>More</h2>"
         f"{_table({path: (escape(what),) for path, what in links.items()}, linked=True)}",
@@ -64,7 +64,7 @@ def page(facts: Mapping[str, object], report: Mapping[str, Any], links: Mapping[
 
 
 def document(title: str, body: str) -> str:
-    """Write a whole page around a body that is HTML already."""
+    """Return a whole page around a body that is HTML already."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -77,7 +77,7 @@ def _status(status: str) -> str:
 
 
 def _table(rows: Mapping[str, tuple[str, ...]], *, linked: bool = False) -> str:
-    """Write rows: a name, which may be a link to itself, and cells that are HTML already."""
+    """Return the rows: a name, which may be a link to itself, and cells that are HTML already."""
     made = []
     for name, cells in rows.items():
         text = f'<a href="{escape(name)}">{escape(name)}</a>' if linked else escape(name)

@@ -1,4 +1,4 @@
-"""The routes, as a quart-trio application: what is answered to whom."""
+"""The routes, as a quart-trio application: who gets which answer."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ log = logging.getLogger(__name__)
 BODY_LIMIT_BYTES = 1024 * 1024
 BODY_SECONDS = 10
 GZIP_LEVEL = 5
-"""Half the time of the usual 9 for a scrape two percent larger."""
+"""Takes half the time of the usual 9 for a scrape that is two percent larger."""
 
 LINKS: Mapping[str, str] = {
-    "/health": "whether it works, check by check",
-    "/livez": "whether it runs at all, for a probe",
-    "/readyz": "whether it takes work, for a probe",
-    "/metrics": "its numbers, for Prometheus",
-    "/runbooks/": "what to do when an alert comes",
+    "/health": "whether it is healthy, check by check",
+    "/livez": "whether it is running, for a probe",
+    "/readyz": "whether it accepts work, for a probe",
+    "/metrics": "metrics, for Prometheus",
+    "/runbooks/": "what to do about an alert",
 }
 OPEN = frozenset({"/health", "/livez", "/readyz"})
-"""Paths for every network: probes have no password. All others are for allowed networks and, where a password is set,
-for those who know it."""
+"""Paths that are open to every network: probes have no password. All others are for allowed networks and, if a password
+is set, for those who know it."""
 
 ALERTS = "/alerts"
-"""The path of Alertmanager's webhook: for allowed networks, with the webhook's token in the password's stead."""
+"""The path of Alertmanager's webhook: for allowed networks, with the webhook's token instead of the password."""
 
 ALERTS_LIMIT_BYTES = 32 * 1024 * 1024
-"""Ten thousand alerts, each with texts of 3 kB. Over it a body is refused whole: half of it would hide the rest."""
+"""Ten thousand alerts, each with texts of 3 kB. A larger body is refused completely: half of it would hide the rest."""
 
 BODIES_LIMIT_BYTES = 64 * 1024 * 1024
 """All bodies to /alerts that are being read, parsed and stored at once."""
 
 
-class HealthReport(Protocol):
-    """What a health report can do for us."""
+class HealthResponse(Protocol):
+    """What the routes need of a health report."""
 
     @property
     def http_status(self) -> int:
@@ -67,7 +67,7 @@ class HealthReport(Protocol):
 
 
 class AlertsReply(Protocol):
-    """What a webhook is answered."""
+    """The result of a webhook."""
 
     @property
     def status(self) -> int:
@@ -75,11 +75,11 @@ class AlertsReply(Protocol):
 
     @property
     def error(self) -> str | None:
-        """Why it was not taken."""
+        """Why it was not accepted."""
 
     @property
     def stored(self) -> int:
-        """How many alerts were taken."""
+        """How many alerts were stored."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,32 +87,32 @@ class Sources:
     """Where the answers come from."""
 
     render_metrics: Callable[[str], Awaitable[tuple[bytes, str]]]
-    """Accept header -> text and content type. A failing database must not fail it."""
-    health: Callable[[], Awaitable[HealthReport]]
+    """Accept header -> text and content type. A failing database must not make it fail."""
+    health: Callable[[], Awaitable[HealthResponse]]
     info: Callable[[], Mapping[str, object]]
-    """What / says: name, version, mode, state, uptime_seconds. Never a secret."""
+    """The content of /: name, version, mode, state, uptime_seconds. Never a secret."""
     accept_alerts: Callable[[bytes], Awaitable[AlertsReply]]
-    """A webhook's body -> what became of it; 200 only once its alerts are stored."""
+    """A webhook's body -> the result; 200 only once its alerts are stored."""
     is_ready: Callable[[], bool]
-    """Whether the program has started and takes new work."""
+    """Whether the program has started and accepts new work."""
     count_error: Callable[[], None]
-    """Called once for each request that broke."""
+    """Called once for each request that raised."""
 
 
 class _Request(TrioRequest):
-    """A request whose body is read when it is wanted, and may be as large as its path allows."""
+    """A request whose body is read only when it is wanted, and may be as large as its path allows."""
 
     body_class = WantedBody  # type: ignore[assignment]  # declared as its parent's own class, not as a type of it
 
     def __init__(self, method: str, scheme: str, path: str, *rest: Any, **options: Any) -> None:
-        # Here and not in a route: the body comes in beside the route, and would be over the usual limit by then.
+        # Here and not in a route: the body arrives beside the route, and would exceed the usual limit by then.
         if path == ALERTS:
             options["max_content_length"] = ALERTS_LIMIT_BYTES
         super().__init__(method, scheme, path, *rest, **options)
 
 
 def build_app(sources: Sources, access: AccessRules) -> QuartTrio:
-    """Make the application. Nothing in it is shared with another one."""
+    """Return a new application; it shares nothing with another one."""
     app = QuartTrio("doradura.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT_BYTES
     app.config["BODY_TIMEOUT"] = BODY_SECONDS
@@ -127,10 +127,10 @@ def build_app(sources: Sources, access: AccessRules) -> QuartTrio:
         return _refused(access)
 
     async def broken(error: Exception) -> Response:
-        """Answer for a route that raised. A barrier: one request's end is not the program's."""
-        log.error("a request broke", exc_info=error, extra={"method": request.method, "path": request.path})
+        """Answer for a route that raised. A barrier: a failed request must not end the program."""
+        log.error("a request failed", exc_info=error, extra={"method": request.method, "path": request.path})
         sources.count_error()
-        return _json({"error": "something broke here; the log says more"}, 500)
+        return _json({"error": "internal error; see the log"}, 500)
 
     app.register_error_handler(Exception, broken)
     _add_pages(app, sources)
@@ -160,7 +160,7 @@ def _add_alerts(app: QuartTrio, sources: Sources) -> None:
 
     @app.post(ALERTS)
     async def alerts() -> Response:
-        # Each time 503, not 408 or 429: a 4xx is a refusal for Alertmanager, after which it does not try again soon.
+        # Always 503, not 408 or 429: Alertmanager takes a 4xx for a refusal and does not soon try again.
         try:
             with budget.hold(request.content_length or 0) as held:
                 with trio.fail_after(BODY_SECONDS):
@@ -169,9 +169,9 @@ def _add_alerts(app: QuartTrio, sources: Sources) -> None:
         except BodyTooLargeError:
             return _too_large(ALERTS_LIMIT_BYTES)
         except BodiesFullError:
-            return _json({"error": "too many alerts are being read just now; send them again"}, 503)
+            return _json({"error": "too many alerts are being received at the moment; send them again"}, 503)
         except trio.TooSlowError:
-            return _json({"error": f"the body did not come within {BODY_SECONDS} s; send it again"}, 503)
+            return _json({"error": f"the body did not arrive within {BODY_SECONDS} s; send it again"}, 503)
         return _json({"stored": reply.stored} if reply.error is None else {"error": reply.error}, reply.status)
 
 
@@ -201,7 +201,7 @@ def _add_pages(app: QuartTrio, sources: Sources) -> None:
     @app.get("/")
     async def index() -> Response:
         facts = sources.info()
-        # JSON stands first: it is what curl's */* gets, and a browser names text/html.
+        # JSON comes first: curl's */* gets it, and a browser names text/html.
         if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
             report = (await sources.health()).as_json()
             response = _html(page(facts, report, LINKS))
@@ -212,14 +212,14 @@ def _add_pages(app: QuartTrio, sources: Sources) -> None:
 
 
 def _refused(access: AccessRules) -> Response | None:
-    """Say why a request is not for this client; how much it sends is looked at only after that."""
+    """Return the refusal of a request that this client may not make; how much it sends is checked only after that."""
     refusal = _stranger(access)
     limit_bytes = ALERTS_LIMIT_BYTES if request.path == ALERTS else BODY_LIMIT_BYTES
     if refusal is None and (request.content_length or 0) > limit_bytes:
         return _too_large(limit_bytes)
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if refusal is None and request.path == ALERTS and encoding not in {"", "identity"}:
-        return _json({"error": f"send the body as it is: {encoding[:20]} is not unpacked here"}, 415)
+        return _json({"error": f"send the body uncompressed: {encoding[:20]} is not supported"}, 415)
     return refusal
 
 
@@ -229,18 +229,18 @@ def _stranger(access: AccessRules) -> Response | None:
     peer = (request.scope.get("client") or ("", 0))[0]
     client = access.client(peer, request.headers.getlist("X-Forwarded-For"))
     if not access.admits_address(client):
-        return _json({"error": "your network may not see this; DORADURA_ALLOWED_NETWORKS says which ones may"}, 403)
+        return _json({"error": "access from your network is not allowed; see DORADURA_ALLOWED_NETWORKS"}, 403)
     authorization = request.headers.get("Authorization")
     if request.path == ALERTS:
         if not access.admits_bearer(authorization):
-            return _unauthorized("the webhook's token, please; docs/alerts.md says where it is", "Bearer")
+            return _unauthorized("the webhook's token is required; docs/alerts.md says where to find it", "Bearer")
     elif not access.admits_password(authorization):
-        return _unauthorized("user and password, please", 'Basic realm="doradura", charset="UTF-8"')
+        return _unauthorized("user and password are required", 'Basic realm="doradura", charset="UTF-8"')
     return None
 
 
 def _too_large(limit_bytes: int) -> Response:
-    return _json({"error": f"a body may have {limit_bytes} bytes"}, 413)
+    return _json({"error": f"the body may have at most {limit_bytes} bytes"}, 413)
 
 
 def _unauthorized(error: str, challenge: str) -> Response:
@@ -258,7 +258,7 @@ async def _protect(response: Response) -> Response:
 
 
 async def _refusal(error: HTTPException) -> Response:
-    """Say in JSON what werkzeug says in HTML, with the headers it found right (Allow, for one)."""
+    """Return in JSON what werkzeug says in HTML, with the headers that it set (Allow, for one)."""
     there = f": {', '.join(['/', *LINKS])} and POST {ALERTS} are here" if error.code in {404, 405} else ""
     response = _json({"error": f"{error.name.lower()}{there}"}, error.code or 500)
     for name, value in error.get_headers():

@@ -1,4 +1,4 @@
-"""The runbooks as pages: one for each alert, and their list with the words that all commands use."""
+"""The runbooks as pages: one for each alert, and their list with the terms that all commands use."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ PATH = "/runbooks/"
 
 
 def runbook_page(runbook: Runbook) -> str:
-    """Write the page of one runbook."""
+    """Return the page of one runbook."""
     return document(
         runbook.name,
         f"<h1>{escape(runbook.name)}</h1>{_blocks(runbook.blocks)}"
-        f'<p><a href="{PATH}">All runbooks</a>, and the words that the commands use.</p>',
+        f'<p><a href="{PATH}">All runbooks</a>, and the terms that the commands use.</p>',
     )
 
 
 def index_page() -> str:
-    """Write the list of all runbooks."""
+    """Return the list of all runbooks."""
     return document(
         BOOK.title, f"<h1>{escape(BOOK.title)}</h1>{_names()}<h2>How to use them</h2>{_blocks(BOOK.introduction)}"
     )
 
 
 def unknown_page(name: str) -> str:
-    """Write what stands where there is no runbook of this name."""
+    """Return the page for a name without a runbook."""
     shown = name if len(name) <= 100 else f"{name[:100]}…"
     return document(
-        "No such runbook", f"<h1>No such runbook</h1><p>None is named {escape(shown)}. There are these:</p>{_names()}"
+        "No such runbook",
+        f"<h1>No such runbook</h1><p>There is no runbook named {escape(shown)}. These exist:</p>{_names()}",
     )
 
 
@@ -42,7 +43,10 @@ def _names() -> str:
 
 
 def _leads(target: str) -> str | None:
-    """Lead to another runbook's page, or out; the other pages of docs/ are not served."""
+    """Return the target of a link: another runbook's page, or an outside one.
+
+    The other pages of docs/ are not served.
+    """
     if target.startswith("#"):
         found = BOOK.find(target[1:])
         return None if found is None else f"{PATH}{found.name}"

@@ -1,1 +1,1 @@
-"""The bot's side of the child processes: starts them, gives them orders, hears them, ends them."""
+"""The bot's side of the child processes: starts them, gives them orders, reads their messages, ends them."""

@@ -1,4 +1,4 @@
-"""Which workers run on this system: the fork server where it can, else a process a job."""
+"""Chooses the workers for this system: the fork server if possible, else one process per job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from doradura.workers.plain import PlainWorkers
 
 
 def make_workers(environment: Mapping[str, str], observe_start: Callable[[float], None]) -> ForkWorkers | PlainWorkers:
-    """Return the fork server where the system has what it needs, else one process a job with a warm spare."""
+    """Return the fork server if the system has what it needs, else one process per job with a warm spare."""
     if hasattr(os, "fork") and hasattr(socket, "SOCK_SEQPACKET") and sys.platform == "linux":
         return ForkWorkers(observe_start=observe_start, environment=environment)
     return PlainWorkers(environment=environment_for_jobs(environment))

@@ -1,4 +1,4 @@
-"""What one child says, from the bot's side: its lines as messages, and an end to them whatever became of it.
+"""The messages of one child, from the bot's side, with a final one whatever happens to the child.
 
 Owns the reading and the meaning of an exit status. It must not start or stop anything.
 """
@@ -25,7 +25,7 @@ from doradura.media.protocol import (
 from doradura.media.reasons import Reason
 
 LEAVING_SECONDS: Final = 5.0
-"""How long a child may live on after its last word."""
+"""How long a child may keep running after its final message."""
 _PIECE_BYTES: Final = 64 * 1024
 _DETAIL_LENGTH: Final = 500
 _DECODER: Final[msgspec.json.Decoder[WorkerMessage]] = msgspec.json.Decoder(WorkerMessage)
@@ -33,21 +33,21 @@ _DECODER: Final[msgspec.json.Decoder[WorkerMessage]] = msgspec.json.Decoder(Work
 
 @dataclasses.dataclass(eq=False)
 class Work:
-    """One child, as far as whoever started it has told of it."""
+    """One child, as far as whoever started it has reported."""
 
     work_id: int
     pid: int = 0
     start_time: int = 0
     exited: Exited | None = None
     lost: bool = False
-    """The server is gone, and what it left of this child too."""
+    """The server is gone, and whatever it left of this child too."""
     begun: trio.Event = dataclasses.field(default_factory=trio.Event)
     """It runs, or never will: one of the other fields says which."""
     ended: trio.Event = dataclasses.field(default_factory=trio.Event)
-    """Nothing of it runs."""
+    """Nothing of it is running."""
 
     def end(self, exited: Exited | None) -> None:
-        """Note the end: the report of it, None when the fork server was lost."""
+        """Record the end with its report, or None if the fork server was lost."""
         self.exited = exited
         self.lost = exited is None
         self.begun.set()
@@ -55,10 +55,10 @@ class Work:
 
 
 def failure_of(exited: Exited) -> Failure:
-    """What an end without a final message means.
+    """Return the failure that an end without a final message stands for.
 
-    The child itself holds nothing but what the link's site sent, so memory that it took without end is the link's
-    fault. What a job does to its limits it would do again.
+    The child itself holds only what the link's site sent, so excessive memory is the link's fault. A job that exceeds
+    its limits would do so again.
     """
     if exited.over_limit is not None:
         unreadable = exited.over_limit == "memory" and not exited.by_tool
@@ -77,7 +77,7 @@ def failure_of(exited: Exited) -> Failure:
 
 
 def _failure(reason: Reason, detail: str, tail: str = "") -> Failure:
-    """The last line of what it wrote is the exception, where there was one."""
+    """Return the failure; the last line of the output is the exception, if there was one."""
     last = tail.strip().rpartition("\n")[2]
     return Failure(reason=reason, detail=(f"{detail}: {last}" if last else detail)[:_DETAIL_LENGTH])
 
@@ -85,9 +85,9 @@ def _failure(reason: Reason, detail: str, tail: str = "") -> Failure:
 class ChildConversation:
     """The messages of one child, in order. Iterate in one task only.
 
-    The last message is always a final one. What is no message, or longer than a line may be, is the end, as
-    `tool_crash`; so is an end of file. Nothing is read ahead, so a child that talks too much waits. Raises
-    WorkerLostError when the server died under the job.
+    The last message is always a final one. A line that is no message, or too long, ends the conversation as
+    `tool_crash`; so does the end of file. Nothing is read ahead, so a child that sends too much has to wait. Raises
+    WorkerLostError if the server died under the job.
     """
 
     def __init__(self, work: Work, stream: trio.abc.ReceiveStream, task: Task) -> None:
@@ -108,7 +108,7 @@ class ChildConversation:
         return self._work.start_time
 
     def __aiter__(self) -> ChildConversation:
-        """Iterate over what the child says."""
+        """Iterate over the child's messages."""
         return self
 
     async def __anext__(self) -> WorkerMessage:

@@ -1,7 +1,7 @@
 """Runs jobs in children of a fork server (Linux), and keeps such a server alive.
 
-Owns what the rest of the program sees of it: `ForkWorkers`, and `end_strays` for what a kill of the whole program may
-have left. It must not know what a job is about.
+Owns what the rest of the program sees of it: `ForkWorkers`, and `end_strays` for what may be left after the whole
+program was killed. It must not know what a job is about.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS: Final = 0.1
 LAST_PAUSE_SECONDS: Final = 30.0
 STEADY_SECONDS: Final = 60.0
-"""A server that lived this long starts the back-off afresh."""
+"""A server that lived this long resets the back-off."""
 NO_CHILD_PAUSE_SECONDS: Final = 1.0
-"""When the machine has no process to give, asking again at once would not help."""
+"""If the machine cannot start another process, asking again at once would not help."""
 
 _KEPT: Final = frozenset({"HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TZ"})
 _KEPT_PREFIXES: Final = ("LC_", "PYTHON")
 
 
 def environment_for_jobs(environment: Mapping[str, str]) -> dict[str, str]:
-    """What of the bot's environment a job may see. The bot's secrets are in it, so this lists what is kept."""
+    """Return the part of the bot's environment that a job may see. As it contains secrets, this lists what is kept."""
     return {name: value for name, value in environment.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
 
 
 def end_strays(strays: Iterable[processes.Stray]) -> int:
-    """Kill what still runs of a killed program's children; how many sessions there were.
+    """Kill what still runs of a killed program's children; return how many sessions there were.
 
-    For the next start, in a thread: it blocks. A pid that has become somebody else's is left alone.
+    It is for the next start and blocks, so run it in a thread. A pid that now belongs to another process is left alone.
     """
     ended = 0
     for stray in strays:
@@ -59,8 +59,8 @@ def end_strays(strays: Iterable[processes.Stray]) -> int:
 class ForkWorkers:
     """Starts the fork server, keeps one alive, and runs orders on it.
 
-    `observe_start` gets the seconds from an order's hand-over to its child running.
-    `environment` is the bot's own; jobs see what `environment_for_jobs` leaves of it.
+    `observe_start` gets the seconds from handing over an order until its child is running. `environment` is the bot's
+    own; jobs see what `environment_for_jobs` leaves of it.
     """
 
     def __init__(
@@ -76,22 +76,22 @@ class ForkWorkers:
         self._server: ServerProcess | None = None
         self._changed = trio.Event()
         self.starts = 0
-        """Servers that came to be ready, the first one too."""
+        """How many servers became ready, the first one included."""
 
     @property
     def alive(self) -> bool:
-        """Whether there is a server to give orders to."""
+        """Whether there is a server that accepts orders."""
         return self._server is not None and self._server.serving
 
     @property
     def server_pid(self) -> int | None:
-        """The present server's process, None while there is none."""
+        """The pid of the present server, None if there is none."""
         return self._server.pid if self._server is not None and self._server.serving else None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep a server running; `started()` when the first is ready. Raises WorkersError when that one never is.
+        """Keep a server running; `started()` once the first is ready. Raises WorkersError if that one never is.
 
-        Cancelled, it leaves neither the server nor any job.
+        When cancelled, it ends the server and all jobs.
         """
         pause = FIRST_PAUSE_SECONDS
 
@@ -123,17 +123,18 @@ class ForkWorkers:
         self._changed = trio.Event()
 
     async def _present(self) -> ServerProcess:
-        """The server, when there is one again."""
+        """Wait for a server and return it."""
         while self._server is None or not self._server.serving:
             await self._changed.wait()
         return self._server
 
     @asynccontextmanager
     async def work(self, order: Order) -> AsyncIterator[ChildConversation]:
-        """Run one order. Leaving the context, for whatever reason, ends the job and waits until nothing of it runs.
+        """Run one order.
 
-        Waits while there is no server. Raises WorkerLostError when the server dies before the child runs; the
-        conversation raises it when that happens later.
+        Leaving the context, for whatever reason, ends the job and waits until nothing of it is running. Waits while
+        there is no server. Raises WorkerLostError if the server dies before the child runs; the conversation raises it
+        if that happens later.
         """
         server = await self._present()
         began = trio.current_time()
@@ -142,7 +143,7 @@ class ForkWorkers:
         with theirs, trio.socket.from_stdlib_socket(ours) as conversation:
             try:
                 work = await server.start(order.limits, theirs)
-                theirs.close()  # else the child's death would not be our end of file
+                theirs.close()  # otherwise the child's death would not end our file
                 await work.begun.wait()
                 await _expect_child(work)
                 self._observe_start(trio.current_time() - began)

@@ -1,7 +1,7 @@
-"""The fork server as the bot sees it: its process, the socket to it, and the children it was given.
+"""The fork server as the bot sees it: its process, the socket to it, and the children given to it.
 
-Owns one server from its start to its burial. After `run` nothing of the server or of its jobs is left, however either
-side came to its end.
+Owns one server from its start to its end. After `run` nothing of the server or of its jobs is left, however either side
+ended.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from doradura.media import processes
 from doradura.media.forkcontrol import (
     PACKET_BYTES,
     READY_SECONDS,
+    ControlRequest,
     Exited,
     Ready,
     Report,
-    Request,
-    Start,
+    StartChild,
     Started,
-    Stop,
+    StopChild,
 )
 from doradura.media.protocol import Limits, WorkerLostError
 from doradura.startup import StartupError
@@ -37,21 +37,21 @@ from doradura.workers.conversation import Work
 log = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 3.0
-"""What a job has between SIGTERM and SIGKILL."""
+"""The time that a job has between SIGTERM and SIGKILL."""
 STOP_SECONDS: Final = 5.0
-"""How long ending a job waits for its processes to be gone. Later than that the server goes on killing alone."""
+"""How long ending a job waits until its processes are gone. After that the server continues killing alone."""
 LEAVE_SECONDS: Final = 6.0
-"""How long the server has to kill its jobs and leave, once its socket has ended."""
+"""How long the server has to kill its jobs and exit once its socket has ended."""
 _TAIL_BYTES: Final = 4096
 _DECODER: Final = msgspec.json.Decoder(Report)
 
 
 class WorkersError(StartupError):
-    """The fork server does not start; the message says why, in its own words."""
+    """The fork server does not start; the message says why, in the server's own words."""
 
 
 class ServerProcess:
-    """One fork server. `run` is its life; the other methods are for while it lives."""
+    """One fork server. `run` is its whole life; the other methods work during it."""
 
     def __init__(self, *, job: str, environment: Mapping[str, str]) -> None:
         self._job = job
@@ -63,10 +63,10 @@ class ServerProcess:
         self._tail = b""
         self.pid = 0
         self.serving = False
-        """Ready, and not known to be gone."""
+        """Whether it is ready and not known to be gone."""
 
     async def run(self, ready: Callable[[], None]) -> None:
-        """Start it, call `ready` when it is, return when it has died. Raises WorkersError when it never was ready."""
+        """Start it, call `ready` once it is, return when it has died. Raises WorkersError if it never became ready."""
         try:
             await self._run(ready)
         except OSError as error:  # no process, no descriptors, no interpreter any more
@@ -105,7 +105,7 @@ class ServerProcess:
         log.error("the fork server died", extra={"status": process.returncode, "stderr": words})
 
     async def _talk(self, process: trio.Process, control: trio.socket.SocketType, ready: Callable[[], None]) -> bool:
-        """Until the socket ends; whether it ever was ready."""
+        """Read until the socket ends; return whether the server ever was ready."""
         async with trio.open_nursery() as nursery:
             errors_read = trio.Event()
             nursery.start_soon(self._read_errors, process, errors_read)
@@ -125,7 +125,7 @@ class ServerProcess:
         return was_ready
 
     async def _read_errors(self, process: trio.Process, done: trio.Event) -> None:
-        """A pipe that nobody reads would stop the server; only the end of it is of interest."""
+        """Read the error pipe, which would otherwise block the server; only its end is kept."""
         assert process.stderr is not None
         async for piece in process.stderr:
             self._tail = (self._tail + piece)[-_TAIL_BYTES:]
@@ -145,7 +145,7 @@ class ServerProcess:
                 pass
 
     async def _bury(self, process: trio.Process, control: trio.socket.SocketType) -> None:
-        """See that nothing runs on: alive, the server does it when its socket ends; dead, we do it for it."""
+        """Make sure that nothing keeps running: a live server does it when its socket ends; for a dead one we do it."""
         control.close()
         with trio.move_on_after(LEAVE_SECONDS):
             await process.wait()
@@ -161,9 +161,12 @@ class ServerProcess:
         self._works.clear()
 
     async def start(self, job_limits: Limits, conversation: socket.socket) -> Work:
-        """Have a child forked that has `conversation`; `begun` tells when. WorkerLostError when the server is gone."""
+        """Have a child forked that has `conversation`; `begun` tells when.
+
+        Raises WorkerLostError if the server is gone.
+        """
         work = Work(next(self._work_ids))
-        request = Start(work_id=work.work_id, memory_bytes=job_limits.memory_bytes, processes=job_limits.processes)
+        request = StartChild(work_id=work.work_id, memory_bytes=job_limits.memory_bytes, processes=job_limits.processes)
         descriptor = conversation.fileno().to_bytes(4, sys.byteorder)
         self._works[work.work_id] = work
         try:
@@ -177,24 +180,24 @@ class ServerProcess:
         return work
 
     async def stop(self, work: Work) -> None:
-        """End the child and all of its session, and wait for that, at most five seconds. Call it shielded."""
+        """End the child and its whole session, and wait for that, at most five seconds. Call it shielded."""
         with trio.move_on_after(STOP_SECONDS):
             if not work.ended.is_set():
                 with suppress(OSError, trio.ClosedResourceError):  # `run` sees the same and ends the work
-                    await self._send(Stop(work_id=work.work_id, grace_seconds=GRACE_SECONDS))
+                    await self._send(StopChild(work_id=work.work_id, grace_seconds=GRACE_SECONDS))
             await work.ended.wait()
             return
         log.error("a job's processes do not end", extra={"pid": work.pid})
 
-    async def _send(self, request: Request, ancillary: list[tuple[int, int, bytes]] | None = None) -> None:
-        """One packet, whole or not at all, also when cancelled."""
+    async def _send(self, request: ControlRequest, ancillary: list[tuple[int, int, bytes]] | None = None) -> None:
+        """Send one packet, whole or not at all, even when cancelled."""
         assert self._control is not None
         async with self._sending:
             await self._control.sendmsg([msgspec.json.encode(request)], ancillary or [])
 
 
 async def _receive(control: trio.socket.SocketType) -> Report | None:
-    """The next report, None at the end."""
+    """Return the next report, None at the end."""
     try:
         packet = await control.recv(PACKET_BYTES)
     except ConnectionResetError:

@@ -1,7 +1,7 @@
-"""What the supervisor asks of whatever runs jobs in child processes.
+"""What the supervisor needs of whatever runs jobs in child processes.
 
-Owns two interfaces. It must not import Trio or yt-dlp: the fork server's client, the plain processes and the tests'
-doubles all stand behind it.
+Owns two interfaces. It must not import Trio or yt-dlp: the client of the fork server, the plain processes and the
+tests' doubles all implement it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from doradura.media.protocol import Order, WorkerMessage
 
 
 class Conversation(Protocol):
-    """One job's messages, in order; the last is a final one, whatever becomes of the child."""
+    """The messages of one job, in order; the last is a final one, whatever happens to the child."""
 
     @property
     def pid(self) -> int:
@@ -22,11 +22,11 @@ class Conversation(Protocol):
 
     @property
     def started_at(self) -> int:
-        """The kernel's start time of that process in clock ticks (proc(5), stat, field 22); 0 where there is none."""
+        """The kernel's start time of that process in clock ticks (proc(5), stat, field 22); 0 if unknown."""
         ...
 
     def __aiter__(self) -> Conversation:
-        """Iterate over what the child says."""
+        """Iterate over the child's messages."""
         ...
 
     async def __anext__(self) -> WorkerMessage:

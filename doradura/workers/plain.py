@@ -1,7 +1,7 @@
-"""Workers without a fork server: one child process a job, and one kept ready.
+"""Workers without a fork server: one child process per job, and one kept ready.
 
-Owns the processes it starts, from their start to their reaping: each leads a session of its own, which is ended as a
-whole when its job's context is left. Serves where fork is not to be had, and in tests.
+Owns the processes that it starts until they are reaped: each leads a session of its own, which is ended as a whole when
+its job's context is left. Used where fork is not available, and in tests.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from doradura.workers.conversation import ChildConversation, Work
 COMMAND = (sys.executable, "-m", "doradura.child.plainchild")
 TERMINATE_SECONDS = 3.0
 LAST_WORDS_SECONDS = 1.0
-"""What a dead child wrote is often still on its way; what it started may keep the pipe open for long."""
+"""The last output of a dead child may still be on its way, while what it started may keep the pipe open for long."""
 _STDERR_BYTES = 4096
 _TAIL_LENGTH = 300
 
 
 class PlainWorkers:
-    """Runs each job in a child process; `run` keeps one warm, and everything works, more slowly, without it."""
+    """Runs each job in a child process; `run` keeps one warm; without it everything works, only more slowly."""
 
     def __init__(self, command: Sequence[str] = COMMAND, *, environment: Mapping[str, str] | None = None) -> None:
-        """`environment` is the children's; None hands down ours."""
+        """`environment` is for the children; None passes on ours."""
         self._command = tuple(command)
         self._environment = environment
         self._spare: trio.Process | None = None
         self._taken = trio.Event()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep one process started and waiting for its order. Raises OSError when none can be started."""
+        """Keep one process started and waiting for its order. Raises OSError if none can be started."""
         try:
             while True:
                 self._taken = trio.Event()
@@ -56,7 +56,7 @@ class PlainWorkers:
                 await end_session(spare)
 
     def work(self, order: Order) -> _Running:
-        """Start one job. Entering raises WorkerLostError when there is no process to be had."""
+        """Start one job. Entering raises WorkerLostError if no process can be started."""
         return _Running(self, order)
 
     async def start(self) -> trio.Process:
@@ -71,14 +71,14 @@ class PlainWorkers:
         )
 
     def take_spare(self) -> trio.Process | None:
-        """Hand over the waiting process, if there is one that still lives."""
+        """Return the waiting process if there is one that is still alive."""
         spare, self._spare = self._spare, None
         self._taken.set()
         return spare if spare is not None and spare.poll() is None else None
 
 
 class _Running:
-    """The context of one job. Not a generator: an error in the body must not come out wrapped in a group."""
+    """The context of one job. It is not a generator: an error in the body must not come out wrapped in a group."""
 
     def __init__(self, workers: PlainWorkers, order: Order) -> None:
         self._workers = workers
@@ -115,7 +115,7 @@ class _Running:
             await end_session(self._process)
         finally:
             self._nursery.cancel_scope.cancel()
-            # The body's error is not the nursery's affair: it goes on by itself.
+            # The body's error does not concern the nursery: it is raised by itself.
             await self._nursery_manager.__aexit__(None, None, None)
 
     async def _start(self) -> trio.Process:
@@ -126,7 +126,7 @@ class _Running:
 
 
 async def _follow(process: trio.Process, work: Work) -> None:
-    """Keep the error pipe empty for as long as anybody writes to it, and note the child's end with its last words."""
+    """Read the error pipe as long as anybody writes to it, and record the child's end with its last output."""
     said = bytearray()
     silent = trio.Event()
 
@@ -148,10 +148,10 @@ async def _follow(process: trio.Process, work: Work) -> None:
 
 
 async def end_session(process: trio.Process) -> None:
-    """End a child and all its group, grandchildren included, and reap it. Bounded, and never cut short.
+    """End a child and its whole group, grandchildren included, and reap it. Takes bounded time and is never cut short.
 
-    SIGTERM first, so that ffmpeg closes its files; SIGKILL for whatever is left, even when the leader went by itself.
-    What was killed is waited for: its directory is about to be removed.
+    SIGTERM comes first, so that ffmpeg closes its files; then SIGKILL for whatever is left, even if the leader ended by
+    itself. It waits for what was killed, because its directory is about to be removed.
     """
     with trio.CancelScope(shield=True):
         if process.poll() is None:
@@ -162,8 +162,8 @@ async def end_session(process: trio.Process) -> None:
         with trio.move_on_after(TERMINATE_SECONDS):
             await process.wait()
             if processes.PROC.is_dir():
-                # In a thread, because it reads every process there is; again and again, because these are somebody
-                # else's children by now, and nothing tells us of their end.
+                # In a thread, because it reads every process there is; repeatedly, because these are another process's
+                # children by now and nothing reports their end.
                 while await trio.to_thread.run_sync(processes.kill_session, process.pid) > 0:  # noqa: ASYNC110
                     await trio.sleep(0.01)
         for pipe in (process.stdin, process.stdout, process.stderr):
@@ -177,6 +177,6 @@ def _signal_group(leader: int, which: signal.Signals) -> None:
 
 
 def start_time(pid: int) -> int:
-    """The kernel's start time of a process in clock ticks since boot, 0 where there is no /proc."""
+    """Return a process's start time in clock ticks since boot, 0 if there is no /proc."""
     process = processes.read_process(pid)
     return 0 if process is None else process.start_time

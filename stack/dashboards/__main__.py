@@ -1,4 +1,4 @@
-"""Write the dashboards' JSON files, or with --check say which are not what the code makes."""
+"""Writes the dashboards' JSON files, or with --check reports which are out of date."""
 
 from __future__ import annotations
 
@@ -25,16 +25,19 @@ def made() -> dict[str, str]:
 
 
 def main(arguments: list[str] | None = None, *, directory: Path = DIRECTORY) -> int:
-    """Write the files; with --check only compare and return 1 when one differs, is missing, or nothing makes it."""
+    """Write the files.
+
+    With --check only compare, and return 1 if one differs, is missing, or is not generated any more.
+    """
     parser = argparse.ArgumentParser(prog="python -m stack.dashboards", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 when a file is not fresh")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a file is out of date")
     options = parser.parse_args(arguments)
     files = made()
     if options.check:
         there = {path.name: path.read_text(encoding="utf-8") for path in directory.glob("*.json")}
         stale = sorted(name for name in files.keys() | there.keys() if files.get(name) != there.get(name))
         for name in stale:
-            sys.stderr.write(f"{name} is not what the code makes; run: python -m stack.dashboards\n")
+            sys.stderr.write(f"{name} is out of date; run: python -m stack.dashboards\n")
         return 1 if stale else 0
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():

@@ -1,4 +1,4 @@
-"""What every dashboard has around its panels: variables, links to the others, the time shown, the alerts' marks."""
+"""What every dashboard has around its panels: variables, links to the others, the time range, the alerts' marks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stack.dashboards.queries import INSTANCE, PROVISIONED, SOURCE
 
 TAG = "doradura"
 WINDOWS = ("5m", "15m", "30m", "1h", "6h", "1d")
-"""What rates and percentiles are taken over: at least four scrapes, at intervals of up to a minute."""
+"""The window of rates and percentiles: at least four scrapes, at intervals of up to a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class _Ready(Builder[dashboard.Panel]):
 
 
 def page(uid: str, title: str, description: str, sections: Sequence[Section]) -> str:
-    """Return a dashboard as Grafana reads it from a file: the same text for the same sections."""
+    """Return a dashboard as Grafana reads it from a file; the same sections give the same text."""
     frame = (
         build.Dashboard(title)
         .uid(f"doradura-{uid}")
@@ -72,7 +72,7 @@ def _sources() -> build.DatasourceVariable:
     return (
         build.DatasourceVariable("datasource")
         .label("Prometheus")
-        .description("Where the figures come from.")
+        .description("Where the data comes from.")
         .type("prometheus")
         .current(dashboard.VariableOption(selected=True, text="Prometheus", value=PROVISIONED))
     )
@@ -82,7 +82,7 @@ def _instances() -> build.QueryVariable:
     return (
         build.QueryVariable("instance")
         .label("Instance")
-        .description("The bots that are looked at.")
+        .description("The bots that are shown.")
         .datasource(SOURCE)
         .query("label_values(doradura_build_info, instance)")
         .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
@@ -99,7 +99,7 @@ def _window() -> build.IntervalVariable:
     return (
         build.IntervalVariable("window")
         .label("Window")
-        .description("What percentiles, averages and shares are taken over.")
+        .description("The time that percentiles, averages and shares are computed over.")
         .values(",".join(WINDOWS))
         .auto(auto=False)
         .options([dashboard.VariableOption(selected=one == WINDOWS[0], text=one, value=one) for one in WINDOWS])
@@ -119,7 +119,7 @@ def _others() -> build.DashboardLink:
 
 
 def _marks(severity: str, colour: str) -> build.AnnotationQuery:
-    """A mark in every graph where an alert fired."""
+    """Return the annotation that marks in every graph where an alert fired."""
     return (
         build.AnnotationQuery()
         .name(f"Alerts: {severity}")
@@ -133,7 +133,7 @@ def _marks(severity: str, colour: str) -> build.AnnotationQuery:
 class _ByValue(dashboard.AnnotationQuery):
     """Marks whose time is the series' value in milliseconds since 1970, not the time of its samples.
 
-    "Series value as timestamp" in Grafana's editor; the key is among those that Grafana reads and does not publish.
+    Grafana's editor calls it "Series value as timestamp"; Grafana reads the key but does not document it.
     """
 
     def to_json(self) -> dict[str, object]:
@@ -151,6 +151,9 @@ class _Starts(Builder[dashboard.AnnotationQuery]):
 
 
 def _starts() -> _Starts:
-    """A mark in every graph where a bot was started: several close together are a crash loop."""
+    """Return the annotation that marks in every graph where a bot was started.
+
+    Several close together are a crash loop.
+    """
     expr = f'1000 * process_start_time_seconds{{job="doradura-bot", {INSTANCE}}}'
     return _Starts(_ByValue(name="Starts of the bot", datasource=SOURCE, enable=True, icon_color=BLUE, expr=expr))

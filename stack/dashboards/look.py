@@ -1,6 +1,6 @@
 """How every panel looks: colours, units, legends, sizes, links.
 
-Knows no metric; what is asked and drawn is in the dashboards' own modules.
+It knows no metric; the dashboards' own modules say what is queried and drawn.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ from stack.dashboards.queries import SOURCE, Query
 
 RUNBOOKS = "https://github.com/doradura/doradura/blob/main/docs/runbooks.md"
 
-# Okabe and Ito's colours, told apart with every kind of colour blindness; the blue is lighter, for a dark ground.
+# Okabe and Ito's colours, which can be told apart with every kind of colour blindness; the blue is lighter, for a dark
+# background.
 BLUE, SKY, GREEN, ORANGE = "#3B8FD1", "#56B4E9", "#009E73", "#E69F00"
 RED, PINK, YELLOW, GREY = "#D55E00", "#CC79A7", "#F0E442", "#999999"
 
@@ -52,7 +53,7 @@ SECONDS, BYTES, SHARE, COUNT, BYTES_PER_SECOND, WHEN = "s", "bytes", "percentuni
 
 COUNTED = {COUNT, PER_MINUTE, STARS}
 NARROW = 10
-"""Up to so many of the grid's 24 columns a legend is put below."""
+"""Up to this many of the grid's 24 columns, a legend is placed below."""
 
 Steps = Sequence[tuple[float, str]]
 
@@ -69,7 +70,7 @@ def lines(
     alerts: Sequence[str] = (),
     maximum: float | None = None,
 ) -> Panel:
-    """Lines over time, zero at the bottom; `limits` are drawn as dashed lines, a value and its colour."""
+    """Return lines over time, with zero at the bottom; `limits` are drawn as dashed lines, a value and its colour."""
     panel = (
         timeseries.Panel()
         .unit(unit)
@@ -86,7 +87,7 @@ def lines(
     if maximum is not None:
         panel.max(maximum)
     elif unit in COUNTED:
-        # A line of zeros lies at the foot of a small scale, not of one up to 100.
+        # A line of zeros lies at the bottom of a small scale, not of one up to 100.
         panel.axis_soft_max(1)
     if stacked:
         panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL))
@@ -112,10 +113,10 @@ def figure(
     words: Mapping[str, str] | None = None,
     decimals: int | None = None,
 ) -> Panel:
-    """Large numbers, each with a small line of its past; `steps` colour it from a value on.
+    """Return large numbers, each with a small line of its past; `steps` colour it from a value on.
 
-    `units` are for the queries whose unit is another; `names` shows the series' names in place of values, `words` a
-    text in place of a value, `nothing` what stands where there is no value.
+    `units` are for queries with another unit; `names` shows the series' names instead of values, `words` a text instead
+    of a value, and `nothing` is shown if there is no value.
     """
     several = len(queries) > 1
     panel = (
@@ -143,7 +144,7 @@ def figure(
 def dial(
     title: str, meaning: str, query: Query, *, steps: Steps, base: str, nothing: str, alerts: Sequence[str] = ()
 ) -> Panel:
-    """A gauge from 0 to 100 %."""
+    """Return a gauge from 0 to 100 %."""
     panel = (
         gauge.Panel()
         .unit("percent")
@@ -159,7 +160,7 @@ def dial(
 
 
 def bars(title: str, meaning: str, query: Query, *, by: str, size: tuple[int, int] = (12, 8)) -> Panel:
-    """A bar for each value of a label."""
+    """Return a bar for each value of a label."""
     panel = (
         barchart.Panel()
         .unit(COUNT)
@@ -188,7 +189,7 @@ def levels(
     steps: Steps = (),
     alerts: Sequence[str] = (),
 ) -> Panel:
-    """Horizontal bars with their figure beside them, for a few named values."""
+    """Return horizontal bars with their value beside them, for a few named values."""
     panel = (
         bargauge.Panel()
         .unit(COUNT)
@@ -203,13 +204,13 @@ def levels(
 
 
 def heat(title: str, meaning: str, query: Query, *, unit: str = SECONDS, size: tuple[int, int] = (12, 8)) -> Panel:
-    """A histogram's distribution over time: the darker, the more."""
+    """Return a histogram's distribution over time: the darker, the more."""
     panel = (
         heatmap.Panel()
         .unit(unit)
         .calculate(calculate=False)
         .y_axis(heatmap.YAxisConfig().unit(unit))
-        # Cividis is read the same with every kind of colour blindness.
+        # Cividis looks the same with every kind of colour blindness.
         .color(heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Cividis").steps(64))
         .filter_values(heatmap.FilterValueRange().le(1e-9))
         .cell_gap(1)
@@ -230,7 +231,7 @@ def states(
     size: tuple[int, int] = (12, 8),
     alerts: Sequence[str] = (),
 ) -> Panel:
-    """A band of colour for each series; `words` says each value in a word, so that no colour must be known."""
+    """Return a band of colour for each series; `words` puts each value in a word, so that the colour is not needed."""
     panel = (
         statetimeline.Panel()
         .show_value(VisibilityMode.AUTO)
@@ -254,7 +255,7 @@ def _finish(
     size: tuple[int, int],
     alerts: Sequence[str],
 ) -> Panel:
-    """Give a panel what every kind has: words, queries, a place's size, and a link to each alert's runbook."""
+    """Set what every kind of panel has: texts, queries, size, and a link to each alert's runbook."""
     panel.title, panel.description, panel.datasource = title, meaning, SOURCE
     panel.targets = [query.target("ABCDEFGHIJ"[number]) for number, query in enumerate(queries)]
     panel.grid_pos = dashboard.GridPos(w=size[0], h=size[1])
@@ -273,7 +274,7 @@ def _runbook(alert: str) -> dashboard.DashboardLink:
 
 
 def _legend(*, beside: bool) -> common.VizLegendOptions:
-    """Return a legend with figures: a table beside the lines, or below them where beside would take half the panel."""
+    """Return a legend with values: a table beside the lines, or below them if beside would take half the panel."""
     legend = (
         common.VizLegendOptions().show_legend(show_legend=True).calcs(["lastNotNull", "max"] if beside else ["max"])
     )

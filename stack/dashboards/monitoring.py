@@ -29,9 +29,9 @@ def monitoring() -> str:
     return page(
         "monitoring",
         "Doradura: Monitoring",
-        "Whether the watchers are well: an alert that can't be raised, sent or delivered is worse than none.",
+        "Whether monitoring itself works: an alert that can't be raised, sent or delivered is worse than none.",
         [
-            Section("Alerts on their way", _alerts()),
+            Section("Alerts in transit", _alerts()),
             Section("Scrapes", _scrapes()),
             Section("Prometheus", [*_prometheus(), *_rules()]),
             Section("Alertmanager", _alertmanager()),
@@ -44,7 +44,7 @@ def _alerts() -> list[Panel]:
     return [
         figure(
             "Watchdog last seen",
-            "How long ago the bot last got the alert that always fires. It stops when any part of the way does.",
+            "How long ago the bot last received the alert that always fires; it needs every part of the way.",
             now("time() - max(doradura_watchdog_last_seen_timestamp_seconds{@})"),
             unit=SECONDS,
             nothing="never",
@@ -54,7 +54,7 @@ def _alerts() -> list[Panel]:
         ),
         figure(
             "Not yet delivered",
-            "Notices that wait to be sent to an admin, and the age of the oldest.",
+            "Notices waiting to be sent to an admin, and the age of the oldest.",
             Query("max(doradura_alert_outbox_depth{@})", "notices"),
             Query("max(doradura_alert_oldest_undelivered_seconds{@})", "oldest"),
             units={"oldest": SECONDS},
@@ -77,7 +77,7 @@ def _alerts() -> list[Panel]:
         ),
         lines(
             "From stored to delivered",
-            "How long a notice was on its way to the chat.",
+            "How long a notice took to reach the chat.",
             quantile(0.95, "doradura_alert_delivery_lag_seconds", "p95"),
             average("doradura_alert_delivery_lag_seconds", "average"),
             unit=SECONDS,
@@ -108,7 +108,7 @@ def _scrapes() -> list[Panel]:
         ),
         lines(
             "Time between scrapes",
-            "As it was, not as it should be: the p99 above the interval means that Prometheus falls behind.",
+            "As measured, not as configured: a p99 above the interval means that Prometheus falls behind.",
             Query(
                 "max by (quantile) (prometheus_target_interval_length_seconds"
                 f'{{{PROMETHEUS}, quantile=~"0.5|0.9|0.99"}})',
@@ -120,13 +120,13 @@ def _scrapes() -> list[Panel]:
         ),
         lines(
             "Samples in a scrape",
-            "What each job's targets gave, added up.",
+            "The sum over each job's targets.",
             Query("sum by (job) (scrape_samples_scraped)", "{{job}}"),
             size=(8, 8),
         ),
         lines(
             "New series",
-            "Series a scrape brought that the one before did not have; never ending ones mean a label without bounds.",
+            "Series that the previous scrape did not have; if they never stop, a label is unbounded.",
             Query("sum by (job) (scrape_series_added)", "{{job}}"),
             size=(8, 8),
         ),
@@ -152,7 +152,7 @@ def _prometheus() -> list[Panel]:
         ),
         lines(
             "Active series",
-            "In Prometheus's head: what its memory is spent on.",
+            "In Prometheus's head block, which takes most of its memory.",
             Query(f"max(prometheus_tsdb_head_series{{{PROMETHEUS}}})", "series"),
             colours={"series": BLUE},
             size=(8, 8),
@@ -226,7 +226,7 @@ def _rules() -> list[Panel]:
         ),
         lines(
             "To Alertmanager",
-            "Alerts sent and dropped each minute, and those that wait.",
+            "Alerts sent and dropped each minute, and those waiting.",
             Query(f"60 * sum(rate(prometheus_notifications_sent_total{{{PROMETHEUS}}}[$__rate_interval]))", "sent"),
             Query(
                 f"60 * sum(rate(prometheus_notifications_dropped_total{{{PROMETHEUS}}}[$__rate_interval]))", "dropped"
@@ -251,7 +251,7 @@ def _alertmanager() -> list[Panel]:
         ),
         lines(
             "Notifications",
-            "Each minute, by the way they go, those of the stack alone.",
+            "Each minute, by integration; only those of this stack.",
             Query(
                 "60 * sum by (integration) (rate(alertmanager_notifications_total"
                 f'{{{ALERTMANAGER}, integration=~"webhook|telegram"}}[$__rate_interval]))',
@@ -263,7 +263,7 @@ def _alertmanager() -> list[Panel]:
         ),
         lines(
             "Notifications that failed",
-            "Each minute; they are tried again.",
+            "Each minute; they are retried.",
             Query(
                 "60 * sum by (integration) (rate(alertmanager_notifications_failed_total"
                 f'{{{ALERTMANAGER}, integration=~"webhook|telegram"}}[$__rate_interval]))',
@@ -276,7 +276,7 @@ def _alertmanager() -> list[Panel]:
         ),
         lines(
             "Duration of a notification",
-            "Average, by the way it goes.",
+            "Average, by integration.",
             Query(
                 "sum by (integration) (rate(alertmanager_notification_latency_seconds_sum"
                 f'{{{ALERTMANAGER}, integration=~"webhook|telegram"}}[$window])) / '
@@ -301,7 +301,7 @@ def _alertmanager() -> list[Panel]:
         ),
         figure(
             "Silences",
-            "Active now: alerts that nobody is told of.",
+            "Active now: alerts that nobody is notified of.",
             Query(f'max(alertmanager_silences{{{ALERTMANAGER}, state="active"}})'),
             steps=[(1, ORANGE)],
             size=(8, 8),
@@ -313,7 +313,7 @@ def _canary() -> list[Panel]:
     return [
         figure(
             "Last canary download",
-            "How long ago the bot's own try succeeded.",
+            "How long ago the bot's own test download succeeded.",
             now("time() - max(doradura_canary_last_success_timestamp_seconds{@} > 0)"),
             unit=SECONDS,
             nothing="none yet",

@@ -57,7 +57,7 @@ def _downloads() -> list[Panel]:
     return [
         lines(
             "Success rate",
-            "Delivered of all that ended, and the same without failures that are the user's or the site's doing.",
+            "Delivered of all that ended, and the same without failures caused by the user or the site.",
             Query(_success_share(), "of all"),
             Query(_success_share(f', reason!~"{USER_REASONS}"'), "of those we could have delivered"),
             unit=SHARE,
@@ -73,7 +73,7 @@ def _downloads() -> list[Panel]:
             stacked=True,
         ),
         lines(
-            "Failures of our doing",
+            "Failures caused by us",
             "Each minute, by reason. These are errors: the alerts count them.",
             Query(
                 "60 * sum by (reason) (rate("
@@ -85,8 +85,8 @@ def _downloads() -> list[Panel]:
             alerts=["HighErrorRate", "DownloadsFailing", "BotCheckRefusals"],
         ),
         lines(
-            "Failures of the user's or the site's doing",
-            "Each minute, by reason: dead links, private videos, files too large. They page nobody.",
+            "Failures caused by the user or the site",
+            "Each minute, by reason: dead links, private videos, files too large. They don't fire alerts.",
             Query(
                 "60 * sum by (reason) (rate("
                 f'doradura_download_failure_total{{@, reason=~"{USER_REASONS}"}}[$__rate_interval]))',
@@ -97,18 +97,18 @@ def _downloads() -> list[Panel]:
         ),
         lines(
             "Average duration",
-            "From a worker taking a job to its end, by format: seconds spent by jobs ended.",
+            "From when a worker takes a job to its end, by format: seconds spent by jobs that ended.",
             average(DURATION, "{{format}}", "format"),
             unit=SECONDS,
         ),
         heat(
             "Distribution of durations",
-            "How many jobs took how long, step by step: two bands mean two kinds of work.",
+            "How many jobs took how long, over time: two bands mean two kinds of work.",
             buckets(DURATION),
         ),
         lines(
             "Retries",
-            "Attempts repeated each minute, by why the one before failed.",
+            "Attempts repeated each minute, by why the previous one failed.",
             per_minute("doradura_download_retries_total", "reason"),
             unit=PER_MINUTE,
             size=(8, 8),
@@ -122,7 +122,7 @@ def _downloads() -> list[Panel]:
         ),
         lines(
             "Extraction",
-            "Time to know a link's title and formats.",
+            "Time to find a link's title and formats.",
             quantile(0.5, "doradura_extraction_duration_seconds", "p50"),
             quantile(0.95, "doradura_extraction_duration_seconds", "p95"),
             average("doradura_extraction_duration_seconds", "average"),
@@ -154,7 +154,7 @@ def _files() -> list[Panel]:
         ),
         lines(
             "Sending a file",
-            "The sending alone, by kind.",
+            "Only the upload, by kind.",
             average("doradura_upload_duration_seconds", "{{kind}}, average", "kind"),
             quantile(0.95, "doradura_upload_duration_seconds", "{{kind}}, p95", "kind"),
             unit=SECONDS,
@@ -162,7 +162,7 @@ def _files() -> list[Panel]:
         ),
         lines(
             "Files sent before",
-            "Looks for a file that Telegram has already: hit saves the whole work, stale had to be fetched again.",
+            "Lookups of a file that Telegram has already: a hit saves all work, a stale one is fetched again.",
             per_minute("doradura_file_cache_lookups_total", "outcome"),
             unit=PER_MINUTE,
             colours={"hit": BLUE, "miss": SKY, "stale": ORANGE},
@@ -193,7 +193,7 @@ def _sites() -> list[Panel]:
         ),
         lines(
             "Failed, by site",
-            "Jobs each minute, whoever's doing it was.",
+            "Jobs each minute, whoever caused it.",
             Query(
                 'sum by (site) (60 * rate(doradura_site_downloads_total{@, outcome="failure"}[$__rate_interval]))',
                 "{{site}}",
@@ -205,7 +205,7 @@ def _sites() -> list[Panel]:
         ),
         lines(
             "Links refused, by site",
-            "Links each minute that failed when they were looked at for their buttons: no download came of them.",
+            "Links each minute whose probe failed: no download followed.",
             Query(
                 'sum by (site) (60 * rate(doradura_link_looks_total{@, outcome="refused"}[$__rate_interval]))',
                 "{{site}}",
@@ -231,7 +231,7 @@ def _queue() -> list[Panel]:
     return [
         lines(
             "Waiting",
-            "Jobs that wait for a worker.",
+            "Jobs waiting for a worker.",
             Query("max(doradura_queue_depth{@})", "waiting"),
             colours={"waiting": BLUE},
             limits=[(100, RED)],
@@ -240,7 +240,7 @@ def _queue() -> list[Panel]:
         ),
         lines(
             "Oldest waiting job",
-            "For how long the job that waits longest has been waiting.",
+            "How long the oldest waiting job has been waiting.",
             Query("max(doradura_queue_oldest_job_age_seconds{@})", "age"),
             unit=SECONDS,
             colours={"age": BLUE},
@@ -266,8 +266,8 @@ def _queue() -> list[Panel]:
         ),
         heat("Distribution of time waited", "How many jobs waited how long.", buckets(WAIT), size=(8, 8)),
         lines(
-            "Start of a worker",
-            "From a job handed over to its process running.",
+            "Worker start",
+            "From handing over a job until its process runs.",
             quantile(0.95, "doradura_worker_start_seconds", "p95"),
             average("doradura_worker_start_seconds", "average"),
             unit=SECONDS,
@@ -288,7 +288,7 @@ def _telegram() -> list[Panel]:
         ),
         lines(
             "Calls that failed",
-            "Each minute, in all and by how; an outcome has a line once it has happened.",
+            "Each minute, in total and by outcome; an outcome has a line once it has occurred.",
             Query(
                 "60 * (sum(rate(doradura_telegram_requests_total{@}[$__rate_interval])) - "
                 'sum(rate(doradura_telegram_requests_total{@, outcome="ok"}[$__rate_interval])))',
@@ -311,7 +311,7 @@ def _telegram() -> list[Panel]:
         heat("Distribution of calls", "How many calls took how long.", buckets(request)),
         lines(
             "Waits for Telegram's limits",
-            "Calls that had to wait each minute: told so by Telegram (429), or by our own pacing.",
+            "Calls each minute that had to wait: because of a 429 from Telegram, or our own pacing.",
             per_minute("doradura_telegram_rate_limited_total", "source"),
             unit=PER_MINUTE,
             colours={"server": RED, "local": BLUE},

@@ -46,11 +46,11 @@ def overview() -> str:
     return page(
         "overview",
         "Doradura: Overview",
-        "How the bot does at a glance: what it delivers, how fast, for whom, and what fails.",
+        "The bot at a glance: what it delivers, how fast, for whom, and what fails.",
         [
             Section("", [*_work(), *_people()]),
             Section("The last 24 hours", _day()),
-            Section("Is it well?", _state()),
+            Section("Health", _state()),
         ],
     )
 
@@ -82,14 +82,14 @@ def _work() -> list[Panel]:
         ),
         figure(
             "Queue depth",
-            "Jobs that wait for a worker.",
+            "Jobs waiting for a worker.",
             Query("max(doradura_queue_depth{@})", "waiting"),
             steps=[(50, ORANGE), (100, RED)],
             alerts=["QueueBackup"],
         ),
         lines(
             "Duration percentiles",
-            "Half, 95 and 99 of 100 jobs took at most so long, from a worker taking them to their end. Dots are jobs.",
+            "50, 95 and 99 of 100 jobs took at most this long, from a worker taking them to their end. Dots are jobs.",
             quantile(0.5, DURATION, "p50"),
             quantile(0.95, DURATION, "p95"),
             quantile(0.99, DURATION, "p99", exemplars=True),
@@ -100,7 +100,7 @@ def _work() -> list[Panel]:
         ),
         bars(
             "Downloads by format",
-            "Files delivered in the time shown.",
+            "Files delivered in the time range shown.",
             table("sort_desc(sum by (format) (increase(doradura_download_success_total{@}[$__range])))"),
             by="format",
         ),
@@ -111,7 +111,7 @@ def _people() -> list[Panel]:
     return [
         figure(
             "DAU/MAU",
-            "People who used the bot in the last 24 hours, in the last 30 days, and the one as a share of the other.",
+            "Users active in the last 24 hours and in the last 30 days, and the former as a share of the latter.",
             Query("max(doradura_daily_active_users{@})", "DAU"),
             Query("max(doradura_monthly_active_users{@})", "MAU"),
             Query(
@@ -122,7 +122,7 @@ def _people() -> list[Panel]:
         ),
         figure(
             "Revenue",
-            "Stars received less those given back: since the beginning, and in the time shown.",
+            "Stars received minus those refunded: since the beginning, and in the time range shown.",
             Query(
                 "sum(max by (plan) (doradura_revenue_stars_total{@})) - "
                 "sum(max by (plan) (doradura_refunded_stars_total{@}))",
@@ -138,7 +138,7 @@ def _people() -> list[Panel]:
         ),
         lines(
             "Errors by category",
-            "Everything a person may have to look at, each minute. A user's dead link is no error.",
+            "Everything a person may have to look at, each minute. A user's dead link is not an error.",
             per_minute("doradura_errors_total", "category"),
             unit=PER_MINUTE,
             colours=CATEGORY_COLOURS,
@@ -154,7 +154,7 @@ def _day() -> list[Panel]:
     return [
         figure(
             "Delivered and failed",
-            "Downloads of the last 24 hours: delivered, failed through a fault of ours or the site's mood, and failed "
+            "Downloads of the last 24 hours: delivered, failed because of us or the site, and failed "
             "because of the link itself (dead, private, too large).",
             now(f"sum({ended.format('success', '')})", "delivered"),
             now(f"sum({ended.format('failure', OURS)})", "failed, ours"),
@@ -165,7 +165,7 @@ def _day() -> list[Panel]:
         ),
         bars(
             "Failures by reason",
-            "Downloads that failed in the last 24 hours, whoever's fault it was.",
+            "Downloads that failed in the last 24 hours, whoever caused it.",
             table(f"sort_desc(sum by (reason) ({ended.format('failure', '')}) > 0.5)"),
             by="reason",
         ),
@@ -185,7 +185,7 @@ def _state() -> list[Panel]:
         ),
         figure(
             "Alerts firing",
-            "Critical ones and warnings, as Prometheus sees them now.",
+            "Critical alerts and warnings, as Prometheus sees them now.",
             Query('count(ALERTS{alertstate="firing", severity="critical"}) or vector(0)', "critical"),
             Query('count(ALERTS{alertstate="firing", severity="warning"}) or vector(0)', "warnings"),
             steps=[(1, RED)],
@@ -193,7 +193,7 @@ def _state() -> list[Panel]:
         ),
         figure(
             "Bots up",
-            "Bots that answer a scrape, of those there should be.",
+            "Bots that answer a scrape, out of all configured.",
             Query('sum(up{job="doradura-bot", instance=~"$instance"})', "up"),
             Query('count(up{job="doradura-bot", instance=~"$instance"})', "known"),
             size=(4, 8),

@@ -1,4 +1,4 @@
-"""The Operations dashboard's part on the program itself: its loop, process, disk and what it is built of."""
+"""The part of the Operations dashboard about the program itself: its event loop, process, disk and versions."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def _work() -> list[Panel]:
             size=(8, 8),
         ),
         lines(
-            "Lateness of the event loop",
-            "How late a timer runs: what everything in the program waits for.",
+            "Event loop lag",
+            "How late a timer runs: everything in the program is late by this.",
             quantile(0.5, "doradura_loop_lag_seconds", "p50"),
             quantile(0.99, "doradura_loop_lag_seconds", "p99"),
             average("doradura_loop_lag_seconds", "average"),
@@ -76,7 +76,7 @@ def _work() -> list[Panel]:
         ),
         lines(
             "Free disk",
-            "Where the data directory lies, each bot's.",
+            "Free space at each bot's data directory.",
             Query("min by (instance) (doradura_disk_free_bytes{@})", "{{instance}}"),
             unit=BYTES,
             limits=[(2**30, RED)],
@@ -97,7 +97,7 @@ def _process() -> list[Panel]:
         ),
         lines(
             "Memory",
-            "Of the bot's own process; and what it and its workers have left of what they may use together.",
+            "Of the bot's own process, and what is left of the memory that it and its workers may use together.",
             Query(f"sum by (instance) (process_resident_memory_bytes{{{BOT}}})", "{{instance}}, resident"),
             Query(f"sum by (instance) (process_virtual_memory_bytes{{{BOT}}})", "{{instance}}, virtual"),
             Query(f"min by (instance) (process_memory_available_bytes{{{BOT}}})", "{{instance}}, left"),
@@ -126,7 +126,7 @@ def _process() -> list[Panel]:
         ),
         lines(
             "Objects collected",
-            "Each minute, and those that could not be: these stay for good.",
+            "Each minute, and those that could not be collected, which stay for good.",
             Query(f"60 * sum(rate(python_gc_objects_collected_total{{{BOT}}}[$__rate_interval]))", "collected"),
             Query(f"60 * sum(rate(python_gc_objects_uncollectable_total{{{BOT}}}[$__rate_interval]))", "uncollectable"),
             unit=PER_MINUTE,

@@ -1,8 +1,8 @@
-"""The shape of the dashboards' queries.
+"""The form of the dashboards' queries.
 
-A query is written with `{@}` where the chosen instances go: `sum(rate(doradura_updates_total{@}[$window]))`. What makes
-it right for one bot and for five: counters and gauges of the program are summed, values read from the database are the
-same everywhere and taken by max(), percentiles are made of `sum by (le)`.
+A query is written with `{@}` in place of the chosen instances: `sum(rate(doradura_updates_total{@}[$window]))`. To be
+right for one bot and for five, it sums the program's counters and gauges, takes values read from the database (the same
+everywhere) by max(), and computes percentiles from `sum by (le)`.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from grafana_foundation_sdk.models.dashboard import DataSourceRef
 from grafana_foundation_sdk.models.prometheus import Dataquery, PromQueryFormat
 
 PROVISIONED = "doradura-prometheus"
-"""The uid of the datasource that the stack provisions."""
+"""The uid of the data source that the stack provisions."""
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
-"""The datasource chosen at the top of a dashboard, so that one imported elsewhere works with the Prometheus there."""
+"""The data source chosen at the top of a dashboard, so that an imported dashboard works with any Prometheus."""
 INSTANCE = 'instance=~"$instance"'
 USER_REASONS = "gone|private|login|geo|live|too_large|too_slow|unsupported|refused_address|user_blocked"
-"""Reasons of a failed download that are the user's or the site's; the alerts count the others alone. Compared with
+"""Reasons of a failed download that the user or the site caused; the alerts count only the others. Compared with
 `media.reasons` by tests/unit/media/test_reasons.py."""
 WITH_EXEMPLARS = frozenset({"doradura_download_duration_seconds"})
-"""Histograms whose buckets carry exemplars: the id of the job that was measured last."""
+"""Histograms whose buckets carry exemplars: the id of the last measured job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One PromQL expression, how its series are called, and how they come."""
+    """One PromQL expression, the names of its series, and their format."""
 
     expr: str
     legend: str = ""
     format: PromQueryFormat = PromQueryFormat.TIME_SERIES
     instant: bool = False
     exemplars: bool = False
-    """Whether single jobs are marked as well: a histogram's buckets name the job that was measured last."""
+    """Whether single jobs are marked too: a histogram's buckets name the last measured job."""
 
     def target(self, ref_id: str) -> Dataquery:
-        """Return what Grafana sends."""
+        """Return the query as Grafana sends it."""
         return Dataquery(
             expr=self.expr.replace("{@", "{" + INSTANCE),
             instant=self.instant,
@@ -50,30 +50,33 @@ class Query:
 
 
 def now(expr: str, legend: str = "") -> Query:
-    """A figure as it is at the end of the chosen time, asked for once."""
+    """Return a value at the end of the chosen time range, queried once."""
     return Query(expr, legend, instant=True)
 
 
 def table(expr: str) -> Query:
-    """Figures by a label as they are at the end of the chosen time, as rows: what a bar chart wants."""
+    """Return values by a label at the end of the chosen time range, as rows: for a bar chart."""
     return Query(expr, "", PromQueryFormat.TABLE, instant=True)
 
 
 def buckets(metric: str) -> Query:
-    """How many measurements came into each of a histogram's buckets, step by step."""
+    """Return how many measurements fell into each of a histogram's buckets, over time."""
     expr = f"sum by (le) (increase({metric}_bucket{{@}}[$__rate_interval]))"
     return Query(expr, "{{le}}", PromQueryFormat.HEATMAP, exemplars=metric in WITH_EXEMPLARS)
 
 
 def quantile(share: float, metric: str, legend: str, by: str = "", *, exemplars: bool = False) -> Query:
-    """A percentile of a histogram in the chosen window, over all chosen instances."""
+    """Return a percentile of a histogram in the chosen window, over all chosen instances."""
     labels = f"{by}, le" if by else "le"
     expr = f"histogram_quantile({share}, sum by ({labels}) (rate({metric}_bucket{{@}}[$window])))"
     return Query(expr, legend, exemplars=exemplars)
 
 
 def average(metric: str, legend: str, by: str = "") -> Query:
-    """The mean of a histogram in the chosen window: the sum measured by how often; nothing where nothing was."""
+    """Return the mean of a histogram in the chosen window: the sum divided by the count.
+
+    Nothing if nothing was measured.
+    """
     group = f"sum by ({by})" if by else "sum"
     return Query(
         f"{group} (rate({metric}_sum{{@}}[$window])) / ({group} (rate({metric}_count{{@}}[$window])) > 0)", legend
@@ -81,6 +84,6 @@ def average(metric: str, legend: str, by: str = "") -> Query:
 
 
 def per_minute(metric: str, by: str = "", legend: str = "") -> Query:
-    """How often a minute something happened, by a label or in all."""
+    """Return how often per minute something happened, by a label or in total."""
     group = f"sum by ({by})" if by else "sum"
     return Query(f"60 * {group} (rate({metric}{{@}}[$__rate_interval]))", legend or f"{{{{{by}}}}}")

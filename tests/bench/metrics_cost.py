@@ -27,7 +27,7 @@ import trio
 from prometheus_client import Counter, Gauge, Histogram
 
 from doradura.app import App
-from doradura.metrics import DATABASE_FAMILIES, BuildFacts, Labelled, Metrics, Samples
+from doradura.metrics import DATABASE_FAMILIES, BuildFacts, FamilySamples, Labelled, Metrics
 from doradura.settings import read_settings
 from tests.bench.figures import Row
 from tests.bench.rig import MEBIBYTE, TICKS_PER_SECOND, TOKEN, bot, next_file, open_person, sandbox, started, variables
@@ -267,7 +267,7 @@ def _memory(row: Row) -> None:
 async def _size(row: Row) -> None:
     app = make_app({})
     fill(app.metrics)
-    database: dict[str, Samples] = {name: {} for name in DATABASE_FAMILIES}
+    database: dict[str, FamilySamples] = {name: {} for name in DATABASE_FAMILIES}
     for accept in ("", OPENMETRICS):
         text, _ = await app.metrics.render(accept, database)
         packed = gzip.compress(text, 5, mtime=0)

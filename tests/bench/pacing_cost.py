@@ -18,9 +18,9 @@ import trio
 from trio.testing import MockClock
 
 from doradura.telegram.client import BotApi, open_bot_api
+from doradura.telegram.coordination import Coordination
 from doradura.telegram.observer import SilentObserver
 from doradura.telegram.pacing import Pace
-from doradura.telegram.turns import Turns
 from tests.bench.figures import Row, Series
 
 TOKEN = "700003:PACINGAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -60,7 +60,7 @@ def _cpu_of(sending: Sending, pace: Pace) -> float:
             api_url="http://127.0.0.1:1",
             observer=SilentObserver(),
             make_transport=partial(httpx.MockTransport, _answer),
-            turns=Turns(pace),
+            coordination=Coordination(pace),
         ) as api:
             began = time.thread_time()
             await sending(api)

@@ -100,7 +100,7 @@ class Program:
             f"/sandbox/chats/{message['chat']['id']}/press",
             json={"from_id": user_id, "message_id": message["message_id"], "data": data},
         )
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while True:
                 answer: dict[str, Any] = await self.ask("GET", f"/sandbox/callbacks/{pressed['callback_query_id']}")
                 if answer["answered"]:

@@ -30,7 +30,7 @@ async def test_alerts_in_a_group(tmp_path: Path) -> None:
         answer = await second.press(USER, message, "🗑 Dismiss")
         assert answer["text"] == "These buttons are for the admins of this bot. Ask one of them."
         answer = await second.press(ADMIN, message, "🗑 Dismiss")
-        assert answer["text"] == "Dismissed in every chat. Should it fire again, I'll say so."
+        assert answer["text"] == "Dismissed in every chat. If it fires again, I'll say so."
         ended = await second.wait(group, lambda m: "🗑 Dismissed by Admin" in m.get("text", ""))
         assert ended["message_id"] == message["message_id"]
         await told(second, body(alert()))

@@ -48,7 +48,7 @@ class Alertmanager:
         self._directory = directory
         self._port = port or free_port()
         self.url = f"http://127.0.0.1:{self._port}"
-        self._client = httpx.AsyncClient(base_url=self.url, trust_env=False)
+        self._client = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=60)
         directory.mkdir()
         config = CONFIG.format(http_url=program.http_url, token=program.data_dir / "webhook.token")
         (directory / "alertmanager.yml").write_text(config, encoding="utf-8")
@@ -108,7 +108,7 @@ async def test_fires_is_killed_sends_again_and_resolves(tmp_path: Path) -> None:
         try:
             async with alertmanager.running():
                 await alertmanager.fire(starts=starts, ends=later, summary="12% of downloads failed")
-                message = await program.wait(ADMIN, lambda m: "12% of downloads failed" in m["text"], seconds=15)
+                message = await program.wait(ADMIN, lambda m: "12% of downloads failed" in m["text"], seconds=60)
                 assert first_line(message) == "🔴 CRITICAL: High error rate"
             posts = (await program.metrics())["doradura_alert_delivery_lag_seconds_count"]
             async with alertmanager.running():

@@ -25,7 +25,7 @@ async def until_counted(program: Program, expected: Counter[str]) -> None:
     async def counted() -> bool:
         return await failures(program) == expected
 
-    await until(counted, seconds=10)
+    await until(counted, seconds=60)
 
 
 def labels(fmt: str, reason: str) -> str:
@@ -37,9 +37,9 @@ REFUSED = "is on a private network"
 
 SITE_FAILURES = [
     ("missing.mp4", "gone", "no longer exists"),
-    ("forbidden.mp4", "private", "doesn't let me in"),
-    ("torn.mp4", "network", "broke off"),
-    ("status/500.mp4", "site_error", "problem of its own"),
+    ("forbidden.mp4", "private", "won't let me in"),
+    ("torn.mp4", "network", "broke several times"),
+    ("status/500.mp4", "site_error", "has a problem"),
     ("status/401.mp4", "login", "needs a login"),
     ("status/451.mp4", "geo", "country"),
     ("redirect?to=http://127.0.0.1:1/x.mp4", "refused_address", REFUSED),

@@ -100,7 +100,7 @@ async def test_health_asks_the_running_one(tmp_path: Path) -> None:
             ended = doradura(tmp_path / "other", "health", probe, DORADURA_HTTP_BIND=bind)
             assert (ended.returncode, ended.stdout.strip()) == (0, said)
         checked = doradura(tmp_path / "other", "check", "--sandbox", DORADURA_HTTP_BIND=bind)
-        assert f"ok     port        {bind} is the running bot's" in checked.stdout
+        assert f"ok     port        {bind} is in use by the running bot" in checked.stdout
         foreign = program.sandbox_url.removeprefix("http://")
         checked = doradura(tmp_path / "other", "check", "--sandbox", DORADURA_HTTP_BIND=foreign)
         assert checked.returncode == 1

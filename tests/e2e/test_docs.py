@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from doradura.web import places, routes, server
+from doradura.web import connection_limits as limits
+from doradura.web import routes, server
 from stack.programs import INSTALL
 from tests.e2e.markdown import KINDS, PAGES, ROOT, Block, blocks, commands, of_kind, queries
 from tests.programs import found
@@ -169,15 +170,17 @@ def test_limits_are_the_programs() -> None:
     rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", page.partition("## Limits")[2], re.MULTILINE))
     assert {
         "connections at once": f"{server.CONNECTION_LIMIT}",
-        "of them from one address (IPv6: one /64), but 127.0.0.1, ::1 and trusted proxies": f"{places.ADDRESS_LIMIT}",
-        "of them for others than this machine and the allowed networks": f"{server.CONNECTION_LIMIT - places.KEPT}",
+        "of them from one address (IPv6: one /64), except 127.0.0.1, ::1 and trusted proxies": str(
+            limits.ADDRESS_LIMIT
+        ),
+        "of them for others than this machine and the allowed networks": f"{server.CONNECTION_LIMIT - limits.KEPT}",
         (
-            "connections of strangers (and of 127.0.0.1 and ::1 when all others are taken), beside these: strangers"
-            " reach only /health, /livez and /readyz"
-        ): f"{places.STRANGER_LIMIT}",
-        "the same of a stranger": f"{server.STRANGER_IDLE_SECONDS} s",
+            "in addition, for strangers (and for 127.0.0.1 and ::1 if all others are taken); strangers reach only"
+            " /health, /livez and /readyz"
+        ): f"{limits.STRANGER_LIMIT}",
+        "the same for a stranger": f"{server.STRANGER_IDLE_SECONDS} s",
         "all bodies to /alerts that are being read, parsed and stored": f"{routes.BODIES_LIMIT_BYTES // 2**20} MiB",
-        "a request's head, and rest between two requests": f"{server.IDLE_SECONDS} s",
+        "a request's head, and idle time between two requests": f"{server.IDLE_SECONDS} s",
         "any other body": f"{routes.BODY_LIMIT_BYTES // 2**20} MiB",
         "a body to /alerts": f"{routes.ALERTS_LIMIT_BYTES // 2**20} MiB, ten thousand alerts of 3 kB",
         "a body's time": f"{routes.BODY_SECONDS} s",

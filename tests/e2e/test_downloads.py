@@ -114,4 +114,4 @@ async def test_twenty_jobs_of_five_users(tmp_path: Path) -> None:
             delivered = sum(v for n, v in counted.items() if n.startswith("doradura_download_success_total{"))
             return delivered == 20 and counted["doradura_queue_depth"] == 0
 
-        await until(all_counted, seconds=15)  # the queue's depth is read from the database every five seconds
+        await until(all_counted, seconds=60)  # the queue's depth is read from the database every five seconds

@@ -75,7 +75,7 @@ async def test_silence(tmp_path: Path) -> None:
         await program.fault(method="sendMessage", times=1, delay_seconds=25, chat_id=USER)
         await program.say(USER, "/help")
         other = await program.say(1000, "/help")
-        await program.wait(1000, lambda m: "Commands" in m.get("text", ""), after=other["message_id"], seconds=10)
+        await program.wait(1000, lambda m: "Commands" in m.get("text", ""), after=other["message_id"], seconds=20)
 
 
 async def test_a_user_who_blocks_the_bot(program: Program) -> None:
@@ -108,4 +108,4 @@ async def test_cancel_by_button(program: Program) -> None:
     async def ended() -> bool:
         return not (await program.metrics())['doradura_downloads_in_progress{format="m4a"}']
 
-    await until(ended, seconds=10)
+    await until(ended, seconds=60)

@@ -257,7 +257,7 @@ async def test_users_are_counted_over_a_restart(tmp_path: Path) -> None:
             counted = await program.metrics()
             return {name: counted[name] for name in expected} == expected
 
-        await until(so, seconds=15)
+        await until(so, seconds=60)
 
     async with running(tmp_path / "data") as program:
         people = [USER, ADMIN]

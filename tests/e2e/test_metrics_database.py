@@ -56,7 +56,7 @@ async def until_shown(program: Program, expected: dict[str, float]) -> None:
         counted = await program.metrics()
         return {name: counted[name] for name in expected} == expected
 
-    await until(so, seconds=15)
+    await until(so, seconds=60)
 
 
 async def test_money_is_the_same_after_a_restart(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ async def test_a_table_that_is_gone_costs_its_own_families(tmp_path: Path) -> No
                 found.update(await program.metrics())
                 return gone is not any(name.startswith("doradura_payment_failures_total") for name in found)
 
-            await until(so, seconds=15)
+            await until(so, seconds=60)
             return found
 
         before = await families(gone=False)
@@ -95,6 +95,6 @@ async def test_a_table_that_is_gone_costs_its_own_families(tmp_path: Path) -> No
         change(program.data_dir, "ALTER TABLE elsewhere RENAME TO payment_failures")
         after = await families(gone=False)
         assert after['doradura_errors_total{category="http"}'] == 0.0
-        assert "a metric could not be read from the database" in program.log()
-        async with httpx.AsyncClient(trust_env=False) as client:
+        assert "metrics could not be read from the database" in program.log()
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             assert (await client.get(f"{program.http_url}/health")).status_code == 200

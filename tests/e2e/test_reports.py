@@ -80,7 +80,7 @@ async def test_the_figures_are_the_databases(tmp_path: Path) -> None:
         engagement = (await asked(program, "/metrics engagement"))["text"]
         actions = one(program, "SELECT SUM(actions) FROM activity WHERE day = (SELECT MAX(day) FROM activity)")
         assert figure(engagement, r"presses today \(UTC\): (\d+)") == actions
-        assert figure(engagement, r"Known: (\d+)") == one(program, "SELECT COUNT(*) FROM users") == 2
+        assert figure(engagement, r"Known users: (\d+)") == one(program, "SELECT COUNT(*) FROM users") == 2
         await program.kill()
     async with running(tmp_path / "data") as program:
         again = (await asked(program, "/analytics 24h"))["caption"]

@@ -42,7 +42,7 @@ async def test_one_command_starts_all_of_it(tmp_path: Path) -> None:
         async def all_up() -> bool:
             return await running.up() == ALL_UP
 
-        await until(all_up, seconds=20)
+        await until(all_up, seconds=60)
         answer = await running.client.get(f"{running.urls['prometheus']}/api/v1/alertmanagers")
         known = [entry["url"] for entry in answer.json()["data"]["activeAlertmanagers"]]
         assert known == [f"{running.urls['alertmanager']}/api/v2/alerts"]
@@ -54,7 +54,7 @@ async def test_one_command_starts_all_of_it(tmp_path: Path) -> None:
         assert {oct(path.stat().st_mode & 0o777) for path in kept if path.is_dir()} == {"0o700"}
 
         code, said = await running.command("run", "--native")
-        assert (code, "The stack runs already" in said) == (3, True)
+        assert (code, "The stack is already running" in said) == (3, True)
         code, said = await running.command("check")
         assert (code, said.count(" is up")) == (0, 3), said
         code, said = await running.command("logs", "prometheus")
@@ -64,7 +64,7 @@ async def test_one_command_starts_all_of_it(tmp_path: Path) -> None:
 
         assert await running.stop() == 0
         assert processes_in(tmp_path / "data") == []
-        assert (await running.command("down"))[1] == "The stack does not run.\n"
+        assert (await running.command("down"))[1] == "The stack is not running.\n"
 
 
 async def test_ctrl_c_and_down_stop_all_of_it(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ async def test_a_killed_runner_leaves_nothing_for_ever(tmp_path: Path) -> None:
         left = Record(data_dir / "stack").children()
         assert len(left) == 2
         async with ready(data_dir) as again:
-            assert "Ending what an earlier start left: prometheus, alertmanager." in again.said
+            assert "Ending what an earlier start left running: prometheus, alertmanager." in again.said
             assert not any(child.alive for child in left)
 
 
@@ -104,7 +104,7 @@ async def test_a_program_that_dies_ends_the_whole(tmp_path: Path) -> None:
         children = {child.name: child for child in Record(data_dir / "stack").children()}
         os.kill(children["alertmanager"].pid, signal.SIGKILL)
         assert await running.until_ended() == 1
-        assert "stack: alertmanager ended by itself, killed by SIGKILL" in running.said
+        assert "stack: alertmanager stopped unexpectedly, killed by SIGKILL" in running.said
         assert processes_in(data_dir) == []
 
 

@@ -134,7 +134,7 @@ async def the_queue_backs_up(program: Program, kept: Receiver) -> None:
     for number in range(WORKERS + WAITING):
         await program.say(people[number % 3], f"/download {slow}&n={number} mp3")
     alert = await kept.until("QueueBackup", "firing")
-    assert (alert["labels"]["severity"], alert["annotations"]["summary"]) == ("critical", "Queue backs up")
+    assert (alert["labels"]["severity"], alert["annotations"]["summary"]) == ("critical", "Queue is backing up")
     for person in people:
         await program.say(person, "/cancel")
     await kept.until("QueueBackup", "resolved")

@@ -66,4 +66,4 @@ async def test_an_outage_is_told_once(tmp_path: Path) -> None:
             assert not [text for text in told if "Bot is down" in text and ITSELF not in text]
             said = 'count_over_time(ALERTS{alertname="NotificationsFailing",alertstate="firing"}[10m])'
             assert await running.query(said) == []
-            assert not [text for text in told if "Notifications fail" in text]
+            assert not [text for text in told if "Notifications are failing" in text]

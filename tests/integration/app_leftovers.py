@@ -16,7 +16,7 @@ import trio
 
 from tests.integration.app_tools import LOOK_SECONDS, MARK, Home
 
-SETTLE_SECONDS = 5.0
+SETTLE_SECONDS = 30.0
 """What abandoned threads and killed processes have to be gone."""
 KEPT = {"lock", "doradura.db", "doradura.db-wal", "doradura.db-shm", "jobs", "mode", "sandbox", "webhook.token"}
 """What a data directory may hold between two starts."""

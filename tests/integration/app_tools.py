@@ -201,7 +201,7 @@ class Person:
         """Return the messages that hold a file of the bot's."""
         return [m for m in await self.messages() if {"audio", "video", "document"} & m.keys()]
 
-    async def wait(self, wanted: Callable[[Message], Any], *, after: int = 0, seconds: float = 30) -> Message:
+    async def wait(self, wanted: Callable[[Message], Any], *, after: int = 0, seconds: float = 90) -> Message:
         """Wait for a message of the bot's; fails with what there is instead."""
         found: list[Message] = []
         with trio.move_on_after(seconds):
@@ -254,7 +254,7 @@ async def person(sandbox_url: str | None, user_id: int = 2000) -> AsyncIterator[
         yield Person(client, sandbox_url, user_id)
 
 
-async def until(true: Callable[[], Any], *, seconds: float = 30) -> None:
+async def until(true: Callable[[], Any], *, seconds: float = 90) -> None:
     """Wait until something in this process is so."""
     with trio.fail_after(seconds):
         while not true():  # noqa: ASYNC110 - threads and processes tell no trio event

@@ -32,7 +32,7 @@ from tests.integration.app_tools import (
 )
 
 RUN = "SELECT is_open, unclean_starts FROM program_run"
-LEAVE_SECONDS = 3.0
+LEAVE_SECONDS = 15.0
 """What leaving may take when nothing is in hand that has to end first."""
 
 
@@ -122,7 +122,7 @@ async def test_a_part_that_breaks(home: Home, monkeypatch: pytest.MonkeyPatch) -
     assert home.rows(RUN) == [(1, 0)]
     monkeypatch.undo()
     async with home.running() as app, person(app.sandbox_url, 1000) as admin:
-        await admin.wait(lambda m: m["text"].startswith("🔹 I was stopped hard at about 20"))
+        await admin.wait(lambda m: m["text"].startswith("🔹 I stopped unexpectedly at about 20"))
         await until(lambda: home.rows("SELECT COUNT(*) FROM alert_outbox") == [(0,)])
         sendings = [call["params"] for call in await admin.calls("sendMessage")]
         assert [(sent["chat_id"], sent["disable_notification"]) for sent in sendings] == [("1000", "true")]
@@ -136,7 +136,7 @@ async def test_a_number_that_cannot_be_read(home: Home, monkeypatch: pytest.Monk
         raise ValueError("a fault of ours")
 
     monkeypatch.setattr(statistics, "FAMILIES", {**statistics.FAMILIES, "doradura_queue_depth": broken})
-    async with home.running() as app, httpx.AsyncClient(trust_env=False) as client:
+    async with home.running() as app, httpx.AsyncClient(trust_env=False, timeout=60) as client:
         for _ in range(2):  # the second is answered from what the first found
             scraped = await client.get(f"{app.http_url}/metrics")
             assert scraped.status_code == 200
@@ -157,7 +157,7 @@ async def test_stop_at_any_step_of_a_start(tmp_path: Path, media: Path) -> None:
     """A stop before the start is complete leaves at once and without an error, wherever it comes."""
 
     async def ended(_app: App, _step: AtStep) -> None:
-        await trio.sleep(10)
+        await trio.sleep(LEAVE_SECONDS)
         pytest.fail("it did not leave")
 
     for at in range(10, 240, 25):
@@ -168,7 +168,7 @@ async def test_stop_at_any_step_of_a_start(tmp_path: Path, media: Path) -> None:
 
 async def test_stop_while_telegram_is_silent(tmp_path: Path, media: Path) -> None:
     """A Telegram that takes connections and never answers holds up no stop, and no look at /health before it."""
-    async with silent_server() as (url, asked), httpx.AsyncClient(trust_env=False) as client:
+    async with silent_server() as (url, asked), httpx.AsyncClient(trust_env=False, timeout=60) as client:
         home = Home.make(tmp_path / "data", media, telegram_url=url)
 
         async def stop(app: App, _step: AtStep) -> None:

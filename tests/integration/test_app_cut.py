@@ -12,6 +12,7 @@ import trio
 from doradura.app import App
 from tests.integration.app_leftovers import nothing_left
 from tests.integration.app_tools import AtStep, Home, Person, make_media, person, telegram, until
+from tests.long import many
 
 START_STEPS = 260
 """A few more than a start takes; a point behind the end of a start cuts the app at rest."""
@@ -43,7 +44,7 @@ async def working(app: App) -> None:
     "at",
     [
         pytest.param(points(START_STEPS, 10), id="some"),
-        pytest.param(points(START_STEPS, START_STEPS), id="all", marks=pytest.mark.long),
+        pytest.param(points(START_STEPS, many(START_STEPS, in_ci=52)), id="all", marks=pytest.mark.long),
     ],
 )
 async def test_cut_at_any_step_of_a_start(tmp_path: Path, media: Path, at: list[int]) -> None:
@@ -136,7 +137,7 @@ class Busy:
 
     async def _scrape(self, app: App) -> None:
         """Scrape without a pause, until the app is gone."""
-        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
             with suppress(httpx.HTTPError):
                 while True:
                     (await client.get(f"{app.http_url}/metrics")).raise_for_status()
@@ -147,7 +148,7 @@ class Busy:
     "at",
     [
         pytest.param(points(BUSY_STEPS, 7), id="some"),
-        pytest.param(points(BUSY_STEPS, 180), id="all", marks=pytest.mark.long),
+        pytest.param(points(BUSY_STEPS, many(180, in_ci=45)), id="all", marks=pytest.mark.long),
     ],
 )
 async def test_cut_at_any_step_of_a_busy_moment(tmp_path: Path, media: Path, at: list[int]) -> None:

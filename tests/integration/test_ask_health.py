@@ -53,7 +53,7 @@ def test_a_foreign_server_is_called_one(body: bytes) -> None:
         answer = ask_health(address)
     assert not answer.healthy
     assert not answer.is_doradura
-    assert answer.text == f"what answers on {address} is not Doradura. DORADURA_HTTP_BIND says where I look."
+    assert answer.text == f"what answers on {address} is not Doradura. DORADURA_HTTP_BIND says where to look."
 
 
 def test_what_speaks_no_http_is_called_foreign() -> None:

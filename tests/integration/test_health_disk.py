@@ -19,4 +19,4 @@ async def test_space_is_what_the_system_says(tmp_path: Path) -> None:
 async def test_missing_directory_is_failing(tmp_path: Path) -> None:
     """A data directory that went away is told, not raised."""
     found = await DiskSpace(tmp_path / "gone").check()
-    assert (found.status, "No such file" in found.message) == ("failing", True)
+    assert (found.status, "No such file" in str(found.message)) == ("failing", True)

@@ -14,7 +14,7 @@ import trio
 
 from tests.e2e.program import running
 from tests.monitors import open_monitors
-from tests.picture.draw import answers, built, draw
+from tests.picture.draw import answers, built, draw, shrink
 from tests.picture.traffic import people
 
 TARGET = Path(__file__).parent.parent.parent / "docs" / "overview.png"
@@ -41,6 +41,7 @@ def _draw(url: str, modules: Path, directory: Path, target: Path, minutes: int) 
     given = answers(url, "overview", minutes=minutes, window=WINDOW)
     given |= {"shown": f"Last {minutes} minutes", "window": WINDOW}
     draw(given, *built(modules, directory), target)
+    shrink(target, colours=256)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import trio
 from playwright.sync_api import ViewportSize, expect, sync_playwright
 
 from tests.e2e.program import Program, running
-from tests.picture.draw import CHROMIUM_ARGUMENTS
+from tests.picture.draw import CHROMIUM_ARGUMENTS, shrink
 from tests.programs import found
 
 TARGET = Path(__file__).parent.parent.parent / "docs" / "alert.png"
@@ -68,6 +68,7 @@ def _take(url: str, target: Path) -> None:
         expect(page.get_by_text("High error rate").last).to_be_visible()
         page.screenshot(path=target)
         browser.close()
+    shrink(target)
 
 
 if __name__ == "__main__":

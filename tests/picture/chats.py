@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 
 from tests.e2e.program import Program, running
 from tests.picture.alerts import alert
-from tests.picture.draw import CHROMIUM_ARGUMENTS
+from tests.picture.draw import CHROMIUM_ARGUMENTS, shrink
 from tests.programs import found
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -69,6 +69,8 @@ def _take(url: str) -> None:
         _wide(browser, url)
         _phone(browser, url)
         browser.close()
+    for name in ("sandbox.png", "sandbox-phone.png"):
+        shrink(DOCS / name)
 
 
 def _wide(browser: Browser, url: str) -> None:

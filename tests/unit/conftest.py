@@ -30,3 +30,10 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
 def _no_interfaces(monkeypatch: pytest.MonkeyPatch) -> None:
     """No unit test asks this machine for its addresses."""
     monkeypatch.setattr(interfaces, "ask_kernel", lambda _literal: None)
+
+
+@pytest.fixture(autouse=True)
+def _no_text_is_lacking(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What shows a text that no catalogue has fails its test, as the bot itself goes on."""
+    yield
+    assert [vars(record)["key"] for record in caplog.get_records("call") if record.msg == "text lacking"] == []

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from doradura.data_directory import DataDirectoryError, Mode, claim_for_mode
+from doradura.data_directory import DataDirectoryError, claim_for_mode
+from doradura.settings import Mode
 
 OTHER: dict[Mode, Mode] = {"telegram": "sandbox", "sandbox": "telegram"}
 

@@ -24,10 +24,10 @@ BUILD = BuildFacts(version="1", python="3", yt_dlp="2", ffmpeg="7", mode="telegr
     ],
 )
 def test_who_is_told_of_alerts(given: dict[str, str], times: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """That nobody is told of alerts is said where it is so: a chat of DORADURA_ALERT_CHATS is somebody."""
+    """That nobody will get alerts is said where it is so: a chat of DORADURA_ALERT_CHATS is somebody."""
     settings = read_settings({"DORADURA_TELEGRAM_TOKEN": TOKEN, **given})
     _greet(App(settings, environment={}, build=BUILD, ffmpeg=""))
-    assert capsys.readouterr().out.count("nobody is told of alerts") == times
+    assert capsys.readouterr().out.count("nobody will get alerts") == times
 
 
 def test_a_second_bot_in_the_sandbox_is_one_line_to_copy(capsys: pytest.CaptureFixture[str]) -> None:

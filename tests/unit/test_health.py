@@ -4,22 +4,23 @@ import pytest
 import trio
 import trio.testing
 
-from doradura.health import CheckResult, Health, LoopLag, Status, judge_space
+from doradura.health import CheckResult, CheckStatus, Health, LoopLag, judge_space
+from doradura.health_sentences import HealthText, Sentence
 
 MIB = 1024**2
 
 
-def finds(status: Status) -> CheckResult:
+def finds(status: CheckStatus) -> CheckResult:
     """A result of this status."""
-    return CheckResult(status, f"is {status}")
+    return CheckResult(status, Sentence(HealthText.POLL_ANSWERED))
 
 
 class Counted:
     """A check that counts how often it runs, and takes a second."""
 
-    def __init__(self, status: Status = "ok") -> None:
+    def __init__(self, status: CheckStatus = "ok") -> None:
         self.runs = 0
-        self.status: Status = status
+        self.status: CheckStatus = status
 
     async def __call__(self) -> CheckResult:
         self.runs += 1
@@ -27,7 +28,7 @@ class Counted:
         return finds(self.status)
 
 
-def health(*statuses: Status) -> Health:
+def health(*statuses: CheckStatus) -> Health:
     """A running program with a check of each status."""
     made = Health("1.0", {f"check{number}": Counted(status) for number, status in enumerate(statuses)})
     made.mark_running()
@@ -44,7 +45,7 @@ def health(*statuses: Status) -> Health:
     ],
 )
 async def test_worst_check_is_the_status(
-    autojump_clock: trio.testing.MockClock, statuses: tuple[Status, ...], worst: str, code: int
+    autojump_clock: trio.testing.MockClock, statuses: tuple[CheckStatus, ...], worst: str, code: int
 ) -> None:
     """The report is as bad as its worst check; only failing is a 503."""
     report = await health(*statuses).report()
@@ -69,7 +70,7 @@ async def test_json_shape(autojump_clock: trio.testing.MockClock) -> None:
     """The body has status, version, uptime and the checks with their facts, in this order."""
 
     async def disk() -> CheckResult:
-        return CheckResult("degraded", "little space", {"free_bytes": 5})
+        return CheckResult("degraded", Sentence(HealthText.DISK_LOW, {"left": "5 MB"}), {"free_bytes": 5})
 
     ticks = iter([100.0, 112.3456])
     made = Health("1.0", {"disk": disk}, clock=lambda: next(ticks))
@@ -79,9 +80,16 @@ async def test_json_shape(autojump_clock: trio.testing.MockClock) -> None:
         "status": "degraded",
         "version": "1.0",
         "uptime_seconds": 12.346,
-        "checks": {"disk": {"free_bytes": 5, "status": "degraded", "message": "little space"}},
+        "checks": {
+            "disk": {
+                "free_bytes": 5,
+                "status": "degraded",
+                "message": "5 MB free in the data directory: large downloads may fail",
+            }
+        },
     }
     assert list(body) == ["status", "version", "uptime_seconds", "checks"]
+    assert type(body["checks"]["disk"]["message"]) is str
 
 
 async def test_gauge_values(autojump_clock: trio.testing.MockClock) -> None:
@@ -95,11 +103,11 @@ async def test_what_is_not_open_yet_rings_nothing(autojump_clock: trio.testing.M
 
     async def closed() -> CheckResult:
         await trio.lowlevel.checkpoint()
-        return CheckResult("failing", "the database is not open", {"reason": "closed"})
+        return CheckResult("failing", Sentence(HealthText.DATABASE_CLOSED), {"reason": "closed"})
 
     async def waits() -> CheckResult:
         await trio.lowlevel.checkpoint()
-        return CheckResult("failing", "a write waits", {"reason": "waits"})
+        return CheckResult("failing", Sentence(HealthText.WRITE_WAITS, {"seconds": "9"}), {"reason": "waits"})
 
     made = Health("1.0", {"storage": closed, "other": waits})
     assert (await made.report()).gauge_values() == {"other": 0.0}
@@ -125,7 +133,7 @@ async def test_silent_check_is_a_finding(autojump_clock: trio.testing.MockClock)
         "sites": "degraded",
         "poll": "ok",
     }
-    assert "did not answer" in report.checks["storage"].message
+    assert "no answer within" in str(report.checks["storage"].message)
 
 
 async def test_broken_check_is_a_finding(
@@ -140,7 +148,7 @@ async def test_broken_check_is_a_finding(
     made = Health("1.0", {"storage": breaks, "poll": Counted()}, broke=lambda: broke.append(None))
     report = await made.report()
     assert report.checks["storage"].status == "failing"
-    assert "ZeroDivisionError" in report.checks["storage"].message
+    assert "ZeroDivisionError" in str(report.checks["storage"].message)
     assert report.checks["poll"].status == "ok"
     assert [record.message for record in caplog.records] == ["a health check broke"]
     assert len(broke) == 1
@@ -238,7 +246,7 @@ async def test_a_pause_of_the_process_is_no_fault_of_the_loop(mock_clock: trio.t
         nursery.cancel_scope.cancel()
     assert early == found
     assert (found.status, found.facts) == ("ok", {"worst_lag_seconds": 0.0, "paused_seconds": 30.0})
-    assert "stopped or the machine asleep" in found.message
+    assert "stopped or the machine asleep" in str(found.message)
     assert (blocked.status, blocked.facts["worst_lag_seconds"]) == ("failing", 6.0)
     assert (later.status, later.facts) == ("ok", {"worst_lag_seconds": 0.0})
     assert observed[:2] == [pytest.approx(30.0), pytest.approx(10.0)]

@@ -11,6 +11,7 @@ from doradura.chat.health_texts import health_text
 from doradura.chat.texts import Catalogues
 from doradura.health import CheckResult, Health
 from doradura.health_checks import old_ytdlp
+from doradura.health_sentences import HealthText, Sentence
 from doradura.web.page import page
 
 TODAY = date(2026, 11, 28)
@@ -35,17 +36,18 @@ def test_an_old_ytdlp_is_a_wish(version: str, days: int | None) -> None:
     """A yt-dlp of more than 45 days ago is worth an update; a version that is no date says nothing."""
     said = old_ytdlp(version, TODAY)
     assert (said is None) == (days is None)
-    assert said is None or said.startswith(f"yt-dlp is {days} days old")
+    assert said is None or str(said).startswith(f"yt-dlp is {days} days old")
 
 
 async def test_a_wish_is_shown_and_degrades_nothing(autojump_clock: trio.testing.MockClock) -> None:
     """A check that is ok with a wish is ok, 1 in the metric and 200 over HTTP; JSON, page and chat say the wish."""
 
     async def worker() -> CheckResult:
-        return CheckResult("ok", "a worker did its test job", {"places": 4}, "a <newer> one is there")
+        advice = Sentence(HealthText.WRITE_FAILED, {"error": "a <newer> one is there", "advice": "&"})
+        return CheckResult("ok", Sentence(HealthText.SELF_TEST_PASSED), {"places": 4}, advice)
 
     async def disk() -> CheckResult:
-        return CheckResult("ok", "much space")
+        return CheckResult("ok", Sentence(HealthText.DISK_FREE, {"left": "5 GB"}))
 
     made = Health("1.0", {"worker": worker, "disk": disk})
     made.mark_running()
@@ -55,12 +57,12 @@ async def test_a_wish_is_shown_and_degrades_nothing(autojump_clock: trio.testing
     assert checks["worker"] == {
         "places": 4,
         "status": "ok",
-        "message": "a worker did its test job",
-        "advice": "a <newer> one is there",
+        "message": "a worker passed the self-test",
+        "advice": "a <newer> one is there - &",
     }
     assert "advice" not in checks["disk"]
-    assert "a worker did its test job - a &lt;newer&gt; one is there" in page({}, report.as_json(), {})
+    assert "a worker passed the self-test - a &lt;newer&gt; one is there - &amp;" in page({}, report.as_json(), {})
     text = health_text(Catalogues().for_language("en"), report)
-    assert "a &lt;newer&gt; one is there" in text
+    assert "➜ a &lt;newer&gt; one is there - &amp;" in text
     assert "✅" in text
     assert "🟠" not in text

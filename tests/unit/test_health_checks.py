@@ -24,7 +24,7 @@ async def test_a_held_method_is_shown_as_degraded_while_it_lasts(autojump_clock:
     await trio.sleep(20)
     found = await check(pacer)
     assert found.status == "degraded"
-    assert "answerCallbackQuery for 40 s more" in found.message
+    assert "answerCallbackQuery for another 40 s" in str(found.message)
     assert (found.facts["held"], found.facts["held_seconds_left"]) == ("answerCallbackQuery", 40.0)
     await trio.sleep(40)
     assert (await check(pacer)).facts["held"] is None
@@ -40,4 +40,4 @@ async def test_a_hold_of_the_whole_bot_is_shown_as_degraded(autojump_clock: Mock
     pacer.hold(MANY_CHATS, until=trio.current_time() + 30)
     found = await check(pacer)
     assert found.status == "degraded"
-    assert "messages to every chat for 30 s more" in found.message
+    assert "messages to every chat for another 30 s" in str(found.message)

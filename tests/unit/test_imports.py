@@ -18,10 +18,11 @@ MAY_IMPORT = {
     "settings": set(),
     "logs": set(),
     "metrics": set(),
-    "health": set(),
-    "data_directory": {"startup"},
+    "health": {"health_sentences"},
+    "health_sentences": set(),
+    "data_directory": {"settings", "startup"},
     "memory": set(),
-    "descriptors": set(),
+    "descriptors": {"health_sentences"},
     "pauses": set(),
     "telegram": set(),
     "charts": set(),
@@ -46,6 +47,7 @@ MAY_IMPORT = {
         "alerts",
         "charts",
         "health",
+        "health_sentences",
         "storage",
         "metrics",
         "settings",
@@ -59,14 +61,15 @@ MAY_IMPORT = {
         "media",
         "workers",
         "health",
+        "health_sentences",
         "storage",
         "telegram",
         "settings",
     },
-    "storage_check": {"health", "storage"},
+    "storage_check": {"health", "health_sentences", "storage"},
     "lifetime": {"alerts", "storage", "telegram"},
 }
-"""Who may import which of our packages. What is not named here (app, cli, __main__) may import everything."""
+"""Who may import which of our packages. What is not named here (app, parts, cli, __main__) may import everything."""
 
 SANDBOX_MAY_IMPORT = {
     "http": set(),
@@ -89,6 +92,7 @@ ONLY_IN = {
     "h11": {"web"},
     "yt_dlp": {"child"},
     "av": {"child"},
+    "babel": {"chat"},
     "matplotlib": {"charts"},
     "prometheus_client": {"metrics"},
     "regex": {"telegram"},

@@ -13,15 +13,14 @@ import yaml
 from doradura.alerts.incidents import QUIET_MS
 from doradura.alerts.payload import RANKS, SEVERITIES
 from doradura.chat.alert_texts import RANK_KEYS
-from doradura.chat.texts import LANGUAGES
-from doradura.health import CHECKS, ReportStatus, State, Status
+from doradura.chat.texts import languages
+from doradura.health import CHECKS, CheckStatus, ReportStatus, State
 from doradura.media.formats import SentAs
 from doradura.media.reasons import Reason
 from doradura.metrics import DATABASE_FAMILIES, Labelled
 from doradura.storage import statistics
 from doradura.telegram.media import MediaKind
-from doradura.telegram.observer import TIMED_KINDS
-from doradura.telegram.observer import Kind as RequestKind
+from doradura.telegram.observer import TIMED_KINDS, RequestKind
 from tests.wiring import fresh_metrics
 
 PACKAGE = Path(__file__).parent.parent.parent / "doradura"
@@ -108,13 +107,14 @@ def test_labels_of_database_families_have_values() -> None:
     """Each label of such a family has its closed set; the languages are those there are texts in, and other."""
     values = fresh_metrics().database_values
     assert {label for _, labels in DATABASE_FAMILIES.values() for label in labels} == values.keys()
-    assert values["language"] == (*LANGUAGES, "other") == ("en", "other")
+    assert values["language"] == (*languages(), "other")
     assert values["plan"] == ("premium", "vip")
 
 
 def test_each_language_has_its_texts() -> None:
-    """The folders of the catalogues are the languages."""
-    assert {path.name for path in (PACKAGE / "chat" / "locale").iterdir() if path.is_dir()} == {*LANGUAGES}
+    """The folders of the catalogues are the languages, English the first."""
+    assert {path.name for path in (PACKAGE / "chat" / "locale").iterdir() if path.is_dir()} == {*languages()}
+    assert languages()[0] == "en"
 
 
 def test_each_severity_has_a_rank_a_text_and_a_quiet_time() -> None:
@@ -132,5 +132,5 @@ def test_what_is_of_a_set_is_of_the_larger_one() -> None:
     """What a file is sent as Telegram takes, a measured request is a request, a report says what a check may."""
     assert {*get_args(SentAs)} <= {*get_args(MediaKind)}
     assert {*TIMED_KINDS} == {*get_args(RequestKind)} - {"poll"}
-    assert {*get_args(ReportStatus)} == {*get_args(Status), *get_args(State)} - {"running"}
+    assert {*get_args(ReportStatus)} == {*get_args(CheckStatus), *get_args(State)} - {"running"}
     assert fresh_metrics().values.reasons == tuple(Reason)

@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from doradura.label_values import LABEL_VALUES
-from doradura.metrics import DATABASE_FAMILIES, BuildFacts, DatabaseValues, Metrics, Samples, TelegramMetrics
+from doradura.metrics import DATABASE_FAMILIES, BuildFacts, DatabaseValues, FamilySamples, Metrics, TelegramMetrics
 
 FORMATS = {
     "mp3": ("128k", "192k", "320k"),
@@ -23,7 +23,7 @@ FORMATS = {
 BUILD = BuildFacts(version="1.2.3", python="3.11.2", yt_dlp="2026.01.01", ffmpeg="7.0", mode="sandbox")
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 FIRST = {"language": "en", "plan": "premium", "recurring": "true", "reason": "not_booked"}
-DATABASE: Mapping[str, Samples] = {
+DATABASE: Mapping[str, FamilySamples] = {
     name: {tuple(FIRST[label] for label in labels): 1.0} for name, (_, labels) in DATABASE_FAMILIES.items()
 }
 
@@ -45,7 +45,7 @@ def make_metrics() -> Metrics:
 
 
 async def scrape(
-    metrics: Metrics, database: Mapping[str, Samples] = DATABASE
+    metrics: Metrics, database: Mapping[str, FamilySamples] = DATABASE
 ) -> dict[str, dict[frozenset[str], float]]:
     """Sample name -> label values -> value, of a text scrape."""
     text, _ = await metrics.render("", database)
@@ -158,7 +158,7 @@ async def test_database_families_come_from_the_snapshot() -> None:
 
 async def test_database_labels_are_closed() -> None:
     """Each plan, reason and language is there at 0 whatever the database has, and a value of no set counts as other."""
-    database: dict[str, Samples] = {
+    database: dict[str, FamilySamples] = {
         "doradura_revenue_stars_total": {("premium",): 250.0, ("gold",): 3.0, ("silver",): 4.0},
         "doradura_new_subscriptions_total": {("vip", "true"): 2.0},
         "doradura_payment_failures_total": {},
@@ -374,30 +374,50 @@ async def test_failing_query_leaves_its_family_out(
     """A query that raises and one that hangs cost their own family, are counted once each, and the rest is served."""
     failures: list[type[Exception]] = []
 
-    async def broken() -> Samples:
+    async def broken() -> FamilySamples:
         raise OSError("disk I/O error")
 
-    async def depth() -> Samples:
+    async def depth() -> FamilySamples:
         return {(): 4.0}
 
-    async def hangs() -> Samples:
+    async def hangs() -> FamilySamples:
         await trio.sleep_forever()
         raise AssertionError
 
     queries = {"a": broken, "doradura_queue_depth": depth, "b": hangs}
-    database = DatabaseValues(queries, failed=lambda error: failures.append(type(error)))
+    database = DatabaseValues(queries, failed=lambda error: failures.append(type(error)), expected=(OSError,))
     began = trio.current_time()
     assert await database.snapshot() == {"doradura_queue_depth": {(): 4.0}}
     assert trio.current_time() - began == pytest.approx(2.0)
     assert failures == [OSError, trio.TooSlowError]
-    assert len(caplog.records) == 2
+    (line,) = caplog.records
+    assert line.exc_info is None, "a database that is away is no surprise"
+    assert vars(line)["metrics"] == "a, b"
+    assert vars(line)["error"] == "disk I/O error, no answer within 2 s"
+
+
+async def test_a_surprise_in_a_query_has_its_traceback(
+    caplog: pytest.LogCaptureFixture, autojump_clock: trio.testing.MockClock
+) -> None:
+    """What nobody expected is a fault of ours: it is told with where it came from, and the others are served."""
+
+    async def broken() -> FamilySamples:
+        raise ZeroDivisionError
+
+    async def depth() -> FamilySamples:
+        return {(): 4.0}
+
+    database = DatabaseValues({"a": broken, "b": depth}, failed=lambda _error: None, expected=(OSError,))
+    assert await database.snapshot() == {"b": {(): 4.0}}
+    (line,) = caplog.records
+    assert line.exc_info is not None
 
 
 async def test_database_is_asked_once_in_five_seconds(autojump_clock: trio.testing.MockClock) -> None:
     """Scrapers at the same time and soon after share one fetch; later ones get a new one."""
     asked = 0
 
-    async def depth() -> Samples:
+    async def depth() -> FamilySamples:
         nonlocal asked
         asked += 1
         await trio.sleep(0.5)

@@ -8,7 +8,7 @@ from pathlib import Path
 import trio
 from trio.testing import MockClock
 
-from doradura.downloads.places import Places, Slot
+from doradura.downloads.worker_slots import Slot, WorkerSlots
 from doradura.health_checks import SELF_TEST_RETRY_SECONDS, SELF_TEST_SECONDS, SELF_TEST_TIMEOUT_SECONDS, WorkerSelfTest
 from doradura.media.protocol import Failure, Order, SelfTest
 from doradura.media.reasons import Reason
@@ -34,26 +34,26 @@ class Directories:
         await trio.lowlevel.checkpoint()
 
 
-def self_test(workers: FakeWorkers, places: Places) -> WorkerSelfTest:
+def self_test(workers: FakeWorkers, worker_slots: WorkerSlots) -> WorkerSelfTest:
     """The test, with workers that follow scripts."""
-    return WorkerSelfTest(workers, places, Directories(), IdMaker(lambda: 1))  # type: ignore[arg-type]
+    return WorkerSelfTest(workers, worker_slots, Directories(), IdMaker(lambda: 1))  # type: ignore[arg-type]
 
 
 async def test_a_suspicion_is_looked_into_at_once(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
     """With every place taken as well; the fault is told until a test a few seconds later goes well."""
     workers = FakeWorkers(usual=(WORKS,))
-    places = Places(1)
-    test = self_test(workers, places)
+    worker_slots = WorkerSlots(1)
+    test = self_test(workers, worker_slots)
     await nursery.start(test.run)
     assert (await test.check()).status == "ok"
-    job = Slot(places)
+    job = Slot(worker_slots)
     await job.acquire()
     workers.follow((Failure(reason=Reason.TOOL_CRASH, detail="ffmpeg (/x) is not there"),))
     test.suspect()
     await trio.sleep(1)
     found = await test.check()
     assert found.status == "failing"
-    assert "ffmpeg (/x) is not there" in found.message
+    assert "ffmpeg (/x) is not there" in str(found.message)
     job.release()
     await trio.sleep(SELF_TEST_RETRY_SECONDS)
     assert (await test.check()).status == "ok"
@@ -71,6 +71,6 @@ async def test_a_test_slept_through_is_done_again(autojump_clock: MockClock, nur
         raise OSError(errno.EIO, "the time is over")
 
     workers.follow((stopped,))
-    test = self_test(workers, Places(1))
+    test = self_test(workers, WorkerSlots(1))
     await nursery.start(test.run)
     assert ((await test.check()).status, len(workers.orders)) == ("ok", 2)

@@ -6,19 +6,19 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from doradura.downloads.places import Places, Slot
+from doradura.downloads.worker_slots import Slot, WorkerSlots
 from doradura.health_checks import WorkerSelfTest
 from doradura.media.protocol import SelfTest
 from doradura.storage.ids import IdMaker
 from tests.wiring import RoomyWorkspace, World
 
 
-async def check_of(world: World, places: Places, nursery: trio.Nursery) -> WorkerSelfTest:
+async def check_of(world: World, worker_slots: WorkerSlots, nursery: trio.Nursery) -> WorkerSelfTest:
     """Start the check, with workers that are well."""
     world.workers.usual = (SelfTest(yt_dlp="1", ffmpeg="1", guarded=True),)
     workspace = RoomyWorkspace(world.settings, "ffmpeg", tuple)
     await workspace.open()
-    check = WorkerSelfTest(world.workers, places, workspace, IdMaker(world.clock))
+    check = WorkerSelfTest(world.workers, worker_slots, workspace, IdMaker(world.clock))
     await nursery.start(check.run)
     return check
 
@@ -27,13 +27,13 @@ async def test_who_waits_is_told_and_is_a_fault_after_ten_minutes(
     world: World, autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
     """With every place held: how many users have none and for how long; well again once they have one."""
-    places = Places(2)
-    self_test = await check_of(world, places, nursery)
-    assert places.free == 2
-    slots = [Slot(places, 1), Slot(places, 2)]
+    worker_slots = WorkerSlots(2)
+    self_test = await check_of(world, worker_slots, nursery)
+    assert worker_slots.free == 2
+    slots = [Slot(worker_slots, 1), Slot(worker_slots, 2)]
     for slot in slots:
         await slot.acquire()
-    places.note_waiting([1, 3, 4])
+    worker_slots.note_waiting([1, 3, 4])
     await trio.sleep(599)
     found = await self_test.check()
     assert found.status == "ok"
@@ -46,8 +46,8 @@ async def test_who_waits_is_told_and_is_a_fault_after_ten_minutes(
     await trio.sleep(1)
     found = await self_test.check()
     assert found.status == "degraded"
-    assert "every place is taken, and 2 users have waited for up to 10 min" in found.message
-    places.note_waiting([1])
+    assert "every worker slot is taken, and 2 users have waited up to 10 min" in str(found.message)
+    worker_slots.note_waiting([1])
     assert (await self_test.check()).status == "ok"
 
 
@@ -56,9 +56,9 @@ async def test_one_user_is_said_in_the_singular(
     world: World, autojump_clock: MockClock, nursery: trio.Nursery, users: int
 ) -> None:
     """Small, and read by people."""
-    places = Places(1)
-    self_test = await check_of(world, places, nursery)
-    await Slot(places, 1).acquire()
-    places.note_waiting(range(2, 2 + users))
+    worker_slots = WorkerSlots(1)
+    self_test = await check_of(world, worker_slots, nursery)
+    await Slot(worker_slots, 1).acquire()
+    worker_slots.note_waiting(range(2, 2 + users))
     await trio.sleep(700)
-    assert ("1 user has" in (await self_test.check()).message) == (users == 1)
+    assert ("1 user has" in str((await self_test.check()).message)) == (users == 1)

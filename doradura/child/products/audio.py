@@ -14,41 +14,37 @@ from doradura.child.facts import Facts, Stream
 from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Selection
 from doradura.child.products.making import encoded_sound, found_cover, is_kept_sound, measured, write
-from doradura.child.products.product import Described, Has, Looked, Made, Product, Recipe, Source, Weight
-from doradura.media.protocol import Lacks
+from doradura.child.products.product import Described, Looked, Made, Product, Recipe, SourceFile, Weight
 from doradura.media.reasons import Reason
 
 _LEAST_BITS: Final = 64_000
-"""A second of music, in AAC, under which it is not worth hearing."""
+"""Bits per second of music in AAC, below which it is not worth hearing."""
 _FILLED: Final = 0.95
-"""Of the upload limit: the rest is for the container and the cover."""
+"""The share of the upload limit that may be used; the rest is for the container and the cover."""
 _SAID_CODECS: Final[Mapping[str, tuple[str, ...]]] = {
     "aac": ("mp4a.40", "aac", "m4a"),
     "mp3": ("mp3", "mp4a.6b", "mp4a.69"),
 }
-"""How sites and files call a codec where that is not FFmpeg's name of it (RFC 6381)."""
+"""Names of codecs at sites and in files that differ from FFmpeg's (RFC 6381)."""
 
 
-class Audio(Product):
+class AudioProduct(Product):
     """A sound."""
 
     def selection(self) -> Selection:
-        """The best sound alone; of one that is in a film, the smallest film with a good one."""
+        """The best sound alone; if it is only in films, the smallest film with a good one."""
         sought = () if self.row.sought_codec is None else (f"acodec:{self.row.sought_codec}",)
         return Selection(f"ba{NATIVE}/b{NATIVE}/ba*{NATIVE}", ("hasaud", *sought, "abr", "res:480"))
 
     def is_in(self, facts: Facts) -> bool:
-        """A sound."""
+        """Return whether the file has a sound."""
         return facts.audio is not None
 
-    def lacks(self, has: Has) -> Lacks:
-        """A sound, of what has a film."""
-        return "audio" if has.film and not has.sound else ""
-
     def passes(self, described: Described) -> bool:
-        """Whether the sound is copied. A codec that is not told is taken from the file's ending.
+        """Return whether the sound is copied. An unknown codec is guessed from the file's ending.
 
-        A product with a bit rate of its own keeps a sound that is known to have no higher one.
+        A product with a bit rate of its own keeps a sound that is known to have no higher one. Raises JobError
+        (too_large).
         """
         part = described.parts[0]
         codec = str(part.get("acodec") or part.get("ext")).lower()
@@ -58,19 +54,19 @@ class Audio(Product):
         return part.get("vcodec") == "none" and kept and low
 
     def judge(self, described: Described, *, passes: bool | None) -> None:
-        """By the length, of what is encoded at a rate of its own."""
+        """Judge by the length, if it is encoded at a rate of its own."""
         if not passes:
             self._judge_length(described.seconds, described.upload_bytes)
 
     def weigh(self, described: Described) -> Weight | None:
-        """The site's word on what is copied; else length times rate."""
+        """Return the site's size of what is copied; else length times rate."""
         if self.passes(described):
             told = told_bytes(described.parts)
             return _weight(told or _bytes(described.seconds, int((described.parts[0].get("abr") or 0) * 1000)))
         return self._encoded(described.seconds, described.upload_bytes)
 
     def weigh_file(self, looked: Looked) -> Weight | None:
-        """Length times the rate of the sound or the product."""
+        """Return length times the rate of the sound or the product."""
         sound = looked.facts.audio
         if sound is None:
             return None
@@ -78,8 +74,8 @@ class Audio(Product):
             return _weight(_bytes(looked.seconds, sound.bits_per_second))
         return self._encoded(looked.seconds, looked.upload_bytes)
 
-    def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
-        """Copy or encode the sound that a player would play."""
+    def make(self, recipe: Recipe, sources: Sequence[SourceFile]) -> Made:
+        """Copy or encode the sound that a player would play. Raises JobError if there is none or it is too large."""
         source = next((s for s in sources if self.is_in(s.facts)), None)
         if source is None:
             raise JobError(Reason.UNSUPPORTED, "the source has no sound")
@@ -95,10 +91,10 @@ class Audio(Product):
         return Made(recipe.path, measured(recipe, self.row), cover)
 
     def _is_copied(self, sound: Stream) -> bool:
-        """Whether a sound goes into the product as it is.
+        """Return whether a sound goes into the product as it is.
 
-        Surround does not: players of songs have two speakers. Where the product has a bit rate of its own, only what
-        has that rate or less does: encoded again it would be larger and worse.
+        Surround does not: players of songs have two speakers. If the product has a bit rate of its own, only a sound of
+        at most that rate does: encoded again it would be larger and worse.
         """
         if not is_kept_sound(self.row, sound) or (sound.channels or 2) > 2:
             return False
@@ -113,16 +109,16 @@ class Audio(Product):
         return encoded_sound(self.row, self.grade, sound, rate=rate)
 
     def _judge_length(self, seconds: float | None, upload_bytes: int) -> None:
-        """Raise JobError where the product of a bit rate of its own would be too large at this length."""
+        """Raise JobError if a product with its own bit rate would be too large at this length."""
         expected = _bytes(seconds, self.grade.bits_per_second) or 0
         if expected > upload_bytes:
             raise JobError(Reason.TOO_LARGE, f"the product would have {expected} bytes")
 
     def _rate_within(self, upload_bytes: int, seconds: float | None) -> int | None:
-        """Return the bits per second of an encode that are fewer than its quality's, so that it can be sent.
+        """Return the bits per second of an encode that fits the limit, if its quality's rate would not.
 
-        None where those do, or where the encoder has no rate to be told. Raise JobError (too_large) before the encode
-        where too few would be left.
+        None if the quality's rate fits, or if the encoder takes no rate. Raises JobError (too_large) before the encode
+        if too few would be left.
         """
         if self.grade.encoded_bits_per_second is None or not seconds:
             return None
@@ -132,14 +128,14 @@ class Audio(Product):
         return rate if rate < self.grade.encoded_bits_per_second else None
 
     def _encoded(self, seconds: float | None, upload_bytes: int) -> Weight | None:
-        """What an encode weighs: by its rate, else what it weighs at least, where that is more than can be sent."""
+        """Return what an encode weighs: by its rate, else its smallest size if that is more than can be sent."""
         known = _bytes(seconds, self.grade.bits_per_second)
         least = _bytes(seconds, _LEAST_BITS if self.grade.encoded_bits_per_second else None)
         return _weight(known or (least if least and least > upload_bytes else None))
 
 
-def _cover(recipe: Recipe, sources: Sequence[Source]) -> Path | None:
-    """The site's picture of whatever shape, else the file's cover, else a frame of its film."""
+def _cover(recipe: Recipe, sources: Sequence[SourceFile]) -> Path | None:
+    """Return the site's picture of any shape, else the file's cover, else a frame of its film."""
     cover = found_cover(recipe, sources, None)
     film = next((s for s in sources if s.facts.video is not None), None)
     if cover is None and film is not None:

@@ -1,6 +1,6 @@
 """Films: a moving picture and its sound, as Telegram plays them.
 
-Owns when a film is taken as it is, and when it is refused. Whether and how its picture is encoded, `encoding` knows.
+Owns when a film is taken as it is, and when it is refused. `encoding` decides whether and how its picture is encoded.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from doradura.child.encoding import (
     ENCODE_SHARE,
     SOUND_BITS,
     Bounds,
+    EncodingPlan,
     Footage,
-    Plan,
     is_kept,
     is_larger,
     is_playable,
@@ -29,27 +29,26 @@ from doradura.child.facts import Facts, Stream
 from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Info, Selection
 from doradura.child.products.making import encoded_sound, found_cover, is_kept_sound, measured, write
-from doradura.child.products.product import Described, Has, Looked, Made, Product, Recipe, Source, Weight
-from doradura.media.protocol import Lacks
+from doradura.child.products.product import Described, Looked, Made, Product, Recipe, SourceFile, Weight
 from doradura.media.reasons import Reason
 
 _SLOWEST_ENCODE: Final = 3
-"""Any machine encodes a second of film in so many seconds: a film that ends in time even so needs no sample."""
+"""Any machine encodes a second of film in this many seconds: a film that would end in time even so needs no sample."""
 _SAMPLE_SECONDS: Final = 2.0
-"""Of the film: a look is a nicety, and shorter than a download."""
+"""Seconds of the film to sample in a probe, which is shorter than a download."""
 
 
-class Film(Product):
+class FilmProduct(Product):
     """A moving picture with its sound, if it has one."""
 
     sampled: ClassVar[bool] = True
 
     def selection(self) -> Selection:
-        """The best at or under the asked height, else the smallest there is.
+        """The best film at or under the requested height, else the smallest there is.
 
-        Within a height H.264 and AAC come first, because they need no encoding to play in Telegram. `best` takes H.264
-        of 720 lines or more before a larger picture in another codec, whose encoding costs minutes for each of the
-        film's.
+        Within a height H.264 and AAC come first, because they play in Telegram without encoding. `best` takes H.264 of
+        720 lines or more before a larger picture in another codec, whose encoding takes minutes for each minute of
+        film.
         """
         wide = f"bv*{NATIVE}+ba{NATIVE}/b{NATIVE}/bv*{NATIVE}"
         codecs = ("vcodec:h264", *(() if self.row.sought_codec is None else (f"acodec:{self.row.sought_codec}",)))
@@ -59,17 +58,14 @@ class Film(Product):
         return Selection(f"bv*{large}+ba{NATIVE}/b{large}/{wide}", ("res", *codecs))
 
     def is_in(self, facts: Facts) -> bool:
-        """A moving picture; FFmpeg takes a still for one."""
+        """Return whether the file has a moving picture; FFmpeg reports a still as one."""
         return facts.video is not None and not facts.is_still
 
-    def lacks(self, has: Has) -> Lacks:
-        """A moving picture, of what has a sound."""
-        return "video" if has.sound and not has.film else ""
-
     def passes(self, described: Described) -> bool | None:
-        """Whether a film that is over the limit is refused for it: True, or False where it is encoded to fit.
+        """Return True if a film over the limit is refused for it, False if it is encoded to fit.
 
-        What plays as it is is encoded only where its site has no smaller one.
+        A film that plays as it is is encoded only if its site has no smaller one. None if only the file can tell.
+        Raises JobError.
         """
         if described.begun is not None:
             return self._passes_begun(described.begun, described.upload_bytes)
@@ -82,14 +78,14 @@ class Film(Product):
         return True if self.grade.height is None or _has_smaller(described) else None
 
     def judge(self, described: Described, *, passes: bool | None) -> None:
-        """By length and size, of what is encoded or may be."""
+        """Judge by length and size what is, or may be, encoded. Raises JobError (too_large)."""
         if not self.can_fit(described, passes=passes):
             raise JobError(Reason.TOO_LARGE, f"{described.seconds:.0f} s of film can't be made to fit")
 
     def can_fit(self, described: Described, *, passes: bool | None) -> bool:
-        """Whether a film that is encoded, or may be, can be made as small as the limit.
+        """Return whether a film that is, or may be, encoded can be made small enough.
 
-        True where its site tells too little. A size that the site guessed may be the peak's: it is taken for less.
+        True if its site states too little. A size that the site guessed may be the peak's, so it is discounted.
         """
         parts, limit = described.parts, described.upload_bytes
         told = sum(whole(part.get("filesize")) or guessed_bytes(part) // GUESS_FACTOR for part in parts)
@@ -102,16 +98,16 @@ class Film(Product):
         return rate_within(limit, film, self.grade) is not None
 
     def weigh(self, described: Described) -> Weight | None:
-        """The site's word on what is taken as it is; of an encode nobody knows the size beforehand."""
+        """Return the site's size of what is taken as it is; the size of an encode is unknown beforehand."""
         told, passes = told_bytes(described.parts), self.passes(described)
         if not self.can_fit(described, passes=passes):
-            passes = True  # as good as: its size says that it is too large
+            passes = True  # practically: its size says that it is too large
         made = any(is_larger(_side(part), self.grade) for part in described.parts)
         fits = told is not None and told <= described.upload_bytes
         return Weight(size_bytes=told) if told and (passes or (passes is None and fits and not made)) else None
 
     def weigh_file(self, looked: Looked) -> Weight | None:
-        """What a film of one file becomes: itself, or an encode that fits, whose size nobody knows beforehand."""
+        """Return what a film of one file becomes: itself, or an encode that fits, whose size is unknown beforehand."""
         if looked.facts.video is None or not looked.size_bytes:
             return None
         film = Footage(
@@ -124,7 +120,7 @@ class Film(Product):
             sample_seconds=_SAMPLE_SECONDS,
         )
         if not film.seconds and not is_kept(film, self.grade, bounds.upload_bytes):
-            return None  # its start states no length: the download will know more
+            return None  # its beginning states no length: the download will know more
         try:
             as_it_is = plan(looked.program, film, self.grade, bounds).copied
         except JobError:  # its size says why
@@ -134,8 +130,11 @@ class Film(Product):
         side = shorter_side(film.picture)
         return Weight(size_bytes=film.size_bytes, height=side if is_larger(side, self.grade) else None)
 
-    def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
-        """Take the film as it is, or copy or encode its picture and its sound."""
+    def make(self, recipe: Recipe, sources: Sequence[SourceFile]) -> Made:
+        """Take the film as it is, or copy or encode its picture and its sound.
+
+        Raises JobError if it can't be made to fit.
+        """
         number = next((number for number, s in enumerate(sources) if self.is_in(s.facts)), None)
         if number is None:
             raise JobError(Reason.UNSUPPORTED, "the source has no moving picture")
@@ -156,7 +155,7 @@ class Film(Product):
                 options += ["-map", f"{heard[0]}:a:{heard[1].number}", *self._sound(heard[1], done)]
             write(recipe, self.row, [s.path for s in sources], [*options, "-sn", "-dn"])
         facts = measured(recipe, self.row)
-        # A frame of the product, not of the source: its colours are what a screen shows.
+        # A frame of the product, not of the source: its colours are those that a screen shows.
         return Made(recipe.path, facts, cover or recipe.stills.of_film(recipe.path, facts))
 
     def _passes_begun(self, film: Footage, upload_bytes: int) -> bool | None:
@@ -170,11 +169,11 @@ class Film(Product):
             )
         return False
 
-    def _is_finished(self, source: Source) -> bool:
-        """Whether a fetched film is what Telegram plays while it loads, so that nothing is to be made of it.
+    def _is_finished(self, source: SourceFile) -> bool:
+        """Return whether a fetched film already is what Telegram plays while it loads, so that nothing has to be made.
 
-        Then it is as large as its site said, and costs no second file on the disk. Whether it is to be made smaller,
-        its plan says. A cover or a second sound is left out by making.
+        Then it is as large as its site said, and needs no second file on the disk. Its plan says whether it must be
+        made smaller. Making leaves out a cover or a second sound.
         """
         facts = source.facts
         return (
@@ -187,13 +186,13 @@ class Film(Product):
             and is_streamable(source.path)
         )
 
-    def _picture(self, picture: Stream, done: Plan) -> list[str]:
+    def _picture(self, picture: Stream, done: EncodingPlan) -> list[str]:
         if done.copied and is_playable(picture):
             return ["-c:v", "copy"]
         return picture_options(picture, self.grade, done.rate)
 
-    def _sound(self, sound: Stream, done: Plan) -> list[str]:
-        """Copy the sound where it can be, in surround too, and is not most of what may be sent."""
+    def _sound(self, sound: Stream, done: EncodingPlan) -> list[str]:
+        """Copy the sound if possible, even surround, unless it would take most of the upload limit."""
         heavy = done.rate is not None and (sound.bits_per_second or 0) > SOUND_BITS
         if is_kept_sound(self.row, sound) and not heavy:
             return ["-c:a", "copy"]
@@ -201,7 +200,7 @@ class Film(Product):
 
 
 def _has_smaller(described: Described) -> bool:
-    """Whether the site has a film of fewer lines than the chosen one."""
+    """Return whether the site has a film with fewer lines than the chosen one."""
     chosen = max((whole(part.get("height")) or 0 for part in described.parts), default=0)
     return any(0 < (whole(entry.get("height")) or 0) < chosen for entry in described.item.get("formats") or ())
 

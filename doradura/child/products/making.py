@@ -1,6 +1,6 @@
-"""What the making of several kinds shares: ffmpeg's options of sounds and containers, the cover, the product measured.
+"""What making several kinds has in common: ffmpeg's options for sounds and containers, the cover, the finished product.
 
-Owns the last look at a product. It knows the row of a format, not its kind.
+Owns the last check of a product. It knows the row of a format, not its kind.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from doradura.child import ffmpeg
 from doradura.child.facts import Facts, Stream, inspect
 from doradura.child.failures import JobError
-from doradura.child.products.product import Recipe, Source
+from doradura.child.products.product import Recipe, SourceFile
 from doradura.media.formats import Format, Quality
 from doradura.media.reasons import Reason
 
@@ -30,7 +30,7 @@ def admit(recipe: Recipe, row: Format) -> None:
 
 
 def measured(recipe: Recipe, row: Format) -> Facts:
-    """Say what the product is, by the file itself. Raise JobError for what is too large, or no media."""
+    """Return what the product is, measured on the file itself. Raises JobError if it is too large or not media."""
     admit(recipe, row)
     facts = inspect(recipe.path)
     if facts is None:
@@ -38,8 +38,8 @@ def measured(recipe: Recipe, row: Format) -> Facts:
     return facts
 
 
-def found_cover(recipe: Recipe, sources: Sequence[Source], film: Stream | None) -> Path | None:
-    """Return the site's picture, else a file's cover; with a film only one of its shape."""
+def found_cover(recipe: Recipe, sources: Sequence[SourceFile], film: Stream | None) -> Path | None:
+    """Return the site's picture, else a file's cover; for a film only one of its shape."""
     cover = recipe.site_picture(film)
     covered = next((s for s in sources if s.facts.cover is not None), None)
     if cover is None and covered is not None:
@@ -48,14 +48,14 @@ def found_cover(recipe: Recipe, sources: Sequence[Source], film: Stream | None) 
 
 
 def is_kept_sound(row: Format, sound: Stream) -> bool:
-    """Whether the row's container takes a sound as it is."""
+    """Return whether the row's container takes a sound as it is."""
     return sound.codec in row.copied_codecs
 
 
 def encoded_sound(row: Format, grade: Quality, sound: Stream, *, rate: int | None = None) -> list[str]:
-    """Encode a sound in two channels at most: the bit rates of the table are for those.
+    """Return the options to encode a sound, in two channels at most: the table's bit rates are for those.
 
-    `rate` (bits per second) is what it has instead of its quality's.
+    `rate` (bits per second) replaces its quality's.
     """
     lower = [] if rate is None else ["-b:a", str(rate)]
     stereo = ["-ac", "2"] if (sound.channels or 2) > 2 else []

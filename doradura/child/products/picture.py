@@ -1,4 +1,4 @@
-"""Pictures: what stands for a link, as a file of its own.
+"""Pictures: the image that stands for a link, as a file of its own.
 
 Owns where it is taken from. No row has one yet; the tests make rows of them.
 """
@@ -13,28 +13,23 @@ from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Selection
 from doradura.child.products.light import Light
 from doradura.child.products.making import measured, write
-from doradura.child.products.product import Has, Made, Recipe, Source
-from doradura.media.protocol import Lacks
+from doradura.child.products.product import Made, Recipe, SourceFile
 from doradura.media.reasons import Reason
 
 
-class Picture(Light):
-    """The site's own picture, else the file itself where it is one, its cover, or a frame of its film."""
+class PictureProduct(Light):
+    """The site's own picture, else the file itself if it is one, its cover, or a frame of its film."""
 
     def selection(self) -> Selection:
         """The smallest film, or the smallest sound, which may have a cover."""
         return Selection(f"wv*{NATIVE}/w*{NATIVE}", ())
 
     def is_in(self, facts: Facts) -> bool:
-        """A still, a cover, or a film."""
+        """Return whether the file has a still, a cover, or a film."""
         return bool(facts.pictures)
 
-    def lacks(self, has: Has) -> Lacks:
-        """A picture, of what is a sound alone."""
-        return "picture" if has.sound and not (has.film or has.picture) else ""
-
-    def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
-        """Write the picture in its row's container."""
+    def make(self, recipe: Recipe, sources: Sequence[SourceFile]) -> Made:
+        """Write the picture in its row's container. Raises JobError if there is none."""
         picture = recipe.site_picture(None) or next(filter(None, (_taken(recipe, source) for source in sources)), None)
         if picture is None:
             raise JobError(Reason.UNSUPPORTED, "the source has no picture")
@@ -42,7 +37,7 @@ class Picture(Light):
         return Made(recipe.path, measured(recipe, self.row), picture)
 
 
-def _taken(recipe: Recipe, source: Source) -> Path | None:
+def _taken(recipe: Recipe, source: SourceFile) -> Path | None:
     if source.facts.is_still:
         return source.path
     return recipe.stills.of_cover(source.path, source.facts, None) or recipe.stills.of_film(source.path, source.facts)

@@ -1,7 +1,7 @@
 """The interface of a kind of product, and the values that go through it.
 
-Owns no decision. `Described` is what a site says before anything is fetched, `Looked` what a plain file's start says,
-`Source` what was fetched, `Recipe` where and with what the product is made.
+It decides nothing. `Described` is what a site says before anything is fetched, `Looked` what a plain file's beginning
+shows, `SourceFile` what was fetched, `Recipe` where and with what the product is made.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from doradura.child.facts import Facts, Stream
 from doradura.child.fetching import Info, Selection
 from doradura.child.stills import Stills
 from doradura.media.formats import Format, Quality
-from doradura.media.protocol import Lacks
+from doradura.media.has import Has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,25 +27,25 @@ class Described:
     parts: Sequence[Info]
     """The streams to fetch."""
     item: Mapping[str, Any]
-    """With all its formats."""
+    """The item with all its formats."""
     seconds: float | None
     upload_bytes: int
-    """The largest file that can be sent."""
+    """The largest file that can be sent, in bytes."""
     begun: Footage | None = None
-    """The film itself, of which the beginning has come in, where it is over that limit; its size is the whole's."""
+    """The film itself, whose beginning has arrived, if it is over that limit; its size is the whole film's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """A plain file of which the beginning was read."""
+    """A plain file whose beginning was read."""
 
     path: Path
     facts: Facts
     seconds: float | None
     size_bytes: int | None
-    """The whole file's, where its server tells it."""
+    """The size of the whole file, if its server states it."""
     program: str
-    """ffmpeg."""
+    """The path of ffmpeg."""
     upload_bytes: int
 
 
@@ -55,31 +55,21 @@ class Weight:
 
     size_bytes: int
     height: int | None = None
-    """The shorter side of the picture that will come, in pixels, where it is another than the one asked for."""
+    """The shorter side of the resulting picture in pixels, if it differs from the requested one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Has:
-    """What a link has; True also where nobody knows."""
-
-    film: bool
-    sound: bool
-    subtitles: bool
-    picture: bool
-
-    @classmethod
-    def of(cls, found: Sequence[Facts]) -> Has:
-        """What files have, together."""
-        return cls(
-            film=any(facts.video is not None and not facts.is_still for facts in found),
-            sound=any(facts.audio is not None for facts in found),
-            subtitles=any(facts.subtitles is not None for facts in found),
-            picture=any(facts.cover is not None or facts.is_still for facts in found),
-        )
+def had_by(found: Sequence[Facts]) -> Has:
+    """Return what files have together."""
+    return Has(
+        film=any(facts.video is not None and not facts.is_still for facts in found),
+        sound=any(facts.audio is not None for facts in found),
+        subtitles=any(facts.subtitles is not None for facts in found),
+        picture=any(facts.cover is not None or facts.is_still for facts in found),
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceFile:
     """A fetched file and what it is."""
 
     path: Path
@@ -88,13 +78,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What is written into the product."""
+    """The tags written into the product."""
 
     title: str
     artist: str | None
 
     def options(self) -> list[str]:
-        """Our tags instead of the source's: those hold encoders' names, links and worse."""
+        """Return the options for our tags instead of the source's, which hold encoders' names, links and worse."""
         options = ["-map_metadata", "-1", "-map_chapters", "-1", "-metadata", f"title={self.title}"]
         return options + (["-metadata", f"artist={self.artist}"] if self.artist else [])
 
@@ -104,29 +94,29 @@ class Recipe:
     """Where a job's product is made, with what, and within which limits."""
 
     program: str
-    """ffmpeg."""
+    """The path of ffmpeg."""
     path: Path
-    """Where the product goes."""
+    """Where to write the product."""
     tags: Tags
     stills: Stills
     site_picture: Callable[[Stream | None], Path | None]
-    """Fetches the site's own picture as JPEG; with a film only one of its shape."""
+    """Fetches the site's own picture as JPEG; for a film only one of its shape."""
     upload_bytes: int
     seconds: float | None
     """The length of what was fetched."""
     encode_seconds: Callable[[Quality], float]
-    """How long an encode may take that is not necessary, from now on."""
+    """How long an optional encode may take from now on."""
     told: Callable[[float], None] | None = None
-    """Is told how many seconds of the product are there."""
+    """Called with how many seconds of the product exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A product, written."""
+    """A finished product."""
 
     path: Path
     facts: Facts | None
-    """None of what has no length and no size in pixels."""
+    """None for products without a length and a size in pixels."""
     cover: Path | None
     """The JPEG that its thumbnail is made of."""
 
@@ -135,7 +125,7 @@ class Product(ABC):
     """One format in one quality: chosen, made and weighed."""
 
     sampled: ClassVar[bool] = False
-    """Whether weighing it of a plain file costs an encode of some seconds."""
+    """Whether weighing a plain file takes an encode of some seconds."""
 
     def __init__(self, row: Format, grade: Quality) -> None:
         self.row = row
@@ -147,36 +137,35 @@ class Product(ABC):
 
     @abstractmethod
     def is_in(self, facts: Facts) -> bool:
-        """Whether a file has what it is made of."""
-
-    @abstractmethod
-    def lacks(self, has: Has) -> Lacks:
-        """What it needs and the link was found not to have; "" where that is there, or is not known."""
+        """Return whether a file has what the product is made of."""
 
     @abstractmethod
     def passes(self, described: Described) -> bool | None:
-        """Whether what was chosen goes into the product as it is, so that this is about as large as its parts.
+        """Return whether what was chosen goes into the product as it is, so that the product weighs about the same.
 
-        None where only the file can say. The look and the download ask the same. Raise JobError (too_large) where what
-        has come in of the file shows that it can't be made to fit.
+        None if only the file can tell. The probe and the download ask the same question. Raises JobError (too_large) if
+        the part of the file that has arrived shows that it can't be made to fit.
         """
 
     @abstractmethod
     def judge(self, described: Described, *, passes: bool | None) -> None:
-        """Raise JobError (too_large) for what is known not to fit, before it is fetched. `passes`: as it answered."""
+        """Raise JobError (too_large) for what is known not to fit, before it is fetched.
+
+        `passes` is that method's answer.
+        """
 
     @abstractmethod
     def weigh(self, described: Described) -> Weight | None:
-        """Return what it will weigh by its site's word; what is too large has a weight over the limit."""
+        """Return what it will weigh according to its site; for what is too large, a weight over the limit."""
 
     @abstractmethod
     def weigh_file(self, looked: Looked) -> Weight | None:
-        """Return what it will weigh of a plain file, as `weigh`."""
+        """Return what a plain file's product will weigh, as `weigh` does."""
 
     @abstractmethod
-    def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
-        """Write the product, and find its picture. A source that is one already is moved.
+    def make(self, recipe: Recipe, sources: Sequence[SourceFile]) -> Made:
+        """Write the product, and find its picture. A source that already is the product is moved.
 
-        Raise JobError for a source without what is asked for, and for a product that is, or would be, too large;
+        Raises JobError for a source without what is asked for, and for a product that is, or would be, too large;
         FfmpegError and ToolError.
         """

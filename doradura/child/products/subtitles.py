@@ -1,4 +1,4 @@
-"""Subtitles: the words of a film, as a file of text.
+"""Subtitles: the spoken words of a film, as a text file.
 
 Owns which of a file's subtitles are taken. No row has them yet; the tests make rows of them.
 """
@@ -12,28 +12,23 @@ from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Selection
 from doradura.child.products.light import Light
 from doradura.child.products.making import admit, write
-from doradura.child.products.product import Has, Made, Recipe, Source
-from doradura.media.protocol import Lacks
+from doradura.child.products.product import Made, Recipe, SourceFile
 from doradura.media.reasons import Reason
 
 
-class Subtitles(Light):
-    """Words with times."""
+class SubtitlesProduct(Light):
+    """Timed text."""
 
     def selection(self) -> Selection:
-        """The smallest file with picture and sound, which has the words that are in any."""
+        """The smallest file with picture and sound, which has the subtitles if any file does."""
         return Selection(f"w{NATIVE}/w*{NATIVE}", ())
 
     def is_in(self, facts: Facts) -> bool:
-        """Words in text."""
+        """Return whether the file has subtitles as text."""
         return facts.subtitles is not None
 
-    def lacks(self, has: Has) -> Lacks:
-        """Words, of what has a film or a sound."""
-        return "subtitles" if (has.film or has.sound) and not has.subtitles else ""
-
-    def make(self, recipe: Recipe, sources: Sequence[Source]) -> Made:
-        """Write the words that a player would show."""
+    def make(self, recipe: Recipe, sources: Sequence[SourceFile]) -> Made:
+        """Write the subtitles that a player would show. Raises JobError if there are none."""
         for source in sources:
             words = source.facts.subtitles
             if words is not None:

@@ -1,4 +1,4 @@
-"""One Bot API call while it is answered: who calls, with what, and the readings of parameters that many methods share.
+"""One Bot API call while it is answered: who calls, with what, and how parameters are read that many methods share.
 
 Raises RefusalError with the server's texts. Source: tdlib/telegram-bot-api, Client.cpp.
 """
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import msgspec
 
 from doradura.sandbox.api.fields import Fields, read_object
-from doradura.sandbox.api.keyboards import Keyboard, check_place
+from doradura.sandbox.api.keyboards import ReplyMarkup, check_place
 from doradura.sandbox.api.parameters import Parameters
 from doradura.sandbox.api.texts import formatted
-from doradura.sandbox.state.blobs import Upload
+from doradura.sandbox.state.blobs import StoredUpload
 from doradura.sandbox.state.bot import Bot
 from doradura.sandbox.state.files import Files
 from doradura.sandbox.state.records import Message, Object
@@ -34,12 +34,12 @@ _PREVIEW_FLAGS = ("is_disabled", "prefer_small_media", "prefer_large_media", "sh
 _INLINE_ID = re.compile(r"[A-Za-z0-9_-]{27}|[A-Za-z0-9_-]{32}", re.ASCII)
 _HEAD = ("message_id", "from", "chat", "date", "edit_date")
 _LASTING = ("has_protected_content", "media_group_id", "quote", "effect_id")
-"""Set when a message is sent, and not touched by edits."""
+"""Set when a message is sent; edits do not change it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of one bot's."""
+    """A call from one bot."""
 
     bot: Bot
     parameters: Parameters
@@ -53,14 +53,17 @@ class Call:
         return text
 
     def chat_id(self, name: str = "chat_id") -> int:
-        """Read chat_id, or another parameter that names a chat. Names of channels are no chats here."""
+        """Return chat_id, or another parameter that names a chat. Channel names are not supported.
+
+        Raises RefusalError.
+        """
         text = self.parameters.text(name)
         if not text:
             raise bad_request(f"{name} is empty")
         return leading_integer(text)
 
     def writable_chat_id(self) -> int:
-        """Read chat_id and make sure that the bot may send there."""
+        """Return chat_id if the bot may send there. Raises RefusalError."""
         chat_id = self.chat_id()
         if self.parameters.text("business_connection_id"):
             raise bad_request("business connection not found")
@@ -68,7 +71,7 @@ class Call:
         return chat_id
 
     def group_or_private_id(self) -> int:
-        """Read chat_id and make sure that the bot is there; who blocked it does not matter."""
+        """Return chat_id if the bot is in that chat, even if the user blocked it. Raises RefusalError."""
         chat_id = self.chat_id()
         if self.bot.chat(chat_id) is None:
             raise bad_request("chat not found")
@@ -79,7 +82,7 @@ class Call:
         return chat_id
 
     def own_message(self) -> Message:
-        """Return the message that is to be edited."""
+        """Return the message to edit. Raises RefusalError."""
         message_id = self.parameters.integer("message_id")
         if not self.parameters.text("chat_id") and message_id <= 0:
             inline_id = self.parameters.text("inline_message_id")
@@ -95,7 +98,7 @@ class Call:
         return message
 
     def reply_to(self, chat_id: int) -> int:
-        """Read which message is replied to; 0 for none."""
+        """Return the id of the message that is replied to; 0 for none. Raises RefusalError."""
         parameters = self.parameters
         wanted, optional = parameters.integer("reply_to_message_id"), parameters.boolean("allow_sending_without_reply")
         if "reply_parameters" in parameters.texts:
@@ -106,7 +109,7 @@ class Call:
         replied = wanted if wanted > 0 and self.bot.message(chat_id, wanted) is not None else 0
         if wanted > 0 and not replied and not optional:
             raise bad_request("message to be replied not found")
-        # There are no topics here.
+        # there are no topics here
         if parameters.integer("message_thread_id") > 0:
             raise bad_request("message thread not found")
         return replied
@@ -117,7 +120,7 @@ class Call:
         return read_object(self.parameters, "reply_parameters", "reply parameters")
 
     def effect(self, chat_id: int) -> Object:
-        """Read the effect a message is sent with, as a field; none when there is none."""
+        """Return the effect that a message is sent with, as a field; empty if there is none. Raises RefusalError."""
         effect_id = leading_integer(self.parameters.text("message_effect_id"))
         if not effect_id:
             return {}
@@ -126,7 +129,10 @@ class Call:
         return {"effect_id": str(effect_id)}
 
     def quote(self, chat_id: int, reply_to: int) -> Object:
-        """Return the part of the message replied to that is quoted, as a field; none when nothing is."""
+        """Return the quoted part of the message replied to, as a field; empty if nothing is quoted.
+
+        Raises RefusalError.
+        """
         given = self._reply_parameters()
         message = self.bot.message(chat_id, reply_to)
         if message is None or not given.get("quote"):
@@ -141,14 +147,14 @@ class Call:
         place = {"position": units(text[:at]), "is_manual": True}
         return {"quote": {"text": plain, **({"entities": kept} if kept else {}), **place}}
 
-    def upload(self, value: str, part: str) -> Upload | None:
-        """Return the uploaded file a value refers to: `attach://name`, or the part called like the parameter."""
+    def upload(self, value: str, part: str) -> StoredUpload | None:
+        """Return the uploaded file that a value refers to: `attach://name`, or the part named like the parameter."""
         if value.startswith("attach://"):
             return self.parameters.files.get(value.removeprefix("attach://"))
         return self.parameters.files.get(part) if not value else None
 
-    def thumbnail(self, fields: Mapping[str, object]) -> Upload | None:
-        """Return the uploaded thumbnail, by its name or the one it had before Bot API 6.6; anything else is ignored."""
+    def thumbnail(self, fields: Mapping[str, object]) -> StoredUpload | None:
+        """Return the uploaded thumbnail, by its present name or that before Bot API 6.6; anything else is ignored."""
         for name in ("thumbnail", "thumb"):
             value = str(fields.get(name, ""))
             found = self.upload(value if value.startswith("attach://") else "", name)
@@ -157,10 +163,10 @@ class Call:
         return None
 
     def finish_edit(self, message: Message, content: Object) -> Object:
-        """Give an edited message its new content, unless that is what it has."""
+        """Replace an edited message's content. Raises RefusalError if it has that content already."""
         content = {**{key: message.body[key] for key in _LASTING if key in message.body}, **content}
         content = name_mentioned(content, self.bot.world.users)
-        shown = Keyboard(inline=content.get("reply_markup"))
+        shown = ReplyMarkup(inline=content.get("reply_markup"))
         check_place(shown, private=message.chat_id > 0, invoice=bool(message.invoice_id))
         if content == content_of(message):
             raise bad_request(
@@ -168,12 +174,12 @@ class Call:
                 "current content and reply markup of the message"
             )
         self.bot.change_message(message, content)
-        # Unlike a message that is sent, an edited one comes without what it replies to.
+        # Unlike a message that is sent, an edited one is returned without what it replies to.
         return message.body
 
 
 def name_mentioned(content: Object, users: Mapping[int, Object]) -> Object:
-    """Make links to users mentions, as the server does; a user nobody knows is not mentioned."""
+    """Turn links to users into mentions, as the server does; an unknown user is not mentioned."""
     named = dict(content)
     for key in ("entities", "caption_entities"):
         if key in content:
@@ -199,16 +205,16 @@ def _mention(entity: Entity, users: Mapping[int, Object]) -> Entity | None:
 
 
 Method = Callable[[Call], Awaitable[object]]
-"""What answers one Bot API method with its result."""
+"""A function that answers one Bot API method with its result."""
 
 
 def content_of(message: Message) -> Object:
-    """Return what a message says, without who said it, where and when."""
+    """Return a message's content, without its sender, chat and time."""
     return {key: value for key, value in message.body.items() if key not in _HEAD}
 
 
 def message_text(parameters: Parameters) -> Object:
-    """Read text, parse_mode, entities and link_preview_options of a text message."""
+    """Return the content of a text message (text, parse_mode, entities, link_preview_options). Raises RefusalError."""
     preview = _link_preview(parameters)
     text = parameters.text("text")
     if not text:
@@ -222,7 +228,7 @@ def message_text(parameters: Parameters) -> Object:
 
 
 def _link_preview(parameters: Parameters) -> Object:
-    """Read link_preview_options, as a field; none when all is as usual."""
+    """Return link_preview_options as a field; empty for the default."""
     if not parameters.text("link_preview_options"):
         disabled = parameters.boolean("disable_web_page_preview")
         return {"link_preview_options": {"is_disabled": True}} if disabled else {}
@@ -234,7 +240,7 @@ def _link_preview(parameters: Parameters) -> Object:
 
 
 def captioned(plain: str, found: list[Entity]) -> Object:
-    """Make the fields of a caption that was read; none for an empty one."""
+    """Return the fields of a parsed caption; none for an empty one. Raises RefusalError."""
     if units(plain) > CAPTION_LIMIT_UNITS:
         raise bad_request("message caption is too long")
     content: Object = {"caption": plain} if plain else {}
@@ -244,7 +250,7 @@ def captioned(plain: str, found: list[Entity]) -> Object:
 
 
 def message_caption(parameters: Parameters) -> Object:
-    """Read caption, parse_mode and caption_entities."""
+    """Return the fields of caption, parse_mode and caption_entities. Raises RefusalError."""
     _check_utf8(parameters, "caption")
     entities = read_entities(parameters, "caption_entities")
     content = captioned(*formatted(parameters.text("caption"), parameters.text("parse_mode"), entities))
@@ -260,7 +266,7 @@ def _check_utf8(parameters: Parameters, name: str) -> None:
 
 
 def read_entities(parameters: Parameters, name: str) -> object:
-    """Read entities; a text that is no JSON is as good as none."""
+    """Return the given entities; a text that is not JSON counts as none."""
     try:
         return parameters.json(name) if parameters.text(name) else None
     except msgspec.DecodeError:

@@ -1,7 +1,7 @@
-"""The Bot API endpoint: from a request to an envelope, with faults in between and a line in the record.
+"""The Bot API endpoint: from a request to an envelope, with injected faults in between and a line in the record.
 
-Order of checks as in the server: token, method, (injected) flood and other faults, parameters. Files uploaded by a
-call that named them nowhere are removed again.
+The order of checks is the server's: token, method, (injected) flood and other faults, parameters. Files that were
+uploaded with a call but not used by it are removed again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from doradura.sandbox.api.call import Call
 from doradura.sandbox.api.methods.bot import get_updates
 from doradura.sandbox.api.parameters import Parameters, ReadError, read_parameters
 from doradura.sandbox.api.table import DESCRIPTIONS, METHODS, NAMES
-from doradura.sandbox.http.exchange import DropConnection, Headers, Request, Response
+from doradura.sandbox.http.exchange import DropConnection, Headers, HttpRequest, Response
 from doradura.sandbox.state.bot import Bot
 from doradura.sandbox.state.bots import TOKEN, Bots, is_token
 from doradura.sandbox.state.call_record import CallRecord
@@ -33,9 +33,9 @@ _JSON: Headers = ((b"content-type", b"application/json"),)
 
 @dataclass(slots=True)
 class _Exchange:
-    """A call under way, and what its line in the record will say."""
+    """A call in progress, and the content of its line in the record."""
 
-    request: Request
+    request: HttpRequest
     method: str
     number: int = 0
     parameters: Parameters = field(default_factory=Parameters)
@@ -43,7 +43,7 @@ class _Exchange:
     began: float = field(default_factory=trio.current_time)
 
 
-class BotApi:
+class BotApiEndpoint:
     """Answers /bot<token>/<method>."""
 
     def __init__(self, bots: Bots, files: Files, faults: Faults, floods: Floods, record: CallRecord) -> None:
@@ -54,14 +54,14 @@ class BotApi:
         self._floods = floods
         self._record = record
 
-    async def answer(self, request: Request) -> Response:
-        """Answer one call. Raises DropConnection when a fault says so."""
+    async def answer(self, request: HttpRequest) -> Response:
+        """Answer one call. Raises DropConnection if a fault says so."""
         if request.method not in {"GET", "POST"}:
             return Response(501, b"", [(b"connection", b"close")])
         token, slash, name = request.path.removeprefix("/bot").partition("/")
         if not slash:
             return Response.json({"ok": False, "error_code": 404, "description": "Not Found"}, 404)
-        # Without a name in the path, the parameter `method` is one, wherever it stands.
+        # Without a name in the path, the parameter `method` is the name, wherever it stands.
         exchange = _Exchange(request, _spelled(name.removeprefix("test/")))
         try:
             bot = self._bot(token)
@@ -84,7 +84,7 @@ class BotApi:
             await self._world.blobs.remove([upload.blob for upload in uploads if upload.blob not in used])
 
     def _bot(self, token: str) -> Bot:
-        """Find the bot. Raises RefusalError for what is no token, or one with too short a secret."""
+        """Return the bot. Raises RefusalError for a malformed token, or one with too short a secret."""
         if not TOKEN.fullmatch(token):
             raise RefusalError(401, "Unauthorized: invalid token specified")
         if not is_token(token):
@@ -113,7 +113,7 @@ class BotApi:
         return await self._perform(exchange, bot)
 
     def _sent_as_is(self, exchange: _Exchange, body: str, status: int) -> Response:
-        """Send a fault's body; whether it is an envelope is seen only now."""
+        """Send a fault's body; only now it shows whether it is an envelope."""
         encoded = body.encode()
         try:
             value = msgspec.json.decode(encoded)
@@ -125,7 +125,7 @@ class BotApi:
         return Response(status, encoded, [(b"content-type", kind)])
 
     async def _perform(self, exchange: _Exchange, bot: Bot, *, told: bool = True) -> Response:
-        """Do what was asked; with `told` false nobody will hear of it. Raises RefusalError."""
+        """Perform the call; with `told` false nobody will learn the result. Raises RefusalError."""
         name = exchange.method.lower()
         call = Call(bot, exchange.parameters, self._files)
         envelope: dict[str, object] = {"ok": True}
@@ -153,7 +153,7 @@ class BotApi:
     async def _send(
         self, exchange: _Exchange, status: int, envelope: dict[str, object], *, told: bool = True
     ) -> Response:
-        """Encode an envelope, write the record's line, and wait until what was done cannot be lost any more."""
+        """Encode an envelope, write the record's line, and wait until the changes are safe on disk."""
         body = msgspec.json.encode(envelope)
         self._note(exchange, status if told else None, body if told else None, empty=envelope.get("result") == [])
         await self._world.journal.flush()
@@ -207,8 +207,8 @@ class Downloads:
     def __init__(self, bots: Bots) -> None:
         self._bots = bots
 
-    def find(self, request: Request) -> tuple[str, int] | None:
-        """Return the blob and its size, or None when the token has no such file."""
+    def find(self, request: HttpRequest) -> tuple[str, int] | None:
+        """Return the blob and its size, or None if the token has no such file."""
         token, _, path = request.path.removeprefix("/file/bot").partition("/")
         bot = self._bots.known(token)
         file = bot.paths.get(path.removeprefix("test/")) if bot is not None else None

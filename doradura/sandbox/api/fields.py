@@ -1,6 +1,6 @@
-"""Reads the JSON a bot sent, and its objects' members, with the server's leniency and its words for what is wrong.
+"""Reads JSON from a bot, and its objects' members, with the server's leniency and its error texts.
 
-Pure. A number is taken for a text and a text of digits for a number, as by the server; null is no value of any type.
+Pure. As on the server, a number is accepted as a text and a text of digits as a number; null is no value of any type.
 Source: td/utils/JsonBuilder (JsonObject).
 """
 
@@ -30,7 +30,7 @@ def read_json(parameters: Parameters, name: str, called: str) -> object:
 
 
 def read_object(parameters: Parameters, name: str, called: str) -> dict[str, Any]:
-    """Return a parameter that has to be a JSON object. Raises RefusalError."""
+    """Return a parameter that must be a JSON object. Raises RefusalError."""
     value = read_json(parameters, name, called)
     if not isinstance(value, dict):
         raise bad_request(f"object expected as {called}")
@@ -38,7 +38,7 @@ def read_object(parameters: Parameters, name: str, called: str) -> dict[str, Any
 
 
 def read_array(parameters: Parameters, name: str, called: str, items: str) -> list[Any]:
-    """Return a parameter that has to be a JSON array. Raises RefusalError."""
+    """Return a parameter that must be a JSON array. Raises RefusalError."""
     value = read_json(parameters, name, called)
     if not isinstance(value, list):
         raise bad_request(f"expected an Array of {items}")
@@ -47,21 +47,21 @@ def read_array(parameters: Parameters, name: str, called: str, items: str) -> li
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """An object's members; `trouble` stands before whatever is said of a wrong one."""
+    """An object's members; `trouble` is the beginning of every error text."""
 
     members: Mapping[str, Any]
     trouble: str = ""
 
     def refusal(self, text: str) -> RefusalError:
-        """Make the refusal that says what is wrong."""
+        """Return the refusal that says what is wrong."""
         return bad_request(self.trouble + text)
 
     def has(self, name: str) -> bool:
-        """Tell whether the member is there."""
+        """Return whether the member exists."""
         return name in self.members
 
     def text(self, name: str, *, required: bool = False) -> str:
-        """Return a text, empty when it is not there. Raises RefusalError."""
+        """Return a text, empty if it is missing. Raises RefusalError."""
         if name not in self.members:
             self._missing(name, required=required)
             return ""
@@ -71,7 +71,7 @@ class Fields:
         return str(value)
 
     def integer(self, name: str, *, required: bool = False, within: range = _INT64) -> int:
-        """Return a whole number, of 64 bits where nothing else is said. Raises RefusalError."""
+        """Return a whole number, of 64 bits by default. Raises RefusalError."""
         if name not in self.members:
             self._missing(name, required=required)
             return 0
@@ -84,14 +84,14 @@ class Fields:
         return int(text)
 
     def boolean(self, name: str) -> bool:
-        """Return a boolean, false when it is not there. Raises RefusalError."""
+        """Return a boolean, false if it is missing. Raises RefusalError."""
         value = self.members.get(name, False)
         if not isinstance(value, bool):
             raise self.refusal(f'Field "{name}" must be of type Boolean')
         return value
 
     def inner(self, name: str) -> Fields:
-        """Return an object that has to be there. Raises RefusalError."""
+        """Return a required object. Raises RefusalError."""
         self._missing(name, required=name not in self.members)
         value = self.members[name]
         if not isinstance(value, dict):

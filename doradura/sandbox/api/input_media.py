@@ -1,6 +1,6 @@
-"""Reads InputMedia, the files of an album or of an edited message, with the server's words for what is wrong.
+"""Reads InputMedia, the files of an album or of an edited message, with the server's error texts.
 
-Owns which kinds there are. Does not look at the files.
+Owns which kinds there are. It does not look at the files.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ from dataclasses import dataclass
 from doradura.sandbox.api.call import Call, captioned
 from doradura.sandbox.api.fields import Fields
 from doradura.sandbox.api.texts import formatted
-from doradura.sandbox.state.blobs import Upload
+from doradura.sandbox.state.blobs import StoredUpload
 from doradura.sandbox.state.records import Object
 from doradura.sandbox.state.refusal import RefusalError, bad_request
 
 _TROUBLE = "can't parse InputMedia: "
 _ABOVE = frozenset({"animation", "photo", "video"})
-"""Kinds whose caption can stand above."""
+"""Kinds whose caption can be shown above."""
 _KINDS = frozenset({"animation", "audio", "document", "photo", "video"})
 
 
 @dataclass(frozen=True, slots=True)
 class InputMedia:
-    """A file to be put into a message, and what is said of it."""
+    """A file to put into a message, with its description."""
 
     kind: str
     fields: Object
-    """What the bot gave, of the method or of the media: duration, width, title and the like."""
+    """What the bot specified, in the method or the media: duration, width, title and the like."""
     value: str
-    """A file_id or an address; empty when the file comes with the call."""
-    upload: Upload | None
-    thumbnail: Upload | None
+    """A file_id or an address; empty if the file comes with the call."""
+    upload: StoredUpload | None
+    thumbnail: StoredUpload | None
     text: Object
     """The fields of its caption."""
 

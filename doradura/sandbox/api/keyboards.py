@@ -1,7 +1,7 @@
-"""Reads reply_markup, with the errors the Bot API server gives.
+"""Reads reply_markup, with the error texts of the Bot API server.
 
-Pure. Only an inline keyboard is part of the message a bot gets; the others are a person's, and a message sent with one
-can't be edited.
+Pure. Only an inline keyboard is part of the message that a bot gets; the others belong to the person, and a message
+sent with one can't be edited.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 from doradura.sandbox.api.fields import Fields, read_json
 from doradura.sandbox.api.parameters import Parameters
 from doradura.sandbox.state.refusal import bad_request
-from doradura.sandbox.text.links import LinkError, checked_link, https_link, user_id_in
+from doradura.sandbox.text.links import BadLinkError, checked_link, https_link, user_id_in
 
 CALLBACK_LIMIT_BYTES = 64
 COPY_LIMIT = 256
 BUTTON_LIMIT = 100
 """Buttons in one keyboard; Telegram's own servers refuse more."""
 ROW_LIMIT = 12
-"""Buttons in one row; the server leaves further ones out."""
+"""Buttons in one row; the server ignores further ones."""
 
 _LOOKS = ("icon_custom_emoji_id", "style")
 _AUDIENCES = ("allow_user_chats", "allow_bot_chats", "allow_group_chats", "allow_channel_chats")
@@ -35,8 +35,8 @@ _PRIVATE_ONLY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Keyboard:
-    """What a message is sent with."""
+class ReplyMarkup:
+    """The reply_markup that a message is sent with."""
 
     inline: dict[str, Any] | None = None
     """An InlineKeyboardMarkup, which becomes part of the message."""
@@ -44,27 +44,30 @@ class Keyboard:
     """A keyboard below the input field, its removal, or a forced reply."""
 
 
-def read_keyboard(parameters: Parameters) -> Keyboard:
+def read_keyboard(parameters: Parameters) -> ReplyMarkup:
     """Read the parameter reply_markup. Raises RefusalError."""
     if not parameters.text("reply_markup"):
-        return Keyboard()
+        return ReplyMarkup()
     markup = read_json(parameters, "reply_markup", "reply keyboard markup")
     if not isinstance(markup, dict):
         raise bad_request("object expected as reply markup")
-    # Of two keyboards in one markup the one that is not inline is shown.
+    # If one markup has two keyboards, the one that is not inline is shown.
     shown = _rows(markup, "keyboard", "", _reply_button)
     if shown:
-        return Keyboard(reply={**markup, "keyboard": shown})
+        return ReplyMarkup(reply={**markup, "keyboard": shown})
     inline = _rows(markup, "inline_keyboard", " of the InlineKeyboardMarkup", _inline_button)
     if sum(len(row) for row in inline) > BUTTON_LIMIT:
         raise bad_request("reply markup is too long")
     if inline:
-        return Keyboard(inline={"inline_keyboard": inline})
-    return Keyboard(reply=markup if markup.get("remove_keyboard") or markup.get("force_reply") else None)
+        return ReplyMarkup(inline={"inline_keyboard": inline})
+    return ReplyMarkup(reply=markup if markup.get("remove_keyboard") or markup.get("force_reply") else None)
 
 
-def check_place(keyboard: Keyboard, *, private: bool, invoice: bool) -> None:
-    """Refuse buttons a message can't have where it is: to pay without an invoice, an app outside of a private chat."""
+def check_place(keyboard: ReplyMarkup, *, private: bool, invoice: bool) -> None:
+    """Refuse buttons that the message can't have: payment without an invoice, an app outside a private chat.
+
+    Raises RefusalError.
+    """
     buttons = [button for row in (keyboard.inline or {}).get("inline_keyboard", []) for button in row]
     if any("pay" in button for button in buttons) and not invoice:
         raise bad_request("BUTTON_TYPE_INVALID")
@@ -78,8 +81,8 @@ def check_place(keyboard: Keyboard, *, private: bool, invoice: bool) -> None:
             raise bad_request(trouble)
 
 
-def check_edited(keyboard: Keyboard) -> None:
-    """Refuse what an edited message can't have: a keyboard that is not inline. Raises RefusalError."""
+def check_edited(keyboard: ReplyMarkup) -> None:
+    """Refuse a keyboard that an edited message can't have: one that is not inline. Raises RefusalError."""
     if keyboard.reply is not None:
         raise bad_request("inline keyboard expected")
 
@@ -87,7 +90,7 @@ def check_edited(keyboard: Keyboard) -> None:
 def _rows(
     markup: dict[str, Any], name: str, whose: str, read: Callable[[object], dict[str, Any] | None]
 ) -> list[list[dict[str, Any]]]:
-    """Read rows of buttons, without those that show nothing."""
+    """Read rows of buttons, without those that would be empty."""
     rows = markup.get(name, [])
     if not isinstance(rows, list):
         raise bad_request(f'field "{name}" must be of type Array')
@@ -102,7 +105,7 @@ def _rows(
 
 
 def _reply_button(button: object) -> dict[str, Any] | None:
-    """Read a button of a keyboard that is not inline; one that is a mere text becomes an object."""
+    """Read a button of a keyboard that is not inline; a plain text becomes an object."""
     trouble = "can't parse keyboard button: "
     if isinstance(button, str):
         return {"text": button} if button else None
@@ -113,7 +116,7 @@ def _reply_button(button: object) -> dict[str, Any] | None:
 
 
 def _inline_button(button: object) -> dict[str, Any] | None:
-    """Read an inline button and return what of it a message shows."""
+    """Read an inline button and return the part of it that a message shows."""
     trouble = "can't parse inline keyboard button: "
     if not isinstance(button, dict):
         raise bad_request(trouble + "InlineKeyboardButton must be an Object")
@@ -125,7 +128,7 @@ def _inline_button(button: object) -> dict[str, Any] | None:
 
 
 def _action(fields: Fields) -> dict[str, Any]:
-    """Read what a press does: of several actions the first, in the server's order."""
+    """Read a button's action: the first of several, in the server's order."""
     for name, read in _ACTIONS:
         if fields.has(name) and (action := read(fields)) is not None:
             return action
@@ -145,7 +148,7 @@ def _data(fields: Fields) -> dict[str, Any] | None:
 
 
 def _login(fields: Fields) -> dict[str, Any]:
-    """Read a link that logs in; back comes a mere link, as from the server."""
+    """Read a login link; the result is a plain link, as from the server."""
     return {"url": _link(fields.inner("login_url").text("url", required=True), "login")}
 
 
@@ -161,7 +164,7 @@ def _copied(fields: Fields) -> dict[str, Any]:
 
 
 def _chosen_chat(outer: Fields) -> dict[str, Any]:
-    """Read which chats may be chosen; all of them is what switch_inline_query means."""
+    """Read which chats may be chosen; switch_inline_query means all of them."""
     fields = outer.inner("switch_inline_query_chosen_chat")
     query = fields.text("query")
     audience = {name: fields.boolean(name) for name in _AUDIENCES}
@@ -171,14 +174,14 @@ def _chosen_chat(outer: Fields) -> dict[str, Any]:
 
 
 def _link(url: str, called: str) -> str:
-    """Read an address: of a user it is kept as it is written first, and only a plain link may lead there."""
+    """Read a link: one to a user is kept as it is at first; only a plain link may lead there."""
     if user_id := user_id_in(url):
         if called:
             raise bad_request(f"link to a user can't be used in {called} URL buttons")
         return f"tg://user?id={user_id}"
     try:
         return https_link(url) if called else checked_link(url)
-    except LinkError as error:
+    except BadLinkError as error:
         whose = f"{called} " if called else ""
         raise bad_request(f"inline keyboard button {whose}URL '{url}' is invalid: {error}") from None
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from doradura.sandbox.http.exchange import Request
+from doradura.sandbox.http.exchange import HttpRequest
 from doradura.sandbox.http.multipart import (
     MultipartError,
     MultipartParser,
@@ -24,20 +24,20 @@ from doradura.sandbox.http.multipart import (
     PartStart,
     boundary_of,
 )
-from doradura.sandbox.state.blobs import FILE_LIMIT_BYTES, Blobs, BlobWriter, Upload
+from doradura.sandbox.state.blobs import FILE_LIMIT_BYTES, Blobs, BlobWriter, StoredUpload
 from doradura.sandbox.text.numbers import leading_integer
 
 TEXT_LIMIT_BYTES = 1024 * 1024
-"""All text parameters together, decoded."""
+"""The size limit of all text parameters together, decoded."""
 
 FILE_LIMIT_COUNT = 50
 BODY_TEXT_LIMIT_BYTES = 4 * TEXT_LIMIT_BYTES
-"""An encoded body that carries no file: percent-encoding triples what is in it."""
+"""The limit of an encoded body without files: percent-encoding triples its size."""
 
 INFLATE_PIECE_BYTES = 256 * 1024
 
 JSON_DEPTH_LIMIT = 100
-"""The server's own (td/utils/JsonBuilder.h); what is deeper would also end in a RecursionError somewhere."""
+"""The server's own depth limit (td/utils/JsonBuilder.h); deeper JSON would also end in a RecursionError somewhere."""
 
 _BRACKET_OR_STRING = re.compile(r'"(?:[^"\\]++|\\.?)*+(?:"|\Z)|[\[{\]}]', re.DOTALL)
 
@@ -45,7 +45,7 @@ Pieces = Callable[[], Awaitable[bytes]]
 
 
 class ReadError(Exception):
-    """The request's reading ended early; `envelope` tells whether the answer has a JSON body."""
+    """Reading the request ended early; `envelope` says whether the answer has a JSON body."""
 
     def __init__(self, status: int, description: str, *, envelope: bool) -> None:
         super().__init__(description)
@@ -56,18 +56,18 @@ class ReadError(Exception):
 
 @dataclass(slots=True)
 class Parameters:
-    """What a call was given: texts as they were on the wire, and files by the name of their part."""
+    """The parameters of a call: texts as they were on the wire, and files by the name of their part."""
 
     texts: dict[str, str] = field(default_factory=dict)
-    files: dict[str, Upload] = field(default_factory=dict)
+    files: dict[str, StoredUpload] = field(default_factory=dict)
     garbled: set[str] = field(default_factory=set)
-    """Names of texts that are no UTF-8; what is kept of them has a replacement character for each bad byte."""
+    """Names of texts that are not UTF-8; their kept form has a replacement character for each bad byte."""
     _text_bytes: int = 0
 
     def put(self, name: str, value: str) -> None:
-        """Keep a value unless the name has one. Bytes that are no UTF-8 come as lone surrogates.
+        """Keep a value unless the name has one already. Bytes that are not UTF-8 come as lone surrogates.
 
-        Raises ReadError when the texts together are too long.
+        Raises ReadError if the texts together are too long.
         """
         self._text_bytes += len(name) + len(value)
         if self._text_bytes > TEXT_LIMIT_BYTES:
@@ -78,7 +78,7 @@ class Parameters:
         self.texts.setdefault(_utf8(name), whole)
 
     def text(self, name: str) -> str:
-        """Return a parameter's text, empty when it was not given (the server makes no difference)."""
+        """Return a parameter's text, empty if it was not given (the server makes no difference)."""
         return self.texts.get(name, "")
 
     def integer(self, name: str, default: int = 0) -> int:
@@ -86,11 +86,14 @@ class Parameters:
         return leading_integer(self.texts[name]) if name in self.texts else default
 
     def boolean(self, name: str) -> bool:
-        """Return true for `true`, `yes` and `1`; all else is false."""
+        """Return true for `true`, `yes` and `1`; false for everything else."""
         return is_true(self.text(name))
 
     def json(self, name: str) -> object:
-        """Return a parameter's JSON value. Raises msgspec.DecodeError, also for one nested deeper than the server's."""
+        """Return a parameter's JSON value.
+
+        Raises msgspec.DecodeError, also if it is nested deeper than the server allows.
+        """
         text = self.text(name)
         if _depth(text) > JSON_DEPTH_LIMIT:
             raise msgspec.DecodeError("nested too deep")
@@ -102,7 +105,7 @@ def _utf8(text: str) -> str:
 
 
 def _depth(text: str) -> int:
-    """Return how deep a JSON text is nested, without following it down."""
+    """Return the depth of a JSON text without recursion."""
     depth = deepest = 0
     for bracket in _BRACKET_OR_STRING.findall(text):
         if bracket in {"[", "{"}:
@@ -118,8 +121,8 @@ def is_true(value: object) -> bool:
     return str(value).strip().lower() in {"true", "yes", "1"}
 
 
-async def read_parameters(request: Request, blobs: Blobs, into: Parameters) -> None:
-    """Fill `into` from a request. Raises ReadError; what was read before it stays, and no half-written file does."""
+async def read_parameters(request: HttpRequest, blobs: Blobs, into: Parameters) -> None:
+    """Fill `into` from a request. Raises ReadError; what was read before stays, but no half-written file."""
     _put_urlencoded(into, request.query.decode("ascii", "replace"))
     content_type = request.headers.get(b"content-type", b"").decode("latin-1")
     kind = content_type.partition(";")[0].strip().lower()
@@ -138,8 +141,8 @@ async def read_parameters(request: Request, blobs: Blobs, into: Parameters) -> N
             pass
 
 
-def _decoded(request: Request) -> Pieces:
-    """Return a function that gives the body's next bytes, without their Content-Encoding, and none at the end."""
+def _decoded(request: HttpRequest) -> Pieces:
+    """Return a function that returns the body's next decoded bytes, and none at the end."""
     encoding = request.headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding in {b"identity", b""}:
         return request.piece
@@ -177,7 +180,7 @@ def _put_urlencoded(into: Parameters, text: str) -> None:
 
 
 def _put_json(into: Parameters, body: bytes) -> None:
-    """Take a JSON object's members: strings as they are, every other value as its JSON text. Broken JSON is ignored."""
+    """Store a JSON object's members: strings as they are, all other values as JSON text. Broken JSON is ignored."""
     try:
         members = msgspec.json.decode(body, type=dict[str, msgspec.Raw]) if body else {}
         for name, raw in members.items():
@@ -201,7 +204,7 @@ async def _read_multipart(body: Pieces, boundary: bytes, blobs: Blobs, into: Par
 
 
 class _PartReader:
-    """Takes a multipart body's events: texts into the parameters, files onto the disk."""
+    """Handles a multipart body's events: texts become parameters, files are written to disk."""
 
     def __init__(self, blobs: Blobs, into: Parameters) -> None:
         self._blobs = blobs
@@ -211,7 +214,7 @@ class _PartReader:
         self._writer: BlobWriter | None = None
 
     async def take(self, event: PartStart | PartData | PartEnd) -> None:
-        """Go on by one event. Raises ReadError when a limit is passed, in the middle of the part that passes it."""
+        """Handle one event. Raises ReadError if a limit is exceeded, halfway through the part that exceeds it."""
         if isinstance(event, PartStart):
             self._part = event
             if event.filename is not None:
@@ -224,7 +227,7 @@ class _PartReader:
             await self._end()
 
     async def give_up(self) -> None:
-        """Remove the file that was not finished, if there is one."""
+        """Remove the unfinished file, if there is one."""
         if self._writer is not None:
             await self._writer.discard()
 
@@ -248,6 +251,6 @@ class _PartReader:
         size = self._writer.size
         blob = await self._writer.finish()
         self._writer = None
-        # Telegram's server takes the last path component of what a client calls its file.
+        # Telegram's server keeps the last path component of the file name that a client gives.
         filename = (part.filename or "").replace("\\", "/").rpartition("/")[2]
-        self._into.files.setdefault(part.name, Upload(filename, part.content_type, blob, size))
+        self._into.files.setdefault(part.name, StoredUpload(filename, part.content_type, blob, size))

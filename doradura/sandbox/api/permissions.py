@@ -1,4 +1,4 @@
-"""Reads ChatPermissions as the server does: what is allowed brings along what it needs, unless the bot says otherwise.
+"""Reads ChatPermissions as the server does: a permission implies those it needs, unless the bot says otherwise.
 
 Pure. Source: tdlib/telegram-bot-api, Client.cpp (get_chat_permissions).
 """
@@ -13,7 +13,7 @@ _MEDIA = tuple(f"can_send_{kind}" for kind in ("audios", "documents", "photos", 
 
 
 def read_permissions(call: Call) -> dict[str, bool]:
-    """Read the parameter permissions, every one of them. Raises RefusalError."""
+    """Return every permission of the parameter. Raises RefusalError."""
     if not call.parameters.text("permissions"):
         return dict.fromkeys(PERMISSIONS, False)
     fields = Fields(read_object(call.parameters, "permissions", "permissions"), "can't parse chat permissions: ")
@@ -21,7 +21,7 @@ def read_permissions(call: Call) -> dict[str, bool]:
     if not fields.has("can_manage_topics"):
         allowed["can_manage_topics"] = allowed["can_pin_messages"]
     if not any(fields.has(name) for name in _MEDIA):
-        # As it was called before there was one for each kind.
+        # The name from before there was one for each kind.
         allowed |= dict.fromkeys(_MEDIA, fields.boolean("can_send_media_messages"))
     if not call.parameters.boolean("use_independent_chat_permissions"):
         if allowed["can_send_other_messages"] or allowed["can_add_web_page_previews"]:

@@ -1,4 +1,4 @@
-"""The table of Bot API methods the sandbox knows. Names are compared without regard to case."""
+"""The table of Bot API methods that the sandbox knows. Names are compared without regard to case."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ _BY_NAME: Mapping[str, Method] = MappingProxyType(
 )
 METHODS: Mapping[str, Method] = MappingProxyType({name.lower(): method for name, method in _BY_NAME.items()})
 NAMES: Mapping[str, str] = MappingProxyType({name.lower(): name for name in (*_BY_NAME, "getUpdates")})
-"""Each method's spelling; getUpdates stands apart, since it waits for its client as well."""
+"""Each method's spelling; getUpdates is separate, since it also waits for its client."""
 
 DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
     {"deletewebhook": "Webhook is already deleted", "setwebhook": "Webhook is already deleted"}

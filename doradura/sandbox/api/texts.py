@@ -1,4 +1,4 @@
-"""Reads the texts of a call: their markup or their given entities, with what Telegram makes of both.
+"""Reads the texts of a call: their markup or given entities, with what Telegram makes of both.
 
 Raises RefusalError with the server's texts. Sources: tdlib/telegram-bot-api, Client.cpp (get_formatted_text,
 get_text_entity), and TDLib's get_message_entities.
@@ -13,7 +13,7 @@ from doradura.sandbox.api.fields import Fields
 from doradura.sandbox.state.refusal import bad_request
 from doradura.sandbox.text.detect import detect_entities
 from doradura.sandbox.text.entities import CODE, QUOTATIONS, STYLES, Entity, EntityError, fix_text
-from doradura.sandbox.text.links import LinkError, checked_link, custom_emoji_id, user_id_in
+from doradura.sandbox.text.links import BadLinkError, checked_link, custom_emoji_id, user_id_in
 from doradura.sandbox.text.markdown import parse_markdown, parse_markdown_v2
 from doradura.sandbox.text.markup import MarkupError, parse_html, time_entity
 
@@ -24,13 +24,16 @@ _PARSERS: Mapping[str, Callable[[str], tuple[str, list[Entity]]]] = MappingProxy
 )
 _GIVEN = frozenset({*STYLES, *QUOTATIONS, *CODE, "text_link", "text_mention", "custom_emoji"})
 _FOUND = frozenset({"mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number", "bank_card_number"})
-"""What a bot may name in vain: the server finds these itself."""
+"""Entities that a bot names without effect: the server finds these itself."""
 _TROUBLE = "can't parse MessageEntity: "
 _INT32 = range(-(1 << 31), 1 << 31)
 
 
 def formatted(text: str, mode: str, entities: object, *, may_be_empty: bool = True) -> tuple[str, list[Entity]]:
-    """Return a text and its entities: of the markup, or those given, and in both cases those Telegram finds itself."""
+    """Return a text and its entities: from the markup or as given, plus those that Telegram finds itself.
+
+    Raises RefusalError.
+    """
     if len(text.encode()) > RAW_LIMIT_BYTES:
         raise bad_request("text is too long")
     mode = mode.strip().lower() if text else ""
@@ -51,16 +54,16 @@ def formatted(text: str, mode: str, entities: object, *, may_be_empty: bool = Tr
 
 
 def given_entities(value: object) -> list[Entity]:
-    """Read the entities a bot gives; what is no list gives none."""
+    """Return the entities that a bot gives; anything but a list counts as none."""
     found = [_given(each) for each in value] if isinstance(value, list) else []
     return [_checked(entity) for entity in found if entity is not None]
 
 
 def _given(value: object) -> Entity | None:
-    """Read one entity; nothing for a kind that the server finds itself."""
+    """Return one entity; nothing for a kind that the server finds itself."""
     if not isinstance(value, dict):
         raise bad_request(_TROUBLE + "expected an Object")
-    # What is null is not there: clients write so what they leave out.
+    # Null counts as missing: some clients write it for what they leave out.
     given = Fields({name: member for name, member in value.items() if member is not None}, _TROUBLE)
     place = {name: given.integer(name, required=True, within=_INT32) for name in ("offset", "length")}
     kind = given.text("type", required=True)
@@ -74,7 +77,7 @@ def _given(value: object) -> Entity | None:
 
 
 def _more(given: Fields, kind: str) -> Entity:
-    """Read what a kind of entity has besides its place."""
+    """Return the fields of a kind of entity besides its position."""
     if kind == "text_link":
         return {"url": given.text("url", required=True)}
     if kind == "pre" and given.members.get("language"):
@@ -116,5 +119,5 @@ def _link(url: str) -> str:
         return f"tg://user?id={user_id}"
     try:
         return checked_link(url)
-    except LinkError as error:
+    except BadLinkError as error:
         raise bad_request(f"Entity URL '{url}' is invalid: {error}") from None

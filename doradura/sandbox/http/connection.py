@@ -1,7 +1,8 @@
 """One TCP connection of the sandbox's, served by hypercorn but ours to cut.
 
-Owns the socket's end: hypercorn reads and writes through `Connection`, and whoever answers a request may `abort` it,
-which is how a fault closes a connection in the middle. Knows nothing of HTTP beyond handing hypercorn an ASGI app.
+Owns our end of the socket: hypercorn reads and writes through `ServedConnection`, and whoever answers a request may
+`abort` it, which is how an injected fault closes a connection halfway. It knows nothing of HTTP beyond handing
+hypercorn an ASGI app.
 
 Two things hypercorn 0.18 does make the wrapper necessary. It writes inside a shielded scope, so a client that has
 stopped reading would hold up our shutdown for ever; and an app that raises becomes a 500, never a closed connection.
@@ -24,11 +25,11 @@ IDLE_SECONDS = 500.0
 """How long the Bot API server keeps an idle connection."""
 
 HEADER_LIMIT_BYTES = 256 * 1024
-"""The Bot API server's limit on request line and headers, over which it says 431."""
+"""The Bot API server's limit on request line and headers; beyond it the answer is 431."""
 
 
 def server_config() -> Config:
-    """Settings of hypercorn that fit a Bot API server: long idle connections, long query strings, no access log."""
+    """Return hypercorn settings for a Bot API server: long idle connections, long query strings, no access log."""
     config = Config()
     config.accesslog = None
     config.errorlog = None
@@ -39,8 +40,8 @@ def server_config() -> Config:
     return config
 
 
-class Connection:
-    """A trio stream for hypercorn that can be closed at any moment, a blocked write included."""
+class ServedConnection:
+    """A trio stream for hypercorn that can be closed at any moment, even during a blocked write."""
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self.socket = stream.socket
@@ -50,7 +51,7 @@ class Connection:
         self._write: trio.CancelScope | None = None
 
     def abort(self) -> None:
-        """Close without another byte; what hypercorn was doing for this connection ends too."""
+        """Close without another byte; hypercorn's work for this connection ends too."""
         self._scope.cancel()
         if self._write is not None:
             self._write.cancel()
@@ -58,11 +59,11 @@ class Connection:
     async def serve(self, app: ASGIFramework, config: Config) -> None:
         """Answer the connection's requests until either side closes it.
 
-        A barrier: what fails in one connection, below the handlers' own barrier, is logged and ends only that one.
+        A barrier: an error in one connection, below the handlers' own barrier, is logged and ends only that one.
         """
         try:
             with self._scope:
-                # Typed by hypercorn for TLS streams; without TLS it asks only for what this class has.
+                # hypercorn types it for TLS streams; without TLS it uses only what this class has.
                 await TCPServer(ASGIWrapper(app), config, WorkerContext(None), ConnectionState({}), self)  # type: ignore[arg-type]
         except Exception:
             log.exception("a connection of the sandbox failed")
@@ -75,7 +76,7 @@ class Connection:
         return await self._stream.receive_some(max_bytes)
 
     async def send_all(self, data: bytes) -> None:
-        """As `trio.SocketStream.send_all`, and raises BrokenResourceError once aborted, even inside a shield."""
+        """As `trio.SocketStream.send_all`; also raises BrokenResourceError once aborted, even inside a shield."""
         with trio.CancelScope() as self._write:
             if self._scope.cancel_called:
                 self._write.cancel()

@@ -1,7 +1,7 @@
 """Requests and answers as the sandbox's handlers see them, and their translation from and to ASGI.
 
-Owns the rules every path shares: whom to refuse (a Host that is not loopback, a foreign Origin), how an answer is
-streamed, what becomes of a request whose handler fails. Knows no path.
+Owns the rules common to all paths: whom to refuse (a Host that is not loopback, a foreign Origin), how an answer is
+streamed, and what happens to a request whose handler fails. It knows no path.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 import trio
 from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
-from doradura.sandbox.http.connection import HEADER_LIMIT_BYTES, Connection
+from doradura.sandbox.http.connection import HEADER_LIMIT_BYTES, ServedConnection
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ Send = Callable[[bytes], Awaitable[None]]
 Headers = Sequence[tuple[bytes, bytes]]
 
 LINGER_SECONDS = 30.0
-"""How long the rest of a body is read and thrown away after an early answer, so that the client gets to read it."""
+"""How long the rest of a body is read and discarded after an early answer, so that the client can read that."""
 
 
 class DropConnection(Exception):  # noqa: N818 - not an error: the way a handler asks for it
@@ -33,8 +33,8 @@ class DropConnection(Exception):  # noqa: N818 - not an error: the way a handler
 
 
 @dataclass(slots=True)
-class Request:
-    """A request whose body is still on its way. Header names are lower-case."""
+class HttpRequest:
+    """A request whose body is still arriving. Header names are lower-case."""
 
     method: str
     path: str
@@ -56,7 +56,7 @@ class Request:
         return b""
 
     async def whole_body(self, limit: int) -> bytes | None:
-        """Return the body, or None when it is over `limit` bytes."""
+        """Return the body, or None if it is over `limit` bytes."""
         pieces, size = [], 0
         while piece := await self.piece():
             size += len(piece)
@@ -66,14 +66,14 @@ class Request:
         return b"".join(pieces)
 
     async def disconnected(self) -> None:
-        """Return when the client has gone. To be called only after the body ended."""
+        """Return when the client has gone. Call it only after the body ended."""
         while True:
             event = await self._receive()
             if event["type"] == "http.disconnect":
                 return
 
     async def discard(self) -> None:
-        """Read what is left of the body, for a bounded time."""
+        """Read the rest of the body, for a bounded time."""
         with trio.move_on_after(LINGER_SECONDS):
             while await self.piece():
                 pass
@@ -92,7 +92,7 @@ class Response:
     body: bytes = b""
     headers: Headers = ()
     stream: Callable[[Send], Awaitable[None]] | None = None
-    """Cancelled when the client leaves. Its headers must name the length, if that is known."""
+    """Cancelled when the client leaves. The headers must state the length if it is known."""
 
     @classmethod
     def json(cls, value: object, status: int = 200) -> Response:
@@ -105,14 +105,14 @@ class Response:
         return cls(status, text.encode(), [(b"content-type", b"text/plain; charset=utf-8")])
 
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[HttpRequest], Awaitable[Response]]
 
 
-def asgi(handler: Handler, connection: Connection) -> ASGIFramework:
-    """Make the ASGI app that serves one connection with `handler`.
+def asgi(handler: Handler, connection: ServedConnection) -> ASGIFramework:
+    """Return the ASGI app that serves one connection with `handler`.
 
-    A barrier: an exception of a handler's is logged and answered by a 500, as the Bot API server would; the next
-    request is served as if nothing had happened.
+    A barrier: a handler's exception is logged and answered by a 500, as the Bot API server would; the next request is
+    served as if nothing had happened.
     """
 
     async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -140,11 +140,11 @@ def asgi(handler: Handler, connection: Connection) -> ASGIFramework:
     return app
 
 
-def refusal(request: Request) -> Response | None:
-    """Judge where a request comes from; None when it may go on.
+def refusal(request: HttpRequest) -> Response | None:
+    """Return the refusal of a request from a forbidden origin; None if it may go on.
 
-    A page on the web must not drive the sandbox: neither by a name that resolves to loopback (its Host gives it
-    away), nor by a form or an image (its Origin does, or Sec-Fetch-Site where the browser sends no Origin).
+    A page on the web must not control the sandbox: neither through a name that resolves to loopback (its Host reveals
+    it), nor through a form or an image (its Origin does, or Sec-Fetch-Site if the browser sends no Origin).
     """
     host = request.headers.get(b"host", b"").decode("latin-1")
     if not is_loopback_host(host):
@@ -159,14 +159,14 @@ def refusal(request: Request) -> Response | None:
 
 
 def _too_long(scope: HTTPScope) -> Response | None:
-    """Refuse a head over the limit; h11 sees to it only when the head comes in several pieces."""
+    """Return whether a head is over the limit; h11 checks that only if the head comes in several pieces."""
     size = len(scope["raw_path"]) + len(scope["query_string"])
     size += sum(len(name) + len(value) for name, value in scope["headers"])
     return Response(431, b"", [(b"connection", b"close")]) if size > HEADER_LIMIT_BYTES else None
 
 
 def is_loopback_host(host: str) -> bool:
-    """Tell whether a Host header (name or address, any port) names this machine alone."""
+    """Return whether a Host header (name or address, any port) can only mean this machine."""
     name = host[: host.find("]") + 1] if host.startswith("[") else host.rpartition(":")[0] or host
     if name.lower() == "localhost":
         return True
@@ -176,14 +176,14 @@ def is_loopback_host(host: str) -> bool:
         return False
 
 
-def _request(scope: HTTPScope, receive: ASGIReceiveCallable) -> Request:
+def _request(scope: HTTPScope, receive: ASGIReceiveCallable) -> HttpRequest:
     headers: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         headers.setdefault(bytes(name).lower(), bytes(value))
-    return Request(scope["method"], scope["path"], scope["query_string"], headers, receive)
+    return HttpRequest(scope["method"], scope["path"], scope["query_string"], headers, receive)
 
 
-async def _answer(request: Request, response: Response, send: ASGISendCallable) -> None:
+async def _answer(request: HttpRequest, response: Response, send: ASGISendCallable) -> None:
     headers = list(response.headers)
     stream = response.stream if request.method != "HEAD" else None
     if response.stream is None:
@@ -205,12 +205,12 @@ async def _answer(request: Request, response: Response, send: ASGISendCallable) 
     await send({"type": "http.response.body", "body": rest, "more_body": False})
 
 
-def _has_body(request: Request) -> bool:
+def _has_body(request: HttpRequest) -> bool:
     return b"transfer-encoding" in request.headers or request.headers.get(b"content-length", b"0").strip() != b"0"
 
 
-async def _stream(request: Request, stream: Callable[[Send], Awaitable[None]], send: ASGISendCallable) -> None:
-    """Run a streamed answer until it ends or the client leaves (hypercorn would go on swallowing its pieces)."""
+async def _stream(request: HttpRequest, stream: Callable[[Send], Awaitable[None]], send: ASGISendCallable) -> None:
+    """Run a streamed answer until it ends or the client leaves (hypercorn would keep swallowing its pieces)."""
     dropped = False
 
     async def piece(data: bytes) -> None:
@@ -223,7 +223,7 @@ async def _stream(request: Request, stream: Callable[[Send], Awaitable[None]], s
             with contextlib.suppress(DropConnection):
                 await request.discard()
                 await request.disconnected()
-            # Ending the answer properly would be refused by h11: less was sent than its length says.
+            # h11 would refuse a proper end: less was sent than the stated length.
             dropped = True
             nursery.cancel_scope.cancel()
 
@@ -238,5 +238,5 @@ async def _stream(request: Request, stream: Callable[[Send], Awaitable[None]], s
 
 
 def _shown(path: str) -> str:
-    """Return a path without the token in it."""
+    """Return a path without its token."""
     return path if not path.startswith(("/bot", "/file")) else "/bot..."

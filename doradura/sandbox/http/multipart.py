@@ -1,8 +1,8 @@
 """Reads a multipart/form-data body piece by piece, without ever holding a file in memory.
 
-Pure: takes bytes, gives events, does no I/O. The rules are those of the Bot API server (tdlib/telegram-bot-api,
-HttpReader): a part with a filename is a file, even when the name is empty; names are quoted with backslash escapes or
-bare up to the next `;`; both are percent-decoded.
+Pure: bytes in, events out, no I/O. The rules are those of the Bot API server (tdlib/telegram-bot-api, HttpReader): a
+part with a filename is a file, even if the name is empty; names are quoted with backslash escapes, or bare up to the
+next `;`; both are percent-decoded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PARAMETER = re.compile(r';\s*([A-Za-z*]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))
 
 
 class MultipartError(ValueError):
-    """The body is no multipart/form-data."""
+    """The body is not multipart/form-data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ class PartData:
 
 @dataclass(frozen=True, slots=True)
 class PartEnd:
-    """The part last begun is whole."""
+    """The last begun part is complete."""
 
 
 MultipartEvent = PartStart | PartData | PartEnd
 
 
 def boundary_of(content_type: str) -> bytes:
-    """Return the boundary a Content-Type names. Raises MultipartError when it names none."""
+    """Return the boundary that a Content-Type names. Raises MultipartError if it names none."""
     for key, quoted, bare in _PARAMETER.findall(content_type):
         if key.lower() == "boundary" and (quoted or bare.strip()):
             boundary: str = quoted or bare.strip()
@@ -55,7 +55,7 @@ def boundary_of(content_type: str) -> bytes:
 
 
 class MultipartParser:
-    """Feed it the body's bytes; it gives events as soon as they are certain, and keeps no more than one boundary."""
+    """Takes the body's bytes and returns events as soon as they are certain; it keeps no more than one boundary."""
 
     def __init__(self, boundary: bytes) -> None:
         self._delimiter = b"\r\n--" + boundary
@@ -63,7 +63,7 @@ class MultipartParser:
         """Starts with a line break, so that the first boundary looks like every other."""
         self._state = "preamble"
         self._skip = 0
-        """Bytes at the buffer's start that end the headers and are no content."""
+        """Bytes at the buffer's start that end the headers and are not content."""
 
     @property
     def finished(self) -> bool:
@@ -71,7 +71,7 @@ class MultipartParser:
         return self._state == "end"
 
     def feed(self, data: bytes) -> Iterator[MultipartEvent]:
-        """Take bytes in and yield what they complete. Raises MultipartError."""
+        """Take bytes and yield the events that they complete. Raises MultipartError."""
         self._buffer += data
         before = None
         # Each step either moves on to another state or needs more bytes.
@@ -100,7 +100,7 @@ class MultipartParser:
         end = self._buffer.find(b"\r\n\r\n")
         if end >= 0:
             start = _part_start(bytes(self._buffer[2:end]))
-            # The line break that ends the headers may be the one before the next boundary, when the part is empty.
+            # If the part is empty, the line break that ends the headers may be the one before the next boundary.
             del self._buffer[: end + 2]
             self._skip = 2
             self._state = "data"
@@ -109,7 +109,7 @@ class MultipartParser:
             raise MultipartError("a part's headers are too long")
 
     def _content(self) -> Iterator[MultipartEvent]:
-        """Give out what certainly belongs to the part: all up to the delimiter, or all that cannot be its beginning."""
+        """Return what certainly belongs to the part: everything up to the delimiter, or up to what may begin one."""
         at = self._buffer.find(self._delimiter)
         found, in_part = at >= 0, self._state == "data"
         certain = at if found else max(0, len(self._buffer) - len(self._delimiter) + 1)
@@ -127,7 +127,7 @@ class MultipartParser:
 
 
 def _part_start(block: bytes) -> PartStart:
-    """Read a part's headers; only two of them mean anything."""
+    """Read a part's headers; only two of them matter."""
     disposition, content_type = "", ""
     for line in block.decode("utf-8", "replace").split("\r\n"):
         key, _, value = line.partition(":")

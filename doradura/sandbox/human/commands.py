@@ -1,8 +1,8 @@
 """Which of a bot's lists of commands a person sees in a chat. Pure.
 
 The order is that of the Bot API (BotCommandScope, "Determining list of commands"): the narrowest scope that has a list
-for the person's language or for all languages. Lists are kept by the name `api/methods/commands.py` gives them: the
-scope's type and ids, a space, and the language or nothing.
+for the person's language or for all languages. The lists' keys come from `api/methods/commands.py`: the scope's type
+and ids, a space, and the language or nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from doradura.sandbox.state.records import Object
 
 
 def commands_for(bot: Bot, chat_id: int, user: Object) -> list[Object]:
-    """Return the commands, none where the bot has set none."""
+    """Return the commands, none if the bot has set none."""
     for scope in _scopes(bot, chat_id, user["id"]):
         for language in (user.get("language_code", "")[:2], ""):
             found = bot.record.commands.get(f"{scope} {language}")

@@ -1,7 +1,7 @@
-"""The human side: what a person does in the web chat, and what tests ask for, as JSON over HTTP.
+"""The human side: what a person does in the web chat, and what tests request, as JSON over HTTP.
 
-Owns the calls under /sandbox/ and their shapes; changes nothing itself but asks the bot it concerns. Every answer to a
-change comes after the change is kept.
+Owns the calls under /sandbox/ and their shapes; it changes nothing itself but asks the bot concerned. A change is
+answered only after it was stored.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TypeVar
 import msgspec
 import trio
 
-from doradura.sandbox.http.content import file_content, respond
-from doradura.sandbox.http.exchange import Headers, Request, Response, Send
+from doradura.sandbox.http.exchange import Headers, HttpRequest, Response, Send
+from doradura.sandbox.http.served_bytes import file_content, respond
 from doradura.sandbox.human.commands import commands_for
 from doradura.sandbox.human.error import HumanError
 from doradura.sandbox.human.groups import add_group, change_member, check_upgrade, found_group, person
@@ -33,7 +33,7 @@ from doradura.sandbox.human.orders import (
     UserOrder,
 )
 from doradura.sandbox.human.payments import find_invoice, pay, renew, subscription
-from doradura.sandbox.state.blobs import FILE_LIMIT_BYTES, Upload
+from doradura.sandbox.state.blobs import FILE_LIMIT_BYTES, StoredUpload
 from doradura.sandbox.state.bot import Bot
 from doradura.sandbox.state.bots import Bots, is_token
 from doradura.sandbox.state.call_record import CallRecord
@@ -52,10 +52,12 @@ T = TypeVar("T")
 BODY_LIMIT_BYTES = FILE_LIMIT_BYTES * 3 // 2
 SMALL_BODY_BYTES = 64 * 1024
 TEXT_LIMIT_UNITS = 16384
-"""What a person may send here. Telegram's own clients split at 4096; a bot should meet what others might send."""
+"""What a person may send here. Telegram's own clients split at 4096; a bot should meet what other clients might
+send."""
 
 _INLINE_TYPES = ("audio/", "video/", "image/png", "image/jpeg", "image/gif", "image/webp")
-"""What a browser may show in place. Anything else a bot sent is only ever saved: it would run as this origin's page."""
+"""What a browser may show in place. Anything else from a bot is only ever saved: it would run with this origin's
+rights."""
 
 _FILE_HEADERS: Headers = (
     (b"content-security-policy", b"default-src 'none'; sandbox"),
@@ -103,8 +105,8 @@ class Human:
             )
         ]
 
-    async def answer(self, request: Request) -> Response:
-        """Answer one call; its failures are `{"error": why}`."""
+    async def answer(self, request: HttpRequest) -> Response:
+        """Answer one call; a failure is answered as `{"error": why}`."""
         path = request.path.removeprefix("/sandbox/")
         try:
             for method, pattern, route in self._routes:
@@ -114,8 +116,8 @@ class Human:
             return Response.json({"error": str(error)}, error.status)
         return Response.json({"error": f"there is no {request.method} {request.path}"}, 404)
 
-    def _bot(self, request: Request) -> Bot:
-        """Return the bot meant: of ?token=, else the first that called."""
+    def _bot(self, request: HttpRequest) -> Bot:
+        """Return the bot: the one of ?token=, else the first that called."""
         token = request.argument("token") or self._world.events.default_token
         if token is None:
             raise HumanError(409, "no bot has called yet; name one with ?token=")
@@ -124,7 +126,7 @@ class Human:
         return self._bots.bot(token)
 
     @staticmethod
-    async def _order(request: Request, kind: type[T]) -> T:
+    async def _order(request: HttpRequest, kind: type[T]) -> T:
         body = await request.whole_body(BODY_LIMIT_BYTES)
         if body is None:
             raise HumanError(400, f"the body is over {BODY_LIMIT_BYTES} bytes")
@@ -137,12 +139,12 @@ class Human:
             raise HumanError(400, str(error)) from None
 
     async def _done(self, value: object) -> Response:
-        """Answer, once what was done is kept."""
+        """Answer, once the change is stored."""
         await self._world.journal.flush()
         return Response.json(value)
 
     def _sender(self, bot: Bot, chat_id: int, from_id: int | None) -> Object:
-        """Return the person who acts in a chat, and make sure that they can."""
+        """Return the person who acts in a chat, if they can. Raises HumanError."""
         if chat_id < 0:
             group = bot.groups.get(chat_id)
             if group is None:
@@ -184,7 +186,7 @@ class Human:
             raise HumanError(status, f"chat {chat_id} has no message {message_id}")
         return message
 
-    async def _add_user(self, request: Request) -> Response:
+    async def _add_user(self, request: HttpRequest) -> Response:
         order = await self._order(request, UserOrder)
         user_id = self._world.next_user_id() if order.id is None else order.id
         if user_id <= 0 or not order.first_name:
@@ -195,22 +197,22 @@ class Human:
         user["language_code"] = order.language_code
         return await self._done(self._world.put_user(user))
 
-    async def _add_chat(self, request: Request) -> Response:
+    async def _add_chat(self, request: HttpRequest) -> Response:
         order = await self._order(request, ChatOrder)
         return await self._done(add_group(self._bot(request), order))
 
-    async def _state(self, request: Request) -> Response:
+    async def _state(self, request: HttpRequest) -> Response:
         nobody = request.argument("token") is None and self._world.events.default_token is None
         return Response.json(self._bots.state(None if nobody else self._bot(request)))
 
-    async def _block(self, request: Request, chat: str) -> Response:
+    async def _block(self, request: HttpRequest, chat: str) -> Response:
         order = await self._order(request, BlockOrder)
         bot, chat_id = self._bot(request), int(chat)
         sender = self._sender(bot, chat_id, order.from_id)
         bot.set_blocked(chat_id, sender["id"], blocked=order.blocked)
         return await self._done({})
 
-    async def _upgrade(self, request: Request, chat: str) -> Response:
+    async def _upgrade(self, request: HttpRequest, chat: str) -> Response:
         order = await self._order(request, UpgradeOrder)
         bot, chat_id = self._bot(request), int(chat)
         group = found_group(bot, chat_id)
@@ -218,24 +220,24 @@ class Human:
         sender = self._sender(bot, chat_id, order.from_id or group.members[0])
         return await self._done(bot.upgrade_group(chat_id, sender))
 
-    async def _change_member(self, request: Request, chat: str) -> Response:
+    async def _change_member(self, request: HttpRequest, chat: str) -> Response:
         order = await self._order(request, MemberOrder)
         change_member(self._bot(request), int(chat), order)
         return await self._done({})
 
-    async def _commands(self, request: Request, chat: str) -> Response:
+    async def _commands(self, request: HttpRequest, chat: str) -> Response:
         bot, chat_id = self._bot(request), int(chat)
         user = person(self._world, leading_integer(request.argument("from_id") or chat))
         return await self._done({"commands": commands_for(bot, chat_id, user)})
 
-    async def _messages(self, request: Request, chat: str) -> Response:
+    async def _messages(self, request: HttpRequest, chat: str) -> Response:
         bot, chat_id = self._bot(request), int(chat)
         if bot.chat(chat_id) is None:
             raise HumanError(404, "there is no such chat")
         after = leading_integer(request.argument("after") or "0")
         return await self._done({"messages": [bot.seen(message) for message in bot.messages_after(chat_id, after)]})
 
-    async def _say(self, request: Request, chat: str) -> Response:
+    async def _say(self, request: HttpRequest, chat: str) -> Response:
         order = await self._order(request, MessageOrder)
         content = _with_entities("text", order.text)
         if not content or units(content["text"]) > TEXT_LIMIT_UNITS:
@@ -258,7 +260,7 @@ class Human:
         bot.change_message(message, content)
         return bot.seen(message)
 
-    async def _send_file(self, request: Request, chat: str) -> Response:
+    async def _send_file(self, request: HttpRequest, chat: str) -> Response:
         order = await self._order(request, FileOrder)
         bot, chat_id = self._bot(request), int(chat)
         sender = self._writer(bot, chat_id, order.from_id)
@@ -269,7 +271,7 @@ class Human:
         if len(content) > FILE_LIMIT_BYTES:
             raise HumanError(400, f"the file is over {FILE_LIMIT_BYTES} bytes")
         name = order.file_name.replace("\\", "/").rpartition("/")[2]
-        upload = Upload(name, order.mime_type, await self._world.blobs.store(content), len(content))
+        upload = StoredUpload(name, order.mime_type, await self._world.blobs.store(content), len(content))
         try:
             file = await self._files.add(bot, order.kind, upload)
         except RefusalError as error:
@@ -280,7 +282,7 @@ class Human:
             media |= _with_entities("caption", order.caption)
         return await self._done(bot.seen(bot.add_message(chat_id, media, sender=sender)))
 
-    async def _press(self, request: Request, chat: str) -> Response:
+    async def _press(self, request: HttpRequest, chat: str) -> Response:
         order = await self._order(request, PressOrder)
         bot, chat_id = self._bot(request), int(chat)
         message = self._message(bot, chat_id, order.message_id, 400)
@@ -290,13 +292,13 @@ class Human:
         query = bot.press(self._sender(bot, chat_id, order.from_id), message, order.data)
         return await self._done({"callback_query_id": query.query_id})
 
-    async def _callback(self, request: Request, query_id: str) -> Response:
+    async def _callback(self, request: HttpRequest, query_id: str) -> Response:
         query = self._bot(request).queries.get(query_id)
         if query is None:
             raise HumanError(404, "there is no such callback query")
         return await self._done({"answered": query.answer is not None, **(query.answer or {})})
 
-    async def _pay(self, request: Request, chat: str) -> Response:
+    async def _pay(self, request: HttpRequest, chat: str) -> Response:
         order = await self._order(request, PayOrder)
         bot, chat_id = self._bot(request), int(chat)
         invoice = find_invoice(bot, chat_id, order)
@@ -304,40 +306,40 @@ class Human:
         self._check_present(bot, chat_id)
         return await self._done(await pay(bot, invoice, sender, chat_id))
 
-    async def _renew(self, request: Request, charge_id: str) -> Response:
+    async def _renew(self, request: HttpRequest, charge_id: str) -> Response:
         return await self._done(renew(self._bot(request), charge_id))
 
-    async def _subscription(self, request: Request, charge_id: str) -> Response:
+    async def _subscription(self, request: HttpRequest, charge_id: str) -> Response:
         order = await self._order(request, SubscriptionOrder)
         bot = self._bot(request)
         bot.payments.set_canceled(subscription(bot, charge_id), canceled=order.canceled)
         return await self._done({})
 
-    async def _requests(self, request: Request) -> Response:
+    async def _requests(self, request: HttpRequest) -> Response:
         lines = self._record.after(leading_integer(request.argument("after") or "0"))
         return Response(200, lines, [(b"content-type", b"application/x-ndjson")])
 
-    async def _add_fault(self, request: Request) -> Response:
+    async def _add_fault(self, request: HttpRequest) -> Response:
         try:
             fault = parse_fault(await request.whole_body(BODY_LIMIT_BYTES) or b"")
         except FaultError as error:
             raise HumanError(400, str(error)) from None
         return Response.json({"id": self._faults.add(fault, request.argument("token"))})
 
-    async def _clear_faults(self, _request: Request) -> Response:
+    async def _clear_faults(self, _request: HttpRequest) -> Response:
         return Response.json({"deleted": self._faults.clear()})
 
-    async def _flood_limits(self, _request: Request) -> Response:
+    async def _flood_limits(self, _request: HttpRequest) -> Response:
         return Response.json(self._floods.limits)
 
-    async def _set_flood_limits(self, request: Request) -> Response:
+    async def _set_flood_limits(self, request: HttpRequest) -> Response:
         order = await self._order(request, FloodOrder)
         try:
             return Response.json(self._floods.change(order))
         except ValueError as error:
             raise HumanError(400, str(error)) from None
 
-    async def _events(self, request: Request) -> Response:
+    async def _events(self, request: HttpRequest) -> Response:
         token = request.argument("token")
 
         async def stream(send: Send) -> None:
@@ -346,7 +348,7 @@ class Human:
         headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
         return Response(200, headers=headers, stream=stream)
 
-    async def _file(self, request: Request, blob: str) -> Response:
+    async def _file(self, request: HttpRequest, blob: str) -> Response:
         file = self._world.blobs_known.get(blob)
         if file is None:
             raise HumanError(404, "there is no such file")
@@ -358,7 +360,7 @@ class Human:
 
 
 def _with_entities(name: str, text: str) -> Object:
-    """Return a text or caption as Telegram keeps it, with what it finds in it; no field for one that is only space."""
+    """Return a text or caption as Telegram keeps it, with the entities that it finds; no field for white space only."""
     kept, _ = fix_text(text, [], may_be_empty=True)
     entities = detect_entities(kept, [])
     key = "entities" if name == "text" else f"{name}_entities"

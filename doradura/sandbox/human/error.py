@@ -1,10 +1,10 @@
-"""Why something a person asked for cannot be done, with the HTTP status it is told by."""
+"""Why a person's request cannot be fulfilled, with the HTTP status of the answer."""
 
 from __future__ import annotations
 
 
 class HumanError(Exception):
-    """What was asked for cannot be done."""
+    """The request cannot be fulfilled."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)

@@ -1,4 +1,4 @@
-"""The human side of groups: making one, making it a supergroup, and who comes and goes.
+"""The human side of groups: making one, upgrading it to a supergroup, and its members' changes.
 
 Owns no state; raises HumanError for what cannot be done.
 """
@@ -14,14 +14,14 @@ from doradura.sandbox.state.world import World
 
 
 def person(world: World, user_id: int) -> Object:
-    """Return a person; one never seen comes into being."""
+    """Return a person; an unknown one is created. Raises HumanError."""
     if user_id <= 0:
         raise HumanError(400, "a user's id is positive")
     return world.person(user_id)
 
 
 def found_group(bot: Bot, chat_id: int) -> Group:
-    """Return a group the bot was added to."""
+    """Return a group that the bot was added to. Raises HumanError."""
     group = bot.groups.get(chat_id)
     if group is None:
         raise HumanError(404, "there is no such group")
@@ -29,7 +29,7 @@ def found_group(bot: Bot, chat_id: int) -> Group:
 
 
 def add_group(bot: Bot, order: ChatOrder) -> Object:
-    """Make a group with the bot in it; its first member is its creator."""
+    """Make a group with the bot in it; its first member is its creator. Raises HumanError."""
     if not order.title or not order.member_ids:
         raise HumanError(400, "a group has a title and at least one member")
     members = [person(bot.world, user_id)["id"] for user_id in order.member_ids]
@@ -37,13 +37,13 @@ def add_group(bot: Bot, order: ChatOrder) -> Object:
 
 
 def check_upgrade(group: Group) -> None:
-    """Raise unless the group can become a supergroup."""
+    """Raise HumanError unless the group can become a supergroup."""
     if group.chat["type"] != "group" or group.refusal() is not None:
         raise HumanError(409, "only a group the bot is in becomes a supergroup, and only once")
 
 
 def change_member(bot: Bot, chat_id: int, order: MemberOrder) -> None:
-    """Make somebody a member, an administrator, gone or banned; the bot by its own id."""
+    """Make somebody a member, an administrator, gone or banned; the bot by its own id. Raises HumanError."""
     group = found_group(bot, chat_id)
     if group.migrated_to or order.user_id == group.members[0]:
         raise HumanError(409, "the creator stays what they are, and so does a group that moved")

@@ -1,4 +1,4 @@
-"""The human side of money: paying an invoice, the renewals Telegram makes, cancelling a subscription.
+"""The human side of money: paying an invoice, Telegram's renewals, cancelling a subscription.
 
 Owns no state; it waits for the bot's answer to the pre-checkout query, which makes the charge.
 """
@@ -15,7 +15,10 @@ from doradura.sandbox.state.records import Invoice, Object, Subscription
 
 
 def find_invoice(bot: Bot, chat_id: int, order: PayOrder) -> Invoice:
-    """Return the invoice that is to be paid: named by its link, its message, or a message with a button to the link."""
+    """Return the invoice to pay: named by its link, its message, or a message with a button to the link.
+
+    Raises HumanError.
+    """
     if order.invoice_link is not None:
         invoice = bot.payments.by_link(order.invoice_link)
         if invoice is None:
@@ -37,7 +40,7 @@ def find_invoice(bot: Bot, chat_id: int, order: PayOrder) -> Invoice:
 
 
 async def pay(bot: Bot, invoice: Invoice, user: Object, chat_id: int) -> Object:
-    """Confirm a payment and wait for what the bot makes of it."""
+    """Confirm a payment and wait for the bot's decision."""
     checkout = bot.payments.check_out(invoice, user, chat_id)
     with trio.move_on_after(CHECKOUT_SECONDS):
         await checkout.answered.wait()
@@ -48,7 +51,7 @@ async def pay(bot: Bot, invoice: Invoice, user: Object, chat_id: int) -> Object:
 
 
 def subscription(bot: Bot, charge_id: str) -> Subscription:
-    """Return the subscription a charge belongs to."""
+    """Return the subscription that a charge belongs to. Raises HumanError."""
     if charge_id not in bot.payments.charges:
         raise HumanError(404, "there is no such charge")
     found = bot.payments.subscription_of(charge_id)
@@ -58,7 +61,7 @@ def subscription(bot: Bot, charge_id: str) -> Subscription:
 
 
 def renew(bot: Bot, charge_id: str) -> Object:
-    """Charge the next period."""
+    """Charge the next period. Raises HumanError."""
     found = subscription(bot, charge_id)
     if found.canceled:
         raise HumanError(409, "that subscription is canceled")

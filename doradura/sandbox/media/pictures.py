@@ -1,6 +1,6 @@
-"""Smaller pictures made of what was uploaded: the sizes of a photo, the thumbnail of a video.
+"""Smaller pictures of what was uploaded: the sizes of a photo, the thumbnail of a video.
 
-Owns which sizes there are. ffmpeg makes them, in a folder that goes with the call; what it cannot read has none.
+Owns which sizes there are. ffmpeg makes them, in a temporary folder; what it cannot read has none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import trio
 from doradura.sandbox.media.probe import PROBE_SECONDS, run_tool
 
 PHOTO_SIDES = (90, 320, 800)
-"""The longer side of a photo's smaller sizes; the largest is what was uploaded."""
+"""The longer side of a photo's smaller sizes; the largest is the upload itself."""
 
 THUMBNAIL_SIDE = 320
 

@@ -1,7 +1,7 @@
-"""What can be read out of a media file itself: a picture's size, a recording's length and names.
+"""Reads a media file's own data: a picture's size, a recording's length and tags.
 
-Pictures are read here, from their first bytes; all else by `ffmpeg -i` in a child process of its own session, which is
-ended when the caller is cancelled or the file takes too long.
+Pictures are read here, from their first bytes; everything else by `ffmpeg -i` in a child process with a session of its
+own, which is ended if the caller is cancelled or the file takes too long.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import trio
 
 PROBE_SECONDS = 10.0
 PROBE_LIMIT_BYTES = 10 * 1000 * 1000
-"""Telegram does not look into larger files: without given figures they show as 320x320, 0:00."""
+"""Telegram does not examine larger files: without given values they show as 320x320, 0:00."""
 
 _DURATION = re.compile(rb"Duration: (\d+):(\d+):(\d+(?:\.\d+)?)")
 _PICTURE = re.compile(rb"Video: [^\n]*?, (\d{2,5})x(\d{2,5})")
@@ -27,7 +27,7 @@ _TAG = re.compile(rb"^    (title|artist)\s*: (.*)$", re.MULTILINE | re.IGNORECAS
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What a file says of itself; 0 and empty where it says nothing."""
+    """What a file says about itself; 0 and empty if it says nothing."""
 
     duration: int = 0
     width: int = 0
@@ -37,13 +37,13 @@ class Probed:
 
 
 async def run_tool(arguments: list[str | Path], *, seconds: float) -> subprocess.CompletedProcess[bytes]:
-    """Run a program to its end, at most so long, and return what it wrote to stderr.
+    """Run a program to its end, for a bounded time, and return what it wrote to stderr.
 
-    Its whole session is killed when it is not waited for any more. Raises OSError when it cannot be started.
+    Its whole session is killed when nobody waits for it any more. Raises OSError if it cannot be started.
     """
 
     async def kill(process: trio.Process) -> None:
-        # The child leads a session of its own, so that its group's number is its own.
+        # The child leads a session, so that its group's number is its own.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
@@ -60,7 +60,7 @@ async def run_tool(arguments: list[str | Path], *, seconds: float) -> subprocess
 
 
 async def probe(ffmpeg: str, path: Path) -> Probed:
-    """Read a recording's figures. What is no recording gives zeros."""
+    """Return a recording's data; zeros for anything else."""
     arguments: list[str | Path] = [
         ffmpeg,
         "-hide_banner",
@@ -74,7 +74,7 @@ async def probe(ffmpeg: str, path: Path) -> Probed:
 
 
 def parse_report(report: bytes) -> Probed:
-    """Read what ffmpeg writes of its input."""
+    """Parse ffmpeg's description of its input."""
     duration = _DURATION.search(report)
     seconds = 0.0
     if duration:
@@ -92,7 +92,7 @@ def parse_report(report: bytes) -> Probed:
 
 
 def picture_size(head: bytes) -> tuple[int, int] | None:
-    """Return width and height of a JPEG, PNG, GIF or WebP from its beginning, or None when it is none of them."""
+    """Return width and height of a JPEG, PNG, GIF or WebP from its beginning, or None for anything else."""
     if head.startswith(b"\x89PNG\r\n\x1a\n") and len(head) >= 24:
         return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
     if head[:6] in {b"GIF87a", b"GIF89a"} and len(head) >= 10:

@@ -1,12 +1,13 @@
-"""Makes the sample media with ffmpeg, once, into a folder that is used by every later start.
+"""Makes the sample media with ffmpeg, once, into a folder that every later start uses.
 
-Owns that folder: it is made under a temporary name and renamed when whole, so that a killed start leaves none half-made
-and two starts at once do not meet.
+Owns that folder: it is made under a temporary name and renamed when complete, so that a killed start leaves no
+half-made one and two simultaneous starts do not disturb each other.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 import time
@@ -18,7 +19,7 @@ from doradura.sandbox.media.probe import run_tool
 from doradura.startup import StartupError
 
 VERSION = "samples-1"
-"""The folder's name; to be changed with what is in it."""
+"""The folder's name; change it together with its content."""
 
 MAKING_SECONDS = 60.0
 STALE_SECONDS = 600.0
@@ -54,7 +55,7 @@ class SamplesError(StartupError):
 
 
 def captions(*, web: bool) -> str:
-    """Write the sample's subtitles as WebVTT or SRT."""
+    """Return the sample's subtitles as WebVTT or SRT."""
     mark = "." if web else ","
     cues = [
         f"{number}\n00:00:{start:02}{mark}000 --> 00:00:{end:02}{mark}000\n{text}\n"
@@ -64,15 +65,18 @@ def captions(*, web: bool) -> str:
 
 
 async def make_samples(ffmpeg: str, directory: Path) -> Path:
-    """Return the folder with the samples, making it if it is not there. Raises SamplesError."""
+    """Return the folder with the samples, making it if it is missing. Raises SamplesError."""
     final = directory / VERSION
     if await trio.to_thread.run_sync(final.is_dir):
         return final
-    making = await trio.to_thread.run_sync(_begin, directory)
+    try:
+        making = await trio.to_thread.run_sync(_begin, directory)
+    except OSError as error:
+        raise SamplesError(f"the sample media cannot be put into {directory}: {error}") from error
     try:
         await _encode(ffmpeg, making)
         with contextlib.suppress(OSError):
-            # Another start may have been faster; then its folder is as good.
+            # Another start may have been faster; its folder is just as good.
             making.rename(final)
     except OSError as error:
         raise SamplesError(f"the sample media cannot be made with {ffmpeg}: {error}") from error
@@ -84,8 +88,16 @@ async def make_samples(ffmpeg: str, directory: Path) -> Path:
     return final
 
 
+def samples_fault(directory: Path) -> str | None:
+    """Say why the samples could not be made in a directory; None where they could. Writes nothing."""
+    nearest = next(each for each in (directory, *directory.parents) if os.path.lexists(each))
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return None
+    return f"the sample media cannot be put into {directory}: {nearest} is not a directory that can be written to"
+
+
 def _begin(directory: Path) -> Path:
-    """Make a folder to work in, and remove those of starts that were killed a while ago."""
+    """Make a working folder, and remove those of starts that were killed a while ago."""
     directory.mkdir(parents=True, exist_ok=True)
     for left in directory.glob(".making-*"):
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
 """Serves the samples under /media/: as they are, padded to any size, slowly, torn, or not at all.
 
 Owns the paths under /media/. What is longer than the sample is never written to disk: a trailing `free` box, which
-every MP4 reader skips, is made up as it is sent.
+every MP4 reader skips, is generated while it is sent.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 import trio
 
-from doradura.sandbox.http.content import Content, copy_file, file_content, respond
-from doradura.sandbox.http.exchange import DropConnection, Headers, Request, Response, Send
+from doradura.sandbox.http.exchange import DropConnection, Headers, HttpRequest, Response, Send
+from doradura.sandbox.http.served_bytes import ServedBytes, copy_file, file_content, respond
 
 SLOW_BYTES = 2_500_000
 SLOW_TURN_SECONDS = 0.1
@@ -39,16 +39,16 @@ _POLICY: Headers = (
 )
 
 
-class Media:
+class MediaEndpoint:
     """Answers /media/..."""
 
     def __init__(self, directory: Path, sizes: dict[str, int]) -> None:
-        """`sizes` are the bytes of each sample by its path in the directory."""
+        """`sizes` has the bytes of each sample by its path in the directory."""
         self._directory = directory
         self._sizes = sizes
 
-    async def answer(self, request: Request) -> Response:
-        """Answer one GET or HEAD. Raises DropConnection for what is to be torn."""
+    async def answer(self, request: HttpRequest) -> Response:
+        """Answer one GET or HEAD. Raises DropConnection for a torn one."""
         if request.method not in {"GET", "HEAD"}:
             return Response.text("only GET and HEAD\n", 405)
         path = request.path.removeprefix("/media/")
@@ -63,11 +63,11 @@ class Media:
         found = _STATUS.fullmatch(path)
         return _status(request, int(found.group(1))) if found else Response.text("not found\n", 404)
 
-    def _padded(self, size: int) -> Content:
+    def _padded(self, size: int) -> ServedBytes:
         """Return the sample followed by a `free` box, `size` bytes in all."""
         sample, path = self._sizes["sample.mp4"], self._directory / "sample.mp4"
         box = size - sample
-        # A box of 4 GiB and more has its size behind its name.
+        # A box of 4 GiB and more has its size after its name.
         header = (
             box.to_bytes(4, "big") + b"free"
             if box < 1 << 32
@@ -86,16 +86,16 @@ class Media:
                 await send(ZEROS[:piece])
                 at += piece
 
-        return Content(size, "video/mp4", copy)
+        return ServedBytes(size, "video/mp4", copy)
 
-    def _big(self, request: Request) -> Response:
+    def _big(self, request: HttpRequest) -> Response:
         megabytes = _number(request, "mb", 100)
         size = int(megabytes) * MEBIBYTE
         if not 1 <= megabytes <= 100_000 or size < self._sizes["sample.mp4"] + 16:
             return Response.text("mb is a whole number of MiB, from 1\n", 400)
         return respond(request, self._padded(size))
 
-    def _slow(self, request: Request) -> Response:
+    def _slow(self, request: HttpRequest) -> Response:
         rate = _number(request, "kbps", 500) * 1000 / 8
         if not 0 < rate < math.inf:
             return Response.text("kbps is a number of kilobit per second above 0\n", 400)
@@ -109,10 +109,10 @@ class Media:
                 await whole.copy(at, turn, send)
                 at = turn
 
-        return respond(request, Content(SLOW_BYTES, "video/mp4", copy))
+        return respond(request, ServedBytes(SLOW_BYTES, "video/mp4", copy))
 
-    def _torn(self, _request: Request) -> Response:
-        """Promise the whole sample, and close after half of it; a retry with Range fares no better."""
+    def _torn(self, _request: HttpRequest) -> Response:
+        """Announce the whole sample, and close after half of it; a retry with Range fares no better."""
         size, path = self._sizes["sample.mp4"], self._directory / "sample.mp4"
 
         async def stream(send: Send) -> None:
@@ -123,20 +123,20 @@ class Media:
         return Response(200, headers=headers, stream=stream)
 
 
-def _redirect(request: Request) -> Response:
+def _redirect(request: HttpRequest) -> Response:
     to = request.argument("to") or ""
     if not re.fullmatch(r"[\x21-\x7e]+", to):
         return Response.text("to is the address to go to\n", 400)
     return Response(302, b"", [(b"location", to.encode())])
 
 
-def _status(request: Request, code: int) -> Response:
+def _status(request: HttpRequest, code: int) -> Response:
     bodiless = request.method == "HEAD" or code in {204, 304}
     return Response(code, b"" if bodiless else b"as asked: %d\n" % code, [(b"content-type", b"text/plain")])
 
 
-def _number(request: Request, name: str, default: float) -> float:
-    """Read a number from the query; what is none is 0."""
+def _number(request: HttpRequest, name: str, default: float) -> float:
+    """Return a number from the query; anything else is 0."""
     try:
         return float(request.argument(name) or default)
     except ValueError:

@@ -1,1 +1,1 @@
-"""What there is in the sandbox: people, bots, chats, messages, files, money, and where they are kept."""
+"""The state of the sandbox: people, bots, chats, messages, files, money, and where they are kept."""

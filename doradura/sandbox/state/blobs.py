@@ -1,7 +1,7 @@
-"""The bytes of uploaded files: one file on disk each, named at random, written and read in threads.
+"""The bytes of uploaded files: each a file on disk, with a random name, written and read in threads.
 
-Owns its directory. A blob exists from `BlobWriter.finish` on, never in part. Knows nothing of messages; which blobs
-are still named by somebody is told to it once, at the start.
+Owns its directory. A blob exists from `BlobWriter.finish` on, never in part. It knows nothing of messages; it is told
+once, at the start, which blobs are still in use.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import BinaryIO
 import trio
 
 WRITE_PIECE_BYTES = 512 * 1024
-"""Gathered before a thread writes it: a hop to a thread costs as much as copying some hundred kilobytes."""
+"""Collected before a thread writes it: handing it to a thread costs as much as copying some hundred kilobytes."""
 
 FILE_LIMIT_BYTES = 50 * 1024 * 1024
-"""What a bot or a person may send."""
+"""The largest file that a bot or a person may send."""
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """A file that was sent, whole and on disk."""
+class StoredUpload:
+    """A sent file, complete and on disk."""
 
     filename: str
     content_type: str
@@ -38,7 +38,7 @@ class Blobs:
         self._directory = directory
 
     async def open(self, known: Collection[str]) -> None:
-        """Make the directory, and remove what a killed process left half-written or unnamed."""
+        """Make the directory, and remove what a killed process left half-written or unused."""
 
         def sweep() -> None:
             self._directory.mkdir(parents=True, exist_ok=True)
@@ -57,13 +57,13 @@ class Blobs:
         return BlobWriter(self._directory)
 
     async def store(self, data: bytes) -> str:
-        """Keep bytes that are in memory already, and return the blob's name."""
+        """Store bytes that are in memory, and return the blob's name."""
         writer = self.writer()
         await writer.write(data)
         return await writer.finish()
 
     async def remove(self, blobs: Collection[str]) -> None:
-        """Delete blobs that nothing names."""
+        """Delete blobs that are not in use."""
 
         def remove() -> None:
             for blob in blobs:
@@ -84,7 +84,7 @@ class Blobs:
 
 
 class BlobWriter:
-    """A blob in the making."""
+    """A blob being written."""
 
     def __init__(self, directory: Path) -> None:
         self._name = secrets.token_hex(16)
@@ -95,7 +95,7 @@ class BlobWriter:
         self.size = 0
 
     async def write(self, data: bytes) -> None:
-        """Add bytes; now and then this waits for a thread to have written them."""
+        """Add bytes; now and then this waits for a thread to write them."""
         self._pending += data
         self.size += len(data)
         if len(self._pending) >= WRITE_PIECE_BYTES:
@@ -103,7 +103,7 @@ class BlobWriter:
             await trio.to_thread.run_sync(self._flush, pending)
 
     async def finish(self) -> str:
-        """Write what is left, give the file its name, and return it."""
+        """Write the rest, name the file, and return the blob."""
 
         def finish(pending: bytearray) -> None:
             self._flush(pending)
@@ -115,7 +115,7 @@ class BlobWriter:
         return self._name
 
     async def discard(self) -> None:
-        """Remove what there is, also when cancelled."""
+        """Remove what was written, even when cancelled."""
         if self._file is not None:
             self._file.close()
             with trio.CancelScope(shield=True):

@@ -1,7 +1,7 @@
-"""One bot of the sandbox's: its chats, messages, files, pressed buttons and commands.
+"""One bot of the sandbox: its chats, messages, files, callback queries and commands.
 
-Owns what belongs to one token, in memory, and notes every change in the journal at once. Does no I/O and never waits,
-so each method is all or nothing. Users are shared by all bots and are the `World`'s.
+Owns what belongs to one token, in memory, and notes every change in the journal at once. It does no I/O and never
+waits, so each method is all or nothing. All bots share the users, who belong to the `World`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from doradura.sandbox.state.payments import Payments
-from doradura.sandbox.state.records import BotRecord, Group, Message, Object, Query, StoredFile
+from doradura.sandbox.state.records import BotRecord, CallbackQuery, Group, Message, Object, StoredFile
 from doradura.sandbox.state.refusal import bad_request, forbidden
 from doradura.sandbox.state.updates import DEFAULT_KINDS, QUERY_RETENTION_SECONDS, Update, UpdateQueue
 from doradura.sandbox.state.world import World
@@ -22,13 +22,13 @@ FIRST_USERS = (1000, 2000)
 """They have started every bot."""
 
 OWN_BOT_ID = 1_000_000_001
-"""The bot that `run --sandbox` starts goes by its name; any other by its number."""
+"""The bot that `run --sandbox` starts has this name; any other is named by its number."""
 
 QUERY_LIMIT = 10_000
 
 
 class Bot:
-    """A token and all that is behind it."""
+    """A token and everything behind it."""
 
     def __init__(self, world: World, record: BotRecord) -> None:
         self.token = record.token
@@ -45,34 +45,34 @@ class Bot:
         self.updates = UpdateQueue(self._update_changed, record.next_update_id or None)
         self.updates.kinds = record.kinds or DEFAULT_KINDS
         self.started = set(FIRST_USERS)
-        """Users the bot may write to."""
+        """Users to whom the bot may write."""
         self.blocked: set[int] = set()
         self.groups: dict[int, Group] = {}
         self.files: dict[str, StoredFile] = {}
         self.paths: dict[str, StoredFile] = {}
-        self.queries: dict[str, Query] = {}
+        self.queries: dict[str, CallbackQuery] = {}
         self.payments = Payments(self)
         self._messages: dict[int, bytes] = {}
-        """Encoded: a long soak leaves some hundred thousand of them, and decoding one takes microseconds."""
+        """Encoded: a long soak test leaves some hundred thousand of them, and decoding one takes microseconds."""
         self._by_chat: dict[int, list[int]] = {}
 
     def keep(self) -> None:
-        """Note the bot's own record."""
+        """Store the bot's own record."""
         self.record.next_update_id = self.updates.next_id
         self.record.kinds = self.updates.kinds
         self.world.journal.put("bot", self.token, msgspec.json.encode(self.record))
 
     def rename(self) -> None:
-        """Take the name the bot gave itself for all languages, or the one it has by nature."""
+        """Set the name that the bot gave itself for all languages, or its default one."""
         usual = "Doradura" if self.user_id == OWN_BOT_ID else f"Bot {self.user_id}"
         self.user["first_name"] = self.record.texts.get("name ") or usual
 
     def key(self, name: object) -> str:
-        """Return the journal's key for something of this bot's."""
+        """Return the journal's key for a record of this bot."""
         return f"{self.token} {name}"
 
     def restore_message(self, message_id: int, encoded: bytes) -> None:
-        """Take back a kept message."""
+        """Restore a kept message."""
         self._messages[message_id] = encoded
         insort(self._by_chat.setdefault(msgspec.json.decode(encoded, type=Message).chat_id, []), message_id)
 
@@ -84,7 +84,7 @@ class Bot:
             self.keep()
 
     def chat(self, chat_id: int) -> Object | None:
-        """Return the Chat object, or None when there is no such chat."""
+        """Return the Chat object, or None if there is no such chat."""
         if chat_id in self.groups:
             return self.groups[chat_id].chat
         user = self.world.users.get(chat_id)
@@ -94,12 +94,12 @@ class Bot:
         return {"id": chat_id, **names, "type": "private"}
 
     def chats(self) -> list[Object]:
-        """Return the chats this bot is in."""
+        """Return the chats that this bot is in."""
         private = [self.chat(user_id) for user_id in self.world.users if user_id in self.started]
         return [chat for chat in private if chat is not None] + [group.chat for group in self.groups.values()]
 
     def writable_chat(self, chat_id: int) -> Object:
-        """Return a chat the bot may send to. Raises RefusalError."""
+        """Return a chat that the bot may send to. Raises RefusalError."""
         if chat_id == self.user_id:
             raise forbidden("bots can't send messages to bots")
         chat = self.chat(chat_id)
@@ -125,17 +125,17 @@ class Bot:
         return chat
 
     def keep_group(self, chat_id: int) -> None:
-        """Note a group's record."""
+        """Store a group's record."""
         self.world.journal.put("group", self.key(chat_id), msgspec.json.encode(self.groups[chat_id]))
 
     def start(self, user_id: int) -> None:
-        """A user writes to the bot for the first time."""
+        """Record that a user writes to the bot for the first time."""
         if user_id not in self.started:
             self.started.add(user_id)
             self.world.journal.put("start", self.key(user_id), b"")
 
     def set_blocked(self, chat_id: int, user_id: int, *, blocked: bool) -> None:
-        """A user blocks the bot or takes it back; in a group, a member throws the bot out or adds it again."""
+        """Record that a user blocks or unblocks the bot, or that a member removes it from a group or adds it again."""
         chat = self.chat(chat_id)
         assert chat is not None
         if chat_id in self.groups:
@@ -158,7 +158,7 @@ class Bot:
         self.member_changed(chat, user_id, *(("member", "kicked") if blocked else ("kicked", "member")))
 
     def leave_group(self, chat_id: int) -> None:
-        """The bot goes out of a group by itself."""
+        """Make the bot leave a group by itself."""
         group = self.groups[chat_id]
         group.left = True
         self.keep_group(chat_id)
@@ -166,7 +166,7 @@ class Bot:
         self.member_changed(group.chat, self.user_id, "member", "left")
 
     def upgrade_group(self, chat_id: int, sender: Object) -> Object:
-        """A group becomes a supergroup under another id; whoever writes to the old one is told so."""
+        """Make a group a supergroup with a new id; calls with the old one get an answer that says so."""
         group = self.groups[chat_id]
         new_id = self.world.next_group_id(supergroup=True)
         chat: Object = {"id": new_id, "title": group.chat["title"], "type": "supergroup"}
@@ -181,7 +181,7 @@ class Bot:
         return chat
 
     def moved(self, chat_id: int) -> int:
-        """Return where a chat is now: a group may have become a supergroup."""
+        """Return a chat's present id: a group may have become a supergroup."""
         while (group := self.groups.get(chat_id)) is not None and group.migrated_to:
             chat_id = group.migrated_to
         return chat_id
@@ -236,7 +236,7 @@ class Bot:
         return message
 
     def change_message(self, message: Message, content: Object) -> None:
-        """Replace what a message says, keeping who said it, where and when."""
+        """Replace a message's content, keeping its sender, chat and time."""
         head = {key: message.body[key] for key in ("message_id", "from", "chat", "date")}
         message.body = {**head, "edit_date": self.world.now(), **content}
         self._put(message)
@@ -245,7 +245,7 @@ class Bot:
         self.tell("edit", message.chat_id, {"message": self.seen(message)})
 
     def message(self, chat_id: int, message_id: int) -> Message | None:
-        """Return a message of a chat's, or None."""
+        """Return a message of a chat, or None."""
         encoded = self._messages.get(message_id)
         if encoded is None:
             return None
@@ -293,22 +293,22 @@ class Bot:
         self.world.journal.put("message", self.key(message.message_id), encoded)
 
     def add_file(self, file: StoredFile) -> None:
-        """Make a file known by its file_id, and keep it."""
+        """Register a file by its file_id, and keep it."""
         self.restore_file(file)
         self.world.journal.put("file", self.key(file.file_id), msgspec.json.encode(file))
 
     def restore_file(self, file: StoredFile) -> None:
-        """Take back a kept file."""
+        """Restore a kept file."""
         self.files[file.file_id] = file
         self.world.file_ids.add(file.file_id)
         self.world.blobs_known[file.blob] = file
         if file.path:
             self.paths[file.path] = file
 
-    def press(self, sender: Object, message: Message, data: str) -> Query:
-        """A person presses a button of a message's."""
+    def press(self, sender: Object, message: Message, data: str) -> CallbackQuery:
+        """Record that a person presses a button of a message."""
         query_id = str(10**17 + secrets.randbelow(9 * 10**17))
-        query = Query(query_id, self.world.clock(), message.chat_id)
+        query = CallbackQuery(query_id, self.world.clock(), message.chat_id)
         self.keep_query(query)
         while len(self.queries) > QUERY_LIMIT:
             oldest = next(iter(self.queries))
@@ -324,13 +324,13 @@ class Bot:
         self.queue("callback_query", pressed)
         return query
 
-    def keep_query(self, query: Query) -> None:
-        """Note a query's record."""
+    def keep_query(self, query: CallbackQuery) -> None:
+        """Store a query's record."""
         self.queries[query.query_id] = query
         self.world.journal.put("query", self.key(query.query_id), msgspec.json.encode(query))
 
-    def open_query(self, query_id: str) -> Query:
-        """Return a query that may still be answered. Raises RefusalError."""
+    def open_query(self, query_id: str) -> CallbackQuery:
+        """Return a query that can still be answered. Raises RefusalError."""
         query = self.queries.get(query_id)
         if query is None or query.answer is not None or self.world.clock() > query.created + QUERY_RETENTION_SECONDS:
             raise bad_request("query is too old and response timeout expired or query ID is invalid")
@@ -341,5 +341,5 @@ class Bot:
         self.updates.add(kind, payload, self.world.clock())
 
     def tell(self, name: str, chat_id: int, value: Object) -> None:
-        """Tell the web pages that listen."""
+        """Send an event to the listening web pages."""
         self.world.events.publish(self.token, name, {"chat_id": chat_id, **value})

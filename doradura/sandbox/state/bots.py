@@ -1,6 +1,6 @@
-"""The bots of the sandbox, by their tokens: found, made, and brought back from the journal at the start.
+"""The bots of the sandbox, by their tokens: found, created, and restored from the journal at the start.
 
-Owns which bots there are. Knows no HTTP.
+Owns which bots there are. It knows no HTTP.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from doradura.sandbox.state.bot import Bot
 from doradura.sandbox.state.members import listed
-from doradura.sandbox.state.records import BotRecord, Group, Query, StoredFile
+from doradura.sandbox.state.records import BotRecord, CallbackQuery, Group, StoredFile
 from doradura.sandbox.state.updates import Update
 from doradura.sandbox.state.world import World
 
@@ -22,7 +22,7 @@ MONEY = ("invoice", "charge", "subscription")
 
 
 def is_token(token: str) -> bool:
-    """Tell whether a text could be a bot's token."""
+    """Return whether a text could be a bot's token."""
     return TOKEN.fullmatch(token) is not None and len(token.partition(":")[2]) >= SECRET_LENGTH
 
 
@@ -34,7 +34,7 @@ class Bots:
         self._by_token: dict[str, Bot] = {}
 
     async def load(self) -> None:
-        """Take back what was kept. Raises JournalError."""
+        """Restore what was kept. Raises JournalError."""
         kinds: dict[str, list[tuple[str, bytes]]] = {}
         for kind, key, value in await self.world.journal.load():
             kinds.setdefault(kind, []).append((key, value))
@@ -63,7 +63,7 @@ class Bots:
             elif kind == "file":
                 bot.restore_file(msgspec.json.decode(value, type=StoredFile))
             elif kind == "query":
-                bot.queries[name] = msgspec.json.decode(value, type=Query)
+                bot.queries[name] = msgspec.json.decode(value, type=CallbackQuery)
             elif kind == "message":
                 bot.restore_message(int(name), value)
             else:
@@ -80,11 +80,11 @@ class Bots:
         return self.bot(token)
 
     def known(self, token: str) -> Bot | None:
-        """Return the bot of a token, if there is one already."""
+        """Return a token's bot, if there is one already."""
         return self._by_token.get(token)
 
     def bot(self, token: str) -> Bot:
-        """Return the bot of a well-formed token; one never seen comes into being here."""
+        """Return the bot of a well-formed token; an unknown one is created."""
         bot = self._by_token.get(token)
         if bot is None:
             bot = self._by_token[token] = Bot(self.world, BotRecord(token))
@@ -92,9 +92,9 @@ class Bots:
         return bot
 
     def state(self, bot: Bot | None) -> dict[str, Any]:
-        """Return the bots, people and chats there are, who blocked `bot`, and who is who in its groups.
+        """Return the bots, people and chats, who blocked `bot`, and the members of its groups.
 
-        The default bot comes first: a page that names none knows it by nothing else.
+        The default bot comes first: a page that names none recognises it only by that.
         """
         default = self.world.events.default_token
         bots = sorted(self._by_token.values(), key=lambda each: each.token != default)

@@ -1,7 +1,7 @@
 """The record of Bot API calls, for people and tests to read: the newest ten thousand, as JSON lines.
 
 Kept in memory only. A call gets its number when it arrives and its line when it is answered; getUpdates, which may wait
-for most of a minute, gets its number with its line, and none when it brought nothing.
+for most of a minute, gets its number with its line, and no line if it brought nothing.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from doradura.sandbox.state.blobs import Upload
+from doradura.sandbox.state.blobs import StoredUpload
 
 LINE_LIMIT = 10_000
 
 
 class CallRecord:
-    """Lines by the number of their call."""
+    """The lines, by the number of their call."""
 
     def __init__(self) -> None:
         self._arrived = 0
@@ -34,14 +34,14 @@ class CallRecord:
         number: int,
         method: str,
         texts: Mapping[str, str],
-        files: Mapping[str, Upload],
+        files: Mapping[str, StoredUpload],
         *,
         status: int | None,
         envelope: bytes | None,
         fault: int | None,
         took_seconds: float,
     ) -> None:
-        """Write a call's line; `took_seconds` is the time from its arrival to its answer."""
+        """Add a call's line; `took_seconds` is the time from its arrival to its answer."""
         value = {
             "n": number,
             "method": method,

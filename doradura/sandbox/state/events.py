@@ -1,6 +1,7 @@
-"""What happens in the sandbox, told to web pages that listen (server-sent events).
+"""The sandbox's events, sent to web pages that listen (server-sent events).
 
-Knows nothing of what the events mean. A page that reads too slowly is cut off; it comes back and reads the chats anew.
+It does not know what the events mean. A page that reads too slowly is disconnected; it comes back and reads the chats
+again.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Events:
         self._journal = journal
         self._listeners: dict[trio.MemorySendChannel[bytes], str | None] = {}
         self.default_token: str | None = None
-        """The bot meant by a listener that named none."""
+        """The bot of a listener that named none."""
 
     def publish(self, token: str, name: str, value: dict[str, Any]) -> None:
         """Tell the listeners, without waiting for any of them."""
@@ -49,7 +50,7 @@ class Events:
                 event = b": still here\n\n"
                 with trio.move_on_after(KEEP_ALIVE_SECONDS):
                     event = await receiver.receive()
-                    # Nobody is shown what a killed process could still forget.
+                    # Nobody may see what would be lost if the process were killed now.
                     await self._journal.flush()
                 await send(event)
         except trio.EndOfChannel:

@@ -1,6 +1,6 @@
-"""Faults a person orders: the next calls of a method fail, wait, or lose their connection.
+"""Faults that a person injects: the next calls of a method fail, wait, or lose their connection.
 
-Pure. Decides which fault a call gets; carrying it out is the Bot API endpoint's business.
+Pure. It decides which fault a call gets; the Bot API endpoint carries it out.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _PREFIXES: Mapping[int, str] = MappingProxyType(
 
 
 class Fault(msgspec.Struct):
-    """What was ordered, as POST /sandbox/faults takes it."""
+    """A requested fault, as POST /sandbox/faults takes it."""
 
     method: str
     times: int = 1
-    """How many calls it befalls; 0: every one until the faults are deleted."""
+    """How many calls it affects; 0: every one until the faults are deleted."""
     error_code: int | None = None
     description: str | None = None
     retry_after: int | None = None
@@ -45,7 +45,7 @@ class Fault(msgspec.Struct):
     chat_id: int | str | None = None
 
     def envelope(self) -> tuple[int, Object] | None:
-        """Return the HTTP status and the envelope of the failure, or None when the call is to go on."""
+        """Return the HTTP status and the envelope of the failure, or None if the call goes on."""
         if self.error_code is None and self.retry_after is None and self.description is None:
             return None
         code = self.error_code or (429 if self.retry_after is not None else 400)
@@ -61,11 +61,11 @@ class Fault(msgspec.Struct):
 
 
 class FaultError(ValueError):
-    """What was ordered is no fault."""
+    """The request is not a valid fault."""
 
 
 def parse_fault(body: bytes) -> Fault:
-    """Read an order. Raises FaultError."""
+    """Parse a request. Raises FaultError."""
     try:
         fault = msgspec.json.decode(body, type=Fault, strict=False)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -80,26 +80,26 @@ def parse_fault(body: bytes) -> Fault:
 
 
 class Faults:
-    """The faults in force, oldest first."""
+    """The active faults, oldest first."""
 
     def __init__(self) -> None:
         self._made = 0
         self._faults: dict[int, tuple[Fault, str | None]] = {}
 
     def add(self, fault: Fault, token: str | None) -> int:
-        """Put a fault in force, for one bot (None: the default bot, whichever that will be). Return its number."""
+        """Add a fault for one bot (None: the default bot, whichever that will be). Return its number."""
         self._made += 1
         self._faults[self._made] = (fault, token)
         return self._made
 
     def clear(self) -> int:
-        """Take back all. Return how many there were."""
+        """Remove all faults. Return how many there were."""
         count = len(self._faults)
         self._faults.clear()
         return count
 
     def match(self, method: str, chat_id: str, token: str, default: str | None) -> tuple[int, Fault] | None:
-        """Return the oldest fault that befalls a call, with its number, and count that it did."""
+        """Return the oldest fault that affects a call, with its number, and count that it did."""
         for number, (fault, wanted) in self._faults.items():
             if (wanted or default) != token or fault.method.lower() not in {"*", method.lower()}:
                 continue

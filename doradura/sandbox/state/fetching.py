@@ -1,6 +1,6 @@
-"""Files a bot names by an address. Only the sandbox's own media can be had: nothing here reaches outside.
+"""Files that a bot names by an address. Only the sandbox's own media can be fetched: nothing here reaches outside.
 
-Owns which addresses those are. The media's answer is read where it is made, without a connection.
+Owns which addresses those are. The media's answer is read directly, without a connection.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from hypercorn.typing import HTTPRequestEvent
 
-from doradura.sandbox.http.exchange import DropConnection, Request, Response, is_loopback_host
-from doradura.sandbox.state.blobs import Blobs, Upload
+from doradura.sandbox.http.exchange import DropConnection, HttpRequest, Response, is_loopback_host
+from doradura.sandbox.state.blobs import Blobs, StoredUpload
 from doradura.sandbox.state.refusal import RefusalError, bad_request
 
 URL_LIMIT_BYTES = 20 * 1024 * 1024
@@ -23,18 +23,18 @@ _FAMILIES = MappingProxyType(
 
 
 class Fetcher:
-    """Gets files from /media/ for methods that were given their address."""
+    """Gets files from /media/ for methods that were given an address."""
 
-    def __init__(self, blobs: Blobs, media: Callable[[Request], Awaitable[Response]], port: int) -> None:
+    def __init__(self, blobs: Blobs, media: Callable[[HttpRequest], Awaitable[Response]], port: int) -> None:
         """`media` answers requests under /media/; `port` is where the sandbox listens."""
         self._blobs = blobs
         self._media = media
         self._port = port
 
-    async def fetch(self, url: str, kind: str) -> Upload:
+    async def fetch(self, url: str, kind: str) -> StoredUpload:
         """Return the file behind an address, to be removed by the caller if unused. Raises RefusalError."""
         path, query = self._own(url)
-        answer = await self._media(Request("GET", path, query, {}, _nothing, body_ended=True))
+        answer = await self._media(HttpRequest("GET", path, query, {}, _nothing, body_ended=True))
         content_type = dict(answer.headers).get(b"content-type", b"").decode("latin-1")
         if answer.status != 200:
             raise bad_request("failed to get HTTP URL content")
@@ -59,10 +59,10 @@ class Fetcher:
             await writer.discard()
             raise
         size = writer.size
-        return Upload(path.rpartition("/")[2], content_type, await writer.finish(), size)
+        return StoredUpload(path.rpartition("/")[2], content_type, await writer.finish(), size)
 
     def _own(self, url: str) -> tuple[str, bytes]:
-        """Return path and query of an address of the sandbox's own."""
+        """Return path and query if the address is one of the sandbox's own."""
         trouble: RefusalError | None = None
         try:
             parts = urlsplit(url if "://" in url else f"http://{url}")

@@ -1,7 +1,7 @@
-"""Files in messages: uploads become Audio, Video, Document, ... objects with a file_id, and a file_id finds them again.
+"""Files in messages: uploads become Audio, Video, Document, ... objects with a file_id, which finds them again.
 
-Owns what a file_id looks like and what may be sent as what. A file's figures are those the bot gave; what it left out
-is read from the file itself when that is small enough, as Telegram does. Waits for the disk and for ffmpeg.
+Owns the form of a file_id and which files may be sent as what. A file's dimensions are those that the bot gave; missing
+ones are read from the file itself if it is small enough, as Telegram does. It waits for the disk and for ffmpeg.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import trio
 
 from doradura.sandbox.media.pictures import PHOTO_SIDES, THUMBNAIL_SIDE, shrink
 from doradura.sandbox.media.probe import PROBE_LIMIT_BYTES, Probed, picture_size, probe
-from doradura.sandbox.state.blobs import Blobs, Upload
+from doradura.sandbox.state.blobs import Blobs, StoredUpload
 from doradura.sandbox.state.bot import Bot
 from doradura.sandbox.state.fetching import Fetcher
 from doradura.sandbox.state.records import Object, StoredFile
@@ -30,7 +30,7 @@ DOWNLOAD_LIMIT_BYTES = 20 * 1024 * 1024
 THUMBNAIL_LIMIT_BYTES = 200 * 1000
 THUMBNAIL_LIMIT_PIXELS = 320
 PICTURE_HEAD_BYTES = 128 * 1024
-"""Enough to find a JPEG's size behind its colour profile and preview."""
+"""Enough to find a JPEG's size after its colour profile and preview."""
 
 MIME_TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -88,7 +88,7 @@ _ID_PREFIX = MappingProxyType(
     }
 )
 _DOCUMENTS = frozenset({"animation", "audio", "sticker", "video", "video_note", "voice"})
-"""What is a document to Telegram, besides those that are nothing else."""
+"""Files that Telegram treats as documents, besides all other types."""
 _FILMS = frozenset({"video", "animation", "video_note"})
 _DETECTED = MappingProxyType(
     {"video/mp4": "video", "audio/mpeg": "audio", "audio/mp4": "audio", "image/gif": "animation"}
@@ -98,18 +98,21 @@ _PROBED = MappingProxyType({"audio": ("duration",), "voice": ("duration",), "vid
 
 
 def type_name(kind: str) -> str:
-    """Return TDLib's name of a file's type, as its errors have it."""
+    """Return TDLib's name of a file's type, as in its error texts."""
     return _TYPE_NAMES.get(kind, kind.capitalize())
 
 
 def sent_as(bot: Bot, kind: str, file_id: str) -> str:
-    """Return as what a file_id is sent by the method for `kind`: sendDocument takes any but a photo's, as it is."""
+    """Return the kind as which the method for `kind` sends a file_id.
+
+    SendDocument takes any but a photo's, unchanged.
+    """
     file = bot.files.get(file_id)
     return file.kind if kind == "document" and file is not None and file.kind in _DOCUMENTS else kind
 
 
 def find_file(bot: Bot, kind: str, file_id: str) -> StoredFile:
-    """Return the file a file_id names, if it may be sent as `kind`. Raises RefusalError."""
+    """Return the file of a file_id, if it may be sent as `kind`. Raises RefusalError."""
     file = bot.files.get(file_id)
     if file is not None:
         if file.kind != kind:
@@ -127,7 +130,7 @@ def _id_trouble(file_id: str) -> str:
 
 
 class Files:
-    """Turns uploads into files of a bot's."""
+    """Makes files of a bot from uploads."""
 
     def __init__(self, blobs: Blobs, ffmpeg: str, fetcher: Fetcher) -> None:
         self._blobs = blobs
@@ -136,7 +139,7 @@ class Files:
         self._probes = trio.CapacityLimiter(PROBES_AT_ONCE)
 
     async def add_from_url(self, bot: Bot, kind: str, url: str, *, given: Object | None = None) -> StoredFile:
-        """Make what is behind an address a file of `kind`. Raises RefusalError."""
+        """Make a file of `kind` from what is behind an address. Raises RefusalError."""
         upload = await self._fetcher.fetch(url, kind)
         try:
             return await self.add(bot, kind, upload, given=given)
@@ -144,15 +147,21 @@ class Files:
             if upload.blob not in bot.world.blobs_known:
                 await self._blobs.remove([upload.blob])
 
-    def kind_of_document(self, upload: Upload) -> str:
-        """Return what a document is made into unless its sender forbids it."""
+    def kind_of_document(self, upload: StoredUpload) -> str:
+        """Return what a document becomes unless its sender forbids it."""
         mime_type = self._mime_type("document", upload)
         return _DETECTED.get(mime_type, "document")
 
     async def add(
-        self, bot: Bot, kind: str, upload: Upload, *, given: Object | None = None, thumbnail: Upload | None = None
+        self,
+        bot: Bot,
+        kind: str,
+        upload: StoredUpload,
+        *,
+        given: Object | None = None,
+        thumbnail: StoredUpload | None = None,
     ) -> StoredFile:
-        """Make an upload a file of `kind`; `given` are the figures the sender named. Raises RefusalError."""
+        """Make an upload a file of `kind`; `given` are the sender's values. Raises RefusalError."""
         if upload.size == 0:
             raise bad_request("file must be non-empty")
         if kind in {"photo", "sticker"}:
@@ -178,11 +187,11 @@ class Files:
             shown["thumbnail"] = picture.shown
         return self._store(bot, kind, upload, mime_type, shown)
 
-    async def picture(self, upload: Upload) -> tuple[int, int] | None:
-        """Return an uploaded picture's size, or None when it is no picture."""
+    async def picture(self, upload: StoredUpload) -> tuple[int, int] | None:
+        """Return an uploaded picture's size, or None if it is not a picture."""
         return picture_size(await self._blobs.head(upload.blob, PICTURE_HEAD_BYTES))
 
-    async def _add_photo(self, bot: Bot, upload: Upload) -> StoredFile:
+    async def _add_photo(self, bot: Bot, upload: StoredUpload) -> StoredFile:
         if upload.size > PHOTO_LIMIT_BYTES:
             limit = f"the maximum size is {PHOTO_LIMIT_BYTES} bytes"
             raise bad_request(f"file of size {upload.size} bytes is too big for a photo; {limit}")
@@ -200,7 +209,7 @@ class Files:
             bot.add_file(file)
         return photo
 
-    async def _add_sticker(self, bot: Bot, upload: Upload, given: Object | None) -> StoredFile:
+    async def _add_sticker(self, bot: Bot, upload: StoredUpload, given: Object | None) -> StoredFile:
         suffix = PurePosixPath(upload.filename.lower()).suffix
         moves = {"is_animated": suffix == ".tgs", "is_video": suffix == ".webm"}
         size = await self.picture(upload) or ((512, 512) if any(moves.values()) else None)
@@ -210,7 +219,7 @@ class Files:
         shown: Object = {"type": "regular", "width": size[0], "height": size[1], **moves, **emoji}
         return self._store(bot, "sticker", upload, "image/webp", shown)
 
-    async def _shrunk(self, bot: Bot, kind: str, upload: Upload, sides: tuple[int, ...]) -> list[StoredFile]:
+    async def _shrunk(self, bot: Bot, kind: str, upload: StoredUpload, sides: tuple[int, ...]) -> list[StoredFile]:
         """Make smaller pictures of an upload."""
         async with self._probes:
             pictures = await shrink(self._ffmpeg, self._blobs.path(upload.blob), sides)
@@ -218,12 +227,17 @@ class Files:
         for data in pictures:
             width, height = picture_size(data) or (0, 0)
             blob = await self._blobs.store(data)
-            small = Upload("", "image/jpeg", blob, len(data))
+            small = StoredUpload("", "image/jpeg", blob, len(data))
             made.append(self._store(bot, kind, small, "image/jpeg", {"width": width, "height": height}))
         return made
 
-    async def _thumbnail(self, bot: Bot, kind: str, upload: Upload, given: Upload | None) -> StoredFile | None:
-        """Take the thumbnail given, or make one of a small film; ignore what Telegram would: not JPEG, large, wide."""
+    async def _thumbnail(
+        self, bot: Bot, kind: str, upload: StoredUpload, given: StoredUpload | None
+    ) -> StoredFile | None:
+        """Return the given thumbnail, or one made of a small film; ignore what Telegram would.
+
+        Not JPEG, large, wide.
+        """
         if given is None:
             if kind not in _FILMS or upload.size >= PROBE_LIMIT_BYTES:
                 return None
@@ -236,8 +250,8 @@ class Files:
             return None
         return self._store(bot, "thumbnail", given, "image/jpeg", {"width": size[0], "height": size[1]})
 
-    async def _probe(self, kind: str, upload: Upload, shown: Object) -> Probed:
-        """Look into a small file when a figure is missing that Telegram would fill in."""
+    async def _probe(self, kind: str, upload: StoredUpload, shown: Object) -> Probed:
+        """Examine a small file if a value is missing that Telegram would fill in."""
         wanted = _PROBED.get("video" if kind in {"animation", "video_note"} else kind, ())
         known = all(name in shown for name in wanted) and (kind != "audio" or "title" in shown or "performer" in shown)
         if not wanted or known or upload.size >= PROBE_LIMIT_BYTES:
@@ -246,7 +260,7 @@ class Files:
             return await probe(self._ffmpeg, self._blobs.path(upload.blob))
 
     @staticmethod
-    def _mime_type(kind: str, upload: Upload) -> str:
+    def _mime_type(kind: str, upload: StoredUpload) -> str:
         by_name = MIME_TYPES.get(PurePosixPath(upload.filename.lower()).suffix)
         named = upload.content_type.partition(";")[0].strip().lower()
         if named == "application/octet-stream":
@@ -254,7 +268,7 @@ class Files:
         return by_name or named or _DEFAULT_MIME.get(kind, "application/octet-stream")
 
     @staticmethod
-    def _store(bot: Bot, kind: str, upload: Upload, mime_type: str, shown: Object) -> StoredFile:
+    def _store(bot: Bot, kind: str, upload: StoredUpload, mime_type: str, shown: Object) -> StoredFile:
         file_id = _ID_PREFIX[kind] + secrets.token_urlsafe(42)
         unique = hashlib.blake2b(f"{kind} {upload.blob}".encode(), digest_size=11).digest()
         identity = {
@@ -268,7 +282,7 @@ class Files:
 
 
 def with_path(bot: Bot, file: StoredFile) -> StoredFile:
-    """Return the file with the path it is to be downloaded by, made at the first time of asking."""
+    """Return the file with its download path, which is made when first requested."""
     if not file.path:
         bot.record.next_file_number += 1
         given = {"voice": ".oga", "photo": ".jpg", "thumbnail": ".jpg"}.get(file.kind, "")
@@ -283,5 +297,5 @@ def with_path(bot: Bot, file: StoredFile) -> StoredFile:
 
 
 def shown_file(file: StoredFile) -> object:
-    """Return what stands in a message for a file: a photo is a list of sizes."""
+    """Return a file as it appears in a message: a photo is a list of sizes."""
     return (file.sizes or [file.shown]) if file.kind == "photo" else file.shown

@@ -1,4 +1,4 @@
-"""Flood limits, off until somebody switches them on: so many sends a second by bot and chat, a minute in a group.
+"""Flood limits, off by default: sends per second by bot and chat, per minute in a group.
 
 Owns the counts, in memory. The numbers are Telegram's advice; what its servers really count is not public.
 """
@@ -29,7 +29,7 @@ class FloodLimits(msgspec.Struct):
 
 
 class FloodOrder(msgspec.Struct):
-    """POST /sandbox/flood-limits: what is to change."""
+    """POST /sandbox/flood-limits: the values to change."""
 
     enabled: bool | None = None
     bot_per_second: int | None = None
@@ -48,7 +48,7 @@ class Floods:
         self._buckets: dict[tuple[str, int], list[float]] = {}
 
     def change(self, order: FloodOrder) -> FloodLimits:
-        """Change what is named; the counts begin anew. Raises ValueError for numbers that let nothing through."""
+        """Change the named values and reset the counts. Raises ValueError for numbers that allow nothing."""
         given = {name: value for name in order.__struct_fields__ if (value := getattr(order, name)) is not None}
         if any(value < 1 for name, value in given.items() if name != "enabled"):
             raise ValueError("a limit is 1 or more")
@@ -59,7 +59,7 @@ class Floods:
         return self.limits
 
     def check(self, token: str, method: str, chat_id: int | None) -> None:
-        """Count a call, or refuse it with 429. Edits count too."""
+        """Count a call; edits count too. Raises RefusalError (429) if it is one too many."""
         method = method.lower()
         if not self.limits.enabled or method in _FREE or not method.startswith(_COUNTED):
             return
@@ -81,14 +81,14 @@ class Floods:
             bucket[0] -= 1
 
     def _bucket(self, token: str, chat_id: int, now: float) -> list[float]:
-        """Return a chat's [sends it has left, when that was counted], filled up to now."""
+        """Return a chat's [sends left, when that was counted], refilled up to now."""
         bucket = self._buckets.setdefault((token, chat_id), [self.limits.chat_burst, now])
         filled = bucket[0] + max(0.0, now - bucket[1]) * self.limits.chat_per_second
         bucket[:] = [min(float(self.limits.chat_burst), filled), now]
         return bucket
 
     def _wait(self, token: str, key: int | None, most: int, seconds: float, now: float) -> float:
-        """Return how long until one more is within `most` in `seconds`."""
+        """Return how long until another send is within `most` in `seconds`."""
         times = self._sends.setdefault((token, key), deque())
         while times and times[0] <= now - _MINUTE:
             times.popleft()

@@ -1,13 +1,15 @@
 """The sandbox's memory on disk: one table of records, written behind the model by one thread in groups.
 
 Owns the SQLite file. The model changes first, at once, in memory; `put` and `delete` note what changed, and `flush`
-returns when all that was noted before is committed. Whoever tells the world of a change flushes first, so that
-nothing anybody saw is lost when the process is killed. synchronous=OFF: a commit survives the process, not a power
-cut, which is enough for a sandbox and costs no wait for the disk. Without a file (`path` None) it does nothing.
+returns when everything noted before is committed. Whoever reports a change to the outside flushes first, so that
+nothing anybody saw is lost when the process is killed. synchronous=OFF: a commit survives the process, not a power cut,
+which is enough for a sandbox and costs no wait for the disk. Without a file (`path` None) it does nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from pathlib import Path
 
@@ -16,6 +18,9 @@ import trio
 from doradura.startup import StartupError
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS record (kind TEXT, key TEXT, value BLOB, PRIMARY KEY (kind, key)) WITHOUT ROWID"
+
+
+_ALL = "SELECT kind, key, value FROM record"
 
 
 class JournalError(StartupError):
@@ -45,12 +50,12 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(path, timeout=2.0, isolation_level=None, check_same_thread=False)
             try:
-                # An exclusive lock: a second sandbox on the same directory would overwrite what the first remembers.
+                # An exclusive lock: a second sandbox on the same directory would overwrite the first one's state.
                 connection.execute("PRAGMA locking_mode = EXCLUSIVE")
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = OFF")
                 connection.execute(_SCHEMA)
-                return connection, list(connection.execute("SELECT kind, key, value FROM record"))
+                return connection, list(connection.execute(_ALL))
             except sqlite3.Error:
                 connection.close()
                 raise
@@ -58,7 +63,7 @@ class Journal:
         try:
             self._connection, records = await trio.to_thread.run_sync(load)
         except (sqlite3.Error, OSError) as error:
-            raise JournalError(f"the sandbox's state in {path} cannot be opened: {error}") from error
+            raise JournalError(_unreadable(path, error)) from error
         return records
 
     def close(self) -> None:
@@ -75,7 +80,7 @@ class Journal:
         self._note(kind, key, None)
 
     async def flush(self) -> None:
-        """Wait until everything noted so far is committed. Raises JournalError when it cannot be."""
+        """Wait until everything noted so far is committed. Raises JournalError if that fails."""
         if self._path is None:
             return
         if self._committed < self._noted:
@@ -94,7 +99,7 @@ class Journal:
         try:
             while True:
                 await self._wake.wait()
-                # A group taken out of the pending ones is written, whatever else is cancelled meanwhile.
+                # A group taken out of the pending ones is written even if everything else is cancelled meanwhile.
                 with trio.CancelScope(shield=True):
                     await self._commit()
         finally:
@@ -135,3 +140,20 @@ class Journal:
         except sqlite3.Error:
             self._connection.execute("ROLLBACK")
             raise
+
+
+def journal_fault(path: Path) -> str | None:
+    """Say why a journal that no sandbox has open could not be loaded; None where it could. Writes nothing."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            for _ in connection.execute(_ALL):
+                pass
+    except sqlite3.Error as error:
+        return _unreadable(path, error)
+    return None
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    return f"the sandbox's state in {path} cannot be opened: {error}"

@@ -1,8 +1,8 @@
-"""Who is what in a group: creator, administrators, members, restricted, banned, gone; and how the bot hears of changes.
+"""The members of a group: creator, administrators, members, restricted, banned, gone.
 
-Pure but for the bot it works on. The creator is a group's first member. The bot hears of other people's changes
-(`chat_member`) only as an administrator, of its own (`my_chat_member`) always, and of who comes and goes by a service
-message, as in Telegram.
+And how the bot learns of changes. Pure except for the bot that it works on. The creator is a group's first member. As
+with Telegram, the bot gets updates about other people's changes (`chat_member`) only as an administrator, about its own
+(`my_chat_member`) always, and service messages about joins and leaves.
 """
 
 from __future__ import annotations
@@ -72,23 +72,23 @@ def member(bot: Bot, group: Group, user_id: int) -> Object:
 
 
 def listed(bot: Bot, group: Group) -> list[Object]:
-    """Return who is or was in a group, its creator first: each one's `user_id` and `status`."""
+    """Return who is or was in a group, its creator first, each with `user_id` and `status`."""
     known = dict.fromkeys([*group.members, bot.user_id, *group.admins, *group.banned])
     return [{"user_id": user_id, "status": member(bot, group, user_id)["status"]} for user_id in known]
 
 
 def is_admin(bot: Bot, group: Group) -> bool:
-    """Tell whether the bot is an administrator of a group it is in."""
+    """Return whether the bot is an administrator of a group that it is in."""
     return bot.user_id in group.admins and group.refusal() is None
 
 
 def permissions(group: Group) -> dict[str, bool]:
-    """Return the ChatPermissions of a group's mere members."""
+    """Return the ChatPermissions of a group's ordinary members."""
     return {name: group.permissions.get(name, True) for name in PERMISSIONS}
 
 
 def may_write(bot: Bot, group: Group, user_id: int) -> bool:
-    """Tell whether a person in a group may write there."""
+    """Return whether a person in a group may write there."""
     who = member(bot, group, user_id)
     if who["status"] in {"creator", "administrator"}:
         return True
@@ -107,7 +107,7 @@ def change(
 ) -> None:
     """Make somebody an administrator, a member, restricted, gone ("left") or banned ("kicked"), perhaps for a time.
 
-    Tells those who are told of it; what is so already is told to nobody.
+    The bot gets the updates that Telegram would send; none if nothing changes.
     """
     group = bot.groups[chat_id]
     old = member(bot, group, user_id)
@@ -129,7 +129,7 @@ def change(
 
 
 def _put(bot: Bot, group: Group, user_id: int, status: str, permissions: Mapping[str, bool] | None) -> None:
-    """Write down what somebody is from now on."""
+    """Store somebody's new status."""
     group.until.pop(str(user_id), None)
     group.restricted.pop(str(user_id), None)
     group.admins = [each for each in group.admins if each != user_id]

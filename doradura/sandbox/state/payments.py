@@ -1,8 +1,8 @@
 """One bot's money: invoices, pre-checkout queries, charges, subscriptions, refunds, in Telegram Stars.
 
-Owns them in memory and notes every change in the journal in the same step, together with the message that tells of it:
-after a kill a charge is there whole or not at all. Does no I/O; whoever pays waits for `Checkout.answered`.
-Source: https://core.telegram.org/bots/payments-stars and what was observed of Telegram.
+Owns them in memory and notes every change in the journal in the same step, together with the message about it: after a
+kill a charge exists completely or not at all. It does no I/O; whoever pays waits for `Checkout.answered`. Source:
+https://core.telegram.org/bots/payments-stars and observations of Telegram.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LINK = "https://t.me/$"
 
 
 class Checkout:
-    """A pre-checkout query that is open."""
+    """An open pre-checkout query."""
 
     def __init__(self, invoice: Invoice, user: Object, chat_id: int, created: float) -> None:
         self.invoice = invoice
@@ -37,20 +37,20 @@ class Checkout:
 
 
 class Seller(Protocol):
-    """What payments need of the bot whose they are: its place in the world, its chats, its updates."""
+    """What payments need of their bot: the world, its chats, its updates."""
 
     @property
     def world(self) -> World:
         """What all bots share."""
 
     def key(self, name: object) -> str:
-        """Return the journal's key for something of this bot's."""
+        """Return the journal's key for a record of this bot."""
 
     def start(self, user_id: int) -> None:
         """Let the bot write to a user from now on."""
 
     def moved(self, chat_id: int) -> int:
-        """Return where a chat is now."""
+        """Return a chat's present id."""
 
     def add_message(
         self, chat_id: int, content: Object, *, sender: Object | None = None, fixed: bool = False
@@ -65,7 +65,7 @@ class Seller(Protocol):
 
 
 class Payments:
-    """What one bot sells and earned."""
+    """What one bot sells and has earned."""
 
     def __init__(self, bot: Seller) -> None:
         self._bot = bot
@@ -76,10 +76,10 @@ class Payments:
         """By the id of their first charge."""
         self._checkouts: dict[str, Checkout] = {}
         self._transactions = 0
-        """Charges and refunds so far; each has its number, which is its place in `transactions`."""
+        """How many charges and refunds there are; each has its number, which is its position in `transactions`."""
 
     def restore(self, kind: str, value: bytes) -> None:
-        """Take back a kept record."""
+        """Restore a kept record."""
         if kind == "invoice":
             invoice = msgspec.json.decode(value, type=Invoice)
             self.invoices[invoice.invoice_id] = invoice
@@ -105,7 +105,7 @@ class Payments:
         self._bot.world.journal.put(kind, self._bot.key(name), msgspec.json.encode(record))
 
     def add_invoice(self, invoice: Invoice) -> Invoice:
-        """Keep an invoice, so that it can be paid."""
+        """Store an invoice, so that it can be paid."""
         self._keep(invoice)
         return invoice
 
@@ -114,7 +114,7 @@ class Payments:
         return self.invoices.get(link.removeprefix(LINK)) if link.startswith(LINK) else None
 
     def check_out(self, invoice: Invoice, user: Object, chat_id: int) -> Checkout:
-        """A person confirms a payment: the bot is asked."""
+        """Record that a person confirms a payment, and ask the bot."""
         now = self._bot.world.clock()
         self._checkouts = {
             known: open_ for known, open_ in self._checkouts.items() if now <= open_.created + CHECKOUT_SECONDS
@@ -133,11 +133,11 @@ class Payments:
         return checkout
 
     def give_up(self, checkout: Checkout) -> None:
-        """The person waits no longer: whatever the bot answers from here on is too late."""
+        """Record that the person no longer waits: any later answer of the bot is too late."""
         self._checkouts = {known: open_ for known, open_ in self._checkouts.items() if open_ is not checkout}
 
     def answer_checkout(self, query_id: str, *, error: str | None) -> None:
-        """Take the bot's answer; without `error` the charge is made at once. Raises RefusalError."""
+        """Handle the bot's answer; without `error` the charge is made at once. Raises RefusalError."""
         checkout = self._checkouts.get(query_id)
         if checkout is None or self._bot.world.clock() > checkout.created + CHECKOUT_SECONDS:
             raise bad_request("query is too old and response timeout expired or query ID is invalid")
@@ -150,9 +150,9 @@ class Payments:
         checkout.answered.set()
 
     def _charge(self, invoice: Invoice, user: Object, chat_id: int, first_charge_id: str = "") -> Charge:
-        """Make a charge and tell the bot. `first_charge_id` names the subscription that is renewed.
+        """Make a charge and tell the bot. `first_charge_id` names the renewed subscription.
 
-        Who pays has started the bot: Telegram writes into their chat.
+        Whoever pays has started the bot: Telegram writes into their chat.
         """
         world, now = self._bot.world, self._bot.world.now()
         charge_id = "stx" + secrets.token_hex(32)
@@ -192,7 +192,7 @@ class Payments:
         return charge
 
     def subscription_of(self, charge_id: str) -> Subscription | None:
-        """Return the subscription any charge belongs to."""
+        """Return the subscription that any of its charges belongs to."""
         charge = self.charges.get(charge_id)
         return self.subscriptions.get(charge.first_charge_id) if charge is not None else None
 
@@ -202,7 +202,7 @@ class Payments:
         return self._charge(subscription.invoice, user, subscription.chat_id, subscription.first_charge_id)
 
     def set_canceled(self, subscription: Subscription, *, canceled: bool) -> None:
-        """Stop the renewing of a subscription or take it up again, and tell the bot when that changes something."""
+        """Cancel or resume a subscription's renewal, and tell the bot if that changes anything."""
         if subscription.canceled == canceled:
             return
         subscription.canceled = canceled
@@ -215,7 +215,7 @@ class Payments:
         self._bot.queue("subscription", state)
 
     def refund(self, charge: Charge) -> None:
-        """Give the Stars back, and say so in the chat."""
+        """Refund the Stars, with a message in the chat."""
         self._transactions += 1
         charge.refunded = self._bot.world.now()
         charge.refund_number = self._transactions

@@ -1,4 +1,4 @@
-"""What the sandbox keeps, in the form it is kept in. Pure data."""
+"""The sandbox's records, in the form in which they are kept. Plain data."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import msgspec
 from doradura.sandbox.state.refusal import RefusalError, forbidden
 
 Object = dict[str, Any]
-"""An object of the Bot API, in the shape a bot gets it."""
+"""A Bot API object, in the form that a bot gets."""
 
 
 class Message(msgspec.Struct):
-    """A message of one bot's, and what about it the bot cannot see."""
+    """A message of one bot, with what the bot cannot see of it."""
 
     chat_id: int
     body: Object
     """The Bot API's Message, without reply_to_message, which is looked up when it is shown."""
     own: bool
-    """Sent by the bot."""
+    """Whether the bot sent it."""
     reply_to: int = 0
     fixed: bool = False
-    """Sent with a keyboard that is not inline, or a service message: such a message can't be edited."""
+    """Whether it has a keyboard that is not inline, or is a service message: it can't be edited then."""
     keyboard: Object | None = None
-    """A keyboard that is not inline: a person sees it, the bot does not get it back."""
+    """A keyboard that is not inline: a person sees it; the bot does not get it back."""
     invoice_id: str = ""
-    """The invoice it can be paid by."""
+    """The invoice by which it can be paid."""
 
     @property
     def message_id(self) -> int:
@@ -40,37 +40,37 @@ class StoredFile(msgspec.Struct):
 
     file_id: str
     kind: str
-    """As in the Bot API, such as video_note, or thumbnail: a file_id can be sent only as what it is."""
+    """A Bot API kind, such as video_note, or thumbnail: a file_id can only be sent as what it is."""
     blob: str
     size: int
     mime_type: str
     shown: Object
-    """The Audio, Video, ... or PhotoSize that stands in messages."""
+    """The Audio, Video, ... or PhotoSize in messages."""
     path: str = ""
-    """The file_path given by getFile, once it was asked for."""
+    """The file_path from getFile, once it was requested."""
     sizes: list[Object] = []
-    """Of a photo: every PhotoSize of it, the smallest first."""
+    """For a photo: all of its PhotoSizes, the smallest first."""
 
 
-class Query(msgspec.Struct):
+class CallbackQuery(msgspec.Struct):
     """A pressed button."""
 
     query_id: str
     created: float
     chat_id: int
     answer: Object | None = None
-    """What the bot answered: text, show_alert, url."""
+    """The bot's answer: text, show_alert, url."""
 
 
 class Group(msgspec.Struct):
-    """A group or supergroup a bot was added to."""
+    """A group or supergroup that a bot was added to."""
 
     chat: Object
     members: list[int]
     kicked: bool = False
     left: bool = False
     migrated_to: int = 0
-    """The supergroup it became."""
+    """The supergroup that it became."""
     admins: list[int] = []
     """Besides the creator; the bot may be one."""
     banned: list[int] = []
@@ -78,20 +78,20 @@ class Group(msgspec.Struct):
     """Permissions of restricted members, by user."""
     description: str = ""
     links: list[Object] = []
-    """ChatInviteLink objects, also those revoked."""
+    """ChatInviteLink objects, also revoked ones."""
     until: dict[str, int] = {}
-    """When a ban or a restriction ends by itself, by user; who is not in it stays so for good."""
+    """When a ban or a restriction ends by itself, by user; without an entry it lasts for ever."""
     permissions: dict[str, bool] = {}
-    """What members may do, where it was changed."""
+    """What members may do, if it was changed."""
 
     @property
     def primary_link(self) -> str:
-        """The invite link that is the group's own; empty while no bot has asked for one."""
+        """The invite link of the group itself; empty if no bot has requested one."""
         found = [link["invite_link"] for link in self.links if link["is_primary"] and not link["is_revoked"]]
         return str(found[-1]) if found else ""
 
     def refusal(self) -> RefusalError | None:
-        """Return why the bot can do nothing here, if it is so."""
+        """Return why the bot can do nothing here, if so."""
         if self.migrated_to:
             moved = {"migrate_to_chat_id": self.migrated_to}
             return RefusalError(400, "Bad Request: group chat was upgraded to a supergroup chat", parameters=moved)
@@ -102,7 +102,7 @@ class Group(msgspec.Struct):
 
 
 class Invoice(msgspec.Struct, frozen=True):
-    """What can be paid, in Stars."""
+    """Something that can be paid, in Stars."""
 
     invoice_id: str
     title: str
@@ -111,11 +111,11 @@ class Invoice(msgspec.Struct, frozen=True):
     amount: int
     start_parameter: str
     subscription_period: int = 0
-    """Seconds; 0 for what is paid once."""
+    """Seconds; 0 for a single payment."""
 
 
 class Charge(msgspec.Struct):
-    """A payment that was made."""
+    """A completed payment."""
 
     charge_id: str
     number: int
@@ -124,14 +124,14 @@ class Charge(msgspec.Struct):
     invoice: Invoice
     date: int
     first_charge_id: str = ""
-    """The subscription it belongs to; empty for a single payment."""
+    """The subscription that it belongs to; empty for a single payment."""
     refunded: int = 0
-    """When the Stars were given back; 0 if they were not."""
+    """When the Stars were refunded; 0 if they were not."""
     refund_number: int = 0
 
 
 class Subscription(msgspec.Struct):
-    """What is charged anew each period until it is cancelled."""
+    """What is charged again each period until it is cancelled."""
 
     first_charge_id: str
     user_id: int
@@ -142,7 +142,7 @@ class Subscription(msgspec.Struct):
 
 
 class BotRecord(msgspec.Struct):
-    """What there is to know of a bot besides its messages, files, updates and queries."""
+    """What is known of a bot besides its messages, files, updates and queries."""
 
     token: str
     next_message_id: int = 1
@@ -154,8 +154,8 @@ class BotRecord(msgspec.Struct):
     pinned: dict[str, list[int]] = {}
     """Message ids by chat, in the order they were pinned."""
     texts: dict[str, str] = {}
-    """What the bot says of itself: name, description, short_description, each with a language."""
+    """The bot's descriptions: name, description, short_description, each with a language."""
     menu_buttons: dict[str, Object] = {}
-    """By chat; "" is everybody's."""
+    """By chat; "" is for everybody."""
     rights: dict[str, Object] = {}
-    """What it asks for when it is made an administrator, in groups and in channels."""
+    """The rights that it requests as an administrator, in groups and in channels."""

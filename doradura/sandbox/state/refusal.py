@@ -1,7 +1,7 @@
-"""The Bot API's refusals, as exceptions a method raises.
+"""The Bot API's refusals, as exceptions that a method raises.
 
-Texts are the server's own; `bad_request` writes the first letter small, as the server does, unless what follows shows
-that it is a constant such as BUTTON_DATA_INVALID.
+The texts are the server's own; `bad_request` writes the first letter in lower case, as the server does, unless what
+follows shows that it is a constant such as BUTTON_DATA_INVALID.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ class RefusalError(Exception):
 
 
 def bad_request(text: str) -> RefusalError:
-    """Make a 400. `text` is what follows "Bad Request: "."""
+    """Return a 400. `text` is what follows "Bad Request: "."""
     constant = len(text) > 1 and (text[1] == "_" or "A" <= text[1] <= "Z")
     return RefusalError(400, "Bad Request: " + (text if constant else text[:1].lower() + text[1:]))
 
 
 def forbidden(text: str) -> RefusalError:
-    """Make a 403. `text` is what follows "Forbidden: "."""
+    """Return a 403. `text` is what follows "Forbidden: "."""
     return RefusalError(403, f"Forbidden: {text}")

@@ -1,7 +1,7 @@
 """A bot's queue of updates, with the semantics of getUpdates.
 
-Owns the updates' ids, their order and their age. Waiting belongs to it too: one poll at most waits, and a second that
-has to wait sends the first away. Time is handed in. Source: tdlib/telegram-bot-api (Client.cpp, td::TQueue).
+Owns the updates' ids, their order and their age, and also the waiting: at most one poll waits, and a second one that
+has to wait displaces the first. Time is passed in. Source: tdlib/telegram-bot-api (Client.cpp, td::TQueue).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import trio
 
 RETENTION_SECONDS = 24 * 3600
 QUERY_RETENTION_SECONDS = 150
-"""What becomes of a pressed button after that nobody cares about any more."""
+"""After this time nobody cares any more about a pressed button."""
 
 QUEUE_LIMIT = 100_000
 ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
@@ -24,10 +24,11 @@ OFFSET_SLACK = 10
 """An offset further above the next id than this is taken for a mistake and ignored."""
 
 PACED_SECONDS, HASTY_SECONDS = 3.0, 0.5
-"""Asking again with the same offset: sooner than the first waits that long, sooner than the second gets one update."""
+"""Polling again with the same offset: earlier than the first number it waits that long, earlier than the second it gets
+one update."""
 
 CONFLICT_SECONDS = 3.0
-"""One 409 in so long is told at once; further ones are told that much later."""
+"""One 409 in this time is reported at once; further ones are reported that much later."""
 
 ALL_KINDS = (
     "message",
@@ -80,7 +81,7 @@ class UpdateQueue:
     """Updates until they are confirmed or too old."""
 
     def __init__(self, changed: Callable[[int, Update | None], None], next_id: int | None = None) -> None:
-        """`changed` is told of each update that comes or goes, so that it can be kept."""
+        """`changed` is called for each update that comes or goes, so that it can be kept."""
         self.next_id = next_id or 2_000_000 + secrets.randbelow(998_000_000)
         self.kinds: tuple[str, ...] = DEFAULT_KINDS
         self.updates: dict[int, Update] = {}
@@ -90,7 +91,7 @@ class UpdateQueue:
         self._last_poll = self._next_conflict = -math.inf
 
     def add(self, kind: str, payload: dict[str, Any], now: float) -> None:
-        """Queue an update, unless its kind is not wanted, and wake the poll that waits."""
+        """Queue an update, unless its kind is unwanted, and wake the waiting poll."""
         if kind not in self.kinds or len(self.updates) >= QUEUE_LIMIT:
             return
         age = QUERY_RETENTION_SECONDS if kind in _QUERIES else RETENTION_SECONDS
@@ -103,7 +104,7 @@ class UpdateQueue:
             self._waiting.event.set()
 
     def restore(self, updates: list[Update]) -> None:
-        """Put back what was kept, and make sure that no id is given twice."""
+        """Restore a kept update, and make sure that no id is used twice."""
         for update in sorted(updates, key=lambda update: update.update_id):
             self.updates[update.update_id] = update
             self.next_id = max(self.next_id, update.update_id + 1)
@@ -114,21 +115,21 @@ class UpdateQueue:
             self._forget(update_id)
 
     def pace(self, offset: int, limit: int, timeout: int, now: float) -> tuple[int, int]:
-        """Return the limit and timeout a poll really gets: who asks the same again and again is slowed down."""
+        """Return a poll's real limit and timeout: repeating the same request is slowed down."""
         since = now - self._last_poll if offset == self._last_offset else math.inf
         self._last_offset, self._last_poll = offset, now
         waits = math.ceil(PACED_SECONDS) if since < PACED_SECONDS and timeout < PACED_SECONDS else timeout
         return 1 if since < HASTY_SECONDS else limit, waits
 
     def conflict_delay(self, now: float) -> float:
-        """Return how late a displaced poll is to be told of it."""
+        """Return how much later a displaced poll is told so."""
         if now < self._next_conflict:
             return CONFLICT_SECONDS
         self._next_conflict = now + CONFLICT_SECONDS
         return 0.0
 
     def confirm(self, offset: int) -> None:
-        """Forget what the offset of a poll says was received: all below it, or, negative, all but the newest."""
+        """Forget what a poll's offset confirms: everything below it, or, if negative, all but the newest."""
         if offset < 0:
             for update_id in list(self.updates)[:offset]:
                 self._forget(update_id)
@@ -148,7 +149,7 @@ class UpdateQueue:
         return taken
 
     async def wait(self, seconds: float) -> None:
-        """Wait for an update, at most so long. Raises DisplacedError when another poll takes this one's place."""
+        """Wait for an update for a bounded time. Raises DisplacedError if another poll takes this one's place."""
         if self._waiting is not None:
             self._waiting.displaced = True
             self._waiting.event.set()
@@ -182,7 +183,7 @@ class UpdateQueue:
 
 
 class _Wait:
-    """A poll that waits."""
+    """A waiting poll."""
 
     def __init__(self) -> None:
         self.event = trio.Event()
@@ -190,7 +191,7 @@ class _Wait:
 
 
 def wanted_kinds(value: object) -> tuple[str, ...] | None:
-    """Read allowed_updates: a list's known names, the default if it has none, None (keep the old) if it is no list."""
+    """Read allowed_updates: a list's known names, the default if it has none, None (no change) if it is not a list."""
     if not isinstance(value, list) or not all(isinstance(kind, str) for kind in value):
         return None
     known = tuple(kind for kind in ALL_KINDS if kind in {kind.lower() for kind in value})

@@ -1,6 +1,6 @@
-"""What all bots of the sandbox share: people and their Stars, the time, and where everything is kept.
+"""What all bots of the sandbox share: people and their Stars, the time, and the storage.
 
-Owns the people. Knows no bot and no HTTP.
+Owns the people. It knows no bot and no HTTP.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from doradura.sandbox.state.records import Object, StoredFile
 FIRST_FREE_USER_ID = 3000
 SUPERGROUP_BASE = 10**12
 PURSE = 10_000
-"""The Stars a person begins with. Nobody is refused for want of them: what is missing is added."""
+"""The Stars that a person starts with. Nobody is refused for lack of them: what is missing is added."""
 
 
 class World:
@@ -30,13 +30,13 @@ class World:
         self.events = Events(journal)
         self.users: dict[int, Object] = {}
         self._stars: dict[int, int] = {}
-        """What people have, of those who ever paid."""
+        """The balances of those who ever paid."""
         self.blobs_known: dict[str, StoredFile] = {}
-        """A file for each blob that a message names."""
+        """How many files each blob belongs to."""
         self.file_ids: set[str] = set()
-        """Of every bot's files."""
+        """The files of all bots."""
         self.paces_polls: Callable[[], bool] = lambda: False
-        """Whether short polls are slowed down, as the server does; with the flood limits, which are off at first."""
+        """Whether short polls are slowed down, as by the server; with the flood limits, which are off at first."""
         self._groups_made = 0
 
     def now(self) -> int:
@@ -44,7 +44,7 @@ class World:
         return int(self.clock())
 
     def restore(self, kinds: Mapping[str, list[tuple[str, bytes]]]) -> None:
-        """Take back who was kept, or begin with the two people everybody has."""
+        """Restore who was kept, or start with the two default people."""
         for _, value in kinds.get("user", []):
             user = msgspec.json.decode(value)
             self.users[user["id"]] = user
@@ -62,27 +62,27 @@ class World:
         return user
 
     def stars(self, user_id: int) -> int:
-        """Return what a person has."""
+        """Return a person's balance."""
         return self._stars.get(user_id, PURSE)
 
     def spend(self, user_id: int, amount: int) -> None:
-        """Take Stars from a person, or give some back; what they lack is added: nobody is refused here."""
+        """Take Stars from a person, or return some; what is missing is added: nobody is refused here."""
         left = max(0, self.stars(user_id) - amount)
         self._stars[user_id] = left
         self.journal.put("stars", str(user_id), msgspec.json.encode(left))
 
     def person(self, user_id: int) -> Object:
-        """Return a person; one never seen gets a name made of the number."""
+        """Return a person; an unknown one gets a name made of the number."""
         if user_id in self.users:
             return self.users[user_id]
         return self.put_user({"id": user_id, "is_bot": False, "first_name": f"User {user_id}", "language_code": "en"})
 
     def next_user_id(self) -> int:
-        """Return a number nobody has."""
+        """Return an unused number."""
         return max(FIRST_FREE_USER_ID, *(user_id + 1 for user_id in self.users))
 
     def next_group_id(self, *, supergroup: bool) -> int:
-        """Return a negative number no group has; a supergroup's is far below, as Telegram's are."""
+        """Return an unused negative number for a group; a supergroup's is far below, as with Telegram."""
         self._groups_made += 1
         number = 5000 + self._groups_made
         return -(SUPERGROUP_BASE + number) if supergroup else -number

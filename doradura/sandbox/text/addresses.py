@@ -1,8 +1,8 @@
 """Finds web and e-mail addresses in a text, as TDLib does: match_urls, fix_url, match_tg_urls, is_email_address.
 
-Pure. Each character is looked at a few times at most, so the time grows with the text's length, whatever the text is.
+Pure. Each character is examined a few times at most, so the time grows only with the text's length, whatever the text.
 Without a scheme an address counts only with a known top level domain: those of tlds.txt, IANA's list of October 2026
-and two more (TDLib carries a list of its own, which also has some that are gone).
+and two more (TDLib has a list of its own, which also contains some that no longer exist).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 from importlib.resources import files
 
-Place = tuple[int, int]
-"""Where something begins and ends, in characters."""
+CharSpan = tuple[int, int]
+"""Start and end, in characters."""
 
 _TOP_LEVEL = frozenset(files("doradura.sandbox.text").joinpath("tlds.txt").read_text(encoding="utf-8").split())
 
-# Every character but Unicode's separators and general punctuation, and of the latter the joiners and dashes.
+# Every character except Unicode's separators and general punctuation, but including that block's joiners and dashes.
 _WIDE = "\u00c0-\u167f\u1681-\u1fff\u200c\u200d\u2010-\u2015\u2070-\u2fff\u3001-\U0010ffff"
 _NOT_IN_PATH = '\n <>"\u00a0\u00ab\u00bb\u1680\u2000-\u200b\u200e\u200f\u2016-\u206f\u3000'
 _HOST = re.compile(rf"[.A-Za-z0-9_\-~{_WIDE}]*")
@@ -29,7 +29,7 @@ _SCHEME = re.compile(
     "\u2060-\u2fff\u3001-\U0010ffff]*"
 )
 _SCHEMES = (("http", ("shttp",)), ("https", ()), ("ftp", ("tftp", "sftp")), ("tonsite", ()))
-"""What a scheme may end in, and which schemes that end so are others."""
+"""What a scheme may end in, and which schemes with that ending are different ones."""
 _WITH_SCHEME = re.compile(r"(?:https?|ftp|tonsite)://", re.IGNORECASE)
 _OWN = re.compile(r"(?:tg|ton|tonsite)://[A-Za-z0-9_-]{1,253}", re.IGNORECASE)
 _SENTENCE_END = ".:;,('?!`"
@@ -44,7 +44,7 @@ _LABEL_BYTES = 64
 _FAKE_HOST = "teiegram.org"
 
 
-def own_links(text: str) -> Iterator[Place]:
+def own_links(text: str) -> Iterator[CharSpan]:
     """Return Telegram's own links: tg://, ton:// and tonsite://."""
     at = 0
     while found := _OWN.search(text, at):
@@ -52,8 +52,8 @@ def own_links(text: str) -> Iterator[Place]:
         yield found.start(), at
 
 
-def addresses(text: str) -> Iterator[tuple[Place, str]]:
-    """Return each address and what it is, "url" or "email"."""
+def addresses(text: str) -> Iterator[tuple[CharSpan, str]]:
+    """Return each address and its kind, "url" or "email"."""
     for begin, end in _candidates(text):
         whole = text[begin:end]
         mailto = len("mailto:") if whole.startswith("mailto:") else 0
@@ -63,8 +63,8 @@ def addresses(text: str) -> Iterator[tuple[Place, str]]:
             yield (begin, begin + size), "url"
 
 
-def _candidates(text: str) -> Iterator[Place]:
-    """Return whatever has a dot and looks like an address."""
+def _candidates(text: str) -> Iterator[CharSpan]:
+    """Return everything that has a dot and looks like an address."""
     backward = text[::-1]
     begin = 0
     while (dot := text.find(".", begin)) >= 0 and dot + 1 < len(text):
@@ -76,8 +76,8 @@ def _candidates(text: str) -> Iterator[Place]:
             yield place
 
 
-def _around(text: str, backward: str, begin: int, dot: int) -> tuple[Place, bool, int]:
-    """Return the place of the candidate around a dot, whether it is one, and where to look on."""
+def _around(text: str, backward: str, begin: int, dot: int) -> tuple[CharSpan, bool, int]:
+    """Return the span of the candidate around a dot, whether it is one, and where to continue."""
     first = _run_before(_HOST, backward, dot, begin)
     end = _run_after(_HOST_AND_USER, text, dot)
     with_user = text.find("@", dot, end) >= 0
@@ -106,7 +106,7 @@ def _around(text: str, backward: str, begin: int, dot: int) -> tuple[Place, bool
 
 
 def _before_scheme(text: str, backward: str, first: int, begin: int) -> int | None:
-    """Return where an address with what stands before it begins; nothing if that forbids an address."""
+    """Return where an address with its scheme and user begins; nothing if that rules out an address."""
     if first - begin >= len("ftp://") and text.startswith("://", first - 3):
         scheme = text[_run_before(_SCHEME, backward, first - 3, begin) : first - 3].lower()
         for known, others in _SCHEMES:
@@ -118,7 +118,7 @@ def _before_scheme(text: str, backward: str, first: int, begin: int) -> int | No
 
 
 def _run_before(pattern: re.Pattern[str], backward: str, end: int, begin: int) -> int:
-    """Return where the run of a pattern's characters that stops at `end` begins."""
+    """Return where the run of a pattern's characters before `end` begins."""
     size = len(backward)
     found = pattern.match(backward, size - end, size - begin)
     return end - (found.end() - found.start()) if found else end
@@ -180,6 +180,6 @@ def _is_host(name: str, *, with_scheme: bool) -> bool:
 
 
 def _is_top_level(name: str) -> bool:
-    """Tell whether a name is a top level domain; one with a capital letter in front alone begins a sentence."""
+    """Return whether a name is a top level domain; a single capital in front means that a sentence begins there."""
     lower = name.lower()
     return lower in _TOP_LEVEL and (lower == name or lower[1:] != name[1:])

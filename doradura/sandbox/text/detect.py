@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from doradura.sandbox.text.addresses import Place, addresses, own_links
+from doradura.sandbox.text.addresses import CharSpan, addresses, own_links
 from doradura.sandbox.text.entities import Entity, add_found, units, without_overlaps
 
 _MENTION = re.compile(r"(?<!\w)@([A-Za-z0-9_]{2,32})(?!\w)")
 _SHORT_NAMES = frozenset({"gif", "nft", "pic", "ufc", "vid"})
-"""Those that exist although they are shorter than names may be."""
+"""Names that exist although they are shorter than names may be."""
 _SHORTEST_NAME = 4
 _COMMAND = re.compile(r"(?<![\w/<>])/[A-Za-z0-9_]{1,64}(?:@[A-Za-z0-9_]{3,32}|(?!@))(?![\w/<>])")
 _CASHTAG = re.compile(r"\$(?:1INCH|[A-Z]+)(?:@[A-Za-z0-9_]{3,32}(?![A-Za-z0-9_]))?")
@@ -23,21 +23,22 @@ _LONGEST_HASHTAG = 256
 _TAG_OWNER = re.compile(r"@[A-Za-z0-9_]{3,32}")
 _DIGITS = re.compile(r"[0-9][0-9 -]*")
 _WHOLE_CARD = re.compile(r"[0-9]{16,19}(?= )")
-# Nothing is given back once it is read: a long row of digits would be tried in every grouping.
+# The pattern never backtracks: a long row of digits would be tried in every grouping.
 _PHONE = re.compile(r"(?<![\w+])\+[1-9][0-9]*+(?:[ -]?(?:\([0-9]{1,4}\)|[0-9]++))*+(?!\w)")
 _PHONE_DIGITS = range(7, 16)
 _CARD_DIGITS = range(13, 20)
 
 
 def detect_entities(text: str, given: list[Entity]) -> list[Entity]:
-    """Return `given`, which are in order, and what is found in the text beside them."""
+    """Return `given`, which are in order, together with what is found in the text beside them."""
     return add_found(given, find_entities(text))
 
 
 def find_entities(text: str) -> list[Entity]:
-    """Return what Telegram finds in a text, in order; of two that overlap the one that begins first, or the longer."""
+    """Return what Telegram finds in a text, in order; of two that overlap, the one that begins first, or the longer."""
     found = [{"type": kind, "offset": begin, "length": end - begin} for (begin, end), kind in _everything(text)]
-    # Offsets are counted from place to place: counting from the start each time would be quadratic in a long text.
+    # Offsets are counted from one match to the next: counting from the start each time would be quadratic in a long
+    # text.
     counted = offset = 0
     kept = without_overlaps(found)
     for entity in kept:
@@ -48,7 +49,7 @@ def find_entities(text: str) -> list[Entity]:
     return kept
 
 
-def _everything(text: str) -> Iterator[tuple[Place, str]]:
+def _everything(text: str) -> Iterator[tuple[CharSpan, str]]:
     for found in _MENTION.finditer(text):
         if len(found[1]) >= _SHORTEST_NAME or found[1].lower() in _SHORT_NAMES:
             yield found.span(), "mention"
@@ -62,13 +63,13 @@ def _everything(text: str) -> Iterator[tuple[Place, str]]:
 
 
 def _in_tag(character: str) -> bool:
-    """Tell whether a character may stand in a tag: letters, digits, and all of the Sinhala script, marks too."""
+    """Return whether a character may be in a tag: letters, digits, and all of the Sinhala script, marks included."""
     return (
         character.isalpha() or character.isdecimal() or character in "_\u200c\xb7" or "\u0d80" <= character <= "\u0dff"
     )
 
 
-def _hashtags(text: str) -> Iterator[Place]:
+def _hashtags(text: str) -> Iterator[CharSpan]:
     end = 0
     while (begin := text.find("#", end)) >= 0:
         end = begin + 1
@@ -84,7 +85,7 @@ def _hashtags(text: str) -> Iterator[Place]:
             yield begin, kept
 
 
-def _cashtags(text: str) -> Iterator[Place]:
+def _cashtags(text: str) -> Iterator[CharSpan]:
     for found in _CASHTAG.finditer(text):
         begin, end = found.span()
         if any(each == "$" or _in_tag(each) for each in (*text[max(0, begin - 1) : begin], *text[end : end + 1])):
@@ -93,13 +94,13 @@ def _cashtags(text: str) -> Iterator[Place]:
             yield begin, end
 
 
-def _phones(text: str) -> Iterator[Place]:
+def _phones(text: str) -> Iterator[CharSpan]:
     for found in _PHONE.finditer(text):
         if sum(character.isdecimal() for character in found[0]) in _PHONE_DIGITS:
             yield found.span()
 
 
-def _cards(text: str) -> Iterator[Place]:
+def _cards(text: str) -> Iterator[CharSpan]:
     at = 0
     while found := _DIGITS.search(text, at):
         begin, at = found.span()
@@ -118,7 +119,7 @@ def _cards(text: str) -> Iterator[Place]:
 
 
 def _is_card(digits: str) -> bool:
-    """Tell whether the last digit checks the others (Luhn), and the length is one the card's network has."""
+    """Return whether the last digit checks the others (Luhn), and the length is valid for the card's network."""
     doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
     if sum(each - 9 if each > 9 else each for each in doubled) % 10:
         return False

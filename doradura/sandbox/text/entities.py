@@ -1,9 +1,9 @@
-"""Makes what a bot gives, a text and entities, what Telegram keeps: clean, trimmed, in order, nothing crossing.
+"""Turns a bot's text and entities into what Telegram keeps: clean, trimmed, in order, nothing crossing.
 
-Pure. It follows TDLib's fix_formatted_text (td/telegram/MessageEntity.cpp), whose result a bot gets back. Entities are
-of three kinds. Styles (bold and the like) may overlap anything but code, and are cut where something else begins or
-ends within them. Quotations hold the others, but no quotation. All the rest exclude each other: of two that overlap the
-first stays. Offsets and lengths count UTF-16 units. EntityError carries the server's words.
+Pure. It follows TDLib's fix_formatted_text (td/telegram/MessageEntity.cpp), whose result a bot gets back. There are
+three kinds of entities. Styles (bold and the like) may overlap anything but code, and are cut where something else
+begins or ends within them. Quotations contain the others, but no quotation. All the rest exclude each other: of two
+that overlap the first stays. Offsets and lengths count UTF-16 units. EntityError carries the server's texts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Entity = dict[str, Any]
 STYLES = ("bold", "italic", "underline", "strikethrough", "spoiler")
 QUOTATIONS = frozenset({"blockquote", "expandable_blockquote"})
 CODE = frozenset({"code", "pre", "date_time"})
-"""What holds no style. A formatted date is no code, but TDLib counts it in."""
+"""Entities that contain no style. A formatted date is not code, but TDLib counts it here."""
 
 LIMIT = 100
 """How many of a bot's entities Telegram keeps in one message; custom emoji do not count."""
@@ -50,18 +50,18 @@ class EntityError(ValueError):
 
 
 def units(text: str) -> int:
-    """Count UTF-16 code units, Telegram's measure of offsets and lengths."""
+    """Return how many UTF-16 code units a text has, Telegram's measure of offsets and lengths."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def order(entity: Entity) -> tuple[int, int, int]:
-    """Return where an entity stands among others: by offset, the longer first, then by kind."""
+    """Return an entity's sort key: by offset, the longer first, then by kind."""
     priority = _PRIORITIES.get(entity["type"], _FOUND_PRIORITY)
     return entity["offset"], -entity["length"], priority - ("language" in entity)
 
 
 def fix_text(text: str, entities: list[Entity], *, may_be_empty: bool) -> tuple[str, list[Entity]]:
-    """Return the text and entities Telegram keeps of those a bot sends. Raises EntityError."""
+    """Return the text and entities that Telegram keeps of a bot's. Raises EntityError."""
     for entity in entities:
         for name in ("offset", "length"):
             if not 0 <= entity[name] <= _FARTHEST:
@@ -75,7 +75,7 @@ def fix_text(text: str, entities: list[Entity], *, may_be_empty: bool) -> tuple[
 
 
 def add_found(given: list[Entity], found: list[Entity]) -> list[Entity]:
-    """Return an arranged text's entities with those found in it, which make way for quotations, code and links."""
+    """Return an arranged text's entities with those found in it, which yield to quotations, code and links."""
     whole, quotations, styles = _by_kind(given)
     ends = [_end(entity) for entity in whole]
     kept = [
@@ -96,7 +96,7 @@ def arrange(entities: Iterable[Entity]) -> list[Entity]:
 
 
 def without_overlaps(entities: Iterable[Entity]) -> list[Entity]:
-    """Return entities in order, without those that begin in one before them."""
+    """Return entities in order, without those that begin in an earlier one."""
     return _without_overlaps(sorted(entities, key=order))
 
 
@@ -106,7 +106,7 @@ def _end(entity: Entity) -> int:
 
 
 def _by_kind(entities: Iterable[Entity]) -> tuple[list[Entity], list[Entity], list[Entity]]:
-    """Return what excludes each other, quotations, and styles."""
+    """Return three lists: those that exclude each other, quotations, and styles."""
     whole: list[Entity] = []
     quotations: list[Entity] = []
     styles: list[Entity] = []
@@ -125,7 +125,7 @@ def _without_overlaps(entities: list[Entity]) -> list[Entity]:
 
 
 def _within_quotations(entities: list[Entity], quotations: list[Entity]) -> list[Entity]:
-    """Leave out what holds a quotation's beginning or end."""
+    """Drop entities that contain a quotation's beginning or end."""
     ends = [_end(quotation) for quotation in quotations]
     kept = []
     for entity in entities:
@@ -156,7 +156,7 @@ def _cut_styles(styles: list[Entity], others: list[Entity]) -> list[Entity]:
 
 
 def _joined(styles: list[Entity]) -> list[tuple[int, int]]:
-    """Return where one style begins and ends, its touching pieces as one."""
+    """Return where a style begins and ends, its touching pieces as one."""
     pieces: list[tuple[int, int]] = []
     for style in styles:
         begin, end = style["offset"], _end(style)
@@ -168,13 +168,13 @@ def _joined(styles: list[Entity]) -> list[tuple[int, int]]:
 
 
 def _clean(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
-    """Make control characters spaces and take out what breaks lines or turns them around: clean_input_string."""
+    """Turn control characters into spaces and remove what breaks lines or reverses them: clean_input_string."""
     plain = text.isascii() or max(text, default="") <= "\uffff"
     if not entities or (plain and not _UNCLEAN.search(text)):
         _check_ends(entities, len(text))
         cleaned = _UNCLEAN.sub(lambda found: " " if " " > found[0] != "\r" else "", text)
         return _DIRECTIONS.sub("\u200c", cleaned), entities
-    # Where each UTF-16 unit of the old text lies in the new one; nothing for the second of a pair.
+    # Where each UTF-16 unit of the old text is in the new one; nothing for the second of a pair.
     places: list[int | None] = []
     kept, size = [], 0
     for character in text:
@@ -200,7 +200,7 @@ def _clean(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
 
 
 def _check_ends(entities: list[Entity], size: int) -> None:
-    """Refuse entities that go on after the text."""
+    """Refuse entities that extend beyond the text. Raises EntityError."""
     for entity in entities:
         if entity["offset"] > size:
             raise EntityError(f"Entity begins after the end of the text at UTF-16 offset {entity['offset']}")
@@ -211,7 +211,7 @@ def _check_ends(entities: list[Entity], size: int) -> None:
 
 
 def _check_halves(text: str, entities: list[Entity], places: list[int | None]) -> None:
-    """Refuse an entity that begins or ends between the two units of one character; the first such place is told."""
+    """Refuse an entity that begins or ends between the two units of one character; the error names the first one."""
     wrong = []
     for entity in entities:
         for place, begins in ((entity["offset"], True), (_end(entity), False)):
@@ -226,7 +226,7 @@ def _check_halves(text: str, entities: list[Entity], places: list[int | None]) -
 
 
 def _trim(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
-    """Cut spaces and line ends off both ends, but none in front that an entity holds."""
+    """Cut spaces and line ends off both ends, except leading ones inside an entity."""
     text = text.rstrip(" \n")
     size = units(text)
     kept = [
@@ -240,7 +240,7 @@ def _trim(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
 
 
 def _first_hundred(entities: list[Entity]) -> list[Entity]:
-    """Drop what is over the limit: links, code and quotations count first, then styles."""
+    """Drop entities over the limit: links, code and quotations are kept first, then styles."""
     if len(entities) <= LIMIT:
         return entities
     whole, quotations, styles = _by_kind(entities)

@@ -1,6 +1,7 @@
-"""Reads the links a bot gives: whether Telegram keeps one and how it writes it; users, emoji and times in tg:// links.
+"""Reads a bot's links: whether Telegram keeps one and in which form; users, emoji and times in tg:// links.
 
-Pure. It follows TDLib's check_link and its like (td/telegram/LinkManager.cpp) and parse_url (tdutils HttpUrl.cpp).
+Pure. It follows TDLib's check_link and similar functions (td/telegram/LinkManager.cpp) and parse_url (tdutils
+HttpUrl.cpp).
 """
 
 from __future__ import annotations
@@ -20,42 +21,42 @@ _INT64 = 1 << 63
 _SPACE = 0x20
 
 
-class LinkError(ValueError):
-    """Telegram keeps no such link; the message is what it says of it."""
+class BadLinkError(ValueError):
+    """Telegram does not keep such a link; the message is Telegram's."""
 
 
 def checked_link(link: str) -> str:
-    """Return a link as Telegram keeps it: with a scheme, the host in small letters, and a path. Raises LinkError."""
+    """Return a link as Telegram keeps it: with a scheme, the host in lower case, and a path. Raises BadLinkError."""
     own = _OWN.match(link)
     if own is None:
         scheme, user, host, port, rest = _parts(link)
         if "." not in host and not host.startswith("["):
-            raise LinkError("Wrong HTTP URL")
+            raise BadLinkError("Wrong HTTP URL")
         return f"{scheme}://{user + '@' if user else ''}{host}{f':{port}' if port else ''}{rest}"
     kind, inner = own[1].lower(), link[own.end() :]
     scheme, user, host, port, rest = _parts(inner)
     if inner.lower().startswith("http://") or scheme == "https" or user or port or host.startswith("["):
-        raise LinkError("Wrong tg URL" if kind == "tg" else "Wrong ton URL")
+        raise BadLinkError("Wrong tg URL" if kind == "tg" else "Wrong ton URL")
     if not re.fullmatch(r"[A-Za-z0-9_.-]*" if kind == "tonsite" else r"[A-Za-z0-9_-]*", host):
-        raise LinkError("Unallowed characters in URL host")
+        raise BadLinkError("Unallowed characters in URL host")
     return f"{kind}://{host}{rest[1:] if rest.startswith('/?') else rest}"
 
 
 def https_link(link: str) -> str:
-    """Return a link as checked_link does, if it is one of a site that keeps what it says secret. Raises LinkError."""
+    """Return `checked_link(link)`. Raises BadLinkError unless it is an https link."""
     kept = checked_link(link)
     if not kept.startswith("https://"):
-        raise LinkError("Only HTTPS links are allowed")
+        raise BadLinkError("Only HTTPS links are allowed")
     return kept
 
 
 def kept_link(link: str) -> str:
-    """Return the link as checked_link does, a user's in its one form; nothing for what Telegram does not keep."""
+    """Return the link as checked_link does, one to a user in its one form; nothing if Telegram does not keep it."""
     if user_id := user_id_in(link):
         return f"tg://user?id={user_id}"
     try:
         return checked_link(link)
-    except LinkError:
+    except BadLinkError:
         return ""
 
 
@@ -71,7 +72,7 @@ def emoji_id_in(link: str) -> str:
 
 
 def custom_emoji_id(value: str) -> str:
-    """Return an id of a custom emoji as Telegram writes it; nothing for what is none."""
+    """Return an id of a custom emoji as Telegram writes it; nothing for an invalid one."""
     number = _integer(value)
     return str(number) if number else ""
 
@@ -84,7 +85,7 @@ def time_in(link: str) -> tuple[int, str] | None:
 
 
 def _arguments(link: str, host: str, *, lower: bool = True) -> Mapping[str, str]:
-    """Return the arguments of a tg: link to a host, the first of each name; none of another link."""
+    """Return the arguments of a tg: link to a host, the first of each name; none for another link."""
     found = re.fullmatch(rf"tg:(?://)?{host}/?\?([^#]*)(?:#.*)?", link, re.DOTALL | re.IGNORECASE)
     if found is None:
         return MappingProxyType({})
@@ -93,7 +94,7 @@ def _arguments(link: str, host: str, *, lower: bool = True) -> Mapping[str, str]
 
 
 def _integer(value: str) -> int:
-    """Read a 64-bit integer as TDLib writes it, without a plus or zeros in front; 0 for what is none."""
+    """Read a 64-bit integer as TDLib writes it, without a plus or leading zeros; 0 for anything else."""
     if not re.fullmatch(r"-?[1-9][0-9]{0,18}", value, re.ASCII):
         return 0
     number = int(value)
@@ -101,16 +102,16 @@ def _integer(value: str) -> int:
 
 
 def _parts(url: str) -> tuple[str, str, str, int, str]:
-    """Return scheme, user, host, port (0 for none) and the rest of an address. Raises LinkError."""
+    """Return scheme, user, host, port (0 for none) and the rest of an address. Raises BadLinkError."""
     found = _URL.fullmatch(url)
     scheme, place, rest = found.groups() if found else (None, "", "")
     if scheme is not None and scheme.lower() not in {"http", "https"}:
-        raise LinkError("Unsupported URL protocol")
+        raise BadLinkError("Unsupported URL protocol")
     port = 0
     if with_port := _PORT.fullmatch(place):
         place, port = with_port["host"], _integer(with_port["port"].lstrip("0") or "0")
         if not 0 < port <= _HIGHEST_PORT:
-            raise LinkError("Wrong port number specified in the URL")
+            raise BadLinkError("Wrong port number specified in the URL")
     user, _, host = place.rpartition("@")
     _check_host(host)
     if not host.startswith("["):
@@ -123,24 +124,24 @@ def _parts(url: str) -> tuple[str, str, str, int, str]:
 
 def _check_host(host: str) -> None:
     if not host:
-        raise LinkError("URL host is empty")
+        raise BadLinkError("URL host is empty")
     if host == ".":
-        raise LinkError("Host is invalid")
+        raise BadLinkError("Host is invalid")
     if host.startswith("[") and host.endswith("]"):
         try:
             ipaddress.IPv6Address(host[1:-1].partition("%")[0])
         except ValueError:
-            raise LinkError("Wrong IPv6 address specified in the URL") from None
+            raise BadLinkError("Wrong IPv6 address specified in the URL") from None
         if "%" in host:
-            raise LinkError("Wrong IPv6 URL host")
+            raise BadLinkError("Wrong IPv6 URL host")
 
 
 def _check_part(part: str, name: str) -> None:
-    """Refuse what RFC 3986 does not allow in a host or before it, but for letters of all alphabets."""
+    """Refuse what RFC 3986 forbids in a host or before it, except letters of all alphabets. Raises BadLinkError."""
     at = 0
     while (found := _PART.match(part, at)) and (at := found.end()) < len(part):
         if part[at] != "%":
-            raise LinkError(f"Disallowed character in URL {name}")
+            raise BadLinkError(f"Disallowed character in URL {name}")
         if not _ENCODED.match(part, at):
-            raise LinkError(f"Wrong percent-encoded symbol in URL {name}")
+            raise BadLinkError(f"Wrong percent-encoded symbol in URL {name}")
         at += 3

@@ -1,8 +1,8 @@
 """Turns a text with parse_mode MarkdownV2 or Markdown into plain text and entities, with the server's errors.
 
-Pure. It follows the rules of TDLib's parse_markdown_v2 and parse_markdown (td/telegram/MessageEntity.cpp): byte offsets
-of errors count UTF-8, offsets of entities UTF-16 units. A NUL stands behind the text, as in the C++. Entities may still
-overlap as they like; entities.py makes them what Telegram keeps.
+Pure. It follows the rules of TDLib's parse_markdown_v2 and parse_markdown (td/telegram/MessageEntity.cpp): offsets of
+errors count UTF-8 bytes, offsets of entities UTF-16 units. A NUL follows the text, as in the C++. Entities may still
+overlap freely; entities.py makes them what Telegram keeps.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NAMES = {
     "custom_emoji": "CustomEmoji",
     "blockquote": "BlockQuote",
 }
-"""TDLib's names, as its errors have them."""
+"""TDLib's names, as in its error texts."""
 _ENDS = {
     "bold": "*",
     "code": "`",
@@ -47,7 +47,7 @@ class _Open:
     kind: str
     offset: int
     begin: int
-    """Where its mark stands, for errors."""
+    """The position of its mark, for errors."""
     at: int
     language: str = ""
 
@@ -112,7 +112,7 @@ class _Parser:
         return end
 
     def _kind(self, at: int) -> tuple[str, int]:
-        """Return what begins here and how long its mark is. Raises MarkupError."""
+        """Return what begins here and the length of its mark. Raises MarkupError."""
         for mark, kind in (("__", "underline"), ("||", "spoiler"), ("![", "custom_emoji"), ("```", "pre")):
             if self.text.startswith(mark, at):
                 return kind, len(mark)
@@ -146,7 +146,7 @@ class _Parser:
         return end
 
     def _link(self, at: int) -> tuple[str, int]:
-        """Read `(url)`. Return the URL, empty where there is none, and where it ends."""
+        """Read `(url)`. Return the URL, empty if there is none, and where it ends."""
         if self.text[at] != "(":
             return "", at
         begin = at = at + 1
@@ -161,7 +161,10 @@ class _Parser:
         return "".join(url), at + 1
 
     def _line_end(self, at: int) -> int:
-        """Put a line's end. A quotation goes on if the next line has its mark too; else the end is its last part."""
+        """Handle a line end. A quotation continues if the next line has its mark too.
+
+        Otherwise the line end is its last part.
+        """
         goes_on = self.text[at + 1] == ">"
         if goes_on or not self._quoted():
             self._put_line_end()
@@ -178,7 +181,7 @@ class _Parser:
         return any(each.kind == "blockquote" for each in self.nested)
 
     def _end_quotation(self, at: int) -> None:
-        """End the quotation that is open, if one is; `||` right before its end makes it expandable."""
+        """End the open quotation, if any; `||` right before its end makes it expandable."""
         if not self._quoted():
             return
         kind = "blockquote"
@@ -209,7 +212,10 @@ def parse_markdown_v2(text: str) -> tuple[str, list[Entity]]:
 
 
 def parse_markdown(text: str) -> tuple[str, list[Entity]]:
-    """The same for the older Markdown, which knows no nesting and no escapes within an entity."""
+    """Return the same for the older Markdown, which has no nesting and no escapes within an entity.
+
+    Raises MarkupError.
+    """
     padded, size = text + "\0\0\0", len(text)
     out: list[str] = []
     out_units, at = 0, 0
@@ -233,7 +239,7 @@ def parse_markdown(text: str) -> tuple[str, list[Entity]]:
 
 
 def _old_entity(text: str, begin: int, size: int) -> tuple[str, Entity, int]:
-    """Read an entity of the older Markdown. Return its text, what it is (nothing for a bad link), and where it ends."""
+    """Read an entity of the older Markdown. Return its text, its kind (nothing for a bad link), and where it ends."""
     mark = text[begin]
     at, end_mark, named = begin + 1, "]" if mark == "[" else mark, ""
     if text.startswith("```", begin):
@@ -259,7 +265,7 @@ def _old_entity(text: str, begin: int, size: int) -> tuple[str, Entity, int]:
 
 
 def language(text: str, at: int, size: int) -> tuple[str, int]:
-    """Read what follows three backticks: a language's name, if one ends in white space, and one line's end."""
+    """Read what follows three backticks: a language's name, if one ends in white space, and one line end."""
     end = at
     while end < size and text[end] not in SPACES and text[end] != "`":
         end += 1
@@ -271,7 +277,7 @@ def language(text: str, at: int, size: int) -> tuple[str, int]:
 
 
 def _emoji_or_time(url: str) -> Entity:
-    """Return the fields of what a link behind `![...]` says. Raises MarkupError."""
+    """Return the fields for a link after `![...]`. Raises MarkupError."""
     if emoji_id := emoji_id_in(url):
         return {"type": "custom_emoji", "custom_emoji_id": emoji_id}
     if found := time_in(url):
@@ -280,5 +286,5 @@ def _emoji_or_time(url: str) -> Entity:
 
 
 def byte_offset(text: str, at: int) -> int:
-    """Return where a character stands in UTF-8."""
+    """Return a character's position in UTF-8 bytes."""
     return len(text[:at].encode())

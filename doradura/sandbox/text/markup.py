@@ -1,7 +1,7 @@
-"""Turns a text with parse_mode HTML into plain text and entities, with the errors the Bot API server gives.
+"""Turns a text with parse_mode HTML into plain text and entities, with the Bot API server's errors.
 
-Pure. It follows the rules of TDLib's parse_html (td/telegram/MessageEntity.cpp): byte offsets of errors count UTF-8,
-offsets of entities UTF-16 units. Entities may still overlap as they like; entities.py makes them what Telegram keeps.
+Pure. It follows the rules of TDLib's parse_html (td/telegram/MessageEntity.cpp): offsets of errors count UTF-8 bytes,
+offsets of entities UTF-16 units. Entities may still overlap freely; entities.py makes them what Telegram keeps.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SIMPLE = MappingProxyType(
 _TAGS = frozenset({*_SIMPLE, "a", "pre", "code", "tg-emoji", "tg-time"})
 _REFERENCE = re.compile(r"&(?:#(?:x([0-9a-fA-F]+)|([0-9]+))|([A-Za-z]+));?")
 _LONGEST_REFERENCE = 9
-"""Without what ends it. A longer one stands as it is."""
+"""Without its terminator. A longer one stays as it is."""
 _LEADING_DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)
 _LATEST = 1 << 31
 _LAST_CODE = 0x10FFFF
@@ -65,7 +65,7 @@ class _Open:
 
 @dataclass(slots=True)
 class _Tag:
-    """A start tag as it is read."""
+    """A start tag being read."""
 
     name: str
     begin: int
@@ -234,7 +234,7 @@ class _Parser:
         self.entities.append(entity)
 
     def _code(self, opened: _Open, entity: Entity) -> None:
-        """Make `<pre><code class="language-x">`, in either order of nesting, one entity with a language."""
+        """Make `<pre><code class="language-x">`, nested in either order, one entity with a language."""
         last = self.entities[-1] if self.entities else {}
         other = "code" if opened.tag == "pre" else "pre"
         same = all(last.get(key) == entity[key] for key in ("offset", "length")) and last.get("type") == other
@@ -261,7 +261,7 @@ def parse_html(text: str) -> tuple[str, list[Entity]]:
 
 
 def read_reference(text: str, at: int) -> tuple[str, int] | None:
-    """Read a character reference. Return the character and where it ends, or None if it is just an ampersand."""
+    """Read a character reference. Return the character and where it ends, or None for a plain ampersand."""
     found = _REFERENCE.match(text, at)
     if found is None:
         return None
@@ -275,7 +275,7 @@ def read_reference(text: str, at: int) -> tuple[str, int] | None:
 
 
 def time_entity(unix: int, form: str) -> Entity:
-    """Make the fields of a formatted date, its format in the one order Telegram writes it. Raises MarkupError."""
+    """Return the fields of a formatted date, its format in the one order that Telegram writes. Raises MarkupError."""
     fields: Entity = {"type": "date_time", "unix_time": unix}
     if form in {"r", "R"}:
         return {**fields, "date_time_format": "r"}

@@ -1,8 +1,8 @@
-"""Numbered migrations: the files NNNN_what.sql beside this one, applied once each, in order, each in a transaction.
+"""Numbered migrations: the files NNNN_what.sql in this directory, applied once each, in order, each in a transaction.
 
-What is missing is known by each number, not by the highest: a number that was left free may be filled later. A
-database that knows a number above all of ours was written by a newer program: we refuse it, as its tables may mean
-something else by now.
+The database stores every applied number, not only the highest, so a number that was left free can be added later. A
+database with a number above all of ours was used by a newer program. It is refused, since its tables may have another
+meaning.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _NAME = re.compile(r"(\d{4})_\w+\.sql")
 
 
 def migrations() -> list[tuple[int, str]]:
-    """Return every migration as (number, SQL), ascending."""
+    """Return all migrations as (number, SQL) in ascending order."""
     found = [
         (int(match[1]), entry.read_text(encoding="utf-8"))
         for entry in resources.files(__name__).iterdir()

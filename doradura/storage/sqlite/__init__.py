@@ -1,7 +1,8 @@
-"""SQLite behind the storage's interface: the bot's one place that imports sqlite3.
+"""The storage on SQLite. Only this package imports sqlite3.
 
-`storage` has the threads and connections, `migrating` brings tables up to date, `file` watches the files on the disk,
-`integrity` reads all of them, `errors` translates what SQLite raises, `examining` reads a file that is not open.
+`storage` owns the threads and connections, `changing` is the connection that a change gets, `migrating` applies the
+migrations, `file` watches the files on the disk, `integrity` checks the whole database, `errors` translates SQLite's
+errors, and `examining` checks a file that is not open.
 """
 
 from doradura.storage.sqlite.examining import Examined, examine

@@ -1,4 +1,4 @@
-"""SQLite's errors, translated into the storage's own."""
+"""Translates SQLite's errors into the storage's own."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _UNREADABLE = frozenset(
         sqlite3.SQLITE_IOERR_CORRUPTFS,
     }
 )
-"""The disk does not give back what was written to it. Other I/O errors are met by each next write too."""
+"""The codes which mean that the disk no longer returns what was written. Other I/O errors also fail the next write."""
 
 
 def translated(error: sqlite3.Error) -> StorageError:
-    """Return the StorageError that an error of SQLite's is."""
+    """Return the StorageError for an error of SQLite."""
     code = getattr(error, "sqlite_errorcode", 0)
     if code & 0xFF in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR} and out_of_descriptors():
         return StorageError(f"database: {error}: {NO_DESCRIPTORS}")

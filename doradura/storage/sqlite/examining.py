@@ -1,4 +1,4 @@
-"""A look at a database file that this program does not have open: for the doctor."""
+"""Checks a database file that this program does not have open, for the doctor."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from doradura.storage.sqlite.storage import connect
 
 
 class Examined(NamedTuple):
-    """What a database file is."""
+    """The result of checking a database file."""
 
     schema: int
-    """The highest migration that was applied; 0 for none."""
+    """The number of the highest applied migration; 0 if there is none."""
     damage: str | None
-    """The first fault found; None when it is sound."""
+    """The first fault that was found; None if the file is intact."""
 
 
 def examine(path: Path) -> Examined:
-    """Read a whole database file, without writing. Blocks. Raises StorageError where it can't be read as one."""
+    """Read a whole database file without writing to it. Blocks. Raises StorageError if it is not a database."""
     try:
         with contextlib.closing(connect(path, "ro")) as connection:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]

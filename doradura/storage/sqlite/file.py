@@ -1,8 +1,8 @@
-"""The database's files as they lie on the disk, watched while they are open.
+"""Watches the database's files on the disk while they are open.
 
-A file that was deleted, moved or replaced can still be written to by whoever has it open; the next start will not find
-what was written. So whoever commits asks here whether the names still lead to the open files. The files are looked at
-by name only: to open one of them beside SQLite would drop the locks SQLite holds on it.
+A process can still write to an open file that was deleted, moved or replaced, but the next start will not find what was
+written. So the storage checks at each commit whether the names still lead to the open files. The files are checked by
+name only, because opening one of them a second time would drop the locks that SQLite holds on it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _SUFFIXES = ("", "-wal", "-shm")
-"""The database, its log of what was committed lately, and the index of that log."""
+"""The database, the log of recent commits, and the index of that log."""
 _WAL_HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24
 
@@ -24,7 +24,7 @@ class _Identity(NamedTuple):
 
 
 class _Shape(NamedTuple):
-    """What only SQLite changes: sizes in bytes, and when the database itself was last written to, in ns."""
+    """Values that only SQLite should change: sizes in bytes, and when the database file was last written to, in ns."""
 
     database_bytes: int
     log_bytes: int
@@ -32,7 +32,7 @@ class _Shape(NamedTuple):
 
 
 class DatabaseFile:
-    """The files of one open database. The shapes belong to the writer's thread; any thread may ask the rest."""
+    """The files of one open database. Only the writer's thread uses the shapes; any thread may use the rest."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,8 +44,8 @@ class DatabaseFile:
         """Whether another program wrote to the database's file since this was last set to False."""
 
     def opened(self, connection: sqlite3.Connection) -> None:
-        """Note which files a connection that writes has open. Raises sqlite3.Error."""
-        connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()  # only then the log is there
+        """Record which files the writing connection has open. Raises sqlite3.Error."""
+        connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()  # the log exists only after a query
         self._page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
         found = {}
         for name in self._names:
@@ -58,7 +58,7 @@ class DatabaseFile:
         self._shape = self._look()
 
     def lost(self) -> str | None:
-        """Say how the names have ceased to lead to the open files; None while they do."""
+        """Return why a name no longer leads to the open file; None if all names still do."""
         for name, known in self._identities.items():
             try:
                 status = name.stat()
@@ -71,7 +71,7 @@ class DatabaseFile:
         return None
 
     def unusable(self) -> str | None:
-        """Say why the next start could not use the files; None when it could."""
+        """Return why the next start can't use the files; None if it can."""
         for name in self._identities:
             if not os.access(name, os.R_OK | os.W_OK):
                 return f"{name} can't be read and written by this user any more"
@@ -80,10 +80,10 @@ class DatabaseFile:
         return None
 
     def cut(self, connection: sqlite3.Connection) -> str | None:
-        """Say whether something was cut off the files since `committed`; None when nothing was.
+        """Return which file was truncated since `committed`; None if none was.
 
-        SQLite itself makes them smaller too (VACUUM, a checkpoint that empties the log), so a smaller file is compared
-        with what SQLite says it holds. To be called outside a transaction. Raises sqlite3.Error.
+        SQLite itself also makes files smaller (VACUUM, a checkpoint that empties the log), so a smaller file is
+        compared with what SQLite expects in it. Must be called outside a transaction. Raises sqlite3.Error.
         """
         if not self._identities:
             return None
@@ -97,7 +97,7 @@ class DatabaseFile:
                     self._page_bytes + _FRAME_HEADER_BYTES
                 )
             except sqlite3.DatabaseError:
-                cut = True  # what SQLite knows to be in the log can't be read from it
+                cut = True  # SQLite can't read from the log what it expects there
             if cut:
                 return f"{self._names[1]} was cut off while the bot had it open"
         if now.database_bytes < known.database_bytes:
@@ -107,7 +107,7 @@ class DatabaseFile:
         return None
 
     def committed(self) -> None:
-        """Note what the files look like now that the writer has written."""
+        """Record the sizes of the files after a commit."""
         if self._identities:
             self._shape = self._look()
 

@@ -1,4 +1,4 @@
-"""Reading the whole database for damage: SQLite's quick_check, in a thread, on a connection of its own."""
+"""Checks the whole database for damage with SQLite's quick_check, in a thread, on a connection of its own."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Callable
 import outcome
 import trio
 
-FAULTS_TOLD = 3
-"""How many faults of a damaged database are told."""
-CHECK = f"PRAGMA quick_check({FAULTS_TOLD})"
+FAULTS_REPORTED = 3
+"""How many faults of a damaged database are reported."""
+CHECK = f"PRAGMA quick_check({FAULTS_REPORTED})"
 INTERRUPT_SECONDS = 0.02
 
 
 class IntegrityCheck:
-    """One check at a time; whoever writes goes on meanwhile, and the log grows by what is written."""
+    """Runs one check at a time. Writing continues meanwhile, and the log grows by what is written."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._connect = connect
@@ -24,9 +24,9 @@ class IntegrityCheck:
         self._connection: sqlite3.Connection | None = None
 
     async def run(self) -> list[str]:
-        """Return the first faults; none when the database is sound. Raises sqlite3.Error.
+        """Return the first faults; an empty list if the database is intact. Raises sqlite3.Error.
 
-        Cancelled, it stops reading and leaves within moments, its connection closed.
+        A cancel stops the reading and closes the connection within moments.
         """
         done = trio.Event()
         async with trio.open_nursery() as nursery:
@@ -39,7 +39,7 @@ class IntegrityCheck:
     async def stop(self) -> None:
         """Interrupt a check that is running and wait until its connection is closed.
 
-        SQLite forgets an interrupt that comes before the reading has begun: so it is said until the check has ended.
+        SQLite ignores an interrupt that comes before the reading has begun, so it is repeated until the check ends.
         """
         while self._limiter.borrowed_tokens:
             connection = self._connection

@@ -1,4 +1,4 @@
-"""Applying the migrations to a SQLite database: once each, in order, each in a transaction."""
+"""Applies the migrations to a SQLite database: each once, in order, and in its own transaction."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from doradura.storage.migrations import migrations
 
 
 def migrate(connection: sqlite3.Connection) -> int:
-    """Apply what is missing and return the highest number.
+    """Apply the missing migrations and return the highest number.
 
-    Raises sqlite3.Error, with the migration that failed undone, and NewerDatabaseError.
+    Raises sqlite3.Error, after the migration that failed was undone, and NewerDatabaseError.
     """
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)")
     known = migrations()
@@ -20,7 +20,7 @@ def migrate(connection: sqlite3.Connection) -> int:
     reached = max(applied, default=0)
     if reached > known[-1][0]:
         raise NewerDatabaseError(
-            f"the database is of schema {reached}, this program knows {known[-1][0]}: "
+            f"the database has schema {reached}, this program knows {known[-1][0]}: "
             "start the newer version again, or restore a backup made by this one",
         )
     for number, sql in known:
@@ -40,7 +40,7 @@ def migrate(connection: sqlite3.Connection) -> int:
 
 
 def statements(sql: str) -> Iterator[str]:
-    """Split a script at its statements' ends (sqlite3's own test of completeness, so quotes and triggers are safe)."""
+    """Split a script into its statements. sqlite3 itself finds their ends, so quotes and triggers are safe."""
     statement = ""
     for line in sql.splitlines(keepends=True):
         statement += line

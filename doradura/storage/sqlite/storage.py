@@ -1,10 +1,10 @@
-"""SQLite as the storage: one thread that writes, a few connections that read.
+"""The storage on SQLite: one thread that writes, and a few connections that read.
 
-Owns the database file while `SqliteStorage.run` runs. Guarantees: a `write` has returned only after its group's commit
-is on disk (WAL, synchronous=FULL), in the file that the next start will find; each change is all or nothing, and one
-change's failure does not undo its neighbours in the group; a cancelled `write` either never happened or is waited for.
-Fails with `StorageError`, whose `reason` is from a closed set; damage that any query meets is kept in `damage`. A
-change must not keep the connection, wait for anything, or begin a transaction of its own.
+Owns the database file while `SqliteStorage.run` runs. Guarantees: a `write` returns only after its group's commit is on
+disk (WAL, synchronous=FULL), in the file that the next start will find; each change is all or nothing, and the failure
+of one change does not undo the others of its group; a cancelled `write` either does not happen or is waited for. Errors
+are `StorageError` with a `reason` from a closed set, and damage that any query finds is kept in `damage`. A change must
+not keep the connection, wait for anything, or begin a transaction of its own.
 """
 
 from __future__ import annotations
@@ -24,15 +24,17 @@ import trio
 from doradura.descriptors import NO_DESCRIPTORS, out_of_descriptors
 from doradura.storage.errors import DAMAGE, StorageError
 from doradura.storage.seam import Change
+from doradura.storage.sqlite.changing import Changing
 from doradura.storage.sqlite.errors import translated
 from doradura.storage.sqlite.file import DatabaseFile
 from doradura.storage.sqlite.integrity import IntegrityCheck
 from doradura.storage.sqlite.migrating import migrate
+from doradura.storage.topics import Topic, Topics, Watch
 
 T = TypeVar("T")
 
 GROUP_LIMIT = 256
-"""Changes in one commit. More would let the first of them wait for the last without saving any time."""
+"""The largest number of changes in one commit. With more, the first would wait for the last and no time be saved."""
 
 READERS = 4
 BUSY_TIMEOUT_SECONDS = 5.0
@@ -40,17 +42,18 @@ BUSY_TIMEOUT_SECONDS = 5.0
 
 @dataclass(slots=True, eq=False)
 class _Pending(Generic[T]):
-    """A change on its way to the writer thread and back."""
+    """A change that was passed to the writer thread, and its result."""
 
     change: Change[T]
     task: trio.lowlevel.Task
     result: outcome.Outcome[T] | None = None
     taken: bool = False
-    """The writer has it: it can't be taken back any more."""
+    """Whether the writer has taken it, so that it can't be withdrawn any more, or whether it was withdrawn."""
+    touched: frozenset[Topic] = frozenset()
 
 
 def connect(path: Path, mode: Literal["ro", "rw", "rwc"] = "rwc") -> sqlite3.Connection:
-    """Open a connection as this program wants it: to read, to write, or to write to a file made if need be.
+    """Open a connection to read ("ro"), to write ("rw"), or to write and create the file if needed ("rwc").
 
     Raises sqlite3.Error.
     """
@@ -89,14 +92,16 @@ class SqliteStorage:
         self._queue: queue.SimpleQueue[_Pending[Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._open = False
+        self._topics = Topics()
         self._token: trio.lowlevel.TrioToken | None = None
         self._readers: list[sqlite3.Connection] = []
         self._reader_limit = trio.CapacityLimiter(READERS)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Open the file, bring its tables up to date, then write until cancelled.
+        """Open the file, apply the missing migrations, then serve until cancelled.
 
-        What was handed over before the cancel is still committed. Raises StorageError when the file can't be used.
+        Changes that were passed to `write` before the cancel are still committed. Raises StorageError if the file can't
+        be used, and NewerDatabaseError if a newer program made it.
         """
         self._token = trio.lowlevel.current_trio_token()
         connection = await trio.to_thread.run_sync(self._open_and_migrate)
@@ -112,7 +117,7 @@ class SqliteStorage:
                 with self._lock:
                     self._open = False
                 await self._integrity.stop()
-                # The readers first: only a writer that closes last puts the log into the file and takes it away.
+                # The readers are closed first: only if the writer is the last, it moves the log into the file.
                 for reader in self._readers:
                     reader.close()
                 self._readers.clear()
@@ -136,7 +141,7 @@ class SqliteStorage:
         return connection
 
     def _unopened(self, error: sqlite3.Error) -> StorageError:
-        """Say which file can't be used, and why."""
+        """Return the error that says which file can't be used, and why."""
         reason = self._translate(error).reason
         if reason in DAMAGE:
             return StorageError(f"{self._path} is damaged ({error})", reason=reason)
@@ -145,12 +150,12 @@ class SqliteStorage:
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be asked."""
+        """Whether the database is open."""
         return self._open
 
     @property
     def damage(self) -> str | None:
-        """What is damaged, as any query or the last `check_integrity` found it; None when nothing is known to be."""
+        """What is damaged, as found by any query or the last `check_integrity`; None if no damage is known."""
         return self._damage
 
     @property
@@ -159,14 +164,14 @@ class SqliteStorage:
         return self._file.touched
 
     def unusable(self) -> str | None:
-        """Say why the next start could not use the database's files. Looks at the disk: to be called in a thread."""
+        """Return why the next start can't use the database's files; None if it can. Blocks, so call it in a thread."""
         return self._file.unusable()
 
     async def check_integrity(self) -> str | None:
-        """Read the whole database, on a connection of its own, and return what is damaged; None when it is sound.
+        """Read the whole database on a connection of its own, and return what is damaged; None if it is intact.
 
-        Writing goes on meanwhile; the log grows by what is written. Sets `damage`. Cancelled, it stops reading and
-        leaves within moments. Raises StorageError when the check could not be made.
+        Writing continues meanwhile, and the log grows by what is written. Sets `damage`. A cancel stops the reading
+        within moments. Raises StorageError if the check can't be made.
         """
         if not self._open:
             raise StorageError("the database is closed", reason="closed")
@@ -182,17 +187,17 @@ class SqliteStorage:
         return self._damage
 
     def _translate(self, error: sqlite3.Error) -> StorageError:
-        """Translate an error of SQLite's, and keep it in mind when it is one of damage."""
+        """Translate an error of SQLite. If it means damage, it is kept in `damage`."""
         failure = translated(error)
         if failure.reason in DAMAGE and self._damage is None:
             self._damage = str(error)
         return failure
 
     async def write(self, change: Change[T]) -> T:
-        """Run a change in a transaction and return what it returned, once that is on disk.
+        """Run a change in a transaction and return what it returned, once its effects are on disk.
 
-        Raises StorageError, or whatever the change itself raised (its effects are then undone). Cancelled before the
-        writer took it, the change does not happen; after that the cancel waits for the outcome.
+        Raises StorageError, or whatever the change itself raised; its effects are then undone. If cancelled before the
+        writer has taken the change, it does not happen; after that the cancel waits until the change is done.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         pending = _Pending(change, trio.lowlevel.current_task())
@@ -214,22 +219,29 @@ class SqliteStorage:
             self._on_error(error)
             raise
 
-    def write_after_end(self, change: Change[T]) -> T:
-        """Run a change in a transaction, on a file that is there and that nobody has open.
+    def watch(self, *topics: Topic) -> Watch:
+        """Return a watch on topics. It wakes after the commit of a change that touched one of them."""
+        return self._topics.watch(*topics)
 
-        Blocks. Raises StorageError, and whatever the change raises; nothing of it is stored then.
+    def write_after_end(self, change: Change[T]) -> T:
+        """Run a change in a transaction, on an existing file that nobody has open.
+
+        Blocks. Raises StorageError, or whatever the change itself raised; nothing of the change is stored then.
         """
         try:
             with contextlib.closing(connect(self._path, "rw")) as connection:
                 connection.execute("BEGIN IMMEDIATE")
-                value = change(connection)
+                value = change(Changing(connection))
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise translated(error) from error
         return value
 
     async def read(self, query: Change[T]) -> T:
-        """Run a query on a connection that can't write; sees every write that had returned. Raises StorageError."""
+        """Run a query on a connection that can't write. It sees every write that has returned. Raises StorageError.
+
+        If cancelled, the query continues in its thread, and its result is dropped.
+        """
         try:
             return await trio.to_thread.run_sync(self._read, query, limiter=self._reader_limit, abandon_on_cancel=True)
         except StorageError as error:
@@ -244,7 +256,7 @@ class SqliteStorage:
                 connection = connect(self._path, "ro")
             connection.execute("BEGIN")
             try:
-                return query(connection)
+                return query(Changing(connection))
             finally:
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -254,7 +266,7 @@ class SqliteStorage:
                 self._give_back(connection)
 
     def _check_files(self) -> None:
-        """Raise StorageError when the names lead to the open files no more."""
+        """Raise StorageError if the files' names no longer lead to the open files."""
         lost = self._file.lost()
         if lost is not None:
             raise StorageError(f"database: {lost}", reason="lost")
@@ -273,7 +285,7 @@ class SqliteStorage:
                 connection.close()
 
     def _write_groups(self, connection: sqlite3.Connection) -> None:
-        """Commit what comes, in groups, until the end mark. Runs in the writer thread."""
+        """Commit the queued changes in groups until the None that `run` puts last. Runs in the writer thread."""
         last = False
         while not last:
             group: list[_Pending[Any]] = []
@@ -301,26 +313,30 @@ class SqliteStorage:
         def wake() -> None:
             for pending in group:
                 trio.lowlevel.reschedule(pending.task, pending.result)  # type: ignore[arg-type]
+            done = [pending for pending in group if isinstance(pending.result, outcome.Value)]
+            self._topics.touched(frozenset().union(*(pending.touched for pending in done)))
 
         assert self._token is not None
         self._token.run_sync_soon(wake)
 
     def _commit(self, connection: sqlite3.Connection, group: list[_Pending[Any]]) -> None:
-        """Run a group's changes in one transaction, each in a savepoint, and give every one its outcome.
+        """Run a group's changes in one transaction, each in a savepoint, and set the result of every one.
 
-        The barrier of the writer thread: whatever goes wrong, it lives on, and everybody who waits is answered.
+        A barrier: whatever goes wrong, the writer thread continues, and every caller that waits gets a result.
         """
         try:
             self._check_files()
             self._check_sizes(connection)
             connection.execute("BEGIN IMMEDIATE")
             for pending in group:
-                pending.result = self._run_change(connection, pending.change)
+                changing = Changing(connection)
+                pending.result = self._run_change(connection, changing, pending.change)
+                pending.touched = frozenset(changing.touched)
                 if not connection.in_transaction:
-                    # A full disk makes SQLite roll back the whole transaction by itself: what ran before is gone too.
+                    # If the disk is full, SQLite rolls the whole transaction back by itself, with all earlier changes.
                     raise sqlite3.OperationalError("the transaction was rolled back by the database")  # noqa: TRY301 - as COMMIT's
             connection.execute("COMMIT")
-            # Only now it is certain that the commit went into the file that the next start will find.
+            # Only this check makes certain that the commit went into the file that the next start will find.
             self._check_files()
             self._file.committed()
         except BaseException as error:  # noqa: BLE001 - the barrier named above
@@ -337,17 +353,17 @@ class SqliteStorage:
         return self._translate(error) if isinstance(error, sqlite3.Error) else StorageError(f"database: {error!r}")
 
     def _check_sizes(self, connection: sqlite3.Connection) -> None:
-        """Raise StorageError once something was cut off the files: what is committed after that may not be found."""
+        """Raise StorageError if the files were truncated, since later commits may not be found again."""
         cut = self._cut or self._file.cut(connection)
         if cut is not None:
             self._cut = self._damage = cut
             raise StorageError(f"database: {cut}", reason="lost")
 
-    def _run_change(self, connection: sqlite3.Connection, change: Change[T]) -> outcome.Outcome[T]:
-        """Run one change. The barrier of a change: what it raises is its outcome, and undoes it alone."""
+    def _run_change(self, connection: sqlite3.Connection, changing: Changing, change: Change[T]) -> outcome.Outcome[T]:
+        """Run one change and return its result. A barrier: an error of a change undoes only this change."""
         connection.execute("SAVEPOINT change")
         try:
-            value = change(connection)
+            value = change(changing)
         except BaseException as error:  # noqa: BLE001 - the barrier named above
             if connection.in_transaction:
                 connection.execute("ROLLBACK TO change")

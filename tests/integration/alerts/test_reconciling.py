@@ -99,17 +99,17 @@ async def bot(directory: Path, port: int) -> AsyncIterator[Bot]:
     with trio.fail_after(LIMIT_SECONDS):
         async with (
             open_client(url) as ours,
-            httpx.AsyncClient(base_url=url, trust_env=False) as client,
+            httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client,
             trio.open_nursery() as nursery,
         ):
             await nursery.start(storage.run)
             reconciler = Reconciler(
-                *(Alertmanager(ours, clock=wall_clock), storage, metrics, ids, lambda: None),
+                *(Alertmanager(ours, clock=wall_clock), storage, metrics, ids),
                 clock=wall_clock,
                 periods=PERIODS,
             )
             await nursery.start(reconciler.run)
-            yield Bot(storage, Intake(storage, metrics, ids, lambda: None, reconciler.wake, clock=wall_clock), client)
+            yield Bot(storage, Intake(storage, metrics, ids, clock=wall_clock), client)
             nursery.cancel_scope.cancel()
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 import trio
 
-from doradura.charts import Chart, ChartError, Charts, Line
+from doradura.charts import Chart, ChartError, ChartLine, Charts
 from tests.e2e.program import session_processes
 
 BARS = Chart(
     title="Downloads, last 24 hours; 5 $ and 6 $",
     kind="bars",
     positions=(0.5, 1.5, 2.5),
-    lines=(Line("delivered", (3.0, 0.0, 1.0), "good"), Line("failed", (1.0, 0.0, None), "bad")),
+    lines=(ChartLine("delivered", (3.0, 0.0, 1.0), "good"), ChartLine("failed", (1.0, 0.0, None), "bad")),
     ticks=((0.0, "24 h"), (3.0, "now")),
     whole=True,
 )
@@ -27,7 +27,7 @@ COURSE = Chart(
     title="p95",
     kind="lines",
     positions=(0.0, 60.0, 120.0),
-    lines=(Line("a", (1.0, None, 90.0)),),
+    lines=(ChartLine("a", (1.0, None, 90.0)),),
     threshold=60.0,
 )
 GREEN, RED, BLUE = (0x2F, 0x9E, 0x6E), (0xD6, 0x45, 0x45), (0x35, 0x78, 0xC9)
@@ -89,27 +89,27 @@ async def test_lines_with_a_threshold(fonts: Path) -> None:
     """A course with a gap and the level an alert fires at; a single value between gaps draws nothing and fails not."""
     found = colours(await Charts(fonts, os.environ).draw(COURSE))
     assert found[RED] > 500
-    longer = Chart("p95", "lines", (0.0, 1.0), (Line("a", (1.0, 2.0)), Line("b", (2.0, 1.0))))
+    longer = Chart("p95", "lines", (0.0, 1.0), (ChartLine("a", (1.0, 2.0)), ChartLine("b", (2.0, 1.0))))
     assert colours(await Charts(fonts, os.environ).draw(longer))[BLUE] > 500
 
 
 async def test_a_level_above_and_figures_below_nothing(fonts: Path) -> None:
     """A level that all figures are under is seen, and so are figures under zero."""
-    under = Chart("p95", "lines", (0.0, 1.0), (Line("", (0.01, 0.02)),), threshold=0.5)
+    under = Chart("p95", "lines", (0.0, 1.0), (ChartLine("", (0.01, 0.02)),), threshold=0.5)
     assert colours(await Charts(fonts, os.environ).draw(under))[RED] > 500
-    negative = Chart("p95", "lines", (0.0, 1.0), (Line("", (-2.0, -1.0)),))
+    negative = Chart("p95", "lines", (0.0, 1.0), (ChartLine("", (-2.0, -1.0)),))
     assert colours(await Charts(fonts, os.environ).draw(negative))[BLUE] > 500
 
 
 async def test_long_names_leave_room_for_the_figures(fonts: Path) -> None:
     """Six series with the longest names the graph of an alert gives: the figures keep their place."""
-    lines = tuple(Line(f"{n}{'m' * 39}", (1.0, 2.0 + n)) for n in range(6))
+    lines = tuple(ChartLine(f"{n}{'m' * 39}", (1.0, 2.0 + n)) for n in range(6))
     assert colours(await Charts(fonts, os.environ).draw(Chart("m" * 48, "lines", (0.0, 1.0), lines)))[BLUE] > 500
 
 
 async def test_zeros_are_a_picture_too(fonts: Path) -> None:
     """Nothing but zeros is an empty picture, not an error."""
-    empty = Chart("none", "bars", (0.5,), (Line("delivered", (0.0,), "good"),), whole=True)
+    empty = Chart("none", "bars", (0.5,), (ChartLine("delivered", (0.0,), "good"),), whole=True)
     assert (await Charts(fonts, os.environ).draw(empty)).startswith(b"\x89PNG")
 
 
@@ -150,26 +150,18 @@ async def test_a_child_that_fails(fonts: Path, command: tuple[str, ...], why: st
     assert why in str(raised.value)
 
 
-STUBBORN = """
-import os, signal, subprocess, sys
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
-with open(sys.argv[1], "w") as file:
-    file.write(str(os.getpid()))
-os.rename(sys.argv[1], sys.argv[2])
-signal.pause()
-"""
+STUBBORN = 'trap "" TERM; /bin/sleep 600 & echo $$ >"$0"; mv "$0" "$1"; wait'
 
 
 def stubborn(tmp_path: Path) -> tuple[tuple[str, ...], Path]:
-    """A child that ignores SIGTERM and has a child of its own; where it writes its pid."""
+    """A child that ignores SIGTERM and has a child of its own; where it writes its pid, as soon as it runs."""
     said = tmp_path / "pid"
-    return (sys.executable, "-c", STUBBORN, str(tmp_path / "part"), str(said)), said
+    return ("/bin/sh", "-c", STUBBORN, str(tmp_path / "part"), str(said)), said
 
 
 async def gone(session: int) -> None:
     """Wait for the end of a killed session: the kernel takes a moment for those that are nobody's children."""
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         while session_processes(session):  # noqa: ASYNC110 - what is waited for happens in the kernel
             await trio.sleep(0.01)
 

@@ -99,6 +99,7 @@ def answers() -> dict[str, Answer]:
         "/header.html": endless(HTML + b"X-Long: ", again=b"and on " * 1000),
         "/status.html": endless(b"HTTP/1.1 200 ", again=b"fine " * 1000),
         "/continue.html": endless(b"", again=b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+        "/hints.html": endless(b"", again=b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" * 100),
         "/chunk-line.html": endless(HTML + b"Transfer-Encoding: chunked\r\n\r\n5;", again=b"more " * 1000),
         "/trailers.html": endless(
             HTML + b"Transfer-Encoding: chunked\r\n\r\n",

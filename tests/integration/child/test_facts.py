@@ -19,7 +19,9 @@ class Studio:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.make("film.mp4", *FILM, *H264, "-metadata", "title=A film\nand more", "-metadata", "artist=Somebody")
+        self.make(
+            "film.mp4", *FILM, *H264, "-metadata", "title=A\u202e film\nand more\a", "-metadata", "artist=Somebody"
+        )
 
     def make(self, name: str, *arguments: str) -> Path:
         """Make a file."""
@@ -49,11 +51,11 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
 
 
 def test_a_film_is_read(studio: Studio) -> None:
-    """Container, length, rates, streams and the first line of the tags."""
+    """Container, length, rates, streams, and the tags on one line each."""
     facts = studio.facts("film.mp4")
     assert "mp4" in facts.container.split(",")
     assert facts.duration_seconds == pytest.approx(1.0, abs=0.05)
-    assert (facts.title, facts.artist) == ("A film", "Somebody")
+    assert (facts.title, facts.artist) == ("A film and more", "Somebody")
     film, sound = facts.streams
     assert (film.kind, film.codec, film.pixels, film.width, film.height) == ("video", "h264", "yuv420p", 640, 360)
     assert (sound.kind, sound.codec, sound.sample_rate, sound.channels) == ("audio", "aac", 44_100, 1)

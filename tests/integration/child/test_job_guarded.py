@@ -82,7 +82,7 @@ async def refused(jobs: Jobs, url: str) -> None:
 )
 async def test_private_addresses_are_refused(guarded: Jobs, host: str) -> None:
     """A link to an address that is not public ends as refused_address, at once."""
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         await refused(guarded, f"http://{host}/film.mp4")
 
 

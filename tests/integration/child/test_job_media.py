@@ -51,12 +51,25 @@ async def test_pixels_that_are_not_square(jobs: Jobs, tmp_path: Path, codec: tup
     assert made.square == (codec != H264)
 
 
-async def test_the_quality_asked_for_is_made(jobs: Jobs, tmp_path: Path) -> None:
-    """A link to one large film gives the small one that was asked for."""
+@pytest.mark.parametrize(("quality", "size"), [("360p", (640, 360)), ("480p", (854, 480))])
+async def test_the_quality_asked_for_is_made(jobs: Jobs, tmp_path: Path, quality: str, size: tuple[int, int]) -> None:
+    """A link to one large film gives the small one that was asked for, in square pixels where a side was rounded."""
     film = make(tmp_path / "f.mp4", *H264, *FASTSTART, size="1920x1080")
-    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", "360p")
-    assert (end.last.width, end.last.height) == (640, 360)
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4", "mp4", quality)
+    assert (end.last.width, end.last.height) == size
     assert end.last.duration_seconds == pytest.approx(2.0, abs=0.1)
+    made = jobs.facts(end.last.path).video
+    assert made is not None
+    assert made.square
+
+
+async def test_odd_sides_are_made_even(jobs: Jobs, tmp_path: Path) -> None:
+    """What is encoded loses a line at most, and its pixels are square."""
+    film = make(tmp_path / "f.mp4", "-c:v", "mpeg4", "-c:a", "aac", *FASTSTART, size="641x361")
+    end = await run(jobs, {"/f.mp4": served(film)}, "/f.mp4")
+    made = jobs.facts(end.last.path).video
+    assert made is not None
+    assert (end.last.width, end.last.height, made.width, made.square) == (640, 360, 640, True)
 
 
 @pytest.mark.parametrize(("quality", "height"), [("360p", 360), ("720p", 720)])
@@ -251,6 +264,22 @@ async def test_a_preview_has_its_films_shape(
     assert _is_red(Path(end.last.thumbnail_path)) == (poster == "1280x720")
 
 
+async def test_a_broken_poster_is_left_out(jobs: Jobs, tmp_path: Path) -> None:
+    """A picture that was cut off, of which FFmpeg paints the rest green, gives way to a frame of the film."""
+    made = make(tmp_path / "film.mp4", *H264, *FASTSTART)
+    picture = change(
+        tmp_path / "p.jpg", "-f", "lavfi", "-i", "color=red:s=1280x720:d=1", "-frames:v", "1", "-f", "mjpeg"
+    )
+    picture.write_bytes(picture.read_bytes()[: picture.stat().st_size * 95 // 100])
+    answers = {
+        "/page.html": answer("text/html", PAGE.encode()),
+        "/film.mp4": served(made),
+        "/poster": served(picture, "image/jpeg"),
+    }
+    end = await run(jobs, answers, "/page.html")
+    assert not _is_red(Path(end.last.thumbnail_path))
+
+
 async def test_a_songs_cover_stays_square(jobs: Jobs, tmp_path: Path) -> None:
     """The sound of a film has the cover that its site gives it, whatever shape the film has."""
     made = make(tmp_path / "film.mp4", *H264, *FASTSTART)
@@ -283,7 +312,7 @@ async def test_a_slow_poster_is_left_out(jobs: Jobs, tmp_path: Path) -> None:
     began = time.monotonic()
     end = await run(jobs, answers, "/page.html")
     assert isinstance(end.last, Result), end.last
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 100
 
 
 @pytest.mark.parametrize("again", ["init.mp4?2", "init.mp4"])
@@ -329,6 +358,24 @@ async def test_a_playlist_whose_clock_begins_anew(jobs: Jobs, ahead_seconds: int
     both = "\n".join([*lines[:at], *parts, "#EXT-X-DISCONTINUITY", said, *later, "#EXT-X-ENDLIST"])
     answers["/two.m3u8"] = answer("application/vnd.apple.mpegurl", both.encode())
     end = await run(jobs, answers, "/two.m3u8")
+    assert isinstance(end.last, Failure), end.last
+    assert (end.last.reason, end.last.lacks) == ("unsupported", "one_coding"), end.last
+
+
+@pytest.mark.parametrize("periods", [1, 2])
+async def test_a_manifest_of_several_periods(jobs: Jobs, periods: int) -> None:
+    """Periods of a DASH manifest whose clocks each begin at nought are unsupported: one would hide the other."""
+    place = jobs.site.media / "dash"
+    answers: dict[str, Answer] = {
+        f"/{each.name}": answer("video/mp4", each.read_bytes()) for each in place.iterdir() if each.suffix != ".mpd"
+    }
+    manifest = (place / "manifest.mpd").read_text()
+    period = manifest[manifest.index("<Period") : manifest.index("</Period>") + len("</Period>")]
+    answers["/f.mpd"] = answer("application/dash+xml", manifest.replace(period, period * periods).encode())
+    end = await run(jobs, answers, "/f.mpd")
+    if periods == 1:
+        assert isinstance(end.last, Result), end.last
+        return
     assert isinstance(end.last, Failure), end.last
     assert (end.last.reason, end.last.lacks) == ("unsupported", "one_coding"), end.last
 

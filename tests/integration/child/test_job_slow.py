@@ -20,6 +20,7 @@ PAGE = b"<!doctype html><html><head><title>Long</title></head><body>" + b"word "
 LIST = "application/vnd.apple.mpegurl"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 1000000\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 SEGMENTS = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n" + "#EXTINF:1.0,\nslow.ts\n" * 50 + "#EXT-X-ENDLIST\n"
 
 SLOW = {
@@ -34,6 +35,7 @@ SLOW = {
     "/header.mp4": drip(HEAD + b"X-Long: " + b"a" * 60_000, at_once=40),
     "/headers.mp4": drip(HEAD + b"".join(b"X-%d: a\r\n" % number for number in range(90)) * 100, at_once=40),
     "/continue.mp4": drip(CONTINUE * 10_000, size=len(CONTINUE)),
+    "/hints.mp4": drip(HINTS * 10_000, size=len(HINTS)),
     "/list.m3u8": drip(answer(LIST, SEGMENTS.encode()), at_once=130),
     "/segments.m3u8": answer(LIST, SEGMENTS.encode()),
     "/slow.ts": drip(answer("video/mp2t", b"G" + bytes(187)), size=40),
@@ -123,3 +125,12 @@ async def test_a_slow_picture_is_left_out(jobs: Jobs) -> None:
         told = await run(jobs, site, {"/page.html": "download"})
         assert site.asked.count("/slow.jpg") == 1
     assert isinstance(told["/page.html"], Result), told
+
+
+async def test_interim_answers_are_passed_over(jobs: Jobs) -> None:
+    """A server may send hints before the answer itself, asked or not."""
+    before = CONTINUE + HINTS + b"HTTP/1.1 102 Processing\r\n\r\n"
+    film = answer("video/mp4", (jobs.site.media / "small.mp4").read_bytes())
+    with serving({"/film.mp4": before + film}) as site:
+        told = await run(jobs, site, {"/film.mp4": "download"}, floor_seconds=30.0)
+    assert isinstance(told["/film.mp4"], Result), told

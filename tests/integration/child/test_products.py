@@ -12,10 +12,10 @@ import pytest
 from doradura.child.boxes import is_streamable
 from doradura.child.facts import Facts, inspect
 from doradura.child.failures import JobError
-from doradura.child.products.product import Has, Looked, Made, Product, Recipe, Source, Tags
+from doradura.child.products.product import Looked, Made, Product, Recipe, SourceFile, Tags, had_by
 from doradura.child.stills import Stills
 from doradura.media.formats import FORMATS
-from doradura.media.protocol import Lacks
+from doradura.media.has import Lacks
 from tests.integration.child.studio import FASTSTART, H264, change, make
 from tests.tried_formats import PRODUCTS
 
@@ -81,13 +81,13 @@ def recipe(tmp_path: Path) -> Recipe:
     )
 
 
-def source_of(path: Path, place: Path) -> Source:
+def source_of(path: Path, place: Path) -> SourceFile:
     """A fetched file: a film may be taken away as it is, so it is a copy."""
     copy = place / "source0"
     copy.write_bytes(path.read_bytes())
     facts = inspect(copy)
     assert facts is not None
-    return Source(copy, facts)
+    return SourceFile(copy, facts)
 
 
 def named(product: Product) -> str:
@@ -210,13 +210,13 @@ def test_what_it_can_not_be_made_of_is_told(
     source = source_of(sources[kind], recipe.path.parent)
     if kind in MADE_OF[product.row.kind]:
         assert product.is_in(source.facts)
-        assert product.lacks(Has.of([source.facts])) == ""
+        assert had_by([source.facts]).lacks(product.row.kind) == ""
         return
     assert not product.is_in(source.facts)
     with pytest.raises(JobError) as refused:
         product.make(replace(recipe, program="/nowhere/ffmpeg"), [source])
     assert refused.value.reason == "unsupported"
-    assert product.lacks(Has.of([source.facts])) == LACKS.get((product.row.kind, kind), "")
+    assert had_by([source.facts]).lacks(product.row.kind) == LACKS.get((product.row.kind, kind), "")
 
 
 @pytest.mark.parametrize("product", DEFAULTS, ids=named)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from doradura.child.facts import inspect
 from doradura.child.stated import is_cut_off, stated_seconds
 from doradura.media.protocol import Failure, Metadata, Result
-from tests.integration.child.conftest import Jobs
+from tests.integration.child.conftest import LIMITS, Jobs
 from tests.integration.child.raw_site import answer
-from tests.integration.child.studio import FASTSTART, H264, make, run, unmeasured
+from tests.integration.child.studio import FASTSTART, H264, change, make, run, unmeasured
 
 SONG = ("-map", "1:a")
 MADE = {
@@ -42,12 +43,15 @@ MADE = {
     "a.wma": (*SONG, "-c:a", "wmav2"),
     "a.wmv": ("-c:v", "wmv2", "-c:a", "wmav2"),
     "a.mov": H264,
+    "a.ts": H264,
+    "disc.m2ts": (*H264, "-mpegts_m2ts_mode", "1"),
+    "a.ogg": (*SONG, "-c:a", "libvorbis"),
+    "a.opus": (*SONG, "-c:a", "libopus"),
+    "a.ogv": ("-c:v", "libtheora", "-c:a", "libvorbis"),
 }
 SILENT = {
     "live.mkv": (*H264, "-live", "1"),
     "bare.mp3": (*SONG, "-write_xing", "0"),
-    "a.ts": H264,
-    "a.ogg": (*SONG, "-c:a", "libvorbis"),
 }
 STATING = (
     *("faststart.mp4", "a.mkv", "a.webm", "a.avi", "a.flv", "constant.mp3", "variable.mp3", "a.flac"),
@@ -78,7 +82,7 @@ def test_a_file_cut_off_is_known(files: Path, tmp_path: Path, name: str, share: 
     """A file that ends before its headers say is known, though FFmpeg reads it well; a guess counts for nothing."""
     content = (files / name).read_bytes()
     cut = tmp_path / "source0"
-    cut.write_bytes(content[: int(len(content) * share)])
+    cut.write_bytes(content[: int(len(content) * share) + 5])
     assert is_cut_off(cut, inspect(cut))
 
 
@@ -124,6 +128,27 @@ async def test_a_long_song_is_told_with_the_length_it_states(
     end = await run(jobs, {"/s.mp3": answer("audio/mpeg", song.read_bytes())}, "/s.mp3", task="probe")
     assert isinstance(end.last, Metadata), end.last
     assert end.last.duration_seconds == (None if seconds is None else pytest.approx(seconds, abs=0.2))
+
+
+QUIET_START = "aevalsrc=if(lt(t\\,3)\\,0\\,random(0)-0.5):d=20:s=44100"
+"""FFmpeg guesses ten times its length from the rate of its first frames."""
+
+
+async def test_a_song_of_variable_rate_is_measured(jobs: Jobs, tmp_path: Path) -> None:
+    """A whole MP3 file that states no length is told with its own by a look, not with a guess."""
+    song = change(tmp_path / "s.mp3", "-f", "lavfi", "-i", QUIET_START, "-q:a", "0", "-write_xing", "0")
+    end = await run(jobs, {"/s.mp3": answer("audio/mpeg", song.read_bytes())}, "/s.mp3", task="probe")
+    assert end.last.duration_seconds == pytest.approx(20.0, abs=0.2)
+
+
+async def test_a_song_is_not_refused_for_a_guess(jobs: Jobs, tmp_path: Path) -> None:
+    """What follows from length and rate follows from the true length."""
+    song = change(tmp_path / "s.mp3", "-f", "lavfi", "-i", QUIET_START, "-q:a", "0", "-write_xing", "0")
+    limits = msgspec.structs.replace(LIMITS, upload_bytes=500_000)
+    answers = {"/s.mp3": answer("audio/mpeg", song.read_bytes())}
+    end = await run(jobs, answers, "/s.mp3", "m4a", "default", limits=limits)
+    assert isinstance(end.last, Result), end.last
+    assert end.last.duration_seconds == pytest.approx(20.0, abs=0.2)
 
 
 @pytest.mark.parametrize("task", ["probe", "download"])

@@ -19,7 +19,7 @@ from tests.botapi.check import check_answer, check_call
 from tests.botapi.sense import check_files
 
 ROOT = Path(__file__).parent.parent.parent.parent
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 400
 CALLS_AT_LEAST = 70
 STEPS = {"with_aiogram": 24, "with_ptb": 24}
 
@@ -66,6 +66,6 @@ def _problems(call: dict[str, Any]) -> list[str]:
 
 async def _calls(url: str) -> list[dict[str, Any]]:
     """Return the record of every call, the polls that brought updates included."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         lines = (await http.get(f"{url}/sandbox/requests")).text.splitlines()
     return [json.loads(line) for line in lines]

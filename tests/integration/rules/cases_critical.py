@@ -112,14 +112,14 @@ QUEUE_BACKUP = [
         "150 wait for five minutes",
         waiting(150, 120),
         315,
-        [Told("150 downloads wait, the oldest for 2m 0s", BOT)],
+        [Told("150 downloads are waiting, the oldest for 2m 0s", BOT)],
     ),
     Case(
         "QueueBackup",
         "few wait, one of them for over 15 minutes",
         [*series("doradura_queue_depth", constant(3)), *series("doradura_queue_oldest_job_age_seconds", growing(60))],
         930,
-        [Told("3 downloads wait, the oldest for 15m 30s", BOT)],
+        [Told("3 downloads are waiting, the oldest for 15m 30s", BOT)],
     ),
     Case(
         "QueueBackup",
@@ -130,7 +130,7 @@ QUEUE_BACKUP = [
             *series("doradura_queue_oldest_job_age_seconds", constant(60), instance="bot2:8080"),
         ],
         900,
-        [Told("bot2:8080: 150 downloads wait, the oldest for 1m 0s", {"instance": "bot2:8080"})],
+        [Told("bot2:8080: 150 downloads are waiting, the oldest for 1m 0s", {"instance": "bot2:8080"})],
         instances=FIVE,
     ),
     Case(
@@ -171,7 +171,7 @@ PAYMENT_FAILURES = [
         "one is enough, at once",
         payment_failures(1, at=600),
         600,
-        [Told("1 payment(s) went wrong in the last 5 minutes: not_booked", {**BOT, "reason": "not_booked"})],
+        [Told("1 payment(s) failed in the last 5 minutes: not_booked", {**BOT, "reason": "not_booked"})],
     ),
     Case(
         "PaymentFailures",
@@ -180,7 +180,7 @@ PAYMENT_FAILURES = [
         660,
         [
             Told(
-                "bot1:8080: 2 payment(s) went wrong in the last 5 minutes: not_booked",
+                "bot1:8080: 2 payment(s) failed in the last 5 minutes: not_booked",
                 {"instance": "bot1:8080", "reason": "not_booked"},
             )
         ],
@@ -191,14 +191,14 @@ PAYMENT_FAILURES = [
         "one that was counted while nobody scraped, as the bot was down",
         series("doradura_payment_failures_total", away(300, 1500, 4, 5), reason="not_booked"),
         1530,
-        [Told("1 payment(s) went wrong in the last 5 minutes: not_booked", {**BOT, "reason": "not_booked"})],
+        [Told("1 payment(s) failed in the last 5 minutes: not_booked", {**BOT, "reason": "not_booked"})],
     ),
     Case(
         "PaymentFailures",
         "money that moved though nothing is sold",
         storage_errors(1, at=600, category="payment"),
         660,
-        [Told("1 payment(s) went wrong in the last 5 minutes: money moved though nothing is sold, see the log", BOT)],
+        [Told("1 payment(s) failed in the last 5 minutes: money moved although nothing is sold, see the log", BOT)],
     ),
     Case("PaymentFailures", "an old one", payment_failures(1, at=300), 660, change=("expr", "[5m]", "[10m]")),
 ]
@@ -234,7 +234,7 @@ INSTANCE_MISSING = [
         "there is no bot among the targets",
         series("up", absent(), job="doradura-bot"),
         150,
-        [Told("Prometheus has no bot to watch", {"job": "doradura-bot"})],
+        [Told("Prometheus has no bot to monitor", {"job": "doradura-bot"})],
     ),
     Case(
         "InstanceMissing",
@@ -244,7 +244,7 @@ INSTANCE_MISSING = [
         [
             Told(
                 "bot2:8080 is no longer among Prometheus's targets. This alert ends after a quarter of an hour, "
-                "put back or not",
+                "whether it is put back or not",
                 {"instance": "bot2:8080", "job": "doradura-bot"},
             )
         ],
@@ -280,7 +280,7 @@ TELEGRAM_UNREACHABLE = [
         "no poll completes for two minutes and a quarter",
         polled_until(585),
         720,
-        [Told("The bot runs, but has not heard from Telegram for 2m 15s", BOT)],
+        [Told("The bot runs, but has not had an answer from Telegram for 2m 15s", BOT)],
     ),
     Case(
         "TelegramUnreachable",
@@ -296,7 +296,7 @@ TELEGRAM_UNREACHABLE = [
         720,
         [
             Told(
-                "bot1:8080: The bot runs, but has not heard from Telegram for 2m 15s",
+                "bot1:8080: The bot runs, but has not had an answer from Telegram for 2m 15s",
                 {"instance": "bot1:8080"},
             )
         ],
@@ -397,7 +397,7 @@ ALERT_DELIVERY_STALLED = [
         "a notice waits for six minutes",
         series("doradura_alert_oldest_undelivered_seconds", growing(60, since=300)),
         660,
-        [Told("The oldest notice for an admin has waited for 6m 0s", BOT)],
+        [Told("The oldest notice for an admin has been waiting for 6m 0s", BOT)],
     ),
     Case(
         "AlertDeliveryStalled",

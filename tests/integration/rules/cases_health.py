@@ -45,7 +45,7 @@ FEW_DOWNLOADS = [
         "one download every 20 minutes, each failing",
         failed(99, every=1200),
         HOUR + 60,
-        [Told("3 downloads failed in the last 6 hours, dead links not counted, and none succeeded", BOT)],
+        [Told("3 downloads failed in the last 6 hours (not counting dead links), and none succeeded", BOT)],
     ),
     Case(
         "DownloadsFailing",
@@ -54,7 +54,7 @@ FEW_DOWNLOADS = [
         2 * HOUR,
         [
             Told(
-                "bot2:8080: 30 downloads failed in the last 6 hours, dead links not counted, and none succeeded",
+                "bot2:8080: 30 downloads failed in the last 6 hours (not counting dead links), and none succeeded",
                 {"instance": "bot2:8080"},
             )
         ],
@@ -68,7 +68,7 @@ FEW_DOWNLOADS = [
             *started(constant(0)),
         ],
         660,
-        [Told("3 downloads failed in the last 6 hours, dead links not counted, and none succeeded", BOT)],
+        [Told("3 downloads failed in the last 6 hours (not counting dead links), and none succeeded", BOT)],
     ),
     Case("DownloadsFailing", "two", failed(2, every=1200), 2 * HOUR, change=("expr", ">= 3", ">= 2")),
     Case(
@@ -149,7 +149,7 @@ CHECKS = [
         "alerts that reach not everybody",
         check("alerts", becoming(0.5, at=600, before=1)),
         600 + HOUR + 30,
-        [Told('bot:8080: the check "alerts" of /health has not been well for 1 hour', {**BOT, "check": "alerts"})],
+        [Told('bot:8080: the check "alerts" of /health has been degraded for 1 hour', {**BOT, "check": "alerts"})],
     ),
     Case(
         "HealthDegraded",
@@ -171,7 +171,7 @@ CHECKS = [
         "an admin blocks the bot on the day of a message that was given up",
         [*check("alerts", becoming(0.5, at=600, before=1)), *given_up(becoming(1, at=300))],
         600 + HOUR + 30,
-        [Told('bot:8080: the check "alerts" of /health has not been well for 1 hour', {**BOT, "check": "alerts"})],
+        [Told('bot:8080: the check "alerts" of /health has been degraded for 1 hour', {**BOT, "check": "alerts"})],
     ),
 ]
 
@@ -227,14 +227,14 @@ FAULTS = [
         "one is enough",
         given_up(becoming(1, at=600)),
         660,
-        [Told("1 message(s) to an admin were given up in the last hour; /alerts lists every alert", BOT)],
+        [Told("1 message(s) to an admin could not be delivered in the last hour; /alerts lists every alert", BOT)],
     ),
     Case(
         "AlertsGivenUp",
         "one before the first scrape of a young process",
         [*given_up(constant(1)), *started(constant(0))],
         660,
-        [Told("1 message(s) to an admin were given up in the last hour; /alerts lists every alert", BOT)],
+        [Told("1 message(s) to an admin could not be delivered in the last hour; /alerts lists every alert", BOT)],
     ),
     Case("AlertsGivenUp", "one of long ago", given_up(becoming(1, at=300)), 4200, change=("expr", "[1h]", "[2h]")),
     Case(
@@ -246,7 +246,7 @@ FAULTS = [
     ),
 ]
 
-RESTARTING = "bot:8080 has started {} times in a short while: it crashes, or something restarts it"
+RESTARTING = "bot:8080 has started {} times within a short time: it crashes, or something restarts it"
 RESTARTS = [
     Case(
         "BotRestarting",
@@ -341,7 +341,7 @@ LIMITS = [
         900,
         [
             Told(
-                "bot:8080: 95% of the memory it may use is used; at 100% the system kills a download, or the bot",
+                "bot:8080: 95% of the available memory is used; at 100% the system kills a download, or the bot",
                 BOT,
             )
         ],
@@ -365,7 +365,7 @@ LIMITS = [
         "900 of 1024",
         series("process_open_fds", constant(900), instance="bot2:8080"),
         600,
-        [Told("bot2:8080: 88% of the open files and connections it may have", {"instance": "bot2:8080"})],
+        [Told("bot2:8080: 88% of the allowed open files and connections are used", {"instance": "bot2:8080"})],
         instances=FIVE,
     ),
     Case(

@@ -149,7 +149,7 @@ DOWNLOADS = [
         "85 % go well",
         downloads(85, 15),
         2400,
-        [Told("85% of downloads went well in the last 30 minutes, dead links not counted as failures", BOT)],
+        [Told("85% of downloads succeeded in the last 30 minutes (not counting dead links as failures)", BOT)],
     ),
     Case(
         "LowSuccessRate",
@@ -158,7 +158,7 @@ DOWNLOADS = [
         2400,
         [
             Told(
-                "bot5:8080: 60% of downloads went well in the last 30 minutes, dead links not counted as failures",
+                "bot5:8080: 60% of downloads succeeded in the last 30 minutes (not counting dead links as failures)",
                 {"instance": "bot5:8080"},
             )
         ],
@@ -169,7 +169,7 @@ DOWNLOADS = [
         "a small bot: fifteen an hour, of which three go well",
         downloads(3 / 60, 12 / 60),
         7200,
-        [Told("20% of downloads went well in the last 6 hours, dead links not counted as failures", BOT)],
+        [Told("20% of downloads succeeded in the last 6 hours (not counting dead links as failures)", BOT)],
     ),
     Case(
         "LowSuccessRate",
@@ -183,7 +183,7 @@ DOWNLOADS = [
         "none goes well, and the rounding of the sum does not make it less",
         series("doradura_download_failure_total", growing(0.41), format="mp3", reason="site_error"),
         2400,
-        [Told("0% of downloads went well in the last 30 minutes, dead links not counted as failures", BOT)],
+        [Told("0% of downloads succeeded in the last 30 minutes (not counting dead links as failures)", BOT)],
     ),
     Case("LowSuccessRate", "90.1 % go well", downloads(901, 99), 2400, change=("expr", "< 90", "< 91")),
     Case(
@@ -201,7 +201,7 @@ DOWNLOADS = [
         "three people a day for two days, each failing",
         few(),
         2 * DAY,
-        [Told("0% of downloads went well in the last 3 days, dead links not counted as failures", BOT)],
+        [Told("0% of downloads succeeded in the last 3 days (not counting dead links as failures)", BOT)],
         step_seconds=1200,
     ),
     Case(
@@ -215,7 +215,7 @@ DOWNLOADS = [
         2.6 * DAY,
         [
             Told(
-                "bot2:8080: 22% of downloads went well in the last 3 days, dead links not counted as failures",
+                "bot2:8080: 22% of downloads succeeded in the last 3 days (not counting dead links as failures)",
                 {"instance": "bot2:8080"},
             )
         ],
@@ -257,7 +257,7 @@ SITES = [
         1230,
         [
             Told(
-                "bot5:8080: Downloads from youtube have been paused for 10 minutes, they kept failing",
+                "bot5:8080: Downloads from youtube have been paused for 10 minutes, because they kept failing",
                 {"instance": "bot5:8080", "site": "youtube"},
             )
         ],
@@ -275,14 +275,14 @@ SITES = [
         "three runs, a quarter of an hour apart",
         canary(900, 1800, 2700),
         2700,
-        [Told("The last 3 test downloads failed, none went well", BOT)],
+        [Told("The last 3 test downloads failed, none succeeded", BOT)],
     ),
     Case(
         "CanaryFailing",
         "three runs, an hour apart",
         canary(3600, 7200, 10800),
         10800,
-        [Told("The last 3 test downloads failed, none went well", BOT)],
+        [Told("The last 3 test downloads failed, none succeeded", BOT)],
     ),
     Case("CanaryFailing", "two runs", canary(900, 1800), 2700, change=("expr", ">= 3", ">= 2")),
     Case(
@@ -298,14 +298,14 @@ SITES = [
         "three refusals",
         refusals(3),
         660,
-        [Told("3 downloads were refused in the last 30 minutes with a check for robots", BOT)],
+        [Told("3 downloads were refused in the last 30 minutes by a robot check", BOT)],
     ),
     Case(
         "BotCheckRefusals",
         "three refusals before the first scrape of a young process",
         [*refusals(3, since=0), *started(constant(0))],
         660,
-        [Told("3 downloads were refused in the last 30 minutes with a check for robots", BOT)],
+        [Told("3 downloads were refused in the last 30 minutes by a robot check", BOT)],
     ),
     Case("BotCheckRefusals", "two refusals", refusals(2), 660, change=("expr", ">= 3", ">= 2")),
 ]
@@ -338,7 +338,7 @@ TELEGRAM = [
         "ten in five minutes",
         conflicts(growing(2, since=600)),
         900,
-        [Told("Telegram refused 10 polls in the last 5 minutes, another program uses the token", BOT)],
+        [Told("Telegram refused 10 polls in the last 5 minutes: another program uses the token", BOT)],
     ),
     Case("PollConflict", "two at a restart", conflicts(becoming(2, at=600)), 750, change=("expr", ">= 3", ">= 2")),
     Case("PollConflict", "several, not yet for a minute", conflicts(growing(60, since=600)), 645, change=NO_WAITING),
@@ -351,7 +351,7 @@ MACHINE = [
         "9 GB an hour, 21 GB left",
         free(30e9, 15e7),
         3600,
-        [Told("bot:8080 has 19.56GiB left, and at this pace nothing in 4 hours", BOT)],
+        [Told("bot:8080 has 19.56GiB left, and at this rate will have none in 4 hours", BOT)],
     ),
     Case("DiskFillingUp", "3.6 GB an hour, 26 GB left", free(30e9, 6e7), 3600, change=("expr", "14400", "144000")),
     Case("DiskFillingUp", "over 1 GiB", free(1.1e9), 900, change=("expr", "1024 * 1024 * 1024", "1200000000")),
@@ -425,7 +425,7 @@ MONITORING = [
         "three evaluations fail",
         series(FAILURES, becoming(3, at=600), **RULE_GROUP),
         660,
-        [Told("3 evaluation(s) of rules failed in the last 5 minutes: rules/alerts.yml;doradura-critical", RULE_GROUP)],
+        [Told("3 rule evaluation(s) failed in the last 5 minutes: rules/alerts.yml;doradura-critical", RULE_GROUP)],
     ),
     Case(
         "PrometheusRuleFailures",
@@ -446,7 +446,7 @@ MONITORING = [
         "none among the targets",
         series("up", absent(), job="alertmanager"),
         150,
-        [Told("Prometheus has no Alertmanager to watch", {"job": "alertmanager"})],
+        [Told("Prometheus has no Alertmanager to monitor", {"job": "alertmanager"})],
     ),
     Case(
         "AlertmanagerDown",

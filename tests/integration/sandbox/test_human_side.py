@@ -240,7 +240,7 @@ async def test_events_tell_what_happens(client: Client) -> None:
         edited = await client.result("editMessageText", chat_id=1000, message_id=1, text="two")
         await client.result("sendChatAction", chat_id=1000, action="typing")
         await client.result("deleteMessage", chat_id=1000, message_id=1)
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             heard = await hear(stream, 5)
     assert b"content-type: text/event-stream" in head
     answer = {"chat_id": 1000, "id": press["callback_query_id"], "text": "ok", "show_alert": False, "url": ""}
@@ -267,7 +267,7 @@ async def test_events_tell_what_happens(client: Client) -> None:
 async def test_no_page_on_the_web_drives_it(client: Client, headers: dict[str, str], status: int) -> None:
     """A Host that is not loopback and a foreign Origin are refused, on the human side and the bot's."""
     for path in ("/sandbox/state", f"/bot{SANDBOX_TOKEN}/getMe"):
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             assert (await client.http.get(path, headers=headers)).status_code == status
 
 

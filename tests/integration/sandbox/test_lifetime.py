@@ -166,7 +166,7 @@ async def test_leaving_takes_no_time_and_leaves_nothing(
             await trio.testing.wait_all_tasks_blocked(0.2)
             begun = trio.current_time()
             nursery.cancel_scope.cancel()
-        assert trio.current_time() - begun < 2
+        assert trio.current_time() - begun < 20
         assert await trio.to_thread.run_sync(os.listdir, tmp_path) == []
         with pytest.raises(OSError, match="all attempts to connect"):
             await trio.open_tcp_stream("127.0.0.1", port)

@@ -24,7 +24,7 @@ TOO_OLD = "Bad Request: query is too old and response timeout expired or query I
 
 async def update(client: Client, kind: str) -> Any:
     """Return the payload of the next update, which must be of that kind, and confirm it."""
-    (found,) = await client.result("getUpdates", limit=1, timeout=5)
+    (found,) = await client.result("getUpdates", limit=1, timeout=30)
     assert kind in found, found
     await client.result("getUpdates", offset=found["update_id"] + 1, limit=1)
     return found[kind]

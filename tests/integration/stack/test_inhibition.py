@@ -75,7 +75,7 @@ def alert(name: str, instance: str, monitor: str, **labels: str | None) -> dict[
 
 
 async def inhibited(directory: Path, alerts: list[dict[str, object]]) -> set[tuple[str, Target, str]]:
-    """Give an Alertmanager these alerts; return the `monitor`, target and instance of those that it holds back."""
+    """Post these alerts to an Alertmanager; return the `monitor`, target and instance of those that it holds back."""
     rules = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["inhibit_rules"]
     port = free_port()
     url = f"http://127.0.0.1:{port}/api/v2/alerts"

@@ -9,19 +9,16 @@ import pytest
 import yaml
 
 from stack.files import HERE
+from tests.integration.rules.promtool import rules_of
 from tests.programs import found
 
 CONFIG = HERE / "alertmanager" / "alertmanager.yml"
 DIRECT = {"BotDown", "InstanceMissing", "TelegramUnreachable", "StorageFailing", "AlertDeliveryStalled"}
-OTHERS = {"DownloadsFailing", "BotRestarting", "HealthFailing"}
-CRITICAL = {"HighErrorRate", "QueueBackup", "PaymentFailures"} | OTHERS | DIRECT
-WARNING = {
-    *("HealthDegraded", "ErrorsGoOn", "AlertsGivenUp", "MemoryNearLimit", "DescriptorsNearLimit"),
-    *("SlowDownloads", "LowSuccessRate", "SiteBroken", "CanaryFailing", "BotCheckRefusals", "RateLimitedByTelegram"),
-    *("PollConflict", "DiskFillingUp", "LoopStalled", "SubscriptionCancellations"),
-    *("PrometheusRuleFailures", "AlertmanagerDown", "NotificationsFailing", "ScrapeSlow"),
-}
-SEVERITY = {**dict.fromkeys(CRITICAL, "critical"), **dict.fromkeys(WARNING, "warning"), "Watchdog": "none"}
+RULES = rules_of(HERE / "prometheus" / "rules" / "alerts.yml")
+SEVERITY = {rule["alert"]: rule["labels"]["severity"] for rule in RULES}
+CRITICAL = {alert for alert, severity in SEVERITY.items() if severity == "critical"}
+WARNING = {alert for alert, severity in SEVERITY.items() if severity == "warning"}
+OTHERS = CRITICAL - {"HighErrorRate", "QueueBackup", "PaymentFailures"} - DIRECT
 THROTTLE = {
     "PaymentFailures": ("0s", "1m", "5m"),
     "HighErrorRate": ("0s", "1m", "30m"),
@@ -84,12 +81,6 @@ def test_how_often_is_told(alert: str) -> None:
     for route in route_of({"alertname": alert, "severity": SEVERITY[alert], "instance": "a:1"}):
         assert (route["group_wait"], route["group_interval"], route["repeat_interval"]) == THROTTLE[alert]
         assert route["group_by"] == (["..."] if alert in CRITICAL else ["alertname"])
-
-
-def test_the_alerts_here_are_those_of_the_rules() -> None:
-    """Every alert of the rules is routed in these tests, under its severity."""
-    groups = yaml.safe_load((HERE / "prometheus" / "rules" / "alerts.yml").read_text(encoding="utf-8"))["groups"]
-    assert {rule["alert"]: rule["labels"]["severity"] for group in groups for rule in group["rules"]} == SEVERITY
 
 
 def test_who_inhibits_is_by_instance() -> None:

@@ -98,7 +98,7 @@ async def test_a_damaged_page_is_found_beside_the_start(tmp_path: Path) -> None:
     async with watched(tmp_path / "test.db") as (storage, check):
         found = await until(check, lambda result: result.status == "failing")
         assert found.facts["reason"] == "corrupt"
-        assert "see StorageFailing in the runbooks" in found.message
+        assert "see StorageFailing in the runbooks" in str(found.message)
         await storage.write(lambda db: db.execute("CREATE TABLE works (n INTEGER)"))
 
 
@@ -218,8 +218,8 @@ async def test_nothing_is_stored_where_no_start_would_find_it(tmp_path: Path, ac
         assert caught.value.reason == "lost"
         found = await check.check()
         assert (found.status, found.facts["reason"]) == ("failing", "lost")
-        assert "test.db" in found.message
-        assert "see StorageFailing in the runbooks" in found.message
+        assert "test.db" in str(found.message)
+        assert "see StorageFailing in the runbooks" in str(found.message)
 
 
 async def test_a_file_that_vanishes_during_a_commit(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ async def test_a_foreign_lock_is_told_in_time(tmp_path: Path) -> None:
             db.execute("BEGIN IMMEDIATE")
             found = await check.check()
             assert (found.status, found.facts["reason"]) == ("failing", "waits")
-            assert "another program holds the database" in found.message
+            assert "another program locked the database" in str(found.message)
             await until(check, lambda result: result.facts["reason"] == "locked")
             db.execute("ROLLBACK")
         await until(check, lambda result: result.status == "ok")
@@ -291,7 +291,7 @@ async def test_permissions_that_the_next_start_would_miss(tmp_path: Path, monkey
         assert (found.status, found.facts["reason"]) == ("failing", "unusable")
         await storage.write(put)
         monkeypatch.setattr(os, "access", lambda name, _mode: Path(name) != tmp_path)
-        assert "can't be written to by this user" in (await check.check()).message
+        assert "can't be written to by this user" in str((await check.check()).message)
 
 
 async def test_a_check_of_the_whole_is_cut_off_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from doradura.storage import Change, Connection, NewerDatabaseError, Storage, StorageError
 from doradura.storage.sqlite import SqliteStorage
+from doradura.storage.sqlite.changing import Changing
 from doradura.storage.sqlite.storage import GROUP_LIMIT, connect
 
 LIMIT_SECONDS = 30
@@ -81,8 +82,8 @@ async def test_what_waits_together_is_committed_together(storage: Storage) -> No
     gate = Gate()
 
     def trace(db: Connection, note: Callable[[str], None] | None) -> None:
-        assert isinstance(db, sqlite3.Connection)
-        db.set_trace_callback(note)
+        assert isinstance(db, Changing)
+        db._connection.set_trace_callback(note)
 
     def traced(db: Connection) -> object:
         trace(db, told.append)
@@ -372,7 +373,7 @@ async def test_a_kill_loses_nothing_that_was_answered(tmp_path: Path) -> None:
     answered = {int(line) for line in printed[: printed.rfind(b"\n")].split(b"\n")}
     connection = connect(path)
     try:
-        stored = set(numbers(connection))
+        stored = set(numbers(Changing(connection)))
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     finally:
         connection.close()

@@ -82,7 +82,7 @@ async def test_an_upload_holds_back_no_reply(api: BotApi, server: Any, tmp_path:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(api.send_media, 5, Media("video", upload))
         await server.body_begun.wait()
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             await api.send_message(6, "hi")
         assert [request.method for request in server.requests] == ["sendMessage"]
         server.go_on.set()

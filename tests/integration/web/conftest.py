@@ -10,8 +10,9 @@ import trio
 
 from doradura.alerts import Reply
 from doradura.health import CheckResult, Health
+from doradura.health_sentences import HealthText, Sentence
 from doradura.label_values import LABEL_VALUES
-from doradura.metrics import DATABASE_FAMILIES, BuildFacts, DatabaseValues, Metrics, Samples
+from doradura.metrics import DATABASE_FAMILIES, BuildFacts, DatabaseValues, FamilySamples, Metrics
 from doradura.web import AccessRules, WebServer
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -37,7 +38,9 @@ class Site:
     """A running web server with real metrics and health, and what a test may turn in it."""
 
     metrics: Metrics = field(default_factory=make_metrics)
-    check: CheckResult = field(default_factory=lambda: CheckResult("ok", "fine", {"age_seconds": 1}))
+    check: CheckResult = field(
+        default_factory=lambda: CheckResult("ok", Sentence(HealthText.POLL_ANSWERED), {"age_seconds": 1})
+    )
     break_with: Exception | None = None
     database_down: bool = False
     bodies: list[bytes] = field(default_factory=list)
@@ -55,8 +58,8 @@ class Site:
     async def _poll(self) -> CheckResult:
         return self.check
 
-    def _query(self, name: str) -> Callable[[], Awaitable[Samples]]:
-        async def query() -> Samples:
+    def _query(self, name: str) -> Callable[[], Awaitable[FamilySamples]]:
+        async def query() -> FamilySamples:
             if self.database_down:
                 raise OSError("no database")
             return {tuple(self.metrics.database_values[label][0] for label in DATABASE_FAMILIES[name][1]): 3.0}
@@ -145,5 +148,5 @@ async def site(start: Start) -> Site:
 async def client(site: Site) -> AsyncIterator[httpx.AsyncClient]:
     """A client of `site` that asks for nothing of its own accord."""
     headers = {"Accept-Encoding": "identity", "Accept": "*/*"}
-    async with httpx.AsyncClient(base_url=site.url, headers=headers, trust_env=False) as opened:
+    async with httpx.AsyncClient(base_url=site.url, headers=headers, trust_env=False, timeout=60) as opened:
         yield opened

@@ -16,7 +16,7 @@ import trio
 
 from doradura.web import AccessRules, server
 from doradura.web.access import IPAddress
-from doradura.web.places import Place, Places, Room
+from doradura.web.connection_limits import ConnectionLimits, ConnectionSlot, Room
 from tests.integration.web.test_server import answer
 
 Start = Callable[..., Awaitable[Any]]
@@ -30,20 +30,20 @@ PROBE = SCRAPE.replace(b"metrics", b"livez")
 WEBHOOK = f"POST /alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
 
 
-class Held(Places):
+class Held(ConnectionLimits):
     """Places that tell how many were taken since the start, and how many still are."""
 
     taken = 0
     now = 0
 
-    def take(self, address: IPAddress | None) -> Place | None:
+    def take(self, address: IPAddress | None) -> ConnectionSlot | None:
         place = super().take(address)
         if place is not None:
             self.taken += 1
             self.now += 1
         return place
 
-    def give_back(self, place: Place) -> None:
+    def give_back(self, place: ConnectionSlot) -> None:
         super().give_back(place)
         self.now -= 1
 
@@ -51,7 +51,7 @@ class Held(Places):
         """Return how many places of a room are taken."""
         return self._rooms[room]
 
-    async def free(self, *, after: int, seconds: float = 2) -> None:
+    async def free(self, *, after: int, seconds: float = server.IDLE_SECONDS * 0.7) -> None:
         """Wait until so many places were taken and none is, much less than any time limit of the server's."""
         with trio.fail_after(seconds):
             while self.taken < after or self.now:  # noqa: ASYNC110 - the server has no event for it
@@ -68,7 +68,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Held]:
         made.append(Held(*arguments, **options))
         return made[-1]
 
-    monkeypatch.setattr(server, "Places", make)
+    monkeypatch.setattr(server, "ConnectionLimits", make)
     return lambda: made[-1]
 
 
@@ -93,7 +93,7 @@ async def served(port: int, source: str = "127.0.0.1") -> tuple[bytes, bytes]:
     found = []
     for sent in (SCRAPE, WEBHOOK):
         async with await trio.open_tcp_stream("127.0.0.1", port, local_address=source) as stream:
-            with trio.fail_after(5):
+            with trio.fail_after(30):
                 await stream.send_all(sent)
                 found.append((await stream.receive_some())[:12])
     return found[0], found[1]
@@ -103,8 +103,11 @@ SERVED = (b"HTTP/1.1 200", b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize(("source", "count"), [(STRANGER, 16), (ALLOWED, 64)])
-async def test_a_thousand_connections_at_once(start: Start, source: str, count: int) -> None:
+async def test_a_thousand_connections_at_once(
+    start: Start, monkeypatch: pytest.MonkeyPatch, source: str, count: int
+) -> None:
     """A stranger keeps 16 and an allowed address 64, the rest is cut at once; scrapes and webhooks come through."""
+    monkeypatch.setattr(server, "STRANGER_IDLE_SECONDS", server.IDLE_SECONDS)
     site = await start(RULES)
     async with AsyncExitStack() as stack:
         assert len(await opened(stack, site.port, source, 300)) == count
@@ -136,7 +139,7 @@ async def test_a_port_scan_holds_no_place(start: Start, held: Callable[[], Held]
             stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         await trio.aclose_forcefully(stream)
         await trio.lowlevel.checkpoint()
-    await held().free(after=300)
+    await held().free(after=300, seconds=server.STRANGER_IDLE_SECONDS * 0.8)
     assert await served(site.port) == SERVED
     assert site.errors("http") == 0.0
 
@@ -165,7 +168,7 @@ async def test_half_closed_after_a_whole_request_is_answered(start: Start, sent:
     async with await trio.open_tcp_stream("127.0.0.1", site.port) as stream:
         await stream.send_all(sent)
         await stream.send_eof()
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             found = b"".join([part async for part in stream])
     assert found.startswith(begin)
     assert found.endswith((b"\n", b"}"))
@@ -175,22 +178,30 @@ async def test_a_client_that_vanished_is_given_up(
     start: Start, held: Callable[[], Held], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without any sign of its end a connection has the idle time; a stranger's has its own, shorter one."""
-    monkeypatch.setattr(server, "IDLE_SECONDS", 1)
     monkeypatch.setattr(server, "STRANGER_IDLE_SECONDS", 0.2)
     site = await start(RULES)
     async with AsyncExitStack() as stack:
-        for source in (ALLOWED, STRANGER):
+
+        async def vanish(source: str) -> None:
             stream = await trio.open_tcp_stream("127.0.0.1", site.port, local_address=source)
             stack.push_async_callback(trio.aclose_forcefully, stream)
-        with trio.fail_after(5):
+
+        await vanish(ALLOWED)
+        await vanish(STRANGER)
+        with trio.fail_after(server.IDLE_SECONDS * 0.7):
             while held().taken < 2 or held().now != 1:  # noqa: ASYNC110 - the server has no event for it
                 await trio.sleep(0.005)
         assert (held().count("stranger"), held().count("kept")) == (0, 1)
-        await held().free(after=2, seconds=5)
+    await held().free(after=2)
+    monkeypatch.setattr(server, "IDLE_SECONDS", 0.2)
+    async with AsyncExitStack() as stack:
+        await vanish(ALLOWED)
+        await held().free(after=3, seconds=20)
 
 
-async def test_a_slow_head_from_everywhere(start: Start) -> None:
+async def test_a_slow_head_from_everywhere(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slowloris from a stranger and from an allowed address leaves the scrape and the webhook alone."""
+    monkeypatch.setattr(server, "STRANGER_IDLE_SECONDS", server.IDLE_SECONDS)
     site = await start(RULES)
     async with AsyncExitStack() as stack:
         slow = await opened(stack, site.port, STRANGER, 16) + await opened(stack, site.port, ALLOWED, 64)

@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from doradura.health import CheckResult
+from doradura.health_sentences import HealthText, Sentence
 from doradura.metrics import DATABASE_FAMILIES
 from doradura.web import AccessRules
 from tests.programs import found
@@ -26,7 +27,7 @@ Start = Callable[..., Awaitable[Any]]
 
 async def ask(url: str, path: str, method: str = "GET", **headers: str) -> httpx.Response:
     """One request on a connection of its own; header names with _ for -."""
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
         wanted = {name.replace("_", "-"): value for name, value in headers.items()}
         return await client.request(method, path, headers={"Accept-Encoding": "identity", "Accept": "*/*"} | wanted)
 
@@ -84,7 +85,7 @@ async def test_health_follows_checks_and_state(site: Any, client: httpx.AsyncCli
     assert response.status_code == 200
     body = response.json()
     assert list(body) == ["status", "version", "uptime_seconds", "checks"]
-    assert body["checks"] == {"poll": {"age_seconds": 1, "status": "ok", "message": "fine"}}
+    assert body["checks"] == {"poll": {"age_seconds": 1, "status": "ok", "message": "Telegram answers"}}
     site.health.mark_draining()
     response = await client.get("/health")
     assert (response.status_code, response.json()["status"]) == (503, "draining")
@@ -95,7 +96,7 @@ async def test_failing_check_is_503(start: Start) -> None:
     """What a restart can mend is a 503, and the gauge says the same."""
     site = await start()
     site.health.mark_running()
-    site.check = CheckResult("failing", "token refused")
+    site.check = CheckResult("failing", Sentence(HealthText.POLL_CONFLICT))
     response = await ask(site.url, "/health")
     assert (response.status_code, response.json()["status"]) == (503, "failing")
     assert 'doradura_health_status{check="poll"} 0.0' in (await ask(site.url, "/metrics")).text
@@ -105,7 +106,7 @@ async def test_failing_check_is_503(start: Start) -> None:
 async def test_probes(start: Start, method: str) -> None:
     """/livez is 200 from the bind to the end, /readyz between start and draining; neither tells a thing."""
     site = await start(AccessRules(NOWHERE, basic_auth="user:password"))
-    async with httpx.AsyncClient(base_url=site.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=site.url, trust_env=False, timeout=60) as client:
 
         async def seen() -> tuple[int, int]:
             answers = [await client.request(method, path) for path in ("/livez", "/readyz")]
@@ -116,7 +117,7 @@ async def test_probes(start: Start, method: str) -> None:
         assert await seen() == (200, 503)
         site.health.mark_running()
         assert await seen() == (200, 200)
-        site.check = CheckResult("failing", "the disk is full")
+        site.check = CheckResult("failing", Sentence(HealthText.DATABASE_CLOSED))
         assert (await client.get("/health")).status_code == 503
         assert await seen() == (200, 200)
         site.health.mark_draining()
@@ -167,7 +168,7 @@ async def test_runbooks_have_the_access_rules_of_metrics(start: Start) -> None:
     for path in ("/runbooks", "/runbooks/", "/runbooks/BotDown", "/runbooks/None", "//runbooks/BotDown"):
         assert (await ask(stranger.url, path)).status_code == 403
         assert (await ask(closed.url, path)).status_code == 401
-    async with httpx.AsyncClient(base_url=closed.url, trust_env=False, auth=("user", "pass")) as client:
+    async with httpx.AsyncClient(base_url=closed.url, trust_env=False, timeout=60, auth=("user", "pass")) as client:
         assert (await client.get("/runbooks/BotDown")).status_code == 200
 
 
@@ -182,7 +183,7 @@ async def test_index_speaks_json_and_html(client: httpx.AsyncClient) -> None:
     assert "1 d 2 h" in response.text
     assert 'href="/metrics"' in response.text
     assert 'It is <span class="starting">starting</span>' in response.text
-    assert '<th scope="row">poll</th><td><span class="ok">ok</span></td><td>fine</td>' in response.text
+    assert '<th scope="row">poll</th><td><span class="ok">ok</span></td><td>Telegram answers</td>' in response.text
     style = re.search(r"<style>(.*)</style>", response.text)
     assert style is not None
     digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()

@@ -21,9 +21,8 @@ import websockets.sync.client
 import yt_dlp
 
 from doradura.child import guard
-from doradura.child.worker import Emit
 from doradura.media import addresses
-from doradura.media.protocol import Order, Result, SelfTest
+from doradura.media.protocol import Emit, Order, Result, SelfTest
 
 
 def run_job(order: Order, emit: Emit) -> None:

@@ -9,9 +9,8 @@ import signal
 import time
 from pathlib import Path
 
-from doradura.child.worker import Emit
 from doradura.media import processes
-from doradura.media.protocol import Failure, Order, Progress, Result
+from doradura.media.protocol import Emit, Failure, Order, Progress, Result
 from doradura.media.reasons import Reason
 
 

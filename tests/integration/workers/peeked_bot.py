@@ -21,7 +21,7 @@ _PR_CAPBSET_DROP = 24
 
 
 def main() -> None:
-    """Give up capabilities, which takes an exec; then close the memory or not, and run the order."""
+    """Drop capabilities, which takes an exec; then close the memory or not, and run the order."""
     directory, memory, *dropped = sys.argv[1:]
     if os.geteuid() == 0 and not dropped:
         libc = ctypes.CDLL(None)

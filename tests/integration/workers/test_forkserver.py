@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from doradura.media.forkcontrol import Exited, Ready, Report, Request, Start, Started, Stop
+from doradura.media.forkcontrol import ControlRequest, Exited, Ready, Report, StartChild, Started, StopChild
 
 
 class Server:
@@ -31,7 +31,7 @@ class Server:
         )
         theirs.close()
 
-    def say(self, request: Request, *descriptors: int) -> None:
+    def say(self, request: ControlRequest, *descriptors: int) -> None:
         socket.send_fds(self.control, [msgspec.json.encode(request)], list(descriptors))
 
     def hear(self) -> Report:
@@ -40,7 +40,7 @@ class Server:
     def start(self, work_id: int) -> tuple[socket.socket, Started]:
         ours, theirs = socket.socketpair()
         with theirs:
-            self.say(Start(work_id=work_id, memory_bytes=10**9, processes=20), theirs.fileno())
+            self.say(StartChild(work_id=work_id, memory_bytes=10**9, processes=20), theirs.fileno())
         started = self.hear()
         assert isinstance(started, Started)
         return ours, started
@@ -73,8 +73,8 @@ def test_stop(server: Server) -> None:
     """A stopped child is reported as ended by SIGTERM, also when it was stopped in the moment of its start."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        server.say(Start(work_id=1, memory_bytes=10**9, processes=20), theirs.fileno())
-        server.say(Stop(work_id=1, grace_seconds=20))
+        server.say(StartChild(work_id=1, memory_bytes=10**9, processes=20), theirs.fileno())
+        server.say(StopChild(work_id=1, grace_seconds=20))
         assert isinstance(server.hear(), Started)
         exited = server.hear()
     assert isinstance(exited, Exited)
@@ -83,13 +83,13 @@ def test_stop(server: Server) -> None:
 
 def test_stop_of_nobody(server: Server) -> None:
     """A stop for a child that is not there is answered too, so nobody waits in vain."""
-    server.say(Stop(work_id=99, grace_seconds=1))
+    server.say(StopChild(work_id=99, grace_seconds=1))
     assert server.hear() == Exited(work_id=99)
 
 
 def test_start_without_a_conversation(server: Server) -> None:
     """A start whose descriptor did not arrive is answered by an end, and the server goes on."""
-    server.say(Start(work_id=3, memory_bytes=1, processes=1))
+    server.say(StartChild(work_id=3, memory_bytes=1, processes=1))
     exited = server.hear()
     assert isinstance(exited, Exited)
     assert (exited.work_id, exited.status) == (3, None)

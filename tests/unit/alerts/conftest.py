@@ -15,6 +15,7 @@ from doradura.alerts import AlertDelivery, Alertmanager, Intake, Reconciler, ope
 from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.texts import Catalogues
 from doradura.settings import AlertChat
+from doradura.storage import chats
 from doradura.storage.ids import IdMaker
 from doradura.telegram.client import open_bot_api
 from doradura.telegram.observer import SilentObserver
@@ -73,6 +74,10 @@ class Life:
             one.update({key: now for key, value in one.items() if value is None})
         return body(*alerts, group=group)
 
+    async def heard_of(self, chat_id: int) -> None:
+        """Let a chat be open again: somebody wrote there, or let the bot in."""
+        await self.world.storage.write(lambda db: chats.opened(db, chat_id))
+
     async def told(self) -> None:
         """Wait until nothing waits any more."""
         await self.world.changes.until(lambda: not self.world.storage.one("SELECT COUNT(*) FROM alert_outbox"))
@@ -105,12 +110,12 @@ class Alerts:
             )
             await nursery.start(delivery.run)
             reconciler = Reconciler(
-                *(Alertmanager(client, clock=world.clock), world.storage, world.metrics, ids, delivery.wake),
+                *(Alertmanager(client, clock=world.clock), world.storage, world.metrics, ids),
                 clock=world.clock,
             )
             if self.reconciled:
                 await nursery.start(reconciler.run)
-            intake = Intake(world.storage, world.metrics, ids, delivery.wake, reconciler.wake, clock=world.clock)
+            intake = Intake(world.storage, world.metrics, ids, clock=world.clock)
             yield Life(world, intake, delivery, reconciler)
             nursery.cancel_scope.cancel()
 

@@ -28,7 +28,7 @@ NO_TOPIC = refusal(400, "Bad Request: message thread not found")
 async def health(alerts: Alerts, life: Life, *chats: AlertChat) -> tuple[str, str]:
     """What /health says of alerts."""
     found = await AlertsCheck(chats, alerts.world.storage, lambda: life.delivery, clock=alerts.world.clock).check()
-    return found.status, found.message
+    return found.status, str(found.message)
 
 
 async def test_everything_goes_to_the_topic(alerts: Alerts, autojump_clock: MockClock) -> None:
@@ -42,7 +42,6 @@ async def test_everything_goes_to_the_topic(alerts: Alerts, autojump_clock: Mock
         await trio.sleep(400)
         await life.post(alert(remind="900", starts="2027-01-15T08:00:00Z"))
         await world.storage.write(lambda db: add_note(db, note, new_id=ids.new, now_ms=alerts.world.clock()))
-        life.delivery.wake()
         await life.told()
     sent = world.telegram.all("sendMessage")
     assert len(sent) == 5
@@ -64,11 +63,17 @@ async def test_a_group_and_two_of_its_topics_are_three_chats(alerts: Alerts, aut
 @pytest.mark.parametrize(
     ("answer", "advice"),
     [
-        (NO_TOPIC, "that topic is gone: set DORADURA_ALERT_CHATS to another and start the bot again"),
-        (refusal(400, "Bad Request: TOPIC_CLOSED"), "let the bot be a member there that may write"),
-        (refusal(403, "Forbidden: bot was kicked from the supergroup chat"), "let the bot be a member there"),
-        (refusal(400, "Bad Request: not enough rights to send text messages to the chat"), "let the bot be a member"),
-        (refusal(400, "Bad Request: chat not found"), "let the bot be a member there that may write"),
+        (NO_TOPIC, "that topic no longer exists: choose another in DORADURA_ALERT_CHATS and restart the bot"),
+        (refusal(400, "Bad Request: TOPIC_CLOSED"), "add the bot there with the right to write"),
+        (
+            refusal(403, "Forbidden: bot was kicked from the supergroup chat"),
+            "add the bot there with the right to write",
+        ),
+        (
+            refusal(400, "Bad Request: not enough rights to send text messages to the chat"),
+            "add the bot there with the right to write",
+        ),
+        (refusal(400, "Bad Request: chat not found"), "add the bot there with the right to write"),
     ],
     ids=["no topic", "closed topic", "kicked", "muted", "unknown"],
 )
@@ -94,7 +99,7 @@ async def test_a_chat_that_takes_nothing(
         assert alerts.firsts(OTHER) == [FIRES]
         status, message = await health(alerts, life, other, TOPIC)
         assert status == "degraded"
-        assert message.startswith("Telegram refuses to write to a chat (-100123/5: ")
+        assert message.startswith("Telegram refuses messages to a chat (-100123/5: ")
         assert advice in message
         assert world.value("alert_deliveries_total", outcome="failed") == 0
         assert len(world.telegram.all("sendMessage")) <= 6, "it is tried every ten minutes, not all the time"
@@ -111,7 +116,7 @@ async def test_a_group_that_lets_the_bot_in_is_told_at_once(alerts: Alerts, auto
         await life.accept(alert())
         await trio.sleep(30)
         alerts.world.telegram.blocked_by.clear()
-        life.delivery.came(GROUP)
+        await life.heard_of(GROUP)
         await trio.sleep(1)
         assert alerts.firsts(GROUP) == [FIRES]
 
@@ -177,7 +182,10 @@ def test_an_existing_database_keeps_its_admins() -> None:
         " VALUES (3, 7, 1, 'card', 0, 1, 1)"
     )
     migrate(db)
-    assert [tuple(target) for target in outbox.targets(db)] == [(7, 7, 0, None), (8, 8, 0, "blocked")]
+    assert outbox.targets(db) == [
+        outbox.Target(target_id=7, chat_id=7, topic_id=0, fault=None),
+        outbox.Target(target_id=8, chat_id=8, topic_id=0, fault="blocked"),
+    ]
     targets = outbox.set_targets(db, [(7, 0), (9, 0)], new_id=lambda: 1)
     assert [target.target_id for target in targets] == [7, 9]
     found = outbox.next_for(db, 7, 5)
@@ -198,7 +206,7 @@ async def test_a_person_and_a_group_that_refuse_are_each_told_what_helps(
         status, message = await health(alerts, life, *both)
     assert status == "degraded"
     group, _, person = message.partition("; and to ")
-    assert group.startswith(f"Telegram refuses to write to a chat ({GROUP}: ")
-    assert group.endswith("let the bot be a member there that may write, or change DORADURA_ALERT_CHATS")
+    assert group.startswith(f"Telegram refuses messages to a chat ({GROUP}: ")
+    assert group.endswith("add the bot there with the right to write, or change DORADURA_ALERT_CHATS")
     assert person.startswith(f"an admin ({ADMIN}: ")
     assert person.endswith("they must send /start to the bot")

@@ -30,7 +30,7 @@ async def health(alerts: Alerts, delivery: AlertDelivery, *admins: int) -> tuple
     found = await AlertsCheck(
         [AlertChat(admin) for admin in admins or (ADMIN,)], storage, lambda: delivery, clock=alerts.world.clock
     ).check()
-    return found.status, found.message
+    return found.status, str(found.message)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ async def test_an_outage_of_hours(alerts: Alerts, autojump_clock: MockClock) -> 
         back_at = trio.current_time()
         await life.told()
         assert trio.current_time() - back_at < 31
-        assert await health(alerts, life.delivery) == ("ok", "every chat that alerts go to can be told")
+        assert await health(alerts, life.delivery) == ("ok", "every chat that alerts go to can be reached")
     assert alerts.firsts() == [RESOLVED]
     assert world.value("alert_deliveries_total", outcome="retried") == 0
 
@@ -172,14 +172,14 @@ async def test_an_admin_who_comes_back_is_told_at_once(alerts: Alerts, autojump_
     async with alerts.life() as life:
         await life.accept(alert())
         await trio.sleep(30)
-        life.delivery.came(ADMIN)
+        await life.heard_of(ADMIN)
         await trio.sleep(30)
         assert alerts.firsts() == []
         world.telegram.blocked_by.clear()
-        life.delivery.came(SECOND_ADMIN)
+        await life.heard_of(SECOND_ADMIN)
         await trio.sleep(30)
         assert alerts.firsts() == []
-        life.delivery.came(ADMIN)
+        await life.heard_of(ADMIN)
         came_at = trio.current_time()
         await life.told()
         assert trio.current_time() == came_at
@@ -253,14 +253,16 @@ async def test_a_notice_given_up_hides_no_admin_who_blocks_the_bot(alerts: Alert
         await world.changes.until(lambda: world.storage.one("SELECT COUNT(*) FROM alert_outbox WHERE state = 'failed'"))
         status, message = await health(alerts, life.delivery)
         assert status == "ok"
-        assert message.startswith("every chat that alerts go to can be told; 1 notice given up in the last day, which")
+        assert message.startswith(
+            "every chat that alerts go to can be reached; 1 notice given up in the last 24 h, which"
+        )
         world.telegram.blocked_by.add(ADMIN)
         await life.accept(alert("Good"))
         await trio.sleep(60)
         status, message = await health(alerts, life.delivery)
         assert status == "degraded"
-        assert message.startswith(f"Telegram refuses to write to an admin ({ADMIN}: Forbidden")
-        assert "; 1 notice given up in the last day" in message
+        assert message.startswith(f"Telegram refuses messages to an admin ({ADMIN}: Forbidden")
+        assert "; 1 notice given up in the last 24 h" in message
 
 
 async def test_an_outage_is_no_refusal(alerts: Alerts, autojump_clock: MockClock) -> None:
@@ -277,12 +279,12 @@ async def test_words_that_break_are_no_reason_to_be_silent(
     alerts: Alerts, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An error in the presenter costs the text, not the telling."""
-    monkeypatch.setattr(AlertTexts, "card", lambda _self, view: str(1 // (view.total - 1)))
+    monkeypatch.setattr(AlertTexts, "message", lambda _self, view: str(1 // (view.total - 1)))
     with caplog.at_level(logging.ERROR):
         async with alerts.life() as life:
             await life.post(alert())
     assert alerts.firsts() == ["🔴 CRITICAL: HighErrorRate"]
-    assert "an alert's words failed" in caplog.text
+    assert "an alert's text failed" in caplog.text
 
 
 async def test_a_message_that_is_gone_is_sent_anew(alerts: Alerts, autojump_clock: MockClock) -> None:
@@ -330,7 +332,7 @@ async def test_settling_begins_nothing_new(alerts: Alerts, autojump_clock: MockC
     async with alerts.life() as life:
         await life.accept(alert("A"), alert("B"), alert("C"))
         await world.changes.until(lambda: world.telegram.all("sendMessage"))
-        await life.delivery.settle()
+        await life.delivery.drain()
         assert len(alerts.firsts()) == 1
         assert world.storage.one("SELECT COUNT(*) FROM alert_messages") == 1
     async with alerts.life() as life:
@@ -354,7 +356,6 @@ async def test_a_note_of_our_own_lives_and_dies_with_its_cause(alerts: Alerts, a
                 await world.storage.write(change)
             except ZeroDivisionError:
                 assert cause == 0
-        life.delivery.wake()
         await life.told()
     assert alerts.words() == ["🔴 CRITICAL: A payment is not booked\ncharge &lt;1&gt;\n#PaymentFailures"] * 2
 

@@ -43,7 +43,7 @@ def stored(db: Connection, notices: list[Notice]) -> list[str]:
     cards = [row[0] for row in db.execute("SELECT card_id FROM alert_outbox ORDER BY notice_id")]
     texts = []
     for view in (alerts.view(db, card, 60) for card in cards):
-        texts += [WORDS.card(view), WORDS.reminder(view, NOW), WORDS.back(view)]
+        texts += [WORDS.message(view), WORDS.reminder(view, NOW), WORDS.back(view)]
         assert units(WORDS.bare(view)) <= 1000
     return texts
 
@@ -259,7 +259,7 @@ def test_ten_thousand_alerts_in_one_body() -> None:
     visible, _ = parse_html(texts[0])
     assert visible.split("\n")[0] == "🟠 WARNING: 10000 alerts at once"
     shown = sum(line.startswith("🟠 Queue") for line in visible.split("\n"))
-    assert f"… and {10_000 - shown} more that have no room here; Alertmanager lists them all." in visible
+    assert f"… and {10_000 - shown} more that don't fit here; Alertmanager lists them all." in visible
 
 
 def test_a_broken_byte_costs_no_neighbour() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ import trio
 from trio.testing import MockClock
 
 from doradura.alerts import Alertmanager, MonitoringError, Silencing, open_client
-from doradura.chat.alert_keyboards import card_keyboard
+from doradura.chat.alert_keyboards import message_keyboard
 from doradura.chat.texts import Catalogues
 from doradura.storage import alert_marks
 from doradura.storage import alerts as stored
@@ -57,7 +58,7 @@ async def dismiss(alerts: Alerts, life: Life, *, by: str = "Ann") -> str:
     async with open_client("http://alertmanager.test", world.alertmanager.transport()) as client:
         silencing = Silencing(
             *(Alertmanager(client, clock=world.clock), world.storage, world.metrics),
-            *(IdMaker(world.clock), life.delivery.wake),
+            IdMaker(world.clock),
             clock=world.clock,
         )
         return (await silencing.dismiss(incident_id, by)).what
@@ -467,9 +468,9 @@ async def test_a_doubt_about_a_forgotten_incident(alerts: Alerts, autojump_clock
 def test_a_burst_has_one_button_to_dismiss_what_nobody_lists() -> None:
     """Under a message of many alerts; where Alertmanager lists them all there is none."""
     incidents = [firing(incident_id=n, card_id=9, fingerprint=f"f{n}") for n in range(3)]
-    view = stored.CardView(incidents, 3, 3)
-    assert "a:da:9" not in str(card_keyboard(T, view))
-    assert "a:da:9" in str(card_keyboard(T, view._replace(marks={2: stored.Marks(loose=1)})))
+    view = stored.CardView(incidents=incidents, total=3, firing=3)
+    assert "a:da:9" not in str(message_keyboard(T, view))
+    assert "a:da:9" in str(message_keyboard(T, replace(view, marks={2: stored.Marks(loose=1)})))
 
 
 async def test_a_slow_alertmanager_holds_nothing_up(alerts: Alerts, autojump_clock: MockClock) -> None:

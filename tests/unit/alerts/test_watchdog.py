@@ -47,7 +47,7 @@ async def test_silence_and_return(alerts: Alerts, autojump_clock: MockClock) -> 
         await trio.sleep(7200)
         assert alerts.sent() == 1
         await life.post(WATCHDOG)
-    assert alerts.firsts() == ["✅ RESOLVED: Monitoring is silent", "✅ RESOLVED: Monitoring is heard again"]
+    assert alerts.firsts() == ["✅ RESOLVED: Monitoring is silent", "✅ RESOLVED: Monitoring works again"]
     assert "Lasted 2 h 10 min" in alerts.words()[0]
     assert alerts.world.telegram.all("sendMessage")[1].parameters["reply_parameters"]["message_id"] == 101
     assert alerts.world.value("alerts_received_total", severity="none", status="firing") == 1

@@ -9,8 +9,8 @@ from typing import Any
 
 import trio
 
+from doradura.chat.handling import Handling
 from doradura.chat.router import HANDLED_UPDATES
-from doradura.chat.turn import Turn
 from doradura.storage import Connection, StorageError
 from doradura.storage.cleaning import clean_forever
 from doradura.telegram.client import BotApi, open_bot_api
@@ -114,13 +114,13 @@ class Day:
             self.world.clock.ahead_seconds += self.chance.choice(CLOCK_JUMPS)
             self.clock_jumps += 1
 
-    async def handle(self, turn: Turn) -> None:
+    async def handle(self, handling: Handling) -> None:
         """Answer a query, store an effect with the update, send a text; some updates always fail, some fail once.
 
         The answer may come twice and may not be missing; the text is the other way round.
         """
         await trio.sleep(self.chance.choice((0, 0, 0.01, 3)))
-        token = turn.message.text or "0"
+        token = handling.message.text or "0"
         if int(token) in self.poisoned or self.chance.random() < 0.01:
             raise ValueError("the conversation breaks")
         await self._api.answer_callback_query(token)
@@ -128,8 +128,8 @@ class Day:
         def effect(db: Connection) -> None:
             db.execute("INSERT INTO effects (token) VALUES (?)", (token,))
 
-        await turn.commit(effect)
-        await self._api.send_message(turn.chat_id, token, repeat_unconfirmed=False)
+        await handling.commit(effect)
+        await self._api.send_message(handling.chat_id, token, repeat_unconfirmed=False)
 
     async def live(self) -> None:
         """The program runs, and is cut off wherever it stands, again and again."""

@@ -103,13 +103,13 @@ async def start(world: World, method: str, fault: Fault) -> str:
     world.telegram.fail(method, fault)
     async with world.start() as bot:
         poller = Poller(
-            bot.parts.api,
+            bot.api,
             store=bot.dispatcher.store,
             allowed_updates=HANDLED_UPDATES,
             observer=SilentObserver(),
             draw=lambda: 1.0,
         )
-        bot.nursery.start_soon(bot.parts.admin.menus.publish)
+        bot.nursery.start_soon(bot.menus.publish)
         bot.nursery.start_soon(poller.run)
         await trio.sleep(PATIENCE_SECONDS)
     done = [call for call in world.telegram.done if not call.parameters.get("scope")]

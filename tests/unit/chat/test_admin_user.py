@@ -15,7 +15,7 @@ from tests.doubles import HANG, NEVER, TORN, made
 from tests.wiring import ADMIN, LINK, USER, Bot, World
 
 DASH = "\N{EN DASH}"
-ENDED = "✖ An admin of this bot ended this download: <b>"
+ENDED = "✖ An admin of this bot cancelled this download: <b>"
 
 
 async def busy(world: World, bot: Bot, count: int) -> None:
@@ -63,8 +63,8 @@ async def test_what_a_user_has_in_hand_is_shown(world: World, autojump_clock: Mo
         text, data = shown(world)
     lines = text.splitlines()
     assert lines[0] == f"👤 <b>A&lt;b&gt;</b> ({USER})"
-    assert lines[1].startswith(f"1. <b>A &lt;slow&gt; film</b> {DASH} mp4 best, in progress · 2 kB/s, asked for 1 min")
-    assert lines[2].startswith(f"2. <b>https://media.example/song1</b> {DASH} mp4 best, waiting, asked for 1 min")
+    assert lines[1].startswith(f"1. <b>A &lt;slow&gt; film</b> {DASH} mp4 best, in progress · 2 kB/s, requested 1 min")
+    assert lines[2].startswith(f"2. <b>https://media.example/song1</b> {DASH} mp4 best, waiting, requested 1 min")
     assert lines[11:] == ["… and 2 more."]
     assert data == [f"u:a:{USER}"]
 
@@ -85,12 +85,12 @@ async def test_the_button_ends_all_of_them(
         await press(world, bot, f"u:n:{USER}")
         assert shown(world)[1] == [f"u:a:{USER}"]
         assert world.states().count("cancelled") == 0
-        assert await press(world, bot, f"u:y:{USER}") == "Done, and they are told."
+        assert await press(world, bot, f"u:y:{USER}") == "Done. They've been told."
         await world.ended(4)
         text, data = shown(world)
-        assert text.startswith("✖ Ended 4 downloads.")
+        assert text.startswith("✖ Cancelled 4 downloads.")
         assert data == []
-        assert await press(world, bot, f"u:y:{USER}") == "There is nothing left to end."
+        assert await press(world, bot, f"u:y:{USER}") == "There's nothing left to cancel."
         await world.changes.until(lambda: world.workers.running)
     assert [text.startswith(ENDED) for text in world.telegram.words_in(USER)] == [True] * 3
     assert [text.startswith(ENDED) for text in world.telegram.words_in(-500)] == [True] * 1
@@ -127,7 +127,7 @@ async def test_what_is_being_sent_arrives(world: World, autojump_clock: MockCloc
         text, data = shown(world)
         assert "being sent" in text
         assert data == []
-        assert await press(world, bot, f"u:y:{USER}") == "There is nothing left to end."
+        assert await press(world, bot, f"u:y:{USER}") == "There's nothing left to cancel."
         assert world.states() == ["sending"]
 
 
@@ -154,8 +154,8 @@ async def test_an_end_in_the_same_moment_is_told_as_what_it_was(world: World, au
         ("1 2", "Whose downloads?"),
         ("<b>&", "Whose downloads?"),
         ("1'; DROP TABLE jobs; --", "Whose downloads?"),
-        (str(2**63 - 1), f"Nobody with the number {2**63 - 1}"),
-        ("77", "Nobody with the number 77"),
+        (str(2**63 - 1), f"No user with the id {2**63 - 1}"),
+        ("77", "No user with the id 77"),
         (str(ADMIN), f"👤 <b>Ann</b> ({ADMIN})\nNo downloads in progress or waiting."),
     ],
 )

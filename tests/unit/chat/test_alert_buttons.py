@@ -13,9 +13,9 @@ from trio.testing import MockClock
 
 from doradura.alerts import intake
 from doradura.alerts.payload import parse_payload
-from doradura.alerts.silencing import Outcome, What
+from doradura.alerts.silencing import ActResult, What
 from doradura.chat.alert_buttons import answer_text
-from doradura.chat.alert_keyboards import card_keyboard
+from doradura.chat.alert_keyboards import message_keyboard
 from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.texts import Catalogues
 from doradura.storage import alert_marks, outbox, sightings
@@ -71,7 +71,7 @@ def card(world: World, incident_id: int) -> tuple[str, list[str]]:
     incident = alert_marks.incident(world.storage.db, incident_id)
     assert incident is not None
     view = stored.view(world.storage.db, incident.card_id, 60)
-    return AlertTexts(Catalogues()).card(view), labels(card_keyboard(T, view))
+    return AlertTexts(Catalogues()).message(view), labels(message_keyboard(T, view))
 
 
 def labels(keyboard: Keyboard | None) -> list[str]:
@@ -102,7 +102,7 @@ async def test_a_silence_and_its_end(world: World, autojump_clock: MockClock) ->
         assert world.alertmanager.active() == []
         assert "🔕" not in card(world, incident_id)[0]
         await world.say(bot, world.press(f"a:u:{incident_id}", user=ADMIN))
-    assert answers(world) == ["Silenced until 2027-01-15 12:00 UTC", "It is silenced no more.", "It is not silenced."]
+    assert answers(world) == ["Silenced until 2027-01-15 12:00 UTC", "The silence is lifted.", "It isn't silenced."]
 
 
 async def test_two_admins_at_once(world: World, autojump_clock: MockClock) -> None:
@@ -114,8 +114,8 @@ async def test_two_admins_at_once(world: World, autojump_clock: MockClock) -> No
         assert len(world.alertmanager.silences) == 1
         await world.say(bot, *(world.press(f"a:k:{incident_id}", user=who) for who in (ADMIN, OTHER, ADMIN)))
     said = answers(world)
-    assert sorted(str(text)[:12] for text in said[:3]) == ["Ann has sile", "Ann has sile", "Silenced unt"]
-    assert sorted(str(text)[:12] for text in said[3:]) == ["Ann has ackn", "Ann has ackn", "Yours. Nobod"]
+    assert sorted(str(text)[:12] for text in said[:3]) == ["Ann has alre", "Ann has alre", "Silenced unt"]
+    assert sorted(str(text)[:12] for text in said[3:]) == ["Ann has alre", "Ann has alre", "It's yours. "]
     assert world.storage.one("SELECT COUNT(*) FROM alert_acknowledgements") == 1
 
 
@@ -151,7 +151,7 @@ async def test_an_answer_that_is_lost(world: World, autojump_clock: MockClock) -
         await world.say(bot, world.press(f"a:u:{incident_id}", user=ADMIN))
         assert world.alertmanager.active() == []
         assert "🔕" not in card(world, incident_id)[0]
-    assert answers(world) == ["Silenced until 2027-01-15 09:00 UTC", "It is silenced no more."]
+    assert answers(world) == ["Silenced until 2027-01-15 09:00 UTC", "The silence is lifted."]
 
 
 async def test_an_answer_that_is_lost_for_good(world: World, autojump_clock: MockClock) -> None:
@@ -159,7 +159,7 @@ async def test_an_answer_that_is_lost_for_good(world: World, autojump_clock: Moc
     incident_id = fire(world)
     world.alertmanager.mode = "lost, then down"
     async with world.start() as bot:
-        await bot.nursery.start(bot.parts.admin.silencing.run)
+        await bot.nursery.start(bot.silencing.run)
         await world.say(bot, world.press(f"a:s1:{incident_id}", user=ADMIN))
         assert answers(world) == [T.plain("alertmanager.unsure")]
         assert "🔕" not in card(world, incident_id)[0]
@@ -238,12 +238,12 @@ async def test_dismissed_by_a_button(world: World, autojump_clock: MockClock) ->
         for data in (f"a:d:{first}", f"a:d:{first}", f"a:d:{ids[6]}", "a:d:5", f"a:da:{card_id}", f"a:da:{card_id}"):
             await world.say(bot, world.press(data, user=ADMIN))
     assert answers(world) == [
-        "Dismissed in every chat. Should it fire again, I'll say so.",
-        "Ann has dismissed it already, 2027-01-15 08:00 UTC.",
-        "Alertmanager lists this alert, so I'll see its end myself. Silence it if you want quiet.",
+        "Dismissed in every chat. If it fires again, I'll say so.",
+        "Ann has already dismissed it, 2027-01-15 08:00 UTC.",
+        "Alertmanager still lists this alert, so I'll notice when it ends. Silence it if you want quiet.",
         "I don't know this alert any more: it ended long ago.",
         "Dismissed in every chat: 5. If one fires again, I'll say so.",
-        "There is nothing to dismiss here: each is over, or listed by Alertmanager, so that I'll see its end myself.",
+        "Nothing here can be dismissed: each alert is over, or Alertmanager lists it and I'll notice when it ends.",
     ]
     assert alert_marks.firing_of(db, card_id) == [ids[6]]
     assert world.storage.one("SELECT COUNT(*) FROM alert_outbox WHERE kind = 'card'") == 2
@@ -313,13 +313,13 @@ async def test_many_in_one_message(world: World, autojump_clock: MockClock) -> N
         await world.say(bot, world.press("a:n:0", user=ADMIN))
         await world.changes.until(lambda: bool(world.telegram.texts()))
     assert answers(world)[:2] == [
-        "Yours: 20. Nobody is reminded of them any more.",
-        "Nothing here is left to acknowledge.",
+        "Acknowledged: 20. There will be no more reminders.",
+        "There's nothing left to acknowledge here.",
     ]
     text, buttons = card(world, incident_id)
     assert text.count("👤") == 20
     assert buttons == ["📋 One by one"]
-    assert world.telegram.texts()[-1].startswith("<b>🔔 20 alerts fire</b>\nPage 1 of 3\n\n1. ")
+    assert world.telegram.texts()[-1].startswith("<b>🔔 20 alerts firing</b>\nPage 1 of 3\n\n1. ")
 
 
 async def test_what_ends_elsewhere_is_noticed(world: World, autojump_clock: MockClock) -> None:
@@ -330,8 +330,8 @@ async def test_what_ends_elsewhere_is_noticed(world: World, autojump_clock: Mock
         await world.say(bot, world.press(f"a:s1:{incident_id}", user=ADMIN))
         world.alertmanager.silences["silence-1"]["deleted"] = True
         await world.say(bot, world.press(f"a:u:{incident_id}", user=ADMIN))
-        assert answers(world)[-1] == "That silence had ended already, or was deleted at Alertmanager."
-        await bot.nursery.start(bot.parts.admin.silencing.run)
+        assert answers(world)[-1] == "That silence had already ended, or was deleted in Alertmanager."
+        await bot.nursery.start(bot.silencing.run)
         await world.say(bot, world.press(f"a:s1:{incident_id}", user=ADMIN))
         await trio.sleep(3590)
         assert "🔕" in card(world, incident_id)[0]
@@ -347,7 +347,7 @@ async def test_each_silence_of_alertmanagers_is_said_once(
     caplog.set_level(logging.INFO, logger="doradura.alerts.silencing")
     async with world.start() as bot:
         await world.say(bot, world.press(f"a:s4:{incident_id}", user=ADMIN))
-        await bot.nursery.start(bot.parts.admin.silencing.run)
+        await bot.nursery.start(bot.silencing.run)
         for said in (1, 2):
             world.alertmanager.mode = "down"
             await trio.sleep(300)
@@ -364,9 +364,9 @@ async def test_what_was_listed_before_it_was_silenced_again(world: World, autoju
         row = alert_marks.silence(world.storage.db, incident_id)
         assert row is not None
         world.alertmanager.listed = lambda: alert_marks.put_silence(
-            world.storage.db, row._replace(mark="new", silence_id="silence-2", by_name="Bea")
+            world.storage.db, replace(row, mark="new", silence_id="silence-2", by_name="Bea")
         )
-        await bot.parts.admin.silencing.look()
+        await bot.silencing.look()
     assert "🔕 Silenced by Bea until" in card(world, incident_id)[0]
 
 
@@ -383,5 +383,5 @@ def test_answers_fit() -> None:
     """With the longest name there is, an answer has at most Telegram's 200 characters."""
     for what in get_args(What):
         for verb in ("s1", "k", "d"):
-            text, _ = answer_text(T, verb, Outcome(what, "😀" * 500, EPOCH_SECONDS * 1000))
+            text, _ = answer_text(T, verb, ActResult(what, "😀" * 500, EPOCH_SECONDS * 1000))
             assert 0 < len(text.encode("utf-16-le")) // 2 <= 200

@@ -50,7 +50,7 @@ async def test_a_picture(world: World, autojump_clock: MockClock) -> None:
         *((0.0, "-6 h"), (180.0, "now")),
     )
     assert chart.lines[0].values[:6] == (0.05, None, 0.25, None, None, None)
-    assert answers(world) == ["I am asking Prometheus …"]
+    assert answers(world) == ["Asking Prometheus…"]
     assert world.prometheus.asked == [("POST", "/api/v1/query_range")]
 
 
@@ -78,9 +78,9 @@ async def test_few_of_many_series(world: World, autojump_clock: MockClock) -> No
         for incident_id in (first, world.storage.one("SELECT MAX(incident_id) FROM alert_incidents")):
             await graph(world, bot, incident_id)
     many, one = world.telegram.texts()[-2:]
-    assert [line for line in many.split("\n") if "all the time" in line] == [f"{n}: {n} all the time" for n in range(6)]
+    assert [line for line in many.split("\n") if "constantly" in line] == [f"{n}: constantly {n}" for n in range(6)]
     assert "\n… and 34 more series that are not shown.\n" in many
-    assert "\n7 all the time.\n" in one
+    assert "\nConstantly 7.\n" in one
     assert "more series" not in one
 
 

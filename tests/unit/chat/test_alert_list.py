@@ -44,7 +44,7 @@ async def test_nothing_fires(world: World, autojump_clock: MockClock) -> None:
         await listed(world, bot)
         await world.say(bot, world.message("/alerts", user=USER))
     assert world.telegram.texts() == [
-        "✅ <b>Nothing fires</b>\n\n🔔 Alertmanager silences nothing.",
+        "✅ <b>No alerts are firing</b>\n\n🔔 Alertmanager has no silences.",
         "I don't know that command. /help lists the ones I do.",
     ]
     assert "reply_markup" not in world.telegram.all("sendMessage")[0].parameters
@@ -69,7 +69,7 @@ async def test_what_fires_and_is_silenced(world: World, autojump_clock: MockCloc
         await listed(world, bot)
         sent = world.telegram.all("sendMessage")[-1].parameters
         assert sent["text"].split("\n") == [
-            "<b>🔔 3 alerts fire</b>",
+            "<b>🔔 3 alerts firing</b>",
             "",
             "1. 🔴 High error rate · bot:9090",
             "2. 🔴 High error rate · bot:9090",
@@ -89,11 +89,11 @@ async def test_what_fires_and_is_silenced(world: World, autojump_clock: MockCloc
         undo, _, back = data_of(opened)
         assert (undo[0], back[0]) == ("🔔 Undo silence", "« All alerts")
         await world.say(bot, world.press(undo[1], user=ADMIN))
-        assert answers(world)[-1] == "It is silenced no more."
+        assert answers(world)[-1] == "The silence is lifted."
         assert "🔕" not in edits(world)[-1]["text"]
         assert data_of(edits(world)[-1])[0][0] == "🔕 1 h"
         await world.say(bot, world.press(back[1], user=ADMIN))
-        assert edits(world)[-1]["text"].startswith("<b>🔔 3 alerts fire</b>")
+        assert edits(world)[-1]["text"].startswith("<b>🔔 3 alerts firing</b>")
     assert "🔕" not in card(world, incident_id)[0]
 
 
@@ -112,7 +112,7 @@ async def test_page_by_page(world: World, autojump_clock: MockClock) -> None:
     async with world.start() as bot:
         await world.say(bot, world.press("a:p:99", user=ADMIN))
     buttons = data_of(edits(world)[-1])
-    assert [text[-6:] for text, _ in buttons] == ["97", "98", "99", "100", "Before"]
+    assert [text[-6:] for text, _ in buttons] == ["97", "98", "99", "100", "evious"]
     assert max(len(data) for _, data in buttons) <= 64
 
 
@@ -125,7 +125,7 @@ async def test_without_alertmanager(world: World, autojump_clock: MockClock, mod
         await listed(world, bot)
     text = world.telegram.texts()[-1]
     above, _, below = text.partition("\n\n⚠️ ")
-    assert above == "<b>🔔 1 alert fires</b>\n\n1. 🔴 High error rate · bot:9090"
+    assert above == "<b>🔔 1 alert firing</b>\n\n1. 🔴 High error rate · bot:9090"
     if mode == "down":
         assert below == (
             "No Alertmanager at http://alertmanager.test, so silences aren't known and no new alert can come. "

@@ -12,6 +12,7 @@ from doradura.chat.alert_texts import AlertTexts
 from doradura.chat.texts import Catalogues
 from doradura.runbooks import BOOK
 from doradura.storage.alerts import UNMARKED, CardView
+from doradura.storage.states import IncidentState
 from tests.incidents import firing
 from tests.unit.chat.test_alert_buttons import T, alert, answers, fire, labels
 from tests.wiring import ADMIN, USER, World
@@ -67,7 +68,7 @@ async def test_who_may_have_it_and_what_has_none(world: World, autojump_clock: M
         ("", "firing", False),
     ],
 )
-def test_where_the_button_stands(name: str, state: str, shown: bool) -> None:  # noqa: FBT001
+def test_where_the_button_stands(name: str, state: IncidentState, shown: bool) -> None:  # noqa: FBT001
     """Under an alert that goes on and has a runbook of ours, in its own message and in the list."""
     incident = replace(INCIDENT, alertname=name, state=state)
     for page in (None, 3):
@@ -90,7 +91,7 @@ def test_where_the_button_stands(name: str, state: str, shown: bool) -> None:  #
 def test_the_line_with_the_link(name: str, url: str, line: str | None) -> None:
     """A link only where a phone gets to; our own page needs none, as the button has its text."""
     incident = replace(INCIDENT, alertname=name, runbook=url)
-    text = AlertTexts(Catalogues()).card(CardView([incident], 1, 1, {}))
+    text = AlertTexts(Catalogues()).message(CardView(incidents=[incident], total=1, firing=1))
     assert [found for found in text.splitlines() if "Runbook" in found] == ([] if line is None else [line])
 
 

@@ -43,7 +43,7 @@ TEXTS = AlertTexts(Catalogues())
 )
 def test_hashtags(name: str, wanted: str) -> None:
     """An ordinary name is its own hashtag; what Telegram would not link becomes one that it does."""
-    assert TEXTS.card(CardView([firing(alertname=name)], 1, 1)).split("\n")[-1] == wanted
+    assert TEXTS.message(CardView(incidents=[firing(alertname=name)], total=1, firing=1)).split("\n")[-1] == wanted
 
 
 @given(st.text(max_size=100))
@@ -94,16 +94,18 @@ def test_where_a_link_leads(url: str, wanted: str | None) -> None:
 @pytest.mark.parametrize("url", ["http://", "http://[half", "http://host:99999/", "javascript:x", "http://a<b"])
 def test_an_odd_runbook_is_text(url: str) -> None:
     """It is shown as it came, escaped, and links to nothing."""
-    lines = TEXTS.card(CardView([firing(runbook=url)], 1, 1)).split("\n")
+    lines = TEXTS.message(CardView(incidents=[firing(runbook=url)], total=1, firing=1)).split("\n")
     assert lines[2] == f"Runbook: <code>{url.replace('<', '&lt;')}</code>"
 
 
 def test_what_alertmanager_left_out_is_said() -> None:
     """With its number, in the message of one and of many, for as long as something of it fires."""
-    one = CardView([firing()], 1, 1, truncated=1)
-    many = CardView([firing()] * 6, 6, 6, truncated=23)
+    one = CardView(incidents=[firing()], total=1, firing=1, truncated=1)
+    many = CardView(incidents=[firing()] * 6, total=6, firing=6, truncated=23)
     assert "⚠️ Alertmanager left 1 more alert of this group out of its notice (max_alerts); its own page lists it." in (
-        TEXTS.card(one)
+        TEXTS.message(one)
     )
-    assert "left 23 more alerts of this group" in TEXTS.card(many)
-    assert "left 1" not in TEXTS.card(CardView([firing(state="resolved", ended_ms=1)], 1, 0, truncated=1))
+    assert "left 23 more alerts of this group" in TEXTS.message(many)
+    assert "left 1" not in TEXTS.message(
+        CardView(incidents=[firing(state="resolved", ended_ms=1)], total=1, firing=0, truncated=1)
+    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from doradura.chat.commands import parse_command
-from doradura.chat.ids import parse_id
+from doradura.chat.callback_data import parse_id
+from doradura.chat.conversation import parse_command
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,8 @@ async def test_a_download_starts_at_once(
         ("http://127.0.0.1/x mp4", ("mp4", "refused_address"), "is on a private network"),
         ("http://2130706433/", ("mp3", "refused_address"), "is on a private network"),
         ("https://user:secret@a.example/ mp4 360p", ("mp4", "unsupported"), "For your safety"),
-        ("https://a.example:99999/", ("mp3", "unsupported"), "odd port number"),
-        ("https://a.example:0/", ("mp3", "unsupported"), "odd port"),
+        ("https://a.example:99999/", ("mp3", "unsupported"), "a port number that I can't use"),
+        ("https://a.example:0/", ("mp3", "unsupported"), "a port number"),
     ],
 )
 async def test_a_refused_download_counts_with_its_format(

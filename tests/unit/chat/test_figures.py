@@ -42,12 +42,12 @@ def test_spans(seconds: float, shown: str) -> None:
 )
 def test_percentages_are_rounded_down(share: float, shown: str) -> None:
     """A hundred per cent is said only where nothing failed."""
-    assert percent_text(share) == shown
+    assert percent_text(T, share) == shown
 
 
 def test_thousands_stand_apart() -> None:
     """A million can be read."""
-    assert [count_text(number) for number in (0, 999, 1204, 1_000_000.0)] == ["0", "999", "1,204", "1,000,000"]
+    assert [count_text(T, number) for number in (0, 999, 1204, 1_000_000.0)] == ["0", "999", "1,204", "1,000,000"]
 
 
 def test_a_ranking_says_what_it_leaves_out() -> None:

@@ -239,8 +239,9 @@ async def test_a_block_in_private_leaves_the_groups_downloads(world: World, auto
     for job_id, chat in ((1, USER), (2, GROUP)):
         new = new_job(job_id=job_id, user_id=USER, chat_id=chat, cache_key=str(job_id))
         await world.storage.write(partial(jobs.add, job=new, now_ms=1))
-    ended = await world.storage.write(lambda db: chats.closed(db, USER, 1, Reason.USER_BLOCKED))
-    assert [job.job_id for job in ended] == [1]
+    await world.storage.write(lambda db: chats.closed(db, USER, 1))
+    closed, ended = await world.storage.write(lambda db: chats.end_closed(db, 1, Reason.USER_BLOCKED))
+    assert (closed, [job.job_id for job in ended]) == ([USER], [1])
     assert (world.job(1).state, world.job(2).state) == ("failed", "waiting")
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from doradura.chat.cards import CardTexts
 from doradura.chat.progress import ProgressTexts, failure_text
 from doradura.chat.texts import Catalogues
 from doradura.downloads.stages import (
@@ -22,16 +23,21 @@ from doradura.downloads.stages import (
     Waiting,
     Working,
 )
-from doradura.media.protocol import Size
+from doradura.media.formats import FORMATS
+from doradura.media.protocol import Failure, Size
 from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
+from doradura.storage.offers import Offer
 from doradura.telegram.types import Button
 from doradura.telegram.units import units
 from tests.jobs import running_job
 
 JOB = running_job(job_id=77, url="https://a.example/?a=1&b=2", site="youtube", variant=Variant("m4a", "default"))
+OFFER = Offer(
+    offer_id=5, user_id=1, chat_id=1, reply_to=3, url="https://a.example/", message_id=4, state="shown", tries=0
+)
 SHOWN = ProgressTexts(Catalogues(), 50 << 20)
-AGAIN = "others were waiting, so this one waits again"
+AGAIN = "others were waiting, so this one lets them go first"
 DASH = "\N{EN DASH}"
 
 
@@ -45,15 +51,15 @@ DASH = "\N{EN DASH}"
         (Waiting(2), f"⏳ <b>m4a</b> {DASH} in the queue, 2 downloads before yours."),
         (
             Waiting(0, gave_up=True),
-            f"⏳ <b>m4a</b> {DASH} {AGAIN}. It is next and goes on by itself.",
+            f"⏳ <b>m4a</b> {DASH} {AGAIN}. It's next and continues by itself.",
         ),
         (
             Waiting(2, gave_up=True),
-            f"⏳ <b>m4a</b> {DASH} {AGAIN}, with 2 downloads before it. It goes on by itself.",
+            f"⏳ <b>m4a</b> {DASH} {AGAIN}: 2 downloads before it. It continues by itself.",
         ),
         (
             Paused("youtube"),
-            f"⏸ <b>m4a</b> {DASH} youtube is resting for a while; this download goes on by itself after that.",
+            f"⏸ <b>m4a</b> {DASH} I'm giving youtube a break; this download continues by itself after that.",
         ),
         (Working(), f"🔎 <b>m4a</b> {DASH} looking at the link…"),
         (Fetching("A", 0, 1_000_000, None), "⬇️ <b>A</b> (m4a)\n░░░░░░░░░░ 0 %\n1 kB of 1.0 MB"),
@@ -76,7 +82,7 @@ DASH = "\N{EN DASH}"
         (Retrying(Reason.RATE_LIMITED, 20), "🔁 <b>m4a</b>\nThe site asked for a pause. I'll try again in 20 s."),
         (Cancelled(), "✖ Cancelled: <b>https://a.example/?a=1&amp;b=2</b>"),
         (Cancelled(title="A <film>"), "✖ Cancelled: <b>A &lt;film&gt;</b>"),
-        (Cancelled(by_admin=True, title="A"), "✖ An admin of this bot ended this download: <b>A</b>"),
+        (Cancelled(by_admin=True, title="A"), "✖ An admin of this bot cancelled this download: <b>A</b>"),
     ],
 )
 def test_a_stage_reads_so(stage: Stage, text: str) -> None:
@@ -129,7 +135,8 @@ def test_what_is_too_large_brings_what_is_smaller() -> None:
     small = replace(JOB, variant=Variant("mp3", "128k"))
     text, rows = SHOWN.stage(small, Failed(Reason.TOO_LARGE))
     assert text.startswith(
-        "😕 This file is too large: I can send 50 MB at most. It comes no smaller, so please try a shorter one.\n"
+        "😕 This file is too large: I can send 50 MB at most. "
+        "There's no smaller version, so please try a shorter one.\n"
     )
     assert rows is None
     sizes = (
@@ -144,8 +151,19 @@ def test_what_is_too_large_brings_what_is_smaller() -> None:
 def test_a_stream_of_several_codings_is_not_called_no_video() -> None:
     """There is a video, and no other choice of it would go better."""
     text, rows = SHOWN.stage(JOB, Failed(Reason.UNSUPPORTED, lacks="one_coding"))
-    assert text.startswith("😕 This stream changes its coding on the way")
+    assert text.startswith("😕 This stream changes its encoding partway")
     assert rows is None
+
+
+def test_what_is_copy_protected_is_not_called_no_video() -> None:
+    """Neither by a download nor by a look; no button would help."""
+    text, rows = SHOWN.stage(JOB, Failed(Reason.UNSUPPORTED, lacks="unlocked"))
+    assert text.startswith("😕 This is copy-protected (DRM)")
+    assert rows is None
+    failure = Failure(reason=Reason.UNSUPPORTED, detail="", lacks="unlocked")
+    card = CardTexts(Catalogues(), 50).failed(OFFER, failure, "en")
+    assert card.text.startswith("😕 This is copy-protected (DRM)")
+    assert card.keyboard is None
 
 
 @pytest.mark.parametrize("reason", [Reason.TOO_LARGE, Reason.TOOL_CRASH])
@@ -159,7 +177,7 @@ def test_what_the_link_does_not_have_is_no_button(reason: Reason) -> None:
 def test_what_is_larger_than_is_taken_has_no_buttons() -> None:
     """No choice of a source that is too large itself would do, so none is offered."""
     text, rows = SHOWN.stage(JOB, Failed(Reason.TOO_LARGE, final=True))
-    assert text.startswith("😕 This file is larger than I take, in any format.")
+    assert text.startswith("😕 This file is too large for me in any format.")
     assert rows is None
 
 
@@ -194,12 +212,12 @@ def test_a_choice_reads_as_people_type_it() -> None:
 def test_only_sound_is_said_to_be_that() -> None:
     """A film asked for where there is only sound: the words say so, and the buttons are those that work."""
     texts = ProgressTexts(Catalogues(), 50)
-    for lacks, words, formats in (("video", "only sound", {"mp3", "m4a"}), ("audio", "no sound", {"mp4"})):
+    for lacks, words, kind in (("video", "only sound", "audio"), ("audio", "no sound", "video")):
         text, keyboard = texts.stage(JOB, Failed(Reason.UNSUPPORTED, lacks=lacks))  # type: ignore[arg-type]
         assert words in text
         data = [str(button.callback_data).split(":") for row in keyboard or () for button in row]
         assert {parts[0] for parts in data} == {"s"}
-        assert {parts[2] for parts in data} == formats
+        assert {parts[2] for parts in data} == {row.word for row in FORMATS.values() if row.kind == kind}
 
 
 def test_a_silent_film_is_offered_up_to_its_height() -> None:
@@ -212,7 +230,9 @@ def test_a_silent_film_is_offered_up_to_its_height() -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0.0, "try again in 1 min."),
+        (0.0, "try again in 1 s."),
+        (29.5, "try again in 30 s."),
+        (60, "try again in 1 min."),
         (1750, "try again in 30 min."),
         (7200, "try again in 2 h."),
         (5430, "try again in 1 h 31 min."),
@@ -221,7 +241,7 @@ def test_a_silent_film_is_offered_up_to_its_height() -> None:
     ],
 )
 def test_a_pause_is_told_as_the_site_says_it(seconds: float, words: str) -> None:
-    """In whole minutes, in hours where they are many; nobody is told to wait for years."""
+    """In whole seconds under a minute, else in minutes and hours; nobody is told to wait for years."""
     texts = ProgressTexts(Catalogues(), 50)
     assert words in texts.stage(JOB, Failed(Reason.RATE_LIMITED, retry_after_seconds=seconds))[0]
 

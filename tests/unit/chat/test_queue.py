@@ -103,7 +103,7 @@ async def test_a_second_press_is_answered_and_counts_nothing(world: World, autoj
         await world.say(bot, world.press(f"c:{job_id}"), world.press(f"c:{job_id}"))
         await world.ended()
     answers = [call.parameters["text"] for call in world.telegram.all("answerCallbackQuery")]
-    assert answers == ["Cancelled.", "That one has already ended."]
+    assert answers == ["Cancelled.", "This download has already ended."]
     assert world.value("download_cancelled_total", format="mp3") == 1
 
 
@@ -191,7 +191,7 @@ async def test_a_button_of_a_download_that_was_forgotten(
         await world.say(bot, world.press("q:77", chat=chat, message_id=5))
         await trio.sleep(1)  # the list is shown after the update's effects are stored
     (answer,) = world.telegram.all("answerCallbackQuery")
-    assert answer.parameters["text"] == "That one has already ended."
+    assert answer.parameters["text"] == "This download has already ended."
     assert bool(world.telegram.all("editMessageText")) == follows
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -9,6 +11,7 @@ from trio.testing import MockClock
 from doradura.chat.analytics import WINDOWS, Analysis, report_text
 from doradura.chat.texts import Catalogues, Texts
 from doradura.health import CheckResult, HealthReport
+from doradura.health_sentences import HealthText, Sentence
 from doradura.media.protocol import Failure, Metadata
 from doradura.media.reasons import OUR_REASONS, USER_REASONS, Reason
 from doradura.media.sites import SITES
@@ -126,16 +129,16 @@ async def test_analytics_with_a_picture(world: World, autojump_clock: MockClock)
     [
         (
             "/analytics 1y",
-            "I can't show “1y”. Say one of: /analytics 24h, /analytics 7d, /analytics 30d.",
+            "I can't show “1y”. Use one of: /analytics 24h, /analytics 7d, /analytics 30d.",
         ),
         (
             "/analytics 24h <b>",
-            "I can't show “24h &lt;b&gt;”. Say one of: /analytics 24h, /analytics 7d, /analytics 30d.",
+            "I can't show “24h &lt;b&gt;”. Use one of: /analytics 24h, /analytics 7d, /analytics 30d.",
         ),
         (
             "/metrics money",
             (
-                "I have no figures on “money”. Say one of: /metrics performance, /metrics business,"
+                "I have no metrics on “money”. Use one of: /metrics performance, /metrics business,"
                 " /metrics engagement, /metrics system."
             ),
         ),
@@ -171,39 +174,41 @@ async def test_admins_help_has_their_commands(world: World, autojump_clock: Mock
     async with world.start() as bot:
         text = await asked(world, bot, "/help")
         await world.say(bot, world.message("/help", user=ADMIN, chat=GROUP))
-    assert "<b>For admins</b>, in this chat alone\n/alerts \N{EN DASH} what fires, what is silenced\n/analytics" in text
+    assert "<b>For admins</b>, in this chat only\n/alerts \N{EN DASH} firing alerts and silences\n/analytics" in text
     assert "/health" not in world.telegram.texts()[-1]
 
 
 async def test_health_says_what_to_do(world: World, autojump_clock: MockClock) -> None:
-    """What is not well comes first, as it was measured, with advice; the rest after it."""
+    """What is not well comes first, as it was measured, with advice; the rest after it; commands are shown as code."""
+    advice = Sentence(HealthText.WRITE_FAILED, {"error": "`just stack <>` starts it", "advice": "a lone ` stays"})
     world.health = HealthReport(
         "failing",
         "1.2.3",
         7384.0,
         {
-            "poll": CheckResult("ok", "Telegram answers"),
-            "alerts": CheckResult("degraded", "no admin is <set>"),
-            "disk": CheckResult("failing", "12 MiB free in the data directory"),
-            "canary": CheckResult("degraded", "no canary came back"),
+            "poll": CheckResult("ok", Sentence(HealthText.POLL_ANSWERED), advice=advice),
+            "alerts": CheckResult("degraded", Sentence(HealthText.WAITING_UNKNOWN, {"error": "<locked>"})),
+            "disk": CheckResult("failing", Sentence(HealthText.DISK_FREE, {"left": "12 MiB"})),
+            "canary": CheckResult("degraded", Sentence(HealthText.NO_ANSWER, {"seconds": "2"})),
         },
     )
     async with world.start() as bot:
         text = await asked(world, bot, "/health")
     assert text.splitlines() == [
-        "🔴 <b>Something needs you</b>",
+        "🔴 <b>Something needs your attention</b>",
         "Up for 2 h 3 min, version 1.2.3",
         "",
         "🔴 <b>Disk</b>: 12 MiB free in the data directory",
-        "      ➜ Make room where DORADURA_DATA_DIR lies, or move it to a larger disk.",
-        "🟠 <b>Alerts</b>: no admin is &lt;set&gt;",
+        "      ➜ Free some space on the disk of DORADURA_DATA_DIR, or move it to a larger disk.",
+        "🟠 <b>Alerts</b>: the number of waiting notifications is unknown: &lt;locked&gt; - see the storage check",
         (
-            "      ➜ What waits is told once Telegram and the database answer. "
+            "      ➜ Waiting alerts are sent once Telegram and the database answer. "
             "An admin named here has to unblock me and send /start."
         ),
-        "🟠 <b>canary</b>: no canary came back",
+        "🟠 <b>canary</b>: no answer within 2 s",
         "      ➜ The log says more.",
         "✅ <b>Telegram</b>: Telegram answers",
+        "      ➜ <code>just stack &lt;&gt;</code> starts it - a lone ` stays",
     ]
 
 
@@ -221,11 +226,11 @@ async def test_metrics_of_performance(world: World, autojump_clock: MockClock) -
     assert sorted(times) == [0, 3000, 13_000]
     assert text.splitlines() == [
         "⚡ <b>Performance</b>, last 24 hours",
-        "Downloads: <b>4</b> ended, <b>50 %</b> of them well",
+        "Downloads: <b>4</b> ended, <b>50 %</b> successfully",
         "In the last hour: <b>0</b>",
         "Median <b>3 s</b>, 95th percentile <b>13 s</b>, 99th <b>13 s</b>",
         "Mean 5.3 s, longest 13 s",
-        "Delivered: <b>4.0 MB</b>, 2.0 MB a file",
+        "Delivered: <b>4.0 MB</b>, 2.0 MB per file",
         "⏳ The queue is empty",
     ]
     assert later.splitlines()[1] == "No downloads in the last 24 hours yet."
@@ -244,8 +249,8 @@ async def test_metrics_of_engagement_and_business(world: World, autojump_clock: 
         "Active in 24 h, 7 d, 30 d: <b>3</b>, <b>3</b>, <b>3</b>",
         "New in 24 h, 7 d, 30 d: <b>3</b>, <b>3</b>, <b>3</b>",
         "Got a file in 24 hours: <b>1</b>",
-        "Messages and presses today (UTC): <b>6</b>",
-        "Known: <b>3</b>, of whom 1 block me",
+        "Messages and button presses today (UTC): <b>6</b>",
+        "Known users: <b>3</b>, of whom 1 have blocked me",
         "Languages: en 2, pt 1",
     ]
     assert "Delivered by plan: free 2" in business
@@ -286,11 +291,11 @@ async def test_metrics_of_business(world: World, autojump_clock: MockClock) -> N
     assert before.splitlines()[1:] == ["Nothing delivered in the last 30 days yet.", "No payments yet."]
     assert after.splitlines()[1:] == [
         "Nothing delivered in the last 30 days yet.",
-        "Stars: <b>1,500</b> ⭐ received, 100 ⭐ given back",
-        "Since the first one: 1,600 ⭐ received, 100 ⭐ given back",
+        "Stars: <b>1,500</b> ⭐ received, 100 ⭐ refunded",
+        "Since the first payment: 1,600 ⭐ received, 100 ⭐ refunded",
         "New subscriptions: <b>1</b>",
         "Subscriptions now: premium 1",
-        "❗ Payments that went wrong: late answer 1",
+        "❗ Failed payments: late answer 1",
     ]
 
 
@@ -311,10 +316,10 @@ async def test_metrics_of_the_system(world: World, autojump_clock: MockClock) ->
         "Started <b>1 min 5 s</b> ago, version 1.2.3",
         "Errors since the start: storage 1,200, alert 3, telegram 1",
         f"Calls to Telegram since the start: <b>{calls}</b>",
-        "Of these not answered well: server error 1",
+        "Of these, failed: server error 1",
     ]
     assert lines[5].startswith("Memory: ")
-    assert lines[6:] == ["Free on the disk: 81.6 GB", "Health: something is not right, see /health"]
+    assert lines[6:] == ["Free disk space: 81.6 GB", "Health: something isn't right, see /health"]
 
 
 async def test_all_metrics_are_one_message(world: World, autojump_clock: MockClock) -> None:
@@ -349,16 +354,20 @@ def test_the_longest_report_fits_under_a_photo() -> None:
         return dict.fromkeys(sorted(names, key=len, reverse=True), most)
 
     tally = Tally(
-        ended=Ended(most, most, most, 10**15, most),
+        ended=Ended(delivered=most, failed=most, cancelled=most, bytes=10**15, again=most),
         formats=ranking(("thumbnail", "opus", "flac", "m4a", "mp3", "mp4", "wav")),
         sites=ranking((*SITES, "other")),
         plans={},
         reasons=ranking((*OUR_REASONS, *USER_REASONS)),
         delivered=[most] * 30,
         failed=[most] * 30,
-        durations=Durations(most, 1.0, 3599.0, 86_399.0, 1.0, 1.0),
+        durations=Durations(measured=most, mean=1.0, p50=3599.0, p95=86_399.0, p99=1.0, longest=1.0),
     )
-    found = Analysis(tally, People(most, most), Queue(most, 10_000_000.0, most))
+    found = Analysis(
+        jobs=tally,
+        people=People(active=most, new=most),
+        queue=Queue(waiting=most, oldest_seconds=10_000_000.0, running=most),
+    )
     for window in WINDOWS:
         text, _ = parse_html(report_text(T, window, found, drawn=True))
         assert units(text) <= 1024
@@ -368,7 +377,14 @@ def test_the_longest_report_fits_under_a_photo() -> None:
 
 def replace_ended(found: Analysis) -> Analysis:
     """The same, with nothing but a cancelled job."""
-    tally = found.jobs._replace(
-        ended=Ended(0, 0, 1, 0, 0), formats={}, sites={}, reasons={}, delivered=[0], failed=[0], durations=None
+    tally = replace(
+        found.jobs,
+        ended=Ended(delivered=0, failed=0, cancelled=1, bytes=0, again=0),
+        formats={},
+        sites={},
+        reasons={},
+        delivered=[0],
+        failed=[0],
+        durations=None,
     )
-    return found._replace(jobs=tally)
+    return replace(found, jobs=tally)

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 from trio.testing import MockClock
 
-from doradura.chat.router import COMMANDS
+from doradura.chat.conversations import COMMANDS
 from doradura.media.formats import FORMATS
 from doradura.telegram.updates import RawUpdate
 from tests.doubles import refusal

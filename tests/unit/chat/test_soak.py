@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.long import many
 from tests.unit.chat.day import Day
 from tests.unit.chat.repeated import run_repeatably
 from tests.unit.chat.storms import FAULTS
@@ -82,7 +83,7 @@ def test_a_seed_gives_the_same_day(tmp_path: Path, world: World) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(100, 130))
+@pytest.mark.parametrize("seed", range(100, 100 + many(30, in_ci=6)))
 def test_a_month_of_such_days(world: World, seed: int) -> None:
     """The same with other seeds."""
     soak(world, seed)

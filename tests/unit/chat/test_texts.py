@@ -2,201 +2,145 @@
 
 from __future__ import annotations
 
-import ast
-import string
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import pytest
-from babel.messages.pofile import read_po
 from hypothesis import given
 from hypothesis import strategies as st
 
-import doradura
-from doradura.alerts.fetching import MonitoringReason
-from doradura.alerts.silencing import What
-from doradura.chat.alert_graph import Source
-from doradura.chat.analytics import WINDOWS
 from doradura.chat.cards import known_text
+from doradura.chat.figures import count_text, percent_text, span_text
 from doradura.chat.progress import ProgressTexts, failure_text
-from doradura.chat.router import COMMANDS
-from doradura.chat.texts import Catalogues, Texts, duration_text, size_text
-from doradura.downloads.admission import Rejection
+from doradura.chat.texts import LACKING, Catalogues, Texts, duration_text, languages, size_text
 from doradura.downloads.stages import Converting, Failed, Fetching, Paused, Retrying, Sending, Stage, Waiting, Working
-from doradura.health import CHECKS, ReportStatus
-from doradura.media.links import LinkError, LinkFault, check_link
-from doradura.media.protocol import Lacks, Metadata
+from doradura.health_sentences import HealthText
+from doradura.media.links import LinkError, check_link
+from doradura.media.protocol import Metadata
 from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 from doradura.sandbox.text.entities import units
 from doradura.sandbox.text.markup import parse_html
+from tests.catalogues import faults, uses
 from tests.jobs import running_job
-from tests.texts import stale
+from tests.languages import Sentences, language
 
-PACKAGE = Path(doradura.__file__).parent
-(SOURCE,) = (PACKAGE / "chat" / "locale" / "en").rglob("*.po")
 T = Catalogues().for_language(None)
-CLOSED_SETS = {
-    "about.": tuple(COMMANDS),
-    "span.": ("s", "min", "h", "d"),
-    "window.": tuple(window.word for window in WINDOWS),
-    "health.": get_args(ReportStatus),
-    "metrics.health.": get_args(ReportStatus),
-    "check.": (*CHECKS, "other"),
-    "do.": (*CHECKS, "other"),
-    "link.": tuple({*get_args(LinkFault)} - {"private_address", "local_name"}),
-    "refused.": tuple({*get_args(Rejection)} - {"blocked"}),
-    "failed.": (*(set(Reason) - {Reason.DEADLINE}), "too_large.source"),
-    "failed.lacks.": tuple({*get_args(Lacks)} - {""}),
-    "why.": tuple(reason for reason in Reason if reason.retried),
-    "queue.": ("running", "sending"),
-    "alert.first.": ("critical", "warning", "info", "resolved"),
-    "alert.line.": ("critical", "warning", "info", "resolved"),
-    "alert.many.": ("critical", "warning", "info", "resolved"),
-    "outcome.": (
-        *(what for what in get_args(What) if what != "already"),
-        *("already_silenced", "already_acknowledged", "already_dismissed"),
-    ),
-    "alerts.why.": tuple(reason for reason in get_args(MonitoringReason) if reason != "unreachable"),
-    "alertmanager.": (*get_args(MonitoringReason), "unsure"),
-    "prometheus.": get_args(MonitoringReason),
-    "graph.link.": get_args(Source),
-}
-"""What may stand behind a key that is put together: "failed." + reason."""
-
-with SOURCE.open("rb") as _file:
-    TEMPLATES: dict[str, tuple[str, ...]] = {
-        (message.id if isinstance(message.id, str) else message.id[0]): (
-            (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
-        )
-        for message in read_po(_file)
-        if message.id
-    }
 
 
-def placeholders(text: str) -> set[str]:
-    """The names of the values a text needs."""
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-
-
-def uses() -> Iterator[tuple[str, str, set[str]]]:
-    """Every use of a text in the code: where, which key, which values."""
-    for path in [*sorted((PACKAGE / "chat").glob("*.py")), PACKAGE / "app.py"]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and node.args and _is_text_call(node.func) and path.name != "texts.py":
-                given_values = {str(keyword.arg) for keyword in node.keywords}
-                if isinstance(node.func, ast.Attribute) and node.func.attr == "counted":
-                    given_values.add("count")
-                for key in _keys(node.args[0]):
-                    yield f"{path.name}:{node.lineno}", key, given_values
-
-
-def _is_text_call(function: ast.expr) -> bool:
-    if isinstance(function, ast.Name):
-        return function.id == "t"
-    if isinstance(function, ast.Attribute):
-        return function.attr in {"plain", "counted", "texts"}
-    return (
-        isinstance(function, ast.Call)
-        and isinstance(function.func, ast.Attribute)
-        and function.func.attr == "for_language"
-    )
-
-
-def _keys(argument: ast.expr) -> Iterator[str]:
-    match argument:
-        case ast.Constant(value=str() as key):
-            yield key
-        case ast.IfExp():
-            yield from _keys(argument.body)
-            yield from _keys(argument.orelse)
-        case ast.JoinedStr(values=[ast.Constant(value=str() as prefix), ast.FormattedValue()]):
-            yield from (prefix + word for word in CLOSED_SETS[prefix])
-        case _:
-            raise AssertionError(f"a key this test can't follow: {ast.unparse(argument)}")
-
-
-def test_every_key_used_exists_with_every_value_it_needs() -> None:
-    """A missing key or value would be an error in front of a user."""
-    found = list(uses())
-    assert len(found) > 60
-    assert [(where, key) for where, key, _ in found if key not in TEMPLATES] == []
-    assert [
-        (where, key, missing)
-        for where, key, given_values in found
-        for text in TEMPLATES[key]
-        if (missing := placeholders(text) - given_values)
-    ] == []
-
-
-def test_every_text_is_used() -> None:
-    """A text nobody shows is a feature that was forgotten."""
-    assert sorted(TEMPLATES.keys() - {key for _, key, _ in uses()}) == []
-
-
-def test_the_catalogue_is_compiled() -> None:
-    """What people edit is what the program reads."""
-    assert stale() == []
-
-
-@pytest.mark.parametrize("key", sorted(TEMPLATES))
-def test_every_text_is_html_that_telegram_takes(key: str) -> None:
-    """With values that are nothing but markup, each text parses and stays under Telegram's limit."""
-    for text in TEMPLATES[key]:
-        values = dict.fromkeys(placeholders(text), "<b>&amp; </i>&lt;" + "x" * 40)
-        counted = values.pop("count", None) is not None
-        filled = T.counted(key, 3, **values) if len(TEMPLATES[key]) > 1 else None
-        filled = filled or T(key, **values, **({"count": 3} if counted else {}))
-        visible, _ = parse_html(filled)
-        assert 0 < units(visible) < 4096
-        for value in values.values():
-            if 'href="{' not in text:
-                assert value in visible
+def test_every_catalogue_has_every_text() -> None:
+    """Each language has each text that the code shows, with the values it is given, short enough, and no other."""
+    assert len(uses()) > 300
+    found = faults()
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(
-    "key",
+    ("changes", "said"),
     [
-        key
-        for key in TEMPLATES
-        if key.startswith(
-            (
-                "press.",
-                "alert.press.",
-                "outcome.",
-                "alertmanager.",
-                "offer.stale",
-                "offer.not_yours",
-                "already",
-                "refused.",
-                "trouble",
-            )
-        )
+        ({"without": "about.queue"}, ["de: no text about.queue, which the command /queue shows"]),
+        ({"without": "press.cancelled"}, ["de: no text press.cancelled, which queue.py:"]),
+        ({"start__de": "Hallo"}, ["de: start.de is used nowhere"]),
+        (
+            {"press__again": "Noch einmal: {wahl}"},
+            ["needs {wahl}, which download.py:", "de: press.again has other values than en's: choice, wahl"],
+        ),
+        ({"button__graph": "📈 Den Verlauf der letzten Stunden zeigen"}, ["de: button.graph has 40 characters"]),
+        ({"about__queue": "was <b>wartet</b>"}, ["de: about.queue has 17 characters, or markup"]),
+        ({"press__ended": "so " * 70}, ["de: press.ended has 210 characters"]),
+        ({"queue__empty": "<b>Nichts"}, ["de: queue.empty can't be filled, or is no HTML that Telegram takes"]),
+        ({"queue__empty": "Nichts {"}, ["de: queue.empty can't be filled"]),
+        ({"queue__empty": ""}, ["de: no text queue.empty, which queue.py:"]),
+        ({"cancel__done": "✖ {count} abgebrochen."}, ["de: cancel.done is counted in one language"]),
     ],
 )
-def test_answers_to_a_press_are_short_enough(key: str) -> None:
-    """Telegram takes 200 characters and no markup there (Bot API, answerCallbackQuery)."""
-    shown = T.plain(key, **dict.fromkeys(placeholders(TEMPLATES[key][0]), "mp4 1080p"))
-    assert 0 < len(shown) <= 200
-    assert "<" not in shown
+def test_what_is_wrong_with_a_language_is_said(tmp_path: Path, changes: dict[str, str], said: list[str]) -> None:
+    """A missing text, one too many, other values, too long, no HTML: each is found in whatever catalogue."""
+    language(tmp_path, "de", **changes)
+    found = faults(tmp_path)
+    assert len(found) == len(said)
+    assert all(part in fault for part, fault in zip(said, found, strict=True))
 
 
-@pytest.mark.parametrize("word", COMMANDS)
-def test_a_commands_description_fits_the_menu(word: str) -> None:
-    """Clients cut what does not fit beside the command on one line of a phone, long before Telegram's 256."""
-    assert 1 <= len(T.plain(f"about.{word}")) <= 30
+@pytest.mark.parametrize(
+    ("sentences", "said"),
+    [
+        (
+            {HealthText.DISK_LOW: ()},
+            ["de: no translation of HealthText.DISK_LOW: {left} free in the data directory: large"],
+        ),
+        ({HealthText.DISK_LOW: ("",)}, ["de: no translation of HealthText.DISK_LOW: "]),
+        (
+            {HealthText.DISK_LOW: ("nur {rest} frei",)},
+            ["de: HealthText.DISK_LOW has other values than the English: left, rest"],
+        ),
+        ({HealthText.DISK_LOW: ("<b>{left}</b> frei",)}, ["de: HealthText.DISK_LOW has markup"]),
+        ({HealthText.DISK_LOW: ("{left:d} frei",)}, ["de: HealthText.DISK_LOW can't be filled: "]),
+        ({HealthText.SELF_TEST_PASSED: ("{",)}, ["de: HealthText.SELF_TEST_PASSED can't be filled: "]),
+        (
+            {HealthText.YTDLP_A_DAY_OLD: ("{count} Tage alt",)},
+            ["de: HealthText.YTDLP_A_DAY_OLD has not the msgid_plural"],
+        ),
+        ({HealthText.YTDLP_A_DAY_OLD: ("einen Tag alt", "")}, ["de: no translation of HealthText.YTDLP_A_DAY_OLD: "]),
+        (
+            {HealthText.YTDLP_A_DAY_OLD: ("einen Tag alt", "{days} Tage alt")},
+            ["YTDLP_A_DAY_OLD has other values than the English: days"],
+        ),
+        (
+            {HealthText.YTDLP_DAYS_OLD: ("{count} Tage alt",)},
+            ["de: yt-dlp is {count} days old, and sites change: run `just update-ytdlp` and restart is used nowhere"],
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_languages_health_sentences_is_said(
+    tmp_path: Path, sentences: Sentences, said: list[str]
+) -> None:
+    """One that is missing or empty, has other values or markup, or lacks a form, is found in every other language."""
+    language(tmp_path, "de", sentences)
+    found = faults(tmp_path)
+    assert len(found) == len(said)
+    assert all(part in fault for part, fault in zip(said, found, strict=True))
 
 
-def test_a_missing_key_is_an_error() -> None:
-    """Never a key in front of a user; a missing value neither."""
-    with pytest.raises(KeyError):
-        T("no.such")
-    with pytest.raises(KeyError):
-        T.counted("no.such", 2)
-    with pytest.raises(KeyError):
-        T("start")
+def test_the_default_language_has_no_health_sentence(tmp_path: Path) -> None:
+    """Its sentences are in the code alone: a second spelling would never be shown."""
+    language(tmp_path, "en", {HealthText.DISK_LOW: ("{left} left",)})
+    assert faults(tmp_path) == [f"en: {HealthText.DISK_LOW} is used nowhere"]
+
+
+def test_a_catalogue_that_is_not_compiled_is_found(tmp_path: Path) -> None:
+    """What people edit is what the program reads."""
+    source = language(tmp_path, "de")
+    assert faults(tmp_path) == []
+    source.write_text(source.read_text(encoding="utf-8").replace("Try again", "Nochmal"), encoding="utf-8")
+    assert "de: is not compiled, run `just fmt`" in faults(tmp_path)
+
+
+def test_a_missing_text_is_logged_and_the_default_languages_is_shown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Never a key in front of anybody, and no end of what shows it; each lack is logged once."""
+    language(tmp_path, "de", without="cancel.done", press__again="Noch einmal: {wahl}", queue__empty="Nichts")
+    catalogues = Catalogues(tmp_path)
+    t = catalogues.for_language("de-AT")
+    assert (t.language, t("queue.empty")) == ("de", "Nichts")
+    assert [t.counted("cancel.done", 2) for _ in range(3)] == ["✖ Cancelled 2 downloads."] * 3
+    assert t.plain("press.again", choice="mp3") == "Trying again: mp3"
+    assert t("no.such") == t.counted("no.such", 2) == catalogues.for_language(None)("start") == LACKING
+    lacks = [(vars(record)["key"], vars(record)["language"]) for record in caplog.records]
+    assert lacks == [
+        *[("cancel.done", "de"), ("press.again", "de"), ("no.such", "de"), ("no.such", "en"), ("start", "en")]
+    ]
+    caplog.clear()
+
+
+def test_languages_are_the_folders_that_are_there(tmp_path: Path) -> None:
+    """The default first; a folder without a compiled catalogue is none."""
+    for code in ("pt", "de"):
+        language(tmp_path, code)
+    (tmp_path / "xx" / "LC_MESSAGES").mkdir(parents=True)
+    assert languages(tmp_path) == ("en", "de", "pt")
+    assert Catalogues(tmp_path).for_language("pt-br").language == "pt"
 
 
 def test_plain_texts_show_values_as_they_are() -> None:
@@ -220,9 +164,25 @@ def test_an_unknown_language_gets_the_first() -> None:
 def test_lengths_and_sizes_as_people_write_them() -> None:
     """No zero length, no unit that reads odd at its border."""
     assert [duration_text(s) for s in (0.2, 9.6, 205, 3723)] == ["0:01", "0:10", "3:25", "1:02:03"]
-    assert [size_text(b) for b in (1, 1000, 999_499, 999_500, 1_500_000, 99_950_000, 999_500_000, 2 * 10**9)] == [
+    assert [size_text(T, b) for b in (1, 1000, 999_499, 999_500, 1_500_000, 99_950_000, 999_500_000, 2 * 10**9)] == [
         *("1 kB", "1 kB", "999 kB", "1.0 MB", "1.5 MB", "100 MB", "1.0 GB", "2.0 GB")
     ]
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("en", ["1,204", "1.5 MB", "96.3", "9.5 s"]),
+        ("de", ["1.204", "1,5 MB", "96,3", "9,5 s"]),
+        ("fr", ["1\u202f204", "1,5 MB", "96,3", "9,5 s"]),
+        ("xx", ["1,204", "1.5 MB", "96.3", "9.5 s"]),
+    ],
+)
+def test_numbers_are_written_as_the_language_does(code: str, shown: list[str], tmp_path: Path) -> None:
+    """Separators and decimal signs are those of the language; one that nobody knows has the default's."""
+    language(tmp_path, code)
+    t = Catalogues(tmp_path).for_language(code)
+    assert [count_text(t, 1204), size_text(t, 1_500_000), percent_text(t, 0.963), span_text(t, 9.5)] == shown
 
 
 JOB = running_job(job_id=2**62, url="", site="youtube", variant=Variant("mp4", "1080p"))

@@ -86,7 +86,7 @@ async def test_the_question_before_a_payment_is_answered_with_no(world: World, a
     assert "you were not charged" in call.parameters["error_message"]
 
 
-@pytest.mark.parametrize(("kind", "words"), [("successful_payment", "paid"), ("refunded_payment", "was given back")])
+@pytest.mark.parametrize(("kind", "words"), [("successful_payment", "paid"), ("refunded_payment", "was refunded")])
 async def test_money_that_moves_is_never_passed_over(
     world: World, autojump_clock: MockClock, kind: str, words: str
 ) -> None:
@@ -158,7 +158,7 @@ async def test_a_failure_is_tried_again_with_one_press(world: World, autojump_cl
     message_id = world.storage.one(f"SELECT message_id FROM jobs WHERE job_id NOT IN ({first}, {second})")
     assert message_id == told[f"r:{second}"]
     answers = [call.parameters["text"][:20] for call in world.telegram.all("answerCallbackQuery")]
-    assert answers[3:] == ["Trying again: mp3 32", *["You pressed that alr"] * 2]
+    assert answers[3:] == ["Trying again: mp3 32", *["You've already used "] * 2]
 
 
 async def test_a_silent_film_asked_for_as_a_song(world: World, autojump_clock: MockClock) -> None:
@@ -198,7 +198,7 @@ async def test_an_offer_says_why_a_format_is_missing(world: World, autojump_cloc
         await world.say(bot, world.message(LINK))
         await world.changes.until(lambda: world.telegram.texts("editMessageText"))
     (call,) = world.telegram.all("editMessageText")
-    assert "over 50 MB is left out" in call.parameters["text"]
+    assert "Formats over 50 MB are left out" in call.parameters["text"]
     buttons = [button["text"] for row in call.parameters["reply_markup"]["inline_keyboard"] for button in row]
     assert not any("1080p" in text for text in buttons)
     assert any("360p" in text for text in buttons)

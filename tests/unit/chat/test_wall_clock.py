@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 from trio.testing import MockClock
 
-from doradura.chat.turn import Turn
+from doradura.chat.handling import Handling
 from tests.wiring import USER, World
 
 
@@ -27,11 +27,11 @@ async def test_the_order_is_kept_when_the_clock_goes_back_over_a_restart(
     """What waited from before comes first, though its clock was ahead."""
     handled: list[int] = []
 
-    async def note(turn: Turn) -> None:
-        handled.append(turn.update_id)
+    async def note(handling: Handling) -> None:
+        handled.append(handling.update_id)
         await trio.lowlevel.checkpoint()
 
-    async def hang(_turn: Turn) -> None:
+    async def hang(_handling: Handling) -> None:
         await trio.sleep_forever()
 
     world.route = hang

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from doradura.child import encoding
-from doradura.child.encoding import Bounds, Footage, Plan, plan
+from doradura.child.encoding import Bounds, EncodingPlan, Footage, plan
 from doradura.child.facts import Stream
 from doradura.child.failures import JobError
 from doradura.media.formats import FORMATS
@@ -20,7 +20,7 @@ HEVC = Stream(kind="video", number=0, codec="hevc", pixels="yuv420p", width=1920
 
 def planned(
     monkeypatch: pytest.MonkeyPatch, picture: Stream, quality: str, size: int, *, seconds: float, takes: float
-) -> Plan:
+) -> EncodingPlan:
     """Plan a film whose encode takes so long, with 600 s left and 50 MB at most."""
 
     def encode_seconds(*_: Any) -> float:

@@ -34,10 +34,18 @@ from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, Unsu
 from yt_dlp.utils.networking import normalize_url
 
 from doradura.child.bounds import EndlessError
-from doradura.child.failures import JobError, classify, is_unreachable, one_line, retry_after_seconds, unresolved_host
+from doradura.child.failures import (
+    JobError,
+    classify,
+    failed,
+    is_unreachable,
+    one_line,
+    retry_after_seconds,
+    unresolved_host,
+)
 from doradura.child.ffmpeg import FfmpegError
 from doradura.child.floor import TransferTooSlowError
-from doradura.child.gatewords import gate_reply, mark_gate_replies
+from doradura.child.gate_replies import gate_reply, mark_gate_replies
 from doradura.media.addresses import MARKER, EgressRefusedError
 from doradura.media.gatecontrol import GateReply
 from doradura.media.reasons import Reason
@@ -361,3 +369,12 @@ def test_a_gate_that_hangs_up_is_the_networks_fault(marked: None, monkeypatch: p
     with pytest.raises(ConnectionResetError) as raised:
         half.recvall(2)
     assert classify(TransportError(cause=raised.value), generic=True)[0] == "network"
+
+
+def test_what_is_copy_protected_is_told_as_that() -> None:
+    """It is no link without a video: sites whose films are all protected say so too."""
+    for words in ("This video is DRM protected", "The requested site is known to use DRM protection"):
+        error = said(words)
+        reason, detail = classify(error, generic=False)
+        assert (reason, failed(error, reason, detail).lacks) == ("unsupported", "unlocked")
+    assert failed(said("No video formats found!"), Reason.UNSUPPORTED, "").lacks == ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from doradura.child.starts import length_of, whole_of
+from doradura.child.stream_start import length_of, whole_of
 
 
 @pytest.mark.parametrize(

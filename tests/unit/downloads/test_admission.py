@@ -34,7 +34,7 @@ def test_a_queued_job_knows_its_place(db: Connection) -> None:
         users.seen(db, user, "A", None, None, NOW)
     answers = [enqueue(db, wish(n, n), queue_limit=10, now_ms=NOW + n) for n in (1, 2, 3)]
     assert [answer.before for answer in answers if isinstance(answer, Queued)] == [0, 1, 2]
-    jobs.claim(db, NOW)
+    jobs.claim(db, NOW, instance=1)
     fourth = enqueue(db, wish(4, 1), queue_limit=10, now_ms=NOW + 9)
     assert isinstance(fourth, Queued)
     assert fourth.before == 2
@@ -55,7 +55,7 @@ def test_one_user_may_have_so_many(db: Connection) -> None:
     """The 51st unfinished job is refused, running ones counted; another user's is not."""
     for n in range(JOBS_OF_ONE_USER):
         assert isinstance(enqueue(db, wish(n), queue_limit=1000, now_ms=NOW), Queued)
-    jobs.claim(db, NOW)
+    jobs.claim(db, NOW, instance=1)
     assert enqueue(db, wish(99), queue_limit=1000, now_ms=NOW) == Refused("limit", 50)
     assert isinstance(enqueue(db, wish(100, 2), queue_limit=1000, now_ms=NOW), Queued)
 
@@ -66,5 +66,5 @@ def test_the_queue_holds_so_many(db: Connection) -> None:
         enqueue(db, wish(n, n), queue_limit=2, now_ms=NOW)
     assert enqueue(db, wish(3, 3), queue_limit=2, now_ms=NOW) == Refused("full", 2)
     assert isinstance(enqueue(db, wish(9, 1, url="https://a.example/1"), queue_limit=2, now_ms=NOW), AlreadyThere)
-    jobs.claim(db, NOW)
+    jobs.claim(db, NOW, instance=1)
     assert isinstance(enqueue(db, wish(4, 4), queue_limit=2, now_ms=NOW), Queued)

@@ -29,7 +29,7 @@ async def send(world: World, *, maybe_sent: bool = False, card: bool = True) -> 
     """Send a known file, with a progress message in the chat or none."""
     world.telegram.file_ids.add("file-9")
 
-    async def settle() -> int | None:
+    async def hand_over() -> int | None:
         return message_id
 
     async with open_bot_api(
@@ -37,7 +37,7 @@ async def send(world: World, *, maybe_sent: bool = False, card: bool = True) -> 
     ) as api:
         message_id = (await api.send_message(USER, "progress")).message_id if card else None
         return await Delivery(api, world.metrics).send(
-            USER, KNOWN, reply_to=5, settle=settle, maybe_sent=maybe_sent, size_bytes=10
+            USER, KNOWN, reply_to=5, hand_over=hand_over, maybe_sent=maybe_sent, size_bytes=10
         )
 
 

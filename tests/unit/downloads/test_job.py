@@ -101,7 +101,7 @@ async def test_a_second_attempt_that_works_is_a_success(world: World, autojump_c
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
     assert world.states() == ["done"]
-    assert "🔁 <b>mp3 320k</b>\nThe connection broke off. I'll try again in 2 s." in world.telegram.texts(
+    assert "🔁 <b>mp3 320k</b>\nThe connection was lost. I'll try again in 2 s." in world.telegram.texts(
         "editMessageText"
     )
     assert world.value("download_retries_total") == 1
@@ -254,6 +254,19 @@ async def test_what_was_sent_once_is_sent_again_by_its_id(world: World, autojump
     assert world.value("download_duration_seconds_count", format="mp4", quality="720p") == 1
     assert world.value("upload_bytes_total") == 1000
     assert world.telegram.words_in(3000) == []
+
+
+async def test_what_is_sent_again_is_called_what_it_is(world: World, autojump_clock: MockClock) -> None:
+    """A film that could not be made as small as asked says its own quality to the second who asks, too."""
+    world.workers.usual = (made(width=1920, height=1080),)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK} mp4 480p"))
+        await world.ended()
+        for count, user in enumerate((3000, 4000), 2):
+            await world.say(bot, world.message(f"/download {LINK} mp4 480p", user=user))
+            await world.ended(count)
+    for user in (USER, 3000, 4000):
+        assert world.telegram.files_in(user)[0]["text"].startswith("A song\nmp4 1080p · ")
 
 
 async def test_another_quality_is_another_file(world: World, autojump_clock: MockClock) -> None:

@@ -16,6 +16,7 @@ from doradura.chat.texts import Catalogues
 from doradura.downloads.probes import POLICY, STARTS
 from doradura.downloads.workspace import PROBE_SECONDS
 from doradura.media.formats import FORMATS
+from doradura.media.has import Has
 from doradura.media.protocol import Failure, Metadata, Size, WorkerLostError
 from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
@@ -24,6 +25,7 @@ from tests.doubles import BLOCKED, HANG, NEVER, Script
 from tests.jobs import new_offer
 from tests.wiring import LINK, USER, World
 
+T = Catalogues().for_language(None)
 KNOWN = Metadata(title="A <song>", performer="Ann", duration_seconds=205.0, has_video=True, extraction_seconds=1.5)
 
 
@@ -235,15 +237,15 @@ def test_what_is_not_known_is_not_mentioned() -> None:
 def test_the_keyboard_has_every_choice_with_its_size() -> None:
     """Sizes where the site tells them; no video for what has none; data that a button can carry."""
     offer_id = 2**63 - 1
-    every = [button for row in keyboard(offer_id, None) for button in row]
-    assert len(every) == sum(len(fmt.qualities) for fmt in FORMATS.values())
+    every = [button for row in keyboard(T, offer_id, None) for button in row]
+    assert len(every) == sum(len(fmt.qualities) for fmt in FORMATS.values() if Has().offers(fmt.kind))
     sizes = (Size(variant=Variant("mp3", "320k"), size_bytes=4_000_000),)
-    audio = [button for row in keyboard(offer_id, Metadata(has_video=False, sizes=sizes)) for button in row]
+    audio = [button for row in keyboard(T, offer_id, Metadata(has_video=False, sizes=sizes)) for button in row]
     assert not any(button.text.startswith("mp4") for button in audio)
     assert [button.text for button in audio if "320k" in button.text] == ["mp3 320k\u00a0· 4.0\u00a0MB"]
-    unsure = [button for row in keyboard(offer_id, Metadata(has_video=None)) for button in row]
+    unsure = [button for row in keyboard(T, offer_id, Metadata(has_video=None)) for button in row]
     assert len(unsure) == len(every)
-    assert all(len(row) <= 2 for row in keyboard(offer_id, None))
+    assert all(len(row) <= 2 for row in keyboard(T, offer_id, None))
 
 
 async def test_a_hundred_links_leave_the_downloads_their_places(world: World, autojump_clock: MockClock) -> None:
@@ -276,7 +278,7 @@ async def test_a_link_that_ends_the_program_is_given_up(world: World, autojump_c
 def test_what_is_too_large_is_not_offered() -> None:
     """A button that could only be refused is left out; sizes nobody knows are offered."""
     sizes = tuple(Size(variant=Variant("mp4", quality), size_bytes=60_000_000) for quality in ("720p", "1080p"))
-    rows = keyboard(1, Metadata(sizes=sizes), 52_428_800)
+    rows = keyboard(T, 1, Metadata(sizes=sizes), 52_428_800)
     labels = [button.text for row in rows for button in row]
     assert "mp4 480p" in labels
     assert not any("720p" in label or "1080p" in label for label in labels)
@@ -285,7 +287,7 @@ def test_what_is_too_large_is_not_offered() -> None:
 def test_a_button_says_which_quality_will_come() -> None:
     """Where a film can't be made smaller in time, its button says what is sent instead."""
     size = Size(variant=Variant("mp4", "360p"), size_bytes=40_000_000, height=1080)
-    labels = [button.text for row in keyboard(1, Metadata(sizes=(size,)), 52_428_800) for button in row]
+    labels = [button.text for row in keyboard(T, 1, Metadata(sizes=(size,)), 52_428_800) for button in row]
     assert "mp4 360p\u00a0→ 1080p\u00a0· 40.0\u00a0MB" in labels
 
 
@@ -297,9 +299,9 @@ def test_an_offer_of_which_nothing_fits_says_so() -> None:
         for quality in row.qualities
     )
     known = Metadata(title="A night", sizes=sizes)
-    assert keyboard(1, known, 52_428_800) == ()
+    assert keyboard(T, 1, known, 52_428_800) == ()
     assert known_text(Catalogues().for_language("en"), known, LINK, 52_428_800).endswith(
-        "📏 All of it would be over 50 MB, and I can't send more. Please try a shorter one."
+        "📏 Every format would be over 50 MB, and I can't send more. Please try a shorter one."
     )
 
 
@@ -318,7 +320,7 @@ def test_a_sound_that_is_copied_has_one_button(weights: tuple[int, ...], left: l
         Size(variant=Variant("mp3", quality), size_bytes=weight)
         for quality, weight in zip(qualities, weights, strict=True)
     )
-    labels = [button.text for row in keyboard(1, Metadata(has_video=False, sizes=sizes)) for button in row]
+    labels = [button.text for row in keyboard(T, 1, Metadata(has_video=False, sizes=sizes)) for button in row]
     assert [label.partition("\u00a0")[0] for label in labels if label.startswith("mp3")] == left
 
 
@@ -386,7 +388,7 @@ async def test_several_links_give_cards_in_their_order(world: World, autojump_cl
 )
 def test_buttons_that_bring_nothing_new_are_not_there(known: Metadata, films: list[str], sounds: bool) -> None:  # noqa: FBT001
     """No sound of a silent film, no film of a song, and one button for one picture."""
-    labels = [button.text for row in keyboard(1, known) for button in row]
+    labels = [button.text for row in keyboard(T, 1, known) for button in row]
     assert [label.removeprefix("mp4 ") for label in labels if label.startswith("mp4")] == films
     assert any(label.startswith("mp3") for label in labels) == sounds
 
@@ -415,7 +417,7 @@ async def test_a_link_is_looked_at_again_with_one_press(world: World, autojump_c
     assert answers == {
         "This is somebody else's link. Send me one of your own.": 1,
         "That message is too old. Send the link again.": 2,
-        "Looking at it once more…": 2,
+        "Looking at it again…": 2,
     }
 
 

@@ -115,7 +115,7 @@ def test_what_is_no_file_of_its_own_is_refused(job: Job, lie: Callable[[Job], No
 def test_a_device_is_refused(job: Job) -> None:
     """One that a worker of root's made is not read without an end."""
     os.mknod(job.path, 0o666 | 0o020000, os.makedev(1, 5))
-    with pytest.raises(ForeignFileError, match="no regular file"):
+    with pytest.raises(ForeignFileError, match="not a regular file"):
         job.take()
 
 

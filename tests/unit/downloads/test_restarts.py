@@ -6,9 +6,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from doradura.downloads.closed_chats import note_closed
 from doradura.media.protocol import Failure, Metadata
 from doradura.media.reasons import Reason
-from doradura.storage import StorageError, jobs
+from doradura.storage import StorageError, Topic, chats, jobs
 from doradura.telegram.errors import TokenRefusedError
 from tests.doubles import HANG, NEVER, TORN, made, refusal
 from tests.wiring import LINK, USER, World
@@ -47,12 +48,105 @@ async def test_a_drain_finishes_what_runs_and_claims_nothing_more(world: World, 
         await world.ended()
         await trio.sleep(100)
         assert world.states() == ["done", "waiting"]
-        bot.supervisor.cancelled(jobs.cancel(world.storage.db, USER, 1))
+        await world.storage.write(lambda db: jobs.cancel(db, USER, 1))
         await trio.sleep(1)
         assert world.storage.one("SELECT told FROM jobs WHERE state = 'cancelled'") == 0
     async with world.start():
         await world.ended(2)
     assert any(words.startswith("✖ Cancelled: <b>") for words in world.telegram.words_in(USER))
+
+
+async def test_a_drain_ends_what_is_cancelled_and_what_is_for_a_closed_chat(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """After `stop` their rows are looked at as long as anything runs."""
+    world.workers.usual = (HANG,)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}1"), world.message(f"/download {LINK}2", user=3000))
+        await world.changes.until(lambda: world.workers.running == 2)
+        bot.supervisor.stop()
+        await trio.sleep(60)
+        await world.storage.write(lambda db: jobs.cancel(db, USER, 1))
+        await world.ended()
+        await note_closed(world.storage, 3000, world.clock)
+        await world.ended(2)
+        assert world.workers.running == 0
+    assert world.states() == ["cancelled", "failed"]
+    assert world.value("download_cancelled_total") == world.value("download_failure_total") == 1
+
+
+async def test_each_life_has_its_jobs_under_its_own_id(world: World, autojump_clock: MockClock) -> None:
+    """A job that a kill cut off is the next life's from its claim on; the link that was looked at, from its taking."""
+    world.workers.usual = (HANG,)
+    found = []
+    for life in range(2):
+        async with world.start() as bot:
+            if life == 0:
+                await world.say(bot, world.message(f"/download {LINK}1"), world.message(f"{LINK}2", user=3000))
+            await world.changes.until(lambda: world.workers.running == 2)
+            await trio.sleep(7)
+            assert len(world.workers.orders) == 2 * (life + 1)
+            found.append([world.storage.one(f"SELECT instance FROM {table}") for table in ("jobs", "offers")])
+    assert found[0][0] == found[0][1] != found[1][0] == found[1][1]
+    assert all(found[0] + found[1])
+
+
+async def test_a_database_of_before_instances_is_taken_up(world: World, autojump_clock: MockClock) -> None:
+    """What an older version had in hand is nobody's by its rows: a job, one that was being sent, and a look."""
+    world.workers.usual = (Metadata(title="A song"), HANG)
+    world.telegram.fail("sendAudio", NEVER)
+    world.workers.follow((made(),), url=f"{LINK}1")
+    async with world.start() as bot:
+        for number, text in enumerate((f"/download {LINK}1", f"/download {LINK}2", f"{LINK}3")):
+            await world.say(bot, world.message(text, user=2000 + number))
+        await world.changes.until(
+            lambda: (
+                world.states() == ["sending", "running"]
+                and world.storage.one("SELECT COUNT(worker_pid) FROM jobs") == 2
+                and world.storage.one("SELECT worker_pid FROM offers")
+            )
+        )
+    for table in ("jobs", "offers"):
+        world.storage.db.execute(f"UPDATE {table} SET instance = NULL")
+    world.telegram.faults.clear()
+    world.workers.usual = (Metadata(title="A song"), made())
+    async with world.start():
+        assert len(world.strays) == 3
+        await world.ended(2)
+        await world.changes.until(lambda: world.storage.one("SELECT state FROM offers") == "known")
+    assert world.states() == ["done", "done"]
+    assert [order.url for order in world.workers.orders].count(f"{LINK}1") == 1
+    assert len(world.telegram.files_in(2000)) == len(world.telegram.files_in(2001)) == 1
+
+
+async def test_a_chat_that_closed_before_a_kill(world: World, autojump_clock: MockClock) -> None:
+    """The row was stored and nobody had looked at it: the next start ends what is in hand for that chat, once."""
+    world.slots = 1
+    world.workers.usual = (HANG,)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}1"), world.message(f"/download {LINK}2", user=3000))
+        await world.changes.until(lambda: world.workers.running)
+    await note_closed(world.storage, 3000, world.clock)
+    async with world.start():
+        await world.changes.until(lambda: "failed" in world.states())
+        await trio.sleep(60)
+    assert world.states() == ["running", "failed"]
+    assert world.value("download_failure_total", format="mp3", reason="user_blocked") == 1
+    assert world.storage.one("SELECT COUNT(*) FROM closed_chats") == 0
+
+
+async def test_a_chat_that_opens_again_before_anybody_looked(world: World, autojump_clock: MockClock) -> None:
+    """Its downloads go on: there is nobody to spare them from."""
+    world.workers.usual = (20.0, made())
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await trio.sleep(10)
+        world.storage.lost = {Topic.CLOSED_CHATS}
+        await note_closed(world.storage, USER, world.clock)
+        await world.storage.write(lambda db: chats.opened(db, USER))
+        await world.ended()
+    assert world.states() == ["done"]
+    assert world.storage.one("SELECT blocked_ms FROM users WHERE user_id = ?", USER) is None
 
 
 @pytest.mark.parametrize("instant", [NEVER, TORN])
@@ -109,7 +203,7 @@ async def test_a_file_that_may_be_there_is_never_said_not_to_be(world: World, au
     async with world.start():
         await world.ended()
     (words,) = world.telegram.words_in(USER)
-    assert words.startswith("😕 The file may be in this chat")
+    assert words.startswith("😕 The file may already be in this chat")
     assert [call.parameters.get("reply_markup") for call in world.telegram.all("editMessageText")][-1] is None
     assert len(world.telegram.files_in(USER)) == 1
 
@@ -125,7 +219,7 @@ async def test_an_end_that_was_not_told_is_told_by_the_next_start(world: World, 
     async with world.start():
         await world.ended()
     (words,) = world.telegram.words_in(USER)
-    assert "doesn't show this in the country" in words
+    assert "isn't available in the country" in words
     assert world.value("download_failure_total") == 1
 
 

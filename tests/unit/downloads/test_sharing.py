@@ -1,4 +1,4 @@
-"""Places shared among users: who gives one up, when, and what becomes of the job that does."""
+"""Worker slots shared among users: who gives one up, when, and what becomes of the job that does."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from doradura.downloads.closed_chats import note_closed
 from doradura.downloads.sharing import Sharing
 from doradura.media.protocol import Failure, Metadata, Progress
 from doradura.media.reasons import Reason
@@ -39,7 +40,7 @@ async def ask(world: World, bot: Bot, found: list[str], *, user: int = USER, cha
 
 
 async def fill(world: World, bot: Bot, count: int = 50) -> list[str]:
-    """Let one user hold every place, with the others waiting."""
+    """Let one user hold every slot, with the others waiting."""
     found = links(world, count)
     await ask(world, bot, found)
     await world.changes.until(lambda: world.workers.running == min(count, world.slots))
@@ -47,7 +48,7 @@ async def fill(world: World, bot: Bot, count: int = 50) -> list[str]:
 
 
 async def small_file(world: World, bot: Bot, user: int = OTHER, name: str = "small") -> float:
-    """Let somebody ask for a small file; give the seconds until it is there."""
+    """Let somebody ask for a small file; return the seconds until it is there."""
     began, there = trio.current_time(), len(world.telegram.files_in(user))
     link = f"{LINK}/{name}/{user}"
     world.workers.follow(QUICK, url=link)
@@ -57,7 +58,7 @@ async def small_file(world: World, bot: Bot, user: int = OTHER, name: str = "sma
 
 
 def gave_up(world: World) -> list[str]:
-    """The links whose jobs gave their place up."""
+    """The links whose jobs gave their slot up."""
     rows = world.storage.db.execute("SELECT url FROM jobs WHERE given_up > 0 ORDER BY url")
     return [row[0] for row in rows]
 
@@ -66,7 +67,7 @@ def gave_up(world: World) -> list[str]:
 async def test_another_users_small_file_comes_soon(
     world: World, autojump_clock: MockClock, places: int, seconds: float, alone: float
 ) -> None:
-    """One user holds every place with slow links and has 48 more: whether since now or for long, others get on."""
+    """One user holds every slot with slow links and has 48 more: whether since now or for long, others get on."""
     world.slots = places
     async with world.start() as bot:
         await fill(world, bot)
@@ -97,7 +98,7 @@ async def test_the_youngest_gives_its_place_up_and_is_done_in_the_end(world: Wor
         job_id = world.storage.one("SELECT job_id FROM jobs WHERE url = ?", young)
         assert not directory.exists()
         await trio.sleep(15)
-        waits = "others were waiting, so this one waits again. It is next and goes on by itself."
+        waits = "others were waiting, so this one lets them go first. It's next and continues by itself."
         assert sum(waits in text for text in world.telegram.words_in(USER)) == 1
         assert world.job(job_id).state == "waiting"
         world.workers.usual = (1.0, made())
@@ -111,7 +112,7 @@ async def test_the_youngest_gives_its_place_up_and_is_done_in_the_end(world: Wor
 
 
 async def test_nobody_gives_anything_up_while_nobody_else_waits(world: World, autojump_clock: MockClock) -> None:
-    """All places for one user, in private and in a group: that is still one user, who waits for nobody."""
+    """All slots for one user, in private and in a group: that is still one user, who waits for nobody."""
     async with world.start() as bot:
         await fill(world, bot, 4)
         await ask(world, bot, links(world, 3, user=77), chat=-500)
@@ -121,7 +122,7 @@ async def test_nobody_gives_anything_up_while_nobody_else_waits(world: World, au
 
 
 async def test_one_user_in_several_chats_is_one_user(world: World, autojump_clock: MockClock) -> None:
-    """A place for the private chat and one for a group: both are theirs, and one is given up."""
+    """A slot for the private chat and one for a group: both are theirs, and one is given up."""
     async with world.start() as bot:
         await ask(world, bot, links(world, 1))
         await ask(world, bot, links(world, 1, user=77), chat=-500)
@@ -159,7 +160,7 @@ async def test_several_who_fill_the_places_all_come_to_an_end(
 async def test_a_job_that_is_always_interrupted_ends_some_day(
     world: World, autojump_clock: MockClock, places: int
 ) -> None:
-    """Somebody new comes every minute for two hours: what gave its place up keeps it longer each time."""
+    """Somebody new comes every minute for two hours: what gave its slot up keeps it longer each time."""
     world.slots = places
     async with world.start() as bot:
         await ask(world, bot, links(world, places, script=LONG))
@@ -174,7 +175,7 @@ async def test_a_job_that_is_always_interrupted_ends_some_day(
 
 
 async def test_one_place_at_a_time_is_given_up(world: World, autojump_clock: MockClock) -> None:
-    """A worker takes a while to end: the place that it leaves is waited for before another is asked for."""
+    """A worker takes a while to end: the slot that it leaves is waited for before another is asked for."""
     world.workers.leaving_seconds = 20.0
     async with world.start() as bot:
         found = await fill(world, bot, 4)
@@ -186,7 +187,7 @@ async def test_one_place_at_a_time_is_given_up(world: World, autojump_clock: Moc
 
 
 async def test_a_result_that_is_there_is_kept_while_the_worker_leaves(world: World, autojump_clock: MockClock) -> None:
-    """The file came just before the place would have been given up."""
+    """The file came just before the slot would have been given up."""
     world.slots = 1
     world.workers.leaving_seconds = 30.0
     world.workers.follow((50.0, made()), url=f"{LINK}/first")
@@ -256,8 +257,8 @@ async def test_a_chat_that_closes_in_the_same_moment_ends_the_job(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody takes the file: it is not fetched again."""
-    async with interrupted(world, monkeypatch) as (bot, job_id, go_on):
-        await bot.supervisor.chat_closed(USER)
+    async with interrupted(world, monkeypatch) as (_, job_id, go_on):
+        await note_closed(world.storage, USER, world.clock)
         go_on.set()
         await world.ended(2)
     assert (world.job(job_id).state, world.job(job_id).reason) == ("failed", "user_blocked")
@@ -296,7 +297,7 @@ async def test_a_failing_database_puts_it_off(
 
 
 class Used:
-    """A run that has used so much of its place since it was asked last."""
+    """A run that has used so much of its slot since it was asked last."""
 
     def __init__(self, *used_ms: int) -> None:
         self._used_ms = list(used_ms)
@@ -321,14 +322,14 @@ async def test_what_could_not_be_charged_is_charged_later_though_its_job_has_end
             change(None)
 
     monkeypatch.setattr(charges, "use", lambda _db, job_id, used_ms: charged.append((job_id, used_ms)))
-    sharing = Sharing(cast("Any", Charging()), *cast("Any", (None, None, running, None)))
+    sharing = Sharing(cast("Any", Charging()), *cast("Any", (None, None, running, None)), held_chats=tuple)
     for _ in range(3):
         await sharing._charge()
     assert charged == [(1, 320), (2, 400)]
 
 
 async def test_nothing_is_given_up_while_the_program_drains(world: World, autojump_clock: MockClock) -> None:
-    """Nobody would take the place."""
+    """Nobody would take the slot."""
     async with world.start() as bot:
         await fill(world, bot, 4)
         await ask(world, bot, [f"{LINK}/other"], user=OTHER)
@@ -338,7 +339,7 @@ async def test_nothing_is_given_up_while_the_program_drains(world: World, autoju
 
 
 async def test_a_link_alone_is_looked_at_though_all_places_are_held(world: World, autojump_clock: MockClock) -> None:
-    """A look needs a place too: whoever holds all of them gives one up for it."""
+    """A probe needs no worker slot, so it is answered while another user holds all of them."""
     world.slots = 1
     async with world.start() as bot:
         await fill(world, bot, 3)
@@ -361,7 +362,7 @@ async def test_retries_of_one_user_do_not_stand_before_others(world: World, auto
 
 
 async def test_a_retry_that_waits_for_a_place_says_so(world: World, autojump_clock: MockClock) -> None:
-    """The promise to try again in 2 s is not left standing while somebody else holds the place."""
+    """The promise to try again in 2 s is not left standing while somebody else holds the slot."""
     world.slots = 1
     world.workers.follow((1.0, Failure(reason=Reason.NETWORK, detail="torn")), url=f"{LINK}/torn")
     async with world.start() as bot:
@@ -374,7 +375,7 @@ async def test_a_retry_that_waits_for_a_place_says_so(world: World, autojump_clo
 async def test_a_job_whose_file_may_be_there_stays_so(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fetched anew after a sending that a kill cut off, it gives its place up: the file still goes into the message."""
+    """Fetched anew after a sending that a kill cut off, it gives its slot up: the file still goes into the message."""
     world.slots = 1
     world.telegram.fail("sendAudio", NEVER)
     async with world.start() as bot:
@@ -392,7 +393,7 @@ async def test_a_job_whose_file_may_be_there_stays_so(
 
 
 async def test_health_tells_of_those_who_wait(world: World, autojump_clock: MockClock) -> None:
-    """How many users hold no place although they want one, and for how long."""
+    """How many users hold no slot although they want one, and for how long."""
     world.workers.usual = (HANG,)
     async with world.start() as bot:
         await ask(world, bot, [f"{LINK}/a"])
@@ -401,7 +402,7 @@ async def test_health_tells_of_those_who_wait(world: World, autojump_clock: Mock
         await ask(world, bot, [f"{LINK}/c"], user=THIRD)
         await ask(world, bot, [f"{LINK}/d"])
         await trio.sleep(100)
-        users, waited = bot.supervisor._places.longest_wait()
+        users, waited = bot.supervisor._worker_slots.longest_wait()
         assert (users, round(waited, -1)) == (1, 100)
 
 

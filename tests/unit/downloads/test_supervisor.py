@@ -10,6 +10,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
+from doradura.downloads.closed_chats import note_closed
 from doradura.downloads.stages import Stage
 from doradura.media.protocol import Failure, Metadata, Order, Progress
 from doradura.media.reasons import Reason
@@ -31,8 +32,9 @@ from tests.wiring import ADMIN, LINK, USER, World
 YOUTUBE = "https://www.youtube.com/watch?v=abc"
 
 
-async def test_a_chat_that_closes_while_its_job_is_claimed(world: World, autojump_clock: MockClock) -> None:
-    """The job is out of the queue and does not run yet: it ends all the same, and is counted once."""
+@pytest.mark.parametrize("by", ["chat", "cancel"])
+async def test_a_job_that_is_ended_while_it_is_claimed(world: World, autojump_clock: MockClock, by: str) -> None:
+    """It is out of the queue and does not run yet: it ends all the same, is told once and counted once."""
     claimed, going_on = trio.Event(), trio.Event()
     write = world.storage.write
 
@@ -48,13 +50,19 @@ async def test_a_chat_that_closes_while_its_job_is_claimed(world: World, autojum
     async with world.start() as bot, trio.open_nursery() as nursery:
         await world.say(bot, world.message(f"/download {LINK}"))
         await claimed.wait()
-        nursery.start_soon(bot.supervisor.chat_closed, USER)
+        if by == "chat":
+            nursery.start_soon(note_closed, world.storage, USER, world.clock)
+        else:
+            nursery.start_soon(world.storage.write, lambda db: jobs.cancel(db, USER, world.clock()))
         await trio.testing.wait_all_tasks_blocked()
         going_on.set()
         await world.ended()
-    assert world.value("download_failure_total", format="mp3", reason="user_blocked") == 1
-    assert world.value("download_failure_total") == 1
-    assert world.workers.running == 0
+        await trio.sleep(60)
+        assert world.workers.running == 0
+    assert world.value("download_failure_total", format="mp3", reason="user_blocked") == (by == "chat")
+    assert world.value("download_failure_total") == (by == "chat")
+    assert world.value("download_cancelled_total") == (by == "cancel")
+    assert sum(words.startswith("✖ Cancelled: ") for words in world.telegram.words_in(USER)) <= (by == "cancel")
 
 
 async def test_one_job_end_to_end(world: World, autojump_clock: MockClock) -> None:
@@ -256,7 +264,7 @@ async def test_the_failure_text_waits_for_telegram(world: World, autojump_clock:
         await world.say(bot, world.message(f"/download {LINK}"))
         await world.ended()
     (words,) = world.telegram.words_in(USER)
-    assert "private or forbidden" in words
+    assert "private or restricted" in words
 
 
 async def test_a_deleted_progress_message_is_replaced_at_the_end(world: World, autojump_clock: MockClock) -> None:
@@ -296,8 +304,8 @@ async def test_a_site_that_takes_us_for_a_robot_is_left_alone(world: World, auto
         assert sorted(world.states()) == ["done", "failed", "failed", "waiting"]
         assert world.telegram.words_in(ADMIN) == [
             (
-                "🟠 youtube takes the bot for a robot. Its downloads are paused for 10 minutes. If it goes on, set"
-                " DORADURA_COOKIES_FILE or DORADURA_DOWNLOAD_PROXY."
+                "🟠 youtube takes the bot for a robot. Its downloads are paused for 10 minutes. "
+                "If this keeps happening, set DORADURA_COOKIES_FILE or DORADURA_DOWNLOAD_PROXY."
             )
         ]
         began = trio.current_time()
@@ -346,6 +354,45 @@ async def test_a_telling_holds_no_place(world: World, autojump_clock: MockClock)
         assert len(world.workers.orders) == 2
 
 
+async def test_a_chat_told_to_wait_keeps_nobody_elses_file_back(world: World, autojump_clock: MockClock) -> None:
+    """The others go on, nothing more is fetched for that chat, and in the end all of its files come."""
+    told = refusal(429, "Too Many Requests: retry after 3600", retry_after=3600)
+    world.workers.usual = (5.0, made())
+    world.telegram.fail("sendAudio", told)
+    async with world.start() as bot:
+        await world.say(bot, *(world.message(f"/download {LINK}{n}") for n in range(14)))
+        await trio.sleep(120)
+        fetched = len(world.workers.orders)
+        assert fetched <= 5
+        asked = trio.current_time()
+        await world.say(bot, world.message(f"/download {LINK}other", user=3000))
+        await world.ended()
+        assert trio.current_time() - asked < 20
+        assert len(world.telegram.files_in(3000)) == 1
+        await trio.sleep(2000)
+        assert len(world.workers.orders) == fetched + 1
+        await world.ended(15)
+    assert 3600 < trio.current_time() < 3800
+    assert world.states() == ["done"] * 15
+    assert len(world.telegram.files_in(USER)) == 14
+    assert world.value("download_failure_total") == 0
+
+
+async def test_a_chat_told_to_wait_lets_go_of_its_place_for_sending(world: World, autojump_clock: MockClock) -> None:
+    """More files than there are places for sending were fetched before it was told so: they wait by themselves."""
+    world.slots = 12
+    world.workers.usual = (5.0, made())
+    world.telegram.fail("sendAudio", refusal(429, "Too Many Requests", retry_after=3600))
+    async with world.start() as bot:
+        await world.say(bot, *(world.message(f"/download {LINK}{n}") for n in range(12)))
+        await trio.sleep(30)
+        assert len(world.workers.orders) == 12
+        await world.say(bot, world.message(f"/download {LINK}other", user=3000))
+        await world.ended()
+        assert trio.current_time() < 60
+        assert len(world.telegram.files_in(3000)) == 1
+
+
 async def test_a_cancel_recorded_before_a_failure_is_what_is_told(world: World, autojump_clock: MockClock) -> None:
     """The press was answered with "cancelled": the failure that came after it is neither told nor counted."""
 
@@ -388,8 +435,9 @@ async def test_a_fault_in_the_telling_ends_it_alone(
         monkeypatch.setattr("doradura.chat.progress.ProgressTexts.stage", stage)
         await world.ended()
         monkeypatch.undo()
-        assert world.value("errors_total", category="internal") == 1
-    assert [record.message for record in caplog.records if record.exc_info][-1] == "a job's end can't be told"
+        assert world.value("errors_total", category="internal") == 2
+    told = [record.message for record in caplog.records if record.exc_info]
+    assert told == ["progress not shown", "a job's outcome can't be shown"]
 
 
 async def test_those_who_wait_see_their_place_change(world: World, autojump_clock: MockClock) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from doradura.child.describing import clean, title_of
-from doradura.child.fetching import file_name_of
 from doradura.media.links import LinkError, check_link
 from doradura.media.peoples_text import on_one_line
 
@@ -49,21 +48,3 @@ def test_a_files_part_in_a_player_is_no_title(name: str) -> None:
     plain = {"title": name, "id": name, "extractor_key": "Generic"}
     assert title_of(plain, "https://www.example.com/x/i.mp4") == "example.com"
     assert title_of({**plain, "extractor_key": "Youtube"}, "https://www.example.com/") == name
-
-
-@pytest.mark.parametrize(
-    ("header", "name"),
-    [
-        ('attachment; filename="A talk.mp4"', "A talk"),
-        ("attachment; filename*=UTF-8''%D8%B3%D9%84%D8%A7%D9%85.mp3", "\u0633\u0644\u0627\u0645"),
-        ('inline; filename="caf\u00c3\u00a9.mp4"', "caf\u00e9"),
-        ('attachment; filename="../../etc/passwd"', "passwd"),
-        ("attachment; filename*=nonsense''%ff.mp4", None),
-        ("attachment; filename*=a; filename*0=b", None),
-        ("attachment", None),
-        (None, None),
-    ],
-)
-def test_names_that_servers_give(header: str | None, name: str | None) -> None:
-    """RFC 6266 in both spellings, raw UTF-8 too; directories and the ending are no part of a name."""
-    assert file_name_of(header) == name

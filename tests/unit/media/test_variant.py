@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doradura.media.formats import FORMATS
+from doradura.media.has import Has
 from doradura.media.variant import DEFAULT_VARIANT, Variant, VariantError, fitting, offered, parse_variant, smaller
 
 TABLE = [Variant(row.word, grade.word) for row in FORMATS.values() for grade in row.grades]
@@ -31,8 +32,8 @@ def test_each_row_comes_back_from_its_key_and_its_words(variant: Variant) -> Non
 
 
 def test_every_row_of_the_table_can_be_had() -> None:
-    """Nothing being known of a link, all are offered, in the table's order."""
-    assert offered(has_video=None, has_audio=None, lines=None) == TABLE
+    """Of a link that has everything, all are offered, in the table's order."""
+    assert offered(Has(film=True, sound=True, subtitles=True, picture=True), lines=None) == TABLE
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,11 @@ def test_every_row_of_the_table_can_be_had() -> None:
         ("mp4:320k", "unknown_quality", "320k", "mp4"),
         ("m4a:320k", "unknown_quality", "320k", "m4a"),
         ("mp4:720p:", "unknown_quality", "720p:", "mp4"),
-        ("mp4:720p:de", "unknown_quality", "720p:de", "mp4"),
+        ("mp4:720p:de", "newer", "de", "mp4"),
+        ("mp4:720p:80-125:de", "newer", "80-125:de", "mp4"),
+        ("mp4:720p::de", "newer", ":de", "mp4"),
+        ("mp4:240p:de", "unknown_quality", "240p:de", "mp4"),
+        ("ogg:720p:de", "unknown_format", "ogg", None),
         ("mp4:mp4:720p", "unknown_quality", "mp4:720p", "mp4"),
     ],
 )
@@ -85,10 +90,23 @@ def test_a_stored_key_is_kept_as_it_is(word: str, rest: str) -> None:
 
 def test_a_stored_row_that_the_table_has_no_more_fails_where_the_table_is_asked() -> None:
     """It is read and shown; only its row is not there."""
-    for key in ("ogg:64k", "mp4:240p", "mp4"):
+    for key in ("ogg:64k", "mp4:240p", "mp4", "mp4:720p:de", "mp4:720p:"):
         variant = Variant.from_stored(key)
         with pytest.raises(KeyError):
             _ = variant.grade
+
+
+@given(st.sampled_from(TABLE), st.text(min_size=1, max_size=20))
+def test_a_key_of_a_later_version_is_never_read_as_a_shorter_one(variant: Variant, further: str) -> None:
+    """A cut or a language stands behind the quality: a button with one is refused as newer, a stored row is no row."""
+    key = f"{variant.key}:{further}"
+    with pytest.raises(VariantError) as refused:
+        Variant.parse_key(key)
+    assert (refused.value.kind, refused.value.word, refused.value.format) == ("newer", further, variant.format)
+    stored = Variant.from_stored(key)
+    assert (stored.key, stored.format) == (key, variant.format)
+    with pytest.raises(KeyError):
+        _ = stored.grade
 
 
 @pytest.mark.parametrize(

@@ -93,15 +93,15 @@ def test_what_one_command_installs_is_one_line() -> None:
     """Nobody types three commands for one; what Debian lacks is said apart."""
     assert how_to_have(["prometheus", "alertmanager", "grafana"]) == [
         (
-            "Prometheus and Alertmanager are not installed, the stack runs without them. "
-            "To have them: apt-get install -y --no-install-recommends prometheus prometheus-alertmanager"
+            "Prometheus and Alertmanager are not installed; the stack runs without them. "
+            "To install them: apt-get install -y --no-install-recommends prometheus prometheus-alertmanager"
         ),
-        f"Grafana is not installed, the stack runs without it. To have it: {INSTALL['grafana']}",
+        f"Grafana is not installed; the stack runs without it. To install it: {INSTALL['grafana']}",
     ]
     assert how_to_have(["alertmanager"]) == [
         (
-            "Alertmanager is not installed, the stack runs without it. "
-            "To have it: apt-get install -y --no-install-recommends prometheus-alertmanager"
+            "Alertmanager is not installed; the stack runs without it. "
+            "To install it: apt-get install -y --no-install-recommends prometheus-alertmanager"
         )
     ]
     assert how_to_have([]) == []

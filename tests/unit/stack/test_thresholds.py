@@ -95,7 +95,7 @@ def test_texts_follow(tmp_path: Path) -> None:
     assert "if lt $value 2684354560.0 }}under 2.5 GiB" in disk
     assert "* 2.5  # threshold" in found["DiskFillingUp"]["expr"]
     assert "has not answered Prometheus for 90 seconds" in found["BotDown"]["annotations"]["description"]
-    assert "has not been well for 2 hours" in found["HealthDegraded"]["annotations"]["description"]
+    assert "has been degraded for 2 hours" in found["HealthDegraded"]["annotations"]["description"]
     assert "for 1 minute" in found["AlertmanagerDown"]["annotations"]["description"]
 
 
@@ -143,24 +143,24 @@ def test_speed_divides_what_was_asked_for(tmp_path: Path) -> None:
         ("TelegramUnreachable: 1m", "from 120 to 604800 (seconds) or a duration such as 5m, not '1m'"),
         ("TelegramUnreachable: 99999999999999999999m", "not '99999999999999999999m'"),
         ("BotDown: 5", "BotDown must wait for a duration"),
-        ("BotDown: {threshold: 5}", "BotDown has no figure to change"),
-        ("HighErrorRate: 15\nHighErrorRate: 20", "HighErrorRate stands there twice"),
+        ("BotDown: {threshold: 5}", "BotDown has no number to change"),
+        ("HighErrorRate: 15\nHighErrorRate: 20", "HighErrorRate occurs twice"),
         ("HighErrorRate: 15: 3", "is not YAML"),
         ("HighErrorRate: !!python/object:os.system 1", "is not YAML"),
-        ("- HighErrorRate", "a line an alert"),
-        ("15", "a line an alert"),
+        ("- HighErrorRate", "one line per alert"),
+        ("15", "one line per alert"),
         ("? [a]\n: 1", "is not YAML"),
         ("[" * 5000, "is not YAML"),
         ("a: " + "1" * 70_000, "larger than 64 KB"),
         ("a: 1" * 3, "is not YAML"),
-        ("HighErrorRate: !!bool x", "is not YAML: not of the kind bool"),
-        ("HighErrorRate: !!bool", "not of the kind bool"),
-        ("HighErrorRate: !!int ''", "not of the kind int"),
-        ("HighErrorRate: !!int '-'", "not of the kind int"),
-        ("HighErrorRate: !!float ''", "not of the kind float"),
-        ("HighErrorRate: !!timestamp abc", "not of the kind timestamp"),
-        ("BotDown: {for: !!bool x}", "not of the kind bool"),
-        ("!!bool x: 1", "not of the kind bool"),
+        ("HighErrorRate: !!bool x", "is not YAML: not a valid bool"),
+        ("HighErrorRate: !!bool", "not a valid bool"),
+        ("HighErrorRate: !!int ''", "not a valid int"),
+        ("HighErrorRate: !!int '-'", "not a valid int"),
+        ("HighErrorRate: !!float ''", "not a valid float"),
+        ("HighErrorRate: !!timestamp abc", "not a valid timestamp"),
+        ("BotDown: {for: !!bool x}", "not a valid bool"),
+        ("!!bool x: 1", "not a valid bool"),
         ("HighErrorRate: 2001-99-99", "is not YAML"),
         ("HighErrorRate: 2001-01-01", "not datetime.date(2001, 1, 1)"),
         ("HighErrorRate: !!binary x", "is not YAML"),

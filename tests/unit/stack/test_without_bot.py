@@ -7,7 +7,7 @@ import pytest
 
 from stack.runner import without_bot
 
-SAID = "  No bot answers at http://127.0.0.1:9090, so there are no figures yet: `just run` starts it."
+SAID = "  No bot answers at http://127.0.0.1:9090, so there is no data yet: `just run` starts it."
 
 
 def away(request: httpx.Request) -> httpx.Response:

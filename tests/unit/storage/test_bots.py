@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
 from doradura.storage import Connection, alerts, bots, chats, inbox, jobs, menus, offers, outbox, users
@@ -12,7 +10,8 @@ from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
 from doradura.storage.offers import Offer
 from doradura.storage.sqlite.migrating import migrate
-from tests.databases import before_migration
+from doradura.storage.states import IncidentState
+from tests.databases import Database, before_migration
 from tests.incidents import firing
 from tests.jobs import new_job, new_offer
 
@@ -49,7 +48,7 @@ def ids_of(db: Connection, job_id: int) -> tuple[int | None, int | None, int]:
 
 def update(update_id: int, arrival: int) -> NewUpdate:
     """An update as the poll gives it."""
-    return NewUpdate(update_id, arrival, "message", 1, "{}")
+    return NewUpdate(update_id=update_id, arrival=arrival, kind="message", chat_id=1, user_id=None, raw="{}")
 
 
 def waiting(db: Connection) -> list[int]:
@@ -58,7 +57,7 @@ def waiting(db: Connection) -> list[int]:
     return [row.update_id for row in found]
 
 
-def fire(db: Connection, number: int, state: str = "firing", closed_ms: int | None = None) -> None:
+def fire(db: Connection, number: int, state: IncidentState = "firing", closed_ms: int | None = None) -> None:
     """Let an incident stand on a card of the same number."""
     if not db.execute("SELECT 1 FROM alert_cards WHERE card_id = ?", (number,)).fetchone():
         alerts.add_card(db, number, NOW)
@@ -101,7 +100,7 @@ def test_unfinished_work_forgets_the_other_bots_messages(db: Connection) -> None
     assert [ids_of(db, number) for number in (1, 2, 3)] == [(None, None, 0), (None, None, 0), (None, 7, 0)]
     assert ids_of(db, 4)[0] is None, "its end is still to be told, by this bot in a message of its own"
     assert ids_of(db, 5) == (55, 7, 1)
-    assert [(found.offer_id, found.message_id, found.reply_to) for found in offers.unfinished(db)] == [(1, None, None)]
+    assert [(found.offer_id, found.message_id, found.reply_to) for found in offers.waiting(db, 1)] == [(1, None, None)]
     jobs.set_message(db, 1, 9)
     assert bots.take_over(db, TWO, NOW) is None
     assert ids_of(db, 1)[0] == 9
@@ -215,7 +214,7 @@ def test_what_is_too_old_is_forgotten_whosever_it_is(db: Connection) -> None:
     assert waiting(db) == [2, 3, 4]
 
 
-def before_bots() -> sqlite3.Connection:
+def before_bots() -> Database:
     """A database as it was before bots were told apart, with a row in each table."""
     connection = before_migration(9)
     connection.execute("PRAGMA foreign_keys = ON")
@@ -257,6 +256,6 @@ def test_rows_of_before_belong_to_whoever_sent_the_last_file(files: tuple[int, .
     assert bots.take_over(db, first, NOW) == (None if ours else files[-1])
     assert waiting(db) == ([7] if ours else [])
     assert ids_of(db, 1)[0] == (51 if ours else None)
-    assert offers.unfinished(db)[0].message_id == (61 if ours else None)
+    assert offers.waiting(db, 1)[0].message_id == (61 if ours else None)
     assert outbox.has_message(db, 1, ADMIN) is ours
     assert menus.shown(db) == ({ADMIN} if ours else set())

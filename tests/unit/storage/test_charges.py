@@ -56,7 +56,7 @@ def ask(db: Connection, job_id: int, user_id: int = 1, *, chat_id: int | None = 
 
 def take(db: Connection, *, last: tuple[int, ...] = ()) -> int | None:
     """Claim the next job and give its id."""
-    job = jobs.claim(db, 0, last=last)
+    job = jobs.claim(db, 0, instance=1, last=last)
     return None if job is None else job.job_id
 
 
@@ -233,7 +233,7 @@ class Simulation:
                 _, job_id = heapq.heappop(running)
                 charges.use(self.db, job_id, self.uncharged.pop(job_id))
                 jobs.finish(self.db, job_id, "done", self.wall())
-            while len(running) < self.places and (job := jobs.claim(self.db, self.wall())):
+            while len(running) < self.places and (job := jobs.claim(self.db, self.wall(), instance=1)):
                 heapq.heappush(running, (at + todo[job.job_id].length_ms, job.job_id))
                 self.uncharged[job.job_id] = 0
                 self.started.append(job.job_id)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from doradura.storage import Connection, NewerDatabaseError, alerts, charges, inbox, jobs, offers, outbox, users
+from doradura.storage import (
+    Connection,
+    NewerDatabaseError,
+    alerts,
+    charges,
+    inbox,
+    jobs,
+    offers,
+    outbox,
+    statistics,
+    users,
+)
 from doradura.storage.ids import IdMaker
 from doradura.storage.inbox import NewUpdate
 from doradura.storage.jobs import NewJob
@@ -25,7 +36,7 @@ def wish(job_id: int, user_id: int = 1, *, site: str = "other", url: str = "http
 
 def update(update_id: int, arrival: int, chat_id: int = 1) -> NewUpdate:
     """An update as the poll gives it."""
-    return NewUpdate(update_id, arrival, "message", chat_id, "{}")
+    return NewUpdate(update_id=update_id, arrival=arrival, kind="message", chat_id=chat_id, user_id=None, raw="{}")
 
 
 def waiting(db: Connection, *, held: tuple[int, ...] = (), full: tuple[int, ...] = (), limit: int = 10) -> list[int]:
@@ -39,11 +50,27 @@ def waiting(db: Connection, *, held: tuple[int, ...] = (), full: tuple[int, ...]
 def test_a_flood_of_one_chat_does_not_keep_the_others_waiting(db: Connection) -> None:
     """A chat with enough in hand is passed by, what is in hand is not given again, money questions come in any case."""
     inbox.add(db, [update(n, n) for n in range(1, 6)] + [update(8, 8, 2)], NOW)
-    inbox.add(db, [NewUpdate(9, 9, "pre_checkout_query", 1, "{}")], NOW)
+    inbox.add(
+        db, [NewUpdate(update_id=9, arrival=9, kind="pre_checkout_query", chat_id=1, user_id=None, raw="{}")], NOW
+    )
     assert waiting(db, held=(1, 2), full=(1,)) == [9, 8]
     assert waiting(db, held=(1, 2), limit=2) == [9, 3, 4]
     assert waiting(db) == [9, 1, 2, 3, 8], "three of a chat at most"
     assert waiting(db, limit=0) == [9]
+
+
+def test_a_chat_told_to_wait_waits_by_itself(db: Connection) -> None:
+    """Its jobs are not taken, keep nobody else's waiting, and the queue is as old as the oldest of the others."""
+    jobs.add(db, wish(1, user_id=10), NOW - 9000)
+    jobs.add(db, wish(2, user_id=20), NOW - 4000)
+    assert statistics.queue_age(db, NOW) == {(): 9.0}
+    assert statistics.queue_age(db, NOW, [10]) == {(): 4.0}
+    assert jobs.waiting_users(db, held_chats=[10]) == [20]
+    taken = jobs.claim(db, NOW, instance=1, held_chats=[10], last=[20])
+    assert taken is not None
+    assert taken.job_id == 2
+    assert jobs.claim(db, NOW, instance=1, held_chats=[10]) is None
+    assert statistics.queue_age(db, NOW, [10]) == {(): 0.0}
 
 
 def test_a_repeated_update_is_known_by_membership(db: Connection) -> None:
@@ -106,7 +133,7 @@ def test_another_users_first_job_comes_before_ones_second(db: Connection) -> Non
     for job_id in (11, 12, 13):
         jobs.add(db, wish(job_id), NOW)
     jobs.add(db, wish(21, 2), NOW + 5)
-    order = [job.job_id for _ in range(4) if (job := jobs.claim(db, NOW + 10))]
+    order = [job.job_id for _ in range(4) if (job := jobs.claim(db, NOW + 10, instance=1))]
     assert order == [11, 21, 12, 13]
 
 
@@ -117,7 +144,7 @@ def test_a_waiting_job_ages(db: Connection) -> None:
         jobs.add(db, wish(job_id + 1), NOW)
     users.seen(db, 2, "B", None, "en", NOW)
     for job_id in range(10):
-        assert jobs.claim(db, NOW) is not None
+        assert jobs.claim(db, NOW, instance=1) is not None
         charges.use(db, job_id + 1, charges.EXPECTED_MS)
     for job_id in range(20, 30):
         jobs.add(db, wish(job_id), NOW)
@@ -129,11 +156,11 @@ def test_a_claim_passes_by_paused_sites(db: Connection) -> None:
     """A job of a paused site keeps its place and is taken when the site is back."""
     jobs.add(db, wish(1, site="youtube"), NOW)
     jobs.add(db, wish(2, 2), NOW + 1)
-    first = jobs.claim(db, NOW, ("youtube",))
+    first = jobs.claim(db, NOW, ("youtube",), instance=1)
     assert first is not None
     assert first.job_id == 2
-    assert jobs.claim(db, NOW, ("youtube",)) is None
-    second = jobs.claim(db, NOW)
+    assert jobs.claim(db, NOW, ("youtube",), instance=1) is None
+    second = jobs.claim(db, NOW, instance=1)
     assert second is not None
     assert second.job_id == 1
 
@@ -141,12 +168,12 @@ def test_a_claim_passes_by_paused_sites(db: Connection) -> None:
 def test_a_job_cut_off_is_queued_again_as_not_tried(db: Connection) -> None:
     """Requeueing counts no try; a job whose file was going out is remembered as maybe sent."""
     jobs.add(db, wish(1), NOW)
-    jobs.claim(db, NOW)
+    jobs.claim(db, NOW, instance=1)
     jobs.requeue(db, 1)
     job = jobs.get(db, 1)
     assert job is not None
     assert (job.state, job.tries, job.maybe_sent) == ("waiting", 0, 0)
-    jobs.claim(db, NOW)
+    jobs.claim(db, NOW, instance=1)
     jobs.sending(db, 1, "{}")
     jobs.requeue(db, 1)
     job = jobs.get(db, 1)
@@ -179,6 +206,17 @@ def test_active_users_are_counted_over_a_rolling_day(db: Connection) -> None:
     assert users.languages(db) == {"en": 1, "pt": 1}
 
 
+def test_a_chosen_language_survives_what_telegram_tells(db: Connection) -> None:
+    """Each update brings Telegram's code; whoever chose one keeps it, and counts under it, until they choose none."""
+    users.seen(db, 1, "A", None, "en", NOW)
+    users.choose_language(db, 1, "de")
+    users.seen(db, 1, "A", None, "pt-br", NOW + 1)
+    assert (users.language(db, 1), users.chosen_language(db, 1), users.languages(db)) == ("de", "de", {"de": 1})
+    users.choose_language(db, 1, None)
+    assert (users.language(db, 1), users.chosen_language(db, 1), users.languages(db)) == ("pt-br", None, {"pt": 1})
+    assert users.language(db, 2) is users.chosen_language(db, 2) is None
+
+
 def test_writing_again_undoes_a_block(db: Connection) -> None:
     """Whoever writes to the bot has not blocked it."""
     users.seen(db, 1, "A", None, "en", NOW)
@@ -191,9 +229,9 @@ def test_an_offer_is_open_until_its_link_was_looked_at(db: Connection) -> None:
     """Offers that are new or only shown are taken up by the next start."""
     offers.add(db, new_offer(offer_id=1, user_id=1, chat_id=1, reply_to=5, url="https://a.example"), NOW)
     offers.shown(db, 1, 77)
-    assert [offer.message_id for offer in offers.unfinished(db)] == [77]
+    assert [offer.message_id for offer in offers.waiting(db, 1)] == [77]
     offers.finish(db, 1, "known", 3)
-    assert offers.unfinished(db) == []
+    assert offers.waiting(db, 1) == []
 
 
 def test_a_newer_database_is_refused() -> None:
@@ -228,7 +266,7 @@ def test_a_cancelled_job_gives_its_turn_back(db: Connection) -> None:
     """Who queues many and cancels them stands where they would have stood without; a started one used its turn."""
     users.seen(db, 1, "A", None, "en", NOW)
     jobs.add(db, wish(1), NOW)
-    jobs.claim(db, NOW)
+    jobs.claim(db, NOW, instance=1)
     for job_id in range(2, 50):
         jobs.add(db, wish(job_id), NOW)
     jobs.cancel(db, 1, NOW)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doradura.media.variant import Variant
-from doradura.storage import Connection, Rows, Value, jobs, menus, reports, users
+from doradura.storage import Connection, Rows, Topic, Value, jobs, menus, reports, users
 from doradura.storage.reports import Durations, Ended, Money, People, Queue, Span
 from doradura.storage.sqlite.migrating import migrate
+from doradura.storage.states import JobEnd
 from tests.databases import before_migration, migrated
 from tests.jobs import new_job
 
@@ -29,7 +31,7 @@ class Jobs:
 
     def end(
         self,
-        state: str,
+        state: JobEnd,
         *,
         at: int,
         took: int = 1000,
@@ -53,7 +55,7 @@ class Jobs:
             variant=Variant(fmt, "320k"),
         )
         jobs.add(self.db, new, at - took - 5)
-        assert jobs.claim(self.db, at - took) is not None
+        assert jobs.claim(self.db, at - took, instance=1) is not None
         if worked:
             jobs.set_worker(self.db, self.last, 1, 1)
         assert jobs.finish(self.db, self.last, state, at, reason=reason, size_bytes=size)
@@ -83,7 +85,7 @@ def test_nothing_is_nothing(db: Connection) -> None:
     """Without a job there are zeros, no rate and no durations: nothing is divided by nothing."""
     jobs.add(db, new_job(), NOW - 9000)
     found = reports.tally(db, TODAY, 24)
-    assert found.ended == Ended(0, 0, 0, 0, 0)
+    assert found.ended == Ended(delivered=0, failed=0, cancelled=0, bytes=0, again=0)
     assert found.ended.success_rate is None
     assert found.durations is None
     assert (found.delivered, found.failed) == ([0] * 24, [0] * 24)
@@ -111,13 +113,17 @@ def test_durations_are_nearest_ranks_of_workers_jobs(db: Connection) -> None:
     for _ in range(10):
         made.end("done", at=NOW, took=1, worked=False)
     made.end("cancelled", at=NOW, took=900_000)
-    assert reports.tally(db, TODAY).durations == Durations(100, 50.5, 50.0, 95.0, 99.0, 100.0)
+    assert reports.tally(db, TODAY).durations == Durations(
+        measured=100, mean=50.5, p50=50.0, p95=95.0, p99=99.0, longest=100.0
+    )
 
 
 def test_one_job_is_all_percentiles(db: Connection) -> None:
     """With one job every percentile is that job's time."""
     Jobs(db).end("done", at=NOW, took=1234)
-    assert reports.tally(db, TODAY).durations == Durations(1, 1.234, 1.234, 1.234, 1.234, 1.234)
+    assert reports.tally(db, TODAY).durations == Durations(
+        measured=1, mean=1.234, p50=1.234, p95=1.234, p99=1.234, longest=1.234
+    )
 
 
 def test_the_course_has_the_oldest_first(db: Connection) -> None:
@@ -134,11 +140,11 @@ def test_the_course_has_the_oldest_first(db: Connection) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(
-    ends=st.lists(st.tuples(st.sampled_from(["done", "failed", "cancelled"]), st.integers(0, 8 * DAY)), max_size=25),
+    ends=st.lists(st.tuples(st.sampled_from(get_args(JobEnd)), st.integers(0, 8 * DAY)), max_size=25),
     steps=st.integers(1, 30),
     length=st.integers(1000, 7 * DAY),
 )
-def test_the_parts_add_up(ends: list[tuple[str, int]], steps: int, length: int) -> None:
+def test_the_parts_add_up(ends: list[tuple[JobEnd, int]], steps: int, length: int) -> None:
     """However a stretch is cut, the course's parts and every ranking add up to what ended in it."""
     db = migrated()
     made = Jobs(db)
@@ -179,7 +185,7 @@ def test_running_jobs_are_no_waiting_ones(db: Connection) -> None:
     """A claimed job and one being sent are in progress; an empty queue has no oldest."""
     for number in (1, 2):
         jobs.add(db, new_job(job_id=number, user_id=number), NOW)
-        assert jobs.claim(db, NOW) is not None
+        assert jobs.claim(db, NOW, instance=1) is not None
     assert jobs.sending(db, 1, "{}")
     assert reports.queue(db, NOW) == Queue(waiting=0, oldest_seconds=0.0, running=2)
 
@@ -194,6 +200,9 @@ class Asked:
     def execute(self, sql: str, values: Sequence[Value] = (), /) -> Rows:
         self.queries.append((sql, values))
         return self._db.execute(sql, values)
+
+    def touch(self, topic: Topic, /) -> None:
+        self._db.touch(topic)
 
 
 def test_a_report_reads_the_index_alone(db: Connection) -> None:
@@ -216,7 +225,7 @@ def test_older_jobs_count_as_a_workers() -> None:
         (NOW - 2000, NOW),
     )
     migrate(db)
-    assert reports.tally(db, TODAY).durations == Durations(1, 2.0, 2.0, 2.0, 2.0, 2.0)
+    assert reports.tally(db, TODAY).durations == Durations(measured=1, mean=2.0, p50=2.0, p95=2.0, p99=2.0, longest=2.0)
 
 
 def test_who_has_the_admins_menu(db: Connection) -> None:
@@ -243,8 +252,18 @@ def test_money_of_a_stretch_and_of_all_time(db: Connection) -> None:
     paid(db, "b", stars=250, at=NOW - 10)
     for row in ((1, "late_answer", NOW - 2 * DAY), (2, "wrong_amount", NOW - 1), (3, "wrong_amount", NOW)):
         db.execute("INSERT INTO payment_failures (failure_id, reason, failed_ms) VALUES (?, ?, ?)", row)
-    assert reports.money(db, TODAY) == Money(250, 100, 1, {"wrong_amount": 2}, 350, 100, {"premium": 1})
-    assert reports.money(db, Span.last(DAY, NOW + 40 * DAY)) == Money(0, 0, 0, {}, 350, 100, {})
+    assert reports.money(db, TODAY) == Money(
+        received=250,
+        refunded=100,
+        begun=1,
+        failures={"wrong_amount": 2},
+        received_ever=350,
+        refunded_ever=100,
+        active={"premium": 1},
+    )
+    assert reports.money(db, Span.last(DAY, NOW + 40 * DAY)) == Money(
+        received=0, refunded=0, begun=0, failures={}, received_ever=350, refunded_ever=100, active={}
+    )
 
 
 def test_links_refused_when_looked_at_belong_to_the_rate(db: Connection) -> None:

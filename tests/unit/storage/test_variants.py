@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 
 from doradura.media.variant import Variant
@@ -10,7 +9,7 @@ from doradura.storage import Connection, files, jobs, reports
 from doradura.storage.files import SentFile
 from doradura.storage.reports import Span
 from doradura.storage.sqlite.migrating import migrate
-from tests.databases import before_migration
+from tests.databases import Database, before_migration
 from tests.jobs import new_job
 
 NOW = 1_800_000_000_000
@@ -19,7 +18,7 @@ ASKED = [("mp3", "320k"), ("m4a", "default"), ("mp4", "best"), ("ogg", "64k")]
 """The last is of a format that the table has no more."""
 
 
-def before_variants() -> sqlite3.Connection:
+def before_variants() -> Database:
     """A database as it was before variants: a delivered job and its file for each of `ASKED`, and one that waits."""
     db = before_migration(17)
     db.execute("INSERT INTO current_bot (one, bot_id) VALUES (1, ?)", (BOT,))
@@ -69,7 +68,7 @@ def test_what_waited_before_is_the_same_wish_and_goes_on() -> None:
     assert same.job_id == 9
     assert jobs.same_unfinished(db, 1, "k", Variant("mp4", "480p")) is None
     db.execute("INSERT INTO users (user_id, first_seen_ms, last_seen_ms) VALUES (1, 0, 0)")
-    assert jobs.claim(db, NOW) == replace(same, state="running")
+    assert jobs.claim(db, NOW, instance=1) == replace(same, state="running")
     file = SentFile(file_id="F9", kind="video", title="t", size_bytes=1)
     files.put(db, BOT, "k", wanted, file, NOW)
     files.put(db, BOT, "k", wanted, replace(file, file_id="G9"), NOW)

@@ -14,7 +14,7 @@ import trio
 
 from doradura.telegram.client import BotApi, open_bot_api
 from doradura.telegram.errors import RequestOutcome
-from doradura.telegram.observer import Kind, LimitSource
+from doradura.telegram.observer import LimitSource, RequestKind
 
 TOKEN = "123456:SECRETSECRETSECRET"
 MESSAGE = {"message_id": 7, "date": 1, "chat": {"id": 5, "type": "private"}, "text": "hi"}
@@ -26,7 +26,7 @@ Step = httpx.Response | Exception | Callable[[], Awaitable[httpx.Response]]
 class Seen:
     """An observer that keeps what it was told."""
 
-    finished: list[tuple[str, Kind, RequestOutcome]] = field(default_factory=list)
+    finished: list[tuple[str, RequestKind, RequestOutcome]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     limited: list[LimitSource] = field(default_factory=list)
     polls: int = 0
@@ -34,7 +34,7 @@ class Seen:
     malformed: int = 0
     abandoned: list[str] = field(default_factory=list)
 
-    def request_finished(self, method: str, kind: Kind, outcome: RequestOutcome, seconds: float) -> None:
+    def request_finished(self, method: str, kind: RequestKind, outcome: RequestOutcome, seconds: float) -> None:
         self.finished.append((method, kind, outcome))
         self.seconds.append(seconds)
 

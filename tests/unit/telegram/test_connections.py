@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from doradura.telegram.bodies import JsonBody
-from doradura.telegram.connections import TRANSPORT_ERRORS, Lines, exchange, translate
+from doradura.telegram.connections import TRANSPORT_ERRORS, ConnectionPool, exchange, translate
 from doradura.telegram.errors import NotSentError, TelegramError, UnconfirmedError
 
 HTTPX_ERRORS = sorted(
@@ -131,18 +131,18 @@ async def test_a_sound_connection_is_used_again_and_a_failed_one_is_not() -> Non
         made_transports.append(Answering())
         return made_transports[-1]
 
-    lines = Lines(4, make)
-    async with lines.take() as first:
+    pool = ConnectionPool(4, make)
+    async with pool.take() as first:
         pass
-    async with lines.take() as second:
+    async with pool.take() as second:
         assert second is first
     with pytest.raises(KeyError):
-        async with lines.take():
+        async with pool.take():
             raise KeyError
     assert made_transports[0].closed
-    async with lines.take() as third:
+    async with pool.take() as third:
         assert third is not first
-    await lines.aclose()
+    await pool.aclose()
 
     assert [transport.closed for transport in made_transports] == [True, True]
 
@@ -150,10 +150,10 @@ async def test_a_sound_connection_is_used_again_and_a_failed_one_is_not() -> Non
 async def test_a_cancelled_connection_is_closed(autojump_clock: trio.testing.MockClock) -> None:
     """A request cut off in the middle leaves its connection in an unknown state, so it is thrown away."""
     transport = Answering()
-    lines = Lines(1, lambda: transport)
+    pool = ConnectionPool(1, lambda: transport)
 
     with trio.move_on_after(1):
-        async with lines.take():
+        async with pool.take():
             await trio.sleep_forever()
 
     assert transport.closed
@@ -161,13 +161,13 @@ async def test_a_cancelled_connection_is_closed(autojump_clock: trio.testing.Moc
 
 async def test_no_more_connections_than_allowed(autojump_clock: trio.testing.MockClock) -> None:
     """The work in flight is bounded by the number of lines; the rest waits its turn."""
-    lines = Lines(2, Answering)
+    pool = ConnectionPool(2, Answering)
     inside = 0
     most = 0
 
     async def work() -> None:
         nonlocal inside, most
-        async with lines.take():
+        async with pool.take():
             inside += 1
             most = max(most, inside)
             await trio.sleep(1)

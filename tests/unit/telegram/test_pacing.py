@@ -13,9 +13,9 @@ from trio.testing import MockClock
 
 from doradura.sandbox.state.floods import Floods
 from doradura.telegram.budgets import FLIGHT_SECONDS, Pace
+from doradura.telegram.coordination import Coordination
 from doradura.telegram.holds import MANY_CHATS, TOGETHER_SECONDS
-from doradura.telegram.pacing import EVERY_CHAT, SWEEP_EVERY, Pacer, Priority, TurnTooLateError
-from doradura.telegram.turns import Turns
+from doradura.telegram.pacing import EVERY_CHAT, SWEEP_EVERY, Pacer, PermitTooLateError, Priority
 
 PLENTY = 1e9
 
@@ -31,8 +31,8 @@ class Calls:
     async def make(
         self, name: str, chat: int, priority: Priority = "reply", *, seconds: float = PLENTY, flight: float = 0
     ) -> None:
-        """Wait for a turn, note it, and be on the way for so long."""
-        with await self.pacer.take_turn(chat, priority, deadline=trio.current_time() + seconds):
+        """Wait for a permit, note it, and be on the way for so long."""
+        with await self.pacer.take_permit(chat, priority, deadline=trio.current_time() + seconds):
             self.out.append((name, round(trio.current_time() - self.began, 3)))
             if flight:
                 await trio.sleep(flight)
@@ -53,21 +53,21 @@ async def all_of(*tasks: Callable[[], object]) -> None:
 async def test_a_chat_has_a_burst_and_then_one_a_second(autojump_clock: MockClock) -> None:
     """Twenty at once, then each a second after the other; a minute's rest and there is a burst again."""
     calls = Calls(Pacer())
-    for turn in range(22):
-        await calls.make(str(turn), 5)
+    for permit in range(22):
+        await calls.make(str(permit), 5)
     assert calls.times() == [0.0] * 20 + [1.0, 2.0]
     await trio.sleep(58)
-    for turn in range(21):
-        await calls.make(str(turn), 5)
+    for permit in range(21):
+        await calls.make(str(permit), 5)
     assert calls.times()[22:] == [60.0] * 20 + [61.0]
 
 
 async def test_a_group_has_twenty_in_any_minute(autojump_clock: MockClock) -> None:
     """However they are spread: the twenty-first goes out a minute after the first."""
     calls = Calls(Pacer())
-    for turn in range(21):
-        await calls.make(str(turn), -5)
-        await trio.sleep(2 if turn == 0 else 0)
+    for permit in range(21):
+        await calls.make(str(permit), -5)
+        await trio.sleep(2 if permit == 0 else 0)
     assert calls.times()[0] == 0.0
     assert calls.times()[19] < 12
     assert calls.times()[20] == 60.0
@@ -91,8 +91,8 @@ async def test_a_call_counts_from_its_answer(autojump_clock: MockClock) -> None:
     assert calls.times() == [0.0, 0.0, 1.4]
     calls = Calls(Pacer(Pace(chat_burst=2)))
     async with trio.open_nursery() as nursery:
-        for turn in range(4):
-            nursery.start_soon(partial(calls.make, str(turn), 5, flight=0.4))
+        for permit in range(4):
+            nursery.start_soon(partial(calls.make, str(permit), 5, flight=0.4))
     assert calls.times() == [0.0, 0.0, 1.4, 2.4]
 
 
@@ -118,7 +118,7 @@ async def test_the_server_never_sees_too_many(seed: int, autojump_clock: MockClo
 
     async def call(chat: int, flight: float, share: float) -> None:
         nonlocal landed
-        with await pacer.take_turn(chat, "reply", deadline=PLENTY):
+        with await pacer.take_permit(chat, "reply", deadline=PLENTY):
             await trio.sleep(flight * share)
             floods.check("1:A", "sendMessage", chat)
             landed += 1
@@ -134,14 +134,14 @@ async def test_the_server_never_sees_too_many(seed: int, autojump_clock: MockClo
 
 @pytest.mark.parametrize("seed", range(8))
 async def test_nobody_is_forgotten(seed: int, autojump_clock: MockClock) -> None:
-    """Whoever comes, goes, is let out or cancelled in the same moment as others, those who stay all have their turn."""
+    """When others come, go, are let out or are cancelled in the same moment, all who stay get their permit."""
     rng = random.Random(seed)
     pacer = Pacer(Pace(bot_per_second=3, chat_burst=2))
     got: set[int] = set()
 
     async def call(number: int, chat: int, patience: float) -> None:
         with trio.move_on_after(patience):
-            with await pacer.take_turn(chat, "reply", deadline=PLENTY):
+            with await pacer.take_permit(chat, "reply", deadline=PLENTY):
                 got.add(number)
                 await trio.sleep(rng.choice((0, 0, 1)))
 
@@ -182,9 +182,9 @@ async def test_a_chat_over_its_budget_holds_up_no_other(autojump_clock: MockCloc
     calls = Calls(Pacer())
     with trio.move_on_after(3.5):
         async with trio.open_nursery() as nursery:
-            for turn in range(100):
+            for permit in range(100):
                 nursery.start_soon(calls.make, "busy", 5)
-                if turn % 10 == 0:
+                if permit % 10 == 0:
                     await trio.testing.wait_all_tasks_blocked()
             await trio.sleep(1.5)
             nursery.start_soon(calls.make, "other", 6)
@@ -193,7 +193,7 @@ async def test_a_chat_over_its_budget_holds_up_no_other(autojump_clock: MockCloc
 
 
 async def test_who_is_cancelled_or_too_late_takes_nothing(autojump_clock: MockClock) -> None:
-    """Their turn is the next one's; the one who kept the time may be among them."""
+    """Their permit is the next one's; the one who kept the time may be among them."""
     pacer = Pacer(Pace(chat_burst=1))
     calls = Calls(pacer)
     await calls.make("first", 5)
@@ -203,7 +203,7 @@ async def test_who_is_cancelled_or_too_late_takes_nothing(autojump_clock: MockCl
             await calls.make("never", 5)
 
     async def too_late() -> None:
-        with pytest.raises(TurnTooLateError) as caught:
+        with pytest.raises(PermitTooLateError) as caught:
             await calls.make("never", 5, "alert", seconds=0.6)
         assert caught.value.seconds == pytest.approx(0.4)
 
@@ -244,7 +244,7 @@ async def test_two_chats_429s_hold_those_two_alone(autojump_clock: MockClock) ->
     assert not (await pacer.pass_hold(9, deadline=PLENTY)).waited
     assert calls.out == [("other", 1.0), ("alert", 1.0), ("six", 2.0)]
     assert pacer.holds() == []
-    assert pacer.held_chats() == 1
+    assert pacer.held_chats() == [5]
 
 
 class Crowd:
@@ -259,9 +259,9 @@ class Crowd:
     async def refuse(self) -> Crowd:
         """Let every chat's message be refused."""
         for chat, seconds in enumerate(self.told, 101):
-            turn = await self.pacer.take_turn(chat, "reply", deadline=PLENTY)
-            self.pacer.hold(chat, until=trio.current_time() + seconds, turn=turn)
-            turn.over()
+            permit = await self.pacer.take_permit(chat, "reply", deadline=PLENTY)
+            self.pacer.hold(chat, until=trio.current_time() + seconds, permit=permit)
+            permit.release()
             await trio.sleep(self.apart)
         return self
 
@@ -273,11 +273,11 @@ async def test_many_chats_429s_in_a_row_hold_the_bot_for_the_shortest(autojump_c
     assert pacer.holds() == [(EVERY_CHAT, 30)]
 
     async def probe() -> None:
-        with await pacer.take_turn(7, "reply", deadline=PLENTY) as turn:
+        with await pacer.take_permit(7, "reply", deadline=PLENTY) as permit:
             calls.out.append(("probe", trio.current_time()))
             await trio.sleep(4)
             assert pacer.holds() == [(EVERY_CHAT, 0)]
-            pacer.answered(turn)
+            pacer.answered(permit)
 
     await all_of(
         probe,
@@ -293,14 +293,14 @@ async def test_a_probe_that_is_refused_holds_the_bot_again(autojump_clock: MockC
     """For a minute at most, however long it was told; its own chat waits as long as that."""
     crowd = await Crowd(*[3600.0] * MANY_CHATS).refuse()
     pacer = crowd.pacer
-    for turn_number in (1, 2):
-        turn = await pacer.take_turn(turn_number, "reply", deadline=PLENTY)
-        assert trio.current_time() == 60 * turn_number
-        pacer.hold(turn_number, until=trio.current_time() + 3600, turn=turn)
-        turn.over()
+    for number in (1, 2):
+        permit = await pacer.take_permit(number, "reply", deadline=PLENTY)
+        assert trio.current_time() == 60 * number
+        pacer.hold(number, until=trio.current_time() + 3600, permit=permit)
+        permit.release()
     await crowd.calls.make("other", 3)
     assert crowd.calls.out == [("other", 180.0)]
-    assert pacer.held_chats() == MANY_CHATS + 2
+    assert len(pacer.held_chats()) == MANY_CHATS + 2
 
 
 async def test_one_chats_long_wait_prolongs_the_bots_hold_as_far_as_was_said_before(autojump_clock: MockClock) -> None:
@@ -308,10 +308,10 @@ async def test_one_chats_long_wait_prolongs_the_bots_hold_as_far_as_was_said_bef
     crowd = await Crowd(*[2.0] * MANY_CHATS).refuse()
     pacer, tried = crowd.pacer, []
     for chat, seconds in ((1, 3600.0), (2, 30.0), (3, 3600.0), (4, 3600.0)):
-        turn = await pacer.take_turn(chat, "reply", deadline=PLENTY)
+        permit = await pacer.take_permit(chat, "reply", deadline=PLENTY)
         tried.append(trio.current_time())
-        pacer.hold(chat, until=trio.current_time() + seconds, turn=turn)
-        turn.over()
+        pacer.hold(chat, until=trio.current_time() + seconds, permit=permit)
+        permit.release()
     await crowd.calls.make("other", 5)
     assert tried == [2.0, 4.0, 34.0, 64.0]
     assert crowd.calls.out == [("other", 124.0)]
@@ -320,11 +320,11 @@ async def test_one_chats_long_wait_prolongs_the_bots_hold_as_far_as_was_said_bef
 async def test_a_late_refusal_of_one_chat_prolongs_the_bots_hold_no_further(autojump_clock: MockClock) -> None:
     """A call that went out before the hold and is told to wait an hour: that is its chat's wait alone."""
     crowd = Crowd(*[2.0] * MANY_CHATS)
-    early = await crowd.pacer.take_turn(1, "reply", deadline=PLENTY)
+    early = await crowd.pacer.take_permit(1, "reply", deadline=PLENTY)
     await crowd.refuse()
     for _ in range(2):
-        crowd.pacer.hold(1, until=trio.current_time() + 3600, turn=early)
-    early.over()
+        crowd.pacer.hold(1, until=trio.current_time() + 3600, permit=early)
+    early.release()
     assert crowd.pacer.holds() == [(EVERY_CHAT, 2)]
     await crowd.calls.make("other", 3)
     assert crowd.calls.out == [("other", 2.0)]
@@ -334,9 +334,9 @@ async def test_a_429_of_a_call_from_before_the_hold_prolongs_it_to_its_longest_o
     """Calls that were on their way when the hold began say nothing new, whenever their refusals come."""
     pacer = Pacer()
     early = [await pacer.pass_hold("getChat", deadline=PLENTY) for _ in range(3)]
-    for turn in early:
-        pacer.hold("getChat", until=trio.current_time() + 50, turn=turn)
-        turn.over()
+    for permit in early:
+        pacer.hold("getChat", until=trio.current_time() + 50, permit=permit)
+        permit.release()
         await trio.sleep(20)
     await pacer.pass_hold("getChat", deadline=PLENTY)
     assert trio.current_time() == 60
@@ -346,7 +346,7 @@ async def test_an_answer_from_before_the_hold_does_not_end_it(autojump_clock: Mo
     """Of calls that went out together some may be taken and some refused; only a later one shows that it is over."""
     pacer = Pacer()
     taken, refused = [await pacer.pass_hold("getChat", deadline=PLENTY) for _ in range(2)]
-    pacer.hold("getChat", until=trio.current_time() + 50, turn=refused)
+    pacer.hold("getChat", until=trio.current_time() + 50, permit=refused)
     pacer.answered(taken)
     assert pacer.holds() == [("getChat", 50)]
 
@@ -365,8 +365,8 @@ async def test_a_message_that_is_taken_between_refusals_shows_that_the_bot_is_no
     crowd = Crowd(*[9.0] * (MANY_CHATS - 1))
     for _ in range(3):
         await crowd.refuse()
-        with await crowd.pacer.take_turn(7, "reply", deadline=PLENTY) as turn:
-            crowd.pacer.answered(turn)
+        with await crowd.pacer.take_permit(7, "reply", deadline=PLENTY) as permit:
+            crowd.pacer.answered(permit)
         crowd.told = tuple(9.0 for _ in crowd.told)
         await trio.sleep(10)
     assert crowd.pacer.holds() == []
@@ -395,9 +395,9 @@ async def test_a_chat_action_waits_for_the_bot_and_does_not_end_its_hold(autojum
     """It is no message: that Telegram takes it shows nothing. An alert's waits for its own chat alone."""
     crowd = await Crowd(*[30.0] * MANY_CHATS).refuse()
     assert not (await crowd.pacer.pass_hold(7, deadline=PLENTY, alert=True)).waited
-    with await crowd.pacer.pass_hold(7, deadline=PLENTY) as turn:
+    with await crowd.pacer.pass_hold(7, deadline=PLENTY) as permit:
         assert trio.current_time() == 30
-        crowd.pacer.answered(turn)
+        crowd.pacer.answered(permit)
         assert crowd.pacer.holds() == [(EVERY_CHAT, 0)]
     await crowd.calls.make("message", 7)
     assert crowd.calls.out == [("message", 30.0)]
@@ -405,10 +405,10 @@ async def test_a_chat_action_waits_for_the_bot_and_does_not_end_its_hold(autojum
 
 async def test_a_group_that_moves_takes_its_wait_along(autojump_clock: MockClock) -> None:
     """It is the same chat under another id."""
-    turns = Turns()
-    turns.pacer.hold(-5, until=trio.current_time() + 40)
-    await turns.note_moved(-5, -1005)
-    await turns.pacer.pass_hold(-1005, deadline=PLENTY)
+    coordination = Coordination()
+    coordination.pacer.hold(-5, until=trio.current_time() + 40)
+    await coordination.record_move(-5, -1005)
+    await coordination.pacer.pass_hold(-1005, deadline=PLENTY)
     assert trio.current_time() == 40
 
 
@@ -427,10 +427,10 @@ async def test_a_hold_beyond_the_deadline_is_said_at_once(autojump_clock: MockCl
     pacer = Pacer()
     pacer.hold(5, until=trio.current_time() + 40)
     for wait in (
-        pacer.take_turn(5, "reply", deadline=trio.current_time() + 39),
+        pacer.take_permit(5, "reply", deadline=trio.current_time() + 39),
         pacer.pass_hold(5, deadline=trio.current_time() + 39),
     ):
-        with pytest.raises(TurnTooLateError) as caught:
+        with pytest.raises(PermitTooLateError) as caught:
             await wait
         assert caught.value.seconds == 40
     assert trio.current_time() == 0
@@ -444,6 +444,6 @@ async def test_idle_chats_are_forgotten(autojump_clock: MockClock) -> None:
     pacer = Pacer(Pace(bot_per_second=math.inf, chat_per_second=math.inf))
     pacer.hold(1, until=trio.current_time() + 1000)
     for chat in range(2, 10_002):
-        (await pacer.take_turn(chat, "reply", deadline=PLENTY)).over()
+        (await pacer.take_permit(chat, "reply", deadline=PLENTY)).release()
     assert len(pacer._chats) <= SWEEP_EVERY
     assert 1 in pacer._chats

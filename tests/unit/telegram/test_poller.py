@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from doradura.telegram import errors
 from doradura.telegram.client import BotApi
-from doradura.telegram.poller import Poller, RawUpdate
+from doradura.telegram.poller import Poller, RawUpdate, UpdatesNotStoredError
 from doradura.telegram.types import decode_update
 
 BOT = {"id": 1, "is_bot": True, "first_name": "B", "username": "b_bot"}
@@ -132,15 +132,20 @@ async def test_stores_then_confirms(bench: Bench, seen: Any, autojump_clock: Moc
     assert (first.update_id, first.kind, first.chat_id, first.user_id) == (100, "message", 5, 6)
 
 
-async def test_what_cannot_be_stored_is_not_confirmed(bench: Bench, autojump_clock: MockClock) -> None:
-    """A failing store leaves the updates at Telegram: they are asked for with the same offset, ever more slowly."""
+async def test_what_cannot_be_stored_is_not_confirmed(
+    bench: Bench, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
+    """A failing store leaves the updates at Telegram: they are asked for with the same offset, ever more slowly.
+
+    The log says so in a line a minute; a fault of ours in it has its traceback.
+    """
     bench.script([update(1)], [update(2)], [update(2)], [update(2)])
     bench.store_errors = []
 
     async def fail_later(updates: Sequence[RawUpdate]) -> None:
         await Bench.store(bench, updates)
         if len(bench.stored) == 1:
-            bench.store_errors = [OSError("disk full"), OSError("disk full")]
+            bench.store_errors = [UpdatesNotStoredError("disk full"), ZeroDivisionError()]
 
     bench.poller._store = fail_later
     await bench.run_through()
@@ -150,6 +155,9 @@ async def test_what_cannot_be_stored_is_not_confirmed(bench: Bench, autojump_clo
     assert bench.poll_times == [0, 0, 1, 3, 3]
     assert "store_failing" in bench.states
     assert bench.poller.state == "polling"
+    told = [record for record in caplog.records if "could not be stored" in record.getMessage()]
+    assert [record.exc_info is None for record in told] == [True, False]
+    assert told[0].getMessage() == "getUpdates: 1 updates could not be stored, they stay at Telegram: disk full"
 
 
 async def test_follows_ids_that_fall(bench: Bench, autojump_clock: MockClock) -> None:
@@ -364,6 +372,23 @@ async def test_a_poll_that_never_returns_is_cut_off(
     assert bench.poll_times[:3] == [0, 0, 66]
     # One for getMe and deleteWebhook, one for the first two polls, one for the third.
     assert len(made) == 3
+
+
+@pytest.mark.parametrize("end", ["cut off", "torn"])
+async def test_a_pause_of_the_process_is_no_outage(bench: Bench, autojump_clock: MockClock, end: str) -> None:
+    """A poll during which the process was stopped (SIGSTOP, a sleeping laptop) is made anew at once, and no fault."""
+
+    async def stopped() -> httpx.Response:
+        autojump_clock.jump(120)
+        if end == "torn":
+            raise httpx.ReadError("the connection is gone")
+        return await bench.stuck()
+
+    bench.script([], stopped, [])
+    await bench.run_through()
+    assert bench.poll_times[2] - bench.poll_times[1] == pytest.approx(120, abs=0.1)
+    assert set(bench.states[2:]) == {"starting", "polling"}
+    assert bench.states[-2:] == ["polling", "polling"]
 
 
 async def test_waits_for_telegram_at_start(bench: Bench, make: Any, autojump_clock: MockClock) -> None:

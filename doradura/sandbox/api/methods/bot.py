@@ -1,4 +1,4 @@
-"""Bot API methods about the bot itself: who it is, its updates, what it says of itself and asks for."""
+"""Bot API methods about the bot itself: who it is, its updates, its descriptions and its requests."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import trio
 
 from doradura.sandbox.api.call import Call, Method
 from doradura.sandbox.api.fields import Fields, read_json
-from doradura.sandbox.http.exchange import Request
+from doradura.sandbox.http.exchange import HttpRequest
 from doradura.sandbox.state.members import RIGHTS
 from doradura.sandbox.state.records import Object
 from doradura.sandbox.state.refusal import RefusalError, bad_request
 from doradura.sandbox.state.updates import DEFAULT_KINDS, DisplacedError, wanted_kinds
-from doradura.sandbox.text.links import LinkError, https_link
+from doradura.sandbox.text.links import BadLinkError, https_link
 
 _CHANNEL_RIGHTS = ("can_post_messages", "can_edit_messages")
 
@@ -34,10 +34,10 @@ async def get_me(call: Call) -> Object:
     }
 
 
-async def get_updates(call: Call, request: Request) -> list[msgspec.Raw]:
+async def get_updates(call: Call, request: HttpRequest) -> list[msgspec.Raw]:
     """Answer getUpdates, at once or when an update comes.
 
-    Raises RefusalError when another poll takes this one's place.
+    Raises RefusalError if another poll displaces this one.
     """
     parameters, bot = call.parameters, call.bot
     limit = min(max(parameters.integer("limit", 100), 1), 100)
@@ -54,8 +54,8 @@ async def get_updates(call: Call, request: Request) -> list[msgspec.Raw]:
     return [msgspec.Raw(update) for update in found]
 
 
-async def _wait(call: Call, request: Request, timeout: float) -> None:
-    """Wait for an update, but no longer than the client does: a poll nobody waits for must not displace others."""
+async def _wait(call: Call, request: HttpRequest, timeout: float) -> None:
+    """Wait for an update, but no longer than the client does: an abandoned poll must not displace others."""
     displaced = False
     async with trio.open_nursery() as nursery:
 
@@ -88,7 +88,7 @@ def _take_allowed_updates(call: Call) -> None:
 
 
 async def delete_webhook(call: Call) -> bool:
-    """Answer deleteWebhook: there never is a webhook, but pending updates may be dropped."""
+    """Answer deleteWebhook: there is never a webhook, but pending updates may be dropped."""
     if call.parameters.boolean("drop_pending_updates"):
         call.bot.updates.clear()
     return True
@@ -104,7 +104,10 @@ async def get_webhook_info(call: Call) -> Object:
 
 
 async def set_webhook(call: Call) -> bool:
-    """Answer setWebhook: no URL takes it away; any other is refused, as the sandbox reaches nothing outside."""
+    """Answer setWebhook: an empty URL removes it; any other is refused, because the sandbox reaches nothing outside.
+
+    Raises RefusalError.
+    """
     url = call.parameters.text("url").strip()
     if not url:
         return await delete_webhook(call)
@@ -114,7 +117,7 @@ async def set_webhook(call: Call) -> bool:
 
 
 def tells(kind: str, limit: int) -> tuple[Method, Method]:
-    """Return the methods that set and get what a bot says of itself, in each language."""
+    """Return the methods that set and get the bot's descriptions, per language."""
 
     async def setter(call: Call) -> bool:
         text = call.parameters.text(kind)
@@ -138,12 +141,12 @@ def tells(kind: str, limit: int) -> tuple[Method, Method]:
 
 
 async def leave_server(_call: Call) -> bool:
-    """Answer logOut and close: the bot may go. Unlike at Telegram it may come back at once."""
+    """Answer logOut and close: the bot may go. Unlike with Telegram it may come back at once."""
     return True
 
 
 async def set_default_rights(call: Call) -> bool:
-    """Answer setMyDefaultAdministratorRights, for groups and for channels."""
+    """Answer setMyDefaultAdministratorRights, for groups and for channels. Raises RefusalError."""
     given = call.parameters.text("rights")
     rights = read_json(call.parameters, "rights", "ChatAdministratorRights") if given else {}
     if not isinstance(rights, dict):
@@ -187,13 +190,13 @@ def _menu_button(given: object) -> Object:
     text, url = fields.text("text", required=True), fields.inner("web_app").text("url", required=True)
     try:
         link = https_link(url)
-    except LinkError as error:
+    except BadLinkError as error:
         raise bad_request(f"menu button Web App URL '{url}' is invalid: {error}") from None
     return {"type": "web_app", "text": text, "web_app": {"url": link}}
 
 
 def _menu_chat(call: Call) -> str:
-    """Read whose button is meant; empty for everybody's. Raises RefusalError."""
+    """Return whose button is meant; empty for everybody's. Raises RefusalError."""
     if "chat_id" not in call.parameters.texts:
         return ""
     user_id = call.parameters.integer("chat_id")
@@ -205,14 +208,14 @@ def _menu_chat(call: Call) -> str:
 
 
 async def get_chat_menu_button(call: Call) -> Object:
-    """Answer getChatMenuButton: the chat's own, which is "default" until it is set; everybody's is the commands."""
+    """Answer getChatMenuButton: the chat's own ("default" until it is set), or everybody's (the commands)."""
     chat = _menu_chat(call)
     found = call.bot.record.menu_buttons.get(chat, {"type": "default"})
     return {"type": "commands"} if not chat and found["type"] == "default" else found
 
 
 async def get_user_profile_photos(call: Call) -> Object:
-    """Answer getUserProfilePhotos: nobody here has any."""
+    """Answer getUserProfilePhotos: nobody here has any. Raises RefusalError for an unknown user."""
     user_id = call.parameters.integer("user_id")
     if user_id <= 0:
         raise bad_request("invalid user_id specified")

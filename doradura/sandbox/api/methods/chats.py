@@ -1,6 +1,6 @@
-"""Bot API methods about chats and who is in them.
+"""Bot API methods about chats and their members.
 
-Owns how they are found: `chat_of`, `group_of` and `user_id_of` refuse what is not there in the server's words.
+Owns the lookups: `chat_of`, `group_of` and `user_id_of` refuse unknown ones with the server's texts.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ async def get_chat_member_count(call: Call) -> int:
 
 
 async def get_chat_administrators(call: Call) -> list[Object]:
-    """Answer getChatAdministrators: the creator and whom a person made one."""
+    """Answer getChatAdministrators: the creator and those whom a person promoted."""
     group = group_of(call, "there are no administrators in the private chat")
     return [member(call.bot, group, user_id) for user_id in (group.members[0], *group.admins)]
 
 
 async def get_chat_member(call: Call) -> Object:
-    """Answer getChatMember."""
+    """Answer getChatMember. Raises RefusalError."""
     chat = chat_of(call)
     user_id = user_id_of(call)
     group = call.bot.groups.get(chat["id"])
@@ -79,7 +79,7 @@ async def leave_chat(call: Call) -> bool:
 
 
 async def pin_chat_message(call: Call) -> bool:
-    """Answer pinChatMessage."""
+    """Answer pinChatMessage. Raises RefusalError."""
     chat_id = call.writable_chat_id()
     message_id = call.parameters.integer("message_id")
     message = call.bot.message(chat_id, message_id)
@@ -88,13 +88,13 @@ async def pin_chat_message(call: Call) -> bool:
     pinned = [number for number in call.bot.record.pinned.get(str(chat_id), []) if number != message_id]
     call.bot.record.pinned[str(chat_id)] = [*pinned, message_id]
     call.bot.keep()
-    # Of its own service messages a bot does hear.
+    # A bot does receive its own service messages.
     call.bot.add_message(chat_id, {"pinned_message": message.body}, sender=call.bot.user, fixed=True)
     return True
 
 
 async def unpin_chat_message(call: Call) -> bool:
-    """Answer unpinChatMessage: the one named, else the newest."""
+    """Answer unpinChatMessage: the named message, else the newest. Raises RefusalError."""
     chat_id = call.writable_chat_id()
     pinned = list(call.bot.record.pinned.get(str(chat_id), []))
     message_id = call.parameters.integer("message_id") or (pinned[-1] if pinned else 0)
@@ -113,7 +113,7 @@ async def unpin_all_chat_messages(call: Call) -> bool:
 
 
 def chat_of(call: Call) -> Object:
-    """Return the chat that is meant. Raises RefusalError."""
+    """Return the chat. Raises RefusalError."""
     chat_id = call.group_or_private_id()
     chat = call.bot.chat(chat_id)
     if chat is None or (chat_id > 0 and chat_id not in call.bot.started):
@@ -122,7 +122,7 @@ def chat_of(call: Call) -> Object:
 
 
 def group_of(call: Call, private: str) -> Group:
-    """Return the group that is meant; `private` is what is said of another chat. Raises RefusalError."""
+    """Return the group; `private` is the error text for another chat. Raises RefusalError."""
     chat = chat_of(call)
     if chat["id"] not in call.bot.groups:
         raise bad_request(private)
@@ -130,7 +130,7 @@ def group_of(call: Call, private: str) -> Group:
 
 
 def user_id_of(call: Call) -> int:
-    """Return the user that is meant. Raises RefusalError."""
+    """Return the user's id. Raises RefusalError."""
     user_id = call.parameters.integer("user_id")
     if user_id <= 0:
         raise bad_request("invalid user_id specified")

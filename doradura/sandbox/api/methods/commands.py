@@ -1,4 +1,4 @@
-"""Bot API methods about the lists of commands a bot shows: one for each scope and language.
+"""Bot API methods about a bot's lists of commands: one for each scope and language.
 
 Source: tdlib/telegram-bot-api, Client.cpp (get_bot_command_scope), and TDLib's BotCommand.cpp.
 """
@@ -31,7 +31,7 @@ _SCOPES = MappingProxyType(
 
 
 async def set_my_commands(call: Call) -> bool:
-    """Answer setMyCommands: one list for each scope and language; an empty one is as good as none."""
+    """Answer setMyCommands: one list per scope and language; an empty one counts as none. Raises RefusalError."""
     given = call.parameters.text("commands")
     commands = read_array(call.parameters, "commands", "commands", "BotCommand") if given else []
     read = [_parsed_command(command) for command in commands]
@@ -77,14 +77,14 @@ def _command(name: str, description: str) -> Object:
 
 
 def _check_chat(call: Call, chat_id: str) -> None:
-    """Refuse a chat Telegram does not know: of a person who never wrote to the bot it knows nothing."""
+    """Refuse a chat that Telegram does not know, such as a person who never wrote to the bot."""
     number = leading_integer(chat_id)
     if number not in call.bot.groups and number not in call.bot.started:
         raise bad_request("chat not found")
 
 
 def _scope(call: Call) -> str:
-    """Return a name for a command list: its scope and its language. Raises RefusalError."""
+    """Return the key of a command list: its scope and language. Raises RefusalError."""
     given = call.parameters.text("scope")
     scope = read_json(call.parameters, "scope", "BotCommandScope") if given else {"type": "default"}
     trouble = "can't parse BotCommandScope: "

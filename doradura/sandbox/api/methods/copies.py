@@ -1,4 +1,4 @@
-"""Bot API methods that send what is there already, and take away several at once: forwarding, copying, deleting."""
+"""Bot API methods for existing messages: forwarding, copying, deleting several at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SERVICE = (
 
 
 async def forward_message(call: Call) -> Object:
-    """Answer forwardMessage: the same content, without its buttons, and whose it was."""
+    """Answer forwardMessage: the same content without its buttons, with its origin."""
     return _forward(call, _source(call, call.parameters.integer("message_id"), "forward"), {})
 
 
@@ -74,13 +74,13 @@ async def delete_messages(call: Call) -> bool:
 
 
 def _albums(messages: list[Message]) -> dict[str, str]:
-    """Return a new album for each of which there are several messages."""
+    """Return a new album for each album with several of the messages."""
     counted = Counter(str(message.body.get("media_group_id", "")) for message in messages)
     return {name: new_album() for name, count in counted.items() if name and count > 1}
 
 
 def _album(message: Message, albums: dict[str, str]) -> Object:
-    """Return the album a message is in from now on, as a field."""
+    """Return a message's new album, as a field."""
     name = albums.get(str(message.body.get("media_group_id", "")))
     return {} if name is None else {"media_group_id": name}
 
@@ -100,7 +100,7 @@ def _content(message: Message) -> Object:
 
 
 def _source(call: Call, message_id: int, verb: str) -> Message:
-    """Return the message that is meant. Raises RefusalError."""
+    """Return the message. Raises RefusalError."""
     call.required("from_chat_id")
     chat_id = call.chat_id("from_chat_id")
     if call.bot.chat(chat_id) is None:
@@ -114,13 +114,13 @@ def _source(call: Call, message_id: int, verb: str) -> Message:
 
 
 def _may_leave(message: Message, verb: str) -> bool:
-    """Tell whether a message may be forwarded or copied."""
+    """Return whether a message may be forwarded or copied."""
     service = any(key in message.body for key in SERVICE)
     return not (service or message.body.get("has_protected_content") or (verb == "copy" and message.invoice_id))
 
 
 def _several(call: Call, verb: str) -> list[Message]:
-    """Return those of the messages that are there and may be forwarded or copied. Raises RefusalError for none."""
+    """Return those of the messages that exist and may be forwarded or copied. Raises RefusalError if there are none."""
     call.required("from_chat_id")
     message_ids = _ids(call)
     call.writable_chat_id()

@@ -1,4 +1,4 @@
-"""Bot API methods about files: sending them, putting them into messages, finding where to download them."""
+"""Bot API methods about files: sending them, putting them into messages, finding their download address."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _UNCAPTIONED = frozenset({"video_note", "sticker"})
 _SPOILED = frozenset({"animation", "photo", "video"})
 _ALBUMS_ALONE = ("audio", "document")
 _ABOVE = _SPOILED
-"""Kinds whose caption can stand above are those that can be hidden."""
+"""Kinds whose caption can be shown above are those that can be hidden."""
 _SERVERS_WORDS = MappingProxyType(
     {
         "failed to get HTTP URL content": "WEBPAGE_CURL_FAILED",
@@ -45,8 +45,8 @@ _SERVERS_WORDS = MappingProxyType(
 def sender(kind: str) -> Method:
     """Return the method that sends one kind of file.
 
-    A document that is a film or a song becomes what it is, unless that is forbidden; an animation stands in `document`
-    as well: both as in Telegram.
+    A document that is a film or a song is sent as that, unless this is forbidden; an animation is in `document` too:
+    both as with Telegram.
     """
 
     async def send_file(call: Call) -> Object:
@@ -56,7 +56,7 @@ def sender(kind: str) -> Method:
 
 
 async def send_media_group(call: Call) -> list[Object]:
-    """Answer sendMediaGroup: an album, a message for each of its files."""
+    """Answer sendMediaGroup: an album, a message for each of its files. Raises RefusalError."""
     call.required("media")
     given = read_array(call.parameters, "media", "media", "InputMedia")
     items = [read_media(call, item, album=True) for item in given]
@@ -69,13 +69,13 @@ async def send_media_group(call: Call) -> list[Object]:
             contents.append(await _content(call, item))
         except RefusalError as error:
             raise _album_trouble(number, error) from None
-    call.writable_chat_id()  # while files were looked into, the bot may have been blocked
+    call.writable_chat_id()  # while the files were examined, the bot may have been blocked
     group = {"media_group_id": new_album()} if len(contents) > 1 else {}
     return [send(call, group | content, reply_to=reply_to) for content in contents]
 
 
 def _check_album_edit(message: Message, kind: str) -> None:
-    """Refuse what has no place in the album a message is part of: songs and documents stay among themselves."""
+    """Refuse media that don't fit the album of the edited message: songs and documents don't mix with others."""
     old = next((each for each in ("animation", *_ALBUMS_ALONE) if each in message.body), "photo")
     if "media_group_id" not in message.body or kind == old:
         return
@@ -96,7 +96,7 @@ def _check_album(kinds: list[str]) -> None:
 
 
 def _album_trouble(number: int, error: RefusalError) -> RefusalError:
-    """Say which message failed, where Telegram's servers found the fault and not the Bot API's."""
+    """Say which message failed, if Telegram's servers found the fault and not the Bot API's."""
     code = _SERVERS_WORDS.get(error.description.removeprefix("Bad Request: "))
     return error if code is None else bad_request(f'failed to send message #{number} with the error message "{code}"')
 
@@ -110,7 +110,7 @@ async def _send_file(call: Call, kind: str) -> Object:
     text = {} if kind in _UNCAPTIONED else message_caption(call.parameters)
     if kind not in _ABOVE:
         text.pop("show_caption_above_media", None)
-    # Refuse before looking into the file: that may take a while.
+    # Refuse before examining the file, which may take a while.
     read_keyboard(call.parameters)
     call.reply_to(call.writable_chat_id())
     fields: Object = dict(call.parameters.texts)
@@ -126,12 +126,12 @@ async def edit_message_media(call: Call) -> Object:
     _check_album_edit(call.own_message(), media.kind)
     check_edited(keyboard)
     content = await _content(call, media) | markup(keyboard.inline)
-    # Looked up again: while the file was looked into, the message may have been deleted.
+    # Looked up again: while the file was examined, the message may have been deleted.
     return call.finish_edit(call.own_message(), content)
 
 
 async def get_file(call: Call) -> Object:
-    """Answer getFile."""
+    """Answer getFile. Raises RefusalError."""
     file_id = call.parameters.text("file_id")
     if not file_id:
         raise bad_request("file_id not specified")
@@ -145,7 +145,7 @@ async def get_file(call: Call) -> Object:
 
 
 async def _content(call: Call, media: InputMedia) -> Object:
-    """Return a message's content: the file an upload, an address or a file_id stands for, and its caption."""
+    """Return a message's content: its caption, and the file that an upload, an address or a file_id stands for."""
     kind, fields, value = media.kind, media.fields, media.value
     given = _given(kind, fields)
     if media.upload is not None:
@@ -159,7 +159,7 @@ async def _content(call: Call, media: InputMedia) -> Object:
     shown: Object = {kind: shown_file(file)}
     start = leading_integer(str(fields.get("start_timestamp", "")))
     if kind == "video" and start > 0:
-        # Of the message, not of the file: the same film may begin elsewhere in the next one.
+        # This belongs to the message, not to the file: the same film may begin elsewhere in the next one.
         shown["video"] = {**file.shown, "start_timestamp": start}
     if kind == "animation":
         shown["document"] = {key: file.shown[key] for key in file.shown if key not in {"width", "height", "duration"}}
@@ -169,7 +169,7 @@ async def _content(call: Call, media: InputMedia) -> Object:
 
 
 def _given(kind: str, fields: Object) -> Object:
-    """Read the figures a sender names."""
+    """Return the dimensions that the sender specified."""
     given: Object = {}
     for name in _GIVEN.get(kind, ()):
         text = str(fields.get(name, ""))

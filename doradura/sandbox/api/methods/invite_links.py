@@ -1,6 +1,6 @@
-"""Bot API methods about a group's invite links. Nobody can follow one: people come in by the human side.
+"""Bot API methods about a group's invite links. Nobody can follow one: people join through the human side.
 
-Owns what a link is and what may be said of it. Links belong to the bot that made them; the primary one is the group's.
+Owns a link's form and its possible terms. Links belong to the bot that made them; the primary one is the group's.
 Source: td/telegram/DialogInviteLinkManager.cpp.
 """
 
@@ -19,7 +19,7 @@ MEMBERS_LIMIT = 100_000
 
 
 async def export_chat_invite_link(call: Call) -> str:
-    """Answer exportChatInviteLink: a new primary link; the one before it works no more."""
+    """Answer exportChatInviteLink: a new primary link; the previous one no longer works."""
     group = _group(call)
     for link in group.links:
         if link["is_primary"] and not link["is_revoked"]:
@@ -36,7 +36,7 @@ async def create_chat_invite_link(call: Call) -> Object:
 
 
 async def edit_chat_invite_link(call: Call) -> Object:
-    """Answer editChatInviteLink: what is not given is as if it had never been."""
+    """Answer editChatInviteLink: terms that are not given are removed. Raises RefusalError."""
     group = _group(call)
     link, terms = _link(call, group), _terms(call)
     if link["is_primary"] or link["is_revoked"]:
@@ -49,7 +49,7 @@ async def edit_chat_invite_link(call: Call) -> Object:
 
 
 async def revoke_chat_invite_link(call: Call) -> Object:
-    """Answer revokeChatInviteLink; for the primary link, which is never missing, a new one is made."""
+    """Answer revokeChatInviteLink; a revoked primary link is replaced by a new one. Raises RefusalError."""
     group = _group(call)
     link = _link(call, group)
     if link["is_revoked"]:
@@ -91,7 +91,7 @@ def _link(call: Call, group: Group) -> Object:
 
 
 def _terms(call: Call) -> Object:
-    """Read what a link is to be: whom it lets in, how many, how long. Raises RefusalError."""
+    """Return a link's terms: for whom, how many, how long. Raises RefusalError."""
     parameters = call.parameters
     expires = max(0, parameters.integer("expire_date"))
     most = min(max(0, parameters.integer("member_limit")), MEMBERS_LIMIT)

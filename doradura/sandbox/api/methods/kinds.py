@@ -1,4 +1,4 @@
-"""Bot API methods for messages that are neither text nor file nor place: a contact, a die."""
+"""Bot API methods for messages that are neither text nor file nor location: a contact, a die."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FACES = MappingProxyType({"🎲": 6, "🎯": 6, "🎳": 6, "🏀": 5, "⚽": 5,
 
 
 async def send_contact(call: Call) -> Object:
-    """Answer sendContact."""
+    """Answer sendContact. Raises RefusalError."""
     given = {key: call.parameters.text(key) for key in ("phone_number", "first_name", "last_name", "vcard")}
     for name in ("phone_number", "first_name"):
         if not given[name]:
@@ -23,7 +23,7 @@ async def send_contact(call: Call) -> Object:
 
 
 async def send_dice(call: Call) -> Object:
-    """Answer sendDice."""
+    """Answer sendDice. Raises RefusalError."""
     emoji = call.parameters.text("emoji") or "🎲"
     if emoji not in _FACES:
         raise bad_request("wrong dice emoji specified")

@@ -1,6 +1,6 @@
 """Bot API methods for administrators of a group: banning and restricting members, permissions, titles.
 
-A bot becomes one when a person makes it so on the human side. It never gets the right to promote others.
+A bot becomes one when a person promotes it on the human side. It never gets the right to promote others.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ TITLE_LIMIT = 128
 DESCRIPTION_LIMIT = 255
 _SUPERGROUPS_ALONE = "method is available only for supergroups"
 _LATER = frozenset({"can_react_to_messages", "can_edit_tag"})
-"""Permissions many clients do not know yet; to lift a restriction they need not be named."""
+"""Permissions that many clients do not know yet; they need not be named to lift a restriction."""
 
 
 async def ban_chat_member(call: Call) -> bool:
-    """Answer banChatMember: out, and not back in until unbanned."""
+    """Answer banChatMember: the member leaves, and can't return until unbanned."""
     _change_other(call, "kicked")
     return True
 
 
 async def unban_chat_member(call: Call) -> bool:
-    """Answer unbanChatMember; a member is thrown out by it unless only_if_banned is given, as in Telegram."""
+    """Answer unbanChatMember; it removes a member unless only_if_banned is given, as with Telegram."""
     group = _supergroup(call)
     user_id = user_id_of(call)
     if user_id not in group.banned and call.parameters.boolean("only_if_banned"):
@@ -39,7 +39,7 @@ async def unban_chat_member(call: Call) -> bool:
 
 
 async def restrict_chat_member(call: Call) -> bool:
-    """Answer restrictChatMember; all permissions at once make a mere member again."""
+    """Answer restrictChatMember; all permissions together make an ordinary member again."""
     _supergroup(call, _SUPERGROUPS_ALONE)
     permissions = read_permissions(call)
     free = all(allowed for name, allowed in permissions.items() if name not in _LATER)
@@ -48,7 +48,10 @@ async def restrict_chat_member(call: Call) -> bool:
 
 
 async def set_chat_permissions(call: Call) -> bool:
-    """Answer setChatPermissions: what members may do who are neither restricted nor administrators."""
+    """Answer setChatPermissions: what members may do who are neither restricted nor administrators.
+
+    Raises RefusalError.
+    """
     permissions = read_permissions(call)
     group = group_of(call, "can't change private chat permissions")
     if not is_admin(call.bot, group):
@@ -59,7 +62,10 @@ async def set_chat_permissions(call: Call) -> bool:
 
 
 async def set_chat_administrator_custom_title(call: Call) -> bool:
-    """Answer setChatAdministratorCustomTitle: only for administrators the bot made, and it makes none here."""
+    """Answer setChatAdministratorCustomTitle: only for administrators whom the bot promoted, and there are none.
+
+    Raises RefusalError.
+    """
     group = _supergroup(call, _SUPERGROUPS_ALONE)
     status = member(call.bot, group, user_id_of(call))["status"]
     if status == "creator":
@@ -70,7 +76,7 @@ async def set_chat_administrator_custom_title(call: Call) -> bool:
 
 
 async def answer_join_request(call: Call) -> bool:
-    """Answer approveChatJoinRequest and declineChatJoinRequest: nobody ever asks to be let in."""
+    """Answer approveChatJoinRequest and declineChatJoinRequest: nobody ever asks to join. Raises RefusalError."""
     group = group_of(call, "chat member status can't be changed in private chats")
     user_id_of(call)
     if not is_admin(call.bot, group):
@@ -79,20 +85,20 @@ async def answer_join_request(call: Call) -> bool:
 
 
 async def manage_topics(call: Call) -> bool:
-    """Answer the methods about forum topics: no group here has any."""
+    """Answer the methods about forum topics: no group here has any. Raises RefusalError."""
     group_of(call, "the chat is not a forum")
     raise bad_request("the chat is not a forum")
 
 
 async def promote_chat_member(call: Call) -> bool:
-    """Answer promoteChatMember: nobody gives a bot that right here."""
+    """Answer promoteChatMember: a bot never gets that right here. Raises RefusalError."""
     _supergroup(call)
     user_id_of(call)
     raise bad_request("not enough rights")
 
 
 async def set_chat_title(call: Call) -> bool:
-    """Answer setChatTitle, and tell the group."""
+    """Answer setChatTitle, and tell the group. Raises RefusalError."""
     group = group_of(call, "can't change private chat title")
     title = call.parameters.text("title").strip()
     if not title or len(title) > TITLE_LIMIT:
@@ -107,7 +113,7 @@ async def set_chat_title(call: Call) -> bool:
 
 
 async def set_chat_description(call: Call) -> bool:
-    """Answer setChatDescription; getChat shows it."""
+    """Answer setChatDescription; getChat shows it. Raises RefusalError."""
     group = group_of(call, "can't change private chat description")
     if not is_admin(call.bot, group):
         raise bad_request("not enough rights to set chat description")
@@ -120,7 +126,7 @@ async def set_chat_description(call: Call) -> bool:
 
 
 def _supergroup(call: Call, trouble: str = "method is available for supergroup and channel chats only") -> Group:
-    """Return the supergroup that is meant; for any other chat it raises RefusalError with the trouble."""
+    """Return the supergroup. Raises RefusalError with the trouble for any other chat."""
     group = group_of(call, trouble)
     if group.chat["type"] != "supergroup":
         raise bad_request(trouble)
@@ -128,13 +134,13 @@ def _supergroup(call: Call, trouble: str = "method is available for supergroup a
 
 
 def _until(call: Call) -> int:
-    """Read until when; less than half a minute or more than 366 days is for good, as in Telegram."""
+    """Return until when; less than half a minute or more than 366 days means for ever, as with Telegram."""
     until = call.parameters.integer("until_date")
     return until if 30 <= until - call.bot.world.now() <= 366 * 86_400 else 0
 
 
 def _change_other(call: Call, status: str, permissions: Mapping[str, bool] | None = None) -> None:
-    """Change what somebody is, if the bot may. Raises RefusalError."""
+    """Change a member's status, if the bot may. Raises RefusalError."""
     group = group_of(call, "can't change members of a private chat")
     user_id = user_id_of(call)
     if not is_admin(call.bot, group):

@@ -1,11 +1,11 @@
-"""Bot API methods about messages without files: sending, editing, deleting, pressed buttons, chat actions."""
+"""Bot API methods about messages without files: sending, editing, deleting, callback queries, chat actions."""
 
 from __future__ import annotations
 
 import secrets
 
 from doradura.sandbox.api.call import Call, content_of, message_caption, message_text, name_mentioned
-from doradura.sandbox.api.keyboards import Keyboard, check_edited, check_place, read_keyboard
+from doradura.sandbox.api.keyboards import ReplyMarkup, check_edited, check_place, read_keyboard
 from doradura.sandbox.state.bot import Bot
 from doradura.sandbox.state.members import is_admin
 from doradura.sandbox.state.records import Message, Object
@@ -45,10 +45,10 @@ async def send_message(call: Call) -> Object:
 
 
 def send(call: Call, content: Object, *, invoice_id: str = "", reply_to: int | None = None) -> Object:
-    """Send a message with the given content, and what every sendX takes: keyboard, reply, protection."""
+    """Send a message with the given content, and the parameters common to all sendX: keyboard, reply, protection."""
     keyboard = read_keyboard(call.parameters)
     chat_id = call.writable_chat_id()
-    shown = Keyboard(content.get("reply_markup") or keyboard.inline, keyboard.reply)
+    shown = ReplyMarkup(content.get("reply_markup") or keyboard.inline, keyboard.reply)
     check_place(shown, private=chat_id > 0, invoice=bool(invoice_id))
     if reply_to is None:
         reply_to = call.reply_to(chat_id)
@@ -62,7 +62,7 @@ def send(call: Call, content: Object, *, invoice_id: str = "", reply_to: int | N
 
 
 async def edit_message_text(call: Call) -> Object:
-    """Answer editMessageText. Without reply_markup the message loses its inline keyboard."""
+    """Answer editMessageText. Without reply_markup the message loses its inline keyboard. Raises RefusalError."""
     content = message_text(call.parameters)
     keyboard = read_keyboard(call.parameters)
     message = call.own_message()
@@ -73,7 +73,7 @@ async def edit_message_text(call: Call) -> Object:
 
 
 async def edit_message_caption(call: Call) -> Object:
-    """Answer editMessageCaption."""
+    """Answer editMessageCaption. Raises RefusalError."""
     content = message_caption(call.parameters)
     keyboard = read_keyboard(call.parameters)
     message = call.own_message()
@@ -99,12 +99,12 @@ def new_album() -> str:
 
 
 def markup(inline: Object | None) -> Object:
-    """Return an edited message's keyboard, as a field; without one it loses what it had."""
+    """Return an edited message's keyboard, as a field; without one it loses the one it had."""
     return {} if inline is None else {"reply_markup": inline}
 
 
 async def delete_message(call: Call) -> bool:
-    """Answer deleteMessage."""
+    """Answer deleteMessage. Raises RefusalError."""
     if not call.parameters.text("chat_id"):
         raise bad_request("chat identifier is not specified")
     message_id = call.parameters.integer("message_id")
@@ -120,13 +120,16 @@ async def delete_message(call: Call) -> bool:
 
 
 def may_delete(bot: Bot, message: Message) -> bool:
-    """Tell whether the bot may delete a message: its own anywhere, others' in private and where it is administrator."""
+    """Return whether the bot may delete a message.
+
+    Its own anywhere, others' in private chats and as an administrator.
+    """
     group = bot.groups.get(message.chat_id)
     return message.own or group is None or is_admin(bot, group)
 
 
 async def send_chat_action(call: Call) -> bool:
-    """Answer sendChatAction; only web pages that listen are told."""
+    """Answer sendChatAction; only listening web pages see it. Raises RefusalError."""
     action = call.parameters.text("action").strip().lower()
     if action not in _ACTIONS:
         raise bad_request("wrong parameter action in request")
@@ -136,7 +139,7 @@ async def send_chat_action(call: Call) -> bool:
 
 
 async def answer_callback_query(call: Call) -> bool:
-    """Answer answerCallbackQuery: once, and within 150 s."""
+    """Answer answerCallbackQuery: once, and within 150 s. Raises RefusalError."""
     parameters = call.parameters
     if len(parameters.text("text")) > CALLBACK_TEXT_LIMIT:
         raise bad_request("MESSAGE_TOO_LONG")
@@ -149,5 +152,5 @@ async def answer_callback_query(call: Call) -> bool:
 
 
 async def answer_inline_query(_call: Call) -> bool:
-    """Answer answerInlineQuery: there is no inline mode, so that every query is one that is over."""
+    """Answer answerInlineQuery: there is no inline mode, so every query counts as too old. Raises RefusalError."""
     raise bad_request("query is too old and response timeout expired or query ID is invalid")

@@ -1,7 +1,7 @@
 """Bot API methods about money: invoices, pre-checkout answers, refunds, subscriptions, Stars transactions.
 
-Only Telegram Stars are sold here: no provider of another currency is known. The codes are Telegram's as far as they
-were observed; INVOICE_TITLE_INVALID, INVOICE_DESCRIPTION_INVALID and REPLY_MARKUP_BUY_EMPTY are not.
+Only Telegram Stars are supported: there is no provider for another currency. The error codes are Telegram's as far as
+they were observed; INVOICE_TITLE_INVALID, INVOICE_DESCRIPTION_INVALID and REPLY_MARKUP_BUY_EMPTY are not.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TRANSACTIONS_LIMIT = 100
 
 
 async def send_invoice(call: Call) -> Object:
-    """Answer sendInvoice: a message that can be paid."""
+    """Answer sendInvoice: a message that can be paid. Raises RefusalError."""
     invoice = _read_invoice(call, subscription_period=0)
     inline = read_keyboard(call.parameters).inline
     pay: Object = {"text": f"Pay ⭐️{invoice.amount}", "pay": True}
@@ -116,7 +116,7 @@ def _prices(call: Call) -> list[int]:
 
 
 async def answer_pre_checkout_query(call: Call) -> bool:
-    """Answer answerPreCheckoutQuery: within ten seconds, once; with ok the charge is made."""
+    """Answer answerPreCheckoutQuery: within ten seconds, once; with ok the charge is made. Raises RefusalError."""
     parameters = call.parameters
     error = None
     if not parameters.boolean("ok"):
@@ -126,13 +126,13 @@ async def answer_pre_checkout_query(call: Call) -> bool:
 
 
 async def answer_shipping_query(call: Call) -> bool:
-    """Answer answerShippingQuery: Stars are not shipped, so there never is such a query."""
+    """Answer answerShippingQuery: Stars are not shipped, so there is never such a query. Raises RefusalError."""
     call.required("shipping_options" if call.parameters.boolean("ok") else "error_message")
     raise bad_request("query is too old and response timeout expired or query ID is invalid")
 
 
 def _charge(call: Call) -> Charge:
-    """Return the charge that is named, of the user that is named."""
+    """Return the named charge of the named user. Raises RefusalError."""
     user_id = call.parameters.integer("user_id")
     charge_id = call.parameters.text("telegram_payment_charge_id")
     if user_id <= 0:
@@ -147,7 +147,7 @@ def _charge(call: Call) -> Charge:
 
 
 async def refund_star_payment(call: Call) -> bool:
-    """Answer refundStarPayment: once for each charge."""
+    """Answer refundStarPayment: once for each charge. Raises RefusalError."""
     charge = _charge(call)
     if charge.refunded:
         raise bad_request("CHARGE_ALREADY_REFUNDED")
@@ -156,7 +156,7 @@ async def refund_star_payment(call: Call) -> bool:
 
 
 async def edit_user_star_subscription(call: Call) -> bool:
-    """Answer editUserStarSubscription, for any charge of the subscription."""
+    """Answer editUserStarSubscription, for any charge of the subscription. Raises RefusalError."""
     subscription = call.bot.payments.subscription_of(_charge(call).charge_id)
     if subscription is None:
         raise bad_request("CHARGE_ID_INVALID")

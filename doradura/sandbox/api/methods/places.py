@@ -1,6 +1,6 @@
-"""Bot API methods about places: fixed ones, venues, and locations that move while they are shown live.
+"""Bot API methods about locations: fixed ones, venues, and live ones that move.
 
-A live location can be moved until its time is over or it is stopped; then it is a place like any other.
+A live location can be moved until its time is over or it is stopped; then it is like any other.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ async def send_venue(call: Call) -> Object:
 
 
 async def edit_message_live_location(call: Call) -> Object:
-    """Answer editMessageLiveLocation: another place, and what else is given; the period stays unless it is given."""
+    """Answer editMessageLiveLocation: a new location and other values; the period stays unless it is given."""
     place = _place(call)
     period = call.parameters.integer("live_period")
     keyboard = read_keyboard(call.parameters)
@@ -55,7 +55,7 @@ async def edit_message_live_location(call: Call) -> Object:
 
 
 async def stop_message_live_location(call: Call) -> Object:
-    """Answer stopMessageLiveLocation: the last place stays."""
+    """Answer stopMessageLiveLocation: the last location stays."""
     keyboard = read_keyboard(call.parameters)
     message = _live_message(call)
     check_edited(keyboard)
@@ -95,7 +95,7 @@ def _place(call: Call) -> Object:
 
 
 def _number(text: str) -> float:
-    """Read a number as the server does: what is none is 0."""
+    """Return a number as the server reads it: anything else is 0."""
     try:
         number = float(text)
     except ValueError:
@@ -104,7 +104,7 @@ def _number(text: str) -> float:
 
 
 def _direction(call: Call) -> Object:
-    """Read where a live location is headed, and from how near it is to be told."""
+    """Return the heading of a live location, and from which distance to alert."""
     heading, radius = call.parameters.integer("heading"), call.parameters.integer("proximity_alert_radius")
     if not 0 <= heading <= 360:
         raise bad_request("wrong live location heading specified")

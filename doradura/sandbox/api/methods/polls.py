@@ -25,7 +25,7 @@ DESCRIPTION_LIMIT = 1024
 
 
 async def send_poll(call: Call) -> Object:
-    """Answer sendPoll."""
+    """Answer sendPoll. Raises RefusalError."""
     parameters = call.parameters
     question, found = _text(call, "question", QUESTION_LIMIT, "poll question")
     entities = _emoji(found)
@@ -53,7 +53,7 @@ async def send_poll(call: Call) -> Object:
 
 
 def _end(call: Call) -> Object:
-    """Read when a poll is to end, as fields: so long after now, or at a date."""
+    """Return when a poll ends, as fields: after a period, or at a date."""
     period, date = call.parameters.integer("open_period"), call.parameters.integer("close_date")
     if period > 0:
         return {"open_period": period, "close_date": call.bot.world.now() + period}
@@ -68,7 +68,7 @@ def _description(call: Call) -> Object:
 
 
 async def stop_poll(call: Call) -> Object:
-    """Answer stopPoll: the poll as it ended."""
+    """Answer stopPoll with the final poll. Raises RefusalError."""
     keyboard = read_keyboard(call.parameters)
     message = call.bot.message(call.writable_chat_id(), call.parameters.integer("message_id"))
     poll: Object | None = message.body.get("poll") if message is not None else None
@@ -88,7 +88,7 @@ async def stop_poll(call: Call) -> Object:
 
 
 async def set_message_reaction(call: Call) -> bool:
-    """Answer setMessageReaction: checked, and shown to nobody."""
+    """Answer setMessageReaction: it is checked, and shown to nobody. Raises RefusalError."""
     reactions = [_reaction(each) for each in _array(call, "reaction", "reaction types", "ReactionType") or []]
     chat_id = call.group_or_private_id()
     if call.bot.message(chat_id, call.parameters.integer("message_id")) is None:
@@ -126,7 +126,7 @@ def _text(call: Call, name: str, limit: int, called: str) -> tuple[str, list[Obj
 
 
 def _emoji(entities: list[Object]) -> list[Object]:
-    """Keep of entities what a question and its options may have."""
+    """Return the entities that a question and its options may have."""
     return [entity for entity in entities if entity["type"] == "custom_emoji"]
 
 
@@ -140,7 +140,7 @@ def _options(call: Call) -> list[Any]:
 
 
 def _option(number: int, option: object) -> Object:
-    """Read an InputPollOption, or what was enough before there were any: its text."""
+    """Read an InputPollOption, or its text alone, which was enough before there were any."""
     entities: list[Object] = []
     if isinstance(option, dict):
         fields = Fields(option)
@@ -173,7 +173,7 @@ def _quiz(call: Call, options: int) -> Object:
 
 
 def _array(call: Call, name: str, called: str, items: str) -> list[Any] | None:
-    """Read an array, None when there is none. Raises RefusalError."""
+    """Return an array, None if there is none. Raises RefusalError."""
     value = read_json(call.parameters, name, called) if call.parameters.text(name) else None
     if value is not None and not isinstance(value, list):
         raise bad_request(f"expected an Array of {items}")

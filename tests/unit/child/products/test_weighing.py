@@ -10,7 +10,7 @@ import pytest
 from doradura.child.describing import told_bytes
 from doradura.child.failures import JobError
 from doradura.child.products import product_of
-from doradura.child.products.film import Film
+from doradura.child.products.film import FilmProduct
 from doradura.child.products.product import Described, Product
 from doradura.media.formats import FORMATS
 from tests.tried_formats import PRODUCTS, ROWS
@@ -80,7 +80,7 @@ def test_the_only_film_of_a_site_may_be_made_smaller() -> None:
 )
 def test_what_can_be_made_to_fit(part: dict[str, Any], seconds: float | None, *, fits: bool) -> None:
     """By length and limit; what the site does not tell rules nothing out."""
-    product = Film(FORMATS["mp4"], FORMATS["mp4"].grade("720p"))
+    product = FilmProduct(FORMATS["mp4"], FORMATS["mp4"].grade("720p"))
     assert product.can_fit(described(part, {}, seconds), passes=False) is fits
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from doradura.sandbox.api.keyboards import Keyboard, check_place, read_keyboard
+from doradura.sandbox.api.keyboards import ReplyMarkup, check_place, read_keyboard
 from doradura.sandbox.api.parameters import Parameters
 from doradura.sandbox.state.refusal import RefusalError
 
 
-def read(markup: object) -> Keyboard:
+def read(markup: object) -> ReplyMarkup:
     """Read a reply_markup."""
     parameters = Parameters()
     parameters.put("reply_markup", markup if isinstance(markup, str) else json.dumps(markup))
@@ -76,7 +76,7 @@ def test_buttons_without_a_text_are_left_out() -> None:
     """So are rows without buttons, keyboards without rows, and what is behind the twelfth button of a row."""
     empty, good = {"text": "", "callback_data": "x"}, {"text": "a", "callback_data": "x"}
     assert read({"inline_keyboard": [[empty, good], [empty]]}).inline == {"inline_keyboard": [[good]]}
-    assert read({"inline_keyboard": [[empty]]}) == Keyboard()
+    assert read({"inline_keyboard": [[empty]]}) == ReplyMarkup()
     assert read({"keyboard": [["", "Yes"], []]}).reply == {"keyboard": [[{"text": "Yes"}]]}
     assert read({"inline_keyboard": [[good] * 13]}).inline == {"inline_keyboard": [[good] * 12]}
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from doradura.sandbox.http.content import parse_range
+from doradura.sandbox.http.served_bytes import parse_range
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from doradura.sandbox.text.links import (
-    LinkError,
+    BadLinkError,
     checked_link,
     custom_emoji_id,
     emoji_id_in,
@@ -60,7 +60,7 @@ def test_kept_links(link: str, kept: str) -> None:
 )
 def test_refused_links(link: str, why: str) -> None:
     """What Telegram does not keep, and what it says of it."""
-    with pytest.raises(LinkError) as refused:
+    with pytest.raises(BadLinkError) as refused:
         checked_link(link)
     assert str(refused.value) == why
     assert kept_link(link) == ""

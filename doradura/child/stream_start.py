@@ -1,7 +1,7 @@
-"""The beginning of a plain file, read from its site within seconds, and streams that have no end.
+"""Reads the beginning of a plain file within seconds, and recognises streams that have no end.
 
-Owns what of an answer's headers and first bytes is believed. A server's word on ranges and lengths is often wrong:
-what contradicts the bytes that came is not known.
+Owns what is believed of an answer's headers and first bytes. A server's word on ranges and lengths is often wrong:
+whatever contradicts the received bytes counts as unknown.
 """
 
 from __future__ import annotations
@@ -23,40 +23,40 @@ from doradura.child.timelimit import TimeIsUpError, at_most
 from doradura.media.reasons import Reason
 
 START_SECONDS: Final = 3.0
-"""So long a slow site is read; what came by then has to do."""
+"""How long a slow site is read; what has arrived by then must do."""
 ENDLESS_BYTES: Final = 64 * 1024 * 1024
-"""Sound of unknown length that goes on after so much, or after START_SECONDS, is taken for a stream without an end."""
+"""Sound of unknown length that continues beyond this, or beyond START_SECONDS, counts as an endless stream."""
 _PIECE_BYTES: Final = 16 * 1024
 _NAMING_BYTES: Final = 64 * 1024
-"""So much tells sound from a film, where the server doesn't."""
+"""This many bytes tell sound from a film if the server doesn't."""
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StreamStart:
     """The first bytes of an address."""
 
     content: bytes
     whole_bytes: int | None
-    """The file's length, where the server tells one that can be true."""
+    """The file's length, if the server states a plausible one."""
     ended: bool
     """Whether this is the whole file."""
     ranged: bool = False
-    """Whether the server took it for a part."""
+    """Whether the server sent it as a part."""
 
 
 class Site(Protocol):
-    """What requests go through: yt-dlp's networking, as `fetching.Extractor` holds it."""
+    """What requests go through: yt-dlp's networking, as in `fetching.Extractor`."""
 
     params: dict[str, Any]
     unbounded: Unbounded
 
     def urlopen(self, req: Request) -> Any:
-        """Return the answer's head, its body still to be read. Raises yt-dlp's errors."""
+        """Return the answer's head, with its body still to be read. Raises yt-dlp's errors."""
         ...
 
 
 def refuse_endless(headers: Message) -> None:
-    """Raise JobError `live` for an answer that says itself that it is a radio or a camera."""
+    """Raise JobError `live` if the answer's headers say that it is a radio or a camera."""
     radio = any(name.lower().startswith("icy-") for name in headers)
     if radio and length_of(headers) is None:
         raise JobError(Reason.LIVE, "an internet radio (icy headers)")
@@ -68,9 +68,9 @@ Unbounded = Literal["", "sound", "unnamed"]
 
 
 def unbounded_kind(headers: Message) -> Unbounded:
-    """What an answer is whose length is not told: sound, or something whose type is not told either; else "".
+    """Return the kind of an answer of unknown length: sound, or something of unknown type; else "".
 
-    Playlists are called audio too, and are not meant.
+    Playlists have an audio type too, and are not meant.
     """
     if length_of(headers) is not None:
         return ""
@@ -81,9 +81,9 @@ def unbounded_kind(headers: Message) -> Unbounded:
 
 
 def length_of(headers: Mapping[str, str] | Message) -> int | None:
-    """The length of the whole file in bytes by an answer's headers; None where they don't say.
+    """Return the length of the whole file in bytes by an answer's headers; None if they don't say.
 
-    Of a part of a file (an answer with Content-Range) Content-Length is the part's alone.
+    For a part of a file (an answer with Content-Range), Content-Length is only the part's.
     """
     part = headers.get("Content-Range")
     pattern, told = (r"\d{1,18}", headers.get("Content-Length")) if part is None else (_PART, part)
@@ -92,9 +92,10 @@ def length_of(headers: Mapping[str, str] | Message) -> int | None:
 
 
 def whole_of(status: int, headers: Mapping[str, str] | Message, got_bytes: int) -> int | None:
-    """Return the length of the whole file by an answer of which so much came; None where that can't be or is not told.
+    """Return the length of the whole file by an answer of which this much came; None if it is unknown or can't be true.
 
-    A part (206) that does not say of what tells its own length alone, though it must say so (RFC 9110, 15.3.7).
+    A part (206) that does not say what it is part of states only its own length, although it must say so (RFC 9110,
+    15.3.7).
     """
     told = None if status == 206 and headers.get("Content-Range") is None else length_of(headers)
     return told if told is not None and told >= got_bytes else None
@@ -116,7 +117,7 @@ def refuse_endless_sound(site: Site, info: Mapping[str, Any]) -> None:
 
 
 def _is_sound(site: Site, info: Mapping[str, Any]) -> bool:
-    """Whether a plain file begins as sound without a picture."""
+    """Return whether a plain file begins as sound without a picture."""
     start = read_start(site, info, _NAMING_BYTES, ranged=False)
     if start is None:
         return False
@@ -126,10 +127,10 @@ def _is_sound(site: Site, info: Mapping[str, Any]) -> bool:
     return facts is not None and facts.video is None and facts.audio is not None
 
 
-def read_start(site: Site, info: Mapping[str, Any], limit_bytes: int, *, ranged: bool = True) -> Start | None:
-    """Return the first bytes of a plain file; None where the site gives none within START_SECONDS.
+def read_start(site: Site, info: Mapping[str, Any], limit_bytes: int, *, ranged: bool = True) -> StreamStart | None:
+    """Return the first bytes of a plain file; None if the site sends none within START_SECONDS.
 
-    `ranged`: ask for no more than that. A server that refuses a range, or hangs up on one, is asked without. Raises
+    With `ranged` it requests only those. A server that refuses a range, or hangs up on one, is asked without. Raises
     yt-dlp's errors.
     """
     chosen = (info.get("formats") or [info])[0]
@@ -150,8 +151,8 @@ def _headers(chosen: Mapping[str, Any]) -> dict[str, Any]:
     return {**(chosen.get("http_headers") or {}), "Accept-Encoding": "identity"}
 
 
-def _read(site: Site, request: Request, limit_bytes: int, *, keep: bool = True) -> Start:
-    """Read so much, or until the time is up. `keep`: whether anybody wants the bytes."""
+def _read(site: Site, request: Request, limit_bytes: int, *, keep: bool = True) -> StreamStart:
+    """Read this much, or until the time is up. `keep` says whether the bytes are needed."""
     content, got, ended = bytearray(), 0, False
     response = None
     with suppress(TimeIsUpError), at_most(START_SECONDS):
@@ -163,9 +164,9 @@ def _read(site: Site, request: Request, limit_bytes: int, *, keep: bool = True) 
                 content += piece if keep else b""
                 ended = not piece
     if response is None or response.headers.get("Content-Encoding"):
-        return Start(bytes(content), None, ended)
+        return StreamStart(bytes(content), None, ended)
     ranged = response.status == 206
     whole = whole_of(response.status, response.headers, got)
     if ranged:
         ended = got == whole
-    return Start(bytes(content), whole, ended and whole in {None, got}, ranged)
+    return StreamStart(bytes(content), whole, ended and whole in {None, got}, ranged)

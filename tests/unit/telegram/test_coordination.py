@@ -11,10 +11,10 @@ from trio.testing import MockClock
 
 from doradura.telegram import errors
 from doradura.telegram.client import BotApi
+from doradura.telegram.coordination import Coordination
 from doradura.telegram.holds import MANY_CHATS
 from doradura.telegram.media import Media, Upload
 from doradura.telegram.pacing import EVERY_CHAT, Priority
-from doradura.telegram.turns import Turns
 from doradura.telegram.types import Button
 from tests.wiring import without_threads_and_chance
 
@@ -100,7 +100,7 @@ async def test_alerts_pass_replies_and_progress_goes_last(
     assert [asked.parameters["text"] for asked in telegram.asked[20:]] == ["alert", "reply", "progress"]
 
 
-async def test_what_gets_no_turn_in_its_time_is_given_up(
+async def test_what_gets_no_permit_in_its_time_is_given_up(
     api: BotApi, telegram: Any, seen: Any, autojump_clock: MockClock
 ) -> None:
     """Thirty wait with ten seconds each: ten go out, the others say so at their time's end, and are counted."""
@@ -161,7 +161,7 @@ async def test_a_limit_of_the_whole_bot_is_tried_by_one_call(
 ) -> None:
     """Chat after chat is told an hour: from then on one message a minute finds out, an alert at once; then all go."""
     telegram.last = make.refusal(429, "Too Many Requests", retry_after=3600)
-    turns = Turns()
+    coordination = Coordination()
     taken = []
 
     async def send(api: BotApi, chat: int) -> None:
@@ -169,7 +169,7 @@ async def test_a_limit_of_the_whole_bot_is_tried_by_one_call(
             await api.send_message(chat, "x", deadline_seconds=1000)
             taken.append(chat)
 
-    async with open_api(turns=turns) as api, trio.open_nursery() as nursery:
+    async with open_api(coordination=coordination) as api, trio.open_nursery() as nursery:
         for chat in range(1, 1 + MANY_CHATS):
             await send(api, chat)
         for chat in range(20, 30):
@@ -177,10 +177,10 @@ async def test_a_limit_of_the_whole_bot_is_tried_by_one_call(
             await trio.testing.wait_all_tasks_blocked()
         await trio.sleep(130)
         assert telegram.times == [0.0] * MANY_CHATS + [60.0, 120.0]
-        assert turns.pacer.holds() == [(EVERY_CHAT, 50)]
+        assert coordination.pacer.holds() == [(EVERY_CHAT, 50)]
         telegram.last = make.ok(make.message)
         await api.send_message(1000, "alert", priority="alert")
-    assert turns.pacer.holds() == []
+    assert coordination.pacer.holds() == []
     assert sorted(taken) == list(range(22, 30))
     assert telegram.times[-9:] == [130.0] * 9
 
@@ -237,12 +237,12 @@ async def test_a_group_that_moved_is_followed(
         await trio.lowlevel.checkpoint()
         told.append((old, new))
 
-    turns = Turns(on_migrated=migrated)
-    turns.know_moved({-1: -5})
+    coordination = Coordination(on_migrated=migrated)
+    coordination.restore_moves({-1: -5})
     telegram.steps = [
         make.refusal(400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=-1005)
     ]
-    async with open_api(turns=turns) as api:
+    async with open_api(coordination=coordination) as api:
         await api.send_message(-5, "hi", reply_to=7)
         # Message ids began anew there: 7 is somebody else's message now.
         with pytest.raises(errors.MessageNotFoundError):
@@ -303,7 +303,7 @@ async def test_an_edit_that_was_superseded_behind_a_slow_one_is_done(
 async def test_a_busy_group_holds_up_no_other_upload(
     api: BotApi, telegram: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
-    """Its files wait for their turn without a connection, so that another chat's file goes at once."""
+    """Its files wait for their permits without a connection, so that another chat's file goes at once."""
     without_threads_and_chance(monkeypatch)
     path = tmp_path / "a.mp3"
     path.write_bytes(b"x")

@@ -5,19 +5,19 @@ import ipaddress
 import pytest
 
 from doradura.web.access import AccessRules, parse_address
-from doradura.web.places import Place, Places, owner_of
+from doradura.web.connection_limits import ConnectionLimits, ConnectionSlot, owner_of
 
 ALL = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 INSIDE = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"), ipaddress.ip_network("8.8.8.0/24"))
 PROXY = (ipaddress.ip_network("10.9.9.9/32"), ipaddress.ip_network("203.0.113.9/32"))
 
 
-def places(*rules: object) -> Places:
+def places(*rules: object) -> ConnectionLimits:
     """The places of a server as it is set up."""
-    return Places(AccessRules(*rules), limit=256)  # type: ignore[arg-type]
+    return ConnectionLimits(AccessRules(*rules), limit=256)  # type: ignore[arg-type]
 
 
-def taken(rooms: Places, *addresses: str, tries: int = 1000) -> int:
+def taken(rooms: ConnectionLimits, *addresses: str, tries: int = 1000) -> int:
     """How many of so many connections, from these addresses in turn, get a place."""
     found = [rooms.take(parse_address(addresses[number % len(addresses)])) for number in range(tries)]
     return sum(place is not None for place in found)
@@ -83,7 +83,7 @@ def test_places_come_back() -> None:
     rooms = places(INSIDE)
     for address, count in (("10.0.0.1", 64), ("198.51.100.1", 16), ("127.0.0.1", 272)):
         for _ in range(2):
-            held: list[Place] = []
+            held: list[ConnectionSlot] = []
             while (place := rooms.take(parse_address(address))) is not None:
                 held.append(place)
             assert len(held) == count

@@ -1,4 +1,4 @@
-"""Answers with bytes of known length: whole, a range of them, or (HEAD) their headers alone. RFC 9110, section 14."""
+"""Answers with bytes of known length: all, a range of them, or (HEAD) only the headers. RFC 9110, section 14."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trio
 
-from doradura.sandbox.http.exchange import Headers, Request, Response, Send
+from doradura.sandbox.http.exchange import Headers, HttpRequest, Response, Send
 
 Copy = Callable[[int, int, Send], Awaitable[None]]
 """Sends the bytes from a position up to, not including, another."""
@@ -21,21 +21,21 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """Bytes that can be read from anywhere."""
+class ServedBytes:
+    """Bytes that can be read from any position."""
 
     size: int
     content_type: str
     copy: Copy
 
 
-def file_content(path: Path, size: int, content_type: str) -> Content:
-    """Make content of a file whose size is known."""
-    return Content(size, content_type, partial(copy_file, path))
+def file_content(path: Path, size: int, content_type: str) -> ServedBytes:
+    """Return the bytes of a file whose size is known."""
+    return ServedBytes(size, content_type, partial(copy_file, path))
 
 
-def respond(request: Request, content: Content, headers: Headers | None = None) -> Response:
-    """Answer a GET or HEAD, with the range it asks for. Several ranges at once get the whole."""
+def respond(request: HttpRequest, content: ServedBytes, headers: Headers | None = None) -> Response:
+    """Answer a GET or HEAD with the requested range. A request for several ranges gets everything."""
     headers = [
         (b"content-type", content.content_type.encode()),
         (b"accept-ranges", b"bytes"),
@@ -58,7 +58,7 @@ def respond(request: Request, content: Content, headers: Headers | None = None) 
 
 
 def parse_range(header: str, size: int) -> tuple[int, int] | None:
-    """Read a Range header: start and end (exclusive), equal when none of it is there, None when it is to be ignored."""
+    """Read a Range header: start and end (exclusive), equal if none of it exists; None if it is to be ignored."""
     found = _RANGE.fullmatch(header.strip())
     if found is None or found.groups() == ("", ""):
         return None

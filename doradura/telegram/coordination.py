@@ -1,4 +1,4 @@
-"""What all clients of one bot share, as Telegram counts and moves chats by bot and not by connection."""
+"""What all clients of one bot share: Telegram counts and moves chats by bot, not by connection."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from doradura.telegram.pacing import Pace, Pacer
 from doradura.telegram.reaching import Reaching
 
 
-class Turns:
-    """What all clients of one bot share: whose turn it is, and which groups became supergroups.
+class Coordination:
+    """The state that all clients of one bot share: the pacer, the order of edits, and which groups became supergroups.
 
-    `on_migrated` is told the old and the new id of a group as soon as Telegram names them; it must not raise.
+    `on_migrated` receives a group's old and new id as soon as Telegram names them; it must not raise.
     """
 
     def __init__(
@@ -24,16 +24,16 @@ class Turns:
         self._on_migrated = on_migrated
         self._moved: dict[int, int] = {}
 
-    def know_moved(self, moved: Mapping[int, int]) -> None:
-        """Take over what was known of moved groups: old id -> new id."""
+    def restore_moves(self, moved: Mapping[int, int]) -> None:
+        """Restore what was known of moved groups: old id -> new id."""
         self._moved.update(moved)
 
-    def place_of(self, chat_id: int) -> int:
-        """Return the id a chat has now."""
+    def current_chat_id(self, chat_id: int) -> int:
+        """Return the id that a chat has now."""
         return self._moved.get(chat_id, chat_id)
 
-    async def note_moved(self, old_id: int, new_id: int) -> None:
-        """Send what is for the old id to the new one from now on."""
+    async def record_move(self, old_id: int, new_id: int) -> None:
+        """From now on send what is for the old id to the new one."""
         for known, end in self._moved.items():
             if end == old_id:
                 self._moved[known] = new_id

@@ -1,0 +1,46 @@
+"""Whether a file is a cookies.txt that yt-dlp reads: Netscape format, as its loader takes it.
+
+Owns the judgement alone: the cookies themselves are read by yt-dlp, in a child. A test compares the two.
+"""
+
+from __future__ import annotations
+
+import re
+
+_HEADER = "# Netscape HTTP Cookie File"
+_MAGIC = re.compile(r"#( Netscape)? HTTP Cookie File")
+_HTTP_ONLY = "#HttpOnly_"
+_FIELDS = 7
+_EXPIRES = re.compile(r"([0-9]+(\.[0-9]+)?)?")
+
+
+def cookies_fault(text: str) -> str | None:
+    """Say why yt-dlp can't use a cookies file with this text, as the rest of a sentence; None where it can.
+
+    A file with the header alone is one that yt-dlp takes. Lines that are not of the form it takes too, and leaves them
+    out: where it leaves all of them out, that is a fault here, as nobody would see that the cookies are not used.
+    """
+    if not text.strip():
+        return "is empty"
+    kept, left_out = [], 0
+    for written in text.split("\n"):
+        line = written.removeprefix(_HTTP_ONLY)
+        if line.startswith("#") or not line.strip() or _is_cookie(line):
+            kept.append(line)
+        elif line.lstrip()[0] in '[{"':
+            return "is JSON"
+        else:
+            left_out += 1
+    if not kept or not _MAGIC.match(kept[0]):
+        return f"does not begin with the line {_HEADER!r}"
+    cookies = [line.split("\t") for line in kept[1:] if line.strip() and not line.strip().startswith(("#", "$"))]
+    if any((of_subdomains == "TRUE") != domain.startswith(".") for domain, of_subdomains, *_ in cookies):
+        return "has a cookie whose second field is not TRUE for a domain with a dot before it, FALSE for one without"
+    if left_out and not cookies:
+        return f"has no line that is a cookie: {_FIELDS} fields with a tab between, the fifth a number or empty"
+    return None
+
+
+def _is_cookie(line: str) -> bool:
+    fields = line.split("\t")
+    return len(fields) == _FIELDS and _EXPIRES.fullmatch(fields[4]) is not None

@@ -31,8 +31,9 @@ from doradura.media.gatecontrol import CONNECTIONS_OF_ONE_JOB, GateReply
 
 log = logging.getLogger(__name__)
 
-OPENING_AT_ONCE: Final = 64
-OPENING_OF_ONE_JOB: Final = 16
+OPENING_OF_ONE_JOB: Final = 8
+OPENING_AT_ONCE: Final = 256
+"""More than all jobs of a usual installation may have: names that a silent resolver holds up delay no other job."""
 STRANGERS: Final = 256
 """Connections that have not said whose they are; of more the oldest are hung up on."""
 _LOOK_SECONDS: Final = 0.25
@@ -55,6 +56,8 @@ class GateServer:
         self._strangers: dict[Connection, None] = {}
         """In the order in which they came."""
         self._timed: set[Connection] = set()
+        self._resting: dict[Connection, float] = {}
+        """When each is to be woken."""
         self._waiting: deque[Connection] = deque()
         self._opening = 0
         self._opened: deque[tuple[Connection, Job, socket.socket | OpeningError]] = deque()
@@ -75,7 +78,7 @@ class GateServer:
         self._selector.register(self._control, selectors.EVENT_READ, self._converse)
         self._selector.register(self._woken, selectors.EVENT_READ, self._take_opened)
         while self._serving:
-            for key, events in self._selector.select(_LOOK_SECONDS if self._timed or self._deaf_until else None):
+            for key, events in self._selector.select(self._longest_wait()):
                 if isinstance(key.data, Connection):
                     assert isinstance(key.fileobj, socket.socket)
                     self._go_on(key.data, key.fileobj, events)
@@ -94,6 +97,14 @@ class GateServer:
                 job.stand_in.close()
         os.close(self._woken)
         os.close(self._wake)
+
+    def _longest_wait(self) -> float | None:
+        """Return the seconds until something is due although no socket is ready, None if nothing is."""
+        wait = _LOOK_SECONDS if self._timed or self._deaf_until else None
+        if not self._resting:
+            return wait
+        rest = max(0.0, min(self._resting.values()) - time.monotonic())
+        return rest if wait is None else min(rest, wait)
 
     def _converse(self) -> None:
         if self._saying:
@@ -128,6 +139,8 @@ class GateServer:
                 self._stand_in(self._jobs.get(told["token"].encode()), self._came.popleft())
             case "end":
                 self._end(told["token"])
+            case "ping":
+                self._say({"op": "pong"})
             case "serve":
                 self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
                 self._say({"op": "serving"})
@@ -141,17 +154,7 @@ class GateServer:
         for connection in list(job.open):
             connection.close()
             self._settle(connection)
-        said = {
-            "op": "ended",
-            "token": token,
-            "job": job.number,
-            "sent": job.sent,
-            "received": job.received,
-            "connections": job.connections,
-            "hosts": list(job.hosts),
-            "refused": job.refused,
-        }
-        self._say(said)
+        self._say({"op": "ended", **job.account()})
 
     def _say(self, said: dict[str, Any]) -> None:
         self._saying += json.dumps(said).encode() + b"\n"
@@ -221,17 +224,23 @@ class GateServer:
             self._stand_down(job)
             return
         if full:
-            job.refuse("many more connections than one job may have")
+            job.refuse(GateReply.TOO_MANY, "many more connections than one job may have")
         if client is not None:
             connection = self._add(client)
             job.open.add(connection)
             self._owners[connection] = job
             self._watch(connection, client)
 
-    def _go_on(self, connection: Connection, sock: socket.socket, events: int) -> None:
-        """Let a connection go on. Its barrier: what nobody thought of ends it alone, and not everybody's."""
+    def _go_on(self, connection: Connection, sock: socket.socket | None, events: int) -> None:
+        """Let a connection go on; `sock` is None at the end of a rest. Its barrier: what breaks one breaks no other."""
         try:
-            self._advance(connection, sock, events)
+            if sock is None:
+                connection.wake()
+                if connection.rests_until:  # nothing else changed: no socket is to be watched otherwise
+                    self._resting[connection] = connection.rests_until
+                    return
+            else:
+                self._advance(connection, sock, events)
         except Exception:  # the barrier named above
             log.exception("a connection broke")
             connection.close()
@@ -260,7 +269,7 @@ class GateServer:
 
     def _open(self, connection: Connection, job: Job) -> None:
         if len(job.open) > CONNECTIONS_OF_ONE_JOB:
-            job.refuse("more connections than one job may have")
+            job.refuse(GateReply.TOO_MANY, "more connections than a job may have")
             connection.refuse(GateReply.TOO_MANY)
             return
         assert connection.request is not None
@@ -315,12 +324,14 @@ class GateServer:
             connection, job, end = self._opened.popleft()
             self._opening -= 1
             job.opening -= 1
+            is_waited_for = connection.state == "opening"
             if isinstance(end, OpeningError):
-                job.refuse(str(end))
-                if connection.state == "opening":
+                if is_waited_for:
+                    job.refuse(end.reply, str(end))
                     connection.refuse(end.reply)
-            elif connection.state == "opening" and not job.over:
+            elif is_waited_for and not job.over:
                 connection.connect(end)
+                job.outcomes["connected"] += 1
             else:
                 end.close()
             self._settle(connection)
@@ -332,8 +343,13 @@ class GateServer:
         if self._deaf_until and now >= self._deaf_until:
             self._deaf_until = 0.0
             self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        for connection in [each for each, until in self._resting.items() if now >= until]:
+            del self._resting[connection]
+            self._go_on(connection, None, 0)
         for connection in [each for each in self._timed if now >= each.overdue]:
-            connection.time_out()
+            code, job = connection.time_out(), self._owners.get(connection)
+            if code is not None and job is not None and connection.request is not None:
+                job.refuse(code, f"{connection.request.host!r:.200}: {code.name.lower().replace('_', ' ')}")
             self._settle(connection)
 
     def _settle(self, connection: Connection) -> None:
@@ -343,6 +359,8 @@ class GateServer:
             return
         if connection.state == "relaying":
             self._timed.discard(connection)
+            if connection.rests_until:
+                self._resting[connection] = connection.rests_until
         elif connection.state == "ending":
             self._timed.add(connection)
         self._watch(connection, connection.client)
@@ -354,6 +372,7 @@ class GateServer:
             return
         self._connections.discard(connection)
         self._timed.discard(connection)
+        self._resting.pop(connection, None)
         self._strangers.pop(connection, None)
         for sock in connection.watched:
             with suppress(KeyError, ValueError):

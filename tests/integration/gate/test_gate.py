@@ -74,6 +74,45 @@ def test_without_large_pipes_it_goes_on(gate: Gate, site: Site, monkeypatch: pyt
         sending.join()
 
 
+def test_a_download_that_rests_brings_the_last_byte_too(gate: Gate, site: Site) -> None:
+    """A site that sent much and now sends a byte at a time is heard each time, although nobody polls it meanwhile."""
+    gate.job("t", site.endpoint)
+    client, _ = gate.connect("t", "127.0.0.1", site.port)
+    content = os.urandom(4 << 20)
+    with client, site.accept() as accepted:
+        sending = threading.Thread(target=lambda: accepted.sendall(content))
+        sending.start()
+        assert take(client, len(content)) == content
+        sending.join()
+        for _ in range(20):
+            accepted.sendall(b"x")
+            assert take(client, 1) == b"x"
+        client.sendall(b"and upwards")
+        assert take(accepted, 11) == b"and upwards"
+        accepted.sendall(b"the end")
+        accepted.close()
+        assert take(client, 100) == b"the end"
+
+
+def test_a_slow_reader_gets_all_of_a_large_download(gate: Gate, site: Site) -> None:
+    """What it does not take waits in the pipe and at the site, and no rest loses or reorders any of it."""
+    gate.job("t", site.endpoint)
+    client, _ = gate.connect("t", "127.0.0.1", site.port)
+    content = os.urandom(1 << 20)
+    with client, site.accept() as accepted:
+        sending = threading.Thread(target=lambda: accepted.sendall(content * 24))
+        sending.start()
+        came = hashlib.sha256()
+        left = 24 << 20
+        while left:
+            piece = client.recv(min(left, 7001))
+            assert piece
+            came.update(piece)
+            left -= len(piece)
+        sending.join()
+    assert came.digest() == hashlib.sha256(content * 24).digest()
+
+
 @pytest.mark.parametrize(
     "host",
     [
@@ -200,6 +239,9 @@ def test_a_silent_resolver_holds_up_nobody_else(gate: Gate, site: Site, monkeypa
             assert take(client, 14)[5] == GateReply.RESOLVER_SILENT
             client.close()
         assert gate.code("other", "fine.example", site.port) == GateReply.DONE
+        told = gate.end("silent")
+        assert told["outcomes"] == {"connected": 0, "refused": 0, "failed": len(clients)}
+        assert set(told["refused"]) == {"'silent.example': resolver silent"}
     finally:
         never.set()
 
@@ -225,6 +267,7 @@ def test_a_job_has_so_many_connections_and_no_more(gate: Gate, site: Site) -> No
     assert gate.code("t", "127.0.0.1", site.port) == GateReply.DONE
     told = gate.end("t")
     assert told["connections"] == CONNECTIONS_OF_ONE_JOB + 1
+    assert told["outcomes"] == {"connected": CONNECTIONS_OF_ONE_JOB + 1, "refused": 1, "failed": 0}
     assert len(told["refused"]) == 1
     for sock in (*accepted, *(client for client, _ in opened)):
         sock.close()

@@ -4,6 +4,8 @@ Imports nothing but the standard library, because the gate is small. Bot and gat
 line, over a socket pair that nobody else has:
 
     to the gate    {"op": "job", "token", "job", "allowed", "way"}   a job may connect; `way` is a proxy's URL, or null
+                   {"op": "notify", "token"}                         its connects are to be answered; the listener of
+                                                                     their notifications comes along (SCM_RIGHTS)
                    {"op": "end", "token"}                            it may no longer: its connections are closed
                    {"op": "serve"}                                   all running jobs were told: accept connections
                    {"op": "ping"}

@@ -58,7 +58,9 @@ from doradura.telegram.poller import Poller, poll_seconds
 from doradura.telegram.types import User
 from doradura.web import AccessRules, WebServer
 from doradura.workers.choice import make_workers
-from doradura.workers.fork import end_strays
+from doradura.workers.fork import end_strays, environment_for_jobs
+from doradura.workers.gate import Gate, GatedWorkers
+from doradura.workers.ways import parse_ways
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +155,9 @@ class App:
     async def _serve(self, serving: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
         """Start the parts that stop last, then the others."""
         settings, metrics = self.settings, self.metrics
-        workers = make_workers(self._environment, metrics.worker_start.observe)
+        gate = Gate(environment=environment_for_jobs(self._environment), way=parse_ways(settings.download_proxy).get)
+        children = make_workers(self._environment, metrics.worker_start.observe)
+        workers = GatedWorkers(children, gate)
         worker_slots = WorkerSlots(settings.concurrent_downloads)
         pauses = Pauses()
         lag = LoopLag(observe=metrics.loop_lag.observe, paused=pauses.seconds)
@@ -172,7 +176,8 @@ class App:
         await serving.start(self._lifetime.run)
         await serving.start(self._storage_check.run)
         await self._take_over_data()
-        await serving.start(workers.run)
+        await serving.start(gate.run)
+        await serving.start(children.run)
         try:
             await workspace.open()
         except OSError as error:

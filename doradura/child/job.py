@@ -20,6 +20,7 @@ from doradura.child.facts import Facts, Stream, inspect
 from doradura.child.failures import JobError, classify, failed, retry_after_seconds, unresolved_host
 from doradura.child.fetching import Extractor, Info, fetch, restrain
 from doradura.child.floor import TransferTooSlowError, hold
+from doradura.child.gate_replies import knock
 from doradura.child.gauge import Gauge
 from doradura.child.guard import is_guarded
 from doradura.child.meter import Meter
@@ -32,6 +33,7 @@ from doradura.child.timelimit import TimeIsUpError, at_most
 from doradura.media.formats import Quality
 from doradura.media.has import Lacks
 from doradura.media.protocol import (
+    Door,
     Emit,
     Failure,
     Metadata,
@@ -162,6 +164,8 @@ class _Work:
         restrain()
         hold(order.floor_seconds)
         if order.task == "selftest":
+            if order.door is not None:
+                _knock(order.door)
             return SelfTest(yt_dlp=yt_dlp_version, ffmpeg=ffmpeg.version(order.ffmpeg), guarded=is_guarded())
         if order.task == "probe":
             self._extractor = Extractor(order, None)
@@ -222,6 +226,13 @@ class _Work:
         if facts.container in _GUESSED:
             facts = replace(facts, duration_seconds=measured_seconds(path) or facts.duration_seconds)
         return facts
+
+
+def _knock(door: Door) -> None:
+    try:
+        knock(door)
+    except OSError as error:
+        raise JobError(Reason.TOOL_CRASH, f"the gate does not answer: {error}") from error
 
 
 def _result(made: Made, stills: Stills, tags: Tags, fetched_bytes: int) -> Result:

@@ -140,7 +140,6 @@ class Workspace:
             task=task,
             directory=str(directory),
             ffmpeg=self._ffmpeg,
-            proxy=self._settings.download_proxy,
             cookies_file=None if self._settings.cookies_file is None else str(self._settings.cookies_file),
             allowed_private=self._allowed_private(),
             limits=Limits(

@@ -50,6 +50,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     processes: int
 
 
+class Door(msgspec.Struct, frozen=True, kw_only=True):
+    """The gate as one job has it."""
+
+    host: str
+    """A literal address."""
+    port: int
+    token: str
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """One job for a worker, the first and only line sent to it."""
 
@@ -65,8 +74,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     ffmpeg: str
     """Absolute path of the ffmpeg program."""
-    proxy: str | None = None
     cookies_file: str | None = None
+    door: Door | None = None
+    """What every connection goes through. None: the child connects by itself, to what the judge lets it."""
     allowed_private: tuple[str, ...] = ()
     """`host:port` or CIDR that may be reached although it is private."""
     floor_seconds: float = FLOOR_SECONDS

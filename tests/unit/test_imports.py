@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "media": set(),
     "workers": {"media", "startup"},
     "child": {"media"},
+    "gate": {"media", "memory"},
     "downloads": {"media", "workers", "storage", "metrics", "telegram", "settings"},
     "alerts": {"storage", "metrics", "telegram", "settings", "reachable"},
     "accounts": {"storage", "metrics", "telegram", "settings"},

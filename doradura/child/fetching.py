@@ -8,7 +8,6 @@ that we give it.
 from __future__ import annotations
 
 import http.client
-import importlib.util
 import itertools
 import re
 import shutil
@@ -37,6 +36,7 @@ from doradura.child.describing import FILE_NAME, is_generic
 from doradura.child.disposition import file_name_of
 from doradura.child.failures import JobError, is_unreachable, one_line
 from doradura.child.gate_replies import mark_gate_replies
+from doradura.child.impersonating import HANDLER
 from doradura.child.stated import jumps
 from doradura.child.stream_start import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
 from doradura.media.gatecontrol import USER
@@ -44,7 +44,11 @@ from doradura.media.protocol import Door, Order
 from doradura.media.reasons import Reason
 
 _HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
-"""yt-dlp's networking in Python, which the egress guard sees. Urllib is left for `data:` addresses only (bounds.py)."""
+"""yt-dlp's networking in Python, which the guard sees. Urllib is left for `data:` addresses only (bounds.py)."""
+
+_ASKS_FOR_BROWSER = "generic:impersonate"
+"""What yt-dlp says of a page that it knows no site for and that answered it as one answers robots."""
+_AS_BROWSER = {"generic": {"impersonate": [""]}}  # any
 
 _LIVE = frozenset({"is_live", "is_upcoming", "post_live"})
 
@@ -81,7 +85,7 @@ class LastLines:
 
 
 class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
-    """yt-dlp with one item per link, no live streams, and only Python's networking."""
+    """yt-dlp with one item per link, no live streams, and native networking behind a wall alone."""
 
     def __init__(self, order: Order, selection: Selection | None) -> None:
         self.raw: Info | None = None
@@ -97,6 +101,9 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         self.unbounded: Unbounded = ""
         """The kind of the last answer if its length was unknown."""
         self._chosen = selection
+        self._walled = order.wall != "hook"
+        self.missed_browser = False
+        """Whether its requests were to look like a browser's, and could not."""
         super().__init__(_options(order), auto_init="no_verbose_header")
 
     def find(self) -> Info:
@@ -116,7 +123,13 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
 
     def _find(self, url: str) -> Info:
         with reading_at_most(READING_CPU_SECONDS):
-            info = self.extract_info(url, download=False)
+            try:
+                info = self.extract_info(url, download=False)
+            except YoutubeDLError as error:
+                if not (self._walled and _ASKS_FOR_BROWSER in str(error)):
+                    raise
+                self.params["extractor_args"] = _AS_BROWSER
+                info = self.extract_info(url, download=False)
         if info is None:
             raise JobError(Reason.UNSUPPORTED, "the extractor gave nothing")
         return info  # type: ignore[no-any-return]
@@ -146,9 +159,21 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         return super().get_info_extractor(ie_key)
 
     def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
-        """Leave out handlers that are native code."""
-        ours = [handler for handler in handlers if handler.RH_KEY in _HANDLERS]
+        """Leave out handlers that are native code, unless a wall stands around it."""
+        allowed = _HANDLERS | {HANDLER} if self._walled else _HANDLERS
+        ours = [handler for handler in handlers if handler.RH_KEY in allowed]
         return super().build_request_director(ours, preferences)
+
+    def _impersonate_target_available(self, target: Any) -> bool:
+        """As yt-dlp's, which asks here before a request; note that there is none at all."""
+        self._get_available_impersonate_targets()
+        return bool(super()._impersonate_target_available(target))
+
+    def _get_available_impersonate_targets(self) -> Any:
+        """As yt-dlp's; note that there is none."""
+        targets = super()._get_available_impersonate_targets()
+        self.missed_browser = self.missed_browser or not targets
+        return targets
 
     def process_ie_result(self, ie_result: Info, download: bool = True, extra_info: Info | None = None) -> Info:  # noqa: FBT001, FBT002 -- yt-dlp's signature
         """Replace a list of exactly one item by that item; refuse every other list before its entries are requested.
@@ -260,12 +285,7 @@ def _normalize_url(url: str) -> str:
 
 
 def restrain() -> None:
-    """Disable in yt-dlp, for this process, what could start a program, load foreign code, lead elsewhere or never end.
-
-    Raises JobError if curl_cffi is installed: it is native networking, which the egress guard cannot see.
-    """
-    if importlib.util.find_spec("curl_cffi") is not None:
-        raise JobError(Reason.INTERNAL, "curl_cffi is installed: it escapes the egress guard; uninstall it")
+    """Disable in yt-dlp, for good, what could start a program, load foreign code, lead elsewhere or never end."""
     plugin_dirs.value = []
     for module in (networking.common, networking._requests, networking._urllib):  # noqa: SLF001 -- each has its own name for it
         module.normalize_url = _normalize_url

@@ -3,7 +3,7 @@
 A user's link is hostile: it may name a private address, redirect to one, or name a host whose answer changes between
 two lookups. So connections are judged, not names: an audit hook (PEP 578) sees every connection that Python code makes,
 after name resolution, and can never be removed again. It does not see native code that opens sockets itself. That is
-prevented by other means: curl_cffi must be absent (`worker.py` checks), ffmpeg gets local files only, and no program
+prevented by other means: yt-dlp's native networking is not offered (`fetching.Extractor`), ffmpeg gets local files only, and no program
 but those named to `install` can be started. The guard restrains data, not code: whoever can already run Python in the
 process can reach libc through ctypes, which stays available because Cryptodome needs it.
 """

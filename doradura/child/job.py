@@ -23,6 +23,7 @@ from doradura.child.floor import TransferTooSlowError, hold
 from doradura.child.gate_replies import knock
 from doradura.child.gauge import Gauge
 from doradura.child.guard import is_guarded
+from doradura.child.impersonating import hold_impersonation
 from doradura.child.meter import Meter
 from doradura.child.probing import look, probe
 from doradura.child.products import product_of
@@ -162,7 +163,7 @@ class _Work:
         """Return the final message. Raises whatever went wrong."""
         order = self._order
         restrain()
-        hold(order.floor_seconds)
+        hold_impersonation(hold(order.floor_seconds))
         if order.task == "selftest":
             if order.door is not None:
                 _knock(order.door)

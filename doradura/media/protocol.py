@@ -33,6 +33,10 @@ Lines = Annotated[int, msgspec.Meta(ge=0, le=MOST_LINES)]
 Bytes = Annotated[int, msgspec.Meta(ge=0, le=4 * MOST_BYTES)]  # the sum of a few
 Path = Annotated[str, msgspec.Meta(max_length=4096)]
 
+WallKind = Literal["notify", "port", "hook"]
+"""What holds a worker's connections: the kernel, which has the gate answer each connect; the kernel, which allows the
+gate's port alone; or the audit hook, which is no wall. The better ones first."""
+
 Task = Literal["download", "probe", "selftest"]
 """The task of an order."""
 
@@ -79,6 +83,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What every connection goes through. None: the child connects by itself, to what the judge lets it."""
     allowed_private: tuple[str, ...] = ()
     """`host:port` or CIDR that may be reached although it is private."""
+    wall: WallKind = "hook"
+    """The wall that is set before the job begins."""
     floor_seconds: float = FLOOR_SECONDS
     """How long the site may send less than the floor of speed; shorter only in tests."""
     read_seconds: float = READ_SECONDS

@@ -1,0 +1,144 @@
+"""Requests that look like a browser's: what yt-dlp's handler for them is held to in this process.
+
+The handler (`CurlCFFI`) is native code: the guard does not see its connections, so `fetching.Extractor` offers it
+behind a wall alone. yt-dlp decides which requests it is for. What Python's networking is held to elsewhere has to hold
+for it too, and this module owns that: an answer that is read whole has a bound, what a site sends is counted against
+the floor, what nobody has read yet is no more than a few pieces, no redirect leads to another scheme, and the gate's
+replies are told from a site's words.
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from types import SimpleNamespace
+from typing import Any, Final
+
+from yt_dlp.networking.exceptions import ProxyError, TransportError
+
+from doradura.child.bounds import PAGE_BYTES, EndlessError
+from doradura.child.floor import Floor
+from doradura.child.gate_replies import told_as
+
+HANDLER: Final = "CurlCFFI"
+"""yt-dlp's key of the handler; it has none where curl_cffi is not installed, or is of a version that it can't use."""
+
+_MOST_PIECES: Final = 64
+"""libcurl hands over 16 KiB at a time."""
+_PIECE_BYTES: Final = 64 * 1024
+_SCHEMES: Final = b"http,https"
+_SOCKS_REPLY: Final = re.compile(r"SOCKS5 connection to .*\. \((\d+)\)")
+
+
+def is_installed() -> bool:
+    """Return whether curl_cffi is there; it is not loaded for that."""
+    return find_spec("curl_cffi") is not None
+
+
+def hold_impersonation(floor: Floor) -> None:
+    """Hold yt-dlp's impersonating handler, if there is one, to its bounds in this process for good."""
+    if not is_installed():
+        return
+    try:
+        handler: Any = import_module("yt_dlp.networking._curlcffi")
+    except ImportError:  # a version that this yt-dlp does not take
+        return
+    _bound(handler.CurlCFFIResponseReader, floor)
+    _name_replies(handler.CurlCFFIRH, import_module("curl_cffi.const").CurlECode.PROXY)
+    _bound_sessions(handler.CurlCFFIRH)
+
+
+def _bound(reader: Any, floor: Floor) -> None:
+    real_init, real_read, real_close = reader.__init__, reader.read, reader.close
+
+    def init(self: Any, response: Any) -> None:
+        real_init(self, response)
+        self._iterator = _held(self._iterator, floor)
+
+    def read(self: Any, size: int | None = None) -> bytes:
+        if size is not None and size >= 0:
+            return real_read(self, size)  # type: ignore[no-any-return]
+        content = bytearray()
+        while piece := real_read(self, _PIECE_BYTES):
+            content += piece
+            if len(content) > PAGE_BYTES:
+                self.close()
+                raise EndlessError(f"a page or manifest of more than {PAGE_BYTES} bytes")
+        return bytes(content)
+
+    def close(self: Any) -> None:
+        self._response.queue.leave()
+        real_close(self)
+
+    reader.__init__, reader.read, reader.close = init, read, close
+
+
+def _name_replies(handler: Any, proxy_failed: int) -> None:
+    real_send = handler.send
+
+    def send(self: Any, request: Any) -> Any:
+        try:
+            return real_send(self, request)
+        except TransportError as error:
+            found = _SOCKS_REPLY.search(str(error)) if getattr(error.cause, "code", 0) == proxy_failed else None
+            if found is None:
+                raise
+            raise ProxyError(told_as(int(found[1])), cause=error.cause) from error
+
+    handler.send = send
+
+
+def _bound_sessions(handler: Any) -> None:
+    sessions: Any = import_module("curl_cffi.requests.session")
+    options = import_module("curl_cffi.const").CurlOpt
+    schemes = {options.PROTOCOLS_STR: _SCHEMES, options.REDIR_PROTOCOLS_STR: _SCHEMES}
+
+    def session(_: object, cookiejar: Any = None) -> Any:
+        return sessions.Session(cookies=cookiejar, curl_options=schemes)
+
+    handler._create_instance = session  # noqa: SLF001 -- the one place where a session is made
+    sessions.queue = SimpleNamespace(Queue=_Pieces)
+
+
+def _held(pieces: Iterator[bytes], floor: Floor) -> Iterator[bytes]:
+    """Yield the pieces of a body, the wait for each counted against the floor."""
+    piece: bytes | None = b""
+
+    def take() -> int:
+        nonlocal piece
+        piece = next(pieces, None)
+        return len(piece or b"")
+
+    while True:
+        floor.read(take)
+        if piece is None:
+            return
+        yield piece
+
+
+class _Pieces(queue.Queue[Any]):
+    """What has come of an answer and was not read yet. curl_cffi's has no bound, and a fast site would fill memory."""
+
+    def __init__(self) -> None:
+        super().__init__(_MOST_PIECES)
+        self._left = False
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002, FBT001, FBT002 -- queue's signature
+        """Add a piece, as soon as there is room or nobody reads any more."""
+        with self.not_full:
+            self.not_full.wait_for(lambda: self._left or self._qsize() < self.maxsize)
+            self._put(item)
+            self.not_empty.notify()
+
+    def put_nowait(self, item: Any) -> None:
+        """As `put`: libcurl's thread waits, and so the site does."""
+        self.put(item)
+
+    def leave(self) -> None:
+        """Say that nobody reads any more."""
+        with self.mutex:
+            self._left = True
+            self.not_full.notify_all()

@@ -60,6 +60,7 @@ from doradura.web import AccessRules, WebServer
 from doradura.workers.choice import make_workers
 from doradura.workers.fork import end_strays, environment_for_jobs
 from doradura.workers.gate import Gate, GatedWorkers
+from doradura.workers.wall import WallMissingError, find_wall
 from doradura.workers.ways import parse_ways
 
 log = logging.getLogger(__name__)
@@ -156,7 +157,7 @@ class App:
         """Start the parts that stop last, then the others."""
         settings, metrics = self.settings, self.metrics
         gate = Gate(environment=environment_for_jobs(self._environment), way=parse_ways(settings.download_proxy).get)
-        children = make_workers(self._environment, metrics.worker_start.observe)
+        children = make_workers(self._environment, metrics.worker_start.observe, gate.supervise)
         workers = GatedWorkers(children, gate)
         worker_slots = WorkerSlots(settings.concurrent_downloads)
         pauses = Pauses()
@@ -180,8 +181,14 @@ class App:
         await serving.start(children.run)
         try:
             await workspace.open()
+            standing = await find_wall(lambda kind: GatedWorkers(children, gate, kind), self._ffmpeg, workspace.root)
         except OSError as error:
             raise DataDirectoryError(unusable(workspace.root, error)) from error
+        if standing.kind == "hook" and settings.require_wall:
+            raise WallMissingError(standing.why)
+        workers.wall, self_test.standing = standing.kind, standing
+        metrics.worker_wall.labels(kind=standing.kind).set(1)
+        log.info("what holds workers' connections", extra={"wall": standing.kind, "why": standing.why or None})
         serving.start_soon(clean_forever, self._storage, self._clock)
         self._coordination.restore_moves(await self._storage.read(chats.migrations))
         async with (

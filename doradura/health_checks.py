@@ -32,6 +32,7 @@ from doradura.telegram.holds import ActiveHold
 from doradura.telegram.pacing import EVERY_CHAT, Pacer
 from doradura.telegram.poller import Poller
 from doradura.workers.interface import Workers
+from doradura.workers.wall import Standing
 
 POLL_SILENCE_SECONDS = 120.0
 UNDELIVERED_SECONDS = 300.0
@@ -230,6 +231,8 @@ class WorkerSelfTest:
         self._tested_at: float | None = None
         self._seconds = 0.0
         self._suspected = trio.Event()
+        self.standing: Standing | None = None
+        """The wall around workers, once that is proven."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Test until cancelled; `started()` after the first test, whatever its result."""
@@ -307,8 +310,16 @@ class WorkerSelfTest:
         if waited >= HELD_UP_SECONDS:
             said = Sentence(HealthText.USER_WAITS, {"minutes": f"{waited / 60:.0f}"}, count=users)
             return CheckResult("degraded", said, facts)
-        advice = None if self._answer is None else old_ytdlp(self._answer.yt_dlp, datetime.now(UTC).date())
-        return CheckResult("ok", Sentence(HealthText.SELF_TEST_PASSED), facts, advice)
+        return CheckResult("ok", Sentence(HealthText.SELF_TEST_PASSED), facts, self._advice())
+
+    def _advice(self) -> Sentence | None:
+        old = None if self._answer is None else old_ytdlp(self._answer.yt_dlp, datetime.now(UTC).date())
+        bare = None
+        if self.standing is not None and self.standing.kind == "hook":
+            bare = Sentence(HealthText.NO_WALL, {"reason": self.standing.why})
+        if old is not None and bare is not None:
+            return Sentence(HealthText.AND, {"first": old, "next": bare})
+        return old or bare
 
 
 def old_ytdlp(version: str, today: date) -> Sentence | None:

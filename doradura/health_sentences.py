@@ -95,6 +95,11 @@ class HealthText(StrEnum):
     YTDLP_A_DAY_OLD = "yt-dlp is {count} day old, and sites change: run `just update-ytdlp` and restart"
     YTDLP_DAYS_OLD = "yt-dlp is {count} days old, and sites change: run `just update-ytdlp` and restart"
 
+    NO_WALL = (
+        "the kernel has no wall for workers, so the audit hook alone guards them ({reason})"
+        ' - see "Without a wall" in docs/security.md'
+    )
+
     AND = "{first}; {next}"
     AND_TO = "{first}; and to {next}"
 

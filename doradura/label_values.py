@@ -12,6 +12,7 @@ from doradura.chat.texts import languages
 from doradura.downloads.admission import Rejection
 from doradura.health import CHECKS
 from doradura.media.formats import FORMATS, SentAs
+from doradura.media.protocol import WallKind
 from doradura.media.reasons import OUR_REASONS, Reason
 from doradura.media.sites import SITES
 from doradura.metrics import LabelValues
@@ -57,4 +58,5 @@ LABEL_VALUES = LabelValues(
     limit_sources=get_args(LimitSource),
     severities=SEVERITIES,
     statuses=get_args(Status),
+    walls=get_args(WallKind),
 )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import http.client
 import itertools
 import re
-import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -40,7 +39,7 @@ from doradura.child.impersonating import HANDLER
 from doradura.child.stated import jumps
 from doradura.child.stream_start import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
 from doradura.media.gatecontrol import USER
-from doradura.media.protocol import Door, Order
+from doradura.media.protocol import COOKIES_COPY, Door, Order
 from doradura.media.reasons import Reason
 
 _HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
@@ -259,8 +258,7 @@ def _options(order: Order) -> Info:
         "remote_components": [],
     }
     if order.cookies_file is not None:
-        # A copy, because yt-dlp writes received cookies into the file that it was given.
-        options["cookiefile"] = shutil.copyfile(order.cookies_file, directory / "cookies.txt")
+        options["cookiefile"] = str(directory / COOKIES_COPY)
     return options
 
 

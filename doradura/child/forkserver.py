@@ -19,7 +19,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, NoReturn
 
 import msgspec
@@ -81,9 +81,10 @@ class _Job:
 class ForkServer:
     """Serves one control socket until it ends. `child` runs in each fork and must not return to its caller."""
 
-    def __init__(self, control: socket.socket, child: Child) -> None:
+    def __init__(self, control: socket.socket, child: Child, *, spared: Collection[int] = ()) -> None:
         self._control = control
         self._child = child
+        self._spared = frozenset(spared)
         self._jobs: dict[int, _Job] = {}
         self._selector = selectors.PollSelector()  # epoll's state would be shared with the children
         self._decoder = msgspec.json.Decoder(ControlRequest)
@@ -198,7 +199,7 @@ class ForkServer:
             os.dup2(written, 1)
             os.dup2(written, 2)
             for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  # strings are what is wanted
-                if int(name) > 2 and int(name) != conversation:
+                if int(name) > 2 and int(name) != conversation and int(name) not in self._spared:
                     with contextlib.suppress(OSError):  # the listing's own
                         os.close(int(name))
             status = self._child(socket.socket(fileno=conversation))

@@ -2,10 +2,11 @@
 
 A user's link is hostile: it may name a private address, redirect to one, or name a host whose answer changes between
 two lookups. So connections are judged, not names: an audit hook (PEP 578) sees every connection that Python code makes,
-after name resolution, and can never be removed again. It does not see native code that opens sockets itself. That is
-prevented by other means: yt-dlp's native networking is not offered (`fetching.Extractor`), ffmpeg gets local files only, and no program
-but those named to `install` can be started. The guard restrains data, not code: whoever can already run Python in the
-process can reach libc through ctypes, which stays available because Cryptodome needs it.
+after name resolution, and can never be removed again. It does not see native code that opens sockets itself: that is
+what the wall is for (`walling.py`). Where the kernel has none, other means must do: yt-dlp's native networking is not
+offered (`fetching.Extractor`), ffmpeg gets local files only, and no program but those named to `install` can be
+started. The guard restrains data, not code: whoever can already run Python in the process can reach libc through
+ctypes, which stays available because Cryptodome needs it.
 """
 
 from __future__ import annotations
@@ -84,11 +85,12 @@ def _only(door: tuple[str, int], address: str, port: int) -> None:
 
 
 def is_guarded() -> bool:
-    """Return whether this process refuses a connection to an address that is never public.
+    """Return whether this process is refused a connection to an address that is never public.
 
-    Nothing is sent in either case. It uses a datagram socket, whose connect only records the address.
+    The guard refuses before a packet is sent. The socket is one that the wall lets be made, and does not wait.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
         try:
             probe.connect(("192.0.2.1", 9))
         except EgressRefusedError:

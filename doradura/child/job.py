@@ -28,6 +28,7 @@ from doradura.child.meter import Meter
 from doradura.child.probing import look, probe
 from doradura.child.products import product_of
 from doradura.child.products.product import Made, Product, Recipe, SourceFile, Tags, had_by
+from doradura.child.proving import prove
 from doradura.child.stated import is_cut_off, measured_seconds
 from doradura.child.stills import Stills
 from doradura.child.timelimit import TimeIsUpError, at_most
@@ -164,10 +165,14 @@ class _Work:
         order = self._order
         restrain()
         hold_impersonation(hold(order.floor_seconds))
+        if order.task == "wall":
+            return prove(order)
         if order.task == "selftest":
             if order.door is not None:
                 _knock(order.door)
-            return SelfTest(yt_dlp=yt_dlp_version, ffmpeg=ffmpeg.version(order.ffmpeg), guarded=is_guarded())
+            return SelfTest(
+                yt_dlp=yt_dlp_version, ffmpeg=ffmpeg.version(order.ffmpeg), guarded=is_guarded(), wall=order.wall
+            )
         if order.task == "probe":
             self._extractor = Extractor(order, None)
             return probe(order, self._extractor)

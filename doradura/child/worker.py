@@ -1,8 +1,8 @@
 """`python -m doradura.child.worker`: the fork server's program, and what each of its children does.
 
-Owns the order of steps in a child: limits, directory, environment, egress guard, and only then the job. It must not
-know how the job is done (`job.py`) nor how children are made and ended (`forkserver.py`). Everything slow is done once,
-before the first fork: importing yt-dlp, and compiling every known site's pattern.
+Owns the order of steps in a child: limits, directory, environment, wall, egress guard, and only then the job. It must
+not know how the job is done (`job.py`) nor how children are made and ended (`forkserver.py`). Everything slow is done
+once, before the first fork: importing yt-dlp, compiling every known site's pattern, and preparing the wall.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import argparse
 import gc
 import importlib
 import os
+import shutil
 import socket
 import sys
-import sysconfig
 import tempfile
 import threading
 import time
@@ -25,10 +25,11 @@ import msgspec
 
 from doradura.child import guard, limits
 from doradura.child.forkserver import ForkServer
+from doradura.child.walling import Wall, WallError, deno, prepare
 from doradura.media import addresses, processes
 from doradura.media.forkcontrol import DEFAULT_JOB
-from doradura.media.protocol import LINE_LIMIT_BYTES, Emit, Failure, Order, WorkerMessage
-from doradura.media.reasons import reason_of
+from doradura.media.protocol import COOKIES_COPY, LINE_LIMIT_BYTES, LISTENER_BYTE, Emit, Failure, Order, WorkerMessage
+from doradura.media.reasons import Reason, reason_of
 
 _UNHEARD: Final = 74  # sysexits.h: EX_IOERR
 _KEPT_VARIABLES: Final = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -50,8 +51,14 @@ def main(arguments: list[str] | None = None) -> int:
     limits.adopt_orphans()
     gc.collect()
     gc.freeze()  # a garbage collection in a child would write to, and so copy, every page that it shares with us
+    wall: Wall | WallError
+    try:
+        wall = prepare()
+    except WallError as error:
+        wall = error
+    spared = wall.descriptors if isinstance(wall, Wall) else ()
     with socket.socket(fileno=options.control) as control:
-        ForkServer(control, lambda conversation: work(conversation, run_job)).run(
+        ForkServer(control, lambda conversation: work(conversation, run_job, wall), spared=spared).run(
             loaded_seconds=time.monotonic() - began
         )
     return 0
@@ -70,21 +77,47 @@ def load_yt_dlp() -> None:
     importlib.import_module("encodings.idna")
 
 
-def work(conversation: socket.socket, run_job: RunJob) -> int:
+def work(conversation: socket.socket, run_job: RunJob, wall: Wall | WallError) -> int:
     """Do all that a child does: read the order, confine the process, run the job. Return the exit status."""
     order = read_order(conversation)
     if order is None:
         return 0
-    run_confined(order, emitter(conversation), run_job)
+
+    if order.wall == "hook" and isinstance(wall, Wall):
+        wall.close()
+
+    def set_wall() -> None:
+        if isinstance(wall, WallError):
+            raise wall
+        # The bot takes it with the first byte that it reads, which is no message.
+        wall.set(order, lambda listener: _send(conversation, listener))
+
+    run_confined(order, emitter(conversation), run_job, set_wall)
     return 0
 
 
-def run_confined(order: Order, emit: Emit, run_job: RunJob) -> None:
-    """Run a job under its limits and behind the guard, for good: this process can do nothing else afterwards."""
+def _send(conversation: socket.socket, descriptor: int) -> None:
+    socket.send_fds(conversation, [LISTENER_BYTE], [descriptor])
+
+
+def _no_wall() -> None:
+    raise WallError("only the fork server's children have a wall")
+
+
+def run_confined(order: Order, emit: Emit, run_job: RunJob, set_wall: Callable[[], None] = _no_wall) -> None:
+    """Run a job under its limits, behind the wall that it is told of and the guard, for good.
+
+    This process can do nothing else afterwards.
+    """
     try:
         confine(order)
+        if order.wall != "hook":
+            set_wall()
     except OSError as error:
-        emit(Failure(reason=reason_of(error), detail=f"the job's directory cannot be used: {error}"[:500]))
+        emit(Failure(reason=reason_of(error), detail=f"the job can't be confined: {error}"[:500]))
+        return
+    except WallError as error:
+        emit(Failure(reason=Reason.TOOL_CRASH, detail=str(error)[:500]))
         return
     allowed = addresses.AllowedPrivate.parse(order.allowed_private)
     only = None if order.door is None else (order.door.host, order.door.port)
@@ -123,9 +156,15 @@ def emitter(conversation: socket.socket) -> Emit:
 
 
 def confine(order: Order) -> None:
-    """Put the order's limits, directory and environment in force. Raises OSError if the directory does not exist."""
+    """Put the order's limits, directory and environment in force, and bring into the directory what lies elsewhere.
+
+    Raises OSError if the directory does not exist, or the cookies file can't be read.
+    """
     limits.apply(order.limits)
     _settle(order.directory)
+    if order.cookies_file is not None:
+        # A copy, because yt-dlp writes received cookies into the file that it was given.
+        shutil.copyfile(order.cookies_file, COOKIES_COPY)
 
 
 def _settle(directory: str) -> None:
@@ -154,8 +193,7 @@ def startable_programs(order: Order) -> list[str]:
     yt-dlp runs that one with the site's code on its standard input, with `--no-prompt --no-remote` and no `--allow-`
     option, so the code has neither network nor files.
     """
-    deno = Path(sysconfig.get_path("scripts")) / "deno"
-    return [order.ffmpeg, str(deno)]
+    return [order.ffmpeg, deno()]
 
 
 if __name__ == "__main__":

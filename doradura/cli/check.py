@@ -24,6 +24,7 @@ from doradura import logs
 from doradura.cli.edge import settings_or_complaint
 from doradura.cli.ffmpeg import find_ffmpeg, no_ffmpeg
 from doradura.cli.health import ask_health
+from doradura.cli.standing_wall import standing_wall
 from doradura.data_directory import WEBHOOK_FILE, DataDirectoryError, holder, is_marked_for, read_secret, unusable
 from doradura.downloads.workspace import root_in, try_root
 from doradura.settings import Address, Settings
@@ -43,6 +44,7 @@ from doradura.telegram.errors import (
     UnconfirmedError,
 )
 from doradura.telegram.observer import SilentObserver
+from doradura.workers.wall import NEEDS
 
 TELEGRAM_SECONDS = 8.0
 LOW_SPACE_BYTES = 1024**3
@@ -89,6 +91,7 @@ async def run_checks(settings: Settings) -> bool:
         lambda: _in_thread(_check_ports, settings),
         lambda: _in_thread(_check_ffmpeg),
         lambda: _in_thread(_check_yt_dlp),
+        lambda: _check_wall(settings),
         lambda: _in_thread(_check_extras),
         lambda: _check_telegram(settings),
     ]
@@ -223,6 +226,21 @@ def _check_ffmpeg() -> list[Finding]:
 def _check_yt_dlp() -> list[Finding]:
     version = importlib.metadata.version("yt-dlp")
     return [Finding("ok", "yt-dlp", f"{version}; `just update-ytdlp` installs a newer one")]
+
+
+async def _check_wall(settings: Settings) -> list[Finding]:
+    try:
+        program, _ = find_ffmpeg()
+        standing = await standing_wall(program, settings.data_dir)
+    except (RuntimeError, OSError) as error:  # the lines above say more of both
+        return [Finding("note", "wall", f"which wall stands around workers is not known: {error}")]
+    if standing.kind != "hook":
+        why = f"; not the better one: {standing.why}" if standing.why else ""
+        return [Finding("ok", "wall", f"the kernel holds workers ({standing.kind}), proven by trying{why}")]
+    text = f"no wall stands around workers, the audit hook alone guards them ({standing.why}). A wall needs {NEEDS}"
+    if settings.require_wall:
+        return [Finding("FAULT", "wall", f"{text}; DORADURA_REQUIRE_WALL asks for it")]
+    return [Finding("note", "wall", text)]
 
 
 def _check_extras() -> list[Finding]:

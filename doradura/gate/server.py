@@ -18,11 +18,13 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from doradura.gate.connection import Connection
+from doradura.gate.job import REMEMBERED, Job
 from doradura.gate.opening import Opener, OpeningError, Rules
+from doradura.gate.standing_in import Pairs, StandIn
 from doradura.gate.ways import Way
 from doradura.media.addresses import AllowedPrivate
 from doradura.media.gatecontrol import CONNECTIONS_OF_ONE_JOB, GateReply
@@ -33,32 +35,10 @@ OPENING_AT_ONCE: Final = 64
 OPENING_OF_ONE_JOB: Final = 16
 STRANGERS: Final = 256
 """Connections that have not said whose they are; of more the oldest are hung up on."""
-REMEMBERED: Final = 32
-"""Hosts and refusals that are kept of one job."""
 _LOOK_SECONDS: Final = 0.25
 _LINE_BYTES: Final = 64 * 1024
 _NO_DESCRIPTORS_SECONDS: Final = 0.2
-
-
-@dataclass(eq=False)
-class Job:
-    """One job's connections."""
-
-    number: int
-    rules: Rules
-    open: set[Connection] = field(default_factory=set)
-    opening: int = 0
-    sent: int = 0
-    received: int = 0
-    connections: int = 0
-    hosts: dict[str, None] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
-    over: bool = False
-
-    def refuse(self, detail: str) -> None:
-        """Note why something was refused."""
-        if len(self.refused) < REMEMBERED:
-            self.refused.append(detail[:300])
+_DESCRIPTORS: Final = 16
 
 
 class GateServer:
@@ -86,6 +66,9 @@ class GateServer:
         self._saying = bytearray()
         self._serving = True
         self._deaf_until = 0.0
+        self._came: deque[int] = deque()
+        """Descriptors that came with lines which are not read yet."""
+        self._pairs = Pairs()
 
     def run(self) -> None:
         """Serve. Returns when the bot is gone; what is open is closed then."""
@@ -107,6 +90,10 @@ class GateServer:
     def close(self) -> None:
         """Let go of what is the loop's own, after `run`."""
         self._selector.close()
+        self._pairs.close()
+        for job in self._jobs.values():
+            if job.stand_in is not None:
+                job.stand_in.close()
         os.close(self._woken)
         os.close(self._wake)
 
@@ -126,11 +113,12 @@ class GateServer:
     def _hear(self) -> None:
         """Read what the bot says; its end is ours."""
         try:
-            piece = self._control.recv(_LINE_BYTES)
+            piece, came, _, _ = socket.recv_fds(self._control, _LINE_BYTES, _DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return
         except OSError:
-            piece = b""
+            piece, came = b"", []
+        self._came += came
         if not piece:
             self._serving = False
             return
@@ -146,6 +134,8 @@ class GateServer:
                 way = None if told["way"] is None else Way.parse(told["way"])
                 rules = Rules(AllowedPrivate.parse(told["allowed"]), way)
                 self._jobs[told["token"].encode()] = Job(told["job"], rules)
+            case "notify":
+                self._stand_in(self._jobs.get(told["token"].encode()), self._came.popleft())
             case "end":
                 self._end(told["token"])
             case "serve":
@@ -157,6 +147,7 @@ class GateServer:
         if job is None:
             return
         job.over = True
+        self._stand_down(job)
         for connection in list(job.open):
             connection.close()
             self._settle(connection)
@@ -196,16 +187,56 @@ class GateServer:
             self._selector.unregister(self._listener)
             self._deaf_until = time.monotonic() + _NO_DESCRIPTORS_SECONDS
             return
-        client.setblocking(False)
-        connection = Connection(client)
-        self._connections.add(connection)
+        connection = self._add(client)
         self._strangers[connection] = None
-        self._timed.add(connection)
         if len(self._strangers) > STRANGERS:
             oldest = next(iter(self._strangers))
             oldest.close()
             self._settle(oldest)
         self._watch(connection, client)
+
+    def _add(self, client: socket.socket) -> Connection:
+        client.setblocking(False)
+        connection = Connection(client)
+        self._connections.add(connection)
+        self._timed.add(connection)
+        return connection
+
+    def _stand_in(self, job: Job | None, listener: int) -> None:
+        stand_in = StandIn(listener, self._pairs.make)
+        if job is None or job.stand_in is not None:
+            stand_in.close()
+            return
+        job.stand_in = stand_in
+        self._selector.register(listener, selectors.EVENT_READ, partial(self._notified, job, stand_in))
+
+    def _stand_down(self, job: Job) -> None:
+        if job.stand_in is not None:
+            self._selector.unregister(job.stand_in.listener)
+            job.stand_in.close()
+            job.stand_in = None
+
+    def _notified(self, job: Job, stand_in: StandIn) -> None:
+        """Answer a connect of a job's. Its barrier: what nobody thought of ends this job's connects alone."""
+        if job.stand_in is not stand_in:  # it ended in this very round
+            return
+        full = len(job.open) >= 2 * CONNECTIONS_OF_ONE_JOB  # those over the bound itself are told so, by SOCKS
+        try:
+            client = stand_in.take(full=full)
+        except EOFError:
+            self._stand_down(job)
+            return
+        except Exception:  # the barrier named above
+            log.exception("a connect could not be answered")
+            self._stand_down(job)
+            return
+        if full:
+            job.refuse("many more connections than one job may have")
+        if client is not None:
+            connection = self._add(client)
+            job.open.add(connection)
+            self._owners[connection] = job
+            self._watch(connection, client)
 
     def _go_on(self, connection: Connection, sock: socket.socket | None, events: int) -> None:
         """Let a connection go on; `sock` is None at the end of a rest. Its barrier: what breaks one breaks no other."""
@@ -233,7 +264,11 @@ class GateServer:
                 self._open(connection, job)
 
     def _admit(self, connection: Connection, job: Job | None) -> None:
+        """Let a connection in by its token. One that stands in for a job's own is let in by that job's token alone."""
         self._strangers.pop(connection, None)
+        owner = self._owners.get(connection)
+        if owner is not None and owner is not job:
+            job = None
         connection.admit(known=job is not None)
         if job is not None:
             job.open.add(connection)

@@ -4,6 +4,8 @@ Owns the words alone. It must import nothing but the standard library: the gate 
 JSON object a line, over a socket pair that nobody else has:
 
     to the gate    {"op": "job", "token", "job", "allowed", "way"}   a job may connect; `way` is a proxy's URL, or null
+                   {"op": "notify", "token"}                         its connects are answered; the listener of their
+                                                                     notifications comes along (SCM_RIGHTS)
                    {"op": "end", "token"}                            it may not any more: its connections are closed
                    {"op": "serve"}                                   every job that runs was told: take connections
     from the gate  {"op": "serving"}

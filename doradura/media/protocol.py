@@ -16,6 +16,10 @@ from doradura.media.reasons import Reason
 from doradura.media.variant import Variant
 
 LINE_LIMIT_BYTES = 256 * 1024
+LISTENER_BYTE: Final = b"\n"
+"""What a child says before its first line, with the listener of its notifications (SCM_RIGHTS), where it has one."""
+COOKIES_COPY: Final = "cookies.txt"
+"""The job's own copy of the cookies file, in its directory."""
 FLOOR_SECONDS = 60.0
 """How long a job must have waited for its sites, and received less than the floor all that time, to be ended."""
 READ_SECONDS = 15.0
@@ -37,7 +41,7 @@ WallKind = Literal["notify", "port", "hook"]
 """What holds a worker's connections: the kernel, which has the gate answer each connect; the kernel, which allows the
 gate's port alone; or the audit hook, which is no wall. The better ones first."""
 
-Task = Literal["download", "probe", "selftest"]
+Task = Literal["download", "probe", "selftest", "wall"]
 """The task of an order."""
 
 
@@ -61,6 +65,22 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     """A literal address."""
     port: int
     token: str
+    pid: int = 0
+    """The gate's process at this moment, which a job may not signal; 0 where there is none."""
+
+
+class WallTargets(msgspec.Struct, frozen=True, kw_only=True):
+    """What is really there for a worker to reach, of `wall`: each of it has to be out of its reach."""
+
+    tcp_port: int
+    """On 127.0.0.1, as is the next."""
+    udp_port: int
+    datagrams: str
+    """The abstract name of a local datagram socket."""
+    file: str
+    """A file of the bot's own, outside the job's directory."""
+    pid: int
+    """The bot's process."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +105,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """`host:port` or CIDR that may be reached although it is private."""
     wall: WallKind = "hook"
     """The wall that is set before the job begins."""
+    targets: WallTargets | None = None
+    """Only a `wall` has them."""
     floor_seconds: float = FLOOR_SECONDS
     """How long the site may send less than the floor of speed; shorter only in tests."""
     read_seconds: float = READ_SECONDS
@@ -185,9 +207,18 @@ class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     yt_dlp: Text
     ffmpeg: Text
     guarded: bool
+    wall: WallKind = "hook"
+    """What was set before the test."""
 
 
-WorkerMessage = Metadata | Progress | Result | Failure | SelfTest
+class WallProof(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="wallproof"):
+    """The answer to a `wall` order, where the gate and ffmpeg were reached."""
+
+    passed: Annotated[tuple[Text, ...], msgspec.Meta(max_length=50)]
+    """The attempts that got through, as far as the worker can tell."""
+
+
+WorkerMessage = Metadata | Progress | Result | Failure | SelfTest | WallProof
 Emit = Callable[[WorkerMessage], None]
 """Sends one message to the bot."""
 """A line from the worker. `Result`, `Failure`, `SelfTest` end the conversation; a `probe` ends with `Metadata`."""

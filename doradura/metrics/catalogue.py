@@ -78,6 +78,8 @@ class LabelValues:
     limit_sources: tuple[str, ...]
     severities: tuple[str, ...]
     statuses: tuple[str, ...]
+    walls: tuple[str, ...]
+    """What may hold workers' connections."""
 
 
 class Metrics:
@@ -171,6 +173,9 @@ class Metrics:
         )
         self.worker_start = self._histogram(
             "worker_start_seconds", "Time from a job handed over to its child running.", (), SHORT_SECONDS
+        )
+        self.worker_wall = self._gauges(
+            "worker_wall", "1 for what is proven to hold workers' connections.", {"kind": self.values.walls}
         )
 
     def _declare_telegram(

@@ -76,6 +76,7 @@ class Settings:
     drain_seconds: int
     download_proxy: str | None = field(metadata={"secret": True})
     cookies_file: Path | None
+    require_wall: bool
     allowed_private: tuple[str, ...]
     prometheus_url: str
     alertmanager_url: str

@@ -131,6 +131,7 @@ OPTIONS: tuple[Option, ...] = (
         secret=True,
     ),
     _row("COOKIES_FILE", "none", "cookies.txt used for downloads", values.cookies_file),
+    _row("REQUIRE_WALL", "false", "refuse to start where the kernel has no wall around workers", values.boolean),
     _row(
         "ALLOWED_PRIVATE",
         "none (sandbox: its own media address)",

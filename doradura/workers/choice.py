@@ -7,12 +7,14 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 
-from doradura.workers.fork import ForkWorkers, environment_for_jobs
+from doradura.workers.fork import ForkWorkers, Supervise, environment_for_jobs
 from doradura.workers.plain import PlainWorkers
 
 
-def make_workers(environment: Mapping[str, str], observe_start: Callable[[float], None]) -> ForkWorkers | PlainWorkers:
+def make_workers(
+    environment: Mapping[str, str], observe_start: Callable[[float], None], supervise: Supervise
+) -> ForkWorkers | PlainWorkers:
     """Return the fork server if the system has what it needs, else one process per job with a warm spare."""
     if hasattr(os, "fork") and hasattr(socket, "SOCK_SEQPACKET") and sys.platform == "linux":
-        return ForkWorkers(observe_start=observe_start, environment=environment)
+        return ForkWorkers(observe_start=observe_start, environment=environment, supervise=supervise)
     return PlainWorkers(environment=environment_for_jobs(environment))

@@ -90,11 +90,12 @@ class ChildConversation:
     WorkerLostError if the server died under the job.
     """
 
-    def __init__(self, work: Work, stream: trio.abc.ReceiveStream, task: Task) -> None:
+    def __init__(self, work: Work, stream: trio.abc.ReceiveStream, task: Task, said: bytes = b"") -> None:
+        """Converse with a child; `said` was read already."""
         self._work = work
         self._stream = stream
         self._task = task
-        self._unread = bytearray()
+        self._unread = bytearray(said)
         self._over = False
 
     @property

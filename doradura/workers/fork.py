@@ -7,8 +7,10 @@ program was killed. It must not know what a job is about.
 from __future__ import annotations
 
 import logging
+import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -16,8 +18,8 @@ import msgspec
 import trio
 
 from doradura.media import processes
-from doradura.media.forkcontrol import DEFAULT_JOB
-from doradura.media.protocol import Order, WorkerLostError
+from doradura.media.forkcontrol import DEFAULT_JOB, PACKET_BYTES
+from doradura.media.protocol import LISTENER_BYTE, Order, WorkerLostError
 from doradura.workers.conversation import ChildConversation, Work
 from doradura.workers.forkprocess import ServerProcess, WorkersError
 
@@ -32,6 +34,11 @@ STEADY_SECONDS: Final = 60.0
 """A server that lived this long resets the back-off."""
 NO_CHILD_PAUSE_SECONDS: Final = 1.0
 """If the machine cannot start another process, asking again at once would not help."""
+
+_DESCRIPTOR_BYTES: Final = 4
+
+Supervise = Callable[[str, int], Awaitable[None]]
+"""Takes over a job's listener, by the job's token at the gate."""
 
 _KEPT: Final = frozenset({"HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TZ"})
 _KEPT_PREFIXES: Final = ("LC_", "PYTHON")
@@ -69,8 +76,10 @@ class ForkWorkers:
         observe_start: Callable[[float], None] = lambda _seconds: None,
         environment: Mapping[str, str],
         job: str = DEFAULT_JOB,
+        supervise: Supervise | None = None,
     ) -> None:
         self._observe_start = observe_start
+        self._supervise = supervise
         self._environment = environment_for_jobs(environment)
         self._job = job
         self._server: ServerProcess | None = None
@@ -150,12 +159,32 @@ class ForkWorkers:
                 stream = trio.SocketStream(conversation)
                 with suppress(trio.BrokenResourceError):  # it died already: reading tells how
                     await stream.send_all(msgspec.json.encode(order) + b"\n")
-                yield ChildConversation(work, stream, order.task)
+                said = b"" if order.wall != "notify" else await self._take_listener(conversation, order)
+                yield ChildConversation(work, stream, order.task, said)
             finally:
                 conversation.close()
                 if work is not None:
                     with trio.CancelScope(shield=True):
                         await server.stop(work)
+
+    async def _take_listener(self, conversation: trio.socket.SocketType, order: Order) -> bytes:
+        """Receive the listener of a child's notifications and hand it on; return what the child said behind it.
+
+        A child that could not set its wall says why, in a message, and one that died says nothing.
+        """
+        try:
+            said, ancillary, _, _ = await conversation.recvmsg(
+                PACKET_BYTES, socket.CMSG_SPACE(_DESCRIPTOR_BYTES), socket.MSG_CMSG_CLOEXEC
+            )
+        except ConnectionResetError:
+            return b""
+        for _, _, content in ancillary:
+            listener = int.from_bytes(content[:_DESCRIPTOR_BYTES], sys.byteorder)
+            if self._supervise is None or order.door is None:
+                os.close(listener)  # nobody answers: each connect fails
+            else:
+                await self._supervise(order.door.token, listener)
+        return said.removeprefix(LISTENER_BYTE)
 
 
 async def _expect_child(work: Work) -> None:

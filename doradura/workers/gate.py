@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import secrets
 import socket
 import subprocess
@@ -21,7 +22,7 @@ from typing import Any, Final
 import msgspec
 import trio
 
-from doradura.media.protocol import Door, Order
+from doradura.media.protocol import Door, Order, WallKind
 from doradura.media.sites import site_of
 from doradura.startup import StartupError
 from doradura.workers.interface import Conversation, Workers
@@ -56,6 +57,8 @@ class Gate:
         self._listener: socket.socket | None = None
         self._jobs: dict[str, bytes] = {}
         """What the gate is told of each job that runs, by its token."""
+        self._notified: dict[str, int] = {}
+        """Listeners of walled jobs' notifications, by token; kept, so that a connect waits while there is no gate."""
         self._control: trio.SocketStream | None = None
         self._telling = trio.Lock()
         self._serving = trio.Event()
@@ -138,7 +141,10 @@ class Gate:
             nursery.start_soon(read_errors)
             with trio.move_on_after(READY_SECONDS) as ready:
                 async with self._telling:
-                    await _send(control, b"".join(self._jobs.values()) + _line(op="serve"))
+                    await _send(control, b"".join(self._jobs.values()))
+                    for token, listener in list(self._notified.items()):
+                        await _send(control, _line(op="notify", token=token), listener)
+                    await _send(control, _line(op="serve"))
                     self._control = control
                 async for told in _messages(control):
                     if told["op"] == "serving":
@@ -166,23 +172,36 @@ class Gate:
         self._jobs[token] = _line(op="job", token=token, job=job, allowed=list(allowed), way=self._way(site))
         try:
             await self._tell(self._jobs[token])
-            yield Door(host=host, port=port, token=token)
+            yield Door(host=host, port=port, token=token, pid=self.pid or 0)
         finally:
             del self._jobs[token]
             with trio.CancelScope(shield=True):
                 await self._tell(_line(op="end", token=token))
+                if token in self._notified:
+                    os.close(self._notified.pop(token))
 
-    async def _tell(self, line: bytes) -> None:
+    async def supervise(self, token: str, listener: int) -> None:
+        """Have the gate answer a job's connects, until its door is left. Takes over the listener."""
+        if token not in self._jobs:
+            os.close(listener)
+            return
+        self._notified[token] = listener
+        await self._tell(_line(op="notify", token=token), listener)
+
+    async def _tell(self, line: bytes, descriptor: int | None = None) -> None:
         """Say a line, whole. A gate that is gone is told of everything that still holds when there is one again."""
         async with self._telling:
             if self._control is not None:
-                await _send(self._control, line)
+                await _send(self._control, line, descriptor)
 
 
-async def _send(control: trio.SocketStream, line: bytes) -> None:
+async def _send(control: trio.SocketStream, line: bytes, descriptor: int | None = None) -> None:
     """Send all of it, or close the stream: half a line would spoil the next."""
-    gone = contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError)
+    gone = contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError, OSError)
     with trio.CancelScope(shield=True), trio.move_on_after(TELLING_SECONDS) as scope, gone:
+        if descriptor is not None:  # with the first byte
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptor.to_bytes(4, sys.byteorder))
+            line = line[await control.socket.sendmsg([line], [rights]) :]
         await control.send_all(line)
     if scope.cancelled_caught:
         await trio.aclose_forcefully(control)
@@ -205,9 +224,11 @@ def _line(**said: object) -> bytes:
 class GatedWorkers:
     """Workers whose every connection goes through the gate."""
 
-    def __init__(self, workers: Workers, gate: Gate) -> None:
+    def __init__(self, workers: Workers, gate: Gate, wall: WallKind = "hook") -> None:
         self._workers = workers
         self._gate = gate
+        self.wall: WallKind = wall
+        """What the jobs that are started from now on have around them."""
 
     def work(self, order: Order) -> AbstractAsyncContextManager[Conversation]:
         """Start one job with a door of its own; as `Workers`."""
@@ -216,6 +237,6 @@ class GatedWorkers:
     @asynccontextmanager
     async def _work(self, order: Order) -> AsyncIterator[Conversation]:
         async with self._gate.door(order.job_id, order.allowed_private, site_of(order.url)) as door:
-            order = msgspec.structs.replace(order, door=door, allowed_private=())
+            order = msgspec.structs.replace(order, door=door, allowed_private=(), wall=self.wall)
             async with self._workers.work(order) as conversation:
                 yield conversation

@@ -152,6 +152,13 @@ def _build() -> list[Panel]:
             size=(4, 8),
         ),
         figure(
+            "Wall around workers",
+            "What is proven to hold the connections of workers: notify and port are the kernel's, hook is no wall.",
+            now("sum by (kind) (doradura_worker_wall{@}) > 0", "{{kind}}"),
+            names=True,
+            size=(4, 4),
+        ),
+        figure(
             "What runs",
             "Versions of the program, yt-dlp, ffmpeg and Python, and whether it talks to Telegram or to the sandbox.",
             now(
@@ -159,6 +166,6 @@ def _build() -> list[Panel]:
                 "{{version}} · yt-dlp {{yt_dlp}} · ffmpeg {{ffmpeg}} · Python {{python}} · {{mode}}",
             ),
             names=True,
-            size=(24, 4),
+            size=(20, 4),
         ),
     ]

@@ -33,8 +33,9 @@ MAY_IMPORT = {
     "web": {"metrics", "health", "settings", "runbooks", "startup"},
     "media": set(),
     "workers": {"media", "startup"},
-    "child": {"media"},
-    "gate": {"media", "memory"},
+    "child": {"media", "wall"},
+    "gate": {"media", "memory", "wall"},
+    "wall": set(),
     "downloads": {"media", "workers", "storage", "metrics", "telegram", "settings"},
     "alerts": {"storage", "metrics", "telegram", "settings", "reachable"},
     "accounts": {"storage", "metrics", "telegram", "settings"},
@@ -195,7 +196,7 @@ def test_hostile_files_are_read_in_children_alone() -> None:
         (
             "os",
             "environ",
-            {"cli/edge.py", "cli/ffmpeg.py", "cli/run.py", "child/worker.py", "child/job.py"},
+            {"cli/edge.py", "cli/ffmpeg.py", "cli/run.py", "cli/standing_wall.py", "child/worker.py", "child/job.py"},
         ),
         (
             "trio",

@@ -126,6 +126,7 @@ BAD = {
         *("youtube=socks5://user:hunter22,*=direct", "youtube=direct,socks5://h", "direct", "*"),
     ],
     "COOKIES_FILE": ["/nonexistent/cookies.txt", str(Path(__file__).parent)],
+    "REQUIRE_WALL": ["maybe", "port"],
     "ALLOWED_PRIVATE": ["localhost", "10.0.0.0/40", "x:0"],
     "PROMETHEUS_URL": ["127.0.0.1:9091"],
     "ALERTMANAGER_URL": ["file:///etc"],

@@ -1,0 +1,92 @@
+"""Connections that are put into the place of those that a walled job wanted (seccomp user notification).
+
+Owns the answer to one connect: whatever address the job named, which is not even read, it gets a connection to this
+gate. So whose a connection is, is known by the listener that it came through, and not by what the job says.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from doradura.wall import notification
+
+_PAIR_SECONDS: Final = 1.0
+_FOREIGNERS: Final = 16
+
+
+class Pairs:
+    """Makes pairs of TCP sockets that are connected to each other, by a listening socket of its own on loopback.
+
+    They are no local sockets: clients ask for their peer's address and set TCP's options.
+    """
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=_FOREIGNERS)
+        self._listener.settimeout(_PAIR_SECONDS)
+
+    def make(self) -> tuple[socket.socket, socket.socket]:
+        """Return both ends. Raises OSError."""
+        theirs = socket.create_connection(self._listener.getsockname(), _PAIR_SECONDS)
+        try:
+            for _ in range(_FOREIGNERS):
+                ours, address = self._listener.accept()
+                if address == theirs.getsockname():
+                    return ours, theirs
+                ours.close()  # another program's, which knows of no job
+        except OSError:
+            theirs.close()
+            raise
+        theirs.close()
+        raise OSError(errno.ECONNREFUSED, "others keep this gate's socket busy")
+
+    def close(self) -> None:
+        """Close the listening socket."""
+        self._listener.close()
+
+
+class StandIn:
+    """Answers the connects of one job."""
+
+    def __init__(self, listener: int, make: Callable[[], tuple[socket.socket, socket.socket]]) -> None:
+        """Take over the listener of the job's notifications."""
+        self.listener = listener
+        self._make = make
+
+    def take(self, *, full: bool) -> socket.socket | None:
+        """Answer one connect that waits, and return our end of what it got; None where it got none.
+
+        A job that is `full` is refused. Raises EOFError when no process of the job is left.
+        """
+        call = notification.waiting(self.listener)
+        if call is None:
+            return None
+        if full:
+            notification.answer(self.listener, call, errno.ECONNREFUSED)
+            return None
+        try:
+            return self._put(call)
+        except OSError as error:
+            notification.answer(self.listener, call, error.errno or errno.ECONNREFUSED)
+            return None
+
+    def _put(self, call: notification.Call) -> socket.socket:
+        flags = notification.flags_of(call)
+        ours, theirs = self._make()
+        try:
+            theirs.setblocking(not flags.nonblocking)  # both processes have the same flag now
+            notification.put(self.listener, call, theirs.fileno(), close_on_exec=flags.close_on_exec)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        notification.answer(self.listener, call)
+        return ours
+
+    def close(self) -> None:
+        """Let go of the job: from here on, its connects are answered by nobody."""
+        os.close(self.listener)

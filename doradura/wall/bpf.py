@@ -1,0 +1,98 @@
+"""A seccomp program as bytes (classic BPF over struct seccomp_data), put together from blocks.
+
+Owns the encoding. A block is a run of instructions whose jumps stay inside it, so that blocks are joined by `+`. Those
+made by `one_of`, `none_of` and `without` fall through to what follows where the rule is met, and end the program with
+`refusal` where it is not.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+ALLOW: Final = 0x7FFF0000
+NOTIFY: Final = 0x7FC00000
+_ERRNO: Final = 0x00050000
+
+NUMBER_AT: Final = 0
+ARCHITECTURE_AT: Final = 4
+_ARGUMENTS_AT: Final = 16
+
+LOAD: Final = 0x20
+"""BPF_LD | BPF_W | BPF_ABS"""
+AND: Final = 0x54
+JUMP: Final = 0x05
+JUMP_EQUAL: Final = 0x15
+JUMP_AT_LEAST: Final = 0x35
+JUMP_ANY_BIT: Final = 0x45
+RETURN: Final = 0x06
+
+
+class Instruction(NamedTuple):
+    """struct sock_filter: `then` and `otherwise` are how many instructions a jump skips."""
+
+    code: int
+    then: int
+    otherwise: int
+    value: int
+
+
+Block = tuple[Instruction, ...]
+
+
+def errno_of(number: int) -> int:
+    """Return what makes a call fail with that errno."""
+    return _ERRNO | number
+
+
+def ends_with(action: int) -> Block:
+    """End the program."""
+    return (Instruction(RETURN, 0, 0, action),)
+
+
+def load(offset: int, mask: int | None = None) -> Block:
+    """Take a 32-bit word of the call."""
+    masked = () if mask is None else (Instruction(AND, 0, 0, mask),)
+    return (Instruction(LOAD, 0, 0, offset), *masked)
+
+
+def argument(number: int, mask: int | None = None) -> Block:
+    """Take the lower half of an argument: what an `int` has, on little-endian machines, as both of ours are."""
+    return load(_ARGUMENTS_AT + 8 * number, mask)
+
+
+def when(number: int, body: Block) -> Block:
+    """Run `body`, which ends the program, for one call. The call's number is what was taken last, before and after."""
+    return (Instruction(JUMP_EQUAL, 0, len(body), number), *body)
+
+
+def one_of(taken: Block, values: Sequence[int], refusal: int) -> Block:
+    """Go on where the word is one of the values."""
+    count = len(values)
+    tests = tuple(Instruction(JUMP_EQUAL, count - number, 0, value) for number, value in enumerate(values))
+    return taken + tests + ends_with(refusal)
+
+
+def none_of(taken: Block, values: Sequence[int], refusal: int) -> Block:
+    """Go on where the word is none of the values."""
+    count = len(values)
+    tests = tuple(Instruction(JUMP_EQUAL, count - number, 0, value) for number, value in enumerate(values))
+    return (*taken, *tests, Instruction(JUMP, 0, 0, 1), *ends_with(refusal))
+
+
+def without(taken: Block, bits: int, refusal: int) -> Block:
+    """Go on where the word has none of the bits."""
+    return (*taken, Instruction(JUMP_ANY_BIT, 0, 1, bits), *ends_with(refusal))
+
+
+def below(limit: int, refusal: int) -> Block:
+    """Go on where what was taken last is less than `limit`."""
+    return (Instruction(JUMP_AT_LEAST, 0, 1, limit), *ends_with(refusal))
+
+
+def encoded(block: Block) -> bytes:
+    """Return the kernel's form."""
+    return b"".join(
+        struct.pack("<HBBI", code, then, otherwise, value & 0xFFFFFFFF) for code, then, otherwise, value in block
+    )

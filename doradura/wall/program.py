@@ -1,0 +1,131 @@
+"""The seccomp program of a child: what it refuses, as data and rules. All else is allowed.
+
+Landlock knows files and, from its fourth version on, the ports of plain TCP connections. What it leaves open is closed
+here: other kinds of sockets, data in a TCP handshake (MSG_FASTOPEN is a connect that Landlock does not see), listening,
+what changes a file without opening it, other processes' affairs, and the kernel's other doors. docs/security.md has the
+table of what was tried against it.
+
+`connect` is answered by the gate where the program notifies, and allowed where Landlock holds it.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Collection
+from typing import Final
+
+from doradura.wall import bpf
+from doradura.wall.architectures import Architecture
+
+_NO: Final = bpf.errno_of(errno.EPERM)
+_NO_CONNECTION: Final = bpf.errno_of(errno.EACCES)
+_NO_SUCH_CALL: Final = bpf.errno_of(errno.ENOSYS)
+"""libc falls back to a call whose arguments can be seen."""
+
+_TYPE_BITS: Final = 0xF
+"""Beside them a socket's type carries SOCK_CLOEXEC and SOCK_NONBLOCK."""
+_IPPROTO_TCP: Final = 6
+_STREAM, _SEQPACKET = 1, 5
+_MSG_FASTOPEN: Final = 0x20000000
+_NAMESPACES: Final = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
+"""CLONE_NEW* of clone(2): mount, cgroup, UTS, IPC, user, PID, network."""
+_SET_FILE_FLAGS: Final = (0x40086602, 0x40046602, 0x401C5820)
+"""FS_IOC_SETFLAGS in both widths, FS_IOC_FSSETXATTR: they ask for no file that is open for writing."""
+_O_TRUNC: Final = 0o1000
+_O_ACCMODE: Final = 0o3
+
+TRUNCATE_ABI: Final = 3
+SIGNALS_ABI: Final = 6
+"""Landlock's versions from which on it holds truncation, and signals, itself."""
+
+REFUSED: Final = (
+    *("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease", "kcmp", "pidfd_getfd"),
+    *("io_uring_setup", "io_uring_enter", "io_uring_register", "bpf", "perf_event_open", "userfaultfd"),
+    *("keyctl", "add_key", "request_key", "unshare", "setns", "name_to_handle_at", "open_by_handle_at"),
+    *("mount", "umount2", "pivot_root", "chroot", "fsopen", "fsconfig", "fsmount", "fspick", "open_tree"),
+    *("open_tree_attr", "move_mount", "mount_setattr", "swapon", "swapoff", "acct", "quotactl", "quotactl_fd"),
+    *("reboot", "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "syslog"),
+    *("settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "sethostname", "setdomainname"),
+    *("iopl", "ioperm", "vhangup"),
+    *("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "file_setattr"),
+    *("utime", "utimes", "futimesat", "utimensat", "setxattr", "lsetxattr", "fsetxattr", "setxattrat"),
+    *("removexattr", "lremovexattr", "fremovexattr", "removexattrat"),
+    *("inotify_init", "inotify_init1", "inotify_add_watch", "fanotify_init", "fanotify_mark"),
+    *("setpriority", "ioprio_set"),
+    *("shmget", "shmat", "shmctl", "semget", "semop", "semtimedop", "semctl"),
+    *("msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink"),
+)
+REFUSED_CONNECTIONS: Final = ("bind", "listen", "accept", "accept4")
+OF_ITSELF_ALONE: Final = (
+    *("prlimit64", "sched_setparam", "sched_setscheduler", "sched_setattr", "sched_setaffinity"),
+    *("move_pages", "migrate_pages"),
+)
+"""Calls whose first argument is a process; 0 is the caller."""
+
+
+def head(of: Architecture) -> bpf.Block:
+    """Refuse calls of every other convention, whose numbers mean something else, and take the call's number."""
+    foreign = () if of.foreign_from is None else bpf.below(of.foreign_from, _NO)
+    return bpf.one_of(bpf.load(bpf.ARCHITECTURE_AT), [of.audit_word], _NO) + bpf.load(bpf.NUMBER_AT) + foreign
+
+
+def signals(of: Architecture, abi: int, spared: Collection[int]) -> bpf.Block:
+    """Refuse signals to the processes `spared`, to their groups, and to all at once.
+
+    Where Landlock holds signals (ABI 6) there is nothing to add. Processes by descriptor are none there otherwise.
+    """
+    if abi >= SIGNALS_ABI:
+        return ()
+    pids = sorted(spared)
+    everybody = [0xFFFFFFFF, *(-pid & 0xFFFFFFFF for pid in pids), *pids]
+    body = bpf.none_of(bpf.argument(0), everybody, _NO) + bpf.ends_with(bpf.ALLOW)
+    by_number = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")
+    return _rules(of, dict.fromkeys(by_number, body)) + _refusals(of, ("pidfd_open", "pidfd_send_signal"), _NO)
+
+
+def rest(of: Architecture, abi: int, *, notify: bool) -> bpf.Block:
+    """Return all that does not depend on the moment, down to the end of the program."""
+    stream = bpf.one_of(bpf.argument(1, _TYPE_BITS), [_STREAM], _NO_CONNECTION)
+    plain_tcp = bpf.one_of(bpf.argument(2), [0, _IPPROTO_TCP], _NO_CONNECTION)
+    families = [_AF_INET, _AF_INET6]
+    allow = bpf.ends_with(bpf.ALLOW)
+    bodies = {
+        "connect": bpf.ends_with(bpf.NOTIFY if notify else bpf.ALLOW),
+        "socket": bpf.one_of(bpf.argument(0), families, _NO_CONNECTION) + stream + plain_tcp + allow,
+        # A pair of datagram sockets can be sent elsewhere; a raw one is a datagram one (unix(7)).
+        "socketpair": bpf.one_of(bpf.argument(0), [_AF_UNIX], _NO_CONNECTION)
+        + bpf.one_of(bpf.argument(1, _TYPE_BITS), [_STREAM, _SEQPACKET], _NO_CONNECTION)
+        + allow,
+        "clone3": bpf.ends_with(_NO_SUCH_CALL),
+        "clone": bpf.without(bpf.argument(0), _NAMESPACES, _NO) + allow,
+        "ioctl": bpf.none_of(bpf.argument(1), _SET_FILE_FLAGS, _NO) + allow,
+    }
+    for name, flags in (("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)):
+        bodies[name] = bpf.without(bpf.argument(flags), _MSG_FASTOPEN, _NO_CONNECTION) + allow
+    for name in OF_ITSELF_ALONE:
+        bodies[name] = bpf.one_of(bpf.argument(0), [0], _NO) + allow
+    if abi < TRUNCATE_ABI:
+        bodies["truncate"] = bpf.ends_with(_NO)
+        bodies["openat2"] = bpf.ends_with(_NO_SUCH_CALL)
+        for name, flags in (("open", 1), ("openat", 2)):
+            # Opened to be read alone, a file is truncated all the same.
+            bodies[name] = bpf.none_of(bpf.argument(flags, _O_TRUNC | _O_ACCMODE), [_O_TRUNC], _NO) + allow
+    return _rules(of, bodies) + _refusals(of, REFUSED_CONNECTIONS, _NO_CONNECTION) + _refusals(of, REFUSED, _NO) + allow
+
+
+_AF_UNIX: Final = 1
+_AF_INET: Final = 2
+_AF_INET6: Final = 10
+"""Linux's numbers; other systems have others."""
+
+
+def _rules(of: Architecture, bodies: dict[str, bpf.Block]) -> bpf.Block:
+    block: bpf.Block = ()
+    for name, body in bodies.items():
+        if name in of.numbers:
+            block += bpf.when(of.numbers[name], body)
+    return block
+
+
+def _refusals(of: Architecture, names: Collection[str], action: int) -> bpf.Block:
+    return _rules(of, dict.fromkeys(names, bpf.ends_with(action)))

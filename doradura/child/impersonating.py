@@ -22,6 +22,7 @@ from yt_dlp.networking.exceptions import ProxyError, TransportError
 from doradura.child.bounds import PAGE_BYTES, EndlessError
 from doradura.child.floor import Floor
 from doradura.child.gate_replies import told_as
+from doradura.media.protocol import WallKind
 
 HANDLER: Final = "CurlCFFI"
 """yt-dlp's key of the handler; it has none where curl_cffi is not installed, or is of a version that it can't use."""
@@ -33,22 +34,32 @@ _SCHEMES: Final = b"http,https"
 _SOCKS_REPLY: Final = re.compile(r"SOCKS5 connection to .*\. \((\d+)\)")
 
 
-def is_installed() -> bool:
-    """Return whether curl_cffi is there; it is not loaded for that."""
-    return find_spec("curl_cffi") is not None
+def why_not(wall: WallKind) -> str:
+    """Return why requests can't look like a browser's behind this wall; "" if they can."""
+    if find_spec("curl_cffi") is None:
+        return "curl_cffi is not installed (the extra impersonate), so requests can't look like a browser's"
+    if _handler() is None:
+        return "this yt-dlp can't use the curl_cffi that is installed, so requests can't look like a browser's"
+    if wall == "hook":
+        return "no wall stands around workers, so requests can't look like a browser's"
+    return ""
 
 
 def hold_impersonation(floor: Floor) -> None:
     """Hold yt-dlp's impersonating handler, if there is one, to its bounds in this process for good."""
-    if not is_installed():
-        return
+    handler = _handler()
+    if handler is not None:
+        _bound(handler.CurlCFFIResponseReader, floor)
+        _name_replies(handler.CurlCFFIRH, import_module("curl_cffi.const").CurlECode.PROXY)
+        _bound_sessions(handler.CurlCFFIRH)
+
+
+def _handler() -> Any:
+    """Return yt-dlp's module, which is loaded with yt-dlp; None without curl_cffi, or of a version it does not take."""
     try:
-        handler: Any = import_module("yt_dlp.networking._curlcffi")
-    except ImportError:  # a version that this yt-dlp does not take
-        return
-    _bound(handler.CurlCFFIResponseReader, floor)
-    _name_replies(handler.CurlCFFIRH, import_module("curl_cffi.const").CurlECode.PROXY)
-    _bound_sessions(handler.CurlCFFIRH)
+        return import_module("yt_dlp.networking._curlcffi")
+    except ImportError:
+        return None
 
 
 def _bound(reader: Any, floor: Floor) -> None:

@@ -198,7 +198,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     unresolved: Text = ""
     """For `gone`: the host that has no address."""
     lacks: Lacks = ""
-    """For `unsupported`: what the link lacks while it has the rest."""
+    """For `unsupported`: what the link lacks while it has the rest. For `bot_check`: "browser", or nothing."""
 
 
 class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="selftest"):
@@ -209,6 +209,8 @@ class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     guarded: bool
     wall: WallKind = "hook"
     """What was set before the test."""
+    impersonation: bool = False
+    """Whether requests can look like a browser's."""
 
 
 class WallProof(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="wallproof"):

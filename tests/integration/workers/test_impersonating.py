@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import os
 import re
@@ -22,6 +22,7 @@ from doradura.workers.fork import ForkWorkers
 from doradura.workers.gate import Gate, GatedWorkers
 from tests.integration.workers.client_hello import ClientHello
 from tests.integration.workers.tls_site import Answer, TlsSite, make_certificate, serving
+from tests.programs import needs_curl_cffi
 
 NewOrder = Callable[..., Order]
 HERE = str(Path(__file__).parent)
@@ -66,11 +67,7 @@ def site(certificate: Path) -> Iterator[TlsSite]:
 @pytest.fixture
 def impersonates() -> None:
     """Skip where curl_cffi is not installed."""
-    if importlib.util.find_spec("curl_cffi") is None:
-        reason = "curl_cffi is missing: pip install --require-hashes -r requirements-dev.lock"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    needs_curl_cffi()
 
 
 Ask = Callable[..., Any]

@@ -23,6 +23,7 @@ import yt_dlp.networking._requests
 import yt_dlp.networking._urllib
 from yt_dlp import networking
 from yt_dlp.downloader.external import FFmpegFD
+from yt_dlp.extractor.youtube.jsc._builtin.ejs import EJSBaseJCP
 from yt_dlp.globals import plugin_dirs
 from yt_dlp.networking import Request
 from yt_dlp.networking.exceptions import RequestError
@@ -39,7 +40,7 @@ from doradura.child.impersonating import HANDLER
 from doradura.child.stated import jumps
 from doradura.child.stream_start import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
 from doradura.media.gatecontrol import USER
-from doradura.media.protocol import COOKIES_COPY, Door, Order
+from doradura.media.protocol import COOKIES_COPY, PLAYERS_DIRECTORY, Door, Order
 from doradura.media.reasons import Reason
 
 _HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
@@ -229,7 +230,7 @@ def _options(order: Order) -> Info:
         "logger": LastLines(),
         "color": "never",
         "ignoreerrors": False,
-        "cachedir": False,
+        "cachedir": str(directory / PLAYERS_DIRECTORY) if order.players else False,
         "paths": {"home": order.directory, "temp": order.directory},
         "outtmpl": {"default": "media.%(ext)s"},
         "noplaylist": True,
@@ -289,6 +290,7 @@ def restrain() -> None:
         module.normalize_url = _normalize_url
     bound_answers()
     mark_gate_replies()
+    EJSBaseJCP._ENABLE_PREPROCESSED_PLAYER_CACHE = True  # noqa: SLF001 -- off in yt-dlp, which removes no file of it
 
     def never(*_: object, **__: object) -> bool:
         return False

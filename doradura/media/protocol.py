@@ -18,6 +18,8 @@ from doradura.media.variant import Variant
 LINE_LIMIT_BYTES = 256 * 1024
 LISTENER_BYTE: Final = b"\n"
 """What a child says before its first line, with the listener of its notifications (SCM_RIGHTS), where it has one."""
+PLAYERS_DIRECTORY: Final = "players"
+"""yt-dlp's cache of solved players, in a job's directory."""
 COOKIES_COPY: Final = "cookies.txt"
 """The job's own copy of the cookies file, in its directory."""
 FLOOR_SECONDS = 60.0
@@ -105,6 +107,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """`host:port` or CIDR that may be reached although it is private."""
     wall: WallKind = "hook"
     """The wall that is set before the job begins."""
+    players: bool = False
+    """Whether players that were solved lie in the directory, and new ones are to be left there."""
     targets: WallTargets | None = None
     """Only a `wall` has them."""
     floor_seconds: float = FLOOR_SECONDS

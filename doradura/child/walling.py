@@ -95,8 +95,8 @@ class Wall:
         return Filter(bpf.encoded(program.head(self._of) + signals + self._rests[notify]))
 
 
-def prepare(*, newest_abi: int = landlock.NEWEST_ABI) -> Wall:
-    """Prepare a wall in the process that is going to fork. `newest_abi` is lower in tests alone.
+def prepare() -> Wall:
+    """Prepare a wall in the process that is going to fork.
 
     Raises WallError where this kernel or processor has none.
     """
@@ -105,7 +105,7 @@ def prepare(*, newest_abi: int = landlock.NEWEST_ABI) -> Wall:
         raise WallError("the wall is for Linux on x86-64 and arm64")
     kernel = Kernel(of)
     try:
-        abi = min(newest_abi, landlock.version(kernel))
+        abi = landlock.version(kernel)
     except OSError as error:
         raise WallError(f"this kernel has no Landlock, or it is off ({error}): Linux 5.13 has") from error
     return Wall(of, kernel, abi)

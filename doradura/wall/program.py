@@ -31,6 +31,8 @@ _NAMESPACES: Final = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000
 """CLONE_NEW* of clone(2): mount, cgroup, UTS, IPC, user, PID, network."""
 _SET_FILE_FLAGS: Final = (0x40086602, 0x40046602, 0x401C5820)
 """FS_IOC_SETFLAGS in both widths, FS_IOC_FSSETXATTR: they ask for no file that is open for writing."""
+_EVERYBODY: Final = 0xFFFFFFFF
+"""-1, of kill(2)."""
 _O_TRUNC: Final = 0o1000
 _O_ACCMODE: Final = 0o3
 
@@ -70,14 +72,15 @@ def head(of: Architecture) -> bpf.Block:
 
 
 def signals(of: Architecture, abi: int, spared: Collection[int]) -> bpf.Block:
-    """Refuse signals to the processes `spared`, to their groups, and to all at once.
+    """Refuse signals to all at once, and where Landlock does not hold them (ABI 6), to the processes `spared`.
 
-    Where Landlock holds signals (ABI 6) there is nothing to add. Processes by descriptor are none there otherwise.
+    There, their groups are refused too, and processes by descriptor.
     """
     if abi >= SIGNALS_ABI:
-        return ()
+        body = bpf.none_of(bpf.argument(0), [_EVERYBODY], _NO) + bpf.ends_with(bpf.ALLOW)
+        return _rules(of, {"kill": body})
     pids = sorted(spared)
-    everybody = [0xFFFFFFFF, *(-pid & 0xFFFFFFFF for pid in pids), *pids]
+    everybody = [_EVERYBODY, *(-pid & 0xFFFFFFFF for pid in pids), *pids]
     body = bpf.none_of(bpf.argument(0), everybody, _NO) + bpf.ends_with(bpf.ALLOW)
     by_number = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")
     return _rules(of, dict.fromkeys(by_number, body)) + _refusals(of, ("pidfd_open", "pidfd_send_signal"), _NO)

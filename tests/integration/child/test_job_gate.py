@@ -210,8 +210,9 @@ async def test_the_selftest_sees_the_gate(jobs: Jobs, slow: SlowSite, gate: Gate
     class Forgotten(Gate):
         """A gate that was never told of its jobs."""
 
-        async def _tell(self, line: bytes) -> None:
+        async def _tell(self, line: bytes, descriptor: int | None = None) -> None:
             assert line
+            assert descriptor is None
             await trio.lowlevel.checkpoint()
 
     forgetful = Forgotten(environment=os.environ)

@@ -77,6 +77,7 @@ CALLS = [
     ("openat2", (0, 0, 0), ALLOWED),
     ("truncate", (0, 0), ALLOWED),
     ("kill", (BOT, 0), ALLOWED),  # Landlock holds it
+    ("kill", (-1, 0), errno.EPERM),
     ("read", (), ALLOWED),
     ("getppid", (), ALLOWED),
 ]

@@ -1,0 +1,49 @@
+"""Running Python as another user, who may not be let into the directory that ours lies in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+import doradura
+from doradura.child.walling import deno
+
+NOBODY = 65534
+CHECKOUT = Path(doradura.__file__).parent.parent
+
+
+def interpreter_of(user: int) -> tuple[list[str], dict[str, str]]:
+    """Return the command of a Python of our version that a user can run, and the environment it finds our code by.
+
+    Skips the test where there is none, or nobody but root may become another.
+    """
+    places = [str(CHECKOUT), sysconfig.get_path("purelib")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/"}
+    environment["PYTHON_DENO"] = deno()
+    if user == os.getuid():
+        return [sys.executable], environment
+    if os.getuid() != 0:
+        pytest.skip("root can become another user")
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for program in filter(None, (sys.executable, shutil.which(version, path="/usr/local/bin:/usr/bin"))):
+        with suppress(PermissionError):
+            asked = subprocess.run(
+                [program, "-c", "import msgspec, trio, yt_dlp, doradura"],
+                env=environment,
+                cwd="/",
+                user=user,
+                group=user,
+                extra_groups=[],
+                capture_output=True,
+                check=False,
+            )
+            if asked.returncode == 0:
+                return [program], environment
+    pytest.skip(f"apt-get install {version}, for a Python that other users may run")

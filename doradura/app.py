@@ -60,9 +60,9 @@ from doradura.web import AccessRules, WebServer
 from doradura.workers.choice import make_workers
 from doradura.workers.fork import end_strays, environment_for_jobs
 from doradura.workers.gate import Gate, GatedWorkers
-from doradura.workers.players import PlayerWorkers
 from doradura.workers.wall import WallMissingError, find_wall
 from doradura.workers.ways import parse_ways
+from doradura.workers.youtube import YoutubeWorkers
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +208,7 @@ class App:
                     settings=settings,
                     api=api,
                     storage=self._storage,
-                    workers=PlayerWorkers(workers, settings.data_dir / "players"),
+                    workers=YoutubeWorkers(workers, settings.data_dir / "players", settings.pot_provider or ""),
                     workspace=workspace,
                     worker_slots=worker_slots,
                     charts=Charts(settings.data_dir / "charts", self._environment),

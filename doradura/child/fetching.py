@@ -31,6 +31,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import YoutubeDLError
 from yt_dlp.utils.networking import normalize_url
 
+from doradura.child import pot_tokens
 from doradura.child.bounds import READING_CPU_SECONDS, bound_answers, reading_at_most
 from doradura.child.describing import FILE_NAME, is_generic
 from doradura.child.disposition import file_name_of
@@ -250,7 +251,7 @@ def _options(order: Order) -> Info:
         "skip_unavailable_fragments": False,
         "socket_timeout": order.read_seconds,
         "http_chunk_size": None,
-        "extractor_args": {},
+        "extractor_args": pot_tokens.arguments(order.pot_provider),
         "enable_file_urls": False,
         "ffmpeg_location": order.ffmpeg,
         "proxy": "" if order.door is None else door_url(order.door),

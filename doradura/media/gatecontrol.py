@@ -3,7 +3,9 @@
 Owns the words alone. It must import nothing but the standard library: the gate is small. Between bot and gate goes one
 JSON object a line, over a socket pair that nobody else has:
 
-    to the gate    {"op": "job", "token", "job", "allowed", "way"}   a job may connect; `way` is a proxy's URL, or null
+    to the gate    {"op": "job", "token", "job", "allowed", "way", "direct"}
+                                                                     a job may connect; `way` is a proxy's URL, or null,
+                                                                     `direct` what is connected to without it
                    {"op": "notify", "token"}                         its connects are answered; the listener of their
                                                                      notifications comes along (SCM_RIGHTS)
                    {"op": "end", "token"}                            it may not any more: its connections are closed

@@ -107,6 +107,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """`host:port` or CIDR that may be reached although it is private."""
     wall: WallKind = "hook"
     """The wall that is set before the job begins."""
+    pot_provider: str = ""
+    """The address of a provider of PO tokens; "" for none."""
     players: bool = False
     """Whether players that were solved lie in the directory, and new ones are to be left there."""
     targets: WallTargets | None = None

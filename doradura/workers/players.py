@@ -16,21 +16,16 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
-import trio
 
-from doradura.media.protocol import PLAYERS_DIRECTORY, Order
-from doradura.media.sites import site_of
-from doradura.workers.interface import Conversation, Workers
+from doradura.media.protocol import PLAYERS_DIRECTORY
 
 log = logging.getLogger(__name__)
 
-SITE: Final = "youtube"
 KEPT: Final = 2
 """Of so many players the solved form is kept: YouTube tries a new one on some while others have the old one."""
 KEPT_SECONDS: Final = 24 * 3600.0
@@ -45,33 +40,6 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
 
     version: str = msgspec.field(name="yt-dlp_version")
     data: str
-
-
-class PlayerWorkers:
-    """Workers whose YouTube jobs find the solved players, and leave new ones behind."""
-
-    def __init__(self, workers: Workers, directory: Path) -> None:
-        """`directory` is the bot's own; it is made when there is something to keep."""
-        self._workers = workers
-        self._directory = directory
-        self._adding = False
-
-    def work(self, order: Order) -> AbstractAsyncContextManager[Conversation]:
-        """Start one job; as `Workers`."""
-        return self._work(order) if site_of(order.url) == SITE else self._workers.work(order)
-
-    @asynccontextmanager
-    async def _work(self, order: Order) -> AsyncIterator[Conversation]:
-        lent = await trio.to_thread.run_sync(lend, self._directory, Path(order.directory))
-        adds, self._adding = not self._adding, True
-        try:
-            async with self._workers.work(msgspec.structs.replace(order, players=True)) as conversation:
-                yield conversation
-            if adds:
-                await trio.to_thread.run_sync(take, Path(order.directory), lent, self._directory)
-        finally:
-            if adds:
-                self._adding = False
 
 
 def lend(directory: Path, job: Path) -> frozenset[str]:

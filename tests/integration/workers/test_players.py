@@ -18,7 +18,8 @@ from doradura.media.protocol import Order, Result, WallKind
 from doradura.workers.fork import ForkWorkers
 from doradura.workers.gate import Gate, GatedWorkers
 from doradura.workers.interface import Conversation
-from doradura.workers.players import KEPT, KEPT_SECONDS, PlayerWorkers, lend, take
+from doradura.workers.players import KEPT, KEPT_SECONDS, lend, take
+from doradura.workers.youtube import YoutubeWorkers
 
 NewOrder = Callable[..., Order]
 HERE = str(Path(__file__).parent)
@@ -34,7 +35,7 @@ async def solve(new_order: NewOrder, tmp_path: Path) -> AsyncIterator[Solve]:
     environment, gate = {**os.environ, "PYTHONPATH": HERE}, Gate(environment=os.environ)
     children = ForkWorkers(environment=environment, job="solving_job:run_job", supervise=gate.supervise)
     workers = GatedWorkers(children, gate)
-    keeping = PlayerWorkers(workers, tmp_path / "players")
+    keeping = YoutubeWorkers(workers, tmp_path / "players")
 
     async def run(wall: WallKind, url: str = VIDEO) -> dict[str, Any]:
         workers.wall = wall
@@ -96,7 +97,7 @@ class Nobody:
 
 async def test_one_job_at_a_time_adds(new_order: NewOrder, tmp_path: Path) -> None:
     """What one leaves behind that began while another had that right is not kept; the next may again."""
-    keeping, kept = PlayerWorkers(Nobody(), tmp_path / "players"), tmp_path / "players" / NAME
+    keeping, kept = YoutubeWorkers(Nobody(), tmp_path / "players"), tmp_path / "players" / NAME
     first, second, third = new_order(VIDEO), new_order("https://youtu.be/x"), new_order(VIDEO)
     async with keeping.work(first):
         async with keeping.work(second):

@@ -158,7 +158,7 @@ class App:
         """Start the parts that stop last, then the others."""
         settings, metrics = self.settings, self.metrics
         gate = Gate(environment=environment_for_jobs(self._environment), way=parse_ways(settings.download_proxy).get)
-        children = make_workers(self._environment, metrics.worker_start.observe, gate.supervise)
+        children = make_workers(self._environment, metrics.worker_start.observe, gate.supervise, self._ffmpeg)
         workers = GatedWorkers(children, gate)
         worker_slots = WorkerSlots(settings.concurrent_downloads)
         pauses = Pauses()

@@ -14,7 +14,7 @@ import ssl
 import struct
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -43,13 +43,15 @@ class WallError(Exception):
 class Wall:
     """A wall that is ready to be set. It is made before the fork; `set` is for a child."""
 
-    def __init__(self, of: Architecture, kernel: Kernel, abi: int) -> None:
+    def __init__(self, of: Architecture, kernel: Kernel, abi: int, runs: Sequence[str]) -> None:
         self._of = of
         self._kernel = kernel
         self._landlock = landlock.Landlock(kernel, abi)
         self._rules = [*_rules(_readable(), landlock.READING, abi)]
         self._rules += _rules(["/dev/null"], landlock.READ_FILE | landlock.WRITE_FILE, abi)
-        self._rules += _runnable(deno(), abi)
+        self._runs = frozenset(runs)
+        for path in (deno(), *self._runs):
+            self._rules += _runnable(path, abi)
         # These are not to be signalled; the gate's process is known by the job.
         self._spared = {os.getpid(), os.getppid(), os.getpgid(os.getppid())}
         self._rests = {notify: program.rest(of, abi, notify=notify) for notify in (False, True)}
@@ -70,7 +72,8 @@ class Wall:
             raise WallError("there is no gate to leave open")
         try:
             self._kernel.give_up_privileges()
-            own = [*_runnable(order.ffmpeg, abi), landlock.PathRule(order.directory, landlock.OWN_DIRECTORY, abi)]
+            runs = [] if order.ffmpeg in self._runs else _runnable(order.ffmpeg, abi)
+            own = [*runs, landlock.PathRule(order.directory, landlock.OWN_DIRECTORY, abi)]
             self._landlock.restrict([*self._rules, *own], port=None if notify else order.door.port)
             for rule in own:
                 rule.close()
@@ -95,8 +98,8 @@ class Wall:
         return Filter(bpf.encoded(program.head(self._of) + signals + self._rests[notify]))
 
 
-def prepare() -> Wall:
-    """Prepare a wall in the process that is going to fork.
+def prepare(runs: Sequence[str] = ()) -> Wall:
+    """Prepare a wall in the process that is going to fork, for jobs that run these programs, as far as is known.
 
     Raises WallError where this kernel or processor has none.
     """
@@ -108,7 +111,7 @@ def prepare() -> Wall:
         abi = landlock.version(kernel)
     except OSError as error:
         raise WallError(f"this kernel has no Landlock, or it is off ({error}): Linux 5.13 has") from error
-    return Wall(of, kernel, abi)
+    return Wall(of, kernel, abi, runs)
 
 
 def deno() -> str:

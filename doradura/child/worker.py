@@ -41,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Load everything, then serve the control socket until it ends."""
     parser = argparse.ArgumentParser(prog="doradura.child.worker")
     parser.add_argument("--control", type=int, required=True, help="descriptor of the control socket")
+    parser.add_argument("--runs", action="append", default=[], help="a program that the jobs run")
     parser.add_argument("--job", default=DEFAULT_JOB, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     began = time.monotonic()
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     gc.freeze()  # a garbage collection in a child would write to, and so copy, every page that it shares with us
     wall: Wall | WallError
     try:
-        wall = prepare()
+        wall = prepare(options.runs)
     except WallError as error:
         wall = error
     spared = wall.descriptors if isinstance(wall, Wall) else ()

@@ -18,7 +18,7 @@ async def standing_wall(ffmpeg: str, data_dir: Path) -> Standing:
     """Return the wall that stands here; where workers do not start, none does. Raises OSError for the directory."""
     environment = dict(os.environ)
     gate = Gate(environment=environment_for_jobs(environment))
-    children = make_workers(environment, lambda _seconds: None, gate.supervise)
+    children = make_workers(environment, lambda _seconds: None, gate.supervise, ffmpeg)
     found: Standing | None = None
     failures: list[str] = []
     try:

@@ -78,12 +78,13 @@ def signals(of: Architecture, abi: int, spared: Collection[int]) -> bpf.Block:
     """
     if abi >= SIGNALS_ABI:
         body = bpf.none_of(bpf.argument(0), [_EVERYBODY], _NO) + bpf.ends_with(bpf.ALLOW)
-        return _rules(of, {"kill": body})
+        return _row(of, {"kill": body})
     pids = sorted(spared)
     everybody = [_EVERYBODY, *(-pid & 0xFFFFFFFF for pid in pids), *pids]
     body = bpf.none_of(bpf.argument(0), everybody, _NO) + bpf.ends_with(bpf.ALLOW)
     by_number = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")
-    return _rules(of, dict.fromkeys(by_number, body)) + _refusals(of, ("pidfd_open", "pidfd_send_signal"), _NO)
+    by_descriptor = ("pidfd_open", "pidfd_send_signal")
+    return _row(of, {**dict.fromkeys(by_number, body), **dict.fromkeys(by_descriptor, bpf.ends_with(_NO))})
 
 
 def rest(of: Architecture, abi: int, *, notify: bool) -> bpf.Block:
@@ -113,7 +114,9 @@ def rest(of: Architecture, abi: int, *, notify: bool) -> bpf.Block:
         for name, flags in (("open", 1), ("openat", 2)):
             # Opened to be read alone, a file is truncated all the same.
             bodies[name] = bpf.none_of(bpf.argument(flags, _O_TRUNC | _O_ACCMODE), [_O_TRUNC], _NO) + allow
-    return _rules(of, bodies) + _refusals(of, REFUSED_CONNECTIONS, _NO_CONNECTION) + _refusals(of, REFUSED, _NO) + allow
+    bodies |= dict.fromkeys(REFUSED_CONNECTIONS, bpf.ends_with(_NO_CONNECTION))
+    bodies |= dict.fromkeys(REFUSED, bpf.ends_with(_NO))
+    return bpf.chosen({of.numbers[name]: body for name, body in bodies.items() if name in of.numbers}, allow)
 
 
 _AF_UNIX: Final = 1
@@ -122,13 +125,6 @@ _AF_INET6: Final = 10
 """Linux's numbers; other systems have others."""
 
 
-def _rules(of: Architecture, bodies: dict[str, bpf.Block]) -> bpf.Block:
-    block: bpf.Block = ()
-    for name, body in bodies.items():
-        if name in of.numbers:
-            block += bpf.when(of.numbers[name], body)
-    return block
-
-
-def _refusals(of: Architecture, names: Collection[str], action: int) -> bpf.Block:
-    return _rules(of, dict.fromkeys(names, bpf.ends_with(action)))
+def _row(of: Architecture, bodies: dict[str, bpf.Block]) -> bpf.Block:
+    """Return rules for a few calls; others go on."""
+    return sum((bpf.when(of.numbers[name], body) for name, body in bodies.items()), ())

@@ -67,7 +67,8 @@ class ForkWorkers:
     """Starts the fork server, keeps one alive, and runs orders on it.
 
     `observe_start` gets the seconds from handing over an order until its child is running. `environment` is the bot's
-    own; jobs see what `environment_for_jobs` leaves of it.
+    own; jobs see what `environment_for_jobs` leaves of it. `supervise` takes over what a walled job's connects are told
+    by, and `ffmpeg` is what the jobs will run, if it is known.
     """
 
     def __init__(
@@ -77,9 +78,11 @@ class ForkWorkers:
         environment: Mapping[str, str],
         job: str = DEFAULT_JOB,
         supervise: Supervise | None = None,
+        ffmpeg: str | None = None,
     ) -> None:
         self._observe_start = observe_start
         self._supervise = supervise
+        self._ffmpeg = ffmpeg
         self._environment = environment_for_jobs(environment)
         self._job = job
         self._server: ServerProcess | None = None
@@ -112,7 +115,7 @@ class ForkWorkers:
 
         while True:
             began = trio.current_time()
-            server = ServerProcess(job=self._job, environment=self._environment)
+            server = ServerProcess(job=self._job, environment=self._environment, ffmpeg=self._ffmpeg)
             try:
                 await server.run(ready)
             except WorkersError as error:

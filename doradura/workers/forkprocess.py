@@ -53,8 +53,9 @@ class WorkersError(StartupError):
 class ServerProcess:
     """One fork server. `run` is its whole life; the other methods work during it."""
 
-    def __init__(self, *, job: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, *, job: str, environment: Mapping[str, str], ffmpeg: str | None = None) -> None:
         self._job = job
+        self._ffmpeg = ffmpeg
         self._environment = environment
         self._control: trio.socket.SocketType | None = None
         self._sending = trio.Lock()
@@ -82,6 +83,7 @@ class ServerProcess:
                     "doradura.child.worker",
                     f"--control={theirs.fileno()}",
                     f"--job={self._job}",
+                    *([] if self._ffmpeg is None else [f"--runs={self._ffmpeg}"]),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

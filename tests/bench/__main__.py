@@ -20,7 +20,17 @@ from types import MappingProxyType
 
 import trio
 
-from tests.bench import gate_cost, link_to_file, metrics_cost, pacing_cost, scrape, under_load, updates, upload_memory
+from tests.bench import (
+    gate_cost,
+    link_to_file,
+    metrics_cost,
+    pacing_cost,
+    scrape,
+    under_load,
+    updates,
+    upload_memory,
+    wall_cost,
+)
 from tests.bench.figures import Row
 
 PACKAGES = ("doradura", "trio", "httpx", "hypercorn", "quart-trio", "prometheus-client", "yt-dlp")
@@ -44,6 +54,7 @@ ROWS = MappingProxyType(
         "metrics-cost": Measurement(metrics_cost.measure, 3, "counting / a download, memory, size of a scrape"),
         "answers-under-load": Measurement(under_load.measure, 3, "answers while 20 jobs run / at rest"),
         "gate-cost": Measurement(gate_cost.measure, 5, "a source through the gate / direct"),
+        "wall-cost": Measurement(wall_cost.measure, 5, "the start of a job behind the wall / without"),
         "upload-memory": Measurement(upload_memory.measure, 3, "growth of the process / size of the file"),
     }
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from doradura.wall import bpf
-from tests.unit.wall.machine import ALLOWED, run
+from tests.unit.wall.machine import ALLOWED, run, steps
 
 NO = bpf.errno_of(13)
 END = bpf.ends_with(bpf.ALLOW)
@@ -34,6 +34,17 @@ def test_a_rule_holds_for_its_call_alone() -> None:
     rules = bpf.when(4, SECOND + bpf.ends_with(NO)) + bpf.when(6, bpf.ends_with(bpf.errno_of(1)))
     program = bpf.encoded(bpf.load(bpf.NUMBER_AT) + rules + END)
     assert [run(program, number, 0) for number in (3, 4, 5, 6, 7)] == [ALLOWED, 13, ALLOWED, 1, ALLOWED]
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 64, 150])
+def test_a_number_chooses_its_body(count: int) -> None:
+    """However many there are, and the rest goes to the last; a few comparisons are enough."""
+    bodies = {3 * number: bpf.ends_with(bpf.errno_of(number + 1)) for number in range(count)}
+    program = bpf.encoded(bpf.load(bpf.NUMBER_AT) + bpf.chosen(bodies, END))
+    for number in range(3 * count + 2):
+        expected = ALLOWED if number % 3 or number >= 3 * count else number // 3 + 1
+        assert run(program, number, 0) == expected
+        assert steps(program, number) <= 20
 
 
 def test_the_kernel_s_form() -> None:

@@ -157,7 +157,12 @@ class App:
     async def _serve(self, serving: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
         """Start the parts that stop last, then the others."""
         settings, metrics = self.settings, self.metrics
-        gate = Gate(environment=environment_for_jobs(self._environment), way=parse_ways(settings.download_proxy).get)
+        gate = Gate(
+            environment=environment_for_jobs(self._environment),
+            way=parse_ways(settings.download_proxy).get,
+            count=lambda outcome, number: metrics.gate_connections.labels(outcome=outcome).inc(number),
+            died=lambda: self_test.suspect(),  # noqa: PLW0108 - it is created below, from workers that use the gate
+        )
         children = make_workers(self._environment, metrics.worker_start.observe, gate.supervise, self._ffmpeg)
         workers = GatedWorkers(children, gate)
         worker_slots = WorkerSlots(settings.concurrent_downloads)
@@ -166,7 +171,7 @@ class App:
         disk = DiskSpace(settings.data_dir, measured=metrics.disk_free.set)
         api_url, allowed_private = settings.telegram_api_url, settings.allowed_private
         workspace = Workspace(settings, self._ffmpeg, lambda: allowed_private)
-        self_test = WorkerSelfTest(workers, worker_slots, workspace, self._ids)
+        self_test = WorkerSelfTest(workers, worker_slots, workspace, self._ids, gate=gate)
         health = self._make_health(self_test, disk, lag)
         self.http_url = await serving.start(self._make_web(health).run)
         await serving.start(pauses.run)

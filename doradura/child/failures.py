@@ -265,7 +265,7 @@ def _refused(chain: tuple[BaseException, ...]) -> Reason | None:
 
 
 def _radio(chain: tuple[BaseException, ...]) -> Reason | None:
-    """Return whether it is a radio that speaks SHOUTcast's own protocol, which begins with another name than HTTP's."""
+    """Return `live` for a radio that speaks SHOUTcast's own protocol: its answers begin with "ICY", not "HTTP"."""
     lines = (str(getattr(link, "line", "")) for link in chain if isinstance(link, http.client.BadStatusLine))
     return Reason.LIVE if any(line.startswith("ICY ") for line in lines) else None
 

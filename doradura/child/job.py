@@ -103,7 +103,7 @@ class _Work:
         self._product: Product | None = None
         """The product that a download makes."""
         self._facts_found: list[Facts] = []
-        """The site's description of what was fetched."""
+        """The facts of the fetched files, as read from the files themselves."""
         self._seconds: float | None = None
         """The length in seconds of what was fetched."""
         self._began = time.monotonic()

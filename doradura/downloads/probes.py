@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple, Protocol, TypeVar
 import trio
 
 from doradura.clock import Clock
-from doradura.downloads.attempt import NO_RESULT, RetryPolicy, attempts, log_only
+from doradura.downloads.attempt import NO_RESULT, RetryPolicy, attempts
 from doradura.downloads.closed_chats import note_closed
 from doradura.downloads.workspace import PROBE_SECONDS, Workspace
 from doradura.media.protocol import Failure, Metadata
@@ -94,7 +94,7 @@ class Probes:
         presenter: CardPresenter,
         clock: Clock,
         instance: int,
-        notify_browser_wanted: Callable[[str, str], Awaitable[None]] = log_only,
+        notify_browser_wanted: Callable[[str, str], Awaitable[None]],
     ) -> None:
         """`instance` is this run of the program; it is stored in the rows of its offers.
 
@@ -120,7 +120,7 @@ class Probes:
         """Show and probe the offers that are stored, until `stop`; return when the last one is done.
 
         `started()` once the offers of an earlier process are taken over. Raises StorageError before that, and
-        TokenRefusedError. If cancelled, the offers in hand are continued by the next start.
+        TokenRefusedError, both inside an exception group. If cancelled, the next start continues the offers in hand.
         """
         async with trio.open_nursery() as nursery:
             with self._taking:

@@ -1,7 +1,7 @@
 """The jobs' directories, and the limits of each job.
 
 Owns DATA_DIR/jobs. Each job or probe has one directory there, named by its id, mode 0700, which is removed when the job
-ends. The files that a worker made are moved into a second directory (`ID.ready`) that no worker can access, and are
+ends. The files that a worker made are moved into a second directory (`ID.ready`) that no worker is given, and are
 sent from there. A directory is kept over a restart only for a file that was being sent.
 """
 
@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -172,7 +173,9 @@ def _refuse_link(root: Path) -> None:
 
 
 def _remove(directory: Path) -> None:
-    """Remove a directory, or the link that a worker put in its place, if there is one."""
-    if directory.is_symlink():
-        directory.unlink(missing_ok=True)
-    shutil.rmtree(directory, ignore_errors=True)
+    """Remove a directory, or what a worker put in its place, if there is one. What can't be removed stays."""
+    if directory.is_dir() and not directory.is_symlink():
+        shutil.rmtree(directory, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            directory.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """`python -m doradura.gate`: the gate's process, started by the bot alone.
 
-Owns the process's edge: its descriptors, its limits, its memory, which is closed to the workers because it holds every
-job's token. It ends when the bot ends, by the end of the control socket.
+Owns the process's edge: its descriptors, its limits, its memory, which is closed to the workers because it contains
+every job's token. It ends when the control socket does, so when the bot ends, however that ends.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DESCRIPTORS: Final = 65536
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until the bot is gone."""
+    """Serve until the bot is gone; return the exit status."""
     parser = argparse.ArgumentParser(prog="doradura.gate")
     parser.add_argument("--listen", type=int, required=True, help="descriptor of the listening socket")
     parser.add_argument("--control", type=int, required=True, help="descriptor of the socket to the bot")

@@ -4,8 +4,8 @@ Owns the states and what leads from one to the next. When the client ends, both 
 half-close, and a server would else keep a dead worker's connection as long as it likes. When the site ends, what it
 sent is delivered first. A site's reset comes out as a reset: an answer without a length would else look whole.
 
-A large download rests between two reads while it brings less than a pipe at a time: its site is not polled for a few
-milliseconds, so that more is moved at once. Waking up once per packet cost twice as much CPU time as moving the bytes.
+A large download rests once all that came is relayed: its site is not polled for a few milliseconds, so that more is
+moved at once. Waking up once per packet cost twice as much CPU time as moving the bytes.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ EARLY_BYTES: Final = 64 * 1024
 REST_SECONDS: Final = 0.003
 LONGEST_REST_SECONDS: Final = 0.016
 """For a slow site: what comes at 10 MB/s in that time is still less than a pipe."""
-_PULLS_AT_ONCE: Final = 4
-"""After so many full pipes the other connections have their turn."""
+MOST_AT_ONCE_BYTES: Final = 1024 * 1024
+"""Then the other connections have their turn."""
 _RESET: Final = struct.pack("ii", 1, 0)
 
 State = Literal["greeting", "login", "request", "opening", "relaying", "ending", "closed"]
@@ -128,12 +128,14 @@ class Connection:
             return self.deadline - OPENING_SECONDS + RESOLVING_SECONDS
         return self.deadline
 
-    def time_out(self) -> None:
-        """Take the present state for failed."""
-        if self.state == "opening":
-            self.refuse(GateReply.TIMED_OUT if self.is_resolved else GateReply.RESOLVER_SILENT)
-        else:
+    def time_out(self) -> GateReply | None:
+        """End a state that has lasted too long. Return what the client was told, None if that is nothing."""
+        if self.state != "opening":
             self.close()
+            return None
+        code = GateReply.TIMED_OUT if self.is_resolved else GateReply.RESOLVER_SILENT
+        self.refuse(code)
+        return code
 
     def refuse(self, code: GateReply) -> None:
         """Answer that there is no connection."""
@@ -182,19 +184,22 @@ class Connection:
             self.close()
 
     def _fetch(self, home: Flow) -> None:
-        """Relay what the site sent, and rest if that was less than there is room for. Raises OSError for the site."""
-        came = whole = 0
-        for _ in range(_PULLS_AT_ONCE):
-            came = home.pull()
-            whole += came
+        """Relay what the site sent, and rest once nothing more is there. Raises OSError for the site's side.
+
+        A read that fills no pipe does not mean that: a pipe also holds only so many packets, however small they are.
+        """
+        came = whole = home.pull()
+        while came:
             try:
                 home.push()
             except OSError:  # the client's side
                 self.close()
                 return
-            if came < PIPE_BYTES or home.waiting:
-                break
-        if home.is_piped and 0 < came < PIPE_BYTES and not home.waiting:
+            if home.waiting or not home.is_piped or whole >= MOST_AT_ONCE_BYTES:
+                return
+            came = home.pull()
+            whole += came
+        if whole and not home.ended:
             if whole < PIPE_BYTES // 2:
                 self._rest_seconds = min(LONGEST_REST_SECONDS, 2 * self._rest_seconds)
             elif whole > PIPE_BYTES:

@@ -15,8 +15,11 @@ from typing import Final
 
 PIECE_BYTES: Final = 64 * 1024
 PIPE_BYTES: Final = 256 * 1024
+SPLICE_BYTES: Final = 1024 * 1024
+"""What is asked of one splice: a pipe takes more than its size if the bytes lie in large pieces of memory."""
 PIPE_AFTER_BYTES: Final = 1024 * 1024
 _CAN_SPLICE: Final = hasattr(os, "splice")
+_FLAGS: Final = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK if _CAN_SPLICE else 0
 
 
 class Flow:
@@ -37,21 +40,21 @@ class Flow:
 
     @property
     def waiting(self) -> bool:
-        """Whether something came that did not go out yet; until then nothing more is pulled."""
+        """Return whether something came that has not gone out yet; nothing more is pulled until it has."""
         return bool(self._held) or self._in_pipe > 0
 
     @property
     def is_piped(self) -> bool:
-        """Whether the kernel moves the bytes, since many have come."""
+        """Return whether the kernel moves the bytes, because many have come."""
         return self._pipe is not None
 
     def pull(self) -> int:
         """Take what has come, if nothing waits. Return how many bytes that is. Raises OSError for a broken source."""
-        if self.waiting or self.ended:
+        if self._in_pipe or self._held or self.ended:
             return 0
         try:
             if self._pipe is not None:
-                self._in_pipe = came = self._splice(self._source.fileno(), self._pipe[1], PIPE_BYTES)
+                self._in_pipe = came = os.splice(self._source.fileno(), self._pipe[1], SPLICE_BYTES, flags=_FLAGS)
             else:
                 self._held = memoryview(self._source.recv(PIECE_BYTES))
                 came = len(self._held)
@@ -65,7 +68,7 @@ class Flow:
         try:
             while self._in_pipe:
                 assert self._pipe is not None
-                went = self._splice(self._pipe[0], self._target.fileno(), self._in_pipe)
+                went = os.splice(self._pipe[0], self._target.fileno(), self._in_pipe, flags=_FLAGS)
                 self._in_pipe -= went
                 self.moved += went
             while self._held:
@@ -84,10 +87,6 @@ class Flow:
         if self._pipe is not None:
             with suppress(OSError):  # EPERM: this user has many pipes already, and a small one does too
                 fcntl.fcntl(self._pipe[1], fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-
-    @staticmethod
-    def _splice(source: int, target: int, count: int) -> int:
-        return os.splice(source, target, count, flags=os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK)
 
     def close(self) -> None:
         """Close the pipe; the sockets are not ours."""

@@ -31,8 +31,9 @@ from doradura.media.gatecontrol import CONNECTIONS_OF_ONE_JOB, GateReply
 
 log = logging.getLogger(__name__)
 
-OPENING_AT_ONCE: Final = 64
-OPENING_OF_ONE_JOB: Final = 16
+OPENING_OF_ONE_JOB: Final = 8
+OPENING_AT_ONCE: Final = 256
+"""More than all jobs of a usual installation may have: names that a silent resolver holds up delay no other job."""
 STRANGERS: Final = 256
 """Connections that have not said whose they are; of more the oldest are hung up on."""
 _LOOK_SECONDS: Final = 0.25
@@ -139,6 +140,8 @@ class GateServer:
                 self._stand_in(self._jobs.get(told["token"].encode()), self._came.popleft())
             case "end":
                 self._end(told["token"])
+            case "ping":
+                self._say({"op": "pong"})
             case "serve":
                 self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
                 self._say({"op": "serving"})
@@ -152,17 +155,7 @@ class GateServer:
         for connection in list(job.open):
             connection.close()
             self._settle(connection)
-        said = {
-            "op": "ended",
-            "token": token,
-            "job": job.number,
-            "sent": job.sent,
-            "received": job.received,
-            "connections": job.connections,
-            "hosts": list(job.hosts),
-            "refused": job.refused,
-        }
-        self._say(said)
+        self._say({"op": "ended", **job.account()})
 
     def _say(self, said: dict[str, Any]) -> None:
         self._saying += json.dumps(said).encode() + b"\n"
@@ -232,7 +225,7 @@ class GateServer:
             self._stand_down(job)
             return
         if full:
-            job.refuse("many more connections than one job may have")
+            job.refuse(GateReply.TOO_MANY, "many more connections than one job may have")
         if client is not None:
             connection = self._add(client)
             job.open.add(connection)
@@ -277,7 +270,7 @@ class GateServer:
 
     def _open(self, connection: Connection, job: Job) -> None:
         if len(job.open) > CONNECTIONS_OF_ONE_JOB:
-            job.refuse("more connections than one job may have")
+            job.refuse(GateReply.TOO_MANY, "more connections than a job may have")
             connection.refuse(GateReply.TOO_MANY)
             return
         assert connection.request is not None
@@ -332,12 +325,14 @@ class GateServer:
             connection, job, end = self._opened.popleft()
             self._opening -= 1
             job.opening -= 1
+            is_waited_for = connection.state == "opening"
             if isinstance(end, OpeningError):
-                job.refuse(str(end))
-                if connection.state == "opening":
+                if is_waited_for:
+                    job.refuse(end.reply, str(end))
                     connection.refuse(end.reply)
-            elif connection.state == "opening" and not job.over:
+            elif is_waited_for and not job.over:
                 connection.connect(end)
+                job.outcomes["connected"] += 1
             else:
                 end.close()
             self._settle(connection)
@@ -353,7 +348,9 @@ class GateServer:
             del self._resting[connection]
             self._go_on(connection, None, 0)
         for connection in [each for each in self._timed if now >= each.overdue]:
-            connection.time_out()
+            code, job = connection.time_out(), self._owners.get(connection)
+            if code is not None and job is not None and connection.request is not None:
+                job.refuse(code, f"{connection.request.host!r:.200}: {code.name.lower().replace('_', ' ')}")
             self._settle(connection)
 
     def _settle(self, connection: Connection) -> None:

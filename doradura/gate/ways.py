@@ -1,4 +1,4 @@
-"""Ways out: a proxy between the gate and the sites. Blocking, in the thread that opens a connection.
+"""Ways out: a proxy between the gate and the sites. Blocks, in the thread that opens a connection.
 
 Owns what is said to a proxy (SOCKS5: RFC 1928 and 1929; HTTP: CONNECT, RFC 9110, 9.3.6), and the rule which proxies
 resolve names. What was judged and what not is `opening`'s.
@@ -55,7 +55,7 @@ class Way:
 
 
 def resolves_here(way: Way) -> bool:
-    """Whether the proxy is handed addresses that were resolved here. Its scheme says so, as with curl."""
+    """Return whether the proxy is handed addresses that were resolved here. Its scheme says so, as with curl."""
     return way.scheme == "socks5"
 
 

@@ -150,7 +150,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
     @property
     def has(self) -> Has:
-        """Return what it has, as one value."""
+        """What it has, as one value."""
         return Has(film=self.has_video, sound=self.has_audio, subtitles=self.has_subtitles, picture=self.has_picture)
 
 
@@ -227,9 +227,9 @@ class WallProof(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
 
 
 WorkerMessage = Metadata | Progress | Result | Failure | SelfTest | WallProof
+"""A line from the worker. All but `Progress` and `Metadata` end the conversation; a `probe` ends with `Metadata`."""
 Emit = Callable[[WorkerMessage], None]
 """Sends one message to the bot."""
-"""A line from the worker. `Result`, `Failure`, `SelfTest` end the conversation; a `probe` ends with `Metadata`."""
 
 
 class WorkerLostError(Exception):

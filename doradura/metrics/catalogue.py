@@ -70,6 +70,8 @@ class LabelValues:
     languages: tuple[str, ...]
     rejections: tuple[str, ...]
     """Why a job is not accepted."""
+    gate_outcomes: tuple[str, ...]
+    """What became of a worker's request for a connection."""
     request_outcomes: tuple[str, ...]
     outages: tuple[str, ...]
     """The outcomes that are the fault of Telegram or of the network."""
@@ -176,6 +178,11 @@ class Metrics:
         )
         self.worker_wall = self._gauges(
             "worker_wall", "1 for what is proven to hold workers' connections.", {"kind": self.values.walls}
+        )
+        self.gate_connections = self._counters(
+            "gate_connections_total",
+            "Connections that workers asked the gate for, counted at the end of their job.",
+            {"outcome": self.values.gate_outcomes},
         )
 
     def _declare_telegram(

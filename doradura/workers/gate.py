@@ -1,8 +1,8 @@
-"""The gate as the bot sees it: its process, kept alive, and the tokens of the jobs that may use it.
+"""Keeps the gate's process alive, and tells it which jobs may connect.
 
-Owns the listening socket, which outlives the process: a gate that died is started again on it, so that running jobs
-find it where it was, wait a moment in its queue, and fetch on where they were cut off. It must not know what a job is
-about.
+Owns the listening socket, which outlives the process: a gate that died or hangs is replaced by another one on the same
+socket, so that running jobs find it where it was, wait a moment in its queue, and continue where they were cut off.
+Must not know what a job is about.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 import trio
 
 from doradura.media.addresses import endpoint_of
-from doradura.media.protocol import Door, Order, WallKind
+from doradura.media.gatecontrol import GateOutcome
+from doradura.media.protocol import Door, Order, WallKind, WorkerLostError
 from doradura.media.sites import site_of
 from doradura.startup import StartupError
 from doradura.workers.interface import Conversation, Workers
@@ -34,9 +35,15 @@ READY_SECONDS: Final = 30.0
 FIRST_PAUSE_SECONDS: Final = 0.05
 LAST_PAUSE_SECONDS: Final = 30.0
 STEADY_SECONDS: Final = 60.0
-"""A gate that lived this long starts the back-off afresh."""
+"""A gate that lived this long resets the back-off."""
 TELLING_SECONDS: Final = 5.0
-"""A gate that reads nothing for so long is no gate."""
+"""A gate that reads nothing for so long is not working."""
+PING_SECONDS: Final = 15.0
+"""How often a gate is asked whether its loop runs, and how long it may take to answer before it is replaced."""
+DOOR_SECONDS: Final = 30.0
+"""How long a job waits for a gate. A new one usually serves within half a second."""
+DOWN_SECONDS: Final = 5.0
+"""A gate that is away for longer is a fault."""
 _BACKLOG: Final = 1024
 """Connections that wait while there is no gate."""
 _PIECE_BYTES: Final = 64 * 1024
@@ -44,17 +51,31 @@ _TAIL_BYTES: Final = 4096
 
 
 class GateError(StartupError):
-    """The gate does not start; the message says why, in its own words."""
+    """The gate does not start; the message contains its last output."""
 
 
 class Gate:
-    """Keeps a gate running. `way` gives the proxy's URL for the word of a site, None for none."""
+    """Keeps a gate running.
+
+    `way` returns the proxy's URL for a site, None if there is no proxy. `count` gets the number of connections that
+    ended in each way, after each job. `died` is called whenever a gate that served is gone.
+    """
 
     def __init__(
-        self, *, environment: Mapping[str, str], way: Callable[[str], str | None] = lambda _site: None
+        self,
+        *,
+        environment: Mapping[str, str],
+        way: Callable[[str], str | None] = lambda _site: None,
+        count: Callable[[GateOutcome, int], None] = lambda _outcome, _number: None,
+        died: Callable[[], None] = lambda: None,
     ) -> None:
         self._environment = dict(environment)
         self._way = way
+        self._count = count
+        self._died = died
+        self._words = ""
+        """The last output of the process before."""
+        self._away_since: float | None = None
         self._listener: socket.socket | None = None
         self._jobs: dict[str, bytes] = {}
         """What the gate is told of each job that runs, by its token."""
@@ -63,17 +84,27 @@ class Gate:
         self._control: trio.SocketStream | None = None
         self._telling = trio.Lock()
         self._serving = trio.Event()
+        self._answered = trio.Event()
+        """The answer to the last ping."""
         self.pid: int | None = None
-        """The present process; None while there is none."""
+        """The current process; None while there is none."""
         self.starts = 0
-        """Processes that came to serve, the first one too."""
+        """How many processes have served, the first one included."""
+
+    @property
+    def fault(self) -> str | None:
+        """Why no gate has been serving for a while; None if one serves, or was away for a moment only."""
+        if self._away_since is None or trio.current_time() - self._away_since < DOWN_SECONDS:
+            return None
+        return self._words or "it does not answer"
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep a gate serving; `started()` when the first does. Raises GateError when that one never does."""
+        """Keep a gate serving; `started()` when the first does. Raises GateError if that one never does."""
         pause = FIRST_PAUSE_SECONDS
 
         def serving() -> None:
             self._serving.set()
+            self._away_since = None
             self.starts += 1
             if self.starts == 1:
                 task_status.started()
@@ -85,13 +116,14 @@ class Gate:
                 if self.starts == 0:
                     raise GateError(f"the gate does not start: {words}")
                 log.error("the gate died", extra={"stderr": words})
+                self._words = words
                 if trio.current_time() - began > STEADY_SECONDS:
                     pause = FIRST_PAUSE_SECONDS
                 await trio.sleep(pause)
                 pause = min(pause * 2, LAST_PAUSE_SECONDS)
 
     async def _live(self, serving: Callable[[], None]) -> str:
-        """Run one process to its end; its last words."""
+        """Run one process to its end; return its last output."""
         assert self._listener is not None
         ours, theirs = socket.socketpair()
         with theirs:
@@ -108,7 +140,7 @@ class Gate:
                         stdout=subprocess.DEVNULL,
                         stderr=subprocess.PIPE,
                         pass_fds=[self._listener.fileno(), theirs.fileno()],
-                        start_new_session=True,  # a terminal's Ctrl-C, meant for us, must not reach it while we drain
+                        start_new_session=True,  # a terminal's Ctrl-C is for us and must not reach it while we drain
                         env=self._environment,
                     )
                 except OSError as error:
@@ -121,6 +153,8 @@ class Gate:
                     self.pid, self._control = None, None
                     if self._serving.is_set():
                         self._serving = trio.Event()
+                        self._away_since = trio.current_time()
+                        self._died()
                     process.kill()
                     with trio.CancelScope(shield=True):
                         await process.wait()
@@ -128,7 +162,7 @@ class Gate:
                         await process.stderr.aclose()
 
     async def _talk(self, process: trio.Process, control: trio.SocketStream, serving: Callable[[], None]) -> str:
-        """Tell it of every job, then hear it until its end; its last words."""
+        """Tell it of every job, then hear it until its end; return its last output."""
         tail = b""
 
         async def read_errors() -> None:
@@ -136,7 +170,7 @@ class Gate:
             assert process.stderr is not None
             async for piece in process.stderr:
                 tail = (tail + piece)[-_TAIL_BYTES:]
-                log.warning("the gate says", extra={"stderr": piece.decode(errors="replace").strip()})
+                log.warning("the gate reports", extra={"stderr": piece.decode(errors="replace").strip()})
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(read_errors)
@@ -148,27 +182,55 @@ class Gate:
                     await _send(control, _line(op="serve"))
                     self._control = control
                 async for told in _messages(control):
-                    if told["op"] == "serving":
-                        ready.deadline = float("inf")
-                        serving()
-                    else:
-                        level = logging.INFO if told["refused"] else logging.DEBUG
-                        log.log(level, "connections of a job", extra={key: told[key] for key in told if key != "token"})
+                    match told["op"]:
+                        case "serving":
+                            ready.deadline = float("inf")
+                            serving()
+                            nursery.start_soon(self._watch, process)
+                        case "pong":
+                            self._answered.set()
+                        case "ended":
+                            self._account(told)
             with trio.move_on_after(1):
                 await process.wait()
             nursery.cancel_scope.cancel()
-        return tail.decode(errors="replace").strip() or f"it left with status {process.returncode}"
+        return tail.decode(errors="replace").strip() or f"it ended with status {process.returncode}"
+
+    async def _watch(self, process: trio.Process) -> None:
+        """Kill a gate that lives but does not answer. Whoever reads its messages notices its end."""
+        while True:
+            await trio.sleep(PING_SECONDS)
+            self._answered = trio.Event()
+            await self._tell(_line(op="ping"))
+            for seconds in (PING_SECONDS, 1.0):  # the first time may have passed while this process was stopped
+                with trio.move_on_after(seconds):
+                    await self._answered.wait()
+            if not self._answered.is_set():
+                log.error("the gate does not answer and is replaced")
+                process.kill()
+
+    def _account(self, told: Mapping[str, Any]) -> None:
+        """Count and log the connections of a job that ended."""
+        for outcome in get_args(GateOutcome):
+            self._count(outcome, told["outcomes"][outcome])
+        level = logging.INFO if told["refused"] else logging.DEBUG
+        shown = ("job", "sent", "received", "connections", "outcomes", "hosts", "refused")
+        log.log(level, "connections of a job", extra={key: told[key] for key in shown})
 
     @asynccontextmanager
     async def door(
         self, job: int, allowed: Iterable[str], site: str, *, direct: Iterable[str] = ()
     ) -> AsyncIterator[Door]:
-        """A door of a job's own, for as long as the context lasts; then every connection of it is closed.
+        """Let a job connect for as long as the context lasts; then all of its connections are closed.
 
         `direct` are the endpoints that are near: they are not behind the site's proxy. Waits while there is no gate.
+        Raises WorkerLostError if none serves within DOOR_SECONDS.
         """
-        while not self._serving.is_set():
-            await self._serving.wait()
+        with trio.move_on_after(DOOR_SECONDS):
+            while not self._serving.is_set():
+                await self._serving.wait()
+        if not self._serving.is_set():
+            raise WorkerLostError(f"the gate is not running: {self._words}")
         assert self._listener is not None
         token = secrets.token_urlsafe(24)
         host, port = self._listener.getsockname()
@@ -185,7 +247,7 @@ class Gate:
                     os.close(self._notified.pop(token))
 
     async def supervise(self, token: str, listener: int) -> None:
-        """Have the gate answer a job's connects, until its door is left. Takes over the listener."""
+        """Have the gate answer a job's connects until its door is left. Takes over the listener."""
         if token not in self._jobs:
             os.close(listener)
             return
@@ -193,14 +255,14 @@ class Gate:
         await self._tell(_line(op="notify", token=token), listener)
 
     async def _tell(self, line: bytes, descriptor: int | None = None) -> None:
-        """Say a line, whole. A gate that is gone is told of everything that still holds when there is one again."""
+        """Send a line, whole. If there is no gate, the next one is told everything that still holds."""
         async with self._telling:
             if self._control is not None:
                 await _send(self._control, line, descriptor)
 
 
 async def _send(control: trio.SocketStream, line: bytes, descriptor: int | None = None) -> None:
-    """Send all of it, or close the stream: half a line would spoil the next."""
+    """Send all of it, or close the stream: half a line would garble the next."""
     gone = contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError, OSError)
     with trio.CancelScope(shield=True), trio.move_on_after(TELLING_SECONDS) as scope, gone:
         if descriptor is not None:  # with the first byte
@@ -226,7 +288,7 @@ def _line(**said: object) -> bytes:
 
 
 class GatedWorkers:
-    """Workers whose every connection goes through the gate."""
+    """Workers all of whose connections go through the gate."""
 
     def __init__(self, workers: Workers, gate: Gate, wall: WallKind = "hook") -> None:
         self._workers = workers
@@ -235,7 +297,7 @@ class GatedWorkers:
         """What the jobs that are started from now on have around them."""
 
     def work(self, order: Order) -> AbstractAsyncContextManager[Conversation]:
-        """Start one job with a door of its own; as `Workers`."""
+        """Start one job with a door of its own. Behaves as `Workers.work`."""
         return self._work(order)
 
     @asynccontextmanager

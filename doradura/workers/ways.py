@@ -1,4 +1,4 @@
-"""Which proxy the gate takes for which site: DORADURA_DOWNLOAD_PROXY, read."""
+"""Reads DORADURA_DOWNLOAD_PROXY: which proxy the gate uses for which site."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REST = "*"
 
 
 class WaysError(StartupError):
-    """The setting names a site that is not known; the message says which are."""
+    """The setting names an unknown site; the message lists the known ones."""
 
     exit_code = EXIT_SETTINGS
 

@@ -14,7 +14,7 @@ from tests.integration.app_leftovers import nothing_left
 from tests.integration.app_tools import AtStep, Home, Person, make_media, person, telegram, until
 from tests.long import many
 
-START_STEPS = 260
+START_STEPS = 330
 """A few more than a start takes; a point behind the end of a start cuts the app at rest."""
 BUSY_STEPS = 360
 REST_SECONDS = 0.2

@@ -31,6 +31,7 @@ CATALOGUE = {
     "queue_rejected_total": ("counter", "reason"),
     "worker_start_seconds": ("histogram", ""),
     "worker_wall": ("gauge", "kind"),
+    "gate_connections_total": ("counter", "outcome"),
     "updates_total": ("counter", "type"),
     "update_handling_seconds": ("histogram", ""),
     "command_usage_total": ("counter", "command"),

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +19,7 @@ import msgspec
 import pytest
 import trio
 
-from doradura.media.protocol import Failure, Order, Progress, Result, SelfTest, WorkerMessage
+from doradura.media.protocol import Failure, Order, Progress, Result, SelfTest, WorkerLostError, WorkerMessage
 from doradura.workers.fork import ForkWorkers
 from doradura.workers.gate import Gate, GatedWorkers, GateError
 from doradura.workers.plain import PlainWorkers
@@ -96,9 +97,16 @@ def slow(media: Path) -> Iterator[SlowSite]:
 
 
 @pytest.fixture
-async def gate(jobs: Jobs) -> AsyncIterator[Gate]:
+def outcomes() -> Counter[str]:
+    """How many connections ended in each way, of the jobs that are over."""
+    return Counter()
+
+
+@pytest.fixture
+async def gate(jobs: Jobs, outcomes: Counter[str]) -> AsyncIterator[Gate]:
     """The bot's gate, and jobs that go through it."""
-    workers, running = ForkWorkers(environment=os.environ), Gate(environment=os.environ)
+    workers = ForkWorkers(environment=os.environ)
+    running = Gate(environment=os.environ, count=lambda outcome, number: outcomes.update({outcome: number}))
     async with trio.open_nursery() as nursery:
         await nursery.start(running.run)
         await nursery.start(workers.run)
@@ -123,6 +131,13 @@ async def the_end(jobs: Jobs, order: Order, fetching: Callable[[], None] = lambd
                 if isinstance(message, Progress) and message.stage == "fetching" and message.fetched_bytes:
                     fetching()
     return last
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what another task brings about."""
+    with trio.fail_after(60):
+        while not condition():  # noqa: ASYNC110 - the gate has no event for it
+            await trio.sleep(0.02)
 
 
 async def test_a_gate_that_is_killed_costs_no_job(jobs: Jobs, slow: SlowSite, gate: Gate) -> None:
@@ -156,6 +171,40 @@ class Account(logging.Handler):
             self.came.set()
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bot that asks its gate often; before the gate starts."""
+    monkeypatch.setattr("doradura.workers.gate.PING_SECONDS", 0.1)
+
+
+async def test_a_gate_that_hangs_is_replaced(jobs: Jobs, slow: SlowSite, impatient: None, gate: Gate) -> None:
+    """One that lives and does nothing is found by its silence, and the next one serves the job."""
+    slow.go_on.set()
+    first = gate.pid
+    assert first is not None
+    os.kill(first, signal.SIGSTOP)
+    await until(lambda: gate.starts == 2)
+    assert gate.pid not in {first, None}
+    assert gate.fault is None
+    end = await the_end(jobs, order(jobs, slow, f"{slow.url}/film.mp4"))
+    assert isinstance(end, Result), end
+
+
+async def test_without_a_gate_a_job_is_lost_and_the_fault_named(
+    jobs: Jobs, slow: SlowSite, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that can't be started again: a job waits a while for it, and /health has its last output."""
+    monkeypatch.setattr("doradura.workers.gate.DOOR_SECONDS", 0.2)
+    monkeypatch.setattr("doradura.workers.gate.DOWN_SECONDS", 0.0)
+    monkeypatch.setattr("doradura.workers.gate.sys.executable", "/nonexistent/python")
+    assert gate.fault is None
+    assert gate.pid is not None
+    os.kill(gate.pid, signal.SIGKILL)
+    await until(lambda: "no process" in (gate.fault or ""))
+    with pytest.raises(WorkerLostError, match="the gate is not running: no process to be had"):
+        await the_end(jobs, order(jobs, slow, f"{slow.url}/film.mp4"))
+
+
 async def test_the_gate_saw_every_connection(
     jobs: Jobs, slow: SlowSite, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -174,6 +223,38 @@ async def test_the_gate_saw_every_connection(
     assert account.told["connections"] == slow.connections > 0
     assert (account.told["hosts"], account.told["refused"]) == (["127.0.0.1"], [])
     assert account.told["received"] > len(slow.content)
+    assert account.told["outcomes"] == {"connected": slow.connections, "refused": 0, "failed": 0}
+
+
+KINDS = (
+    ("/sample.mp4", "m4a", "default"),
+    ("/page.html", "mp3", "320k"),
+    ("/master.m3u8", "mp4", "720p"),
+    ("/fmp4/index.m3u8", "mp3", "128k"),
+    ("/dash/manifest.mpd", "mp4", "360p"),
+    ("/status/404", "mp3", "320k"),
+)
+INWARDS = ("/redirect", "/inward.html", "/inward.m3u8")
+
+
+async def test_the_gate_saw_every_connection_of_every_kind_of_job(
+    jobs: Jobs, gate: Gate, outcomes: Counter[str]
+) -> None:
+    """Whatever a job fetches, and wherever it is led: the gate made each connection that the site had."""
+    opened = (jobs.site.url.removeprefix("http://"),)
+    for path, form, quality in KINDS:
+        shutil.rmtree(jobs.directory, ignore_errors=True)
+        await jobs.run(path, form, quality, allowed_private=opened)
+    for path in ("/page.html", "/master.m3u8"):
+        shutil.rmtree(jobs.directory, ignore_errors=True)
+        await jobs.run(path, task="probe", allowed_private=opened)
+    assert jobs.site.connections >= len(KINDS) + 2
+    await until(lambda: outcomes["connected"] == jobs.site.connections)
+    assert not outcomes["refused"]
+    for path in INWARDS:
+        shutil.rmtree(jobs.directory, ignore_errors=True)
+        await jobs.run(path, allowed_private=opened)
+    await until(lambda: outcomes["connected"] == jobs.site.connections and outcomes["refused"] >= len(INWARDS))
 
 
 async def test_a_site_can_t_speak_for_the_gate(jobs: Jobs, slow: SlowSite, gate: Gate) -> None:

@@ -239,6 +239,9 @@ def test_a_silent_resolver_holds_up_nobody_else(gate: Gate, site: Site, monkeypa
             assert take(client, 14)[5] == GateReply.RESOLVER_SILENT
             client.close()
         assert gate.code("other", "fine.example", site.port) == GateReply.DONE
+        told = gate.end("silent")
+        assert told["outcomes"] == {"connected": 0, "refused": 0, "failed": len(clients)}
+        assert set(told["refused"]) == {"'silent.example': resolver silent"}
     finally:
         never.set()
 
@@ -264,6 +267,7 @@ def test_a_job_has_so_many_connections_and_no_more(gate: Gate, site: Site) -> No
     assert gate.code("t", "127.0.0.1", site.port) == GateReply.DONE
     told = gate.end("t")
     assert told["connections"] == CONNECTIONS_OF_ONE_JOB + 1
+    assert told["outcomes"] == {"connected": CONNECTIONS_OF_ONE_JOB + 1, "refused": 1, "failed": 0}
     assert len(told["refused"]) == 1
     for sock in (*accepted, *(client for client, _ in opened)):
         sock.close()

@@ -160,6 +160,17 @@ async def test_the_gate_is_its_only_way(site: TlsSite, ask: Ask, wall: WallKind)
 
 
 @pytest.mark.usefixtures("impersonates")
+@pytest.mark.parametrize("wall", WALLS)
+async def test_a_certificate_is_checked(site: TlsSite, ask: Ask, wall: WallKind) -> None:
+    """The list of authorities is within reach behind the wall, so a stranger's certificate is what is refused."""
+    for target in ("chrome!", "-!"):
+        end = await ask(wall, target, f"{site.url}/")
+        assert isinstance(end, Failure), end
+        assert end.reason == "network"
+        assert re.search(r"\(60\) SSL certificate|CERTIFICATE_VERIFY_FAILED", end.detail), end.detail
+
+
+@pytest.mark.usefixtures("impersonates")
 async def test_what_a_site_could_do_to_it(site: TlsSite, ask: Ask) -> None:
     """Curl speaks two dozen protocols and reads for ever: no redirect leaves the web, and a page has its bound."""
     for path, words in (

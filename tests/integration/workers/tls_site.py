@@ -80,7 +80,10 @@ def serving(certificate: Path, answers: Mapping[str, Answer]) -> Iterator[TlsSit
 
 def _answer(site: TlsSite, coded: ssl.SSLSocket) -> None:
     with coded.makefile("rb") as lines:
-        path = lines.readline(1 << 16).decode("latin-1").split()[1].partition("?")[0]
+        request = lines.readline(1 << 16).decode("latin-1").split()
+        if len(request) < 2:  # a client that did not like the certificate
+            return
+        path = request[1].partition("?")[0]
         headers = {}
         while line := lines.readline(1 << 16).strip():
             name, _, value = line.decode("latin-1").partition(":")

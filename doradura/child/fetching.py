@@ -12,20 +12,16 @@ import itertools
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import yt_dlp
-import yt_dlp.networking._requests
-import yt_dlp.networking._urllib
-from yt_dlp import networking
 from yt_dlp.downloader.external import FFmpegFD
 from yt_dlp.extractor.youtube.jsc._builtin.ejs import EJSBaseJCP
 from yt_dlp.globals import plugin_dirs
-from yt_dlp.networking import Request
+from yt_dlp.networking import Request, _requests, _urllib, common
 from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import YoutubeDLError
@@ -37,19 +33,12 @@ from doradura.child.describing import FILE_NAME, is_generic
 from doradura.child.disposition import file_name_of
 from doradura.child.failures import JobError, is_unreachable, one_line
 from doradura.child.gate_replies import mark_gate_replies
-from doradura.child.impersonating import HANDLER
+from doradura.child.impersonating import Browsing
 from doradura.child.stated import jumps
 from doradura.child.stream_start import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
 from doradura.media.gatecontrol import USER
 from doradura.media.protocol import COOKIES_COPY, PLAYERS_DIRECTORY, Door, Order
 from doradura.media.reasons import Reason
-
-_HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
-"""yt-dlp's networking in Python, which the guard sees. Urllib is left for `data:` addresses only (bounds.py)."""
-
-_ASKS_FOR_BROWSER = "generic:impersonate"
-"""What yt-dlp says of a page that it knows no site for and that answered it as one answers robots."""
-_AS_BROWSER = {"generic": {"impersonate": [""]}}  # any
 
 _LIVE = frozenset({"is_live", "is_upcoming", "post_live"})
 
@@ -85,7 +74,7 @@ class LastLines:
         return iter(tuple(self._lines))
 
 
-class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
+class Extractor(Browsing):
     """yt-dlp with one item per link, no live streams, and native networking behind a wall alone."""
 
     def __init__(self, order: Order, selection: Selection | None) -> None:
@@ -102,10 +91,7 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         self.unbounded: Unbounded = ""
         """The kind of the last answer if its length was unknown."""
         self._chosen = selection
-        self._walled = order.wall != "hook"
-        self.missed_browser = False
-        """Whether its requests were to look like a browser's, and could not."""
-        super().__init__(_options(order), auto_init="no_verbose_header")
+        super().__init__(_options(order), order.wall)
 
     def find(self) -> Info:
         """Ask the site about the order's link, and make the order's choice, if there is one.
@@ -127,9 +113,8 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
             try:
                 info = self.extract_info(url, download=False)
             except YoutubeDLError as error:
-                if not (self._walled and _ASKS_FOR_BROWSER in str(error)):
+                if not self.becomes_browser(error):
                     raise
-                self.params["extractor_args"] = _AS_BROWSER
                 info = self.extract_info(url, download=False)
         if info is None:
             raise JobError(Reason.UNSUPPORTED, "the extractor gave nothing")
@@ -158,23 +143,6 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         if self._choosing_extractor:
             self.last_key, self._choosing_extractor = ie_key, False
         return super().get_info_extractor(ie_key)
-
-    def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
-        """Leave out handlers that are native code, unless a wall stands around it."""
-        allowed = _HANDLERS | {HANDLER} if self._walled else _HANDLERS
-        ours = [handler for handler in handlers if handler.RH_KEY in allowed]
-        return super().build_request_director(ours, preferences)
-
-    def _impersonate_target_available(self, target: Any) -> bool:
-        """As yt-dlp's, which asks here before a request; note that there is none at all."""
-        self._get_available_impersonate_targets()
-        return bool(super()._impersonate_target_available(target))
-
-    def _get_available_impersonate_targets(self) -> Any:
-        """As yt-dlp's; note that there is none."""
-        targets = super()._get_available_impersonate_targets()
-        self.missed_browser = self.missed_browser or not targets
-        return targets
 
     def process_ie_result(self, ie_result: Info, download: bool = True, extra_info: Info | None = None) -> Info:  # noqa: FBT001, FBT002 -- yt-dlp's signature
         """Replace a list of exactly one item by that item; refuse every other list before its entries are requested.
@@ -287,7 +255,7 @@ def _normalize_url(url: str) -> str:
 def restrain() -> None:
     """Disable in yt-dlp, for good, what could start a program, load foreign code, lead elsewhere or never end."""
     plugin_dirs.value = []
-    for module in (networking.common, networking._requests, networking._urllib):  # noqa: SLF001 -- each has its own name for it
+    for module in (common, _requests, _urllib):  # each has its own name for it
         module.normalize_url = _normalize_url
     bound_answers()
     mark_gate_replies()

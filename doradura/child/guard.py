@@ -4,7 +4,7 @@ A user's link is hostile: it may name a private address, redirect to one, or nam
 two lookups. So connections are judged, not names: an audit hook (PEP 578) sees every connection that Python code makes,
 after name resolution, and can never be removed again. It does not see native code that opens sockets itself: that is
 what the wall is for (`walling.py`). Where the kernel has none, other means must do: yt-dlp's native networking is not
-offered (`fetching.Extractor`), ffmpeg gets local files only, and no program but those named to `install` can be
+offered (`impersonating.Browsing`), ffmpeg gets local files only, and no program but those named to `install` can be
 started. The guard restrains data, not code: whoever can already run Python in the process can reach libc through
 ctypes, which stays available because Cryptodome needs it.
 """

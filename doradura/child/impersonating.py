@@ -1,7 +1,7 @@
 """Requests that look like a browser's: what yt-dlp's handler for them is held to in this process.
 
-The handler (`CurlCFFI`) is native code: the guard does not see its connections, so `fetching.Extractor` offers it
-behind a wall alone. yt-dlp decides which requests it is for. What Python's networking is held to elsewhere has to hold
+The handler (`CurlCFFI`) is native code: the guard does not see its connections, so `Browsing` offers it behind a wall
+alone. yt-dlp decides which requests it is for. What Python's networking is held to elsewhere has to hold
 for it too, and this module owns that: an answer that is read whole has a bound, what a site sends is counted against
 the floor, what nobody has read yet is no more than a few pieces, no redirect leads to another scheme, and the gate's
 replies are told from a site's words.
@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import queue
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any, Final
 
+import yt_dlp
 from yt_dlp.networking.exceptions import ProxyError, TransportError
 
 from doradura.child.bounds import PAGE_BYTES, EndlessError
@@ -24,14 +25,54 @@ from doradura.child.floor import Floor
 from doradura.child.gate_replies import told_as
 from doradura.media.protocol import WallKind
 
-HANDLER: Final = "CurlCFFI"
-"""yt-dlp's key of the handler; it has none where curl_cffi is not installed, or is of a version that it can't use."""
+_PYTHON: Final = frozenset({"Urllib", "Requests", "Websockets"})
+"""yt-dlp's networking in Python, which the guard sees. Urllib is left for `data:` addresses only (bounds.py)."""
+_NATIVE: Final = frozenset({"CurlCFFI"})
+"""yt-dlp has it where curl_cffi is installed, of a version that it can use."""
+_ASKS_FOR_BROWSER: Final = "generic:impersonate"
+"""What yt-dlp says of a page that it knows no site for and that answered it as one answers robots."""
+_AS_BROWSER: Final = {"impersonate": [""]}  # any
 
 _MOST_PIECES: Final = 64
 """libcurl hands over 16 KiB at a time."""
 _PIECE_BYTES: Final = 64 * 1024
 _SCHEMES: Final = b"http,https"
 _SOCKS_REPLY: Final = re.compile(r"SOCKS5 connection to .*\. \((\d+)\)")
+
+
+class Browsing(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
+    """yt-dlp, some of whose requests look like a browser's if a wall stands around this process."""
+
+    def __init__(self, params: Any, wall: WallKind) -> None:
+        self._walled = wall != "hook"
+        self.missed_browser = False
+        """Whether its requests were to look like a browser's, and could not."""
+        super().__init__(params, auto_init="no_verbose_header")
+
+    def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
+        """Leave out handlers that are native code, unless a wall stands around it."""
+        allowed = _PYTHON | _NATIVE if self._walled else _PYTHON
+        ours = [handler for handler in handlers if handler.RH_KEY in allowed]
+        return super().build_request_director(ours, preferences)
+
+    def becomes_browser(self, error: Exception) -> bool:
+        """Request unknown pages as a browser from now on, if yt-dlp's error asks for it; return whether that is new."""
+        arguments = self.params["extractor_args"]
+        if not self._walled or _ASKS_FOR_BROWSER not in str(error) or "generic" in arguments:
+            return False
+        self.params["extractor_args"] = {**arguments, "generic": _AS_BROWSER}
+        return True
+
+    def _impersonate_target_available(self, target: Any) -> bool:
+        """As yt-dlp's, which asks here before a request; note that there is none at all."""
+        self._get_available_impersonate_targets()
+        return bool(super()._impersonate_target_available(target))
+
+    def _get_available_impersonate_targets(self) -> Any:
+        """As yt-dlp's; note that there is none."""
+        targets = super()._get_available_impersonate_targets()
+        self.missed_browser = self.missed_browser or not targets
+        return targets
 
 
 def why_not(wall: WallKind) -> str:

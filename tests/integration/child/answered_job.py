@@ -19,10 +19,11 @@ from yt_dlp.networking.common import Features
 from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.networking.impersonate import ImpersonateRequestHandler, ImpersonateTarget
 
-from doradura.child import fetching, job
+from doradura.child import job
+from doradura.child.impersonating import Browsing
 from doradura.media.protocol import Emit, Order
 
-_choose = fetching.Extractor.build_request_director
+_choose = Browsing.build_request_director
 
 
 class _Answering(RequestHandler):  # type: ignore[misc]  # yt-dlp has no types
@@ -76,12 +77,12 @@ def _cookie(name: str, domain: str) -> Cookie:
     return Cookie(0, name, "1", None, False, domain, True, True, "/", True, True, None, False, None, None, {})
 
 
-def _offer(self: fetching.Extractor, handlers: Iterable[Any], preferences: Any = None) -> Any:
+def _offer(self: Browsing, handlers: Iterable[Any], preferences: Any = None) -> Any:
     assert any(handler.RH_KEY == "Requests" for handler in handlers)
     return _choose(self, [RequestsRH, CurlCFFIRH], preferences)
 
 
 def run_job(order: Order, emit: Emit) -> None:
     """Do the order as the program does, but for where its requests go."""
-    fetching.Extractor.build_request_director = _offer  # type: ignore[method-assign]
+    Browsing.build_request_director = _offer  # type: ignore[method-assign]
     job.run_job(order, emit)

@@ -87,7 +87,7 @@ def run_job(order: Order, emit: Emit) -> None:
             lacks=failure.lacks or (work.lacks() if reason is Reason.UNSUPPORTED else ""),
             lines=work.height() if reason is Reason.UNSUPPORTED else failure.lines,
         )
-        final = work.without_browser(failure)
+        final = work.without_browser(failure, error)
     emit(final)
 
 
@@ -126,11 +126,11 @@ class _Work:
         told = self._told()
         return "" if told is None else told.has.lacks(self._product.row.kind)
 
-    def without_browser(self, failure: Failure) -> Failure:
+    def without_browser(self, failure: Failure, error: BaseException) -> Failure:
         """Return the failure as it is to be understood if requests were to look like a browser's and could not."""
         if self._extractor is None or not self._extractor.missed_browser:
             return failure
-        found = self._extractor.raw is not None
+        found = self._extractor.raw is not None or isinstance(error, JobError)  # or several items, which we refuse
         return without_browser(failure, why_not(self._order.wall), found=found)
 
     def height(self) -> int | None:

@@ -61,6 +61,9 @@ TIKTOK_ANSWERS: Answers = (
     },
     {"at": "/video/", "url": "https://www.tiktok.com/login", "body": "<html>Log in</html>"},
 )
+ALBUM = "https://example.bandcamp.com/album/two-songs"
+TRACKS = {"trackinfo": [{"title_link": f"/track/{number}", "duration": 1.0} for number in range(2)]}
+ALBUM_ANSWERS: Answers = ({"at": "/album/", "body": f"<html data-tralbum='{json.dumps(TRACKS)}'>"},)
 CHALLENGED = "https://media.example/film.html"
 CHALLENGED_ANSWERS: Answers = (
     {"at": "film.html", "browser": True, "body": '<html><video src="https://media.example/film.mp4"></video></html>'},
@@ -106,11 +109,14 @@ async def test_a_site_for_browsers_is_called_that(ask: Ask) -> None:
 
 
 async def test_what_holds_for_browsers_too_keeps_its_reason(ask: Ask) -> None:
-    """A page that is not there, and one that the site never gives this country."""
+    """A page that is not there, one that the site never gives this country, and an album, which we refuse."""
     for url, status, reason in ((REDDIT, 404, "gone"), (TIKTOK, 451, "geo"), (INSTAGRAM, 429, "rate_limited")):
         end = await ask("hook", url, [{"at": "svc"}, {"at": "", "status": status}])
         assert isinstance(end, Failure)
         assert (end.reason, end.lacks) == (reason, ""), end
+    end = await ask("hook", ALBUM, ALBUM_ANSWERS)  # which was asked for as a browser, and answered all the same
+    assert isinstance(end, Failure)
+    assert (end.reason, end.lacks, "several entries" in end.detail) == ("unsupported", "", True), end
 
 
 async def test_behind_a_wall_a_browser_is_let_in(ask: Ask) -> None:

@@ -143,6 +143,8 @@ def failed(error: BaseException, reason: Reason, detail: str) -> Failure:
 
 _WITHOUT_BROWSER = frozenset({Reason.LOGIN, Reason.BOT_CHECK, Reason.SITE_ERROR})
 """What sites answer to what is no browser; yt-dlp's extractors warn, go on, and fail of that."""
+_BROKEN_FOR_ALL = re.compile(r"HTTP Error 5(?!03)\d\d")
+"""What is tried again, as ever; 503 is also how some turn robots away."""
 
 
 def without_browser(failure: Failure, why: str, *, found: bool) -> Failure:
@@ -152,7 +154,7 @@ def without_browser(failure: Failure, why: str, *, found: bool) -> Failure:
     the site would have said to a browser. `found` tells whether the site gave the item all the same.
     """
     blamed = failure.reason in _WITHOUT_BROWSER or (failure.reason is Reason.UNSUPPORTED and not found)
-    if not blamed or failure.lacks:
+    if not blamed or failure.lacks or _BROKEN_FOR_ALL.search(failure.detail):
         return failure
     detail = one_line(f"{why}: {failure.detail}")
     return Failure(reason=Reason.BOT_CHECK, detail=detail, final=True, lacks="browser")

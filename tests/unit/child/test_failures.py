@@ -408,6 +408,14 @@ def test_what_a_site_says_to_what_is_no_browser(*, reason: Reason, found: bool, 
         assert seen is failure
 
 
+@pytest.mark.parametrize(("status", "kept"), [(500, True), (502, True), (503, False), (403, False)])
+def test_a_site_that_is_down_is_down_for_browsers_too(status: int, *, kept: bool) -> None:
+    """It is tried again, as it is without all this."""
+    detail = f"DownloadError: ERROR: [Reddit] x: Unable to download JSON metadata: HTTP Error {status}: words"
+    failure = Failure(reason=Reason.SITE_ERROR, detail=detail)
+    assert (without_browser(failure, "no wall", found=False) is failure) == kept
+
+
 def test_what_is_known_to_lack_is_not_called_after_browsers() -> None:
     """A film that is copy-protected is so for everybody."""
     failure = Failure(reason=Reason.UNSUPPORTED, detail="DRM", lacks="unlocked")

@@ -101,8 +101,8 @@ lock *arguments: (_venv "requirements-dev.lock")
     .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
         --no-annotate --no-header --all-extras --group build -c requirements-dev.lock -q -o requirements.lock
 
-# Take the newest yt-dlp: sites change faster than we release.
-update-ytdlp: (lock "--upgrade-package" "yt-dlp" "--upgrade-package" "yt-dlp-ejs")
+# Take the newest yt-dlp, and the newest curl_cffi that it takes: sites and browsers change faster than we release.
+update-ytdlp: (lock "--upgrade-package" "yt-dlp" "--upgrade-package" "yt-dlp-ejs" "--upgrade-package" "curl-cffi")
 
 # Make .venv hold what a lock file lists. The larger one contains the smaller one.
 _venv lockfile:

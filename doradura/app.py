@@ -62,6 +62,7 @@ from doradura.workers.fork import end_strays, environment_for_jobs
 from doradura.workers.gate import Gate, GatedWorkers
 from doradura.workers.wall import WallMissingError, find_wall
 from doradura.workers.ways import parse_ways
+from doradura.workers.youtube import YoutubeWorkers
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +213,7 @@ class App:
                     settings=settings,
                     api=api,
                     storage=self._storage,
-                    workers=workers,
+                    workers=YoutubeWorkers(workers, settings.data_dir / "players", settings.pot_provider or ""),
                     workspace=workspace,
                     worker_slots=worker_slots,
                     charts=Charts(settings.data_dir / "charts", self._environment),

@@ -330,13 +330,17 @@ class WorkerSelfTest:
         return CheckResult("ok", Sentence(HealthText.SELF_TEST_PASSED), facts, self._advice())
 
     def _advice(self) -> Sentence | None:
-        old = None if self._answer is None else old_ytdlp(self._answer.yt_dlp, datetime.now(UTC).date())
-        bare = None
+        advice: list[Sentence | None] = []
+        if self._answer is not None:
+            advice.append(old_ytdlp(self._answer.yt_dlp, datetime.now(UTC).date()))
         if self.standing is not None and self.standing.kind == "hook":
-            bare = Sentence(HealthText.NO_WALL, {"reason": self.standing.why})
-        if old is not None and bare is not None:
-            return Sentence(HealthText.AND, {"first": old, "next": bare})
-        return old or bare
+            advice.append(Sentence(HealthText.NO_WALL, {"reason": self.standing.why}))
+        elif self._answer is not None and self._answer.wall != "hook" and not self._answer.impersonation:
+            advice.append(Sentence(HealthText.NO_IMPERSONATION))
+        given = [sentence for sentence in advice if sentence is not None]
+        if len(given) > 1:
+            return Sentence(HealthText.AND, {"first": given[0], "next": given[1]})
+        return given[0] if given else None
 
 
 def old_ytdlp(version: str, today: date) -> Sentence | None:

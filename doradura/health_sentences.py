@@ -101,6 +101,11 @@ class HealthText(StrEnum):
         ' - see "Without a wall" in docs/security.md'
     )
 
+    NO_IMPERSONATION = (
+        "requests can't look like a browser's, so Instagram and others turn downloads away"
+        ' - see "Impersonation" in docs/security.md'
+    )
+
     AND = "{first}; {next}"
     AND_TO = "{first}; and to {next}"
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from doradura.alerts import Prometheus, Silencing
-from doradura.alerts.foreign_files import ForeignFileNote
+from doradura.alerts.once import OnceNote
 from doradura.charts import Charts
 from doradura.chat.admin_notes import AdminNotes
 from doradura.chat.alert_texts import AlertTexts
@@ -98,7 +98,15 @@ def build_parts(seams: Seams, *, route: Callable[[Handling], Awaitable[None]] | 
         broke=metrics.errors.labels(category="internal").inc,
     )
     breakers = SiteBreakers(storage, metrics, clock=clock)
-    supervisor = _make_supervisor(seams, board, breakers)
+    browser_wanted = OnceNote(
+        "BrowserWanted",
+        storage,
+        words=AlertTexts(catalogues).browser_wanted,
+        new_id=ids.new,
+        clock=clock,
+        severity_rank=1,
+    )
+    supervisor = _make_supervisor(seams, board, breakers, browser_wanted)
     probes = Probes(
         api=api,
         storage=storage,
@@ -108,6 +116,7 @@ def build_parts(seams: Seams, *, route: Callable[[Handling], Awaitable[None]] | 
         presenter=CardTexts(catalogues, settings.upload_limit_bytes),
         clock=clock,
         instance=seams.instance,
+        notify_browser_wanted=browser_wanted.tell,
     )
     menus = CommandMenus(api, storage, catalogues, settings.admin_ids, COMMANDS)
     router = _make_router(seams, menus, supervisor.bytes_per_second)
@@ -132,9 +141,10 @@ def build_parts(seams: Seams, *, route: Callable[[Handling], Awaitable[None]] | 
     )
 
 
-def _make_supervisor(seams: Seams, board: Board, breakers: SiteBreakers) -> Supervisor:
+def _make_supervisor(seams: Seams, board: Board, breakers: SiteBreakers, browser_wanted: OnceNote[str]) -> Supervisor:
     """Create the supervisor of the downloads."""
-    foreign = ForeignFileNote(
+    foreign = OnceNote(
+        "ForeignFile",
         seams.storage,
         words=AlertTexts(seams.catalogues).foreign_file,
         new_id=seams.ids.new,
@@ -154,6 +164,7 @@ def _make_supervisor(seams: Seams, board: Board, breakers: SiteBreakers) -> Supe
             held_chats=seams.held_chats,
             suspect_workers=seams.suspect_workers,
             notify_foreign_file=foreign.tell,
+            notify_browser_wanted=browser_wanted.tell,
         ),
         breakers,
         instance=seams.instance,

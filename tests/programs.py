@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 
@@ -35,3 +36,12 @@ def found(program: str, *other_names: str) -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return path
+
+
+def needs_curl_cffi() -> None:
+    """Skip the test where curl_cffi is missing, or fail in CI."""
+    if importlib.util.find_spec("curl_cffi") is None:
+        reason = "curl_cffi is missing: pip install --require-hashes -r requirements-dev.lock"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)

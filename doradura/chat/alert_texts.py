@@ -85,6 +85,11 @@ class AlertTexts:
         t = self._t
         return t.plain("alert.foreign_file"), t.plain("alert.foreign_file.about", job=str(job_id), detail=detail)
 
+    def browser_wanted(self, site: str, detail: str) -> tuple[str, str]:
+        """Return the summary and the description of the note that a site lets only browsers in."""
+        t = self._t
+        return t.plain("alert.browser_wanted"), t.plain("alert.browser_wanted.about", site=site, detail=detail)
+
 
 def _single(t: Texts, view: CardView) -> str:
     incident, marks = view.incidents[0], view.marks_of(view.incidents[0])

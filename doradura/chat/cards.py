@@ -43,9 +43,11 @@ class CardTexts:
         """Return the card after a failed probe: the reason, and the buttons if a download may still succeed."""
         t = self._catalogues.for_language(language)
         final = failure.final or failure.reason.final
-        reason: Reason | Literal["too_large.source", "lacks.unlocked"] = failure.reason
+        reason: Reason | Literal["too_large.source", "lacks.unlocked", "lacks.browser"] = failure.reason
         if failure.lacks == "unlocked":
             reason = "lacks.unlocked"
+        elif failure.lacks == "browser":
+            reason = "lacks.browser"
         elif failure.reason is Reason.TOO_LARGE and failure.final:
             reason = "too_large.source"
         text = which_text(t, offer) + failure_text(

@@ -110,7 +110,7 @@ class ProgressTexts:
 
 def failure_text(
     t: Texts,
-    reason: Reason | Literal["too_large.source", "lacks.unlocked"],
+    reason: Reason | Literal["too_large.source", "lacks.unlocked", "lacks.browser"],
     url: str | None,
     upload_limit_bytes: int,
     *,
@@ -168,7 +168,7 @@ def _instead(t: Texts, job: Job, variants: Iterable[Variant], sizes: Sequence[Si
 
 def _lacking(t: Texts, job: Job, lacks: Lacks, lines: int | None) -> tuple[str, Keyboard | None]:
     """Return the text and the buttons of a job whose link lacks what was requested: the variants that it has."""
-    if lacks in {"one_coding", "unlocked"}:
+    if lacks in {"one_coding", "unlocked", "browser"}:
         return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), None
     variants = offered(Has(film=lacks != "video", sound=lacks != "audio"), lines=lines)
     return _failed(t, t.plain(f"failed.lacks.{lacks}"), _unquoted(job)), _instead(t, job, variants)

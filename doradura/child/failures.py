@@ -62,6 +62,8 @@ class JobError(Exception):
 
 _TEXTS: tuple[tuple[str, Reason], ...] = (
     (r"not a bot|unusual traffic|captcha|anti-bot challenge", Reason.BOT_CHECK),
+    # Of an address that is let in no more, in sentences that speak of logging in as well.
+    (r"rate-limit for accessing posts anonymously|your ip address is (blocked|unable)", Reason.BOT_CHECK),
     (
         r"private (video|account|post|profile|playlist|content)|(video|post|account|profile|it) is private",
         Reason.PRIVATE,
@@ -137,6 +139,25 @@ def failed(error: BaseException, reason: Reason, detail: str) -> Failure:
         locked = reason is Reason.UNSUPPORTED and re.search(r"\bDRM\b", str(error)) is not None
         return Failure(reason=reason, detail=detail, lacks="unlocked" if locked else "")
     return Failure(reason=reason, detail=detail, final=error.final, lacks=error.lacks)
+
+
+_WITHOUT_BROWSER = frozenset({Reason.LOGIN, Reason.BOT_CHECK, Reason.SITE_ERROR})
+"""What sites answer to what is no browser; yt-dlp's extractors warn, go on, and fail of that."""
+_BROKEN_FOR_ALL = re.compile(r"HTTP Error 5(?!03)\d\d")
+"""What is tried again, as ever; 503 is also how some turn robots away."""
+
+
+def without_browser(failure: Failure, why: str, *, found: bool) -> Failure:
+    """Return the failure of a link that was to be requested as a browser does, which was not possible for a reason.
+
+    Unless the site said something that holds for browsers as well, that is taken for its cause: it is not known what
+    the site would have said to a browser. `found` tells whether the site gave the item all the same.
+    """
+    blamed = failure.reason in _WITHOUT_BROWSER or (failure.reason is Reason.UNSUPPORTED and not found)
+    if not blamed or failure.lacks or _BROKEN_FOR_ALL.search(failure.detail):
+        return failure
+    detail = one_line(f"{why}: {failure.detail}")
+    return Failure(reason=Reason.BOT_CHECK, detail=detail, final=True, lacks="browser")
 
 
 def _unnamed(causes: tuple[BaseException, ...], chain: tuple[BaseException, ...], *, generic: bool) -> Reason:

@@ -8,42 +8,37 @@ that we give it.
 from __future__ import annotations
 
 import http.client
-import importlib.util
 import itertools
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import yt_dlp
-import yt_dlp.networking._requests
-import yt_dlp.networking._urllib
-from yt_dlp import networking
 from yt_dlp.downloader.external import FFmpegFD
+from yt_dlp.extractor.youtube.jsc._builtin.ejs import EJSBaseJCP
 from yt_dlp.globals import plugin_dirs
-from yt_dlp.networking import Request
+from yt_dlp.networking import Request, _requests, _urllib, common
 from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import YoutubeDLError
 from yt_dlp.utils.networking import normalize_url
 
+from doradura.child import pot_tokens
 from doradura.child.bounds import READING_CPU_SECONDS, bound_answers, reading_at_most
 from doradura.child.describing import FILE_NAME, is_generic
 from doradura.child.disposition import file_name_of
 from doradura.child.failures import JobError, is_unreachable, one_line
 from doradura.child.gate_replies import mark_gate_replies
+from doradura.child.impersonating import Browsing
 from doradura.child.stated import jumps
 from doradura.child.stream_start import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
 from doradura.media.gatecontrol import USER
-from doradura.media.protocol import COOKIES_COPY, Door, Order
+from doradura.media.protocol import COOKIES_COPY, PLAYERS_DIRECTORY, Door, Order
 from doradura.media.reasons import Reason
-
-_HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
-"""yt-dlp's networking in Python, which the egress guard sees. Urllib is left for `data:` addresses only (bounds.py)."""
 
 _LIVE = frozenset({"is_live", "is_upcoming", "post_live"})
 
@@ -79,8 +74,8 @@ class LastLines:
         return iter(tuple(self._lines))
 
 
-class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
-    """yt-dlp with one item per link, no live streams, and only Python's networking."""
+class Extractor(Browsing):
+    """yt-dlp with one item per link, no live streams, and native networking behind a wall alone."""
 
     def __init__(self, order: Order, selection: Selection | None) -> None:
         self.raw: Info | None = None
@@ -96,7 +91,7 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         self.unbounded: Unbounded = ""
         """The kind of the last answer if its length was unknown."""
         self._chosen = selection
-        super().__init__(_options(order), auto_init="no_verbose_header")
+        super().__init__(_options(order), order.wall)
 
     def find(self) -> Info:
         """Ask the site about the order's link, and make the order's choice, if there is one.
@@ -115,7 +110,12 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
 
     def _find(self, url: str) -> Info:
         with reading_at_most(READING_CPU_SECONDS):
-            info = self.extract_info(url, download=False)
+            try:
+                info = self.extract_info(url, download=False)
+            except YoutubeDLError as error:
+                if not self.becomes_browser(error):
+                    raise
+                info = self.extract_info(url, download=False)
         if info is None:
             raise JobError(Reason.UNSUPPORTED, "the extractor gave nothing")
         return info  # type: ignore[no-any-return]
@@ -143,11 +143,6 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         if self._choosing_extractor:
             self.last_key, self._choosing_extractor = ie_key, False
         return super().get_info_extractor(ie_key)
-
-    def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
-        """Leave out handlers that are native code."""
-        ours = [handler for handler in handlers if handler.RH_KEY in _HANDLERS]
-        return super().build_request_director(ours, preferences)
 
     def process_ie_result(self, ie_result: Info, download: bool = True, extra_info: Info | None = None) -> Info:  # noqa: FBT001, FBT002 -- yt-dlp's signature
         """Replace a list of exactly one item by that item; refuse every other list before its entries are requested.
@@ -204,7 +199,7 @@ def _options(order: Order) -> Info:
         "logger": LastLines(),
         "color": "never",
         "ignoreerrors": False,
-        "cachedir": False,
+        "cachedir": str(directory / PLAYERS_DIRECTORY) if order.players else False,
         "paths": {"home": order.directory, "temp": order.directory},
         "outtmpl": {"default": "media.%(ext)s"},
         "noplaylist": True,
@@ -224,7 +219,7 @@ def _options(order: Order) -> Info:
         "skip_unavailable_fragments": False,
         "socket_timeout": order.read_seconds,
         "http_chunk_size": None,
-        "extractor_args": {},
+        "extractor_args": pot_tokens.arguments(order.pot_provider),
         "enable_file_urls": False,
         "ffmpeg_location": order.ffmpeg,
         "proxy": "" if order.door is None else door_url(order.door),
@@ -258,17 +253,13 @@ def _normalize_url(url: str) -> str:
 
 
 def restrain() -> None:
-    """Disable in yt-dlp, for this process, what could start a program, load foreign code, lead elsewhere or never end.
-
-    Raises JobError if curl_cffi is installed: it is native networking, which the egress guard cannot see.
-    """
-    if importlib.util.find_spec("curl_cffi") is not None:
-        raise JobError(Reason.INTERNAL, "curl_cffi is installed: it escapes the egress guard; uninstall it")
+    """Disable in yt-dlp, for good, what could start a program, load foreign code, lead elsewhere or never end."""
     plugin_dirs.value = []
-    for module in (networking.common, networking._requests, networking._urllib):  # noqa: SLF001 -- each has its own name for it
+    for module in (common, _requests, _urllib):  # each has its own name for it
         module.normalize_url = _normalize_url
     bound_answers()
     mark_gate_replies()
+    EJSBaseJCP._ENABLE_PREPROCESSED_PLAYER_CACHE = True  # noqa: SLF001 -- off in yt-dlp, which removes no file of it
 
     def never(*_: object, **__: object) -> bool:
         return False

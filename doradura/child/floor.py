@@ -2,12 +2,13 @@
 
 Owns the limits, the measuring, and the one place where a job's process reads answers: `socket.SocketIO`, through which
 http.client reads every status line, header and body, encrypted or not (yt-dlp's Python handlers all use it). Code that
-reads by other means (websockets, native code) is not covered. It must not know yt-dlp. The wait for an answer's first
-byte has its own rule. A server that makes a film on request may be silent for a minute, which says nothing about its
-speed: that wait does not count against the floor. It has two bounds instead. A server that says nothing for a window
-and a quarter (75 s) ends the job at once, as too slow and not as a network fault, which would be retried twice. And all
-first bytes of a job together have three windows, after which they count like any waiting. A body that stops is
-different: its connection may be dead, so it is given up after READ_SECONDS and the fetch continues over a new one.
+reads by other means is not covered, unless it counts itself (`impersonating` does, websockets don't). It must not know
+yt-dlp. The wait for an answer's first byte has its own rule. A server that makes a film on request may be silent for a
+minute, which says nothing about its speed: that wait does not count against the floor. It has two bounds instead. A
+server that says nothing for a window and a quarter (75 s) ends the job at once, as too slow and not as a network fault,
+which would be retried twice. And all first bytes of a job together have three windows, after which they count like any
+waiting. A body that stops is different: its connection may be dead, so it is given up after READ_SECONDS and the fetch
+continues over a new one.
 """
 
 from __future__ import annotations
@@ -124,8 +125,11 @@ class Floor:
             ) from error
 
 
-def hold(seconds: float = FLOOR_SECONDS) -> None:
-    """Hold every answer that this process reads to the floor, from now on and for good."""
+def hold(seconds: float = FLOOR_SECONDS) -> Floor:
+    """Hold every answer that this process reads to the floor, from now on and for good.
+
+    It is returned for what reads by other means.
+    """
     floor = Floor(seconds)
     real = socket.SocketIO.readinto
 
@@ -144,3 +148,4 @@ def hold(seconds: float = FLOOR_SECONDS) -> None:
         return got
 
     socket.SocketIO.readinto = readinto  # type: ignore[method-assign,assignment]
+    return floor

@@ -36,7 +36,7 @@ _REASONS: Final = {
 
 def mark_gate_replies() -> None:
     """Make yt-dlp's SOCKS errors tell the gate's replies, and a gate that is gone a fault of the network's."""
-    Socks5Error.CODES = {**Socks5Error.CODES, **{code: f"{_WORD} {code:d}" for code in GateReply if code}}
+    Socks5Error.CODES = {**Socks5Error.CODES, **{code: told_as(code) for code in GateReply if code}}
     real = sockssocket.recvall
 
     def recvall(self: sockssocket, count: int) -> bytes:
@@ -47,6 +47,11 @@ def mark_gate_replies() -> None:
         return came
 
     sockssocket.recvall = recvall
+
+
+def told_as(code: int) -> str:
+    """Return the text by which a number that the gate replied is known in this process."""
+    return f"{_WORD} {code:d}"
 
 
 def gate_reply(link: BaseException) -> GateReply | None:

@@ -3,10 +3,10 @@
 A user's link is hostile: it may name a private address, redirect to one, or name a host whose answer changes between
 two lookups. So connections are judged, not names: an audit hook (PEP 578) sees every connection that Python code makes,
 after name resolution, and can never be removed again. It does not see native code that opens sockets itself: that is
-what the wall is for (`walling.py`). Where the kernel has none, other means must do: curl_cffi must be absent
-(`worker.py` checks), ffmpeg gets local files only, and no program but those named to `install` can be started. The
-guard restrains data, not code: whoever can already run Python in the process can reach libc through ctypes, which stays
-available because Cryptodome needs it.
+what the wall is for (`walling.py`). Where the kernel has none, other means must do: yt-dlp's native networking is not
+offered (`impersonating.Browsing`), ffmpeg gets local files only, and no program but those named to `install` can be
+started. The guard restrains data, not code: whoever can already run Python in the process can reach libc through
+ctypes, which stays available because Cryptodome needs it.
 """
 
 from __future__ import annotations

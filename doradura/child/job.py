@@ -17,12 +17,20 @@ from doradura.child import ffmpeg
 from doradura.child.describing import believable, describe, has_own_title, performer_of, title_of
 from doradura.child.encoding import ENCODE_SHARE, shorter_side
 from doradura.child.facts import Facts, Stream, inspect
-from doradura.child.failures import JobError, classify, failed, retry_after_seconds, unresolved_host
+from doradura.child.failures import (
+    JobError,
+    classify,
+    failed,
+    retry_after_seconds,
+    unresolved_host,
+    without_browser,
+)
 from doradura.child.fetching import Extractor, Info, fetch, restrain
 from doradura.child.floor import TransferTooSlowError, hold
 from doradura.child.gate_replies import knock
 from doradura.child.gauge import Gauge
 from doradura.child.guard import is_guarded
+from doradura.child.impersonating import hold_impersonation, why_not
 from doradura.child.meter import Meter
 from doradura.child.probing import look, probe
 from doradura.child.products import product_of
@@ -69,16 +77,17 @@ def run_job(order: Order, emit: Emit) -> None:
         if is_known_host(unresolved):
             # That site exists: if it cannot be found, our own network is at fault.
             reason, unresolved = Reason.NETWORK, ""
-        final = failed(error, reason, detail)
-        if reason is Reason.TOO_LARGE and not final.final:
-            final = work.with_other_choices(final)
-        final = msgspec.structs.replace(
-            final,
+        failure = failed(error, reason, detail)
+        if reason is Reason.TOO_LARGE and not failure.final:
+            failure = work.with_other_choices(failure)
+        failure = msgspec.structs.replace(
+            failure,
             retry_after_seconds=retry_after_seconds(error, time.time()) if reason.retried else None,
             unresolved=unresolved[:255],
-            lacks=final.lacks or (work.lacks() if reason is Reason.UNSUPPORTED else ""),
-            lines=work.height() if reason is Reason.UNSUPPORTED else final.lines,
+            lacks=failure.lacks or (work.lacks() if reason is Reason.UNSUPPORTED else ""),
+            lines=work.height() if reason is Reason.UNSUPPORTED else failure.lines,
         )
+        final = work.without_browser(failure, error)
     emit(final)
 
 
@@ -116,6 +125,13 @@ class _Work:
             return had_by(self._facts_found).lacks(self._product.row.kind)
         told = self._told()
         return "" if told is None else told.has.lacks(self._product.row.kind)
+
+    def without_browser(self, failure: Failure, error: BaseException) -> Failure:
+        """Return the failure as it is to be understood if requests were to look like a browser's and could not."""
+        if self._extractor is None or not self._extractor.missed_browser:
+            return failure
+        found = self._extractor.raw is not None or isinstance(error, JobError)  # or several items, which we refuse
+        return without_browser(failure, why_not(self._order.wall), found=found)
 
     def height(self) -> int | None:
         """The shorter side of the picture in pixels; None if there is none or it is unknown."""
@@ -163,14 +179,18 @@ class _Work:
         """Return the final message. Raises whatever went wrong."""
         order = self._order
         restrain()
-        hold(order.floor_seconds)
+        hold_impersonation(hold(order.floor_seconds))
         if order.task == "wall":
             return prove(order)
         if order.task == "selftest":
             if order.door is not None:
                 _knock(order.door)
             return SelfTest(
-                yt_dlp=yt_dlp_version, ffmpeg=ffmpeg.version(order.ffmpeg), guarded=is_guarded(), wall=order.wall
+                yt_dlp=yt_dlp_version,
+                ffmpeg=ffmpeg.version(order.ffmpeg),
+                guarded=is_guarded(),
+                wall=order.wall,
+                impersonation=not why_not(order.wall),
             )
         if order.task == "probe":
             self._extractor = Extractor(order, None)

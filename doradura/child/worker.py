@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib
-import importlib.util
 import os
 import shutil
 import socket
@@ -28,7 +27,7 @@ from doradura.child import guard, limits
 from doradura.child.forkserver import ForkServer
 from doradura.child.walling import Wall, WallError, deno, prepare
 from doradura.media import addresses, processes
-from doradura.media.forkcontrol import DEFAULT_JOB, EX_CONFIG
+from doradura.media.forkcontrol import DEFAULT_JOB
 from doradura.media.protocol import COOKIES_COPY, LINE_LIMIT_BYTES, LISTENER_BYTE, Emit, Failure, Order, WorkerMessage
 from doradura.media.reasons import Reason, reason_of
 
@@ -39,19 +38,13 @@ RunJob = Callable[[Order, Emit], None]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Load everything, then serve the control socket until it ends. Return 78 if something installed forbids it."""
+    """Load everything, then serve the control socket until it ends."""
     parser = argparse.ArgumentParser(prog="doradura.child.worker")
     parser.add_argument("--control", type=int, required=True, help="descriptor of the control socket")
     parser.add_argument("--runs", action="append", default=[], help="a program that the jobs run")
     parser.add_argument("--job", default=DEFAULT_JOB, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     began = time.monotonic()
-    if importlib.util.find_spec("curl_cffi") is not None:
-        sys.stderr.write(
-            "curl_cffi is installed: it opens connections that the egress guard cannot see, so downloads could reach "
-            "private addresses. Uninstall it (pip uninstall curl_cffi) and start again.\n"
-        )
-        return EX_CONFIG
     module, _, name = options.job.partition(":")
     run_job: RunJob = getattr(importlib.import_module(module), name)
     if options.job == DEFAULT_JOB:

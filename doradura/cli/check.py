@@ -57,6 +57,8 @@ EXTRAS = {
     "youtube": ("deno", "the JavaScript runtime that YouTube needs"),
 }
 
+_BROWSER = "requests that look like a browser's, which Instagram and others want"
+
 Mark = Literal["ok", "note", "FAULT"]
 
 
@@ -227,8 +229,6 @@ def _check_ffmpeg() -> list[Finding]:
 
 
 def _check_yt_dlp() -> list[Finding]:
-    if importlib.util.find_spec("curl_cffi") is not None:
-        return [Finding("FAULT", "yt-dlp", "curl_cffi is installed, which would bypass the egress guard; uninstall it")]
     version = importlib.metadata.version("yt-dlp")
     return [Finding("ok", "yt-dlp", f"{version}; `just update-ytdlp` installs a newer one")]
 
@@ -241,11 +241,22 @@ async def _check_wall(settings: Settings) -> list[Finding]:
         return [Finding("note", "wall", f"which wall stands around workers is not known: {error}")]
     if standing.kind != "hook":
         why = f"; not the better one: {standing.why}" if standing.why else ""
-        return [Finding("ok", "wall", f"the kernel holds workers ({standing.kind}), proven by trying{why}")]
-    text = f"no wall stands around workers, the audit hook alone guards them ({standing.why}). A wall needs {NEEDS}"
-    if settings.require_wall:
-        return [Finding("FAULT", "wall", f"{text}; DORADURA_REQUIRE_WALL asks for it")]
-    return [Finding("note", "wall", text)]
+        wall = Finding("ok", "wall", f"the kernel holds workers ({standing.kind}), proven by trying{why}")
+    else:
+        text = f"no wall stands around workers, the audit hook alone guards them ({standing.why}). A wall needs {NEEDS}"
+        asked = "; DORADURA_REQUIRE_WALL asks for it" if settings.require_wall else ""
+        wall = Finding("FAULT" if asked else "note", "wall", text + asked)
+    return [wall, _impersonation(walled=standing.kind != "hook")]
+
+
+def _impersonation(*, walled: bool) -> Finding:
+    if importlib.util.find_spec("curl_cffi") is None:
+        return Finding("note", "extra", f"impersonate is not installed ({_BROWSER})")
+    version = importlib.metadata.version("curl_cffi")
+    if not walled:
+        text = f"impersonate {version} is installed and not used, as no wall stands around workers ({_BROWSER})"
+        return Finding("note", "extra", text)
+    return Finding("ok", "extra", f"impersonate {version} ({_BROWSER})")
 
 
 def _check_extras() -> list[Finding]:

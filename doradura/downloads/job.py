@@ -79,6 +79,8 @@ class DownloadParts:
     """Called when an attempt failed in a way that may be this machine's fault, so that workers are tested."""
     notify_foreign_file: Callable[[int, str], Awaitable[None]]
     """Called with the id of a job whose worker named a file that is not its own, and what is wrong with the file."""
+    notify_browser_wanted: Callable[[str, str], Awaitable[None]]
+    """Called with a site that lets only browsers in, and why requests can't look like one's."""
 
 
 class JobRun:
@@ -195,6 +197,8 @@ class JobRun:
         if isinstance(result, Result):
             result = await take_result(self._parts.workspace, self.job.job_id, result, self._parts.notify_foreign_file)
         if isinstance(result, Failure):
+            if result.lacks == "browser":
+                await self._parts.notify_browser_wanted(self.job.site, result.detail)
             return self._failed(result)
         return await self._delivery.deliver(result, self._slot, maybe_sent=self.maybe_sent)
 

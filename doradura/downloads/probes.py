@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Literal, NamedTuple, Protocol, TypeVar
@@ -94,8 +94,13 @@ class Probes:
         presenter: CardPresenter,
         clock: Clock,
         instance: int,
+        notify_browser_wanted: Callable[[str, str], Awaitable[None]],
     ) -> None:
-        """`instance` is this run of the program; it is stored in the rows of its offers."""
+        """`instance` is this run of the program; it is stored in the rows of its offers.
+
+        `notify_browser_wanted` is called with a site that lets only browsers in, and why requests can't look so.
+        """
+        self._notify_browser_wanted = notify_browser_wanted
         self._api = api
         self._storage = storage
         self._workers = workers
@@ -263,6 +268,8 @@ class Probes:
 
     async def _show_failure(self, offer: Offer, message_id: int, found: Failure, language: str) -> None:
         log.info("link not known", extra={"offer": offer.offer_id, "reason": found.reason, "detail": found.detail})
+        if found.lacks == "browser":
+            await self._notify_browser_wanted(offer.site, found.detail)
         if found.reason is Reason.DEADLINE:  # the card already says all that is known
             self._count(offer, "offered")
             await self._store(lambda db: offers.finish(db, offer.offer_id, "known", self._clock()))

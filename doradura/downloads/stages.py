@@ -113,7 +113,7 @@ class Failed:
     unresolved: str = ""
     """For `gone`: the host name that has no address."""
     lacks: Lacks = ""
-    """For `unsupported`: what the link does not have."""
+    """For `unsupported`: what the link does not have. For `bot_check`: "browser", or nothing."""
 
 
 @dataclass(frozen=True, slots=True)

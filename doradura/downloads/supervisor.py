@@ -248,7 +248,7 @@ class Supervisor:
                 log.exception("job failed unexpectedly", extra={"job": job.job_id})
                 outcome = Failed(Reason.INTERNAL, repr(error))
             paused_seconds = None
-            if isinstance(outcome, Failed) and outcome.reason is Reason.BOT_CHECK:
+            if isinstance(outcome, Failed) and outcome.reason is Reason.BOT_CHECK and outcome.lacks != "browser":
                 # Before the slot is released: the next job in it must not be one of this site.
                 paused_seconds = self._breakers.trip(job.site)
             slot.release()

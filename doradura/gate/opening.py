@@ -47,6 +47,8 @@ class Rules:
     allowed: AllowedPrivate = field(default_factory=AllowedPrivate)
     way: ways.Way | None = None
     """The proxy that leads out; None: there is none."""
+    direct: AllowedPrivate = field(default_factory=AllowedPrivate)
+    """What is connected to without it."""
 
 
 @dataclass
@@ -60,7 +62,8 @@ class Opener:
         """Return a connected socket. Raises OpeningError. `resolved_now` is called once no resolver is waited for."""
         deadline = time.monotonic() + OPENING_SECONDS
         addresses = self._judged(request, rules)
-        way = rules.way
+        near = addresses and all(rules.direct.covers(ipaddress.ip_address(each), request.port) for each in addresses)
+        way = None if near else rules.way
         if way is None:
             resolved_now()
             return _connect(addresses, request.port, deadline)

@@ -133,7 +133,8 @@ class GateServer:
         match told["op"]:
             case "job":
                 way = None if told["way"] is None else Way.parse(told["way"])
-                rules = Rules(AllowedPrivate.parse(told["allowed"]), way)
+                direct = AllowedPrivate.parse(told.get("direct", ()))
+                rules = Rules(AllowedPrivate.parse(told["allowed"]), way, direct)
                 self._jobs[told["token"].encode()] = Job(told["job"], rules)
             case "notify":
                 self._stand_in(self._jobs.get(told["token"].encode()), self._came.popleft())

@@ -13,6 +13,7 @@ import ipaddress
 import socket
 from collections.abc import Callable, Iterable
 from typing import Final
+from urllib.parse import urlsplit
 
 from doradura.media import interfaces
 from doradura.media.interfaces import IPAddress
@@ -115,6 +116,18 @@ def _parse_endpoint(text: str) -> list[tuple[IPAddress, int]]:
     if not found or not colon or not 0 < port < 65536:
         raise ValueError(f"{text!r} is neither address:port (localhost:port is fine) nor a network such as 10.0.0.0/8")
     return found
+
+
+def endpoint_of(url: str) -> str:
+    """Return the `host:port` of a URL whose host is a literal or `localhost`, as `AllowedPrivate` takes it; else ""."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    endpoint = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        _parse_endpoint(endpoint)
+    except ValueError:
+        return ""
+    return endpoint
 
 
 def judge(address: str, port: int, allowed: AllowedPrivate, own: Own | None = None) -> None:

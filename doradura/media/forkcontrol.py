@@ -13,8 +13,6 @@ DEFAULT_JOB = "doradura.child.job:run_job"
 PACKET_BYTES = 64 * 1024
 READY_SECONDS = 60.0
 """How long a server may take to load before it counts as failed."""
-EX_CONFIG = 78
-"""The server's exit status if what is installed forbids running it (sysexits.h)."""
 
 
 class StartChild(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="start"):

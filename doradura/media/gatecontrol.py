@@ -3,7 +3,9 @@
 Imports nothing but the standard library, because the gate is small. Bot and gate send each other JSON objects, one per
 line, over a socket pair that nobody else has:
 
-    to the gate    {"op": "job", "token", "job", "allowed", "way"}   a job may connect; `way` is a proxy's URL, or null
+    to the gate    {"op": "job", "token", "job", "allowed", "way", "direct"}
+                                                                     a job may connect; `way` is a proxy's URL, or null,
+                                                                     `direct` what is connected to without it
                    {"op": "notify", "token"}                         its connects are to be answered; the listener of
                                                                      their notifications comes along (SCM_RIGHTS)
                    {"op": "end", "token"}                            it may no longer: its connections are closed

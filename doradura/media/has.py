@@ -11,9 +11,10 @@ from typing import Literal, assert_never
 
 from doradura.media.formats import ProductKind
 
-Lacks = Literal["", "video", "audio", "subtitles", "picture", "one_coding", "unlocked"]
+Lacks = Literal["", "video", "audio", "subtitles", "picture", "one_coding", "unlocked", "browser"]
 """What a link was found not to have. `one_coding`: its stream's parts are coded in several ways, or each has a clock of
-its own. `unlocked`: it is copy-protected."""
+its own. `unlocked`: it is copy-protected. `browser`: its site wants requests that look like a browser's, and here none
+can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

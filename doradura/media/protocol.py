@@ -18,6 +18,8 @@ from doradura.media.variant import Variant
 LINE_LIMIT_BYTES = 256 * 1024
 LISTENER_BYTE: Final = b"\n"
 """What a child says before its first line, with the listener of its notifications (SCM_RIGHTS), where it has one."""
+PLAYERS_DIRECTORY: Final = "players"
+"""yt-dlp's cache of solved players, in a job's directory."""
 COOKIES_COPY: Final = "cookies.txt"
 """The job's own copy of the cookies file, in its directory."""
 FLOOR_SECONDS = 60.0
@@ -105,6 +107,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """`host:port` or CIDR that may be reached although it is private."""
     wall: WallKind = "hook"
     """The wall that is set before the job begins."""
+    pot_provider: str = ""
+    """The address of a provider of PO tokens; "" for none."""
+    players: bool = False
+    """Whether players that were solved lie in the directory, and new ones are to be left there."""
     targets: WallTargets | None = None
     """Only a `wall` has them."""
     floor_seconds: float = FLOOR_SECONDS
@@ -198,7 +204,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     unresolved: Text = ""
     """For `gone`: the host that has no address."""
     lacks: Lacks = ""
-    """For `unsupported`: what the link lacks while it has the rest."""
+    """For `unsupported`: what the link lacks while it has the rest. For `bot_check`: "browser", or nothing."""
 
 
 class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="selftest"):
@@ -209,6 +215,8 @@ class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     guarded: bool
     wall: WallKind = "hook"
     """What was set before the test."""
+    impersonation: bool = False
+    """Whether requests can look like a browser's."""
 
 
 class WallProof(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="wallproof"):

@@ -76,6 +76,7 @@ class Settings:
     drain_seconds: int
     download_proxy: str | None = field(metadata={"secret": True})
     cookies_file: Path | None
+    pot_provider: str | None
     require_wall: bool
     allowed_private: tuple[str, ...]
     prometheus_url: str
@@ -117,7 +118,7 @@ class Settings:
         found = [self.telegram_token, self.metrics_basic_auth, self.webhook_token]
         found.append((self.metrics_basic_auth or "").partition(":")[2])
         for url in (
-            *(self.telegram_api_url, self.database_url, *self._proxies()),
+            *(self.telegram_api_url, self.database_url, *self._proxies(), self.pot_provider),
             *(self.prometheus_url, self.alertmanager_url, self.runbooks_url),
         ):
             parts = urlsplit(url or "")

@@ -131,6 +131,12 @@ OPTIONS: tuple[Option, ...] = (
         secret=True,
     ),
     _row("COOKIES_FILE", "none", "cookies.txt used for downloads", values.cookies_file),
+    _row(
+        "POT_PROVIDER",
+        "none",
+        "provider of PO tokens for YouTube, such as http://127.0.0.1:4416 (a private address as a number)",
+        values.url("http", "https"),
+    ),
     _row("REQUIRE_WALL", "false", "refuse to start where the kernel has no wall around workers", values.boolean),
     _row(
         "ALLOWED_PRIVATE",

@@ -22,6 +22,7 @@ from typing import Any, Final, get_args
 import msgspec
 import trio
 
+from doradura.media.addresses import endpoint_of
 from doradura.media.gatecontrol import GateOutcome
 from doradura.media.protocol import Door, Order, WallKind, WorkerLostError
 from doradura.media.sites import site_of
@@ -217,10 +218,13 @@ class Gate:
         log.log(level, "connections of a job", extra={key: told[key] for key in shown})
 
     @asynccontextmanager
-    async def door(self, job: int, allowed: Iterable[str], site: str) -> AsyncIterator[Door]:
+    async def door(
+        self, job: int, allowed: Iterable[str], site: str, *, direct: Iterable[str] = ()
+    ) -> AsyncIterator[Door]:
         """Let a job connect for as long as the context lasts; then all of its connections are closed.
 
-        Waits while there is no gate. Raises WorkerLostError if none serves within DOOR_SECONDS.
+        `direct` are the endpoints that are near: they are not behind the site's proxy. Waits while there is no gate.
+        Raises WorkerLostError if none serves within DOOR_SECONDS.
         """
         with trio.move_on_after(DOOR_SECONDS):
             while not self._serving.is_set():
@@ -230,7 +234,8 @@ class Gate:
         assert self._listener is not None
         token = secrets.token_urlsafe(24)
         host, port = self._listener.getsockname()
-        self._jobs[token] = _line(op="job", token=token, job=job, allowed=list(allowed), way=self._way(site))
+        told = {"token": token, "job": job, "allowed": list(allowed), "way": self._way(site), "direct": list(direct)}
+        self._jobs[token] = _line(op="job", **told)
         try:
             await self._tell(self._jobs[token])
             yield Door(host=host, port=port, token=token, pid=self.pid or 0)
@@ -297,7 +302,8 @@ class GatedWorkers:
 
     @asynccontextmanager
     async def _work(self, order: Order) -> AsyncIterator[Conversation]:
-        async with self._gate.door(order.job_id, order.allowed_private, site_of(order.url)) as door:
+        near = filter(None, (endpoint_of(order.pot_provider),))
+        async with self._gate.door(order.job_id, order.allowed_private, site_of(order.url), direct=near) as door:
             order = msgspec.structs.replace(order, door=door, allowed_private=(), wall=self.wall)
             async with self._workers.work(order) as conversation:
                 yield conversation

@@ -81,6 +81,7 @@ def test_values_are_read(tmp_path: Path) -> None:
         CONCURRENT_DOWNLOADS="3",
         DOWNLOAD_PROXY="socks5://u:p@proxy:1080",
         COOKIES_FILE=str(cookies),
+        POT_PROVIDER="http://127.0.0.1:4416/",
         ALLOWED_PRIVATE="localhost:8080,[::1]:80, 10.0.0.0/8",
         LOG_FORMAT="JSON",
         LOG_LEVEL="Debug",
@@ -99,7 +100,7 @@ def test_values_are_read(tmp_path: Path) -> None:
     assert settings.allowed_networks == (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
     assert settings.trusted_proxies == (ipaddress.ip_network("10.0.0.1/32"), ipaddress.ip_network("fd00::/8"))
     assert settings.concurrent_downloads == 3
-    assert settings.cookies_file == cookies
+    assert (settings.cookies_file, settings.pot_provider) == (cookies, "http://127.0.0.1:4416")
     assert settings.allowed_private == ("localhost:8080", "[::1]:80", "10.0.0.0/8")
     assert (settings.log_format, settings.log_level) == ("json", "debug")
 
@@ -126,6 +127,7 @@ BAD = {
         *("youtube=socks5://user:hunter22,*=direct", "youtube=direct,socks5://h", "direct", "*"),
     ],
     "COOKIES_FILE": ["/nonexistent/cookies.txt", str(Path(__file__).parent)],
+    "POT_PROVIDER": ["127.0.0.1:4416", "socks5://h", "http://h/?a=b"],
     "REQUIRE_WALL": ["maybe", "port"],
     "ALLOWED_PRIVATE": ["localhost", "10.0.0.0/40", "x:0"],
     "PROMETHEUS_URL": ["127.0.0.1:9091"],

@@ -8,9 +8,10 @@ from trio.testing import MockClock
 
 from doradura.downloads.worker_slots import Slot, WorkerSlots
 from doradura.health_checks import WorkerSelfTest
-from doradura.media.protocol import SelfTest
+from doradura.media.protocol import SelfTest, WallKind
 from doradura.storage.ids import IdMaker
 from doradura.workers.gate import Gate
+from doradura.workers.wall import Standing
 from tests.wiring import RoomyWorkspace, World
 
 
@@ -65,6 +66,35 @@ async def test_one_user_is_said_in_the_singular(
     worker_slots.note_waiting(range(2, 2 + users))
     await trio.sleep(700)
     assert ("1 user has" in str((await self_test.check()).message)) == (users == 1)
+
+
+@pytest.mark.parametrize(
+    ("wall", "impersonation", "advice"),
+    [
+        ("notify", True, None),
+        ("port", False, "requests can't look like a browser's"),
+        ("hook", False, "the kernel has no wall for workers"),
+    ],
+)
+async def test_what_instagram_needs_is_a_wish(
+    *,
+    world: World,
+    autojump_clock: MockClock,
+    nursery: trio.Nursery,
+    wall: WallKind,
+    impersonation: bool,
+    advice: str | None,
+) -> None:
+    """Where a wall stands, the extra; where none does, the wall, without which the extra is of no use."""
+    self_test = await check_of(world, WorkerSlots(1), nursery)
+    self_test.standing = Standing(wall, "old kernel")
+    answer = SelfTest(yt_dlp="1", ffmpeg="1", guarded=True, wall=wall, impersonation=impersonation)
+    world.workers.usual = (answer,)
+    self_test.suspect()
+    await trio.sleep(301)
+    found = await self_test.check()
+    assert (found.status, found.facts["impersonation"]) == ("ok", impersonation)
+    assert found.advice is None if advice is None else str(found.advice).startswith(advice)
 
 
 class PlayedGate(Gate):

@@ -279,15 +279,6 @@ async def test_first_start_that_fails(environment: dict[str, str]) -> None:
     assert not workers.alive
 
 
-async def test_curl_cffi_is_refused(environment: dict[str, str], tmp_path: Path) -> None:
-    """Where curl_cffi is installed the server does not start, and says what to do."""
-    (tmp_path / "curl_cffi.py").touch()
-    path = os.pathsep.join((str(tmp_path), environment["PYTHONPATH"]))
-    workers = ForkWorkers(environment={**environment, "PYTHONPATH": path}, job="nasty_job:run_job")
-    with pytest.raises(WorkersError, match=r"^curl_cffi is installed: .* \(pip uninstall curl_cffi\)"):
-        await workers.run()
-
-
 async def test_a_link_that_a_child_made_is_not_followed(
     workers: ForkWorkers, new_order: NewOrder, tmp_path: Path
 ) -> None:

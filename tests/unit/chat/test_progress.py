@@ -166,6 +166,17 @@ def test_what_is_copy_protected_is_not_called_no_video() -> None:
     assert card.keyboard is None
 
 
+def test_a_site_for_browsers_is_not_called_one_for_members() -> None:
+    """Neither by a download nor by a probe; no button would help, and nobody is told to wait or to log in."""
+    text, rows = SHOWN.stage(JOB, Failed(Reason.BOT_CHECK, lacks="browser", final=True))
+    assert text.startswith("😕 This site only lets browsers in, and I can't pass for one on this machine.")
+    assert rows is None
+    failure = Failure(reason=Reason.BOT_CHECK, detail="", lacks="browser", final=True)
+    card = CardTexts(Catalogues(), 50).failed(OFFER, failure, "en")
+    assert card.text.startswith("😕 This site only lets browsers in")
+    assert card.keyboard is None
+
+
 @pytest.mark.parametrize("reason", [Reason.TOO_LARGE, Reason.TOOL_CRASH])
 def test_what_the_link_does_not_have_is_no_button(reason: Reason) -> None:
     """Of a silent film of 360 lines that is one smaller choice, after either failure."""

@@ -42,12 +42,14 @@ from doradura.child.failures import (
     one_line,
     retry_after_seconds,
     unresolved_host,
+    without_browser,
 )
 from doradura.child.ffmpeg import FfmpegError
 from doradura.child.floor import TransferTooSlowError
 from doradura.child.gate_replies import gate_reply, mark_gate_replies
 from doradura.media.addresses import MARKER, EgressRefusedError
 from doradura.media.gatecontrol import GateReply
+from doradura.media.protocol import Failure
 from doradura.media.reasons import Reason
 from doradura.media.sites import is_known_host
 
@@ -378,3 +380,56 @@ def test_what_is_copy_protected_is_told_as_that() -> None:
         reason, detail = classify(error, generic=False)
         assert (reason, failed(error, reason, detail).lacks) == ("unsupported", "unlocked")
     assert failed(said("No video formats found!"), Reason.UNSUPPORTED, "").lacks == ""
+
+
+@pytest.mark.parametrize(
+    ("reason", "found", "blamed"),
+    [
+        (Reason.LOGIN, False, True),
+        (Reason.SITE_ERROR, True, True),
+        (Reason.BOT_CHECK, True, True),
+        (Reason.UNSUPPORTED, False, True),
+        (Reason.UNSUPPORTED, True, False),
+        (Reason.GONE, False, False),
+        (Reason.GEO, False, False),
+        (Reason.PRIVATE, False, False),
+        (Reason.NETWORK, False, False),
+        (Reason.RATE_LIMITED, False, False),
+        (Reason.REFUSED_ADDRESS, False, False),
+    ],
+)
+def test_what_a_site_says_to_what_is_no_browser(*, reason: Reason, found: bool, blamed: bool) -> None:
+    """An answer that may be different for a browser is called after that; one that holds for everybody is not."""
+    failure = Failure(reason=reason, detail="words", retry_after_seconds=1.0)
+    seen = without_browser(failure, "no wall", found=found)
+    if blamed:
+        assert seen == Failure(reason=Reason.BOT_CHECK, detail="no wall: words", lacks="browser", final=True)
+    else:
+        assert seen is failure
+
+
+@pytest.mark.parametrize(("status", "kept"), [(500, True), (502, True), (503, False), (403, False)])
+def test_a_site_that_is_down_is_down_for_browsers_too(status: int, *, kept: bool) -> None:
+    """It is tried again, as it is without all this."""
+    detail = f"DownloadError: ERROR: [Reddit] x: Unable to download JSON metadata: HTTP Error {status}: words"
+    failure = Failure(reason=Reason.SITE_ERROR, detail=detail)
+    assert (without_browser(failure, "no wall", found=False) is failure) == kept
+
+
+def test_what_is_known_to_lack_is_not_called_after_browsers() -> None:
+    """A film that is copy-protected is so for everybody."""
+    failure = Failure(reason=Reason.UNSUPPORTED, detail="DRM", lacks="unlocked")
+    assert without_browser(failure, "no wall", found=False) is failure
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "You have exceeded the rate-limit for accessing posts anonymously. Use --cookies for the authentication",
+        "Your IP address is blocked from accessing this post",
+        "Your IP address is unable to access the Reddit API",
+    ],
+)
+def test_an_address_that_is_let_in_no_more(words: str) -> None:
+    """It pauses the site, and is not called a want of an account, of which the sentence speaks."""
+    assert classify(said(words), generic=False)[0] == "bot_check"

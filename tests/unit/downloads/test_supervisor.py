@@ -317,6 +317,26 @@ async def test_a_site_that_takes_us_for_a_robot_is_left_alone(world: World, auto
     assert world.value("errors_total", category="download") == 2
 
 
+async def test_a_site_for_browsers_is_not_paused(world: World, autojump_clock: MockClock) -> None:
+    """A pause would change nothing, and links that need no browser go on. The admins are told once, with the cause."""
+    wanted = Failure(reason=Reason.BOT_CHECK, detail="no wall stands: words", lacks="browser", final=True)
+    world.workers.usual = (wanted,)
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {YOUTUBE}1"), world.message(f"{YOUTUBE}2"))
+        await world.ended()
+        await world.changes.until(lambda: world.value("link_looks_total") == 1)
+        await trio.sleep(1)
+    assert world.value("site_breaker_open", site="youtube") == 0
+    assert len(world.workers.orders) == 2
+    assert [world.value("download_failure_total", format=each, reason="bot_check") for each in ("mp3", "none")] == [
+        1,
+        1,
+    ]
+    assert world.storage.one("SELECT count(*) FROM alert_incidents WHERE alertname = 'BrowserWanted'") == 1
+    assert "youtube. no wall stands: words" in world.storage.one("SELECT description FROM alert_incidents")
+    assert all("browsers" in text for text in world.telegram.words_in(USER))
+
+
 async def test_a_breaker_that_cannot_be_stored_ends_no_job(world: World, autojump_clock: MockClock) -> None:
     """The job whose failure opens a breaker is told although the breaker's write fails."""
     world.workers.follow((5.0, Failure(reason=Reason.BOT_CHECK, detail="")))

@@ -71,7 +71,11 @@ def flags_of(call: Call) -> Flags:
     It is the caller's own loss when this is not true any more.
     """
     process = Path("/proc") / str(call.pid)
-    if not str((process / "fd" / str(call.descriptor)).readlink()).startswith("socket:"):
+    try:
+        what = str((process / "fd" / str(call.descriptor)).readlink())
+    except FileNotFoundError as error:
+        raise OSError(errno.EBADF, "no descriptor") from error
+    if not what.startswith("socket:"):
         raise OSError(errno.ENOTSOCK, "no socket")
     for line in (process / "fdinfo" / str(call.descriptor)).read_text(encoding="ascii").splitlines():
         name, _, value = line.partition(":")

@@ -27,6 +27,7 @@ from doradura.startup import StartupError
 from doradura.web.server import BindError
 from doradura.workers.fork import WorkersError
 from doradura.workers.gate import GateError
+from doradura.workers.wall import WallMissingError
 from doradura.workers.ways import WaysError
 from tests.integration.app_tools import Home, make_media
 from tests.ports import free_address
@@ -174,6 +175,7 @@ ELSEWHERE: dict[type[StartupError], str] = {
     WorkersError: "only a start can tell",
     GateError: "what keeps it from starting lies outside the data directory: below",
     WaysError: "a setting: below",
+    WallMissingError: "the kernel decides: tests/integration/wall/test_missing.py",
 }
 
 

@@ -227,3 +227,36 @@ kernel.set_filter(Filter(bpf.encoded(bpf.load(bpf.NUMBER_AT) + bpf.ends_with(bpf
         nursery.cancel_scope.cancel()
     assert found.kind == "port"
     assert "Device or resource busy" in found.why
+
+
+async def test_a_wall_that_is_only_said_to_stand_is_seen_through(tmp_path: Path) -> None:
+    """Workers that set none: what they reached is named, and no wall is said to stand."""
+    gate = Gate(environment=os.environ)
+    workers = ForkWorkers(environment=os.environ, supervise=gate.supervise)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(gate.run)
+        await nursery.start(workers.run)
+        found = await find_wall(
+            lambda _kind: GatedWorkers(workers, gate, "hook"), imageio_ffmpeg.get_ffmpeg_exe(), tmp_path
+        )
+        nursery.cancel_scope.cancel()
+    assert found.kind == "hook"
+    said = found.why.removeprefix("behind it, these got through: ").split(", ")
+    assert {"connect", "fast open", "udp", "datagram pair", "listen", "read a file", "write a file"} <= set(said)
+    assert {"make a file", "change a file", "signal the bot"} <= set(said)
+
+
+async def test_a_wall_that_keeps_ffmpeg_out_is_none(tmp_path: Path) -> None:
+    """Here because its interpreter may not be run: a wall that no job can work behind is not taken."""
+    script = tmp_path / "ffmpeg"
+    script.write_text(f'#!/bin/sh\nexec "{imageio_ffmpeg.get_ffmpeg_exe()}" "$@"\n')
+    script.chmod(0o755)
+    gate = Gate(environment=os.environ)
+    workers = ForkWorkers(environment=os.environ, supervise=gate.supervise)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(gate.run)
+        await nursery.start(workers.run)
+        found = await find_wall(lambda kind: GatedWorkers(workers, gate, kind), str(script), tmp_path)
+        nursery.cancel_scope.cancel()
+    assert found.kind == "hook"
+    assert f"ffmpeg ({script}) may not be executed" in found.why

@@ -22,11 +22,13 @@ from typing import Final
 from doradura.media.protocol import Order
 from doradura.wall import bpf, landlock, program
 from doradura.wall.architectures import Architecture, this_architecture
-from doradura.wall.kernel import Filter, Kernel
+from doradura.wall.kernel import CAP_DAC_OVERRIDE, Filter, Kernel
 
 _LIBRARIES: Final = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64")
 _DATA: Final = (
-    *("/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/usr/share/ca-certificates"),
+    # Not the directories that they lie in, for those hold private keys as well, which root's children could read.
+    *("/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf", "/etc/pki/ca-trust", "/etc/pki/tls/certs"),
+    *("/etc/pki/tls/cert.pem", "/etc/pki/tls/openssl.cnf", "/etc/ca-certificates", "/usr/share/ca-certificates"),
     *("/usr/share/zoneinfo", "/etc/localtime", "/etc/ld.so.cache"),
 )
 _PT_INTERP: Final = 3
@@ -52,10 +54,8 @@ class Wall:
         self._runs = frozenset(runs)
         for path in (deno(), *self._runs):
             self._rules += _runnable(path, abi)
-        # These are not to be signalled; the gate's process is known by the job.
-        self._spared = {os.getpid(), os.getppid(), os.getpgid(os.getppid())}
         self._rests = {notify: program.rest(of, abi, notify=notify) for notify in (False, True)}
-        self._filters = {notify: self._filter((), notify=notify) for notify in (False, True)}
+        self._filters = {notify: self._filter(0, notify=notify) for notify in (False, True)}
 
     @property
     def descriptors(self) -> frozenset[int]:
@@ -72,6 +72,8 @@ class Wall:
             raise WallError("there is no gate to leave open")
         try:
             self._kernel.give_up_privileges()
+            # Of a container's root, the data directory may be somebody else's; files are Landlock's to hold.
+            self._kernel.keep_capabilities(CAP_DAC_OVERRIDE)
             runs = [] if order.ffmpeg in self._runs else _runnable(order.ffmpeg, abi)
             own = [*runs, landlock.PathRule(order.directory, landlock.OWN_DIRECTORY, abi)]
             self._landlock.restrict([*self._rules, *own], port=None if notify else order.door.port)
@@ -80,7 +82,7 @@ class Wall:
             self.close()
             ready = self._filters[notify]
             if abi < program.SIGNALS_ABI:
-                ready = self._filter({*self._spared, order.door.pid} - {0}, notify=notify)
+                ready = self._filter(os.getpid(), notify=notify)
             listener = self._kernel.set_filter(ready, listening=notify)
             if listener is not None:
                 hand_over(listener)
@@ -93,8 +95,8 @@ class Wall:
         for rule in self._rules:
             rule.close()
 
-    def _filter(self, spared: Iterable[int], *, notify: bool) -> Filter:
-        signals = program.signals(self._of, self._landlock.abi, [*spared])
+    def _filter(self, own: int, *, notify: bool) -> Filter:
+        signals = program.signals(self._of, self._landlock.abi, own)
         return Filter(bpf.encoded(program.head(self._of) + signals + self._rests[notify]))
 
 

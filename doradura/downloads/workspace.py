@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Collection
@@ -175,7 +176,40 @@ def _refuse_link(root: Path) -> None:
 def _remove(directory: Path) -> None:
     """Remove a directory, or what a worker put in its place, if there is one. What can't be removed stays."""
     if directory.is_dir() and not directory.is_symlink():
-        shutil.rmtree(directory, ignore_errors=True)
+        with suppress(OSError):
+            _flatten(directory)
+        with suppress(RecursionError):
+            shutil.rmtree(directory, ignore_errors=True)
     else:
         with suppress(OSError):
             directory.unlink(missing_ok=True)
+
+
+def _flatten(directory: Path) -> None:
+    """Move all nested directories directly into the directory, and open each to ourselves. Raises OSError.
+
+    A worker may have nested more of them than a recursive removal can follow, or made some that may not be entered.
+    """
+    held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        waiting = _opened_directories(held)
+        while waiting:
+            outer = os.open(waiting.pop(), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=held)
+            try:
+                for name in _opened_directories(outer):
+                    moved = secrets.token_hex(16)  # no name that a worker can have taken
+                    os.rename(name, moved, src_dir_fd=outer, dst_dir_fd=held)
+                    waiting.append(moved)
+            finally:
+                os.close(outer)
+    finally:
+        os.close(held)
+
+
+def _opened_directories(directory: int) -> list[str]:
+    """Return the names of the directories in one, all of which may now be entered and moved."""
+    with os.scandir(directory) as entries:
+        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    for name in names:
+        os.chmod(name, 0o700, dir_fd=directory)
+    return names

@@ -67,8 +67,6 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     """A literal address."""
     port: int
     token: str
-    pid: int = 0
-    """The gate's process at this moment, which a job may not signal; 0 where there is none."""
 
 
 class WallTargets(msgspec.Struct, frozen=True, kw_only=True):

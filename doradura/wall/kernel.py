@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import struct
 from typing import Final
 
 from doradura.wall.architectures import Architecture
@@ -18,6 +19,9 @@ _PR_GET_NO_NEW_PRIVS: Final = 39
 _SECCOMP_SET_MODE_FILTER: Final = 1
 _NEW_LISTENER: Final = 1 << 3
 _WAIT_KILLABLE_RECV: Final = 1 << 5
+_CAPABILITIES: Final = struct.pack("=Ii", 0x20080522, 0)
+"""_LINUX_CAPABILITY_VERSION_3 of the caller (capget(2)): sets of 64 bits, as two structs of 32."""
+CAP_DAC_OVERRIDE: Final = 1 << 1
 
 
 class _FilterProgram(ctypes.Structure):
@@ -59,6 +63,18 @@ class Kernel:
         if set_it != 0 or self._prctl(_PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1:
             number = ctypes.get_errno()
             raise OSError(number, f"no_new_privs: {os.strerror(number)}")
+
+    def keep_capabilities(self, kept: int) -> None:
+        """Give up what makes root of root, but for the capabilities in `kept`. Raises OSError.
+
+        With no_new_privs set, no program that is started gets them back (capabilities(7)).
+        """
+        header, sets = (ctypes.create_string_buffer(each, len(each)) for each in (_CAPABILITIES, bytes(24)))
+        self.call("capget", header, sets)
+        effective, permitted, _, *upper = struct.unpack("=6I", sets.raw)
+        low, high = kept & 0xFFFFFFFF, kept >> 32
+        left = (effective & low, permitted & low, 0, upper[0] & high, upper[1] & high, 0)
+        self.call("capset", header, struct.pack("=6I", *left))
 
     def set_filter(self, program: Filter, *, listening: bool) -> int | None:
         """Set a filter for good; where it is `listening`, return the descriptor of its notifications. Raises OSError.

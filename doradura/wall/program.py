@@ -11,7 +11,6 @@ table of what was tried against it.
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection
 from typing import Final
 
 from doradura.wall import bpf
@@ -31,6 +30,10 @@ _NAMESPACES: Final = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000
 """CLONE_NEW* of clone(2): mount, cgroup, UTS, IPC, user, PID, network."""
 _SET_FILE_FLAGS: Final = (0x40086602, 0x40046602, 0x401C5820)
 """FS_IOC_SETFLAGS in both widths, FS_IOC_FSSETXATTR: they ask for no file that is open for writing."""
+_SET_OWNER: Final = (0x8901, 0x8902)
+"""FIOSETOWN, SIOCSPGRP; with the next, they have the kernel send any signal to any process when data comes."""
+_SET_OWNER_BY_FCNTL: Final = (8, 10, 15)
+"""F_SETOWN, F_SETSIG, F_SETOWN_EX of fcntl(2)."""
 _EVERYBODY: Final = 0xFFFFFFFF
 """-1, of kill(2)."""
 _O_TRUNC: Final = 0o1000
@@ -53,15 +56,12 @@ REFUSED: Final = (
     *("utime", "utimes", "futimesat", "utimensat", "setxattr", "lsetxattr", "fsetxattr", "setxattrat"),
     *("removexattr", "lremovexattr", "fremovexattr", "removexattrat"),
     *("inotify_init", "inotify_init1", "inotify_add_watch", "fanotify_init", "fanotify_mark"),
-    *("setpriority", "ioprio_set"),
+    *("setpriority", "ioprio_set", "sched_setparam", "sched_setscheduler", "sched_setattr", "sched_setaffinity"),
     *("shmget", "shmat", "shmctl", "semget", "semop", "semtimedop", "semctl"),
     *("msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink"),
 )
 REFUSED_CONNECTIONS: Final = ("bind", "listen", "accept", "accept4")
-OF_ITSELF_ALONE: Final = (
-    *("prlimit64", "sched_setparam", "sched_setscheduler", "sched_setattr", "sched_setaffinity"),
-    *("move_pages", "migrate_pages"),
-)
+OF_ITSELF_ALONE: Final = ("prlimit64", "move_pages", "migrate_pages")
 """Calls whose first argument is a process; 0 is the caller."""
 
 
@@ -71,20 +71,23 @@ def head(of: Architecture) -> bpf.Block:
     return bpf.one_of(bpf.load(bpf.ARCHITECTURE_AT), [of.audit_word], _NO) + bpf.load(bpf.NUMBER_AT) + foreign
 
 
-def signals(of: Architecture, abi: int, spared: Collection[int]) -> bpf.Block:
-    """Refuse signals to all at once, and where Landlock does not hold them (ABI 6), to the processes `spared`.
+def signals(of: Architecture, abi: int, own: int) -> bpf.Block:
+    """Refuse signals to all at once, and where Landlock does not hold them (ABI 6), to all but the child itself.
 
-    There, their groups are refused too, and processes by descriptor.
+    There, `own` is the child's pid; its group may be signalled too. To spare the bot, the fork server and the gate by
+    their numbers would not do, for kill(2) takes the number of any of their threads as well. The price is that a child
+    can't end its own ffmpeg there, which the fork server does.
     """
     if abi >= SIGNALS_ABI:
         body = bpf.none_of(bpf.argument(0), [_EVERYBODY], _NO) + bpf.ends_with(bpf.ALLOW)
         return _row(of, {"kill": body})
-    pids = sorted(spared)
-    everybody = [_EVERYBODY, *(-pid & 0xFFFFFFFF for pid in pids), *pids]
-    body = bpf.none_of(bpf.argument(0), everybody, _NO) + bpf.ends_with(bpf.ALLOW)
-    by_number = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")
-    by_descriptor = ("pidfd_open", "pidfd_send_signal")
-    return _row(of, {**dict.fromkeys(by_number, body), **dict.fromkeys(by_descriptor, bpf.ends_with(_NO))})
+    group = -own & 0xFFFFFFFF
+    bodies = {
+        "kill": bpf.one_of(bpf.argument(0), [0, own, group], _NO) + bpf.ends_with(bpf.ALLOW),
+        "tgkill": bpf.one_of(bpf.argument(0), [own], _NO) + bpf.ends_with(bpf.ALLOW),
+    }
+    others = ("tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "pidfd_send_signal")
+    return _row(of, bodies | dict.fromkeys(others, bpf.ends_with(_NO)))
 
 
 def rest(of: Architecture, abi: int, *, notify: bool) -> bpf.Block:
@@ -102,7 +105,8 @@ def rest(of: Architecture, abi: int, *, notify: bool) -> bpf.Block:
         + allow,
         "clone3": bpf.ends_with(_NO_SUCH_CALL),
         "clone": bpf.without(bpf.argument(0), _NAMESPACES, _NO) + allow,
-        "ioctl": bpf.none_of(bpf.argument(1), _SET_FILE_FLAGS, _NO) + allow,
+        "ioctl": bpf.none_of(bpf.argument(1), (*_SET_FILE_FLAGS, *_SET_OWNER), _NO) + allow,
+        "fcntl": bpf.none_of(bpf.argument(1), _SET_OWNER_BY_FCNTL, _NO) + allow,
     }
     for name, flags in (("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)):
         bodies[name] = bpf.without(bpf.argument(flags), _MSG_FASTOPEN, _NO_CONNECTION) + allow

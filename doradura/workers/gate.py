@@ -238,7 +238,7 @@ class Gate:
         self._jobs[token] = _line(op="job", **told)
         try:
             await self._tell(self._jobs[token])
-            yield Door(host=host, port=port, token=token, pid=self.pid or 0)
+            yield Door(host=host, port=port, token=token)
         finally:
             del self._jobs[token]
             with trio.CancelScope(shield=True):

@@ -210,6 +210,7 @@ def other_sockets() -> Iterator[tuple[str, Attempt]]:
         "Bluetooth": (31, RAW, 1),
         "CAN": (29, RAW, 1),
     }
+    yield "repair a connection", lambda: LIBC.setsockopt(call("socket", INET, STREAM, 0), 6, 19, bytes([1, 0, 0, 0]), 4)
     for name, (family, kind, protocol) in kinds.items():
         yield f"socket {name}", partial(call, "socket", family, kind, protocol)
 
@@ -235,9 +236,26 @@ def processes(reach: dict[str, Any]) -> Iterator[tuple[str, Attempt]]:
         yield f"descriptor of {name}", partial(call, "pidfd_getfd", held(pid), 0, 0)
         yield f"signal by descriptor to {name}", partial(call, "pidfd_send_signal", held(pid), 0, 0, 0)
         yield f"kcmp of {name}", partial(call, "kcmp", os.getpid(), pid, 0, 0, 0)
+        yield f"signal with data to {name}", partial(call, "fcntl", sockets()[0], 8, pid)
+        yield (
+            f"signal with data to {name}, by ioctl",
+            partial(call, "ioctl", sockets()[0], 0x8901, struct.pack("i", pid)),
+        )
+    yield "choose the signal with data", lambda: call("fcntl", sockets()[0], 10, 9)
+    for by in ("kill", "tkill"):
+        yield f"{by} of another thread of the bot", partial(call, by, reach["bot_thread"], 0)
+    yield "be in front of all others", lambda: call("sched_setscheduler", 0, 1, struct.pack("i", 1))
+    yield "be behind all others", lambda: call("sched_setscheduler", 0, 5, struct.pack("i", 0))
     # As signal 0 alone: it would be a machine's end.
     yield "signal to everybody", lambda: call("kill", -1, 0)
     yield "signal to another job", lambda: call("kill", reach["other_pid"], 0)
+
+
+def sockets() -> Any:
+    """The ends of a pair of stream sockets."""
+    ends = (ctypes.c_int * 2)()
+    call("socketpair", UNIX, STREAM, 0, ends)
+    return ends
 
 
 def held(pid: int) -> int:
@@ -282,6 +300,9 @@ def files(reach: dict[str, Any], own: Path) -> Iterator[tuple[str, Attempt]]:
     yield "utimensat", lambda: LIBC.utimensat(-100, name, None, 0)
     yield "setxattr", lambda: LIBC.setxattr(name, b"user.x", b"1", ctypes.c_size_t(1), 0)
     yield "file flags of a library", lambda: LIBC.ioctl(opened(throwaway.__file__), 0x40086602, bytes(8))
+    # Thawing what is not frozen fails for whoever may: EPERM is for those who may not freeze it either.
+    yield "freeze a file system", lambda: 0 if call("ioctl", opened("/usr/lib"), 0xC0045878, 0) != -errno.EPERM else -1
+    yield "list private keys", lambda: opened("/etc/ssl/private", os.O_RDONLY | os.O_DIRECTORY)
     yield "watch a directory", lambda: call("inotify_add_watch", call("inotify_init1", 0), there, 2)
     yield "fanotify", lambda: call("fanotify_init", 0, 0)
     yield "by handle", lambda: call("name_to_handle_at", -100, name, bytes(136), bytes(8), 0)

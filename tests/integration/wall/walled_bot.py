@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import sys
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,13 @@ async def escape(kind: str, root: Path, workers: ForkWorkers, gate: Gate) -> Any
             path.write_text("secret\n")
         bystander = await trio.lowlevel.open_process(["sleep", "600"])
         held.callback(bystander.kill)
+        bystander_thread = threading.Thread(target=threading.Event().wait, daemon=True)
+        bystander_thread.start()
         reach = {
             **listeners.told,
             "gate": port,
             "bot": os.getpid(),
+            "bot_thread": bystander_thread.native_id,
             "gate_pid": gate.pid,
             "other_pid": bystander.pid,
             "memory": ctypes.addressof(MEMORY),

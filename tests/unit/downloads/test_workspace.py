@@ -40,11 +40,30 @@ def _pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+def _deep(path: Path) -> None:
+    """More directories in one another than Python's recursion can follow, or a path can name."""
+    path.mkdir()
+    inner = os.open(path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("a", 0o755, dir_fd=inner)
+        outer, inner = inner, os.open("a", os.O_RDONLY, dir_fd=inner)
+        os.close(outer)
+    os.close(inner)
+
+
+def _closed(path: Path) -> None:
+    """Directories that only root may enter or move."""
+    _directory(path)
+    (path / "deeper").mkdir()
+    (path / "deeper" / "closed").mkdir(mode=0)
+    (path / "closed").mkdir(mode=0)
+
+
 def _names(root: Path) -> list[str]:
     return sorted(path.name for path in root.iterdir())
 
 
-@pytest.mark.parametrize("put", [_directory, _file, _link, _broken_link, _pipe])
+@pytest.mark.parametrize("put", [_directory, _file, _link, _broken_link, _pipe, _deep, _closed])
 @pytest.mark.parametrize("name", ["7", "7.ready"])
 @pytest.mark.parametrize("by", ["remove", "fresh", "clear"])
 async def test_what_stands_for_a_jobs_directory_is_removed(

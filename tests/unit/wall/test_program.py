@@ -19,14 +19,14 @@ STREAM, DATAGRAM, RAW, RELIABLE, SEQPACKET = 1, 2, 3, 4, 5
 CLOSE_ON_EXEC, NONBLOCKING = 0o2000000, 0o4000
 TCP, UDP, ICMP, SCTP, MPTCP = 6, 17, 1, 132, 262
 FAST_OPEN, NO_SIGNAL = 0x20000000, 0x4000
-BOT, SERVER, GATE = 100, 101, 102
+BOT, OWN = 100, 103
 ABI = 7
 
 
 @functools.cache
 def program(of: Architecture, abi: int = ABI, *, notify: bool = True) -> bytes:
     """A child's whole program."""
-    return bpf.encoded(head(of) + signals(of, abi, (BOT, SERVER, GATE)) + rest(of, abi, notify=notify))
+    return bpf.encoded(head(of) + signals(of, abi, OWN) + rest(of, abi, notify=notify))
 
 
 def called(of: Architecture, name: str, *arguments: int, abi: int = ABI, notify: bool = True) -> str | int:
@@ -71,6 +71,13 @@ CALLS = [
     ("ioctl", (0, 0x541B), ALLOWED),
     ("ioctl", (0, 0x40086602), errno.EPERM),
     ("ioctl", (0, 0x401C5820), errno.EPERM),
+    ("ioctl", (0, 0x8901, BOT), errno.EPERM),
+    ("ioctl", (0, 0x8902, BOT), errno.EPERM),
+    ("fcntl", (0, 1, 0), ALLOWED),
+    ("fcntl", (0, 9, 0), ALLOWED),
+    ("fcntl", (0, 8, BOT), errno.EPERM),
+    ("fcntl", (0, 10, 9), errno.EPERM),
+    ("fcntl", (0, 15, 0), errno.EPERM),
     *((name, (0, 1), ALLOWED) for name in OF_ITSELF_ALONE),
     *((name, (1, 1), errno.EPERM) for name in OF_ITSELF_ALONE),
     ("openat", (0, 0, 0o1000), ALLOWED),
@@ -136,16 +143,18 @@ def test_other_conventions() -> None:
 @pytest.mark.parametrize("of", ARCHITECTURES, ids=lambda of: of.name)
 @pytest.mark.parametrize("abi", [1, 4, 5])
 def test_signals_where_landlock_does_not_hold_them(of: Architecture, abi: int) -> None:
-    """Bot, fork server and gate, their groups, and everybody are spared; an own ffmpeg can still be ended."""
-    for name in ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"):
-        for pid in (BOT, SERVER, GATE, -BOT, -SERVER, -GATE, -1):
-            assert called(of, name, pid, 9, abi=abi) == errno.EPERM
-            assert called(of, name, pid & 0xFFFFFFFF, 9, abi=abi) == errno.EPERM
-        for pid in (0, 99, 103, -99, 5000):
-            assert called(of, name, pid, 9, abi=abi) == ALLOWED
-    for name in ("pidfd_open", "pidfd_send_signal"):
-        assert called(of, name, 5000, abi=abi) == errno.EPERM
-        assert called(of, name, 5000) == ALLOWED
+    """A child may signal itself and its group; no other number, for it may be one of the bot's threads."""
+    for pid in (0, OWN, -OWN, -OWN & 0xFFFFFFFF):
+        assert called(of, "kill", pid, 9, abi=abi) == ALLOWED
+    for pid in (BOT, -BOT, -1, OWN - 1, OWN + 1, 5000):
+        assert called(of, "kill", pid, 9, abi=abi) == errno.EPERM
+        assert called(of, "kill", pid & 0xFFFFFFFF, 9, abi=abi) == errno.EPERM
+    assert called(of, "tgkill", OWN, 5000, 6, abi=abi) == ALLOWED
+    for pid in (0, BOT, -OWN, -1, 5000):
+        assert called(of, "tgkill", pid, OWN, 6, abi=abi) == errno.EPERM
+    for name in ("tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "pidfd_send_signal"):
+        assert called(of, name, OWN, abi=abi) == errno.EPERM
+        assert called(of, name, OWN) == ALLOWED
 
 
 @pytest.mark.parametrize("of", ARCHITECTURES, ids=lambda of: of.name)

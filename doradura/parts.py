@@ -27,6 +27,7 @@ from doradura.clock import Clock
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.delivery import Delivery
+from doradura.downloads.findings import Findings
 from doradura.downloads.job import DownloadParts
 from doradura.downloads.probes import Probes
 from doradura.downloads.supervisor import Supervisor
@@ -98,12 +99,14 @@ def build_parts(seams: Seams, *, route: Callable[[Handling], Awaitable[None]] | 
         broke=metrics.errors.labels(category="internal").inc,
     )
     breakers = SiteBreakers(storage, metrics, clock=clock)
-    supervisor = _make_supervisor(seams, board, breakers)
+    findings = Findings(seams.workspace)
+    supervisor = _make_supervisor(seams, board, breakers, findings)
     probes = Probes(
         api=api,
         storage=storage,
         workers=seams.workers,
         workspace=seams.workspace,
+        findings=findings,
         metrics=metrics,
         presenter=CardTexts(catalogues, settings.upload_limit_bytes),
         clock=clock,
@@ -132,7 +135,7 @@ def build_parts(seams: Seams, *, route: Callable[[Handling], Awaitable[None]] | 
     )
 
 
-def _make_supervisor(seams: Seams, board: Board, breakers: SiteBreakers) -> Supervisor:
+def _make_supervisor(seams: Seams, board: Board, breakers: SiteBreakers, findings: Findings) -> Supervisor:
     """Create the supervisor of the downloads."""
     foreign = ForeignFileNote(
         seams.storage,
@@ -145,6 +148,7 @@ def _make_supervisor(seams: Seams, board: Board, breakers: SiteBreakers) -> Supe
             storage=seams.storage,
             workers=seams.workers,
             workspace=seams.workspace,
+            findings=findings,
             delivery=Delivery(seams.api, seams.metrics),
             board=board,
             worker_slots=seams.worker_slots,

@@ -18,6 +18,7 @@ from doradura.clock import Clock
 from doradura.downloads.attempt import NO_RESULT, RetryPolicy, attempts, log_only, take_result
 from doradura.downloads.board import Board
 from doradura.downloads.delivery import Delivery
+from doradura.downloads.findings import Findings
 from doradura.downloads.job_delivery import JobDelivery
 from doradura.downloads.stages import (
     Converting,
@@ -66,6 +67,7 @@ class DownloadParts:
     storage: Storage
     workers: Workers
     workspace: Workspace
+    findings: Findings
     delivery: Delivery
     board: Board
     worker_slots: WorkerSlots
@@ -96,6 +98,7 @@ class JobRun:
         self.ended_as: Outcome | GaveUp | None = None
         """The outcome that `end` or `give_up` set; None if the job ends by itself."""
         self.reached_worker = False
+        self._has_failed = job.tries > 0
         self.bytes_per_second: float | None = None
         """How fast the site sends; None if that is not known."""
         self._can_begin_anew = False
@@ -268,6 +271,7 @@ class JobRun:
 
     async def _pause(self, failure: Failure, tries: int) -> None:
         """Release the slot and sleep until the next attempt."""
+        self._has_failed = True
         self._slot.release()
         seconds = pause_seconds(failure, tries)
         log.info(
@@ -285,7 +289,15 @@ class JobRun:
         """Make one attempt in one worker. Raises WorkerLostError, and OSError if its directory can't be made."""
         parts, job = self._parts, self.job
         directory = await parts.workspace.fresh(job.job_id)
-        order = await parts.workspace.download(job.job_id, directory, job.url, job.variant, guessed=job.guessed)
+        # After a failure the site is asked again, since what the probe found may be to blame.
+        finding = (
+            job.offer_id is not None
+            and not self._has_failed
+            and await parts.findings.hand_over(job.offer_id, directory)
+        )
+        order = await parts.workspace.download(
+            job.job_id, directory, job.url, job.variant, guessed=job.guessed, finding=finding
+        )
         self.reached_worker = True
         fetched = 0
         with parts.metrics.downloads_in_progress.labels(format=job.variant.format).track_inprogress():
@@ -319,7 +331,8 @@ class JobRun:
             log.warning("a fact for the next start is not stored", extra={"job": self.job.job_id, "error": str(error)})
 
     async def _note_metadata(self, metadata: Metadata) -> None:
-        self._parts.metrics.extraction_duration.observe(metadata.extraction_seconds)
+        if not metadata.kept:
+            self._parts.metrics.extraction_duration.observe(metadata.extraction_seconds)
         self._lines, self._has_audio = metadata.height, metadata.has_audio
         if metadata.title:
             self._title = metadata.title

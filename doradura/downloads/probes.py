@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import trio
@@ -23,6 +24,7 @@ import trio
 from doradura.clock import Clock
 from doradura.downloads.attempt import NO_RESULT, RetryPolicy, attempts
 from doradura.downloads.closed_chats import note_closed
+from doradura.downloads.findings import Findings
 from doradura.downloads.workspace import PROBE_SECONDS, Workspace
 from doradura.media.protocol import Failure, Metadata
 from doradura.media.reasons import RETRIED_REASONS, Reason
@@ -90,6 +92,7 @@ class Probes:
         storage: Storage,
         workers: Workers,
         workspace: Workspace,
+        findings: Findings,
         metrics: Metrics,
         presenter: CardPresenter,
         clock: Clock,
@@ -100,6 +103,7 @@ class Probes:
         self._storage = storage
         self._workers = workers
         self._workspace = workspace
+        self._findings = findings
         self._metrics = metrics
         self._presenter = presenter
         self._clock = clock
@@ -124,6 +128,7 @@ class Probes:
                 task_status.started()
                 while True:
                     await watch.next(PERIOD_SECONDS)
+                    await self._findings.tidy()
                     try:
                         await self._take_up(nursery)
                     except StorageError as error:
@@ -239,8 +244,17 @@ class Probes:
         await trio.sleep(PAUSE_SECONDS * tries)
 
     async def _attempt(self, offer: Offer) -> Metadata | Failure:
-        """Make one attempt in one worker. Raises WorkerLostError, StorageError, and OSError without a directory."""
+        """Make one attempt and keep what it found.
+
+        Raises WorkerLostError, StorageError, and OSError without a directory.
+        """
         directory = await self._workspace.fresh(offer.offer_id)
+        found = await self._look(offer, directory)
+        if isinstance(found, Metadata):
+            await self._findings.keep(offer.offer_id, directory)
+        return found
+
+    async def _look(self, offer: Offer, directory: Path) -> Metadata | Failure:
         order = self._workspace.probe(offer.offer_id, directory, offer.url, guessed=bool(offer.guessed))
         async with self._workers.work(order) as conversation:
             await self._storage.write(

@@ -50,6 +50,8 @@ class Job:
     """The forum topic in which it was requested."""
     given_up: int = 0
     """How often it gave its worker slot up for somebody else."""
+    offer_id: int | None = None
+    """The offer whose card it comes from, and whose probe's finding it may start from."""
 
     @property
     def guessed(self) -> bool:
@@ -77,6 +79,7 @@ class NewJob:
     plan: str
     language: str
     thread_id: int | None = None
+    offer_id: int | None = None
 
 
 def add(db: Connection, job: NewJob, now_ms: int) -> Job:
@@ -84,11 +87,11 @@ def add(db: Connection, job: NewJob, now_ms: int) -> Job:
     place = charges.reserve(db, job.user_id)
     db.execute(
         "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, variant, plan, language,"  # noqa: S608 - own text
-        " thread_id, state, place, charged_ms, created_ms, bot_id)"
-        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, {CURRENT})",
+        " thread_id, offer_id, state, place, charged_ms, created_ms, bot_id)"
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, {CURRENT})",
         (
             *(job.job_id, job.user_id, job.chat_id, job.reply_to, job.url, job.cache_key, job.site, job.variant.key),
-            *(job.plan, job.language, job.thread_id),
+            *(job.plan, job.language, job.thread_id, job.offer_id),
             *(place, charges.EXPECTED_MS, now_ms),
         ),
     )

@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 import trio
 
-from tests.bench import link_to_file, metrics_cost, pacing_cost, scrape, under_load, updates, upload_memory
+from tests.bench import link_to_file, metrics_cost, one_look, pacing_cost, scrape, under_load, updates, upload_memory
 from tests.bench.figures import Row
 
 PACKAGES = ("doradura", "trio", "httpx", "hypercorn", "quart-trio", "prometheus-client", "yt-dlp")
@@ -38,6 +38,9 @@ class Measurement:
 ROWS = MappingProxyType(
     {
         "link-to-file": Measurement(link_to_file.measure, 7, "a link to the file in the chat / the yt-dlp command"),
+        "one-look": Measurement(
+            one_look.measure, 5, "a button to the first byte with the probe's finding / a fresh look"
+        ),
         "updates-per-cpu-second": Measurement(updates.measure, 3, "our bot / a naive bot"),
         "pacing-cost": Measurement(pacing_cost.measure, 5, "a message sent with budgets / without, CPU"),
         "scrape": Measurement(scrape.measure, 5, "our /metrics / prometheus-client's own server"),

@@ -36,6 +36,7 @@ from doradura.child.bounds import READING_CPU_SECONDS, bound_answers, reading_at
 from doradura.child.describing import FILE_NAME, is_generic
 from doradura.child.disposition import file_name_of
 from doradura.child.failures import JobError, is_unreachable, one_line
+from doradura.child.fragments import fetch_ahead
 from doradura.child.stated import jumps
 from doradura.child.stream_start import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
 from doradura.media.protocol import Order
@@ -224,7 +225,6 @@ def _options(order: Order) -> Info:
         "external_downloader": "native",
         "external_downloader_args": None,
         "hls_use_mpegts": False,
-        "concurrent_fragment_downloads": 1,
         "retries": 2,
         "fragment_retries": 3,
         "extractor_retries": 1,
@@ -272,6 +272,7 @@ def restrain() -> None:
     for module in (networking.common, networking._requests, networking._urllib):  # noqa: SLF001 -- each has its own name for it
         module.normalize_url = _normalize_url
     bound_answers()
+    fetch_ahead()
 
     def never(*_: object, **__: object) -> bool:
         return False

@@ -29,6 +29,7 @@ from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.findings import Findings
 from doradura.downloads.job import DownloadParts
+from doradura.downloads.paces import SitePaces
 from doradura.downloads.probes import Probes
 from doradura.downloads.supervisor import Supervisor
 from doradura.downloads.worker_slots import WorkerSlots
@@ -99,14 +100,15 @@ def build_parts(seams: Seams, *, route: Callable[[Handling], Awaitable[None]] | 
         broke=metrics.errors.labels(category="internal").inc,
     )
     breakers = SiteBreakers(storage, metrics, clock=clock)
-    findings = Findings(seams.workspace)
-    supervisor = _make_supervisor(seams, board, breakers, findings)
+    findings, paces = Findings(seams.workspace), SitePaces(settings.site_pace, bot_id=seams.bot_id, clock=clock)
+    supervisor = _make_supervisor(seams, board, breakers, findings, paces)
     probes = Probes(
         api=api,
         storage=storage,
         workers=seams.workers,
         workspace=seams.workspace,
         findings=findings,
+        paces=paces,
         metrics=metrics,
         presenter=CardTexts(catalogues, settings.upload_limit_bytes),
         clock=clock,
@@ -135,7 +137,9 @@ def build_parts(seams: Seams, *, route: Callable[[Handling], Awaitable[None]] | 
     )
 
 
-def _make_supervisor(seams: Seams, board: Board, breakers: SiteBreakers, findings: Findings) -> Supervisor:
+def _make_supervisor(
+    seams: Seams, board: Board, breakers: SiteBreakers, findings: Findings, paces: SitePaces
+) -> Supervisor:
     """Create the supervisor of the downloads."""
     foreign = ForeignFileNote(
         seams.storage,
@@ -149,6 +153,7 @@ def _make_supervisor(seams: Seams, board: Board, breakers: SiteBreakers, finding
             workers=seams.workers,
             workspace=seams.workspace,
             findings=findings,
+            paces=paces,
             delivery=Delivery(seams.api, seams.metrics),
             board=board,
             worker_slots=seams.worker_slots,

@@ -20,6 +20,7 @@ from doradura.downloads.board import Board
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.findings import Findings
 from doradura.downloads.job_delivery import JobDelivery
+from doradura.downloads.paces import SitePaces
 from doradura.downloads.stages import (
     Converting,
     Failed,
@@ -68,6 +69,7 @@ class DownloadParts:
     workers: Workers
     workspace: Workspace
     findings: Findings
+    paces: SitePaces
     delivery: Delivery
     board: Board
     worker_slots: WorkerSlots
@@ -86,7 +88,10 @@ class DownloadParts:
 class JobRun:
     """The work on one job."""
 
-    def __init__(self, parts: DownloadParts, job: jobs.Job, slot: Slot, sending: trio.CapacityLimiter) -> None:
+    def __init__(
+        self, parts: DownloadParts, job: jobs.Job, slot: Slot, sending: trio.CapacityLimiter, *, has_look: bool = False
+    ) -> None:
+        """`has_look` says that a look at its site was taken from the site's pace when it was claimed."""
         self._parts = parts
         self.job = job
         self._slot = slot
@@ -99,6 +104,7 @@ class JobRun:
         """The outcome that `end` or `give_up` set; None if the job ends by itself."""
         self.reached_worker = False
         self._has_failed = job.tries > 0
+        self._has_look = has_look
         self.bytes_per_second: float | None = None
         """How fast the site sends; None if that is not known."""
         self._can_begin_anew = False
@@ -295,6 +301,8 @@ class JobRun:
             and not self._has_failed
             and await parts.findings.hand_over(job.offer_id, directory)
         )
+        if not finding:
+            await self._take_look()
         order = await parts.workspace.download(
             job.job_id, directory, job.url, job.variant, guessed=job.guessed, finding=finding
         )
@@ -308,6 +316,8 @@ class JobRun:
                 async for message in conversation:
                     match message:
                         case Metadata():
+                            if finding and not message.kept:  # which did not serve
+                                await self._take_look()
                             await self._note_metadata(message)
                         case Progress():
                             parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
@@ -322,6 +332,12 @@ class JobRun:
                         case _:
                             return _crashed(f"the worker said {type(message).__name__}")
         return NO_RESULT
+
+    async def _take_look(self) -> None:
+        """Take a look from the site's pace, unless the job has one. It does not wait here: it has a worker slot."""
+        if not self._has_look and self._parts.paces.has(self.job.site):
+            await self._note(lambda db: self._parts.paces.take(db, self.job.site))
+        self._has_look = False
 
     async def _note(self, change: Change[None]) -> None:
         """Store a fact that helps the next start. A StorageError is only logged: the download goes on without it."""

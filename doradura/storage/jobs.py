@@ -16,7 +16,7 @@ from doradura.media.variant import Variant
 from doradura.storage import charges
 from doradura.storage.bots import CURRENT
 from doradura.storage.columns import Columns
-from doradura.storage.conditions import given, none_of
+from doradura.storage.conditions import ALL, Clause, given, none_of
 from doradura.storage.seam import Connection, Row
 from doradura.storage.states import UNFINISHED, JobEnd, JobState
 from doradura.storage.topics import Topic
@@ -115,19 +115,20 @@ def claim(
     instance: int,
     held_chats: Collection[int] = (),
     last: Collection[int] = (),
+    only: Clause = ALL,
 ) -> Job | None:
     """Mark the next job as running in an instance and return it; None if no job can be claimed.
 
-    Jobs of paused sites and of held chats are skipped. Jobs of the users in `last` are claimed only if nobody else has
-    a job that can be claimed.
+    Jobs of paused sites and of held chats are skipped, and those outside `only`. Jobs of the users in `last` are
+    claimed only if nobody else has a job that can be claimed.
     """
     for passed_by in (last, ()) if last else ((),):
         row = db.execute(
             "UPDATE jobs SET state = 'running', instance = ?, started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
             f" SELECT job_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"
-            f"{none_of('chat_id', held_chats)}{none_of('user_id', passed_by)}"
+            f"{none_of('chat_id', held_chats)}{none_of('user_id', passed_by)}{only.sql}"
             f" ORDER BY place, job_id LIMIT 1) RETURNING {_JOB.listed}",
-            (instance, now_ms, *paused_sites, *held_chats, *passed_by),
+            (instance, now_ms, *paused_sites, *held_chats, *passed_by, *only.values),
         ).fetchone()
         if row is not None:
             job = _JOB.value(row)
@@ -136,12 +137,14 @@ def claim(
     return None
 
 
-def waiting_users(db: Connection, paused_sites: tuple[str, ...] = (), *, held_chats: Collection[int] = ()) -> list[int]:
+def waiting_users(
+    db: Connection, paused_sites: tuple[str, ...] = (), *, held_chats: Collection[int] = (), only: Clause = ALL
+) -> list[int]:
     """Return the users with a job that can be claimed, in the queue's order."""
     rows = db.execute(
         f"SELECT user_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"  # noqa: S608 - own marks
-        f"{none_of('chat_id', held_chats)} GROUP BY user_id ORDER BY MIN(place), MIN(job_id)",
-        (*paused_sites, *held_chats),
+        f"{none_of('chat_id', held_chats)}{only.sql} GROUP BY user_id ORDER BY MIN(place), MIN(job_id)",
+        (*paused_sites, *held_chats, *only.values),
     )
     return [row[0] for row in rows]
 

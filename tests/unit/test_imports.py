@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "media": set(),
     "workers": {"media", "startup"},
     "child": {"media"},
-    "downloads": {"media", "workers", "storage", "metrics", "telegram", "settings"},
+    "downloads": {"media", "workers", "storage", "metrics", "telegram", "settings", "startup"},
     "alerts": {"storage", "metrics", "telegram", "settings", "reachable"},
     "accounts": {"storage", "metrics", "telegram", "settings"},
     "chat": {

@@ -121,6 +121,7 @@ BAD = {
     "QUEUE_LIMIT": ["0", "1000001"],
     "DRAIN_SECONDS": ["-1", "3601", "25s"],
     "DOWNLOAD_PROXY": ["proxy:8080", "ftp://proxy", "socks5://user:hunter22"],
+    "SITE_PACE": ["youtube", "youtube=12", "youtube=0/10", "youtube=12/0", "youtube=12/10,youtube=1/1", "YouTube=1/1"],
     "COOKIES_FILE": ["/nonexistent/cookies.txt", str(Path(__file__).parent)],
     "ALLOWED_PRIVATE": ["localhost", "10.0.0.0/40", "x:0"],
     "PROMETHEUS_URL": ["127.0.0.1:9091"],

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from doradura.storage.conditions import Clause
 from doradura.storage.seam import Connection
+from doradura.storage.states import IS_WAITING
 
 
 def full_ms(db: Connection, site: str) -> int:
@@ -43,7 +44,7 @@ def needing_look(db: Connection, site: str, looked_at: Collection[int], bot_id: 
     """Return the ids of a site's waiting jobs that need a look, in the queue's order."""
     without = without_look((site,), looked_at, bot_id)
     rows = db.execute(
-        f"SELECT job_id FROM jobs WHERE state = 'waiting' AND site = ? AND NOT (1 = 1{without.sql})"  # noqa: S608 - own text
+        f"SELECT job_id FROM jobs WHERE {IS_WAITING} AND site = ? AND NOT (1 = 1{without.sql})"  # noqa: S608 - own text
         " ORDER BY place, job_id",
         (site, *without.values),
     )

@@ -58,7 +58,9 @@ from doradura.telegram.poller import Poller, poll_seconds
 from doradura.telegram.types import User
 from doradura.web import AccessRules, WebServer
 from doradura.workers.choice import make_workers
-from doradura.workers.fork import end_strays
+from doradura.workers.fork import end_strays, environment_for_jobs
+from doradura.workers.gate import Gate, GatedWorkers
+from doradura.workers.ways import parse_ways
 
 log = logging.getLogger(__name__)
 
@@ -153,14 +155,21 @@ class App:
     async def _serve(self, serving: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
         """Start the parts that stop last, then the others."""
         settings, metrics = self.settings, self.metrics
-        workers = make_workers(self._environment, metrics.worker_start.observe)
+        gate = Gate(
+            environment=environment_for_jobs(self._environment),
+            way=parse_ways(settings.download_proxy).get,
+            count=lambda outcome, number: metrics.gate_connections.labels(outcome=outcome).inc(number),
+            died=lambda: self_test.suspect(),  # noqa: PLW0108 - it is created below, from workers that use the gate
+        )
+        children = make_workers(self._environment, metrics.worker_start.observe)
+        workers = GatedWorkers(children, gate)
         worker_slots = WorkerSlots(settings.concurrent_downloads)
         pauses = Pauses()
         lag = LoopLag(observe=metrics.loop_lag.observe, paused=pauses.seconds)
         disk = DiskSpace(settings.data_dir, measured=metrics.disk_free.set)
         api_url, allowed_private = settings.telegram_api_url, settings.allowed_private
         workspace = Workspace(settings, self._ffmpeg, lambda: allowed_private)
-        self_test = WorkerSelfTest(workers, worker_slots, workspace, self._ids)
+        self_test = WorkerSelfTest(workers, worker_slots, workspace, self._ids, gate=gate)
         health = self._make_health(self_test, disk, lag)
         self.http_url = await serving.start(self._make_web(health).run)
         await serving.start(pauses.run)
@@ -172,7 +181,8 @@ class App:
         await serving.start(self._lifetime.run)
         await serving.start(self._storage_check.run)
         await self._take_over_data()
-        await serving.start(workers.run)
+        await serving.start(gate.run)
+        await serving.start(children.run)
         try:
             await workspace.open()
         except OSError as error:

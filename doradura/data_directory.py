@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import itertools
 import os
 import secrets
 import shlex
@@ -55,7 +56,7 @@ _OTHERS: dict[Mode, str] = {
 
 
 def claim_for_mode(path: Path, mode: Mode) -> None:
-    """Mark a held directory as this mode's, or refuse the other's. Raises DataDirectoryError."""
+    """Mark a directory that this process holds as this mode's. Raises DataDirectoryError if it is the other's."""
     if not is_marked_for(path, mode):
         made = path / "mode.new"  # the same name at each start, so that the next one reuses what a kill left
         with suppress(OSError):  # a full disk: the next start writes the mark
@@ -64,7 +65,7 @@ def claim_for_mode(path: Path, mode: Mode) -> None:
 
 
 def is_marked_for(path: Path, mode: Mode) -> bool:
-    """Return whether a directory has this mode's mark, False where it has none. Writes nothing.
+    """Return whether a directory has this mode's mark; False if it has none. Writes nothing.
 
     Raises DataDirectoryError if it is the other's. A directory from before such marks is the sandbox's if it contains a
     sandbox's state, else production's if there is a database, else nobody's.
@@ -75,13 +76,21 @@ def is_marked_for(path: Path, mode: Mode) -> bool:
     except OSError as error:
         raise DataDirectoryError(f"{mark} can't be read: {error.strerror}. {_WRITABLE}") from error
     if (marked or _unmarked(path)) not in {"", mode}:
-        move = shlex.join(["mv", str(path), f"{path}-sandbox"])
+        move = shlex.join(["mv", str(path), _free_name(path)])
         remove = shlex.join(["rm", "-rf", str(path / "sandbox"), str(mark)])
         raise DataDirectoryError(_OTHERS[mode].format(path=path, move=move, remove=remove))
     return bool(marked)
 
 
+def _free_name(path: Path) -> str:
+    """Return a path beside a directory at which nothing is: `mv` would move the directory into what is there."""
+    name = f"{str(path).removesuffix('-sandbox')}-sandbox"
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(free for free in names if not os.path.lexists(free))
+
+
 def _unmarked(path: Path) -> str:
+    """Return the mode whose data an unmarked directory seems to hold; "" if it holds none."""
     if (path / "sandbox").is_dir():
         return "sandbox"
     return "telegram" if (path / "doradura.db").exists() else ""
@@ -115,9 +124,9 @@ def hold_data_directory(path: Path) -> Iterator[None]:
 
 
 def holder(path: Path) -> str | None:
-    """Say which process holds a directory; None where none does. Raises DataDirectoryError where none could.
+    """Return which process holds a directory; None if none does. Raises DataDirectoryError if none could.
 
-    Writes nothing, and holds nothing: it asks for a shared lock and gives it back.
+    It writes nothing and holds nothing: it takes a shared lock and releases it at once.
     """
     try:
         descriptor = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC)
@@ -135,7 +144,7 @@ def holder(path: Path) -> str | None:
 
 
 def _named(descriptor: int) -> str:
-    """The holder of a lock by its open file, where it wrote its id."""
+    """Return who holds a lock, by the process id in its open file."""
     number = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
     return f"process {number}" if number else "another process"
 
@@ -178,7 +187,7 @@ def generated_secret(path: Path) -> str:
 
 
 def read_secret(path: Path) -> str | None:
-    """Return the secret a file holds; None where there is no file, or an empty one. Raises DataDirectoryError."""
+    """Return the secret in a file; None if the file is missing or empty. Raises DataDirectoryError."""
     try:
         return (path.read_text(encoding="utf-8").strip() or None) if path.exists() else None
     except (OSError, UnicodeDecodeError) as error:

@@ -31,6 +31,7 @@ from doradura.storage.ids import IdMaker
 from doradura.telegram.holds import ActiveHold
 from doradura.telegram.pacing import EVERY_CHAT, Pacer
 from doradura.telegram.poller import Poller
+from doradura.workers.gate import Gate
 from doradura.workers.interface import Workers
 
 POLL_SILENCE_SECONDS = 120.0
@@ -218,9 +219,21 @@ def _remedy(target: outbox.Target) -> HealthText:
 
 
 class WorkerSelfTest:
-    """Makes a worker run a job that needs no network, at the start and every few minutes."""
+    """Makes a worker run a job that needs no network, at the start and every few minutes.
 
-    def __init__(self, workers: Workers, worker_slots: WorkerSlots, workspace: Workspace, ids: IdMaker) -> None:
+    Also reports whether the gate runs, without which no worker can fetch anything; None where there is no gate.
+    """
+
+    def __init__(
+        self,
+        workers: Workers,
+        worker_slots: WorkerSlots,
+        workspace: Workspace,
+        ids: IdMaker,
+        *,
+        gate: Gate | None = None,
+    ) -> None:
+        self._gate = gate
         self._workers = workers
         self._worker_slots = worker_slots
         self._workspace = workspace
@@ -302,6 +315,10 @@ class WorkerSelfTest:
         }
         if self._answer is not None:
             facts |= {key: value for key, value in msgspec.to_builtins(self._answer).items() if key != "type"}
+        if self._gate is not None:
+            facts["gate_starts"] = self._gate.starts
+            if self._gate.fault is not None:
+                return CheckResult("failing", Sentence(HealthText.GATE_DOWN, {"fault": self._gate.fault}), facts)
         if self._fault is not None:
             return CheckResult("failing", Sentence(HealthText.SELF_TEST_FAILED, {"fault": self._fault}), facts)
         if waited >= HELD_UP_SECONDS:

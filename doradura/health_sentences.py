@@ -80,6 +80,7 @@ class HealthText(StrEnum):
 
     SELF_TEST_RUNS = "the first self-test is running"
     SELF_TEST_FAILED = "the self-test failed: {fault} - run `just doctor` for details"
+    GATE_DOWN = "the gate, which makes the downloads' connections, is not running: {fault} - see the log"
     SELF_TEST_UNPLACED = "could not make its directory: {error} ({path})"
     SELF_TEST_UNGUARDED = "the egress guard is not in place"
     SELF_TEST_UNANSWERED = "the worker ended without an answer"

@@ -12,6 +12,7 @@ from doradura.chat.texts import languages
 from doradura.downloads.admission import Rejection
 from doradura.health import CHECKS
 from doradura.media.formats import FORMATS, SentAs
+from doradura.media.gatecontrol import GateOutcome
 from doradura.media.reasons import OUR_REASONS, Reason
 from doradura.media.sites import SITES
 from doradura.metrics import LabelValues
@@ -51,6 +52,7 @@ LABEL_VALUES = LabelValues(
     paid_plans=PAID_PLANS,
     languages=languages(),
     rejections=get_args(Rejection),
+    gate_outcomes=get_args(GateOutcome),
     request_outcomes=get_args(RequestOutcome),
     outages=OUTAGES,
     request_kinds=TIMED_KINDS,

@@ -16,6 +16,7 @@ from doradura.settings import Address, Settings
 from stack.durations import divided
 from stack.facts import kept_secret
 from stack.files import GRAFANA_PASSWORD
+from stack.record import TERM_SECONDS
 
 RETENTION = "30d"
 RESEND = "1m"
@@ -61,8 +62,7 @@ class Program:
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
-    term_seconds: float = 20.0
-    """Prometheus writes what it holds in memory before it exits."""
+    term_seconds: float = TERM_SECONDS
 
 
 def places(settings: Settings) -> dict[str, Place]:

@@ -19,7 +19,7 @@ import msgspec
 
 FILE = "running.json"
 TERM_SECONDS = 20.0
-"""Prometheus writes what it holds in memory before it exits."""
+"""How long a program has to exit: Prometheus writes what it holds in memory before it exits."""
 LOOK_SECONDS = 0.05
 
 

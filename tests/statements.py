@@ -16,6 +16,7 @@ from typing import Any
 from doradura import storage
 
 EXAMPLES: Mapping[str, tuple[Any, ...]] = {
+    "few": ((1,), (1, 2)),
     "full": ((), (1, 2)),
     "held_chats": ((), (1, 2)),
     "of_chat": ("", " AND chat_id = ?"),

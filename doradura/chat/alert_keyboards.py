@@ -146,17 +146,16 @@ def message_keyboard(t: Texts, view: CardView) -> Keyboard | None:
         return incident_keyboard(t, incident, view.marks_of(incident)) or None
     if not view.firing:
         return None
-    first = view.incidents[0]
+    card_id = view.incidents[0].card_id
     buttons = [Button(text=t.plain("button.each"), callback_data=ListAnew().encode())]
     unseen = any(item.state == "firing" and not view.marks_of(item).acknowledged_by for item in view.incidents)
     if unseen or view.firing > len(view.incidents):
-        card_id = view.incidents[0].card_id
         buttons.insert(
             0, Button(text=t.plain("button.acknowledge_all"), callback_data=ActOnMessage("ka", card_id).encode())
         )
     if not any(item.state == "firing" and view.marks_of(item).loose for item in view.incidents):
         return (tuple(buttons),)
-    dismiss = Button(text=t.plain("button.dismiss_all"), callback_data=ActOnMessage("da", first.card_id).encode())
+    dismiss = Button(text=t.plain("button.dismiss_all"), callback_data=ActOnMessage("da", card_id).encode())
     return (tuple(buttons), (dismiss,))
 
 

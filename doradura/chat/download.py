@@ -112,7 +112,7 @@ class DownloadConversation(Conversation):
     def _offer(self, handling: Handling, link: Link, number: int) -> Offer:
         return Offer(
             offer_id=self._ids.new(),
-            user_id=handling.user.id if handling.user else handling.chat_id,
+            user_id=handling.user_id,
             chat_id=handling.chat_id,
             reply_to=handling.message.message_id,
             url=link.url,
@@ -181,7 +181,7 @@ class DownloadConversation(Conversation):
         stored = await self._storage.read(lambda db: get(db, stored_id))
         if stored is None:
             await handling.answer(handling.texts.plain("offer.stale"), alert=True)
-        elif handling.user is None or stored.user_id != handling.user.id:
+        elif stored.user_id != handling.user_id:
             await handling.answer(handling.texts.plain("offer.not_yours"), alert=True)
         else:
             return stored
@@ -263,7 +263,7 @@ class DownloadConversation(Conversation):
         """
         job = NewJob(
             job_id=self._ids.new(),
-            user_id=handling.user.id if handling.user else handling.chat_id,
+            user_id=handling.user_id,
             chat_id=handling.chat_id,
             reply_to=reply_to,
             url=link.url,
@@ -293,10 +293,9 @@ class DownloadConversation(Conversation):
             return answer
 
         try:
-            answer = await handling.commit(change)
+            return await handling.commit(change)
         except _NotQueuedError as refused:
-            answer = refused.answer
-        return answer
+            return refused.answer
 
     def _count(self, handling: Handling, variant: Variant, answer: Answer) -> None:
         """Count a request and its answer, after the sender was answered."""

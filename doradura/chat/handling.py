@@ -91,6 +91,11 @@ class Handling:
         return self.account.user if self.account else None
 
     @property
+    def user_id(self) -> int:
+        """Return the sender's id; if a chat writes in its own name, that chat's."""
+        return self.user.id if self.user else self.chat_id
+
+    @property
     def language(self) -> str:
         """Return the sender's language code."""
         return self.account.language if self.account else DEFAULT_LANGUAGE

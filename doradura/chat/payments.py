@@ -52,7 +52,7 @@ class UnsoldPayments:
         english = self._catalogues.for_language(None)
         words = english.plain(
             "admin.paid" if paid else "admin.refunded",
-            user=handling.user.id if handling.user else handling.chat_id,
+            user=handling.user_id,
             amount=payment.total_amount,
             currency=payment.currency,
             charge=payment.telegram_payment_charge_id,

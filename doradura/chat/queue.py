@@ -39,10 +39,9 @@ class QueueConversation(Conversation):
     async def _shown(self, handling: Handling) -> tuple[str, Keyboard | None]:
         """Return the current list with its buttons, one in a row; each is labelled like its line."""
         t = handling.texts
-        user_id = handling.user.id if handling.user else handling.chat_id
 
         def look(db: Connection) -> list[tuple[jobs.Job, int]]:
-            return [(job, jobs.before(db, job)) for job in jobs.of_user(db, user_id, shown_chat(handling))]
+            return [(job, jobs.before(db, job)) for job in jobs.of_user(db, handling.user_id, shown_chat(handling))]
 
         found = await self._storage.read(look)
         if not found:
@@ -67,12 +66,10 @@ class QueueConversation(Conversation):
         Raises TelegramError and StorageError.
         """
         await self.cancel_job(handling, CancelJob(data.job_id))
-        if handling.user is None:
-            return
         job = await self._storage.read(lambda db: jobs.get(db, data.job_id))
         # In a group, only the job says whose list this is; if the job was deleted, it can't be known.
         owner_id = job.user_id if job is not None else handling.chat_id
-        if owner_id != handling.user.id:
+        if owner_id != handling.user_id:
             return
         text, keyboard = await self._shown(handling)
         try:
@@ -88,9 +85,8 @@ class QueueConversation(Conversation):
         Raises TelegramError and StorageError.
         """
         t = handling.texts
-        user_id = handling.user.id if handling.user else handling.chat_id
         cancelled = await handling.commit(
-            lambda db: jobs.cancel(db, user_id, self._clock(), chat_id=shown_chat(handling))
+            lambda db: jobs.cancel(db, handling.user_id, self._clock(), chat_id=shown_chat(handling))
         )
         if cancelled:
             await handling.reply(t.counted("cancel.done", len(cancelled)))
@@ -100,7 +96,7 @@ class QueueConversation(Conversation):
     async def cancel_job(self, handling: Handling, data: CancelJob) -> None:
         """Cancel the job of a cancel button, if it is the user's own. Raises TelegramError and StorageError."""
         t = handling.texts
-        user_id = handling.user.id if handling.user else handling.chat_id
+        user_id = handling.user_id
 
         def change(db: Connection) -> tuple[list[jobs.Job], jobs.Job | None]:
             return jobs.cancel(db, user_id, self._clock(), job_id=data.job_id), jobs.get(db, data.job_id)
@@ -129,12 +125,8 @@ def shown_chat(handling: Handling) -> int | None:
 
 def _line(t: Texts, number: int, job: jobs.Job, before: int) -> str:
     if job.state == "waiting":
-        state = t.plain("queue.waiting_next") if before == 0 else _counted_plain(t, before)
+        state = t.plain("queue.waiting_next") if before == 0 else t.counted("queue.waiting", before)
     else:
         state = t.plain(f"queue.{job.state}")
     title = shorten(job.title or job.url, TITLE_UNITS)
     return t("queue.line", number=number, title=title, choice=job.variant.words, state=state)
-
-
-def _counted_plain(t: Texts, before: int) -> str:
-    return t.counted("queue.waiting", before)

@@ -46,7 +46,10 @@ def describe(
     height: int | None = None,
     sizes: tuple[Size, ...] = (),
 ) -> Metadata:
-    """Return what is known of an item; the given values take precedence over the site's."""
+    """Return what is known of an item; the given values take precedence over the site's.
+
+    Pictures are the exception: an item has one if its site or its file has one.
+    """
     return Metadata(
         title=title or title_of(info, str(info.get("webpage_url") or "")),
         performer=performer or performer_of(info),
@@ -89,7 +92,7 @@ def is_generic(info: Mapping[str, Any]) -> bool:
 
 
 def performer_of(info: Mapping[str, Any]) -> str | None:
-    """Return the artist, by the most specific field there is."""
+    """Return the artist, by the most specific field there is; None if there is none."""
     for key in ("artist", "artists", "creator", "creators", "channel", "uploader"):
         value = info.get(key)
         text = clean(", ".join(map(str, value)) if isinstance(value, list | tuple) else value)
@@ -105,7 +108,7 @@ def duration_of(info: Mapping[str, Any]) -> float | None:
 
 
 def believable(seconds: float | None) -> float | None:
-    """A file's own word on its length; None for one that nothing can have."""
+    """Return the length that a file states, in seconds; None for a length that no file can have."""
     return None if seconds is None or not 0 <= seconds <= MOST_SECONDS else seconds
 
 
@@ -147,7 +150,7 @@ def _has_audio(info: Mapping[str, Any]) -> bool | None:
 
 
 def _height(info: Mapping[str, Any]) -> int | None:
-    """Return the shorter side of the largest picture: a film shot upright in 1080x1920 is called 1080p."""
+    """Return the shorter side of the largest picture, None if unknown: upright 1080x1920 is called 1080p."""
     sides = []
     for entry in info.get("formats") or (info,):
         told = [side for side in (entry.get("width"), entry.get("height")) if isinstance(side, int | float)]

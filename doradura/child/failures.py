@@ -38,7 +38,9 @@ from yt_dlp.utils import (
 
 from doradura.child.ffmpeg import FfmpegError, ToolError
 from doradura.child.floor import TransferTooSlowError
+from doradura.child.gate_replies import gate_reason, gate_reply, in_plain_words
 from doradura.media.addresses import MARKER, EgressRefusedError
+from doradura.media.gatecontrol import GateReply
 from doradura.media.has import Lacks
 from doradura.media.protocol import MOST_SECONDS, Failure
 from doradura.media.reasons import DISK_ERRNOS, Reason
@@ -183,7 +185,7 @@ def _of_yt_dlp(error: BaseException) -> bool:
 def is_unreachable(error: BaseException) -> bool:
     """Return whether the other side never answered as a web server: no connection, or no TLS."""
     chain = tuple(chain_of(error, contexts=True))
-    if any(isinstance(link, HTTPError | JobError | EgressRefusedError) for link in chain):
+    if any(isinstance(link, HTTPError | JobError) for link in chain) or _refused(chain):
         return False
     return any(isinstance(link, TransportError | ConnectionError | TimeoutError | ssl.SSLError) for link in chain)
 
@@ -191,7 +193,7 @@ def is_unreachable(error: BaseException) -> bool:
 def unresolved_host(error: BaseException, url: str) -> str:
     """Return the host that has no address, if that is what went wrong, else "". `url` is the last one requested."""
     chain = tuple(chain_of(error, contexts=True))
-    if not any(isinstance(link, socket.gaierror) for link in chain):
+    if not any(isinstance(link, socket.gaierror) or gate_reply(link) is GateReply.NO_SUCH_NAME for link in chain):
         return ""
     named = (re.search(r"host='([^']+)'", str(link)) for link in chain)
     try:
@@ -219,7 +221,8 @@ def retry_after_seconds(error: BaseException, now: float) -> float | None:
 
 def one_line(text: str) -> str:
     """Return a text fit for a log line: no control characters, at most 500 characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_DETAIL_CHARACTERS]
+    shown = "".join(c if c.isprintable() else " " for c in in_plain_words(text))
+    return " ".join(shown.split())[:_DETAIL_CHARACTERS]
 
 
 def chain_of(error: BaseException, *, contexts: bool) -> Iterator[BaseException]:
@@ -247,11 +250,13 @@ def _refused(chain: tuple[BaseException, ...]) -> Reason | None:
         # Libraries in between keep an error's text more often than its type.
         if isinstance(link, EgressRefusedError) or MARKER in str(link):
             return Reason.REFUSED_ADDRESS
+        if gate_reply(link) is GateReply.REFUSED_ADDRESS:
+            return Reason.REFUSED_ADDRESS
     return None
 
 
 def _radio(chain: tuple[BaseException, ...]) -> Reason | None:
-    """Return whether it is a radio that speaks SHOUTcast's own protocol, which begins with another name than HTTP's."""
+    """Return `live` for a radio that speaks SHOUTcast's own protocol: its answers begin with "ICY", not "HTTP"."""
     lines = (str(getattr(link, "line", "")) for link in chain if isinstance(link, http.client.BadStatusLine))
     return Reason.LIVE if any(line.startswith("ICY ") for line in lines) else None
 
@@ -278,6 +283,11 @@ _XML_BOMB = 43
 
 
 def _by_type(link: BaseException, *, generic: bool) -> Reason | None:
+    reply = gate_reply(link)
+    return _by_kind(link, generic=generic) if reply is None else gate_reason(reply)
+
+
+def _by_kind(link: BaseException, *, generic: bool) -> Reason | None:
     reason: Reason | None = None
     match link:
         case JobError():

@@ -37,9 +37,11 @@ from doradura.child.describing import FILE_NAME, is_generic
 from doradura.child.disposition import file_name_of
 from doradura.child.failures import JobError, is_unreachable, one_line
 from doradura.child.fragments import fetch_ahead
+from doradura.child.gate_replies import mark_gate_replies
 from doradura.child.stated import jumps
 from doradura.child.stream_start import Unbounded, refuse_endless, refuse_endless_sound, unbounded_kind
-from doradura.media.protocol import Order
+from doradura.media.gatecontrol import USER
+from doradura.media.protocol import Door, Order
 from doradura.media.reasons import Reason
 
 _HANDLERS = frozenset({"Urllib", "Requests", "Websockets"})
@@ -235,7 +237,7 @@ def _options(order: Order) -> Info:
         "extractor_args": {},
         "enable_file_urls": False,
         "ffmpeg_location": order.ffmpeg,
-        "proxy": order.proxy or "",
+        "proxy": "" if order.door is None else door_url(order.door),
         "updatetime": False,
         "continuedl": True,
         "remote_components": [],
@@ -244,6 +246,11 @@ def _options(order: Order) -> Info:
         # A copy, because yt-dlp writes received cookies into the file that it was given.
         options["cookiefile"] = shutil.copyfile(order.cookies_file, directory / "cookies.txt")
     return options
+
+
+def door_url(door: Door) -> str:
+    """Return the gate as a proxy that resolves names itself."""
+    return f"socks5h://{USER}:{door.token}@{door.host}:{door.port}"
 
 
 def _normalize_url(url: str) -> str:
@@ -273,6 +280,7 @@ def restrain() -> None:
         module.normalize_url = _normalize_url
     bound_answers()
     fetch_ahead()
+    mark_gate_replies()
 
     def never(*_: object, **__: object) -> bool:
         return False

@@ -24,7 +24,9 @@ from yt_dlp.utils import DownloadError, ReExtractInfo
 from yt_dlp.version import __version__ as yt_dlp_version
 
 from doradura.child.failures import NoMediaError, chain_of
+from doradura.child.gate_replies import gate_reply
 from doradura.child.timelimit import TimeIsUpError, at_most
+from doradura.media.gatecontrol import GateReply
 from doradura.media.protocol import FINDING_BYTES
 
 Info = dict[str, Any]
@@ -114,6 +116,7 @@ def is_outdated(error: Exception) -> bool:
         return True
     return any(
         isinstance(link, ReExtractInfo | socket.gaierror)
+        or gate_reply(link) is GateReply.NO_SUCH_NAME
         or (isinstance(link, HTTPError) and 400 <= link.status < 500 and link.status != 429)
         or (isinstance(link, DownloadError) and _REFUSED.search(str(link)) is not None)
         for link in chain_of(error, contexts=True)

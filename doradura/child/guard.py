@@ -15,6 +15,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from doradura.media.addresses import AllowedPrivate, EgressRefusedError, judge
@@ -27,12 +28,15 @@ class ProgramRefusedError(PermissionError):
         super().__init__(errno.EACCES, f"doradura-program-refused: {program!s:.200}")
 
 
-def install(allowed: AllowedPrivate, programs: Iterable[str] = ()) -> None:
+def install(allowed: AllowedPrivate, programs: Iterable[str] = (), *, only: tuple[str, int] | None = None) -> None:
     """Hold this process to `judge` from now on and for good, and let it start only `programs` (absolute paths).
+
+    `only` is the gate's address and port: if it is given, nothing else may be connected to, whatever the judge says.
 
     It also refuses sockets of every family but IPv4 and IPv6 (a local socket may be a container engine's), and binding,
     as a job serves nobody. libc resolves names as always. It costs one dictionary lookup per event.
     """
+    judged = partial(judge, allowed=allowed) if only is None else partial(_only, only)
     startable = frozenset(os.path.realpath(program) for program in programs)
 
     def connection(arguments: tuple[object, ...]) -> None:
@@ -42,7 +46,7 @@ def install(allowed: AllowedPrivate, programs: Iterable[str] = ()) -> None:
         family = socket.SocketType.family.__get__(sock)  # the C member: no subclass can interfere
         if family not in {socket.AF_INET, socket.AF_INET6} or not isinstance(address, tuple) or len(address) < 2:
             raise EgressRefusedError(repr(address), "-", "no internet address")
-        judge(address[0], address[1], allowed)
+        judged(address[0], address[1])
 
     def listening(arguments: tuple[object, ...]) -> None:
         raise EgressRefusedError(repr(arguments[1]), "-", "for binding: a job serves nobody")
@@ -72,6 +76,11 @@ def install(allowed: AllowedPrivate, programs: Iterable[str] = ()) -> None:
             check(arguments)
 
     sys.addaudithook(hook)
+
+
+def _only(door: tuple[str, int], address: str, port: int) -> None:
+    if (address, port) != door:
+        raise EgressRefusedError(address, port, "not the gate")
 
 
 def is_guarded() -> bool:

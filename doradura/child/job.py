@@ -20,6 +20,7 @@ from doradura.child.facts import Facts, Stream, inspect
 from doradura.child.failures import JobError, NoMediaError, classify, failed, retry_after_seconds, unresolved_host
 from doradura.child.fetching import Extractor, Info, fetch, parts_of, restrain
 from doradura.child.floor import TransferTooSlowError, hold
+from doradura.child.gate_replies import knock
 from doradura.child.gauge import Gauge
 from doradura.child.guard import is_guarded
 from doradura.child.meter import Meter
@@ -33,6 +34,7 @@ from doradura.media.formats import Quality
 from doradura.media.has import Lacks
 from doradura.media.protocol import (
     FINDING_FILE,
+    Door,
     Emit,
     Failure,
     Metadata,
@@ -92,7 +94,7 @@ class _Work:
         self._product: Product | None = None
         """The product that a download makes."""
         self._facts_found: list[Facts] = []
-        """The site's description of what was fetched."""
+        """The facts of the fetched files, as read from the files themselves."""
         self._seconds: float | None = None
         """The length in seconds of what was fetched."""
         self._began = time.monotonic()
@@ -163,6 +165,8 @@ class _Work:
         restrain()
         hold(order.floor_seconds)
         if order.task == "selftest":
+            if order.door is not None:
+                _knock(order.door)
             return SelfTest(yt_dlp=yt_dlp_version, ffmpeg=ffmpeg.version(order.ffmpeg), guarded=is_guarded())
         if order.task == "probe":
             self._extractor = Extractor(order, None)
@@ -261,6 +265,13 @@ class _Work:
         if facts.container in _GUESSED:
             facts = replace(facts, duration_seconds=measured_seconds(path) or facts.duration_seconds)
         return facts
+
+
+def _knock(door: Door) -> None:
+    try:
+        knock(door)
+    except OSError as error:
+        raise JobError(Reason.TOOL_CRASH, f"the gate does not answer: {error}") from error
 
 
 def _result(made: Made, stills: Stills, tags: Tags, fetched_bytes: int) -> Result:

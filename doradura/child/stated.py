@@ -40,10 +40,7 @@ _MPEG_RATES: Final = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 
 
 
 def stated_seconds(start: bytes, facts: Facts) -> float | None:
-    """Return the length in seconds that a file's headers state, counted from the file's start.
-
-    None if they state none.
-    """
+    """Return the length in seconds that a file's headers state; None if they state none. `start` is its first bytes."""
     if "mp3" in facts.container.split(","):
         xing = read_xing(start)
         return None if xing is None else xing[0]
@@ -116,7 +113,7 @@ def _ends_early(path: Path, start: bytes, size_bytes: int) -> bool:
 
 
 def _has_cut_piece(path: Path, start: bytes, size_bytes: int) -> bool:
-    """Whether a file of equal packets (MPEG-TS) or of pages (Ogg), which states no length, ends within one."""
+    """Return whether a file of equal packets (MPEG-TS) or pages (Ogg), which states no length, ends within one."""
     for packet_bytes, at in _TRANSPORT:
         if len(start) > 3 * packet_bytes and all(start[at + n * packet_bytes] == _SYNC for n in range(3)):
             return size_bytes % packet_bytes != 0

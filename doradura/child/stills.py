@@ -167,7 +167,7 @@ def _alike(width: object, height: object, film: Stream) -> bool:
 
 
 def _candidates(info: Mapping[str, Any], film: Stream | None) -> Iterator[str]:
-    """Return a few of the site's pictures, best first; for a film only those of its shape, if sizes are known."""
+    """Yield a few of the site's pictures, best first; for a film only those of its shape, if sizes are known."""
     known = [
         entry.get("url")
         for entry in info.get("thumbnails") or ()

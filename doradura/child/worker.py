@@ -18,10 +18,9 @@ import sysconfig
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -30,11 +29,9 @@ from doradura.child.forkserver import ForkServer
 from doradura.media import addresses, processes
 from doradura.media.forkcontrol import DEFAULT_JOB, EX_CONFIG
 from doradura.media.protocol import LINE_LIMIT_BYTES, Emit, Failure, Order, WorkerMessage
-from doradura.media.reasons import Reason, reason_of
+from doradura.media.reasons import reason_of
 
 _UNHEARD: Final = 74  # sysexits.h: EX_IOERR
-_PROXY_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
-_SOCKS_PORT: Final = 1080
 _KEPT_VARIABLES: Final = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 RunJob = Callable[[Order, Emit], None]
@@ -92,17 +89,13 @@ def work(conversation: socket.socket, run_job: RunJob) -> int:
 def run_confined(order: Order, emit: Emit, run_job: RunJob) -> None:
     """Run a job under its limits and behind the guard, for good: this process can do nothing else afterwards."""
     try:
-        allowed = confine(order)
-    except addresses.EgressRefusedError as error:
-        emit(Failure(reason=Reason.REFUSED_ADDRESS, detail=str(error)[:500]))
-        return
-    except socket.gaierror as error:
-        emit(Failure(reason=Reason.NETWORK, detail=f"the proxy's or the link's host was not found: {error}"[:500]))
-        return
+        confine(order)
     except OSError as error:
         emit(Failure(reason=reason_of(error), detail=f"the job's directory cannot be used: {error}"[:500]))
         return
-    guard.install(allowed, startable_programs(order))
+    allowed = addresses.AllowedPrivate.parse(order.allowed_private)
+    only = None if order.door is None else (order.door.host, order.door.port)
+    guard.install(allowed, startable_programs(order), only=only)
     run_job(order, emit)
 
 
@@ -136,22 +129,10 @@ def emitter(conversation: socket.socket) -> Emit:
     return emit
 
 
-def confine(order: Order) -> addresses.AllowedPrivate:
-    """Put the order's limits, directory and environment in force; return the private addresses that it may reach.
-
-    With a proxy, the proxy resolves the link, so the link's host is judged here beforehand. Raises EgressRefusedError
-    for that, and OSError if the directory or the proxy's host does not exist.
-    """
+def confine(order: Order) -> None:
+    """Put the order's limits, directory and environment in force. Raises OSError if the directory does not exist."""
     limits.apply(order.limits)
     _settle(order.directory)
-    allowed = addresses.AllowedPrivate.parse(order.allowed_private)
-    if order.proxy:
-        if order.url:
-            addresses.judge_url(order.url, allowed)
-        parts = urlsplit(order.proxy)
-        port = parts.port or _PROXY_PORTS.get(parts.scheme, _SOCKS_PORT)
-        allowed = allowed.with_host(parts.hostname or "", port)
-    return allowed
 
 
 def _settle(directory: str) -> None:

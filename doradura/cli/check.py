@@ -44,6 +44,9 @@ from doradura.telegram.errors import (
     UnconfirmedError,
 )
 from doradura.telegram.observer import SilentObserver
+from doradura.workers.fork import environment_for_jobs
+from doradura.workers.gate import Gate, GateError
+from doradura.workers.ways import WaysError, parse_ways
 
 TELEGRAM_SECONDS = 8.0
 LOW_SPACE_BYTES = 1024**3
@@ -90,6 +93,7 @@ async def run_checks(settings: Settings) -> bool:
         lambda: _in_thread(_check_ffmpeg),
         lambda: _in_thread(_check_yt_dlp),
         lambda: _in_thread(_check_extras),
+        lambda: _check_gate(settings),
         lambda: _check_telegram(settings),
     ]
     for check in checks:
@@ -239,6 +243,27 @@ def _check_extras() -> list[Finding]:
         else:
             lines.append(Finding("ok", "extra", f"{name} {importlib.metadata.version(module)} ({what})"))
     return lines
+
+
+async def _check_gate(settings: Settings) -> list[Finding]:
+    """Start a gate of our own, beside the one of a bot that may be running."""
+    try:
+        ways = parse_ways(settings.download_proxy)
+    except WaysError as error:
+        return [Finding("FAULT", "gate", str(error))]
+    faults = []
+    gate = Gate(environment=environment_for_jobs(os.environ), way=ways.get)
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(gate.run)
+            nursery.cancel_scope.cancel()
+    except* GateError as group:
+        faults = [str(error) for error in group.exceptions]
+    if faults:
+        return [Finding("FAULT", "gate", "; ".join(faults))]
+    through = sorted(site for site, way in ways.items() if way is not None)
+    by_proxy = "every site" if len(through) == len(ways) else ", ".join(through)
+    return [Finding("ok", "gate", f"it starts; {by_proxy or 'no site'} is reached through a proxy")]
 
 
 async def _check_telegram(settings: Settings) -> list[Finding]:

@@ -78,10 +78,6 @@ NO_RESULT = Failure(reason=Reason.TOOL_CRASH, detail="the worker ended without a
 """The failure of an attempt whose worker ended normally but sent neither a result nor a failure."""
 
 
-async def log_only(_job_id: int, _detail: str) -> None:
-    """Do nothing about a worker that named a file outside its directory: it is logged already."""
-
-
 async def take_result(
     workspace: Workspace, job_id: int, reported: Result, notify: Callable[[int, str], Awaitable[None]]
 ) -> Result | Failure:

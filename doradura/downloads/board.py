@@ -103,13 +103,12 @@ class ProgressMessage:
         """Whether the message was sent and, as far as we know, not deleted."""
         return self.message_id is not None and not self._gone
 
-    def move_up(self, before: int, slots_free: int | None = None) -> None:
+    def move_up(self, before: int, slots_free: int) -> None:
         """Show how many jobs are before a waiting job; do nothing for a job that has started.
 
-        A job that was about to start and now has no free worker slot is shown as waiting. `slots_free` is None where
-        that is not known.
+        A job that was about to start and now has no free worker slot is shown as waiting.
         """
-        if isinstance(self._stage, Starting) and slots_free is not None and before >= slots_free:
+        if isinstance(self._stage, Starting) and before >= slots_free:
             self.show(Waiting(before))
         if isinstance(self._stage, Waiting) and self._stage.before != before:
             self.show(replace(self._stage, before=before))
@@ -237,11 +236,11 @@ class Board:
                 self._start(message)
         return message
 
-    def show_positions(self, waiting: Sequence[int], slots_free: int | None = None) -> list[tuple[int, int]]:
+    def show_positions(self, waiting: Sequence[int], slots_free: int) -> list[tuple[int, int]]:
         """Show waiting jobs their positions; `waiting` has the first job ids in the queue's order.
 
-        `slots_free` is the number of free worker slots, if known. Return (job id, number of jobs before it) of the jobs
-        that this process has not shown yet, because they were queued before it started.
+        `slots_free` is the number of free worker slots. Return (job id, number of jobs before it) of the jobs that this
+        process has not shown yet, because they were queued before it started.
         """
         unknown = []
         for before, job_id in enumerate(waiting):

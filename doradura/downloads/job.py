@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import trio
 
 from doradura.clock import Clock
-from doradura.downloads.attempt import NO_RESULT, RetryPolicy, attempts, log_only, take_result
+from doradura.downloads.attempt import NO_RESULT, RetryPolicy, attempts, take_result
 from doradura.downloads.board import Board
 from doradura.downloads.delivery import Delivery
 from doradura.downloads.findings import Findings
@@ -77,11 +77,11 @@ class DownloadParts:
     bot_id: int
     """Our bot. A file_id is valid for one bot only."""
     clock: Clock
-    held_chats: Callable[[], Collection[int]] = tuple
+    held_chats: Callable[[], Collection[int]]
     """Returns the chats where Telegram told the bot to wait: none of their jobs is claimed before that is over."""
-    suspect_workers: Callable[[], None] = lambda: None
+    suspect_workers: Callable[[], None]
     """Called when an attempt failed in a way that may be this machine's fault, so that workers are tested."""
-    notify_foreign_file: Callable[[int, str], Awaitable[None]] = log_only
+    notify_foreign_file: Callable[[int, str], Awaitable[None]]
     """Called with the id of a job whose worker named a file that is not its own, and what is wrong with the file."""
 
 

@@ -122,7 +122,7 @@ class Probes:
         """Show and probe the offers that are stored, until `stop`; return when the last one is done.
 
         `started()` once the offers of an earlier process are taken over. Raises StorageError before that, and
-        TokenRefusedError. If cancelled, the offers in hand are continued by the next start.
+        TokenRefusedError, both inside an exception group. If cancelled, the next start continues the offers in hand.
         """
         async with trio.open_nursery() as nursery:
             with self._taking:

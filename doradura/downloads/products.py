@@ -1,9 +1,9 @@
 """Checks the files that a worker reports, and moves them out of its reach before they are opened.
 
 A worker has read what a hostile site sent, so a file that it names may be anything: the database, a link to it, a pipe
-that nobody writes to. The files are therefore moved first, into a directory that no worker has access to, and checked
-there: a move follows no link, and a file that was checked can't be replaced afterwards. This module does not know what
-a file is for. All functions block.
+that nobody writes to. The files are therefore moved first, into a directory that no worker is given, and checked there:
+a move follows no link, and nothing that happens in the job's directory afterwards can replace a checked file. This
+module does not know what a file is for. All functions block.
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ from doradura.telegram.errors import TokenRefusedError
 SENDING_AT_ONCE = 8
 """How many files are uploaded at the same time. While so many are, a job with a finished file keeps its worker slot."""
 PERIOD_SECONDS = 5.0
-"""How often the rows are read when no topic wakes this part. A lost wake costs no more than this, and the pause of a
-site ends without one."""
+"""How often the rows are read when no topic wakes this part. A lost wake costs no more than this. Nothing wakes
+this part when a site's pause or a chat's hold ends."""
 
 log = logging.getLogger(__name__)
 
@@ -89,8 +89,9 @@ class Supervisor:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Continue with the jobs that `recover` found, then claim jobs until `stop`; return when none runs any more.
 
-        `started()` once untold outcomes are read; raises StorageError before that, and TokenRefusedError. If cancelled,
-        the rows of the running jobs stay as they are, and the next start continues with them.
+        `started()` once untold outcomes are read. Raises StorageError before that; after it only TokenRefusedError,
+        inside an exception group. If cancelled, the rows of the running jobs stay as they are, and the next start
+        continues with them.
         """
         untold = await self._parts.storage.read(jobs.untold)
         self._cancels.leave_out(untold)
@@ -296,22 +297,23 @@ class Supervisor:
         job = run.job
         # Before the job can be claimed, since its next run uses the same directory.
         await self._parts.workspace.remove(job.job_id)
-        used_ms = run.take_uncharged_ms()
-
-        def change(db: Connection) -> int | Cancelled:
-            charges.use(db, job.job_id, used_ms)
-            if not jobs.put_back(db, job.job_id, maybe_sent=run.maybe_sent):
-                return cancelled_outcome(jobs.get(db, job.job_id))
-            again = jobs.get(db, job.job_id)
-            assert again is not None
-            return jobs.before(db, again)
 
         async with self._queue_lock:
+            if not isinstance(run.ended_as, GaveUp):
+                return run.ended_as  # its chat closed, so it must not be claimed again
+            used_ms = run.take_uncharged_ms()
+
+            def change(db: Connection) -> int | Cancelled:
+                charges.use(db, job.job_id, used_ms)
+                if not jobs.put_back(db, job.job_id, maybe_sent=run.maybe_sent):
+                    return cancelled_outcome(jobs.get(db, job.job_id))
+                again = jobs.get(db, job.job_id)
+                assert again is not None
+                return jobs.before(db, again)
+
             stored = await self._until_stored(change)
             if isinstance(stored, Cancelled):
                 return stored
-            if not isinstance(run.ended_as, GaveUp):
-                return run.ended_as
             self._forget(run)
         self._parts.board.progress_message(job).show(Waiting(stored, gave_up=True))
         return None

@@ -1,7 +1,7 @@
 """The jobs' directories, and the limits of each job.
 
 Owns DATA_DIR/jobs. Each job or probe has one directory there, named by its id, mode 0700, which is removed when the job
-ends. The files that a worker made are moved into a second directory (`ID.ready`) that no worker can access, and are
+ends. The files that a worker made are moved into a second directory (`ID.ready`) that no worker is given, and are
 sent from there. A directory is kept over a restart only for a file that was being sent. What a probe found lies there
 too, see `findings`.
 """
@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -150,7 +151,6 @@ class Workspace:
             task=task,
             directory=str(directory),
             ffmpeg=self._ffmpeg,
-            proxy=self._settings.download_proxy,
             cookies_file=None if self._settings.cookies_file is None else str(self._settings.cookies_file),
             allowed_private=self._allowed_private(),
             limits=Limits(
@@ -183,8 +183,9 @@ def _refuse_link(root: Path) -> None:
 
 
 def remove_entry(entry: Path) -> None:
-    """Remove a directory or file, or whatever a worker put in its place, if there is one."""
+    """Remove a directory or file, or what a worker put in its place, if there is one. What can't be removed stays."""
     if entry.is_dir() and not entry.is_symlink():
         shutil.rmtree(entry, ignore_errors=True)
     else:
-        entry.unlink(missing_ok=True)  # rmtree would wait for somebody to write into a pipe
+        with suppress(OSError):
+            entry.unlink(missing_ok=True)

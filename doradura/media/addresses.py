@@ -2,8 +2,7 @@
 
 Our own addresses are closed even if they are public: those of this machine's interfaces, and the IPv6 networks they are
 on (`interfaces.py`), as they are at that moment. The judge sees links before they are accepted, and every connection of
-a child again (`child/guard.py`), because a name may lead somewhere else by then. With a proxy, the proxy resolves the
-names in redirects: it must itself refuse private destinations.
+a child again, in the gate (`gate/opening.py`), because a name may lead somewhere else by then.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import ipaddress
 import socket
 from collections.abc import Callable, Iterable
 from typing import Final
-from urllib.parse import urlsplit
 
 from doradura.media import interfaces
 from doradura.media.interfaces import IPAddress
@@ -97,11 +95,6 @@ class AllowedPrivate:
                 endpoints.update(_parse_endpoint(text))
         return cls(frozenset(endpoints), tuple(networks))
 
-    def with_host(self, host: str, port: int, resolve: Resolve | None = None) -> AllowedPrivate:
-        """Add every address that `host` has now, on that port: for a proxy. Raises OSError if it does not resolve."""
-        found = frozenset((literal, port) for literal in _resolve(host, port, resolve))
-        return dataclasses.replace(self, endpoints=self.endpoints | found)
-
     def covers(self, address: IPAddress, port: int) -> bool:
         """Return whether this address is allowed on this port."""
         return (address, port) in self.endpoints or any(address in network for network in self.networks)
@@ -169,33 +162,9 @@ def _closed(literal: IPAddress) -> str | None:
     return next((why for network, why in _CLOSED_V6 if literal in network), None)
 
 
-def judge_url(url: str, allowed: AllowedPrivate, resolve: Resolve | None = None) -> None:
-    """Resolve the link's host and judge all of its addresses: for a link that a proxy will resolve by itself.
-
-    Raises EgressRefusedError for a scheme other than http and https, a missing host, or any refused address, and the
-    resolver's OSError. Blocks while it resolves.
-    """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise EgressRefusedError(url, "?", "no link") from None
-    if parts.scheme not in {"http", "https"} or not host:
-        raise EgressRefusedError(host or url, port, "no http link")
-    if port is None:
-        port = default_port(parts.scheme)
-    for literal in _resolve(host, port, resolve):
-        judge(str(literal), port, allowed)
-
-
 def default_port(scheme: str) -> int:
     """Return the port of a link that names none; its scheme is in lower case."""
     return 443 if scheme == "https" else 80
-
-
-def _resolve(host: str, port: int, resolve: Resolve | None) -> list[IPAddress]:
-    """Cut off zone ids: an address with one is link-local and refused without it too."""
-    return [ipaddress.ip_address(text.partition("%")[0]) for text in (resolve or resolved)(host, port)]
 
 
 def resolved(host: str, port: int) -> list[str]:

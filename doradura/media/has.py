@@ -12,13 +12,13 @@ from typing import Literal, assert_never
 from doradura.media.formats import ProductKind
 
 Lacks = Literal["", "video", "audio", "subtitles", "picture", "one_coding", "unlocked"]
-"""What a link was found not to have; `one_coding`: its stream's parts are coded in several ways;
-`unlocked`: it is copy-protected."""
+"""What a link was found not to have. `one_coding`: its stream's parts are coded in several ways, or each has a clock of
+its own. `unlocked`: it is copy-protected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Has:
-    """What a link has; None where nobody knows."""
+    """What a link has; None if that is unknown."""
 
     film: bool | None = None
     sound: bool | None = None
@@ -26,10 +26,10 @@ class Has:
     picture: bool | None = None
 
     def offers(self, kind: ProductKind) -> bool:
-        """Whether a kind of product is offered of it.
+        """Return whether a kind of product is offered.
 
-        A film and a sound are, unless they are known not to be there. Most links have no subtitles and no picture:
-        those are offered where they were seen. A frame of a film is a picture.
+        A film and a sound are, unless they are known to be missing. Most links have no subtitles and no picture: those
+        are offered only if they were seen. A frame of a film is a picture.
         """
         match kind:
             case "video":
@@ -43,7 +43,7 @@ class Has:
         assert_never(kind)
 
     def lacks(self, kind: ProductKind) -> Lacks:
-        """What a kind of product needs and it was found not to have, where there is something else of it; else ""."""
+        """Return what a kind of product needs and the link lacks while it has something else; "" in doubt."""
         film, sound = self.film is not False, self.sound is not False
         match kind:
             case "video":

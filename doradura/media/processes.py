@@ -64,14 +64,14 @@ def read_process(pid: int) -> Process | None:
 
 
 def all_processes() -> Iterator[Process]:
-    """Return every process, zombies too. One short read each, about 40 us."""
+    """Yield every process, zombies too. One short read each, about 40 us."""
     for name in os.listdir(PROC):  # noqa: PTH208  # strings are what is wanted, and half the time
         if name.isdigit() and (process := read_process(int(name))) is not None:
             yield process
 
 
 def descendants(pid: int) -> Iterator[tuple[Process, int]]:
-    """Return every process below `pid`, zombies too, each with the child of `pid` that it descends from (or is).
+    """Yield every process below `pid`, zombies too, each with the child of `pid` that it descends from (or is).
 
     It follows the kernel's lists of children, so its cost depends on the processes found (about 70 us each), not on
     those of the machine. A process that starts or ends meanwhile may be missed. If the kernel does not list children
@@ -93,10 +93,10 @@ _TELLS_CHILDREN: Final = PROC / "thread-self" / "children"
 
 
 def _children(pid: int) -> Iterator[int]:
-    """Return the children of a process: each of its threads has its own."""
+    """Yield the ids of a process's children; the kernel lists those of each of its threads."""
     tasks = f"{PROC}/{pid}/task"
     try:
-        for thread in os.listdir(tasks):  # noqa: PTH208  # as in `processes`
+        for thread in os.listdir(tasks):  # noqa: PTH208  # as in `all_processes`
             with open(f"{tasks}/{thread}/children", encoding="ascii") as file:  # noqa: PTH123  # half the time
                 yield from map(int, file.read().split())
     except OSError:  # it ended meanwhile

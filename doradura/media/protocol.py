@@ -55,6 +55,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     processes: int
 
 
+class Door(msgspec.Struct, frozen=True, kw_only=True):
+    """The gate as one job has it."""
+
+    host: str
+    """A literal address."""
+    port: int
+    token: str
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """One job for a worker, the first and only line sent to it."""
 
@@ -72,8 +81,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     ffmpeg: str
     """Absolute path of the ffmpeg program."""
-    proxy: str | None = None
     cookies_file: str | None = None
+    door: Door | None = None
+    """What every connection goes through. None: the child connects by itself, to what the judge lets it."""
     allowed_private: tuple[str, ...] = ()
     """`host:port` or CIDR that may be reached although it is private."""
     floor_seconds: float = FLOOR_SECONDS
@@ -115,7 +125,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
     @property
     def has(self) -> Has:
-        """Return what it has, as one value."""
+        """What it has, as one value."""
         return Has(film=self.has_video, sound=self.has_audio, subtitles=self.has_subtitles, picture=self.has_picture)
 
 
@@ -181,9 +191,9 @@ class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
 
 WorkerMessage = Metadata | Progress | Result | Failure | SelfTest
+"""A line from the worker. `Result`, `Failure`, `SelfTest` end the conversation; a `probe` ends with `Metadata`."""
 Emit = Callable[[WorkerMessage], None]
 """Sends one message to the bot."""
-"""A line from the worker. `Result`, `Failure`, `SelfTest` end the conversation; a `probe` ends with `Metadata`."""
 
 
 class WorkerLostError(Exception):

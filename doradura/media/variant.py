@@ -74,7 +74,7 @@ class Variant:
 
     @property
     def is_offered(self) -> bool:
-        """Whether the table has it: one that was stored may be of an older version's."""
+        """Whether the table has it: a stored one may come from another version."""
         return self.format in FORMATS and self.quality in FORMATS[self.format].qualities
 
     @property

@@ -70,6 +70,8 @@ class LabelValues:
     languages: tuple[str, ...]
     rejections: tuple[str, ...]
     """Why a job is not accepted."""
+    gate_outcomes: tuple[str, ...]
+    """What became of a worker's request for a connection."""
     request_outcomes: tuple[str, ...]
     outages: tuple[str, ...]
     """The outcomes that are the fault of Telegram or of the network."""
@@ -171,6 +173,11 @@ class Metrics:
         )
         self.worker_start = self._histogram(
             "worker_start_seconds", "Time from a job handed over to its child running.", (), SHORT_SECONDS
+        )
+        self.gate_connections = self._counters(
+            "gate_connections_total",
+            "Connections that workers asked the gate for, counted at the end of their job.",
+            {"outcome": self.values.gate_outcomes},
         )
 
     def _declare_telegram(

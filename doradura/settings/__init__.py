@@ -8,7 +8,7 @@ fault nor a repr of the settings shows a secret's value.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ class Settings:
         found = [self.telegram_token, self.metrics_basic_auth, self.webhook_token]
         found.append((self.metrics_basic_auth or "").partition(":")[2])
         for url in (
-            *(self.telegram_api_url, self.database_url, self.download_proxy),
+            *(self.telegram_api_url, self.database_url, *self._proxies()),
             *(self.prometheus_url, self.alertmanager_url, self.runbooks_url),
         ):
             parts = urlsplit(url or "")
@@ -126,6 +126,11 @@ class Settings:
             if any(passwords):
                 found += [url, *passwords, unquote(parts.password or "")]
         return tuple(dict.fromkeys(value for value in found if value))
+
+    def _proxies(self) -> Iterator[str]:
+        text = self.download_proxy or ""
+        by_site = "=" in text.partition("://")[0]
+        yield from (entry.partition("=")[2] for entry in text.split(",")) if by_site else (text,)
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{item.name}={self._shown(item)}' for item in fields(self))})"

@@ -1,6 +1,6 @@
-"""Whether a file is a cookies.txt that yt-dlp reads: Netscape format, as its loader takes it.
+"""Checks whether yt-dlp could use a cookies.txt, which must be in Netscape format.
 
-Owns the judgement alone: the cookies themselves are read by yt-dlp, in a child. A test compares the two.
+It only checks: yt-dlp itself reads the cookies, in a child. A test compares the two.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _EXPIRES = re.compile(r"([0-9]+(\.[0-9]+)?)?")
 
 
 def cookies_fault(text: str) -> str | None:
-    """Say why yt-dlp can't use a cookies file with this text, as the rest of a sentence; None where it can.
+    """Return why yt-dlp can't use a cookies file with this text, as the rest of a sentence; None if it can.
 
-    A file with the header alone is one that yt-dlp takes. Lines that are not of the form it takes too, and leaves them
-    out: where it leaves all of them out, that is a fault here, as nobody would see that the cookies are not used.
+    A file with nothing but the header is accepted, as yt-dlp accepts it. yt-dlp skips lines that are not cookies; if it
+    would skip all of them, that counts as a fault here, because nobody would notice that no cookies are used.
     """
     if not text.strip():
         return "is empty"

@@ -126,8 +126,8 @@ OPTIONS: tuple[Option, ...] = (
     _row(
         "DOWNLOAD_PROXY",
         "none",
-        "proxy for downloads: http, https or socks5",
-        values.url("http", "https", "socks5"),
+        "proxy for downloads: http, https, socks5 or socks5h; or by site, such as youtube=socks5://host:1080,*=direct",
+        values.download_proxies,
         secret=True,
     ),
     _row(

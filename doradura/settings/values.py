@@ -132,6 +132,26 @@ def site_paces(value: str) -> tuple[SitePace, ...]:
     return tuple(found.values())
 
 
+def download_proxies(value: str) -> str:
+    """A proxy's URL, or a list by site: `youtube=socks5://host:1080,*=direct`. Which sites there are the bot knows."""
+    proxy = url("http", "https", "socks5", "socks5h")
+    if "=" not in value.partition("://")[0]:
+        return proxy(value)
+    seen: set[str] = set()
+    entries = []
+    for entry in value.split(","):
+        site, equals, way = (part.strip() for part in entry.partition("="))
+        if not equals or not re.fullmatch(r"[a-z]+|\*", site):
+            raise ValueError(
+                "is a list in which an entry is not SITE=PROXY; write such as youtube=socks5://host:1080,*=direct"
+            )
+        if site in seen:
+            raise ValueError(f"names {site} twice; leave one of the two")
+        seen.add(site)
+        entries.append(f"{site}={way if way == 'direct' else proxy(way)}")
+    return ",".join(entries)
+
+
 def boolean(value: str) -> bool:
     """Return yes or no, each in three spellings. Raises ValueError."""
     known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

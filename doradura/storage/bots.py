@@ -39,8 +39,9 @@ def take_over(db: Connection, bot_id: int, now_ms: int) -> int | None:
         return None
     _take_work(db, bot_id)
     _take_alerts(db, bot_id, now_ms)
-    # Users who blocked the other bot have not blocked this one.
+    # Users who blocked the other bot have not blocked this one, nor are chats closed to it.
     db.execute("UPDATE users SET blocked_ms = NULL WHERE blocked_ms IS NOT NULL")
+    db.execute("DELETE FROM closed_chats")
     return int(row[0])
 
 

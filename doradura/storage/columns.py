@@ -26,4 +26,6 @@ class Columns(Generic[T]):
     def value(self, row: Sequence[Any]) -> T:
         """Return the dataclass's value for a row of these columns."""
         values = dict(zip(self.names, row, strict=True))
-        return self._kind(**values | {name: read(values[name]) for name, read in self._read.items()})
+        for name, read in self._read.items():
+            values[name] = read(values[name])
+        return self._kind(**values)

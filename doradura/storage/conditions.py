@@ -18,6 +18,11 @@ class Clause(NamedTuple):
 ALL = Clause()
 
 
+def one_of(column: str, values: Collection[Value]) -> str:
+    """Return " AND column IN (?, ...)" with a mark for each value. There must be at least one."""
+    return f" AND {column} IN ({', '.join('?' * len(values))})"
+
+
 def none_of(column: str, values: Collection[Value]) -> str:
     """Return " AND column NOT IN (?, ...)" with a mark for each value; an empty string if there are no values."""
     return f" AND {column} NOT IN ({', '.join('?' * len(values))})" if values else ""

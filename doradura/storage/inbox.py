@@ -8,13 +8,13 @@ still has it. Each bot's updates are separate.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from doradura.storage.bots import CURRENT
 from doradura.storage.columns import Columns
-from doradura.storage.conditions import none_of
-from doradura.storage.seam import Connection
+from doradura.storage.conditions import none_of, one_of
+from doradura.storage.seam import Connection, Row
 
 KEPT_MS = 48 * 3600 * 1000
 KEPT_NEWEST = 1000
@@ -84,34 +84,46 @@ def waiting(
 
     Updates in `held` and those of `full_chats` are left out. Updates of `urgent_kind` are returned whatever the limits.
     The inbox is read in pages, the oldest first, and a chat that has used up its share is left out of the next page:
-    sorting the whole backlog in each call would take as long as the backlog is.
+    sorting the whole backlog in each call would take as long as the backlog is. A page is mostly updates that the
+    caller holds already, so it has only their ids, and the others are read whole afterwards.
     """
-    columns = (
-        "SELECT update_id, arrival, kind, chat_id, inbox.user_id, raw, received_ms, tries, chosen_language FROM inbox"  # noqa: S608 - own text
-        f" LEFT JOIN users ON users.user_id = inbox.user_id WHERE state = 'waiting' AND bot_id = {CURRENT}"
-    )
+    ids = f"FROM inbox WHERE state = 'waiting' AND bot_id = {CURRENT}"
     known = set(held)
-    urgent = db.execute(f"{columns} AND kind = ? ORDER BY arrival", (urgent_kind,))
-    found = [update for update in (_STORED.value(row) for row in urgent) if update.update_id not in known]
+    urgent = db.execute(f"SELECT update_id {ids} AND kind = ? ORDER BY arrival", (urgent_kind,))
+    wanted = [update_id for (update_id,) in urgent if update_id not in known]
     room = limit
     shares: dict[int, int] = dict.fromkeys(full_chats, limit_of_a_chat)
     arrival = -1
-    page: list[StoredUpdate] | None = None
+    page: list[Row] | None = None
     while room > 0 and (page is None or len(page) == PAGE):
         full = [chat_id for chat_id, count in shares.items() if count >= limit_of_a_chat]
-        rows = db.execute(
-            f"{columns} AND kind <> ? AND arrival > ?{none_of('chat_id', full)} ORDER BY arrival LIMIT ?",
+        page = db.execute(
+            f"SELECT update_id, arrival, chat_id {ids} AND kind <> ? AND arrival > ?{none_of('chat_id', full)}"
+            " ORDER BY arrival LIMIT ?",
             (urgent_kind, arrival, *full, PAGE),
-        )
-        page = [_STORED.value(row) for row in rows]
-        for update in page:
-            arrival = update.arrival
-            share = shares.get(update.chat_id, 0)
-            if room > 0 and share < limit_of_a_chat and update.update_id not in known:
-                shares[update.chat_id] = share + 1
+        ).fetchall()
+        for update_id, arrival, chat_id in page:  # noqa: B007 - the next page begins after the last arrival
+            share = shares.get(chat_id, 0)
+            if room > 0 and share < limit_of_a_chat and update_id not in known:
+                shares[chat_id] = share + 1
                 room -= 1
-                found.append(update)
-    return found
+                wanted.append(update_id)
+    return _whole(db, wanted)
+
+
+def _whole(db: Connection, update_ids: Sequence[int]) -> list[StoredUpdate]:
+    """Return updates of the current bot in the order of their ids here."""
+    found: dict[int, StoredUpdate] = {}
+    for first in range(0, len(update_ids), PAGE):
+        few = update_ids[first : first + PAGE]
+        rows = db.execute(
+            "SELECT update_id, arrival, kind, chat_id, inbox.user_id, raw, received_ms, tries, chosen_language"  # noqa: S608 - own text
+            " FROM inbox LEFT JOIN users ON users.user_id = inbox.user_id"
+            f" WHERE bot_id = {CURRENT}{one_of('update_id', few)}",
+            few,
+        )
+        found.update((update.update_id, update) for update in map(_STORED.value, rows))
+    return [found[update_id] for update_id in update_ids]
 
 
 def done(db: Connection, update_id: int) -> bool:

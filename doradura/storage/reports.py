@@ -210,7 +210,7 @@ def _ranked(counts: Counter[str]) -> dict[str, int]:
 
 
 def _durations(db: Connection, span: Span, measured: int, sum_ms: int) -> Durations | None:
-    """Return the durations of jobs, given the number of jobs and the sum of their times."""
+    """Return the durations of jobs, given their number and the sum of their times; None if there are none."""
     if not measured:
         return None
     ranks = [-(-measured * percent // 100) for percent in (50, 95, 99, 100)]

@@ -19,7 +19,7 @@ class Topic(StrEnum):
     QUEUE = "queue"
     """A job was added to the queue or put back into it."""
     CANCELLED_JOBS = "cancelled_jobs"
-    """A job was recorded as cancelled by another part than its run."""
+    """A job that waits or runs was cancelled."""
     CLOSED_CHATS = "closed_chats"
     """The bot can no longer write to a chat."""
     OPEN_CHATS = "open_chats"

@@ -143,7 +143,7 @@ async def measure(method: str, path: Path, *, limiter: trio.CapacityLimiter) -> 
 def _lay_out(
     boundary: str, parameters: Mapping[str, object], files: Mapping[str, tuple[Upload, int]]
 ) -> Iterator[bytes | _FilePart]:
-    """Return the form's pieces in order: bytes and files."""
+    """Yield the form's pieces in order: bytes and files."""
     head = "".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text_value(value)}\r\n'
         for name, value in parameters.items()

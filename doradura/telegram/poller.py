@@ -126,7 +126,7 @@ class Poller:
         """The method that got a 429, and until when it is not called again."""
 
     def hold(self) -> ActiveHold | None:
-        """Return the method that a 429 holds at the moment, and for how long."""
+        """Return the method that a 429 holds at the moment, and for how long; None if it holds none."""
         method, until = self._held
         left = until - trio.current_time()
         return ActiveHold(method, left) if self.state == "rate_limited" and left > 0 else None

@@ -70,7 +70,7 @@ _WORDS: dict[type[BaseException], str] = {
 
 
 def _causes(error: BaseException, depth: int) -> Iterator[BaseException]:
-    """Return an error and the chain of its causes."""
+    """Yield an error and the chain of its causes, `depth` links of it."""
     yield error
     if depth == 0:
         return

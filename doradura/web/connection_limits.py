@@ -62,7 +62,7 @@ class ConnectionLimits:
         return slot
 
     def give_back(self, slot: ConnectionSlot) -> None:
-        """Return a slot; once for each that was taken."""
+        """Give a slot back; once for each that was taken."""
         self._rooms[slot.room] -= 1
         if slot.owner is not None:
             self._owners[slot.owner] -= 1

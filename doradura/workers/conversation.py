@@ -25,7 +25,7 @@ from doradura.media.protocol import (
 from doradura.media.reasons import Reason
 
 LEAVING_SECONDS: Final = 5.0
-"""How long a child may keep running after its final message."""
+"""How long a child may keep running after it closed the conversation without a final message."""
 _PIECE_BYTES: Final = 64 * 1024
 _DETAIL_LENGTH: Final = 500
 _DECODER: Final[msgspec.json.Decoder[WorkerMessage]] = msgspec.json.Decoder(WorkerMessage)

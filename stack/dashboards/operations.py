@@ -224,6 +224,15 @@ def _sites() -> list[Panel]:
             size=(8, 8),
             alerts=["SiteBroken"],
         ),
+        lines(
+            "Connections",
+            "Connections that workers asked the gate for, each minute, counted when their job ends: refused by our own"
+            " rules (a private address, too many), or failed at the site, its name or the proxy.",
+            per_minute("doradura_gate_connections_total", "outcome"),
+            unit=PER_MINUTE,
+            colours={"connected": BLUE, "refused": ORANGE, "failed": RED},
+            size=(8, 8),
+        ),
     ]
 
 

@@ -20,7 +20,17 @@ from types import MappingProxyType
 
 import trio
 
-from tests.bench import link_to_file, metrics_cost, one_look, pacing_cost, scrape, under_load, updates, upload_memory
+from tests.bench import (
+    gate_cost,
+    link_to_file,
+    metrics_cost,
+    one_look,
+    pacing_cost,
+    scrape,
+    under_load,
+    updates,
+    upload_memory,
+)
 from tests.bench.figures import Row
 
 PACKAGES = ("doradura", "trio", "httpx", "hypercorn", "quart-trio", "prometheus-client", "yt-dlp")
@@ -46,6 +56,7 @@ ROWS = MappingProxyType(
         "scrape": Measurement(scrape.measure, 5, "our /metrics / prometheus-client's own server"),
         "metrics-cost": Measurement(metrics_cost.measure, 3, "counting / a download, memory, size of a scrape"),
         "answers-under-load": Measurement(under_load.measure, 3, "answers while 20 jobs run / at rest"),
+        "gate-cost": Measurement(gate_cost.measure, 5, "a source through the gate / direct"),
         "upload-memory": Measurement(upload_memory.measure, 3, "growth of the process / size of the file"),
     }
 )

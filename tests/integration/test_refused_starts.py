@@ -26,6 +26,8 @@ from doradura.sandbox.state.journal import JournalError
 from doradura.startup import StartupError
 from doradura.web.server import BindError
 from doradura.workers.fork import WorkersError
+from doradura.workers.gate import GateError
+from doradura.workers.ways import WaysError
 from tests.integration.app_tools import Home, make_media
 from tests.ports import free_address
 
@@ -170,6 +172,8 @@ ELSEWHERE: dict[type[StartupError], str] = {
     sandbox.SandboxBindError: "the settings refuse the address before, in both commands: tests/unit/test_settings.py",
     RefusedTokenError: "Telegram is asked: tests/unit/test_check_telegram.py",
     WorkersError: "only a start can tell",
+    GateError: "what keeps it from starting lies outside the data directory: below",
+    WaysError: "a setting: below",
 }
 
 
@@ -261,6 +265,30 @@ async def test_check_names_an_address_that_is_taken(
         assert type(error) in {BindError, sandbox.ListenError}
         assert address in str(error)
         assert setting in await _fault(home, "port", capsys)
+
+
+async def test_check_names_a_proxy_for_an_unknown_site(
+    tmp_path: Path, media: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which sites there are only the bot knows, not the settings."""
+    home = Home.make(tmp_path / "data", media, extra={"DORADURA_DOWNLOAD_PROXY": "nowhere=socks5://127.0.0.1:1"})
+    said = "DORADURA_DOWNLOAD_PROXY names nowhere, which is not a site"
+    assert said in await _fault(home, "gate", capsys)
+    error = await _start(home)
+    assert type(error) is WaysError
+    assert said in str(error)
+
+
+async def test_check_names_a_gate_that_does_not_start(
+    tmp_path: Path, media: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last output is what a start ends with too."""
+    monkeypatch.setenv("PYTHONHOME", "/nonexistent")
+    home = Home.make(tmp_path / "data", media)
+    assert "the gate does not start: " in await _fault(home, "gate", capsys)
+    error = await _start(home)
+    assert type(error) is GateError
+    assert "the gate does not start: " in str(error)
 
 
 async def test_a_bot_that_runs_is_no_fault(tmp_path: Path, media: Path, capsys: pytest.CaptureFixture[str]) -> None:

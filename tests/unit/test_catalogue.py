@@ -30,6 +30,7 @@ CATALOGUE = {
     "queue_wait_time_seconds": ("histogram", "plan"),
     "queue_rejected_total": ("counter", "reason"),
     "worker_start_seconds": ("histogram", ""),
+    "gate_connections_total": ("counter", "outcome"),
     "updates_total": ("counter", "type"),
     "update_handling_seconds": ("histogram", ""),
     "command_usage_total": ("counter", "command"),

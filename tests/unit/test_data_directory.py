@@ -35,6 +35,27 @@ def test_data_from_before_there_was_a_mark_are_told_by_what_they_hold(tmp_path: 
     claim_for_mode(tmp_path, "telegram")
 
 
+@pytest.mark.parametrize(
+    ("name", "taken", "free"),
+    [
+        ("data", [], "data-sandbox"),
+        ("data", ["data-sandbox"], "data-sandbox-2"),
+        ("data", ["data-sandbox", "data-sandbox-2"], "data-sandbox-3"),
+        ("data-sandbox", [], "data-sandbox-2"),
+    ],
+)
+def test_the_sandboxes_data_can_be_moved_to_where_nothing_is(
+    tmp_path: Path, name: str, taken: list[str], free: str
+) -> None:
+    """The refusal names a directory that is not there yet: mv would put the data into one that is."""
+    for each in (name, *taken):
+        (tmp_path / each).mkdir()
+    claim_for_mode(tmp_path / name, "sandbox")
+    with pytest.raises(DataDirectoryError) as refused:
+        claim_for_mode(tmp_path / name, "telegram")
+    assert f": mv {tmp_path / name} {tmp_path / free}. (" in str(refused.value)
+
+
 def test_a_start_that_was_killed_at_the_mark_leaves_nothing_to_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "media": set(),
     "workers": {"media", "startup"},
     "child": {"media"},
+    "gate": {"media", "memory"},
     "downloads": {"media", "workers", "storage", "metrics", "telegram", "settings", "startup"},
     "alerts": {"storage", "metrics", "telegram", "settings", "reachable"},
     "accounts": {"storage", "metrics", "telegram", "settings"},
@@ -194,7 +195,7 @@ def test_hostile_files_are_read_in_children_alone() -> None:
         (
             "os",
             "environ",
-            {"cli/edge.py", "cli/ffmpeg.py", "cli/run.py", "child/worker.py", "child/job.py"},
+            {"cli/edge.py", "cli/check.py", "cli/ffmpeg.py", "cli/run.py", "child/worker.py", "child/job.py"},
         ),
         (
             "trio",

@@ -120,7 +120,11 @@ BAD = {
     "CONCURRENT_DOWNLOADS": ["0", "65", "many", "1.5", "-1", "\u0663"],
     "QUEUE_LIMIT": ["0", "1000001"],
     "DRAIN_SECONDS": ["-1", "3601", "25s"],
-    "DOWNLOAD_PROXY": ["proxy:8080", "ftp://proxy", "socks5://user:hunter22"],
+    "DOWNLOAD_PROXY": [
+        *("proxy:8080", "ftp://proxy", "socks5://user:hunter22"),
+        *("youtube=proxy:8080", "youtube=", "youtube=direct,youtube=direct", "YouTube=direct", "youtube=direct,"),
+        *("youtube=socks5://user:hunter22,*=direct", "youtube=direct,socks5://h", "direct", "*"),
+    ],
     "SITE_PACE": ["youtube", "youtube=12", "youtube=0/10", "youtube=12/0", "youtube=12/10,youtube=1/1", "YouTube=1/1"],
     "COOKIES_FILE": ["/nonexistent/cookies.txt", str(Path(__file__).parent)],
     "ALLOWED_PRIVATE": ["localhost", "10.0.0.0/40", "x:0"],
@@ -135,6 +139,15 @@ BAD = {
     "LOG_FORMAT": ["xml"],
     "LOG_LEVEL": ["loud"],
 }
+
+
+def test_a_proxy_by_site() -> None:
+    """The list is kept as it was written, without blanks; each password in it is a secret, and so is each URL."""
+    settings = read(DOWNLOAD_PROXY=" youtube = socks5://u:hunter22@a:1/ , *=http://v:hunter%2033@b ,vimeo=direct")
+    assert settings.download_proxy == "youtube=socks5://u:hunter22@a:1,*=http://v:hunter%2033@b,vimeo=direct"
+    told = {"hunter22", "hunter%2033", "hunter 33", "socks5://u:hunter22@a:1", "http://v:hunter%2033@b"}
+    assert told <= set(settings.secrets())
+    assert read(DOWNLOAD_PROXY="socks5h://u:p=q,r@h").download_proxy == "socks5h://u:p=q,r@h"
 
 
 def test_every_option_has_bad_values() -> None:

@@ -10,15 +10,18 @@ from doradura.downloads.worker_slots import Slot, WorkerSlots
 from doradura.health_checks import WorkerSelfTest
 from doradura.media.protocol import SelfTest
 from doradura.storage.ids import IdMaker
+from doradura.workers.gate import Gate
 from tests.wiring import RoomyWorkspace, World
 
 
-async def check_of(world: World, worker_slots: WorkerSlots, nursery: trio.Nursery) -> WorkerSelfTest:
+async def check_of(
+    world: World, worker_slots: WorkerSlots, nursery: trio.Nursery, gate: Gate | None = None
+) -> WorkerSelfTest:
     """Start the check, with workers that are well."""
     world.workers.usual = (SelfTest(yt_dlp="1", ffmpeg="1", guarded=True),)
     workspace = RoomyWorkspace(world.settings, "ffmpeg", tuple)
     await workspace.open()
-    check = WorkerSelfTest(world.workers, worker_slots, workspace, IdMaker(world.clock))
+    check = WorkerSelfTest(world.workers, worker_slots, workspace, IdMaker(world.clock), gate=gate)
     await nursery.start(check.run)
     return check
 
@@ -62,3 +65,31 @@ async def test_one_user_is_said_in_the_singular(
     worker_slots.note_waiting(range(2, 2 + users))
     await trio.sleep(700)
     assert ("1 user has" in str((await self_test.check()).message)) == (users == 1)
+
+
+class PlayedGate(Gate):
+    """A gate without a process, whose state the test sets."""
+
+    why: str | None = None
+
+    def __init__(self) -> None:
+        super().__init__(environment={})
+
+    @property
+    def fault(self) -> str | None:
+        return self.why
+
+
+async def test_a_gate_that_is_gone_is_a_fault_of_the_workers(
+    world: World, autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    """Without it no worker can fetch anything; its last output is shown, and how often one was started."""
+    gate = PlayedGate()
+    self_test = await check_of(world, WorkerSlots(1), nursery, gate)
+    gate.starts = 3
+    found = await self_test.check()
+    assert (found.status, found.facts["gate_starts"]) == ("ok", 3)
+    gate.why = "it ended with status -9"
+    found = await self_test.check()
+    assert found.status == "failing"
+    assert "is not running: it ended with status -9 - see the log" in str(found.message)

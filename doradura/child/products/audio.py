@@ -43,8 +43,7 @@ class AudioProduct(Product):
     def passes(self, described: Described) -> bool:
         """Return whether the sound is copied. An unknown codec is guessed from the file's ending.
 
-        A product with a bit rate of its own keeps a sound that is known to have no higher one. Raises JobError
-        (too_large).
+        A product with a bit rate of its own keeps a sound that is known to have no higher one.
         """
         part = described.parts[0]
         codec = str(part.get("acodec") or part.get("ext")).lower()
@@ -54,7 +53,7 @@ class AudioProduct(Product):
         return part.get("vcodec") == "none" and kept and low
 
     def judge(self, described: Described, *, passes: bool | None) -> None:
-        """Judge by the length, if it is encoded at a rate of its own."""
+        """Judge by the length, if it is encoded at a rate of its own. Raises JobError (too_large)."""
         if not passes:
             self._judge_length(described.seconds, described.upload_bytes)
 

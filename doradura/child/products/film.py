@@ -65,7 +65,7 @@ class FilmProduct(Product):
         """Return True if a film over the limit is refused for it, False if it is encoded to fit.
 
         A film that plays as it is is encoded only if its site has no smaller one. None if only the file can tell.
-        Raises JobError.
+        Raises JobError (too_large).
         """
         if described.begun is not None:
             return self._passes_begun(described.begun, described.upload_bytes)

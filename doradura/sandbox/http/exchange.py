@@ -159,7 +159,7 @@ def refusal(request: HttpRequest) -> Response | None:
 
 
 def _too_long(scope: HTTPScope) -> Response | None:
-    """Return whether a head is over the limit; h11 checks that only if the head comes in several pieces."""
+    """Return the refusal of a head over the limit, else None; h11 checks that only if it comes in several pieces."""
     size = len(scope["raw_path"]) + len(scope["query_string"])
     size += sum(len(name) + len(value) for name, value in scope["headers"])
     return Response(431, b"", [(b"connection", b"close")]) if size > HEADER_LIMIT_BYTES else None

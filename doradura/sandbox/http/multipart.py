@@ -109,7 +109,7 @@ class MultipartParser:
             raise MultipartError("a part's headers are too long")
 
     def _content(self) -> Iterator[MultipartEvent]:
-        """Return what certainly belongs to the part: everything up to the delimiter, or up to what may begin one."""
+        """Yield what certainly belongs to the part: everything up to the delimiter, or up to what may begin one."""
         at = self._buffer.find(self._delimiter)
         found, in_part = at >= 0, self._state == "data"
         certain = at if found else max(0, len(self._buffer) - len(self._delimiter) + 1)

@@ -89,7 +89,7 @@ async def make_samples(ffmpeg: str, directory: Path) -> Path:
 
 
 def samples_fault(directory: Path) -> str | None:
-    """Say why the samples could not be made in a directory; None where they could. Writes nothing."""
+    """Return why the samples could not be made in a directory, None if they could. Writes nothing."""
     nearest = next(each for each in (directory, *directory.parents) if os.path.lexists(each))
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
         return None

@@ -99,7 +99,7 @@ class Faults:
         return count
 
     def match(self, method: str, chat_id: str, token: str, default: str | None) -> tuple[int, Fault] | None:
-        """Return the oldest fault that affects a call, with its number, and count that it did."""
+        """Return the oldest fault that affects a call, with its number, and count that it did; None if none does."""
         for number, (fault, wanted) in self._faults.items():
             if (wanted or default) != token or fault.method.lower() not in {"*", method.lower()}:
                 continue

@@ -105,7 +105,7 @@ def type_name(kind: str) -> str:
 def sent_as(bot: Bot, kind: str, file_id: str) -> str:
     """Return the kind as which the method for `kind` sends a file_id.
 
-    SendDocument takes any but a photo's, unchanged.
+    The method sendDocument takes any but a photo's, unchanged.
     """
     file = bot.files.get(file_id)
     return file.kind if kind == "document" and file is not None and file.kind in _DOCUMENTS else kind
@@ -234,9 +234,9 @@ class Files:
     async def _thumbnail(
         self, bot: Bot, kind: str, upload: StoredUpload, given: StoredUpload | None
     ) -> StoredFile | None:
-        """Return the given thumbnail, or one made of a small film; ignore what Telegram would.
+        """Return the given thumbnail, or one made of a small film.
 
-        Not JPEG, large, wide.
+        Like Telegram, it ignores a given one that is not JPEG, has too many bytes, or is too wide or high.
         """
         if given is None:
             if kind not in _FILMS or upload.size >= PROBE_LIMIT_BYTES:

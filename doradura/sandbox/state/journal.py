@@ -143,7 +143,10 @@ class Journal:
 
 
 def journal_fault(path: Path) -> str | None:
-    """Say why a journal that no sandbox has open could not be loaded; None where it could. Writes nothing."""
+    """Return why a journal that no sandbox has open could not be loaded, None if it could.
+
+    The file stays as it is. SQLite may leave an empty -wal and a -shm file beside it, which the next start takes over.
+    """
     if not os.path.lexists(path):
         return None
     try:

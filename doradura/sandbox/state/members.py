@@ -1,8 +1,8 @@
 """The members of a group: creator, administrators, members, restricted, banned, gone.
 
-And how the bot learns of changes. Pure except for the bot that it works on. The creator is a group's first member. As
-with Telegram, the bot gets updates about other people's changes (`chat_member`) only as an administrator, about its own
-(`my_chat_member`) always, and service messages about joins and leaves.
+Owns also how the bot learns of changes. Pure except for the bot that it works on. The creator is a group's first
+member. As with Telegram, the bot gets updates about other people's changes (`chat_member`) only as an administrator,
+about its own (`my_chat_member`) always, and service messages about joins and leaves.
 """
 
 from __future__ import annotations

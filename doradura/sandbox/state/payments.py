@@ -110,7 +110,7 @@ class Payments:
         return invoice
 
     def by_link(self, link: str) -> Invoice | None:
-        """Return the invoice behind a link of `createInvoiceLink`."""
+        """Return the invoice behind a link of `createInvoiceLink`; None for any other link."""
         return self.invoices.get(link.removeprefix(LINK)) if link.startswith(LINK) else None
 
     def check_out(self, invoice: Invoice, user: Object, chat_id: int) -> Checkout:
@@ -192,7 +192,7 @@ class Payments:
         return charge
 
     def subscription_of(self, charge_id: str) -> Subscription | None:
-        """Return the subscription that any of its charges belongs to."""
+        """Return the subscription that a charge belongs to; None if it belongs to none."""
         charge = self.charges.get(charge_id)
         return self.subscriptions.get(charge.first_charge_id) if charge is not None else None
 

@@ -104,7 +104,7 @@ class UpdateQueue:
             self._waiting.event.set()
 
     def restore(self, updates: list[Update]) -> None:
-        """Restore a kept update, and make sure that no id is used twice."""
+        """Restore kept updates, and make sure that no id is used twice."""
         for update in sorted(updates, key=lambda update: update.update_id):
             self.updates[update.update_id] = update
             self.next_id = max(self.next_id, update.update_id + 1)

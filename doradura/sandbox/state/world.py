@@ -32,9 +32,9 @@ class World:
         self._stars: dict[int, int] = {}
         """The balances of those who ever paid."""
         self.blobs_known: dict[str, StoredFile] = {}
-        """How many files each blob belongs to."""
+        """One of the files that have the blob, by the blob's name."""
         self.file_ids: set[str] = set()
-        """The files of all bots."""
+        """The file_ids of all bots."""
         self.paces_polls: Callable[[], bool] = lambda: False
         """Whether short polls are slowed down, as by the server; with the flood limits, which are off at first."""
         self._groups_made = 0

@@ -45,7 +45,7 @@ _FAKE_HOST = "teiegram.org"
 
 
 def own_links(text: str) -> Iterator[CharSpan]:
-    """Return Telegram's own links: tg://, ton:// and tonsite://."""
+    """Yield Telegram's own links: tg://, ton:// and tonsite://."""
     at = 0
     while found := _OWN.search(text, at):
         at = _after_path(text, found.end())
@@ -53,7 +53,7 @@ def own_links(text: str) -> Iterator[CharSpan]:
 
 
 def addresses(text: str) -> Iterator[tuple[CharSpan, str]]:
-    """Return each address and its kind, "url" or "email"."""
+    """Yield each address and its kind, "url" or "email"."""
     for begin, end in _candidates(text):
         whole = text[begin:end]
         mailto = len("mailto:") if whole.startswith("mailto:") else 0
@@ -64,7 +64,7 @@ def addresses(text: str) -> Iterator[tuple[CharSpan, str]]:
 
 
 def _candidates(text: str) -> Iterator[CharSpan]:
-    """Return everything that has a dot and looks like an address."""
+    """Yield everything that has a dot and looks like an address."""
     backward = text[::-1]
     begin = 0
     while (dot := text.find(".", begin)) >= 0 and dot + 1 < len(text):

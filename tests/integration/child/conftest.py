@@ -156,6 +156,7 @@ class Site:
     media: Path
     url: str = ""
     asked: list[str] = field(default_factory=list)
+    connections: int = 0
     released: threading.Event = field(default_factory=threading.Event)
     """Set when the site closes, so that requests left hanging end."""
 
@@ -176,6 +177,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
         """Say nothing."""
+
+    def setup(self) -> None:
+        super().setup()
+        self._site.connections += 1
 
     def do_HEAD(self) -> None:
         self.do_GET()

@@ -12,18 +12,23 @@ import trio
 
 from doradura.media.protocol import Failure, Metadata, Result, SelfTest
 from doradura.workers.fork import ForkWorkers
+from doradura.workers.gate import Gate, GatedWorkers
 
 if TYPE_CHECKING:
     from tests.integration.child.conftest import Jobs
 
 
-@pytest.fixture
-async def guarded(jobs: Jobs) -> AsyncIterator[Jobs]:
-    """Jobs in children of a fork server."""
+@pytest.fixture(params=["alone", "gate"])
+async def guarded(jobs: Jobs, request: pytest.FixtureRequest) -> AsyncIterator[Jobs]:
+    """Jobs in children of a fork server, without a gate and with one."""
     workers = ForkWorkers(environment=os.environ)
     async with trio.open_nursery() as nursery:
         await nursery.start(workers.run)
         jobs.workers = workers
+        if request.param == "gate":
+            gate = Gate(environment=os.environ)
+            await nursery.start(gate.run)
+            jobs.workers = GatedWorkers(workers, gate)
         yield jobs
         nursery.cancel_scope.cancel()
 

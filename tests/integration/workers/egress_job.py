@@ -28,11 +28,17 @@ from doradura.media.protocol import Emit, Order, Result, SelfTest
 def run_job(order: Order, emit: Emit) -> None:
     """Try everything; the result's title is JSON, way to outcome."""
     if order.task == "selftest":
-        emit(SelfTest(yt_dlp="", ffmpeg="", guarded=guard.is_guarded()))
+        emit(SelfTest(yt_dlp="", ffmpeg=_public() if order.door else "", guarded=guard.is_guarded()))
         return
     opened, closed = map(int, order.url.rpartition("?")[2].split(","))
     told = {name: _outcome(attempt) for name, attempt in _attempts(opened, closed, order)}
     emit(Result(path="/nowhere/x", size_bytes=1, title=json.dumps(told)))
+
+
+def _public() -> str:
+    """Whether a connection to a public address, which sends nothing, is refused."""
+    attempt = functools.partial(_socket, socket.AF_INET, socket.SOCK_DGRAM, lambda s: s.connect(("8.8.8.8", 9)))
+    return f"public {_outcome(attempt)}"
 
 
 def _outcome(attempt: Callable[[], object]) -> str:

@@ -25,6 +25,8 @@ import trio
 from doradura.media.protocol import Failure, Limits, Order
 from doradura.media.variant import Variant
 from doradura.workers.fork import ForkWorkers
+from doradura.workers.gate import Gate, GatedWorkers
+from doradura.workers.interface import Workers
 
 LIMITS = Limits(file_bytes=10**7, upload_bytes=10**7, cpu_seconds=60, memory_bytes=10**9, processes=20)
 
@@ -92,7 +94,7 @@ def listening(site: Site) -> Iterator[None]:
             thread.join()
 
 
-async def ended(workers: ForkWorkers, url: str, **more: Any) -> str:
+async def ended(workers: Workers, url: str, **more: Any) -> str:
     """How a job for the link ends."""
     with tempfile.TemporaryDirectory() as directory:
         order = Order(
@@ -128,18 +130,27 @@ async def main() -> None:
     site, told = Site(), {}
     with listening(site):
         port = site.port
-        near, workers = f"127.0.0.1:{port}", ForkWorkers(environment=os.environ)
+        near, own, children = f"127.0.0.1:{port}", f"5.5.5.5:{port}", ForkWorkers(environment=os.environ)
+        gates = {
+            "": Gate(environment=os.environ),
+            "near": Gate(environment=os.environ, way=lambda _site: f"http://{near}"),
+            "own": Gate(environment=os.environ, way=lambda _site: f"http://{own}"),
+        }
         async with trio.open_nursery() as nursery:
-            await nursery.start(workers.run)
+            for gate in gates.values():
+                await nursery.start(gate.run)
+            await nursery.start(children.run)
+            workers = GatedWorkers(children, gates[""])
+            for host in sys.argv[1:]:
+                told[f"alone {host}"] = await ended(children, f"http://{host}:{port}/health")
             for host in sys.argv[1:]:
                 told[host] = await ended(workers, f"http://{host}:{port}/health")
             told["redirect"] = await ended(workers, f"http://{near}/redirect", allowed_private=(near,))
             told["segment"] = await ended(workers, f"http://{near}/list.m3u8", allowed_private=(near,))
-            told["by proxy"] = await ended(workers, f"http://5.5.5.5:{port}/health", proxy=f"http://{near}")
+            told["by proxy"] = await ended(GatedWorkers(children, gates["near"]), f"http://5.5.5.5:{port}/health")
             refused = site.asked.copy()
-            own = f"5.5.5.5:{port}"
             told["allowed"] = await ended(workers, f"http://{own}/health", allowed_private=(own,))
-            told["proxy of ours"] = await ended(workers, "http://8.8.8.8/x", proxy=f"http://{own}")
+            told["proxy of ours"] = await ended(GatedWorkers(children, gates["own"]), "http://8.8.8.8/x")
             nursery.cancel_scope.cancel()
     paths = [path.replace(str(port), "PORT") for path in refused]
     sys.stdout.write(json.dumps({"told": told, "asked": paths}))

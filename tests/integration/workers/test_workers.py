@@ -184,13 +184,15 @@ async def test_grandchildren_are_ended(workers: ForkWorkers, new_order: NewOrder
     assert not [pid for pid in [*pids, session] if running(pid)]
 
 
-async def test_stubborn_job_gets_its_grace(workers: ForkWorkers, new_order: NewOrder) -> None:
+async def test_stubborn_job_gets_its_grace(workers: ForkWorkers, new_order: NewOrder, gone: Gone) -> None:
     """Leaving a job that ignores SIGTERM takes its grace of three seconds; then it is killed."""
     async with workers.work(new_order("stubborn")) as conversation:
         for _ in range(2):
             await anext(aiter(conversation))
         left = trio.current_time()
     assert 2.9 < trio.current_time() - left < 20
+    with trio.fail_after(30):  # leaving gives up after five seconds, whether the job lives or not
+        await gone(conversation.pid)
 
 
 @pytest.mark.parametrize("delay", [0, 0.0005, 0.001, 0.002, 0.004, 0.01, 0.05])

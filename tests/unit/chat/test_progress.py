@@ -51,11 +51,11 @@ DASH = "\N{EN DASH}"
         (Waiting(2), f"⏳ <b>m4a</b> {DASH} in the queue, 2 downloads before yours."),
         (
             Waiting(0, gave_up=True),
-            f"⏳ <b>m4a</b> {DASH} {AGAIN}. It's next and continues by itself.",
+            f"⏳ <b>m4a</b> {DASH} {AGAIN}. It's next and starts over by itself.",
         ),
         (
             Waiting(2, gave_up=True),
-            f"⏳ <b>m4a</b> {DASH} {AGAIN}: 2 downloads before it. It continues by itself.",
+            f"⏳ <b>m4a</b> {DASH} {AGAIN}: 2 downloads before it. It starts over by itself.",
         ),
         (
             Paused("youtube"),
@@ -230,6 +230,7 @@ def test_a_silent_film_is_offered_up_to_its_height() -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
+        (None, "doesn't say for how long. Please try again in half an hour."),
         (0.0, "try again in 1 s."),
         (29.5, "try again in 30 s."),
         (60, "try again in 1 min."),
@@ -240,8 +241,8 @@ def test_a_silent_film_is_offered_up_to_its_height() -> None:
         (2.3e9, "for more than a day. Try another source."),
     ],
 )
-def test_a_pause_is_told_as_the_site_says_it(seconds: float, words: str) -> None:
-    """In whole seconds under a minute, else in minutes and hours; nobody is told to wait for years."""
+def test_a_pause_is_told_as_the_site_says_it(seconds: float | None, words: str) -> None:
+    """In whole seconds under a minute, else in minutes and hours; a site that names no time gets no promise."""
     texts = ProgressTexts(Catalogues(), 50)
     assert words in texts.stage(JOB, Failed(Reason.RATE_LIMITED, retry_after_seconds=seconds))[0]
 

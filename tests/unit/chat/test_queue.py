@@ -195,6 +195,26 @@ async def test_a_button_of_a_download_that_was_forgotten(
     assert bool(world.telegram.all("editMessageText")) == follows
 
 
+@pytest.mark.parametrize(
+    ("chat", "presser", "follows"), [(USER, USER, True), (GROUP, USER, True), (GROUP, 3000, False)]
+)
+async def test_a_button_of_a_download_that_ended(
+    world: World, autojump_clock: MockClock, *, chat: int, presser: int, follows: bool
+) -> None:
+    """An old list says that the download has ended, and becomes the list of now; another's press leaves it as it is."""
+    async with world.start() as bot:
+        await world.say(bot, world.message(f"/download {LINK}", chat=chat))
+        await world.ended()
+        job_id = world.storage.one("SELECT job_id FROM jobs")
+        await world.say(bot, world.press(f"q:{job_id}", user=presser, chat=chat, message_id=5))
+        await trio.sleep(1)  # the list is shown after the update's effects are stored
+    (answer,) = world.telegram.all("answerCallbackQuery")
+    assert ("already ended" if follows else "somebody else's") in answer.parameters["text"]
+    shown = [call.parameters for call in world.telegram.all("editMessageText") if call.parameters["message_id"] == 5]
+    assert [each["text"] for each in shown] == ["Nothing is waiting. Send me a link!"] * follows
+    assert not any("reply_markup" in each for each in shown)
+
+
 async def test_a_token_that_is_refused_under_a_list_ends_the_program(world: World, autojump_clock: MockClock) -> None:
     """It is no trouble of that one message."""
     world.telegram.fail("editMessageText", refusal(401, "Unauthorized"))

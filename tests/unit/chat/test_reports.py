@@ -250,7 +250,7 @@ async def test_metrics_of_engagement_and_business(world: World, autojump_clock: 
         "New in 24 h, 7 d, 30 d: <b>3</b>, <b>3</b>, <b>3</b>",
         "Got a file in 24 hours: <b>1</b>",
         "Messages and button presses today (UTC): <b>6</b>",
-        "Known users: <b>3</b>, of whom 1 have blocked me",
+        "Known users: <b>3</b>, 1 of them blocked me",
         "Languages: en 2, pt 1",
     ]
     assert "Delivered by plan: free 2" in business

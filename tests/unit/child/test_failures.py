@@ -15,6 +15,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import requests
+import urllib3
 from yt_dlp.cookies import CookieLoadError
 from yt_dlp.networking._urllib import UrllibRH
 from yt_dlp.networking.common import Response
@@ -28,14 +29,25 @@ from yt_dlp.networking.exceptions import (
     TransportError,
     UnsupportedRequest,
 )
+from yt_dlp.socks import Socks5Error, sockssocket
 from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
 from yt_dlp.utils.networking import normalize_url
 
 from doradura.child.bounds import EndlessError
-from doradura.child.failures import JobError, classify, failed, one_line, retry_after_seconds, unresolved_host
+from doradura.child.failures import (
+    JobError,
+    classify,
+    failed,
+    is_unreachable,
+    one_line,
+    retry_after_seconds,
+    unresolved_host,
+)
 from doradura.child.ffmpeg import FfmpegError
 from doradura.child.floor import TransferTooSlowError
+from doradura.child.gate_replies import gate_reply, mark_gate_replies
 from doradura.media.addresses import MARKER, EgressRefusedError
+from doradura.media.gatecontrol import GateReply
 from doradura.media.reasons import Reason
 from doradura.media.sites import is_known_host
 
@@ -307,6 +319,56 @@ def test_the_host_without_an_address_is_named() -> None:
     assert unresolved_host(ConnectionResetError(), "https://no.example/a") == ""
     hosts = ("www.youtube.com", "youtu.be", "wwww.youtube.com", "no.example", "")
     assert [is_known_host(host) for host in hosts] == [True, True, False, False, False]
+
+
+def gate_error(code: int) -> TransportError:
+    """An error of yt-dlp's as it comes of a reply of the gate's."""
+    reply = Socks5Error(code)
+    return ProxyError(cause=requests.exceptions.ProxyError(urllib3.exceptions.ProxyError(str(reply), reply)))
+
+
+@pytest.fixture
+def marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a child does before its job."""
+    monkeypatch.setattr(Socks5Error, "CODES", Socks5Error.CODES)
+    monkeypatch.setattr(sockssocket, "recvall", sockssocket.recvall)
+    mark_gate_replies()
+
+
+REPLIES = {GateReply.REFUSED_ADDRESS: "refused_address", GateReply.NO_SUCH_NAME: "gone", GateReply.TOO_MANY: "internal"}
+
+
+@pytest.mark.parametrize("code", [code for code in GateReply if code])
+@pytest.mark.parametrize("by_text", [True, False])
+def test_what_the_gate_says(marked: None, code: GateReply, *, by_text: bool) -> None:
+    """By its number, and where a library kept the text alone; no number is taken for one of the system's errors."""
+    error: Exception = gate_error(code)
+    if by_text:
+        error = DownloadError(f"giving up after 2 retries: {error}")
+    reason, detail = classify(error, generic=True)
+    assert reason == REPLIES.get(code, "network")
+    assert "the gate says" in detail
+    assert "doradura-gate" not in detail
+    refused = code is GateReply.REFUSED_ADDRESS
+    assert is_unreachable(error) is (not refused and not by_text)
+
+
+def test_only_the_gate_speaks_for_the_gate(marked: None) -> None:
+    """Whatever a site writes into a page, a header or a title: it does not know the word."""
+    for text in ("[Errno 240] unknown error", "Socks5Error(240, 'x')", "doradura-gate-0000 240", "(97) ... (240)"):
+        assert classify(said(text), generic=True)[0] == "unsupported"
+    assert gate_reply(Exception("doradura-gate-000000000000000000000000 240")) is None
+    assert gate_reply(OSError(240, "x")) is None
+    assert gate_reply(Socks5Error(99)) is GateReply.FAILED
+
+
+def test_a_gate_that_hangs_up_is_the_networks_fault(marked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was started anew in this moment: the job asks again."""
+    monkeypatch.setattr(sockssocket, "recv", lambda _self, _count: b"")
+    half = sockssocket.__new__(sockssocket)
+    with pytest.raises(ConnectionResetError) as raised:
+        half.recvall(2)
+    assert classify(TransportError(cause=raised.value), generic=True)[0] == "network"
 
 
 def test_what_is_copy_protected_is_told_as_that() -> None:

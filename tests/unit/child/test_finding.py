@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import yt_dlp
 from yt_dlp.networking.exceptions import HTTPError
+from yt_dlp.socks import Socks5Error
 from yt_dlp.utils import DownloadError, ReExtractInfo
 from yt_dlp.version import __version__ as yt_dlp_version
 
 from doradura.child.failures import JobError, NoMediaError
 from doradura.child.finding import is_expired, is_outdated, keep, take
+from doradura.media.gatecontrol import GateReply
 from doradura.media.protocol import FINDING_BYTES
 from doradura.media.reasons import Reason
 
@@ -223,7 +225,15 @@ def test_a_refused_segment_is_outdated(status: int, *, outdated: bool) -> None:
     assert is_outdated(DownloadError(f"fragment 3: HTTP Error {status}: No")) is outdated
 
 
-@pytest.mark.parametrize("error", [NoMediaError(), ReExtractInfo("again"), behind(socket.gaierror(-2, "no name"))])
+@pytest.mark.parametrize(
+    "error",
+    [
+        NoMediaError(),
+        ReExtractInfo("again"),
+        behind(socket.gaierror(-2, "no name")),
+        behind(Socks5Error(GateReply.NO_SUCH_NAME)),
+    ],
+)
 def test_other_signs_of_an_outdated_address(error: Exception) -> None:
     """A page in the file's place, yt-dlp's own word, a host that is gone."""
     assert is_outdated(error)

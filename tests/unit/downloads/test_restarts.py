@@ -56,6 +56,24 @@ async def test_a_drain_finishes_what_runs_and_claims_nothing_more(world: World, 
     assert any(words.startswith("✖ Cancelled: <b>") for words in world.telegram.words_in(USER))
 
 
+async def test_a_drain_is_over_when_the_last_job_has_ended(world: World, autojump_clock: MockClock) -> None:
+    """The supervisor's `run` returns then, and not before."""
+    world.workers.usual = (20.0, made())
+    async with world.start() as bot:
+
+        def is_running() -> bool:
+            return any(task.name.endswith(".Supervisor.run") for task in bot.nursery.child_tasks)
+
+        await world.say(bot, world.message(f"/download {LINK}"))
+        await world.changes.until(lambda: world.workers.running == 1)
+        bot.supervisor.stop()
+        await trio.sleep(10)
+        assert is_running()
+        await world.ended()
+        await trio.sleep(1)
+        assert not is_running()
+
+
 async def test_a_drain_ends_what_is_cancelled_and_what_is_for_a_closed_chat(
     world: World, autojump_clock: MockClock
 ) -> None:

@@ -9,10 +9,12 @@ from typing import Any, cast
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock
 
 from doradura.downloads.closed_chats import note_closed
 from doradura.downloads.sharing import Sharing
+from doradura.downloads.worker_slots import ONLY_SLOT_RUN_SECONDS
 from doradura.media.protocol import Failure, Metadata, Progress
 from doradura.media.reasons import Reason
 from doradura.storage import StorageError, charges, jobs
@@ -99,7 +101,7 @@ async def test_the_youngest_gives_its_place_up_and_is_done_in_the_end(world: Wor
         job_id = world.storage.one("SELECT job_id FROM jobs WHERE url = ?", young)
         assert not directory.exists()
         await trio.sleep(15)
-        waits = "others were waiting, so this one lets them go first. It's next and continues by itself."
+        waits = "others were waiting, so this one lets them go first. It's next and starts over by itself."
         assert sum(waits in text for text in world.telegram.words_in(USER)) == 1
         assert world.job(job_id).state == "waiting"
         world.workers.usual = (1.0, made())
@@ -233,6 +235,7 @@ async def interrupted(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
             await go_on.wait()
             await remove(number)
 
+        await trio.sleep(3)  # between two charges of the running jobs
         await fill(world, bot, 1)
         await ask(world, bot, [f"{LINK}/other"], user=OTHER)
         monkeypatch.setattr(bot.workspace, "remove", slow)
@@ -257,13 +260,38 @@ async def test_a_cancel_in_the_same_moment_stands(
 async def test_a_chat_that_closes_in_the_same_moment_ends_the_job(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody takes the file: it is not fetched again."""
+    """Nobody takes the file: it is not fetched again. The whole time in the slot is charged, once."""
     async with interrupted(world, monkeypatch) as (_, job_id, go_on):
         await note_closed(world.storage, USER, world.clock)
         go_on.set()
         await world.ended(2)
     assert (world.job(job_id).state, world.job(job_id).reason) == ("failed", "user_blocked")
     assert world.value("download_failure_total", format="mp3", reason="user_blocked") == 1
+    assert world.storage.one("SELECT used_ms FROM jobs WHERE job_id = ?", job_id) == ONLY_SLOT_RUN_SECONDS * 1000
+
+
+async def test_a_job_of_a_chat_that_closes_does_not_take_a_free_slot(
+    world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slot that it gave up is free again long before its outcome is stored, and it is not claimed once more."""
+    async with interrupted(world, monkeypatch) as (bot, job_id, go_on):
+        remove = bot.workspace.remove
+
+        async def slower(number: int) -> None:
+            await trio.sleep(1)
+            await remove(number)
+
+        monkeypatch.setattr(bot.workspace, "remove", slower)
+        await world.changes.until(lambda: world.telegram.files_in(OTHER))
+        await note_closed(world.storage, USER, world.clock)
+        await trio.testing.wait_all_tasks_blocked()
+        go_on.set()
+        await world.ended(2)
+        await trio.sleep(60)
+        assert world.workers.running == 0
+    assert [order.url for order in world.workers.orders].count(world.job(job_id).url) == 1
+    assert world.value("download_failure_total", format="mp3", reason="user_blocked") == 1
+    assert world.value("download_cancelled_total") == 0
 
 
 async def test_a_kill_in_the_same_moment_loses_nothing(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doradura.media import addresses
-from doradura.media.addresses import AllowedPrivate, EgressRefusedError, judge, judge_url
+from doradura.media.addresses import AllowedPrivate, EgressRefusedError, judge
 
 NONE = AllowedPrivate()
 
@@ -212,51 +212,6 @@ def test_bad_allowance(entry: str) -> None:
     """An entry that is neither endpoint nor network is an error that quotes it; names are not taken."""
     with pytest.raises(ValueError, match=f"^{entry!r} is neither"):
         AllowedPrivate.parse([entry])
-
-
-@pytest.mark.parametrize(
-    ("url", "answers", "port"),
-    [
-        ("http://media.example/x", ["8.8.8.8", "127.0.0.1"], 80),
-        ("https://media.example/x", ["fe80::1%2"], 443),
-        ("http://8.8.8.8@media.example:99/x", ["10.0.0.1"], 99),
-    ],
-)
-def test_link_with_a_private_answer(url: str, answers: list[str], port: int) -> None:
-    """One private answer among those for the link's own host is enough to refuse it."""
-    asked: list[tuple[str, int]] = []
-
-    def resolve(host: str, at: int) -> list[str]:
-        asked.append((host, at))
-        return answers
-
-    with pytest.raises(EgressRefusedError):
-        judge_url(url, NONE, resolve)
-    assert asked == [("media.example", port)]
-
-
-def test_link_with_public_answers() -> None:
-    """A link all of whose answers are public passes, and one that is allowed."""
-    judge_url("https://media.example/", NONE, lambda _host, _port: ["8.8.8.8", "2606:4700::1"])
-    judge_url("http://here.example:81/", AllowedPrivate.parse(["127.0.0.1:81"]), lambda _host, _port: ["127.0.0.1"])
-
-
-@pytest.mark.parametrize(
-    "url", ["", "ftp://8.8.8.8/", "file:///etc/passwd", "http:///x", "http://[::1/", "http://a:99999/"]
-)
-def test_no_http_link(url: str) -> None:
-    """What is no http link with a host is refused without asking any resolver."""
-    with pytest.raises(EgressRefusedError):
-        judge_url(url, NONE, lambda _host, _port: pytest.fail("asked"))
-
-
-def test_proxy_addresses_are_added() -> None:
-    """`with_host` opens what the host resolves to, on that port only."""
-    allowed = NONE.with_host("proxy.lan", 3128, lambda _host, _port: ["10.0.0.9", "fd00::9"])
-    judge("10.0.0.9", 3128, allowed)
-    judge("fd00::9", 3128, allowed)
-    with pytest.raises(EgressRefusedError):
-        judge("10.0.0.9", 22, allowed)
 
 
 def test_refusal_is_an_os_error() -> None:

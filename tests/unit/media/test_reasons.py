@@ -95,7 +95,7 @@ def test_the_pages_name_each_reason() -> None:
     assert {word for word, again in told.items() if "attempts" in again} == {r for r in Reason if r.retried}
     assert {word for word, again in told.items() if again != "no"} - {"bot_check"} == {r for r in Reason if r.retried}
     page = (ROOT / "docs" / "admin.md").read_text(encoding="utf-8")
-    ours = page.partition("- **By our doing** are ")[2].partition(".")[0]
+    ours = page.partition("- **Our fault** are ")[2].partition(".")[0]
     assert sorted(re.findall(r"`(\w+)`", ours)) == sorted(OUR_REASONS)
 
 

@@ -149,7 +149,7 @@ def test_each_bot_knows_its_own_menus(db: Connection) -> None:
 def test_refusals_were_the_other_bots(db: Connection) -> None:
     """Who blocked that one has not blocked this one; what was parked waits again, and counts as no repeat."""
     users.seen(db, 1, "A", None, None, NOW)
-    users.set_blocked(db, 1, NOW)
+    chats.closed(db, 1, NOW)
     outbox.set_targets(db, [(ADMIN, 0)], new_id=lambda: ADMIN)
     fire(db, 1)
     outbox.tell(db, 1, "card", 0, new_id=IdMaker(lambda: NOW).new, now_ms=NOW)
@@ -163,6 +163,7 @@ def test_refusals_were_the_other_bots(db: Connection) -> None:
     assert told is not None
     assert (told.tries, told.message_id) == (0, None)
     assert db.execute("SELECT blocked_ms FROM users").fetchone()[0] is None
+    assert chats.closed_ones(db) == []
 
 
 def test_alerts_are_each_bots_own_messages(db: Connection) -> None:

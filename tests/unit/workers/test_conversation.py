@@ -10,15 +10,21 @@ import trio.testing
 from doradura.media.forkcontrol import Exited
 from doradura.media.protocol import (
     LINE_LIMIT_BYTES,
+    MOST_CHARACTERS,
+    MOST_LINES,
+    MOST_SECONDS,
     Failure,
     Metadata,
     Progress,
     Result,
+    SelfTest,
+    Size,
     Task,
     WorkerLostError,
     WorkerMessage,
 )
 from doradura.media.reasons import Reason
+from doradura.media.variant import Variant
 from doradura.workers.conversation import ChildConversation, Work, failure_of
 
 RESULT = Result(path="/x/media.mp3", size_bytes=5, title="Title")
@@ -93,6 +99,42 @@ async def test_what_no_honest_child_says_is_no_message(said: bytes) -> None:
     assert isinstance(end, Failure)
     assert end.reason is Reason.TOOL_CRASH
     assert end.detail.startswith("said what is no message")
+
+
+SIZE = Size(variant=Variant("mp3", "320k"), size_bytes=1)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Metadata(sizes=(SIZE,) * 201),
+        Metadata(sizes=(msgspec.structs.replace(SIZE, size_bytes=-1),)),
+        Metadata(height=MOST_LINES + 1),
+        Metadata(performer="P" * (MOST_CHARACTERS + 1)),
+        Metadata(extraction_seconds=-1.0),
+        Progress(stage="fetching", bytes_per_second=-1.0),
+        Progress(stage="converting", seconds_left=1e300),
+        Failure(reason=Reason.TOO_LARGE, detail="", sizes=(SIZE,) * 201),
+        Failure(reason=Reason.TOO_LARGE, detail="", lines=-1),
+        Failure(reason=Reason.GONE, detail="", unresolved="h" * (MOST_CHARACTERS + 1)),
+        msgspec.structs.replace(RESULT, thumbnail_path="/x/" + "t" * 4096),
+        msgspec.structs.replace(RESULT, title="T" * (MOST_CHARACTERS + 1)),
+        msgspec.structs.replace(RESULT, fetched_bytes=-1),
+        SelfTest(yt_dlp="1" * (MOST_CHARACTERS + 1), ffmpeg="1", guarded=True),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+async def test_each_bound_holds(message: WorkerMessage) -> None:
+    """One value that is over its bound is enough, in whatever message it stands."""
+    (end,) = [each async for each in conversation(line(message))]
+    assert isinstance(end, Failure)
+    assert end.detail.startswith("said what is no message")
+
+
+async def test_what_is_just_within_the_bounds_is_a_message() -> None:
+    """The longest text, the most lines and seconds, and as many sizes as there may be."""
+    said = Metadata(title="T" * MOST_CHARACTERS, duration_seconds=MOST_SECONDS, height=MOST_LINES, sizes=(SIZE,) * 200)
+    assert [each async for each in conversation(line(said), task="probe")] == [said]
 
 
 async def test_longest_line() -> None:

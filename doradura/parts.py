@@ -27,7 +27,9 @@ from doradura.clock import Clock
 from doradura.downloads.board import Board
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.delivery import Delivery
+from doradura.downloads.findings import Findings
 from doradura.downloads.job import DownloadParts
+from doradura.downloads.paces import SitePaces
 from doradura.downloads.probes import Probes
 from doradura.downloads.supervisor import Supervisor
 from doradura.downloads.worker_slots import WorkerSlots
@@ -106,12 +108,15 @@ def build_parts(seams: Seams, *, route: Callable[[Handling], Awaitable[None]] | 
         clock=clock,
         severity_rank=1,
     )
-    supervisor = _make_supervisor(seams, board, breakers, browser_wanted)
+    findings, paces = Findings(seams.workspace), SitePaces(settings.site_pace, bot_id=seams.bot_id, clock=clock)
+    supervisor = _make_supervisor(seams, board, breakers, browser_wanted, findings, paces)
     probes = Probes(
         api=api,
         storage=storage,
         workers=seams.workers,
         workspace=seams.workspace,
+        findings=findings,
+        paces=paces,
         metrics=metrics,
         presenter=CardTexts(catalogues, settings.upload_limit_bytes),
         clock=clock,
@@ -141,7 +146,14 @@ def build_parts(seams: Seams, *, route: Callable[[Handling], Awaitable[None]] | 
     )
 
 
-def _make_supervisor(seams: Seams, board: Board, breakers: SiteBreakers, browser_wanted: OnceNote[str]) -> Supervisor:
+def _make_supervisor(  # noqa: PLR0917 - the parts that it works with
+    seams: Seams,
+    board: Board,
+    breakers: SiteBreakers,
+    browser_wanted: OnceNote[str],
+    findings: Findings,
+    paces: SitePaces,
+) -> Supervisor:
     """Create the supervisor of the downloads."""
     foreign = OnceNote(
         "ForeignFile",
@@ -155,6 +167,8 @@ def _make_supervisor(seams: Seams, board: Board, breakers: SiteBreakers, browser
             storage=seams.storage,
             workers=seams.workers,
             workspace=seams.workspace,
+            findings=findings,
+            paces=paces,
             delivery=Delivery(seams.api, seams.metrics),
             board=board,
             worker_slots=seams.worker_slots,

@@ -232,7 +232,12 @@ class DownloadConversation(Conversation):
         # If the message had several links, reply to the card, which says which of them this is.
         numbered = isinstance(stored, Offer) and stored.number and stored.message_id
         answer = await self._queue(
-            handling, link, variant, reply_to=stored.message_id if numbered else stored.reply_to, of=of
+            handling,
+            link,
+            variant,
+            reply_to=stored.message_id if numbered else stored.reply_to,
+            of=of,
+            offer_id=None if of else stored.offer_id,  # a job that failed once looks at its link itself
         )
         if isinstance(answer, Refused):
             await handling.answer(t.plain(f"refused.{answer.reason}", count=answer.count), alert=True)
@@ -243,11 +248,18 @@ class DownloadConversation(Conversation):
         self._count(handling, variant, answer)
 
     async def _queue(
-        self, handling: Handling, link: Link, variant: Variant, *, reply_to: int | None, of: Job | None = None
+        self,
+        handling: Handling,
+        link: Link,
+        variant: Variant,
+        *,
+        reply_to: int | None,
+        of: Job | None = None,
+        offer_id: int | None = None,
     ) -> Answer:
         """Store the job and mark the update as handled; return why not if it isn't admitted. Raises StorageError.
 
-        `of` is the failed job that is tried again; the new job takes over its message.
+        `of` is the failed job that is tried again; the new job takes over its message. `offer_id` is the card's.
         """
         job = NewJob(
             job_id=self._ids.new(),
@@ -261,6 +273,7 @@ class DownloadConversation(Conversation):
             plan=handling.plan,
             language=handling.language,
             thread_id=handling.topic_id,
+            offer_id=offer_id,
         )
         free = await self._free_bytes()
 

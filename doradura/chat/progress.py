@@ -15,6 +15,7 @@ from doradura.downloads.stages import (
     Converting,
     Failed,
     Fetching,
+    Paced,
     Paused,
     Retrying,
     Sending,
@@ -67,7 +68,7 @@ class ProgressTexts:
             return _lacking(t, job, end.lacks, end.lines)
         return self._text(t, job, end), again_keyboard(t, job.job_id) if is_passing(end) else None
 
-    def _text(self, t: Texts, job: Job, stage: Stage) -> str:  # noqa: C901, PLR0911 - one return a stage
+    def _text(self, t: Texts, job: Job, stage: Stage) -> str:  # noqa: C901, PLR0911, PLR0912 - one return a stage
         choice = job.variant.words
         match stage:
             case Accepted():
@@ -78,6 +79,8 @@ class ProgressTexts:
                 return _waiting(t, stage, choice)
             case Paused():
                 return t("progress.paused", choice=choice, site=stage.site)
+            case Paced():
+                return t("progress.paced", choice=choice, site=stage.site, time=span_text(t, stage.seconds))
             case Working():
                 return t("progress.working", choice=choice)
             case Fetching():

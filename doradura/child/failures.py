@@ -60,6 +60,13 @@ class JobError(Exception):
         """Whether no other quality of this link would end differently."""
 
 
+class NoMediaError(JobError):
+    """What was fetched is not a media file at all."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.UNSUPPORTED, "what was fetched is no media file")
+
+
 _TEXTS: tuple[tuple[str, Reason], ...] = (
     (r"not a bot|unusual traffic|captcha|anti-bot challenge", Reason.BOT_CHECK),
     # Of an address that is let in no more, in sentences that speak of logging in as well.
@@ -120,7 +127,7 @@ def classify(error: BaseException, *, generic: bool) -> tuple[Reason, str]:
     a known site's is more often temporary. The whole chain of causes is examined, yt-dlp's own links included; an error
     that was merely being handled when another arose counts only if nothing else decides.
     """
-    causes, chain = tuple(_chain(error, contexts=False)), tuple(_chain(error, contexts=True))
+    causes, chain = tuple(chain_of(error, contexts=False)), tuple(chain_of(error, contexts=True))
     reason = (
         _refused(chain)
         or _radio(chain)
@@ -198,7 +205,7 @@ def _of_yt_dlp(error: BaseException) -> bool:
 
 def is_unreachable(error: BaseException) -> bool:
     """Return whether the other side never answered as a web server: no connection, or no TLS."""
-    chain = tuple(_chain(error, contexts=True))
+    chain = tuple(chain_of(error, contexts=True))
     if any(isinstance(link, HTTPError | JobError) for link in chain) or _refused(chain):
         return False
     return any(isinstance(link, TransportError | ConnectionError | TimeoutError | ssl.SSLError) for link in chain)
@@ -206,7 +213,7 @@ def is_unreachable(error: BaseException) -> bool:
 
 def unresolved_host(error: BaseException, url: str) -> str:
     """Return the host that has no address, if that is what went wrong, else "". `url` is the last one requested."""
-    chain = tuple(_chain(error, contexts=True))
+    chain = tuple(chain_of(error, contexts=True))
     if not any(isinstance(link, socket.gaierror) or gate_reply(link) is GateReply.NO_SUCH_NAME for link in chain):
         return ""
     named = (re.search(r"host='([^']+)'", str(link)) for link in chain)
@@ -221,7 +228,7 @@ def retry_after_seconds(error: BaseException, now: float) -> float | None:
 
     `now` is in seconds since 1970: a site may state a time instead of a duration.
     """
-    for link in _chain(error, contexts=True):
+    for link in chain_of(error, contexts=True):
         if isinstance(link, HTTPError) and link.status in {429, 503}:
             told = (link.response.headers.get("Retry-After") or "").strip()
             if re.fullmatch(r"\d{1,9}(\.\d+)?", told):
@@ -239,8 +246,11 @@ def one_line(text: str) -> str:
     return " ".join(shown.split())[:_DETAIL_CHARACTERS]
 
 
-def _chain(error: BaseException, *, contexts: bool) -> Iterator[BaseException]:
-    """Yield the error and everything that caused it, nearest first, each once."""
+def chain_of(error: BaseException, *, contexts: bool) -> Iterator[BaseException]:
+    """Yield the error and everything that caused it, nearest first, each once.
+
+    With `contexts` also what was being handled when it was raised.
+    """
     waiting: list[object] = [error]
     seen: set[int] = set()
     while waiting and len(seen) < _CHAIN_LIMIT:
@@ -322,7 +332,7 @@ def _by_kind(link: BaseException, *, generic: bool) -> Reason | None:
             reason = _ERRNOS[link.errno]
         case TransportError():
             # Its own causes are more specific if there are any (a name that does not exist, a full disk).
-            behind = (c for c in _chain(link, contexts=True) if not isinstance(c, TransportError))
+            behind = (c for c in chain_of(link, contexts=True) if not isinstance(c, TransportError))
             reason = next(filter(None, (_by_type(cause, generic=generic) for cause in behind)), Reason.NETWORK)
         case RequestError():
             reason = _by_request(link, generic=generic)
@@ -336,7 +346,7 @@ _FILE_SCHEME = re.compile(r"""(?:^|['"])file(?::|")""", re.IGNORECASE)
 
 def _by_request(link: RequestError, *, generic: bool) -> Reason:
     """Return the reason for a request that was never sent: its address is invalid, unless a cause says otherwise."""
-    chain = tuple(_chain(link, contexts=True))
+    chain = tuple(chain_of(link, contexts=True))
     if any(_FILE_SCHEME.search(str(each)) for each in chain):
         return Reason.REFUSED_ADDRESS
     behind = (each for each in chain if not isinstance(each, RequestError) or isinstance(each, TransportError))

@@ -32,6 +32,7 @@ from doradura.child.bounds import READING_CPU_SECONDS, bound_answers, reading_at
 from doradura.child.describing import FILE_NAME, is_generic
 from doradura.child.disposition import file_name_of
 from doradura.child.failures import JobError, is_unreachable, one_line
+from doradura.child.fragments import fetch_ahead
 from doradura.child.gate_replies import mark_gate_replies
 from doradura.child.impersonating import Browsing
 from doradura.child.stated import jumps
@@ -107,6 +108,15 @@ class Extractor(Browsing):
             info = self._find("http" + self._order_url.removeprefix("https"))
         refuse_endless_sound(self, info)
         return info
+
+    def resume(self, item: Info) -> Info:
+        """Make the order's choice from an item that a probe found, without asking the site.
+
+        Raises whatever an odd item leads to.
+        """
+        self.last_key = "Generic" if is_generic(item) else str(item.get("extractor_key"))
+        with reading_at_most(READING_CPU_SECONDS):
+            return self.process_ie_result(item, download=False)
 
     def _find(self, url: str) -> Info:
         with reading_at_most(READING_CPU_SECONDS):
@@ -211,7 +221,6 @@ def _options(order: Order) -> Info:
         "external_downloader": "native",
         "external_downloader_args": None,
         "hls_use_mpegts": False,
-        "concurrent_fragment_downloads": 1,
         "retries": 2,
         "fragment_retries": 3,
         "extractor_retries": 1,
@@ -258,6 +267,7 @@ def restrain() -> None:
     for module in (common, _requests, _urllib):  # each has its own name for it
         module.normalize_url = _normalize_url
     bound_answers()
+    fetch_ahead()
     mark_gate_replies()
     EJSBaseJCP._ENABLE_PREPROCESSED_PLAYER_CACHE = True  # noqa: SLF001 -- off in yt-dlp, which removes no file of it
 

@@ -51,7 +51,9 @@ class Floor:
         self._seconds = seconds
         self._clock = clock
         self._patience = seconds * _PATIENCE_WINDOWS
-        """Seconds left for first bytes."""
+        """Seconds left for first bytes, in which at least one answer was waited for."""
+        self._first_readers = 0
+        self._first_since = 0.0
         self._lock = threading.Lock()
         self._readers = 0
         self._since = 0.0
@@ -92,6 +94,8 @@ class Floor:
         waited = 0.0
         while True:
             patient, began = self._patience > 0, self._clock()
+            if patient:
+                self._count_first(1)
             try:
                 return read() if patient else self.read(read)
             except TimeoutError as error:
@@ -100,8 +104,16 @@ class Floor:
                     raise TransferTooSlowError(f"no answer in {waited:.0f} s of waiting for the site") from error
             finally:
                 if patient:
-                    with self._lock:
-                        self._patience -= min(self._clock() - began, READ_SECONDS)
+                    self._count_first(-1)
+
+    def _count_first(self, change: int) -> None:
+        """Count one more or one less who waits for a first byte. Time in which several wait counts once."""
+        with self._lock:
+            now = self._clock()
+            if self._first_readers:
+                self._patience -= min(now - self._first_since, READ_SECONDS)
+            self._first_readers += change
+            self._first_since = now
 
     def _count(self, got: int, error: OSError | None, *, judged: bool = True) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ and codecs, else by the file's own beginning while it comes in.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -36,6 +37,8 @@ class Gauge:
     ) -> None:
         """Take what was chosen (`info`) of an item with all its formats. Raises JobError if it is too large."""
         self._emit = emit
+        self._lock = threading.Lock()
+        """A stream's fragments come in several threads."""
         self._limits = order.limits
         self._product = product
         self._parts = parts_of(info)
@@ -66,7 +69,11 @@ class Gauge:
         return not plain or number in self._measured
 
     def hook(self, number: int, status: Mapping[str, Any]) -> None:
-        """Take yt-dlp's progress on one part. Raises JobError if the whole is, or will be, too large."""
+        """Take yt-dlp's progress on one part, in any thread. Raises JobError if the whole is, or will be, too large."""
+        with self._lock:
+            self._note(number, status)
+
+    def _note(self, number: int, status: Mapping[str, Any]) -> None:
         self._fetched[number] = max(self._fetched[number], whole(status.get("downloaded_bytes")) or 0)
         self._totals[number] = whole(status.get("total_bytes")) or self._totals[number]
         if status.get("status") == "downloading" and status.get("total_bytes"):  # at the end it is what came in

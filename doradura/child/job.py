@@ -13,19 +13,20 @@ from pathlib import Path
 import msgspec
 from yt_dlp.version import __version__ as yt_dlp_version
 
-from doradura.child import ffmpeg
+from doradura.child import ffmpeg, finding
 from doradura.child.describing import believable, describe, has_own_title, performer_of, title_of
 from doradura.child.encoding import ENCODE_SHARE, shorter_side
 from doradura.child.facts import Facts, Stream, inspect
 from doradura.child.failures import (
     JobError,
+    NoMediaError,
     classify,
     failed,
     retry_after_seconds,
     unresolved_host,
     without_browser,
 )
-from doradura.child.fetching import Extractor, Info, fetch, restrain
+from doradura.child.fetching import Extractor, Info, fetch, parts_of, restrain
 from doradura.child.floor import TransferTooSlowError, hold
 from doradura.child.gate_replies import knock
 from doradura.child.gauge import Gauge
@@ -42,6 +43,7 @@ from doradura.child.timelimit import TimeIsUpError, at_most
 from doradura.media.formats import Quality
 from doradura.media.has import Lacks
 from doradura.media.protocol import (
+    FINDING_FILE,
     Door,
     Emit,
     Failure,
@@ -194,19 +196,57 @@ class _Work:
             )
         if order.task == "probe":
             self._extractor = Extractor(order, None)
-            return probe(order, self._extractor)
+            known = probe(order, self._extractor)
+            finding.keep(self._extractor, self._extractor.raw or {}, order.url, self._directory / FINDING_FILE)
+            return known
         assert order.variant is not None
         self._product = product_of(order.variant.row, order.variant.grade)
         return self._download(self._product)
 
     def _download(self, product: Product) -> Result:
-        order = self._order
-        self._extractor = extractor = Extractor(order, product.selection())
+        """Start from the probe's finding, if there is one that serves, else from a fresh look."""
+        info = self._resumed(product) if self._order.finding else None
+        if info is not None:
+            try:
+                return self._make(product, info, self._directory)
+            except Exception as error:
+                if not finding.is_outdated(error):
+                    raise
+        self._extractor = Extractor(self._order, product.selection())
         started = time.monotonic()
-        self._info = info = extractor.find()
+        info = self._extractor.find()
         self._emit(describe(info, extraction_seconds=time.monotonic() - started))
+        self._facts_found = []
+        directory = self._directory / "fresh"  # a fetch by an outdated finding may have left its files
+        directory.mkdir()
+        return self._make(product, info, directory)
+
+    def _resumed(self, product: Product) -> Info | None:
+        """Return what is to be fetched, by the probe's finding; None if that doesn't serve.
+
+        The barrier for an odd finding: it comes from a child that read a hostile site.
+        """
+        item = finding.take(self._directory / FINDING_FILE, self._order.url)
+        if item is None:
+            return None
+        self._extractor = Extractor(self._order, product.selection())
+        try:
+            info = self._extractor.resume(item)
+            if finding.is_expired(parts_of(info)):
+                return None
+            known = describe(info, extraction_seconds=0.0)
+        except Exception:  # noqa: BLE001 -- the barrier named above
+            return None
+        self._emit(msgspec.structs.replace(known, kept=True))
+        return info
+
+    def _make(self, product: Product, info: Info, directory: Path) -> Result:
+        """Fetch what was chosen into a directory, and make the product of it."""
+        order, extractor = self._order, self._extractor
+        assert extractor is not None
+        self._info = info
         gauge = Gauge(order, product, info, extractor.raw or {}, self._emit)
-        paths = fetch(extractor, info, self._directory, gauge.hook)
+        paths = fetch(extractor, info, directory, gauge.hook)
         sources = [
             SourceFile(path, self._facts(path, product, whole=gauge.is_whole(n))) for n, path in enumerate(paths)
         ]
@@ -244,10 +284,10 @@ class _Work:
             raise JobError(
                 Reason.NETWORK, f"the connection ended after {path.stat().st_size} bytes, before the file did"
             )
-        if facts is None or (facts.is_still and not product.is_in(facts)):
-            raise JobError(
-                Reason.UNSUPPORTED, f"what was fetched is no {'media file' if facts is None else 'film but a still'}"
-            )
+        if facts is None:
+            raise NoMediaError
+        if facts.is_still and not product.is_in(facts):
+            raise JobError(Reason.UNSUPPORTED, "what was fetched is no film but a still")
         if facts.container in _GUESSED:
             facts = replace(facts, duration_seconds=measured_seconds(path) or facts.duration_seconds)
         return facts

@@ -26,6 +26,7 @@ from doradura.cli.ffmpeg import find_ffmpeg, no_ffmpeg
 from doradura.cli.health import ask_health
 from doradura.cli.standing_wall import standing_wall
 from doradura.data_directory import WEBHOOK_FILE, DataDirectoryError, holder, is_marked_for, read_secret, unusable
+from doradura.downloads.paces import PaceError, checked
 from doradura.downloads.workspace import root_in, try_root
 from doradura.settings import Address, Settings
 from doradura.settings.options import TELEGRAM_API_URL
@@ -121,6 +122,10 @@ async def _in_thread(check: Callable[..., list[Finding]], *arguments: object) ->
 def _check_settings(settings: Settings) -> list[Finding]:
     lines = [Finding("ok", "settings", f"mode {settings.mode}, data in {settings.data_dir}")]
     lines += [Finding("note", "settings", f"{name} is unknown and ignored") for name in settings.unknown]
+    try:
+        checked(settings.site_pace)
+    except PaceError as error:
+        lines.append(Finding("FAULT", "settings", str(error)))
     if not settings.told_chats:
         lines.append(
             Finding("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody will be told when something is wrong")

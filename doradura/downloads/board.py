@@ -12,6 +12,7 @@ may change is edited in once the id is stored. A job without a stored message ge
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -20,7 +21,7 @@ import trio
 
 from doradura.clock import Clock
 from doradura.downloads.closed_chats import note_closed
-from doradura.downloads.stages import Accepted, Stage, Starting, Waiting
+from doradura.downloads.stages import Accepted, Paced, Stage, Starting, Waiting
 from doradura.storage import Storage, StorageError, jobs
 from doradura.telegram.client import BotApi
 from doradura.telegram.errors import CHAT_CLOSED, MessageNotFoundError, TelegramError
@@ -32,6 +33,12 @@ EDIT_INTERVAL_SECONDS = 3.0
 edits; 3 s leave room for replies."""
 
 log = logging.getLogger(__name__)
+
+
+def rounded(seconds: float) -> int:
+    """Return a wait that is shown, rounded up so that a message does not change all the time."""
+    step = 10 if seconds <= 60 else 60
+    return math.ceil(seconds / step) * step
 
 
 class Presenter(Protocol):
@@ -105,6 +112,18 @@ class ProgressMessage:
             self.show(Waiting(before))
         if isinstance(self._stage, Waiting) and self._stage.before != before:
             self.show(replace(self._stage, before=before))
+
+    def show_paced(self, before: int, seconds: float | None) -> None:
+        """Show a waiting job for about how long its site's pace holds it; None shows its position instead, if it did.
+
+        Does nothing for a job that has started.
+        """
+        if seconds is not None and isinstance(self._stage, Starting | Waiting | Paced):
+            paced = Paced(self._job.site, rounded(seconds))
+            if self._stage != paced:
+                self.show(paced)
+        elif seconds is None and isinstance(self._stage, Paced):
+            self.show(Waiting(before))
 
     def close(self) -> None:
         """Show nothing more. A call in progress is not cancelled, since its message would stay without a known id."""
@@ -231,6 +250,12 @@ class Board:
             else:
                 message.move_up(before, slots_free)
         return unknown
+
+    def show_paced(self, job_id: int, before: int, seconds: float | None) -> None:
+        """Show a waiting job for about how long its site's pace holds it; None for one that it doesn't."""
+        message = self._messages.get(job_id)
+        if message is not None:
+            message.show_paced(before, seconds)
 
     def drop(self, job_id: int) -> None:
         """Close and forget the progress message of a job that ended."""

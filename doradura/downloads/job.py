@@ -18,7 +18,9 @@ from doradura.clock import Clock
 from doradura.downloads.attempt import NO_RESULT, RetryPolicy, attempts, take_result
 from doradura.downloads.board import Board
 from doradura.downloads.delivery import Delivery
+from doradura.downloads.findings import Findings
 from doradura.downloads.job_delivery import JobDelivery
+from doradura.downloads.paces import SitePaces
 from doradura.downloads.stages import (
     Converting,
     Failed,
@@ -66,6 +68,8 @@ class DownloadParts:
     storage: Storage
     workers: Workers
     workspace: Workspace
+    findings: Findings
+    paces: SitePaces
     delivery: Delivery
     board: Board
     worker_slots: WorkerSlots
@@ -86,7 +90,10 @@ class DownloadParts:
 class JobRun:
     """The work on one job."""
 
-    def __init__(self, parts: DownloadParts, job: jobs.Job, slot: Slot, sending: trio.CapacityLimiter) -> None:
+    def __init__(
+        self, parts: DownloadParts, job: jobs.Job, slot: Slot, sending: trio.CapacityLimiter, *, has_look: bool = False
+    ) -> None:
+        """`has_look` says that a look at its site was taken from the site's pace when it was claimed."""
         self._parts = parts
         self.job = job
         self._slot = slot
@@ -98,6 +105,8 @@ class JobRun:
         self.ended_as: Outcome | GaveUp | None = None
         """The outcome that `end` or `give_up` set; None if the job ends by itself."""
         self.reached_worker = False
+        self._has_failed = job.tries > 0
+        self._has_look = has_look
         self.bytes_per_second: float | None = None
         """How fast the site sends; None if that is not known."""
         self._can_begin_anew = False
@@ -272,6 +281,7 @@ class JobRun:
 
     async def _pause(self, failure: Failure, tries: int) -> None:
         """Release the slot and sleep until the next attempt."""
+        self._has_failed = True
         self._slot.release()
         seconds = pause_seconds(failure, tries)
         log.info(
@@ -289,7 +299,17 @@ class JobRun:
         """Make one attempt in one worker. Raises WorkerLostError, and OSError if its directory can't be made."""
         parts, job = self._parts, self.job
         directory = await parts.workspace.fresh(job.job_id)
-        order = await parts.workspace.download(job.job_id, directory, job.url, job.variant, guessed=job.guessed)
+        # After a failure the site is asked again, since what the probe found may be to blame.
+        finding = (
+            job.offer_id is not None
+            and not self._has_failed
+            and await parts.findings.hand_over(job.offer_id, directory)
+        )
+        if not finding:
+            await self._take_look()
+        order = await parts.workspace.download(
+            job.job_id, directory, job.url, job.variant, guessed=job.guessed, finding=finding
+        )
         self.reached_worker = True
         fetched = 0
         with parts.metrics.downloads_in_progress.labels(format=job.variant.format).track_inprogress():
@@ -300,6 +320,8 @@ class JobRun:
                 async for message in conversation:
                     match message:
                         case Metadata():
+                            if finding and not message.kept:  # which did not serve
+                                await self._take_look()
                             await self._note_metadata(message)
                         case Progress():
                             parts.metrics.download_bytes.inc(max(0, message.fetched_bytes - fetched))
@@ -315,6 +337,12 @@ class JobRun:
                             return _crashed(f"the worker said {type(message).__name__}")
         return NO_RESULT
 
+    async def _take_look(self) -> None:
+        """Take a look from the site's pace, unless the job has one. It does not wait here: it has a worker slot."""
+        if not self._has_look and self._parts.paces.has(self.job.site):
+            await self._note(lambda db: self._parts.paces.take(db, self.job.site))
+        self._has_look = False
+
     async def _note(self, change: Change[None]) -> None:
         """Store a fact that helps the next start. A StorageError is only logged: the download goes on without it."""
         try:
@@ -323,7 +351,8 @@ class JobRun:
             log.warning("a fact for the next start is not stored", extra={"job": self.job.job_id, "error": str(error)})
 
     async def _note_metadata(self, metadata: Metadata) -> None:
-        self._parts.metrics.extraction_duration.observe(metadata.extraction_seconds)
+        if not metadata.kept:
+            self._parts.metrics.extraction_duration.observe(metadata.extraction_seconds)
         self._lines, self._has_audio = metadata.height, metadata.has_audio
         if metadata.title:
             self._title = metadata.title

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import trio
@@ -23,6 +24,8 @@ import trio
 from doradura.clock import Clock
 from doradura.downloads.attempt import NO_RESULT, RetryPolicy, attempts
 from doradura.downloads.closed_chats import note_closed
+from doradura.downloads.findings import Findings
+from doradura.downloads.paces import SitePaces
 from doradura.downloads.workspace import PROBE_SECONDS, Workspace
 from doradura.media.protocol import Failure, Metadata
 from doradura.media.reasons import RETRIED_REASONS, Reason
@@ -90,6 +93,8 @@ class Probes:
         storage: Storage,
         workers: Workers,
         workspace: Workspace,
+        findings: Findings,
+        paces: SitePaces,
         metrics: Metrics,
         presenter: CardPresenter,
         clock: Clock,
@@ -105,6 +110,8 @@ class Probes:
         self._storage = storage
         self._workers = workers
         self._workspace = workspace
+        self._findings = findings
+        self._paces = paces
         self._metrics = metrics
         self._presenter = presenter
         self._clock = clock
@@ -129,6 +136,7 @@ class Probes:
                 task_status.started()
                 while True:
                     await watch.next(PERIOD_SECONDS)
+                    await self._findings.tidy()
                     try:
                         await self._take_up(nursery)
                     except StorageError as error:
@@ -234,18 +242,35 @@ class Probes:
 
     async def _probe(self, offer: Offer) -> Metadata | Failure:
         """Probe the link and return what was found; after PROBE_SECONDS that is a Failure for the deadline."""
+        looked_at = self._findings.present()
+        if self._paces.has(offer.site) and not await self._storage.write(
+            lambda db: self._paces.probe(db, offer.site, looked_at)
+        ):
+            # A look that can be had now is for those who wait for a file; this card's buttons work without.
+            return Failure(reason=Reason.DEADLINE, detail=f"{offer.site} is not asked about more links for now")
         async with self._one_at_a_time.setdefault(offer.user_id, trio.Lock()), self._at_once:
             with trio.move_on_after(PROBE_SECONDS):
-                return await attempts(partial(self._attempt, offer), POLICY, pause=self._pause)
+                return await attempts(partial(self._attempt, offer), POLICY, pause=partial(self._pause, offer))
         return Failure(reason=Reason.DEADLINE, detail=f"no answer in {PROBE_SECONDS} s")
 
-    async def _pause(self, failure: Failure, tries: int) -> None:
+    async def _pause(self, offer: Offer, failure: Failure, tries: int) -> None:
+        if self._paces.has(offer.site):
+            await self._storage.write(lambda db: self._paces.take(db, offer.site))
         self._metrics.download_retries.labels(reason=failure.reason).inc()
         await trio.sleep(PAUSE_SECONDS * tries)
 
     async def _attempt(self, offer: Offer) -> Metadata | Failure:
-        """Make one attempt in one worker. Raises WorkerLostError, StorageError, and OSError without a directory."""
+        """Make one attempt and keep what it found.
+
+        Raises WorkerLostError, StorageError, and OSError without a directory.
+        """
         directory = await self._workspace.fresh(offer.offer_id)
+        found = await self._look(offer, directory)
+        if isinstance(found, Metadata):
+            await self._findings.keep(offer.offer_id, directory)
+        return found
+
+    async def _look(self, offer: Offer, directory: Path) -> Metadata | Failure:
         order = self._workspace.probe(offer.offer_id, directory, offer.url, guessed=bool(offer.guessed))
         async with self._workers.work(order) as conversation:
             await self._storage.write(

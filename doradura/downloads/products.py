@@ -38,7 +38,7 @@ def take_product(reported: Result, directory: Path, ready: Path) -> Result:
     not a regular file with exactly one name directly in the directory, and OSError if this machine can't move it.
     """
     ready.mkdir(mode=0o700, exist_ok=True)
-    with _opened(directory) as source, _opened(ready) as target:
+    with open_directory(directory) as source, open_directory(ready) as target:
         size_bytes = _take(reported.path, directory, source, target)
         if (
             reported.thumbnail_path is not None
@@ -58,7 +58,7 @@ def taken_product(product: str, directory: Path, ready: Path) -> Result | None:
         if Path(reported.path).parent == directory:
             taken = take_product(reported, directory, ready)
         else:
-            with _opened(ready) as target:
+            with open_directory(ready) as target:
                 paths = [reported.path] if reported.thumbnail_path is None else [reported.path, reported.thumbnail_path]
                 size_bytes, *_ = [_look(_name(path, ready), target) for path in paths]
             taken = _placed(reported, ready, size_bytes)
@@ -75,7 +75,7 @@ def _placed(reported: Result, ready: Path, size_bytes: int) -> Result:
 
 
 @contextmanager
-def _opened(directory: Path) -> Iterator[int]:
+def open_directory(directory: Path) -> Iterator[int]:
     """Open a directory and yield its descriptor. Raises ForeignFileError if a worker put something else there."""
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from functools import partial
 
 import trio
 
 from doradura.downloads.breaker import SiteBreakers
 from doradura.downloads.job import JobRun
 from doradura.downloads.worker_slots import WorkerSlots
-from doradura.storage import Connection, Storage, StorageError, Topic, charges, jobs
+from doradura.storage import Change, Connection, Storage, StorageError, Topic, charges, jobs
+from doradura.storage.conditions import Clause
 
 CHARGE_SECONDS = 10.0
 """How often running jobs are charged, and waiting users are shown their position."""
@@ -38,14 +38,19 @@ class Sharing:
         show_positions: Callable[[], Awaitable[None]],
         *,
         held_chats: Callable[[], Collection[int]],
+        claimable: Callable[[], Change[Clause]],
     ) -> None:
-        """`held_chats` returns the chats whose jobs can't be claimed, because Telegram told the bot to wait there."""
+        """`held_chats` returns the chats whose jobs can't be claimed, because Telegram told the bot to wait there.
+
+        `claimable` returns the query of the condition for jobs whose site may be asked.
+        """
         self._storage = storage
         self._worker_slots = worker_slots
         self._breakers = breakers
         self._running = running
         self._show_positions = show_positions
         self._held_chats = held_chats
+        self._claimable = claimable
         self._owed: dict[int, int] = {}
         """Job -> milliseconds that are not charged yet. A job that has ended since then still owes them."""
 
@@ -87,9 +92,7 @@ class Sharing:
         while True:
             await self._worker_slots.until_full()
             try:
-                users = await self._storage.read(
-                    partial(jobs.waiting_users, paused_sites=self._breakers.paused(), held_chats=self._held_chats())
-                )
+                users = await self._storage.read(self._waiting_users())
             except StorageError as error:
                 log.warning("not known who waits for a worker slot", extra={"error": str(error)})
             else:
@@ -97,6 +100,10 @@ class Sharing:
                 self._worker_slots.note_waiting(users)
                 self._balance()
             await watch.next(CONTENDED_LOOK_SECONDS if self._worker_slots.is_contended else LOOK_SECONDS)
+
+    def _waiting_users(self) -> Change[list[int]]:
+        paused, held, claimable = self._breakers.paused(), self._held_chats(), self._claimable()
+        return lambda db: jobs.waiting_users(db, paused, held_chats=held, only=claimable(db))
 
     def _balance(self) -> None:
         if any(run.is_giving_up for run in self._running.values()):

@@ -37,6 +37,14 @@ class Paused:
 
 
 @dataclass(frozen=True, slots=True)
+class Paced:
+    """The job is in the queue until its site may be asked about another link, in about so many seconds."""
+
+    site: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Working:
     """A worker is examining the link."""
 
@@ -131,7 +139,18 @@ class GaveUp:
 
 
 Stage = (
-    Accepted | Starting | Waiting | Paused | Working | Fetching | Converting | Sending | Retrying | Failed | Cancelled
+    Accepted
+    | Starting
+    | Waiting
+    | Paused
+    | Paced
+    | Working
+    | Fetching
+    | Converting
+    | Sending
+    | Retrying
+    | Failed
+    | Cancelled
 )
 """What a progress message can show."""
 

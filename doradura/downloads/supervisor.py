@@ -71,10 +71,14 @@ class Supervisor:
         self._queue_lock = trio.Lock()
         """Held while a job is claimed and started, or stopped and put back into the queue. So whoever holds it and
         reads the rows finds each job either waiting or in `_running`."""
-        self._queue_messages = QueueMessages(parts.storage, parts.board, parts.worker_slots, breakers, self._queue_lock)
+        self._queue_messages = QueueMessages(
+            *(parts.storage, parts.board, parts.worker_slots, breakers, self._queue_lock),
+            paced=lambda: partial(parts.paces.waits, looked_at=parts.findings.present()),
+        )
         self._sharing = Sharing(
             *(parts.storage, parts.worker_slots, breakers, self._running, self._queue_messages.show_positions),
             held_chats=parts.held_chats,
+            claimable=lambda: partial(parts.paces.claimable, looked_at=parts.findings.present()),
         )
         self._resume: list[jobs.Job] = []
         self._nursery: trio.Nursery | None = None
@@ -197,40 +201,50 @@ class Supervisor:
 
     async def _claim_into(self, slot: Slot, nursery: trio.Nursery) -> bool:
         """Claim a job and start it in the slot. Return False if there is none. If cancelled, no job is claimed."""
-        claimed: jobs.Job | None = None
+        claimed: tuple[jobs.Job, bool] | None = None
         try:
             async with self._queue_lock:
                 await self._queue_messages.show_new()  # before the job itself shows more
                 claimed = await self._claim()
                 if claimed is not None:
-                    self._start(claimed, slot, nursery)
+                    job, has_look = claimed
+                    self._start(job, slot, nursery, has_look=has_look)
         finally:
             if claimed is None:
                 slot.release()
         return claimed is not None
 
-    def _start(self, job: jobs.Job, slot: Slot, nursery: trio.Nursery) -> None:
+    def _start(self, job: jobs.Job, slot: Slot, nursery: trio.Nursery, *, has_look: bool = False) -> None:
         """Start a job. From now on a cancel finds it in `_running`."""
         self._queue_messages.forget(job.job_id)
         slot.user_id = job.user_id
         if slot.held_at is not None:
             self._worker_slots.got_slot(job.user_id)
-        run = self._running[job.job_id] = JobRun(self._parts, job, slot, self._sending)
+        run = self._running[job.job_id] = JobRun(self._parts, job, slot, self._sending, has_look=has_look)
         nursery.start_soon(self._run_job, run, slot)
 
-    async def _claim(self) -> jobs.Job | None:
-        now = self._parts.clock()
-        paused, held, last = self._breakers.paused(), self._parts.held_chats(), self._worker_slots.at_share()
+    async def _claim(self) -> tuple[jobs.Job, bool] | None:
+        """Claim a job. Return it, and whether a look at its site was taken for it; None if there is none."""
+        now, parts = self._parts.clock(), self._parts
+        paused, held, last = self._breakers.paused(), parts.held_chats(), self._worker_slots.at_share()
+        looked_at = parts.findings.present()
+        has_look = False
+
+        def claim(db: Connection) -> jobs.Job | None:
+            nonlocal has_look
+            only = parts.paces.claimable(db, looked_at)
+            claimed = jobs.claim(db, now, paused, instance=self._instance, held_chats=held, last=last, only=only)
+            has_look = claimed is not None and parts.paces.claimed(db, claimed.job_id, claimed.site, looked_at)
+            return claimed
+
         try:
-            job = await self._parts.storage.write(
-                lambda db: jobs.claim(db, now, paused, instance=self._instance, held_chats=held, last=last)
-            )
+            job = await parts.storage.write(claim)
         except StorageError as error:
             log.error("can't take a job from the queue", extra={"error": str(error)})  # noqa: TRY400 - no surprise
             return None
         if job is not None and job.started_ms == now:
-            self._parts.metrics.queue_wait_time.labels(plan=job.plan).observe(max(0.0, (now - job.created_ms) / 1000))
-        return job
+            parts.metrics.queue_wait_time.labels(plan=job.plan).observe(max(0.0, (now - job.created_ms) / 1000))
+        return None if job is None else (job, has_look)
 
     async def _run_job(self, run: JobRun, slot: Slot) -> None:
         """Run one job until its outcome is recorded and shown. A barrier: an unexpected error fails only this job.

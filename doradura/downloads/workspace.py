@@ -2,7 +2,8 @@
 
 Owns DATA_DIR/jobs. Each job or probe has one directory there, named by its id, mode 0700, which is removed when the job
 ends. The files that a worker made are moved into a second directory (`ID.ready`) that no worker is given, and are
-sent from there. A directory is kept over a restart only for a file that was being sent.
+sent from there. A directory is kept over a restart only for a file that was being sent. What a probe found lies there
+too, see `findings`.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Workspace:
     def _clear(self, keep: set[str]) -> None:
         for entry in self.root.iterdir():
             if entry.name not in keep:
-                _remove(entry)
+                remove_entry(entry)
 
     def _directories(self, job_id: int) -> tuple[Path, Path]:
         """Return the directory that the job's worker writes to, and the one for finished files."""
@@ -105,7 +106,7 @@ class Workspace:
 
     def _remove(self, job_id: int) -> None:
         for directory in self._directories(job_id):
-            _remove(directory)
+            remove_entry(directory)
 
     async def free_bytes(self) -> int:
         """Return the free space of the data directory in bytes. Raises OSError."""
@@ -113,17 +114,26 @@ class Workspace:
         return found.f_bavail * found.f_frsize
 
     async def download(
-        self, job_id: int, directory: Path, url: str, variant: Variant, *, guessed: bool = False
+        self,
+        job_id: int,
+        directory: Path,
+        url: str,
+        variant: Variant,
+        *,
+        guessed: bool = False,
+        finding: bool = False,
     ) -> Order:
         """Return the order for a job; its largest file is its share of the disk space free now. Raises OSError.
 
-        `guessed` means that the link came without a scheme.
+        `guessed` means that the link came without a scheme, `finding` that the directory has a probe's finding.
         """
         order = self._order(job_id, directory, "download", variant.grade.timer_seconds)
         # A job has its source and its product on the disk at the same time; the reserve is for the database.
         share = (await self.free_bytes() - RESERVE_BYTES) // (2 * self._settings.concurrent_downloads)
         limits = msgspec.structs.replace(order.limits, file_bytes=max(LEAST_BYTES, min(SOURCE_BYTES, share)))
-        return msgspec.structs.replace(order, url=url, guessed_scheme=guessed, variant=variant, limits=limits)
+        return msgspec.structs.replace(
+            order, url=url, guessed_scheme=guessed, variant=variant, limits=limits, finding=finding
+        )
 
     def probe(self, offer_id: int, directory: Path, url: str, *, guessed: bool = False) -> Order:
         """Return the order for a probe. `guessed` means that the link came without a scheme."""
@@ -173,7 +183,7 @@ def _refuse_link(root: Path) -> None:
         raise OSError(errno.ELOOP, "it is a symbolic link, and everything behind it would be removed", root)
 
 
-def _remove(directory: Path) -> None:
+def remove_entry(directory: Path) -> None:
     """Remove a directory, or what a worker put in its place, if there is one. What can't be removed stays."""
     if directory.is_dir() and not directory.is_symlink():
         with suppress(OSError):

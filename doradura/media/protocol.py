@@ -27,6 +27,11 @@ FLOOR_SECONDS = 60.0
 READ_SECONDS = 15.0
 """A socket's timeout. Time beyond it in one read means that this process was stopped (SIGSTOP, a closed laptop)."""
 
+FINDING_FILE: Final = "finding.json"
+"""The name of a finding in a job's directory: a probe writes it there, and a download starts from it."""
+FINDING_BYTES: Final = 5 * 1024 * 1024
+"""The largest finding that is kept. YouTube's have up to a megabyte."""
+
 MOST_CHARACTERS: Final = 16 * 1024
 MOST_SECONDS: Final = 2**31 - 1
 MOST_LINES: Final = 2**31 - 1
@@ -95,6 +100,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the link came without a scheme: if https does not answer, http is tried."""
     variant: Variant | None = None
     """What is wanted of the link; only a `download` has it."""
+    finding: bool = False
+    """Whether a probe's finding lies in the directory, for a `download` to start from."""
     limits: Limits
     ffmpeg: str
     """Absolute path of the ffmpeg program."""
@@ -145,6 +152,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     """The shorter side of the best picture in pixels, which names its quality."""
     sizes: Sizes = ()
     extraction_seconds: Seconds = 0.0
+    kept: bool = False
+    """Whether this is from a finding, so that the site was not asked."""
 
     @property
     def has(self) -> Has:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from doradura.settings.options import OPTIONS, PREFIX, TELEGRAM_API_URL, LogFormat, LogLevel, Mode, Option
-from doradura.settings.values import TOKEN, Address, AlertChat, IPNetwork
+from doradura.settings.values import TOKEN, Address, AlertChat, IPNetwork, SitePace
 
 __all__ = [
     "OPTIONS",
@@ -26,6 +26,7 @@ __all__ = [
     "Option",
     "Settings",
     "SettingsError",
+    "SitePace",
     "read_settings",
 ]
 
@@ -75,6 +76,7 @@ class Settings:
     queue_limit: int
     drain_seconds: int
     download_proxy: str | None = field(metadata={"secret": True})
+    site_pace: tuple[SitePace, ...]
     cookies_file: Path | None
     pot_provider: str | None
     require_wall: bool

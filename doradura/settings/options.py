@@ -130,6 +130,12 @@ OPTIONS: tuple[Option, ...] = (
         values.download_proxies,
         secret=True,
     ),
+    _row(
+        "SITE_PACE",
+        "youtube=12/10",
+        "how often a site is asked about links: `site=seconds/burst`, comma-separated, or `none`",
+        values.site_paces,
+    ),
     _row("COOKIES_FILE", "none", "cookies.txt used for downloads", values.cookies_file),
     _row(
         "POT_PROVIDER",

@@ -99,6 +99,39 @@ def url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+@dataclass(frozen=True, slots=True)
+class SitePace:
+    """How often links of a site may be looked at: once in so many seconds, after a burst of so many."""
+
+    site: str
+    seconds: float
+    burst: int
+
+    def __str__(self) -> str:
+        return f"{self.site}={self.seconds:g}/{self.burst}"
+
+
+_SITE_PACE = re.compile(r"([a-z]+)=([0-9]{1,5}(?:\.[0-9]{1,3})?)/([0-9]{1,4})")
+
+
+def site_paces(value: str) -> tuple[SitePace, ...]:
+    """Return the paces of sites, in the order written; none for `none`. Which sites there are the bot knows.
+
+    Raises ValueError.
+    """
+    if value.lower() == "none":
+        return ()
+    found: dict[str, SitePace] = {}
+    for part in _parts(value):
+        match = _SITE_PACE.fullmatch(part)
+        if match is None or not float(match[2]) or not int(match[3]):
+            raise ValueError("must be a list of SITE=SECONDS/BURST, such as youtube=12/10,tiktok=5/20, or none")
+        if match[1] in found:
+            raise ValueError(f"names {match[1]} twice; leave one of the two")
+        found[match[1]] = SitePace(match[1], float(match[2]), int(match[3]))
+    return tuple(found.values())
+
+
 def download_proxies(value: str) -> str:
     """A proxy's URL, or a list by site: `youtube=socks5://host:1080,*=direct`. Which sites there are the bot knows."""
     proxy = url("http", "https", "socks5", "socks5h")

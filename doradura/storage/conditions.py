@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from doradura.storage.seam import Value
+
+
+class Clause(NamedTuple):
+    """A condition that begins with " AND ", with the values of its marks; empty for all rows."""
+
+    sql: str = ""
+    values: tuple[Value, ...] = ()
+
+
+ALL = Clause()
 
 
 def one_of(column: str, values: Collection[Value]) -> str:

@@ -16,7 +16,7 @@ from doradura.media.variant import Variant
 from doradura.storage import charges
 from doradura.storage.bots import CURRENT
 from doradura.storage.columns import Columns
-from doradura.storage.conditions import given, none_of
+from doradura.storage.conditions import ALL, Clause, given, none_of
 from doradura.storage.seam import Connection, Row
 from doradura.storage.states import UNFINISHED, JobEnd, JobState
 from doradura.storage.topics import Topic
@@ -50,6 +50,8 @@ class Job:
     """The forum topic in which it was requested."""
     given_up: int = 0
     """How often it gave its worker slot up for somebody else."""
+    offer_id: int | None = None
+    """The offer whose card it comes from, and whose probe's finding it may start from."""
 
     @property
     def guessed(self) -> bool:
@@ -77,6 +79,7 @@ class NewJob:
     plan: str
     language: str
     thread_id: int | None = None
+    offer_id: int | None = None
 
 
 def add(db: Connection, job: NewJob, now_ms: int) -> Job:
@@ -84,11 +87,11 @@ def add(db: Connection, job: NewJob, now_ms: int) -> Job:
     place = charges.reserve(db, job.user_id)
     db.execute(
         "INSERT INTO jobs (job_id, user_id, chat_id, reply_to, url, cache_key, site, variant, plan, language,"  # noqa: S608 - own text
-        " thread_id, state, place, charged_ms, created_ms, bot_id)"
-        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, {CURRENT})",
+        " thread_id, offer_id, state, place, charged_ms, created_ms, bot_id)"
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, {CURRENT})",
         (
             *(job.job_id, job.user_id, job.chat_id, job.reply_to, job.url, job.cache_key, job.site, job.variant.key),
-            *(job.plan, job.language, job.thread_id),
+            *(job.plan, job.language, job.thread_id, job.offer_id),
             *(place, charges.EXPECTED_MS, now_ms),
         ),
     )
@@ -112,19 +115,20 @@ def claim(
     instance: int,
     held_chats: Collection[int] = (),
     last: Collection[int] = (),
+    only: Clause = ALL,
 ) -> Job | None:
     """Mark the next job as running in an instance and return it; None if no job can be claimed.
 
-    Jobs of paused sites and of held chats are skipped. Jobs of the users in `last` are claimed only if nobody else has
-    a job that can be claimed.
+    Jobs of paused sites and of held chats are skipped, and those outside `only`. Jobs of the users in `last` are
+    claimed only if nobody else has a job that can be claimed.
     """
     for passed_by in (last, ()) if last else ((),):
         row = db.execute(
             "UPDATE jobs SET state = 'running', instance = ?, started_ms = COALESCE(started_ms, ?) WHERE job_id = ("  # noqa: S608 - own text and marks
             f" SELECT job_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"
-            f"{none_of('chat_id', held_chats)}{none_of('user_id', passed_by)}"
+            f"{none_of('chat_id', held_chats)}{none_of('user_id', passed_by)}{only.sql}"
             f" ORDER BY place, job_id LIMIT 1) RETURNING {_JOB.listed}",
-            (instance, now_ms, *paused_sites, *held_chats, *passed_by),
+            (instance, now_ms, *paused_sites, *held_chats, *passed_by, *only.values),
         ).fetchone()
         if row is not None:
             job = _JOB.value(row)
@@ -133,12 +137,14 @@ def claim(
     return None
 
 
-def waiting_users(db: Connection, paused_sites: tuple[str, ...] = (), *, held_chats: Collection[int] = ()) -> list[int]:
+def waiting_users(
+    db: Connection, paused_sites: tuple[str, ...] = (), *, held_chats: Collection[int] = (), only: Clause = ALL
+) -> list[int]:
     """Return the users with a job that can be claimed, in the queue's order."""
     rows = db.execute(
         f"SELECT user_id FROM jobs WHERE state = 'waiting'{none_of('site', paused_sites)}"  # noqa: S608 - own marks
-        f"{none_of('chat_id', held_chats)} GROUP BY user_id ORDER BY MIN(place), MIN(job_id)",
-        (*paused_sites, *held_chats),
+        f"{none_of('chat_id', held_chats)}{only.sql} GROUP BY user_id ORDER BY MIN(place), MIN(job_id)",
+        (*paused_sites, *held_chats, *only.values),
     )
     return [row[0] for row in rows]
 

@@ -24,6 +24,7 @@ from tests.bench import (
     gate_cost,
     link_to_file,
     metrics_cost,
+    one_look,
     pacing_cost,
     scrape,
     under_load,
@@ -48,6 +49,9 @@ class Measurement:
 ROWS = MappingProxyType(
     {
         "link-to-file": Measurement(link_to_file.measure, 7, "a link to the file in the chat / the yt-dlp command"),
+        "one-look": Measurement(
+            one_look.measure, 5, "a button to the first byte with the probe's finding / a fresh look"
+        ),
         "updates-per-cpu-second": Measurement(updates.measure, 3, "our bot / a naive bot"),
         "pacing-cost": Measurement(pacing_cost.measure, 5, "a message sent with budgets / without, CPU"),
         "scrape": Measurement(scrape.measure, 5, "our /metrics / prometheus-client's own server"),

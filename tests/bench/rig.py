@@ -166,6 +166,16 @@ class Person:
             raise RigError(f"the sandbox answers {answer.status_code}: {answer.text}")
         return int(answer.json()["message_id"])
 
+    async def press(self, user_id: int, message_id: int, data: str) -> None:
+        """Press a button of a message in one's own chat."""
+        answer = await self._client.post(
+            f"/sandbox/chats/{user_id}/press",
+            params=self._token,
+            json={"from_id": user_id, "message_id": message_id, "data": data},
+        )
+        if answer.status_code != 200:
+            raise RigError(f"the sandbox answers {answer.status_code}: {answer.text}")
+
     async def messages(self, user_id: int, *, after: int) -> list[Event]:
         """Return a chat's messages above a message id."""
         answer = await self._client.get(

@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "child": {"media", "wall"},
     "gate": {"media", "memory", "wall"},
     "wall": set(),
-    "downloads": {"media", "workers", "storage", "metrics", "telegram", "settings"},
+    "downloads": {"media", "workers", "storage", "metrics", "telegram", "settings", "startup"},
     "alerts": {"storage", "metrics", "telegram", "settings", "reachable"},
     "accounts": {"storage", "metrics", "telegram", "settings"},
     "chat": {

@@ -126,6 +126,7 @@ BAD = {
         *("youtube=proxy:8080", "youtube=", "youtube=direct,youtube=direct", "YouTube=direct", "youtube=direct,"),
         *("youtube=socks5://user:hunter22,*=direct", "youtube=direct,socks5://h", "direct", "*"),
     ],
+    "SITE_PACE": ["youtube", "youtube=12", "youtube=0/10", "youtube=12/0", "youtube=12/10,youtube=1/1", "YouTube=1/1"],
     "COOKIES_FILE": ["/nonexistent/cookies.txt", str(Path(__file__).parent)],
     "POT_PROVIDER": ["127.0.0.1:4416", "socks5://h", "http://h/?a=b"],
     "REQUIRE_WALL": ["maybe", "port"],

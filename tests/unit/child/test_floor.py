@@ -178,6 +178,28 @@ def test_many_answers_that_begin_late_are_as_slow_as_one() -> None:
     assert 4 * FLOOR_SECONDS - 0.001 <= site.now - began <= 4 * FLOOR_SECONDS + 5.0
 
 
+def test_answers_that_are_waited_for_at_once_count_once() -> None:
+    """Four segments that begin late together take as much of the job's patience as one."""
+    site = Site()
+
+    def beside(others: int) -> Callable[[], int]:
+        """A read that begins a second after the next one, which waits meanwhile, and so on."""
+
+        def read() -> int:
+            if others:
+                site.floor.read_first(beside(others - 1))
+            site.now += 2.5
+            return 100
+
+        return read
+
+    began = site.now
+    answers = (site.floor.read_first(beside(3)) for _ in range(1000))
+    with pytest.raises(TransferTooSlowError, match="bytes in the last 60 s"):
+        sum(1 for _ in answers)
+    assert 4 * FLOOR_SECONDS - 0.001 <= site.now - began <= 4 * FLOOR_SECONDS + 10.0
+
+
 def test_a_broken_connection_is_no_late_answer() -> None:
     """What a first read raises but a timeout comes out at once."""
     site = Site()

@@ -18,6 +18,7 @@ from doradura.downloads.worker_slots import ONLY_SLOT_RUN_SECONDS
 from doradura.media.protocol import Failure, Metadata, Progress
 from doradura.media.reasons import Reason
 from doradura.storage import StorageError, charges, jobs
+from doradura.storage.conditions import ALL
 from tests.doubles import HANG, NEVER, Script, made
 from tests.wiring import LINK, USER, Bot, World
 
@@ -350,7 +351,12 @@ async def test_what_could_not_be_charged_is_charged_later_though_its_job_has_end
             change(None)
 
     monkeypatch.setattr(charges, "use", lambda _db, job_id, used_ms: charged.append((job_id, used_ms)))
-    sharing = Sharing(cast("Any", Charging()), *cast("Any", (None, None, running, None)), held_chats=tuple)
+    sharing = Sharing(
+        cast("Any", Charging()),
+        *cast("Any", (None, None, running, None)),
+        held_chats=tuple,
+        claimable=lambda: lambda _db: ALL,
+    )
     for _ in range(3):
         await sharing._charge()
     assert charged == [(1, 320), (2, 400)]

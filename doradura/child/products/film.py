@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
-from doradura.child.boxes import is_streamable
 from doradura.child.describing import GUESS_FACTOR, guessed_bytes, told_bytes, whole
 from doradura.child.encoding import (
     ENCODE_SHARE,
@@ -28,6 +27,7 @@ from doradura.child.encoding import (
 from doradura.child.facts import Facts, Stream
 from doradura.child.failures import JobError
 from doradura.child.fetching import NATIVE, Info, Selection
+from doradura.child.products.boxes import is_streamable
 from doradura.child.products.making import encoded_sound, found_cover, is_kept_sound, measured, write
 from doradura.child.products.product import Described, Looked, Made, Product, Recipe, SourceFile, Weight
 from doradura.media.reasons import Reason

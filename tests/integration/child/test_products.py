@@ -9,9 +9,9 @@ from pathlib import Path
 import imageio_ffmpeg
 import pytest
 
-from doradura.child.boxes import is_streamable
 from doradura.child.facts import Facts, inspect
 from doradura.child.failures import JobError
+from doradura.child.products.boxes import is_streamable
 from doradura.child.products.product import Looked, Made, Product, Recipe, SourceFile, Tags, had_by
 from doradura.child.stills import Stills
 from doradura.media.formats import FORMATS

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from doradura.child.boxes import is_streamable
+from doradura.child.products.boxes import is_streamable
 
 
 def box(name: bytes, content: bytes = b"12345") -> bytes:

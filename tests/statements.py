@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from doradura import storage
+from doradura.storage.conditions import Clause
+from doradura.storage.paces import without_look
 
 EXAMPLES: Mapping[str, tuple[Any, ...]] = {
     "few": ((1,), (1, 2)),
     "full": ((), (1, 2)),
     "held_chats": ((), (1, 2)),
+    "only": (Clause(), without_look(("a", "b"), (), 1), without_look(("a",), (1, 2), 1)),
     "of_chat": ("", " AND chat_id = ?"),
     "passed_by": ((), (1, 2)),
     "paused_sites": ((), ("a", "b")),
+    "without": (without_look(("a",), (), 1), without_look(("a",), (1, 2), 1)),
     "which": ("", " AND chat_id = ?", " AND chat_id = ? AND job_id = ?"),
 }
 """Local names whose values come from a caller, with empty and other examples."""

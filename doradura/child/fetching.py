@@ -292,25 +292,25 @@ def parts_of(info: Mapping[str, Any]) -> list[Info]:
     return list(info.get("requested_formats") or [dict(info)])
 
 
-def fetch(extractor: Extractor, info: Info, directory: Path, hook: Callable[[int, Info], None]) -> list[Path]:
-    """Fetch every part of the chosen item into `source0`, `source1`; `hook` gets a part's number and progress.
+def fetch(extractor: Extractor, info: Info, path: Path, hook: Callable[[int, Info], None]) -> list[Path]:
+    """Fetch every part of the chosen item into `path` and its number; `hook` gets a part's number and progress.
 
     Raises JobError and yt-dlp's errors.
     """
-    paths = []
+    paths: list[Path] = []
     for number, part in enumerate(parts_of(info)):
         whole = {**info, **part}
         whole.pop("requested_formats", None)
         if whole.get("protocol") in {"m3u8", "m3u8_native"} and is_generic(info):
             whole["hls_media_playlist_data"] = _mapped_once(hold_manifest(extractor, whole) or "")
         playlist = str(whole.get("hls_media_playlist_data") or "")
-        path = directory / f"source{number}"
+        target = path.with_name(f"{path.name}{number}")
         extractor._progress_hooks = [lambda status, number=number: hook(number, status)]  # noqa: SLF001 -- one a part
-        _fetch_part(extractor, whole, path)
+        _fetch_part(extractor, whole, target)
         joined = ("#EXT-X-DISCONTINUITY" in playlist and "#EXT-X-MAP" in playlist) or whole.get("is_dash_periods")
-        if joined and jumps(path):
+        if joined and jumps(target):
             raise JobError(Reason.UNSUPPORTED, "a stream whose clock begins anew", lacks="one_coding")
-        paths.append(path)
+        paths.append(target)
     return paths
 
 

@@ -208,7 +208,7 @@ class _Work:
         info = self._resumed(product) if self._order.finding else None
         if info is not None:
             try:
-                return self._make(product, info, self._directory)
+                return self._make(product, info, "found")
             except Exception as error:
                 if not finding.is_outdated(error):
                     raise
@@ -217,9 +217,7 @@ class _Work:
         info = self._extractor.find()
         self._emit(describe(info, extraction_seconds=time.monotonic() - started))
         self._facts_found = []
-        directory = self._directory / "fresh"  # a fetch by an outdated finding may have left its files
-        directory.mkdir()
-        return self._make(product, info, directory)
+        return self._make(product, info, "source")  # what was fetched by an outdated finding has other names
 
     def _resumed(self, product: Product) -> Info | None:
         """Return what is to be fetched, by the probe's finding; None if that doesn't serve.
@@ -240,13 +238,13 @@ class _Work:
         self._emit(msgspec.structs.replace(known, kept=True))
         return info
 
-    def _make(self, product: Product, info: Info, directory: Path) -> Result:
-        """Fetch what was chosen into a directory, and make the product of it."""
+    def _make(self, product: Product, info: Info, name: str) -> Result:
+        """Fetch what was chosen into files that begin with this name, and make the product of it."""
         order, extractor = self._order, self._extractor
         assert extractor is not None
         self._info = info
         gauge = Gauge(order, product, info, extractor.raw or {}, self._emit)
-        paths = fetch(extractor, info, directory, gauge.hook)
+        paths = fetch(extractor, info, self._directory / name, gauge.hook)
         sources = [
             SourceFile(path, self._facts(path, product, whole=gauge.is_whole(n))) for n, path in enumerate(paths)
         ]

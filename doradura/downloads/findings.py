@@ -26,6 +26,8 @@ KEPT_SECONDS: Final = 900.0
 """How long addresses of most sites live. Some say when they expire, which the child reads."""
 TOTAL_BYTES: Final = 128 * 1024 * 1024
 """All findings together; the oldest are removed first."""
+MOST: Final = 1000
+"""How many findings there are at most, as queries name each of their offers."""
 
 log = logging.getLogger(__name__)
 
@@ -41,18 +43,22 @@ class Findings:
     """Keeps findings by the ids of their offers."""
 
     def __init__(
-        self, workspace: Workspace, *, kept_seconds: float = KEPT_SECONDS, total_bytes: int = TOTAL_BYTES
+        self,
+        workspace: Workspace,
+        *,
+        total_bytes: int = TOTAL_BYTES,
+        most: int = MOST,
     ) -> None:
         self._workspace = workspace
-        self._kept_seconds = kept_seconds
         self._total_bytes = total_bytes
+        self._most = most
         self._kept: dict[int, _Kept] = {}
         """Offer id -> its finding, the oldest first."""
 
     def present(self) -> Collection[int]:
         """Return the ids of the offers that have a finding now."""
         now = trio.current_time()
-        return [offer_id for offer_id, kept in self._kept.items() if now - kept.since < self._kept_seconds]
+        return [offer_id for offer_id, kept in self._kept.items() if now - kept.since < KEPT_SECONDS]
 
     async def keep(self, offer_id: int, directory: Path) -> None:
         """Move a finding out of the directory of a probe that has ended. An older one of the offer is replaced."""
@@ -79,10 +85,10 @@ class Findings:
         return True
 
     async def tidy(self) -> None:
-        """Remove what is too old, and the oldest while all together are too large."""
+        """Remove what is too old, and the oldest while all together are too large or too many."""
         present, total_bytes = set(self.present()), sum(kept.size_bytes for kept in self._kept.values())
         for offer_id, kept in tuple(self._kept.items()):
-            if offer_id in present and total_bytes <= self._total_bytes:
+            if offer_id in present and total_bytes <= self._total_bytes and len(self._kept) <= self._most:
                 break
             total_bytes -= kept.size_bytes
             del self._kept[offer_id]

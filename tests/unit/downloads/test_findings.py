@@ -66,9 +66,12 @@ async def test_it_is_gone_with_its_time(workspace: RoomyWorkspace, autojump_cloc
     assert not (workspace.root / "1.found").exists()
 
 
-async def test_the_oldest_make_room(workspace: RoomyWorkspace, autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("limit", [{"total_bytes": 3 * len(CONTENT)}, {"most": 3}])
+async def test_the_oldest_make_room(
+    workspace: RoomyWorkspace, autojump_clock: MockClock, limit: dict[str, int]
+) -> None:
     """All together have a limit. A newer finding of the same offer replaces the older one."""
-    findings = Findings(workspace, total_bytes=3 * len(CONTENT))
+    findings = Findings(workspace, **limit)
     for offer_id in (1, 2, 1, 3, 4):
         await findings.keep(offer_id, await probed(workspace, offer_id))
     assert list(findings.present()) == [1, 3, 4]

@@ -17,7 +17,7 @@ from yt_dlp.networking.impersonate import ImpersonateTarget
 
 from doradura.child.failures import classify
 from doradura.child.fetching import Extractor, restrain
-from doradura.child.floor import hold
+from doradura.child.floor import TransferTooSlowError, hold
 from doradura.child.impersonating import hold_impersonation
 from doradura.media.protocol import Emit, Failure, Order, Result
 
@@ -38,7 +38,7 @@ def run_job(order: Order, emit: Emit) -> None:
         extensions = {} if target == "-" else {"impersonate": ImpersonateTarget.from_str(target)}
         with extractor.urlopen(Request(url, extensions=extensions)) as response:
             told |= {"status": response.status, "bytes": len(response.read()), "url": response.url}
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+    except (Exception, TransferTooSlowError) as error:  # noqa: BLE001 - whatever it is, it is told
         reason, detail = classify(error, generic=False)
         emit(Failure(reason=reason, detail=detail))
         return

@@ -44,6 +44,12 @@ def _endless(coded: ssl.SSLSocket, released: threading.Event) -> None:
         coded.sendall(MEGABYTE)
 
 
+def _dripping(coded: ssl.SSLSocket, released: threading.Event) -> None:
+    coded.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    while not released.wait(0.1):
+        coded.sendall(b"x")
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site's."""
@@ -59,6 +65,7 @@ def site(certificate: Path) -> Iterator[TlsSite]:
         "/file": _redirect(b"file:///etc/passwd"),
         "/ftp": _redirect(b"ftp://127.0.0.1/"),
         "/endless": _endless,
+        "/dripping": _dripping,
     }
     with serving(certificate, answers) as opened:
         yield opened
@@ -81,7 +88,8 @@ async def ask(site: TlsSite, new_order: NewOrder) -> AsyncIterator[Ask]:
     workers = ForkWorkers(environment=environment, job="impersonating_job:run_job", supervise=gate.supervise)
 
     async def run(wall: WallKind, target: str, address: str) -> WorkerMessage:
-        order = msgspec.structs.replace(new_order(f"{target} {address}"), allowed_private=(f"127.0.0.1:{site.port}",))
+        order = new_order(f"{target} {address}", allowed=(f"127.0.0.1:{site.port}",))
+        order = msgspec.structs.replace(order, floor_seconds=3.0)
         with trio.fail_after(120):
             async with GatedWorkers(workers, gate, wall).work(order) as conversation:
                 return [message async for message in conversation][-1]
@@ -182,6 +190,15 @@ async def test_what_a_site_could_do_to_it(site: TlsSite, ask: Ask) -> None:
         assert isinstance(end, Failure), end
         assert words in end.detail
     assert end.reason == "unsupported"
+
+
+@pytest.mark.usefixtures("impersonates")
+async def test_a_site_that_drags_it_out(site: TlsSite, ask: Ask) -> None:
+    """The floor holds it as it holds Python's networking."""
+    for target in ("chrome", "-"):
+        end = await ask("notify", target, f"{site.url}/dripping")
+        assert isinstance(end, Failure), end
+        assert end.reason == "too_slow", end.detail
 
 
 def test_a_fast_site_waits_for_the_job() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doradura.media import addresses
-from doradura.media.addresses import AllowedPrivate, EgressRefusedError, judge
+from doradura.media.addresses import AllowedPrivate, EgressRefusedError, endpoint_of, judge
 
 NONE = AllowedPrivate()
 
@@ -219,3 +219,20 @@ def test_refusal_is_an_os_error() -> None:
     assert issubclass(addresses.EgressRefusedError, OSError)
     with pytest.raises(OSError, match="Errno 13"):
         judge("127.0.0.1", 80, NONE)
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("http://127.0.0.1:4416", "127.0.0.1:4416"),
+        ("http://localhost/", "localhost:80"),
+        ("https://[::1]/x", "[::1]:443"),
+        ("http://u:p@10.0.0.1:1", "10.0.0.1:1"),
+        ("http://provider:4416", ""),
+        ("", ""),
+    ],
+)
+def test_the_endpoint_of_a_url(url: str, endpoint: str) -> None:
+    """As an allowance is written; a name is none, since what it stands for may change."""
+    assert endpoint_of(url) == endpoint
+    assert not endpoint or AllowedPrivate.parse([endpoint]).endpoints

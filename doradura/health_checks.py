@@ -327,7 +327,10 @@ class WorkerSelfTest:
         if waited >= HELD_UP_SECONDS:
             said = Sentence(HealthText.USER_WAITS, {"minutes": f"{waited / 60:.0f}"}, count=users)
             return CheckResult("degraded", said, facts)
-        return CheckResult("ok", Sentence(HealthText.SELF_TEST_PASSED), facts, self._advice())
+        passed = Sentence(HealthText.SELF_TEST_PASSED)
+        if self._answer is not None and self._answer.wall != "hook":
+            passed = Sentence(HealthText.SELF_TEST_PASSED_WALLED, {"kind": self._answer.wall})
+        return CheckResult("ok", passed, facts, self._advice())
 
     def _advice(self) -> Sentence | None:
         advice: list[Sentence | None] = []

@@ -93,6 +93,7 @@ class HealthText(StrEnum):
         " - see DORADURA_CONCURRENT_DOWNLOADS and /user"
     )
     SELF_TEST_PASSED = "a worker passed the self-test"
+    SELF_TEST_PASSED_WALLED = "a worker passed the self-test behind the kernel's wall ({kind})"
     YTDLP_A_DAY_OLD = "yt-dlp is {count} day old, and sites change: run `just update-ytdlp` and restart"
     YTDLP_DAYS_OLD = "yt-dlp is {count} days old, and sites change: run `just update-ytdlp` and restart"
 

@@ -57,6 +57,9 @@ GOOD_OR_TOLD_OTHERWISE = {
     (DELIVERIES, "edited"): "good",
     (DELIVERIES, "retried"): "arrived, maybe twice",
     ("doradura_canary_runs_total", "success"): "good",
+    ("doradura_gate_connections_total", "connected"): "good",
+    ("doradura_gate_connections_total", "refused"): "the judge's word, or a job's bound: its job ends for that reason",
+    ("doradura_gate_connections_total", "failed"): "repeated; its job ends for that reason when it lasts",
 }
 """Outcomes that no rule has to read by this name, and why."""
 

@@ -10,7 +10,6 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,7 @@ import pytest
 
 from doradura.media.protocol import WallKind
 from doradura.wall import landlock
-from doradura.wall.architectures import this_architecture
-from doradura.wall.kernel import Kernel
-from tests.integration.wall.users import NOBODY, interpreter_of
+from tests.integration.wall.users import NOBODY, interpreter_of, needs_landlock
 
 HERE = Path(__file__).parent
 
@@ -34,16 +31,6 @@ TO_ITS_OWN_PEER = {"packet pair, sent to one on disk", "packet pair, sent to one
 """The kernel does not look at the address: what is sent goes to the pair's other end."""
 HOLES = {"connect to the gate's port at 127.0.0.2"}
 """What the port rule lets through: it knows ports, and no addresses."""
-
-
-@cache
-def abi() -> int:
-    """Landlock's version here; 0 where there is none."""
-    of = this_architecture()
-    try:
-        return 0 if of is None else landlock.version(Kernel(of))
-    except OSError:
-        return 0
 
 
 def escape(kind: str, root: Path, user: int, *, older: int | None = None) -> dict[str, Any]:
@@ -83,7 +70,6 @@ def good(found: dict[str, Any]) -> set[str]:
     return {name for name in found["told"] if name.startswith("good: ")}
 
 
-needs_landlock = pytest.mark.skipif(abi() < landlock.PORTS_ABI, reason="Linux 6.7 with Landlock, and x86-64 or arm64")
 USERS = [pytest.param(os.getuid(), id="ourselves"), pytest.param(NOBODY, id="nobody")]
 
 

@@ -1,4 +1,4 @@
-"""Running Python as another user, who may not be let into the directory that ours lies in."""
+"""Who the tests of the wall run as, and on which kernels. Other users may not be let into where our Python lies."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import subprocess
 import sys
 import sysconfig
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import doradura
 from doradura.child.walling import deno
+from doradura.wall import landlock
+from doradura.wall.architectures import this_architecture
+from doradura.wall.kernel import Kernel
 
 NOBODY = 65534
 CHECKOUT = Path(doradura.__file__).parent.parent
@@ -47,3 +51,16 @@ def interpreter_of(user: int) -> tuple[list[str], dict[str, str]]:
             if asked.returncode == 0:
                 return [program], environment
     pytest.skip(f"apt-get install {version}, for a Python that other users may run")
+
+
+@cache
+def abi() -> int:
+    """Landlock's version here; 0 where there is none."""
+    of = this_architecture()
+    try:
+        return 0 if of is None else landlock.version(Kernel(of))
+    except OSError:
+        return 0
+
+
+needs_landlock = pytest.mark.skipif(abi() < landlock.PORTS_ABI, reason="Linux 6.7 with Landlock, and x86-64 or arm64")

@@ -15,7 +15,7 @@ from doradura.health_checks import WorkerSelfTest
 from doradura.workers.wall import Standing, WallMissingError
 from tests.integration.app_tools import Home, make_media, sample, until
 
-WHY = "this kernel has no Landlock, or it is off (Function not implemented): Linux 5.13 has"
+WHY = "this kernel has no Landlock, or it is off (Function not implemented)"
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from typing import Final
 from doradura.child import ffmpeg
 from doradura.child.failures import JobError
 from doradura.child.gate_replies import knock
-from doradura.media.protocol import Order, WallProof
+from doradura.media.protocol import READ_A_FILE, Order, WallProof
 from doradura.media.reasons import Reason
 
 _MSG_FASTOPEN: Final = 0x20000000
@@ -67,7 +67,7 @@ def prove(order: Order) -> WallProof:
         "udp": lambda: sent(opened(datagram), 0, udp),
         "datagram pair": datagram_pair,
         "listen": listening,
-        "read a file": lambda: libc.open(os.fsencode(targets.file), os.O_RDONLY) >= 0,
+        READ_A_FILE: lambda: libc.open(os.fsencode(targets.file), os.O_RDONLY) >= 0,
         "write a file": lambda: libc.open(os.fsencode(targets.file), os.O_WRONLY) >= 0,
         "make a file": lambda: libc.open(os.fsencode(beside), os.O_WRONLY | os.O_CREAT, 0o600) >= 0,
         "change a file": lambda: libc.chmod(os.fsencode(targets.file), 0o640) == 0,

@@ -112,7 +112,7 @@ def prepare(runs: Sequence[str] = ()) -> Wall:
     try:
         abi = landlock.version(kernel)
     except OSError as error:
-        raise WallError(f"this kernel has no Landlock, or it is off ({error}): Linux 5.13 has") from error
+        raise WallError(f"this kernel has no Landlock, or it is off ({error.strerror})") from error
     return Wall(of, kernel, abi, runs)
 
 

@@ -137,7 +137,10 @@ class GateServer:
                 rules = Rules(AllowedPrivate.parse(told["allowed"]), way, direct)
                 self._jobs[told["token"].encode()] = Job(told["job"], rules)
             case "notify":
-                self._stand_in(self._jobs.get(told["token"].encode()), self._came.popleft())
+                if self._came:
+                    self._stand_in(self._jobs.get(told["token"].encode()), self._came.popleft())
+                else:  # out of descriptors, so the kernel dropped it: one job waits, and not everybody
+                    log.error("no descriptor to be had for the connects of a job")
             case "end":
                 self._end(told["token"])
             case "ping":

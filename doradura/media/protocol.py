@@ -226,6 +226,10 @@ class SelfTest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     """Whether requests can look like a browser's."""
 
 
+READ_A_FILE: Final = "read a file"
+"""The attempt that gets through a wall where the data directory lies among what a worker has to read."""
+
+
 class WallProof(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="wallproof"):
     """The answer to a `wall` order, where the gate and ffmpeg were reached."""
 

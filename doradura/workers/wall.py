@@ -19,7 +19,16 @@ from typing import Final
 
 import trio
 
-from doradura.media.protocol import Failure, Limits, Order, WallKind, WallProof, WallTargets, WorkerLostError
+from doradura.media.protocol import (
+    READ_A_FILE,
+    Failure,
+    Limits,
+    Order,
+    WallKind,
+    WallProof,
+    WallTargets,
+    WorkerLostError,
+)
 from doradura.startup import EXIT_SETTINGS, StartupError
 from doradura.workers.interface import Workers
 
@@ -101,6 +110,11 @@ async def _fault(workers: Workers, kind: WallKind, ffmpeg: str, targets: _Target
     if not isinstance(said, WallProof):
         return f"a worker behind it did not answer in {PROOF_SECONDS:.0f} s"
     passed = sorted({*said.passed, *targets.touched()})
+    if passed == [READ_A_FILE]:
+        return (
+            f"workers have to read libraries and our own code, and {targets.directory.parent.parent} lies among them: "
+            "put DORADURA_DATA_DIR elsewhere"
+        )
     return f"behind it, these got through: {', '.join(passed)}" if passed else None
 
 

@@ -246,6 +246,24 @@ async def test_a_wall_that_is_only_said_to_stand_is_seen_through(tmp_path: Path)
     assert {"make a file", "change a file", "signal the bot"} <= set(said)
 
 
+async def test_data_among_what_workers_read_has_no_wall(tmp_path: Path) -> None:
+    """Nothing else gets through, and whoever reads of it is told what to do."""
+    environment = {**os.environ, "SSL_CERT_DIR": str(tmp_path)}
+    gate = Gate(environment=environment)
+    workers = ForkWorkers(environment=environment, supervise=gate.supervise)
+    root = tmp_path / "jobs"
+    root.mkdir()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(gate.run)
+        await nursery.start(workers.run)
+        found = await find_wall(lambda kind: GatedWorkers(workers, gate, kind), imageio_ffmpeg.get_ffmpeg_exe(), root)
+        nursery.cancel_scope.cancel()
+    assert found.kind == "hook"
+    assert found.why == (
+        f"workers have to read libraries and our own code, and {root} lies among them: put DORADURA_DATA_DIR elsewhere"
+    )
+
+
 async def test_a_wall_that_keeps_ffmpeg_out_is_none(tmp_path: Path) -> None:
     """Here because its interpreter may not be run: a wall that no job can work behind is not taken."""
     script = tmp_path / "ffmpeg"

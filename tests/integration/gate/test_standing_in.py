@@ -168,3 +168,15 @@ def test_a_caller_that_dies_costs_nothing(gate: Gate, site: Site) -> None:
             assert caller.status() == -9
     assert gate.code("good", site.host, site.port) == 0
     assert gate.end("dead")["job"] == 1
+
+
+def test_a_listener_that_got_lost_ends_nothing_else(gate: Gate, site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """The kernel drops it where the gate is out of descriptors; the gate goes on, and the next job's is its own."""
+    gate.job("lost")
+    gate.job("good", site.endpoint)
+    gate.tell(op="notify", token="lost")
+    with calling(lambda: spoken("good", site.host, site.port)) as caller:
+        caller.hand_over(gate, "good")
+        site.accept().close()
+        assert caller.status() == 0
+    assert "no descriptor to be had" in caplog.text

@@ -16,7 +16,7 @@ from doradura.workers.wall import Standing, WallMissingError
 from tests.integration.app_tools import Home, make_media, sample, until
 from tests.integration.wall.users import needs_landlock
 
-WHY = "this kernel has no Landlock, or it is off (Function not implemented): Linux 5.13 has"
+WHY = "this kernel has no Landlock, or it is off (Function not implemented)"
 
 
 @pytest.fixture(scope="session")

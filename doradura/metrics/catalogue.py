@@ -177,11 +177,11 @@ class Metrics:
             "worker_start_seconds", "Time from a job handed over to its child running.", (), SHORT_SECONDS
         )
         self.worker_wall = self._gauges(
-            "worker_wall", "1 for what is proven to hold workers' connections.", {"kind": self.values.walls}
+            "worker_wall", "1 for the wall that is proven to stand.", {"kind": self.values.walls}
         )
         self.gate_connections = self._counters(
             "gate_connections_total",
-            "Connections that workers asked the gate for, counted at the end of their job.",
+            "Connections asked for, counted as a job ends.",
             {"outcome": self.values.gate_outcomes},
         )
 

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final, Self, TypeVar
+from typing import Any, BinaryIO, Final, Self, TypeVar
 
 from yt_dlp.downloader.common import FileDownloader
 from yt_dlp.downloader.fragment import FragmentFD, HttpQuietDownloader
@@ -109,7 +109,31 @@ def _fetch_and_append(self: FragmentFD, ctx: Info, fragments: Any, info_dict: In
     pace = self.doradura_pace = ctx["dl"].doradura_pace = Pace()
     self.params = {**self.params, "concurrent_fragment_downloads": AT_ONCE}  # above 1, so that `tpe` is used
     self._progress_hooks.insert(0, lambda _status: pace.go_on())
-    return _append(self, ctx, fragments, info_dict, **{**more, "tpe": Ahead(pace)})
+    stream = ctx["dest_stream"] = Destination(ctx["dest_stream"])
+    try:
+        return _append(self, ctx, fragments, info_dict, **{**more, "tpe": Ahead(pace)})
+    except BaseException:
+        stream.close()
+        raise
+
+
+class Destination:
+    """The file that fragments are written to, which only the thread that writes can close.
+
+    yt-dlp closes it in the thread of a fragment that failed, where an earlier one may still be being written.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._writer = threading.get_ident()
+
+    def close(self) -> None:
+        """Close the file, in its own thread."""
+        if threading.get_ident() == self._writer:
+            self._stream.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _report(self: FileDownloader, err: Any, count: int, retries: int, *arguments: Any, **more: Any) -> None:

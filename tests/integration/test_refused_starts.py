@@ -21,6 +21,7 @@ from doradura.cli.check import run_checks
 from doradura.cli.edge import leaves
 from doradura.cli.run import RefusedTokenError
 from doradura.data_directory import DataDirectoryLockedError, hold_data_directory
+from doradura.downloads.paces import PaceError
 from doradura.sandbox.media.samples import SamplesError
 from doradura.sandbox.state.journal import JournalError
 from doradura.startup import StartupError
@@ -175,6 +176,7 @@ ELSEWHERE: dict[type[StartupError], str] = {
     WorkersError: "only a start can tell",
     GateError: "what keeps it from starting lies outside the data directory: below",
     WaysError: "a setting: below",
+    PaceError: "a setting: below",
     WallMissingError: "the kernel decides: tests/integration/wall/test_missing.py",
 }
 
@@ -269,15 +271,29 @@ async def test_check_names_an_address_that_is_taken(
         assert setting in await _fault(home, "port", capsys)
 
 
-async def test_check_names_a_proxy_for_an_unknown_site(
-    tmp_path: Path, media: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("setting", "value", "area", "refusal"),
+    [
+        ("DORADURA_DOWNLOAD_PROXY", "nowhere=socks5://127.0.0.1:1", "gate", WaysError),
+        ("DORADURA_SITE_PACE", "nowhere=12/10", "settings", PaceError),
+    ],
+)
+async def test_check_names_a_site_that_is_unknown(
+    *,
+    setting: str,
+    value: str,
+    area: str,
+    refusal: type[StartupError],
+    tmp_path: Path,
+    media: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Which sites there are only the bot knows, not the settings."""
-    home = Home.make(tmp_path / "data", media, extra={"DORADURA_DOWNLOAD_PROXY": "nowhere=socks5://127.0.0.1:1"})
-    said = "DORADURA_DOWNLOAD_PROXY names nowhere, which is not a site"
-    assert said in await _fault(home, "gate", capsys)
+    home = Home.make(tmp_path / "data", media, extra={setting: value})
+    said = f"{setting} names nowhere, which is not a site"
+    assert said in await _fault(home, area, capsys)
     error = await _start(home)
-    assert type(error) is WaysError
+    assert type(error) is refusal
     assert said in str(error)
 
 

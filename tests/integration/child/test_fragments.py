@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from doradura.child.fragments import Destination
 from doradura.media.protocol import Failure, Result
 from tests.integration.child.conftest import LIMITS, Jobs
 from tests.integration.child.raw_site import Answer, answer
@@ -133,6 +134,19 @@ async def test_the_first_failure_stops_the_others(jobs: Jobs, stream: Path) -> N
     assert (end.last.reason, "a segment is missing" in end.last.detail) == ("site_error", True)
     assert time.monotonic() - began < 45, "the hanging segments were waited for"
     assert {int(name[5:-3]) for name in origin.order} <= set(range(6))
+
+
+def test_the_thread_of_a_failed_fragment_leaves_the_file_open(tmp_path: Path) -> None:
+    """Another may be writing an earlier fragment: "write to closed file" would stand for what failed."""
+    with (tmp_path / "film").open("wb") as file:
+        destination = Destination(file)
+        closing = threading.Thread(target=destination.close)
+        closing.start()
+        closing.join()
+        destination.write(b"an earlier fragment")
+        destination.close()
+        assert file.closed
+    assert (tmp_path / "film").read_bytes() == b"an earlier fragment"
 
 
 async def test_what_is_too_large_stops_in_the_middle(jobs: Jobs, stream: Path) -> None:

@@ -59,12 +59,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", f"http://5.5.5.5:{self._site.port}/health")
             content = b""
         elif self.path == "/list.m3u8":
+            ip("addr replace 9.9.9.9/24 dev here")  # the machine gets this address while the job runs
             self.send_response(200)
             self.send_header("Content-Type", "application/vnd.apple.mpegurl")
             lines = ("#EXTM3U", "#EXT-X-TARGETDURATION:1", "#EXTINF:1,", "first.ts", "#EXTINF:1,")
             content = "\n".join((*lines, f"http://9.9.9.9:{self._site.port}/health", "#EXT-X-ENDLIST", "")).encode()
         elif self.path == "/first.ts":
-            ip("addr add 9.9.9.9/24 dev here")  # the machine gets this address while the job runs
             self.send_response(200)
             content = b"G" + bytes(187)
         else:

@@ -52,7 +52,7 @@ DATABASE_FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "doradura_alert_outbox_depth": ("Notices not yet told to an admin.", ()),
     "doradura_alert_oldest_undelivered_seconds": ("Age of the oldest notice not delivered, 0 when all are.", ()),
-    "doradura_unclean_starts_total": ("Starts after an end that was not in order: a kill, a power cut, a crash.", ()),
+    "doradura_unclean_starts_total": ("Starts after a kill or crash.", ()),
 }
 """Family read from the database at a scrape -> its help text and its labels. Those named `_total` are counters, the
 others gauges."""

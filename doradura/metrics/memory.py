@@ -15,7 +15,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 _FAMILIES = {
-    "process_memory_limit_bytes": "Memory the bot and its workers may use together: their container's, or the machine.",
+    "process_memory_limit_bytes": "Memory for the bot and its workers.",
     "process_memory_available_bytes": "How much of that is left, caches of files counted as left.",
 }
 

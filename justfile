@@ -38,12 +38,13 @@ sandbox *arguments: (_venv "requirements.lock")
     set -euo pipefail
     exec .venv/bin/python -m doradura sandbox "$@"
 
-# Run all tests but the long ones, one process more than cores (they wait a third of their time), four at most.
+# Run all tests but the long ones, one process more than cores (they wait a third of their time), four at most. The files come in
+# their order: those with few, slow tests (e2e) first, so that no process is left with one of them at the end.
 test *arguments: (_venv "requirements-dev.lock")
     #!/usr/bin/env bash
     set -euo pipefail
     processes="$(.venv/bin/python -c 'import os; print(min((os.cpu_count() or 1) + 1, 4))')"
-    exec .venv/bin/python -m pytest -m "not long" --numprocesses "$processes" --dist loadfile "$@"
+    exec .venv/bin/python -m pytest -m "not long" --numprocesses "$processes" --dist loadfile --no-loadscope-reorder "$@"
 
 # Run the tests that take minutes, two at a time; where CI is set some of them take fewer turns.
 test-long *arguments: (_venv "requirements-dev.lock")

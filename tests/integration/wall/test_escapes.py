@@ -100,7 +100,7 @@ def test_the_gate_s_port_alone_gets_past_the_other(root: Path, user: int) -> Non
 
 
 @needs_landlock
-@pytest.mark.parametrize("older", [1, 2, 4, 5])
+@pytest.mark.parametrize("older", [*(pytest.param(abi, marks=pytest.mark.long) for abi in (1, 2, 5)), 4])
 @pytest.mark.parametrize("kind", ["notify", "port"])
 def test_older_kernels(root: Path, kind: WallKind, older: int) -> None:
     """What their Landlock does not know, the filter refuses."""
@@ -116,6 +116,7 @@ def test_older_kernels(root: Path, kind: WallKind, older: int) -> None:
     assert (found["touched"], found["changed"]) == ([] if kind == "notify" else ["beside"], [])
 
 
+@pytest.mark.long
 @needs_landlock
 def test_without_a_wall_nearly_all_of_it_gets_through(root: Path) -> None:
     """The attempts are real: the audit hook sees none of them, and what is there is reached and changed."""

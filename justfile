@@ -38,8 +38,8 @@ sandbox *arguments: (_venv "requirements.lock")
     set -euo pipefail
     exec .venv/bin/python -m doradura sandbox "$@"
 
-# Run all tests but the long ones, one process more than cores (they wait a third of their time), four at most. The files come in
-# their order: those with few, slow tests (e2e) first, so that no process is left with one of them at the end.
+# The files come in their order, those with few, slow tests (e2e) first: else one process is left with them at the end.
+# Run all tests but the long ones, one process more than cores (they wait a third of their time), four at most.
 test *arguments: (_venv "requirements-dev.lock")
     #!/usr/bin/env bash
     set -euo pipefail

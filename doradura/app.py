@@ -60,7 +60,8 @@ from doradura.web import AccessRules, WebServer
 from doradura.workers.choice import make_workers
 from doradura.workers.fork import end_strays, environment_for_jobs
 from doradura.workers.gate import Gate, GatedWorkers
-from doradura.workers.wall import WallMissingError, find_wall
+from doradura.workers.interface import Workers
+from doradura.workers.wall import Standing, WallMissingError, find_wall
 from doradura.workers.ways import parse_ways
 from doradura.workers.youtube import YoutubeWorkers
 
@@ -185,16 +186,8 @@ class App:
         await self._take_over_data()
         await serving.start(gate.run)
         await serving.start(children.run)
-        try:
-            await workspace.open()
-            standing = await find_wall(lambda kind: GatedWorkers(children, gate, kind), self._ffmpeg, workspace.root)
-        except OSError as error:
-            raise DataDirectoryError(unusable(workspace.root, error)) from error
-        if standing.kind == "hook" and settings.require_wall:
-            raise WallMissingError(standing.why)
+        standing = await self._find_wall(children, gate, workspace)
         workers.wall, self_test.standing = standing.kind, standing
-        metrics.worker_wall.labels(kind=standing.kind).set(1)
-        log.info("what holds workers' connections", extra={"wall": standing.kind, "why": standing.why or None})
         serving.start_soon(clean_forever, self._storage, self._clock)
         self._coordination.restore_moves(await self._storage.read(chats.migrations))
         async with (
@@ -239,12 +232,24 @@ class App:
             serving.start_soon(self_test.run)
             await self._work(api, parts, health, task_status)
 
+    async def _find_wall(self, children: Workers, gate: Gate, workspace: Workspace) -> Standing:
+        """Open the workspace, and return the wall that is proven to stand around workers. Raises StartupError."""
+        try:
+            await workspace.open()
+            standing = await find_wall(lambda kind: GatedWorkers(children, gate, kind), self._ffmpeg, workspace.root)
+        except OSError as error:
+            raise DataDirectoryError(unusable(workspace.root, error)) from error
+        if standing.kind == "hook" and self.settings.require_wall:
+            raise WallMissingError(standing.why)
+        self.metrics.worker_wall.labels(kind=standing.kind).set(1)
+        log.info("what holds workers' connections", extra={"wall": standing.kind, "why": standing.why or None})
+        return standing
+
     @asynccontextmanager
     async def _delivering_alerts(self, serving: trio.Nursery, api_url: str) -> AsyncIterator[None]:
         """Deliver alerts from here on. On leaving, wait for the notifications that are being sent."""
-        settings = self.settings
         async with open_bot_api(
-            settings.telegram_token,
+            self.settings.telegram_token,
             api_url=api_url,
             observer=self._telegram_metrics,
             connections=ALERT_CONNECTIONS,
@@ -256,8 +261,8 @@ class App:
                 self.metrics,
                 self._alert_texts,
                 self._ids,
-                chats=settings.told_chats,
-                watchdog_seconds=settings.watchdog_seconds,
+                chats=self.settings.told_chats,
+                watchdog_seconds=self.settings.watchdog_seconds,
                 clock=self._clock,
                 draw=random.random,
             )
@@ -296,17 +301,15 @@ class App:
             ).check,
             "loop": lag.check,
         }
-        outside: tuple[CheckName, ...] = ("poll", "alerts")
         return Health(
             version=__version__,
             checks={name: checks[name] for name in CHECKS},
-            outside=outside,
+            outside=("poll", "alerts"),
             broke=self.metrics.errors.labels(category="internal").inc,
         )
 
     def _make_web(self, health: Health) -> WebServer:
         """Create the web server, which collects the content of each answer anew. Raises DataDirectoryError."""
-        settings = self.settings
         intake = Intake(self._storage, self.metrics, self._ids, clock=self._clock)
 
         async def render(accept: str) -> tuple[bytes, str]:
@@ -329,10 +332,10 @@ class App:
             accept_alerts=intake.accept,
             is_ready=lambda: health.state == "running",
             access=AccessRules(
-                settings.allowed_networks,
-                settings.trusted_proxies,
-                settings.metrics_basic_auth,
-                settings.webhook_token or generated_secret(settings.data_dir / WEBHOOK_FILE),
+                self.settings.allowed_networks,
+                self.settings.trusted_proxies,
+                self.settings.metrics_basic_auth,
+                self.settings.webhook_token or generated_secret(self.settings.data_dir / WEBHOOK_FILE),
             ),
             count_error=self.metrics.errors.labels(category="http").inc,
         )

@@ -9,7 +9,6 @@ Trio: the gate is to be small and to be there within a tenth of a second.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import selectors
@@ -22,6 +21,7 @@ from functools import partial
 from typing import Any, Final
 
 from doradura.gate.connection import Connection
+from doradura.gate.control import Control
 from doradura.gate.job import REMEMBERED, Job
 from doradura.gate.opening import Opener, OpeningError, Rules
 from doradura.gate.standing_in import Pairs, StandIn
@@ -37,9 +37,7 @@ OPENING_AT_ONCE: Final = 256
 STRANGERS: Final = 256
 """Connections that have not said whose they are; of more the oldest are hung up on."""
 _LOOK_SECONDS: Final = 0.25
-_LINE_BYTES: Final = 64 * 1024
 _NO_DESCRIPTORS_SECONDS: Final = 0.2
-_DESCRIPTORS: Final = 16
 
 
 class GateServer:
@@ -47,9 +45,9 @@ class GateServer:
 
     def __init__(self, listener: socket.socket, control: socket.socket, opener: Opener | None = None) -> None:
         self._listener = listener
-        self._control = control
         self._opener = opener or Opener()
         self._selector = selectors.DefaultSelector()
+        self._control = Control(control, self._selector, self._obey)
         self._jobs: dict[bytes, Job] = {}
         self._owners: dict[Connection, Job] = {}
         self._connections: set[Connection] = set()
@@ -63,21 +61,15 @@ class GateServer:
         self._opened: deque[tuple[Connection, Job, socket.socket | OpeningError]] = deque()
         """From the threads to the loop; a deque's two ends are safe without a lock."""
         self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._told = bytearray()
-        self._saying = bytearray()
-        self._serving = True
         self._deaf_until = 0.0
-        self._came: deque[int] = deque()
-        """Descriptors that came with lines which are not read yet."""
         self._pairs = Pairs()
 
     def run(self) -> None:
         """Serve. Returns when the bot is gone; what is open is closed then."""
-        for sock in (self._listener, self._control):
-            sock.setblocking(False)
-        self._selector.register(self._control, selectors.EVENT_READ, self._converse)
+        self._listener.setblocking(False)
+        self._control.start()
         self._selector.register(self._woken, selectors.EVENT_READ, self._take_opened)
-        while self._serving:
+        while self._control.is_open:
             for key, events in self._selector.select(self._longest_wait()):
                 if isinstance(key.data, Connection):
                     assert isinstance(key.fileobj, socket.socket)
@@ -106,29 +98,6 @@ class GateServer:
         rest = max(0.0, min(self._resting.values()) - time.monotonic())
         return rest if wait is None else min(rest, wait)
 
-    def _converse(self) -> None:
-        if self._saying:
-            self._go_on_saying()
-        self._hear()
-
-    def _hear(self) -> None:
-        """Read what the bot says; its end is ours."""
-        try:
-            piece, came, _, _ = socket.recv_fds(self._control, _LINE_BYTES, _DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
-        except BlockingIOError:
-            return
-        except OSError:
-            piece, came = b"", []
-        self._came += came
-        if not piece:
-            self._serving = False
-            return
-        self._told += piece
-        while (end := self._told.find(b"\n")) >= 0:
-            line = bytes(self._told[:end])
-            del self._told[: end + 1]
-            self._obey(json.loads(line))
-
     def _obey(self, told: dict[str, Any]) -> None:
         match told["op"]:
             case "job":
@@ -137,17 +106,18 @@ class GateServer:
                 rules = Rules(AllowedPrivate.parse(told["allowed"]), way, direct)
                 self._jobs[told["token"].encode()] = Job(told["job"], rules)
             case "notify":
-                if self._came:
-                    self._stand_in(self._jobs.get(told["token"].encode()), self._came.popleft())
-                else:  # out of descriptors, so the kernel dropped it: one job waits, and not everybody
+                listener = self._control.take_descriptor()
+                if listener is not None:
+                    self._stand_in(self._jobs.get(told["token"].encode()), listener)
+                else:  # one job waits, and not everybody
                     log.error("no descriptor to be had for the connects of a job")
             case "end":
                 self._end(told["token"])
             case "ping":
-                self._say({"op": "pong"})
+                self._control.say({"op": "pong"})
             case "serve":
                 self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
-                self._say({"op": "serving"})
+                self._control.say({"op": "serving"})
 
     def _end(self, token: str) -> None:
         job = self._jobs.pop(token.encode(), None)
@@ -158,21 +128,7 @@ class GateServer:
         for connection in list(job.open):
             connection.close()
             self._settle(connection)
-        self._say({"op": "ended", **job.account()})
-
-    def _say(self, said: dict[str, Any]) -> None:
-        self._saying += json.dumps(said).encode() + b"\n"
-        self._go_on_saying()
-
-    def _go_on_saying(self) -> None:
-        try:
-            del self._saying[: self._control.send(self._saying)]
-        except BlockingIOError:
-            pass
-        except OSError:  # the bot is gone, which the next read tells
-            self._saying.clear()
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._saying else 0)
-        self._selector.modify(self._control, events, self._converse)
+        self._control.say({"op": "ended", **job.account()})
 
     def _accept(self) -> None:
         try:

@@ -160,7 +160,20 @@ def test_children_know_no_trio_and_facts_no_library() -> None:
     assert wrong == []
 
 
-def test_a_folder_can_be_overlooked() -> None:
+def test_a_module_is_short() -> None:
+    """No module has more than 400 lines, no function more than 80."""
+    long = []
+    for path in sorted(ROOT.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        nodes = ast.walk(ast.parse(text))
+        functions = (node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+        over = [node.name for node in functions if (node.end_lineno or node.lineno) - node.lineno >= 80]
+        if over or text.count("\n") > 400:
+            long.append((str(path.relative_to(ROOT)), text.count("\n"), over))
+    assert long == []
+
+
+def test_a_folder_is_small() -> None:
     """No folder has more than thirty modules."""
     folders = Counter(path.parent.relative_to(ROOT) for _, path, _ in modules())
     assert {folder: count for folder, count in folders.items() if count > 30} == {}

@@ -108,7 +108,7 @@ class GateServer:
             case "notify":
                 listener = self._control.take_descriptor()
                 if listener is not None:
-                    self._stand_in(self._jobs.get(told["token"].encode()), listener)
+                    self._stand_in(told["token"], listener, told["last"])
                 else:  # one job waits, and not everybody
                     log.error("no descriptor to be had for the connects of a job")
             case "end":
@@ -155,8 +155,12 @@ class GateServer:
         self._timed.add(connection)
         return connection
 
-    def _stand_in(self, job: Job | None, listener: int) -> None:
-        stand_in = StandIn(listener, self._pairs.make)
+    def _stand_in(self, token: str, listener: int, last: int | None) -> None:
+        def received(call_id: int) -> None:
+            self._control.say({"op": "received", "token": token, "call": call_id})
+
+        job = self._jobs.get(token.encode())
+        stand_in = StandIn(listener, self._pairs.make, received=received, last=last)
         if job is None or job.stand_in is not None:
             stand_in.close()
             return

@@ -16,6 +16,8 @@ from doradura.wall import notification
 
 _PAIR_SECONDS: Final = 1.0
 _FOREIGNERS: Final = 16
+_UNTOLD: Final = 64
+"""How many calls a gate may have received whose numbers had not reached the bot when it died."""
 
 
 class Pairs:
@@ -51,10 +53,25 @@ class Pairs:
 class StandIn:
     """Answers the connects of one job."""
 
-    def __init__(self, listener: int, make: Callable[[], tuple[socket.socket, socket.socket]]) -> None:
-        """Take over the listener of the job's notifications."""
+    def __init__(
+        self,
+        listener: int,
+        make: Callable[[], tuple[socket.socket, socket.socket]],
+        *,
+        received: Callable[[int], None],
+        last: int | None,
+    ) -> None:
+        """Take over the listener of the job's notifications.
+
+        `received` gets the number of each call before it is answered, and `last` is the last number that a gate before
+        this one told of: the call that it died with fails, and its job connects again.
+        """
         self.listener = listener
         self._make = make
+        self._received = received
+        if last is not None:
+            for call_id in range(last, last + _UNTOLD):
+                notification.give_up(listener, call_id)
 
     def take(self, *, full: bool) -> socket.socket | None:
         """Answer one connect that waits, and return our end of what it got; None where it got none.
@@ -64,6 +81,7 @@ class StandIn:
         call = notification.waiting(self.listener)
         if call is None:
             return None
+        self._received(call.id)
         if full:
             notification.answer(self.listener, call, errno.ECONNREFUSED)
             return None

@@ -24,10 +24,14 @@ _SET: Final = 1
 """SECCOMP_ADDFD_FLAG_SETFD: at the number that is told."""
 
 
+_LAST_ID: Final = 2**64 - 1
+
+
 class Call(NamedTuple):
     """A call that waits for its answer."""
 
     id: int
+    """Of one listener's calls each has the number after the one before."""
     pid: int
     """The caller, as this process sees it."""
     descriptor: int
@@ -89,6 +93,19 @@ def put(listener: int, call: Call, descriptor: int, *, close_on_exec: bool) -> N
     """Put a descriptor of ours where the caller has the one it called with. Raises OSError; ENOENT: it is gone."""
     flags = os.O_CLOEXEC if close_on_exec else 0
     fcntl.ioctl(listener, _ADD_DESCRIPTOR, _ADD.pack(call.id, _SET, descriptor, call.descriptor, flags))
+
+
+def give_up(listener: int, call_id: int) -> None:
+    """Let a call fail that was received by a process which died before it answered.
+
+    The kernel offers such a call to nobody else, so its caller would wait for as long as the listener is open. Does
+    nothing if the call is answered, waits to be received, or was never made.
+    """
+    try:
+        fcntl.ioctl(listener, _SEND, bytearray(_ANSWER.pack(call_id & _LAST_ID, 0, -errno.ECONNABORTED, 0)))
+    except OSError as failure:
+        if failure.errno not in {errno.ENOENT, errno.EINPROGRESS}:
+            raise
 
 
 def answer(listener: int, call: Call, error: int = 0) -> None:

@@ -81,6 +81,8 @@ class Gate:
         """What the gate is told of each job that runs, by its token."""
         self._notified: dict[str, int] = {}
         """Listeners of walled jobs' notifications, by token; kept, so that a connect waits while there is no gate."""
+        self._received: dict[str, int] = {}
+        """The last connect of each that a gate received: if it died with it, the next one lets it fail."""
         self._control: trio.SocketStream | None = None
         self._telling = trio.Lock()
         self._serving = trio.Event()
@@ -178,7 +180,7 @@ class Gate:
                 async with self._telling:
                     await _send(control, b"".join(self._jobs.values()))
                     for token, listener in list(self._notified.items()):
-                        await _send(control, _line(op="notify", token=token), listener)
+                        await _send(control, self._notify(token), listener)
                     await _send(control, _line(op="serve"))
                     self._control = control
                 async for told in _messages(control):
@@ -189,6 +191,8 @@ class Gate:
                             nursery.start_soon(self._watch, process)
                         case "pong":
                             self._answered.set()
+                        case "received" if told["token"] in self._notified:
+                            self._received[told["token"]] = told["call"]
                         case "ended":
                             self._account(told)
             with trio.move_on_after(1):
@@ -245,6 +249,7 @@ class Gate:
                 await self._tell(_line(op="end", token=token))
                 if token in self._notified:
                     os.close(self._notified.pop(token))
+                    self._received.pop(token, None)
 
     async def supervise(self, token: str, listener: int) -> None:
         """Have the gate answer a job's connects until its door is left. Takes over the listener."""
@@ -252,7 +257,10 @@ class Gate:
             os.close(listener)
             return
         self._notified[token] = listener
-        await self._tell(_line(op="notify", token=token), listener)
+        await self._tell(self._notify(token), listener)
+
+    def _notify(self, token: str) -> bytes:
+        return _line(op="notify", token=token, last=self._received.get(token))
 
     async def _tell(self, line: bytes, descriptor: int | None = None) -> None:
         """Send a line, whole. If there is no gate, the next one is told everything that still holds."""

@@ -38,6 +38,8 @@ class Gate:
         """End a job; what the gate says of it."""
         self.tell(op="end", token=token)
         told: dict[str, Any] = json.loads(self.lines.readline())
+        while told["op"] == "received":
+            told = json.loads(self.lines.readline())
         return told
 
     def client(self) -> socket.socket:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from doradura.media.gatecontrol import CONNECTIONS_OF_ONE_JOB
-from doradura.wall import bpf
+from doradura.wall import bpf, notification
 from doradura.wall.architectures import Architecture, this_architecture
 from doradura.wall.kernel import Filter, Kernel
 from tests.integration.gate.conftest import SECONDS, Gate, Site, login, request, take
@@ -35,9 +37,9 @@ class Caller:
         self.pid = pid
         self.listener = listener
 
-    def hand_over(self, gate: Gate, token: str) -> None:
-        """Give the listener to a gate."""
-        line = f'{{"op": "notify", "token": "{token}"}}\n'.encode()
+    def hand_over(self, gate: Gate, token: str, last: int | None = None) -> None:
+        """Give the listener to a gate. `last` is the number of the call that the gate before it received last."""
+        line = json.dumps({"op": "notify", "token": token, "last": last}).encode() + b"\n"
         socket.send_fds(gate.control, [line], [self.listener])
         os.close(self.listener)
 
@@ -168,6 +170,25 @@ def test_a_caller_that_dies_costs_nothing(gate: Gate, site: Site) -> None:
             assert caller.status() == -9
     assert gate.code("good", site.host, site.port) == 0
     assert gate.end("dead")["job"] == 1
+
+
+@pytest.mark.parametrize("untold", [0, 1, 5])
+def test_a_connect_that_a_dead_gate_had_received_fails(*, gate: Gate, site: Site, untold: int) -> None:
+    """It is offered to nobody else, so it would never end; the job connects again, and is answered."""
+    gate.job("right", site.endpoint)
+
+    def again() -> int:
+        with socket.socket() as client:
+            first = client.connect_ex(ANYWHERE)
+        return spoken("right", site.host, site.port) if first == errno.ECONNABORTED else first
+
+    with calling(again) as caller:
+        while (received := notification.waiting(caller.listener)) is None:
+            time.sleep(0.01)
+        caller.hand_over(gate, "right", received.id - untold)
+        site.accept().close()
+        assert caller.status() == 0
+    assert gate.end("right")["connections"] == 1
 
 
 def test_a_listener_that_got_lost_ends_nothing_else(gate: Gate, site: Site, caplog: pytest.LogCaptureFixture) -> None:

@@ -54,9 +54,11 @@ class Monitoring(ABC):
         if self.mode == "huge":
             return httpx.Response(200, content=b"[" + b" " * 9_000_000 + b"]")
         answer = self.answer(request)
+        is_lost = self.mode.startswith("lost") and request.method in {"POST", "DELETE"}
+        if is_lost and self.mode == "lost, then down":
+            self.mode = "down"  # before the checkpoint, so that no other task's request comes in between
         await trio.lowlevel.checkpoint()
-        if self.mode.startswith("lost") and request.method in {"POST", "DELETE"}:
-            self.mode = "down" if self.mode == "lost, then down" else self.mode
+        if is_lost:
             raise httpx.ReadError("lost")
         return answer
 

@@ -102,7 +102,7 @@ class GateServer:
         match told["op"]:
             case "job":
                 way = None if told["way"] is None else Way.parse(told["way"])
-                direct = AllowedPrivate.parse(told.get("direct", ()))
+                direct = AllowedPrivate.parse(told["direct"])
                 rules = Rules(AllowedPrivate.parse(told["allowed"]), way, direct)
                 self._jobs[told["token"].encode()] = Job(told["job"], rules)
             case "notify":

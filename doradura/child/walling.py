@@ -81,7 +81,7 @@ class Wall:
                 rule.close()
             self.close()
             ready = self._filters[notify]
-            if abi < program.SIGNALS_ABI:
+            if abi < landlock.SCOPES_ABI:
                 ready = self._filter(os.getpid(), notify=notify)
             listener = self._kernel.set_filter(ready, listening=notify)
             if listener is not None:

@@ -8,6 +8,7 @@ connect succeeds and ends at the gate.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import socket
 import struct
@@ -22,7 +23,6 @@ from doradura.media.reasons import Reason
 
 _MSG_FASTOPEN: Final = 0x20000000
 _MPTCP: Final = 262
-_CONNECTING: Final = 115  # EINPROGRESS
 
 
 def prove(order: Order) -> WallProof:
@@ -44,7 +44,7 @@ def prove(order: Order) -> WallProof:
 
     def sent(sock: int, flags: int, address: bytes) -> bool:
         done: bool = libc.sendto(sock, b"x", 1, flags, address, len(address)) >= 0
-        return done or ctypes.get_errno() == _CONNECTING
+        return done or ctypes.get_errno() == errno.EINPROGRESS
 
     def multipath() -> bool:
         sock = opened(stream, _MPTCP)

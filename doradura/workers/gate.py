@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, Final, get_args
 
 import msgspec
@@ -304,12 +304,9 @@ class GatedWorkers:
         self.wall: WallKind = wall
         """What the jobs that are started from now on have around them."""
 
-    def work(self, order: Order) -> AbstractAsyncContextManager[Conversation]:
-        """Start one job with a door of its own. Behaves as `Workers.work`."""
-        return self._work(order)
-
     @asynccontextmanager
-    async def _work(self, order: Order) -> AsyncIterator[Conversation]:
+    async def work(self, order: Order) -> AsyncIterator[Conversation]:
+        """Start one job with a door of its own. Behaves as `Workers.work`."""
         near = filter(None, (endpoint_of(order.pot_provider),))
         async with self._gate.door(order.job_id, order.allowed_private, site_of(order.url), direct=near) as door:
             order = msgspec.structs.replace(order, door=door, allowed_private=(), wall=self.wall)

@@ -1,8 +1,7 @@
 """The proof of a wall, from inside: attempts to reach what is really there, by the C library.
 
-Owns the attempts. They go past the audit hook, which sees Python's own calls alone, as native code would. What only the
-other side can tell, that a connection came, is the bot's to look at (`workers.wall`): behind a wall that notifies, a
-connect succeeds and ends at the gate.
+Owns the attempts. Like native code they go past the audit hook, which sees Python's own calls alone. Whether a connect
+arrived, only the bot can see (`workers.wall`): behind a wall that notifies it succeeds, and ends at the gate.
 """
 
 from __future__ import annotations

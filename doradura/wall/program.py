@@ -66,7 +66,7 @@ OF_ITSELF_ALONE: Final = ("prlimit64", "move_pages", "migrate_pages")
 
 
 def head(of: Architecture) -> bpf.Block:
-    """Refuse calls of every other convention, whose numbers mean something else, and take the call's number."""
+    """Refuse calls of every other convention, whose numbers mean something else, and load the call's number."""
     foreign = () if of.foreign_from is None else bpf.below(of.foreign_from, _NO)
     return bpf.one_of(bpf.load(bpf.ARCHITECTURE_AT), [of.audit_word], _NO) + bpf.load(bpf.NUMBER_AT) + foreign
 

@@ -1,6 +1,6 @@
-"""What a child says to the gate and hears of it.
+"""The gate's replies, as a child recognises them in yt-dlp's errors, and the self-test's login at the gate.
 
-Owns how the gate's replies are told, in yt-dlp's errors, from what a site could write into an error's text.
+Owns the distinction between a reply of the gate and what a site could write into an error's text.
 
 yt-dlp keeps a reply's number while its own error travels; libraries on the way keep an error's text more often than its
 type. So each reply of the gate has a text of its own in this process, with a word in it that no site can know.
@@ -35,7 +35,7 @@ _REASONS: Final = {
 
 
 def mark_gate_replies() -> None:
-    """Make yt-dlp's SOCKS errors tell the gate's replies, and a gate that is gone a fault of the network's."""
+    """Give yt-dlp's SOCKS errors the texts of `told_as`, and make a gate that hung up a network error."""
     Socks5Error.CODES = {**Socks5Error.CODES, **{code: told_as(code) for code in GateReply if code}}
     real = sockssocket.recvall
 
@@ -50,12 +50,12 @@ def mark_gate_replies() -> None:
 
 
 def told_as(code: int) -> str:
-    """Return the text by which a number that the gate replied is known in this process."""
+    """Return the text that stands for a reply's number in this process's errors."""
     return f"{_WORD} {code:d}"
 
 
 def gate_reply(link: BaseException) -> GateReply | None:
-    """Return what the gate answered, of an error that is its reply or tells of it."""
+    """Return the gate's reply that an error is or quotes; None if it is neither."""
     found = _TOLD.search(str(link))
     if found is not None:
         code = int(found[1])
@@ -70,7 +70,7 @@ def gate_reply(link: BaseException) -> GateReply | None:
 
 
 def knock(door: Door) -> None:
-    """See that the gate answers and lets this job in. Raises OSError."""
+    """Log in at the gate as this job. Raises OSError if it does not answer or does not let the job in."""
     user, token = USER.encode(), door.token.encode()
     with socket.create_connection((door.host, door.port), KNOCK_SECONDS) as gate:
         gate.sendall(b"\x05\x01\x02\x01" + bytes([len(user)]) + user + bytes([len(token)]) + token)
@@ -82,7 +82,7 @@ def knock(door: Door) -> None:
 
 
 def gate_reason(reply: GateReply) -> Reason:
-    """Return what a reply means; all but a few are the network's doing."""
+    """Return the reason for a failure by a reply; all but a few are the network's."""
     return _REASONS.get(reply, Reason.NETWORK)
 
 

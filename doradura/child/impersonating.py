@@ -1,4 +1,4 @@
-"""Requests that look like a browser's: what yt-dlp's handler for them is held to in this process.
+"""Requests that look like a browser's: the bounds of yt-dlp's handler for them, in this process.
 
 The handler (`CurlCFFI`) is native code: the guard does not see its connections, so `Browsing` offers it behind a wall
 alone. yt-dlp decides which requests it is for. What Python's networking is held to elsewhere has to hold
@@ -190,7 +190,7 @@ class _Pieces(queue.Queue[Any]):
         self.put(item)
 
     def leave(self) -> None:
-        """Say that nobody reads any more."""
+        """Note that nobody reads any more: `put` no longer waits."""
         with self.mutex:
             self._left = True
             self.not_full.notify_all()

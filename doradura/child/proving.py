@@ -1,13 +1,13 @@
 """The proof of a wall, from inside: attempts to reach what is really there, by the C library.
 
-Owns the attempts. They go past the audit hook, which sees Python's own calls alone, as native code would. What only the
-other side can tell, that a connection came, is the bot's to look at (`workers.wall`): behind a wall that notifies, a
-connect succeeds and ends at the gate.
+Owns the attempts. Like native code they go past the audit hook, which sees Python's own calls alone. Whether a connect
+arrived, only the bot can see (`workers.wall`): behind a wall that notifies it succeeds, and ends at the gate.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import socket
 import struct
@@ -22,7 +22,6 @@ from doradura.media.reasons import Reason
 
 _MSG_FASTOPEN: Final = 0x20000000
 _MPTCP: Final = 262
-_CONNECTING: Final = 115  # EINPROGRESS
 
 
 def prove(order: Order) -> WallProof:
@@ -44,7 +43,7 @@ def prove(order: Order) -> WallProof:
 
     def sent(sock: int, flags: int, address: bytes) -> bool:
         done: bool = libc.sendto(sock, b"x", 1, flags, address, len(address)) >= 0
-        return done or ctypes.get_errno() == _CONNECTING
+        return done or ctypes.get_errno() == errno.EINPROGRESS
 
     def multipath() -> bool:
         sock = opened(stream, _MPTCP)

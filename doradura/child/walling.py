@@ -81,7 +81,7 @@ class Wall:
                 rule.close()
             self.close()
             ready = self._filters[notify]
-            if abi < program.SIGNALS_ABI:
+            if abi < landlock.SCOPES_ABI:
                 ready = self._filter(os.getpid(), notify=notify)
             listener = self._kernel.set_filter(ready, listening=notify)
             if listener is not None:
@@ -122,7 +122,7 @@ def deno() -> str:
 
 
 def _readable() -> Iterator[str]:
-    """Return what a child loads its code, its libraries, its certificates and its time zones from."""
+    """Yield the places that a child loads code, libraries, certificates and time zones from."""
     libraries = [f"{prefix}/lib" for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)]
     paths = ssl.get_default_verify_paths()
     known = [*libraries, *_LIBRARIES, *_DATA, *(each for each in (paths.cafile, paths.capath) if each)]

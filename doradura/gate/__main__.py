@@ -21,7 +21,7 @@ from doradura.memory import close_memory
 
 _STACK_BYTES: Final = 256 * 1024
 _DESCRIPTORS: Final = 65536
-"""Six a connection at most: two sockets, four ends of pipes."""
+"""A connection has four: two sockets and both ends of a pipe; behind an https proxy six."""
 
 
 def main(arguments: list[str] | None = None) -> int:

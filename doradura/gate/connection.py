@@ -1,4 +1,4 @@
-"""One client's connection to the gate: its handshake, its opening, its relay, and what its sockets are waited for.
+"""One client's connection to the gate: handshake, opening, relay, and the events that its sockets are polled for.
 
 Owns the states and what leads from one to the next. When the client ends, both sides are closed: HTTP clients never
 half-close, and a server would else keep a dead worker's connection as long as it likes. When the site ends, what it
@@ -37,7 +37,7 @@ State = Literal["greeting", "login", "request", "opening", "relaying", "ending",
 
 
 class Connection:
-    """The server tells it what its sockets are ready for and asks what they are waited for; nothing here blocks."""
+    """A state machine: the server passes events of its sockets in, and asks which to poll for. Nothing here blocks."""
 
     def __init__(self, client: socket.socket) -> None:
         self.client = client
@@ -45,13 +45,13 @@ class Connection:
         self.state: State = "greeting"
         self.request: socks.Request | None = None
         self.deadline = time.monotonic() + HANDSHAKE_SECONDS
-        """When the present state has lasted too long; of `relaying` there is no such time."""
+        """The monotonic time at which the present state has lasted too long; `relaying` may last for ever."""
         self.is_resolved = False
         """Set by the opening's thread."""
         self.token = b""
         """What the client logged in with, until it is answered."""
         self.watched: dict[socket.socket, int] = {}
-        """What each socket is waited for; the server's own note."""
+        """The events that each socket is polled for; the server keeps them."""
         self.sent = 0
         self.received = 0
         self.rests_until = 0.0
@@ -62,7 +62,7 @@ class Connection:
         self._home: Flow | None = None
 
     def interest(self, sock: socket.socket) -> int:
-        """Return what a socket is waited for, as `selectors` has it."""
+        """Return the events that a socket is to be polled for (`selectors.EVENT_*`); 0 for none."""
         if self.state == "closed":
             return 0
         if self._out is None or self._home is None or self.state == "ending":
@@ -74,7 +74,7 @@ class Connection:
         return reading | (selectors.EVENT_WRITE if other.waiting else 0)
 
     def ready(self, sock: socket.socket, events: int) -> None:
-        """Go on, as far as it goes. Does not raise: what breaks closes the connection."""
+        """Handle a socket's events, without blocking. Does not raise: an error closes the connection."""
         if self._out is not None and self._home is not None and self.state == "relaying":
             self._relay(sock, events, self._out, self._home)
             return
@@ -91,7 +91,7 @@ class Connection:
             self._shake()
 
     def _shake(self) -> None:
-        """Read on in the handshake. `request` is set, and the state `opening`, once it is done."""
+        """Read greeting and login, as far as they have come. The state is `request` once both are there."""
         try:
             if self.state == "greeting" and socks.read_greeting(self._came):
                 self._say(socks.CHOSEN)
@@ -104,14 +104,14 @@ class Connection:
             self.close()
 
     def admit(self, *, known: bool) -> None:
-        """Answer the login: whether its token is anybody's."""
+        """Answer the login; `known` is whether its token is a running job's. If not, close the connection."""
         self.token = b""
         self._say(socks.LOGIN_GOOD if known else socks.LOGIN_BAD)
         if not known:
             self.close()
 
     def read_request(self) -> None:
-        """Read where to connect, if it is there."""
+        """Read the request, if it has come whole. Then `request` is set, and the state is `opening`."""
         try:
             self.request = socks.read_request(self._came)
         except socks.SocksError as error:
@@ -129,7 +129,7 @@ class Connection:
         return self.deadline
 
     def time_out(self) -> GateReply | None:
-        """End a state that has lasted too long. Return what the client was told, None if that is nothing."""
+        """End a state that has lasted too long. Return the reply that the client was sent; None if it was sent none."""
         if self.state != "opening":
             self.close()
             return None

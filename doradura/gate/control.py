@@ -1,7 +1,7 @@
 """The gate's conversation with the bot: a line of JSON each way, and descriptors that come with some lines.
 
-Owns the control socket. The bot's end of it is the gate's end. What is said never waits: what the socket has no room
-for follows as soon as it has.
+Owns the control socket; the gate ends when the bot's side of it closes. Sending never blocks: what the socket's buffer
+has no room for is sent as soon as it has.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DESCRIPTORS: Final = 16
 
 
 class Control:
-    """The conversation, in the gate's loop. `obey` gets each line that the bot says."""
+    """The conversation, in the gate's loop. `obey` gets each message from the bot."""
 
     def __init__(
         self, sock: socket.socket, selector: selectors.BaseSelector, obey: Callable[[dict[str, Any]], None]
@@ -30,15 +30,15 @@ class Control:
         self._saying = bytearray()
         self._came: deque[int] = deque()
         self.is_open = True
-        """Whether the bot is there."""
+        """False once the bot has closed its side."""
 
     def start(self) -> None:
-        """Listen to the bot from now on."""
+        """Register the socket with the loop's selector: messages are read from now on."""
         self._socket.setblocking(False)
         self._selector.register(self._socket, selectors.EVENT_READ, self._converse)
 
     def say(self, said: dict[str, Any]) -> None:
-        """Say a line to the bot."""
+        """Send a message to the bot."""
         self._saying += json.dumps(said).encode() + b"\n"
         self._go_on_saying()
 

@@ -34,7 +34,7 @@ class Job:
     """What answers its connects, where it is behind a wall that notifies."""
 
     def account(self) -> dict[str, Any]:
-        """Return what it did, as the bot is told."""
+        """Return the content of the message `ended` (media/gatecontrol.py)."""
         return {
             "job": self.number,
             "sent": self.sent,

@@ -35,7 +35,7 @@ OPENING_OF_ONE_JOB: Final = 8
 OPENING_AT_ONCE: Final = 256
 """More than all jobs of a usual installation may have: names that a silent resolver holds up delay no other job."""
 STRANGERS: Final = 256
-"""Connections that have not said whose they are; of more the oldest are hung up on."""
+"""Connections that have not logged in; beyond this number the oldest are closed."""
 _LOOK_SECONDS: Final = 0.25
 _NO_DESCRIPTORS_SECONDS: Final = 0.2
 
@@ -102,7 +102,7 @@ class GateServer:
         match told["op"]:
             case "job":
                 way = None if told["way"] is None else Way.parse(told["way"])
-                direct = AllowedPrivate.parse(told.get("direct", ()))
+                direct = AllowedPrivate.parse(told["direct"])
                 rules = Rules(AllowedPrivate.parse(told["allowed"]), way, direct)
                 self._jobs[told["token"].encode()] = Job(told["job"], rules)
             case "notify":
@@ -302,7 +302,7 @@ class GateServer:
         self._start_openings()
 
     def _look(self) -> None:
-        """End what has lasted too long."""
+        """Do what is due: accept again, end rests, end what has lasted too long."""
         now = time.monotonic()
         if self._deaf_until and now >= self._deaf_until:
             self._deaf_until = 0.0
@@ -317,7 +317,7 @@ class GateServer:
             self._settle(connection)
 
     def _settle(self, connection: Connection) -> None:
-        """Bring what is known of a connection, and what is waited for, in line with its state."""
+        """Update the timers and polled events of a connection after its state may have changed; forget a closed one."""
         if connection.state == "closed":
             self._forget(connection)
             return

@@ -22,7 +22,7 @@ _CONNECT: Final = 1
 
 
 class SocksError(Exception):
-    """What came is no SOCKS5, or asks for what this gate does not do; `reply` is what is still said, if anything."""
+    """The client does not speak SOCKS5, or asks for what this gate does not do; `reply` is sent before closing."""
 
     def __init__(self, reply: bytes = b"") -> None:
         super().__init__(reply)
@@ -37,7 +37,7 @@ class Request(NamedTuple):
 
 
 def read_greeting(came: bytearray) -> bool | None:
-    """Read the client's methods. Raises SocksError where a password is none of them."""
+    """Read the client's login methods. Raises SocksError if a password is not among them."""
     if came and came[0] != VERSION:
         raise SocksError
     if len(came) < 2 or len(came) < 2 + came[1]:
@@ -50,7 +50,7 @@ def read_greeting(came: bytearray) -> bool | None:
 
 
 def read_login(came: bytearray) -> bytes | None:
-    """Read the password, which is never empty. Raises SocksError where there is none, or the user is another."""
+    """Return the password, which is never empty. Raises SocksError if it is, or for another user than USER."""
     if came and came[0] != 1:
         raise SocksError
     if len(came) < 2 or len(came) < 3 + came[1]:

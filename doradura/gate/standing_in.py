@@ -1,7 +1,7 @@
 """Connections that are put into the place of those that a walled job wanted (seccomp user notification).
 
-Owns the answer to one connect: whatever address the job named, which is not even read, it gets a connection to this
-gate. So whose a connection is, is known by the listener that it came through, and not by what the job says.
+Owns the answer to one connect. The address that the job named is not even read: the job gets a connection to this gate.
+So the listener, and not what the job says, tells which job a connection belongs to.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ class StandIn:
                 notification.give_up(listener, call_id)
 
     def take(self, *, full: bool) -> socket.socket | None:
-        """Answer one connect that waits, and return our end of what it got; None where it got none.
+        """Answer one connect that waits. Return our end of the connection that the job got; None if it got none.
 
-        A job that is `full` is refused. Raises EOFError when no process of the job is left.
+        With `full`, the connect is refused. Raises EOFError when no process of the job is left.
         """
         call = notification.waiting(self.listener)
         if call is None:

@@ -121,7 +121,7 @@ def _parse_endpoint(text: str) -> list[tuple[IPAddress, int]]:
 def endpoint_of(url: str) -> str:
     """Return the `host:port` of a URL whose host is a literal or `localhost`, as `AllowedPrivate` takes it; else ""."""
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    host, port = parts.hostname or "", parts.port or default_port(parts.scheme)
     endpoint = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         _parse_endpoint(endpoint)

@@ -17,7 +17,7 @@ from doradura.media.variant import Variant
 
 LINE_LIMIT_BYTES = 256 * 1024
 LISTENER_BYTE: Final = b"\n"
-"""What a child says before its first line, with the listener of its notifications (SCM_RIGHTS), where it has one."""
+"""Sent by a child behind a `notify` wall before its first line, with the listener of its connects (SCM_RIGHTS)."""
 PLAYERS_DIRECTORY: Final = "players"
 """yt-dlp's cache of solved players, in a job's directory."""
 COOKIES_COPY: Final = "cookies.txt"
@@ -45,8 +45,8 @@ Bytes = Annotated[int, msgspec.Meta(ge=0, le=4 * MOST_BYTES)]  # the sum of a fe
 Path = Annotated[str, msgspec.Meta(max_length=4096)]
 
 WallKind = Literal["notify", "port", "hook"]
-"""What holds a worker's connections: the kernel, which has the gate answer each connect; the kernel, which allows the
-gate's port alone; or the audit hook, which is no wall. The better ones first."""
+"""What confines a worker's connections, the best first. `notify`: the kernel has the gate answer each connect. `port`:
+the kernel allows the gate's port alone. `hook`: the audit hook, which is not a wall."""
 
 Task = Literal["download", "probe", "selftest", "wall"]
 """The task of an order."""
@@ -75,7 +75,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WallTargets(msgspec.Struct, frozen=True, kw_only=True):
-    """What is really there for a worker to reach, of `wall`: each of it has to be out of its reach."""
+    """What a `wall` order's worker tries to reach. All of it exists, and has to be out of reach."""
 
     tcp_port: int
     """On 127.0.0.1, as is the next."""
@@ -107,7 +107,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Absolute path of the ffmpeg program."""
     cookies_file: str | None = None
     door: Door | None = None
-    """What every connection goes through. None: the child connects by itself, to what the judge lets it."""
+    """The way to the gate, for every connection. None: the child connects by itself, to what the judge allows."""
     allowed_private: tuple[str, ...] = ()
     """`host:port` or CIDR that may be reached although it is private."""
     wall: WallKind = "hook"

@@ -55,18 +55,18 @@ def ends_with(action: int) -> Block:
 
 
 def load(offset: int, mask: int | None = None) -> Block:
-    """Take a 32-bit word of the call."""
+    """Load a 32-bit word of struct seccomp_data, and apply the mask."""
     masked = () if mask is None else (Instruction(AND, 0, 0, mask),)
     return (Instruction(LOAD, 0, 0, offset), *masked)
 
 
 def argument(number: int, mask: int | None = None) -> Block:
-    """Take the lower half of an argument: what an `int` has, on little-endian machines, as both of ours are."""
+    """Load the lower half of an argument, all of an `int`; both our architectures are little-endian."""
     return load(_ARGUMENTS_AT + 8 * number, mask)
 
 
 def when(number: int, body: Block) -> Block:
-    """Run `body`, which ends the program, for one call. The call's number is what was taken last, before and after."""
+    """Run `body`, which ends the program, for one call. Needs the call's number loaded, and leaves it so for others."""
     return (Instruction(JUMP_EQUAL, 0, len(body), number), *body)
 
 
@@ -106,7 +106,7 @@ def without(taken: Block, bits: int, refusal: int) -> Block:
 
 
 def below(limit: int, refusal: int) -> Block:
-    """Go on where what was taken last is less than `limit`."""
+    """Go on where the word loaded last is less than `limit`."""
     return (Instruction(JUMP_AT_LEAST, 0, 1, limit), *ends_with(refusal))
 
 

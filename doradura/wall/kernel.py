@@ -65,7 +65,7 @@ class Kernel:
             raise OSError(number, f"no_new_privs: {os.strerror(number)}")
 
     def keep_capabilities(self, kept: int) -> None:
-        """Give up what makes root of root, but for the capabilities in `kept`. Raises OSError.
+        """Give up all capabilities (what makes root root) but those in `kept`. Raises OSError.
 
         With no_new_privs set, no program that is started gets them back (capabilities(7)).
         """
@@ -79,8 +79,7 @@ class Kernel:
     def set_filter(self, program: Filter, *, listening: bool) -> int | None:
         """Set a filter for good; where it is `listening`, return the descriptor of its notifications. Raises OSError.
 
-        A signal to the caller does not interrupt a call that was taken (WAIT_KILLABLE_RECV, Linux 5.19), where there is
-        that.
+        From Linux 5.19 on, only a fatal signal interrupts a call that was received (WAIT_KILLABLE_RECV).
         """
         pointer = ctypes.byref(program.pointer)
         if not listening:

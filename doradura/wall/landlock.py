@@ -46,8 +46,10 @@ _SCOPE_SIGNAL: Final = 1 << 1
 
 NEWEST_ABI: Final = 7
 """The newest version whose every right is listed here."""
+TRUNCATE_ABI: Final = 3
 PORTS_ABI: Final = 4
-_SCOPES_ABI: Final = 6
+SCOPES_ABI: Final = 6
+"""The first versions that know truncation, ports, and scopes (signals among them)."""
 _LOG_ABI: Final = 7
 _CREATE_VERSION: Final = 1
 _RULE_PATH: Final = 1
@@ -66,10 +68,10 @@ class Handled(NamedTuple):
 def handled(abi: int) -> Handled:
     """Return all that a version can take away."""
     files = (1 << 13) - 1
-    for since, right in ((2, REFER), (3, TRUNCATE), (5, IOCTL_DEV)):
+    for since, right in ((2, REFER), (TRUNCATE_ABI, TRUNCATE), (5, IOCTL_DEV)):
         files |= right if abi >= since else 0
     ports = _BIND_TCP | CONNECT_TCP if abi >= PORTS_ABI else 0
-    scopes = _SCOPE_ABSTRACT_UNIX | _SCOPE_SIGNAL if abi >= _SCOPES_ABI else 0
+    scopes = _SCOPE_ABSTRACT_UNIX | _SCOPE_SIGNAL if abi >= SCOPES_ABI else 0
     return Handled(files, ports, scopes)
 
 
@@ -97,7 +99,7 @@ class Landlock:
         self._kernel = kernel
         self.abi = abi
         # Later versions' members are not sent to an older kernel.
-        members = 1 if abi < PORTS_ABI else 2 if abi < _SCOPES_ABI else 3
+        members = 1 if abi < PORTS_ABI else 2 if abi < SCOPES_ABI else 3
         packed = struct.pack(f"={members}Q", *handled(abi)[:members])
         self._attribute = ctypes.create_string_buffer(packed, len(packed))
 

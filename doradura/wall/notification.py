@@ -21,9 +21,7 @@ _NOTICE: Final = struct.Struct("=QIIiIQ6Q")
 _ANSWER: Final = struct.Struct("=QqiI")
 _ADD: Final = struct.Struct("=QIIII")
 _SET: Final = 1
-"""SECCOMP_ADDFD_FLAG_SETFD: at the number that is told."""
-
-
+"""SECCOMP_ADDFD_FLAG_SETFD: at the number that is given."""
 _LAST_ID: Final = 2**64 - 1
 
 
@@ -31,7 +29,7 @@ class Call(NamedTuple):
     """A call that waits for its answer."""
 
     id: int
-    """Of one listener's calls each has the number after the one before."""
+    """The kernel numbers the calls of one listener consecutively, from a random start."""
     pid: int
     """The caller, as this process sees it."""
     descriptor: int
@@ -39,7 +37,7 @@ class Call(NamedTuple):
 
 
 def waiting(listener: int) -> Call | None:
-    """Return a call that waits; None where there is none (any more).
+    """Return a call that waits; None if there is none, or its caller was killed meanwhile.
 
     Raises EOFError when no process is left that could make one.
     """
@@ -70,9 +68,9 @@ class Flags(NamedTuple):
 
 
 def flags_of(call: Call) -> Flags:
-    """Read how the caller's descriptor is set. Raises OSError where it is none, or the caller may not be looked at.
+    """Return the flags of the caller's descriptor. Raises OSError if it is not a socket, or /proc may not be read.
 
-    It is the caller's own loss when this is not true any more.
+    The caller can change them meanwhile, which harms nobody else.
     """
     process = Path("/proc") / str(call.pid)
     try:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 from typing import Final
 
-from doradura.wall import bpf
+from doradura.wall import bpf, landlock
 from doradura.wall.architectures import Architecture
 
 _NO: Final = bpf.errno_of(errno.EPERM)
@@ -21,6 +21,10 @@ _NO_CONNECTION: Final = bpf.errno_of(errno.EACCES)
 _NO_SUCH_CALL: Final = bpf.errno_of(errno.ENOSYS)
 """libc falls back to a call whose arguments can be seen."""
 
+_AF_UNIX: Final = 1
+_AF_INET: Final = 2
+_AF_INET6: Final = 10
+"""Linux's numbers; other systems have others."""
 _TYPE_BITS: Final = 0xF
 """Beside them a socket's type carries SOCK_CLOEXEC and SOCK_NONBLOCK."""
 _IPPROTO_TCP: Final = 6
@@ -38,10 +42,6 @@ _EVERYBODY: Final = 0xFFFFFFFF
 """-1, of kill(2)."""
 _O_TRUNC: Final = 0o1000
 _O_ACCMODE: Final = 0o3
-
-TRUNCATE_ABI: Final = 3
-SIGNALS_ABI: Final = 6
-"""Landlock's versions from which on it holds truncation, and signals, itself."""
 
 REFUSED: Final = (
     *("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease", "kcmp", "pidfd_getfd"),
@@ -66,7 +66,7 @@ OF_ITSELF_ALONE: Final = ("prlimit64", "move_pages", "migrate_pages")
 
 
 def head(of: Architecture) -> bpf.Block:
-    """Refuse calls of every other convention, whose numbers mean something else, and take the call's number."""
+    """Refuse calls of every other convention, whose numbers mean something else, and load the call's number."""
     foreign = () if of.foreign_from is None else bpf.below(of.foreign_from, _NO)
     return bpf.one_of(bpf.load(bpf.ARCHITECTURE_AT), [of.audit_word], _NO) + bpf.load(bpf.NUMBER_AT) + foreign
 
@@ -78,7 +78,7 @@ def signals(of: Architecture, abi: int, own: int) -> bpf.Block:
     their numbers would not do, for kill(2) takes the number of any of their threads as well. The price is that a child
     can't end its own ffmpeg there, which the fork server does.
     """
-    if abi >= SIGNALS_ABI:
+    if abi >= landlock.SCOPES_ABI:
         body = bpf.none_of(bpf.argument(0), [_EVERYBODY], _NO) + bpf.ends_with(bpf.ALLOW)
         return _row(of, {"kill": body})
     group = -own & 0xFFFFFFFF
@@ -112,7 +112,7 @@ def rest(of: Architecture, abi: int, *, notify: bool) -> bpf.Block:
         bodies[name] = bpf.without(bpf.argument(flags), _MSG_FASTOPEN, _NO_CONNECTION) + allow
     for name in OF_ITSELF_ALONE:
         bodies[name] = bpf.one_of(bpf.argument(0), [0], _NO) + allow
-    if abi < TRUNCATE_ABI:
+    if abi < landlock.TRUNCATE_ABI:
         bodies["truncate"] = bpf.ends_with(_NO)
         bodies["openat2"] = bpf.ends_with(_NO_SUCH_CALL)
         for name, flags in (("open", 1), ("openat", 2)):
@@ -121,12 +121,6 @@ def rest(of: Architecture, abi: int, *, notify: bool) -> bpf.Block:
     bodies |= dict.fromkeys(REFUSED_CONNECTIONS, bpf.ends_with(_NO_CONNECTION))
     bodies |= dict.fromkeys(REFUSED, bpf.ends_with(_NO))
     return bpf.chosen({of.numbers[name]: body for name, body in bodies.items() if name in of.numbers}, allow)
-
-
-_AF_UNIX: Final = 1
-_AF_INET: Final = 2
-_AF_INET6: Final = 10
-"""Linux's numbers; other systems have others."""
 
 
 def _row(of: Architecture, bodies: dict[str, bpf.Block]) -> bpf.Block:

@@ -67,8 +67,8 @@ class ForkWorkers:
     """Starts the fork server, keeps one alive, and runs orders on it.
 
     `observe_start` gets the seconds from handing over an order until its child is running. `environment` is the bot's
-    own; jobs see what `environment_for_jobs` leaves of it. `supervise` takes over what a walled job's connects are told
-    by, and `ffmpeg` is what the jobs will run, if it is known.
+    own; jobs see what `environment_for_jobs` leaves of it. `supervise` takes over the listener of a walled job's
+    connects, and `ffmpeg` is the program that the jobs will run, if it is known.
     """
 
     def __init__(

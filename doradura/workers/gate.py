@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, Final, get_args
 
 import msgspec
@@ -78,7 +78,7 @@ class Gate:
         self._away_since: float | None = None
         self._listener: socket.socket | None = None
         self._jobs: dict[str, bytes] = {}
-        """What the gate is told of each job that runs, by its token."""
+        """The gate's `job` message of each job that runs, by its token."""
         self._notified: dict[str, int] = {}
         """Listeners of walled jobs' notifications, by token; kept, so that a connect waits while there is no gate."""
         self._received: dict[str, int] = {}
@@ -164,7 +164,7 @@ class Gate:
                         await process.stderr.aclose()
 
     async def _talk(self, process: trio.Process, control: trio.SocketStream, serving: Callable[[], None]) -> str:
-        """Tell it of every job, then hear it until its end; return its last output."""
+        """Send it every job, then read its messages until it ends; return its last output."""
         tail = b""
 
         async def read_errors() -> None:
@@ -302,14 +302,11 @@ class GatedWorkers:
         self._workers = workers
         self._gate = gate
         self.wall: WallKind = wall
-        """What the jobs that are started from now on have around them."""
-
-    def work(self, order: Order) -> AbstractAsyncContextManager[Conversation]:
-        """Start one job with a door of its own. Behaves as `Workers.work`."""
-        return self._work(order)
+        """The wall of the jobs that are started from now on."""
 
     @asynccontextmanager
-    async def _work(self, order: Order) -> AsyncIterator[Conversation]:
+    async def work(self, order: Order) -> AsyncIterator[Conversation]:
+        """Start one job with a door of its own. Behaves as `Workers.work`."""
         near = filter(None, (endpoint_of(order.pot_provider),))
         async with self._gate.door(order.job_id, order.allowed_private, site_of(order.url), direct=near) as door:
             order = msgspec.structs.replace(order, door=door, allowed_private=(), wall=self.wall)

@@ -43,7 +43,10 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def lend(directory: Path, job: Path) -> frozenset[str]:
-    """Copy what is kept and not too old into a job's directory; return the names. Nothing is raised: it is a nicety."""
+    """Copy what is kept and not too old into a job's directory; return the names.
+
+    OSError is ignored, because a job works without it.
+    """
     lent = set()
     with contextlib.suppress(OSError):
         to = job / PLAYERS_DIRECTORY / _SECTION

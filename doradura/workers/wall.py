@@ -1,7 +1,8 @@
 """Which wall stands on this machine, proven by a worker that tries to get out.
 
-Owns the proof from the bot's side: what the worker is to reach is really there, and held by the bot, so that a wall
-which is only said to stand is seen through. A kind stands where nothing got through and a job has all that it needs.
+Owns the proof from the bot's side. The bot itself holds the listener, the sockets and the file that the worker tries to
+reach, so it sees whether anything arrived and need not believe the worker. A kind of wall stands if nothing got through
+and a job can reach what it needs: the gate, and ffmpeg.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ async def find_wall(workers_behind: Callable[[WallKind], Workers], ffmpeg: str, 
 
 
 async def _fault(workers: Workers, kind: WallKind, ffmpeg: str, targets: _Targets) -> str | None:
-    """Return why a wall does not stand; None where it does."""
+    """Return why a wall does not stand; None if it does."""
     order = Order(
         job_id=0,
         task="wall",
@@ -127,7 +128,7 @@ class _Targets:
     datagrams: tuple[socket.socket, ...]
 
     def touched(self) -> list[str]:
-        """Return what came here."""
+        """Return the names of the attempts that arrived here."""
         came = []
         try:
             self.listener.accept()[0].close()
@@ -147,7 +148,7 @@ class _Targets:
 
 @contextmanager
 def _targets(root: Path) -> Iterator[_Targets]:
-    """Put up what a worker is to reach for, on loopback and in a directory of the bot's."""
+    """Open what a worker is to try to reach: sockets on loopback, and a file in a directory of the bot's."""
     with ExitStack() as held:
         place = Path(held.enter_context(tempfile.TemporaryDirectory(dir=root.absolute(), prefix="wall-")))
         (place / "job").mkdir(mode=0o700)

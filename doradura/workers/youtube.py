@@ -1,4 +1,4 @@
-"""What jobs of YouTube's get beside the others: players that were solved, and a provider of PO tokens."""
+"""What only YouTube jobs get: players that were solved, and a provider of PO tokens."""
 
 from __future__ import annotations
 

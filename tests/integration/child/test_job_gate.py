@@ -20,10 +20,10 @@ import pytest
 import trio
 
 from doradura.media.protocol import Failure, Order, Progress, Result, SelfTest, WorkerLostError, WorkerMessage
-from doradura.workers.fork import ForkWorkers
 from doradura.workers.gate import Gate, GatedWorkers, GateError
 from doradura.workers.plain import PlainWorkers
 from tests.integration.child.raw_site import in_a_thread
+from tests.integration.gated import gate_and_workers
 
 if TYPE_CHECKING:
     from tests.integration.child.conftest import Jobs
@@ -105,14 +105,9 @@ def outcomes() -> Counter[str]:
 @pytest.fixture
 async def gate(jobs: Jobs, outcomes: Counter[str]) -> AsyncIterator[Gate]:
     """The bot's gate, and jobs that go through it."""
-    workers = ForkWorkers(environment=os.environ)
-    running = Gate(environment=os.environ, count=lambda outcome, number: outcomes.update({outcome: number}))
-    async with trio.open_nursery() as nursery:
-        await nursery.start(running.run)
-        await nursery.start(workers.run)
+    async with gate_and_workers(count=lambda outcome, number: outcomes.update({outcome: number})) as (running, workers):
         jobs.workers = GatedWorkers(workers, running)
         yield running
-        nursery.cancel_scope.cancel()
 
 
 def order(jobs: Jobs, site: SlowSite, url: str, **more: Any) -> Order:
@@ -304,14 +299,6 @@ async def test_the_selftest_sees_the_gate(jobs: Jobs, slow: SlowSite, gate: Gate
         nursery.cancel_scope.cancel()
     assert isinstance(end, Failure)
     assert (end.reason, "the gate does not answer" in end.detail) == ("tool_crash", True), end
-
-
-async def test_the_gate_s_memory_is_closed(gate: Gate) -> None:
-    """It holds every job's token, so a process of the same user that is not root's can't read it."""
-    status = await trio.Path(f"/proc/{gate.pid}/status").read_text()
-    owner = (await trio.Path(f"/proc/{gate.pid}/mem").stat()).st_uid
-    assert owner == 0, "an undumpable process's files are root's (proc(5))"
-    assert f"Uid:\t{os.getuid()}" in status
 
 
 async def test_a_gate_that_does_not_start_says_why() -> None:

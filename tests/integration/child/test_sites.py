@@ -15,8 +15,8 @@ import pytest
 import trio
 
 from doradura.media.protocol import Failure, Metadata, Order, SelfTest, WallKind, WorkerMessage
-from doradura.workers.fork import ForkWorkers
-from doradura.workers.gate import Gate, GatedWorkers
+from doradura.workers.gate import GatedWorkers
+from tests.integration.gated import gate_and_workers
 from tests.programs import needs_curl_cffi
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ CHALLENGED_ANSWERS: Answers = (
 async def ask(jobs: Jobs) -> AsyncIterator[Ask]:
     """Return what a probe of a link says, of a site that answers so; without a link, a self-test."""
     path = os.pathsep.join(filter(None, (HERE, os.environ.get("PYTHONPATH"))))
-    environment, gate = {**os.environ, "PYTHONPATH": path}, Gate(environment=os.environ)
-    workers = ForkWorkers(environment=environment, job="answered_job:run_job", supervise=gate.supervise)
+    environment = {**os.environ, "PYTHONPATH": path}
 
     async def run(wall: WallKind, url: str, answers: Answers) -> WorkerMessage:
         shutil.rmtree(jobs.directory, ignore_errors=True)
@@ -87,11 +86,8 @@ async def ask(jobs: Jobs) -> AsyncIterator[Ask]:
             async with GatedWorkers(workers, gate, wall).work(order) as conversation:
                 return [message async for message in conversation][-1]
 
-    async with trio.open_nursery() as nursery:
-        await nursery.start(gate.run)
-        await nursery.start(workers.run)
+    async with gate_and_workers(environment=environment, job="answered_job:run_job") as (gate, workers):
         yield run
-        nursery.cancel_scope.cancel()
 
 
 async def test_a_site_for_browsers_is_called_that(ask: Ask) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,8 @@ from doradura.media.protocol import Failure, Metadata, Progress, Result, SelfTes
 from doradura.workers.fork import ForkWorkers
 from doradura.workers.gate import Gate, GatedWorkers
 from doradura.workers.plain import PlainWorkers
-from doradura.workers.wall import find_wall
+from doradura.workers.wall import Standing, find_wall
+from tests.integration.gated import gate_and_workers
 
 if TYPE_CHECKING:
     from tests.integration.child.conftest import Jobs, Task
@@ -74,13 +75,20 @@ class Walled:
 @pytest.fixture(params=["notify", "port"])
 async def walled(request: pytest.FixtureRequest, jobs: Jobs) -> AsyncIterator[Walled]:
     """Workers behind a kind of wall."""
-    gate = Gate(environment=os.environ)
-    workers = ForkWorkers(environment=os.environ, supervise=gate.supervise)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(gate.run)
-        await nursery.start(workers.run)
+    async with gate_and_workers() as (gate, workers):
         yield Walled(jobs, gate, workers, request.param)
-        nursery.cancel_scope.cancel()
+
+
+async def found_wall(
+    root: Path,
+    *,
+    ffmpeg: str = imageio_ffmpeg.get_ffmpeg_exe(),
+    environment: Mapping[str, str] = os.environ,
+    is_set: bool = True,
+) -> Standing:
+    """Return the best wall that is proven to stand; with `is_set` false, workers set none."""
+    async with gate_and_workers(environment=environment) as (gate, workers):
+        return await find_wall(lambda kind: GatedWorkers(workers, gate, kind if is_set else "hook"), ffmpeg, root)
 
 
 @pytest.mark.parametrize(
@@ -218,30 +226,14 @@ kernel.set_filter(Filter(bpf.encoded(bpf.load(bpf.NUMBER_AT) + bpf.ends_with(bpf
 """
     (tmp_path / "sitecustomize.py").write_text(taken)
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
-    gate = Gate(environment=os.environ)
-    workers = ForkWorkers(environment=environment, supervise=gate.supervise)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(gate.run)
-        await nursery.start(workers.run)
-        found = await find_wall(
-            lambda kind: GatedWorkers(workers, gate, kind), imageio_ffmpeg.get_ffmpeg_exe(), tmp_path
-        )
-        nursery.cancel_scope.cancel()
+    found = await found_wall(tmp_path, environment=environment)
     assert found.kind == "port"
     assert "Device or resource busy" in found.why
 
 
 async def test_a_wall_that_is_only_said_to_stand_is_seen_through(tmp_path: Path) -> None:
     """Workers that set none: what they reached is named, and no wall is said to stand."""
-    gate = Gate(environment=os.environ)
-    workers = ForkWorkers(environment=os.environ, supervise=gate.supervise)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(gate.run)
-        await nursery.start(workers.run)
-        found = await find_wall(
-            lambda _kind: GatedWorkers(workers, gate, "hook"), imageio_ffmpeg.get_ffmpeg_exe(), tmp_path
-        )
-        nursery.cancel_scope.cancel()
+    found = await found_wall(tmp_path, is_set=False)
     assert found.kind == "hook"
     said = found.why.removeprefix("behind it, these got through: ").split(", ")
     assert {"connect", "fast open", "udp", "datagram pair", "listen", "read a file", "write a file"} <= set(said)
@@ -251,15 +243,9 @@ async def test_a_wall_that_is_only_said_to_stand_is_seen_through(tmp_path: Path)
 async def test_data_among_what_workers_read_has_no_wall(tmp_path: Path) -> None:
     """Nothing else gets through, and whoever reads of it is told what to do."""
     environment = {**os.environ, "SSL_CERT_DIR": str(tmp_path)}
-    gate = Gate(environment=environment)
-    workers = ForkWorkers(environment=environment, supervise=gate.supervise)
     root = tmp_path / "jobs"
     root.mkdir()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(gate.run)
-        await nursery.start(workers.run)
-        found = await find_wall(lambda kind: GatedWorkers(workers, gate, kind), imageio_ffmpeg.get_ffmpeg_exe(), root)
-        nursery.cancel_scope.cancel()
+    found = await found_wall(root, environment=environment)
     assert found.kind == "hook"
     assert found.why == (
         f"workers have to read libraries and our own code, and {root} lies among them: put DORADURA_DATA_DIR elsewhere"
@@ -271,12 +257,6 @@ async def test_a_wall_that_keeps_ffmpeg_out_is_none(tmp_path: Path) -> None:
     script = tmp_path / "ffmpeg"
     script.write_text(f'#!/bin/sh\nexec "{imageio_ffmpeg.get_ffmpeg_exe()}" "$@"\n')
     script.chmod(0o755)
-    gate = Gate(environment=os.environ)
-    workers = ForkWorkers(environment=os.environ, supervise=gate.supervise)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(gate.run)
-        await nursery.start(workers.run)
-        found = await find_wall(lambda kind: GatedWorkers(workers, gate, kind), str(script), tmp_path)
-        nursery.cancel_scope.cancel()
+    found = await found_wall(tmp_path, ffmpeg=str(script))
     assert found.kind == "hook"
     assert f"ffmpeg ({script}) may not be executed" in found.why

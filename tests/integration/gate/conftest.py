@@ -32,7 +32,7 @@ class Gate:
 
     def job(self, token: str, *allowed: str, way: str | None = None, number: int = 1) -> None:
         """Let a job connect."""
-        self.tell(op="job", token=token, job=number, allowed=list(allowed), way=way)
+        self.tell(op="job", token=token, job=number, allowed=list(allowed), way=way, direct=[])
 
     def end(self, token: str) -> dict[str, Any]:
         """End a job; what the gate says of it."""

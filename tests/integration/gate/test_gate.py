@@ -9,7 +9,8 @@ import os
 import socket
 import struct
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,15 @@ from tests.integration.gate.conftest import login, request, take
 
 if TYPE_CHECKING:
     from tests.integration.gate.conftest import Gate, Site
+
+
+@contextmanager
+def sending(sock: socket.socket, content: bytes) -> Iterator[None]:
+    """Send in a thread; at the end of the block all of it was sent."""
+    thread = threading.Thread(target=sock.sendall, args=(content,))
+    thread.start()
+    yield
+    thread.join()
 
 
 def test_bytes_go_both_ways(gate: Gate, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,20 +47,13 @@ def test_bytes_go_both_ways(gate: Gate, site: Site, monkeypatch: pytest.MonkeyPa
     assert code == GateReply.DONE
     content = os.urandom(1 << 20)
     with client, site.accept() as accepted:
-        sending = threading.Thread(target=lambda: accepted.sendall(content * 20))
-        sending.start()
         down = hashlib.sha256()
-        for _ in range(20):
-            down.update(take(client, 1 << 20))
-        sending.join()
-        uploading = threading.Thread(target=lambda: client.sendall(content * 2))
-        uploading.start()
-        assert take(accepted, 2 << 20) == content * 2
-        uploading.join()
-    expected = hashlib.sha256()
-    for _ in range(20):
-        expected.update(content)
-    assert down.digest() == expected.digest()
+        with sending(accepted, content * 20):
+            for _ in range(20):
+                down.update(take(client, 1 << 20))
+        with sending(client, content * 2):
+            assert take(accepted, 2 << 20) == content * 2
+    assert down.digest() == hashlib.sha256(content * 20).digest()
     assert sum(spliced) > 36 << 20, "into the pipe and out of it"
     told = gate.end("t")
     assert (told["received"], told["sent"], told["connections"], told["hosts"]) == (20 << 20, 2 << 20, 1, ["localhost"])
@@ -67,11 +70,8 @@ def test_without_large_pipes_it_goes_on(gate: Gate, site: Site, monkeypatch: pyt
     gate.job("t", site.endpoint)
     client, _ = gate.connect("t", "127.0.0.1", site.port)
     content = os.urandom(6 << 20)
-    with client, site.accept() as accepted:
-        sending = threading.Thread(target=lambda: accepted.sendall(content))
-        sending.start()
+    with client, site.accept() as accepted, sending(accepted, content):
         assert take(client, len(content)) == content
-        sending.join()
 
 
 def test_a_download_that_rests_brings_the_last_byte_too(gate: Gate, site: Site) -> None:
@@ -80,10 +80,8 @@ def test_a_download_that_rests_brings_the_last_byte_too(gate: Gate, site: Site) 
     client, _ = gate.connect("t", "127.0.0.1", site.port)
     content = os.urandom(4 << 20)
     with client, site.accept() as accepted:
-        sending = threading.Thread(target=lambda: accepted.sendall(content))
-        sending.start()
-        assert take(client, len(content)) == content
-        sending.join()
+        with sending(accepted, content):
+            assert take(client, len(content)) == content
         for _ in range(20):
             accepted.sendall(b"x")
             assert take(client, 1) == b"x"
@@ -99,9 +97,7 @@ def test_a_slow_reader_gets_all_of_a_large_download(gate: Gate, site: Site) -> N
     gate.job("t", site.endpoint)
     client, _ = gate.connect("t", "127.0.0.1", site.port)
     content = os.urandom(1 << 20)
-    with client, site.accept() as accepted:
-        sending = threading.Thread(target=lambda: accepted.sendall(content * 24))
-        sending.start()
+    with client, site.accept() as accepted, sending(accepted, content * 24):
         came = hashlib.sha256()
         left = 24 << 20
         while left:
@@ -109,7 +105,6 @@ def test_a_slow_reader_gets_all_of_a_large_download(gate: Gate, site: Site) -> N
             assert piece
             came.update(piece)
             left -= len(piece)
-        sending.join()
     assert came.digest() == hashlib.sha256(content * 24).digest()
 
 

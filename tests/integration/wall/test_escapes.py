@@ -17,7 +17,7 @@ import pytest
 
 from doradura.media.protocol import WallKind
 from doradura.wall import landlock
-from tests.integration.wall.users import NOBODY, interpreter_of, needs_landlock
+from tests.integration.wall.users import NOBODY, becoming, interpreter_of, needs_landlock
 
 HERE = Path(__file__).parent
 
@@ -38,16 +38,15 @@ def escape(kind: str, root: Path, user: int, *, older: int | None = None) -> dic
     command, environment = interpreter_of(user)
     place = root / "bot"
     place.mkdir(mode=0o700)
-    os.chown(place, user, user)
+    if user != os.getuid():
+        os.chown(place, user, user)
     if older is not None:
         environment["PYTHON_WALL_ABI"] = str(older)
     said = subprocess.run(
         [*command, str(HERE / "walled_bot.py"), kind, str(place)],
         env=environment,
         cwd="/",
-        user=user,
-        group=user,
-        extra_groups=[],
+        **becoming(user),
         capture_output=True,
         text=True,
         timeout=240,

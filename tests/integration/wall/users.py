@@ -10,6 +10,7 @@ import sysconfig
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,11 @@ from doradura.wall.kernel import Kernel
 
 NOBODY = 65534
 CHECKOUT = Path(doradura.__file__).parent.parent
+
+
+def becoming(user: int) -> dict[str, Any]:
+    """Return `subprocess`'s arguments for a program of a user; none for ourselves, as only root may change groups."""
+    return {} if user == os.getuid() else {"user": user, "group": user, "extra_groups": []}
 
 
 def interpreter_of(user: int) -> tuple[list[str], dict[str, str]]:
@@ -42,9 +48,7 @@ def interpreter_of(user: int) -> tuple[list[str], dict[str, str]]:
                 [program, "-c", "import msgspec, trio, yt_dlp, doradura"],
                 env=environment,
                 cwd="/",
-                user=user,
-                group=user,
-                extra_groups=[],
+                **becoming(user),
                 capture_output=True,
                 check=False,
             )

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
+import pytest
 import trio
 
 from doradura.media import processes
+from tests.integration.wall.users import NOBODY, becoming, interpreter_of
 
 BOT = """
 import os, signal, trio
@@ -47,3 +51,26 @@ async def test_a_bot_that_is_killed_leaves_no_gate(gone: Callable[[int], Awaitab
             await bot.wait()
             assert bot.stdout is not None
             await bot.stdout.aclose()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux has /proc")
+def test_its_memory_is_closed() -> None:
+    """It contains every job's token, so another process of its user can't read it. Root's own could not tell."""
+    user = os.getuid() or NOBODY
+    command, environment = interpreter_of(user)
+    ours, theirs = socket.socketpair()
+    with ours, theirs, socket.create_server(("127.0.0.1", 0)) as listener:
+        descriptors = (listener.fileno(), theirs.fileno())
+        arguments = ("-m", "doradura.gate", f"--listen={descriptors[0]}", f"--control={descriptors[1]}")
+        with subprocess.Popen(
+            [*command, *arguments], pass_fds=descriptors, env=environment, cwd="/", **becoming(user)
+        ) as gate:
+            try:
+                ours.settimeout(60)
+                ours.sendall(b'{"op": "ping"}\n')
+                assert ours.recv(100) == b'{"op": "pong"}\n'
+                process = Path(f"/proc/{gate.pid}")
+                assert f"Uid:\t{user}" in (process / "status").read_text()
+                assert (process / "mem").stat().st_uid == 0, "an undumpable process's files are root's (proc(5))"
+            finally:
+                gate.kill()

@@ -18,8 +18,8 @@ import trio
 
 from doradura.child.impersonating import _MOST_PIECES, _Pieces
 from doradura.media.protocol import Failure, Order, Result, WallKind, WorkerMessage
-from doradura.workers.fork import ForkWorkers
-from doradura.workers.gate import Gate, GatedWorkers
+from doradura.workers.gate import GatedWorkers
+from tests.integration.gated import gate_and_workers
 from tests.integration.workers.client_hello import ClientHello
 from tests.integration.workers.tls_site import Answer, TlsSite, make_certificate, serving
 from tests.programs import needs_curl_cffi
@@ -84,8 +84,7 @@ Ask = Callable[..., Any]
 async def ask(site: TlsSite, new_order: NewOrder) -> AsyncIterator[Ask]:
     """Return what a job says that requests an address behind a wall."""
     path = os.pathsep.join(filter(None, (HERE, os.environ.get("PYTHONPATH"))))
-    environment, gate = {**os.environ, "PYTHONPATH": path}, Gate(environment=os.environ)
-    workers = ForkWorkers(environment=environment, job="impersonating_job:run_job", supervise=gate.supervise)
+    environment = {**os.environ, "PYTHONPATH": path}
 
     async def run(wall: WallKind, target: str, address: str) -> WorkerMessage:
         order = new_order(f"{target} {address}", allowed=(f"127.0.0.1:{site.port}",))
@@ -94,11 +93,8 @@ async def ask(site: TlsSite, new_order: NewOrder) -> AsyncIterator[Ask]:
             async with GatedWorkers(workers, gate, wall).work(order) as conversation:
                 return [message async for message in conversation][-1]
 
-    async with trio.open_nursery() as nursery:
-        await nursery.start(gate.run)
-        await nursery.start(workers.run)
+    async with gate_and_workers(environment=environment, job="impersonating_job:run_job") as (gate, workers):
         yield run
-        nursery.cancel_scope.cancel()
 
 
 def told(end: WorkerMessage) -> dict[str, Any]:

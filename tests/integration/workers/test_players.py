@@ -10,16 +10,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 import pytest
 import trio
 
 from doradura.media.protocol import Order, Result, WallKind
-from doradura.workers.fork import ForkWorkers
-from doradura.workers.gate import Gate, GatedWorkers
+from doradura.workers.gate import GatedWorkers
 from doradura.workers.interface import Conversation
 from doradura.workers.players import KEPT, KEPT_SECONDS, lend, take
 from doradura.workers.youtube import YoutubeWorkers
+from tests.integration.gated import gate_and_workers
 
 NewOrder = Callable[..., Order]
 HERE = str(Path(__file__).parent)
@@ -32,25 +31,21 @@ Solve = Callable[..., Awaitable[dict[str, Any]]]
 @pytest.fixture
 async def solve(new_order: NewOrder, tmp_path: Path) -> AsyncIterator[Solve]:
     """Return what a job says whose runtime solves a puzzle."""
-    environment, gate = {**os.environ, "PYTHONPATH": HERE}, Gate(environment=os.environ)
-    children = ForkWorkers(environment=environment, job="solving_job:run_job", supervise=gate.supervise)
-    workers = GatedWorkers(children, gate)
-    keeping = YoutubeWorkers(workers, tmp_path / "players")
+    environment = {**os.environ, "PYTHONPATH": HERE}
 
     async def run(wall: WallKind, url: str = VIDEO) -> dict[str, Any]:
         workers.wall = wall
-        order = msgspec.structs.replace(new_order(url, memory_bytes=1_000_000_000))
+        order = new_order(url, memory_bytes=1_000_000_000)
         with trio.fail_after(120):
             async with keeping.work(order) as conversation:
                 end = [message async for message in conversation][-1]
         assert isinstance(end, Result), end
         return cast("dict[str, Any]", json.loads(end.title))
 
-    async with trio.open_nursery() as nursery:
-        await nursery.start(gate.run)
-        await nursery.start(children.run)
+    async with gate_and_workers(environment=environment, job="solving_job:run_job") as (gate, children):
+        workers = GatedWorkers(children, gate)
+        keeping = YoutubeWorkers(workers, tmp_path / "players")
         yield run
-        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("wall", ["notify", "port", "hook"])

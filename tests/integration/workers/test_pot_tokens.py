@@ -16,10 +16,10 @@ import pytest
 import trio
 
 from doradura.media.protocol import Order, Result
-from doradura.workers.fork import ForkWorkers
-from doradura.workers.gate import Gate, GatedWorkers
+from doradura.workers.gate import GatedWorkers
 from doradura.workers.youtube import YoutubeWorkers
 from tests.integration.child.raw_site import in_a_thread
+from tests.integration.gated import gate_and_workers
 
 NewOrder = Callable[..., Order]
 HERE = str(Path(__file__).parent)
@@ -79,10 +79,7 @@ def provider() -> Iterator[Provider]:
 @pytest.fixture
 async def fetch(new_order: NewOrder, tmp_path: Path, provider: Provider) -> AsyncIterator[Fetch]:
     """Return what a job says that fetches tokens; YouTube's way out is a proxy that is not there."""
-    environment = {**os.environ, "PYTHONPATH": HERE}
-    gate = Gate(environment=os.environ, way={"youtube": "socks5://127.0.0.1:1"}.get)
-    children = ForkWorkers(environment=environment, job="token_job:run_job", supervise=gate.supervise)
-    workers = GatedWorkers(children, gate, "port")
+    environment, way = {**os.environ, "PYTHONPATH": HERE}, {"youtube": "socks5://127.0.0.1:1"}.get
 
     async def run(url: str = VIDEO, *, configured: bool = True) -> dict[str, Any]:
         keeping = YoutubeWorkers(workers, tmp_path / "players", provider.url if configured else "")
@@ -92,11 +89,9 @@ async def fetch(new_order: NewOrder, tmp_path: Path, provider: Provider) -> Asyn
         assert isinstance(end, Result), end
         return cast("dict[str, Any]", json.loads(end.title))
 
-    async with trio.open_nursery() as nursery:
-        await nursery.start(gate.run)
-        await nursery.start(children.run)
+    async with gate_and_workers(environment=environment, job="token_job:run_job", way=way) as (gate, children):
+        workers = GatedWorkers(children, gate, "port")
         yield run
-        nursery.cancel_scope.cancel()
 
 
 async def test_a_token_is_fetched(fetch: Fetch, provider: Provider) -> None:

@@ -6,13 +6,16 @@ line, over a socket pair that nobody else has:
     to the gate    {"op": "job", "token", "job", "allowed", "way", "direct"}
                                                                      a job may connect; `way` is a proxy's URL, or null,
                                                                      `direct` what is connected to without it
-                   {"op": "notify", "token"}                         its connects are to be answered; the listener of
-                                                                     their notifications comes along (SCM_RIGHTS)
+                   {"op": "notify", "token", "last"}                 its connects are to be answered; the listener of
+                                                                     their notifications comes along (SCM_RIGHTS);
+                                                                     `last` is the last call that an earlier gate
+                                                                     received, or null
                    {"op": "end", "token"}                            it may no longer: its connections are closed
                    {"op": "serve"}                                   all running jobs were told: accept connections
                    {"op": "ping"}
     from the gate  {"op": "serving"}
                    {"op": "pong"}
+                   {"op": "received", "token", "call"}               the number of a connect, before it is answered
                    {"op": "ended", "job", "sent", "received", "connections", "outcomes", "hosts", "refused"}
 
 `sent` and `received` are bytes, `outcomes` the number of connections by `GateOutcome`, `hosts` and `refused` the first

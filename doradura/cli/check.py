@@ -255,8 +255,8 @@ async def _check_wall(settings: Settings) -> list[Finding]:
     except (RuntimeError, OSError) as error:  # the lines above say more of both
         return [Finding("note", "wall", f"which wall stands around workers is not known: {error}")]
     if standing.kind != "hook":
-        why = f"; a better one does not: {standing.why}" if standing.why else ""
-        text = f"the kernel's wall stands around workers ({standing.kind}), as one found that tried to get out{why}"
+        why = f". A better one does not stand: {standing.why}" if standing.why else ""
+        text = f"the kernel's wall stands around workers ({standing.kind}): one that tried to get out could not{why}"
         wall = Finding("ok", "wall", text)
     else:
         text = f"no wall stands around workers, the audit hook alone guards them ({standing.why}). A wall needs {NEEDS}"

@@ -242,7 +242,7 @@ class App:
         if standing.kind == "hook" and self.settings.require_wall:
             raise WallMissingError(standing.why)
         self.metrics.worker_wall.labels(kind=standing.kind).set(1)
-        log.info("what holds workers' connections", extra={"wall": standing.kind, "why": standing.why or None})
+        log.info("the wall around workers is known", extra={"wall": standing.kind, "why": standing.why or None})
         return standing
 
     @asynccontextmanager

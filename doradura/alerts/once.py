@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class OnceNote(Generic[T]):
-    """Sends one note. `words` returns its summary and description, from what it is about and what was said of that."""
+    """Sends one note. `words` returns its summary and description, given the two arguments of `tell`."""
 
     def __init__(
         self,
@@ -37,7 +37,10 @@ class OnceNote(Generic[T]):
         self._told = False
 
     async def tell(self, about: T, detail: str) -> None:
-        """Store the note, the first time only. If the database fails, the next call tries again; nothing is raised."""
+        """Store the note, the first time only: what it is about (a job's id, a site), and a detail to be shown.
+
+        If the database fails, the next call tries again; nothing is raised.
+        """
         if self._told:
             return
         self._told = True

@@ -28,6 +28,7 @@ from doradura.cli.standing_wall import standing_wall
 from doradura.data_directory import WEBHOOK_FILE, DataDirectoryError, holder, is_marked_for, read_secret, unusable
 from doradura.downloads.paces import PaceError, checked
 from doradura.downloads.workspace import root_in, try_root
+from doradura.media.addresses import endpoint_of
 from doradura.settings import Address, Settings
 from doradura.settings.options import TELEGRAM_API_URL
 from doradura.startup import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS
@@ -126,6 +127,15 @@ def _check_settings(settings: Settings) -> list[Finding]:
         checked(settings.site_pace)
     except PaceError as error:
         lines.append(Finding("FAULT", "settings", str(error)))
+    if settings.pot_provider and not endpoint_of(settings.pot_provider):
+        lines.append(
+            Finding(
+                "note",
+                "settings",
+                "DORADURA_POT_PROVIDER names a host, which is reached at a public address only; write a private address"
+                " as a number, such as http://127.0.0.1:4416",
+            )
+        )
     if not settings.told_chats:
         lines.append(
             Finding("note", "settings", "DORADURA_ADMIN_IDS is not set: nobody will be told when something is wrong")
@@ -245,12 +255,14 @@ async def _check_wall(settings: Settings) -> list[Finding]:
     except (RuntimeError, OSError) as error:  # the lines above say more of both
         return [Finding("note", "wall", f"which wall stands around workers is not known: {error}")]
     if standing.kind != "hook":
-        why = f"; not the better one: {standing.why}" if standing.why else ""
-        wall = Finding("ok", "wall", f"the kernel holds workers ({standing.kind}), proven by trying{why}")
+        why = f". A better one does not stand: {standing.why}" if standing.why else ""
+        text = f"the kernel's wall stands around workers ({standing.kind}): one that tried to get out could not{why}"
+        wall = Finding("ok", "wall", text)
     else:
         text = f"no wall stands around workers, the audit hook alone guards them ({standing.why}). A wall needs {NEEDS}"
-        asked = "; DORADURA_REQUIRE_WALL asks for it" if settings.require_wall else ""
-        wall = Finding("FAULT" if asked else "note", "wall", text + asked)
+        wall = Finding("note", "wall", text)
+        if settings.require_wall:
+            wall = Finding("FAULT", "wall", f"{text}. DORADURA_REQUIRE_WALL is true, so the bot does not start")
     return [wall, _impersonation(walled=standing.kind != "hook")]
 
 

@@ -228,23 +228,20 @@ class Supervisor:
         now, parts = self._parts.clock(), self._parts
         paused, held, last = self._breakers.paused(), parts.held_chats(), self._worker_slots.at_share()
         looked_at = parts.findings.present()
-        has_look = False
 
-        def claim(db: Connection) -> jobs.Job | None:
-            nonlocal has_look
+        def claim(db: Connection) -> tuple[jobs.Job, bool] | None:
             only = parts.paces.claimable(db, looked_at)
-            claimed = jobs.claim(db, now, paused, instance=self._instance, held_chats=held, last=last, only=only)
-            has_look = claimed is not None and parts.paces.claimed(db, claimed.job_id, claimed.site, looked_at)
-            return claimed
+            job = jobs.claim(db, now, paused, instance=self._instance, held_chats=held, last=last, only=only)
+            return None if job is None else (job, parts.paces.claimed(db, job.job_id, job.site, looked_at))
 
         try:
-            job = await parts.storage.write(claim)
+            claimed = await parts.storage.write(claim)
         except StorageError as error:
             log.error("can't take a job from the queue", extra={"error": str(error)})  # noqa: TRY400 - no surprise
             return None
-        if job is not None and job.started_ms == now:
+        if claimed is not None and (job := claimed[0]).started_ms == now:
             parts.metrics.queue_wait_time.labels(plan=job.plan).observe(max(0.0, (now - job.created_ms) / 1000))
-        return None if job is None else (job, has_look)
+        return claimed
 
     async def _run_job(self, run: JobRun, slot: Slot) -> None:
         """Run one job until its outcome is recorded and shown. A barrier: an unexpected error fails only this job.

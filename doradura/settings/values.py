@@ -115,9 +115,9 @@ _SITE_PACE = re.compile(r"([a-z]+)=([0-9]{1,5}(?:\.[0-9]{1,3})?)/([0-9]{1,4})")
 
 
 def site_paces(value: str) -> tuple[SitePace, ...]:
-    """Return the paces of sites, in the order written; none for `none`. Which sites there are the bot knows.
+    """Return the paces of sites, in the order written; none for `none`.
 
-    Raises ValueError.
+    Which sites there are is not checked here. Raises ValueError.
     """
     if value.lower() == "none":
         return ()
@@ -133,7 +133,10 @@ def site_paces(value: str) -> tuple[SitePace, ...]:
 
 
 def download_proxies(value: str) -> str:
-    """A proxy's URL, or a list by site: `youtube=socks5://host:1080,*=direct`. Which sites there are the bot knows."""
+    """Return a proxy's URL, or a list by site without blanks, such as `youtube=socks5://host:1080,*=direct`.
+
+    Which sites there are is not checked here. Raises ValueError.
+    """
     proxy = url("http", "https", "socks5", "socks5h")
     if "=" not in value.partition("://")[0]:
         return proxy(value)
@@ -143,7 +146,7 @@ def download_proxies(value: str) -> str:
         site, equals, way = (part.strip() for part in entry.partition("="))
         if not equals or not re.fullmatch(r"[a-z]+|\*", site):
             raise ValueError(
-                "is a list in which an entry is not SITE=PROXY; write such as youtube=socks5://host:1080,*=direct"
+                "must be the URL of a proxy, or a list of SITE=PROXY such as youtube=socks5://host:1080,*=direct"
             )
         if site in seen:
             raise ValueError(f"names {site} twice; leave one of the two")

@@ -18,14 +18,19 @@ class Clause(NamedTuple):
 ALL = Clause()
 
 
+def marks(values: Collection[Value]) -> str:
+    """Return "(?, ...)" with a mark for each value. There must be at least one."""
+    return f"({', '.join('?' * len(values))})"
+
+
 def one_of(column: str, values: Collection[Value]) -> str:
     """Return " AND column IN (?, ...)" with a mark for each value. There must be at least one."""
-    return f" AND {column} IN ({', '.join('?' * len(values))})"
+    return f" AND {column} IN {marks(values)}"
 
 
 def none_of(column: str, values: Collection[Value]) -> str:
     """Return " AND column NOT IN (?, ...)" with a mark for each value; an empty string if there are no values."""
-    return f" AND {column} NOT IN ({', '.join('?' * len(values))})" if values else ""
+    return f" AND {column} NOT IN {marks(values)}" if values else ""
 
 
 def given(wanted: Mapping[str, Value]) -> tuple[str, tuple[Value, ...]]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from doradura.storage.conditions import Clause
+from doradura.storage.conditions import ALL, Clause, marks
 from doradura.storage.seam import Connection
-from doradura.storage.states import IS_WAITING
 
 
 def full_ms(db: Connection, site: str) -> int:
@@ -31,10 +30,10 @@ def without_look(sites: Sequence[str], looked_at: Collection[int], bot_id: int) 
     `looked_at` and have not failed.
     """
     if not sites:
-        return Clause()
-    found = f" OR (tries = 0 AND COALESCE(offer_id, 0) IN ({_marks(looked_at)}))" if looked_at else ""
+        return ALL
+    found = f" OR (tries = 0 AND COALESCE(offer_id, 0) IN {marks(looked_at)})" if looked_at else ""
     return Clause(
-        f" AND (site NOT IN ({_marks(sites)}){found} OR EXISTS (SELECT 1 FROM sent_files AS sent"  # noqa: S608 - own text
+        f" AND (site NOT IN {marks(sites)}{found} OR EXISTS (SELECT 1 FROM sent_files AS sent"  # noqa: S608 - own text
         f" WHERE sent.cache_key = jobs.cache_key AND sent.variant = jobs.variant AND sent.bot_id = ?))",
         (*sites, *looked_at, bot_id),
     )
@@ -44,7 +43,7 @@ def needing_look(db: Connection, site: str, looked_at: Collection[int], bot_id: 
     """Return the ids of a site's waiting jobs that need a look, in the queue's order."""
     without = without_look((site,), looked_at, bot_id)
     rows = db.execute(
-        f"SELECT job_id FROM jobs WHERE {IS_WAITING} AND site = ? AND NOT (1 = 1{without.sql})"  # noqa: S608 - own text
+        f"SELECT job_id FROM jobs WHERE state = 'waiting' AND site = ? AND NOT (1 = 1{without.sql})"  # noqa: S608 - own text
         " ORDER BY place, job_id",
         (site, *without.values),
     )
@@ -59,7 +58,3 @@ def needs_look(db: Connection, job_id: int, site: str, looked_at: Collection[int
         (job_id, *without.values),
     ).fetchone()
     return int(row[0]) == 0
-
-
-def _marks(values: Collection[object]) -> str:
-    return ", ".join("?" * len(values))

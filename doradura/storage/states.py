@@ -18,5 +18,3 @@ NoticeState = Literal["waiting", "parked", "failed"]
 
 UNFINISHED = "('waiting', 'running', 'sending')"
 """The states of jobs without an outcome, as an SQL list."""
-IS_WAITING = "state = 'waiting'"
-"""SQL for the jobs in the queue."""

@@ -50,7 +50,7 @@ def test_check_tells_line_by_line(tmp_path: Path) -> None:
     """`check` names every part it tried and exits 0."""
     ended = doradura(tmp_path / "data", "check", "--sandbox")
     assert ended.returncode == 0, ended.stdout
-    for name in ("settings", "directory", "database", "port", "ffmpeg", "yt-dlp", "extra", "telegram"):
+    for name in ("settings", "directory", "database", "port", "ffmpeg", "yt-dlp", "wall", "extra", "gate", "telegram"):
         assert f"  {name}" in ended.stdout
 
 

@@ -97,6 +97,18 @@ async def test_what_instagram_needs_is_a_wish(
     assert found.advice is None if advice is None else str(found.advice).startswith(advice)
 
 
+async def test_two_wishes_are_one_sentence(world: World, autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    """An old yt-dlp and a missing wall are both told."""
+    self_test = await check_of(world, WorkerSlots(1), nursery)
+    self_test.standing = Standing("hook", "old kernel")
+    world.workers.usual = (SelfTest(yt_dlp="2020.01.01", ffmpeg="1", guarded=True),)
+    self_test.suspect()
+    await trio.sleep(301)
+    advice = str((await self_test.check()).advice)
+    assert advice.startswith("yt-dlp is ")
+    assert "; the kernel has no wall for workers, so the audit hook alone guards them (old kernel)" in advice
+
+
 class PlayedGate(Gate):
     """A gate without a process, whose state the test sets."""
 

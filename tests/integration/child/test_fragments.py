@@ -33,6 +33,7 @@ def stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
     change(
         place / "index.m3u8", "-i", str(film), "-c", "copy", "-f", "hls", "-hls_time", "1", "-hls_playlist_type", "vod"
     )
+    change(place / "manifest.mpd", "-i", str(film), "-c", "copy", "-f", "dash", "-seg_duration", "1")
     return place
 
 
@@ -51,11 +52,16 @@ class Origin:
 
     def answers(self) -> dict[str, Answer]:
         """Return the answers by path."""
-        segments = {f"/{path.name}": self._segment(path) for path in self.stream.glob("*.ts")}
-        return {"/index.m3u8": answer(LIST, (self.stream / "index.m3u8").read_bytes()), **segments}
+        paths = [path for path in self.stream.iterdir() if path.suffix in {".ts", ".m4s"}]
+        segments = {f"/{path.name}": self._segment(path) for path in paths}
+        return {
+            "/index.m3u8": answer(LIST, (self.stream / "index.m3u8").read_bytes()),
+            "/manifest.mpd": answer("application/dash+xml", (self.stream / "manifest.mpd").read_bytes()),
+            **segments,
+        }
 
     def _segment(self, path: Path) -> Answer:
-        content = answer("video/mp2t", path.read_bytes())
+        content = answer("video/mp2t" if path.suffix == ".ts" else "video/mp4", path.read_bytes())
 
         def send(connection: socket.socket, released: threading.Event) -> None:
             with self.lock:
@@ -91,6 +97,16 @@ async def test_four_at_a_time_in_their_order(jobs: Jobs, stream: Path) -> None:
     whole = await run(jobs, {"/film.ts": _whole(stream)}, "/film.ts")
     assert whole.last.duration_seconds == pytest.approx(end.last.duration_seconds, abs=0.1)
     assert whole.last.size_bytes == pytest.approx(end.last.size_bytes, rel=0.02)
+
+
+async def test_dash_too(jobs: Jobs, stream: Path) -> None:
+    """Four at a time, each once, and the film is whole."""
+    origin = Origin(stream, lambda _name, _times: time.sleep(0.2))
+    end = await run(jobs, origin.answers(), "/manifest.mpd")
+    assert isinstance(end.last, Result)
+    assert end.last.duration_seconds == pytest.approx(SEGMENTS, abs=0.3)
+    assert origin.most == 4
+    assert set(origin.times.values()) == {1}
 
 
 def _whole(stream: Path) -> bytes:

@@ -20,8 +20,8 @@ from doradura.child.facts import Facts, Stream, inspect
 from doradura.media.protocol import Limits, Metadata, Order, Progress, WorkerMessage
 from doradura.media.variant import Variant
 from doradura.workers.interface import Workers
-from doradura.workers.plain import PlainWorkers
 from tests.integration.child.raw_site import in_a_thread
+from tests.integration.kept import kept_workers
 
 LIMITS = Limits(
     file_bytes=500_000_000,
@@ -348,11 +348,11 @@ Task = Literal["download", "probe", "selftest"]
 class Jobs:
     """Runs orders against the site."""
 
-    def __init__(self, site: Site, commands: Commands, directory: Path) -> None:
+    def __init__(self, site: Site, commands: Commands, directory: Path, workers: Workers) -> None:
         self.site = site
         self.commands = commands
         self.directory = directory
-        self.workers: Workers = PlainWorkers()
+        self.workers = workers
 
     def order(
         self,
@@ -396,7 +396,14 @@ class Jobs:
         return self.facts(str(copy)).pictures[0]
 
 
+@pytest.fixture(scope="session")
+def kept() -> Iterator[Workers]:
+    """Workers whose fork server lives as long as the session."""
+    with kept_workers() as workers:
+        yield workers
+
+
 @pytest.fixture
-def jobs(site: Site, commands: Commands, tmp_path: Path) -> Jobs:
+def jobs(site: Site, commands: Commands, tmp_path: Path, kept: Workers) -> Jobs:
     """Jobs in child processes, one directory a test."""
-    return Jobs(site, commands, tmp_path / "job")
+    return Jobs(site, commands, tmp_path / "job", kept)

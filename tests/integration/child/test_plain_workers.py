@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from tests.integration.child.conftest import Jobs
 
 
+@pytest.fixture
+def jobs(jobs: Jobs) -> Jobs:
+    """Jobs in processes of their own."""
+    jobs.workers = PlainWorkers()
+    return jobs
+
+
 def child(code: str) -> PlainWorkers:
     """Workers whose children run a few lines of Python."""
     return PlainWorkers((sys.executable, "-c", f"import os, signal, sys, time\nsys.stdin.readline()\n{code}"))

@@ -39,7 +39,7 @@ FAULTS: dict[str, Fault] = {
 }
 CLOSED = (FAULTS["403"], FAULTS["no chat"])
 """What says that a chat takes nothing any more, whatever the call."""
-PATIENCE_SECONDS = 3600.0
+PATIENCE_SECONDS = 900.0
 Conversation = Callable[[World, str, Fault], Awaitable[str]]
 
 

@@ -44,7 +44,7 @@ def test_each_method_of_the_bot_is_in_it() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: " / ".join(case[:3]))
 async def test_what_a_user_sees(world: World, autojump_clock: MockClock, case: tuple[str, str, str, str]) -> None:
-    """An hour after it."""
+    """A quarter of an hour after it, when nothing is tried any more."""
     done, method, fault, seen = case
     converse, _ = CONVERSATIONS[done]
     assert await converse(world, method, FAULTS[fault]) == seen

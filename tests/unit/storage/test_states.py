@@ -21,6 +21,7 @@ STATES = {
     "jobs": JOBS,
     "offers": set(get_args(OfferState)),
     "outbox": set(get_args(NoticeState)) | set(get_args(IncidentState)),
+    "paces": JOBS,
     "reports": JOBS,
     "sightings": set(get_args(IncidentState)),
     "states": JOBS,

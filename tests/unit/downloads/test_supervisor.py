@@ -40,16 +40,18 @@ async def test_a_job_that_is_ended_while_it_is_claimed(world: World, autojump_cl
 
     async def slow_write(change: Change[Any]) -> Any:
         value = await write(change)
-        if isinstance(value, jobs.Job) and value.state == "running":
-            claimed.set()
-            await going_on.wait()
+        match value:
+            case (jobs.Job(state="running"), bool()):  # as `Supervisor._claim` writes it
+                claimed.set()
+                await going_on.wait()
         return value
 
     world.storage.write = slow_write  # type: ignore[method-assign]
     world.workers.follow((HANG,))
     async with world.start() as bot, trio.open_nursery() as nursery:
         await world.say(bot, world.message(f"/download {LINK}"))
-        await claimed.wait()
+        with trio.fail_after(60):
+            await claimed.wait()
         if by == "chat":
             nursery.start_soon(note_closed, world.storage, USER, world.clock)
         else:
